@@ -1,0 +1,90 @@
+"""Processes that belong to a lab, found again after a crash by a mark in their environment.
+
+A list of pids on disk has a gap between fork and write, and pids are reused.  The mark
+`EDGE_LAB_RUN=<run directory>` is in a process from its first instruction, is inherited by
+what it starts, and is read back from /proc/<pid>/environ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+
+MARK = "EDGE_LAB_RUN"
+
+
+@dataclass(frozen=True)
+class LabProcess:
+    pid: int
+    command: str
+
+
+def marked_environment(run: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a process of the lab in run directory `run`."""
+    return {**os.environ, MARK: str(run), **(extra or {})}
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    run: Path,
+    log: Path,
+    extra_env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Starts a long-lived process of the lab in a session of its own, output to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        try:
+            return subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=marked_environment(run, extra_env),
+                start_new_session=True,
+                pass_fds=tuple(pass_fds),
+            )
+        except FileNotFoundError as trouble:
+            raise LabError(
+                f"{argv[0]} is not installed", remedy="`lab doctor` says what is missing."
+            ) from trouble
+
+
+def processes_of(run: Path) -> Iterator[LabProcess]:
+    """Every live process that carries the mark of `run`, but not this one."""
+    wanted = f"{MARK}={run}".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if wanted not in (entry / "environ").read_bytes().split(b"\0"):
+                continue
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if command:  # a zombie has none
+                yield LabProcess(int(entry.name), command.strip())
+
+
+def end_processes(run: Path, deadline: Deadline) -> list[LabProcess]:
+    """Ends all processes of `run`: first asked, then killed. Returns those it found."""
+    found = list(processes_of(run))
+    for process in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
+    polite = deadline.within(deadline.remaining / 2)
+    with contextlib.suppress(LabError):
+        polite.wait_for("processes end", lambda: not list(processes_of(run)), every=0.05)
+        return found
+    for process in processes_of(run):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    deadline.wait_for("killed processes end", lambda: not list(processes_of(run)), every=0.05)
+    return found

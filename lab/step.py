@@ -1,0 +1,95 @@
+"""Steps: what the lab is doing, told to whoever listens (terminal, log, Allure).
+
+The code that works says `with step("boot edge-arm"):` and knows nothing of how that is
+shown.  Reporters subscribe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import count
+
+
+class Phase(StrEnum):
+    START = "start"
+    PROGRESS = "progress"
+    END = "end"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """One moment of one step. `seconds` is the time since the step began."""
+
+    id: int
+    parent: int | None
+    title: str
+    phase: Phase
+    seconds: float
+    detail: str = ""
+    done: float | None = None
+    """Fraction done, 0..1, where it is known."""
+
+
+Listener = Callable[[StepEvent], None]
+
+_listeners: list[Listener] = []
+_ids = count(1)
+_current = threading.local()
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Sends each event of every step to `listener` while the block runs."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def _emit(event: StepEvent) -> None:
+    for listener in list(_listeners):
+        listener(event)
+
+
+@dataclass
+class Step:
+    """A step under way; `progress` tells how far it is."""
+
+    title: str
+    parent: int | None = None
+    id: int = field(default_factory=lambda: next(_ids))
+    started: float = field(default_factory=time.monotonic)
+
+    def _event(self, phase: Phase, detail: str = "", done: float | None = None) -> StepEvent:
+        return StepEvent(
+            self.id, self.parent, self.title, phase, time.monotonic() - self.started, detail, done
+        )
+
+    def progress(self, detail: str, done: float | None = None) -> None:
+        _emit(self._event(Phase.PROGRESS, detail, done))
+
+
+@contextlib.contextmanager
+def step(title: str, *, parent: Step | None = None) -> Iterator[Step]:
+    """Marks the block as one step. In a thread of its own, pass `parent` along."""
+    outer: Step | None = parent or getattr(_current, "step", None)
+    this = Step(title, outer.id if outer else None)
+    before = getattr(_current, "step", None)
+    _current.step = this
+    _emit(this._event(Phase.START))
+    try:
+        yield this
+    except BaseException as trouble:
+        _emit(this._event(Phase.FAIL, str(trouble).partition("\n")[0]))
+        raise
+    else:
+        _emit(this._event(Phase.END))
+    finally:
+        _current.step = before

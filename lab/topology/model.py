@@ -1,0 +1,359 @@
+"""What a lab is made of. Frozen models, checked as a whole; `load.py` reads them from YAML."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+MIB = 1024 * 1024
+MIN_MEMORY_MIB = 512
+MAX_MEMORY_MIB = 65536
+
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*(MiB|GiB|Mi|Gi)")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+_N = TypeVar("_N", "Node", "Link", "Network", "Device")
+
+
+class Arch(StrEnum):
+    """A processor architecture, in the words of the kernel (`uname -m`)."""
+
+    X86_64 = "x86_64"
+    AARCH64 = "aarch64"
+    RISCV64 = "riscv64"
+
+    @property
+    def go(self) -> str:
+        """As Go, Kubernetes and OCI call it."""
+        return {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}[self.value]
+
+    @property
+    def debian(self) -> str:
+        """As Debian calls it."""
+        return self.go
+
+
+class Role(StrEnum):
+    SERVER = "server"
+    """Runs the control plane, and pods too."""
+    EDGE = "edge"
+    """Runs the edge runtime."""
+
+
+class Protocol(StrEnum):
+    MODBUS = "modbus-tcp"
+    OPCUA = "opcua"
+
+
+class TopologyProblem(ValueError):
+    """A mistake in a topology, with the place (`loc`) it should be shown at."""
+
+    def __init__(self, message: str, loc: tuple[str | int, ...] = (), remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.loc = loc
+        self.remedy = remedy
+
+
+def _memory_mib(value: Any) -> Any:
+    """`2GiB`, `512MiB` or a plain number of MiB, as MiB."""
+    if isinstance(value, str):
+        found = _QUANTITY.fullmatch(value.strip())
+        if not found:
+            raise ValueError(f"{value!r} is no amount of memory; write it as 2GiB or 512MiB")
+        number, unit = float(found[1]), found[2]
+        mib = number * (1024 if unit.startswith("G") else 1)
+        if mib != int(mib):
+            raise ValueError(f"{value!r} is not a whole number of MiB")
+        return int(mib)
+    return value
+
+
+def _memory_bounds(value: int) -> int:
+    if not MIN_MEMORY_MIB <= value <= MAX_MEMORY_MIB:
+        raise ValueError(
+            f"{value} MiB is out of bounds: a node takes {MIN_MEMORY_MIB} MiB "
+            f"to {MAX_MEMORY_MIB // 1024} GiB"
+        )
+    return value
+
+
+def _name(value: str) -> str:
+    if not _LABEL.fullmatch(value) or len(value) > 20:
+        raise ValueError(
+            f"{value!r} is no usable name: at most 20 of a-z, 0-9 and -, "
+            "beginning and ending with a letter or digit"
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+MemoryMib = Annotated[
+    int,
+    BeforeValidator(_memory_mib, json_schema_input_type=int | str),
+    AfterValidator(_memory_bounds),
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Taint(_Model):
+    key: str
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+class Network(_Model):
+    """An Ethernet segment of the fabric: a switch without a limit of ports."""
+
+    name: Annotated[Name, Field(max_length=11, description="At most 11 characters: it names NICs.")]
+    subnet: IPv4Network
+
+
+class Node(_Model):
+    name: Name
+    arch: Arch
+    role: Role
+    memory: MemoryMib = Field(2048, description="2GiB, 512MiB, or a number of MiB.")
+    cpus: int = Field(2, ge=1, le=8)
+    labels: dict[str, str] = Field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+
+
+class Link(_Model):
+    """The cable between one node or device and one network.
+
+    Each link has two directions, named from the endpoint: `tx` carries what the endpoint
+    sends, `rx` what it receives.
+    """
+
+    name: Name
+    endpoint: str = Field(description="The name of a node or of a device.")
+    network: str
+    address: IPv4Address = Field(description="The endpoint's address on that network.")
+
+
+class Device(_Model):
+    name: Name
+    protocol: Protocol
+    seed: int = Field(1, ge=0, description="Seed of the plant model that moves its values.")
+    period_ms: int = Field(1000, ge=50, le=60_000, description="Time between two values, ms.")
+
+
+class Topology(_Model):
+    """One lab: its nodes, networks, links and devices, and the stacks it may run."""
+
+    name: Name
+    stacks: tuple[str, ...] = Field(min_length=1, description="In order of preference.")
+    networks: tuple[Network, ...] = Field(min_length=1)
+    nodes: tuple[Node, ...] = Field(min_length=1)
+    links: tuple[Link, ...] = Field(min_length=1)
+    devices: tuple[Device, ...] = ()
+    pod_subnet: IPv4Network = Field(IPv4Network("10.42.0.0/16"), description="A /16.")
+
+    # -- what follows from it ------------------------------------------------------------
+
+    @property
+    def server(self) -> Node:
+        return next(node for node in self.nodes if node.role is Role.SERVER)
+
+    @property
+    def edges(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.role is Role.EDGE)
+
+    @property
+    def architectures(self) -> tuple[Arch, ...]:
+        """Each architecture of a node once, in the order of the nodes."""
+        return tuple(dict.fromkeys(node.arch for node in self.nodes))
+
+    def node(self, name: str) -> Node:
+        """The node of that name; KeyError if there is none."""
+        return _by_name(self.nodes, name)
+
+    def link(self, name: str) -> Link:
+        """The link of that name; KeyError if there is none."""
+        return _by_name(self.links, name)
+
+    def network(self, name: str) -> Network:
+        """The network of that name; KeyError if there is none."""
+        return _by_name(self.networks, name)
+
+    def device(self, name: str) -> Device:
+        """The device of that name; KeyError if there is none."""
+        return _by_name(self.devices, name)
+
+    def links_of(self, endpoint: str) -> tuple[Link, ...]:
+        """The links of a node or device, in the order of the file."""
+        return tuple(link for link in self.links if link.endpoint == endpoint)
+
+    def interface(self, link: Link) -> IPv4Interface:
+        """The endpoint's address with the prefix length of the network."""
+        return IPv4Interface(f"{link.address}/{self.network(link.network).subnet.prefixlen}")
+
+    def mac(self, link: Link) -> str:
+        """A locally administered MAC address, the same on every run."""
+        return f"52:54:00:ed:00:{self.links.index(link) + 1:02x}"
+
+    @property
+    def cluster_network(self) -> Network:
+        """The network of the server's first link: what nodes and API server speak over."""
+        return self.network(self.links_of(self.server.name)[0].network)
+
+    def cluster_link(self, node: str) -> Link:
+        """The node's link to the cluster network."""
+        return next(
+            link for link in self.links_of(node) if link.network == self.cluster_network.name
+        )
+
+    def pod_cidr(self, node: str) -> IPv4Network:
+        """The /24 of the node's pods: the lab knows it, so that it can lay the routes."""
+        index = [each.name for each in self.nodes].index(node)
+        return list(self.pod_subnet.subnets(new_prefix=24))[index + 1]
+
+    # -- what must hold ------------------------------------------------------------------
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Topology:
+        self._unique_names()
+        self._one_server()
+        self._links_lead_somewhere()
+        self._addresses_are_free()
+        self._all_are_wired()
+        self._pod_subnet_is_apart()
+        return self
+
+    def _unique_names(self) -> None:
+        seen: dict[str, str] = {}
+        for kind in ("nodes", "devices"):
+            for index, each in enumerate(getattr(self, kind)):
+                if each.name in seen:
+                    raise TopologyProblem(
+                        f"the name {each.name!r} is taken already (in {seen[each.name]})",
+                        (kind, index, "name"),
+                        "Nodes and devices share one set of names.",
+                    )
+                seen[each.name] = kind
+        for kind in ("networks", "links"):
+            names: set[str] = set()
+            for index, each in enumerate(getattr(self, kind)):
+                if each.name in names:
+                    raise TopologyProblem(
+                        f"two {kind} are called {each.name!r}", (kind, index, "name")
+                    )
+                names.add(each.name)
+
+    def _one_server(self) -> None:
+        servers = [i for i, node in enumerate(self.nodes) if node.role is Role.SERVER]
+        if not servers:
+            raise TopologyProblem(
+                "no node has the role server", ("nodes",), "Give one node `role: server`."
+            )
+        if len(servers) > 1:
+            raise TopologyProblem(
+                "more than one node has the role server",
+                ("nodes", servers[1], "role"),
+                "A lab has one server; make the others `role: edge`.",
+            )
+
+    def _links_lead_somewhere(self) -> None:
+        endpoints = [n.name for n in self.nodes] + [d.name for d in self.devices]
+        networks = [each.name for each in self.networks]
+        for index, link in enumerate(self.links):
+            for field, names in (("endpoint", endpoints), ("network", networks)):
+                name = getattr(link, field)
+                if name not in names:
+                    raise TopologyProblem(
+                        f"link {link.name!r} leads to nowhere: there is no {field} {name!r}",
+                        ("links", index, field),
+                        f"Known are: {', '.join(names)}.",
+                    )
+            same = [
+                other
+                for other in self.links[:index]
+                if (other.endpoint, other.network) == (link.endpoint, link.network)
+            ]
+            if same:
+                raise TopologyProblem(
+                    f"{link.endpoint!r} is on network {link.network!r} twice "
+                    f"(link {same[0].name!r} too)",
+                    ("links", index, "network"),
+                )
+
+    def _addresses_are_free(self) -> None:
+        taken: dict[IPv4Address, str] = {}
+        for index, link in enumerate(self.links):
+            at = ("links", index, "address")
+            subnet = self.network(link.network).subnet
+            if link.address not in subnet:
+                raise TopologyProblem(
+                    f"{link.address} is not in {subnet}, the subnet of network {link.network!r}", at
+                )
+            if link.address in (subnet.network_address, subnet.broadcast_address):
+                raise TopologyProblem(
+                    f"{link.address} is the network's own or its broadcast address", at
+                )
+            if link.address in taken:
+                raise TopologyProblem(
+                    f"{link.endpoint!r} and {taken[link.address]!r} both have the address "
+                    f"{link.address}",
+                    at,
+                    "Give each endpoint an address of its own.",
+                )
+            taken[link.address] = link.endpoint
+
+    def _all_are_wired(self) -> None:
+        for kind in ("nodes", "devices"):
+            for index, each in enumerate(getattr(self, kind)):
+                links = self.links_of(each.name)
+                if not links:
+                    raise TopologyProblem(
+                        f"{each.name!r} has no link", (kind, index, "name"), "Add one to `links`."
+                    )
+                if kind == "devices" and len(links) > 1:
+                    raise TopologyProblem(
+                        f"the device {each.name!r} has {len(links)} links; it takes one",
+                        ("links", self.links.index(links[1]), "endpoint"),
+                    )
+        cluster = self.cluster_network.name
+        for index, node in enumerate(self.nodes):
+            if cluster not in [link.network for link in self.links_of(node.name)]:
+                raise TopologyProblem(
+                    f"node {node.name!r} cannot reach the server: it has no link to the network "
+                    f"{cluster!r}",
+                    ("nodes", index, "name"),
+                    f"Add a link from {node.name} to {cluster}.",
+                )
+
+    def _pod_subnet_is_apart(self) -> None:
+        if self.pod_subnet.prefixlen != 16:
+            raise TopologyProblem(f"the pod subnet {self.pod_subnet} is no /16", ("pod_subnet",))
+        taken = [self.pod_subnet]
+        for index, network in enumerate(self.networks):
+            here = ("networks", index, "subnet")
+            for other in taken:
+                if network.subnet.overlaps(other):
+                    raise TopologyProblem(f"the subnet {network.subnet} overlaps {other}", here)
+            if network.subnet.overlaps(MANAGEMENT_SUBNET):
+                raise TopologyProblem(
+                    f"the subnet {network.subnet} overlaps the management network "
+                    f"{MANAGEMENT_SUBNET}",
+                    here,
+                )
+            taken.append(network.subnet)
+
+
+MANAGEMENT_SUBNET = IPv4Network("10.0.2.0/24")
+"""QEMU's user-mode network, on which each guest is 10.0.2.15; never part of the fabric."""
+
+
+def _by_name(items: tuple[_N, ...], name: str) -> _N:
+    for item in items:
+        if item.name == name:
+            return item
+    raise KeyError(name)
