@@ -11,12 +11,12 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.deadline import Deadline
-from lab.errors import LabError
+from lab.errors import DeadlineExceeded, LabError
 
 MARK = "EDGE_LAB_RUN"
 
@@ -73,18 +73,47 @@ def processes_of(run: Path) -> Iterator[LabProcess]:
                 yield LabProcess(int(entry.name), command.strip())
 
 
-def end_processes(run: Path, deadline: Deadline) -> list[LabProcess]:
-    """Ends all processes of `run`: first asked, then killed. Returns those it found."""
-    found = list(processes_of(run))
+def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[LabProcess]:
+    """Ends all processes of `run`, or those whose command has `argument` in it.
+
+    First asked, then killed. Returns those it found.
+    """
+
+    def left() -> list[LabProcess]:
+        return [process for process in processes_of(run) if argument in process.command]
+
+    found = left()
     for process in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGTERM)
     polite = deadline.within(deadline.remaining / 2)
-    with contextlib.suppress(LabError):
-        polite.wait_for("processes end", lambda: not list(processes_of(run)), every=0.05)
+    with contextlib.suppress(DeadlineExceeded):
+        polite.wait_for("processes end", lambda: not left(), every=0.05)
         return found
-    for process in processes_of(run):
+    for process in left():
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-    deadline.wait_for("killed processes end", lambda: not list(processes_of(run)), every=0.05)
+    deadline.wait_for("killed processes end", lambda: not left(), every=0.05)
     return found
+
+
+def last_line(log: Path) -> str:
+    """The last line that a process has written to its log."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "it said nothing"
+
+
+def still_alive(process: subprocess.Popen[bytes], what: str, log: Path) -> Callable[[], None]:
+    """A watch for `Deadline.wait_for`: raises LabError when `process` has ended."""
+
+    def watch() -> None:
+        if process.poll() is not None:
+            raise LabError(
+                f"{what} has ended with status {process.returncode}: {last_line(log)}",
+                remedy=f"Log: {log}",
+            )
+
+    return watch

@@ -18,8 +18,8 @@ from lab.topology.model import Topology, TopologyProblem
 Loc = tuple[str | int, ...]
 
 
-def load_topology(path: Path) -> Topology:
-    """The topology in `path`.
+def load_topology(path: Path, *, name: str | None = None) -> Topology:
+    """The topology in `path`; `name` calls the lab otherwise than its file does.
 
     Raises:
         InputError: the file is missing, no YAML, or describes no possible lab; the
@@ -33,10 +33,12 @@ def load_topology(path: Path) -> Topology:
             file=path,
             remedy="labs/default.yaml is a good one to begin with.",
         ) from trouble
-    return parse_topology(text, path)
+    return parse_topology(text, path, name=name)
 
 
-def parse_topology(text: str, file: Path | str = "<topology>") -> Topology:
+def parse_topology(
+    text: str, file: Path | str = "<topology>", *, name: str | None = None
+) -> Topology:
     """As `load_topology`, from text; `file` is what messages call it."""
     try:
         tree = YAML(typ="rt").load(text)
@@ -47,6 +49,8 @@ def parse_topology(text: str, file: Path | str = "<topology>") -> Topology:
         ) from trouble
     if not isinstance(tree, CommentedMap):
         raise InputError("a topology is a mapping (name:, nodes:, links:, …)", file=file, line=1)
+    if name is not None:
+        tree["name"] = name
     try:
         return Topology.model_validate(tree)
     except ValidationError as trouble:

@@ -1,0 +1,67 @@
+# The commands of a working day. `make` alone lists them.
+
+PYTHON ?= python3
+TOPOLOGY ?= labs/default.yaml
+RESULTS := build/allure-results
+BIN := .venv/bin
+# Quick when nothing has changed: each stamp is older than nothing it was made from.
+VENV_STAMP := .venv/.edge-lab-installed
+HOST_STAMP := .venv/.edge-lab-host-packages
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab-up lab-down test unit suites check format schema bench report clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV_STAMP) ## Install the host packages (apt, as root) and the Python environment
+
+$(HOST_STAMP): images/install-host-packages.sh
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "edge-lab needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
+	bash images/install-host-packages.sh
+	@mkdir -p $(@D) && touch $@
+
+$(VENV_STAMP): pyproject.toml $(HOST_STAMP)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+lab-up: setup ## Bring the lab up (TOPOLOGY=labs/default.yaml); builds what is missing
+	$(BIN)/lab up $(TOPOLOGY)
+
+lab-down: setup ## Take the lab down; leaves nothing but the cache
+	$(BIN)/lab down
+
+test: check unit suites ## All that must hold: style and types, the framework's tests, the suites
+
+unit: setup ## The framework's own tests: no machine, a minute at most
+	$(BIN)/pytest tests
+
+suites: setup ## The suites, in the lab that is up or in one brought up for them
+	rm -rf $(RESULTS)
+	$(BIN)/pytest suites --lab-topology=$(TOPOLOGY) --alluredir=$(RESULTS)
+
+check: setup ## Style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup ## Put the style right
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schema: setup ## Write labs/schema.json anew, for editors
+	@mkdir -p build
+	$(BIN)/lab schema > build/schema.json && mv build/schema.json labs/schema.json
+
+bench: setup ## Measure the lab itself; docs/performance.md says how to read it
+	$(BIN)/python -m lab.bench
+
+report: setup ## Write the Allure page of the last run to build/report (needs Node.js 20.19)
+	$(BIN)/python -m lab.report $(RESULTS) build/report
+
+clean: ## Remove what was built here; the cache and running labs stay
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

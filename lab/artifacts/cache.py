@@ -1,0 +1,170 @@
+"""The cache of artifacts: nothing unverified gets in, and what is in is checked when taken out.
+
+An artifact lies at `<component>/<version>-<arch>-<key>/<component>`, its record beside it as
+`artifact.json`.  Both are written to a scratch folder on the same filesystem first and
+renamed into place; a crash between the two leaves a file that disagrees with its record,
+which counts as absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lab.artifacts.checksums import file_digest
+from lab.artifacts.diskroom import room_on_disk
+from lab.artifacts.model import Artifact, Component
+from lab.topology import Arch
+
+RECORD = "artifact.json"
+KEY_DIGITS = 16
+"""Hex digits of the cache key that are in a folder's name."""
+_SCRATCH = ".scratch-"
+
+
+class Record(BaseModel):
+    """What is written beside an artifact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    component: str
+    version: str
+    arch: Arch
+    key: str
+    sha256: str
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    source: str
+    module: str = ""
+    """Digest of go.mod and go.sum (and of our own source), if it was built from them."""
+    toolchain: str = ""
+    """The Go that built it."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a file on its way into the cache came from."""
+
+    source: str
+    module: str = ""
+    toolchain: str = ""
+
+
+class ArtifactCache:
+    """All artifacts below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def look(self, component: Component, arch: Arch, key: str) -> Artifact | None:
+        """The artifact under that key, if it is there and sound.
+
+        Size and modification time are compared with the record; only if the time differs
+        (a copied cache) is the whole file read.
+        """
+        file = self._file(component, arch, key)
+        record = _read_record(file.with_name(RECORD))
+        if record is None or record.key != key:
+            return None
+        try:
+            seen = file.stat()
+        except OSError:
+            return None
+        if seen.st_size != record.size:
+            return None
+        if seen.st_mtime_ns != record.mtime_ns:
+            if file_digest(file) != record.sha256:
+                return None
+            with contextlib.suppress(OSError):  # a read-only cache is still a cache
+                os.utime(file, ns=(record.mtime_ns, record.mtime_ns))
+        return _artifact(record, file)
+
+    def put(
+        self, file: Path, component: Component, arch: Arch, key: str, origin: Origin
+    ) -> Artifact:
+        """Moves `file`, which must be in a `scratch` folder and verified, into the cache."""
+        target = self._file(component, arch, key)
+        size = file.stat().st_size
+        with room_on_disk(self.root, size):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.chmod(0o555)
+            _sync(file)
+            record = Record(
+                component=component.name,
+                version=component.version,
+                arch=arch,
+                key=key,
+                sha256=file_digest(file),
+                size=size,
+                mtime_ns=file.stat().st_mtime_ns,
+                source=origin.source,
+                module=origin.module,
+                toolchain=origin.toolchain,
+            )
+            note = file.with_name(f"{file.name}.json")
+            note.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            _sync(note)
+            file.replace(target)
+            note.replace(target.with_name(RECORD))
+            _sync(target.parent)
+        return _artifact(record, target)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder on the cache's filesystem, gone after the block."""
+        with room_on_disk(self.root, 0):
+            self.root.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.root))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Removes what a killed run left behind; only for the holder of the build lock."""
+        for folder in self.root.glob(f"{_SCRATCH}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def verify(self) -> tuple[Path, ...]:
+        """Reads every artifact in full, and removes and returns those that are not sound."""
+        broken = []
+        for note in sorted(self.root.glob(f"*/*/{RECORD}")):
+            record = _read_record(note)
+            file = note.with_name(note.parent.parent.name)
+            if record is None or not file.is_file() or file_digest(file) != record.sha256:
+                broken.append(file)
+                shutil.rmtree(note.parent, ignore_errors=True)
+        return tuple(broken)
+
+    def _file(self, component: Component, arch: Arch, key: str) -> Path:
+        folder = f"{component.version}-{arch.value}-{key[:KEY_DIGITS]}"
+        return self.root / component.name / folder / component.name
+
+
+def _artifact(record: Record, file: Path) -> Artifact:
+    return Artifact(
+        record.component, record.version, record.arch, file, record.sha256, record.source
+    )
+
+
+def _read_record(note: Path) -> Record | None:
+    try:
+        return Record.model_validate_json(note.read_text(encoding="utf-8"))
+    except (OSError, ValidationError, UnicodeDecodeError):
+        return None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""A full disk, told in words that help."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.errors import LabError
+
+GIB = 1024**3
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def disk_full(folder: Path, needed: int) -> LabError:
+    """The error for a disk on which `needed` bytes below `folder` did not find room."""
+    try:
+        free = f"{shutil.disk_usage(folder).free / GIB:.1f} GiB are free"
+    except OSError:
+        free = "how much is free cannot be told"
+    return LabError(
+        f"the disk is full: {folder} needs about {needed / GIB:.1f} GiB more, {free}",
+        remedy=f"Free some space there, or point XDG_CACHE_HOME (now above {folder}) "
+        "at a larger disk.",
+    )
+
+
+@contextlib.contextmanager
+def room_on_disk(folder: Path, needed: int) -> Iterator[None]:
+    """Turns "no space left" (or "quota exceeded") in the block into a LabError that says where."""
+    try:
+        yield
+    except OSError as trouble:
+        if trouble.errno in _FULL:
+            raise disk_full(folder, needed) from trouble
+        raise

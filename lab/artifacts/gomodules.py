@@ -1,0 +1,333 @@
+"""The Go modules below images/go: their digests, and how they are built.
+
+The toolchain is the one on PATH (GOTOOLCHAIN=local: none is downloaded behind the user's
+back), its caches are in the lab's cache, and go.sum decides what a module's content may be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lab.artifacts import leash
+from lab.artifacts.diskroom import GIB, disk_full, room_on_disk
+from lab.artifacts.model import Component, GoSource
+from lab.deadline import Deadline
+from lab.step import Step
+from lab.topology import Arch
+
+GO_MINIMUM = (1, 25, 1)
+"""What kine's go.mod asks for, the most of all modules."""
+GO_REMEDY = (
+    f"Install Go {'.'.join(map(str, GO_MINIMUM))} or newer from https://go.dev/dl/ and have its "
+    "bin folder in PATH. (Without Go: point LAB_MIRROR at a folder with the files.)"
+)
+FLAGS = ("-trimpath", "-buildvcs=false")
+STRIP = "-s -w"
+GOFLAGS = "-mod=readonly -modcacherw"
+
+ADDRESS_SPACE = 12_000_000 * 1024
+"""RLIMIT_AS of each compiler and linker, bytes: a kube-apiserver links within it."""
+HEAP_LIMIT = 3 * GIB
+"""GOMEMLIMIT, bytes, on a machine with enough memory."""
+MEMORY_PER_JOB = 2 * GIB
+"""Of available memory, for each compiler or linker that runs at a time, bytes."""
+DISK_FOR_A_MODULE = 5 * GIB
+"""A cold build for one architecture writes up to this much into Go's caches, bytes."""
+LINKING = 0.9
+"""Fraction of a cold build's time after which all packages are compiled."""
+
+_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
+_PACKAGE_LINE = re.compile(r"[\w.~/@!+-]+")
+_DISK_FULL = "no space left on device"
+_TAIL_LINES = 20
+_UNWANTED = ("GOROOT", "GOBIN", "GOEXPERIMENT", "GOAMD64", "GOARM64", "GORISCV64", "GOWORK")
+"""Settings of the user's that would change the build or its cache keys."""
+
+
+class BuildFailed(Exception):
+    """`go` said no. `reason` holds the end of what it said and where all of it is."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """The Go on PATH."""
+
+    path: str
+    version: str
+    """As `go env GOVERSION` says it: go1.26.1."""
+
+
+def go_version(text: str) -> tuple[int, int, int] | None:
+    """`go1.25.1` (or 1.25, 1.26rc1, `go1.26-vendor`) as numbers; None if it is no version."""
+    found = _VERSION.match(text if text.startswith("go") else f"go{text}")
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+def find_toolchain() -> Toolchain | str:
+    """The usable Go on PATH, or in words why there is none."""
+    path = shutil.which("go")
+    if path is None:
+        return "Go is not installed (no `go` in PATH)"
+    try:
+        asked = subprocess.run(
+            [path, "env", "GOVERSION"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd="/",
+            env={**os.environ, "GOTOOLCHAIN": "local"},
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as trouble:
+        return f"{path} does not run: {trouble}"
+    version = asked.stdout.strip()
+    numbers = go_version(version)
+    if asked.returncode or numbers is None:
+        return f"`{path} env GOVERSION` says no version: {(version or asked.stderr.strip())[:200]}"
+    if numbers < GO_MINIMUM:
+        return f"{path} is {version}, older than {'.'.join(map(str, GO_MINIMUM))}"
+    return Toolchain(path, version)
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """One folder below images/go."""
+
+    name: str
+    folder: Path
+
+    def problem(self) -> str:
+        """What keeps it from being a module; empty if nothing does."""
+        if not (self.folder / "go.mod").is_file():
+            return f"images/go/{self.name}/go.mod is missing"
+        return ""
+
+    def digest(self) -> str:
+        """Hex SHA-256 over go.mod and go.sum: it pins every line of all dependencies."""
+        return _digest_of(self.folder, [Path("go.mod"), Path("go.sum")])
+
+    def digest_with_sources(self) -> str:
+        """As `digest`, and over every other file that a build may read."""
+        found = sorted(
+            path.relative_to(self.folder)
+            for path in self.folder.rglob("*")
+            if path.is_file() and not path.name.endswith("_test.go")
+        )
+        return _digest_of(self.folder, [path for path in found if not _left_out(path)])
+
+    def requires(self, module: str) -> str:
+        """The version that go.mod requires (or replaces) of `module`; empty if none."""
+        text = (self.folder / "go.mod").read_text(encoding="utf-8")
+        name = re.escape(module)
+        replaced = re.search(rf"^\s*(?:replace\s+)?{name}\s+=>\s+{name}\s+(\S+)", text, re.M)
+        required = re.search(rf"^\s*(?:require\s+)?{name}\s+(v\S+)", text, re.M)
+        found = replaced or required
+        return found[1] if found else ""
+
+
+def _left_out(path: Path) -> bool:
+    return any(part.startswith((".", "_")) or part == "testdata" for part in path.parts)
+
+
+def _digest_of(folder: Path, files: Sequence[Path]) -> str:
+    whole = hashlib.sha256()
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # a module without dependencies: no go.sum
+            content = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+            whole.update(f"{content}  {file.as_posix()}\n".encode())
+    return whole.hexdigest()
+
+
+def module_digest(module: GoModule, source: GoSource) -> str:
+    """What the cache key of a component built from `module` must hold."""
+    return module.digest_with_sources() if source.local else module.digest()
+
+
+def link_flags(source: GoSource) -> str:
+    """The value of -ldflags."""
+    return " ".join((STRIP, *source.ldflags))
+
+
+def build_environment(caches: Path, arch: Arch) -> dict[str, str]:
+    """This process's environment (with its lab's mark, if any) and all that a build needs."""
+    kept = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
+    memory = psutil.virtual_memory().total
+    return {
+        **kept,
+        "CGO_ENABLED": "0",
+        "GOOS": "linux",
+        "GOARCH": arch.go,
+        "GOCACHE": str(caches / "build"),
+        "GOMODCACHE": str(caches / "mod"),
+        "GOTMPDIR": str(caches / "tmp"),
+        "GOFLAGS": GOFLAGS,
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOMEMLIMIT": str(min(HEAP_LIMIT, memory // 2)),
+    }
+
+
+def jobs_at_a_time() -> int:
+    """How many compilers may run at once without running out of memory."""
+    cpus = len(os.sched_getaffinity(0))
+    return max(1, min(cpus, psutil.virtual_memory().available // MEMORY_PER_JOB))
+
+
+class GoBuilder:
+    """Builds main packages of one module for one architecture with one `go build`."""
+
+    def __init__(self, toolchain: Toolchain, caches: Path, logs: Path) -> None:
+        """`caches` holds Go's build and module caches, `logs` the output of each build."""
+        self._toolchain = toolchain
+        self._caches = caches
+        self._logs = logs
+
+    def build(
+        self,
+        module: GoModule,
+        components: Sequence[Component],
+        arch: Arch,
+        into: Path,
+        this: Step,
+        deadline: Deadline,
+    ) -> Mapping[str, Path]:
+        """The program of each component, in `into`.
+
+        All components must be of `module` and have the same linker flags: the packages
+        that they share are then compiled once, and the work is spread over all CPUs.
+
+        Raises:
+            BuildFailed: `go` ended with an error.
+            LabError: the disk is full.
+            DeadlineExceeded: there was no time left; no process of the build survives.
+        """
+        sources = [each.go for each in components if each.go]
+        packages = [source.package for source in sources]
+        log = self._logs / f"go-{module.name}-{arch.value}.log"
+        with room_on_disk(self._caches, DISK_FOR_A_MODULE):
+            self._logs.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._caches / "tmp", ignore_errors=True)
+            (self._caches / "tmp").mkdir(parents=True)
+            log.write_bytes(b"")
+        run = _Run(module.folder, build_environment(self._caches, arch), log, deadline)
+        total = self._count(run, packages, this)
+        arguments = ["build", *FLAGS, "-v", f"-p={jobs_at_a_time()}", "-ldflags"]
+        arguments += [link_flags(sources[0]), "-o", f"{into}/", *packages]
+        compiled = 0
+        told = (-1, -1)
+        for line in run.lines([self._toolchain.path, *arguments], "compile the packages"):
+            compiled += bool(_PACKAGE_LINE.fullmatch(line))
+            linked = sum(1 for _ in into.iterdir())
+            if (compiled, linked) != told:
+                told = (compiled, linked)
+                _tell(this, compiled, total, linked, len(packages))
+        return {
+            component.name: into / source.binary
+            for component, source in zip(components, sources, strict=True)
+        }
+
+    def _count(self, run: _Run, packages: Sequence[str], this: Step) -> int:
+        """How many packages there are to compile when nothing is cached.
+
+        As a by-product every module that is needed, and no other, is downloaded.
+        """
+        this.progress("reading the modules")
+        count = downloaded = 0
+        for line in run.lines([self._toolchain.path, "list", "-deps", *packages], "get modules"):
+            if line.startswith("go: downloading "):
+                downloaded += 1
+                this.progress(f"downloaded {downloaded} modules: {line.split()[2]}")
+            elif _PACKAGE_LINE.fullmatch(line):
+                count += 1
+        return count
+
+
+def _tell(this: Step, compiled: int, packages: int, linked: int, programs: int) -> None:
+    """How far a build is: `packages` counts those in Go's cache too, so it is a lower bound."""
+    parts = [f"compiled {compiled} packages of at most {packages}"] if compiled else []
+    parts.append(f"linked {linked} of {programs}")
+    compiling = LINKING * min(1.0, compiled / packages) if packages else 0.0
+    this.progress(", ".join(parts), max(compiling, linked / programs))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Runs `go` on a leash, output to a log, which is read as it grows."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    log: Path
+    deadline: Deadline
+
+    def lines(self, argv: Sequence[str], what: str) -> Iterator[str]:
+        """Each line that the command prints, and an empty one now and then.
+
+        Raises BuildFailed if the command fails.
+        """
+        ours, theirs = os.pipe()
+        with self.log.open("ab") as sink, self.log.open("rb") as reader:
+            start = reader.seek(0, os.SEEK_END)
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", leash.__file__, str(ours), str(ADDRESS_SPACE), *argv],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env=dict(self.environment),
+                pass_fds=(ours,),
+                process_group=0,
+            )
+            try:
+                os.close(ours)
+                rest = b""
+                ended = False
+                while not ended:
+                    ended = self._wait_a_little(process)
+                    *whole, rest = (rest + reader.read()).split(b"\n")
+                    yield from (line.decode(errors="replace").strip() for line in whole if line)
+                    if not ended:
+                        yield ""
+                        self.deadline.check(f"{what} of {self.folder.name}")
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                os.close(theirs)
+        if process.returncode:
+            self._fail(process.returncode, start)
+
+    @staticmethod
+    def _wait_a_little(process: subprocess.Popen[bytes]) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.25)
+        return process.returncode is not None
+
+    def _fail(self, status: int, start: int) -> None:
+        said = self.log.read_bytes()[start:].decode(errors="replace").splitlines()
+        telling = [
+            line
+            for line in said
+            if not _PACKAGE_LINE.fullmatch(line) and not line.startswith("go: downloading ")
+        ]
+        if any(_DISK_FULL in line for line in telling):
+            raise disk_full(Path(self.environment["GOCACHE"]).parent, DISK_FOR_A_MODULE)
+        if not telling and status > 128:
+            telling = [f"ended by signal {status - 128} (out of memory?)"]
+        tail = "\n".join(telling[-_TAIL_LINES:])
+        raise BuildFailed(f"the build failed; all of it is in {self.log}\n{tail}")

@@ -1,0 +1,162 @@
+"""What a component is, what is wanted, and what came of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from lab.errors import LabError
+from lab.topology import Arch
+
+_NO_DIGESTS: Mapping[Arch, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class GoSource:
+    """How a component is built from Go modules."""
+
+    module: str
+    """Folder below images/go that holds go.mod and go.sum."""
+    package: str
+    """Import path of the main package."""
+    upstream: str = ""
+    """Module whose required version must be the component's; empty for our own source."""
+    ldflags: tuple[str, ...] = ()
+    """For the linker, beside -s -w; mostly what makes `--version` tell the truth."""
+
+    @property
+    def binary(self) -> str:
+        """The file name that `go build` gives it."""
+        return self.package.rpartition("/")[2]
+
+    @property
+    def local(self) -> bool:
+        """Whether the source itself lies in the module's folder."""
+        return not self.upstream
+
+
+@dataclass(frozen=True)
+class ReleaseSource:
+    """A file on a component's release page.
+
+    `url` is a template over {name}, {version} and {arch} (Go's word for it); `sha256`
+    holds the pinned hex digest for each architecture that is published.
+    """
+
+    url: str
+    sha256: Mapping[Arch, str] = field(default_factory=lambda: _NO_DIGESTS)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One program of the stack, at one version, and the places it can be had from."""
+
+    name: str
+    version: str
+    go: GoSource | None = None
+    release: ReleaseSource | None = None
+    mirror: tuple[str, ...] = ("{name}-{version}-linux-{arch}",)
+    """Where it may lie below the mirror folder; templates as in `ReleaseSource.url`."""
+
+    def fill(self, template: str, arch: Arch) -> str:
+        """`template` with {name}, {version} and {arch} put in."""
+        return template.format(name=self.name, version=self.version, arch=arch.go)
+
+
+@dataclass(frozen=True, order=True)
+class Want:
+    """A component for an architecture. Its version is the catalogue's."""
+
+    component: str
+    arch: Arch
+
+    def __str__(self) -> str:
+        return f"{self.component} for {self.arch.value}"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A component as a local file in the cache."""
+
+    component: str
+    version: str
+    arch: Arch
+    path: Path
+    sha256: str
+    source: str
+    """Where it came from, in words."""
+
+
+class Availability(StrEnum):
+    CACHED = "cached"
+    AVAILABLE = "available"
+    """Not here yet, and nothing is known that would stop it from being had."""
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class ArtifactState:
+    """One row of the table that `lab doctor` shows before anything is built."""
+
+    component: str
+    version: str
+    arch: Arch
+    state: Availability
+    source: str
+    """Where it came from, or would come from; empty when missing."""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why one source did not give a component."""
+
+    source: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
+
+
+class CannotObtain(LabError):
+    """No source gave a component; `failures` says for each want which were tried and why not."""
+
+    def __init__(self, failures: Mapping[Want, Sequence[Refusal]]) -> None:
+        lines = []
+        by_reasons: dict[tuple[Refusal, ...], list[Want]] = {}
+        for want, refusals in failures.items():
+            by_reasons.setdefault(tuple(refusals), []).append(want)
+        for refusals, wants in by_reasons.items():
+            lines.append(f"cannot obtain {', '.join(map(str, wants))}; tried in this order:")
+            lines += [_indented(f"- {refusal}") for refusal in refusals]
+        super().__init__(
+            "\n".join(lines),
+            remedy="`lab doctor` shows every component and its sources; docs/offline.md tells "
+            "how to run without a network.",
+        )
+        self.failures = {want: tuple(refusals) for want, refusals in failures.items()}
+
+
+def _indented(text: str) -> str:
+    first, *rest = text.splitlines()
+    return "\n".join([f"    {first}", *(f"      {line}" for line in rest)])
+
+
+def host_arch() -> Arch:
+    """The architecture that this machine runs programs of (kubectl is for it).
+
+    Raises:
+        LabError: edge-lab knows no such architecture.
+    """
+    machine = platform.machine()
+    try:
+        return Arch({"amd64": "x86_64", "arm64": "aarch64"}.get(machine.lower(), machine))
+    except ValueError as trouble:
+        raise LabError(
+            f"this machine is a {machine}; edge-lab runs on "
+            f"{', '.join(arch.value for arch in Arch)}"
+        ) from trouble

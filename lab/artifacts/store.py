@@ -1,0 +1,395 @@
+"""From what is wanted to files with digests: each source asked in its turn."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+import images
+from lab.artifacts.cache import ArtifactCache, Origin
+from lab.artifacts.catalog import CATALOG, find_component
+from lab.artifacts.gomodules import (
+    FLAGS,
+    GO_REMEDY,
+    GOFLAGS,
+    BuildFailed,
+    GoBuilder,
+    GoModule,
+    Toolchain,
+    find_toolchain,
+    link_flags,
+    module_digest,
+)
+from lab.artifacts.lock import (
+    Lock,
+    check_lock,
+    disagreements,
+    make_lock,
+    read_lock,
+    write_lock,
+)
+from lab.artifacts.mirror import VARIABLE, MirrorFile, copy_from_mirror, find_in_mirror
+from lab.artifacts.model import (
+    Artifact,
+    ArtifactState,
+    Availability,
+    CannotObtain,
+    Component,
+    Refusal,
+    Want,
+)
+from lab.artifacts.release import DownloadFailed, download, release_file
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded, InputError
+from lab.home import cache_home
+from lab.step import Step, step
+from lab.topology import Arch
+
+IMAGES = Path(images.__path__[0])
+"""The recipes: images/go/<module> and images/artifacts.lock."""
+LOCK_NAME = "artifacts.lock"
+GO = "Go modules"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A want with all that follows from it."""
+
+    want: Want
+    component: Component
+    key: str
+
+
+class ArtifactStore:
+    """Resolves components to local files: cache, mirror, release page, Go modules.
+
+    Debian packages are not a source of single files: what comes from Debian is in the
+    root images.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        mirror: Path | None = None,
+        *,
+        catalog: Mapping[str, Component] = CATALOG,
+        recipes: Path = IMAGES,
+    ) -> None:
+        self._home = cache
+        self._cache = ArtifactCache(cache / "artifacts")
+        self._mirror = mirror
+        self._catalog = catalog
+        self._modules = recipes / "go"
+        self._lock_file = recipes / LOCK_NAME
+
+    @classmethod
+    def default(cls) -> ArtifactStore:
+        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does."""
+        mirror = os.environ.get(VARIABLE)
+        return cls(cache_home(), Path(mirror).expanduser().absolute() if mirror else None)
+
+    # -- what is asked of it -------------------------------------------------------------
+
+    def resolve(self, wanted: Sequence[Want], deadline: Deadline) -> dict[Want, Artifact]:
+        """Each want as a file in the cache; what is missing is fetched or built.
+
+        Everything is looked for before anything is built, so that a stack that cannot be
+        had is known in a moment.  One process works at a time; others wait and then find
+        the result.
+
+        Raises:
+            InputError: an unknown component, or the lock disagrees with the catalogue.
+            CannotObtain: no source has it; names every source tried.
+            LabError: the disk is full.
+            DeadlineExceeded: not done in time.
+        """
+        orders = self._orders(wanted)
+        found = self._cached(orders)
+        missing = [order for order in orders if order.want not in found]
+        if missing:
+            with step(f"obtain {_in_words(missing)}") as this, self._alone(this, deadline):
+                self._cache.sweep()
+                found |= self._cached(missing)  # another process may have been faster
+                missing = [order for order in missing if order.want not in found]
+                found |= self._obtain(missing, this, deadline)
+        return {order.want: found[order.want] for order in orders}
+
+    def state(self, wanted: Sequence[Want]) -> list[ArtifactState]:
+        """Where each want is, or would come from. Builds nothing, asks no network.
+
+        Raises:
+            InputError: an unknown component, or a lock file that cannot be read.
+        """
+        lock = read_lock(self._lock_file)
+        toolchain = find_toolchain()
+        rows = []
+        for want in dict.fromkeys(wanted):
+            component = find_component(want.component, self._catalog)
+            differ = disagreements(lock, [component], self._modules)
+            order = None if differ else self._order(want, component, lock)
+            rows.append(self._row(want, component, order, differ, lock, toolchain))
+        return rows
+
+    def verify(self) -> tuple[Path, ...]:
+        """Reads every cached artifact in full; removes and returns those that are damaged."""
+        return self._cache.verify()
+
+    def update_lock(self) -> tuple[str, ...]:
+        """Pins catalogue and modules as they are now; returns in words what changed.
+
+        Raises:
+            InputError: catalogue and go.mod do not have the same version of something.
+        """
+        before = None
+        with contextlib.suppress(InputError):
+            before = read_lock(self._lock_file)
+        after = make_lock(self._catalog, self._modules, before)
+        if after == before:
+            return ()
+        write_lock(self._lock_file, after)
+        if before is None:
+            return (f"{self._lock_file} is new",)
+        gone = [f"{name} is gone" for name in before.components if name not in self._catalog]
+        differ = disagreements(before, self._catalog.values(), self._modules)
+        return (*differ, *gone)
+
+    # -- orders and keys -----------------------------------------------------------------
+
+    def _orders(self, wanted: Sequence[Want]) -> list[_Order]:
+        wants = list(dict.fromkeys(wanted))
+        components = {want: find_component(want.component, self._catalog) for want in wants}
+        lock = read_lock(self._lock_file)
+        check_lock(self._lock_file, lock, components.values(), self._modules)
+        return [self._order(want, components[want], lock) for want in wants]
+
+    def _order(self, want: Want, component: Component, lock: Lock) -> _Order:
+        pinned = lock.components[component.name].digest(want.arch)
+        parts: dict[str, object] = {
+            "component": component.name,
+            "version": component.version,
+            "arch": want.arch.value,
+            "pinned": str(pinned or ""),
+        }
+        if component.go:
+            module = self._module(component.go.module)
+            parts |= {
+                "module": "" if module.problem() else module_digest(module, component.go),
+                "package": component.go.package,
+                "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
+            }
+        text = json.dumps(parts, sort_keys=True)
+        return _Order(want, component, hashlib.sha256(text.encode()).hexdigest())
+
+    def _module(self, name: str) -> GoModule:
+        return GoModule(name, self._modules / name)
+
+    def _cached(self, orders: Sequence[_Order]) -> dict[Want, Artifact]:
+        seen = {
+            order.want: self._cache.look(order.component, order.want.arch, order.key)
+            for order in orders
+        }
+        return {want: artifact for want, artifact in seen.items() if artifact}
+
+    # -- obtaining -----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _alone(self, this: Step, deadline: Deadline) -> Iterator[None]:
+        """Holds the one lock for builds and downloads; it falls open when its holder dies."""
+        self._cache.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._cache.root / "build.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            this.progress("waiting for another process that builds")
+            try:
+                lock.acquire(timeout=deadline.remaining)
+            except Timeout as trouble:
+                raise DeadlineExceeded(
+                    "another process kept building artifacts for all of the time "
+                    f"({deadline.total:.0f} s)",
+                    remedy="Wait for it to end, and try again.",
+                ) from trouble
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _obtain(
+        self, orders: Sequence[_Order], this: Step, deadline: Deadline
+    ) -> dict[Want, Artifact]:
+        if not orders:
+            return {}
+        lock = read_lock(self._lock_file)
+        found: dict[Want, Artifact] = {}
+        refusals: dict[Want, list[Refusal]] = {
+            order.want: [Refusal("cache", "not there, or damaged")] for order in orders
+        }
+        for order in orders:
+            got = self._from_mirror(order, lock)
+            if isinstance(got, Refusal):
+                refusals[order.want].append(got)
+                got = self._from_release(order, deadline)
+            if isinstance(got, Refusal):
+                refusals[order.want].append(got)
+            else:
+                found[order.want] = got
+        left = [order for order in orders if order.want not in found]
+        toolchain = find_toolchain() if left else ""
+        hopeless = {}
+        for order in left:
+            if reason := self._why_not_go(order.component, toolchain):
+                refusals[order.want].append(Refusal(GO, reason))
+                hopeless[order.want] = refusals[order.want]
+        if hopeless:
+            raise CannotObtain(hopeless)
+        if isinstance(toolchain, Toolchain):
+            found |= self._build_all(left, toolchain, refusals, deadline)
+        return found
+
+    def _from_mirror(self, order: _Order, lock: Lock) -> Artifact | Refusal:
+        component, arch = order.component, order.want.arch
+        pinned = lock.components[component.name].digest(arch)
+        found = find_in_mirror(self._mirror, component, arch, pinned)
+        if isinstance(found, Refusal):
+            return found
+        with self._cache.scratch() as folder:
+            file = copy_from_mirror(found, folder)
+            if isinstance(file, str):
+                return Refusal(f"mirror {self._mirror}", file)
+            origin = Origin(f"mirror {found.path} ({found.digest.algorithm} checked)")
+            return self._cache.put(file, component, arch, order.key, origin)
+
+    def _from_release(self, order: _Order, deadline: Deadline) -> Artifact | Refusal:
+        found = release_file(order.component, order.want.arch)
+        if isinstance(found, Refusal):
+            return found
+        url, digest = found
+        with (
+            step(f"download {order.component.name} ({order.want.arch.value})") as this,
+            self._cache.scratch() as folder,
+        ):
+            try:
+                file = download(url, digest, folder, this, deadline)
+            except DownloadFailed as trouble:
+                return Refusal("release page", trouble.reason)
+            origin = Origin(f"release {url}")
+            return self._cache.put(file, order.component, order.want.arch, order.key, origin)
+
+    def _why_not_go(self, component: Component, toolchain: Toolchain | str) -> str:
+        if component.go is None:
+            return f"{component.name} is not built from Go modules"
+        if problem := self._module(component.go.module).problem():
+            return problem
+        return f"{toolchain}. {GO_REMEDY}" if isinstance(toolchain, str) else ""
+
+    def _build_all(
+        self,
+        orders: Sequence[_Order],
+        toolchain: Toolchain,
+        refusals: Mapping[Want, list[Refusal]],
+        deadline: Deadline,
+    ) -> dict[Want, Artifact]:
+        """One `go build` for all orders of one module, architecture and set of flags."""
+        groups: dict[tuple[str, Arch, str], list[_Order]] = {}
+        for order in orders:
+            source = order.component.go
+            if source:
+                group = (source.module, order.want.arch, link_flags(source))
+                groups.setdefault(group, []).append(order)
+        found: dict[Want, Artifact] = {}
+        for (name, arch, _), group_orders in groups.items():
+            try:
+                found |= self._build(self._module(name), arch, group_orders, toolchain, deadline)
+            except BuildFailed as trouble:
+                for order in group_orders:
+                    refusals[order.want].append(Refusal(GO, trouble.reason))
+                raise CannotObtain(
+                    {order.want: refusals[order.want] for order in group_orders}
+                ) from trouble
+        return found
+
+    def _build(
+        self,
+        module: GoModule,
+        arch: Arch,
+        orders: Sequence[_Order],
+        toolchain: Toolchain,
+        deadline: Deadline,
+    ) -> dict[Want, Artifact]:
+        builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
+        components = [order.component for order in orders]
+        title = f"build {', '.join(each.name for each in components)} ({arch.value})"
+        with step(title) as this, self._cache.scratch() as folder:
+            read = [module_digest(module, each.go) for each in components if each.go]
+            files = builder.build(module, components, arch, folder, this, deadline)
+            if read != [module_digest(module, each.go) for each in components if each.go]:
+                raise BuildFailed(f"images/go/{module.name} was changed during the build")
+            this.progress("checking", 1.0)
+            found = {}
+            for order, digest in zip(orders, read, strict=True):
+                file = files[order.component.name]
+                if not file.is_file():
+                    raise BuildFailed(f"`go build` made no {file.name}")
+                origin = Origin(_built_from(order.component), digest, toolchain.version)
+                found[order.want] = self._cache.put(file, order.component, arch, order.key, origin)
+            return found
+
+    # -- the table -----------------------------------------------------------------------
+
+    def _row(
+        self,
+        want: Want,
+        component: Component,
+        order: _Order | None,
+        differ: Sequence[str],
+        lock: Lock,
+        toolchain: Toolchain | str,
+    ) -> ArtifactState:
+        def row(state: Availability, source: str, remedy: str = "") -> ArtifactState:
+            return ArtifactState(
+                component.name, component.version, want.arch, state, source, remedy
+            )
+
+        if order is None:
+            return row(
+                Availability.MISSING,
+                "",
+                f"{'; '.join(differ)}: if that is meant, pin it with `lab doctor --lock`.",
+            )
+        cached = self._cache.look(component, want.arch, order.key)
+        if cached:
+            return row(Availability.CACHED, cached.source)
+        pinned = lock.components[component.name].digest(want.arch)
+        mirrored = find_in_mirror(self._mirror, component, want.arch, pinned)
+        if isinstance(mirrored, MirrorFile):
+            return row(Availability.AVAILABLE, f"mirror {mirrored.path}")
+        released = release_file(component, want.arch)
+        if not isinstance(released, Refusal):
+            return row(Availability.AVAILABLE, f"release {released[0]}")
+        reason = self._why_not_go(component, toolchain)
+        if not reason:
+            return row(Availability.AVAILABLE, _built_from(component))
+        refused = (mirrored, released, Refusal(GO, reason))
+        return row(Availability.MISSING, "", "; ".join(map(str, refused)))
+
+
+def _built_from(component: Component) -> str:
+    source = component.go
+    if source is None:
+        return ""
+    if source.local:
+        return f"{GO}: images/go/{source.module}"
+    return f"{GO}: {source.upstream}@{component.version}"
+
+
+def _in_words(orders: Sequence[_Order]) -> str:
+    if len(orders) == 1:
+        return str(orders[0].want)
+    return f"{len(orders)} artifacts"

@@ -1,0 +1,101 @@
+"""Tables for people; `--json` gives the same facts to machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from lab.home import RunDir
+from lab.state import LabState
+from lab.status import DeviceSamples, LabStatus
+
+GOOD, BAD = "[green]●[/]", "[red]●[/]"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _mark(good: bool, yes: str, no: str) -> str:
+    return f"{GOOD} {yes}" if good else f"{BAD} {no}"
+
+
+def status_table(status: LabStatus) -> RenderableType:
+    head = Text.from_markup(
+        f"lab [bold]{escape(status.lab)}[/]  stack [bold]{escape(status.stack)}[/]"
+        f"  {'from its checkpoint' if status.restored else 'cold start'}"
+    )
+    nodes = _table("nodes", "name", "arch", "memory", "ready", "runtime", "accelerator")
+    for node in status.nodes:
+        nodes.add_row(
+            node.name,
+            node.arch,
+            f"{node.memory_mib} MiB",
+            _mark(node.ready, "Ready", "NotReady"),
+            node.runtime,
+            node.accelerator + (f", booted {node.reboots + 1} times" if node.reboots else ""),
+        )
+    links = _table("links", "name", "endpoint", "network", "state", "frames tx / rx")
+    for link in status.links:
+        links.add_row(
+            link.name,
+            link.endpoint,
+            link.network,
+            _mark(link.state == "up", link.state, link.state),
+            f"{link.frames_tx} / {link.frames_rx}",
+        )
+    parts: list[RenderableType] = [head, nodes, links]
+    if status.devices:
+        devices = _table("devices", "name", "protocol", "address", "reachable", "values")
+        for device in status.devices:
+            devices.add_row(
+                device.name,
+                device.protocol,
+                device.address,
+                _mark(device.reachable, "yes", "no"),
+                str(device.sequence),
+            )
+        parts.append(devices)
+    return Group(*parts)
+
+
+def samples_table(rows: Sequence[DeviceSamples]) -> RenderableType:
+    table = _table(
+        "samples",
+        *("device", "node", "written", "sampled", "arrived"),
+        *("waiting", "missed", "lost", "repeated", "wrong"),
+    )
+    for row in rows:
+        table.add_row(
+            row.device,
+            row.node,
+            str(row.written),
+            str(row.sampled),
+            str(row.arrived),
+            str(row.waiting),
+            str(row.missed),
+            *(f"[red]{bad}[/]" if bad else "0" for bad in (row.lost, row.repeated, row.wrong)),
+        )
+    return table
+
+
+def next_steps(run: RunDir, state: LabState) -> RenderableType:
+    """What to type now."""
+    return Text.from_markup(
+        "\n".join(
+            (
+                "",
+                f"export KUBECONFIG={escape(str(run.kubeconfig))}",
+                f"{escape(str(state.kubectl))} get pods -A -o wide",
+                "lab ssh NODE · lab samples · lab graph -o lab.svg · make test · lab down",
+            )
+        ),
+        style="dim",
+    )

@@ -1,0 +1,21 @@
+"""Simulated industrial devices, each a process with a wire, a plant and its ground truth."""
+
+from lab.devices.client import DeviceClient, restore_device, start_device
+from lab.devices.control import DeviceSnapshot, DeviceStatus
+from lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
+from lab.devices.truth import TruthRecord, TruthStep, TruthWrite, read_truth
+
+__all__ = [
+    "DeviceClient",
+    "DeviceSnapshot",
+    "DeviceSpec",
+    "DeviceStatus",
+    "OpcUaFiles",
+    "TruthRecord",
+    "TruthStep",
+    "TruthWrite",
+    "device_spec",
+    "read_truth",
+    "restore_device",
+    "start_device",
+]

@@ -1,0 +1,33 @@
+"""`python -m lab.devices --spec FILE`: one simulated device, until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from lab.devices.device import run_device
+from lab.devices.spec import DeviceSpec
+from lab.errors import EdgeLabError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m lab.devices", description=__doc__)
+    parser.add_argument("--spec", type=Path, required=True, help="the device's JSON file")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # What the protocol libraries say of each connection and each refused request is noise.
+    for library, level in (("asyncua", logging.ERROR), ("pymodbus", logging.ERROR)):
+        logging.getLogger(library).setLevel(level)
+    logging.getLogger("asyncua.server.uaprocessor").setLevel(logging.CRITICAL)
+    try:
+        run_device(DeviceSpec.read(arguments.spec))
+    except EdgeLabError as trouble:
+        print(trouble, file=sys.stderr)
+        return trouble.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

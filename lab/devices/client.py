@@ -1,0 +1,136 @@
+"""The lab's side of a device: start it, ask it, save it, read its ground truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lab.deadline import Deadline
+from lab.devices.control import SOCKET, DeviceSnapshot, DeviceStatus
+from lab.devices.spec import DeviceSpec
+from lab.devices.truth import FILE as TRUTH
+from lab.devices.truth import TruthRecord, TruthStep, read_truth
+from lab.errors import LabError
+from lab.process import spawn
+
+SPEC = "spec.json"
+SNAPSHOT = "snapshot.json"
+
+_ANSWER_SECONDS = 15.0
+
+
+def start_device(spec: DeviceSpec, *, run: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Starts the device's process, marked as the lab's in `run`; does not wait for it."""
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    file = spec.folder / SPEC
+    file.write_text(spec.model_dump_json(indent=2))
+    return spawn([sys.executable, "-m", "lab.devices", "--spec", str(file)], run=run, log=log)
+
+
+class DeviceClient:
+    """A running device, by its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def spec(self) -> DeviceSpec:
+        """What it was started with by `start_device`."""
+        return DeviceSpec.read(self.folder / SPEC)
+
+    def status(self, deadline: Deadline | None = None) -> DeviceStatus:
+        """How it is; `reachable` comes from a read over its own protocol, made just now."""
+        return DeviceStatus.model_validate(self._ask("status", deadline))
+
+    def snapshot(self, deadline: Deadline | None = None) -> DeviceSnapshot:
+        """Where its plant stands."""
+        return DeviceSnapshot.model_validate(self._ask("snapshot", deadline))
+
+    def pause(self, deadline: Deadline | None = None) -> DeviceSnapshot:
+        """Stops the plant; the device still answers, with values that stand still."""
+        return DeviceSnapshot.model_validate(self._ask("pause", deadline))
+
+    def resume(self, deadline: Deadline | None = None) -> None:
+        """Lets the plant go on from where it was paused."""
+        self._ask("resume", deadline)
+
+    def wait_ready(
+        self, deadline: Deadline, *, watch: Callable[[], None] = lambda: None
+    ) -> DeviceStatus:
+        """Waits until the device can read itself over its protocol. `watch` as in Deadline."""
+
+        def probe() -> DeviceStatus | None:
+            status = self.status(deadline)
+            if not status.reachable:
+                raise LabError(f"{status.name}: {status.trouble}")
+            return status
+
+        return deadline.wait_for(
+            f"the device {self.folder.name} answers", probe, transient=(LabError,), watch=watch
+        )
+
+    def truth(self) -> Iterator[TruthRecord]:
+        """What it has shown so far, and what was written to it; may be read while it runs."""
+        return read_truth(self.folder)
+
+    def steps(self) -> tuple[TruthStep, ...]:
+        """The steps of `truth`."""
+        return tuple(record for record in self.truth() if isinstance(record, TruthStep))
+
+    # -- checkpoints ---------------------------------------------------------------------
+
+    def save(self, into: Path, deadline: Deadline | None = None) -> DeviceSnapshot:
+        """Writes plant state and truth into the folder `into`.
+
+        Pause the device first, and resume it after the rest of the lab was saved too: or
+        else the truth goes on while the guests stand still.
+        """
+        snapshot = self.snapshot(deadline)
+        into.mkdir(parents=True, exist_ok=True)
+        (into / SNAPSHOT).write_text(snapshot.model_dump_json(indent=2))
+        shutil.copyfile(self.folder / TRUTH, into / TRUTH)
+        os.truncate(into / TRUTH, snapshot.truth_size)
+        return snapshot
+
+    def _ask(self, op: str, deadline: Deadline | None) -> Any:
+        limit = (deadline or Deadline.after(_ANSWER_SECONDS)).within(_ANSWER_SECONDS)
+        path = self.folder / SOCKET
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+                line.settimeout(max(limit.remaining, 0.01))
+                line.connect(str(path))
+                line.sendall(json.dumps({"op": op}).encode() + b"\n")
+                with line.makefile("rb") as answers:
+                    text = answers.readline()
+        except OSError as trouble:
+            raise LabError(
+                f"the device {self.folder.name} does not answer on {path}: {trouble}",
+                remedy="Its log says why, if it has ended.",
+            ) from trouble
+        if not text:
+            raise LabError(f"the device {self.folder.name} has closed its control socket")
+        answer = json.loads(text)
+        if not answer["ok"]:
+            raise LabError(f"the device {self.folder.name}: {answer['error']}")
+        return answer["result"]
+
+
+def restore_device(saved: Path, folder: Path) -> DeviceSnapshot:
+    """Puts what `DeviceClient.save` wrote into a device's folder.
+
+    The device must not run; when it is started, it goes on with the step after the saved one.
+    """
+    try:
+        snapshot = DeviceSnapshot.model_validate_json((saved / SNAPSHOT).read_bytes())
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(saved / TRUTH, folder / TRUTH)
+    except (OSError, ValueError) as trouble:
+        raise LabError(f"cannot restore a device from {saved}: {trouble}") from trouble
+    return snapshot

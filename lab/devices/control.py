@@ -1,0 +1,95 @@
+"""The control socket of a device: JSON lines over a Unix socket in its folder.
+
+A request is {"op": "status" | "snapshot" | "pause" | "resume"}, its answer one object with
+"ok": true, or with "ok": false and "error".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from lab.topology import Protocol
+
+SOCKET = "control.sock"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeviceStatus(_Model):
+    """How a device is."""
+
+    name: str
+    protocol: Protocol
+    seq: int
+    """Number of the step that is shown."""
+    reachable: bool
+    """It has just read its own values with its own protocol, over its own address."""
+    trouble: str = ""
+    """Why it is not reachable."""
+    running: bool
+    """False while it is paused."""
+    clients: int
+    """Open connections of others."""
+    refused: int
+    """Clients turned away because of their certificate."""
+    frames_out: int
+    frames_in: int
+
+
+class DeviceSnapshot(_Model):
+    """All that it takes to go on from a step."""
+
+    name: str
+    plant: str
+    seq: int
+    time: int
+    """ns since 1970."""
+    state: dict[str, float]
+    requested: int
+    """Raw setpoint asked for."""
+    truth_size: int
+    """Bytes of the truth log up to and with this step."""
+
+
+Answer = Callable[[], Awaitable[BaseModel | None]]
+
+
+class ControlServer:
+    def __init__(self, folder: Path, answers: Mapping[str, Answer]) -> None:
+        self._path = folder / SOCKET
+        self._answers = answers
+        self._server: asyncio.AbstractServer | None = None
+
+    async def start(self) -> None:
+        # A socket that a killed process has left; whoever holds the UDP port owns the folder.
+        self._path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, object]:
+        try:
+            answer = self._answers[json.loads(line)["op"]]
+        except (ValueError, KeyError, TypeError):
+            known = ", ".join(self._answers)
+            return {"ok": False, "error": f"a request is {{'op': one of {known}}}"}
+        result = await answer()
+        return {"ok": True, "result": result.model_dump(mode="json") if result else None}

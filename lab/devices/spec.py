@@ -1,0 +1,121 @@
+"""What a device process is told: one JSON file, read once."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.devices.plant import PLANTS, Plant
+from lab.errors import InputError
+from lab.topology import Device, Protocol, Topology
+
+DEFAULT_PLANT = {Protocol.MODBUS: "boiler", Protocol.OPCUA: "press"}
+
+
+def plant_of(protocol: Protocol) -> Plant[Any]:
+    """The model behind a device of that protocol, where its specification names none."""
+    return PLANTS[DEFAULT_PLANT[protocol]]
+
+
+_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+
+
+def _mac(text: str) -> str:
+    if not _MAC.fullmatch(text):
+        raise ValueError(f"{text!r} is no MAC address; write it as 52:54:00:ed:00:01")
+    return text
+
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OpcUaFiles(_Model):
+    """Where an OPC UA device's certificates lie, all PEM.
+
+    `certificate` names `urn:edge-lab:device:<name>` and may be used as client certificate
+    too: the device reads itself with it.  A client is let in whose certificate, or whose
+    authority's, lies in the folder `trust` (*.pem, *.crt).
+    """
+
+    certificate: Path
+    key: Path
+    trust: Path
+
+
+class DeviceSpec(_Model):
+    """One simulated device."""
+
+    name: str
+    protocol: Protocol
+    plant: str = ""
+    """Which model moves its values; if empty, the protocol's default."""
+    seed: int = Field(ge=0)
+    period_ms: int = Field(ge=10, le=60_000)
+    """Time between two steps of the plant, ms."""
+    address: IPv4Interface
+    mac: Annotated[str, AfterValidator(_mac)]
+    fabric_port: Port
+    """UDP port on 127.0.0.1 that the other end of the device's wire listens on."""
+    endpoint_port: Port
+    """UDP port on 127.0.0.1 of the device's end."""
+    folder: Path
+    """Ground truth, control socket."""
+    opcua: OpcUaFiles | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DeviceSpec:
+        if self.plant and self.plant not in PLANTS:
+            raise ValueError(f"there is no plant {self.plant!r}; known are {', '.join(PLANTS)}")
+        if self.protocol is Protocol.OPCUA and self.opcua is None:
+            raise ValueError("an OPC UA device needs `opcua`: certificate, key, trust")
+        return self
+
+    @property
+    def model(self) -> Plant[Any]:
+        return PLANTS[self.plant] if self.plant else plant_of(self.protocol)
+
+    @classmethod
+    def read(cls, path: Path) -> DeviceSpec:
+        """The specification in `path`; InputError says what is wrong with it."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as trouble:
+            raise InputError(f"cannot read it: {trouble.strerror}", file=path) from trouble
+        except ValidationError as trouble:
+            first = trouble.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            message = f"{where}: {first['msg']}" if where else first["msg"]
+            raise InputError(message, file=path) from trouble
+
+
+def device_spec(
+    topology: Topology,
+    device: Device,
+    *,
+    fabric_port: int,
+    endpoint_port: int,
+    folder: Path,
+    opcua: OpcUaFiles | None = None,
+) -> DeviceSpec:
+    """The specification of a topology's device; `opcua` is needed for OPC UA alone."""
+    (link,) = topology.links_of(device.name)
+    return DeviceSpec(
+        name=device.name,
+        protocol=device.protocol,
+        seed=device.seed,
+        period_ms=device.period_ms,
+        address=topology.interface(link),
+        mac=topology.mac(link),
+        fabric_port=fabric_port,
+        endpoint_port=endpoint_port,
+        folder=folder,
+        opcua=opcua if device.protocol is Protocol.OPCUA else None,
+    )

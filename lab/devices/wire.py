@@ -1,0 +1,173 @@
+"""A device's end of its wire: an anonymous network namespace with one tap in it.
+
+The UDP socket is made first, in the host's namespace, and stays there: a socket belongs to
+the namespace that it was made in.  The tap is made after `unshare`, in the new one, which
+has no name and dies with its process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import socket
+import struct
+import subprocess
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+from lab.errors import LabError
+
+TUN = Path("/dev/net/tun")
+NIC = "plant0"
+"""What the tap is called in the device's namespace."""
+
+MAX_FRAME = 65_536
+_BATCH = 64
+"""Frames carried before others get their turn."""
+
+# <linux/if_tun.h>, <sched.h>
+_TUNSETIFF = 0x400454CA
+_IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+
+
+def open_wire(endpoint_port: int, fabric_port: int) -> socket.socket:
+    """The UDP socket of a device's end: one datagram is one Ethernet frame.
+
+    Raises:
+        LabError: the port is taken.
+    """
+    wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    wire.setblocking(False)
+    try:
+        wire.bind(("127.0.0.1", endpoint_port))
+    except OSError as trouble:
+        wire.close()
+        raise LabError(
+            f"UDP port {endpoint_port} on 127.0.0.1 cannot be bound: {trouble.strerror}",
+            remedy="Another process has it, perhaps the same device of a lab that is still up; "
+            "`lab down` ends that.",
+        ) from trouble
+    wire.connect(("127.0.0.1", fabric_port))
+    return wire
+
+
+def enter_namespace(*, as_root: bool | None = None) -> None:
+    """Moves this process, which must have one thread only, to a new network namespace.
+
+    Without root it enters a user namespace too, in which it is root.
+
+    Raises:
+        LabError: the kernel does not allow it.
+    """
+    user, group = os.getuid(), os.getgid()
+    if as_root is None:
+        as_root = os.geteuid() == 0
+    flags = _CLONE_NEWNET | (0 if as_root else _CLONE_NEWUSER)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(flags):
+        number = ctypes.get_errno()
+        raise LabError(
+            f"cannot make a network namespace: {os.strerror(number)}",
+            remedy="Without root, the kernel must allow user namespaces: "
+            "sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, "
+            "and no AppArmor restriction on them.",
+        )
+    if not as_root:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+
+
+def open_tap(address: IPv4Interface, mac: str, device: Path = TUN) -> int:
+    """A tap with that address, up, in this process's namespace. Returns its descriptor.
+
+    Raises:
+        LabError: the tun device cannot be opened, or the tap not be configured.
+    """
+    try:
+        tap = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as trouble:
+        raise LabError(
+            f"cannot open {device}: {trouble.strerror}",
+            remedy=f"The lab needs read/write permission on {device}; Debian's default is 0666. "
+            "If it is missing: `modprobe tun`.",
+        ) from trouble
+    try:
+        request = struct.pack("16sH22x", NIC.encode(), _IFF_TAP | _IFF_NO_PI)
+        fcntl.ioctl(tap, _TUNSETIFF, request)
+        commands = (
+            "link set dev lo up",
+            # No IPv6: its neighbour discovery would fill captures with what no one asked for.
+            f"link set dev {NIC} addrgenmode none",
+            f"link set dev {NIC} address {mac}",
+            f"address add {address} dev {NIC}",
+            f"link set dev {NIC} up",
+        )
+        done = subprocess.run(
+            ["ip", "-batch", "-"], input="\n".join(commands), text=True, capture_output=True
+        )
+        if done.returncode:
+            raise LabError(f"cannot set up the device's NIC: {done.stderr.strip()}")  # noqa: TRY301
+    except OSError as trouble:
+        os.close(tap)
+        if isinstance(trouble, FileNotFoundError):
+            raise LabError(
+                "ip is not installed", remedy="Install iproute2; `lab doctor` says what is missing."
+            ) from trouble
+        raise LabError(f"cannot make a tap: {trouble.strerror}") from trouble
+    except BaseException:
+        os.close(tap)
+        raise
+    return tap
+
+
+class Pump:
+    """Copies frames between tap and wire, both ways, from the event loop."""
+
+    def __init__(self, tap: int, wire: socket.socket) -> None:
+        self._tap = tap
+        self._wire = wire
+        self.to_wire = 0
+        self.to_tap = 0
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._tap, self._out)
+        loop.add_reader(self._wire, self._in)
+
+    def stop(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._tap)
+        loop.remove_reader(self._wire)
+
+    def _out(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                frame = os.read(self._tap, MAX_FRAME)
+            except BlockingIOError:
+                return
+            # As with a real cable: nobody at the other end, or no room, and the frame is gone.
+            with contextlib.suppress(ConnectionRefusedError, BlockingIOError):
+                self._wire.send(frame)
+                self.to_wire += 1
+
+    def _in(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                frame = self._wire.recv(MAX_FRAME)
+            except BlockingIOError:
+                return
+            except ConnectionRefusedError:
+                continue
+            try:
+                os.write(self._tap, frame)
+                self.to_tap += 1
+            except OSError as trouble:
+                # EINVAL is a frame shorter than a header, EIO a tap that is down.
+                if trouble.errno not in (errno.EINVAL, errno.EIO, errno.EAGAIN):
+                    raise

@@ -1,0 +1,635 @@
+"""`lab doctor`: what this machine has and lacks for a topology, before anything is built.
+
+Each probe is one entry of `PROBES` (or of `TOOLS`, for programs): a function from what it
+may look at to one `HostCheck`.  Nothing here changes the host or asks the network.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+from pydantic import BaseModel, ConfigDict, computed_field
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+import images
+from lab.artifacts import ArtifactState, ArtifactStore, Availability, Want, host_arch
+from lab.artifacts.gomodules import GO_REMEDY, Toolchain, find_toolchain
+from lab.errors import EdgeLabError
+from lab.home import cache_home
+from lab.step import step
+from lab.topology import Arch, Topology
+
+GIB = 1024**3
+MIB = 1024**2
+
+DISK_FOR_BUILDS = 25 * GIB
+"""Free space for building everything once: Go's caches (14 GiB), root images, checkpoints."""
+DISK_FOR_A_LAB = 6 * GIB
+"""Free space for one lab when all artifacts are cached: images, overlays, checkpoints."""
+EMULATOR_MIB = 384
+"""What a QEMU process needs beside its guest's memory (translated code, most of all)."""
+NODE_MINIMUM = (20, 19)
+"""What Allure 3 asks for."""
+HOST_PACKAGES = Path(images.__path__[0]) / "host-packages.txt"
+INSTALLER = "images/install-host-packages.sh"
+
+_FALLBACK_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HostCheck(_Model):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    """What is there, in words."""
+    needed_for: str
+    remedy: str = ""
+    """What to do about it; empty when all is well."""
+    required: bool = True
+    """Whether a lab cannot do without; a check that is not required only warns."""
+    needs_root: bool = False
+    """Whether the remedy takes root."""
+
+
+class AcceleratorFinding(_Model):
+    """How guests of the host's architecture run."""
+
+    name: str
+    reason: str
+
+
+class StackFinding(_Model):
+    """Whether one stack of the topology can be had."""
+
+    name: str
+    ok: bool
+    chosen: bool
+    """The first that can be had: `lab up` takes it."""
+    missing: tuple[str, ...] = ()
+    """What it lacks, in words."""
+
+
+class DoctorReport(_Model):
+    """All findings; `ok` is false if something is missing that a lab cannot do without."""
+
+    topology: str
+    checks: tuple[HostCheck, ...]
+    accelerator: AcceleratorFinding
+    stacks: tuple[StackFinding, ...]
+    artifacts: tuple[ArtifactState, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ok(self) -> bool:
+        return all(check.ok or not check.required for check in self.checks) and any(
+            stack.ok for stack in self.stacks
+        )
+
+
+class AcceleratorLike(Protocol):
+    """What the probe of the accelerator tells."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
+class Host:
+    """All that the probes look at; tests put another in its place."""
+
+    uid: int = os.getuid()
+
+    def which(self, program: str) -> str | None:
+        """The path of a program; the folders of system programs count too."""
+        return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_FALLBACK_PATH}")
+
+    def output(self, argv: Sequence[str], seconds: float = 15.0) -> str | None:
+        """What a command prints; None if it fails or takes longer than `seconds`."""
+        try:
+            done = subprocess.run(
+                list(argv),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return None if done.returncode else done.stdout + done.stderr
+
+    def read(self, path: str) -> str | None:
+        """The text of a file; None if it cannot be read."""
+        try:
+            return Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
+    def open_problem(self, path: str) -> str:
+        """Why a device cannot be opened for reading and writing; empty if it can."""
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        except OSError as trouble:
+            return trouble.strerror or str(trouble)
+        return ""
+
+    def free_disk(self, folder: Path) -> int:
+        """Bytes that this user may still write below `folder`."""
+        return shutil.disk_usage(folder).free
+
+    def memory(self) -> tuple[int, int]:
+        """Total and available memory, bytes."""
+        seen = psutil.virtual_memory()
+        return seen.total, seen.available
+
+    def cpus(self) -> int:
+        return len(os.sched_getaffinity(0))
+
+    def user(self) -> str:
+        try:
+            return pwd.getpwuid(self.uid).pw_name
+        except KeyError:
+            return str(self.uid)
+
+    def toolchain(self) -> Toolchain | str:
+        """The Go on PATH, or why it cannot be used."""
+        return find_toolchain()
+
+    def module(self, name: str) -> bool:
+        """Whether a Python module can be imported."""
+        return importlib.util.find_spec(name) is not None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is examined, and for what."""
+
+    host: Host
+    topology: Topology
+    cache: Path
+    all_cached: bool
+    """Whether every artifact of the chosen stack is in the cache already."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that must be in PATH (or in a folder of system programs)."""
+
+    program: str
+    package: str
+    needed_for: str
+    version: tuple[str, ...] = ("--version",)
+    """Arguments that make it tell its version; none if it has no such."""
+    required: bool = True
+
+    def check(self, host: Host) -> HostCheck:
+        path = host.which(self.program)
+        told = host.output([path, *self.version]) if path and self.version else ""
+        works = path is not None and told is not None
+        if path is None:
+            found = "not installed"
+        elif told is None:
+            found = f"{path} does not run"
+        else:
+            found = _version_in(told) or path
+        return HostCheck(
+            name=self.program,
+            ok=works,
+            found=found,
+            needed_for=self.needed_for,
+            remedy="" if works else f"Install it (Debian: apt-get install {self.package}).",
+            required=self.required,
+            needs_root=not works,
+        )
+
+
+EMULATORS: Mapping[Arch, Tool] = {
+    Arch.X86_64: Tool("qemu-system-x86_64", "qemu-system-x86", "x86_64 nodes"),
+    Arch.AARCH64: Tool("qemu-system-aarch64", "qemu-system-arm", "aarch64 nodes"),
+    Arch.RISCV64: Tool("qemu-system-riscv64", "qemu-system-misc", "riscv64 nodes"),
+}
+
+TOOLS = (
+    Tool("qemu-img", "qemu-utils", "disks of the nodes"),
+    Tool("libvirtd", "libvirt-daemon libvirt-daemon-driver-qemu", "machines"),
+    Tool("virsh", "libvirt-clients", "looking at machines by hand", required=False),
+    Tool("mmdebstrap", "mmdebstrap", "root images"),
+    Tool("mke2fs", "e2fsprogs", "root images and payload disks", ("-V",)),
+    Tool("depmod", "kmod", "root images"),
+    Tool("ssh", "openssh-client", "commands in guests", ("-V",)),
+    Tool("ip", "iproute2", "network namespaces of the devices", ("-V",)),
+    Tool("unshare", "util-linux", "namespaces of devices and machines"),
+)
+
+Probe = Callable[[Examination], Iterable[HostCheck]]
+
+
+def _emulators(this: Examination) -> Iterator[HostCheck]:
+    for arch in this.topology.architectures:
+        yield EMULATORS[arch].check(this.host)
+
+
+def _tools(this: Examination) -> Iterator[HostCheck]:
+    for tool in TOOLS:
+        yield tool.check(this.host)
+
+
+def _libvirt_python(this: Examination) -> Iterator[HostCheck]:
+    there = this.host.module("libvirt")
+    yield HostCheck(
+        name="libvirt for Python",
+        ok=there,
+        found="there" if there else "not installed",
+        needed_for="machines",
+        remedy="" if there else "Run `make setup`; it compiles against Debian's libvirt-dev.",
+    )
+
+
+def _go(this: Examination) -> Iterator[HostCheck]:
+    toolchain = this.host.toolchain()
+    ok = isinstance(toolchain, Toolchain)
+    yield HostCheck(
+        name="go",
+        ok=ok,
+        found=toolchain.version if isinstance(toolchain, Toolchain) else toolchain,
+        needed_for="building components that neither cache nor mirror has",
+        remedy="" if ok else GO_REMEDY,
+        required=False,  # the table of artifacts knows whether it is
+    )
+
+
+def _node(this: Examination) -> Iterator[HostCheck]:
+    for program in ("node", "npm"):
+        path = this.host.which(program)
+        told = this.host.output([path, "--version"]) if path else None
+        numbers = _numbers(told or "")
+        ok = bool(numbers) and (program == "npm" or numbers >= NODE_MINIMUM)
+        yield HostCheck(
+            name=program,
+            ok=ok,
+            found=_version_in(told or "") or "not installed",
+            needed_for="the Allure page of a test run (`make report`)",
+            remedy="" if ok else f"Install Node.js {_dotted(NODE_MINIMUM)} or newer, with npm.",
+            required=False,
+        )
+
+
+def _packages(this: Examination) -> Iterator[HostCheck]:
+    if this.host.which("dpkg-query") is None:
+        return  # not Debian: the programs were looked for one by one
+    wanted = host_packages(HOST_PACKAGES.read_text(encoding="utf-8"))
+    query = "${db:Status-Status} ${Package}\\n"
+    told = this.host.output(["dpkg-query", "--show", f"--showformat={query}"]) or ""
+    installed = {line.split()[1] for line in told.splitlines() if line.startswith("installed ")}
+    missing = [package for package in wanted if package not in installed]
+    yield HostCheck(
+        name="Debian packages",
+        ok=not missing,
+        found=f"missing: {', '.join(missing)}" if missing else f"all {len(wanted)} installed",
+        needed_for="machines, root images, the Python environment",
+        remedy=f"As root: {INSTALLER} (part of `make setup`)." if missing else "",
+        required=False,  # what a lab cannot do without has a line of its own
+        needs_root=bool(missing),
+    )
+
+
+def host_packages(text: str) -> tuple[str, ...]:
+    """The packages named in host-packages.txt: one a line, # begins a comment."""
+    names = (line.partition("#")[0].strip() for line in text.splitlines())
+    return tuple(name for name in names if name)
+
+
+def _tun(this: Examination) -> Iterator[HostCheck]:
+    if not this.topology.devices:
+        return
+    problem = this.host.open_problem("/dev/net/tun")
+    yield HostCheck(
+        name="/dev/net/tun",
+        ok=not problem,
+        found=problem or "opens",
+        needed_for="the wire of each device",
+        remedy="As root: modprobe tun; mkdir -p /dev/net; "
+        "[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200; chmod 666 /dev/net/tun"
+        if problem
+        else "",
+        needs_root=bool(problem),
+    )
+
+
+def _namespaces(this: Examination) -> Iterator[HostCheck]:
+    host = this.host
+    root = host.uid == 0
+    flags = ["--net", "--mount"] if root else ["--user", "--map-root-user", "--net", "--mount"]
+    ok = host.output(["unshare", *flags, "true"]) is not None
+    remedy = ""
+    if not ok and root:
+        remedy = "This root lacks CAP_SYS_ADMIN (a container?): run the lab as an ordinary user."
+    elif not ok:
+        remedy = "As root: " + (_userns_remedy(host) or "allow user namespaces to ordinary users.")
+    yield HostCheck(
+        name="namespaces" if root else "user namespaces",
+        ok=ok,
+        found="can be made" if ok else "cannot be made",
+        needed_for="devices and machines, apart from the host's network and mounts",
+        remedy=remedy,
+        needs_root=not ok and not root,
+    )
+
+
+def _userns_remedy(host: Host) -> str:
+    """The setting that forbids user namespaces, turned round."""
+    switches = {
+        "/proc/sys/kernel/unprivileged_userns_clone": ("0", "1"),
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": ("1", "0"),
+        "/proc/sys/user/max_user_namespaces": ("0", "15000"),
+    }
+    for path, (forbidden, allowed) in switches.items():
+        if (host.read(path) or "").strip() == forbidden:
+            name = path.removeprefix("/proc/sys/").replace("/", ".")
+            return f"sysctl -w {name}={allowed}"
+    return ""
+
+
+def _subordinate_ids(this: Examination) -> Iterator[HostCheck]:
+    host = this.host
+    if host.uid == 0:
+        return
+    yield Tool("newuidmap", "uidmap", "root images without root", ()).check(host)
+    user = host.user()
+    lacking = [
+        file
+        for file in ("/etc/subuid", "/etc/subgid")
+        if not has_subordinate_ids(host.read(file) or "", user, host.uid)
+    ]
+    yield HostCheck(
+        name="subordinate ids",
+        ok=not lacking,
+        found=f"none for {user} in {' and '.join(lacking)}" if lacking else "there",
+        needed_for="root images without root",
+        remedy="As root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
+        + user
+        + " (another range if that is taken)"
+        if lacking
+        else "",
+        needs_root=bool(lacking),
+    )
+
+
+def has_subordinate_ids(text: str, user: str, uid: int) -> bool:
+    """Whether /etc/subuid or /etc/subgid (subuid(5)) gives the user a whole 16-bit range."""
+    for line in text.splitlines():
+        name, _, rest = line.strip().partition(":")
+        _, _, count = rest.partition(":")
+        if name in (user, str(uid)) and count.isdecimal() and int(count) >= 65536:
+            return True
+    return False
+
+
+def _disk(this: Examination) -> Iterator[HostCheck]:
+    free = this.host.free_disk(this.cache)
+    wanted = DISK_FOR_A_LAB if this.all_cached else DISK_FOR_BUILDS
+    ok = free >= wanted
+    yield HostCheck(
+        name="disk space",
+        ok=ok,
+        found=f"{_gib(free)} free in {this.cache}",
+        needed_for="a lab" if this.all_cached else "building all components, and a lab",
+        remedy=""
+        if ok
+        else f"About {_gib(wanted)} are wanted: free some, or point XDG_CACHE_HOME elsewhere.",
+        required=free < DISK_FOR_A_LAB,
+    )
+
+
+def _memory(this: Examination) -> Iterator[HostCheck]:
+    nodes = this.topology.nodes
+    wanted = sum(node.memory + EMULATOR_MIB for node in nodes) * MIB
+    total, available = this.host.memory()
+    limit = memory_limit(this.host)
+    cap = min(total, limit or total)
+    ok = min(available, cap) >= wanted
+    held = "; a cgroup limits this process to " + _gib(limit) if limit and limit < total else ""
+    yield HostCheck(
+        name="memory",
+        ok=ok,
+        found=f"{_gib(available)} available of {_gib(total)}{held}",
+        needed_for=f"{len(nodes)} nodes of {this.topology.name!r}: {_gib(wanted)}",
+        remedy="" if ok else "End other programs, or give the nodes less `memory`.",
+        required=cap < wanted,
+    )
+
+
+def memory_limit(host: Host) -> int | None:
+    """The least memory limit of this process's cgroups (v2 and v1), bytes; None if none."""
+    limits = []
+    for line in (host.read("/proc/self/cgroup") or "").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0":
+            root, name = "/sys/fs/cgroup", "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        at = Path(path)
+        for folder in (at, *at.parents):
+            text = (host.read(f"{root}{'' if str(folder) == '/' else folder}/{name}") or "").strip()
+            if text.isdecimal():
+                limits.append(int(text))
+    least = min(limits, default=_NO_LIMIT)
+    return least if least < _NO_LIMIT else None
+
+
+_NO_LIMIT = 1 << 62
+"""cgroup v1 writes "no limit" as the greatest multiple of a page below 2^63."""
+
+
+def _cpus(this: Examination) -> Iterator[HostCheck]:
+    count = this.host.cpus()
+    yield HostCheck(
+        name="processors",
+        ok=count > 1,
+        found=str(count),
+        needed_for="emulation at a bearable speed",
+        remedy="" if count > 1 else "With a single processor everything takes far longer.",
+        required=False,
+    )
+
+
+PROBES: tuple[Probe, ...] = (
+    _emulators,
+    _tools,
+    _libvirt_python,
+    _go,
+    _node,
+    _packages,
+    _tun,
+    _namespaces,
+    _subordinate_ids,
+    _disk,
+    _memory,
+    _cpus,
+)
+
+
+def doctor(
+    topology: Topology,
+    *,
+    store: ArtifactStore | None = None,
+    host: Host | None = None,
+    accelerator: Callable[[], AcceleratorLike] | None = None,
+    stack_wants: Callable[[str, Topology], Sequence[Want]] | None = None,
+) -> DoctorReport:
+    """Looks at this machine and says what the topology's lab would lack on it.
+
+    Raises:
+        InputError: the topology names a stack that is not known, or the lock file of the
+            artifacts is damaged.
+    """
+    store = store or ArtifactStore.default()
+    with step("examine this machine"):
+        wants = {name: (stack_wants or _wants_of)(name, topology) for name in topology.stacks}
+        common = tuple(Want("edge-workload", arch) for arch in topology.architectures)
+        rows = store.state([*(want for each in wants.values() for want in each), *common])
+        state = {Want(row.component, row.arch): row for row in rows}
+        stacks = _judge({name: (*each, *common) for name, each in wants.items()}, state)
+        chosen = next((each.name for each in stacks if each.chosen), None)
+        used = [*wants[chosen], *common] if chosen else []
+        all_cached = bool(used) and all(state[w].state is Availability.CACHED for w in used)
+        this = Examination(host or Host(), topology, cache_home(), all_cached)
+        checks = tuple(check for probe in PROBES for check in probe(this))
+    with step("accelerator"):
+        found = (accelerator or _probe_accelerator)()
+    return DoctorReport(
+        topology=topology.name,
+        checks=checks,
+        accelerator=AcceleratorFinding(name=found.name, reason=found.reason),
+        stacks=stacks,
+        artifacts=tuple(rows),
+    )
+
+
+def _judge(
+    wants: Mapping[str, Sequence[Want]], state: Mapping[Want, ArtifactState]
+) -> tuple[StackFinding, ...]:
+    findings: list[StackFinding] = []
+    for name, needed in wants.items():
+        missing = tuple(
+            str(want) for want in dict.fromkeys(needed) if state[want].state is Availability.MISSING
+        )
+        first = not missing and not any(each.ok for each in findings)
+        findings.append(StackFinding(name=name, ok=not missing, chosen=first, missing=missing))
+    return tuple(findings)
+
+
+def _wants_of(name: str, topology: Topology) -> Sequence[Want]:
+    from lab.stacks import get_stack
+
+    return get_stack(name).wants(topology)
+
+
+def _probe_accelerator() -> AcceleratorLike:
+    from lab.images import cached_root_image
+    from lab.machines.accelerator import probe_accelerator
+
+    try:
+        return probe_accelerator(cached_root_image(host_arch()))
+    except EdgeLabError as trouble:
+        return AcceleratorFinding(name="tcg", reason=trouble.message)
+
+
+def render_doctor(report: DoctorReport) -> RenderableType:
+    """The report for a terminal."""
+    host = Table(box=None, pad_edge=False, title_justify="left")
+    for heading in ("", "this machine", "found", "needed for"):
+        host.add_column(heading, header_style="bold", overflow="fold")
+    for check in report.checks:
+        host.add_row(_sign(check), check.name, check.found, Text(check.needed_for, style="dim"))
+        if check.remedy:
+            host.add_row("", "", Text(f"→ {check.remedy}", style="yellow"), "")
+    speed = report.accelerator
+    host.add_row(Text("·", style="dim"), "accelerator", f"{speed.name}: {speed.reason}", "")
+
+    artifacts = Table(box=None, pad_edge=False)
+    for heading in ("", "component", "version", "for", "state", "source"):
+        artifacts.add_column(heading, header_style="bold", overflow="fold")
+    for row in report.artifacts:
+        sign = Text("✗", style="bold red") if row.state is Availability.MISSING else _GOOD
+        told = Text(f"→ {row.remedy}", style="yellow") if row.remedy else Text(row.source)
+        artifacts.add_row(sign, row.component, row.version, row.arch.value, row.state.value, told)
+
+    stacks = Table.grid(padding=(0, 1))
+    for stack in report.stacks:
+        verdict = "can be had"
+        if stack.chosen:
+            verdict = "can be had; `lab up` takes it"
+        elif stack.missing:
+            verdict = f"cannot be had: no {', no '.join(stack.missing)}"
+        stacks.add_row(_GOOD if stack.ok else Text("✗", style="bold red"), stack.name, verdict)
+    return Group(host, "", artifacts, "", stacks, "", _conclusion(report))
+
+
+_GOOD = Text("✓", style="green")
+
+
+def _sign(check: HostCheck) -> Text:
+    if check.ok:
+        return _GOOD
+    return Text("✗", style="bold red") if check.required else Text("!", style="bold yellow")
+
+
+def _conclusion(report: DoctorReport) -> Text:
+    bad = [check for check in report.checks if not check.ok and check.required]
+    lines = []
+    if bad:
+        lines.append(f"A lab cannot come up here: {', '.join(check.name for check in bad)}.")
+    if not any(stack.ok for stack in report.stacks):
+        lines.append("None of the topology's stacks can be had.")
+    if any(check.needs_root for check in report.checks):
+        named = ", ".join(check.name for check in report.checks if check.needs_root)
+        lines.append(f"These take root to put right: {named}.")
+    if report.ok:
+        lines.insert(0, f"A lab of {report.topology!r} can come up here.")
+    return Text("\n".join(lines), style="green" if report.ok else "bold red")
+
+
+def _version_in(told: str) -> str:
+    """The first version number in what a program says of itself, with a little around it."""
+    found = re.search(r"\d+\.\d+[\w.+~-]*", told)
+    if found:
+        return found[0]
+    first = told.strip().partition("\n")[0]
+    return first[:60]
+
+
+def _numbers(told: str) -> tuple[int, ...]:
+    found = re.search(r"(\d+)\.(\d+)", told)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
+def _dotted(numbers: Sequence[int]) -> str:
+    return ".".join(map(str, numbers))
+
+
+def _gib(size: int | None) -> str:
+    return f"{(size or 0) / GIB:.1f} GiB"

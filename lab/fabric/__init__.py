@@ -1,0 +1,37 @@
+"""The fabric: every wire of a lab, and the only place where a fault touches a frame.
+
+A process of its own (`python -m lab.fabric`) carries Ethernet frames between UDP ports of
+the loopback interface.  The rest of the lab writes a `FabricConfig` for it and speaks to
+it through a `FabricClient`.
+"""
+
+from lab.fabric.client import FabricClient
+from lab.fabric.config import FabricConfig, LinkConfig
+from lab.fabric.state import (
+    CLEAR,
+    CUT,
+    DROP,
+    Counters,
+    Direction,
+    DirectionState,
+    LinkCounters,
+    LinkStatus,
+    Mode,
+    Reason,
+)
+
+__all__ = [
+    "CLEAR",
+    "CUT",
+    "DROP",
+    "Counters",
+    "Direction",
+    "DirectionState",
+    "FabricClient",
+    "FabricConfig",
+    "LinkConfig",
+    "LinkCounters",
+    "LinkStatus",
+    "Mode",
+    "Reason",
+]

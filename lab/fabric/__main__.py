@@ -1,0 +1,32 @@
+"""`python -m lab.fabric --config FILE --socket PATH`: the fabric as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lab.errors import EdgeLabError
+from lab.fabric.config import FabricConfig
+from lab.fabric.loop import Loop
+
+
+def main() -> int:
+    """Runs until it is told to end. Exit code 2: wrong configuration; 3: busy port."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lab.fabric",
+        description="Carries Ethernet frames between UDP ports of the loopback interface.",
+    )
+    parser.add_argument("--config", type=Path, required=True, help="JSON file: networks, links")
+    parser.add_argument("--socket", type=Path, required=True, help="control socket to make")
+    arguments = parser.parse_args()
+    try:
+        Loop(FabricConfig.read(arguments.config), arguments.socket).run()
+    except EdgeLabError as error:
+        print(f"fabric: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

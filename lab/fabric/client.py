@@ -1,0 +1,141 @@
+"""The fabric as the rest of the lab sees it: set a state, read counters, capture."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from lab.deadline import Deadline
+from lab.errors import InputError, LabError
+from lab.fabric.protocol import (
+    LINKS,
+    Answer,
+    CaptureStart,
+    CaptureStop,
+    Heal,
+    Links,
+    Load,
+    Ping,
+    Pong,
+    Request,
+    Reseed,
+    Set,
+    Snapshot,
+)
+from lab.fabric.state import DirectionState, FabricSnapshot, LinkCounters, LinkStatus
+
+ANSWER_TIME = 30.0
+"""Seconds after which a fabric that does not answer is taken to be stuck."""
+
+
+class FabricClient:
+    """Speaks to a running fabric; each call is a connection, so any thread may call.
+
+    Every method raises LabError when the fabric is gone, and InputError for a link that
+    does not exist.
+    """
+
+    def __init__(self, socket_path: Path) -> None:
+        self.socket_path = socket_path
+
+    def wait_ready(self, deadline: Deadline) -> Pong:
+        """Waits until the fabric, just started, answers."""
+        return deadline.wait_for("the fabric answers", self.ping, every=0.02, transient=(LabError,))
+
+    def ping(self) -> Pong:
+        """The fabric's process id and its number of links."""
+        return Pong.model_validate(self._ask(Ping()))
+
+    def links(self) -> tuple[LinkStatus, ...]:
+        """All links, in the order of the configuration."""
+        return LINKS.validate_python(self._ask(Links()))
+
+    def link(self, name: str) -> LinkStatus:
+        """One link as it is now."""
+        # A set that changes nothing gives the status, and the fabric's words on a wrong name.
+        return LinkStatus.model_validate(self._ask(Set(link=name)))
+
+    def counters(self) -> dict[str, LinkCounters]:
+        """The counters of every link, by its name."""
+        return {link.name: link.counters for link in self.links()}
+
+    def set(
+        self,
+        link: str,
+        *,
+        tx: DirectionState | None = None,
+        rx: DirectionState | None = None,
+    ) -> LinkStatus:
+        """Puts states in force; None leaves a direction as it is.
+
+        When it returns, every frame that enters or leaves the link is subject to the new
+        state, also the ones that were in flight.
+        """
+        return LinkStatus.model_validate(self._ask(Set(link=link, tx=tx, rx=rx)))
+
+    def heal(self, link: str | None = None) -> None:
+        """Lets frames pass untouched again, on one link or on all."""
+        self._ask(Heal(link=link))
+
+    def reseed(self, seed: int) -> None:
+        """Begins all random streams anew; the states stay."""
+        self._ask(Reseed(seed=seed))
+
+    def capture_start(self, link: str, path: Path) -> None:
+        """Captures the link's frames, both directions, to a pcapng file.
+
+        As seen at the endpoint's interface: its own frames before any fault, the others'
+        after all of them. An existing file is replaced.
+        """
+        self._ask(CaptureStart(link=link, path=path.absolute()))
+
+    def capture_stop(self, link: str) -> Path:
+        """Ends the capture; the file is complete when this returns."""
+        return Path(self._ask(CaptureStop(link=link)))
+
+    def snapshot(self) -> dict[str, Any]:
+        """States, seed and random streams, as JSON types, for a checkpoint."""
+        return FabricSnapshot.model_validate(self._ask(Snapshot())).model_dump(mode="json")
+
+    def load(self, snapshot: Mapping[str, Any]) -> None:
+        """Takes up where `snapshot` was made; frames in flight are dropped."""
+        try:
+            wanted = FabricSnapshot.model_validate(snapshot)
+        except ValidationError as trouble:
+            raise InputError(f"this is no snapshot of a fabric: {trouble}") from trouble
+        self._ask(Load(snapshot=wanted))
+
+    def _ask(self, request: Request) -> Any:
+        line = request.model_dump_json().encode() + b"\n"
+        try:
+            with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as peer:
+                peer.settimeout(ANSWER_TIME)
+                peer.connect(str(self.socket_path))
+                peer.sendall(line)
+                with peer.makefile("rb") as answers:
+                    said = answers.readline()
+        except TimeoutError as trouble:
+            raise LabError(
+                f"the fabric at {self.socket_path} has not answered for {ANSWER_TIME:.0f} s",
+                remedy="`lab down` ends it, `lab up` starts a new one.",
+            ) from trouble
+        except OSError as trouble:
+            raise _gone(self.socket_path) from trouble
+        if not said.endswith(b"\n"):
+            raise _gone(self.socket_path)
+        answer = Answer.model_validate_json(said)
+        if answer.trouble is not None:
+            raise answer.trouble.error()
+        return answer.result
+
+
+def _gone(path: Path) -> LabError:
+    return LabError(
+        f"no fabric answers at {path}: it was not started, or it has died",
+        remedy="Its log is in the run directory's logs; `lab down` clears what is left.",
+    )

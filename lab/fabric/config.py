@@ -1,0 +1,69 @@
+"""What a fabric process is told at its start: networks, links, ports and a seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lab.errors import InputError
+
+LOOPBACK = "127.0.0.1"
+
+Port = Annotated[int, Field(gt=0, lt=65_536)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LinkConfig(_Model):
+    """One cable: the fabric listens at `fabric_port` and sends to `endpoint_port`."""
+
+    name: str = Field(min_length=1)
+    network: str
+    fabric_port: Port
+    endpoint_port: Port
+
+
+class FabricConfig(_Model):
+    """The JSON file of a fabric. Each network is an Ethernet switch."""
+
+    networks: tuple[str, ...]
+    links: tuple[LinkConfig, ...]
+    seed: int = 0
+    """All randomness follows from it: the same seed and frames give the same fate."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FabricConfig:
+        if len(set(self.networks)) < len(self.networks):
+            raise ValueError("two networks have the same name")
+        names = [link.name for link in self.links]
+        if len(set(names)) < len(names):
+            raise ValueError("two links have the same name")
+        for link in self.links:
+            if link.network not in self.networks:
+                raise ValueError(f"link {link.name}: there is no network {link.network!r}")
+        ports = [port for link in self.links for port in (link.fabric_port, link.endpoint_port)]
+        if len(set(ports)) < len(ports):
+            twice = sorted({port for port in ports if ports.count(port) > 1})
+            raise ValueError(f"ports are used twice: {', '.join(map(str, twice))}")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> FabricConfig:
+        """The configuration in `path`; InputError if it cannot be read or cannot be right."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as trouble:
+            raise InputError(f"cannot be read: {trouble.strerror}", file=path) from trouble
+        except ValidationError as trouble:
+            first = trouble.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InputError(
+                f"{where}: {first['msg']}" if where else str(first["msg"]), file=path
+            ) from trouble
+
+    def write(self, path: Path) -> None:
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,346 @@
+"""Moves frames from cable to cable. Knows nothing of sockets, clocks or control.
+
+The way of a frame: its sender's wire, its sender's link `tx`, the switch of the network,
+the receiver's link `rx`, the receiver's wire.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from lab.errors import InputError
+from lab.fabric.agenda import Agenda
+from lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
+from lab.fabric.config import FabricConfig, LinkConfig
+from lab.fabric.pcapng import PcapngWriter
+from lab.fabric.pipe import Pipe
+from lab.fabric.stages import Flight
+from lab.fabric.state import (
+    CLEAR,
+    Direction,
+    DirectionState,
+    FabricSnapshot,
+    LinkCounters,
+    LinkSnapshot,
+    LinkStatus,
+    Mode,
+    Reason,
+)
+from lab.fabric.switch import Switch
+from lab.fabric.wire import Wire
+
+TICK_NS = 100_000
+"""Due times are rounded up to this, so that frames close together leave together."""
+
+_LEAST_ROOM = 16
+"""An arena that has fewer free slots is not worth another system call."""
+
+
+class Port:
+    """A link where it is plugged into its network."""
+
+    __slots__ = (
+        "arena",
+        "capture",
+        "capture_error",
+        "config",
+        "index",
+        "rx",
+        "switch",
+        "tx",
+        "wire",
+    )
+
+    def __init__(self, index: int, config: LinkConfig, wire: Wire, arena: Arena, seed: int) -> None:
+        self.index = index
+        self.config = config
+        self.wire = wire
+        self.arena = arena
+        self.switch: Switch
+        self.tx = Pipe(config.name, Direction.TX, seed)
+        self.rx = Pipe(config.name, Direction.RX, seed)
+        self.capture: PcapngWriter | None = None
+        self.capture_error = ""
+
+    def status(self) -> LinkStatus:
+        return LinkStatus(
+            name=self.config.name,
+            network=self.config.network,
+            tx=self.tx.state,
+            rx=self.rx.state,
+            counters=LinkCounters(tx=self.tx.tally.counters(), rx=self.rx.tally.counters()),
+            capture=self.capture.path if self.capture else None,
+            capture_error=self.capture_error,
+        )
+
+
+class _Waiting(NamedTuple):
+    """Frames on the agenda: they leave `pipe` of `port` when their time has come."""
+
+    port: Port
+    pipe: Pipe
+    arena: Arena
+    runs: list[Run]
+
+
+class _Latest(NamedTuple):
+    """What was put on the agenda last for a pipe: more for the same tick joins it."""
+
+    due: int
+    arena: Arena
+    runs: list[Run]
+
+
+class Forwarder:
+    """All links and networks of one fabric. Times are monotonic nanoseconds."""
+
+    def __init__(self, config: FabricConfig, wires: Mapping[str, Wire]) -> None:
+        self._seed = config.seed
+        self._pool = ArenaPool()
+        self._agenda: Agenda[_Waiting] = Agenda()
+        self._latest: dict[Pipe, _Latest] = {}
+        self._ports = [
+            Port(index, link, wires[link.name], self._pool.take(), config.seed)
+            for index, link in enumerate(config.links)
+        ]
+        self._by_name = {port.config.name: port for port in self._ports}
+        for network in config.networks:
+            members = [port for port in self._ports if port.config.network == network]
+            switch = Switch(tuple(port.index for port in members))
+            for port in members:
+                port.switch = switch
+
+    # -- frames ----------------------------------------------------------------------------
+
+    @property
+    def next_due(self) -> int | None:
+        """When `run_due` has something to do next; None if nothing waits."""
+        return self._agenda.next_due
+
+    def receive(self, index: int, now: int) -> int:
+        """Takes a batch from the wire of link number `index`; how many frames that were."""
+        port = self._ports[index]
+        arena = port.arena
+        run = port.wire.receive(arena)
+        if run is None:
+            return 0
+        start, stop = run
+        frames = stop - start
+        pipe = port.tx
+        lengths = arena.lengths[start:stop]
+        tally = pipe.tally
+        tally.frames += frames
+        tally.octets += sum(lengths)
+        runs = [run]
+        if min(lengths) < SHORTEST:
+            runs = _without_runts(runs, arena.lengths)
+            tally.drop(Reason.RUNT, frames - count(runs))
+        if port.capture is not None:
+            self._capture(port, Direction.TX, arena, runs)
+        if pipe.clear:
+            tally.forwarded += count(runs)
+            self._switch(port, arena, runs, now)
+        else:
+            self._enter(port, pipe, arena, runs, now)
+        if not arena.held:
+            arena.reset()
+        elif arena.free < _LEAST_ROOM:
+            arena.filling = False
+            port.arena = self._pool.take()
+        return frames
+
+    def run_due(self, now: int) -> None:
+        """Lets frames go on whose time has come by `now`."""
+        for port, pipe, arena, runs in self._agenda.due(now):
+            if pipe.release(runs):
+                self._leave(port, pipe, arena, runs, now)
+            self._let_go(arena)
+
+    def _enter(self, port: Port, pipe: Pipe, arena: Arena, runs: list[Run], now: int) -> None:
+        if not runs:
+            return
+        for flight in pipe.admit(arena, runs, now):
+            if flight.due <= now:
+                self._leave(port, pipe, arena, flight.runs, now)
+            elif not self._pool.can_give:
+                pipe.tally.drop(Reason.OVERFLOW, count(flight.runs))
+            else:
+                self._wait(port, pipe, arena, flight)
+
+    def _wait(self, port: Port, pipe: Pipe, arena: Arena, flight: Flight) -> None:
+        runs = pipe.enqueue(flight)
+        if not runs:
+            return
+        due = -(-flight.due // TICK_NS) * TICK_NS
+        latest = self._latest.get(pipe)
+        if latest is not None and latest.due == due and latest.arena is arena:
+            join(latest.runs, runs)
+            return
+        runs = list(runs)
+        arena.held += 1
+        self._agenda.add(due, _Waiting(port, pipe, arena, runs))
+        self._latest[pipe] = _Latest(due, arena, runs)
+
+    def _leave(self, port: Port, pipe: Pipe, arena: Arena, runs: list[Run], now: int) -> None:
+        if pipe is port.tx:
+            pipe.tally.forwarded += count(runs)
+            self._switch(port, arena, runs, now)
+        else:
+            self._deliver(port, arena, runs)
+
+    def _switch(self, port: Port, arena: Arena, runs: list[Run], now: int) -> None:
+        for index, routed in port.switch.route(port.index, arena, runs).items():
+            target = self._ports[index]
+            pipe = target.rx
+            pipe.tally.frames += count(routed)
+            pipe.tally.octets += arena.octets(routed)
+            if pipe.clear:
+                self._deliver(target, arena, routed)
+            else:
+                self._enter(target, pipe, arena, routed, now)
+
+    def _deliver(self, port: Port, arena: Arena, runs: list[Run]) -> None:
+        if not runs:
+            return
+        if port.capture is not None:
+            self._capture(port, Direction.RX, arena, runs)
+        sent = port.wire.send(arena, runs)
+        tally = port.rx.tally
+        tally.forwarded += sent.frames
+        if sent.refused:
+            tally.drop(sent.reason, sent.refused)
+
+    def _let_go(self, arena: Arena) -> None:
+        arena.held -= 1
+        if not arena.held and not arena.filling:
+            self._pool.give_back(arena)
+
+    # -- state -----------------------------------------------------------------------------
+
+    def port(self, link: str) -> Port:
+        """The port of that link; InputError naming the known ones if there is none."""
+        try:
+            return self._by_name[link]
+        except KeyError:
+            known = ", ".join(self._by_name) or "none"
+            raise InputError(f"there is no link {link!r}", remedy=f"Known are: {known}.") from None
+
+    def status(self) -> tuple[LinkStatus, ...]:
+        return tuple(port.status() for port in self._ports)
+
+    def set(self, link: str, tx: DirectionState | None, rx: DirectionState | None) -> LinkStatus:
+        """Puts the states that are given in force."""
+        port = self.port(link)
+        for pipe, state in ((port.tx, tx), (port.rx, rx)):
+            if state is not None:
+                pipe.set(state)
+        if Mode.CUT in (port.tx.state.mode, port.rx.state.mode):
+            port.switch.forget(port.index)
+        return port.status()
+
+    def heal(self, link: str | None) -> None:
+        """Clears one link, or all."""
+        for port in [self.port(link)] if link is not None else self._ports:
+            port.tx.set(CLEAR)
+            port.rx.set(CLEAR)
+
+    def reseed(self, seed: int) -> None:
+        """Begins all random streams anew; states stay."""
+        self._seed = seed
+        for port in self._ports:
+            for pipe in (port.tx, port.rx):
+                pipe.reseed(seed)
+                pipe.set(pipe.state)
+
+    def snapshot(self) -> FabricSnapshot:
+        """All that decides what happens to frames to come, but for those in flight."""
+        return FabricSnapshot(
+            seed=self._seed,
+            links={
+                port.config.name: LinkSnapshot(tx=port.tx.snapshot(), rx=port.rx.snapshot())
+                for port in self._ports
+            },
+        )
+
+    def load(self, snapshot: FabricSnapshot) -> None:
+        """Takes up where `snapshot` was taken; frames in flight are dropped as flushed."""
+        if set(snapshot.links) != set(self._by_name):
+            raise InputError(
+                "the snapshot is of a fabric with other links: "
+                + ", ".join(sorted(set(snapshot.links) ^ set(self._by_name))),
+                remedy="Load it into a fabric that was started with the same configuration.",
+            )
+        for _, pipe, arena, runs in self._agenda.clear():
+            pipe.tally.in_flight -= count(runs)
+            pipe.tally.drop(Reason.FLUSHED, count(runs))
+            self._let_go(arena)
+        self._latest.clear()
+        self._seed = snapshot.seed
+        for name, link in snapshot.links.items():
+            port = self._by_name[name]
+            for pipe, saved in ((port.tx, link.tx), (port.rx, link.rx)):
+                pipe.reseed(snapshot.seed)
+                pipe.set(saved.state, saved.stream)
+
+    # -- captures --------------------------------------------------------------------------
+
+    def capture_start(self, link: str, path: Path) -> None:
+        """Writes each frame that the endpoint of `link` sends or is sent to `path`.
+
+        Seen as at the endpoint's own interface: what it sends before any fault, what it
+        receives after all of them.
+        """
+        port = self.port(link)
+        if port.capture is not None:
+            raise InputError(
+                f"link {link} is being captured already, to {port.capture.path}",
+                remedy="Stop that capture first.",
+            )
+        try:
+            port.capture = PcapngWriter(path, link)
+        except OSError as trouble:
+            raise InputError(
+                f"cannot write the capture {path}: {trouble.strerror}",
+                remedy="Name a file in a folder that exists and may be written to.",
+            ) from trouble
+        port.capture_error = ""
+
+    def capture_stop(self, link: str) -> Path:
+        """Closes the capture and returns its file."""
+        port = self.port(link)
+        if port.capture is None:
+            why = f" (it ended by itself: {port.capture_error})" if port.capture_error else ""
+            raise InputError(f"link {link} is not being captured{why}")
+        path = port.capture.path
+        port.capture.close()
+        port.capture = None
+        return path
+
+    def close(self) -> None:
+        """Closes all captures."""
+        for port in self._ports:
+            if port.capture is not None:
+                port.capture.close()
+                port.capture = None
+
+    def _capture(self, port: Port, direction: Direction, arena: Arena, runs: list[Run]) -> None:
+        if port.capture is None:
+            return
+        frames = [arena.frame(slot) for slot in slots(runs)]
+        try:
+            port.capture.write(direction, time.time_ns(), frames)
+        except OSError as trouble:  # evidence lost must not stop the lab's traffic
+            port.capture_error = f"{port.capture.path}: {trouble.strerror}"
+            port.capture.close()
+            port.capture = None
+
+
+def _without_runts(runs: list[Run], lengths: list[int]) -> list[Run]:
+    kept: list[Run] = []
+    for slot in slots(runs):
+        if lengths[slot] >= SHORTEST:
+            join(kept, [(slot, slot + 1)])
+    return kept

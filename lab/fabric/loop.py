@@ -1,0 +1,156 @@
+"""The event loop: waits for frames, for the next due time and for the control socket."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from lab.fabric.config import FabricConfig
+from lab.fabric.control import Connection, answer, listen
+from lab.fabric.forwarder import Forwarder
+from lab.fabric.wire import Outbox, UdpWire, can_segment
+
+_TFD_ABSTIME = 1
+_NS_PER_S = 1_000_000_000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Timer:
+    """A timer descriptor that becomes readable at a monotonic time (timerfd_create(2))."""
+
+    def __init__(self) -> None:
+        self.descriptor: int = _libc.timerfd_create(
+            time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC
+        )
+        if self.descriptor < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        self._set_for: int | None = None
+
+    def set(self, due: int | None) -> None:
+        """Makes it go off at `due` (ns), at once if that is past, never if None."""
+        if due == self._set_for:
+            return
+        self._set_for = due
+        # All zero disarms, so a due time of zero is taken as one nanosecond.
+        seconds, nanoseconds = divmod(max(due, 1), _NS_PER_S) if due is not None else (0, 0)
+        value = struct.pack("4q", 0, 0, seconds, nanoseconds)
+        _libc.timerfd_settime(self.descriptor, _TFD_ABSTIME, value, None)
+
+    def went_off(self) -> None:
+        """Makes it unreadable again."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.descriptor, 8)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class Loop:
+    """One fabric process: everything runs in this one thread."""
+
+    def __init__(self, config: FabricConfig, control: Path) -> None:
+        """Binds all ports and the control socket; LabError if one of them cannot be had."""
+        outbox = Outbox(segmentation=can_segment())
+        with contextlib.ExitStack() as undo:
+            wires: dict[str, UdpWire] = {}
+            for link in config.links:
+                wires[link.name] = wire = UdpWire(link, outbox)
+                undo.callback(wire.close)
+            self._server = listen(control)
+            undo.callback(self._server.close)
+            undo.callback(control.unlink, missing_ok=True)
+            self._undo = undo.pop_all()
+        self.forwarder = Forwarder(config, wires)
+        self._undo.callback(self.forwarder.close)
+        self._timer = Timer()
+        self._undo.callback(self._timer.close)
+        self._epoll = select.epoll()
+        self._undo.callback(self._epoll.close)
+        self._receivers = {
+            wires[link.name].fileno(): index for index, link in enumerate(config.links)
+        }
+        self._others: dict[int, Callable[[], object]] = {
+            self._server.fileno(): self._accept,
+            self._timer.descriptor: self._timer.went_off,
+        }
+        for descriptor in (*self._receivers, *self._others):
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self._running = True
+
+    def run(self) -> None:
+        """Forwards until SIGTERM or SIGINT, then closes captures and removes the socket."""
+        with self._undo:
+            self._heed_signals()
+            gc.freeze()
+            self._forward()
+
+    def _forward(self) -> None:
+        poll, receivers, others = self._epoll.poll, self._receivers, self._others
+        forwarder, timer = self.forwarder, self._timer
+        receive, clock = forwarder.receive, time.monotonic_ns
+        while self._running:
+            due = forwarder.next_due
+            if due is None:
+                events = poll()
+            elif due <= clock():
+                forwarder.run_due(clock())
+                events = poll(0)
+            else:
+                timer.set(due)
+                events = poll()
+            now = clock()
+            for descriptor, _ in events:
+                index = receivers.get(descriptor)
+                if index is not None:
+                    receive(index, now)
+                else:
+                    others[descriptor]()
+
+    def _heed_signals(self) -> None:
+        reader, writer = socket.socketpair()
+        for end in (reader, writer):
+            end.setblocking(False)
+            self._undo.callback(end.close)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        self._undo.callback(signal.set_wakeup_fd, -1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        self._others[reader.fileno()] = partial(reader.recv, 64)
+        self._epoll.register(reader.fileno(), select.EPOLLIN)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._running = False
+
+    # -- control ---------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._server.accept()
+        except OSError:  # gone again already, or no descriptor left: the asker will retry
+            return
+        peer.setblocking(False)
+        descriptor = peer.fileno()
+        self._others[descriptor] = partial(self._serve, Connection(peer))
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _serve(self, connection: Connection) -> None:
+        descriptor = connection.peer.fileno()
+        if connection.serve(partial(answer, self.forwarder)):
+            wanted = select.EPOLLOUT if connection.has_more_to_say else 0
+            self._epoll.modify(descriptor, select.EPOLLIN | wanted)
+            return
+        self._epoll.unregister(descriptor)
+        del self._others[descriptor]
+        connection.peer.close()

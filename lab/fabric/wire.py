@@ -1,0 +1,260 @@
+"""The sockets at the fabric's end of each cable: one UDP datagram is one Ethernet frame.
+
+Frames are taken and sent many at a time, by recvmmsg(2) and sendmmsg(2).  Where
+neighbouring frames are equally long, they go to the kernel as one message that it cuts
+into datagrams by itself (UDP_SEGMENT, udp(7)): the endpoint sees separate datagrams all
+the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+from typing import NamedTuple, Protocol
+
+from lab.errors import LabError
+from lab.fabric.arena import BATCH, SLOTS, Arena, Run, count, first
+from lab.fabric.config import LOOPBACK, LinkConfig
+from lab.fabric.state import Reason
+
+SOCKET_BUFFER = 32 * 1024 * 1024
+"""Bytes asked for in each direction; without root the kernel gives what rmem_max allows."""
+
+_LONGEST_DATAGRAM = 65_507
+_MOST_SEGMENTS = 64
+_UDP_SEGMENT = 103
+_CMSG_ROOM = 24
+_ROOM = SLOTS
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_NO_SEGMENTATION = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.EOPNOTSUPP})
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_recvmmsg = _libc.recvmmsg
+_recvmmsg.argtypes = (
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p,
+)  # fmt: skip
+_sendmmsg = _libc.sendmmsg
+_sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+
+
+class Sent(NamedTuple):
+    """What became of frames that were handed to a socket."""
+
+    frames: int
+    refused: int = 0
+    reason: Reason = Reason.UNREACHABLE
+
+
+class Wire(Protocol):
+    """The fabric's end of one cable."""
+
+    def receive(self, arena: Arena) -> Run | None:
+        """Takes waiting frames into free slots of `arena`; None if there are none."""
+        ...
+
+    def send(self, arena: Arena, runs: list[Run]) -> Sent:
+        """Hands frames to the endpoint, in order."""
+        ...
+
+
+class Outbox:
+    """Headers for sendmmsg, made for one set of frames after the other.
+
+    The process has one thread and one outbox.
+    """
+
+    def __init__(self, *, segmentation: bool) -> None:
+        self._segmentation = segmentation
+        self._headers = bytearray(64 * _ROOM)
+        self._controls = bytearray(_CMSG_ROOM * _ROOM)
+        self._iov = bytearray(16 * _ROOM)
+        self._header_words = memoryview(self._headers).cast("Q")
+        self._control_words = memoryview(self._controls).cast("Q")
+        self._iov_words = memoryview(self._iov).cast("Q")
+        self._headers_at, self._controls_at, self._iov_at = (
+            ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+            for buffer in (self._headers, self._controls, self._iov)
+        )
+        for index in range(_ROOM):
+            self._control_words[index * 3] = 18  # cmsg_len: header and a 16-bit length
+            self._control_words[index * 3 + 1] = socket.IPPROTO_UDP | _UDP_SEGMENT << 32
+
+    def send(self, descriptor: int, arena: Arena, runs: list[Run]) -> Sent:
+        """Sends frames, in order, to the peer of a connected UDP socket."""
+        frames = count(runs)
+        if frames > _ROOM:
+            head, tail = first(runs, _ROOM)
+            one, two = self.send(descriptor, arena, head), self.send(descriptor, arena, tail)
+            worse = one if one.refused else two
+            return Sent(one.frames + two.frames, one.refused + two.refused, worse.reason)
+        if len(runs) == 1:
+            start, stop = runs[0]
+            lengths = arena.lengths[start:stop]
+            iov = arena.iov_address + 16 * start
+        else:
+            lengths = self._gather(arena, runs)
+            iov = self._iov_at
+        counts = self._prepare(iov, lengths)
+        done = 0
+        messages = len(counts)
+        troubles = 0
+        while True:
+            sent = _sendmmsg(
+                descriptor, self._headers_at + 64 * done, messages - done, socket.MSG_DONTWAIT
+            )
+            if sent > 0:
+                done += sent
+                if done == messages:
+                    return Sent(frames)
+                # Some message behind it failed, and the kernel has forgotten why.
+                troubles += 1
+            else:
+                why = ctypes.get_errno()
+                if why in _NO_SEGMENTATION and self._segmentation:
+                    self._segmentation = False
+                    rest = sum(counts[:done])
+                    again = self._resend(descriptor, iov + 16 * rest, lengths[rest:])
+                    return again._replace(frames=again.frames + rest)
+                if why in (errno.EAGAIN, errno.ENOBUFS):
+                    gone = sum(counts[:done])
+                    return Sent(gone, frames - gone, Reason.OVERFLOW)
+                if why == errno.EINTR:
+                    continue
+                # ECONNREFUSED tells of an earlier datagram, this one was not tried yet.
+                troubles += 1
+            if troubles > 2:
+                gone = sum(counts[:done])
+                return Sent(gone, frames - gone, Reason.UNREACHABLE)
+
+    def _resend(self, descriptor: int, iov: int, lengths: list[int]) -> Sent:
+        """The same frames again, each as a message of its own."""
+        self._prepare(iov, lengths)
+        sent = _sendmmsg(descriptor, self._headers_at, len(lengths), socket.MSG_DONTWAIT)
+        frames = max(0, sent)
+        return Sent(frames, len(lengths) - frames)
+
+    def _gather(self, arena: Arena, runs: list[Run]) -> list[int]:
+        """Copies the iovecs of scattered frames to stand side by side."""
+        lengths: list[int] = []
+        at = 0
+        source, target = arena.iov_words, self._iov_words
+        for start, stop in runs:
+            words = 2 * (stop - start)
+            target[at : at + words] = source[2 * start : 2 * stop]
+            lengths += arena.lengths[start:stop]
+            at += words
+        return lengths
+
+    def _prepare(self, iov: int, lengths: list[int]) -> list[int]:
+        """Fills the headers; how many frames each message has."""
+        size, frames = lengths[0], len(lengths)
+        if not self._segmentation:
+            counts = [1] * frames
+        elif lengths.count(size) == frames:
+            most = min(_MOST_SEGMENTS, _LONGEST_DATAGRAM // size)
+            whole, rest = divmod(frames, most)
+            counts = [most] * whole
+            if rest:
+                counts.append(rest)
+        else:
+            counts = groups(lengths)
+        words = self._header_words
+        at = 0
+        for index, members in enumerate(counts):
+            word = index * 8
+            words[word + 2] = iov + 16 * at
+            words[word + 3] = members
+            if members > 1:
+                words[word + 4] = self._controls_at + _CMSG_ROOM * index
+                words[word + 5] = _CMSG_ROOM
+                self._control_words[index * 3 + 2] = lengths[at]
+            else:
+                words[word + 4] = 0
+                words[word + 5] = 0
+            at += members
+        return counts
+
+
+def groups(lengths: list[int]) -> list[int]:
+    """How to part frames of these lengths into messages that the kernel can cut again.
+
+    All frames of a message have the length of its first, but for the last, which may be
+    shorter; together they fit into one datagram.
+    """
+    counts = []
+    frames = len(lengths)
+    at = 0
+    while at < frames:
+        size = lengths[at]
+        limit = min(frames, at + min(_MOST_SEGMENTS, _LONGEST_DATAGRAM // size))
+        end = at + 1
+        while end < limit and lengths[end] == size:
+            end += 1
+        if end < limit and lengths[end] < size:
+            end += 1
+        counts.append(end - at)
+        at = end
+    return counts
+
+
+class UdpWire:
+    """A connected UDP socket on the loopback interface."""
+
+    def __init__(self, link: LinkConfig, outbox: Outbox) -> None:
+        """Binds and connects; LabError if the port is busy."""
+        self._outbox = outbox
+        self._socket = socket.socket(
+            socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        )
+        for force, ask in (
+            (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
+            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+        ):
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, force, SOCKET_BUFFER)
+            except PermissionError:
+                self._socket.setsockopt(socket.SOL_SOCKET, ask, SOCKET_BUFFER)
+        try:
+            self._socket.bind((LOOPBACK, link.fabric_port))
+        except OSError as trouble:
+            self._socket.close()
+            raise LabError(
+                f"UDP port {link.fabric_port} on {LOOPBACK} cannot be had for link "
+                f"{link.name}: {os.strerror(trouble.errno or 0)}",
+                remedy=f"End what holds it (`ss -ulpn sport = :{link.fabric_port}` names it), "
+                "or give the link another port.",
+            ) from trouble
+        self._socket.connect((LOOPBACK, link.endpoint_port))
+        self._descriptor = self._socket.fileno()
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def receive(self, arena: Arena) -> Run | None:
+        taken = _recvmmsg(
+            self._descriptor,
+            arena.receive_address(),
+            min(BATCH, arena.free),
+            socket.MSG_DONTWAIT,
+            None,
+        )
+        # Errors are EAGAIN, and ECONNREFUSED for something sent to an absent endpoint.
+        return arena.received(taken) if taken > 0 else None
+
+    def send(self, arena: Arena, runs: list[Run]) -> Sent:
+        return self._outbox.send(self._descriptor, arena, runs)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def can_segment() -> bool:
+    """Whether this kernel cuts messages into datagrams (Linux 4.18 and later)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,73 @@
+"""passwd, group and shadow of a root disk: what the packages' scripts would have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.images.recipe import Recipe
+
+MASTERS = Path("usr/share/base-passwd")
+NOLOGIN = "/usr/sbin/nologin"
+_DECLARED = ("u", "u!", "g")
+
+
+def write_accounts(root: Path, recipe: Recipe) -> None:
+    """Writes the account files below `root`, from Debian's masters and the recipe.
+
+    Nobody has a password; who may log in by key is sshd's business.
+
+    Raises:
+        LabError: a package declares (sysusers.d) an account that the recipe lacks.
+    """
+    passwd = _master(root, "passwd")
+    group = _master(root, "group")
+    for user in recipe.users:
+        if not user.group:
+            group.append(f"{user.name}:x:{user.id}:")
+    group += [f"{each.name}:x:{each.id}:" for each in recipe.groups]
+    number = {line.split(":")[0]: line.split(":")[2] for line in group}
+    for user in recipe.users:
+        gid = number.get(user.group or user.name)
+        if gid is None:
+            raise LabError(f"the recipe's user {user.name} is of no known group {user.group!r}")
+        passwd.append(f"{user.name}:x:{user.id}:{gid}:{user.comment}:{user.home}:{NOLOGIN}")
+    users = [line.split(":")[0] for line in passwd]
+    lacking = _declared(root) - {*users, *number}
+    if lacking:
+        raise LabError(
+            f"the packages want accounts that the recipe lacks: {', '.join(sorted(lacking))}",
+            remedy="Add them to users: or groups: in images/root/recipe.yaml.",
+        )
+    _write(root / "etc/passwd", passwd, 0o644)
+    _write(root / "etc/group", group, 0o644)
+    # "*": no password fits; a "!" would make sshd refuse keys too when PAM is not used.
+    _write(root / "etc/shadow", [f"{name}:*:19000:0:99999:7:::" for name in users], 0o600)
+    _write(root / "etc/gshadow", [f"{name}:*::" for name in number], 0o600)
+
+
+def _master(root: Path, name: str) -> list[str]:
+    """The lines of Debian's own list, with the passwords where they belong: elsewhere."""
+    file = root / MASTERS / f"{name}.master"
+    try:
+        text = file.read_text(encoding="ascii")
+    except OSError as trouble:
+        raise LabError(f"base-passwd has no {name}.master: {trouble}") from trouble
+    return [":".join([(part := line.split(":"))[0], "x", *part[2:]]) for line in text.splitlines()]
+
+
+def _declared(root: Path) -> set[str]:
+    """Names of all users and groups that packages declare for systemd-sysusers."""
+    names = set()
+    for file in sorted((root / "usr/lib/sysusers.d").glob("*.conf")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            words = line.split()
+            if words and words[0] in _DECLARED:
+                names.add(words[1])
+    return names
+
+
+def _write(file: Path, lines: list[str], mode: int) -> None:
+    file.unlink(missing_ok=True)
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+    file.chmod(mode)

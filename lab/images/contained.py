@@ -1,0 +1,129 @@
+"""Runs a build step as root of its own world: nothing it starts outlives it or us.
+
+In a PID namespace of its own everything dies with the first process, and that dies with
+the thread that asked for it (PR_SET_PDEATHSIG), however that ends.  Mounts stay in its own mount
+namespace.  An ordinary user is root there by a user namespace, so that the files of a
+root disk can have their owners.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded, LabError
+
+POLL_SECONDS = 0.1
+TAIL_LINES = 15
+
+TOOLS = {
+    "setpriv": "util-linux",
+    "unshare": "util-linux",
+    "mmdebstrap": "mmdebstrap",
+    "depmod": "kmod",
+    "modprobe": "kmod",
+    "mke2fs": "e2fsprogs",
+}
+"""Programs that images are built with, and the Debian packages that hold them."""
+
+_PATH_OF_ROOT = "/usr/local/sbin:/usr/sbin:/sbin"
+"""mke2fs and depmod are there, and an ordinary user's PATH lacks it."""
+
+
+def need_tools(names: Sequence[str]) -> None:
+    """LabError if one of `names` is not installed."""
+    lacking = sorted({TOOLS[name] for name in names if not shutil.which(name, path=_path())})
+    if lacking:
+        raise LabError(
+            f"images cannot be built: {', '.join(lacking)} not installed",
+            remedy=f"Debian: apt install {' '.join(lacking)}.",
+        )
+
+
+def prefix(*, all_ids: bool) -> list[str]:
+    """What goes before a command. `all_ids`: it needs user ids other than root's."""
+    words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
+    words.append("--kill-child=KILL")
+    if os.geteuid() != 0:
+        words += ["--user", "--map-root-user", *(["--map-auto"] if all_ids else [])]
+    return words
+
+
+def check_namespaces() -> None:
+    """LabError if this user cannot be root of a user namespace with many ids."""
+    if os.geteuid() == 0:
+        return
+    tried = subprocess.run(
+        [*prefix(all_ids=True), "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": _path()},
+    )
+    if tried.returncode:
+        raise LabError(
+            f"no user namespace for building images: {tried.stderr.strip()}",
+            remedy="Install uidmap, give this user a range in /etc/subuid and /etc/subgid "
+            "(usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), and allow "
+            "unprivileged user namespaces; or build as root.",
+        )
+
+
+def run_contained(
+    argv: Sequence[str],
+    *,
+    what: str,
+    log: Path,
+    deadline: Deadline,
+    env: Mapping[str, str] | None = None,
+    all_ids: bool = True,
+    watch: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Runs `argv` to its end, its output appended to `log`.
+
+    `watch` is given what was printed since the last look, about ten times a second.
+
+    Raises:
+        LabError: it failed; the message holds the end of its output and the name of the log.
+        DeadlineExceeded: it was stopped, with everything that it had started.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **(env or {}), "PATH": _path(), "LC_ALL": "C.UTF-8"}
+    with log.open("ab") as sink, log.open("rb") as source:
+        source.seek(0, os.SEEK_END)
+        start = source.tell()
+        process = subprocess.Popen(
+            [*prefix(all_ids=all_ids), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            while process.poll() is None:
+                watch(source.read().decode(errors="replace"))
+                if deadline.expired:
+                    raise DeadlineExceeded(
+                        f"{what}: not done within {deadline.total:.0f} s", remedy=f"See {log}."
+                    )
+                time.sleep(POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if process.returncode:
+            source.seek(start)
+            text = source.read().decode(errors="replace")
+            tail = "\n".join(f"  {line}" for line in text.splitlines()[-TAIL_LINES:])
+            raise LabError(
+                f"{what} failed (exit status {process.returncode}):\n{tail}", remedy=f"See {log}."
+            )
+
+
+def _path() -> str:
+    return f"{os.environ.get('PATH', os.defpath)}:{_PATH_OF_ROOT}"

@@ -1,0 +1,214 @@
+"""What a root disk is made from, as data: images/root/recipe.yaml and the folders beside it.
+
+The digest of all that goes into one architecture's image is its name in the cache: equal
+recipes are built once, and a changed line, file or step of the build makes a new image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError
+
+import images
+from lab.errors import InputError
+from lab.topology import Arch
+from lab.topology.load import line_of
+
+ROOT = Path(images.__file__).parent / "root"
+"""The folder of the recipe that the project ships."""
+
+RECIPE = "recipe.yaml"
+INITRAMFS = "initramfs"
+"""The folder that holds `init`, the first program of a guest."""
+
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_FIRST_UNPRIVILEGED_ID = 100
+
+
+def _is_package(name: str) -> str:
+    if not _PACKAGE.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a Debian package")
+    return name
+
+
+def _is_absolute(path: str) -> str:
+    if not path.startswith("/") or ".." in path.split("/") or path == "/":
+        raise ValueError(f"{path!r} is no absolute path in a guest")
+    return path
+
+
+def _is_pattern(pattern: str) -> str:
+    if pattern.startswith("/") or ".." in pattern.split("/") or not pattern.strip("*/"):
+        raise ValueError(f"{pattern!r} must be a path below the root disk, without / at its start")
+    return pattern
+
+
+def _is_folder(name: str) -> str:
+    if "/" in name or name in ("", ".", "..", INITRAMFS):
+        raise ValueError(f"{name!r} is no folder beside the recipe")
+    return name
+
+
+Package = Annotated[str, AfterValidator(_is_package)]
+GuestPath = Annotated[str, AfterValidator(_is_absolute)]
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+Folder = Annotated[str, AfterValidator(_is_folder)]
+SystemId = Annotated[int, Field(ge=_FIRST_UNPRIVILEGED_ID, le=999)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class User(_Model):
+    """A system account. Without `group` it has a group of its own name and number."""
+
+    name: str = Field(pattern=r"^[a-z_][a-z0-9_-]*$")
+    id: SystemId
+    group: str = ""
+    comment: str = Field("", pattern=r"^[^:\n]*$")
+    home: str = Field("/nonexistent", pattern=r"^/[^:\n]*$")
+
+
+class Group(_Model):
+    name: str = Field(pattern=r"^[a-z_][a-z0-9_-]*$")
+    id: SystemId
+
+
+class ArchRecipe(_Model):
+    """What differs between the architectures."""
+
+    suite: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    kernel: Package
+    packages: tuple[Package, ...] = ()
+    files: tuple[Folder, ...] = Field(min_length=1)
+    check_valid_until: bool = True
+    """Whether a Release file may be out of date. Its signature is checked in any case."""
+
+
+class Recipe(_Model):
+    """images/root/recipe.yaml; the comments there say what each part is for."""
+
+    mirror: str = Field(pattern=r"^https?://[^\s]+$")
+    disk: int = Field(ge=1024, le=65536)
+    """Size of the disk in MiB."""
+    packages: tuple[Package, ...]
+    architectures: dict[Arch, ArchRecipe]
+    modules: tuple[str, ...]
+    """Loaded in the initial RAM disk."""
+    keep_modules: tuple[Pattern, ...]
+    """Glob patterns below the kernel's folder; all other modules that nothing needs go."""
+    users: tuple[User, ...] = ()
+    groups: tuple[Group, ...] = ()
+    enable: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """systemd units by the target that wants them."""
+    links: dict[GuestPath, str] = Field(default_factory=dict)
+    """Symbolic links: path and what it points to."""
+    directories: tuple[GuestPath, ...] = ()
+    remove: tuple[Pattern, ...] = ()
+    """Glob patterns below the root disk; one that matches nothing is no mistake."""
+
+    @model_validator(mode="after")
+    def _ids_are_used_once(self) -> Recipe:
+        for kind, known in (("users", self.users), ("groups", self.groups)):
+            seen: set[int | str] = set()
+            for each in known:
+                if each.id in seen or each.name in seen:
+                    raise ValueError(f"{kind}: {each.name} ({each.id}) is there twice")
+                seen |= {each.id, each.name}
+        return self
+
+    def packages_for(self, arch: Arch) -> tuple[str, ...]:
+        """All packages of `arch` by name, sorted; Debian's essential ones come beside them."""
+        ours = self.architectures[arch]
+        return tuple(sorted({*self.packages, *ours.packages, ours.kernel}))
+
+
+def load_recipe(folder: Path = ROOT) -> Recipe:
+    """The recipe in `folder`.
+
+    Raises:
+        InputError: it is missing, no YAML, or describes no possible image; the message
+            holds the file and the line.
+    """
+    file = folder / RECIPE
+    try:
+        tree: Any = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+    except OSError as trouble:
+        raise InputError(f"cannot read the recipe: {trouble.strerror}", file=file) from trouble
+    except MarkedYAMLError as trouble:
+        mark = trouble.problem_mark
+        raise InputError(
+            f"not valid YAML: {trouble.problem}", file=file, line=mark.line + 1 if mark else 0
+        ) from trouble
+    if not isinstance(tree, CommentedMap):
+        raise InputError("a recipe is a mapping (packages:, architectures:, …)", file=file, line=1)
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as trouble:
+        # A misspelt key is also a missing one; the misspelling is what to show.
+        first = min(trouble.errors(), key=lambda error: error["type"] != "extra_forbidden")
+        where = ".".join(str(part) for part in first["loc"])
+        what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InputError(
+            f"{where}: {what}" if where else what, file=file, line=line_of(tree, first["loc"])
+        ) from trouble
+    for arch, ours in recipe.architectures.items():
+        for index, name in enumerate(ours.files):
+            if not (folder / name).is_dir():
+                raise InputError(
+                    f"there is no folder {name} beside the recipe",
+                    file=file,
+                    line=line_of(tree, ("architectures", arch.value, "files", index)),
+                )
+    return recipe
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """One file that is put into the image."""
+
+    source: Path
+    path: str
+    """In the guest, without the / at its start."""
+
+    @property
+    def mode(self) -> int:
+        """By its first two bytes: modes of a checkout or of a wheel cannot be relied upon."""
+        with self.source.open("rb") as stream:
+            return 0o755 if stream.read(2) == b"#!" else 0o644
+
+
+def recipe_files(recipe: Recipe, arch: Arch, folder: Path = ROOT) -> tuple[RecipeFile, ...]:
+    """The files of `arch`'s folders by path; a later folder's file hides an earlier one's."""
+    found: dict[str, RecipeFile] = {}
+    for name in recipe.architectures[arch].files:
+        base = folder / name
+        for source in sorted(base.rglob("*")):
+            if source.is_file():
+                path = source.relative_to(base).as_posix()
+                found[path] = RecipeFile(source, path)
+    return tuple(found[path] for path in sorted(found))
+
+
+def recipe_digest(recipe: Recipe, arch: Arch, code: tuple[Path, ...], folder: Path = ROOT) -> str:
+    """Hex SHA-256 over everything of the recipe that `arch`'s image is made from.
+
+    `code` are the source files of the build itself.
+    """
+    ours = recipe.model_copy(update={"architectures": {arch: recipe.architectures[arch]}})
+    whole = hashlib.sha256(ours.model_dump_json().encode())
+    parts = [(file.path, file.source) for file in recipe_files(recipe, arch, folder)]
+    parts += [(f"{INITRAMFS}/init", folder / INITRAMFS / "init")]
+    parts += [(f"code/{file.name}", file) for file in sorted(code)]
+    for name, source in parts:
+        whole.update(f"\n{name} {hashlib.sha256(source.read_bytes()).hexdigest()}".encode())
+    return whole.hexdigest()

@@ -1,0 +1,265 @@
+"""Root images: one Debian root disk, kernel and initial RAM disk per architecture."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lab.artifacts.diskroom import GIB, disk_full, room_on_disk
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.home import cache_home
+from lab.images import accounts, assemble, ext4, initramfs, recipe
+from lab.images.contained import check_namespaces, need_tools, run_contained
+from lab.images.mirror import apt_options, debian_mirror
+from lab.images.scratch import building, discard, settle
+from lab.step import Step, step
+from lab.topology import Arch
+
+KIND = "root-image"
+RECORD = "image.json"
+DISK, KERNEL, INITRD, BUSYBOX = "disk.raw", "kernel", "initrd", "busybox"
+DIGITS = 16
+"""Hex digits of the digest that are in a folder's name."""
+DISK_FOR_A_BUILD = 2 * GIB
+"""Bytes: packages, what is unpacked of them, and the disk made of that, at one time."""
+
+_CODE = tuple(
+    Path(module.__file__) for module in (accounts, assemble, ext4, initramfs) if module.__file__
+)
+"""What the content of an image depends on, beside its recipe."""
+
+_VERSIONS = {
+    "systemd": "systemd",
+    "containerd": "containerd",
+    "runc": "runc",
+    "runsc": "runsc",
+    "debian": "base-files",
+}
+_ATTEMPTS = 3
+_RETRY_SECONDS = 5.0
+_MIRROR_TROUBLE = re.compile(
+    r"(Failed to fetch|Temporary failure|Could not (connect|resolve)|Connection (timed out|failed)"
+    r"|Hash Sum mismatch|Mirror sync in progress|unexpected size|50[0-9] +[A-Z])"
+)
+
+
+@dataclass(frozen=True)
+class RootImage:
+    """One built image. Its files are never written to: machines put an overlay over the disk."""
+
+    arch: Arch
+    disk: Path
+    """Raw ext4, sparse."""
+    kernel: Path
+    initrd: Path
+    digest: str
+    """Of the recipe: equal digests, equal images but for the versions of packages."""
+    versions: dict[str, str]
+    """Of debian, kernel, systemd, containerd, runc and, where it exists, runsc."""
+    busybox: Path
+    """The static busybox of the architecture."""
+
+
+class _Record(BaseModel):
+    """Beside the files of an image; written last."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arch: Arch
+    digest: str
+    versions: dict[str, str]
+    sizes: dict[str, int]
+    """Bytes of each file."""
+    packages: tuple[str, ...]
+    """name_version_architecture of every package."""
+    mirror: str
+    seconds: float
+    """That the build took."""
+
+
+def image_digest(arch: Arch) -> str:
+    """The digest that `arch`'s image has or would have; nothing is built."""
+    return recipe.recipe_digest(recipe.load_recipe(), arch, _CODE)
+
+
+def cached_root_image(arch: Arch) -> RootImage | None:
+    """The image if it is built and whole, else None."""
+    return _look(arch, image_digest(arch))
+
+
+def build_root_image(arch: Arch, deadline: Deadline) -> RootImage:
+    """The image of `arch`: from the cache, or built, which takes a minute or so.
+
+    Raises:
+        LabError: a tool, a permission, the mirror or room on the disk is lacking.
+        InputError: the recipe cannot be right.
+    """
+    digest = image_digest(arch)
+    if found := _look(arch, digest):
+        return found
+    with step(f"build the {arch.value} root image") as this:
+        need_tools(["setpriv", "unshare", "mmdebstrap", "depmod", "modprobe", "mke2fs"])
+        check_namespaces()
+        with building(KIND, deadline, this) as scratch:
+            if found := _look(arch, digest):  # another process has built it meanwhile
+                return found
+            _build(arch, digest, scratch, deadline, this)
+    built = _look(arch, digest)
+    if built is None:
+        raise LabError(f"the {arch.value} root image was removed just after it was built")
+    return built
+
+
+def _folder(arch: Arch, digest: str) -> Path:
+    return cache_home() / "images" / f"{arch.value}-{digest[:DIGITS]}"
+
+
+def _look(arch: Arch, digest: str) -> RootImage | None:
+    folder = _folder(arch, digest)
+    try:
+        record = _Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
+        whole = all((folder / name).stat().st_size == size for name, size in record.sizes.items())
+    except (OSError, ValidationError):
+        return None
+    if record.digest != digest or not whole:
+        return None
+    return RootImage(
+        arch=arch,
+        disk=folder / DISK,
+        kernel=folder / KERNEL,
+        initrd=folder / INITRD,
+        digest=digest,
+        versions=record.versions,
+        busybox=folder / BUSYBOX,
+    )
+
+
+def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Step) -> None:
+    began = time.monotonic()
+    result = scratch / "result"
+    what = recipe.load_recipe()
+    log = cache_home() / "logs" / f"root-image-{arch.value}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    free = shutil.disk_usage(scratch).free
+    if free < DISK_FOR_A_BUILD:
+        raise disk_full(cache_home(), DISK_FOR_A_BUILD)
+    mirror = debian_mirror(what.mirror)
+    plan = assemble.Plan(
+        arch=arch,
+        folder=recipe.ROOT,
+        scratch=scratch,
+        result=result,
+        mirror=mirror,
+        apt_options=apt_options(),
+    )
+    note = scratch / "plan.json"
+    note.touch(mode=0o600)  # a proxy's address may hold a password
+    note.write_text(plan.model_dump_json(), encoding="utf-8")
+    with room_on_disk(cache_home(), DISK_FOR_A_BUILD):
+        for attempt in range(1, _ATTEMPTS + 1):
+            discard(scratch / "root")
+            discard(result)
+            result.mkdir()
+            try:
+                run_contained(
+                    [sys.executable, "-m", "lab.images.assemble", str(note)],
+                    what=f"building the {arch.value} root image",
+                    log=log,
+                    deadline=deadline,
+                    env={"PYTHONPATH": str(Path(__file__).parents[2])},
+                    watch=_teller(this, scratch / "root"),
+                )
+                break
+            except LabError as trouble:
+                text = log.read_text(encoding="utf-8", errors="replace")
+                if "No space left on device" in text:
+                    raise disk_full(cache_home(), DISK_FOR_A_BUILD) from trouble
+                unreachable = _MIRROR_TROUBLE.search(text)
+                if not unreachable:
+                    raise
+                if attempt == _ATTEMPTS or deadline.remaining < _RETRY_SECONDS:
+                    raise LabError(
+                        trouble.message,
+                        remedy=f"Debian packages come from {_public(mirror)}. Is it reachable, and "
+                        "has it this suite? LAB_DEBIAN_MIRROR names another; the proxy is apt's. "
+                        f"See {log}.",
+                    ) from trouble
+                this.progress("the mirror fails; trying again")
+                time.sleep(_RETRY_SECONDS)
+                log.write_bytes(b"")
+        packages = _packages(scratch / assemble.PACKAGES)
+        names = (DISK, KERNEL, INITRD, BUSYBOX)
+        record = _Record(
+            arch=arch,
+            digest=digest,
+            versions=_versions(packages, what.architectures[arch].kernel),
+            sizes={name: (result / name).stat().st_size for name in names},
+            packages=packages,
+            mirror=_public(mirror),
+            seconds=round(time.monotonic() - began, 1),
+        )
+        (result / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for name in (*names, RECORD):
+            (result / name).chmod(0o444)
+            settle(result / name)
+        target = _folder(arch, digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():  # not whole, else it would have been found
+            discard(target)
+        result.rename(target)
+
+
+def _teller(this: Step, root: Path) -> Callable[[str], None]:
+    """Turns what the build prints into progress of `this`."""
+    phase = ""
+    archives = root / "var/cache/apt/archives"
+
+    def tell(text: str) -> None:
+        nonlocal phase
+        for line in text.splitlines():
+            if line.startswith("== "):
+                phase = line[3:]
+            elif line.startswith("I: ") and line.endswith("..."):
+                phase = line[3:-3]
+            else:
+                continue
+            this.progress(phase)
+        if phase.startswith("downloading"):
+            size = 0
+            with contextlib.suppress(OSError):
+                size = sum(file.stat().st_size for file in archives.rglob("*.deb"))
+            this.progress(f"{phase}: {size / 1e6:.0f} MB")
+
+    return tell
+
+
+def _packages(listing: Path) -> tuple[str, ...]:
+    """name_version_architecture of each package, from the names of their files."""
+    lines = listing.read_text(encoding="utf-8").split()
+    return tuple(sorted(unquote(line[:-4]) for line in lines if line.endswith(".deb")))
+
+
+def _versions(packages: tuple[str, ...], kernel: str) -> dict[str, str]:
+    by_name = {name: version for name, version, _ in (each.split("_") for each in packages)}
+    found = {"kernel": by_name.get(kernel, "")}
+    found |= {key: by_name.get(name, "") for key, name in _VERSIONS.items()}
+    return {key: version for key, version in sorted(found.items()) if version}
+
+
+def _public(address: str) -> str:
+    """An address without the name and password that it may hold."""
+    return re.sub(r"//[^@/]*@", "//", address)
+
+
+__all__ = ["RootImage", "build_root_image", "cached_root_image", "image_digest"]

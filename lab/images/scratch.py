@@ -1,0 +1,75 @@
+"""Scratch folders of image builds, and the lock under which they are made and swept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded
+from lab.home import cache_home
+from lab.images.contained import prefix
+from lab.step import Step
+
+_ATTEMPT_SECONDS = 1.0
+
+
+@contextlib.contextmanager
+def building(kind: str, deadline: Deadline, progress: Step | None = None) -> Iterator[Path]:
+    """A folder for one build of `kind`, while no other process builds that kind.
+
+    It is on the cache's file system and gone after the block; what a killed build left
+    behind is swept first.
+    """
+    rooms = cache_home() / "tmp"
+    rooms.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(rooms / f"{kind}.lock")
+    while True:
+        try:
+            lock.acquire(timeout=min(_ATTEMPT_SECONDS, deadline.remaining))
+            break
+        except Timeout:
+            if deadline.expired:
+                raise DeadlineExceeded(
+                    f"another process has built a {kind} for {deadline.total:.0f} s",
+                    remedy=f"It holds {lock.lock_file}.",
+                ) from None
+            if progress:
+                progress.progress(f"another process builds a {kind}; waiting for it")
+    try:
+        for left in rooms.glob(f"{kind}.*.d"):
+            discard(left)
+        folder = Path(tempfile.mkdtemp(prefix=f"{kind}.", suffix=".d", dir=rooms))
+        try:
+            yield folder
+        finally:
+            discard(folder)
+    finally:
+        lock.release()
+
+
+def discard(folder: Path) -> None:
+    """Removes `folder`, also what in it belongs to the other users of a user namespace."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists() and os.geteuid() != 0:
+        subprocess.run(
+            [*prefix(all_ids=True), "rm", "-rf", "--", str(folder)],
+            check=False,
+            capture_output=True,
+        )
+
+
+def settle(file: Path) -> None:
+    """Has the content of `file` on the disk before its name says that it is complete."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,390 @@
+"""Up and down: the way from a topology to a lab that is ready, and back to nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lab.checkpoint import Checkpoint, CheckpointStore, guest_code_digest
+from lab.deadline import Deadline
+from lab.errors import InputError, LabError
+from lab.home import RunDir, cache_home
+from lab.images import build_payload_disk
+from lab.machines import LibvirtDaemon, Machine, probe_accelerator, speed_factor, write_ssh_config
+from lab.machines.accelerator import Accelerator
+from lab.pki import Pki
+from lab.plan import Plan, make_plan
+from lab.ports import choose_ports, require_free
+from lab.process import end_processes
+from lab.readiness import wait_lab_ready
+from lab.retention import keep_evidence
+from lab.running import Lab, attach, make_lab
+from lab.saving import restore_devices, restore_machines, save_checkpoint
+from lab.sites import guest_specs, start_devices, start_fabric
+from lab.stacks import StackContext
+from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state
+from lab.step import step
+from lab.topology import Arch, Topology
+
+__all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
+
+BUILD_SECONDS = 5400.0
+"""Limit for artifacts and images on an idle reference machine with an empty cache."""
+
+START_SECONDS = 900.0
+"""Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
+
+DOWN_SECONDS = 30.0
+LOCK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """How a lab shall come up."""
+
+    stack: str | None = None
+    """Pins the stack; without it, the topology's first that can be had."""
+    cold: bool = False
+    """Boot even if a checkpoint fits."""
+    save: bool = True
+    """Save a checkpoint after a cold start."""
+    api_port: int | None = None
+    """Loopback port of the API server; without it, a free one."""
+
+
+@dataclass(frozen=True)
+class TakenDown:
+    """What `take_down` has found."""
+
+    processes: int
+    evidence: Path | None
+    """Where logs and consoles were moved to, if there were any."""
+
+
+# -- up --------------------------------------------------------------------------------------
+
+
+def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
+    """Brings `topology` up, or takes hold of it if it is up already.
+
+    Raises:
+        InputError: the stack is not known, or a port that was asked for is busy.
+        LabError: an artifact cannot be had, a machine died, something was not ready in time.
+            Nothing of the lab is left then, but its logs and consoles are kept.
+    """
+    options = options or UpOptions()
+    run = RunDir(topology.name)
+    with _alone(run):
+        found = read_state(run)
+        if found is not None and found.condition is Condition.UP:
+            _must_be_the_same(found, topology, options)
+            return attach(topology.name)
+        if run.path.exists():
+            _clear(run)
+        if options.api_port is not None:
+            require_free(options.api_port, "the API server")
+        with step(f"lab {topology.name}"):
+            factor = speed_factor()
+            clock = _StopWatch()
+            with clock.stage("build"):
+                plan = make_plan(topology, options.stack, Deadline.after(BUILD_SECONDS * factor))
+            accelerator = probe_accelerator(plan.images.get(_host_image(plan)))
+            try:
+                return _start(run, plan, accelerator, options, clock, factor)
+            except BaseException as trouble:
+                evidence = _clear(run).evidence
+                if isinstance(trouble, LabError) and evidence and not trouble.remedy:
+                    trouble.remedy = f"Logs and consoles are kept in {evidence}."
+                raise
+
+
+def _host_image(plan: Plan) -> Arch:
+    machine = platform.machine()
+    return Arch(machine) if machine in set(Arch) else plan.topology.server.arch
+
+
+def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -> None:
+    if found.topology != topology:
+        raise InputError(
+            f"a lab {topology.name!r} of another topology is up",
+            remedy=f"Take it down first: lab down --lab {topology.name}",
+        )
+    if options.stack not in (None, found.stack):
+        raise InputError(
+            f"lab {topology.name!r} is up with the stack {found.stack}",
+            remedy=f"Take it down first: lab down --lab {topology.name}",
+        )
+
+
+def _start(
+    run: RunDir,
+    plan: Plan,
+    accelerator: Accelerator,
+    options: UpOptions,
+    clock: _StopWatch,
+    factor: float,
+) -> Lab:
+    """From a plan to a lab that is ready: from a checkpoint if one fits, else cold."""
+    key = plan.digest(_emulator_version(), accelerator.name, guest_code_digest())
+    checkpoint = None if options.cold else CheckpointStore().find(key)
+    if checkpoint is not None:
+        try:
+            with clock.stage("restore"):
+                return _from_checkpoint(run, plan, accelerator, options, checkpoint, factor)
+        except LabError as trouble:
+            with step(f"checkpoint {key[:12]} does not come back ({trouble.message}): cold start"):
+                _clear(run)
+                CheckpointStore().remove(key)
+    with clock.stage("start"):
+        lab = _cold(run, plan, accelerator, options, key, factor)
+    if options.save:
+        with clock.stage("save"):
+            save_checkpoint(lab, Deadline.after(START_SECONDS * factor))
+    return _finished(lab, clock, restored=False)
+
+
+def _cold(
+    run: RunDir, plan: Plan, accelerator: Accelerator, options: UpOptions, key: str, factor: float
+) -> Lab:
+    deadline = Deadline.after(START_SECONDS * factor)
+    run.make()
+    ports = _choose_ports(plan.topology, options)
+    with step("keys and disks"):
+        pki = Pki.create(run.keys, plan.topology)
+        context = _context(plan, pki, ports)
+        provisions = plan.stack.provision(context)
+        payloads = {
+            name: build_payload_disk(provision.payload, deadline)
+            for name, provision in provisions.items()
+        }
+    state = _state(plan, accelerator, ports, payloads, key)
+    state.write(run)
+    _write_kubeconfig(run, plan, context)
+    start_fabric(run, state, deadline)
+    start_devices(run, state, deadline)
+    specs = guest_specs(state, provisions)
+    write_ssh_config(run, specs)
+    with step("libvirt"):
+        daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
+    lab = make_lab(run, state, daemon)
+    with step("machines") as booting, ThreadPoolExecutor(len(specs)) as pool:
+
+        def boot(machine: Machine) -> None:
+            with step(f"boot {machine.name}", parent=booting):
+                machine.boot(deadline)
+
+        machines = [Machine(spec, run, daemon, accelerator.of(spec.arch)) for spec in specs]
+        for done in [pool.submit(boot, machine) for machine in machines]:
+            done.result()
+    lab.workload.deploy(pki, deadline)
+    wait_lab_ready(lab, deadline, restored=False)
+    return lab
+
+
+def _from_checkpoint(
+    run: RunDir,
+    plan: Plan,
+    accelerator: Accelerator,
+    options: UpOptions,
+    checkpoint: Checkpoint,
+    factor: float,
+) -> Lab:
+    deadline = Deadline.after(START_SECONDS * factor)
+    run.make()
+    shutil.copytree(checkpoint.keys, run.keys, dirs_exist_ok=True)
+    ports = _choose_ports(plan.topology, options)
+    saved = LabState.model_validate_json(checkpoint.state.read_text(encoding="utf-8"))
+    state = _state(plan, accelerator, ports, saved.payloads, checkpoint.key)
+    state.write(run)
+    _write_kubeconfig(run, plan, _context(plan, Pki.load(run.keys), ports))
+    fabric = start_fabric(run, state, deadline)
+    fabric.load(json.loads(checkpoint.fabric.read_text()))
+    write_ssh_config(run, guest_specs(state))
+    with step("libvirt"):
+        daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
+    lab = make_lab(run, state, daemon)
+    restore_devices(lab, checkpoint)
+    start_devices(run, state, deadline)
+    restore_machines(lab, checkpoint, deadline)
+    wait_lab_ready(lab, deadline, restored=True)
+    return _finished(lab, _StopWatch(), restored=True)
+
+
+def _finished(lab: Lab, clock: _StopWatch, *, restored: bool) -> Lab:
+    """Writes down that the lab is up: from here on, others may attach to it."""
+    reboots = {name: machine.reboots for name, machine in lab.machines.items()}
+    lab.state = lab.state.model_copy(
+        update={
+            "condition": Condition.UP,
+            "restored": restored,
+            "reboots": reboots,
+            "seconds": clock.seconds,
+        }
+    )
+    lab.state.write(lab.run)
+    return lab
+
+
+def _context(plan: Plan, pki: Pki, ports: Ports) -> StackContext:
+    return StackContext(
+        topology=plan.topology,
+        artifacts=plan.artifacts,
+        workload=plan.workload,
+        pki=pki,
+        api_host_port=ports.api,
+    )
+
+
+def _write_kubeconfig(run: RunDir, plan: Plan, context: StackContext) -> None:
+    run.kubeconfig.touch(mode=0o600)
+    run.kubeconfig.write_text(plan.stack.admin_kubeconfig(context), encoding="utf-8")
+
+
+def _choose_ports(topology: Topology, options: UpOptions) -> Ports:
+    with FileLock(cache_home() / "ports.lock"):
+        taken = [options.api_port] if options.api_port else []
+        for name in known_labs():
+            with contextlib.suppress(LabError):
+                state = read_state(RunDir(name))
+                taken += state.ports.all() if state else ()
+        count = 1 + len(topology.nodes) + 2 * len(topology.links)
+        free = iter(choose_ports(count, taken))
+        return Ports(
+            api=options.api_port or next(free),
+            ssh={node.name: next(free) for node in topology.nodes},
+            wires={
+                link.name: WirePorts(fabric=next(free), endpoint=next(free))
+                for link in topology.links
+            },
+        )
+
+
+def _state(
+    plan: Plan, accelerator: Accelerator, ports: Ports, payloads: dict[str, Path], key: str
+) -> LabState:
+    return LabState(
+        lab=plan.topology.name,
+        topology=plan.topology,
+        stack=plan.stack.name,
+        condition=Condition.COMING_UP,
+        ports=ports,
+        accelerator={node.name: accelerator.of(node.arch) for node in plan.topology.nodes},
+        image_digests={arch.value: image.digest for arch, image in plan.images.items()},
+        payloads=payloads,
+        kubectl=plan.kubectl,
+        versions=_versions(plan),
+        checkpoint=key,
+    )
+
+
+def _versions(plan: Plan) -> dict[str, str]:
+    """Of everything that takes part; the report shows them."""
+    found = {"edge-lab": version("edge-lab"), "qemu": _emulator_version()}
+    found |= {name: version(name) for name in ("libvirt-python", "pymodbus", "asyncua")}
+    found |= plan.stack.versions(plan.artifacts)
+    for arch, image in plan.images.items():
+        found |= {f"{name} ({arch.value})": text for name, text in image.versions.items()}
+    return found
+
+
+def _emulator_version() -> str:
+    try:
+        said = subprocess.run(
+            ["qemu-img", "--version"], capture_output=True, text=True, check=True, timeout=30
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as trouble:
+        raise LabError("qemu-img is not installed", remedy="`lab doctor` tells more.") from trouble
+    return said.partition("\n")[0].removeprefix("qemu-img version ")
+
+
+class _StopWatch:
+    """How long each stage of the way up took, seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 1)
+
+
+# -- down ------------------------------------------------------------------------------------
+
+
+def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
+    """Ends everything of the lab called `name`, whatever state a crash has left it in.
+
+    Logs, consoles and captures are kept in the cache. A lab that is not there is no error.
+    """
+    run = RunDir(name)
+    ended = 0
+    deadline = deadline or Deadline.after(DOWN_SECONDS)
+    # Whoever is still bringing it up holds the lock: that process is ended first.
+    while True:
+        try:
+            with _alone(run):
+                cleared = _clear(run, deadline)
+                run.lock.unlink(missing_ok=True)
+                return TakenDown(ended + cleared.processes, cleared.evidence)
+        except _Busy:
+            ended += len(end_processes(run.path, deadline))
+            deadline.check(f"take down lab {name}")
+
+
+def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
+    ended = end_processes(run.path, deadline or Deadline.after(DOWN_SECONDS))
+    evidence = keep_evidence(run) if run.path.is_dir() else None
+    shutil.rmtree(run.path, ignore_errors=True)
+    return TakenDown(len(ended), evidence)
+
+
+class _Busy(LabError):
+    """Another process is at work on this lab."""
+
+
+@contextlib.contextmanager
+def _alone(run: RunDir) -> Iterator[None]:
+    """Only one process at a time brings a lab up, down, or saves it."""
+    run.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run.lock, timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _Busy(
+            f"another process is at work on lab {run.lab!r}",
+            remedy="Wait for it, or end it with `lab down`.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# -- checkpoints -----------------------------------------------------------------------------
+
+
+def save_lab(name: str) -> str:
+    """Saves the running lab as a checkpoint; returns its key."""
+    with _alone(RunDir(name)):
+        return attach(name).save(Deadline.after(START_SECONDS * speed_factor()))
+
+
+def restore_lab(name: str) -> Lab:
+    """Puts the running lab back to its checkpoint."""
+    with _alone(RunDir(name)):
+        lab = attach(name)
+        lab.restore(Deadline.after(START_SECONDS * speed_factor()))
+        return lab

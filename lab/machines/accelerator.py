@@ -1,0 +1,176 @@
+"""Whether guests of the host's own architecture may run on hardware (KVM).
+
+An existing /dev/kvm proves nothing: there are hosts on which it opens, starts a machine and
+then kills every Linux kernel in it.  So the very kernel that the lab boots is booted once
+with KVM, to a line that its user space prints, under a hard time limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lab.home import cache_home
+from lab.machines.domain import EMULATORS
+from lab.machines.probe import MARKER, probe_initrd
+from lab.topology import Arch
+
+if TYPE_CHECKING:
+    from lab.images import RootImage
+
+KVM = Path("/dev/kvm")
+
+PROBE_SECONDS = 30.0
+"""Hard limit of the probe; with working KVM it takes one or two."""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """How guests of the architecture `arch` (the host's) run, and why."""
+
+    name: Literal["kvm", "tcg"]
+    reason: str
+    arch: Arch | None
+
+    def of(self, arch: Arch) -> Literal["kvm", "tcg"]:
+        """What a guest of `arch` runs on: hardware only if it is of the host's architecture."""
+        return self.name if arch == self.arch else "tcg"
+
+    @property
+    def kvm(self) -> bool:
+        return self.name == "kvm"
+
+
+def host_arch() -> Arch | None:
+    """The host's architecture; None if no guest can be of it."""
+    machine = platform.machine()
+    return Arch(machine) if machine in set(Arch) else None
+
+
+def probe_accelerator(image: RootImage | None, *, force: bool = False) -> Accelerator:
+    """Boots a probe guest with KVM if there is a chance, else says why there is none.
+
+    `image` is the root image of the host's architecture; only its kernel is used.  Without
+    one nothing can be proven, so the answer is emulation.  The result is kept in the cache
+    per QEMU, host kernel and guest kernel; `force` probes again.  Returns within
+    PROBE_SECONDS and a few more, whatever the host does.
+    """
+    arch = host_arch()
+    if arch is None:
+        return Accelerator("tcg", f"no guests of {platform.machine()}", None)
+    if not KVM.exists():
+        return Accelerator("tcg", "this host has no /dev/kvm", arch)
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return Accelerator("tcg", "you may not open /dev/kvm (group kvm?)", arch)
+    if image is None or image.arch != arch:
+        return Accelerator("tcg", f"no {arch} guest kernel at hand to prove /dev/kvm with", arch)
+    key = _key(arch, image.digest)
+    cache = cache_home() / "accelerator.json"
+    known = _load(cache)
+    if not force and key in known:
+        return known[key]
+    found = _probe(arch, image.kernel)
+    _store(cache, {**known, key: found})
+    return found
+
+
+def _key(arch: Arch, digest: str) -> str:
+    version = subprocess.run(
+        [EMULATORS[arch], "--version"], capture_output=True, text=True, check=False, timeout=30
+    ).stdout.partition("\n")[0]
+    return hashlib.sha256(f"{version}|{platform.release()}|{digest}".encode()).hexdigest()[:16]
+
+
+def _load(cache: Path) -> dict[str, Accelerator]:
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {
+            key: Accelerator(each["name"], each["reason"], Arch(each["arch"]))
+            for key, each in json.loads(cache.read_text()).items()
+        }
+    return {}
+
+
+def _store(cache: Path, known: dict[str, Accelerator]) -> None:
+    draft = cache.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps({key: asdict(each) for key, each in known.items()}, indent=1))
+    draft.replace(cache)
+
+
+def probe_argv(arch: Arch, kernel: Path, initrd: Path, accel: str) -> list[str]:
+    """QEMU with nothing but a CPU, memory and a serial port, which is its stdout."""
+    machine = {"x86_64": "q35", "aarch64": "virt", "riscv64": "virt"}[arch]
+    if accel == "kvm" and arch is Arch.AARCH64:
+        machine += ",gic-version=host"
+    cpu = (
+        "host" if accel == "kvm" else {"aarch64": "cortex-a72", "riscv64": "rv64"}.get(arch, "max")
+    )
+    console = "ttyAMA0" if arch is Arch.AARCH64 else "ttyS0"
+    return [
+        *(EMULATORS[arch], "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-M", machine, "-cpu", cpu, "-accel", accel, "-m", "384", "-smp", "2"),
+        *("-kernel", str(kernel), "-initrd", str(initrd), "-serial", "stdio", "-monitor", "none"),
+        *("-append", f"console={console} panic=-1 rdinit=/init"),
+    ]
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """`seconds` until the marker was seen, or until the probe ended without it."""
+
+    booted: bool
+    seconds: float
+    last_line: str
+
+
+def boot_probe(arch: Arch, kernel: Path, accel: str, limit: float) -> ProbeResult:
+    """Boots `kernel` to its user space once; never takes much longer than `limit` seconds."""
+    with tempfile.TemporaryDirectory(prefix="probe-", dir=cache_home()) as folder:
+        initrd = Path(folder) / "initrd"
+        initrd.write_bytes(probe_initrd(arch))
+        output = Path(folder) / "console"
+        started = time.monotonic()
+        with output.open("wb") as sink:
+            guest = subprocess.Popen(
+                probe_argv(arch, kernel, initrd, accel),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        booted = False
+        try:
+            while not booted and time.monotonic() - started < limit:
+                # The guest may have printed the marker and ended between two looks.
+                ended = guest.poll() is not None
+                booted = MARKER.encode() in output.read_bytes()
+                if ended:
+                    break
+                time.sleep(0.05)
+            seconds = time.monotonic() - started
+        finally:
+            guest.kill()
+            # A process stuck in a broken KVM call cannot be killed: it is not waited for.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                guest.wait(3)
+        lines = output.read_text(errors="replace").strip().splitlines()
+        return ProbeResult(booted, seconds, lines[-1].strip() if lines else "")
+
+
+def _probe(arch: Arch, kernel: Path) -> Accelerator:
+    result = boot_probe(arch, kernel, "kvm", PROBE_SECONDS)
+    if result.booted:
+        reason = f"a probe guest booted with KVM in {result.seconds:.1f} s"
+        return Accelerator("kvm", reason, arch)
+    said = f"; its last line: {result.last_line}" if result.last_line else " and said nothing"
+    return Accelerator(
+        "tcg", f"the probe guest did not boot with KVM in {result.seconds:.0f} s{said}", arch
+    )

@@ -1,0 +1,405 @@
+"""The lab's own libvirt daemon, in its run directory.
+
+A lab neither needs nor touches the libvirt of the host.  Its daemon is one process of the
+lab: it is found by the lab's mark, and so are the machines that it starts, even if it has
+died before them.
+
+As root, libvirtd insists on /etc/libvirt, /run/libvirt and their like.  It gets them: in a
+mount namespace of its own, in which these folders are the lab's.  The namespace has no
+name, so it ends with its last process and leaves no mount.  As an ordinary user, libvirtd
+keeps to the XDG folders, and they are given to it inside the run directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import libvirt
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.home import RunDir, cache_home
+from lab.machines.domain import EMULATORS, find_emulator
+from lab.process import end_processes, processes_of, spawn
+from lab.topology import Arch
+
+START_SECONDS = 60.0
+"""A limit, not a wait: the socket usually answers in less than two seconds."""
+
+USERS_OWN = "qemu:///session"
+
+_ROOT_ROOMS = ("etc", "run", "lib", "cache", "log")
+"""Rooms below <run>/l that root's libvirtd sees as /etc/libvirt, /run/libvirt and so on."""
+
+# $1 is <run>/l, $2 says whether the machines may use KVM, the rest is the daemon.
+_ENTER = r"""
+set -eu
+rooms=$1 kvm=$2; shift 2
+
+# cover DIR: the same folder, but one in which names can be made that the host never sees.
+cover() {
+    mkdir -p "$rooms/h$1"
+    mount --rbind "$1" "$rooms/h$1"
+    mount -t tmpfs -o mode=755 none "$1"
+    for child in "$rooms/h$1"/* "$rooms/h$1"/.[!.]*; do
+        name=${child##*/}
+        if [ -L "$child" ]; then cp -P "$child" "$1/$name"
+        elif [ -d "$child" ]; then mkdir -p "$1/$name"; mount --rbind "$child" "$1/$name"
+        elif [ -f "$child" ]; then : > "$1/$name"; mount --bind "$child" "$1/$name"
+        fi
+    done
+}
+
+# take ROOM DIR: from here on DIR is the lab's room.
+take() {
+    [ -d "$2" ] || { cover "${2%/*}"; mkdir "$2"; }
+    mount --bind "$rooms/$1" "$2"
+}
+take etc /etc/libvirt
+take run /run/libvirt
+take lib /var/lib/libvirt
+take cache /var/cache/libvirt
+take log /var/log/libvirt
+
+# libvirtd looks its usual user up before it reads that it shall use root, and gives up if
+# there is none.
+for list in passwd group; do
+    grep -q '^libvirt-qemu:' "/etc/$list" && continue
+    cp "/etc/$list" "$rooms/$list"
+    case $list in
+        passwd) echo 'libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin' ;;
+        group) echo 'libvirt-qemu:x:64055:' ;;
+    esac >> "$rooms/$list"
+    mount --bind "$rooms/$list" "/etc/$list"
+done
+
+# Where KVM does not work, libvirtd must not see it: each of its looks at a broken one takes
+# half a minute, and one that it takes for new makes it ask QEMU again.
+if [ "$kvm" = no ] && [ -e /dev/kvm ]; then
+    mkdir -p "$rooms/h/dev"
+    mount --rbind /dev "$rooms/h/dev"
+    mount -t tmpfs -o mode=755 none /dev
+    ln -s /proc/self/fd /dev/fd
+    for name in null zero full random urandom tty ptmx; do
+        : > "/dev/$name"
+        mount --bind "$rooms/h/dev/$name" "/dev/$name"
+    done
+    for name in pts shm; do
+        mkdir "/dev/$name"
+        mount --rbind "$rooms/h/dev/$name" "/dev/$name"
+    done
+fi
+
+# No system bus and no cgroups: else the machines of all labs would be registered with the
+# host's systemd under names that clash.
+[ ! -d /run/dbus ] || mount -t tmpfs -o mode=755 none /run/dbus
+while read -r _ point type _; do
+    case "$type" in cgroup|cgroup2) umount -l "$point" ;; esac
+done < /proc/mounts
+exec "$@"
+"""
+
+_LIBVIRTD_CONF = """\
+listen_tls = 0
+listen_tcp = 0
+unix_sock_ro_perms = "0700"
+unix_sock_rw_perms = "0700"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+log_level = 3
+log_outputs = "3:stderr"
+"""
+
+_QEMU_CONF = """\
+stdio_handler = "file"
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+remember_owner = 0
+dynamic_ownership = 0
+max_core = 0
+{user}"""
+
+
+def _quiet(_context: Any, _error: Any) -> None:
+    """libvirt's default handler prints each error to stderr, beside the exception."""
+
+
+libvirt.registerErrorHandler(_quiet, None)
+
+
+@dataclass(frozen=True)
+class DaemonRooms:
+    """The folders of one private daemon; all below <run>/l, a short name for the sockets."""
+
+    run: Path
+    root: bool
+
+    @property
+    def base(self) -> Path:
+        return self.run / "l"
+
+    @property
+    def config(self) -> Path:
+        """Where libvirtd.conf and qemu.conf are."""
+        return self.base / ("etc" if self.root else "libvirt")
+
+    @property
+    def socket(self) -> Path:
+        return self.base / ("run/libvirt-sock" if self.root else "r/libvirt/libvirt-sock")
+
+    @property
+    def uri(self) -> str:
+        kind = "system" if self.root else "session"
+        return f"qemu:///{kind}?socket={quote(str(self.socket))}"
+
+    @property
+    def emulators(self) -> Path:
+        """The only folder that libvirtd looks for programs in.
+
+        It would ask every emulator of the host what it can do, for two seconds each.  The
+        folder is the same for all labs, since libvirt keeps the answers by path.
+        """
+        return cache_home() / "libvirt" / "bin"
+
+    @property
+    def answers(self) -> Path:
+        """What emulators have answered: kept for all labs; libvirt itself checks its age."""
+        return cache_home() / "libvirt" / ("root" if self.root else "session")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """A session daemon's: what it writes goes into the run directory. Root's has rooms."""
+        if self.root:
+            return {}
+        return {
+            "PATH": str(self.emulators),
+            "XDG_CONFIG_HOME": str(self.base),
+            "XDG_CACHE_HOME": str(self.base / "c"),
+            "XDG_RUNTIME_DIR": str(self.base / "r"),
+            "XDG_DATA_HOME": str(self.base / "d"),
+        }
+
+    def make(self) -> None:
+        rooms = _ROOT_ROOMS if self.root else ("libvirt", "c", "r", "d")
+        for room in rooms:
+            (self.base / room).mkdir(parents=True, exist_ok=True, mode=0o700)
+        answers = self.base / ("cache/qemu" if self.root else "c/libvirt/qemu/cache")
+        for folder in (answers, self.answers, self.emulators):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _link(answers / "capabilities", self.answers)
+        for arch in Arch:
+            with contextlib.suppress(LabError):
+                _link(self.emulators / EMULATORS[arch], find_emulator(arch))
+        # Settings are the lab's alone: nothing of the host's configuration is read.
+        (self.config / "libvirtd.conf").write_text(_LIBVIRTD_CONF)
+        user = 'user = "root"\ngroup = "root"\n' if self.root else ""
+        (self.config / "qemu.conf").write_text(_QEMU_CONF.format(user=user))
+        # What a daemon that was killed has left would be taken for a running one.
+        for stale in self.socket.parent.glob("*"):
+            if stale.is_socket() or stale.suffix == ".pid":
+                stale.unlink(missing_ok=True)
+
+
+def daemon_argv(rooms: DaemonRooms, libvirtd: str, *, kvm: bool) -> list[str]:
+    """The command that runs the daemon in the foreground."""
+    daemon = [
+        libvirtd,
+        "--config",
+        str(rooms.config / "libvirtd.conf"),
+        "--pid-file",
+        str(rooms.base / "libvirtd.pid"),
+    ]
+    if not rooms.root:
+        return daemon
+    return [
+        *("unshare", "--mount", "--propagation", "private", "--"),
+        *("sh", "-c", _ENTER, "libvirtd-of-a-lab", str(rooms.base), "yes" if kvm else "no"),
+        *("env", f"PATH={rooms.emulators}"),
+        *daemon,
+    ]
+
+
+def _link(link: Path, target: Path | str) -> None:
+    """A symbolic link, replaced in one step if it leads elsewhere: labs start side by side."""
+    if link.is_symlink() and str(link.readlink()) == str(target):
+        return
+    draft = link.with_name(f".{link.name}.{os.getpid()}")
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+def _find_libvirtd() -> str:
+    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin:/usr/local/sbin"
+    found = shutil.which("libvirtd", path=path)
+    if not found:
+        raise LabError(
+            "libvirtd is not installed",
+            remedy="Debian: apt install libvirt-daemon libvirt-daemon-system (`lab doctor`).",
+        )
+    return found
+
+
+class LibvirtDaemon:
+    """The daemon that a lab's machines live in, and the connection to it.
+
+    `start` makes one, `attach` finds the one that another process of the same lab has made.
+    As a context manager it stops the daemon at the end, and with it every machine.
+    """
+
+    def __init__(self, run: RunDir, uri: str) -> None:
+        self.run = run
+        self.uri = uri
+        self._connection: Any = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # -- life ----------------------------------------------------------------------------
+
+    @classmethod
+    def start(
+        cls, run: RunDir, deadline: Deadline, *, kvm: bool = False, own_session: bool = False
+    ) -> LibvirtDaemon:
+        """Starts the lab's daemon, or uses the user's session daemon if `own_session`.
+
+        `kvm` is for a host on which a probe guest has booted with it (accelerator.py).
+        """
+        rooms = DaemonRooms(run.path, os.geteuid() == 0)
+        rooms.make()
+        if own_session:
+            daemon = cls(run, USERS_OWN)
+        else:
+            daemon = cls(run, rooms.uri)
+            log = run.logs / "libvirtd.log"
+            process = daemon._process = spawn(
+                daemon_argv(rooms, _find_libvirtd(), kvm=kvm),
+                run=run.path,
+                log=log,
+                extra_env=rooms.environment,
+            )
+
+            def alive() -> None:
+                if process.poll() is not None:
+                    raise LabError(
+                        f"libvirtd has ended with status {process.returncode}: {_last_line(log)}",
+                        remedy=_remedy(rooms, log),
+                    )
+
+            deadline.within(START_SECONDS).wait_for(
+                "libvirtd answers", daemon._answers, every=0.05, watch=alive
+            )
+        (rooms.base / "daemon.json").write_text(json.dumps({"uri": daemon.uri}))
+        return daemon
+
+    @classmethod
+    def attach(cls, run: RunDir) -> LibvirtDaemon:
+        """The daemon of a lab that is up; LabError if there is none."""
+        note = DaemonRooms(run.path, os.geteuid() == 0).base / "daemon.json"
+        try:
+            daemon = cls(run, json.loads(note.read_text())["uri"])
+        except (OSError, ValueError, KeyError) as trouble:
+            raise LabError(
+                f"lab {run.lab!r} has no libvirt daemon",
+                remedy="`lab down` cleans up, `lab up` starts it.",
+            ) from trouble
+        _ = daemon.connection
+        return daemon
+
+    def stop(self, deadline: Deadline) -> None:
+        """Ends every machine of this lab, then the daemon if it is the lab's own."""
+        with contextlib.suppress(libvirt.libvirtError, LabError):
+            for domain in self.connection.listAllDomains():
+                if domain.name().startswith(f"{self.run.lab}-"):
+                    with contextlib.suppress(libvirt.libvirtError):
+                        domain.destroy()
+        self.close()
+        if self.uri == USERS_OWN:
+            return
+        if self._process is not None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(min(10.0, deadline.remaining))
+        mine = [each for each in processes_of(self.run.path) if "libvirtd" in each.command]
+        for process in mine:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, 15)
+        with contextlib.suppress(LabError):
+            deadline.within(10).wait_for(
+                "libvirtd ends",
+                lambda: not {p.pid for p in mine} & {p.pid for p in processes_of(self.run.path)},
+                every=0.05,
+            )
+            return
+        end_processes(self.run.path, deadline)
+
+    def __enter__(self) -> LibvirtDaemon:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        trouble: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop(Deadline.after(30))
+
+    def emulator(self, arch: Arch) -> str:
+        """QEMU for `arch`, by the path that this daemon knows it by."""
+        real = find_emulator(arch)
+        if self.uri == USERS_OWN:
+            return real
+        return str(DaemonRooms(self.run.path, os.geteuid() == 0).emulators / EMULATORS[arch])
+
+    # -- connection ----------------------------------------------------------------------
+
+    @property
+    def connection(self) -> Any:
+        """The libvirt.virConnect; opened when first needed, and again if it broke."""
+        if self._connection is not None:
+            with contextlib.suppress(libvirt.libvirtError):
+                if self._connection.isAlive():
+                    return self._connection
+            self.close()
+        try:
+            self._connection = libvirt.open(self.uri)
+        except libvirt.libvirtError as trouble:
+            raise LabError(
+                f"libvirt does not answer at {self.uri}: {trouble}",
+                remedy=f"Log: {self.run.logs / 'libvirtd.log'}",
+            ) from trouble
+        return self._connection
+
+    def close(self) -> None:
+        """Closes the connection; the daemon and the machines stay."""
+        if self._connection is not None:
+            with contextlib.suppress(libvirt.libvirtError):
+                self._connection.close()
+            self._connection = None
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.connection)
+        except LabError:
+            return False
+
+
+def _last_line(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = log.read_text(errors="replace").strip().splitlines()
+        if lines:
+            return lines[-1]
+    return "it said nothing"
+
+
+def _remedy(rooms: DaemonRooms, log: Path) -> str:
+    if rooms.root and "unshare" in _last_line(log):
+        return "Root without CAP_SYS_ADMIN cannot have it; run the lab as an ordinary user."
+    return f"Log: {log}"

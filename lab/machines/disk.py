@@ -1,0 +1,56 @@
+"""Disks of machines: overlays over what is shared and never written to."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded, LabError
+
+
+def create_overlay(overlay: Path, backing: Path, backing_format: Literal["raw", "qcow2"]) -> None:
+    """An empty qcow2 over `backing`, replacing what was at `overlay`."""
+    overlay.unlink(missing_ok=True)
+    overlay.parent.mkdir(parents=True, exist_ok=True)
+    _qemu_img(
+        Deadline.after(60),
+        *("create", "-q", "-f", "qcow2", "-F", backing_format, "-b", str(backing.resolve())),
+        str(overlay),
+    )
+
+
+def flatten_overlay(overlay: Path, base: Path, target: Path, deadline: Deadline) -> None:
+    """Copies `overlay`, and every overlay below it, into one qcow2 `target` over raw `base`.
+
+    For a checkpoint: it must not depend on the run directory.  The machine that uses
+    `overlay` must be stopped or paused with its disks synced (libvirt's save does that).
+    """
+    draft = target.with_name(f"{target.name}.part")
+    _qemu_img(
+        deadline,
+        *("convert", "-q", "-U", "-f", "qcow2", "-O", "qcow2"),
+        *("-B", str(base.resolve()), "-F", "raw", str(overlay), str(draft)),
+    )
+    draft.replace(target)
+
+
+def _qemu_img(deadline: Deadline, *args: str) -> None:
+    deadline.check(f"qemu-img {args[0]}")
+    try:
+        done = subprocess.run(
+            ["qemu-img", *args],
+            capture_output=True,
+            text=True,
+            timeout=deadline.remaining,
+            check=False,
+        )
+    except FileNotFoundError as trouble:
+        raise LabError(
+            "qemu-img is not installed", remedy="Debian: apt install qemu-utils."
+        ) from trouble
+    except subprocess.TimeoutExpired as late:
+        raise DeadlineExceeded(f"qemu-img {args[0]}: not done in time") from late
+    if done.returncode:
+        raise LabError(f"qemu-img {args[0]} failed: {done.stderr.strip()}")

@@ -1,0 +1,224 @@
+"""The libvirt domain of one machine: XML made from its GuestSpec.
+
+Everything is set by hand, and every device has its PCI address: what libvirt or QEMU would
+choose differs between their versions, and with it the order of disks and NICs.
+
+Disks use cache=unsafe: the host need not flush.  What a guest has synced is then in the
+host's page cache (qcow2 writes its tables there at each flush of the guest), so it outlives
+a killed QEMU or a power-off of the guest, but not a crash of the host.  Labs do not survive
+that anyway.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree as ET
+
+from lab.errors import LabError
+from lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC, GuestSpec, WireNic
+from lab.process import MARK
+from lab.topology import Arch
+
+EMULATORS = {arch: f"qemu-system-{arch.value}" for arch in Arch}
+
+QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+
+_MACHINES = {Arch.X86_64: "q35", Arch.AARCH64: "virt", Arch.RISCV64: "virt"}
+_CONSOLES = {Arch.X86_64: "ttyS0", Arch.AARCH64: "ttyAMA0", Arch.RISCV64: "ttyS0"}
+
+# Slots of the root bus. 0 is the host bridge, and on q35 0x1f is the south bridge.
+_SLOT_MANAGEMENT, _SLOT_RNG, _SLOT_DISKS, _SLOT_NICS = 0x02, 0x03, 0x04, 0x08
+_LAST_SLOT = 0x1E
+
+ET.register_namespace("qemu", QEMU_NAMESPACE)
+
+
+@dataclass(frozen=True)
+class DomainFiles:
+    """The files of one machine on the host."""
+
+    overlay: Path
+    """qcow2; the root disk as this machine has changed it."""
+    seed: Path
+    console: Path
+    """What the guest prints on its serial port is appended here."""
+    console_socket: Path
+    """Unix socket on which one person at a time may talk to the serial port."""
+
+
+def kernel_command_line(arch: Arch) -> str:
+    """What every guest kernel is told.
+
+    A panic restarts the machine at once, and an oops is a panic: half a kernel is of no use
+    to a test.  Nothing is quiet, since the console is watched.
+    """
+    return (
+        f"root=/dev/vda rw console={_CONSOLES[arch]} panic=-1 oops=panic "
+        "net.ifnames=0 cgroup_enable=memory systemd.show_status=1"
+    )
+
+
+def find_emulator(arch: Arch) -> str:
+    """The path of QEMU for `arch`; LabError if it is not installed."""
+    found = shutil.which(EMULATORS[arch])
+    if not found:
+        package = {"x86_64": "x86", "aarch64": "arm", "riscv64": "misc"}[arch.value]
+        raise LabError(
+            f"{EMULATORS[arch]} is not installed",
+            remedy=f"Debian: apt install qemu-system-{package}.",
+        )
+    return found
+
+
+def domain_xml(
+    spec: GuestSpec,
+    files: DomainFiles,
+    run: Path,
+    accelerator: Literal["kvm", "tcg"],
+    emulator: str,
+) -> str:
+    """The whole domain. `run` is the run directory, whose mark QEMU is given."""
+    domain = ET.Element("domain", {"type": "kvm" if accelerator == "kvm" else "qemu"})
+    _text(domain, "name", spec.domain_name)
+    _text(domain, "uuid", str(spec.uuid))
+    _text(domain, "memory", str(spec.node.memory), unit="MiB")
+    _text(domain, "currentMemory", str(spec.node.memory), unit="MiB")
+    _text(domain, "vcpu", str(spec.node.cpus), placement="static")
+    _operating_system(domain, spec)
+    _processor(domain, spec.arch, accelerator)
+    clock = ET.SubElement(domain, "clock", {"offset": "utc"})
+    if spec.arch is Arch.X86_64:
+        # The guest's clock shall run on after a pause, not race to catch up.
+        ET.SubElement(clock, "timer", {"name": "rtc", "tickpolicy": "delay"})
+        ET.SubElement(clock, "timer", {"name": "pit", "tickpolicy": "delay"})
+    _text(domain, "on_poweroff", "destroy")
+    _text(domain, "on_reboot", "restart")
+    _text(domain, "on_crash", "destroy")
+    _devices(domain, spec, files, emulator)
+    _command_line(domain, spec, run)
+    ET.indent(domain)
+    return ET.tostring(domain, encoding="unicode") + "\n"
+
+
+def _operating_system(domain: ET.Element, spec: GuestSpec) -> None:
+    system = ET.SubElement(domain, "os")
+    _text(system, "type", "hvm", arch=spec.arch.value, machine=_MACHINES[spec.arch])
+    _text(system, "kernel", str(spec.image.kernel))
+    _text(system, "initrd", str(spec.image.initrd))
+    _text(system, "cmdline", kernel_command_line(spec.arch))
+
+
+def _processor(domain: ET.Element, arch: Arch, accelerator: str) -> None:
+    features = ET.SubElement(domain, "features")
+    if arch is Arch.X86_64:
+        ET.SubElement(features, "acpi")
+        ET.SubElement(features, "apic")
+    if arch is Arch.AARCH64 and accelerator == "kvm":
+        ET.SubElement(features, "gic", {"version": "host"})
+    if accelerator == "kvm":
+        ET.SubElement(domain, "cpu", {"mode": "host-passthrough", "check": "none"})
+    elif arch is Arch.X86_64:
+        # Less than the maximum lacks what gVisor wants.
+        ET.SubElement(domain, "cpu", {"mode": "maximum", "check": "none"})
+    elif arch is Arch.AARCH64:
+        # The maximum has pointer authentication, which costs 48 s before user space.
+        cpu = ET.SubElement(domain, "cpu", {"mode": "custom", "match": "exact", "check": "none"})
+        _text(cpu, "model", "cortex-a72", fallback="forbid")
+    # riscv64: rv64 is what QEMU takes by itself, and libvirt 9.0 knows no names of such CPUs.
+
+
+def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: str) -> None:
+    devices = ET.SubElement(domain, "devices")
+    _text(devices, "emulator", emulator)
+    ET.SubElement(devices, "controller", {"type": "pci", "index": "0", "model": "pcie-root"})
+    ET.SubElement(devices, "controller", {"type": "usb", "model": "none"})
+    disks = [("vda", files.overlay, "qcow2", False), ("vdb", files.seed, "raw", True)]
+    if spec.payload:
+        disks.append(("vdc", spec.payload, "raw", True))
+    for index, (target, path, kind, read_only) in enumerate(disks):
+        disk = ET.SubElement(devices, "disk", {"type": "file", "device": "disk"})
+        ET.SubElement(
+            disk,
+            "driver",
+            # The discards of a guest give space back to the host; reads are the page cache's.
+            {"name": "qemu", "type": kind, "cache": "unsafe", "discard": "unmap"},
+        )
+        ET.SubElement(disk, "source", {"file": str(path)})
+        ET.SubElement(disk, "target", {"dev": target, "bus": "virtio"})
+        if read_only:
+            ET.SubElement(disk, "readonly")
+        _pci(disk, _SLOT_DISKS + index)
+    if _SLOT_NICS + len(spec.nics) - 1 > _LAST_SLOT:
+        raise LabError(f"{spec.name} has {len(spec.nics)} links; a machine takes 23")
+    for index, nic in enumerate(spec.nics):
+        _wire(devices, nic, _SLOT_NICS + index)
+    serial = ET.SubElement(devices, "serial", {"type": "unix"})
+    ET.SubElement(serial, "source", {"mode": "bind", "path": str(files.console_socket)})
+    ET.SubElement(serial, "log", {"file": str(files.console), "append": "on"})
+    ET.SubElement(serial, "target", {"port": "0"})
+    rng = ET.SubElement(devices, "rng", {"model": "virtio"})
+    _text(rng, "backend", "/dev/urandom", model="random")
+    _pci(rng, _SLOT_RNG)
+    ET.SubElement(devices, "memballoon", {"model": "none"})
+
+
+def _wire(devices: ET.Element, nic: WireNic, slot: int) -> ET.Element:
+    wire = ET.SubElement(devices, "interface", {"type": "udp"})
+    ET.SubElement(wire, "mac", {"address": nic.mac})
+    source = ET.SubElement(wire, "source", {"address": "127.0.0.1", "port": str(nic.peer_port)})
+    ET.SubElement(source, "local", {"address": "127.0.0.1", "port": str(nic.local_port)})
+    ET.SubElement(wire, "model", {"type": "virtio"})
+    # No boot from the network: its firmware costs time and says nothing.
+    ET.SubElement(wire, "rom", {"enabled": "no"})
+    _pci(wire, slot)
+    return wire
+
+
+def wire_xml(nic: WireNic, index: int, *, carrier: bool) -> str:
+    """The NIC alone, its cable in or out, for a change of the running machine."""
+    wire = _wire(ET.Element("devices"), nic, _SLOT_NICS + index)
+    ET.SubElement(wire, "link", {"state": "up" if carrier else "down"})
+    return ET.tostring(wire, encoding="unicode")
+
+
+def _command_line(domain: ET.Element, spec: GuestSpec, run: Path) -> None:
+    """What libvirt has no words for: the management NIC with its ports, and the mark."""
+    forwards = "".join(
+        f",hostfwd=tcp:127.0.0.1:{each.host_port}-{MANAGEMENT_ADDRESS.ip}:{each.guest_port}"
+        for each in spec.forwards
+    )
+    arguments = (
+        "-netdev",
+        f"user,id=mgmt,restrict=on,ipv6=off,net={MANAGEMENT_ADDRESS.network}{forwards}",
+        "-device",
+        f"virtio-net-pci,netdev=mgmt,id=mgmt,mac={MANAGEMENT_MAC},bus=pcie.0,"
+        f"addr={_SLOT_MANAGEMENT:#x},romfile=",
+    )
+    command_line = ET.SubElement(domain, f"{{{QEMU_NAMESPACE}}}commandline")
+    for argument in arguments:
+        ET.SubElement(command_line, f"{{{QEMU_NAMESPACE}}}arg", {"value": argument})
+    environment: Mapping[str, str] = {MARK: str(run)}
+    for name, value in environment.items():
+        ET.SubElement(command_line, f"{{{QEMU_NAMESPACE}}}env", {"name": name, "value": value})
+
+
+def _pci(device: ET.Element, slot: int) -> None:
+    ET.SubElement(
+        device,
+        "address",
+        {
+            "type": "pci",
+            "domain": "0x0000",
+            "bus": "0x00",
+            "slot": f"{slot:#04x}",
+            "function": "0x0",
+        },
+    )
+
+
+def _text(parent: ET.Element, tag: str, content: str, **attributes: str) -> None:
+    ET.SubElement(parent, tag, attributes).text = content

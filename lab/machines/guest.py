@@ -1,0 +1,142 @@
+"""What one machine is made of, as data: the node, its disks, its NICs and its ports.
+
+A `GuestSpec` says everything that the domain XML and the seed disk are made from, so two
+equal specs make equal machines.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError
+from lab.provision import GuestFile
+from lab.topology import Arch, Node, Topology
+
+if TYPE_CHECKING:
+    from lab.images import RootImage
+
+MANAGEMENT_NIC = "mgmt0"
+MANAGEMENT_MAC = "52:54:00:ed:ff:01"
+MANAGEMENT_ADDRESS = IPv4Interface("10.0.2.15/24")
+"""On QEMU's user-mode network: each guest has one of its own, so they may all be the same."""
+
+SSH_PORT = 22
+
+_NAMESPACE = uuid.UUID("6f1c2f0e-6d5b-5c0e-9c86-8a3f6f0b7a11")
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where packets for `destination` go: to the neighbour `via`."""
+
+    destination: IPv4Network
+    via: IPv4Address
+
+
+@dataclass(frozen=True)
+class WireNic:
+    """A NIC whose wire is the fabric: one UDP datagram over loopback per Ethernet frame.
+
+    The guest sends from 127.0.0.1:`local_port` to 127.0.0.1:`peer_port`, where the fabric
+    listens.  Ports may differ after a restore; everything else may not.
+    """
+
+    name: str
+    mac: str
+    address: IPv4Interface
+    local_port: int
+    peer_port: int
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True)
+class PortForward:
+    """127.0.0.1:`host_port` leads to TCP port `guest_port` of the management NIC."""
+
+    guest_port: int
+    host_port: int
+
+
+@dataclass(frozen=True)
+class GuestSpec:
+    """One machine. `lab` names the lab that it is part of."""
+
+    lab: str
+    node: Node
+    image: RootImage
+    nics: tuple[WireNic, ...]
+    forwards: tuple[PortForward, ...]
+    """Must have one for port 22; others as the stack needs them (the API server's)."""
+    files: tuple[GuestFile, ...] = ()
+    """Of the stack; the machine layer adds host name, keys and network files."""
+    units: tuple[str, ...] = ()
+    """systemd units that are enabled for multi-user.target."""
+    payload: Path | None = None
+    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
+    """Lines of /etc/hosts beside the guest's own."""
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def arch(self) -> Arch:
+        return self.node.arch
+
+    @property
+    def domain_name(self) -> str:
+        """As libvirt shows it; of this lab alone even in a daemon that others use too."""
+        return f"{self.lab}-{self.name}"
+
+    @property
+    def uuid(self) -> uuid.UUID:
+        """The same on every run: libvirt restores a machine only under its old UUID."""
+        return uuid.uuid5(_NAMESPACE, f"{self.lab}/{self.name}")
+
+    @property
+    def ssh_port(self) -> int:
+        """The loopback port that leads to the guest's SSH."""
+        for forward in self.forwards:
+            if forward.guest_port == SSH_PORT:
+                return forward.host_port
+        raise LabError(f"{self.name} has no port forward for SSH")
+
+
+def wire_nics(
+    topology: Topology, node: str, ports: Mapping[str, tuple[int, int]]
+) -> tuple[WireNic, ...]:
+    """The NICs of `node`, one per link, in the order of `topology.links_of(node)`.
+
+    `ports` gives for each link the guest's and the fabric's UDP port.  Over its link to the
+    cluster network a node reaches the pods of each other node by a route of its own.
+    """
+    cluster = topology.cluster_link(node)
+    routes = tuple(
+        Route(topology.pod_cidr(other.name), topology.cluster_link(other.name).address)
+        for other in topology.nodes
+        if other.name != node
+    )
+    return tuple(
+        WireNic(
+            name=f"{link.network}0",
+            mac=topology.mac(link),
+            address=topology.interface(link),
+            local_port=ports[link.name][0],
+            peer_port=ports[link.name][1],
+            routes=routes if link == cluster else (),
+        )
+        for link in topology.links_of(node)
+    )
+
+
+def cluster_hosts(topology: Topology) -> dict[str, IPv4Address]:
+    """Each node by name at its address on the cluster network, each device at its own."""
+    hosts = {node.name: topology.cluster_link(node.name).address for node in topology.nodes}
+    for device in topology.devices:
+        hosts[device.name] = topology.links_of(device.name)[0].address
+    return hosts

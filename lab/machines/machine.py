@@ -1,0 +1,504 @@
+"""One machine of the lab: power, cables, commands, files, console, saved states."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import libvirt
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.home import RunDir
+from lab.machines.console import ConsoleLog, Fatal, MachineDied
+from lab.machines.daemon import LibvirtDaemon
+from lab.machines.disk import create_overlay
+from lab.machines.domain import DomainFiles, domain_xml, wire_xml
+from lab.machines.guest import GuestSpec
+from lab.machines.keys import LabKeys
+from lab.machines.seed import guest_seed
+from lab.machines.ssh import CommandResult, SshClient, Unreachable
+from lab.provision import GuestFile
+from lab.step import step
+from lab.topology import Arch
+
+_T = TypeVar("_T")
+
+CLOCK_TOLERANCE = 0.25
+"""Seconds that a guest's clock may differ from the host's after `set_clock`."""
+
+PANIC_RETRIES = 1
+"""Boots that are started again after a panic: QEMU's races are ours, a second one is not."""
+
+
+@dataclass(frozen=True)
+class BootRecord:
+    """What is remembered of a machine's boots, for whoever attaches to the lab later."""
+
+    boot_seconds: float | None = None
+    """From power-on until systemd was `running`; None before that."""
+    ssh_seconds: float | None = None
+    """From power-on until SSH let us in."""
+    reboots: int = 0
+    """Boots started again because the guest's kernel had panicked while it booted."""
+
+
+@dataclass
+class Machine:
+    """A machine that libvirt runs for the lab.
+
+    It is made from its spec, and needs nothing else: another process that knows the spec
+    and has attached to the daemon can go on with it.
+    """
+
+    spec: GuestSpec
+    run_dir: RunDir
+    daemon: LibvirtDaemon
+    accelerator: Literal["kvm", "tcg"] = "tcg"
+    console: ConsoleLog = field(init=False)
+    _ssh: SshClient = field(init=False, repr=False)
+    _boot_mark: int = field(init=False, default=0, repr=False)
+    _powered_on: float = field(init=False, default=0.0, repr=False)
+
+    def __post_init__(self) -> None:
+        self.console = ConsoleLog(self.name, self.files.console)
+        self._ssh = SshClient(self.run_dir, self.name, self.spec.ssh_port)
+
+    # -- what it is ----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def arch(self) -> Arch:
+        return self.spec.arch
+
+    @property
+    def files(self) -> DomainFiles:
+        """Its files in the run directory."""
+        return DomainFiles(
+            overlay=self.run_dir.disks / f"{self.name}.qcow2",
+            seed=self.run_dir.disks / f"{self.name}.seed.tar",
+            console=self.run_dir.consoles / f"{self.name}.log",
+            console_socket=self.run_dir.consoles / f"{self.name}.sock",
+        )
+
+    @property
+    def record(self) -> BootRecord:
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return BootRecord(**json.loads(self._record_path.read_text()))
+        return BootRecord()
+
+    @property
+    def boot_seconds(self) -> float | None:
+        return self.record.boot_seconds
+
+    @property
+    def reboots(self) -> int:
+        return self.record.reboots
+
+    @property
+    def _record_path(self) -> Path:
+        return self.run_dir.consoles / f"{self.name}.json"
+
+    def _remember(self, record: BootRecord) -> None:
+        draft = self._record_path.with_suffix(".part")
+        draft.write_text(json.dumps(asdict(record)))
+        draft.replace(self._record_path)
+
+    # -- preparation ---------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Writes the seed disk and an empty overlay over the root image."""
+        self.write_seed()
+        create_overlay(self.files.overlay, self.spec.image.disk, "raw")
+
+    def write_seed(self) -> None:
+        """Writes the seed disk; the guest unpacks it at its next boot."""
+        self.files.seed.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.files.seed.with_suffix(".part")
+        draft.touch(mode=0o600)
+        draft.write_bytes(guest_seed(self.spec, LabKeys(self.run_dir.keys)))
+        draft.replace(self.files.seed)
+
+    def overlay_on(self, disk: Path) -> None:
+        """An empty overlay over the qcow2 `disk` of a checkpoint, which is not written to."""
+        create_overlay(self.files.overlay, disk, "qcow2")
+
+    def xml(self) -> str:
+        """The libvirt domain that it is."""
+        return domain_xml(
+            self.spec,
+            self.files,
+            self.run_dir.path,
+            self.accelerator,
+            self.daemon.emulator(self.arch),
+        )
+
+    # -- power ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Prepares it and switches it on; `boot` waits too."""
+        self.prepare()
+        self.power_on()
+
+    def power_on(self) -> None:
+        """Switches it on with the disks that it has."""
+        self._before_power()
+        _libvirt(f"cannot start {self.name}", self.daemon.connection.createXML, self.xml(), 0)
+
+    def _before_power(self) -> None:
+        self._ssh.disconnect()
+        self.run_dir.consoles.mkdir(parents=True, exist_ok=True)
+        self.files.console_socket.unlink(missing_ok=True)
+        self._boot_mark = self.console.mark()
+        self._powered_on = time.monotonic()
+
+    def power_off(self) -> None:
+        """Pulls the plug: no shutdown, nothing is synced. No error if it is off."""
+        self._ssh.disconnect()
+        domain = self._domain_or_none()
+        if domain is not None:
+            with contextlib.suppress(libvirt.libvirtError):
+                domain.destroy()
+            self.files.console_socket.unlink(missing_ok=True)
+
+    def reset(self) -> None:
+        """Presses the reset button: the guest starts anew, QEMU stays."""
+        self._before_reset()
+        _libvirt(f"cannot reset {self.name}", self._domain.reset, 0)
+
+    def reboot(self, deadline: Deadline) -> None:
+        """Lets the guest reboot in good order and waits until it is up again."""
+        # systemd ends its services first; the answer may not come through.
+        self.run("systemctl --no-block reboot", deadline, check=False)
+        mark = self.console.mark()
+        deadline.wait_for(
+            f"{self.name} goes down",
+            lambda: self._restarted_since(mark),
+            every=0.5,
+        )
+        self._before_reset(mark)
+        self.wait_booted(deadline)
+
+    def _restarted_since(self, mark: int) -> bool:
+        return "Linux version" in self.console.text(mark)
+
+    def _before_reset(self, mark: int | None = None) -> None:
+        self._ssh.disconnect()
+        self._boot_mark = self.console.mark() if mark is None else mark
+        self._powered_on = time.monotonic()
+
+    def suspend(self) -> None:
+        """Stops its CPUs where they are."""
+        _libvirt(f"cannot pause {self.name}", self._domain.suspend)
+
+    def resume(self) -> None:
+        """Lets its CPUs go on."""
+        _libvirt(f"cannot resume {self.name}", self._domain.resume)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is running or paused."""
+        domain = self._domain_or_none()
+        return domain is not None and bool(domain.isActive())
+
+    @property
+    def state(self) -> Literal["off", "running", "paused", "crashed"]:
+        domain = self._domain_or_none()
+        if domain is None:
+            return "off"
+        number = _libvirt(f"no state of {self.name}", domain.state)[0]
+        known: dict[int, Literal["running", "paused", "crashed"]] = {
+            libvirt.VIR_DOMAIN_RUNNING: "running",
+            libvirt.VIR_DOMAIN_BLOCKED: "running",
+            libvirt.VIR_DOMAIN_PAUSED: "paused",
+            libvirt.VIR_DOMAIN_CRASHED: "crashed",
+        }
+        return known.get(number, "off")
+
+    # -- cables --------------------------------------------------------------------------
+
+    def set_carrier(self, mac: str, up: bool) -> None:
+        """Plugs the cable of one NIC in or out: the guest's driver sees the carrier.
+
+        The management NIC has no such switch, on purpose.
+        """
+        for index, nic in enumerate(self.spec.nics):
+            if nic.mac == mac:
+                _libvirt(
+                    f"cannot switch the carrier of {nic.name} on {self.name}",
+                    self._domain.updateDeviceFlags,
+                    wire_xml(nic, index, carrier=up),
+                    libvirt.VIR_DOMAIN_AFFECT_LIVE,
+                )
+                return
+        raise LabError(f"{self.name} has no NIC {mac} on a wire")
+
+    # -- saved states --------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Writes memory and devices to `path` and switches the machine off.
+
+        The overlay belongs to it: whoever keeps the one keeps the other.  Ports of the
+        machine may change until `restore`.
+        """
+        self._ssh.disconnect()
+        domain = self._domain
+        # Paused already when a whole lab is saved; the file says nothing of that.
+        flags = libvirt.VIR_DOMAIN_SAVE_PAUSED
+        _libvirt(f"cannot save {self.name}", domain.saveFlags, str(path), None, flags)
+        self.files.console_socket.unlink(missing_ok=True)
+
+    def restore(self, path: Path, *, paused: bool = False) -> None:
+        """Goes on from a state that `save` wrote, with the ports of today's spec.
+
+        The disks must be as they were then.  `paused` leaves the CPUs stopped, so that a
+        whole lab can go on together (`resume`).  Its clock is behind: see `set_clock`.
+        """
+        self._before_power()
+        flags = libvirt.VIR_DOMAIN_SAVE_PAUSED if paused else libvirt.VIR_DOMAIN_SAVE_RUNNING
+        _libvirt(
+            f"cannot restore {self.name}",
+            self.daemon.connection.restoreFlags,
+            str(path),
+            self.xml(),
+            flags,
+        )
+
+    def set_clock(self, deadline: Deadline) -> float:
+        """Sets the guest's clock to the host's. Returns what is left between them, seconds.
+
+        The way of the command through an emulated guest takes part of a second, so the
+        clock is set, compared and corrected until it fits.
+        """
+        latency = 0.1
+        best = 0.0
+        for _ in range(5):
+            self.run(f"date -s @{time.time() + latency:.6f}", deadline)
+            sent = time.time()
+            shown = float(self.run("date +%s.%N", deadline).stdout)
+            received = time.time()
+            best = shown - (sent + received) / 2
+            if abs(best) <= CLOCK_TOLERANCE:
+                return best
+            latency -= best
+        raise LabError(f"{self.name}: its clock stays {best:+.2f} s off the host's")
+
+    # -- waiting -------------------------------------------------------------------------
+
+    def boot(self, deadline: Deadline) -> None:
+        """Prepares, switches on and waits; one panic on the way is forgiven and counted."""
+        self.start()
+        self.boot_with_retry(deadline)
+
+    def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
+        """`wait_booted`, but a machine that panics is reset once, and counted in `reboots`.
+
+        QEMU's threaded emulation loses a race with a guest that patches its own code about
+        once in twenty boots of amd64.
+        """
+        for retries_left in range(PANIC_RETRIES, -1, -1):
+            try:
+                self.wait_booted(deadline, allowed_units)
+            except MachineDied as death:
+                if death.fatal.kind is not Fatal.PANIC or not retries_left:
+                    raise
+                self._remember(replace(self.record, reboots=self.record.reboots + 1))
+                with step(f"{self.name} panicked and is started again"):
+                    self.reset()
+            else:
+                return
+
+    def wait_booted(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
+        """Waits until SSH lets us in and systemd says `running`.
+
+        The console is watched meanwhile: a panic, an out-of-memory kill or a unit that
+        fails to start ends the wait at once, with that line.  So does the state `degraded`,
+        with the journal of what failed.  Units in `allowed_units` may fail.
+        """
+        allowed = frozenset(allowed_units)
+
+        def watch() -> None:
+            self.console.check(self._boot_mark, allowed_units=allowed)
+            if not self.is_on:
+                raise LabError(
+                    f"{self.name} has switched itself off while it booted",
+                    remedy=f"Console: {self.console.path}",
+                )
+
+        deadline.wait_for(f"{self.name} answers to SSH", self._ssh.answers, every=0.25, watch=watch)
+        deadline.wait_for(
+            f"{self.name} lets us in",
+            lambda: self._quiet("true", deadline),
+            transient=(Unreachable,),
+            watch=watch,
+        )
+        ssh_seconds = time.monotonic() - self._powered_on
+        state = deadline.wait_for(
+            f"{self.name} is up",
+            lambda: self._settled(deadline, allowed),
+            every=0.5,
+            transient=(Unreachable,),
+            watch=watch,
+        )
+        if state != "running":
+            self._raise_failed(state, deadline)
+        self._remember(
+            replace(
+                self.record,
+                ssh_seconds=round(ssh_seconds, 1),
+                boot_seconds=round(time.monotonic() - self._powered_on, 1),
+            )
+        )
+
+    def wait_ssh(self, deadline: Deadline) -> None:
+        """Waits until SSH lets us in, whatever systemd says: for a machine that was restored."""
+        deadline.wait_for(
+            f"{self.name} lets us in",
+            lambda: self._quiet("true", deadline),
+            transient=(Unreachable,),
+            watch=lambda: self.console.check(self._boot_mark, frozenset({Fatal.PANIC})),
+        )
+
+    def _quiet(self, command: str, deadline: Deadline) -> bool:
+        # A login in an emulated guest may hang with it; then the next try is the better one.
+        return self.run(command, deadline.within(60), check=False).ok
+
+    def _settled(self, deadline: Deadline, allowed: frozenset[str]) -> str | None:
+        """systemd's state once there is nothing left to wait for."""
+        said = self.run("systemctl is-system-running", deadline, check=False).stdout.strip()
+        if said in {"running", "maintenance"}:
+            return said
+        if said == "degraded":
+            failed = self._failed_units(deadline)
+            return "running" if failed and failed <= allowed else "degraded"
+        return None
+
+    def _failed_units(self, deadline: Deadline) -> frozenset[str]:
+        listed = self.run("systemctl --failed --plain --no-legend --no-pager", deadline)
+        return frozenset(line.split()[0] for line in listed.stdout.splitlines() if line.strip())
+
+    def _raise_failed(self, state: str, deadline: Deadline) -> None:
+        units = sorted(self._failed_units(deadline))
+        tails = "".join(f"\n{unit}:\n{self.journal(unit, lines=15)}" for unit in units)
+        raise LabError(
+            f"{self.name} came up {state}: {', '.join(units) or 'nobody knows why'}{tails}"
+        )
+
+    def wait_unit(self, unit: str, deadline: Deadline) -> None:
+        """Waits until a systemd unit is active; at once a LabError when it has failed."""
+        show = f"systemctl show -p LoadState,ActiveState,SubState,Result {shlex.quote(unit)}"
+
+        def active() -> bool:
+            lines = self.run(show, deadline).stdout.splitlines()
+            now = dict(line.split("=", 1) for line in lines if "=" in line)
+            if now.get("LoadState") == "not-found":
+                raise LabError(f"{self.name} has no unit {unit}")
+            if now.get("ActiveState") == "failed":
+                raise LabError(
+                    f"{self.name}: {unit} has failed ({now.get('Result')}):\n"
+                    f"{self.journal(unit, lines=25)}"
+                )
+            return now.get("ActiveState") == "active"
+
+        mark = self.console.mark()
+        deadline.wait_for(
+            f"{self.name}: {unit} is active",
+            active,
+            every=1.0,
+            transient=(Unreachable,),
+            watch=lambda: self.console.check(mark, frozenset({Fatal.PANIC})),
+        )
+
+    # -- inside --------------------------------------------------------------------------
+
+    def run(
+        self, command: str, deadline: Deadline | None = None, check: bool = True
+    ) -> CommandResult:
+        """Runs a shell command as root over the management path.
+
+        Without a deadline it has a minute.  With `check`, an exit code other than 0 is a
+        LabError that shows what the command said.
+        """
+        done = self._ssh.call(command, deadline or Deadline.after(60))
+        result = CommandResult(
+            command,
+            done.returncode,
+            done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"),
+        )
+        if check and not result.ok:
+            said = (result.stderr or result.stdout).strip()[-2000:]
+            raise LabError(f"{self.name}: `{command}` ended with {result.returncode}: {said}")
+        return result
+
+    def read(self, path: str, deadline: Deadline | None = None) -> bytes:
+        """The content of a file in the guest."""
+        done = self._ssh.call(f"cat -- {shlex.quote(path)}", deadline or Deadline.after(60))
+        if done.returncode:
+            raise LabError(f"{self.name}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout
+
+    def write(self, file: GuestFile, deadline: Deadline | None = None) -> None:
+        """Puts a file into the running guest, whole or not at all; its folder is made.
+
+        It does not survive a reboot if the seed disk has a file at that path.
+        """
+        path, draft = shlex.quote(file.path), shlex.quote(f"{file.path}.edge-lab")
+        folder = shlex.quote(file.path.rpartition("/")[0] or "/")
+        command = (
+            f"set -e; mkdir -p -- {folder}; umask 077; cat > {draft}; "
+            f"chmod {file.mode:o} {draft}; mv -f -- {draft} {path}"
+        )
+        done = self._ssh.call(command, deadline or Deadline.after(60), stdin=file.content)
+        if done.returncode:
+            raise LabError(
+                f"{self.name}: cannot write {file.path}: "
+                f"{done.stderr.decode(errors='replace').strip()}"
+            )
+
+    def journal(
+        self, unit: str | None = None, *, lines: int = 200, deadline: Deadline | None = None
+    ) -> str:
+        """The last lines of the guest's journal, or of one unit's part of it."""
+        only = f" -u {shlex.quote(unit)}" if unit else ""
+        command = f"journalctl --no-pager -o short-precise -n {lines}{only}"
+        return self.run(command, deadline, check=False).stdout.rstrip()
+
+    def testinfra(self) -> Any:
+        """The testinfra host of this machine, over the same connection."""
+        import testinfra
+
+        return testinfra.get_host(f"ssh://{self.name}?ssh_config={self.run_dir.ssh_config}")
+
+    # -- libvirt -------------------------------------------------------------------------
+
+    @property
+    def _domain(self) -> Any:
+        domain = self._domain_or_none()
+        if domain is None:
+            raise LabError(f"{self.name} is switched off", remedy=f"Console: {self.console.path}")
+        return domain
+
+    def _domain_or_none(self) -> Any:
+        try:
+            return self.daemon.connection.lookupByUUIDString(str(self.spec.uuid))
+        except libvirt.libvirtError as trouble:
+            if trouble.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None
+            raise LabError(f"libvirt: {trouble}") from trouble
+
+
+def _libvirt(trouble: str, call: Callable[..., _T], *args: Any) -> _T:
+    try:
+        return call(*args)
+    except libvirt.libvirtError as cause:
+        raise LabError(f"{trouble}: {cause}") from cause

@@ -1,0 +1,64 @@
+"""How fast this host is, as one factor that time limits are multiplied by.
+
+1.0 is the reference machine: two idle cores on which the guests boot in REFERENCE_SSH
+seconds under emulation.  2.0 is one that takes twice as long.  Before any guest has booted,
+the factor comes from a short calculation and the load; as soon as guests have booted, from
+the time that they took.  It is never below FASTEST: a limit is not a target.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Iterable
+
+from lab.topology import Arch
+
+REFERENCE_SSH = {Arch.X86_64: 22.8, Arch.AARCH64: 32.2, Arch.RISCV64: 35.5}
+"""Seconds from power-on to SSH, one guest alone, QEMU 7.2 with thread=multi."""
+
+REFERENCE_CORES = 2
+REFERENCE_CALCULATION = 0.022
+"""Seconds that `_calculation` takes on the reference machine."""
+
+FASTEST, SLOWEST = 1.0, 20.0
+
+
+def _calculation() -> float:
+    """Seconds for a fixed calculation on one core: the best of three, so free of hiccups."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        value = 1
+        for number in range(400_000):
+            value = (value * 31 + number) & 0xFFFF_FFFF
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def host_factor(seconds: float, cores: int, load: float) -> float:
+    """The factor from the time of the calculation, the usable cores and the load (runnable)."""
+    per_core = seconds / REFERENCE_CALCULATION
+    fewer_cores = max(1.0, REFERENCE_CORES / max(1, cores))
+    busy = 1.0 + max(0.0, load) / max(1, cores)
+    return min(SLOWEST, max(FASTEST, per_core * fewer_cores * busy))
+
+
+@functools.cache
+def speed_factor() -> float:
+    """The factor of this host, measured once per process, in a fifth of a second."""
+    cores = len(os.sched_getaffinity(0))
+    return host_factor(_calculation(), cores, os.getloadavg()[0])
+
+
+def node_factor(arch: Arch, ssh_seconds: float | None) -> float:
+    """The factor of one node from the time that its boot to SSH took; the host's without one."""
+    if ssh_seconds is None:
+        return speed_factor()
+    return min(SLOWEST, max(FASTEST, ssh_seconds / REFERENCE_SSH[arch]))
+
+
+def measured_factor(boots: Iterable[tuple[Arch, float | None]]) -> float:
+    """One factor for a lab: that of its slowest node (architecture, seconds to SSH)."""
+    return max((node_factor(arch, seconds) for arch, seconds in boots), default=speed_factor())

@@ -1,0 +1,202 @@
+"""OpenSSH to the machines: one ssh_config per lab, one shared connection per machine.
+
+Everyone uses the same file: the lab, testinfra, and a person with `ssh -F`.  The shared
+connection is a process of the lab (it carries the mark), so nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded, LabError
+from lab.home import RunDir
+from lab.machines.guest import GuestSpec
+from lab.machines.keys import LabKeys
+from lab.process import marked_environment, spawn
+
+UNREACHABLE = 255
+"""ssh's own exit code when the connection failed."""
+
+
+class Unreachable(LabError):
+    """SSH got no answer from the machine."""
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command in a guest came to."""
+
+    command: str
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+
+def control_path(run: RunDir, node: str) -> Path:
+    """Short on purpose: ssh adds 17 characters while it makes the socket."""
+    return run.path / "s" / node
+
+
+def ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> str:
+    """The text of the lab's ssh_config: one Host per machine, and what holds for all."""
+    keys = LabKeys(run.keys)
+    parts = [
+        f"Host {spec.name}\n"
+        "    HostName 127.0.0.1\n"
+        f"    Port {spec.ssh_port}\n"
+        f"    HostKeyAlias {spec.name}\n"
+        f"    ControlPath {_quoted(control_path(run, spec.name))}\n"
+        for spec in specs
+    ]
+    parts.append(
+        "Host *\n"
+        "    User root\n"
+        f"    IdentityFile {_quoted(keys.client_path)}\n"
+        f"    UserKnownHostsFile {_quoted(run.keys / 'known_hosts')}\n"
+        "    GlobalKnownHostsFile /dev/null\n"
+        "    IdentitiesOnly yes\n"
+        "    IdentityAgent none\n"
+        "    StrictHostKeyChecking yes\n"
+        "    UpdateHostKeys no\n"
+        "    CheckHostIP no\n"
+        "    BatchMode yes\n"
+        # The default mixes in a post-quantum exchange, which costs an emulated CPU a second.
+        "    KexAlgorithms curve25519-sha256\n"
+        "    ForwardAgent no\n"
+        "    ForwardX11 no\n"
+        # Connections join the lab's own; they never leave a master of their own behind.
+        "    ControlMaster no\n"
+        "    ConnectTimeout 30\n"
+        "    ServerAliveInterval 15\n"
+        "    ServerAliveCountMax 8\n"
+        "    LogLevel ERROR\n"
+    )
+    return "\n".join(parts)
+
+
+def _quoted(path: Path) -> str:
+    # Per cent begins a token in ssh_config.
+    return '"' + str(path).replace("%", "%%") + '"'
+
+
+def write_ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> None:
+    """Writes ssh_config and known_hosts of the lab; makes the keys that are not there."""
+    keys = LabKeys(run.keys)
+    _ = keys.client
+    (run.path / "s").mkdir(parents=True, exist_ok=True, mode=0o700)
+    known = "".join(f"{spec.name} {keys.host(spec.name).public}\n" for spec in specs)
+    (run.keys / "known_hosts").write_text(known)
+    run.ssh_config.write_text(ssh_config(run, specs))
+
+
+class SshClient:
+    """Commands in one machine, over the lab's ssh_config."""
+
+    def __init__(self, run: RunDir, node: str, port: int) -> None:
+        self._run = run
+        self._node = node
+        self._port = port
+        self._master: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _socket(self) -> Path:
+        return control_path(self._run, self._node)
+
+    def _ssh(self, *args: str) -> list[str]:
+        return ["ssh", "-F", str(self._run.ssh_config), *args]
+
+    def answers(self, patience: float = 2.0) -> bool:
+        """Whether an SSH server greets on the port within `patience` seconds.
+
+        Cheaper for an emulated guest than a login, so this is what is asked while it boots.
+        """
+        with contextlib.suppress(OSError):
+            greeting = socket.create_connection(("127.0.0.1", self._port), timeout=patience)
+            with greeting:
+                greeting.settimeout(patience)
+                return greeting.recv(4).startswith(b"SSH")
+        return False
+
+    def call(
+        self,
+        command: str,
+        deadline: Deadline,
+        *,
+        stdin: bytes | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a shell command as root. Raises Unreachable when there is no connection."""
+        self._join(deadline)
+        deadline.check(f"{self._node}: {_brief(command)}")
+        try:
+            done = subprocess.run(
+                self._ssh("-T", self._node, "--", command),
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                timeout=deadline.remaining,
+                env=marked_environment(self._run.path),
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise DeadlineExceeded(
+                f"{self._node}: `{_brief(command)}` not done within {deadline.total:.0f} s"
+            ) from late
+        if done.returncode == UNREACHABLE:
+            said = done.stderr.decode(errors="replace").strip()
+            raise Unreachable(f"{self._node} does not answer to SSH: {said}")
+        return done
+
+    def _join(self, deadline: Deadline) -> None:
+        """Sees to it that the shared connection is there; in vain is no error, only slower."""
+        if self._socket.exists() and self._alive():
+            return
+        self.disconnect()
+        self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        master = spawn(
+            self._ssh("-M", "-N", "-T", self._node),
+            run=self._run.path,
+            log=self._run.logs / f"ssh-{self._node}.log",
+        )
+        self._master = master
+        with contextlib.suppress(DeadlineExceeded):
+            deadline.within(30).wait_for(
+                "ssh connection",
+                lambda: self._socket.exists() or master.poll() is not None,
+                every=0.05,
+            )
+
+    def _alive(self) -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(os.fsencode(self._socket))
+            return True
+        return False
+
+    def disconnect(self) -> None:
+        """Ends the shared connection: the guest at its other end is about to go away."""
+        if self._socket.exists():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(
+                    self._ssh("-O", "exit", self._node), capture_output=True, timeout=5, check=False
+                )
+            self._socket.unlink(missing_ok=True)
+        if self._master is not None:
+            self._master.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._master.wait(5)
+            self._master = None
+
+
+def _brief(command: str) -> str:
+    first = command.strip().partition("\n")[0]
+    return first if len(first) <= 80 else first[:77] + "…"

@@ -1,0 +1,5 @@
+"""Oracles: from recorded observations to a verdict with its evidence. Pure functions."""
+
+from lab.oracles.samples import SampleObservation, SampleVerdict, judge_samples
+
+__all__ = ["SampleObservation", "SampleVerdict", "judge_samples"]

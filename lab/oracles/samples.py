@@ -1,0 +1,251 @@
+"""Did every sample arrive, once, and unaltered?
+
+The chain has three links, and each tells its own tale: the device's ground truth (what was
+shown), the sampler's counts (which numbers were given out, which still wait on the node's
+disk), the collector's content (what arrived).  Per node and device:
+
+    written   steps in the truth between the first and the last that the sampler has kept
+    sampled   numbers given out: 1 to `sampled`
+    arrived   different numbers at the collector
+    waiting   numbers not yet confirmed that have not arrived either: on the node's disk
+    lost      numbers given out that neither arrived nor wait
+    repeated  samples that the collector holds more than once: a number twice, or one step
+              of the device under two numbers
+    wrong     arrived samples whose values are not the truth at their sequence number,
+              or whose sequence number the device has never shown
+    missed    steps in the truth that were never sampled: the reader was too slow, or cut off
+    late      arrived samples that took longer than `late_after` seconds from truth to arrival
+
+Lost, repeated and wrong are failures.  Missed and late are for the test to judge: with the
+device's wire cut there must be missed steps, with the uplink cut there must be late ones.
+No evidence is no pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.devices.truth import TruthStep
+from lab.workload.records import CollectedSample, SampleCounts
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class SampleObservation:
+    """What was recorded of one device on one node.
+
+    Take the truth last and the counts before the collector's content: what arrives in
+    between is then not taken for lost.
+    """
+
+    node: str
+    device: str
+    truth: Sequence[TruthStep]
+    counts: SampleCounts | None
+    """None if the sampler could not be asked."""
+    collected: Sequence[CollectedSample]
+    """Of this node and device; others are ignored."""
+
+
+@dataclass(frozen=True)
+class SampleVerdict:
+    """The verdict on one device and node. `problems` says why it has not passed."""
+
+    node: str
+    device: str
+    written: int
+    sampled: int
+    arrived: int
+    waiting: int
+    lost: tuple[int, ...]
+    """Numbers."""
+    repeated: tuple[int, ...]
+    """Numbers; of one step under two numbers, the later ones."""
+    wrong: tuple[WrongSample, ...]
+    missed: tuple[int, ...]
+    """The device's sequence numbers."""
+    late: tuple[LateSample, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.device} on {self.node}: {self.written} written, {self.sampled} sampled, "
+            f"{self.arrived} arrived, {self.waiting} waiting, {len(self.lost)} lost, "
+            f"{len(self.repeated)} repeated, {len(self.wrong)} wrong, {len(self.missed)} missed, "
+            f"{len(self.late)} late"
+        )
+        return "\n  ".join((head, *self.problems))
+
+
+@dataclass(frozen=True)
+class WrongSample:
+    """A sample that is not what the device has shown."""
+
+    number: int
+    seq: int
+    difference: str
+    """What was shown and what arrived, as text."""
+
+
+@dataclass(frozen=True)
+class LateSample:
+    number: int
+    seconds: float
+    """From the moment that the device showed it to its arrival."""
+
+
+def judge_samples(
+    observation: SampleObservation, *, late_after: float = 10.0, since: int = 0
+) -> SampleVerdict:
+    """The verdict on one observation.
+
+    Args:
+        observation: What was recorded.
+        late_after: Seconds from truth to arrival after which a sample is late.  Device and
+            collector have clocks of their own, so this is no measure of milliseconds.
+        since: Only samples whose number is above it are judged.
+    """
+    truth = {step.seq: step for step in observation.truth}
+    samples = sorted(
+        (
+            sample
+            for sample in observation.collected
+            if (sample.node, sample.device) == (observation.node, observation.device)
+            and sample.number > since
+        ),
+        key=lambda sample: sample.number,
+    )
+    numbers = {sample.number for sample in samples}
+    counts = observation.counts
+    sampled = max(counts.sampled if counts else 0, max(numbers, default=0))
+    absent = [number for number in range(since + 1, sampled + 1) if number not in numbers]
+    still_there, lost = _waiting_and_lost(absent, counts)
+    repeated = _repeated(samples)
+    wrong = tuple(_wrong(samples, truth))
+    written, missed = _written_and_missed(truth, samples, counts, len(absent))
+    late = tuple(
+        LateSample(sample.number, seconds)
+        for sample in samples
+        if sample.seq in truth
+        and (seconds := (sample.received - truth[sample.seq].time) / NANOSECONDS) > late_after
+    )
+    return SampleVerdict(
+        node=observation.node,
+        device=observation.device,
+        written=written,
+        sampled=sampled - since if sampled > since else 0,
+        arrived=len(numbers),
+        waiting=len(still_there),
+        lost=lost,
+        repeated=repeated,
+        wrong=wrong,
+        missed=missed,
+        late=late,
+        problems=tuple(_problems(observation, samples, lost, repeated, wrong, since)),
+    )
+
+
+def _waiting_and_lost(
+    absent: list[int], counts: SampleCounts | None
+) -> tuple[list[int], tuple[int, ...]]:
+    """Parts the numbers that have not arrived. What was confirmed waits nowhere, and no more
+    numbers can wait than the sampler says; the newest are those that do."""
+    if counts is None:
+        return [], tuple(absent)
+    may_wait = [number for number in absent if counts.acknowledged < number <= counts.sampled]
+    waiting = may_wait[len(may_wait) - min(len(may_wait), counts.waiting) :]
+    return waiting, tuple(sorted(set(absent) - set(waiting)))
+
+
+def _repeated(samples: list[CollectedSample]) -> tuple[int, ...]:
+    numbers = Counter(sample.number for sample in samples)
+    found = {number for number, times in numbers.items() if times > 1}
+    first_with: dict[int, int] = {}
+    for sample in samples:
+        if first_with.setdefault(sample.seq, sample.number) != sample.number:
+            found.add(sample.number)
+    return tuple(sorted(found))
+
+
+def _wrong(samples: list[CollectedSample], truth: dict[int, TruthStep]) -> list[WrongSample]:
+    found: list[WrongSample] = []
+    for sample in samples:
+        shown = truth.get(sample.seq)
+        if shown is None:
+            what = "the device has never shown this step"
+        elif dict(shown.values) != sample.values:
+            what = _difference(dict(shown.values), sample.values)
+        else:
+            continue
+        found.append(WrongSample(sample.number, sample.seq, what))
+    return found
+
+
+def _difference(shown: dict[str, int | float], arrived: dict[str, int | float]) -> str:
+    names = sorted(set(shown) | set(arrived))
+    return ", ".join(
+        f"{name}: shown {shown.get(name, 'nothing')}, arrived {arrived.get(name, 'nothing')}"
+        for name in names
+        if shown.get(name) != arrived.get(name)
+    )
+
+
+def _written_and_missed(
+    truth: dict[int, TruthStep],
+    samples: list[CollectedSample],
+    counts: SampleCounts | None,
+    absent: int,
+) -> tuple[int, tuple[int, ...]]:
+    """Steps of the truth in the span that was sampled, and those of them without a sample.
+
+    Which steps the absent samples hold is not known: the newest are taken for theirs.
+    """
+    seen = {sample.seq for sample in samples}
+    if not seen:
+        return len(truth), ()
+    first, last = min(seen), max(seen)
+    if absent and counts is not None:
+        last = max(last, counts.last_seq)
+    span = sorted(seq for seq in truth if first <= seq <= last)
+    without = [seq for seq in span if seq not in seen]
+    return len(span), tuple(without[: max(0, len(without) - absent)])
+
+
+def _problems(
+    observation: SampleObservation,
+    samples: list[CollectedSample],
+    lost: tuple[int, ...],
+    repeated: tuple[int, ...],
+    wrong: tuple[WrongSample, ...],
+    since: int,
+) -> list[str]:
+    found: list[str] = []
+    if not observation.truth:
+        found.append("no evidence: the device's ground truth is empty")
+    if observation.counts is None:
+        found.append("no evidence: the sampler could not be asked")
+    elif observation.counts.sampled <= since:
+        found.append("no evidence: the sampler has taken no sample")
+    if not samples:
+        found.append("no evidence: no sample has arrived")
+    if lost:
+        found.append(f"{len(lost)} lost: {_some(lost)}")
+    if repeated:
+        found.append(f"{len(repeated)} repeated: {_some(repeated)}")
+    for each in wrong[:3]:
+        found.append(f"sample {each.number} (step {each.seq}) is wrong: {each.difference}")
+    if len(wrong) > 3:
+        found.append(f"{len(wrong) - 3} more are wrong")
+    return found
+
+
+def _some(numbers: Sequence[int], most: int = 10) -> str:
+    text = ", ".join(str(number) for number in numbers[:most])
+    return text if len(numbers) <= most else f"{text}, …"

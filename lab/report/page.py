@@ -1,0 +1,126 @@
+"""Makes the page. The generator is installed once into the cache, by its lock file's digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from lab.deadline import Deadline
+from lab.errors import InputError, LabError
+from lab.home import cache_home
+from lab.step import step
+
+HERE = Path(__file__).resolve().parent
+NODE_AT_LEAST = (20, 19)
+"""What the generator's dependencies ask for (chokidar and readdirp: node >= 20.19)."""
+
+_MANIFEST = ("package.json", "package-lock.json")
+_CONFIG = "allurerc.mjs"
+
+
+def make_page(results: Path, output: Path, deadline: Deadline) -> Path:
+    """Writes the page for the Allure results in `results` to `output`, and returns its path.
+
+    Earlier runs' outcomes are kept in the cache and shown as each test's history.
+
+    Raises:
+        InputError: there are no results.
+        LabError: no fitting Node.js, or the generator failed; the message holds its words.
+    """
+    if not any(results.glob("*-result.json")):
+        raise InputError(
+            f"no Allure results in {results}",
+            remedy=f"Run the tests first: make test, or pytest --alluredir={results}",
+        )
+    _require_node(deadline)
+    tool = _installed(deadline)
+    shutil.rmtree(output, ignore_errors=True)
+    with step("report page"):
+        said = _run(
+            [
+                str(tool / "node_modules" / ".bin" / "allure"),
+                "generate",
+                f"--config={tool / _CONFIG}",
+                str(results.resolve()),
+            ],
+            tool,
+            deadline,
+            {
+                "EDGE_LAB_RESULTS": str(results.resolve()),
+                "EDGE_LAB_REPORT": str(output.resolve()),
+                "EDGE_LAB_REPORT_HISTORY": str(cache_home() / "report" / "history.jsonl"),
+            },
+        )
+    page = output / "index.html"
+    if not page.is_file():
+        raise LabError(f"the generator wrote no {page}: {said.strip()}")
+    return page
+
+
+def _require_node(deadline: Deadline) -> None:
+    wanted = ".".join(map(str, NODE_AT_LEAST))
+    remedy = f"Install Node.js {wanted} or newer with npm; only the report needs it."
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise LabError("node and npm are not installed", remedy=remedy)
+    said = _run(["node", "--version"], HERE, deadline)
+    if node_version(said) < NODE_AT_LEAST:
+        raise LabError(f"Node.js is {said.strip()}, and the report needs {wanted}", remedy=remedy)
+
+
+def node_version(said: str) -> tuple[int, int]:
+    """Major and minor out of what `node --version` prints, such as v20.19.4."""
+    found = re.match(r"v?(\d+)\.(\d+)", said.strip())
+    if not found:
+        raise LabError(f"cannot read the version of Node.js from {said.strip()!r}")
+    return int(found[1]), int(found[2])
+
+
+def _installed(deadline: Deadline) -> Path:
+    """The folder with the generator, installed from the lock file if it is not there yet."""
+    parts = [(HERE / name).read_bytes() for name in (*_MANIFEST, _CONFIG)]
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    root = cache_home() / "report"
+    root.mkdir(exist_ok=True)
+    tool = root / digest
+    with FileLock(root / "install.lock"):
+        if tool.is_dir():
+            return tool
+        making = root / f"{digest}.part"
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        for name in (*_MANIFEST, _CONFIG):
+            shutil.copy(HERE / name, making)
+        with step("install the report generator"):
+            options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"]
+            _run(["npm", "ci", *options], making, deadline)
+        making.rename(tool)
+    return tool
+
+
+def _run(
+    argv: Sequence[str], folder: Path, deadline: Deadline, more: Mapping[str, str] | None = None
+) -> str:
+    try:
+        done = subprocess.run(
+            list(argv),
+            cwd=folder,
+            env={**os.environ, **(more or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=max(deadline.remaining, 0.1),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as trouble:
+        raise LabError(f"{argv[0]} did not end within {deadline.total:.0f} s") from trouble
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()
+        raise LabError(f"{' '.join(argv[:2])} failed with exit code {done.returncode}: {said}")
+    return done.stdout or done.stderr

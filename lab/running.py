@@ -1,0 +1,262 @@
+"""A lab that is up: everything one may ask of it, in one place."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.deadline import Deadline
+from lab.devices import DeviceClient
+from lab.errors import EdgeLabError, InputError, LabError
+from lab.fabric import FabricClient, Mode
+from lab.graph import EndpointView, LinkView, lab_svg
+from lab.home import RunDir
+from lab.kubectl import Kubectl, node_ready
+from lab.machines import LibvirtDaemon, Machine
+from lab.sites import guest_specs
+from lab.stacks import Stack, get_stack
+from lab.state import Condition, LabState, read_state
+from lab.status import DeviceSamples, DeviceStatus, LabStatus, LinkStatus, NodeStatus
+from lab.topology import Topology
+from lab.workload import WorkloadClient
+
+if TYPE_CHECKING:
+    from lab.fabric import LinkStatus as WireStatus
+
+ANSWER_SECONDS = 30.0
+"""The most that a question to the API server may take while the status is put together."""
+
+
+@dataclass
+class Lab:
+    """A lab that is up. Made by `lifecycle.bring_up`, or by `attach` in another process."""
+
+    run: RunDir
+    state: LabState
+    daemon: LibvirtDaemon
+    machines: Mapping[str, Machine]
+    fabric: FabricClient
+    kubectl: Kubectl
+    devices: Mapping[str, DeviceClient]
+    stack: Stack = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stack = get_stack(self.state.stack)
+
+    # -- what it is ----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.state.lab
+
+    @property
+    def topology(self) -> Topology:
+        return self.state.topology
+
+    @property
+    def stack_name(self) -> str:
+        return self.state.stack
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of everything that took part: components, kernels, emulator, libraries."""
+        return self.state.versions
+
+    def machine(self, node: str) -> Machine:
+        """The machine of a node; InputError names the nodes if there is none."""
+        try:
+            return self.machines[node]
+        except KeyError:
+            known = ", ".join(self.machines)
+            raise InputError(f"there is no node {node!r}", remedy=f"Known are: {known}.") from None
+
+    def console_path(self, node: str) -> Path:
+        return self.machine(node).files.console
+
+    @functools.cached_property
+    def workload(self) -> WorkloadClient:
+        """The samplers and the collector."""
+        return WorkloadClient(self.kubectl, self.topology, self.machines)
+
+    # -- how it is -----------------------------------------------------------------------
+
+    def status(self) -> LabStatus:
+        """Nodes, links and devices as they are now. What does not answer shows as not ready."""
+        return LabStatus(
+            lab=self.name,
+            stack=self.stack_name,
+            restored=self.state.restored,
+            kubeconfig=str(self.run.kubeconfig),
+            nodes=tuple(self._nodes()),
+            links=tuple(self._links()),
+            devices=tuple(self._devices()),
+            versions=self.versions,
+        )
+
+    def _nodes(self) -> Iterator[NodeStatus]:
+        seen: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(EdgeLabError):
+            for item in self.kubectl.items("nodes", deadline=Deadline.after(ANSWER_SECONDS)):
+                seen[item["metadata"]["name"]] = item
+        for node in self.topology.nodes:
+            item: dict[str, Any] = seen.get(node.name, {})
+            edge = node in self.topology.edges
+            runtime = self.stack.runtime.name if edge else self.stack.control.name
+            if item:
+                runtime += f" (kubelet {item['status']['nodeInfo']['kubeletVersion']})"
+            yield NodeStatus(
+                name=node.name,
+                arch=node.arch.value,
+                memory_mib=node.memory,
+                ready=bool(item) and node_ready(item),
+                runtime=runtime,
+                address=str(self.topology.cluster_link(node.name).address),
+                accelerator=self.state.accelerator[node.name],
+                reboots=self.machines[node.name].reboots,
+            )
+
+    def _links(self) -> Iterator[LinkStatus]:
+        wires = {wire.name: wire for wire in self.fabric.links()}
+        for link in self.topology.links:
+            wire = wires[link.name]
+            state, detail = describe_wire(wire)
+            yield LinkStatus(
+                name=link.name,
+                endpoint=link.endpoint,
+                network=link.network,
+                state=state,
+                detail=detail,
+                frames_tx=wire.counters.tx.frames,
+                frames_rx=wire.counters.rx.frames,
+            )
+
+    def _devices(self) -> Iterator[DeviceStatus]:
+        for device in self.topology.devices:
+            reachable, sequence = False, 0
+            with contextlib.suppress(EdgeLabError):
+                said = self.devices[device.name].status()
+                reachable, sequence = said.reachable, said.seq
+            yield DeviceStatus(
+                name=device.name,
+                protocol=device.protocol.value,
+                address=str(self.topology.links_of(device.name)[0].address),
+                reachable=reachable,
+                sequence=sequence,
+            )
+
+    def svg(self) -> str:
+        """The picture of the lab as it is now."""
+        status = self.status()
+        views = {node.name: EndpointView((node.runtime,), node.ready) for node in status.nodes} | {
+            device.name: EndpointView((f"{device.sequence} values",), device.reachable)
+            for device in status.devices
+        }
+        links = {link.name: LinkView(link.state, link.detail) for link in status.links}
+        return lab_svg(self.topology, views, links, f"lab {self.name} · {self.stack_name}")
+
+    def samples(self) -> tuple[DeviceSamples, ...]:
+        """Per device and edge node: written by the device, sampled, arrived."""
+        from lab.sampling import samples_of
+
+        return samples_of(self)
+
+    # -- wires ---------------------------------------------------------------------------
+
+    def check_link(self, link: str) -> None:
+        """InputError if there is no such link."""
+        known = [each.name for each in self.topology.links]
+        if link not in known:
+            raise InputError(f"there is no link {link!r}", remedy=f"Known are: {', '.join(known)}.")
+
+    @contextlib.contextmanager
+    def capturing(self, link: str, path: Path) -> Iterator[None]:
+        """While the block runs, the frames of `link` are written to `path` (pcapng)."""
+        self.check_link(link)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.fabric.capture_start(link, path)
+        try:
+            yield
+        finally:
+            self.fabric.capture_stop(link)
+
+    # -- checkpoints ---------------------------------------------------------------------
+
+    def save(self, deadline: Deadline) -> str:
+        """Saves the whole lab and goes on from there; returns the checkpoint's key."""
+        from lab.saving import save_checkpoint
+
+        return save_checkpoint(self, deadline)
+
+    def restore(self, deadline: Deadline) -> None:
+        """Puts the whole lab back to its checkpoint, and waits until it is ready."""
+        from lab.saving import go_back
+
+        go_back(self, deadline)
+
+    # -- all machines at once ------------------------------------------------------------
+
+    def on_all(self, action: Any) -> None:
+        """Calls `action(machine)` for all machines at the same time; the first error counts."""
+        with ThreadPoolExecutor(len(self.machines)) as pool:
+            for done in [pool.submit(action, each) for each in self.machines.values()]:
+                done.result()
+
+
+def describe_wire(wire: WireStatus) -> tuple[str, str]:
+    """One word for a link's state, and what is set on which direction."""
+    notes: list[str] = []
+    worst = "up"
+    order = ("up", "impaired", "drop", "cut")
+    for direction, state in (("tx", wire.tx), ("rx", wire.rx)):
+        if state.is_clear:
+            continue
+        notes.append(f"{direction} {state}")
+        word = "impaired" if state.mode is Mode.PASS else state.mode.value
+        worst = max(worst, word, key=order.index)
+    return worst, "; ".join(notes)
+
+
+def attach(name: str) -> Lab:
+    """The lab called `name`, which is up.
+
+    Raises:
+        LabError: it is not up, or is only just coming up.
+    """
+    run = RunDir(name)
+    state = read_state(run)
+    if state is None:
+        raise LabError(f"lab {name!r} is not up", remedy="`lab up` brings it up.")
+    if state.condition is not Condition.UP:
+        raise LabError(
+            f"lab {name!r} is not up yet, or its start was broken off",
+            remedy="Wait for the `lab up` that is at work, or clear it with `lab down`.",
+        )
+    daemon = LibvirtDaemon.attach(run)
+    return make_lab(run, state, daemon)
+
+
+def make_lab(run: RunDir, state: LabState, daemon: LibvirtDaemon) -> Lab:
+    """The handle of a lab whose processes run."""
+    specs = guest_specs(state)
+    return Lab(
+        run=run,
+        state=state,
+        daemon=daemon,
+        machines={
+            spec.name: Machine(
+                spec, run, daemon, "kvm" if state.accelerator[spec.name] == "kvm" else "tcg"
+            )
+            for spec in specs
+        },
+        fabric=FabricClient(run.fabric_socket),
+        kubectl=Kubectl(state.kubectl, run.kubeconfig),
+        devices={
+            device.name: DeviceClient(run.devices / device.name)
+            for device in state.topology.devices
+        },
+    )

@@ -1,0 +1,41 @@
+"""Stacks: what runs on the machines, a control plane times an edge runtime."""
+
+from lab.stacks.base import (
+    API_PORT,
+    ApiEndpoint,
+    Capability,
+    ClusterAccess,
+    CommandOutput,
+    ControlPlane,
+    EdgeRuntime,
+    MachineAccess,
+    StackContext,
+    Timing,
+    kubectl_want,
+    pod_routes,
+)
+from lab.stacks.kubeconfig import kubeconfig
+from lab.stacks.readiness import approve_requests, runtime_names
+from lab.stacks.registry import get_stack, stack_names
+from lab.stacks.stack import Stack
+
+__all__ = [
+    "API_PORT",
+    "ApiEndpoint",
+    "Capability",
+    "ClusterAccess",
+    "CommandOutput",
+    "ControlPlane",
+    "EdgeRuntime",
+    "MachineAccess",
+    "Stack",
+    "StackContext",
+    "Timing",
+    "approve_requests",
+    "get_stack",
+    "kubeconfig",
+    "kubectl_want",
+    "pod_routes",
+    "runtime_names",
+    "stack_names",
+]

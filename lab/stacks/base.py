@@ -1,0 +1,232 @@
+"""What a stack is: a control plane on the server node times a runtime on each edge node.
+
+Suites know `Stack`; a new control plane or runtime implements the Protocol here and gets a
+name in `lab.stacks.registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Protocol
+
+from lab.artifacts import Artifact, Want, host_arch
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.kubectl import Kubectl, Manifest
+from lab.pki import Pki
+from lab.provision import PayloadFile, Provision
+from lab.topology import Node, Topology
+
+if TYPE_CHECKING:
+    from lab.images import OciImage
+
+API_PORT = 6443
+"""The API server's port on the cluster network, and in the guest for the host's forward."""
+
+
+class Capability(StrEnum):
+    """What a suite may ask of a stack; a test that needs another is skipped or expected to fail."""
+
+    AUTONOMY = "autonomy"
+    """A node that is offline is answered from its own cache and keeps working by it."""
+    OFFLINE_REBOOT = "offline-reboot"
+    """Pods start again on a node that reboots while the API server is out of reach."""
+    EXEC = "exec"
+    """Logs of pods on edge nodes, and commands in them, through the API server."""
+    RUNTIME_CLASS = "runtime-class"
+    """A pod chooses its sandbox by RuntimeClass."""
+    MEMORY_EVICTION = "memory-eviction"
+    """The node evicts pods when memory gets short, before the kernel kills."""
+    NODE_AUTHORIZATION = "node-authorization"
+    """A node's certificate gives access to that node's own objects only."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How soon a stack notices and acts. Defaults are Kubernetes' own.
+
+    Suites shorten them to make a test shorter; `scaled` makes them fit a slow machine.
+    """
+
+    node_status_update: timedelta = timedelta(seconds=10)
+    """How often a kubelet looks at its node, and reports a change."""
+    node_lease: timedelta = timedelta(seconds=40)
+    """Life of a node's lease; renewed four times in it."""
+    node_monitor_period: timedelta = timedelta(seconds=5)
+    node_monitor_grace: timedelta = timedelta(seconds=50)
+    """Silence of a node until it is marked Unknown."""
+    not_ready_toleration: timedelta = timedelta(seconds=300)
+    """How long a pod that says nothing itself stays on a node that is not Ready."""
+    unreachable_toleration: timedelta = timedelta(seconds=300)
+    edge_heartbeat: timedelta = timedelta(seconds=10)
+    """Between two looks of an edge runtime at the API server."""
+
+    def scaled(self, factor: float) -> Timing:
+        """All times but the two tolerations multiplied by `factor`, in whole seconds."""
+        kept = {"not_ready_toleration", "unreachable_toleration"}
+        return Timing(
+            **{
+                name: value
+                if name in kept
+                else timedelta(seconds=max(1, round(value.total_seconds() * factor)))
+                for name, value in vars(self).items()
+            }
+        )
+
+
+def seconds(value: timedelta) -> str:
+    """A duration as Go's flags and Kubernetes' configuration files take it."""
+    whole = value.total_seconds()
+    return f"{whole:g}s"
+
+
+@dataclass(frozen=True)
+class StackContext:
+    """What a stack is made from."""
+
+    topology: Topology
+    artifacts: Mapping[Want, Artifact]
+    workload: OciImage
+    pki: Pki
+    api_host_port: int
+    """Port of the host's 127.0.0.1 that leads to `API_PORT` of the server node."""
+    timing: Timing = field(default_factory=Timing)
+
+    def binary(self, component: str, node: Node) -> PayloadFile:
+        """The component for the node's architecture, as bin/<component> of its payload."""
+        want = Want(component, node.arch)
+        try:
+            artifact = self.artifacts[want]
+        except KeyError as trouble:
+            raise LabError(f"no artifact for {want}; the stack's `wants` must name it") from trouble
+        return PayloadFile(f"bin/{component}", artifact.path, artifact.sha256)
+
+
+@dataclass(frozen=True)
+class ApiEndpoint:
+    """Where the nodes find the API server, and who vouches for it."""
+
+    url: str
+    ca_pem: bytes
+
+
+class CommandOutput(Protocol):
+    """What `MachineAccess.run` returns."""
+
+    @property
+    def returncode(self) -> int: ...
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+
+
+class MachineAccess(Protocol):
+    """As much of a machine as readiness needs."""
+
+    def run(self, command: str, deadline: Deadline, check: bool = True) -> CommandOutput:
+        """Runs a shell command in the guest, by the management path."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClusterAccess:
+    """A running cluster, as `wait_ready` sees it."""
+
+    kubectl: Kubectl
+    machines: Mapping[str, MachineAccess]
+    topology: Topology
+    watch: Callable[[], None] = lambda: None
+    """Called again and again while waiting; raises when a machine is lost (a panic)."""
+
+
+class ControlPlane(Protocol):
+    """What runs on the server node, its own node agent included."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        """The components it needs."""
+        ...
+
+    def endpoint(self, ctx: StackContext) -> ApiEndpoint:
+        """Where edge nodes reach the API server."""
+        ...
+
+    def provision(self, ctx: StackContext) -> Provision:
+        """For the server node."""
+        ...
+
+    def units(self) -> tuple[str, ...]:
+        """Units that must be running on the server node."""
+        ...
+
+    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+        """Applied as soon as the API server answers."""
+        ...
+
+    def admin_kubeconfig(self, ctx: StackContext) -> str:
+        """For the host: everything allowed, through the forwarded port."""
+        ...
+
+
+class EdgeRuntime(Protocol):
+    """What runs on an edge node."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    @property
+    def offline_state(self) -> tuple[str, ...]:
+        """Paths in the guest where it keeps what it needs while offline."""
+        ...
+
+    @property
+    def identity_files(self) -> tuple[str, ...]:
+        """Paths in the guest of the certificate and key it shows to the control plane."""
+        ...
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]: ...
+
+    def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision: ...
+
+    def units(self) -> tuple[str, ...]: ...
+
+    def manifests(self, topology: Topology) -> tuple[Manifest, ...]: ...
+
+    def server_provision(self, ctx: StackContext) -> Provision:
+        """What it needs beside the control plane on the server node (KubeEdge: cloudcore)."""
+        ...
+
+
+def pod_routes(topology: Topology, node: str) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
+    """Routes of `node` to the pods of all other nodes: (pods' network, gateway).
+
+    The gateway is on the cluster network; the machine layer lays them on that NIC.
+    """
+    return tuple(
+        (topology.pod_cidr(other.name), topology.cluster_link(other.name).address)
+        for other in topology.nodes
+        if other.name != node
+    )
+
+
+def wants_for(component: str, nodes: Iterable[Node]) -> tuple[Want, ...]:
+    """`component` once for each architecture of `nodes`."""
+    return tuple(dict.fromkeys(Want(component, node.arch) for node in nodes))
+
+
+def kubectl_want() -> Want:
+    """kubectl for the host that runs the lab."""
+    return Want("kubectl", host_arch())

@@ -1,0 +1,163 @@
+"""The kubelet: the node agent of most stacks, and alone the runtime that has no autonomy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lab.artifacts import Want
+from lab.kubectl import Manifest
+from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from lab.stacks.base import ApiEndpoint, Capability, StackContext, Timing, seconds, wants_for
+from lab.stacks.kubeconfig import kubeconfig
+from lab.stacks.labels import own_labels
+from lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from lab.stacks.unit import Service
+from lab.topology import Node, Topology
+
+KUBELET = "kubelet"
+KUBELET_UNIT = "kubelet.service"
+
+CONFIG = "/var/lib/kubelet/config.yaml"
+KUBECONFIG = "/var/lib/kubelet/kubeconfig"
+CLUSTER_CA = "/etc/kubernetes/pki/ca.crt"
+CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+"""Certificate and key in one file, where the kubelet itself would keep them."""
+SERVER_CERTIFICATE = "/var/lib/kubelet/pki/kubelet.crt"
+SERVER_KEY = "/var/lib/kubelet/pki/kubelet.key"
+
+MAX_PODS = 32
+
+
+class Kubelet:
+    """Edge runtime `kubelet`: the kubelet speaks to the API server and to nobody else."""
+
+    name = "kubelet"
+    capabilities = frozenset(
+        {
+            Capability.EXEC,
+            Capability.RUNTIME_CLASS,
+            Capability.MEMORY_EVICTION,
+            Capability.NODE_AUTHORIZATION,
+        }
+    )
+    offline_state: tuple[str, ...] = ()
+    identity_files: tuple[str, ...] = (CLIENT_PEM,)
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        return wants_for(KUBELET, topology.edges)
+
+    def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
+        return kubelet_provision(ctx, node, node_kubeconfig(api))
+
+    def server_provision(self, ctx: StackContext) -> Provision:
+        return Provision()
+
+    def units(self) -> tuple[str, ...]:
+        return (IMAGES + ".service", POD_NETWORK + ".service", KUBELET_UNIT)
+
+    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+        return ()
+
+
+def node_kubeconfig(api: ApiEndpoint) -> str:
+    """A kubeconfig that names the node's own certificate by path.
+
+    By path, so that a suite which swaps the certificate does it in one place.
+    """
+    document = yaml.safe_load(kubeconfig(api.url))
+    document["clusters"][0]["cluster"]["certificate-authority"] = CLUSTER_CA
+    document["users"][0]["user"] = {
+        "client-certificate": CLIENT_PEM,
+        "client-key": CLIENT_PEM,
+    }
+    return str(yaml.safe_dump(document, sort_keys=False))
+
+
+def kubelet_provision(
+    ctx: StackContext,
+    node: Node,
+    kubeconfig_text: str,
+    *,
+    after: tuple[str, ...] = (),
+    labels: dict[str, str] | None = None,
+) -> Provision:
+    """A kubelet on `node`, with its certificates, the pod network and the images.
+
+    `after` are units to start before it; it runs on without them. `labels` come beside
+    those of the topology.
+    """
+    address = ctx.topology.cluster_link(node.name).address
+    all_labels = {**own_labels(node), **(labels or {})}
+    local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
+    service = Service(
+        name=KUBELET,
+        description="kubelet",
+        command=(
+            str(PAYLOAD_MOUNT / "bin/kubelet"),
+            f"--config={CONFIG}",
+            f"--kubeconfig={KUBECONFIG}",
+            f"--hostname-override={node.name}",
+            f"--node-ip={address}",
+            f"--node-labels={','.join(f'{k}={v}' for k, v in sorted(all_labels.items()))}",
+        ),
+        after=(*local, *after),
+        wants=(*local, *after),
+        mounts=(str(PAYLOAD_MOUNT),),
+        oom_score_adjust=-999,
+        # Containers are not the kubelet's children, but mounts that it is making are.
+        kill_mode="process",
+    )
+    server = ctx.pki.kubelet_server(node.name)
+    files = (
+        GuestFile.text(CONFIG, kubelet_config(node, ctx.timing)),
+        GuestFile.text(KUBECONFIG, kubeconfig_text, 0o600),
+        GuestFile(CLUSTER_CA, ctx.pki.cluster.certificate_pem),
+        GuestFile(CLIENT_PEM, ctx.pki.node_client(node.name).combined_pem, 0o600),
+        GuestFile(SERVER_CERTIFICATE, server.certificate_pem),
+        GuestFile(SERVER_KEY, server.key_pem, 0o600),
+    )
+    binary = Provision(payload=(ctx.binary(KUBELET, node),))
+    return service.provision(*files) + binary + node_provision(ctx, node)
+
+
+def kubelet_config(node: Node, timing: Timing) -> str:
+    """The KubeletConfiguration (kubelet.config.k8s.io/v1beta1) of `node`, as YAML."""
+    config: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "containerRuntimeEndpoint": CONTAINERD_SOCKET,
+        "cgroupDriver": "cgroupfs",
+        "failSwapOn": False,
+        "maxPods": MAX_PODS,
+        # Empty, not left out: pods then get no name server, as there is none in a lab.
+        "resolvConf": "",
+        "registerWithTaints": [
+            {"key": taint.key, "value": taint.value, "effect": taint.effect}
+            for taint in node.taints
+        ],
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": CLUSTER_CA},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": SERVER_CERTIFICATE,
+        "tlsPrivateKeyFile": SERVER_KEY,
+        "rotateCertificates": False,
+        "serverTLSBootstrap": False,
+        "nodeStatusUpdateFrequency": seconds(timing.node_status_update),
+        "nodeLeaseDurationSeconds": int(timing.node_lease.total_seconds()),
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "3%"},
+        # The images are there from the start and cannot be pulled again: never remove any.
+        "imageGCHighThresholdPercent": 100,
+        "imageGCLowThresholdPercent": 99,
+        "serializeImagePulls": True,
+        # An emulated machine is slow to start a container, not broken.
+        "runtimeRequestTimeout": "5m",
+        "makeIPTablesUtilChains": False,
+    }
+    if not config["registerWithTaints"]:
+        del config["registerWithTaints"]
+    return str(yaml.safe_dump(config, sort_keys=False))

@@ -1,0 +1,326 @@
+"""Control plane `kubernetes`: API server, controller manager and scheduler over kine.
+
+kine keeps the cluster's state in SQLite, as K3s does. Everything is a unit of its own; they
+start in the order in which they need each other, so that an emulated processor does not
+spend itself on programs that wait. The server node runs a plain kubelet, so that it takes
+pods whatever the edge runtime is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+import yaml
+
+from lab.artifacts import Want
+from lab.kubectl import Manifest
+from lab.pki import SERVICE_SUBNET, Identity
+from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from lab.stacks.base import (
+    API_PORT,
+    ApiEndpoint,
+    Capability,
+    StackContext,
+    kubectl_want,
+    seconds,
+)
+from lab.stacks.kubeconfig import kubeconfig
+from lab.stacks.kubelet import KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
+from lab.stacks.node import IMAGES, POD_NETWORK
+from lab.stacks.unit import Service
+from lab.topology import Topology
+
+KINE, API_SERVER = "kine", "kube-apiserver"
+CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
+
+PKI = "/etc/kubernetes/pki"
+DATASTORE_SOCKET = "unix:///run/kine/kine.sock"
+"""A socket, not a port: the datastore asks nobody who they are."""
+DATABASE = (
+    "sqlite:///var/lib/kine/state.db"
+    "?_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate"
+)
+SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
+AUDIT_POLICY = "/etc/kubernetes/audit-policy.yaml"
+AUDIT_LOG = "/var/log/kubernetes/audit.log"
+"""Who asked the API server for what, and was let in or turned away."""
+
+MEMORY_MIB = {KINE: 160, API_SERVER: 600, CONTROLLER_MANAGER: 220, SCHEDULER: 140}
+"""Soft limits of the Go heap: above them the collector works harder. Twice what was seen."""
+
+
+class Kubernetes:
+    """The four programs on the server node."""
+
+    name = "kubernetes"
+    capabilities: frozenset[Capability] = frozenset()
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        arch = topology.server.arch
+        programs = (KINE, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET)
+        return (*(Want(program, arch) for program in programs), kubectl_want())
+
+    def endpoint(self, ctx: StackContext) -> ApiEndpoint:
+        return ApiEndpoint(server_url(ctx.topology), ctx.pki.cluster.certificate_pem)
+
+    def admin_kubeconfig(self, ctx: StackContext) -> str:
+        return kubeconfig(
+            f"https://127.0.0.1:{ctx.api_host_port}",
+            ca_pem=ctx.pki.cluster.certificate_pem,
+            identity=ctx.pki.admin,
+        )
+
+    def units(self) -> tuple[str, ...]:
+        programs = (KINE, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, IMAGES, POD_NETWORK)
+        return (*(f"{program}.service" for program in programs), KUBELET_UNIT)
+
+    def provision(self, ctx: StackContext) -> Provision:
+        server = ctx.topology.server
+        programs = (KINE, API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
+        return Provision.total(
+            (
+                self._keys(ctx),
+                datastore(),
+                api_server(ctx),
+                controller_manager(ctx),
+                scheduler(ctx),
+                kubelet_provision(
+                    ctx,
+                    server,
+                    node_kubeconfig(self.endpoint(ctx)),
+                    after=(f"{API_SERVER}.service",),
+                ),
+                Provision(payload=tuple(ctx.binary(program, server) for program in programs)),
+            )
+        )
+
+    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+        return (
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": "edge-lab:apiserver-kubelet-client"},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": "system:kubelet-api-admin",
+                },
+                "subjects": [
+                    {
+                        "apiGroup": "rbac.authorization.k8s.io",
+                        "kind": "User",
+                        "name": "edge-lab:apiserver-kubelet-client",
+                    }
+                ],
+            },
+        )
+
+    def _keys(self, ctx: StackContext) -> Provision:
+        pki = ctx.pki
+        secret = {
+            "ca.key": pki.cluster.identity.key_pem,
+            "apiserver.key": pki.api_server.key_pem,
+            "apiserver-kubelet-client.key": pki.api_server_kubelet_client.key_pem,
+            "service-account.key": pki.service_account_key,
+        }
+        public = {
+            "ca.crt": pki.cluster.certificate_pem,
+            "apiserver.crt": pki.api_server.certificate_pem,
+            "apiserver-kubelet-client.crt": pki.api_server_kubelet_client.certificate_pem,
+            "service-account.pub": pki.service_account_public_key,
+        }
+        return Provision(
+            files=(
+                *(GuestFile(f"{PKI}/{name}", text, 0o600) for name, text in secret.items()),
+                *(GuestFile(f"{PKI}/{name}", text) for name, text in public.items()),
+            )
+        )
+
+
+def server_url(topology: Topology) -> str:
+    """The API server as the nodes see it."""
+    return f"https://{topology.cluster_link(topology.server.name).address}:{API_PORT}"
+
+
+def datastore() -> Provision:
+    """kine on SQLite, at a socket that only root may open."""
+    return _program(
+        KINE,
+        "kine: the cluster's state, in SQLite",
+        (
+            f"--listen-address={DATASTORE_SOCKET}",
+            f"--endpoint={DATABASE}",
+            "--metrics-bind-address=0",
+        ),
+        state_directory="kine",
+        runtime_directory="kine",
+    )
+
+
+def api_server(ctx: StackContext) -> Provision:
+    """kube-apiserver: mutual TLS for all, Node and RBAC authorization, an audit log."""
+    timing = ctx.timing
+    address = ctx.topology.cluster_link(ctx.topology.server.name).address
+    service = _program(
+        API_SERVER,
+        "Kubernetes API server",
+        (
+            f"--advertise-address={address}",
+            "--bind-address=0.0.0.0",
+            f"--secure-port={API_PORT}",
+            f"--etcd-servers={DATASTORE_SOCKET}",
+            f"--service-cluster-ip-range={SERVICE_SUBNET}",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged=true",
+            f"--client-ca-file={PKI}/ca.crt",
+            f"--tls-cert-file={PKI}/apiserver.crt",
+            f"--tls-private-key-file={PKI}/apiserver.key",
+            f"--kubelet-certificate-authority={PKI}/ca.crt",
+            f"--kubelet-client-certificate={PKI}/apiserver-kubelet-client.crt",
+            f"--kubelet-client-key={PKI}/apiserver-kubelet-client.key",
+            # Node names resolve in the guests, but nothing else than the wire must be needed.
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--service-account-issuer={SERVICE_ACCOUNT_ISSUER}",
+            f"--service-account-key-file={PKI}/service-account.pub",
+            f"--service-account-signing-key-file={PKI}/service-account.key",
+            f"--default-not-ready-toleration-seconds={_whole(timing.not_ready_toleration)}",
+            f"--default-unreachable-toleration-seconds={_whole(timing.unreachable_toleration)}",
+            f"--audit-policy-file={AUDIT_POLICY}",
+            f"--audit-log-path={AUDIT_LOG}",
+            "--audit-log-maxsize=10",
+            "--audit-log-maxbackup=1",
+            # A handful of nodes in a 2 GiB machine: few requests at a time.
+            "--max-requests-inflight=100",
+            "--max-mutating-requests-inflight=50",
+            "--profiling=false",
+        ),
+        kind="notify",
+        after=(f"{KINE}.service",),
+    )
+    policy = GuestFile.text(AUDIT_POLICY, audit_policy())
+    return service + Provision(files=(policy,))
+
+
+def controller_manager(ctx: StackContext) -> Provision:
+    """kube-controller-manager, which also signs the certificates that the lab approves."""
+    timing = ctx.timing
+    config = "/etc/kubernetes/controller-manager.conf"
+    service = _program(
+        CONTROLLER_MANAGER,
+        "Kubernetes controller manager",
+        (
+            f"--kubeconfig={config}",
+            "--bind-address=127.0.0.1",
+            "--leader-elect=false",
+            "--use-service-account-credentials=true",
+            "--allocate-node-cidrs=false",
+            f"--root-ca-file={PKI}/ca.crt",
+            f"--service-account-private-key-file={PKI}/service-account.key",
+            f"--cluster-signing-cert-file={PKI}/ca.crt",
+            f"--cluster-signing-key-file={PKI}/ca.key",
+            f"--node-monitor-period={seconds(timing.node_monitor_period)}",
+            f"--node-monitor-grace-period={seconds(timing.node_monitor_grace)}",
+            "--profiling=false",
+        ),
+        after=(f"{API_SERVER}.service",),
+    )
+    return service + _kubeconfig_file(ctx, config, ctx.pki.controller_manager)
+
+
+def scheduler(ctx: StackContext) -> Provision:
+    """kube-scheduler with its defaults."""
+    config = "/etc/kubernetes/scheduler.conf"
+    service = _program(
+        SCHEDULER,
+        "Kubernetes scheduler",
+        (
+            f"--kubeconfig={config}",
+            "--bind-address=127.0.0.1",
+            "--leader-elect=false",
+            "--profiling=false",
+        ),
+        after=(f"{API_SERVER}.service",),
+    )
+    return service + _kubeconfig_file(ctx, config, ctx.pki.scheduler)
+
+
+def audit_policy() -> str:
+    """Which requests are written down: all, but for the nodes' own pulse and health checks.
+
+    What is refused is among them: the API server writes down a request that it could not
+    authenticate (401) as well as one that it did not allow (403).
+    """
+    policy: dict[str, Any] = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "None", "nonResourceURLs": ["/healthz*", "/readyz*", "/livez*"]},
+            {
+                "level": "None",
+                "userGroups": ["system:nodes"],
+                "verbs": ["get", "create", "update", "patch"],
+                "resources": [
+                    {"group": "coordination.k8s.io", "resources": ["leases"]},
+                    {"group": "", "resources": ["events", "nodes/status", "pods/status"]},
+                ],
+            },
+            {
+                "level": "None",
+                "users": [
+                    "system:apiserver",
+                    "system:kube-controller-manager",
+                    "system:kube-scheduler",
+                ],
+            },
+            {
+                "level": "None",
+                "userGroups": ["system:serviceaccounts:kube-system"],
+                "verbs": ["get", "list", "watch"],
+            },
+            {"level": "Metadata"},
+        ],
+    }
+    return str(yaml.safe_dump(policy, sort_keys=False))
+
+
+def _kubeconfig_file(ctx: StackContext, path: str, identity: Identity) -> Provision:
+    """A kubeconfig for a program on the server node itself."""
+    text = kubeconfig(
+        f"https://127.0.0.1:{API_PORT}",
+        ca_pem=ctx.pki.cluster.certificate_pem,
+        identity=identity,
+    )
+    return Provision(files=(GuestFile.text(path, text, 0o600),))
+
+
+def _whole(value: timedelta) -> int:
+    return round(value.total_seconds())
+
+
+def _program(
+    name: str,
+    description: str,
+    flags: Sequence[str],
+    *,
+    kind: Literal["exec", "notify"] = "exec",
+    after: tuple[str, ...] = (),
+    state_directory: str = "",
+    runtime_directory: str = "",
+) -> Provision:
+    return Service(
+        name=name,
+        description=description,
+        command=(str(PAYLOAD_MOUNT / "bin" / name), *flags),
+        kind=kind,
+        after=after,
+        wants=after,
+        environment={"GOMEMLIMIT": f"{MEMORY_MIB[name]}MiB"},
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory=state_directory,
+        runtime_directory=runtime_directory,
+        oom_score_adjust=-997,
+    ).provision()

@@ -1,0 +1,141 @@
+"""What every node with pods needs, whatever runs on it: a pod network and the lab's images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from ipaddress import IPv4Network
+
+from lab.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
+from lab.stacks.base import StackContext
+from lab.stacks.unit import Service
+from lab.topology import Node, Topology
+
+CONFIG = "/etc/edge-lab"
+"""The lab's own files in a guest."""
+
+CNI_CONFIG = "/etc/cni/net.d/10-edge-lab.conflist"
+CONTAINERD_SOCKET = "unix:///run/containerd/containerd.sock"
+POD_CHAIN = "EDGE-LAB-PODS"
+
+POD_NETWORK = "edge-lab-pod-network"
+IMAGES = "edge-lab-images"
+
+
+def node_provision(ctx: StackContext, node: Node) -> Provision:
+    """Pod network and images for `node`."""
+    return pod_network(ctx.topology, node) + images(ctx)
+
+
+# -- pod network ---------------------------------------------------------------------------
+
+
+def pod_network(topology: Topology, node: Node) -> Provision:
+    """A bridge with the node's pod addresses; masquerading where no route leads back.
+
+    Pods of different nodes see each other's own addresses, for the lab lays the routes
+    (`pod_routes`). Devices know nothing of pods: what pods send to them, or to anything else
+    outside the pod subnet, carries the node's address.
+    """
+    cidr = topology.pod_cidr(node.name)
+    rules = f"{CONFIG}/pod-network.rules"
+    service = Service(
+        name=POD_NETWORK,
+        description="Pod network of the lab: forwarding and masquerading",
+        command=("/usr/sbin/iptables-restore", "--noflush", rules),
+        kind="oneshot",
+        before_start=(
+            ("/bin/sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
+            # A second start must not leave the jump there twice.
+            ("-/usr/sbin/iptables", "-w", "-t", "nat", "-D", "POSTROUTING", "-j", POD_CHAIN),
+        ),
+    )
+    return service.provision(
+        GuestFile.text(CNI_CONFIG, bridge_config(cidr)),
+        GuestFile.text(rules, masquerade_rules(topology, node)),
+    )
+
+
+def bridge_config(cidr: IPv4Network) -> str:
+    """The CNI configuration list of a node whose pods are in `cidr`."""
+    plugin = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        # The plugin's own masquerading would hide pods of other nodes too.
+        "ipMasq": False,
+        "ipam": {
+            "type": "host-local",
+            # Below /run: a node that loses its power must not remember addresses of pods
+            # that are gone.
+            "dataDir": "/run/edge-lab/cni",
+            "ranges": [[{"subnet": str(cidr)}]],
+            "routes": [{"dst": "0.0.0.0/0"}],
+        },
+    }
+    config = {"cniVersion": "1.0.0", "name": "edge-lab", "plugins": [plugin]}
+    return json.dumps(config, indent=2) + "\n"
+
+
+def masquerade_rules(topology: Topology, node: Node) -> str:
+    """For iptables-restore: pods' traffic out of the node's wires carries the node's address."""
+    cidr = topology.pod_cidr(node.name)
+    lines = [
+        "*nat",
+        f":{POD_CHAIN} - [0:0]",
+        f"-A POSTROUTING -j {POD_CHAIN}",
+        f"-A {POD_CHAIN} ! -s {cidr} -j RETURN",
+        f"-A {POD_CHAIN} -d {topology.pod_subnet} -j RETURN",
+        *(
+            f"-A {POD_CHAIN} -o {link.network}0 -j MASQUERADE"
+            for link in topology.links_of(node.name)
+        ),
+        "COMMIT",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# -- images --------------------------------------------------------------------------------
+
+
+def images(ctx: StackContext) -> Provision:
+    """The workload archive, imported into containerd once: no node ever pulls."""
+    archive = "images/workload.tar"
+    digest = _sha256(ctx)
+    script = f"{CONFIG}/import-images"
+    service = Service(
+        name=IMAGES,
+        description="Container images of the lab",
+        command=("/bin/sh", script),
+        kind="oneshot",
+        after=("containerd.service",),
+        wants=("containerd.service",),
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory="edge-lab",
+    )
+    text = _IMPORT.format(archive=PAYLOAD_MOUNT / archive, digest=digest)
+    part = service.provision(GuestFile.text(script, text, 0o755))
+    payload = PayloadFile(archive, ctx.workload.path, digest, executable=False)
+    return part + Provision(payload=(payload,))
+
+
+_IMPORT = """\
+#!/bin/sh
+# Imports the lab's images, unless this very archive has been imported already.
+set -eu
+stamp=/var/lib/edge-lab/imported-images
+if [ "$(cat "$stamp" 2>/dev/null)" = {digest} ]; then
+    exit 0
+fi
+ctr --namespace k8s.io images import {archive}
+printf '%s' {digest} > "$stamp.new"
+# What is imported must be on the disk before the stamp is, or a power cut splits the two.
+sync
+mv "$stamp.new" "$stamp"
+sync
+"""
+
+
+def _sha256(ctx: StackContext) -> str:
+    with ctx.workload.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,144 @@
+"""Edge runtime `openyurt`: the kubelet behind yurthub, which answers it while offline.
+
+yurthub runs as a unit on the node, in its mode `kubeletcertificate`: it shows the node's own
+client certificate to the API server. Its serving certificate it asks the cluster for; the
+lab approves that request after a look at it (`readiness.py`).
+"""
+
+from __future__ import annotations
+
+from lab.artifacts import Want
+from lab.kubectl import Manifest
+from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
+from lab.stacks.kubeconfig import kubeconfig
+from lab.stacks.kubelet import CLIENT_PEM, KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
+from lab.stacks.node import IMAGES, POD_NETWORK
+from lab.stacks.unit import Service
+from lab.topology import Node, Topology
+
+YURTHUB = "yurthub"
+YURTHUB_UNIT = "yurthub.service"
+
+PROXY = "http://127.0.0.1:10261"
+HEALTH = "http://127.0.0.1:10267/v1/healthz"
+HUB_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
+"""Where kubeletcertificate mode looks for it; the path is fixed in yurthub."""
+CACHE = "/etc/kubernetes/cache"
+ROOT = "/var/lib/yurthub"
+NODE_POOL = "edge"
+
+
+class OpenYurt:
+    """yurthub between the kubelet and the API server."""
+
+    name = "openyurt"
+    capabilities = frozenset(
+        {
+            Capability.AUTONOMY,
+            Capability.OFFLINE_REBOOT,
+            Capability.EXEC,
+            Capability.RUNTIME_CLASS,
+            Capability.MEMORY_EVICTION,
+            Capability.NODE_AUTHORIZATION,
+        }
+    )
+    offline_state: tuple[str, ...] = (CACHE, f"{ROOT}/pki")
+    identity_files: tuple[str, ...] = (CLIENT_PEM,)
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        return wants_for(KUBELET, topology.edges) + wants_for(YURTHUB, topology.edges)
+
+    def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
+        kubelet = kubelet_provision(
+            ctx,
+            node,
+            kubeconfig(PROXY),
+            after=(YURTHUB_UNIT,),
+            labels={"openyurt.io/is-edge-worker": "true"},
+        )
+        return kubelet + self._hub(ctx, node, api)
+
+    def _hub(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
+        heartbeat = max(1, round(ctx.timing.edge_heartbeat.total_seconds()))
+        service = Service(
+            name=YURTHUB,
+            description="yurthub: cache and proxy between kubelet and API server",
+            command=(
+                str(PAYLOAD_MOUNT / "bin/yurthub"),
+                f"--node-name={node.name}",
+                f"--nodepool-name={NODE_POOL}",
+                f"--node-ip={ctx.topology.cluster_link(node.name).address}",
+                f"--server-addr={api.url}",
+                "--bootstrap-mode=kubeletcertificate",
+                "--bind-address=127.0.0.1",
+                "--working-mode=edge",
+                "--namespace=kube-system",
+                f"--root-dir={ROOT}",
+                f"--disk-cache-path={CACHE}/",
+                f"--heartbeat-interval-seconds={heartbeat}",
+                "--enable-dummy-if=false",
+                # Node pools and filters need yurt-manager's objects, and there is none here.
+                "--enable-node-pool=false",
+                "--enable-resource-filter=false",
+            ),
+            mounts=(str(PAYLOAD_MOUNT),),
+            oom_score_adjust=-998,
+        )
+        hub = GuestFile.text(HUB_KUBECONFIG, node_kubeconfig(api), 0o600)
+        return service.provision(hub) + Provision(payload=(ctx.binary(YURTHUB, node),))
+
+    def server_provision(self, ctx: StackContext) -> Provision:
+        return Provision()
+
+    def units(self) -> tuple[str, ...]:
+        return (IMAGES + ".service", POD_NETWORK + ".service", YURTHUB_UNIT, KUBELET_UNIT)
+
+    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+        role = "yurt-hub"
+        return (
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRole",
+                "metadata": {"name": role},
+                "rules": [
+                    {
+                        "apiGroups": [""],
+                        "resources": ["configmaps", "services", "endpoints"],
+                        "verbs": ["get", "list", "watch"],
+                    },
+                    {
+                        "apiGroups": ["discovery.k8s.io"],
+                        "resources": ["endpointslices"],
+                        "verbs": ["list", "watch"],
+                    },
+                    {
+                        "apiGroups": ["apps.openyurt.io"],
+                        "resources": ["nodepools"],
+                        "verbs": ["list", "watch"],
+                    },
+                    {
+                        "apiGroups": ["coordination.k8s.io"],
+                        "resources": ["leases"],
+                        "verbs": ["get", "create", "update", "patch"],
+                    },
+                ],
+            },
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": role},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": role,
+                },
+                "subjects": [
+                    {
+                        "apiGroup": "rbac.authorization.k8s.io",
+                        "kind": "Group",
+                        "name": "system:nodes",
+                    }
+                ],
+            },
+        )

@@ -1,0 +1,97 @@
+"""A control plane and an edge runtime, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lab.artifacts import Artifact, Want
+from lab.deadline import Deadline
+from lab.errors import InputError
+from lab.kubectl import Manifest
+from lab.pki import SERVICE_SUBNET
+from lab.provision import Provision
+from lab.stacks.base import Capability, ClusterAccess, ControlPlane, EdgeRuntime, StackContext
+from lab.stacks.labels import check_labels
+from lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
+from lab.topology import Topology
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs on the machines of a lab."""
+
+    control: ControlPlane
+    runtime: EdgeRuntime
+
+    @property
+    def name(self) -> str:
+        """`<control plane>+<edge runtime>`."""
+        return f"{self.control.name}+{self.runtime.name}"
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return self.control.capabilities | self.runtime.capabilities
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        """The components it needs, kubectl for the host among them; the workload is not."""
+        both = self.control.wants(topology) + self.runtime.wants(topology)
+        return tuple(dict.fromkeys(both))
+
+    def check(self, topology: Topology) -> None:
+        """InputError if this stack cannot run `topology`."""
+        check_labels(topology)
+        for network in topology.networks:
+            if network.subnet.overlaps(SERVICE_SUBNET):
+                raise InputError(
+                    f"the subnet {network.subnet} of network {network.name!r} overlaps "
+                    f"{SERVICE_SUBNET}, the cluster addresses of services"
+                )
+        if topology.pod_subnet.overlaps(SERVICE_SUBNET):
+            raise InputError(
+                f"the pod subnet {topology.pod_subnet} overlaps {SERVICE_SUBNET}, the cluster "
+                "addresses of services"
+            )
+
+    def provision(self, ctx: StackContext) -> dict[str, Provision]:
+        """By node, all that it is given before it boots."""
+        self.check(ctx.topology)
+        api = self.control.endpoint(ctx)
+        server = self.control.provision(ctx) + self.runtime.server_provision(ctx)
+        edges = {node.name: self.runtime.provision(ctx, node, api) for node in ctx.topology.edges}
+        return {ctx.topology.server.name: server, **edges}
+
+    def admin_kubeconfig(self, ctx: StackContext) -> str:
+        """For kubectl on the host. It may do everything: keep it 0600."""
+        return self.control.admin_kubeconfig(ctx)
+
+    def units(self, topology: Topology) -> dict[str, tuple[str, ...]]:
+        """By node, the units that must be running."""
+        edges = {node.name: self.runtime.units() for node in topology.edges}
+        return {topology.server.name: self.control.units(), **edges}
+
+    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+        """Objects that the cluster gets as soon as its API server answers."""
+        return (*self.control.manifests(topology), *self.runtime.manifests(topology))
+
+    def wait_ready(
+        self, cluster: ClusterAccess, deadline: Deadline, *, restored: bool = False
+    ) -> None:
+        """Until the API server answers, the stack's objects are there and all nodes are Ready.
+
+        With `restored` (from a checkpoint) what the API server remembers of a node does not
+        count until the node has been heard of again.
+
+        Raises:
+            LabError: a unit failed, a certificate request was not as expected; at once.
+            DeadlineExceeded: not ready in time.
+        """
+        watch = UnitWatch(cluster, self.units(cluster.topology), deadline)
+        wait_api(cluster, watch, deadline)
+        apply_manifests(cluster, self.manifests(cluster.topology), deadline)
+        wait_nodes(cluster, watch, deadline, heard=restored)
+        give_labels(cluster, deadline)
+
+    def versions(self, artifacts: Mapping[Want, Artifact]) -> dict[str, str]:
+        """By component, the version of what it runs."""
+        return dict(sorted((each.component, each.version) for each in artifacts.values()))

@@ -1,0 +1,104 @@
+"""What is written down of a lab that is up, so that another process can take hold of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lab.errors import LabError
+from lab.home import RunDir, cache_home
+from lab.topology import Topology
+
+FORMAT = 1
+"""Raised when an older edge-lab could not read the file any more."""
+
+
+class Condition(StrEnum):
+    COMING_UP = "coming-up"
+    UP = "up"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WirePorts(_Model):
+    """The two loopback UDP ports of one link."""
+
+    fabric: int
+    endpoint: int
+
+
+class Ports(_Model):
+    """All loopback ports of one lab."""
+
+    api: int
+    ssh: dict[str, int]
+    """By node."""
+    wires: dict[str, WirePorts]
+    """By link."""
+
+    def all(self) -> tuple[int, ...]:
+        wires = [port for wire in self.wires.values() for port in (wire.fabric, wire.endpoint)]
+        return (self.api, *self.ssh.values(), *wires)
+
+
+class LabState(_Model):
+    """The contents of a run directory's state.json."""
+
+    format: int = FORMAT
+    lab: str
+    topology: Topology
+    stack: str
+    condition: Condition
+    ports: Ports
+    accelerator: dict[str, str]
+    """By node: kvm or tcg."""
+    image_digests: dict[str, str]
+    """By architecture."""
+    payloads: dict[str, Path]
+    """By node: the read-only disk with the stack's binaries."""
+    kubectl: Path
+    versions: dict[str, str]
+    checkpoint: str
+    """Key of the checkpoint that fits this lab."""
+    restored: bool = False
+    """Whether it came from that checkpoint, not from a cold start."""
+    reboots: dict[str, int] = Field(default_factory=dict)
+    """By node: boots made once more because the emulator had crashed the guest."""
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """How long each stage of the way up took."""
+
+    def write(self, run: RunDir) -> None:
+        """Replaces the state file in one step."""
+        descriptor, name = tempfile.mkstemp(dir=run.path, prefix=".state-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(self.model_dump_json(indent=2))
+        Path(name).replace(run.state)
+
+
+def read_state(run: RunDir) -> LabState | None:
+    """The state of the lab in `run`; None if there is no such lab."""
+    try:
+        text = run.state.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        return LabState.model_validate_json(text)
+    except ValidationError as trouble:
+        raise LabError(
+            f"{run.state} cannot be read: {trouble.errors()[0]['msg']}",
+            remedy=f"It is of another version, or damaged: `lab down --lab {run.lab}` clears it.",
+        ) from trouble
+
+
+def known_labs() -> tuple[str, ...]:
+    """The names of all labs that have a run directory, whatever their condition."""
+    root = cache_home() / "labs"
+    if not root.is_dir():
+        return ()
+    return tuple(sorted(each.name for each in root.iterdir() if each.is_dir()))

@@ -1,0 +1,116 @@
+"""The lab's side of the workload: put it there, and ask it what it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlencode
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.topology import Topology
+from lab.workload.manifests import (
+    COLLECTOR,
+    COLLECTOR_PORT,
+    NAMESPACE,
+    SAMPLER_STATUS,
+    sampler_pod,
+    sampling_nodes,
+    workload_manifests,
+)
+from lab.workload.records import (
+    ArrivedCounts,
+    CollectedSample,
+    SamplerStatus,
+    parse_arrived,
+    parse_collected,
+    parse_status,
+)
+
+if TYPE_CHECKING:
+    from lab.kubectl import Kubectl
+    from lab.pki import Pki
+
+
+class NodeFiles(Protocol):
+    """A node whose files can be read past the cluster; lab.machines.Machine is one."""
+
+    def read(self, path: str, deadline: Deadline | None = None) -> bytes: ...
+
+
+class WorkloadClient:
+    """Samplers and collector of one lab.
+
+    With `nodes`, samplers are asked past the cluster, over the management path: that works
+    while their node is cut off too.
+    """
+
+    def __init__(
+        self, kubectl: Kubectl, topology: Topology, nodes: Mapping[str, NodeFiles] | None = None
+    ) -> None:
+        self._kubectl = kubectl
+        self._topology = topology
+        self._nodes = nodes or {}
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """The names of all its pods."""
+        samplers = (sampler_pod(node.name) for node in sampling_nodes(self._topology))
+        return (COLLECTOR, *samplers)
+
+    def deploy(self, pki: Pki, deadline: Deadline) -> None:
+        """Applies all objects; does not wait for the pods."""
+        clients = {
+            node.name: pki.opcua_client(node.name) for node in sampling_nodes(self._topology)
+        }
+        manifests = workload_manifests(self._topology, clients, pki.device.certificate_pem)
+        self._kubectl.apply([each for each in manifests if each["kind"] != "Pod"], deadline)
+        # A pod is refused until the controller manager has made this one.
+        deadline.wait_for(
+            f"the default service account of namespace {NAMESPACE}",
+            lambda: self._kubectl.find(
+                "serviceaccount", "default", "-n", NAMESPACE, deadline=deadline
+            ),
+            every=1.0,
+        )
+        self._kubectl.apply([each for each in manifests if each["kind"] == "Pod"], deadline)
+
+    def wait_ready(self, deadline: Deadline) -> None:
+        """Waits until all its pods are Ready; PodTrouble if one never will be."""
+        self._kubectl.wait_pods_ready(self.pods, deadline, namespace=NAMESPACE)
+
+    # -- what it has seen ----------------------------------------------------------------
+
+    def sampler_status(self, node: str, deadline: Deadline) -> SamplerStatus:
+        """How the node's sampler is; its `time` says how old that is."""
+        if node in self._nodes:
+            return parse_status(self._nodes[node].read(SAMPLER_STATUS, deadline))
+        pod = sampler_pod(node)
+        said = self._kubectl.exec(pod, ["/edge", "dump", "sampler"], deadline, namespace=NAMESPACE)
+        return parse_status(said.stdout)
+
+    def sampler_statuses(self, deadline: Deadline) -> dict[str, SamplerStatus]:
+        """By node. A sampler that cannot be asked is left out."""
+        found: dict[str, SamplerStatus] = {}
+        for node in sampling_nodes(self._topology):
+            try:
+                found[node.name] = self.sampler_status(node.name, deadline)
+            except LabError:
+                continue
+        return found
+
+    def collected(
+        self, deadline: Deadline, *, node: str = "", device: str = "", after: int = 0
+    ) -> tuple[CollectedSample, ...]:
+        """What the collector has, by node, device and number; only numbers above `after`."""
+        query = {"node": node, "device": device, "after": str(after)}
+        return parse_collected(self._ask_collector(f"samples?{urlencode(query)}", deadline))
+
+    def arrived(self, deadline: Deadline) -> tuple[ArrivedCounts, ...]:
+        """The collector's counts."""
+        return parse_arrived(self._ask_collector("counts", deadline))
+
+    def _ask_collector(self, path: str, deadline: Deadline) -> str:
+        # Through the API server, which runs on the same node: no exec, no fault in between.
+        pod = f"/api/v1/namespaces/{NAMESPACE}/pods/{COLLECTOR}:{COLLECTOR_PORT}/proxy"
+        return self._kubectl.raw(f"{pod}/{path}", deadline)

@@ -1,0 +1,326 @@
+"""Certificate requests, units and nodes while a cluster comes up; no cluster is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded, LabError
+from lab.kubectl import CertificateRequest, Kubectl, KubectlError
+from lab.stacks import ClusterAccess, approve_requests, get_stack
+from lab.stacks.readiness import UnitWatch, parse_units, runtime_names, wait_nodes
+from lab.stacks.requests import SERVING_SIGNER, objections
+from lab.topology import Topology, load_topology
+
+
+@pytest.fixture(scope="module")
+def topology() -> Topology:
+    return load_topology(Path(__file__).parents[2] / "labs" / "default.yaml")
+
+
+@pytest.fixture
+def soon() -> Deadline:
+    return Deadline.after(5)
+
+
+# What yurthub asks for, as seen: its node, the dummy address, loopback and the service.
+YURTHUB_ADDRESSES = ("10.96.0.1", "169.254.2.1", "127.0.0.1", "10.77.0.11")
+YURTHUB_NAMES = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+
+
+def request(
+    *,
+    node: str = "edge-arm",
+    common_name: str | None = None,
+    organization: str = "system:nodes",
+    addresses: Iterable[str] = YURTHUB_ADDRESSES,
+    names: Iterable[str] = YURTHUB_NAMES,
+    uris: Iterable[str] = (),
+    signer: str = SERVING_SIGNER,
+    groups: tuple[str, ...] = ("system:nodes", "system:authenticated"),
+    usages: tuple[str, ...] = ("digital signature", "server auth"),
+    username: str | None = None,
+) -> CertificateRequest:
+    subject = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+        x509.NameAttribute(NameOID.COMMON_NAME, common_name or f"system:node:{node}"),
+    ]
+    general: list[x509.GeneralName] = [
+        *(x509.DNSName(name) for name in names),
+        *(x509.IPAddress(IPv4Address(address)) for address in addresses),
+        *(x509.UniformResourceIdentifier(uri) for uri in uris),
+    ]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
+    if general:
+        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+    csr = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return CertificateRequest(
+        name="csr-1",
+        username=username or f"system:node:{node}",
+        groups=groups,
+        signer=signer,
+        usages=usages,
+        request_pem=csr.public_bytes(serialization.Encoding.PEM),
+    )
+
+
+def test_yurthubs_own_request_is_approved(topology: Topology) -> None:
+    assert objections(request(), topology) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"addresses": ["10.77.0.12"]}, "10.77.0.12, which are not edge-arm's"),
+        ({"names": ["server"]}, "the names server"),
+        ({"names": (), "addresses": ()}, "names no address"),
+        ({"uris": ["spiffe://x"]}, "UniformResourceIdentifier"),
+        ({"common_name": "system:node:server"}, "its common name is system:node:server"),
+        ({"organization": "system:masters"}, "its organization is system:masters"),
+        ({"signer": "kubernetes.io/kube-apiserver-client"}, "its signer is"),
+        ({"node": "stranger"}, "no node of the lab"),
+        ({"username": "system:serviceaccount:x:y"}, "no node of the lab"),
+        ({"groups": ("system:authenticated",)}, "not in the group system:nodes"),
+        ({"usages": ("client auth",)}, "the usages client auth"),
+    ],
+)
+def test_a_request_that_is_not_as_expected_is_objected_to(
+    topology: Topology, asked: dict[str, Any], said: str
+) -> None:
+    assert said in "; ".join(objections(request(**asked), topology))
+
+
+def test_a_request_that_cannot_be_read_is_objected_to(topology: Topology) -> None:
+    broken = CertificateRequest(
+        "csr-1", "system:node:edge-arm", ("system:nodes",), SERVING_SIGNER, (), b"nonsense"
+    )
+    assert "cannot be read" in objections(broken, topology)[0]
+
+
+# -- a cluster of paper --------------------------------------------------------------------
+
+
+def node(name: str, ready: bool = True) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name},
+        "status": {
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "nodeInfo": {
+                "kubeletVersion": "v1.34.4",
+                "containerRuntimeVersion": "containerd://1.7.24",
+            },
+        },
+    }
+
+
+def lease(name: str, at: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"renewTime": at}}
+
+
+@dataclass
+class PaperKubectl:
+    """Answers from lists: each question takes the next answer, and the last one stays."""
+
+    nodes: list[Any]
+    leases: list[Any] = field(default_factory=lambda: [[]])
+    requests: list[CertificateRequest] = field(default_factory=list)
+    approved: list[str] = field(default_factory=list)
+    denied: list[str] = field(default_factory=list)
+
+    def items(self, kind: str, *_: str, deadline: Deadline) -> list[dict[str, Any]]:
+        deadline.check(kind)
+        answers = {"nodes": self.nodes, "leases": self.leases}[kind]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(list[dict[str, Any]], answer)
+
+    def pending_requests(self, deadline: Deadline) -> Iterator[CertificateRequest]:
+        deadline.check("requests")
+        done = {*self.approved, *self.denied}
+        yield from (each for each in self.requests if each.name not in done)
+
+    def approve_csr(self, name: str, deadline: Deadline) -> None:
+        self.approved.append(name)
+
+    def deny_csr(self, name: str, deadline: Deadline) -> None:
+        self.denied.append(name)
+
+
+@dataclass
+class Answer:
+    stdout: str
+    returncode: int = 0
+    stderr: str = ""
+
+
+@dataclass
+class PaperMachine:
+    """A machine whose systemd says `shown`, and whose journal is one line."""
+
+    shown: str | LabError
+
+    def run(self, command: str, deadline: Deadline, check: bool = True) -> Answer:
+        if command.startswith("journalctl"):
+            return Answer("the last words\n")
+        if isinstance(self.shown, LabError):
+            raise self.shown
+        return Answer(self.shown)
+
+
+def unit(name: str = "x.service", active: str = "active", restarts: int = 0) -> str:
+    return (
+        f"Id={name}\nLoadState=loaded\nActiveState={active}\nResult=exit-code\n"
+        f"NRestarts={restarts}\n"
+    )
+
+
+def cluster_of(
+    kubectl: PaperKubectl, topology: Topology, shown: str | LabError = ""
+) -> ClusterAccess:
+    machines = {each.name: PaperMachine(shown) for each in topology.nodes}
+    return ClusterAccess(cast(Kubectl, kubectl), machines, topology)
+
+
+def watch_of(cluster: ClusterAccess, deadline: Deadline, every: float = 0.0) -> UnitWatch:
+    units = dict.fromkeys(cluster.machines, ("x.service",))
+    return UnitWatch(cluster, units, deadline, every=every)
+
+
+def all_nodes(topology: Topology) -> list[dict[str, Any]]:
+    return [node(each.name) for each in topology.nodes]
+
+
+def test_requests_are_approved_once(topology: Topology, soon: Deadline) -> None:
+    kubectl = PaperKubectl([[]], requests=[request()])
+    cluster = cluster_of(kubectl, topology)
+    assert approve_requests(cluster, soon) == ("csr-1",)
+    assert approve_requests(cluster, soon) == ()
+
+
+def test_a_request_of_a_stranger_is_denied_and_said(topology: Topology, soon: Deadline) -> None:
+    kubectl = PaperKubectl([[]], requests=[request(node="stranger")])
+    with pytest.raises(LabError, match="no node of the lab"):
+        approve_requests(cluster_of(kubectl, topology), soon)
+    assert kubectl.denied == ["csr-1"]
+    assert kubectl.approved == []
+
+
+def test_waiting_survives_an_api_server_that_stumbles(topology: Topology) -> None:
+    stumble = KubectlError("connection refused", stderr="")
+    kubectl = PaperKubectl([stumble, all_nodes(topology)])
+    cluster = cluster_of(kubectl, topology, unit())
+    deadline = Deadline.after(5)
+    wait_nodes(cluster, watch_of(cluster, deadline), deadline)
+
+
+def test_a_wait_in_vain_names_the_nodes_that_are_missing(topology: Topology) -> None:
+    kubectl = PaperKubectl([[node("server"), node("edge-arm", ready=False)]])
+    cluster = cluster_of(kubectl, topology, unit())
+    deadline = Deadline.after(0.3)
+    with pytest.raises(DeadlineExceeded, match="not Ready: edge-arm, edge-riscv"):
+        wait_nodes(cluster, watch_of(cluster, deadline), deadline)
+
+
+def test_after_a_restore_a_node_counts_when_it_has_been_heard(topology: Topology) -> None:
+    names = [each.name for each in topology.nodes]
+    old = [lease(name, "10:00") for name in names]
+    half = [lease(names[0], "10:05"), *old[1:]]
+    new = [lease(name, "10:05") for name in names]
+    kubectl = PaperKubectl([all_nodes(topology)], leases=[old, half, new])
+    cluster = cluster_of(kubectl, topology, unit())
+    deadline = Deadline.after(10)
+    wait_nodes(cluster, watch_of(cluster, deadline), deadline, heard=True)
+    assert kubectl.leases == [new]
+    silent = PaperKubectl([all_nodes(topology)], leases=[old])
+    cluster = cluster_of(silent, topology, unit())
+    deadline = Deadline.after(0.3)
+    with pytest.raises(DeadlineExceeded, match="not Ready"):
+        wait_nodes(cluster, watch_of(cluster, deadline), deadline, heard=True)
+
+
+# -- units ---------------------------------------------------------------------------------
+
+
+def test_a_failed_unit_ends_the_wait_at_once_with_its_journal(topology: Topology) -> None:
+    cluster = cluster_of(PaperKubectl([[]]), topology, unit(active="failed"))
+    deadline = Deadline.after(30)
+    with pytest.raises(LabError, match=r"x\.service on server has failed(.|\n)*the last words"):
+        wait_nodes(cluster, watch_of(cluster, deadline), deadline)
+    assert deadline.remaining > 25
+
+
+def test_a_unit_that_starts_again_and_again_ends_the_wait(
+    topology: Topology, soon: Deadline
+) -> None:
+    cluster = cluster_of(PaperKubectl([[]]), topology)
+    watch = watch_of(cluster, soon)
+    machine = cast(PaperMachine, cluster.machines["server"])
+    # Restarts of an earlier boot or day do not count.
+    for restarts in (20, 24):
+        machine.shown = unit(restarts=restarts)
+        watch.look("server")
+    machine.shown = unit(restarts=28)
+    with pytest.raises(LabError, match="started again"):
+        watch.look("server")
+
+
+def test_a_unit_that_is_not_there_is_named(topology: Topology, soon: Deadline) -> None:
+    missing = unit(active="inactive").replace("loaded", "not-found")
+    cluster = cluster_of(PaperKubectl([[]]), topology, missing)
+    with pytest.raises(LabError, match="does not exist"):
+        watch_of(cluster, soon).look("server")
+
+
+def test_a_machine_too_busy_to_answer_ends_nothing(topology: Topology, soon: Deadline) -> None:
+    cluster = cluster_of(PaperKubectl([[]]), topology, LabError("ssh: timed out"))
+    watch_of(cluster, soon)()
+
+
+def test_a_lost_machine_ends_the_wait(topology: Topology, soon: Deadline) -> None:
+    def panic() -> None:
+        raise LabError("Kernel panic - not syncing")
+
+    kubectl = cast(Kubectl, PaperKubectl([[]]))
+    cluster = ClusterAccess(kubectl, {}, topology, watch=panic)
+    with pytest.raises(LabError, match="panic"):
+        wait_nodes(cluster, UnitWatch(cluster, {}, soon), soon)
+
+
+def test_the_units_are_not_looked_at_all_the_time(topology: Topology, soon: Deadline) -> None:
+    cluster = cluster_of(PaperKubectl([[]]), topology, unit(active="failed"))
+    watch_of(cluster, soon, every=60)()
+
+
+def test_what_systemd_shows_of_several_units_is_read() -> None:
+    found = parse_units(unit("a.service") + "\n" + unit("b.service", "failed", 3))
+    assert [(each.name, each.active, each.restarts) for each in found] == [
+        ("a.service", "active", 0),
+        ("b.service", "failed", 3),
+    ]
+    assert parse_units("") == []
+
+
+def test_a_node_says_itself_what_it_runs(topology: Topology, soon: Deadline) -> None:
+    cluster = cluster_of(PaperKubectl([[node("server")]]), topology)
+    assert runtime_names(cluster, soon) == {"server": "kubelet v1.34.4, containerd://1.7.24"}
+
+
+def test_every_watched_node_is_a_machine(topology: Topology) -> None:
+    units = get_stack("kubernetes+openyurt").units(topology)
+    assert set(units) == {each.name for each in topology.nodes}
