@@ -37,7 +37,7 @@ lab-down: setup ## Take the lab down; leaves nothing but the cache
 
 test: check unit suites ## All that must hold: style and types, the framework's tests, the suites
 
-unit: setup ## The framework's own tests: no machine, a minute at most
+unit: setup ## The framework's own tests: no machine, a minute or two
 	$(BIN)/pytest tests
 
 suites: setup ## The suites, in the lab that is up or in one brought up for them
@@ -58,7 +58,7 @@ schema: setup ## Write labs/schema.json anew, for editors
 	$(BIN)/lab schema > build/schema.json && mv build/schema.json labs/schema.json
 
 bench: setup ## Measure the lab itself; docs/performance.md says how to read it
-	$(BIN)/python -m lab.bench
+	$(BIN)/python -m lab.bench.fabric
 
 report: setup ## Write the Allure page of the last run to build/report (needs Node.js 20.19)
 	$(BIN)/python -m lab.report $(RESULTS) build/report

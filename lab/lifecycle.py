@@ -27,7 +27,7 @@ from lab.pki import Pki
 from lab.plan import Plan, make_plan
 from lab.ports import choose_ports, require_free
 from lab.process import end_processes
-from lab.readiness import wait_lab_ready
+from lab.readiness import cluster_access, wait_lab_ready
 from lab.retention import keep_evidence
 from lab.running import Lab, attach, make_lab
 from lab.saving import restore_devices, restore_machines, save_checkpoint
@@ -178,17 +178,28 @@ def _cold(
     with step("libvirt"):
         daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
     lab = make_lab(run, state, daemon)
-    with step("machines") as booting, ThreadPoolExecutor(len(specs)) as pool:
+    seeded = [Machine(spec, run, daemon, accelerator.of(spec.arch)) for spec in specs]
+    with step("machines and stack") as starting, ThreadPoolExecutor(len(specs)) as pool:
 
         def boot(machine: Machine) -> None:
-            with step(f"boot {machine.name}", parent=booting):
+            with step(f"boot {machine.name}", parent=starting):
                 machine.boot(deadline)
 
-        machines = [Machine(spec, run, daemon, accelerator.of(spec.arch)) for spec in specs]
-        for done in [pool.submit(boot, machine) for machine in machines]:
-            done.result()
-    lab.workload.deploy(pki, deadline)
-    wait_lab_ready(lab, deadline, restored=False)
+        boots = [pool.submit(boot, machine) for machine in seeded]
+
+        def watch() -> None:
+            for ended in [each for each in boots if each.done()]:
+                ended.result()
+
+        # Not one after the other: a node asks for certificates while another still boots.
+        cluster = cluster_access(lab, watch)
+        with step("control plane"):
+            plan.stack.wait_control_plane(cluster, deadline)
+        with step("deploy the workload"):
+            lab.workload.deploy(pki, deadline)
+        wait_lab_ready(lab, deadline, restored=False, watch=watch)
+        for each in boots:
+            each.result()
     return lab
 
 

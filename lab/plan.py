@@ -57,6 +57,8 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline) -> Pla
         CannotObtain: no stack of the topology, or not the pinned one, can be had.
     """
     stacks = [get_stack(name) for name in ([pinned] if pinned else topology.stacks)]
+    for each in stacks:
+        each.check(topology)
     store = ArtifactStore.default()
     with step("artifacts"):
         stack, artifacts = _first_that_can_be_had(topology, stacks, store, deadline)
@@ -66,7 +68,11 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline) -> Pla
             with step(f"root disk {arch.value}"):
                 images[arch] = build_root_image(arch, deadline)
         with step("workload image"):
-            workload = build_workload_image(_workload_binaries(topology, artifacts), deadline)
+            workload = build_workload_image(
+                _workload_binaries(topology, artifacts),
+                busybox={arch: image.busybox for arch, image in images.items()},
+                deadline=deadline,
+            )
     return Plan(topology, stack, artifacts, images, workload)
 
 

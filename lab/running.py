@@ -101,8 +101,8 @@ class Lab:
     def _nodes(self) -> Iterator[NodeStatus]:
         seen: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(EdgeLabError):
-            for item in self.kubectl.items("nodes", deadline=Deadline.after(ANSWER_SECONDS)):
-                seen[item["metadata"]["name"]] = item
+            found = self.kubectl.items("nodes", deadline=Deadline.after(ANSWER_SECONDS))
+            seen = {each["metadata"]["name"]: each for each in found}
         for node in self.topology.nodes:
             item: dict[str, Any] = seen.get(node.name, {})
             edge = node in self.topology.edges

@@ -26,6 +26,8 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
     """Saves `lab` under the key in its state, and goes on from there. Returns the key."""
     key = lab.state.checkpoint
     with step("save"), CheckpointStore().make(key) as checkpoint:
+        for device in lab.devices.values():
+            device.pause(deadline)
         for machine in lab.machines.values():
             machine.suspend()
         for name, device in lab.devices.items():

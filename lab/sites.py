@@ -128,7 +128,7 @@ def _opcua_files(run: RunDir, pki: Pki, device: str) -> OpcUaFiles:
     trust = run.devices / device / "trust"
     trust.mkdir(parents=True, exist_ok=True)
     (trust / "ca.crt").write_bytes(pki.device.certificate_pem)
-    certificate, key = pki.identity_paths("device", f"server-{device}")
+    certificate, key = pki.opcua_server_paths(device)
     return OpcUaFiles(certificate=certificate, key=key, trust=trust)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.checkpoint import KEPT, CheckpointStore, guest_code_digest
+from lab.checkpoint import KEPT, Checkpoint, CheckpointStore, guest_code_digest
 from lab.errors import LabError
 
 
@@ -14,6 +14,11 @@ def fill(store: CheckpointStore, key: str, age: float = 0.0) -> None:
         checkpoint.state.write_text(key)
     stamp = 1_000_000_000 - age
     os.utime(store.root / key, (stamp, stamp))
+
+
+def half_fill(checkpoint: Checkpoint) -> None:
+    checkpoint.state.write_text("broken")
+    raise RuntimeError("half way")
 
 
 def test_a_checkpoint_is_found_once_it_is_whole(tmp_path: Path) -> None:
@@ -29,9 +34,8 @@ def test_a_checkpoint_is_found_once_it_is_whole(tmp_path: Path) -> None:
 def test_one_that_fails_half_way_leaves_nothing_and_the_old_one_stays(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path)
     fill(store, "k")
-    with pytest.raises(RuntimeError), store.make("k") as checkpoint:
-        checkpoint.state.write_text("broken")
-        raise RuntimeError
+    with pytest.raises(RuntimeError, match="half way"), store.make("k") as checkpoint:
+        half_fill(checkpoint)
     found = store.find("k")
     assert found is not None
     assert found.state.read_text() == "k"

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.deadline import Deadline
@@ -19,6 +19,9 @@ from lab.home import RunDir, cache_home
 from lab.process import MARK, end_processes, marked_environment, processes_of, spawn
 from lab.provision import GuestFile, PayloadFile, Provision
 from lab.step import Phase, StepEvent, listening, step
+
+unhurried = settings(deadline=None)
+"""How long one example takes is the machine's affair, and it may be busy."""
 
 # -- errors ------------------------------------------------------------------------------
 
@@ -94,6 +97,7 @@ def test_an_expired_deadline_still_gives_one_try() -> None:
     assert Deadline.after(0).wait_for("it", lambda: "there") == "there"
 
 
+@unhurried
 @given(outer=st.floats(0, 1000), inner=st.floats(0, 1000))
 def test_a_part_of_a_deadline_never_ends_after_the_whole(outer: float, inner: float) -> None:
     whole = Deadline.after(outer)
@@ -358,6 +362,7 @@ def test_payload_files_of_one_path_must_be_the_same_file(tmp_path: Path) -> None
         one + two
 
 
+@unhurried
 @given(one=provisions, two=provisions, three=provisions)
 def test_provisions_add_up_whatever_the_grouping(
     one: Provision, two: Provision, three: Provision

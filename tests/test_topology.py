@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -27,6 +27,9 @@ from lab.topology import (
 )
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
+
+unhurried = settings(deadline=None)
+"""How long one example takes is the machine's affair, and it may be busy."""
 
 GOOD = """\
 name: small
@@ -332,6 +335,7 @@ def test_a_missing_file_says_which_one_is_good_to_begin_with(tmp_path: Path) -> 
         load_topology(tmp_path / "none.yaml")
 
 
+@unhurried
 @given(mib=st.integers(min_value=512, max_value=65536))
 def test_memory_means_the_same_with_and_without_its_unit(mib: int) -> None:
     plain = parse_topology(GOOD.replace("1GiB", str(mib)))
@@ -340,23 +344,27 @@ def test_memory_means_the_same_with_and_without_its_unit(mib: int) -> None:
     assert plain.node("edge").memory == mib
 
 
+@unhurried
 @given(mib=st.integers().filter(lambda mib: not 512 <= mib <= 65536))
 def test_memory_out_of_bounds_never_passes(mib: int) -> None:
     assert "out of bounds" in str(refusal(GOOD.replace("1GiB", str(mib))))
 
 
+@unhurried
 @given(text=st.text(max_size=200))
 def test_any_text_is_a_topology_or_an_input_error(text: str) -> None:
     with contextlib.suppress(InputError):
         parse_topology(text)
 
 
+@unhurried
 @given(junk=st.text(alphabet=st.characters(codec="utf-8"), max_size=12), at=st.integers(0, 600))
 def test_junk_anywhere_in_a_good_file_is_an_input_error_at_worst(junk: str, at: int) -> None:
     with contextlib.suppress(InputError):
         parse_topology(GOOD[:at] + junk + GOOD[at:])
 
 
+@unhurried
 @given(count=st.integers(min_value=1, max_value=40))
 def test_any_number_of_edge_nodes_gets_its_own_addresses(count: int) -> None:
     tree: dict[str, Any] = {

@@ -17,8 +17,10 @@ with one recvmmsg(2); what differs is the socket they do it on:
 A Unix socket holds its sender back when the receiver is slow, UDP drops.  So two rates
 are given: what arrives in a flood, and the highest rate at which nothing is lost that was
 not meant to be (found by halving; a sender held back counts at the rate it reached).
+
 Latency is one way, stamped by the sender and read by the receiver on the same clock, at a
-thousand frames a second; `direct` is the same without anything in between.
+thousand frames a second; `direct` is the same without anything in between.  Everything
+runs at the niceness that the fabric gives itself, where that is allowed.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ from lab.deadline import Deadline
 from lab.errors import LabError
 from lab.fabric import DirectionState, FabricClient, FabricConfig, LinkConfig
 from lab.fabric.config import LOOPBACK
+from lab.fabric.loop import NICENESS
 from lab.ports import choose_ports
 
 SIZES = (1514, 64)
@@ -59,6 +62,8 @@ QUIET = 0.5
 """Seconds without a frame after which the receiver has all."""
 DELAY_MS = 20.0
 LOSS = 0.01
+TRIES = 2
+"""Trials at one rate before it counts as too high: other work may have got in the way."""
 STRAY = 4.0
 """Standard deviations by which the loss that is meant may be missed."""
 
@@ -193,6 +198,7 @@ class _Child:
         self._pid = os.fork()
         if not self._pid:
             code = 1
+            _come_first(0)
             try:
                 os.write(writer, json.dumps(work()).encode())
                 code = 0
@@ -348,17 +354,10 @@ class _VdeEnd:
         magic, version, _kind = struct.unpack_from("<III", request)
         if magic != 0xFEEDFACE or version != 3:
             raise LabError("wirefilter speaks another version of the plug protocol")
-        theirs = request[14:122].partition(b"\0")[0]
+        # Before the answer: the plug removes the name of its socket when it has it.
+        self.data.connect(request[14:122].partition(b"\0")[0])
         ours = os.fsencode(self.path / "data")
         self._control.send(struct.pack("<H108s", socket.AF_UNIX, ours))
-        self._theirs = theirs
-        Deadline.after(10).wait_for("the plug takes frames", self._try_connect, every=0.02)
-
-    def _try_connect(self) -> bool:
-        with contextlib.suppress(OSError):
-            self.data.connect(self._theirs)
-            return True
-        return False
 
     def close(self) -> None:
         for each in (self._door, self.data, self._control):
@@ -383,6 +382,7 @@ def wirefilter() -> Iterator[Ends]:
 @contextlib.contextmanager
 def _running(argv: Sequence[str], stdin: int = subprocess.DEVNULL) -> Iterator[Any]:
     process = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.DEVNULL)
+    _come_first(process.pid)
     try:
         yield process
     finally:
@@ -392,6 +392,11 @@ def _running(argv: Sequence[str], stdin: int = subprocess.DEVNULL) -> Iterator[A
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _come_first(pid: int) -> None:
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
 
 
 def _appears(path: Path) -> None:
@@ -426,12 +431,15 @@ def highest_rate(medium: Medium, size: int, loss: float, most: float) -> float:
     """Frames a second that go through with no more loss than `loss`; 0 if none do."""
 
     def reached(rate: float) -> float:
-        """What it sustained when asked for `rate`; 0 if frames were lost."""
+        """What it sustained when asked for `rate`; 0 if frames were lost each time."""
         frames = max(2_000, int(rate * TRIAL_SECONDS))
-        seen = trial(medium, frames, size, rate)
         meant = frames * (1 - loss)
         stray = STRAY * (frames * loss * (1 - loss)) ** 0.5
-        return seen.sent_per_second if seen.arrived >= meant - stray else 0.0
+        for _ in range(TRIES):
+            seen = trial(medium, frames, size, rate)
+            if seen.arrived >= meant - stray:
+                return seen.sent_per_second
+        return 0.0
 
     low, high, best = 0.0, most, 0.0
     rate = most / 8

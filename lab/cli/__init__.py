@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from rich.console import Console
@@ -12,6 +13,8 @@ from lab.errors import EdgeLabError
 
 def main() -> None:
     """Runs the command; a trouble of ours is told in words, with its own exit code."""
+    # Asked to end, it clears up as after an exception.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except EdgeLabError as trouble:

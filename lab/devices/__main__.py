@@ -18,9 +18,9 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # What the protocol libraries say of each connection and each refused request is noise.
-    for library, level in (("asyncua", logging.ERROR), ("pymodbus", logging.ERROR)):
-        logging.getLogger(library).setLevel(level)
-    logging.getLogger("asyncua.server.uaprocessor").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncua").setLevel(logging.ERROR)
+    for noisy in ("asyncua.server.uaprocessor", "pymodbus"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         run_device(DeviceSpec.read(arguments.spec))
     except EdgeLabError as trouble:

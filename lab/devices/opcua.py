@@ -255,9 +255,13 @@ class _Trust:
                 raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)  # noqa: TRY301
             await self._validator.validate(certificate, application)
         except ServiceError as refusal:
-            self.refused += 1
-            log.warning("refused client %s: %s", subject, ua.StatusCode(refusal.code).name)
+            self.refuse(subject, ua.StatusCode(refusal.code).name)
             raise
+
+    def refuse(self, subject: str, reason: str) -> None:
+        """Counts and logs that a client was turned away."""
+        self.refused += 1
+        log.warning("refused client %s: %s", subject, reason)
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
@@ -276,9 +280,14 @@ def _signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bo
 
 
 class _Nothing(PermissionRuleset):  # type: ignore[misc]
-    """A channel that may do nothing that takes a session."""
+    """A channel that may do nothing that takes a session; `subject` has opened it."""
+
+    def __init__(self, trust: _Trust, subject: str) -> None:
+        self._trust = trust
+        self._subject = subject
 
     def check_validity(self, user: Any, action_type_id: Any, body: Any) -> bool:
+        self._trust.refuse(self._subject, "BadUserAccessDenied")
         return False
 
 
@@ -298,17 +307,20 @@ class _TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
 
     def create(self, peer_certificate: bytes) -> Any:
         policy = super().create(peer_certificate)
-        if not self._trust.trusts(x509.load_der_x509_certificate(peer_certificate)):
-            policy.permissions = _Nothing()
+        certificate = x509.load_der_x509_certificate(peer_certificate)
+        if not self._trust.trusts(certificate):
+            policy.permissions = _Nothing(self._trust, certificate.subject.rfc4514_string())
         return policy
 
 
 class _Unsecured(SecurityPolicyFactory):  # type: ignore[misc]
     """The channel that lists endpoints, and no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, trust: _Trust) -> None:
         super().__init__(
-            SecurityPolicyNone, ua.MessageSecurityMode.None_, permission_ruleset=_Nothing()
+            SecurityPolicyNone,
+            ua.MessageSecurityMode.None_,
+            permission_ruleset=_Nothing(trust, "without a certificate"),
         )
 
 
@@ -317,6 +329,6 @@ def _guarded_server(trust: _Trust) -> Any:
         async def _setup_server_nodes(self) -> None:
             await super()._setup_server_nodes()
             secured = [_TrustingFactory(policy, trust) for policy in self._policies]
-            self._policies[:] = [*secured, _Unsecured()]
+            self._policies[:] = [*secured, _Unsecured(trust)]
 
     return Guarded()

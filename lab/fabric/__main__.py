@@ -23,7 +23,8 @@ def main() -> int:
     try:
         Loop(FabricConfig.read(arguments.config), arguments.socket).run()
     except EdgeLabError as error:
-        print(f"fabric: {error}", file=sys.stderr)
+        # One line: whoever started it shows the last line of its log.
+        print(f"fabric: {error.message}. {error.remedy}".rstrip(), file=sys.stderr)
         return error.exit_code
     return 0
 

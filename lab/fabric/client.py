@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,14 @@ class FabricClient:
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
 
-    def wait_ready(self, deadline: Deadline) -> Pong:
-        """Waits until the fabric, just started, answers."""
-        return deadline.wait_for("the fabric answers", self.ping, every=0.02, transient=(LabError,))
+    def wait_ready(self, deadline: Deadline, watch: Callable[[], None] = lambda: None) -> Pong:
+        """Waits until the fabric, just started, answers.
+
+        `watch` may raise to end the wait at once, when the process has ended.
+        """
+        return deadline.wait_for(
+            "the fabric answers", self.ping, every=0.02, transient=(LabError,), watch=watch
+        )
 
     def ping(self) -> Pong:
         """The fabric's process id and its number of links."""
@@ -74,7 +79,8 @@ class FabricClient:
         """Puts states in force; None leaves a direction as it is.
 
         When it returns, every frame that enters or leaves the link is subject to the new
-        state, also the ones that were in flight.
+        state.  Frames in flight keep the time they were given, but do not leave a
+        direction that is cut or drops by then.
         """
         return LinkStatus.model_validate(self._ask(Set(link=link, tx=tx, rx=rx)))
 

@@ -283,7 +283,7 @@ class Forwarder:
             port = self._by_name[name]
             for pipe, saved in ((port.tx, link.tx), (port.rx, link.rx)):
                 pipe.reseed(snapshot.seed)
-                pipe.set(saved.state, saved.stream)
+                pipe.restore(saved)
 
     # -- captures --------------------------------------------------------------------------
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lab.fabric.arena import Arena, Run, count, first
 from lab.fabric.dice import Dice
-from lab.fabric.stages import Flight, Loss, Stage, Tally, build
+from lab.fabric.stages import Flight, Stage, Tally, build
 from lab.fabric.state import (
     CLEAR,
     Direction,
@@ -12,7 +14,6 @@ from lab.fabric.state import (
     Mode,
     PipeSnapshot,
     Reason,
-    StreamState,
 )
 
 QUEUE_FRAMES = 32_768
@@ -24,7 +25,17 @@ _GATES = {Mode.CUT: Reason.CUT, Mode.DROP: Reason.DROP}
 class Pipe:
     """What happens to frames in one direction of a link. `clear` means nothing does."""
 
-    __slots__ = ("_dice", "_stages", "clear", "direction", "gate", "link", "state", "tally")
+    __slots__ = (
+        "_dice",
+        "_seed",
+        "_stages",
+        "clear",
+        "direction",
+        "gate",
+        "link",
+        "state",
+        "tally",
+    )
 
     def __init__(self, link: str, direction: Direction, seed: int) -> None:
         self.link = link
@@ -34,25 +45,37 @@ class Pipe:
         self.set(CLEAR)
 
     def reseed(self, seed: int) -> None:
-        """Begins the stream of random numbers of `seed`; `set` must follow."""
-        self._dice = Dice(seed, self.link, self.direction.value, "loss")
+        """Begins the random numbers of `seed`; `set` or `restore` must follow."""
+        self._seed = seed
+        self._dice: dict[str, Dice] = {}
 
-    def set(self, state: DirectionState, stream: StreamState | None = None) -> None:
+    def set(self, state: DirectionState) -> None:
         """Puts `state` in force for every frame from now on."""
-        if stream is not None:
-            self._dice.seek(stream.position)
-        self.state = state
-        self._stages: list[Stage] = build(
-            state, lambda: self._dice, stream.loss_gap if stream else None
+        self._build(state, {})
+
+    def restore(self, snapshot: PipeSnapshot) -> None:
+        """Goes on where `snapshot` was taken, with the same seed."""
+        for stage, position in snapshot.positions.items():
+            self._stage_dice(stage).seek(position)
+        self._build(snapshot.state, snapshot.memory)
+
+    def snapshot(self) -> PipeSnapshot:
+        return PipeSnapshot(
+            state=self.state,
+            positions={stage: dice.position for stage, dice in self._dice.items()},
+            memory={stage.name: stage.memory for stage in self._stages if stage.memory is not None},
         )
+
+    def _build(self, state: DirectionState, memory: Mapping[str, int]) -> None:
+        self.state = state
+        self._stages: list[Stage] = build(state, self._stage_dice, memory)
         self.clear = not self._stages
         self.gate: Reason | None = _GATES.get(state.mode)
 
-    def snapshot(self) -> PipeSnapshot:
-        gap = next((stage.gap for stage in self._stages if isinstance(stage, Loss)), None)
-        return PipeSnapshot(
-            state=self.state, stream=StreamState(position=self._dice.position, loss_gap=gap)
-        )
+    def _stage_dice(self, stage: str) -> Dice:
+        if stage not in self._dice:
+            self._dice[stage] = Dice(self._seed, self.link, self.direction.value, stage)
+        return self._dice[stage]
 
     def admit(self, arena: Arena, runs: list[Run], now: int) -> list[Flight]:
         """What becomes of frames that enter at `now` (ns), with no regard to the queue."""

@@ -8,7 +8,7 @@ new stage in `build`, and a field in `DirectionState`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from lab.fabric.arena import Arena, Run, count
@@ -55,6 +55,13 @@ class Tally:
 class Stage(Protocol):
     """One thing that befalls frames."""
 
+    name: str
+
+    @property
+    def memory(self) -> int | None:
+        """What it keeps from frame to frame, for a checkpoint."""
+        ...
+
     def apply(self, flights: list[Flight], arena: Arena, tally: Tally) -> list[Flight]:
         """The flights that go on; frames that do not are put into `tally`."""
         ...
@@ -62,6 +69,9 @@ class Stage(Protocol):
 
 class Gate:
     """Lets nothing pass: the cable is out, or frames vanish."""
+
+    name = "gate"
+    memory = None
 
     def __init__(self, reason: Reason) -> None:
         self._reason = reason
@@ -79,11 +89,17 @@ class Loss:
     so the dice are thrown once for each lost frame and not for each frame.
     """
 
+    name = "loss"
+
     def __init__(self, probability: float, dice: Dice, gap: int | None = None) -> None:
         self._log_pass = -math.inf if probability >= 1 else math.log1p(-probability)
         self._dice = dice
-        self.gap = self._draw() if gap is None else gap
+        self._gap = self._draw() if gap is None else gap
+
+    @property
+    def memory(self) -> int:
         """Frames that still pass before the next one is lost."""
+        return self._gap
 
     def _draw(self) -> int:
         return int(min(math.log1p(-self._dice.random()) / self._log_pass, _NEVER))
@@ -100,21 +116,24 @@ class Loss:
         survivors: list[Run] = []
         for start, stop in runs:
             at = start
-            while stop - at > self.gap:
-                lost = at + self.gap
+            while stop - at > self._gap:
+                lost = at + self._gap
                 if lost > at:
                     survivors.append((at, lost))
                 tally.drop(Reason.LOSS, 1)
                 at = lost + 1
-                self.gap = self._draw()
+                self._gap = self._draw()
             if stop > at:
                 survivors.append((at, stop))
-                self.gap -= stop - at
+                self._gap -= stop - at
         return survivors
 
 
 class Delay:
     """Adds a fixed time to the way of each frame."""
+
+    name = "delay"
+    memory = None
 
     def __init__(self, milliseconds: float) -> None:
         self._ns = math.ceil(milliseconds * NS_PER_MS)
@@ -123,15 +142,21 @@ class Delay:
         return [Flight(flight.due + self._ns, flight.runs) for flight in flights]
 
 
-def build(state: DirectionState, dice: Callable[[], Dice], loss_gap: int | None) -> list[Stage]:
-    """The stages for `state`, in the order in which frames meet them."""
+def build(
+    state: DirectionState, dice: Callable[[str], Dice], memory: Mapping[str, int]
+) -> list[Stage]:
+    """The stages for `state`, in the order in which frames meet them.
+
+    `dice` gives each stage the random numbers of its own name, so that one fault does not
+    change the dice of another; `memory` is what stages of these names had kept.
+    """
     if state.mode is Mode.CUT:
         return [Gate(Reason.CUT)]
     if state.mode is Mode.DROP:
         return [Gate(Reason.DROP)]
     stages: list[Stage] = []
     if state.loss:
-        stages.append(Loss(state.loss, dice(), loss_gap))
+        stages.append(Loss(state.loss, dice(Loss.name), memory.get(Loss.name)))
     if state.delay_ms:
         stages.append(Delay(state.delay_ms))
     return stages

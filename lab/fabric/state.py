@@ -127,18 +127,14 @@ class LinkStatus(_Model):
         return f"tx {self.tx}; rx {self.rx}"
 
 
-class StreamState(_Model):
-    """Where the dice of one direction stand."""
-
-    position: Annotated[int, Field(ge=0)] = 0
-    """Numbers drawn so far."""
-    loss_gap: Annotated[int, Field(ge=0)] | None = None
-    """Frames that still pass before the next one is lost."""
-
-
 class PipeSnapshot(_Model):
+    """All that decides what one direction does to the frames to come."""
+
     state: DirectionState
-    stream: StreamState
+    positions: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """By stage: how many random numbers it has drawn."""
+    memory: dict[str, int] = Field(default_factory=dict)
+    """By stage: what it keeps from frame to frame."""
 
 
 class LinkSnapshot(_Model):

@@ -228,6 +228,8 @@ class UdpWire:
             ) from trouble
         self._socket.connect((LOOPBACK, link.endpoint_port))
         self._descriptor = self._socket.fileno()
+        self._absent = False
+        """Whether the last that was sent found nobody at the endpoint's port."""
 
     def fileno(self) -> int:
         return self._descriptor
@@ -240,11 +242,33 @@ class UdpWire:
             socket.MSG_DONTWAIT,
             None,
         )
-        # Errors are EAGAIN, and ECONNREFUSED for something sent to an absent endpoint.
-        return arena.received(taken) if taken > 0 else None
+        if taken > 0:
+            return arena.received(taken)
+        if ctypes.get_errno() == errno.ECONNREFUSED:  # told of something sent before
+            self._absent = True
+        return None
 
     def send(self, arena: Arena, runs: list[Run]) -> Sent:
-        return self._outbox.send(self._descriptor, arena, runs)
+        if self._absent:
+            return self._try(arena, runs)
+        sent = self._outbox.send(self._descriptor, arena, runs)
+        self._absent = sent.refused > 0 and sent.reason is Reason.UNREACHABLE
+        return sent
+
+    def _try(self, arena: Arena, runs: list[Run]) -> Sent:
+        """Sends one frame to see whether the endpoint is there by now, then the rest.
+
+        On loopback the refusal has come back before the system call returns.
+        """
+        one, rest = first(runs, 1)
+        self._outbox.send(self._descriptor, arena, one)
+        if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            return Sent(0, count(runs))
+        self._absent = False
+        if not rest:
+            return Sent(1)
+        sent = self._outbox.send(self._descriptor, arena, rest)
+        return sent._replace(frames=sent.frames + 1)
 
     def close(self) -> None:
         self._socket.close()

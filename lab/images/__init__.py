@@ -1,5 +1,25 @@
 """Images: what guests boot from, what they are handed, and what their pods run."""
 
-from lab.images.root import RootImage, build_root_image, cached_root_image, image_digest
+from lab.images.oci import PAUSE, WORKLOAD, OciImage, build_workload_image
+from lab.images.payload import build_payload_disk, payload_digest
+from lab.images.root import (
+    RootImage,
+    build_root_image,
+    cached_root_image,
+    image_digest,
+    load_root_image,
+)
 
-__all__ = ["RootImage", "build_root_image", "cached_root_image", "image_digest"]
+__all__ = [
+    "PAUSE",
+    "WORKLOAD",
+    "OciImage",
+    "RootImage",
+    "build_payload_disk",
+    "build_root_image",
+    "build_workload_image",
+    "cached_root_image",
+    "image_digest",
+    "load_root_image",
+    "payload_digest",
+]

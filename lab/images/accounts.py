@@ -53,7 +53,11 @@ def _master(root: Path, name: str) -> list[str]:
         text = file.read_text(encoding="ascii")
     except OSError as trouble:
         raise LabError(f"base-passwd has no {name}.master: {trouble}") from trouble
-    return [":".join([(part := line.split(":"))[0], "x", *part[2:]]) for line in text.splitlines()]
+    lines = []
+    for line in text.splitlines():
+        account, _, *rest = line.split(":")
+        lines.append(":".join((account, "x", *rest)))
+    return lines
 
 
 def _declared(root: Path) -> set[str]:

@@ -10,8 +10,10 @@ from outside.  Lines that begin with "== " tell how far it is.
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -88,7 +90,7 @@ def _unpack(plan: Plan, recipe: Recipe, root: Path) -> None:
     options = list(plan.apt_options)
     if not ours.check_valid_until:
         options.append('Acquire::Check-Valid-Until "false"')
-    hook = f'ls "$1"/var/cache/apt/archives >{plan.scratch}/{PACKAGES}'
+    hook = f'ls "$1"/var/cache/apt/archives >{shlex.quote(str(plan.scratch / PACKAGES))}'
     _run(
         *("mmdebstrap", "--variant=extract", "--mode=root", "--format=directory"),
         f"--architectures={plan.arch.debian}",
@@ -120,7 +122,9 @@ def _kernel_image(root: Path, kernel: str) -> Path:
 
 def _remove(root: Path, patterns: tuple[str, ...]) -> None:
     for pattern in patterns:
-        for path in sorted(root.glob(pattern)):
+        # Unlike Path.glob, this one sees links that lead nowhere.
+        for name in sorted(glob.glob(pattern, root_dir=root, include_hidden=True)):  # noqa: PTH207
+            path = root / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:

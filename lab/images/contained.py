@@ -28,16 +28,16 @@ TOOLS = {
     "depmod": "kmod",
     "modprobe": "kmod",
     "mke2fs": "e2fsprogs",
+    "debugfs": "e2fsprogs",
 }
 """Programs that images are built with, and the Debian packages that hold them."""
 
-_PATH_OF_ROOT = "/usr/local/sbin:/usr/sbin:/sbin"
-"""mke2fs and depmod are there, and an ordinary user's PATH lacks it."""
+_SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def need_tools(names: Sequence[str]) -> None:
     """LabError if one of `names` is not installed."""
-    lacking = sorted({TOOLS[name] for name in names if not shutil.which(name, path=_path())})
+    lacking = sorted({TOOLS[name] for name in names if not shutil.which(name, path=tool_path())})
     if lacking:
         raise LabError(
             f"images cannot be built: {', '.join(lacking)} not installed",
@@ -45,12 +45,12 @@ def need_tools(names: Sequence[str]) -> None:
         )
 
 
-def prefix(*, all_ids: bool) -> list[str]:
-    """What goes before a command. `all_ids`: it needs user ids other than root's."""
+def prefix() -> list[str]:
+    """What goes before a command that is to run so."""
     words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
     words.append("--kill-child=KILL")
     if os.geteuid() != 0:
-        words += ["--user", "--map-root-user", *(["--map-auto"] if all_ids else [])]
+        words += ["--user", "--map-root-user", "--map-auto"]
     return words
 
 
@@ -59,11 +59,11 @@ def check_namespaces() -> None:
     if os.geteuid() == 0:
         return
     tried = subprocess.run(
-        [*prefix(all_ids=True), "true"],
+        [*prefix(), "true"],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PATH": _path()},
+        env={**os.environ, "PATH": tool_path()},
     )
     if tried.returncode:
         raise LabError(
@@ -81,7 +81,6 @@ def run_contained(
     log: Path,
     deadline: Deadline,
     env: Mapping[str, str] | None = None,
-    all_ids: bool = True,
     watch: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Runs `argv` to its end, its output appended to `log`.
@@ -93,12 +92,12 @@ def run_contained(
         DeadlineExceeded: it was stopped, with everything that it had started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **(env or {}), "PATH": _path(), "LC_ALL": "C.UTF-8"}
+    environment = {**os.environ, **(env or {}), "PATH": tool_path(), "LC_ALL": "C.UTF-8"}
     with log.open("ab") as sink, log.open("rb") as source:
         source.seek(0, os.SEEK_END)
         start = source.tell()
         process = subprocess.Popen(
-            [*prefix(all_ids=all_ids), *argv],
+            [*prefix(), *argv],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -125,5 +124,6 @@ def run_contained(
             )
 
 
-def _path() -> str:
-    return f"{os.environ.get('PATH', os.defpath)}:{_PATH_OF_ROOT}"
+def tool_path() -> str:
+    """PATH with the folders of the system's tools, which an ordinary user's may lack."""
+    return f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_FOLDERS}"

@@ -3,38 +3,84 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from lab.errors import LabError
+from lab.images.contained import tool_path
 
 _UUID = "5ed6e1ab-0000-4000-8000-000000000000"
 """Equal content makes equal bytes; guests find their disks by device, not by UUID."""
 
+_TIME = "1"
+"""Seconds since 1970 of all that is made; 0 would be no time at all to e2fsprogs."""
 
-def make_ext4(
-    disk: Path, tree: Path, *, mib: int, label: str, journal: bool = True, inodes: int = 0
-) -> None:
-    """A sparse disk of `mib` MiB at `disk` that holds the content of `tree`.
+
+@dataclass(frozen=True)
+class Source:
+    """A file of the host that is to be written to a disk."""
+
+    file: Path
+    mode: int
+
+
+def make_ext4(disk: Path, tree: Path | None, *, mib: int, label: str, journal: bool = True) -> None:
+    """A sparse disk of `mib` MiB at `disk` that holds the content of `tree`, or nothing.
 
     Owners and modes are taken over as they are seen here.  `journal` off is for a disk that
-    is only read.  `inodes` 0 leaves their number to mke2fs.
+    guests only read.
     """
     with disk.open("wb") as sink:
         sink.truncate(mib * 1024 * 1024)
     # All tables are laid out now: a guest would else write them at its leisure, each one anew.
     extended = f"lazy_itable_init=0,lazy_journal_init=0,nodiscard,hash_seed={_UUID}"
     argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-L", label, "-U", _UUID]
-    argv += ["-E", extended, "-d", str(tree)]
+    argv += ["-E", extended]
+    argv += ["-d", str(tree)] if tree else []
     argv += [] if journal else ["-O", "^has_journal"]
-    argv += ["-N", str(inodes)] if inodes else []
-    made = subprocess.run(
-        [*argv, str(disk)],
+    made = _run([*argv, str(disk)])
+    if made.returncode:
+        raise LabError(f"mke2fs: {(made.stderr or made.stdout).strip()}")
+
+
+def write_files(disk: Path, files: Mapping[str, Source], scratch: Path) -> None:
+    """Writes `files`, by their paths in the file system, into an empty ext4 `disk`.
+
+    debugfs writes in the order that it is told, with one time and root as the owner: equal
+    files make equal bytes, which `mke2fs -d` does not promise.  Guests that were saved and
+    are restored may rely upon that.  `scratch` is an empty folder for links.
+    """
+    folders = {parent for path in files for parent in PurePosixPath("/", path).parents}
+    commands = ["rmdir lost+found"]
+    commands += [f"mkdir {folder}" for folder in sorted(folders) if folder.name]
+    for number, (path, source) in enumerate(sorted(files.items())):
+        place = PurePosixPath("/", path)
+        # Words of debugfs cannot hold everything that a path of the host may.
+        (scratch / str(number)).symlink_to(source.file.absolute())
+        commands += [
+            f"cd {place.parent}",
+            f"write {number} {place.name}",
+            f"set_inode_field {place} mode 0{stat.S_IFREG | source.mode:o}",
+        ]
+    done = _run(["debugfs", "-w", "-f", "-", str(disk)], "\n".join(commands) + "\n", scratch)
+    # Its status is 0 in any case, and its version is the first thing it prints there.
+    complaints = [line for line in done.stderr.splitlines() if not line.startswith("debugfs 1.")]
+    if done.returncode or complaints:
+        raise LabError(f"debugfs: {'; '.join(complaints) or done.returncode}")
+
+
+def _run(
+    argv: list[str], given: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        argv,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "E2FSPROGS_FAKE_TIME": "1", "SOURCE_DATE_EPOCH": "1"},
+        cwd=folder,
+        env={**os.environ, "PATH": tool_path(), "E2FSPROGS_FAKE_TIME": _TIME},
     )
-    if made.returncode:
-        raise LabError(f"mke2fs: {(made.stderr or made.stdout).strip()}")

@@ -10,24 +10,28 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
-import images
 from lab.errors import InputError
 from lab.topology import Arch
 from lab.topology.load import line_of
 
-ROOT = Path(images.__file__).parent / "root"
+IMAGES = Path(__file__).parents[2] / "images"
+"""The folder of all recipes; it is beside `lab` in a checkout and in a wheel."""
+
+ROOT = IMAGES / "root"
 """The folder of the recipe that the project ships."""
 
 RECIPE = "recipe.yaml"
 INITRAMFS = "initramfs"
 """The folder that holds `init`, the first program of a guest."""
+
+_M = TypeVar("_M", bound=BaseModel)
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _FIRST_UNPRIVILEGED_ID = 100
@@ -140,6 +144,25 @@ def load_recipe(folder: Path = ROOT) -> Recipe:
             holds the file and the line.
     """
     file = folder / RECIPE
+    recipe, tree = read_model(file, Recipe)
+    for arch, ours in recipe.architectures.items():
+        for index, name in enumerate(ours.files):
+            if not (folder / name).is_dir():
+                raise InputError(
+                    f"there is no folder {name} beside the recipe",
+                    file=file,
+                    line=line_of(tree, ("architectures", arch.value, "files", index)),
+                )
+    return recipe
+
+
+def read_model(file: Path, model: type[_M]) -> tuple[_M, CommentedMap]:
+    """The YAML in `file` as a `model`, and as a tree that knows its lines.
+
+    Raises:
+        InputError: it cannot be read, is no YAML or not what the model wants; the message
+            holds the file and the line.
+    """
     try:
         tree: Any = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
     except OSError as trouble:
@@ -150,9 +173,10 @@ def load_recipe(folder: Path = ROOT) -> Recipe:
             f"not valid YAML: {trouble.problem}", file=file, line=mark.line + 1 if mark else 0
         ) from trouble
     if not isinstance(tree, CommentedMap):
-        raise InputError("a recipe is a mapping (packages:, architectures:, …)", file=file, line=1)
+        keys = ", ".join(f"{key}:" for key in model.model_fields)
+        raise InputError(f"a recipe is a mapping ({keys})", file=file, line=1)
     try:
-        recipe = Recipe.model_validate(tree)
+        return model.model_validate(tree), tree
     except ValidationError as trouble:
         # A misspelt key is also a missing one; the misspelling is what to show.
         first = min(trouble.errors(), key=lambda error: error["type"] != "extra_forbidden")
@@ -161,15 +185,6 @@ def load_recipe(folder: Path = ROOT) -> Recipe:
         raise InputError(
             f"{where}: {what}" if where else what, file=file, line=line_of(tree, first["loc"])
         ) from trouble
-    for arch, ours in recipe.architectures.items():
-        for index, name in enumerate(ours.files):
-            if not (folder / name).is_dir():
-                raise InputError(
-                    f"there is no folder {name} beside the recipe",
-                    file=file,
-                    line=line_of(tree, ("architectures", arch.value, "files", index)),
-                )
-    return recipe
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import sys
@@ -97,6 +98,21 @@ def cached_root_image(arch: Arch) -> RootImage | None:
     return _look(arch, image_digest(arch))
 
 
+def load_root_image(arch: Arch, digest: str) -> RootImage:
+    """The built image with that digest, whatever the recipe says today.
+
+    Raises:
+        LabError: it is not in the cache.
+    """
+    found = _look(arch, digest)
+    if found is None:
+        raise LabError(
+            f"the {arch.value} root image {digest[:DIGITS]} is not in the cache any more",
+            remedy="The lab that uses it cannot go on: `lab down`, then `lab up`.",
+        )
+    return found
+
+
 def build_root_image(arch: Arch, deadline: Deadline) -> RootImage:
     """The image of `arch`: from the cache, or built, which takes a minute or so.
 
@@ -177,7 +193,7 @@ def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Ste
                     what=f"building the {arch.value} root image",
                     log=log,
                     deadline=deadline,
-                    env={"PYTHONPATH": str(Path(__file__).parents[2])},
+                    env={"PYTHONPATH": _python_path()},
                     watch=_teller(this, scratch / "root"),
                 )
                 break
@@ -218,6 +234,11 @@ def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Ste
         if target.exists():  # not whole, else it would have been found
             discard(target)
         result.rename(target)
+
+
+def _python_path() -> str:
+    """Where the helper finds what this process has found."""
+    return os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
 
 
 def _teller(this: Step, root: Path) -> Callable[[str], None]:

@@ -60,7 +60,7 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists() and os.geteuid() != 0:
         subprocess.run(
-            [*prefix(all_ids=True), "rm", "-rf", "--", str(folder)],
+            [*prefix(), "rm", "-rf", "--", str(folder)],
             check=False,
             capture_output=True,
         )

@@ -66,6 +66,8 @@ _PATTERNS: tuple[tuple[Fatal, re.Pattern[str]], ...] = (
             r")"
         ),
     ),
+    # The initial RAM disk of the lab's images says why before it ends with a panic.
+    (Fatal.PANIC, re.compile(r"^edge-lab: FATAL: ")),
     (
         Fatal.OUT_OF_MEMORY,
         re.compile(

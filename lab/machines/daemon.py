@@ -82,8 +82,8 @@ for list in passwd group; do
     mount --bind "$rooms/$list" "/etc/$list"
 done
 
-# Where KVM does not work, libvirtd must not see it: each of its looks at a broken one takes
-# half a minute, and one that it takes for new makes it ask QEMU again.
+# Where KVM is not proven, libvirtd does not see it: it would let emulators try it, and how
+# long a broken one takes to fail is anybody's guess.
 if [ "$kvm" = no ] && [ -e /dev/kvm ]; then
     mkdir -p "$rooms/h/dev"
     mount --rbind /dev "$rooms/h/dev"
@@ -182,7 +182,6 @@ class DaemonRooms:
         if self.root:
             return {}
         return {
-            "PATH": str(self.emulators),
             "XDG_CONFIG_HOME": str(self.base),
             "XDG_CACHE_HOME": str(self.base / "c"),
             "XDG_RUNTIME_DIR": str(self.base / "r"),
@@ -219,8 +218,9 @@ def daemon_argv(rooms: DaemonRooms, libvirtd: str, *, kvm: bool) -> list[str]:
         "--pid-file",
         str(rooms.base / "libvirtd.pid"),
     ]
+    # Nothing but emulators is needed of PATH; `sh` and `mount` come before that.
     if not rooms.root:
-        return daemon
+        return ["env", f"PATH={rooms.emulators}", *daemon]
     return [
         *("unshare", "--mount", "--propagation", "private", "--"),
         *("sh", "-c", _ENTER, "libvirtd-of-a-lab", str(rooms.base), "yes" if kvm else "no"),

@@ -58,7 +58,7 @@ def kernel_command_line(arch: Arch) -> str:
     """
     return (
         f"root=/dev/vda rw console={_CONSOLES[arch]} panic=-1 oops=panic "
-        "net.ifnames=0 cgroup_enable=memory systemd.show_status=1"
+        "net.ifnames=0 cgroup_enable=memory systemd.show_status=error"
     )
 
 
@@ -136,10 +136,10 @@ def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: 
     _text(devices, "emulator", emulator)
     ET.SubElement(devices, "controller", {"type": "pci", "index": "0", "model": "pcie-root"})
     ET.SubElement(devices, "controller", {"type": "usb", "model": "none"})
-    disks = [("vda", files.overlay, "qcow2", False), ("vdb", files.seed, "raw", True)]
+    disks = [("root", files.overlay, "qcow2"), ("seed", files.seed, "raw")]
     if spec.payload:
-        disks.append(("vdc", spec.payload, "raw", True))
-    for index, (target, path, kind, read_only) in enumerate(disks):
+        disks.append(("payload", spec.payload, "raw"))
+    for index, (serial_number, path, kind) in enumerate(disks):
         disk = ET.SubElement(devices, "disk", {"type": "file", "device": "disk"})
         ET.SubElement(
             disk,
@@ -148,8 +148,10 @@ def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: 
             {"name": "qemu", "type": kind, "cache": "unsafe", "discard": "unmap"},
         )
         ET.SubElement(disk, "source", {"file": str(path)})
-        ET.SubElement(disk, "target", {"dev": target, "bus": "virtio"})
-        if read_only:
+        ET.SubElement(disk, "target", {"dev": f"vd{'abc'[index]}", "bus": "virtio"})
+        # By the serial number the image knows which disk is which.
+        _text(disk, "serial", serial_number)
+        if kind == "raw":
             ET.SubElement(disk, "readonly")
         _pci(disk, _SLOT_DISKS + index)
     if _SLOT_NICS + len(spec.nics) - 1 > _LAST_SLOT:

@@ -186,7 +186,7 @@ class Machine:
             every=0.5,
         )
         self._before_reset(mark)
-        self.wait_booted(deadline)
+        self.boot_with_retry(deadline)
 
     def _restarted_since(self, mark: int) -> bool:
         return "Linux version" in self.console.text(mark)

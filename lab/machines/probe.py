@@ -6,8 +6,10 @@ compiler nor a binary of that architecture on the host.
 
 from __future__ import annotations
 
+import stat
 import struct
 
+from lab.images.initramfs import CpioEntry, cpio_archive
 from lab.topology import Arch
 
 MARKER = "edge-lab: user space reached"
@@ -114,26 +116,12 @@ def probe_program(arch: Arch) -> bytes:
     return header + segment + code + message
 
 
-def cpio_archive(entries: list[tuple[str, int, bytes, tuple[int, int]]]) -> bytes:
-    """A "newc" archive, the format of an initramfs: (name, mode, content, device) each."""
-    archive = bytearray()
-    for inode, (name, mode, content, (major, minor)) in enumerate(
-        [*entries, ("TRAILER!!!", 0, b"", (0, 0))], start=1
-    ):
-        path = name.encode() + b"\0"
-        fields = (inode, mode, 0, 0, 1, 0, len(content), 0, 0, major, minor, len(path), 0)
-        archive += b"070701" + b"".join(b"%08X" % each for each in fields) + path
-        archive += bytes(-len(archive) % 4) + content
-        archive += bytes(-len(archive) % 4)
-    return bytes(archive)
-
-
 def probe_initrd(arch: Arch) -> bytes:
     """An initramfs with the program as /init and the console that it writes to."""
     return cpio_archive(
         [
-            ("dev", 0o040755, b"", (0, 0)),
-            ("dev/console", 0o020600, b"", (5, 1)),
-            ("init", 0o100755, probe_program(arch), (0, 0)),
+            CpioEntry("dev", stat.S_IFDIR | 0o755),
+            CpioEntry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+            CpioEntry("init", stat.S_IFREG | 0o755, probe_program(arch)),
         ]
     )

@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ class SshClient:
         self._node = node
         self._port = port
         self._master: subprocess.Popen[bytes] | None = None
+        self._joining = threading.Lock()
 
     @property
     def _socket(self) -> Path:
@@ -159,9 +161,12 @@ class SshClient:
 
     def _join(self, deadline: Deadline) -> None:
         """Sees to it that the shared connection is there; in vain is no error, only slower."""
-        if self._socket.exists() and self._alive():
-            return
-        self.disconnect()
+        with self._joining:
+            if not (self._socket.exists() and self._alive()):
+                self.disconnect()
+                self._open(deadline)
+
+    def _open(self, deadline: Deadline) -> None:
         self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         master = spawn(
             self._ssh("-M", "-N", "-T", self._node),

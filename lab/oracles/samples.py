@@ -9,7 +9,8 @@ disk), the collector's content (what arrived).  Per node and device:
     arrived   different numbers at the collector
     waiting   numbers not yet confirmed that have not arrived either: on the node's disk
     lost      numbers given out that neither arrived nor wait
-    repeated  samples that the collector holds more than once: a number twice, or one step
+    repeated  samples that the collector holds more than once: a number twice (which it shows
+              only if the contents differ: the sampler has used the number again), or one step
               of the device under two numbers
     wrong     arrived samples whose values are not the truth at their sequence number,
               or whose sequence number the device has never shown

@@ -154,6 +154,10 @@ class Pki:
         """The certificate of the sampler on `node`; its URI is `sampler_uri(node)`."""
         return self._identity(_DEVICE, f"client-{node}")
 
+    def opcua_server_paths(self, device: str) -> tuple[Path, Path]:
+        """Certificate and key file of an OPC UA device, for its process on the host."""
+        return self.identity_paths(_DEVICE, f"server-{device}")
+
     def identity_paths(self, domain: str, name: str) -> tuple[Path, Path]:
         """Certificate and key file of one identity, for a process that wants paths."""
         room = self.folder / domain

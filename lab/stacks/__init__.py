@@ -12,10 +12,9 @@ from lab.stacks.base import (
     StackContext,
     Timing,
     kubectl_want,
-    pod_routes,
 )
 from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.readiness import approve_requests, runtime_names
+from lab.stacks.readiness import approve_requests
 from lab.stacks.registry import get_stack, stack_names
 from lab.stacks.stack import Stack
 
@@ -35,7 +34,5 @@ __all__ = [
     "get_stack",
     "kubeconfig",
     "kubectl_want",
-    "pod_routes",
-    "runtime_names",
     "stack_names",
 ]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Protocol
 
 from lab.artifacts import Artifact, Want, host_arch
@@ -208,18 +207,6 @@ class EdgeRuntime(Protocol):
     def server_provision(self, ctx: StackContext) -> Provision:
         """What it needs beside the control plane on the server node (KubeEdge: cloudcore)."""
         ...
-
-
-def pod_routes(topology: Topology, node: str) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
-    """Routes of `node` to the pods of all other nodes: (pods' network, gateway).
-
-    The gateway is on the cluster network; the machine layer lays them on that NIC.
-    """
-    return tuple(
-        (topology.pod_cidr(other.name), topology.cluster_link(other.name).address)
-        for other in topology.nodes
-        if other.name != node
-    )
 
 
 def wants_for(component: str, nodes: Iterable[Node]) -> tuple[Want, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from ipaddress import IPv4Network
 
-from lab.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
+from lab.provision import GuestFile, PayloadFile, Provision
 from lab.stacks.base import StackContext
 from lab.stacks.unit import Service
 from lab.topology import Node, Topology
@@ -20,6 +20,7 @@ POD_CHAIN = "EDGE-LAB-PODS"
 
 POD_NETWORK = "edge-lab-pod-network"
 IMAGES = "edge-lab-images"
+"""A unit of the root image, enabled there: imports what lies below images/ of the payload."""
 
 
 def node_provision(ctx: StackContext, node: Node) -> Provision:
@@ -33,19 +34,18 @@ def node_provision(ctx: StackContext, node: Node) -> Provision:
 def pod_network(topology: Topology, node: Node) -> Provision:
     """A bridge with the node's pod addresses; masquerading where no route leads back.
 
-    Pods of different nodes see each other's own addresses, for the lab lays the routes
-    (`pod_routes`). Devices know nothing of pods: what pods send to them, or to anything else
+    Pods of different nodes see each other's own addresses, for each machine has routes to the
+    pods of the others. Devices know nothing of pods: what pods send to them, or to anything else
     outside the pod subnet, carries the node's address.
     """
     cidr = topology.pod_cidr(node.name)
     rules = f"{CONFIG}/pod-network.rules"
     service = Service(
         name=POD_NETWORK,
-        description="Pod network of the lab: forwarding and masquerading",
+        description="Pod network of the lab: masquerading",
         command=("/usr/sbin/iptables-restore", "--noflush", rules),
         kind="oneshot",
         before_start=(
-            ("/bin/sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
             # A second start must not leave the jump there twice.
             ("-/usr/sbin/iptables", "-w", "-t", "nat", "-D", "POSTROUTING", "-j", POD_CHAIN),
         ),
@@ -99,43 +99,9 @@ def masquerade_rules(topology: Topology, node: Node) -> str:
 
 
 def images(ctx: StackContext) -> Provision:
-    """The workload archive, imported into containerd once: no node ever pulls."""
-    archive = "images/workload.tar"
-    digest = _sha256(ctx)
-    script = f"{CONFIG}/import-images"
-    service = Service(
-        name=IMAGES,
-        description="Container images of the lab",
-        command=("/bin/sh", script),
-        kind="oneshot",
-        after=("containerd.service",),
-        wants=("containerd.service",),
-        mounts=(str(PAYLOAD_MOUNT),),
-        state_directory="edge-lab",
-    )
-    text = _IMPORT.format(archive=PAYLOAD_MOUNT / archive, digest=digest)
-    part = service.provision(GuestFile.text(script, text, 0o755))
-    payload = PayloadFile(archive, ctx.workload.path, digest, executable=False)
-    return part + Provision(payload=(payload,))
-
-
-_IMPORT = """\
-#!/bin/sh
-# Imports the lab's images, unless this very archive has been imported already.
-set -eu
-stamp=/var/lib/edge-lab/imported-images
-if [ "$(cat "$stamp" 2>/dev/null)" = {digest} ]; then
-    exit 0
-fi
-ctr --namespace k8s.io images import {archive}
-printf '%s' {digest} > "$stamp.new"
-# What is imported must be on the disk before the stamp is, or a power cut splits the two.
-sync
-mv "$stamp.new" "$stamp"
-sync
-"""
-
-
-def _sha256(ctx: StackContext) -> str:
-    with ctx.workload.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The workload archive. The root image's own unit `IMAGES` imports it: no node pulls."""
+    path = ctx.workload.path
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    payload = PayloadFile("images/workload.tar", path, digest, executable=False)
+    return Provision(payload=(payload,))

@@ -224,14 +224,3 @@ def give_labels(cluster: ClusterAccess, deadline: Deadline) -> None:
             return True
 
         deadline.wait_for(f"labels of {node.name}", labelled, transient=NOT_YET)
-
-
-def runtime_names(cluster: ClusterAccess, deadline: Deadline) -> dict[str, str]:
-    """By node, what runs there as the node itself says: kubelet and container runtime."""
-    found = {}
-    for node in cluster.kubectl.items("nodes", deadline=deadline):
-        info = node["status"]["nodeInfo"]
-        found[node["metadata"]["name"]] = (
-            f"kubelet {info['kubeletVersion']}, {info['containerRuntimeVersion']}"
-        )
-    return found

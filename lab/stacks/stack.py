@@ -74,6 +74,17 @@ class Stack:
         """Objects that the cluster gets as soon as its API server answers."""
         return (*self.control.manifests(topology), *self.runtime.manifests(topology))
 
+    def wait_control_plane(self, cluster: ClusterAccess, deadline: Deadline) -> None:
+        """Until the API server answers and the stack's objects are there, nodes or not.
+
+        From then on it takes other objects, so that what they need goes on beside the nodes'
+        coming up. `wait_ready` does this too.
+        """
+        server = cluster.topology.server.name
+        watch = UnitWatch(cluster, {server: self.control.units()}, deadline)
+        wait_api(cluster, watch, deadline)
+        apply_manifests(cluster, self.manifests(cluster.topology), deadline)
+
     def wait_ready(
         self, cluster: ClusterAccess, deadline: Deadline, *, restored: bool = False
     ) -> None:
@@ -86,9 +97,8 @@ class Stack:
             LabError: a unit failed, a certificate request was not as expected; at once.
             DeadlineExceeded: not ready in time.
         """
+        self.wait_control_plane(cluster, deadline)
         watch = UnitWatch(cluster, self.units(cluster.topology), deadline)
-        wait_api(cluster, watch, deadline)
-        apply_manifests(cluster, self.manifests(cluster.topology), deadline)
         wait_nodes(cluster, watch, deadline, heard=restored)
         give_labels(cluster, deadline)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from lab.errors import InputError
 from lab.topology.model import Topology, TopologyProblem
@@ -33,6 +33,11 @@ def load_topology(path: Path, *, name: str | None = None) -> Topology:
             file=path,
             remedy="labs/default.yaml is a good one to begin with.",
         ) from trouble
+    except UnicodeDecodeError as trouble:
+        raise InputError(
+            f"not UTF-8 text: byte {trouble.start} is {trouble.object[trouble.start]:#04x}",
+            file=path,
+        ) from trouble
     return parse_topology(text, path, name=name)
 
 
@@ -47,6 +52,8 @@ def parse_topology(
         raise InputError(
             f"not valid YAML: {trouble.problem}", file=file, line=mark.line + 1 if mark else 0
         ) from trouble
+    except YAMLError as trouble:  # of the reader: a character that YAML does not allow
+        raise InputError(f"not valid YAML: {str(trouble).splitlines()[0]}", file=file) from trouble
     if not isinstance(tree, CommentedMap):
         raise InputError("a topology is a mapping (name:, nodes:, links:, …)", file=file, line=1)
     if name is not None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from lab.deadline import Deadline
 from lab.errors import LabError
+from lab.kubectl import NOT_YET
 from lab.topology import Topology
 from lab.workload.manifests import (
     COLLECTOR,
@@ -72,6 +73,7 @@ class WorkloadClient:
                 "serviceaccount", "default", "-n", NAMESPACE, deadline=deadline
             ),
             every=1.0,
+            transient=NOT_YET,
         )
         self._kubectl.apply([each for each in manifests if each["kind"] == "Pod"], deadline)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from artifacts.conftest import CATALOG, FakeGo
 from lab.artifacts import CATALOG as REAL_CATALOG
 from lab.artifacts import ArtifactStore, Availability, ReleaseSource, Want
 from lab.artifacts.gomodules import GoModule
@@ -14,6 +13,7 @@ from lab.artifacts.store import IMAGES, LOCK_NAME
 from lab.deadline import Deadline
 from lab.errors import InputError
 from lab.topology import Arch
+from tests.artifacts.conftest import CATALOG, FakeGo
 
 ONE = Want("one", Arch.X86_64)
 

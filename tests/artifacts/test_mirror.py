@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from artifacts.conftest import CATALOG, FakeGo
 from lab.artifacts import CATALOG as REAL_CATALOG
 from lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
 from lab.artifacts.mirror import MirrorFile, find_in_mirror
 from lab.deadline import Deadline
 from lab.errors import LabError
 from lab.topology import Arch
+from tests.artifacts.conftest import CATALOG, FakeGo
 
 ONE = Want("one", Arch.RISCV64)
 NAME = "one-v1.0.0-linux-riscv64"

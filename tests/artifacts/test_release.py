@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from artifacts.conftest import CATALOG, FakeGo, WebServer
 from lab.artifacts import ArtifactStore, CannotObtain, ReleaseSource, Want
 from lab.deadline import Deadline
 from lab.topology import Arch
+from tests.artifacts.conftest import CATALOG, FakeGo, WebServer
 
 ONE = Want("one", Arch.AARCH64)
 CONTENT = bytes(range(256)) * 5000

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from artifacts.conftest import CATALOG, FakeGo
 from lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Want
 from lab.artifacts.gomodules import go_version
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, InputError, LabError
 from lab.step import Phase, StepEvent, listening
 from lab.topology import Arch
+from tests.artifacts.conftest import CATALOG, FakeGo
 
 X86, ARM, RISCV = Arch.X86_64, Arch.AARCH64, Arch.RISCV64
 ONE, TWO, OURS = Want("one", ARM), Want("two", ARM), Want("ours", RISCV)
@@ -282,13 +282,14 @@ def test_nothing_of_a_build_survives_the_process_that_asked_for_it(
     fake_go.set("MODE", "hang")
     script = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3])\n"
-        "from artifacts.conftest import CATALOG; from lab.artifacts import ArtifactStore, Want\n"
+        "from tests.artifacts.conftest import CATALOG\n"
+        "from lab.artifacts import ArtifactStore, Want\n"
         "from lab.deadline import Deadline; from lab.topology import Arch\n"
         "store = ArtifactStore(Path(sys.argv[1]), catalog=CATALOG, recipes=Path(sys.argv[2]))\n"
         "store.resolve([Want('one', Arch.AARCH64)], Deadline.after(60))\n"
     )
-    tests = str(Path(__file__).parent.parent)
-    asker = subprocess.Popen([sys.executable, "-c", script, str(cache), str(recipes), tests])
+    root = str(Path(__file__).parent.parent.parent)
+    asker = subprocess.Popen([sys.executable, "-c", script, str(cache), str(recipes), root])
     try:
         compiler = _hanging_compiler(fake_go)
         assert _is_alive(compiler)

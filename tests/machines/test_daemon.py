@@ -37,7 +37,8 @@ def test_the_script_of_the_namespace_is_valid_shell() -> None:
 
 def test_an_ordinary_user_gets_a_session_daemon_inside_the_run_directory() -> None:
     rooms = DaemonRooms(Path("/x/run"), root=False)
-    assert daemon_argv(rooms, "libvirtd", kvm=False)[0] == "libvirtd"
+    argv = daemon_argv(rooms, "libvirtd", kvm=False)
+    assert argv[:3] == ["env", f"PATH={rooms.emulators}", "libvirtd"]
     assert rooms.uri == "qemu:///session?socket=/x/run/l/r/libvirt/libvirt-sock"
     folders = {v for k, v in rooms.environment.items() if k.startswith("XDG_")}
     assert folders == {"/x/run/l", "/x/run/l/c", "/x/run/l/r", "/x/run/l/d"}

@@ -18,7 +18,7 @@ from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, LabError
 from lab.kubectl import CertificateRequest, Kubectl, KubectlError
 from lab.stacks import ClusterAccess, approve_requests, get_stack
-from lab.stacks.readiness import UnitWatch, parse_units, runtime_names, wait_nodes
+from lab.stacks.readiness import UnitWatch, parse_units, wait_nodes
 from lab.stacks.requests import SERVING_SIGNER, objections
 from lab.topology import Topology, load_topology
 
@@ -120,10 +120,6 @@ def node(name: str, ready: bool = True) -> dict[str, Any]:
         "metadata": {"name": name},
         "status": {
             "conditions": [{"type": "Ready", "status": str(ready)}],
-            "nodeInfo": {
-                "kubeletVersion": "v1.34.4",
-                "containerRuntimeVersion": "containerd://1.7.24",
-            },
         },
     }
 
@@ -314,11 +310,6 @@ def test_what_systemd_shows_of_several_units_is_read() -> None:
         ("b.service", "failed", 3),
     ]
     assert parse_units("") == []
-
-
-def test_a_node_says_itself_what_it_runs(topology: Topology, soon: Deadline) -> None:
-    cluster = cluster_of(PaperKubectl([[node("server")]]), topology)
-    assert runtime_names(cluster, soon) == {"server": "kubelet v1.34.4, containerd://1.7.24"}
 
 
 def test_every_watched_node_is_a_machine(topology: Topology) -> None:

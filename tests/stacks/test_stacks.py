@@ -9,7 +9,7 @@ import string
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from lab.stacks import (
     Timing,
     get_stack,
     kubectl_want,
-    pod_routes,
     stack_names,
 )
 from lab.stacks.kubeconfig import kubeconfig
@@ -38,6 +37,9 @@ from lab.stacks.labels import check_labels, given_labels, own_labels
 from lab.stacks.node import masquerade_rules
 from lab.stacks.unit import Service
 from lab.topology import Arch, Node, Role, Taint, Topology, load_topology
+
+OF_THE_IMAGE = {"containerd.service", "edge-lab-images.service"}
+"""Units that are in the root image already."""
 
 DEFAULT = Path(__file__).parents[2] / "labs" / "default.yaml"
 
@@ -240,7 +242,7 @@ def test_enabled_units_are_there_and_the_watched_ones_are_enabled(
     watched = stack.units(topology)
     for node, provision in provisions.items():
         assert set(provision.units) == set(units_of(provision))
-        assert set(watched[node]) == set(provision.units)
+        assert set(watched[node]) == {*provision.units, *OF_THE_IMAGE} - {"containerd.service"}
 
 
 def test_units_name_no_unit_that_is_missing(provisions: Mapping[str, Provision]) -> None:
@@ -250,7 +252,7 @@ def test_units_name_no_unit_that_is_missing(provisions: Mapping[str, Provision])
             for line in text.splitlines():
                 key, _, names = line.partition("=")
                 if key in ("After", "Wants"):
-                    assert set(names.split()) <= {*units, "containerd.service"}
+                    assert set(names.split()) <= {*units, *OF_THE_IMAGE}
 
 
 def test_what_units_run_is_in_the_payload(provisions: Mapping[str, Provision]) -> None:
@@ -288,21 +290,6 @@ def test_every_yaml_and_json_file_can_be_read(provisions: Mapping[str, Provision
                 assert yaml.safe_load(file.content)["kind"]
             if path.endswith(".conflist"):
                 assert json.loads(file.content)["plugins"]
-
-
-def test_scripts_are_shell(provisions: Mapping[str, Provision], tmp_path: Path) -> None:
-    scripts = [
-        file
-        for provision in provisions.values()
-        for file in provision.files
-        if file.content.startswith(b"#!/bin/sh")
-    ]
-    assert scripts
-    for script in scripts:
-        path = tmp_path / "script"
-        path.write_bytes(script.content)
-        subprocess.run(["/bin/sh", "-n", path], check=True)
-        assert script.mode & 0o100
 
 
 def test_the_same_context_gives_the_same_files(stack: Stack, context: StackContext) -> None:
@@ -400,17 +387,6 @@ def test_the_kubelet_is_told_of_taints() -> None:
 
 
 # -- pod network ---------------------------------------------------------------------------
-
-
-def test_each_node_has_a_route_to_the_pods_of_every_other(topology: Topology) -> None:
-    assert pod_routes(topology, "server") == (
-        (IPv4Network("10.42.2.0/24"), IPv4Address("10.77.0.11")),
-        (IPv4Network("10.42.3.0/24"), IPv4Address("10.77.0.12")),
-    )
-    for node in topology.nodes:
-        routes = dict(pod_routes(topology, node.name))
-        assert topology.pod_cidr(node.name) not in routes
-        assert len(routes) == len(topology.nodes) - 1
 
 
 def test_pods_get_addresses_of_their_nodes_own_network(

@@ -71,17 +71,26 @@ func TestASampleIsStoredOnceAndRepeatsAreCounted(t *testing.T) {
 	}
 }
 
-func TestOtherContentUnderATakenNumberIsAConflict(t *testing.T) {
+func TestOtherContentUnderATakenNumberIsAConflictAndStaysInSight(t *testing.T) {
 	c := open(t, t.TempDir())
-	store(t, c, sample(1, `{"a":1}`))
-	store(t, c, sample(1, `{"a":9}`))
-	if got := counts(t, c); got.Conflicts != 1 || got.Arrived != 1 {
-		t.Errorf("counts are %+v", got)
+	store(t, c, sample(1, `{"a":1}`), sample(2, `{"a":2}`))
+	for range 2 {
+		if got := store(t, c, sample(1, `{"a":9}`)); got.Repeated != 1 {
+			t.Errorf("accepted %+v", got)
+		}
+	}
+	want := wire.Arrived{
+		Node: "edge", Device: "press", Arrived: 2, First: 1, Last: 2, Repeated: 2, Conflicts: 1,
+	}
+	if got := counts(t, c); got != want {
+		t.Errorf("counts are %+v, not %+v", got, want)
 	}
 	var out bytes.Buffer
 	_ = c.Write(&out, "", "", 0)
-	if !strings.Contains(out.String(), `{"a":1}`) {
-		t.Errorf("the first content is gone: %s", out.String())
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], `{"a":1}`) ||
+		!strings.Contains(lines[1], `{"a":9}`) || !strings.Contains(lines[2], `{"a":2}`) {
+		t.Errorf("samples are %q", lines)
 	}
 }
 

@@ -66,6 +66,6 @@ type Arrived struct {
 	First    uint64 `json:"first"`
 	Last     uint64 `json:"last"`
 	Repeated uint64 `json:"repeated"`
-	// Conflicts are samples that came again under a number, but with other content.
+	// Conflicts are samples that came under a taken number with other content.
 	Conflicts uint64 `json:"conflicts"`
 }

@@ -1,0 +1,112 @@
+"""Payload disks: read-only ext4 of binaries and image archives, one for each set of files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from lab.artifacts.diskroom import disk_full, room_on_disk
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.home import cache_home
+from lab.images.contained import need_tools
+from lab.images.ext4 import Source, make_ext4, write_files
+from lab.images.scratch import building, settle
+from lab.provision import PayloadFile
+from lab.step import step
+
+KIND = "payload"
+LABEL = "payload"
+FORMAT = 3
+"""To be raised when the disk of equal files becomes another one."""
+
+_MIB = 1024 * 1024
+_BLOCK = 4096
+_ROOM_PERCENT = 12
+_ROOM_MIB = 8
+_PATH = re.compile(r"[A-Za-z0-9._+@-]+(/[A-Za-z0-9._+@-]+)*")
+
+
+def payload_digest(files: Sequence[PayloadFile]) -> str:
+    """Hex SHA-256 over paths, contents and modes; the order of `files` does not count."""
+    lines = sorted(f"{file.path} {file.sha256} {file.executable}\n" for file in files)
+    return hashlib.sha256(f"{FORMAT}\n{''.join(lines)}".encode()).hexdigest()
+
+
+def build_payload_disk(files: Sequence[PayloadFile], deadline: Deadline) -> Path:
+    """An ext4 disk with `files`, all owned by root; from the cache, or made in seconds.
+
+    Raises:
+        LabError: a path is used twice or leads out of the disk, or a file is not what its
+            digest says.
+    """
+    _check_paths(files)
+    disk = cache_home() / "payloads" / f"{payload_digest(files)}.ext4"
+    if disk.exists():
+        return disk
+    with step(f"make a payload disk of {len(files)} files") as this:
+        need_tools(["mke2fs", "debugfs"])
+        size = sum(_rounded(_verified_size(file)) for file in files)
+        mib = size * (100 + _ROOM_PERCENT) // 100 // _MIB + _ROOM_MIB
+        with (
+            room_on_disk(cache_home(), mib * _MIB),
+            building(KIND, deadline, this) as scratch,
+        ):
+            if disk.exists():
+                return disk
+            deadline.check("making the payload disk")
+            if shutil.disk_usage(scratch).free < mib * _MIB:
+                raise disk_full(cache_home(), mib * _MIB)
+            draft = scratch / "disk.ext4"
+            links = scratch / "links"
+            links.mkdir()
+            make_ext4(draft, None, mib=mib, label=LABEL, journal=False)
+            sources = {
+                file.path: Source(file.source, 0o755 if file.executable else 0o644)
+                for file in files
+            }
+            write_files(draft, sources, links)
+            draft.chmod(0o444)
+            settle(draft)
+            disk.parent.mkdir(parents=True, exist_ok=True)
+            draft.rename(disk)
+    return disk
+
+
+def _check_paths(files: Sequence[PayloadFile]) -> None:
+    paths = [PurePosixPath(file.path) for file in files]
+    for path in paths:
+        if not _PATH.fullmatch(str(path)) or ".." in path.parts or not path.parts:
+            raise LabError(f"{str(path)!r} is no path below the payload's mount")
+    twice = {path for path in paths if paths.count(path) > 1}
+    if twice:
+        raise LabError(f"two payload files want to be {min(twice)}")
+    if clash := {parent for path in paths for parent in path.parents} & set(paths):
+        raise LabError(f"{min(clash)} is both a file and a folder of the payload")
+
+
+def _rounded(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _verified_size(file: PayloadFile) -> int:
+    """Bytes of a file whose content is what its digest says."""
+    try:
+        with file.source.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = os.fstat(stream.fileno()).st_size
+    except OSError as trouble:
+        raise LabError(
+            f"cannot read {file.source} for the payload: {trouble.strerror}"
+        ) from trouble
+    if found != file.sha256:
+        raise LabError(
+            f"{file.source} is not what was meant for the payload: its SHA-256 is {found}, "
+            f"wanted is {file.sha256}",
+            remedy="It was changed since it was built; remove it, and it is built anew.",
+        )
+    return size

@@ -1,0 +1,1 @@
+"""What is verified, in a running lab."""

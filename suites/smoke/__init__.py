@@ -1,0 +1,1 @@
+"""Is the lab what its topology says, and does each part of it work?"""

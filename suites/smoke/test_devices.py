@@ -1,0 +1,161 @@
+"""Pods on edge nodes read the devices, and get what the devices have really shown."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.lab import TimeLimit
+from fixtures.nodes import LabNode
+from fixtures.outcomes import eventually
+from fixtures.workload import ProbeResult, Workload
+from lab.devices import TruthStep
+from lab.devices.points import (
+    MODBUS_PORT,
+    OPCUA_PORT,
+    SEQUENCE,
+    SETPOINT_REGISTER,
+    block_of,
+    node_id,
+    read_block,
+)
+from lab.devices.spec import plant_of
+from lab.kubectl import KubectlError
+from lab.pki import Authority, KeyKind, Pki, opcua_client_spec
+from lab.provision import GuestFile
+from lab.topology import Device
+from lab.workload.manifests import SAMPLER_FOLDER, sampler_pod
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [
+    allure.parent_suite("Smoke"),
+    allure.feature("Devices"),
+    pytest.mark.arch("aarch64", "riscv64"),
+    pytest.mark.needs("exec"),
+]
+
+READ_SECONDS = 120.0
+
+FOREIGN = f"{SAMPLER_FOLDER}/foreign"
+"""In the sampler's own folder, which its pod sees too."""
+
+
+def modbus(workload: Workload, lab: Lab, node: LabNode, device: Device, *words: int) -> ProbeResult:
+    target = f"{lab.topology.links_of(device.name)[0].address}:{MODBUS_PORT}"
+    return workload.probe(sampler_pod(node.name), "modbus", target, *map(str, words))
+
+
+def opcua(
+    workload: Workload, lab: Lab, node: LabNode, device: Device, point: str, *more: str
+) -> ProbeResult:
+    url = f"opc.tcp://{lab.topology.links_of(device.name)[0].address}:{OPCUA_PORT}"
+    name = node_id(plant_of(device.protocol).name, point)
+    return workload.probe(sampler_pod(node.name), "opcua", url, name, *more)
+
+
+@allure.story("Modbus TCP")
+@allure.title("A pod on {edge_node} reads the registers that {modbus_device.name} has shown")
+def test_a_pod_reads_what_the_modbus_device_has_shown(
+    lab: Lab,
+    edge_node: LabNode,
+    modbus_device: Device,
+    workload: Workload,
+    time_limit: TimeLimit,
+) -> None:
+    workload.must_sample(edge_node.spec)
+    points = plant_of(modbus_device.protocol).points
+    length = len(block_of(points, 0, dict.fromkeys((point.name for point in points), 0)))
+
+    def read() -> ProbeResult | None:
+        found = modbus(workload, lab, edge_node, modbus_device, 0, length)
+        return found if found.ok else None
+
+    found = eventually("a Modbus read", read, time_limit(READ_SECONDS), transient=(KubectlError,))
+    seq, raw = read_block(points, found.registers)
+    truth = {step.seq: step for step in lab.devices[modbus_device.name].steps()}
+    assert seq in truth, f"the device has never shown step {seq}"
+    assert raw == dict(truth[seq].values)
+
+
+@allure.story("Modbus TCP")
+@allure.title("A register that {modbus_device.name} does not have is an exception, on {edge_node}")
+def test_a_pod_gets_an_exception_for_a_register_that_is_not_there(
+    lab: Lab, edge_node: LabNode, modbus_device: Device, workload: Workload
+) -> None:
+    workload.must_sample(edge_node.spec)
+    beyond = modbus(workload, lab, edge_node, modbus_device, SETPOINT_REGISTER + 1, 1)
+    assert not beyond.ok
+    assert "illegal data address" in beyond.error.lower()
+    # Beside it, and in the same way, one that is there.
+    assert modbus(workload, lab, edge_node, modbus_device, SETPOINT_REGISTER, 1).ok
+
+
+@allure.story("OPC UA")
+@allure.title("A pod on {edge_node} reads the values that {opcua_device.name} has shown")
+def test_a_pod_reads_what_the_opcua_device_has_shown(
+    lab: Lab,
+    edge_node: LabNode,
+    opcua_device: Device,
+    workload: Workload,
+    time_limit: TimeLimit,
+) -> None:
+    workload.must_sample(edge_node.spec)
+    for point in (SEQUENCE, *(point.name for point in plant_of(opcua_device.protocol).points)):
+
+        def read(point: str = point) -> ProbeResult | None:
+            found = opcua(workload, lab, edge_node, opcua_device, point)
+            return found if found.ok else None
+
+        found = eventually(
+            f"an OPC UA read of {point}",
+            read,
+            time_limit(READ_SECONDS),
+            transient=(KubectlError,),
+        )
+        steps = {step.time: step for step in lab.devices[opcua_device.name].steps()}
+        assert found.timestamp in steps, f"the device has shown nothing at {found.timestamp}"
+        assert found.value == shown(steps[found.timestamp], point)
+
+
+def shown(step: TruthStep, point: str) -> int | float:
+    return step.seq if point == SEQUENCE else step.values[point]
+
+
+@allure.story("OPC UA")
+@allure.title("{opcua_device.name} turns away a foreign certificate, from {edge_node}")
+def test_the_opcua_device_turns_a_foreign_certificate_away(
+    lab: Lab, edge_node: LabNode, opcua_device: Device, workload: Workload
+) -> None:
+    workload.must_sample(edge_node.spec)
+    device = lab.devices[opcua_device.name]
+    before = device.status().refused
+    with foreign_certificate(lab, edge_node):
+        found = opcua(workload, lab, edge_node, opcua_device, SEQUENCE, "--security", FOREIGN)
+    assert not found.ok
+    assert device.status().refused > before, f"the device has turned nobody away ({found.error})"
+    # The lab's own certificate, in the same pod, is let in.
+    assert opcua(workload, lab, edge_node, opcua_device, SEQUENCE).ok
+
+
+@contextlib.contextmanager
+def foreign_certificate(lab: Lab, node: LabNode) -> Iterator[None]:
+    """In the sampler's folder: the right names, signed by an authority that nobody knows."""
+    foreign = Authority.create("somebody else's authority", key=KeyKind.RSA)
+    identity = foreign.issue(opcua_client_spec(node.name))
+    files = {
+        "tls.crt": identity.certificate_pem,
+        "tls.key": identity.key_pem,
+        "ca.crt": Pki.load(lab.run.keys).device.certificate_pem,
+    }
+    try:
+        for name, content in files.items():
+            node.machine.write(GuestFile(f"{FOREIGN}/{name}", content, 0o600))
+        yield
+    finally:
+        node.output(f"rm -rf {FOREIGN}")

@@ -1,0 +1,73 @@
+"""What the samplers take from the devices arrives at the collector: all of it, once, unaltered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import allure
+
+from fixtures.lab import TimeLimit
+from fixtures.nodes import LabNode
+from fixtures.outcomes import eventually
+from fixtures.workload import Workload
+from lab.kubectl import KubectlError
+from lab.oracles.samples import SampleObservation, judge_samples
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Smoke"), allure.feature("Samples")]
+
+ENOUGH = 5
+"""Samples that must have arrived before there is anything to judge."""
+
+ARRIVAL_SECONDS = 120.0
+
+
+def observed(
+    workload: Workload, node: str, device: str, time_limit: TimeLimit
+) -> SampleObservation:
+    """An observation with `ENOUGH` samples in it."""
+
+    def look() -> SampleObservation | None:
+        found = workload.observe(node, device)
+        return found if len(found.collected) >= ENOUGH else None
+
+    return eventually(
+        f"{ENOUGH} samples of {device} from {node}",
+        look,
+        time_limit(ARRIVAL_SECONDS),
+        every=2.0,
+        transient=(KubectlError,),
+    )
+
+
+@allure.story("From device to collector")
+@allure.title("Each sample of {edge_node} arrives once and is what the device has shown")
+def test_each_sample_arrives_once_and_unaltered(
+    lab: Lab, edge_node: LabNode, workload: Workload, time_limit: TimeLimit
+) -> None:
+    workload.must_sample(edge_node.spec)
+    for device in workload.devices_of(edge_node.spec):
+        verdict = judge_samples(observed(workload, edge_node.name, device, time_limit))
+        allure.attach(str(verdict), f"verdict on {device}", allure.attachment_type.TEXT)
+        assert verdict.passed, str(verdict)
+
+
+@allure.story("From device to collector")
+@allure.title("The same verdict on altered evidence is a failure, for {edge_node}")
+def test_the_verdict_fails_on_evidence_that_was_tampered_with(
+    lab: Lab, edge_node: LabNode, workload: Workload, time_limit: TimeLimit
+) -> None:
+    workload.must_sample(edge_node.spec)
+    for device in workload.devices_of(edge_node.spec):
+        honest = observed(workload, edge_node.name, device, time_limit)
+        assert judge_samples(honest).passed
+        first, *rest = honest.collected
+        name = min(first.values)
+        altered = first.model_copy(update={"values": {**first.values, name: -1}})
+        assert judge_samples(replace(honest, collected=[altered, *rest])).wrong
+        assert judge_samples(replace(honest, collected=rest)).lost
+        assert judge_samples(replace(honest, collected=[first, first, *rest])).repeated
+        assert not judge_samples(replace(honest, collected=[])).passed

@@ -1,0 +1,137 @@
+"""A wire can be cut and healed, both are proved, and samples wait on the node meanwhile."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import allure
+
+from fixtures.lab import TimeLimit
+from fixtures.nodes import LabNode
+from fixtures.outcomes import eventually
+from fixtures.wires import Wires
+from fixtures.workload import Workload
+from lab.fabric import CLEAR, CUT
+from lab.kubectl import KubectlError, node_ready
+from lab.oracles.samples import judge_samples
+from lab.topology import Device
+from lab.workload.manifests import sampling_nodes
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Smoke"), allure.feature("Wires")]
+
+WAITING = 8
+"""Samples that must wait on a node that is cut off: more than are ever under way."""
+
+AT_REST = 2
+"""Samples per device that may be under way when all is well."""
+
+DRAIN_SECONDS = 240.0
+
+
+@allure.story("Uplink")
+@allure.title("Samples wait while the uplink of {edge_node} is cut, and arrive when it is back")
+def test_samples_wait_while_the_uplink_is_cut_and_arrive_afterwards(
+    lab: Lab, edge_node: LabNode, wires: Wires, workload: Workload, time_limit: TimeLimit
+) -> None:
+    workload.must_sample(edge_node.spec)
+    link = lab.topology.cluster_link(edge_node.name).name
+    devices = workload.devices_of(edge_node.spec)
+
+    def most_waiting() -> int:
+        counts = workload.counts(edge_node.name)
+        return max((each.waiting for each in counts.values()), default=0)
+
+    with wires.cut(link):
+        state = lab.fabric.link(link)
+        assert (state.tx, state.rx) == (CUT, CUT)
+        # What the tests say to the node is not what the fault cuts.
+        assert edge_node.output("echo alive") == "alive"
+        before = {name: each.sampled for name, each in workload.counts(edge_node.name).items()}
+        eventually(
+            f"{WAITING} samples wait on {edge_node.name}",
+            lambda: most_waiting() >= WAITING,
+            time_limit(DRAIN_SECONDS),
+        )
+        after = {name: each.sampled for name, each in workload.counts(edge_node.name).items()}
+        assert all(after[name] > before[name] for name in devices), "the sampler has stood still"
+    state = lab.fabric.link(link)
+    assert (state.tx, state.rx) == (CLEAR, CLEAR)
+    eventually(
+        f"the samples of {edge_node.name} have arrived",
+        lambda: most_waiting() <= AT_REST,
+        time_limit(DRAIN_SECONDS),
+    )
+    for device in devices:
+        observation = eventually(
+            "the collector answers",
+            partial(workload.observe, edge_node.name, device),
+            time_limit(DRAIN_SECONDS),
+            transient=(KubectlError,),
+        )
+        verdict = judge_samples(observation)
+        allure.attach(str(verdict), f"verdict on {device}", allure.attachment_type.TEXT)
+        assert verdict.passed, str(verdict)
+
+
+@allure.story("Uplink")
+@allure.title("{edge_node} is Ready again after its uplink was cut")
+def test_a_node_is_ready_again_after_its_uplink_was_cut(
+    lab: Lab, edge_node: LabNode, wires: Wires, time_limit: TimeLimit
+) -> None:
+    with wires.cut(lab.topology.cluster_link(edge_node.name).name):
+        assert edge_node.output("echo alive") == "alive"
+    eventually(
+        f"{edge_node.name} is Ready",
+        lambda: node_ready(lab.kubectl.get_json("node", edge_node.name, deadline=time_limit(60))),
+        time_limit(DRAIN_SECONDS),
+        transient=(KubectlError,),
+    )
+
+
+@allure.story("Uplink")
+@allure.title("A delay on the uplink of {edge_node} is felt, and goes away")
+def test_a_delay_on_the_uplink_is_felt_and_goes_away(
+    lab: Lab, edge_node: LabNode, wires: Wires
+) -> None:
+    link = lab.topology.cluster_link(edge_node.name).name
+    with wires.impair(link, delay_ms=400):
+        assert lab.fabric.link(link).tx.delay_ms == 400
+    assert lab.fabric.link(link).tx == CLEAR
+
+
+@allure.story("Device wire")
+@allure.title("Samplers notice that the wire of {modbus_device.name} is dead, and that it is back")
+def test_a_sampler_notices_a_dead_device_wire_and_its_return(
+    lab: Lab, modbus_device: Device, wires: Wires, workload: Workload, time_limit: TimeLimit
+) -> None:
+    (link,) = lab.topology.links_of(modbus_device.name)
+    nodes = [
+        node.name
+        for node in sampling_nodes(lab.topology)
+        if modbus_device.name in workload.devices_of(node)
+    ]
+
+    def disconnected(node: str) -> bool:
+        return not workload.counts(node)[modbus_device.name].connected
+
+    def sampled_since(node: str, number: int) -> bool:
+        return workload.counts(node)[modbus_device.name].sampled > number
+
+    with wires.drop(link.name):
+        for node in nodes:
+            eventually(
+                f"{node} has lost {modbus_device.name}",
+                partial(disconnected, node),
+                time_limit(DRAIN_SECONDS),
+            )
+    for node in nodes:
+        lost_at = workload.counts(node)[modbus_device.name].sampled
+        eventually(
+            f"{node} samples {modbus_device.name} again",
+            partial(sampled_since, node, lost_at),
+            time_limit(DRAIN_SECONDS),
+        )

@@ -1,0 +1,157 @@
+"""A device process and a wired peer, for tests that talk to a device as a client does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, start_device
+from lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
+from lab.topology import Protocol
+
+HERE = Path(__file__).parent
+PEER_ADDRESS = "10.78.0.11/24"
+SAMPLER_URI = "urn:edge-lab:sampler:edge-arm"
+
+
+def free_ports(count: int) -> list[int]:
+    """UDP ports of loopback that were free a moment ago."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def require_namespaces() -> None:
+    """Skips where no network namespace with a tap may be made."""
+    command = [sys.executable, str(HERE / "peer.py"), "--address", PEER_ADDRESS, "--", "true"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        pytest.skip(f"no namespace with a tap here: {done.stderr.strip().splitlines()[-1]}")
+
+
+@dataclass
+class Site:
+    """One device that runs, and the means to be its client."""
+
+    spec: DeviceSpec
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def client(self) -> DeviceClient:
+        return DeviceClient(self.spec.folder)
+
+    def restart(self) -> None:
+        self.process = start_device(self.spec, run=self.spec.folder, log=self.log)
+        self.ready()
+
+    def ready(self) -> None:
+        def alive() -> None:
+            assert self.process.poll() is None, self.log.read_text()
+
+        self.client.wait_ready(Deadline.after(30), watch=alive)
+
+    def end(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=20)
+
+
+def start_site(spec: DeviceSpec) -> Site:
+    log = spec.folder.parent / f"{spec.name}.log"
+    site = Site(spec, log, start_device(spec, run=spec.folder, log=log))
+    try:
+        site.ready()
+    except BaseException:
+        site.process.kill()
+        raise
+    return site
+
+
+def as_client(sites: Sequence[Site], script: Path, *words: str) -> Any:
+    """Runs a Python file in a namespace on the devices' wire; returns the JSON it prints."""
+    done = subprocess.run(
+        peer_command(sites, [sys.executable, str(script), *words]),
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def peer_command(sites: Sequence[Site], command: Sequence[str]) -> list[str]:
+    wires = [
+        word
+        for site in sites
+        for word in ("--wire", f"{site.spec.fabric_port}:{site.spec.endpoint_port}")
+    ]
+    peer = [sys.executable, str(HERE / "peer.py"), "--address", PEER_ADDRESS]
+    return [*peer, *wires, "--", *command]
+
+
+# -- specifications ----------------------------------------------------------------------
+
+
+def boiler_spec(folder: Path, period_ms: int = 50) -> DeviceSpec:
+    fabric, endpoint = free_ports(2)
+    return DeviceSpec(
+        name="boiler",
+        protocol=Protocol.MODBUS,
+        seed=11,
+        period_ms=period_ms,
+        address=IPv4Interface("10.78.0.101/24"),
+        mac="52:54:00:ed:00:06",
+        fabric_port=fabric,
+        endpoint_port=endpoint,
+        folder=folder / "boiler",
+    )
+
+
+def press_spec(folder: Path, authority: Authority, period_ms: int = 50) -> DeviceSpec:
+    fabric, endpoint = free_ports(2)
+    own = authority.issue(certificate("press", "urn:edge-lab:device:press", both=True))
+    store(folder, "press", own)
+    trust = folder / "trust"
+    trust.mkdir(parents=True)
+    (trust / "ca.crt").write_bytes(authority.certificate_pem)
+    return DeviceSpec(
+        name="press",
+        protocol=Protocol.OPCUA,
+        seed=23,
+        period_ms=period_ms,
+        address=IPv4Interface("10.78.0.102/24"),
+        mac="52:54:00:ed:00:07",
+        fabric_port=fabric,
+        endpoint_port=endpoint,
+        folder=folder / "press",
+        opcua=OpcUaFiles(certificate=folder / "press.crt", key=folder / "press.key", trust=trust),
+    )
+
+
+def certificate(name: str, uri: str = SAMPLER_URI, *, both: bool = False) -> CertificateSpec:
+    return CertificateSpec(
+        common_name=name,
+        uris=(uri,),
+        usages=(Usage.SERVER, Usage.CLIENT) if both else (Usage.CLIENT,),
+        key=KeyKind.RSA,
+        encipherment=True,
+    )
+
+
+def store(folder: Path, name: str, identity: Identity) -> None:
+    (folder / f"{name}.crt").write_bytes(identity.certificate_pem)
+    (folder / f"{name}.key").write_bytes(identity.key_pem)

@@ -1,0 +1,323 @@
+"""The fabric as a process, with real sockets on loopback."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.fabric import (
+    CLEAR,
+    CUT,
+    DirectionState,
+    FabricClient,
+    FabricConfig,
+    LinkConfig,
+    Reason,
+)
+from lab.ports import choose_ports
+
+from .wires import BROADCAST, frame
+
+LINKS = 3
+
+
+def command(config: Path, control: Path) -> list[str]:
+    words = [sys.executable, "-m", "lab.fabric", "--config", config, "--socket", control]
+    return [str(each) for each in words]
+
+
+class Started:
+    """A fabric of three links on one network, and the sockets of their endpoints."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = choose_ports(2 * LINKS)
+        self.pairs = list(zip(ports[::2], ports[1::2], strict=True))
+        self.folder = folder
+        self.config = folder / "fabric.json"
+        FabricConfig(
+            networks=("n",),
+            links=tuple(
+                LinkConfig(name=f"l{n}", network="n", fabric_port=port, endpoint_port=own)
+                for n, (port, own) in enumerate(self.pairs)
+            ),
+            seed=3,
+        ).write(self.config)
+        self.client = FabricClient(folder / "control")
+        self.process = self.start()
+        self.client.wait_ready(Deadline.after(20))
+        self.ends = [self.endpoint(n) for n in range(LINKS)]
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command(self.config, self.client.socket_path),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def endpoint(self, number: int) -> socket.socket:
+        port, own = self.pairs[number]
+        end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        end.bind(("127.0.0.1", own))
+        end.connect(("127.0.0.1", port))
+        end.settimeout(5)
+        return end
+
+    def close(self) -> None:
+        for end in self.ends:
+            end.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(10)
+        if self.process.stderr:
+            self.process.stderr.close()
+
+
+@pytest.fixture
+def fabric(tmp_path: Path) -> Iterator[Started]:
+    with ExitStack() as undo:
+        started = Started(tmp_path)
+        undo.callback(started.close)
+        yield started
+
+
+def silent(end: socket.socket, seconds: float = 0.1) -> bool:
+    """Whether nothing comes."""
+    end.settimeout(seconds)
+    try:
+        end.recv(65_536)
+    except TimeoutError:
+        return True
+    finally:
+        end.settimeout(5)
+    return False
+
+
+def test_frames_of_all_lengths_pass_and_are_switched(fabric: Started) -> None:
+    one, two, three = fabric.ends
+    one.send(frame(0, BROADCAST))
+    assert two.recv(99) == three.recv(99) == frame(0, BROADCAST)
+    for length in (14, 60, 1514, 9000, 65_507):
+        data = frame(1, 0).ljust(length, b"z")
+        two.send(data)
+        assert one.recv(65_536) == data
+    assert silent(three)
+    assert silent(two, 0.01)
+
+
+def test_a_burst_of_mixed_lengths_arrives_in_order(fabric: Started) -> None:
+    one, two, _ = fabric.ends
+    two.send(frame(1, 0))
+    one.recv(99)
+    sent = [
+        frame(0, 1, bytes([n])).ljust(length, b"q")
+        for n, length in enumerate([60, 60, 1514, 1514, 1514, 700, 1514, 60, 9000, 9000, 61] * 4)
+    ]
+    for data in sent:
+        one.send(data)
+    assert [two.recv(65_536) for _ in sent] == sent
+
+
+def test_a_cut_is_in_force_when_set_returns(fabric: Started) -> None:
+    one, two, _ = fabric.ends
+    for _ in range(20):
+        assert fabric.client.set("l0", tx=CUT).tx == CUT
+        one.send(frame(0, BROADCAST))
+        two.send(frame(1, BROADCAST))
+        assert one.recv(99) == frame(1, BROADCAST)
+        fabric.client.heal("l0")
+        one.send(frame(0, BROADCAST, b"healed"))
+        assert two.recv(99) == frame(0, BROADCAST, b"healed")
+    assert fabric.client.counters()["l0"].tx.dropped == {Reason.CUT: 20}
+
+
+def test_delay_and_loss_are_felt_on_real_sockets(fabric: Started) -> None:
+    one, two, _ = fabric.ends
+    fabric.client.set("l0", tx=DirectionState(delay_ms=30))
+    before = time.monotonic()
+    one.send(frame(0, BROADCAST))
+    two.recv(99)
+    assert time.monotonic() - before >= 0.030
+    fabric.client.set("l0", tx=DirectionState(loss=0.5))
+    for _ in range(200):
+        one.send(frame(0, BROADCAST))
+    Deadline.after(5).wait_for(
+        "all have been seen", lambda: fabric.client.link("l0").counters.tx.frames == 201
+    )
+    assert 50 < fabric.client.link("l0").counters.tx.dropped[Reason.LOSS] < 150
+
+
+def test_an_endpoint_that_is_not_up_costs_only_its_own_frames(fabric: Started) -> None:
+    one, two, three = fabric.ends
+    three.close()
+    for n in range(50):
+        one.send(frame(0, BROADCAST, bytes([n])))
+        assert two.recv(99) == frame(0, BROADCAST, bytes([n]))
+    refused = fabric.client.counters()["l2"].rx.dropped[Reason.UNREACHABLE]
+    assert 49 <= refused <= 50  # the kernel tells of the first only after it was sent
+    again = fabric.ends[2] = fabric.endpoint(2)
+    one.send(frame(0, BROADCAST, b"hello"))
+    assert again.recv(99) == frame(0, BROADCAST, b"hello")
+    again.send(frame(2, BROADCAST))
+    assert one.recv(99) == frame(2, BROADCAST)
+
+
+def test_a_stranger_cannot_put_frames_on_a_wire(fabric: Started) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.sendto(frame(9, BROADCAST), ("127.0.0.1", fabric.pairs[0][0]))
+    assert silent(fabric.ends[1])
+
+
+def test_a_snapshot_is_json_and_comes_back(fabric: Started) -> None:
+    slow = DirectionState(delay_ms=20, loss=0.01)
+    fabric.client.set("l1", tx=slow, rx=CUT)
+    snapshot = json.loads(json.dumps(fabric.client.snapshot()))
+    fabric.client.heal()
+    fabric.client.reseed(99)
+    assert fabric.client.link("l1").tx == CLEAR
+    fabric.client.load(snapshot)
+    assert (fabric.client.link("l1").tx, fabric.client.link("l1").rx) == (slow, CUT)
+    assert fabric.client.snapshot() == snapshot
+    with pytest.raises(InputError, match="no snapshot"):
+        fabric.client.load({"seed": 1})
+
+
+def test_a_capture_is_complete_when_stop_returns(fabric: Started, tmp_path: Path) -> None:
+    fabric.client.capture_start("l0", tmp_path / "l0.pcapng")
+    assert fabric.client.link("l0").capture == tmp_path / "l0.pcapng"
+    fabric.ends[0].send(frame(0, BROADCAST, b"captured"))
+    fabric.ends[1].recv(99)
+    path = fabric.client.capture_stop("l0")
+    assert b"captured" in path.read_bytes()
+
+
+def test_errors_come_back_as_messages(fabric: Started) -> None:
+    with pytest.raises(InputError, match="Known are: l0, l1, l2"):
+        fabric.client.set("nope", tx=CUT)
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(str(fabric.client.socket_path))
+        answers = raw.makefile("rb")
+        for request, words in (
+            (b"rubbish", "Invalid JSON"),
+            (b'{"op": "explode"}', "explode"),
+            (b'{"op": "set", "link": "l0", "tx": {"loss": 2}}', "less than or equal to 1"),
+            (b'{"op": "set", "link": "l0", "tx": {"delay_ms": -1}}', "greater than or equal"),
+        ):
+            raw.sendall(request + b"\n")
+            trouble = json.loads(answers.readline())["trouble"]
+            assert trouble["kind"] == "input"
+            assert words in trouble["message"]
+        answers.close()
+    assert fabric.client.ping().links == LINKS
+
+
+def test_many_threads_may_ask_at_once_while_frames_flow(fabric: Started) -> None:
+    wrong: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            for _ in range(30):
+                fabric.client.set("l2", rx=DirectionState(delay_ms=1))
+                fabric.client.links()
+        except Exception as trouble:  # noqa: BLE001 - told to the main thread
+            wrong.append(trouble)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(200):
+        fabric.ends[0].send(frame(0, BROADCAST, n.to_bytes(2, "big")))
+    got = [fabric.ends[1].recv(99)[14:] for _ in range(200)]
+    for thread in threads:
+        thread.join(20)
+    assert wrong == []
+    assert got == [n.to_bytes(2, "big") for n in range(200)]
+
+
+def test_it_sleeps_when_nothing_happens(fabric: Started) -> None:
+    fabric.client.set("l0", tx=DirectionState(delay_ms=5))
+    fabric.ends[0].send(frame(0, BROADCAST))
+    fabric.ends[1].recv(99)
+    stat = Path(f"/proc/{fabric.process.pid}/stat")
+
+    def ticks() -> int:
+        return sum(map(int, stat.read_text().rpartition(")")[2].split()[11:13]))
+
+    before = ticks()
+    time.sleep(0.5)
+    assert ticks() - before <= 2
+
+
+def test_ending_it_removes_the_socket(fabric: Started) -> None:
+    fabric.process.send_signal(signal.SIGTERM)
+    assert fabric.process.wait(10) == 0
+    assert not fabric.client.socket_path.exists()
+    with pytest.raises(LabError, match="no fabric answers"):
+        fabric.client.links()
+    with pytest.raises(DeadlineExceeded, match="no fabric answers"):
+        fabric.client.wait_ready(Deadline.after(0.1))
+
+
+def test_a_killed_fabric_leaves_nothing_in_the_way_of_the_next(fabric: Started) -> None:
+    fabric.process.kill()
+    fabric.process.wait(10)
+    assert fabric.client.socket_path.exists()
+    if fabric.process.stderr:
+        fabric.process.stderr.close()
+    fabric.process = fabric.start()
+    assert fabric.client.wait_ready(Deadline.after(20)).pid == fabric.process.pid
+
+
+def test_a_busy_port_is_named_with_what_to_do(fabric: Started) -> None:
+    other = subprocess.run(
+        command(fabric.config, fabric.folder / "other"),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert other.returncode == 3
+    port = fabric.pairs[0][0]
+    assert f"UDP port {port} on 127.0.0.1" in other.stderr
+    assert f"ss -ulpn sport = :{port}" in other.stderr
+    assert "Traceback" not in other.stderr
+    assert not (fabric.folder / "other").exists()
+
+
+def test_a_second_fabric_does_not_take_the_socket_of_the_first(
+    fabric: Started, tmp_path: Path
+) -> None:
+    config = tmp_path / "none.json"
+    config.write_text('{"networks": [], "links": []}')
+    other = subprocess.run(
+        command(config, fabric.client.socket_path),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert other.returncode == 3
+    assert "another fabric listens" in other.stderr
+    assert fabric.client.ping().pid == fabric.process.pid
+
+
+def test_a_wrong_configuration_ends_it_with_code_2(tmp_path: Path) -> None:
+    config = tmp_path / "fabric.json"
+    config.write_text("{}")
+    done = subprocess.run(
+        command(config, tmp_path / "control"),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 2
+    assert f"{config}: networks: Field required" in done.stderr
