@@ -9,7 +9,7 @@ import subprocess
 MIRROR_VARIABLE = "LAB_DEBIAN_MIRROR"
 """Environment variable that overrides every other source of packages (a snapshot, say)."""
 
-RETRIES = 4
+RETRIES = 3
 
 _SETTING = re.compile(r'(Acquire::\S+) "(.*)";')
 _WANTED = re.compile(

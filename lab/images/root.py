@@ -46,7 +46,7 @@ _VERSIONS = {
     "runsc": "runsc",
     "debian": "base-files",
 }
-_ATTEMPTS = 3
+_ATTEMPTS = 2
 _RETRY_SECONDS = 5.0
 _MIRROR_TROUBLE = re.compile(
     r"(Failed to fetch|Temporary failure|Could not (connect|resolve)|Connection (timed out|failed)"

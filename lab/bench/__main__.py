@@ -1,0 +1,39 @@
+"""`python -m lab.bench`: measures the lab itself and writes docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from lab.bench import fabric, lifecycle
+from lab.bench.page import performance_page
+from lab.cli.progress import showing_steps
+from lab.errors import EdgeLabError
+from lab.topology import load_topology
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m lab.bench", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("docs/performance.md"))
+    parser.add_argument("--topology", type=Path, default=Path("labs/default.yaml"))
+    parser.add_argument("--rounds", type=int, default=3, help="of the fabric's benchmark")
+    arguments = parser.parse_args()
+    console = Console(stderr=True)
+    machine = fabric.machine()
+    try:
+        figures = fabric.measure(arguments.rounds, console.print)
+        with showing_steps(console):
+            times = lifecycle.measure(load_topology(arguments.topology))
+    except EdgeLabError as trouble:
+        console.print(str(trouble), style="red", markup=False)
+        return trouble.exit_code
+    arguments.output.write_text(performance_page(machine, [times], figures), encoding="utf-8")
+    console.print(f"wrote {arguments.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""How long a lab takes to come up, to be saved and put back, and to go down.
+
+Absolute times hold for the machine that they are shown with, so they are recorded, never
+asserted.  Artifacts and images are built beforehand: what a cold start costs without them
+is another question, answered by the state of the cache that it found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.checkpoint import CheckpointStore
+from lab.deadline import Deadline
+from lab.lifecycle import UpOptions, bring_up, take_down
+from lab.topology import Topology
+
+SAVE_LIMIT = 1800.0
+
+
+@dataclass
+class Times:
+    """Seconds of each stage; `stages` in the order that they were run in."""
+
+    topology: str
+    stack: str = ""
+    accelerator: str = ""
+    stages: dict[str, float] = field(default_factory=dict)
+    boots: dict[str, float] = field(default_factory=dict)
+    """By node, from power-on to SSH."""
+    checkpoint_mib: int = 0
+    reboots: int = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.stages[name] = round(time.monotonic() - started, 1)
+
+
+def measure(topology: Topology) -> Times:
+    """Cold start, save, down, start from the checkpoint, restore in place, down."""
+    times = Times(topology.name)
+    take_down(topology.name)
+    with times.stage("cold start to ready"):
+        lab = bring_up(topology, UpOptions(cold=True, save=False))
+    try:
+        times.stack = lab.stack_name
+        times.accelerator = ", ".join(sorted(set(lab.state.accelerator.values())))
+        for name, machine in lab.machines.items():
+            times.boots[name] = round(machine.record.ssh_seconds or 0.0, 1)
+            times.reboots += machine.reboots
+        with times.stage("save, and ready again"):
+            key = lab.save(Deadline.after(SAVE_LIMIT))
+        found = CheckpointStore().find(key)
+        times.checkpoint_mib = _mib(found.path) if found else 0
+        with times.stage("down"):
+            take_down(topology.name)
+        with times.stage("start from the checkpoint to ready"):
+            lab = bring_up(topology)
+        with times.stage("restore in place, and ready again"):
+            lab.restore(Deadline.after(SAVE_LIMIT))
+    finally:
+        with times.stage("down, after a restore"):
+            take_down(topology.name)
+    return times
+
+
+def _mib(folder: Path) -> int:
+    """What the files of `folder` really take on the disk."""
+    blocks = sum(each.stat().st_blocks for each in folder.rglob("*") if each.is_file())
+    return blocks * 512 // (1024 * 1024)

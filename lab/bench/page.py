@@ -1,0 +1,73 @@
+"""The performance page: what was measured, on what, as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from lab.bench.fabric import Figure
+from lab.bench.lifecycle import Times
+
+_HEAD = """\
+# Performance
+
+Written by `make bench`. Absolute times hold for the machine below and its load at that time; ratios
+were measured side by side in one run. Nothing here is asserted by a test.
+"""
+
+
+def performance_page(
+    machine: Mapping[str, object], times: Sequence[Times], figures: Sequence[Figure]
+) -> str:
+    """The whole of docs/performance.md."""
+    parts = [_HEAD, _machine(machine)]
+    parts += [_lifecycle(each) for each in times]
+    if figures:
+        parts.append(_fabric(figures))
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def _machine(machine: Mapping[str, object]) -> str:
+    rows = [(key, value) for key, value in machine.items()]
+    return _table(("machine", ""), [("measured", f"{datetime.now(UTC):%Y-%m-%d}"), *rows])
+
+
+def _lifecycle(times: Times) -> str:
+    rows = [(stage, f"{seconds:g}") for stage, seconds in times.stages.items()]
+    boots = ", ".join(f"{node} {seconds:g} s" for node, seconds in times.boots.items())
+    return (
+        f"\n## Up and down: `{times.topology}`, {times.stack}, {times.accelerator}\n\n"
+        "Artifacts and images were in the cache.\n\n"
+        + _table(("stage", "seconds"), rows)
+        + f"\nPower-on to SSH in the cold start, all at once: {boots}. "
+        f"Boots made once more: {times.reboots}. The checkpoint takes {times.checkpoint_mib} MiB.\n"
+    )
+
+
+def _fabric(figures: Sequence[Figure]) -> str:
+    rows: list[tuple[object, ...]] = []
+    for what in dict.fromkeys(figure.what for figure in figures):
+        same = [figure for figure in figures if figure.what == what]
+        ours = same[0]
+        for figure in same:
+            ratio = "" if figure is ours else _ratio(ours, figure)
+            spread = f"{min(figure.values):,.0f} to {max(figure.values):,.0f}"
+            shown = f"{figure.median:,.0f} {figure.unit}"
+            rows.append((what if figure is ours else "", figure.contender, shown, spread, ratio))
+    return (
+        "\n## Fabric beside VDE\n\n"
+        "The same frames, turn about, in one run; medians. How: the docstring of "
+        "`lab/bench/fabric.py`.\n\n"
+        + _table(("what", "contender", "median", "range", "fabric / contender"), rows)
+    )
+
+
+def _ratio(ours: Figure, other: Figure) -> str:
+    below = statistics.median(other.values)
+    return f"{ours.median / below:.2f}" if below else "∞"
