@@ -22,6 +22,8 @@ class Fatal(StrEnum):
     """The kernel died: this includes an oops, which the lab's kernels turn into a panic."""
     OUT_OF_MEMORY = "out of memory"
     FAILED_UNIT = "failed unit"
+    SILENT = "silence"
+    """The kernel has not printed its first line in time: the firmware hangs."""
 
 
 @dataclass(frozen=True)

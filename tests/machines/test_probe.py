@@ -152,4 +152,4 @@ def test_a_fast_host_does_not_get_less() -> None:
 
 
 def test_the_slowest_node_sets_the_factor_of_a_lab() -> None:
-    assert measured_factor([(Arch.X86_64, 22.8), (Arch.AARCH64, 96.6)]) == pytest.approx(3.0)
+    assert measured_factor([(Arch.X86_64, 13.0), (Arch.AARCH64, 96.6)]) == pytest.approx(3.0)

@@ -1,0 +1,137 @@
+"""What a machine makes of its console and its guest's answers; the machine itself is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.home import RunDir
+from lab.machines import CommandResult, Fatal, GuestSpec, Machine, MachineDied
+from lab.machines import machine as module
+
+MakeSpec = Callable[..., GuestSpec]
+
+PANIC = "[    1.0] Kernel panic - not syncing: Attempted to kill init!\n"
+FIRST = "[    0.0] Linux version 6.12\n"
+
+
+class Guest:
+    """Plays the guest: `boots` are what its console shows at each boot, `answers` its SSH."""
+
+    def __init__(self, machine: Machine, boots: list[str]) -> None:
+        self.machine = machine
+        self.boots = boots
+        self.resets = 0
+        self.answers: dict[str, str] = {"systemctl is-system-running": "running"}
+
+    def boot(self) -> None:
+        self.machine.expect_boot()
+        self.machine.console.path.open("a").write(self.boots.pop(0))
+
+    def reset(self) -> None:
+        self.resets += 1
+        self.boot()
+
+    def up(self) -> bool:
+        text = self.machine.console.text(self.machine._boot_mark)
+        return "Linux version" in text and "panic" not in text
+
+    def run(self, command: str, *_: Any, **__: Any) -> Any:
+        return CommandResult(command, 0, self.answers.get(command, ""), "")
+
+
+@pytest.fixture
+def guest(make_spec: MakeSpec, run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Guest:
+    daemon: Any = None
+    machine = Machine(make_spec(), run, daemon)
+    player = Guest(machine, [])
+    monkeypatch.setattr(Machine, "is_on", property(lambda _: True))
+    monkeypatch.setattr(machine, "reset", player.reset)
+    monkeypatch.setattr(machine, "run", player.run)
+    monkeypatch.setattr(machine._ssh, "answers", player.up)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(module, "speed_factor", lambda: 1.0)
+    return player
+
+
+def test_a_good_boot_is_remembered_by_whoever_comes_later(
+    guest: Guest, make_spec: MakeSpec, run: RunDir
+) -> None:
+    guest.boots = [FIRST]
+    guest.boot()
+    guest.machine.boot_with_retry(Deadline.after(5))
+    later = Machine(make_spec(), run, guest.machine.daemon)
+    assert later.boot_seconds is not None
+    assert later.reboots == 0
+
+
+@pytest.mark.parametrize("first", [FIRST + PANIC, "OpenSBI v1.1\n"], ids=["panic", "silence"])
+def test_a_boot_that_the_emulator_spoils_is_tried_again_and_counted(
+    guest: Guest, first: str
+) -> None:
+    guest.boots = [first, FIRST]
+    guest.boot()
+    guest.machine.boot_with_retry(Deadline.after(5))
+    assert (guest.resets, guest.machine.reboots) == (1, 1)
+
+
+def test_a_second_panic_is_not_forgiven(guest: Guest) -> None:
+    guest.boots = [FIRST + PANIC, FIRST + PANIC, FIRST]
+    guest.boot()
+    with pytest.raises(MachineDied) as death:
+        guest.machine.boot_with_retry(Deadline.after(5))
+    assert death.value.fatal.kind is Fatal.PANIC
+    assert guest.resets == 1
+
+
+def test_a_failed_unit_is_not_tried_again(guest: Guest) -> None:
+    guest.boots = [FIRST + "[FAILED] Failed to start a.service.\n", FIRST]
+    guest.boot()
+    with pytest.raises(MachineDied, match=r"a\.service"):
+        guest.machine.boot_with_retry(Deadline.after(5))
+    assert guest.resets == 0
+
+
+def test_a_panic_of_an_earlier_boot_is_not_held_against_this_one(
+    guest: Guest, make_spec: MakeSpec, run: RunDir
+) -> None:
+    guest.machine.console.path.write_text(FIRST + PANIC)
+    guest.boots = [FIRST]
+    guest.boot()
+    guest.machine.wait_booted(Deadline.after(5))
+
+
+def test_a_degraded_system_is_an_error_with_the_units_that_failed(guest: Guest) -> None:
+    guest.boots = [FIRST]
+    guest.answers = {
+        "systemctl is-system-running": "degraded",
+        "systemctl --failed --plain --no-legend --no-pager": "a.service loaded failed failed A\n",
+        "journalctl --no-pager -o short-precise -n 15 -u a.service": "because",
+    }
+    guest.boot()
+    with pytest.raises(LabError, match=r"degraded: a\.service\na\.service:\nbecause"):
+        guest.machine.wait_booted(Deadline.after(5))
+    guest.machine.wait_booted(Deadline.after(5), {"a.service"})
+
+
+def test_waiting_for_a_unit_ends_when_it_has_failed(guest: Guest) -> None:
+    show = "systemctl show -p LoadState,ActiveState,SubState,Result"
+    guest.answers = {
+        f"{show} good.service": "LoadState=loaded\nActiveState=active\n",
+        f"{show} bad.service": "LoadState=loaded\nActiveState=failed\nResult=exit-code\n",
+        f"{show} no.service": "LoadState=not-found\nActiveState=inactive\n",
+    }
+    guest.machine.wait_unit("good.service", Deadline.after(5))
+    with pytest.raises(LabError, match=r"bad\.service has failed \(exit-code\)"):
+        guest.machine.wait_unit("bad.service", Deadline.after(5))
+    with pytest.raises(LabError, match=r"has no unit no\.service"):
+        guest.machine.wait_unit("no.service", Deadline.after(5))
+
+
+def test_a_carrier_can_be_switched_on_wires_only(guest: Guest) -> None:
+    with pytest.raises(LabError, match="no NIC 52:54:00:ed:ff:01 on a wire"):
+        guest.machine.set_carrier("52:54:00:ed:ff:01", False)
