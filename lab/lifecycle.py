@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +35,7 @@ from lab.sites import guest_specs, start_devices, start_fabric
 from lab.stacks import StackContext
 from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state
 from lab.step import step
-from lab.topology import Arch, Topology
+from lab.topology import Arch, Role, Topology
 
 __all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
 
@@ -185,16 +185,22 @@ def _cold(
             with step(f"boot {machine.name}", parent=starting):
                 machine.boot(deadline)
 
-        boots = [pool.submit(boot, machine) for machine in seeded]
+        boots: list[Future[None]] = []
+
+        def switch_on(role: Role) -> None:
+            boots.extend(pool.submit(boot, each) for each in seeded if each.spec.node.role is role)
 
         def watch() -> None:
             for ended in [each for each in boots if each.done()]:
                 ended.result()
 
-        # Not one after the other: a node asks for certificates while another still boots.
+        # Edge nodes come later: until there is an API server they would only ask for it in
+        # vain, and take the processor that it needs to come up.
+        switch_on(Role.SERVER)
         cluster = cluster_access(lab, watch)
         with step("control plane"):
             plan.stack.wait_control_plane(cluster, deadline)
+        switch_on(Role.EDGE)
         with step("deploy the workload"):
             lab.workload.deploy(pki, deadline)
         wait_lab_ready(lab, deadline, restored=False, watch=watch)

@@ -296,6 +296,17 @@ class Machine:
             flags,
         )
 
+    def wake_cpus(self, deadline: Deadline) -> None:
+        """Makes each CPU do something, and so set its timer anew.
+
+        QEMU 7.2 forgets the timers of riscv64 (Sstc) over a save: a CPU that was idle sleeps
+        until another one has something for it, and the kernel reports a hard lockup.
+        """
+        if self.arch is not Arch.RISCV64:
+            return
+        each = range(self.spec.node.cpus)
+        self.run("; ".join(f"taskset -c {cpu} true" for cpu in each), deadline)
+
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
         """How far the guest's clock is before the host's: the best of a few looks.
 

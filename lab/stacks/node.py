@@ -25,7 +25,7 @@ IMAGES = "edge-lab-images"
 
 def node_provision(ctx: StackContext, node: Node) -> Provision:
     """Pod network and images for `node`."""
-    return pod_network(ctx.topology, node) + images(ctx)
+    return pod_network(ctx.topology, node) + images(ctx, node)
 
 
 # -- pod network ---------------------------------------------------------------------------
@@ -98,9 +98,9 @@ def masquerade_rules(topology: Topology, node: Node) -> str:
 # -- images --------------------------------------------------------------------------------
 
 
-def images(ctx: StackContext) -> Provision:
+def images(ctx: StackContext, node: Node) -> Provision:
     """The workload archive. The root image's own unit `IMAGES` imports it: no node pulls."""
-    path = ctx.workload.path
+    path = ctx.workload.archives[node.arch]
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     payload = PayloadFile("images/workload.tar", path, digest, executable=False)

@@ -157,6 +157,22 @@ def test_a_layer_holds_the_binary_of_its_own_architecture(tmp_path: Path) -> Non
         assert {member.mtime for member in shell.getmembers()} == {0}
 
 
+def test_a_node_imports_the_same_image_without_what_others_run(tmp_path: Path) -> None:
+    image = build(tmp_path, *Arch)
+    whole = Layout(image.path)
+    part = Layout(image.archives[Arch.AARCH64])
+    assert part.files["index.json"] == whole.files["index.json"]
+    for reference in (WORKLOAD, PAUSE):
+        for descriptor in json.loads(part.blob(part.index_of(reference)))["manifests"]:
+            name = f"blobs/sha256/{descriptor['digest'].removeprefix('sha256:')}"
+            if descriptor["platform"]["architecture"] != "arm64":
+                assert name not in part.files
+                continue
+            manifest = json.loads(part.blob(descriptor))
+            for each in (manifest["config"], *manifest["layers"]):
+                part.blob(each)
+
+
 def test_equal_binaries_make_an_equal_archive(tmp_path: Path) -> None:
     first = build(tmp_path, *Arch)
     content = first.path.read_bytes()

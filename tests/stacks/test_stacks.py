@@ -48,7 +48,7 @@ DEFAULT = Path(__file__).parents[2] / "labs" / "default.yaml"
 class FakeImage:
     """As much of an OciImage as a stack looks at."""
 
-    path: Path
+    archives: dict[Arch, Path]
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def pki(topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> Pki:
 def workload(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("image") / "workload.tar"
     path.write_bytes(b"not really an archive")
-    return FakeImage(path)
+    return FakeImage(dict.fromkeys(Arch, path))
 
 
 ContextFor = Callable[[Stack], StackContext]
