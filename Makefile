@@ -16,7 +16,7 @@ help: ## List these commands
 
 setup: $(VENV_STAMP) ## Install the host packages (apt, as root) and the Python environment
 
-$(HOST_STAMP): images/install-host-packages.sh
+$(HOST_STAMP): images/install-host-packages.sh images/host-packages.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "edge-lab needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
 	  echo "Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }

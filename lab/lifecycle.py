@@ -201,9 +201,12 @@ def _cold(
         with step("control plane"):
             plan.stack.wait_control_plane(cluster, deadline)
         switch_on(Role.EDGE)
-        with step("deploy the workload"):
+        with step(f"stack {lab.stack_name}"):
+            plan.stack.wait_ready(cluster, deadline)
+        # Not sooner: pods that are bound to a node which does not exist are collected as garbage.
+        with step("workload"):
             lab.workload.deploy(pki, deadline)
-        wait_lab_ready(lab, deadline, restored=False, watch=watch)
+            lab.workload.wait_ready(deadline)
         for each in boots:
             each.result()
     return lab
@@ -234,7 +237,7 @@ def _from_checkpoint(
     restore_devices(lab, checkpoint)
     start_devices(run, state, deadline)
     restore_machines(lab, checkpoint, deadline)
-    wait_lab_ready(lab, deadline, restored=True)
+    wait_lab_ready(lab, deadline)
     return _finished(lab, _StopWatch(), restored=True)
 
 

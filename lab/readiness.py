@@ -1,4 +1,4 @@
-"""When a lab counts as up: the same whether it was booted or restored."""
+"""When a lab counts as up: what is watched meanwhile, and what a restored lab waits for."""
 
 from __future__ import annotations
 
@@ -31,12 +31,9 @@ def panic_watch(lab: Lab) -> Callable[[], None]:
     return watch
 
 
-def wait_lab_ready(
-    lab: Lab, deadline: Deadline, *, restored: bool, watch: Callable[[], None] | None = None
-) -> None:
-    """Until the stack is ready and the workload's pods run. `watch` as in `cluster_access`."""
-    cluster = cluster_access(lab, watch)
+def wait_lab_ready(lab: Lab, deadline: Deadline) -> None:
+    """Until a lab that was restored is as ready as it was when it had been booted."""
     with step(f"stack {lab.stack_name}"):
-        lab.stack.wait_ready(cluster, deadline, restored=restored)
+        lab.stack.wait_ready(cluster_access(lab), deadline, restored=True)
     with step("workload"):
         lab.workload.wait_ready(deadline)

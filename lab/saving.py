@@ -72,7 +72,7 @@ def go_back(lab: Lab, deadline: Deadline) -> None:
         restore_devices(lab, checkpoint)
         start_devices(lab.run, lab.state, deadline)
         restore_machines(lab, checkpoint, deadline)
-        wait_lab_ready(lab, deadline, restored=True)
+        wait_lab_ready(lab, deadline)
 
 
 def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
