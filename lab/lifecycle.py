@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,7 +28,7 @@ from lab.machines.accelerator import Accelerator
 from lab.pki import Pki
 from lab.plan import Plan, make_plan
 from lab.ports import choose_ports, require_free
-from lab.process import end_processes
+from lab.process import end_processes, lock_holder
 from lab.readiness import cluster_access, wait_lab_ready
 from lab.retention import keep_evidence
 from lab.running import Lab, attach, make_lab
@@ -46,7 +48,7 @@ START_SECONDS = 900.0
 """Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
 
 DOWN_SECONDS = 30.0
-LOCK_SECONDS = 5.0
+LOCK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -353,15 +355,19 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
     ended = 0
     deadline = deadline or Deadline.after(DOWN_SECONDS)
     # Whoever is still bringing it up holds the lock: that process is ended first.
-    while True:
+    for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         try:
             with _alone(run):
                 cleared = _clear(run, deadline)
                 run.lock.unlink(missing_ok=True)
                 return TakenDown(ended + cleared.processes, cleared.evidence)
         except _Busy:
-            ended += len(end_processes(run.path, deadline))
-            deadline.check(f"take down lab {name}")
+            holder = lock_holder(run.lock)
+            if holder is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(holder, sign)
+                    ended += 1
+    raise LabError(f"lab {name!r} cannot be taken down: {run.lock} stays locked")
 
 
 def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:

@@ -97,6 +97,21 @@ def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[
     return found
 
 
+def lock_holder(lock: Path) -> int | None:
+    """The process that holds an flock(2) on `lock`, as the kernel knows it; None if none does."""
+    try:
+        inode = lock.stat().st_ino
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        return None
+    for line in locks.splitlines():
+        # 1: FLOCK  ADVISORY  WRITE 1234 fd:01:56789 0 EOF; "->" marks one that only waits.
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
+            return int(words[4])
+    return None
+
+
 def last_line(log: Path) -> str:
     """The last line that a process has written to its log."""
     try:
