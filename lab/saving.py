@@ -96,9 +96,4 @@ def restore_machines(lab: Lab, checkpoint: Checkpoint, deadline: Deadline) -> No
         for machine in lab.machines.values():
             machine.resume()
     with step("clocks"):
-        lab.on_all(lambda machine: _awake(machine, deadline))
-
-
-def _awake(machine: Machine, deadline: Deadline) -> None:
-    machine.wake_cpus(deadline)
-    machine.set_clock(deadline)
+        lab.on_all(lambda machine: machine.set_clock(deadline))

@@ -48,6 +48,8 @@ class DomainFiles:
     """What the guest prints on its serial port is appended here."""
     console_socket: Path
     """Unix socket on which one person at a time may talk to the serial port."""
+    debugger: Path
+    """Unix socket of QEMU's debugger port; riscv64 only (riscv_timers.py)."""
 
 
 def kernel_command_line(arch: Arch) -> str:
@@ -99,7 +101,7 @@ def domain_xml(
     _text(domain, "on_reboot", "restart")
     _text(domain, "on_crash", "destroy")
     _devices(domain, spec, files, emulator)
-    _command_line(domain, spec, run)
+    _command_line(domain, spec, files, run, accelerator)
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
 
@@ -128,7 +130,7 @@ def _processor(domain: ET.Element, arch: Arch, accelerator: str) -> None:
         # The maximum has pointer authentication, which costs 48 s before user space.
         cpu = ET.SubElement(domain, "cpu", {"mode": "custom", "match": "exact", "check": "none"})
         _text(cpu, "model", "cortex-a72", fallback="forbid")
-    # riscv64: rv64 is what QEMU takes by itself, and libvirt 9.0 knows no names of such CPUs.
+    # riscv64: see _command_line, since libvirt 9.0 knows no names of such CPUs.
 
 
 def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: str) -> None:
@@ -187,19 +189,27 @@ def wire_xml(nic: WireNic, index: int, *, carrier: bool) -> str:
     return ET.tostring(wire, encoding="unicode")
 
 
-def _command_line(domain: ET.Element, spec: GuestSpec, run: Path) -> None:
+def _command_line(
+    domain: ET.Element, spec: GuestSpec, files: DomainFiles, run: Path, accelerator: str
+) -> None:
     """What libvirt has no words for: the management NIC with its ports, and the mark."""
     forwards = "".join(
         f",hostfwd=tcp:127.0.0.1:{each.host_port}-{MANAGEMENT_ADDRESS.ip}:{each.guest_port}"
         for each in spec.forwards
     )
-    arguments = (
+    arguments = [
         "-netdev",
         f"user,id=mgmt,restrict=on,ipv6=off,net={MANAGEMENT_ADDRESS.network}{forwards}",
         "-device",
         f"virtio-net-pci,netdev=mgmt,id=mgmt,mac={MANAGEMENT_MAC},bus=pcie.0,"
         f"addr={_SLOT_MANAGEMENT:#x},romfile=",
-    )
+    ]
+    if spec.arch is Arch.RISCV64 and accelerator == "tcg":
+        # With timers by way of the firmware a restored machine can be wound up again.
+        arguments += ["-cpu", "rv64,sstc=off"]
+        # A comma in a path is written twice.
+        socket = str(files.debugger).replace(",", ",,")
+        arguments += ["-gdb", f"unix:{socket},server=on,wait=off"]
     command_line = ET.SubElement(domain, f"{{{QEMU_NAMESPACE}}}commandline")
     for argument in arguments:
         ET.SubElement(command_line, f"{{{QEMU_NAMESPACE}}}arg", {"value": argument})

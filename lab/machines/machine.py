@@ -22,6 +22,7 @@ from lab.machines.disk import create_overlay
 from lab.machines.domain import DomainFiles, domain_xml, wire_xml
 from lab.machines.guest import GuestSpec
 from lab.machines.keys import LabKeys
+from lab.machines.riscv_timers import rearm_timers
 from lab.machines.seed import guest_seed
 from lab.machines.speed import speed_factor
 from lab.machines.ssh import CommandResult, SshClient, Unreachable
@@ -113,6 +114,7 @@ class Machine:
             seed=self.run_dir.disks / f"{self.name}.seed.tar",
             console=self.run_dir.consoles / f"{self.name}.log",
             console_socket=self.run_dir.consoles / f"{self.name}.sock",
+            debugger=self.run_dir.consoles / f"{self.name}.gdb",
         )
 
     @property
@@ -181,7 +183,8 @@ class Machine:
 
     def _before_power(self) -> None:
         self.run_dir.consoles.mkdir(parents=True, exist_ok=True)
-        self.files.console_socket.unlink(missing_ok=True)
+        for stale in (self.files.console_socket, self.files.debugger):
+            stale.unlink(missing_ok=True)
         self.expect_boot()
 
     def power_off(self) -> None:
@@ -287,25 +290,17 @@ class Machine:
         """
         self._before_power()
         self._powered_on = None  # It goes on, it does not boot.
-        flags = libvirt.VIR_DOMAIN_SAVE_PAUSED if paused else libvirt.VIR_DOMAIN_SAVE_RUNNING
         _libvirt(
             f"cannot restore {self.name}",
             self.daemon.connection.restoreFlags,
             str(path),
             self.xml(),
-            flags,
+            libvirt.VIR_DOMAIN_SAVE_PAUSED,
         )
-
-    def wake_cpus(self, deadline: Deadline) -> None:
-        """Makes each CPU do something, and so set its timer anew.
-
-        QEMU 7.2 forgets the timers of riscv64 (Sstc) over a save: a CPU that was idle sleeps
-        until another one has something for it, and the kernel reports a hard lockup.
-        """
-        if self.arch is not Arch.RISCV64:
-            return
-        each = range(self.spec.node.cpus)
-        self.run("; ".join(f"taskset -c {cpu} true" for cpu in each), deadline)
+        if self.arch is Arch.RISCV64 and self.accelerator == "tcg":
+            rearm_timers(self.files.debugger, self.spec.node.cpus)
+        if not paused:
+            self.resume()
 
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
         """How far the guest's clock is before the host's: the best of a few looks.
