@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,13 @@ LABS = Path(__file__).resolve().parent.parent / "labs"
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for each test. Its path is short: sockets live below it."""
-    cache = tmp_path_factory.mktemp("c")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    monkeypatch.delenv("EDGE_LAB", raising=False)
-    monkeypatch.delenv("LAB_MIRROR", raising=False)
-    return cache
+def own_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache for each test. Its path is short, since sockets live below it."""
+    with tempfile.TemporaryDirectory(prefix="el") as cache:
+        monkeypatch.setenv("XDG_CACHE_HOME", cache)
+        monkeypatch.delenv("EDGE_LAB", raising=False)
+        monkeypatch.delenv("LAB_MIRROR", raising=False)
+        yield Path(cache)
 
 
 @pytest.fixture(scope="session")
