@@ -37,6 +37,7 @@ def xml_of(spec: GuestSpec, accelerator: str = "tcg", run: Path = Path("/run/lab
         seed=run / "disks" / f"{spec.name}.seed.tar",
         console=run / "consoles" / f"{spec.name}.log",
         console_socket=run / "consoles" / f"{spec.name}.sock",
+        debugger=run / "consoles" / f"{spec.name}.gdb",
     )
     kind = "kvm" if accelerator == "kvm" else "tcg"
     return domain_xml(spec, files, run, kind, f"/usr/bin/{EMULATORS[spec.arch]}")  # type: ignore[arg-type]
@@ -55,6 +56,13 @@ def test_each_architecture_has_the_domain_that_is_on_record(name: str, make_spec
 def test_an_arm_guest_never_gets_the_maximum_cpu(make_spec: MakeSpec) -> None:
     domain = ET.fromstring(xml_of(make_spec("edge-arm")))
     assert domain.findtext("cpu/model") == "cortex-a72"
+
+
+def test_a_riscv_guest_has_timers_that_can_be_wound_up_after_a_restore(make_spec: MakeSpec) -> None:
+    found = arguments(ET.fromstring(xml_of(make_spec("edge-riscv"), run=Path("/a,b"))))
+    assert found[found.index("-cpu") + 1] == "rv64,sstc=off"
+    assert found[found.index("-gdb") + 1].startswith("unix:/a,,b/consoles/edge-riscv.gdb,server=on")
+    assert "-gdb" not in arguments(ET.fromstring(xml_of(make_spec("server"))))
 
 
 def test_hardware_acceleration_passes_the_host_cpu_through(make_spec: MakeSpec) -> None:
