@@ -29,10 +29,10 @@ from lab.pki import Pki
 from lab.plan import Plan, make_plan
 from lab.ports import choose_ports, require_free
 from lab.process import end_processes, lock_holder
-from lab.readiness import cluster_access, wait_lab_ready
+from lab.readiness import cluster_access
 from lab.retention import keep_evidence
 from lab.running import Lab, attach, make_lab
-from lab.saving import restore_devices, restore_machines, save_checkpoint
+from lab.saving import go_on, restore_devices, restore_machines, save_checkpoint
 from lab.sites import guest_specs, start_devices, start_fabric
 from lab.stacks import StackContext
 from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state
@@ -239,7 +239,7 @@ def _from_checkpoint(
     restore_devices(lab, checkpoint)
     start_devices(run, state, deadline)
     restore_machines(lab, checkpoint, deadline)
-    wait_lab_ready(lab, deadline)
+    go_on(lab, deadline)
     return _finished(lab, _StopWatch(), restored=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,14 +196,6 @@ class Lab:
         from lab.saving import go_back
 
         go_back(self, deadline)
-
-    # -- all machines at once ------------------------------------------------------------
-
-    def on_all(self, action: Any) -> None:
-        """Calls `action(machine)` for all machines at the same time; the first error counts."""
-        with ThreadPoolExecutor(len(self.machines)) as pool:
-            for done in [pool.submit(action, each) for each in self.machines.values()]:
-                done.result()
 
 
 def describe_wire(wire: WireStatus) -> tuple[str, str]:

@@ -72,7 +72,7 @@ def go_back(lab: Lab, deadline: Deadline) -> None:
         restore_devices(lab, checkpoint)
         start_devices(lab.run, lab.state, deadline)
         restore_machines(lab, checkpoint, deadline)
-        wait_lab_ready(lab, deadline)
+        go_on(lab, deadline)
 
 
 def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
@@ -82,7 +82,7 @@ def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
 
 
 def restore_machines(lab: Lab, checkpoint: Checkpoint, deadline: Deadline) -> None:
-    """Brings all machines back from `checkpoint`, lets them go on together, sets their clocks."""
+    """Brings all machines back from `checkpoint`; they are paused then."""
     with step("machines") as restoring, ThreadPoolExecutor(len(lab.machines)) as pool:
 
         def load(machine: Machine) -> None:
@@ -93,7 +93,15 @@ def restore_machines(lab: Lab, checkpoint: Checkpoint, deadline: Deadline) -> No
 
         for done in [pool.submit(load, machine) for machine in lab.machines.values()]:
             done.result()
-        for machine in lab.machines.values():
-            machine.resume()
-    with step("clocks"):
-        lab.on_all(lambda machine: machine.set_clock(deadline))
+
+
+def go_on(lab: Lab, deadline: Deadline) -> None:
+    """Lets restored machines go on together, sets their clocks, waits until all is ready."""
+    for machine in lab.machines.values():
+        machine.resume()
+    # At the same time: a first connection to an emulated machine takes its seconds.
+    with ThreadPoolExecutor(len(lab.machines)) as pool:
+        clocks = [pool.submit(machine.set_clock, deadline) for machine in lab.machines.values()]
+        wait_lab_ready(lab, deadline)
+        for clock in clocks:
+            clock.result()
