@@ -57,8 +57,8 @@ schema: setup ## Write labs/schema.json anew, for editors
 	@mkdir -p build
 	$(BIN)/lab schema > build/schema.json && mv build/schema.json labs/schema.json
 
-bench: setup ## Measure the lab itself; docs/performance.md says how to read it
-	$(BIN)/python -m lab.bench.fabric
+bench: setup ## Measure the lab itself and write docs/performance.md (a quarter of an hour)
+	$(BIN)/python -m lab.bench
 
 report: setup ## Write the Allure page of the last run to build/report (needs Node.js 20.19)
 	$(BIN)/python -m lab.report $(RESULTS) build/report
