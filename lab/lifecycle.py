@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,21 +21,29 @@ from lab.deadline import Deadline
 from lab.errors import InputError, LabError
 from lab.home import RunDir, cache_home
 from lab.images import build_payload_disk
-from lab.machines import LibvirtDaemon, Machine, probe_accelerator, speed_factor, write_ssh_config
+from lab.machines import (
+    LibvirtDaemon,
+    Machine,
+    host_arch,
+    probe_accelerator,
+    speed_factor,
+    write_ssh_config,
+)
 from lab.machines.accelerator import Accelerator
 from lab.pki import Pki
 from lab.plan import Plan, make_plan
 from lab.ports import choose_ports, require_free
 from lab.process import end_processes, lock_holder
+from lab.provision import Provision
 from lab.readiness import cluster_access
 from lab.retention import keep_evidence
 from lab.running import Lab, attach, make_lab
 from lab.saving import go_on, restore_devices, restore_machines, save_checkpoint
-from lab.sites import guest_specs, start_devices, start_fabric
+from lab.sites import start_devices, start_fabric
 from lab.stacks import StackContext
-from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state
+from lab.state import Condition, LabState, Ports, WirePorts, known_labs, load_state, read_state
 from lab.step import step
-from lab.topology import Arch, Role, Topology
+from lab.topology import Role, Topology
 
 __all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
 
@@ -98,22 +104,16 @@ def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
             require_free(options.api_port, "the API server")
         with step(f"lab {topology.name}"):
             factor = speed_factor()
-            clock = _StopWatch()
-            with clock.stage("build"):
-                plan = make_plan(topology, options.stack, Deadline.after(BUILD_SECONDS * factor))
-            accelerator = probe_accelerator(plan.images.get(_host_image(plan)))
+            plan = make_plan(topology, options.stack, Deadline.after(BUILD_SECONDS * factor))
+            host = host_arch()
+            accelerator = probe_accelerator(plan.images.get(host) if host else None)
             try:
-                return _start(run, plan, accelerator, options, clock, factor)
+                return _start(run, plan, accelerator, options, factor)
             except BaseException as trouble:
                 evidence = _clear(run).evidence
                 if isinstance(trouble, LabError) and evidence and not trouble.remedy:
                     trouble.remedy = f"Logs and consoles are kept in {evidence}."
                 raise
-
-
-def _host_image(plan: Plan) -> Arch:
-    machine = platform.machine()
-    return Arch(machine) if machine in set(Arch) else plan.topology.server.arch
 
 
 def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -> None:
@@ -130,30 +130,22 @@ def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -
 
 
 def _start(
-    run: RunDir,
-    plan: Plan,
-    accelerator: Accelerator,
-    options: UpOptions,
-    clock: _StopWatch,
-    factor: float,
+    run: RunDir, plan: Plan, accelerator: Accelerator, options: UpOptions, factor: float
 ) -> Lab:
     """From a plan to a lab that is ready: from a checkpoint if one fits, else cold."""
     key = plan.digest(_emulator_version(), accelerator.name, guest_code_digest())
     checkpoint = None if options.cold else CheckpointStore().find(key)
     if checkpoint is not None:
         try:
-            with clock.stage("restore"):
-                return _from_checkpoint(run, plan, accelerator, options, checkpoint, factor)
+            return _from_checkpoint(run, plan, accelerator, options, checkpoint, factor)
         except LabError as trouble:
             with step(f"checkpoint {key[:12]} does not come back ({trouble.message}): cold start"):
                 _clear(run)
                 CheckpointStore().remove(key)
-    with clock.stage("start"):
-        lab = _cold(run, plan, accelerator, options, key, factor)
+    lab = _cold(run, plan, accelerator, options, key, factor)
     if options.save:
-        with clock.stage("save"):
-            save_checkpoint(lab, Deadline.after(START_SECONDS * factor))
-    return _finished(lab, clock, restored=False)
+        save_checkpoint(lab, Deadline.after(START_SECONDS * factor))
+    return _finished(lab, restored=False)
 
 
 def _cold(
@@ -175,13 +167,9 @@ def _cold(
     _write_kubeconfig(run, plan, context)
     start_fabric(run, state, deadline)
     start_devices(run, state, deadline)
-    specs = guest_specs(state, provisions)
-    write_ssh_config(run, specs)
-    with step("libvirt"):
-        daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
-    lab = make_lab(run, state, daemon)
-    seeded = [Machine(spec, run, daemon, accelerator.of(spec.arch)) for spec in specs]
-    with step("machines and stack") as starting, ThreadPoolExecutor(len(specs)) as pool:
+    lab = _open(run, state, accelerator, deadline, provisions)
+    machines = lab.machines.values()
+    with step("machines and stack") as starting, ThreadPoolExecutor(len(machines)) as pool:
 
         def boot(machine: Machine) -> None:
             with step(f"boot {machine.name}", parent=starting):
@@ -190,7 +178,9 @@ def _cold(
         boots: list[Future[None]] = []
 
         def switch_on(role: Role) -> None:
-            boots.extend(pool.submit(boot, each) for each in seeded if each.spec.node.role is role)
+            boots.extend(
+                pool.submit(boot, each) for each in machines if each.spec.node.role is role
+            )
 
         def watch() -> None:
             for ended in [each for each in boots if each.done()]:
@@ -226,34 +216,38 @@ def _from_checkpoint(
     run.make()
     shutil.copytree(checkpoint.keys, run.keys, dirs_exist_ok=True)
     ports = _choose_ports(plan.topology, options)
-    saved = LabState.model_validate_json(checkpoint.state.read_text(encoding="utf-8"))
-    state = _state(plan, accelerator, ports, saved.payloads, checkpoint.key)
+    payloads = load_state(checkpoint.state).payloads
+    state = _state(plan, accelerator, ports, payloads, checkpoint.key)
     state.write(run)
     _write_kubeconfig(run, plan, _context(plan, Pki.load(run.keys), ports))
     fabric = start_fabric(run, state, deadline)
     fabric.load(json.loads(checkpoint.fabric.read_text()))
-    write_ssh_config(run, guest_specs(state))
-    with step("libvirt"):
-        daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
-    lab = make_lab(run, state, daemon)
+    lab = _open(run, state, accelerator, deadline)
     restore_devices(lab, checkpoint)
     start_devices(run, state, deadline)
     restore_machines(lab, checkpoint, deadline)
     go_on(lab, deadline)
-    return _finished(lab, _StopWatch(), restored=True)
+    return _finished(lab, restored=True)
 
 
-def _finished(lab: Lab, clock: _StopWatch, *, restored: bool) -> Lab:
+def _open(
+    run: RunDir,
+    state: LabState,
+    accelerator: Accelerator,
+    deadline: Deadline,
+    provisions: Mapping[str, Provision] | None = None,
+) -> Lab:
+    """Starts the libvirt daemon of a lab; its machines are still off."""
+    with step("libvirt"):
+        daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
+    lab = make_lab(run, state, daemon, provisions)
+    write_ssh_config(run, [machine.spec for machine in lab.machines.values()])
+    return lab
+
+
+def _finished(lab: Lab, *, restored: bool) -> Lab:
     """Writes down that the lab is up: from here on, others may attach to it."""
-    reboots = {name: machine.reboots for name, machine in lab.machines.items()}
-    lab.state = lab.state.model_copy(
-        update={
-            "condition": Condition.UP,
-            "restored": restored,
-            "reboots": reboots,
-            "seconds": clock.seconds,
-        }
-    )
+    lab.state = lab.state.model_copy(update={"condition": Condition.UP, "restored": restored})
     lab.state.write(lab.run)
     return lab
 
@@ -328,19 +322,6 @@ def _emulator_version() -> str:
     except (OSError, subprocess.SubprocessError) as trouble:
         raise LabError("qemu-img is not installed", remedy="`lab doctor` tells more.") from trouble
     return said.partition("\n")[0].removeprefix("qemu-img version ")
-
-
-class _StopWatch:
-    """How long each stage of the way up took, seconds."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - started, 1)
 
 
 # -- down ------------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline) -> Pla
 
     Raises:
         InputError: a stack of that name is not known.
-        CannotObtain: no stack of the topology, or not the pinned one, can be had.
+        LabError: no stack of the topology, or not the pinned one, can be had; the message
+            names every source that was tried.
     """
     stacks = [get_stack(name) for name in ([pinned] if pinned else topology.stacks)]
     for each in stacks:

@@ -17,6 +17,7 @@ from lab.graph import EndpointView, LinkView, lab_svg
 from lab.home import RunDir
 from lab.kubectl import Kubectl, node_ready
 from lab.machines import LibvirtDaemon, Machine
+from lab.provision import Provision
 from lab.sites import guest_specs
 from lab.stacks import Stack, get_stack
 from lab.state import Condition, LabState, read_state
@@ -231,9 +232,14 @@ def attach(name: str) -> Lab:
     return make_lab(run, state, daemon)
 
 
-def make_lab(run: RunDir, state: LabState, daemon: LibvirtDaemon) -> Lab:
-    """The handle of a lab whose processes run."""
-    specs = guest_specs(state)
+def make_lab(
+    run: RunDir,
+    state: LabState,
+    daemon: LibvirtDaemon,
+    provisions: Mapping[str, Provision] | None = None,
+) -> Lab:
+    """The handle of a lab; with `provisions`, its machines can be booted for the first time."""
+    specs = guest_specs(state, provisions)
     return Lab(
         run=run,
         state=state,

@@ -66,8 +66,7 @@ def go_back(lab: Lab, deadline: Deadline) -> None:
     with step("restore"):
         for machine in lab.machines.values():
             machine.power_off()
-        for name in lab.devices:
-            end_processes(lab.run.path, deadline.within(20), argument=str(lab.run.devices / name))
+        end_processes(lab.run.path, deadline.within(20), argument=str(lab.run.devices))
         lab.fabric.load(json.loads(checkpoint.fabric.read_text()))
         restore_devices(lab, checkpoint)
         start_devices(lab.run, lab.state, deadline)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from lab.deadline import Deadline
 from lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, device_spec, start_device
-from lab.errors import LabError
 from lab.fabric import FabricClient, FabricConfig, LinkConfig
 from lab.home import RunDir
 from lab.images import load_root_image
@@ -91,13 +90,7 @@ def start_fabric(run: RunDir, state: LabState, deadline: Deadline) -> FabricClie
             log=log,
         )
         client = FabricClient(run.fabric_socket)
-        deadline.wait_for(
-            "the fabric answers",
-            client.ping,
-            every=0.02,
-            transient=(LabError,),
-            watch=still_alive(process, "the fabric", log),
-        )
+        client.wait_ready(deadline, watch=still_alive(process, "the fabric", log))
         return client
 
 

@@ -7,7 +7,7 @@ import tempfile
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.errors import LabError
 from lab.home import RunDir, cache_home
@@ -68,10 +68,6 @@ class LabState(_Model):
     """Key of the checkpoint that fits this lab."""
     restored: bool = False
     """Whether it came from that checkpoint, not from a cold start."""
-    reboots: dict[str, int] = Field(default_factory=dict)
-    """By node: boots made once more because the emulator had crashed the guest."""
-    seconds: dict[str, float] = Field(default_factory=dict)
-    """How long each stage of the way up took."""
 
     def write(self, run: RunDir) -> None:
         """Replaces the state file in one step."""
@@ -84,15 +80,22 @@ class LabState(_Model):
 def read_state(run: RunDir) -> LabState | None:
     """The state of the lab in `run`; None if there is no such lab."""
     try:
-        text = run.state.read_text(encoding="utf-8")
+        return load_state(run.state)
     except FileNotFoundError:
         return None
+    except LabError as trouble:
+        trouble.remedy += f" `lab down --lab {run.lab}` clears it."
+        raise
+
+
+def load_state(path: Path) -> LabState:
+    """The state in the file at `path`; LabError if it holds none that this version knows."""
     try:
-        return LabState.model_validate_json(text)
+        return LabState.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as trouble:
         raise LabError(
-            f"{run.state} cannot be read: {trouble.errors()[0]['msg']}",
-            remedy=f"It is of another version, or damaged: `lab down --lab {run.lab}` clears it.",
+            f"{path} cannot be read: {trouble.errors()[0]['msg']}",
+            remedy="It is of another version, or damaged.",
         ) from trouble
 
 
