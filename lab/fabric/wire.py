@@ -45,6 +45,8 @@ class Sent(NamedTuple):
     frames: int
     refused: int = 0
     reason: Reason = Reason.UNREACHABLE
+    told: bool = False
+    """The kernel has told meanwhile that something sent before found nobody."""
 
 
 class Wire(Protocol):
@@ -88,7 +90,8 @@ class Outbox:
             head, tail = first(runs, _ROOM)
             one, two = self.send(descriptor, arena, head), self.send(descriptor, arena, tail)
             worse = one if one.refused else two
-            return Sent(one.frames + two.frames, one.refused + two.refused, worse.reason)
+            told = one.told or two.told
+            return Sent(one.frames + two.frames, one.refused + two.refused, worse.reason, told)
         if len(runs) == 1:
             start, stop = runs[0]
             lengths = arena.lengths[start:stop]
@@ -107,7 +110,7 @@ class Outbox:
             if sent > 0:
                 done += sent
                 if done == messages:
-                    return Sent(frames)
+                    return Sent(frames, told=troubles > 0)
                 # Some message behind it failed, and the kernel has forgotten why.
                 troubles += 1
             else:
@@ -253,16 +256,21 @@ class UdpWire:
             return self._try(arena, runs)
         sent = self._outbox.send(self._descriptor, arena, runs)
         self._absent = sent.refused > 0 and sent.reason is Reason.UNREACHABLE
+        if sent.told and self._refused():
+            # Nobody was there before these frames, and nobody is there after them.
+            self._absent = True
+            return Sent(0, count(runs))
         return sent
 
-    def _try(self, arena: Arena, runs: list[Run]) -> Sent:
-        """Sends one frame to see whether the endpoint is there by now, then the rest.
+    def _refused(self) -> bool:
+        """Whether the kernel has word of a refusal; on loopback it has as soon as it has sent."""
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
-        On loopback the refusal has come back before the system call returns.
-        """
+    def _try(self, arena: Arena, runs: list[Run]) -> Sent:
+        """Sends one frame to see whether the endpoint is there by now, then the rest."""
         one, rest = first(runs, 1)
         self._outbox.send(self._descriptor, arena, one)
-        if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if self._refused():
             return Sent(0, count(runs))
         self._absent = False
         if not rest:
