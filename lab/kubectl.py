@@ -141,6 +141,21 @@ class Kubectl:
         # The user's own kuberc must not change what the lab's commands mean.
         return {**kept, "KUBERC": "off", "NO_PROXY": "127.0.0.1,localhost"}
 
+    def watch(self, *args: str) -> subprocess.Popen[str]:
+        """Starts `kubectl get args… --watch`: one JSON object {type, object} after another.
+
+        The caller reads its standard output and ends it.
+        """
+        return subprocess.Popen(
+            self._argv(("get", *args, "--watch", "--output-watch-events", "-o", "json")),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            env=self._environment(),
+        )
+
     # -- objects -------------------------------------------------------------------------
 
     def get_json(self, *args: str, deadline: Deadline) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def describe_wire(wire: WireStatus) -> tuple[str, str]:
     """One word for a link's state, and what is set on which direction."""
     notes: list[str] = []
     worst = "up"
-    order = ("up", "impaired", "drop", "cut")
+    order = ("up", "impaired", "half-open", "drop", "cut")
     for direction, state in (("tx", wire.tx), ("rx", wire.rx)):
         if state.is_clear:
             continue

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.checkpoint import Checkpoint, CheckpointStore
 from lab.deadline import Deadline
 from lab.devices import restore_device
-from lab.errors import LabError
+from lab.errors import InputError, LabError
+from lab.faults.book import FaultBook
 from lab.machines import Machine, flatten_overlay
 from lab.process import end_processes
 from lab.readiness import wait_lab_ready
@@ -23,7 +25,16 @@ from lab.step import step
 
 
 def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
-    """Saves `lab` under the key in its state, and goes on from there. Returns the key."""
+    """Saves `lab` under the key in its state, and goes on from there. Returns the key.
+
+    Raises:
+        InputError: a fault is in force: whoever starts from the checkpoint would not know.
+    """
+    if faults := FaultBook(lab.run.path).in_force():
+        raise InputError(
+            "faults are in force: " + ", ".join(each.fault.title for each in faults),
+            remedy="Heal them first: lab fault heal --all",
+        )
     key = lab.state.checkpoint
     with step("save"), CheckpointStore().make(key) as checkpoint:
         for device in lab.devices.values():
@@ -72,6 +83,7 @@ def go_back(lab: Lab, deadline: Deadline) -> None:
         start_devices(lab.run, lab.state, deadline)
         restore_machines(lab, checkpoint, deadline)
         go_on(lab, deadline)
+        FaultBook(lab.run.path).close_all(time.time_ns(), "the lab went back to its checkpoint")
 
 
 def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:

@@ -18,6 +18,9 @@ A Unix socket holds its sender back when the receiver is slow, UDP drops.  So tw
 are given: what arrives in a flood, and the highest rate at which nothing is lost that was
 not meant to be (found by halving; a sender held back counts at the rate it reached).
 
+How soon a change takes effect is measured at the receiver of a flood: from the moment at which
+the client is called until the last frame comes, and until the first one comes again.
+
 Latency is one way, stamped by the sender and read by the receiver on the same clock, at a
 thousand frames a second; `direct` is the same without anything in between.  Everything
 runs at the niceness that the fabric gives itself, where that is allowed.
@@ -26,12 +29,14 @@ runs at the niceness that the fabric gives itself, where that is allowed.
 from __future__ import annotations
 
 import argparse
+import bisect
 import contextlib
 import ctypes
 import errno
 import json
 import os
 import platform
+import select
 import shutil
 import socket
 import statistics
@@ -47,7 +52,7 @@ from typing import Any
 
 from lab.deadline import Deadline
 from lab.errors import LabError
-from lab.fabric import DirectionState, FabricClient, FabricConfig, LinkConfig
+from lab.fabric import CLEAR, DROP, DirectionState, FabricClient, FabricConfig, LinkConfig
 from lab.fabric.config import LOOPBACK
 from lab.fabric.loop import NICENESS
 from lab.ports import choose_ports
@@ -62,6 +67,12 @@ QUIET = 0.5
 """Seconds without a frame after which the receiver has all."""
 DELAY_MS = 20.0
 LOSS = 0.01
+EFFECT_TIMES = 100
+"""Changes of state while frames flow, of each kind."""
+EFFECT_RATE = 100_000
+"""Frames of 64 bytes a second meanwhile."""
+EFFECT_DWELL = 0.06
+"""Seconds from one change to the next: more than a change may take."""
 TRIES = 2
 """Trials at one rate before it counts as too high: other work may have got in the way."""
 STRAY = 4.0
@@ -165,6 +176,30 @@ def _receive(descriptor: int) -> _Arrived:
         began = began or last
         frames += got
     return _Arrived(frames, last - began)
+
+
+def _flood(descriptor: int, told_to_end: socket.socket) -> None:
+    """Sends small frames until there is something to read from `told_to_end`."""
+    hand_over = _segmented(descriptor, 64)
+    began = time.monotonic()
+    sent = 0
+    while not select.select([told_to_end], [], [], 0)[0]:
+        time.sleep(max(0.0, began + sent / EFFECT_RATE - time.monotonic()))
+        sent += hand_over(BURST)
+
+
+def _receive_times(descriptor: int, told_to_end: socket.socket) -> list[float]:
+    """When frames came (monotonic clock, seconds), until the flood has ended and none is left."""
+    messages = _Messages(_TAKE, _ROOM)
+    times: list[float] = []
+    while True:
+        got = _libc.recvmmsg(
+            descriptor, ctypes.c_void_p(messages.address), _TAKE, _MSG_WAITFORONE, None
+        )
+        if got > 0:
+            times.append(time.monotonic())
+        elif select.select([told_to_end], [], [], 0)[0]:
+            return times
 
 
 def _send_stamped(descriptor: int, frames: int, size: int, rate: float) -> None:
@@ -274,6 +309,15 @@ def direct_unix() -> Iterator[Ends]:
 @contextlib.contextmanager
 def fabric(tx: DirectionState | None = None) -> Iterator[Ends]:
     """A fabric of three links on one network; the third has an endpoint that is silent."""
+    with steered_fabric() as (ends, client):
+        if tx is not None:
+            client.set("link0", tx=tx)
+        yield ends
+
+
+@contextlib.contextmanager
+def steered_fabric() -> Iterator[tuple[Ends, FabricClient]]:
+    """The same, and its client; what is sent goes from `link0` to `link1`."""
     with contextlib.ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="fabric-")))
         ports = choose_ports(6)
@@ -293,10 +337,8 @@ def fabric(tx: DirectionState | None = None) -> Iterator[Ends]:
         client.wait_ready(Deadline.after(20))
         ends[1].send(_frame(64, _RECEIVER, _SENDER))
         ends[0].recv(_ROOM)
-        if tx is not None:
-            client.set("link0", tx=tx)
         assert process.poll() is None
-        yield Ends(ends[0].fileno(), ends[1].fileno(), segmented=True)
+        yield Ends(ends[0].fileno(), ends[1].fileno(), segmented=True), client
 
 
 @contextlib.contextmanager
@@ -464,6 +506,64 @@ def latencies(medium: Medium) -> list[float]:
     return sorted(took[len(took) // 10 :])  # the first tenth warms caches up
 
 
+def _change(client: FabricClient, times: int) -> list[tuple[float, float]]:
+    """When drop was asked for, and when clear was (monotonic clock, seconds), time by time."""
+    asked = []
+    for _ in range(times):
+        stop = time.monotonic()
+        client.set("link0", tx=DROP)
+        time.sleep(EFFECT_DWELL)
+        resume = time.monotonic()
+        client.set("link0", tx=CLEAR)
+        time.sleep(EFFECT_DWELL)
+        asked.append((stop, resume))
+    return asked
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Seconds from the call of `FabricClient.set` until it was seen at the receiver."""
+
+    stopped: list[float]
+    """Until the last frame came."""
+    resumed: list[float]
+    """Until the first frame came again."""
+
+
+def effects(times: int) -> Effects:
+    """Sets drop and clear, each `times` times, while small frames flow through a fabric."""
+    with contextlib.ExitStack() as undo:
+        ends, client = undo.enter_context(steered_fabric())
+        ours, theirs = map(undo.enter_context, socket.socketpair())
+        receiver = _Child(lambda: _receive_times(ends.receiver, theirs))
+        sender = _Child(lambda: _flood(ends.sender, theirs))
+        try:
+            before = client.link("link1").counters.rx.forwarded
+            Deadline.after(10).wait_for(
+                "frames flow",
+                lambda: client.link("link1").counters.rx.forwarded > before,
+                every=0.02,
+            )
+            changes: list[tuple[float, float]] = _Child(lambda: _change(client, times)).result()
+        finally:
+            ours.send(b".")
+            sender.result()
+            came: list[float] = receiver.result()
+    return effects_of(changes, came)
+
+
+def effects_of(changes: Sequence[tuple[float, float]], came: Sequence[float]) -> Effects:
+    """What changes asked for at these times did to frames that came at those."""
+    stopped, resumed = [], []
+    for stop, resume in changes:
+        at = bisect.bisect_left(came, resume)
+        if not 0 < at < len(came):
+            raise LabError("the flood that was to show the effect of a change did not flow")
+        stopped.append(max(0.0, came[at - 1] - stop))
+        resumed.append(came[at] - resume)
+    return Effects(sorted(stopped), sorted(resumed))
+
+
 def _percentile(ordered: Sequence[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
@@ -529,6 +629,13 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[Figure]:
                 took = latencies(medium)
                 for percent in (50, 99):
                     note(f"{what}, p{percent}", name, "us", _percentile(took, percent))
+        seen_after = effects(EFFECT_TIMES)
+        for what, seconds in (
+            ("drop takes effect in a flood", seen_after.stopped),
+            ("heal takes effect in a flood", seen_after.resumed),
+        ):
+            for percent in (50, 99):
+                note(f"{what}, p{percent}", FABRIC, "us", _percentile(seconds, percent) * 1e6)
     return list(figures.values())
 
 

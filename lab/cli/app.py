@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from lab.cli import render
+from lab.cli.common import (
+    DEFAULT_TOPOLOGY,
+    AsJson,
+    LabName,
+    LinkName,
+    NodeName,
+    chosen,
+    err,
+    out,
+    print_json,
+)
+from lab.cli.compare import compare
+from lab.cli.faults import chaos, fault
 from lab.cli.progress import showing_steps
 from lab.deadline import Deadline
 from lab.errors import InputError, LabError
-from lab.state import known_labs
 
 app = typer.Typer(
     help="A hardware-in-the-loop test lab for edge Kubernetes.",
@@ -27,65 +37,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console()
-err = Console(stderr=True)
-
-DEFAULT_TOPOLOGY = Path("labs/default.yaml")
 
 
-def _labs(incomplete: str) -> Iterator[str]:
-    yield from (name for name in known_labs() if name.startswith(incomplete))
-
-
-def _complete_from(which: str, incomplete: str) -> Iterator[str]:
-    from lab.errors import EdgeLabError
-    from lab.running import attach
-
-    try:
-        topology = attach(_chosen(None)).topology
-    except EdgeLabError:
-        return
-    names = [each.name for each in getattr(topology, which)]
-    yield from (name for name in names if name.startswith(incomplete))
-
-
-def _nodes(incomplete: str) -> Iterator[str]:
-    yield from _complete_from("nodes", incomplete)
-
-
-def _links(incomplete: str) -> Iterator[str]:
-    yield from _complete_from("links", incomplete)
-
-
-LabName = Annotated[
-    str | None,
-    typer.Option(
-        "--lab",
-        "-l",
-        envvar="EDGE_LAB",
-        help="Which lab; may be left out where there is only one.",
-        autocompletion=_labs,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
-NodeName = Annotated[str, typer.Argument(metavar="NODE", autocompletion=_nodes)]
-LinkName = Annotated[str, typer.Argument(metavar="LINK", autocompletion=_links)]
-
-
-def _chosen(lab: str | None) -> str:
-    """The lab meant: the one named, else the only one, else the default."""
-    if lab:
-        return lab
-    known = known_labs()
-    if len(known) > 1 and "default" not in known:
-        raise InputError(
-            f"there are {len(known)} labs: {', '.join(known)}", remedy="Say which with --lab NAME."
-        )
-    return known[0] if len(known) == 1 else "default"
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+class Schema(StrEnum):
+    TOPOLOGY = "topology"
+    PLAN = "plan"
 
 
 # -- life cycle ------------------------------------------------------------------------------
@@ -118,7 +74,7 @@ def up(
     with showing_steps(err):
         lab = bring_up(wanted, options)
     if as_json:
-        _print_json(lab.status().model_dump(mode="json"))
+        print_json(lab.status().model_dump(mode="json"))
         return
     out.print(render.status_table(lab.status()))
     out.print(render.next_steps(lab.run, lab.state))
@@ -129,7 +85,7 @@ def down(lab: LabName = None) -> None:
     """Take a lab down; leave nothing but the cache."""
     from lab.lifecycle import take_down
 
-    name = _chosen(lab)
+    name = chosen(lab)
     gone = take_down(name, Deadline.after(30))
     out.print(
         f"lab {name}: {gone.processes} processes ended"
@@ -144,9 +100,9 @@ def status(lab: LabName = None, as_json: AsJson = False) -> None:
     """Nodes, links and devices of a lab as they are now."""
     from lab.running import attach
 
-    found = attach(_chosen(lab)).status()
+    found = attach(chosen(lab)).status()
     if as_json:
-        _print_json(found.model_dump(mode="json"))
+        print_json(found.model_dump(mode="json"))
     else:
         out.print(render.status_table(found))
 
@@ -157,7 +113,7 @@ def save(lab: LabName = None) -> None:
     from lab.lifecycle import save_lab
 
     with showing_steps(err):
-        key = save_lab(_chosen(lab))
+        key = save_lab(chosen(lab))
     out.print(f"checkpoint {key[:16]} saved", highlight=False)
 
 
@@ -167,7 +123,7 @@ def restore(lab: LabName = None) -> None:
     from lab.lifecycle import restore_lab
 
     with showing_steps(err):
-        restored = restore_lab(_chosen(lab))
+        restored = restore_lab(chosen(lab))
     out.print(render.status_table(restored.status()))
 
 
@@ -198,7 +154,7 @@ def doctor(
     with showing_steps(err):
         report = examine(load_topology(topology))
     if as_json:
-        _print_json(report.model_dump(mode="json"))
+        print_json(report.model_dump(mode="json"))
     else:
         out.print(render_doctor(report))
     if not report.ok:
@@ -206,11 +162,14 @@ def doctor(
 
 
 @app.command()
-def schema() -> None:
-    """The JSON schema of topology files, for editors."""
+def schema(
+    what: Annotated[Schema, typer.Argument(help="Of which kind of file.")] = Schema.TOPOLOGY,
+) -> None:
+    """The JSON schema of topology or plan files, for editors."""
+    from lab.faults.plan import plan_schema
     from lab.topology import topology_schema
 
-    _print_json(topology_schema())
+    print_json(topology_schema() if what is Schema.TOPOLOGY else plan_schema())
 
 
 # -- reaching in -----------------------------------------------------------------------------
@@ -221,7 +180,7 @@ def ssh(node: NodeName, lab: LabName = None) -> None:
     """A shell on a node, over the management path."""
     from lab.running import attach
 
-    found = attach(_chosen(lab))
+    found = attach(chosen(lab))
     found.machine(node)
     os.execvp("ssh", ["ssh", "-F", str(found.run.ssh_config), node])  # noqa: S606
 
@@ -238,7 +197,7 @@ def execute(
 
     from lab.running import attach
 
-    machine = attach(_chosen(lab)).machine(node)
+    machine = attach(chosen(lab)).machine(node)
     line = command[0] if len(command) == 1 else shlex.join(command)
     result = machine.run(line, Deadline.after(timeout), check=False)
     sys.stdout.write(result.stdout)
@@ -255,7 +214,7 @@ def console(
     """What a node has written to its serial console since it was first switched on."""
     from lab.running import attach
 
-    path = attach(_chosen(lab)).console_path(node)
+    path = attach(chosen(lab)).console_path(node)
     if follow:
         os.execvp("tail", ["tail", "-n", "+1", "-F", str(path)])  # noqa: S606
     sys.stdout.write(path.read_text(encoding="utf-8", errors="replace"))
@@ -271,7 +230,7 @@ def logs(
     """The journal of a node, or a log of the lab's own processes."""
     from lab.running import attach
 
-    found = attach(_chosen(lab))
+    found = attach(chosen(lab))
     own = {path.stem: path for path in sorted(found.run.logs.glob("*.log"))}
     if not what:
         for name in (*found.machines, *own):
@@ -301,7 +260,7 @@ def graph(
     from lab.running import attach
     from lab.topology import load_topology
 
-    svg = lab_svg(load_topology(topology)) if topology else attach(_chosen(lab)).svg()
+    svg = lab_svg(load_topology(topology)) if topology else attach(chosen(lab)).svg()
     if output is None:
         sys.stdout.write(svg + "\n")
         return
@@ -321,7 +280,7 @@ def capture(
     """Capture the frames of a link, both directions, as pcapng."""
     from lab.running import attach
 
-    found = attach(_chosen(lab))
+    found = attach(chosen(lab))
     path = (output or found.run.captures / f"{link}.pcapng").absolute()
     before = found.fabric.link(link).counters
     with found.capturing(link, path), contextlib.suppress(KeyboardInterrupt):
@@ -337,10 +296,15 @@ def samples(lab: LabName = None, as_json: AsJson = False) -> None:
     """Per device and edge node: values written by the device, sampled, arrived."""
     from lab.running import attach
 
-    rows = attach(_chosen(lab)).samples()
+    rows = attach(chosen(lab)).samples()
     if not rows:
         raise LabError("the lab has no devices, so there are no samples")
     if as_json:
-        _print_json([row.model_dump(mode="json") for row in rows])
+        print_json([row.model_dump(mode="json") for row in rows])
     else:
         out.print(render.samples_table(rows))
+
+
+app.command()(chaos)
+app.command()(compare)
+app.add_typer(fault, name="fault")

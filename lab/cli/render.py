@@ -17,7 +17,7 @@ from lab.status import DeviceSamples, LabStatus
 GOOD, BAD = "[green]●[/]", "[red]●[/]"
 
 
-def _table(title: str, *columns: str) -> Table:
+def plain_table(title: str, *columns: str) -> Table:
     table = Table(
         title=title,
         title_justify="left",
@@ -41,7 +41,7 @@ def status_table(status: LabStatus) -> RenderableType:
         f"lab [bold]{escape(status.lab)}[/]  stack [bold]{escape(status.stack)}[/]"
         f"  {'from its checkpoint' if status.restored else 'cold start'}"
     )
-    nodes = _table("nodes", "name", "arch", "memory", "ready", "runtime", "accelerator")
+    nodes = plain_table("nodes", "name", "arch", "memory", "ready", "runtime", "accelerator")
     for node in status.nodes:
         nodes.add_row(
             node.name,
@@ -51,7 +51,7 @@ def status_table(status: LabStatus) -> RenderableType:
             node.runtime,
             node.accelerator + (f", booted {node.reboots + 1} times" if node.reboots else ""),
         )
-    links = _table("links", "name", "endpoint", "network", "state", "frames tx / rx")
+    links = plain_table("links", "name", "endpoint", "network", "state", "frames tx / rx")
     for link in status.links:
         links.add_row(
             link.name,
@@ -62,7 +62,7 @@ def status_table(status: LabStatus) -> RenderableType:
         )
     parts: list[RenderableType] = [head, nodes, links]
     if status.devices:
-        devices = _table("devices", "name", "protocol", "address", "reachable", "values")
+        devices = plain_table("devices", "name", "protocol", "address", "reachable", "values")
         for device in status.devices:
             devices.add_row(
                 device.name,
@@ -76,7 +76,7 @@ def status_table(status: LabStatus) -> RenderableType:
 
 
 def samples_table(rows: Sequence[DeviceSamples]) -> RenderableType:
-    table = _table(
+    table = plain_table(
         "samples",
         *("device", "node", "written", "sampled", "arrived"),
         *("waiting", "missed", "lost", "repeated", "wrong"),

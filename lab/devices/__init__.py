@@ -2,11 +2,13 @@
 
 from lab.devices.client import DeviceClient, restore_device, start_device
 from lab.devices.control import DeviceSnapshot, DeviceStatus
+from lab.devices.faults import DeviceFault
 from lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
 from lab.devices.truth import TruthRecord, TruthStep, TruthWrite, read_truth
 
 __all__ = [
     "DeviceClient",
+    "DeviceFault",
     "DeviceSnapshot",
     "DeviceSpec",
     "DeviceStatus",

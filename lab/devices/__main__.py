@@ -19,7 +19,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # What the protocol libraries say of each connection and each refused request is noise.
     logging.getLogger("asyncua").setLevel(logging.ERROR)
-    for noisy in ("asyncua.server.uaprocessor", "pymodbus"):
+    for noisy in ("asyncua.client", "asyncua.server.uaprocessor", "pymodbus"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         run_device(DeviceSpec.read(arguments.spec))

@@ -14,6 +14,7 @@ from typing import Any
 
 from lab.deadline import Deadline
 from lab.devices.control import SOCKET, DeviceSnapshot, DeviceStatus
+from lab.devices.faults import DeviceFault
 from lab.devices.spec import DeviceSpec
 from lab.devices.truth import FILE as TRUTH
 from lab.devices.truth import TruthRecord, TruthStep, read_truth
@@ -24,6 +25,8 @@ SPEC = "spec.json"
 SNAPSHOT = "snapshot.json"
 
 _ANSWER_SECONDS = 15.0
+_SELF_READ_SHARE = 0.8
+"""Part of the time for an answer in which the device may try to read itself."""
 
 
 def start_device(spec: DeviceSpec, *, run: Path, log: Path) -> subprocess.Popen[bytes]:
@@ -60,6 +63,22 @@ class DeviceClient:
     def resume(self, deadline: Deadline | None = None) -> None:
         """Lets the plant go on from where it was paused."""
         self._ask("resume", deadline)
+
+    def set_fault(
+        self, fault: DeviceFault | None, deadline: Deadline | None = None
+    ) -> DeviceStatus:
+        """Makes it do `fault`, in the place of what it did before; None makes it well again.
+
+        The status is from afterwards: `reachable`, `answer_ms` and `affected` tell what the
+        fault does to a client. A device that is started anew has no fault.
+
+        Raises:
+            InputError: there is no such fault on its protocol.
+        """
+        if fault is not None:
+            fault.check(self.spec.protocol)
+        dumped = fault.model_dump(mode="json") if fault is not None else None
+        return DeviceStatus.model_validate(self._ask("fault", deadline, fault=dumped))
 
     def wait_ready(
         self, deadline: Deadline, *, watch: Callable[[], None] = lambda: None
@@ -99,14 +118,15 @@ class DeviceClient:
         os.truncate(into / TRUTH, snapshot.truth_size)
         return snapshot
 
-    def _ask(self, op: str, deadline: Deadline | None) -> Any:
+    def _ask(self, op: str, deadline: Deadline | None, **more: object) -> Any:
         limit = (deadline or Deadline.after(_ANSWER_SECONDS)).within(_ANSWER_SECONDS)
         path = self.folder / SOCKET
+        request = {"op": op, "within": limit.remaining * _SELF_READ_SHARE, **more}
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
                 line.settimeout(max(limit.remaining, 0.01))
                 line.connect(str(path))
-                line.sendall(json.dumps({"op": op}).encode() + b"\n")
+                line.sendall(json.dumps(request).encode() + b"\n")
                 with line.makefile("rb") as answers:
                     text = answers.readline()
         except OSError as trouble:

@@ -1,7 +1,10 @@
 """The control socket of a device: JSON lines over a Unix socket in its folder.
 
-A request is {"op": "status" | "snapshot" | "pause" | "resume"}, its answer one object with
-"ok": true, or with "ok": false and "error".
+A request is {"op": "status" | "snapshot" | "pause" | "resume"}, or {"op": "fault", "fault": …}
+with a fault as in faults.py, or null for none.  Its answer is one object with "ok": true, or
+with "ok": false and "error".  Requests on several connections do not wait for each other.
+Those that are answered with a status may say "within": seconds that the device may take to
+read itself.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from lab.devices.faults import DeviceFault
+from lab.errors import EdgeLabError
 from lab.topology import Protocol
 
 SOCKET = "control.sock"
@@ -40,6 +46,15 @@ class DeviceStatus(_Model):
     """Open connections of others."""
     refused: int
     """Clients turned away because of their certificate."""
+    fault: DeviceFault | None = None
+    """What it does wrong on purpose."""
+    affected: int = 0
+    """Answers and connections that this fault has touched since it was set, those of the
+    device's own reads among them: answers for slow, exceptions, junk, split and late (in OPC
+    UA, values for exceptions); connections that were closed, and clients turned away because
+    of their certificate, for the others."""
+    answer_ms: float | None = None
+    """How long it took to read itself, ms; None if that failed."""
     frames_out: int
     frames_in: int
 
@@ -59,7 +74,8 @@ class DeviceSnapshot(_Model):
     """Bytes of the truth log up to and with this step."""
 
 
-Answer = Callable[[], Awaitable[BaseModel | None]]
+Answer = Callable[[Mapping[str, Any]], Awaitable[BaseModel | None]]
+"""Answers a request, or raises an error of the lab or a ValueError."""
 
 
 class ControlServer:
@@ -87,9 +103,13 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> dict[str, object]:
         try:
-            answer = self._answers[json.loads(line)["op"]]
+            request = json.loads(line)
+            answer = self._answers[request["op"]]
         except (ValueError, KeyError, TypeError):
             known = ", ".join(self._answers)
             return {"ok": False, "error": f"a request is {{'op': one of {known}}}"}
-        result = await answer()
+        try:
+            result = await answer(request)
+        except (EdgeLabError, ValueError) as trouble:
+            return {"ok": False, "error": str(trouble)}
         return {"ok": True, "result": result.model_dump(mode="json") if result else None}

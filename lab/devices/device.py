@@ -6,15 +6,20 @@ import asyncio
 import logging
 import signal
 import socket
+import time
+from collections.abc import Mapping
+from typing import Any
 
 from lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
+from lab.devices.faults import DEVICE_FAULT, DeviceFault, Gone
 from lab.devices.modbus import ModbusServer
 from lab.devices.opcua import OpcUaServer
 from lab.devices.points import Value
-from lab.devices.serving import Server, Shown
+from lab.devices.relay import Relay
+from lab.devices.serving import LOOPBACK, Server, Shown
 from lab.devices.spec import DeviceSpec
 from lab.devices.truth import TruthLog, TruthStep, TruthWrite, last_step, now
-from lab.devices.wire import Pump, enter_namespace, open_tap, open_wire
+from lab.devices.wire import Pump, enter_namespace, open_tap, open_wire, set_nic
 from lab.errors import LabError
 from lab.topology import Protocol
 
@@ -60,6 +65,15 @@ class Device:
             on_write=self._written,
         )
         self._server = self._make_server()
+        self._relay = Relay(
+            (str(spec.address.ip), self._server.port),
+            (LOOPBACK, self._server.port),
+            self._server.framing,
+        )
+        self._fault: DeviceFault | None = None
+        self._changing = asyncio.Lock()
+        self._abandoned: set[asyncio.Task[int]] = set()
+        """Reads of itself that took too long and are being cleared away."""
         self._running = asyncio.Event()
         self._pump: Pump | None = None
 
@@ -94,11 +108,13 @@ class Device:
                 "snapshot": self._snapshot,
                 "pause": self._pause,
                 "resume": self._resume,
+                "fault": self._misbehave,
             },
         )
         self._take_step()
         try:
             await self._server.start()
+            await self._relay.start()
             await control.start()
             self._running.set()
             log.info("%s serves %s on %s", self._spec.name, self._spec.protocol, self._spec.address)
@@ -110,6 +126,7 @@ class Device:
             steps.cancel()
         finally:
             await control.stop()
+            await self._relay.stop()
             await self._server.stop()
             self._pump.stop()
             self._truth.close()
@@ -154,13 +171,9 @@ class Device:
 
     # -- control -------------------------------------------------------------------------
 
-    async def _status(self) -> DeviceStatus:
-        clients = self._server.clients
-        trouble = ""
-        try:
-            await self._server.read_itself()
-        except Exception as problem:  # noqa: BLE001  whatever it is, the device is not reachable
-            trouble = f"{type(problem).__name__}: {problem}"
+    async def _status(self, request: Mapping[str, Any]) -> DeviceStatus:
+        limit = min(self._server.self_read_seconds, float(request.get("within", "inf")))
+        trouble, answer_ms = await self._try_itself(limit)
         return DeviceStatus(
             name=self._spec.name,
             protocol=self._spec.protocol,
@@ -168,13 +181,36 @@ class Device:
             reachable=not trouble,
             trouble=trouble,
             running=self._running.is_set(),
-            clients=clients,
+            clients=self._relay.clients,
             refused=self._server.refused,
+            fault=self._fault,
+            affected=self._relay.affected + self._server.affected,
+            answer_ms=answer_ms,
             frames_out=self._pump.to_wire if self._pump else 0,
             frames_in=self._pump.to_tap if self._pump else 0,
         )
 
-    async def _snapshot(self) -> DeviceSnapshot:
+    async def _try_itself(self, limit: float) -> tuple[str, float | None]:
+        """What is wrong with a read of itself, within `limit` seconds, or how many ms it took."""
+        began = time.monotonic()
+        reading = asyncio.create_task(self._server.read_itself())
+        done, _ = await asyncio.wait({reading}, timeout=limit)
+        took = (time.monotonic() - began) * 1000
+        if not done:
+            # Taking leave of a device that does not answer may last as long again.
+            self._abandoned.add(reading)
+            reading.add_done_callback(self._forget)
+            reading.cancel()
+            return f"TimeoutError: no answer within {limit:.3g} s", None
+        problem = reading.exception()
+        return (f"{type(problem).__name__}: {problem}", None) if problem else ("", took)
+
+    def _forget(self, reading: asyncio.Task[int]) -> None:
+        self._abandoned.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # or else asyncio complains that nobody has asked for it
+
+    async def _snapshot(self, request: Mapping[str, Any]) -> DeviceSnapshot:
         return DeviceSnapshot(
             name=self._spec.name,
             plant=self._plant.name,
@@ -185,9 +221,27 @@ class Device:
             truth_size=self._truth.size,
         )
 
-    async def _pause(self) -> DeviceSnapshot:
+    async def _pause(self, request: Mapping[str, Any]) -> DeviceSnapshot:
         self._running.clear()
-        return await self._snapshot()
+        return await self._snapshot(request)
 
-    async def _resume(self) -> None:
+    async def _resume(self, request: Mapping[str, Any]) -> None:
         self._running.set()
+
+    async def _misbehave(self, request: Mapping[str, Any]) -> DeviceStatus:
+        """Does a fault in the place of what was set; none if it is null."""
+        asked = request.get("fault")
+        fault = DEVICE_FAULT.validate_python(asked) if asked is not None else None
+        if fault is not None:
+            fault.check(self._spec.protocol)
+        async with self._changing:
+            silent = isinstance(fault, Gone) and fault.how == "silent"
+            if silent:  # first, so that no connection takes its leave on the wire
+                set_nic(up=False)
+            await self._server.set_fault(fault)
+            await self._relay.set_fault(fault)
+            if not silent:
+                set_nic(up=True)
+            self._fault = fault
+        log.info("%s %s", self._spec.name, fault or "well again")
+        return await self._status(request)

@@ -9,6 +9,8 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from lab.devices.faults import DeviceFault
+from lab.devices.framing import ModbusFraming
 from lab.devices.points import (
     MODBUS_PORT,
     MODBUS_UNIT,
@@ -19,22 +21,23 @@ from lab.devices.points import (
     read_block,
     registers_of,
 )
-from lab.devices.serving import Server, Shown
-
-SELF_READ_SECONDS = 3.0
+from lab.devices.serving import LOOPBACK, Server, Shown
 
 _REGISTER_WRITES = (6, 16, 22, 23)
 """Function codes that write holding registers; coils lie over the same memory."""
 
 
 class ModbusServer(Server):
+    port = MODBUS_PORT
+    framing = ModbusFraming()
+    self_read_seconds = 3.0
+
     def __init__(self, shown: Shown, address: IPv4Address) -> None:
         self._shown = shown
         self._address = str(address)
         self._points = shown.plant.points
         self._length = len(block_of(self._points, 0, dict.fromkeys(self._names(), 0)))
         self._server: ModbusTcpServer | None = None
-        self._clients = 0
 
     def _names(self) -> list[str]:
         return [point.name for point in self._points]
@@ -57,9 +60,7 @@ class ModbusServer(Server):
             ],
             action=self._access,
         )
-        self._server = ModbusTcpServer(
-            device, address=(self._address, MODBUS_PORT), trace_connect=self._connected
-        )
+        self._server = ModbusTcpServer(device, address=(LOOPBACK, MODBUS_PORT))
         await self._server.serve_forever(background=True)
 
     async def _access(
@@ -85,15 +86,12 @@ class ModbusServer(Server):
         registers[SETPOINT_REGISTER - start] = self._shown.requested
         return None
 
-    def _connected(self, connected: bool) -> None:
-        self._clients += 1 if connected else -1
-
     async def show(self) -> None:
         """Nothing to do: each request reads what is shown."""
 
     async def read_itself(self) -> int:
         client = AsyncModbusTcpClient(
-            self._address, port=MODBUS_PORT, timeout=SELF_READ_SECONDS, retries=0
+            self._address, port=MODBUS_PORT, timeout=self.self_read_seconds, retries=0
         )
         try:
             if not await client.connect():
@@ -108,10 +106,9 @@ class ModbusServer(Server):
         finally:
             client.close()
 
+    async def set_fault(self, fault: DeviceFault | None) -> None:
+        """Nothing to do: the relay does all faults of this protocol."""
+
     async def stop(self) -> None:
         if self._server is not None:
             await self._server.shutdown()  # type: ignore[no-untyped-call]
-
-    @property
-    def clients(self) -> int:
-        return self._clients

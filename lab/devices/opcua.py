@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from asyncua import Client, Server, ua
@@ -31,6 +33,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
+from lab.devices.faults import DeviceFault, Exceptions, Untrusted
+from lab.devices.framing import OpcUaFraming
 from lab.devices.points import (
     OPCUA_NAMESPACE,
     OPCUA_NAMESPACE_INDEX,
@@ -41,14 +45,12 @@ from lab.devices.points import (
     Value,
     node_id,
 )
+from lab.devices.serving import LOOPBACK, Shown
 from lab.devices.serving import Server as DeviceServer
-from lab.devices.serving import Shown
 from lab.devices.spec import OpcUaFiles
 from lab.errors import LabError
 
 log = logging.getLogger(__name__)
-
-SELF_READ_SECONDS = 10.0
 
 
 def application_uri(name: str) -> str:
@@ -57,6 +59,10 @@ def application_uri(name: str) -> str:
 
 
 class OpcUaServer(DeviceServer):
+    port = OPCUA_PORT
+    framing = OpcUaFraming()
+    self_read_seconds = 10.0
+
     def __init__(self, shown: Shown, name: str, address: IPv4Address, files: OpcUaFiles) -> None:
         self._shown = shown
         self._name = name
@@ -66,6 +72,11 @@ class OpcUaServer(DeviceServer):
         self._nodes: dict[str, Any] = {}
         self._types: dict[str, Any] = {}
         self._trust = _Trust(files.trust)
+        self._fault: DeviceFault | None = None
+        self._unread = 0
+        """Values that could not be read because of the fault."""
+        self._refused_before = 0
+        self._showing = asyncio.Lock()
 
     def addresses(self) -> dict[str, str]:
         plant = self._shown.plant
@@ -82,6 +93,7 @@ class OpcUaServer(DeviceServer):
         server = self._server = _guarded_server(self._trust)
         await server.init()
         server.set_endpoint(self._url)
+        server.socket_address = (LOOPBACK, OPCUA_PORT)
         server.set_server_name(f"edge-lab {self._name}")
         await server.set_application_uri(application_uri(self._name))
         server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
@@ -131,17 +143,37 @@ class OpcUaServer(DeviceServer):
             await self._server.stop()
 
     @property
-    def clients(self) -> int:
-        bserver = self._server.bserver if self._server is not None else None
-        return len(bserver.clients) if bserver is not None else 0
-
-    @property
     def refused(self) -> int:
         return self._trust.refused
+
+    # -- faults --------------------------------------------------------------------------
+
+    async def set_fault(self, fault: DeviceFault | None) -> None:
+        self._fault, self._unread, self._refused_before = fault, 0, self.refused
+        own = self._files.certificate.read_bytes() if isinstance(fault, Untrusted) else None
+        self._trust.only = x509.load_pem_x509_certificate(own) if own else None
+        await self.show()
+
+    @property
+    def affected(self) -> int:
+        if isinstance(self._fault, Untrusted):
+            return self.refused - self._refused_before
+        return self._unread
+
+    def _fails(self) -> bool:
+        """Whether the step that is shown cannot be read."""
+        fault = self._fault
+        if not isinstance(fault, Exceptions):
+            return False
+        return Random(f"{fault.seed}:{self._shown.seq}").random() < fault.probability
 
     # -- values --------------------------------------------------------------------------
 
     async def show(self) -> None:
+        async with self._showing:
+            await self._show()
+
+    async def _show(self) -> None:
         shown = self._shown
         when = datetime.fromtimestamp(shown.time // 10**9, UTC).replace(
             microsecond=shown.time // 1000 % 10**6
@@ -149,19 +181,36 @@ class OpcUaServer(DeviceServer):
         values: dict[str, Value] = {SEQUENCE: shown.seq, **self.values(shown.raw)}
         data = {name: self._data(name, value, when) for name, value in values.items()}
         # First all at once, without an await: a Read in between sees the whole new step …
-        for name, value in data.items():
-            self._space.set_attribute_value_callback(
-                self._nodes[name].nodeid, ua.AttributeIds.Value, lambda *_, value=value: value
-            )
+        self._answer_with(data)
         # … then again as plain values, which is what tells subscribers.
         for name, value in data.items():
             await self._space.write_attribute_value(
                 self._nodes[name].nodeid, ua.AttributeIds.Value, value
             )
+        if self._fails():  # so that each read is counted
+            self._answer_with(data)
         requested = shown.plant.setpoint.point.value(shown.requested)
         self._store(requested, when)
 
+    def _answer_with(self, data: Mapping[str, Any]) -> None:
+        for name, value in data.items():
+            self._space.set_attribute_value_callback(
+                self._nodes[name].nodeid, ua.AttributeIds.Value, lambda *_, v=value: self._read(v)
+            )
+
+    def _read(self, value: Any) -> Any:
+        """A client reads one value."""
+        self._unread += value.StatusCode.is_bad()
+        return value
+
     def _data(self, name: str, value: Value, when: datetime) -> Any:
+        if self._fails():
+            return ua.DataValue(
+                ua.Variant(None, ua.VariantType.Null),
+                StatusCode=ua.StatusCode(ua.StatusCodes.BadDeviceFailure),
+                SourceTimestamp=when,
+                ServerTimestamp=when,
+            )
         return ua.DataValue(
             ua.Variant(value, self._types[name]), SourceTimestamp=when, ServerTimestamp=when
         )
@@ -186,18 +235,20 @@ class OpcUaServer(DeviceServer):
     # -- as a client ---------------------------------------------------------------------
 
     async def read_itself(self) -> int:
-        async with asyncio.timeout(SELF_READ_SECONDS):
-            client = Client(self._url, timeout=SELF_READ_SECONDS)
-            client.application_uri = application_uri(self._name)
-            await client.set_security(
-                SecurityPolicyBasic256Sha256,
-                certificate=CertProperties(self._files.certificate.read_bytes(), "pem"),
-                private_key=CertProperties(self._files.key.read_bytes(), "pem"),
-                server_certificate=CertProperties(self._files.certificate.read_bytes(), "pem"),
-            )
+        client = Client(self._url, timeout=self.self_read_seconds)
+        client.application_uri = application_uri(self._name)
+        await client.set_security(
+            SecurityPolicyBasic256Sha256,
+            certificate=CertProperties(self._files.certificate.read_bytes(), "pem"),
+            private_key=CertProperties(self._files.key.read_bytes(), "pem"),
+            server_certificate=CertProperties(self._files.certificate.read_bytes(), "pem"),
+        )
+        try:
             async with client:
                 node = client.get_node(node_id(self._shown.plant.name, SEQUENCE))
                 return int(await node.read_value())
+        finally:  # asyncua leaves it open when it is cancelled while it connects
+            client.disconnect_socket()
 
 
 def _type(point: Point) -> Any:
@@ -222,6 +273,8 @@ class _Trust:
             | CertificateValidatorOptions.PEER_CLIENT
         )
         self.refused = 0
+        self.only: x509.Certificate | None = None
+        """The only certificate that is trusted, if it is given; the folder is not asked then."""
 
     def read(self) -> None:
         """Loads the folder.
@@ -243,6 +296,8 @@ class _Trust:
 
     def trusts(self, certificate: x509.Certificate) -> bool:
         """Whether it, or the authority that signed it, lies in the folder."""
+        if self.only is not None:
+            return certificate == self.only
         if certificate.fingerprint(hashes.SHA256()) in self._pinned:
             return True
         return any(_signed_by(certificate, authority) for authority in self._authorities)

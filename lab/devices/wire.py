@@ -29,9 +29,11 @@ MAX_FRAME = 65_536
 _BATCH = 64
 """Frames carried before others get their turn."""
 
-# <linux/if_tun.h>, <sched.h>
+# <linux/if_tun.h>, <linux/sockios.h>, <linux/if.h>, <sched.h>
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
+_SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
+_IFF_UP = 0x1
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 
@@ -124,6 +126,26 @@ def open_tap(address: IPv4Interface, mac: str, device: Path = TUN) -> int:
         os.close(tap)
         raise
     return tap
+
+
+def set_nic(up: bool) -> None:
+    """Takes the device's NIC, in this process's namespace, up or down.
+
+    While it is down, nothing is answered on it, not even ARP; within the namespace the kernel
+    still knows its address.
+
+    Raises:
+        LabError: there is none, or the kernel does not allow it.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        request = struct.pack("16sH22x", NIC.encode(), 0)
+        try:
+            (flags,) = struct.unpack_from("H", fcntl.ioctl(line, _SIOCGIFFLAGS, request), 16)
+            flags = flags | _IFF_UP if up else flags & ~_IFF_UP
+            fcntl.ioctl(line, _SIOCSIFFLAGS, struct.pack("16sH22x", NIC.encode(), flags))
+        except OSError as trouble:
+            state = "up" if up else "down"
+            raise LabError(f"cannot take {NIC} {state}: {trouble.strerror}") from trouble
 
 
 class Pump:

@@ -141,7 +141,7 @@ class Arena:
         self.used = stop
         return start, stop
 
-    def put(self, frame: bytes) -> Run:
+    def put(self, frame: bytes | memoryview) -> Run:
         """Copies `frame` into the next slot (frames that are made, not received)."""
         slot = self.used
         self.view[slot * STRIDE : slot * STRIDE + len(frame)] = frame

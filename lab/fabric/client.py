@@ -80,7 +80,7 @@ class FabricClient:
 
         When it returns, every frame that enters or leaves the link is subject to the new
         state.  Frames in flight keep the time they were given, but do not leave a
-        direction that is cut or drops by then.
+        direction by whose mode they would not enter it by then.
         """
         return LinkStatus.model_validate(self._ask(Set(link=link, tx=tx, rx=rx)))
 

@@ -29,8 +29,9 @@ from lab.fabric.protocol import (
     Trouble,
 )
 
-LONGEST_REQUEST = 1 << 20
-"""Bytes of one line; a snapshot of a hundred links has some 50 KB."""
+LONGEST_REQUEST = 1 << 24
+"""Bytes of one line; a snapshot of a hundred links has some 50 KB, but a half-open direction
+may know connections of another 100 KB."""
 
 
 def answer(forwarder: Forwarder, line: bytes) -> bytes:

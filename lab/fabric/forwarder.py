@@ -7,7 +7,7 @@ the receiver's link `rx`, the receiver's wire.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
 from lab.fabric.config import FabricConfig, LinkConfig
 from lab.fabric.pcapng import PcapngWriter
 from lab.fabric.pipe import Pipe
-from lab.fabric.stages import Flight
+from lab.fabric.stages import TICK_NS, Clipboard, Flight
 from lab.fabric.state import (
     CLEAR,
     Direction,
@@ -31,9 +31,6 @@ from lab.fabric.state import (
 )
 from lab.fabric.switch import Switch
 from lab.fabric.wire import Wire
-
-TICK_NS = 100_000
-"""Due times are rounded up to this, so that frames close together leave together."""
 
 _LEAST_ROOM = 16
 """An arena that has fewer free slots is not worth another system call."""
@@ -54,14 +51,22 @@ class Port:
         "wire",
     )
 
-    def __init__(self, index: int, config: LinkConfig, wire: Wire, arena: Arena, seed: int) -> None:
+    def __init__(
+        self,
+        index: int,
+        config: LinkConfig,
+        wire: Wire,
+        arena: Arena,
+        seed: int,
+        clipboard: Clipboard,
+    ) -> None:
         self.index = index
         self.config = config
         self.wire = wire
         self.arena = arena
         self.switch: Switch
-        self.tx = Pipe(config.name, Direction.TX, seed)
-        self.rx = Pipe(config.name, Direction.RX, seed)
+        self.tx = Pipe(config.name, Direction.TX, seed, clipboard)
+        self.rx = Pipe(config.name, Direction.RX, seed, clipboard)
         self.capture: PcapngWriter | None = None
         self.capture_error = ""
 
@@ -97,13 +102,21 @@ class _Latest(NamedTuple):
 class Forwarder:
     """All links and networks of one fabric. Times are monotonic nanoseconds."""
 
-    def __init__(self, config: FabricConfig, wires: Mapping[str, Wire]) -> None:
+    def __init__(
+        self,
+        config: FabricConfig,
+        wires: Mapping[str, Wire],
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """`clock` is asked at checkpoints; frames come with their time."""
         self._seed = config.seed
+        self._clock = clock
         self._pool = ArenaPool()
+        clipboard = Clipboard(self._pool)
         self._agenda: Agenda[_Waiting] = Agenda()
         self._latest: dict[Pipe, _Latest] = {}
         self._ports = [
-            Port(index, link, wires[link.name], self._pool.take(), config.seed)
+            Port(index, link, wires[link.name], self._pool.take(), config.seed, clipboard)
             for index, link in enumerate(config.links)
         ]
         self._by_name = {port.config.name: port for port in self._ports}
@@ -155,8 +168,9 @@ class Forwarder:
     def run_due(self, now: int) -> None:
         """Lets frames go on whose time has come by `now`."""
         for port, pipe, arena, runs in self._agenda.due(now):
-            if pipe.release(runs):
-                self._leave(port, pipe, arena, runs, now)
+            released = pipe.release(arena, runs)
+            if released:
+                self._leave(port, pipe, arena, released, now)
             self._let_go(arena)
 
     def _enter(self, port: Port, pipe: Pipe, arena: Arena, runs: list[Run], now: int) -> None:
@@ -164,16 +178,19 @@ class Forwarder:
             return
         for flight in pipe.admit(arena, runs, now):
             if flight.due <= now:
-                self._leave(port, pipe, arena, flight.runs, now)
+                self._leave(port, pipe, flight.arena, flight.runs, now)
             elif not self._pool.can_give:
                 pipe.tally.drop(Reason.OVERFLOW, count(flight.runs))
             else:
-                self._wait(port, pipe, arena, flight)
+                self._wait(port, pipe, flight)
+            if flight.holds:
+                self._let_go(flight.arena)
 
-    def _wait(self, port: Port, pipe: Pipe, arena: Arena, flight: Flight) -> None:
+    def _wait(self, port: Port, pipe: Pipe, flight: Flight) -> None:
         runs = pipe.enqueue(flight)
         if not runs:
             return
+        arena = flight.arena
         due = -(-flight.due // TICK_NS) * TICK_NS
         latest = self._latest.get(pipe)
         if latest is not None and latest.due == due and latest.arena is arena:
@@ -236,7 +253,7 @@ class Forwarder:
         port = self.port(link)
         for pipe, state in ((port.tx, tx), (port.rx, rx)):
             if state is not None:
-                pipe.set(state)
+                pipe.set(state, self._clock())
         if Mode.CUT in (port.tx.state.mode, port.rx.state.mode):
             port.switch.forget(port.index)
         return port.status()
@@ -253,14 +270,15 @@ class Forwarder:
         for port in self._ports:
             for pipe in (port.tx, port.rx):
                 pipe.reseed(seed)
-                pipe.set(pipe.state)
+                pipe.set(pipe.state, self._clock())
 
     def snapshot(self) -> FabricSnapshot:
         """All that decides what happens to frames to come, but for those in flight."""
+        now = self._clock()
         return FabricSnapshot(
             seed=self._seed,
             links={
-                port.config.name: LinkSnapshot(tx=port.tx.snapshot(), rx=port.rx.snapshot())
+                port.config.name: LinkSnapshot(tx=port.tx.snapshot(now), rx=port.rx.snapshot(now))
                 for port in self._ports
             },
         )
@@ -279,11 +297,12 @@ class Forwarder:
             self._let_go(arena)
         self._latest.clear()
         self._seed = snapshot.seed
+        now = self._clock()
         for name, link in snapshot.links.items():
             port = self._by_name[name]
             for pipe, saved in ((port.tx, link.tx), (port.rx, link.rx)):
                 pipe.reseed(snapshot.seed)
-                pipe.restore(saved)
+                pipe.restore(saved, now)
 
     # -- captures --------------------------------------------------------------------------
 

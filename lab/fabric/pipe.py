@@ -6,71 +6,84 @@ from collections.abc import Mapping
 
 from lab.fabric.arena import Arena, Run, count, first
 from lab.fabric.dice import Dice
-from lab.fabric.stages import Flight, Stage, Tally, build
+from lab.fabric.stages import Clipboard, Flight, Gate, Stage, Tally, build
 from lab.fabric.state import (
     CLEAR,
+    LONGEST_QUEUE,
     Direction,
     DirectionState,
+    Memory,
     Mode,
     PipeSnapshot,
     Reason,
 )
 
-QUEUE_FRAMES = 32_768
+QUEUE_FRAMES = LONGEST_QUEUE
 """Most frames that wait in one direction; what comes on top is dropped as overflow."""
-
-_GATES = {Mode.CUT: Reason.CUT, Mode.DROP: Reason.DROP}
 
 
 class Pipe:
     """What happens to frames in one direction of a link. `clear` means nothing does."""
 
     __slots__ = (
+        "_clipboard",
         "_dice",
+        "_gate",
         "_seed",
         "_stages",
         "clear",
         "direction",
-        "gate",
         "link",
         "state",
         "tally",
     )
 
-    def __init__(self, link: str, direction: Direction, seed: int) -> None:
+    def __init__(self, link: str, direction: Direction, seed: int, clipboard: Clipboard) -> None:
         self.link = link
         self.direction = direction
         self.tally = Tally()
+        self._clipboard = clipboard
         self.reseed(seed)
-        self.set(CLEAR)
+        self._build(CLEAR, {}, 0)
 
     def reseed(self, seed: int) -> None:
         """Begins the random numbers of `seed`; `set` or `restore` must follow."""
         self._seed = seed
         self._dice: dict[str, Dice] = {}
 
-    def set(self, state: DirectionState) -> None:
-        """Puts `state` in force for every frame from now on."""
-        self._build(state, {})
+    def set(self, state: DirectionState, now: int = 0) -> None:
+        """Puts `state` in force for every frame from `now` (ns) on.
 
-    def restore(self, snapshot: PipeSnapshot) -> None:
-        """Goes on where `snapshot` was taken, with the same seed."""
+        All begins anew, but for a direction that was half-open and stays so: it goes on to
+        know the connections that it has seen to open.
+        """
+        kept: dict[str, Memory] = {}
+        if self._gate is not None and state.mode is Mode.HALF_OPEN is self.state.mode:
+            memory = self._gate.memory(0)
+            kept = {self._gate.name: memory} if memory is not None else {}
+        self._build(state, kept, now)
+
+    def restore(self, snapshot: PipeSnapshot, now: int) -> None:
+        """Goes on at `now` (ns) where `snapshot` was taken, with the same seed."""
         for stage, position in snapshot.positions.items():
             self._stage_dice(stage).seek(position)
-        self._build(snapshot.state, snapshot.memory)
+        self._build(snapshot.state, snapshot.memory, now)
 
-    def snapshot(self) -> PipeSnapshot:
+    def snapshot(self, now: int) -> PipeSnapshot:
+        """All that decides what becomes of frames after `now` (ns), but for those that wait."""
+        kept = {stage.name: stage.memory(now) for stage in self._stages}
         return PipeSnapshot(
             state=self.state,
             positions={stage: dice.position for stage, dice in self._dice.items()},
-            memory={stage.name: stage.memory for stage in self._stages if stage.memory is not None},
+            memory={name: memory for name, memory in kept.items() if memory is not None},
         )
 
-    def _build(self, state: DirectionState, memory: Mapping[str, int]) -> None:
+    def _build(self, state: DirectionState, memory: Mapping[str, Memory], now: int) -> None:
         self.state = state
-        self._stages: list[Stage] = build(state, self._stage_dice, memory)
+        self._stages: list[Stage] = build(state, self._stage_dice, memory, self._clipboard, now)
         self.clear = not self._stages
-        self.gate: Reason | None = _GATES.get(state.mode)
+        first_stage = self._stages[0] if self._stages else None
+        self._gate = first_stage if isinstance(first_stage, Gate) else None
 
     def _stage_dice(self, stage: str) -> Dice:
         if stage not in self._dice:
@@ -79,9 +92,9 @@ class Pipe:
 
     def admit(self, arena: Arena, runs: list[Run], now: int) -> list[Flight]:
         """What becomes of frames that enter at `now` (ns), with no regard to the queue."""
-        flights = [Flight(now, runs)]
+        flights = [Flight(now, arena, runs)]
         for stage in self._stages:
-            flights = stage.apply(flights, arena, self.tally)
+            flights = stage.apply(flights, self.tally)
         return flights
 
     def enqueue(self, flight: Flight) -> list[Run]:
@@ -96,11 +109,9 @@ class Pipe:
         self.tally.drop(Reason.OVERFLOW, frames - count(kept))
         return kept
 
-    def release(self, runs: list[Run]) -> bool:
-        """Takes frames off the queue, their time having come; whether they may go on."""
-        frames = count(runs)
-        self.tally.in_flight -= frames
-        if self.gate is not None:  # cut while they were under way
-            self.tally.drop(self.gate, frames)
-            return False
-        return True
+    def release(self, arena: Arena, runs: list[Run]) -> list[Run]:
+        """Takes frames off the queue, their time having come; those that may go on."""
+        self.tally.in_flight -= count(runs)
+        if self._gate is not None:  # may have been shut while they were under way
+            return self._gate.passing(arena, runs, self.tally)
+        return runs

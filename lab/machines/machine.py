@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import subprocess
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, replace
@@ -206,13 +207,17 @@ class Machine:
 
     def reboot(self, deadline: Deadline) -> None:
         """Lets the guest reboot in good order and waits until it is up again."""
+        self.begin_reboot(deadline)
+        self.boot_with_retry(deadline)
+
+    def begin_reboot(self, deadline: Deadline) -> None:
+        """Lets the guest reboot in good order; returns when its kernel begins anew."""
         mark = self.console.mark()
         # systemd ends its services first; the answer may not come through.
         with contextlib.suppress(Unreachable, DeadlineExceeded):
             self.run("systemctl --no-block reboot", deadline.within(30), check=False)
         self.console.wait_for(f"reboot: |{FIRST_LINE}", deadline, mark)
         self.expect_boot(mark)
-        self.boot_with_retry(deadline)
 
     def expect_boot(self, mark: int | None = None) -> None:
         """A boot begins now, or has begun after `mark` of the console.
@@ -269,6 +274,18 @@ class Machine:
                 )
                 return
         raise LabError(f"{self.name} has no NIC {mac} on a wire")
+
+    # -- disks ---------------------------------------------------------------------------
+
+    def set_disk_pace(self, disk: str, iops: int | None) -> None:
+        """Lets a disk (vda is the root's) do no more than `iops` operations a second, or any."""
+        _libvirt(
+            f"cannot set the pace of {disk} on {self.name}",
+            self._domain.setBlockIoTune,
+            disk,
+            {"total_iops_sec": iops or 0},
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
 
     # -- saved states --------------------------------------------------------------------
 
@@ -508,6 +525,14 @@ class Machine:
             said = (result.stderr or result.stdout).strip()[-2000:]
             raise LabError(f"{self.name}: `{command}` ended with {result.returncode}: {said}")
         return result
+
+    def stream(self, command: str) -> subprocess.Popen[bytes]:
+        """Starts a shell command whose output is read while it runs; the caller ends it."""
+        return self._ssh.stream(command)
+
+    def answers(self) -> bool:
+        """Whether its SSH server greets, within two seconds."""
+        return self._ssh.answers()
 
     def read(self, path: str, deadline: Deadline | None = None) -> bytes:
         """The content of a file in the guest."""

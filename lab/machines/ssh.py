@@ -159,6 +159,19 @@ class SshClient:
             raise Unreachable(f"{self._node} does not answer to SSH: {said}")
         return done
 
+    def stream(self, command: str) -> subprocess.Popen[bytes]:
+        """Starts a command whose output is read while it runs, over a connection of its own.
+
+        The shared connection ends with a reboot; this one is its owner's to end.
+        """
+        return subprocess.Popen(
+            self._ssh("-o", "ControlPath=none", "-T", self._node, "--", command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=marked_environment(self._run.path),
+        )
+
     def _join(self, deadline: Deadline) -> None:
         """Sees to it that the shared connection is there; in vain is no error, only slower."""
         with self._joining:

@@ -10,7 +10,6 @@ from lab.stacks.base import (
     EdgeRuntime,
     MachineAccess,
     StackContext,
-    Timing,
     kubectl_want,
 )
 from lab.stacks.kubeconfig import kubeconfig
@@ -29,7 +28,6 @@ __all__ = [
     "MachineAccess",
     "Stack",
     "StackContext",
-    "Timing",
     "approve_requests",
     "get_stack",
     "kubeconfig",

@@ -7,8 +7,7 @@ name in `lab.stacks.registry`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,43 +43,9 @@ class Capability(StrEnum):
     """A node's certificate gives access to that node's own objects only."""
 
 
-@dataclass(frozen=True)
-class Timing:
-    """How soon a stack notices and acts. Defaults are Kubernetes' own.
-
-    Suites shorten them to make a test shorter; `scaled` makes them fit a slow machine.
-    """
-
-    node_status_update: timedelta = timedelta(seconds=10)
-    """How often a kubelet looks at its node, and reports a change."""
-    node_lease: timedelta = timedelta(seconds=40)
-    """Life of a node's lease; renewed four times in it."""
-    node_monitor_period: timedelta = timedelta(seconds=5)
-    node_monitor_grace: timedelta = timedelta(seconds=50)
-    """Silence of a node until it is marked Unknown."""
-    not_ready_toleration: timedelta = timedelta(seconds=300)
-    """How long a pod that says nothing itself stays on a node that is not Ready."""
-    unreachable_toleration: timedelta = timedelta(seconds=300)
-    edge_heartbeat: timedelta = timedelta(seconds=10)
-    """Between two looks of an edge runtime at the API server."""
-
-    def scaled(self, factor: float) -> Timing:
-        """All times but the two tolerations multiplied by `factor`, in whole seconds."""
-        kept = {"not_ready_toleration", "unreachable_toleration"}
-        return Timing(
-            **{
-                name: value
-                if name in kept
-                else timedelta(seconds=max(1, round(value.total_seconds() * factor)))
-                for name, value in vars(self).items()
-            }
-        )
-
-
-def seconds(value: timedelta) -> str:
+def go_duration(seconds: float) -> str:
     """A duration as Go's flags and Kubernetes' configuration files take it."""
-    whole = value.total_seconds()
-    return f"{whole:g}s"
+    return f"{seconds:g}s"
 
 
 @dataclass(frozen=True)
@@ -93,7 +58,6 @@ class StackContext:
     pki: Pki
     api_host_port: int
     """Port of the host's 127.0.0.1 that leads to `API_PORT` of the server node."""
-    timing: Timing = field(default_factory=Timing)
 
     def binary(self, component: str, node: Node) -> PayloadFile:
         """The component for the node's architecture, as bin/<component> of its payload."""
@@ -194,6 +158,11 @@ class EdgeRuntime(Protocol):
     @property
     def identity_files(self) -> tuple[str, ...]:
         """Paths in the guest of the certificate and key it shows to the control plane."""
+        ...
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Units that keep pods running and speak to the control plane: what a suite may kill."""
         ...
 
     def wants(self, topology: Topology) -> tuple[Want, ...]: ...

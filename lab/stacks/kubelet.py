@@ -9,12 +9,12 @@ import yaml
 from lab.artifacts import Want
 from lab.kubectl import Manifest
 from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import ApiEndpoint, Capability, StackContext, Timing, seconds, wants_for
+from lab.stacks.base import ApiEndpoint, Capability, StackContext, go_duration, wants_for
 from lab.stacks.kubeconfig import kubeconfig
 from lab.stacks.labels import own_labels
 from lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from lab.stacks.unit import Service
-from lab.topology import Node, Topology
+from lab.topology import Node, Timing, Topology
 
 KUBELET = "kubelet"
 KUBELET_UNIT = "kubelet.service"
@@ -44,6 +44,7 @@ class Kubelet:
     )
     offline_state: tuple[str, ...] = ()
     identity_files: tuple[str, ...] = (CLIENT_PEM,)
+    agents: tuple[str, ...] = (KUBELET_UNIT,)
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return wants_for(KUBELET, topology.edges)
@@ -111,7 +112,7 @@ def kubelet_provision(
     )
     server = ctx.pki.kubelet_server(node.name)
     files = (
-        GuestFile.text(CONFIG, kubelet_config(node, ctx.timing)),
+        GuestFile.text(CONFIG, kubelet_config(node, ctx.topology.timing)),
         GuestFile.text(KUBECONFIG, kubeconfig_text, 0o600),
         GuestFile(CLUSTER_CA, ctx.pki.cluster.certificate_pem),
         GuestFile(CLIENT_PEM, ctx.pki.node_client(node.name).combined_pem, 0o600),
@@ -147,8 +148,8 @@ def kubelet_config(node: Node, timing: Timing) -> str:
         "tlsPrivateKeyFile": SERVER_KEY,
         "rotateCertificates": False,
         "serverTLSBootstrap": False,
-        "nodeStatusUpdateFrequency": seconds(timing.node_status_update),
-        "nodeLeaseDurationSeconds": int(timing.node_lease.total_seconds()),
+        "nodeStatusUpdateFrequency": go_duration(timing.node_status_update),
+        "nodeLeaseDurationSeconds": round(timing.node_lease),
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "3%"},
         # The images are there from the start and cannot be pulled again: never remove any.
         "imageGCHighThresholdPercent": 100,

@@ -9,7 +9,6 @@ pods whatever the edge runtime is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Literal
 
 import yaml
@@ -23,8 +22,8 @@ from lab.stacks.base import (
     ApiEndpoint,
     Capability,
     StackContext,
+    go_duration,
     kubectl_want,
-    seconds,
 )
 from lab.stacks.kubeconfig import kubeconfig
 from lab.stacks.kubelet import KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
@@ -161,7 +160,7 @@ def datastore() -> Provision:
 
 def api_server(ctx: StackContext) -> Provision:
     """kube-apiserver: mutual TLS for all, Node and RBAC authorization, an audit log."""
-    timing = ctx.timing
+    timing = ctx.topology.timing
     address = ctx.topology.cluster_link(ctx.topology.server.name).address
     service = _program(
         API_SERVER,
@@ -186,8 +185,8 @@ def api_server(ctx: StackContext) -> Provision:
             f"--service-account-issuer={SERVICE_ACCOUNT_ISSUER}",
             f"--service-account-key-file={PKI}/service-account.pub",
             f"--service-account-signing-key-file={PKI}/service-account.key",
-            f"--default-not-ready-toleration-seconds={_whole(timing.not_ready_toleration)}",
-            f"--default-unreachable-toleration-seconds={_whole(timing.unreachable_toleration)}",
+            f"--default-not-ready-toleration-seconds={round(timing.not_ready_toleration)}",
+            f"--default-unreachable-toleration-seconds={round(timing.unreachable_toleration)}",
             f"--audit-policy-file={AUDIT_POLICY}",
             f"--audit-log-path={AUDIT_LOG}",
             "--audit-log-maxsize=10",
@@ -206,7 +205,7 @@ def api_server(ctx: StackContext) -> Provision:
 
 def controller_manager(ctx: StackContext) -> Provision:
     """kube-controller-manager, which also signs the certificates that the lab approves."""
-    timing = ctx.timing
+    timing = ctx.topology.timing
     config = "/etc/kubernetes/controller-manager.conf"
     service = _program(
         CONTROLLER_MANAGER,
@@ -221,8 +220,8 @@ def controller_manager(ctx: StackContext) -> Provision:
             f"--service-account-private-key-file={PKI}/service-account.key",
             f"--cluster-signing-cert-file={PKI}/ca.crt",
             f"--cluster-signing-key-file={PKI}/ca.key",
-            f"--node-monitor-period={seconds(timing.node_monitor_period)}",
-            f"--node-monitor-grace-period={seconds(timing.node_monitor_grace)}",
+            f"--node-monitor-period={go_duration(timing.node_monitor_period)}",
+            f"--node-monitor-grace-period={go_duration(timing.node_monitor_grace)}",
             "--profiling=false",
         ),
         after=(f"{API_SERVER}.service",),
@@ -295,10 +294,6 @@ def _kubeconfig_file(ctx: StackContext, path: str, identity: Identity) -> Provis
         identity=identity,
     )
     return Provision(files=(GuestFile.text(path, text, 0o600),))
-
-
-def _whole(value: timedelta) -> int:
-    return round(value.total_seconds())
 
 
 def _program(

@@ -45,6 +45,7 @@ class OpenYurt:
     )
     offline_state: tuple[str, ...] = (CACHE, f"{ROOT}/pki")
     identity_files: tuple[str, ...] = (CLIENT_PEM,)
+    agents: tuple[str, ...] = (YURTHUB_UNIT, KUBELET_UNIT)
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return wants_for(KUBELET, topology.edges) + wants_for(YURTHUB, topology.edges)
@@ -60,7 +61,7 @@ class OpenYurt:
         return kubelet + self._hub(ctx, node, api)
 
     def _hub(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
-        heartbeat = max(1, round(ctx.timing.edge_heartbeat.total_seconds()))
+        heartbeat = max(1, round(ctx.topology.timing.edge_heartbeat))
         service = Service(
             name=YURTHUB,
             description="yurthub: cache and proxy between kubelet and API server",

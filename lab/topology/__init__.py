@@ -14,6 +14,7 @@ from lab.topology.model import (
     Topology,
 )
 from lab.topology.schema import topology_schema
+from lab.topology.timing import Timing
 
 __all__ = [
     "MANAGEMENT_SUBNET",
@@ -25,6 +26,7 @@ __all__ = [
     "Protocol",
     "Role",
     "Taint",
+    "Timing",
     "Topology",
     "load_topology",
     "parse_topology",

@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from lab.topology.timing import Timing
+from lab.yamlmodel import Problem
+
 MIB = 1024 * 1024
 MIN_MEMORY_MIB = 512
 MAX_MEMORY_MIB = 65536
@@ -49,14 +52,8 @@ class Protocol(StrEnum):
     OPCUA = "opcua"
 
 
-class TopologyProblem(ValueError):
+class TopologyProblem(Problem):
     """A mistake in a topology, with the place (`loc`) it should be shown at."""
-
-    def __init__(self, message: str, loc: tuple[str | int, ...] = (), remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.loc = loc
-        self.remedy = remedy
 
 
 def _memory_mib(value: Any) -> Any:
@@ -156,6 +153,7 @@ class Topology(_Model):
     links: tuple[Link, ...] = Field(min_length=1)
     devices: tuple[Device, ...] = ()
     pod_subnet: IPv4Network = Field(IPv4Network("10.42.0.0/16"), description="A /16.")
+    timing: Timing = Timing()
 
     # -- what follows from it ------------------------------------------------------------
 

@@ -27,8 +27,10 @@ def node_id(name: str) -> ua.NodeId:
     return ua.NodeId(f"press.{name}", 2)
 
 
-async def secured(folder: Path, name: str, uri: str = URI, **mode: Any) -> Client:
-    client = Client(URL, timeout=10)
+async def secured(
+    folder: Path, name: str, uri: str = URI, timeout: float = 10, **mode: Any
+) -> Client:
+    client = Client(URL, timeout=timeout)
     client.application_uri = uri
     await client.set_security(
         SecurityPolicyBasic256Sha256,

@@ -55,6 +55,11 @@ class Site:
     def client(self) -> DeviceClient:
         return DeviceClient(self.spec.folder)
 
+    @property
+    def open_files(self) -> int:
+        """How many files and sockets the device's process has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     def restart(self) -> None:
         self.process = start_device(self.spec, run=self.spec.folder, log=self.log)
         self.ready()

@@ -10,18 +10,14 @@ from hypothesis import strategies as st
 
 from lab.errors import InputError
 from lab.fabric import CUT, DROP, DirectionState, Mode, Reason
-from lab.fabric.forwarder import TICK_NS
 from lab.fabric.pipe import QUEUE_FRAMES
+from lab.fabric.stages import TICK_NS
 
-from .wires import BROADCAST, MS, Bench, frame, mac, unhurried
+from .wires import BROADCAST, MS, Bench, frame, mac, numbered, unhurried
 
 traffic = st.lists(
     st.tuples(st.integers(0, 3), st.one_of(st.integers(0, 3), st.just(BROADCAST))), max_size=150
 )
-
-
-def numbered(source: int, target: int | bytes, number: int) -> bytes:
-    return frame(source, target, number.to_bytes(4, "big"))
 
 
 # -- without a fault -------------------------------------------------------------------------

@@ -24,11 +24,12 @@ from lab.fabric import (
     FabricClient,
     FabricConfig,
     LinkConfig,
+    Mode,
     Reason,
 )
 from lab.ports import choose_ports
 
-from .wires import BROADCAST, frame
+from .wires import ACK, BROADCAST, SYN, frame, tcp
 
 LINKS = 3
 
@@ -158,6 +159,38 @@ def test_delay_and_loss_are_felt_on_real_sockets(fabric: Started) -> None:
     assert 50 < fabric.client.link("l0").counters.tx.dropped[Reason.LOSS] < 150
 
 
+def test_copies_and_flipped_bits_go_over_real_sockets(fabric: Started) -> None:
+    one, two, three = fabric.ends
+    fabric.client.set("l0", tx=DirectionState(duplicate=1))
+    fabric.client.set("l1", rx=DirectionState(corrupt=1, delay_ms=1))
+    sent = [frame(0, BROADCAST, bytes([n]) * (20 + n % 3)) for n in range(60)]
+    for data in sent:
+        one.send(data)
+    twice = [data for data in sent for _ in range(2)]
+    assert [three.recv(99) for _ in twice] == twice
+    for data in twice:
+        came = two.recv(99)
+        assert len(came) == len(data)
+        assert (int.from_bytes(came) ^ int.from_bytes(data)).bit_count() == 1
+    counters = fabric.client.counters()
+    assert (counters["l0"].tx.frames, counters["l0"].tx.copies) == (60, 60)
+    assert counters["l1"].rx.corrupted == 120
+
+
+def test_half_open_comes_back_from_a_snapshot_with_its_connections(fabric: Started) -> None:
+    one, two, _ = fabric.ends
+    fabric.client.set("l0", tx=DirectionState(mode=Mode.HALF_OPEN))
+    one.send(tcp(SYN))
+    assert two.recv(99) == tcp(SYN)
+    snapshot = json.loads(json.dumps(fabric.client.snapshot()))
+    fabric.client.heal()
+    fabric.client.load(snapshot)
+    one.send(tcp(ACK, 40_001))
+    one.send(tcp(ACK))
+    assert two.recv(99) == tcp(ACK)
+    assert fabric.client.counters()["l0"].tx.dropped == {Reason.HALF_OPEN: 1}
+
+
 def test_an_endpoint_that_is_not_up_costs_only_its_own_frames(fabric: Started) -> None:
     one, two, three = fabric.ends
     three.close()
@@ -213,6 +246,7 @@ def test_errors_come_back_as_messages(fabric: Started) -> None:
             (b'{"op": "explode"}', "explode"),
             (b'{"op": "set", "link": "l0", "tx": {"loss": 2}}', "less than or equal to 1"),
             (b'{"op": "set", "link": "l0", "tx": {"delay_ms": -1}}', "greater than or equal"),
+            (b'{"op": "set", "link": "l0", "tx": {"match": {}}}', "it needs mode drop, not pass"),
         ):
             raw.sendall(request + b"\n")
             trouble = json.loads(answers.readline())["trouble"]

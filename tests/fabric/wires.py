@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 
 from hypothesis import settings
 
 from lab.fabric.arena import Arena, Run, slots
 from lab.fabric.config import FabricConfig, LinkConfig
 from lab.fabric.forwarder import Forwarder
+from lab.fabric.state import Counters
 from lab.fabric.wire import Sent
 
 MS = 1_000_000
@@ -32,10 +34,62 @@ def frame(source: int, target: int | bytes, text: bytes = b"") -> bytes:
     return to + mac(source) + b"\x88\xb5" + text
 
 
+def numbered(source: int, target: int | bytes, number: int, length: int = 0) -> bytes:
+    """A frame that is known again by `number`, at least `length` bytes long."""
+    return frame(source, target, number.to_bytes(4, "big")).ljust(length, b"\0")
+
+
+def number_of(data: bytes) -> int:
+    """What `numbered` was given."""
+    return int.from_bytes(data[14:18], "big")
+
+
+def ipv4(
+    protocol: int,
+    content: bytes,
+    *,
+    source: str = "10.0.0.1",
+    target: str = "10.0.0.2",
+    options: int = 0,
+    fragment: int = 0,
+) -> bytes:
+    """An IPv4 packet in a frame from endpoint 0 to 1; `options` in 32 bits, `fragment` in 64."""
+    header = bytes([0x45 + options, 0]) + (20 + 4 * options + len(content)).to_bytes(2, "big")
+    header += b"\0\1" + fragment.to_bytes(2, "big") + bytes([64, protocol]) + b"\0\0"
+    header += IPv4Address(source).packed + IPv4Address(target).packed + bytes([1]) * 4 * options
+    return mac(1) + mac(0) + b"\x08\0" + header + content
+
+
+def port_pair(source: int, target: int) -> bytes:
+    """The first four bytes of a TCP or UDP header."""
+    return source.to_bytes(2, "big") + target.to_bytes(2, "big")
+
+
+SYN, RST, ACK = 0x02, 0x04, 0x10
+
+
+def tcp(
+    flags: int,
+    source: int = 40_000,
+    target: int = 443,
+    *,
+    options: int = 0,
+    fragment: int = 0,
+    client: str = "10.0.0.1",
+    server: str = "10.0.0.2",
+) -> bytes:
+    """A TCP segment from `client` to `server`."""
+    segment = port_pair(source, target) + bytes(8) + bytes([0x50, flags]) + bytes(6)
+    return ipv4(6, segment, source=client, target=server, options=options, fragment=fragment)
+
+
 class ListWire:
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = lambda: 0) -> None:
+        self._clock = clock
         self.outgoing: deque[bytes] = deque()
         self.arrived: list[bytes] = []
+        self.times: list[int] = []
+        """When each of them came, ns."""
         self.refuses = False
 
     def receive(self, arena: Arena) -> Run | None:
@@ -49,6 +103,7 @@ class ListWire:
         if self.refuses:
             return Sent(0, len(frames))
         self.arrived += frames
+        self.times += [self._clock()] * len(frames)
         return Sent(len(frames))
 
 
@@ -74,9 +129,11 @@ class Bench:
             links=tuple(links),
             seed=seed,
         )
-        self.wires = [ListWire() for _ in links]
+        self.wires = [ListWire(lambda: self.now) for _ in links]
         self.forwarder = Forwarder(
-            config, {link.name: wire for link, wire in zip(links, self.wires, strict=True)}
+            config,
+            {link.name: wire for link, wire in zip(links, self.wires, strict=True)},
+            clock=lambda: self.now,
         )
         self.now = 0
 
@@ -97,9 +154,13 @@ class Bench:
     def arrived(self, link: int) -> list[bytes]:
         return self.wires[link].arrived
 
+    def tx(self, link: int) -> Counters:
+        """What became of frames that endpoint `link` sent."""
+        return self.forwarder.status()[link].counters.tx
+
     def counters_add_up(self) -> bool:
         for status in self.forwarder.status():
             for each in (status.counters.tx, status.counters.rx):
-                if each.frames != each.forwarded + each.in_flight + each.lost:
+                if each.frames + each.copies != each.forwarded + each.in_flight + each.lost:
                     return False
         return True

@@ -8,7 +8,7 @@ import stat
 import string
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from lab.stacks import (
     Capability,
     Stack,
     StackContext,
-    Timing,
     get_stack,
     kubectl_want,
     stack_names,
@@ -36,7 +35,7 @@ from lab.stacks.kubelet import CLIENT_PEM, kubelet_config
 from lab.stacks.labels import check_labels, given_labels, own_labels
 from lab.stacks.node import masquerade_rules
 from lab.stacks.unit import Service
-from lab.topology import Arch, Node, Role, Taint, Topology, load_topology
+from lab.topology import Arch, Node, Role, Taint, Timing, Topology, load_topology
 
 OF_THE_IMAGE = {"containerd.service", "edge-lab-images.service"}
 """Units that are in the root image already."""
@@ -329,14 +328,8 @@ def test_every_file_that_a_program_is_pointed_to_is_there(
 def test_timing_reaches_the_programs(context_for: ContextFor) -> None:
     stack = get_stack("kubernetes+openyurt")
     plain = context_for(stack)
-    slow = StackContext(
-        plain.topology,
-        plain.artifacts,
-        plain.workload,
-        plain.pki,
-        plain.api_host_port,
-        Timing().scaled(2),
-    )
+    timing = Timing(node_monitor_grace=100, edge_heartbeat=20)
+    slow = replace(plain, topology=plain.topology.model_copy(update={"timing": timing}))
     provisions = stack.provision(slow)
     manager = flags_of(units_of(provisions["server"])["kube-controller-manager.service"])
     assert manager["node-monitor-grace-period"] == "100s"

@@ -1,0 +1,75 @@
+"""What all commands of `lab` share: consoles, options, and which lab is meant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lab.errors import InputError
+from lab.state import known_labs
+
+out = Console()
+err = Console(stderr=True)
+
+DEFAULT_TOPOLOGY = Path("labs/default.yaml")
+
+
+def _labs(incomplete: str) -> Iterator[str]:
+    yield from (name for name in known_labs() if name.startswith(incomplete))
+
+
+def _complete_from(which: str, incomplete: str) -> Iterator[str]:
+    from lab.errors import EdgeLabError
+    from lab.running import attach
+
+    try:
+        topology = attach(chosen(None)).topology
+    except EdgeLabError:
+        return
+    names = [each.name for each in getattr(topology, which)]
+    yield from (name for name in names if name.startswith(incomplete))
+
+
+def _nodes(incomplete: str) -> Iterator[str]:
+    yield from _complete_from("nodes", incomplete)
+
+
+def _links(incomplete: str) -> Iterator[str]:
+    yield from _complete_from("links", incomplete)
+
+
+LabName = Annotated[
+    str | None,
+    typer.Option(
+        "--lab",
+        "-l",
+        envvar="EDGE_LAB",
+        help="Which lab; may be left out where there is only one.",
+        autocompletion=_labs,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", autocompletion=_nodes)]
+LinkName = Annotated[str, typer.Argument(metavar="LINK", autocompletion=_links)]
+
+
+def chosen(lab: str | None) -> str:
+    """The lab meant: the one named, else the only one, else the default."""
+    if lab:
+        return lab
+    known = known_labs()
+    if len(known) > 1 and "default" not in known:
+        raise InputError(
+            f"there are {len(known)} labs: {', '.join(known)}", remedy="Say which with --lab NAME."
+        )
+    return known[0] if len(known) == 1 else "default"
+
+
+def print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")

@@ -1,0 +1,32 @@
+"""`lab compare`: the differential table out of the verdicts that suites have left."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli.common import AsJson, out
+
+
+def compare(
+    places: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER|FILE", help="Results of suites, of any runs.")
+    ],
+    as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the table to this HTML file too.")
+    ] = None,
+) -> None:
+    """What the same faults did to each runtime: downtime, detection, samples and return."""
+    from lab.report.compare import comparison_html, comparison_of, comparison_table, read_cells
+
+    comparison = comparison_of(read_cells(*places))
+    if html is not None:
+        html.write_text(comparison_html(comparison), encoding="utf-8")
+    if as_json:
+        sys.stdout.write(comparison.model_dump_json(indent=2) + "\n")
+    else:
+        out.print(comparison_table(comparison))

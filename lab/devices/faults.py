@@ -1,0 +1,177 @@
+"""What a device can do wrong, as data.
+
+A fault alters how a device answers, never what it shows: the ground truth stays right.  Its
+text follows the device's name: "boiler slow by 2 s".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from lab.errors import InputError
+from lab.topology import Protocol
+
+LONGEST_DELAY_MS = 60_000.0
+
+_BOTH = frozenset(Protocol)
+Milliseconds = Annotated[float, Field(ge=0, le=LONGEST_DELAY_MS, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class _Fault(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        """Protocols in which there is such a fault."""
+        return _BOTH
+
+    def check(self, protocol: Protocol) -> None:
+        """Raises InputError if a device of that protocol cannot do this."""
+        if protocol not in self.protocols:
+            exists = " and ".join(sorted(self.protocols))
+            kind = getattr(self, "kind", "")
+            raise InputError(
+                f"the fault {kind!r} does not exist on {protocol}",
+                remedy=f"It is one of {exists}.",
+            )
+
+
+class Gone(_Fault):
+    """The device is away.
+
+    `silent`: as without power. Nothing answers on its wire, not even ARP; when it is back,
+    connections that stood are reset, as by any device that has started anew.
+    `refused`: connections are refused, and the standing ones are closed.
+    """
+
+    kind: Literal["gone"] = "gone"
+    how: Literal["silent", "refused"] = "silent"
+
+    def __str__(self) -> str:
+        return "gone" if self.how == "silent" else "gone, refusing connections"
+
+
+class Slow(_Fault):
+    """Each answer comes `delay_ms` late, give or take `jitter_ms` (uniform); order is kept.
+
+    In OPC UA the answers of the handshake are late too, so that a connection takes several
+    times as long.
+    """
+
+    kind: Literal["slow"] = "slow"
+    delay_ms: Milliseconds
+    jitter_ms: Milliseconds = 0.0
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _not_before_the_request(self) -> Slow:
+        if self.jitter_ms > self.delay_ms:
+            raise ValueError("jitter_ms must not be more than delay_ms")
+        return self
+
+    def __str__(self) -> str:
+        jitter = f" ± {_time(self.jitter_ms)}" if self.jitter_ms else ""
+        return f"slow by {_time(self.delay_ms)}{jitter}"
+
+
+class Exceptions(_Fault):
+    """Requests are not carried out but answered with a Modbus exception of that code.
+
+    In OPC UA, reads bring BadDeviceFailure, whatever the code; there `probability` is the
+    part of the plant's steps of which nothing can be read.
+    """
+
+    kind: Literal["exceptions"] = "exceptions"
+    code: int = Field(6, ge=1, le=255, description="6 is 'server device busy'.")
+    probability: Probability = 1.0
+    seed: Seed = 0
+
+    def __str__(self) -> str:
+        return f"answers with exception {self.code}{_part(self.probability)}"
+
+
+class Junk(_Fault):
+    """In place of an answer come as many bytes that are no answer in the protocol."""
+
+    kind: Literal["junk"] = "junk"
+    probability: Probability = 1.0
+    seed: Seed = 0
+
+    def __str__(self) -> str:
+        return f"answers with junk{_part(self.probability)}"
+
+
+class Split(_Fault):
+    """Each answer comes in `pieces`, `gap_ms` apart."""
+
+    kind: Literal["split"] = "split"
+    pieces: int = Field(3, ge=2, le=1000)
+    gap_ms: Milliseconds = 100.0
+
+    def __str__(self) -> str:
+        return f"answers in {self.pieces} pieces {_time(self.gap_ms)} apart"
+
+
+class Late(_Fault):
+    """Each answer is held back until the next request has come.
+
+    So a client that has given up waiting gets, in answer to its request, that to the earlier
+    one, with the earlier transaction identifier.
+    """
+
+    kind: Literal["late"] = "late"
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        return frozenset({Protocol.MODBUS})
+
+    def __str__(self) -> str:
+        return "answers one request late"
+
+
+class SessionDrop(_Fault):
+    """All connections are closed at once, and with `period_s` again every so many seconds."""
+
+    kind: Literal["session-drop"] = "session-drop"
+    period_s: float | None = Field(None, ge=0.05, le=86_400, allow_inf_nan=False)
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        return frozenset({Protocol.OPCUA})
+
+    def __str__(self) -> str:
+        again = f" every {self.period_s:g} s" if self.period_s else ""
+        return f"drops all sessions{again}"
+
+
+class Untrusted(_Fault):
+    """No client's certificate is trusted any more, save the device's own.
+
+    Standing sessions are closed, new ones are refused and counted.
+    """
+
+    kind: Literal["untrusted"] = "untrusted"
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        return frozenset({Protocol.OPCUA})
+
+    def __str__(self) -> str:
+        return "trusts no client"
+
+
+AnyFault = Gone | Slow | Exceptions | Junk | Split | Late | SessionDrop | Untrusted
+DeviceFault = Annotated[AnyFault, Field(discriminator="kind")]
+DEVICE_FAULT: TypeAdapter[DeviceFault] = TypeAdapter(DeviceFault)
+
+
+def _time(ms: float) -> str:
+    return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
+
+
+def _part(probability: float) -> str:
+    return "" if probability == 1 else f" {probability * 100:g} % of the time"

@@ -1,0 +1,81 @@
+"""What can befall frames on their way through one direction of a link.
+
+A stage takes flights and gives flights: it may take frames out, split a flight, move its
+time, or add to it.  The forwarding loop knows flights and not stages, so a new fault is a
+new stage in `build`, and a field in `Impairment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lab.fabric.dice import Dice
+from lab.fabric.stages.copies import Clipboard, Corrupt, Duplicate
+from lab.fabric.stages.flight import TICK_NS, Flight, Stage, Tally
+from lab.fabric.stages.gates import Closed, Flap, Gate, HalfOpen, Mtu, Selective
+from lab.fabric.stages.losses import BurstLoss, Loss
+from lab.fabric.stages.timing import Delay, Jitter, Rate, Reorder
+from lab.fabric.state import DirectionState, Memory, Mode, Reason
+
+__all__ = ["TICK_NS", "Clipboard", "Flight", "Gate", "Stage", "Tally", "build"]
+
+
+def build(
+    state: DirectionState,
+    dice: Callable[[str], Dice],
+    memory: Mapping[str, Memory],
+    clipboard: Clipboard,
+    now: int,
+) -> list[Stage]:
+    """The stages for `state`, in the order in which frames meet them; a gate is the first.
+
+    `dice` gives each stage the random numbers of its own name, so that one fault does not
+    change the dice of another; `memory` is what stages of these names had kept, to be taken
+    up at `now` (ns).
+    """
+    if state.is_closed:
+        return [Closed(Reason.CUT if state.mode is Mode.CUT else Reason.DROP)]
+    stages: list[Stage] = []
+    if state.match is not None:
+        stages.append(Selective(state.match))
+    if state.mode is Mode.HALF_OPEN:
+        stages.append(HalfOpen(_words(memory, HalfOpen.name)))
+    if state.flap is not None:
+        stages.append(Flap(state.flap, now - (_number(memory, Flap.name) or 0)))
+    if state.mtu is not None:
+        stages.append(Mtu(state.mtu))
+    if state.loss:
+        stages.append(Loss(state.loss, dice(Loss.name), _number(memory, Loss.name)))
+    if state.burst_loss is not None:
+        name = BurstLoss.name
+        stages.append(BurstLoss(state.burst_loss, dice(name), _number(memory, name)))
+    if state.duplicate:
+        name = Duplicate.name
+        stages.append(Duplicate(state.duplicate, dice(name), _number(memory, name)))
+    if state.rate_kbit is not None:
+        debt = _number(memory, Rate.name) or 0
+        stages.append(Rate(state.rate_kbit, state.burst_bytes, state.queue_frames, now + debt))
+    way: Delay | Jitter | None = None
+    if state.jitter_ms:
+        way = Jitter(state.delay_ms, state.jitter_ms, state.distribution, dice(Jitter.name))
+    elif state.delay_ms:
+        way = Delay(state.delay_ms)
+    if way is not None and state.reorder:
+        name = Reorder.name
+        stages.append(Reorder(state.reorder, dice(name), _number(memory, name), way))
+    elif way is not None:
+        stages.append(way)
+    if state.corrupt:  # the last: its copies are not dropped or parted any more
+        name = Corrupt.name
+        stages.append(Corrupt(state.corrupt, dice(name), _number(memory, name), clipboard))
+    return stages
+
+
+def _number(memory: Mapping[str, Memory], stage: str) -> int | None:
+    kept = memory.get(stage)
+    return kept if isinstance(kept, int) else None
+
+
+def _words(memory: Mapping[str, Memory], stage: str) -> tuple[str, ...]:
+    kept = memory.get(stage)
+    return kept if isinstance(kept, tuple) else ()

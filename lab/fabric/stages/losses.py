@@ -1,0 +1,79 @@
+"""Stages that lose frames by chance."""
+
+from __future__ import annotations
+
+from lab.fabric.arena import Arena, Run
+from lab.fabric.dice import Dice
+from lab.fabric.stages.chances import Chosen, Gaps
+from lab.fabric.stages.flight import Filter, Tally
+from lab.fabric.state import GilbertElliott, Reason
+
+
+class Loss(Chosen, Filter):
+    """Loses each frame with the same probability, independently."""
+
+    name = "loss"
+
+    def passing(self, arena: Arena, runs: list[Run], tally: Tally) -> list[Run]:
+        # What `parted` does, without a step of a generator for each run: loss is the fault
+        # that long floods meet.
+        survivors: list[Run] = []
+        for start, stop in runs:
+            at = start
+            while stop - at > self._gap:
+                lost = at + self._gap
+                if lost > at:
+                    survivors.append((at, lost))
+                tally.drop(Reason.LOSS, 1)
+                at = lost + 1
+                self._gap = self._gaps.draw()
+            if stop > at:
+                survivors.append((at, stop))
+                self._gap -= stop - at
+        return survivors
+
+
+class BurstLoss(Filter):
+    """Loses frames as a Gilbert-Elliott line does; it begins as a good one.
+
+    A frame meets the line as it is, then the line may change.  How many frames it stays as
+    it is follows a geometric law, so that is drawn at each change and not at each frame.
+    """
+
+    name = "burst_loss"
+
+    def __init__(self, model: GilbertElliott, dice: Dice, left: int | None = None) -> None:
+        self._model = model
+        self._dice = dice
+        self._stays = {False: Gaps(model.p, dice), True: Gaps(model.r, dice)}
+        self._bad = left is not None and left < 0
+        self._left = self._stays[False].draw() + 1 if not left else abs(left)
+
+    def memory(self, now: int) -> int:
+        """Frames until the line changes; negative if it is bad."""
+        return -self._left if self._bad else self._left
+
+    def passing(self, arena: Arena, runs: list[Run], tally: Tally) -> list[Run]:
+        survivors: list[Run] = []
+        for start, stop in runs:
+            at = start
+            while at < stop:
+                end = min(stop, at + self._left)
+                kept = self._kept(at, end)
+                survivors += kept
+                tally.drop(Reason.LOSS, end - at - sum(until - since for since, until in kept))
+                self._left -= end - at
+                if not self._left:
+                    self._bad = not self._bad
+                    self._left = self._stays[self._bad].draw() + 1
+                at = end
+        return survivors
+
+    def _kept(self, start: int, stop: int) -> list[Run]:
+        """What passes of these while the line is as it is."""
+        probability = self._model.bad if self._bad else self._model.good
+        if probability in (0, 1):
+            return [] if probability else [(start, stop)]
+        return [
+            (slot, slot + 1) for slot in range(start, stop) if self._dice.random() >= probability
+        ]

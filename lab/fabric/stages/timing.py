@@ -1,0 +1,165 @@
+"""Stages that say when frames go on."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from statistics import NormalDist
+
+from lab.fabric.arena import join, slots
+from lab.fabric.dice import Dice
+from lab.fabric.stages.chances import Chosen
+from lab.fabric.stages.flight import TICK_NS, Flight, Tally
+from lab.fabric.state import Distribution, Memory, Reason
+
+NS_PER_MS = 1_000_000
+_NS_KBIT = 8_000_000
+"""Nanoseconds that a byte takes at 1 kbit/s."""
+
+
+class Rate:
+    """A token bucket before a line of limited rate, and a queue for what it holds back.
+
+    Kept as the time at which the bucket would be full again: each frame moves it on by what
+    the line needs for the frame, and goes when no more than a bucket is owed.  So a frame may
+    be longer than the bucket.
+    """
+
+    name = "rate"
+
+    def __init__(self, kbit: float, burst: int, queue: int, full_at: int) -> None:
+        """`kbit` a second; `burst` bytes; `queue` frames; full again at `full_at` (ns)."""
+        self._ns_per_byte = _NS_KBIT / kbit
+        self._bucket = math.floor(burst * self._ns_per_byte)
+        self._room = queue
+        self._full_at = full_at
+        self._waiting: deque[int] = deque()
+        """When those that wait will go."""
+        self._tick = 0
+        """When the last of them leaves: what comes meanwhile must not overtake it."""
+
+    def memory(self, now: int) -> int:
+        """Nanoseconds until the bucket is full, without the frames that still wait for it."""
+        return min(max(self._full_at - now, 0), self._bucket)
+
+    def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
+        going: list[Flight] = []
+        for flight in flights:
+            lengths = flight.arena.lengths
+            waiting = self._waiting
+            while waiting and waiting[0] <= flight.due:
+                waiting.popleft()
+            dropped = 0
+            for slot in slots(flight.runs):
+                if len(waiting) >= self._room:
+                    dropped += 1
+                    continue
+                due = max(self._goes(flight.due, lengths[slot]), self._tick)
+                if due > flight.due:
+                    waiting.append(due)
+                    self._tick = -(-due // TICK_NS) * TICK_NS
+                run = (slot, slot + 1)
+                if going and going[-1].due == due and going[-1].arena is flight.arena:
+                    join(going[-1].runs, [run])
+                else:
+                    going.append(Flight(due, flight.arena, [run]))
+            tally.drop(Reason.OVERFLOW, dropped)
+        return going
+
+    def _goes(self, now: int, length: int) -> int:
+        """When a frame that comes `now` has gone over the line."""
+        owed = max(self._full_at, now) + math.ceil(length * self._ns_per_byte)
+        self._full_at = owed
+        return max(now, owed - self._bucket)
+
+
+class Delay:
+    """Adds a fixed time to the way of each frame."""
+
+    name = "delay"
+
+    def __init__(self, milliseconds: float) -> None:
+        self._ns = math.ceil(milliseconds * NS_PER_MS)
+
+    def memory(self, now: int) -> Memory | None:
+        return None
+
+    def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
+        return [Flight(flight.due + self._ns, flight.arena, flight.runs) for flight in flights]
+
+
+class Jitter:
+    """Adds a time to the way of each frame that strays about a mean; none below zero."""
+
+    name = "jitter"
+
+    def __init__(self, mean: float, jitter: float, distribution: Distribution, dice: Dice) -> None:
+        """`mean` and `jitter` in milliseconds."""
+        self._mean = mean * NS_PER_MS
+        self._jitter = jitter * NS_PER_MS
+        self._spread = SPREADS[distribution]
+        self._dice = dice
+
+    def memory(self, now: int) -> Memory | None:
+        return None
+
+    def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
+        return [
+            Flight(flight.due + self._draw(), flight.arena, [(slot, slot + 1)])
+            for flight in flights
+            for slot in slots(flight.runs)
+        ]
+
+    def _draw(self) -> int:
+        return max(0, math.ceil(self._mean + self._jitter * self._spread(self._dice.random())))
+
+
+class Reorder(Chosen):
+    """Frames that skip the delay and so overtake those that are under way."""
+
+    name = "reorder"
+
+    def __init__(
+        self, probability: float, dice: Dice, gap: int | None, way: Delay | Jitter
+    ) -> None:
+        super().__init__(probability, dice, gap)
+        self._way = way
+
+    def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
+        going = []
+        for flight in flights:
+            for run, chosen in self.parted(flight.runs):
+                part = [Flight(flight.due, flight.arena, [run])]
+                going += part if chosen else self._way.apply(part, tally)
+        return going
+
+
+# -- how jitter is spread, in units of it: from a number in [0, 1) -----------------------------
+
+_MOST = 4.0
+"""What netem's tables reach."""
+_LEAST_CHANCE = 2.0**-54
+
+
+def _uniform(chance: float) -> float:
+    return 2 * chance - 1
+
+
+def _normal(chance: float) -> float:
+    far: float = _STANDARD.inv_cdf(max(chance, _LEAST_CHANCE))
+    return min(max(far, -_MOST), _MOST)
+
+
+def _pareto(chance: float) -> float:
+    # As iproute2's netem/pareto.c makes its table: shape 3, so the mean is 1.5.
+    far: float = ((1 - chance) ** (-1 / 3) - 1.5) * 4 / 3
+    return min(far, _MOST)
+
+
+_STANDARD = NormalDist()
+SPREADS: dict[Distribution, Callable[[float], float]] = {
+    "uniform": _uniform,
+    "normal": _normal,
+    "pareto": _pareto,
+}

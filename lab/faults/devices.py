@@ -1,0 +1,126 @@
+"""Faults on devices: set at the device, seen in what it answers itself and its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lab.devices import DeviceClient
+from lab.devices.control import DeviceStatus
+from lab.devices.faults import (
+    AnyFault,
+    Exceptions,
+    Gone,
+    Junk,
+    Late,
+    SessionDrop,
+    Slow,
+    Split,
+    Untrusted,
+)
+from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.fabric import FabricClient
+from lab.faults.kinds import OnDevice
+from lab.faults.limits import PROOF_SECONDS, TimeLimit
+from lab.faults.overwire import OverWire
+from lab.faults.probe import Prober
+from lab.topology import Topology
+
+
+class DeviceFaults:
+    """Injects and heals faults of the devices of a lab."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        fabric: FabricClient,
+        devices: Mapping[str, DeviceClient],
+        machines: Mapping[str, Prober],
+        limit: TimeLimit,
+    ) -> None:
+        self._topology = topology
+        self._devices = devices
+        self._tools = OverWire(topology, fabric, machines, limit)
+        self._limit = limit
+
+    def inject(self, fault: OnDevice) -> str:
+        """Sets it, and returns what was seen of it.
+
+        Raises:
+            InputError: there is no such device, or its protocol has no such fault.
+            LabError: the device does not answer as it is, or no effect was seen.
+        """
+        device = self._device(fault.device)
+        fault.does.check(self._topology.device(fault.device).protocol)
+        before = device.wait_ready(self._limit(PROOF_SECONDS))
+        if isinstance(fault.does, SessionDrop | Untrusted) and not before.clients:
+            raise LabError(f"{fault.title}: nobody is connected, so that it could not be seen")
+        try:
+            device.set_fault(fault.does)
+            return self._see(fault.title, lambda: self._effect(fault, before))
+        except BaseException:
+            device.set_fault(None)
+            raise
+
+    def heal(self, fault: OnDevice) -> str:
+        """Clears it, and returns what was seen of the cure; LabError if none was."""
+        device = self._device(fault.device)
+        device.set_fault(None)
+
+        def cured() -> str:
+            now = device.status(self._limit(PROOF_SECONDS))
+            well = now.fault is None and now.reachable
+            if isinstance(fault.does, Gone) and not self._connects(fault.device):
+                return ""
+            return f"answered within {now.answer_ms or 0:.0f} ms" if well else ""
+
+        return self._see(f"{fault.title} is healed", cured)
+
+    def _device(self, name: str) -> DeviceClient:
+        try:
+            return self._devices[name]
+        except KeyError:
+            known = ", ".join(self._devices) or "none"
+            raise InputError(
+                f"there is no device {name!r}", remedy=f"Known are: {known}."
+            ) from None
+
+    def _see(self, what: str, seen: Callable[[], str]) -> str:
+        try:
+            return self._limit(PROOF_SECONDS).wait_for(what, seen)
+        except DeadlineExceeded as trouble:
+            raise LabError(f"no effect was seen: {trouble.message}") from trouble
+
+    def _connects(self, device: str) -> bool:
+        """Whether a node gets a connection to it, or a refusal, over the wire."""
+        (link,) = self._topology.links_of(device)
+        return self._tools.reached(self._tools.service(link))
+
+    def _effect(self, fault: OnDevice, before: DeviceStatus) -> str:
+        now = self._device(fault.device).status(self._limit(PROOF_SECONDS))
+        if now.fault != fault.does:
+            return ""
+        if isinstance(fault.does, Gone):
+            silent = fault.does.how == "silent"
+            if now.reachable or (silent and self._connects(fault.device)):
+                return ""
+            return f"it does not answer: {now.trouble}"
+        if not now.affected or not _shows(fault.does, now, before):
+            return ""
+        said = f"answered within {now.answer_ms:.0f} ms" if now.answer_ms else now.trouble
+        return f"{now.affected} answers or connections were touched; {said}"
+
+
+def _shows(does: AnyFault, now: DeviceStatus, before: DeviceStatus) -> bool:
+    """Whether the device's own read of itself has met the fault, where it must."""
+    took = now.answer_ms or 0.0
+    match does:
+        case Slow():
+            return took >= does.delay_ms - does.jitter_ms or not now.reachable
+        case Split():
+            return took >= (does.pieces - 1) * does.gap_ms or not now.reachable
+        case Exceptions() | Junk():
+            return does.probability < 1 or not now.reachable
+        case Untrusted():
+            return now.refused > before.refused
+        case Late() | SessionDrop() | Gone():
+            return True

@@ -1,0 +1,158 @@
+"""Injects faults and heals them, each with its proof, and writes them into the book."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self, TypeVar, get_args
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.fabric import CUT
+from lab.faults.book import FaultBook
+from lab.faults.devices import DeviceFaults
+from lab.faults.kinds import Fault, NodeFault, OnDevice, WireFault
+from lab.faults.limits import TimeLimit
+from lab.faults.nodes import NodeFaults
+from lab.faults.records import FaultRecord
+from lab.faults.wires import WireFaults
+from lab.machines.speed import speed_factor
+from lab.step import step
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+T = TypeVar("T")
+
+_WIRES = get_args(WireFault)
+_NODES = get_args(NodeFault)
+
+
+class FaultEngine:
+    """All faults of one lab. Any number of threads may inject and heal."""
+
+    def __init__(
+        self, book: FaultBook, wires: WireFaults, nodes: NodeFaults, devices: DeviceFaults
+    ) -> None:
+        self._book = book
+        self._wires = wires
+        self._nodes = nodes
+        self._devices = devices
+
+    @classmethod
+    def of(cls, lab: Lab, limit: TimeLimit | None = None) -> Self:
+        """The engine of a lab that is up."""
+        if limit is None:
+            factor = speed_factor()
+
+            def scaled(seconds: float) -> Deadline:
+                return Deadline.after(seconds * factor)
+
+            limit = scaled
+
+        def plug(node: str) -> None:
+            """A new machine has all its cables in; those that are cut are out."""
+            for link in lab.topology.links_of(node):
+                status = lab.fabric.link(link.name)
+                if (status.tx, status.rx) == (CUT, CUT):
+                    lab.machines[node].set_carrier(lab.topology.mac(link), up=False)
+
+        return cls(
+            FaultBook(lab.run.path),
+            WireFaults(lab.topology, lab.fabric, lab.machines, limit),
+            NodeFaults(lab.machines, limit, plug),
+            DeviceFaults(lab.topology, lab.fabric, lab.devices, lab.machines, limit),
+        )
+
+    def inject(self, fault: Fault) -> FaultRecord:
+        """Returns after its effect was seen.
+
+        Raises:
+            InputError: it names what is not there, or a fault in force has hold of the same.
+            LabError: no effect was seen; nothing of it is left then.
+        """
+        record = self._book.open(fault, time.time_ns())
+        with self._book.closing(record), step(f"fault: {fault.title}"):
+            proof = self._inject(fault)
+        return self._book.enter(record.model_copy(update={"seen": time.time_ns(), "proof": proof}))
+
+    def heal(self, record: FaultRecord) -> FaultRecord:
+        """Returns after the cure was seen; LabError if none was: the fault stays in the book."""
+        begun = self._book.enter(record.model_copy(update={"heal_began": time.time_ns()}))
+        with step(f"heal: {record.fault.title}"):
+            cure = self._heal(record.fault)
+        return self._book.enter(begun.model_copy(update={"healed": time.time_ns(), "cure": cure}))
+
+    @contextlib.contextmanager
+    def inflict(self, fault: Fault) -> Iterator[FaultRecord]:
+        """The fault is in force while the block runs."""
+        record = self.inject(fault)
+        try:
+            yield record
+        finally:
+            self.heal(record)
+
+    @contextlib.contextmanager
+    def inflict_all(self, faults: Iterable[Fault]) -> Iterator[tuple[FaultRecord, ...]]:
+        """All of them at once, and all healed at once: a proof takes its seconds."""
+        wanted = list(faults)
+        records: list[FaultRecord] = []
+        try:
+            _at_once(lambda fault: records.append(self.inject(fault)), wanted, "faults")
+            yield tuple(records)
+        finally:
+            _at_once(self.heal, records, "heals")
+
+    def heal_all(self) -> None:
+        """Heals what is in force, the newest first; tries all before it raises."""
+        troubles: list[LabError] = []
+        for record in reversed(self.in_force()):
+            try:
+                self.heal(record)
+            except LabError as trouble:
+                troubles.append(trouble)
+        if troubles:
+            raise troubles[0]
+
+    def in_force(self) -> tuple[FaultRecord, ...]:
+        """Faults that were injected and not healed, by id."""
+        return self._book.in_force()
+
+    def history(self) -> tuple[FaultRecord, ...]:
+        """All faults since the lab came up, by id."""
+        return self._book.history()
+
+    def find(self, id: int) -> FaultRecord:
+        """The fault of that id; InputError if there is none."""
+        return self._book.find(id)
+
+    def _inject(self, fault: Fault) -> str:
+        if isinstance(fault, _WIRES):
+            return self._wires.inject(fault)
+        if isinstance(fault, _NODES):
+            return self._nodes.inject(fault)
+        assert isinstance(fault, OnDevice)
+        return self._devices.inject(fault)
+
+    def _heal(self, fault: Fault) -> str:
+        if isinstance(fault, _WIRES):
+            return self._wires.heal(fault)
+        if isinstance(fault, _NODES):
+            return self._nodes.heal(fault)
+        assert isinstance(fault, OnDevice)
+        return self._devices.heal(fault)
+
+
+def _at_once(do: Callable[[T], object], things: Iterable[T], title: str) -> None:
+    """Does it to each, all at the same time; raises the first trouble when all are done."""
+    with step(title) as outer, ThreadPoolExecutor() as pool:
+
+        def one(thing: T) -> None:
+            with step(title, parent=outer):
+                do(thing)
+
+        done = [pool.submit(one, thing) for thing in things]
+    for each in done:
+        each.result()

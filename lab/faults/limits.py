@@ -1,0 +1,22 @@
+"""How long injections, heals and their proofs may take; seconds of the reference machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.deadline import Deadline
+
+TimeLimit = Callable[[float], Deadline]
+"""Makes a deadline from seconds of the reference machine, scaled by this one's speed."""
+
+PROOF_SECONDS = 90.0
+"""For a fault on a wire, or its cure, to be seen. One or two are usual."""
+
+PROBE_SECONDS = 60.0
+"""For one burst of probes, the SSH command included."""
+
+COMMAND_SECONDS = 60.0
+"""For one command in a guest."""
+
+BOOT_SECONDS = 300.0
+"""For a node to be up again; up to its services, not up to Ready."""

@@ -1,0 +1,363 @@
+"""Faults on nodes: power, CPUs, services, clock, disk. What is done to a guest from within goes
+over the management path."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.faults.kinds import (
+    ClockJump,
+    ClockSkew,
+    DiskFull,
+    Freeze,
+    Kill,
+    NodeFault,
+    Pause,
+    PowerOff,
+    Reboot,
+    SlowDisk,
+)
+from lab.faults.limits import BOOT_SECONDS, COMMAND_SECONDS, PROOF_SECONDS, TimeLimit
+from lab.machines.machine import FIRST_LINE
+
+if TYPE_CHECKING:
+    from lab.machines import Machine
+
+FILLER = ".edge-lab-filler"
+"""The file that takes up a disk, below the path that is to be full."""
+
+SCRATCH = "/var/tmp/.edge-lab-pace"  # noqa: S108 - in a guest, where nobody else is
+ROOT_DISK = "vda"
+
+RESERVE_MIB = 24
+"""What ext4 keeps to itself for its own books, and shows as free."""
+
+BLOCK = 4096
+MOST_WRITES = 400
+
+TICK = 10_000
+"""Microseconds that the kernel adds at each of 100 ticks a second, when a clock keeps pace."""
+
+FREQUENCY_UNIT = 65_536
+"""The kernel's unit of frequency: so many make 1 ppm."""
+
+MEASURABLE_PPM = 10_000
+"""From here on a skew shows in the clock itself within seconds; below, the kernel's word counts."""
+
+_TICK = re.compile(r"tick:\s+(-?\d+)")
+_FREQUENCY = re.compile(r"freq\.adjust:\s+(-?\d+)")
+
+
+class NodeFaults:
+    """Injects and heals faults on the machines of a lab."""
+
+    def __init__(
+        self,
+        machines: Mapping[str, Machine],
+        limit: TimeLimit,
+        plug: Callable[[str], None] = lambda node: None,
+    ) -> None:
+        """`plug` is called with a node's name when it has got its power back: a cable that was
+        out before is still out."""
+        self._machines = machines
+        self._limit = limit
+        self._plug = plug
+
+    def inject(self, fault: NodeFault) -> str:
+        """Does it, and returns what was seen of it; LabError if nothing was."""
+        machine = self._machine(fault.node)
+        match fault:
+            case PowerOff():
+                return self._power_off(machine)
+            case Reboot():
+                return self._reboot(machine, orderly=fault.orderly)
+            case Pause():
+                return self._pause(machine)
+            case Kill():
+                return self._kill(machine, fault.service)
+            case Freeze():
+                return self._freeze(machine, fault.service)
+            case ClockJump():
+                return self._jump(machine, fault.seconds)
+            case ClockSkew():
+                return self._skew(machine, fault.ppm)
+            case DiskFull():
+                return self._fill(machine, fault)
+            case SlowDisk():
+                return self._slow(machine, fault)
+
+    def heal(self, fault: NodeFault) -> str:
+        """Puts it right, and returns what was seen of the cure; LabError if nothing was."""
+        machine = self._machine(fault.node)
+        match fault:
+            case PowerOff():
+                return self._power_on(machine)
+            case Reboot():
+                return self._booted(machine)
+            case Pause():
+                return self._go_on(machine)
+            case Kill():
+                return self._running(machine, fault.service)
+            case Freeze():
+                return self._thaw(machine, fault.service)
+            case ClockJump():
+                return self._set_right(machine)
+            case ClockSkew():
+                self._pace(machine, 0)
+                return self._set_right(machine)
+            case DiskFull():
+                return self._empty(machine, fault)
+            case SlowDisk():
+                return self._hurry(machine, fault)
+
+    def _machine(self, node: str) -> Machine:
+        try:
+            return self._machines[node]
+        except KeyError:
+            known = ", ".join(self._machines)
+            raise InputError(f"there is no node {node!r}", remedy=f"Known are: {known}.") from None
+
+    def _run(self, machine: Machine, command: str) -> str:
+        return machine.run(command, self._limit(COMMAND_SECONDS)).stdout.strip()
+
+    def _see(self, what: str, seen: Callable[[], bool]) -> None:
+        try:
+            self._limit(PROOF_SECONDS).wait_for(what, seen)
+        except DeadlineExceeded as trouble:
+            raise LabError(f"no effect was seen: {trouble.message}") from trouble
+
+    # -- power -----------------------------------------------------------------------------------
+
+    def _power_off(self, machine: Machine) -> str:
+        if not machine.is_on:
+            raise LabError(f"{machine.name} is off already")
+        machine.power_off()
+        self._see(f"{machine.name} is off", lambda: machine.state == "off")
+        return "its machine is gone"
+
+    def _power_on(self, machine: Machine) -> str:
+        machine.power_on()
+        self._plug(machine.name)
+        return self._booted(machine)
+
+    def _reboot(self, machine: Machine, *, orderly: bool) -> str:
+        mark = machine.console.mark()
+        limit = self._limit(BOOT_SECONDS)
+        if orderly:
+            machine.begin_reboot(limit)
+        else:
+            machine.reset()
+            machine.console.wait_for(FIRST_LINE, limit, mark)
+        return "its kernel has begun anew"
+
+    def _booted(self, machine: Machine) -> str:
+        began = time.monotonic()
+        machine.boot_with_retry(self._limit(BOOT_SECONDS))
+        return f"up, {time.monotonic() - began:.0f} s later"
+
+    def _pause(self, machine: Machine) -> str:
+        machine.suspend()
+        self._see(f"{machine.name} is paused", lambda: machine.state == "paused")
+        return "its CPUs stand still"
+
+    def _go_on(self, machine: Machine) -> str:
+        machine.resume()
+        # Its clock has stood still too.
+        return self._set_right(machine)
+
+    # -- services --------------------------------------------------------------------------------
+
+    def _main_pid(self, machine: Machine, service: str) -> int:
+        said = self._run(machine, f"systemctl show -p MainPID --value {shlex.quote(service)}")
+        return int(said or 0)
+
+    def _signal(self, machine: Machine, service: str, signal: str) -> None:
+        self._run(machine, f"systemctl kill --kill-whom=main -s {signal} {shlex.quote(service)}")
+
+    def _must_run(self, machine: Machine, service: str) -> int:
+        pid = self._main_pid(machine, service)
+        if not pid:
+            raise InputError(f"{service} does not run on {machine.name}")
+        return pid
+
+    def _kill(self, machine: Machine, service: str) -> str:
+        pid = self._must_run(machine, service)
+        self._signal(machine, service, "KILL")
+        self._see(
+            f"{service} of {machine.name} is dead",
+            lambda: self._main_pid(machine, service) != pid,
+        )
+        return f"its process {pid} is gone"
+
+    def _running(self, machine: Machine, service: str) -> str:
+        self._run(machine, f"systemctl start {shlex.quote(service)}")
+        machine.wait_unit(service, self._limit(PROOF_SECONDS))
+        return f"it runs as process {self._main_pid(machine, service)}"
+
+    def _is_stopped(self, machine: Machine, pid: int) -> bool:
+        return self._run(machine, f"sed -n 's/^State:\\s*//p' /proc/{pid}/status").startswith("T")
+
+    def _freeze(self, machine: Machine, service: str) -> str:
+        pid = self._must_run(machine, service)
+        self._signal(machine, service, "STOP")
+        self._see(
+            f"{service} of {machine.name} has stopped", lambda: self._is_stopped(machine, pid)
+        )
+        return f"its process {pid} is stopped"
+
+    def _thaw(self, machine: Machine, service: str) -> str:
+        pid = self._main_pid(machine, service)
+        if not pid:  # the node was rebooted meanwhile, or systemd has lost its patience
+            return self._running(machine, service)
+        self._signal(machine, service, "CONT")
+        self._see(
+            f"{service} of {machine.name} goes on", lambda: not self._is_stopped(machine, pid)
+        )
+        return f"its process {pid} goes on"
+
+    # -- clock -----------------------------------------------------------------------------------
+
+    def _jump(self, machine: Machine, seconds: float) -> str:
+        before = machine.clock_offset(self._limit(COMMAND_SECONDS))
+        move = round(seconds * 1e6)
+        began = time.monotonic()
+        self._run(
+            machine,
+            f"t=$(( ${{EPOCHREALTIME/./}} + {move} )); "
+            "date -s @$(( t / 1000000 )).$(printf %06d $(( t % 1000000 ))) > /dev/null",
+        )
+        # The guest reads its clock, and sets it when its shell has come that far.
+        lag = time.monotonic() - began
+        after = machine.clock_offset(self._limit(COMMAND_SECONDS))
+        moved = after.seconds - before.seconds
+        if abs(moved - seconds) > max(1.0, lag + before.doubt + after.doubt):
+            raise LabError(
+                f"no effect was seen: the clock of {machine.name} moved by {moved:+.1f} s, not by "
+                f"{seconds:+g} s"
+            )
+        return f"its clock is {after.seconds:+.1f} s off the host's"
+
+    def _set_right(self, machine: Machine) -> str:
+        left = machine.set_clock(self._limit(COMMAND_SECONDS))
+        return f"its clock is {left:+.2f} s off the host's"
+
+    def _pace(self, machine: Machine, ppm: int) -> None:
+        """Sets the pace of the clock: by ticks as far as they go, the rest by frequency."""
+        ticks = round(ppm / 100)
+        frequency = (ppm - ticks * 100) * FREQUENCY_UNIT
+        self._run(machine, f"busybox adjtimex -q -t {TICK + ticks} -f {frequency}")
+
+    def _skew(self, machine: Machine, ppm: int) -> str:
+        before = machine.clock_offset(self._limit(COMMAND_SECONDS))
+        began = time.monotonic()
+        self._pace(machine, ppm)
+        said = self._run(machine, "busybox adjtimex")
+        tick, frequency = _TICK.search(said), _FREQUENCY.search(said)
+        if tick is None or frequency is None:
+            raise LabError(f"adjtimex on {machine.name} said something else: {said!r}")
+        shown = (int(tick[1]) - TICK) * 100 + int(frequency[1]) / FREQUENCY_UNIT
+        if abs(shown - ppm) > 1:
+            raise LabError(f"no effect was seen: the kernel of {machine.name} says {shown:g} ppm")
+        if abs(ppm) < MEASURABLE_PPM:
+            return f"its kernel's clock runs {shown:+g} ppm off"
+
+        def drifted() -> bool:
+            now = machine.clock_offset(self._limit(COMMAND_SECONDS))
+            due = (time.monotonic() - began) * ppm / 1e6
+            doubt = before.doubt + now.doubt
+            gone = now.seconds - before.seconds
+            return abs(due) > 2 * doubt and abs(gone - due) <= max(abs(due) / 2, doubt)
+
+        self._see(f"the clock of {machine.name} drifts", drifted)
+        return f"its clock drifts by {ppm:+d} ppm"
+
+    # -- disk ------------------------------------------------------------------------------------
+
+    def _fill(self, machine: Machine, fault: DiskFull) -> str:
+        path = shlex.quote(fault.path)
+        filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
+        self._run(
+            machine,
+            # What is kept for root counts as free here: the filler is root's too. Metadata of
+            # the filler itself takes some of it, so the last bit is written until it fails.
+            f"set -e; rm -f {filler}; sync -f {path}; "
+            f"free=$(( $(stat -f -c '%f * %S' {path}) - {fault.leave_mib} * 1048576 )); "
+            f"fallocate -l $free {filler} || fallocate -l $(( free - free / 64 )) {filler}; "
+            + (
+                ""
+                if fault.leave_mib
+                else f"dd if=/dev/zero bs=64k oflag=append conv=notrunc of={filler} 2>/dev/null "
+                f"|| true; dd if=/dev/zero bs=4k oflag=append conv=notrunc of={filler} "
+                "2>/dev/null || true"
+            ),
+        )
+        left = self._free_bytes(machine, fault.path)
+        if left > (fault.leave_mib + RESERVE_MIB) * 1048576:
+            raise LabError(f"no effect was seen: {left} bytes are free on {machine.name}")
+        if not fault.leave_mib and self._can_write(machine, fault.path):
+            raise LabError(f"no effect was seen: {machine.name} can still write to {fault.path}")
+        return f"{left} bytes are free"
+
+    def _free_bytes(self, machine: Machine, path: str) -> int:
+        blocks, size = self._run(machine, f"stat -f -c '%f %S' {shlex.quote(path)}").split()
+        return int(blocks) * int(size)
+
+    def _can_write(self, machine: Machine, path: str) -> bool:
+        file = shlex.quote(f"{path.rstrip('/')}/{FILLER}-probe")
+        command = (
+            f"dd if=/dev/zero of={file} bs=64k count=4 conv=fsync 2>/dev/null && "
+            f"echo written; rm -f {file}"
+        )
+        return self._run(machine, command) == "written"
+
+    def _empty(self, machine: Machine, fault: DiskFull) -> str:
+        filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
+        self._run(machine, f"rm -f {filler}; sync -f {shlex.quote(fault.path)}")
+        self._see(
+            f"{machine.name} can write to {fault.path}",
+            lambda: self._can_write(machine, fault.path),
+        )
+        return f"{self._free_bytes(machine, fault.path)} bytes are free"
+
+    def _writes(self, machine: Machine, count: int) -> float:
+        """Seconds that so many direct writes take."""
+        said = self._run(
+            machine,
+            f"t=${{EPOCHREALTIME/./}}; dd if=/dev/zero of={SCRATCH} bs={BLOCK} count={count} "
+            f"oflag=direct conv=notrunc 2>/dev/null; echo $(( ${{EPOCHREALTIME/./}} - t )); "
+            f"rm -f {SCRATCH}",
+        )
+        return int(said) / 1e6
+
+    def _slow(self, machine: Machine, fault: SlowDisk) -> str:
+        count = min(MOST_WRITES, max(5, fault.iops * 2))
+        least = count / fault.iops / 2
+        usual = self._writes(machine, count)
+        if usual >= least:
+            raise InputError(
+                f"{fault.title} cannot be told from its pace: {count} writes took {usual:.1f} s",
+                remedy="Use fewer operations a second.",
+            )
+        machine.set_disk_pace(ROOT_DISK, fault.iops)
+        took = self._writes(machine, count)
+        if took < least:
+            machine.set_disk_pace(ROOT_DISK, None)
+            raise LabError(
+                f"no effect was seen: {count} writes on {machine.name} took {took:.1f} s"
+            )
+        return f"{count} writes took {took:.1f} s, before {usual:.1f} s"
+
+    def _hurry(self, machine: Machine, fault: SlowDisk) -> str:
+        machine.set_disk_pace(ROOT_DISK, None)
+        count = min(MOST_WRITES, max(5, fault.iops * 2))
+        least = count / fault.iops / 2
+        self._see(
+            f"the disk of {machine.name} is as fast as before",
+            lambda: self._writes(machine, count) < least,
+        )
+        return "as fast as before"

@@ -1,0 +1,138 @@
+"""What can be asked over a wire of the lab, and of the fabric that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from lab.devices.points import MODBUS_PORT, OPCUA_PORT
+from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.fabric import FabricClient
+from lab.fabric.state import LinkCounters
+from lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit
+from lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
+from lab.faults.signs import Grown
+from lab.stacks.base import API_PORT
+from lab.topology import Link, Protocol, Topology
+
+_DEVICE_PORTS = {Protocol.MODBUS: MODBUS_PORT, Protocol.OPCUA: OPCUA_PORT}
+
+
+@dataclass(frozen=True)
+class Service:
+    """Something that takes TCP connections at the other end of a wire, asked by `node`."""
+
+    node: str
+    address: str
+    port: int
+
+    @property
+    def ends(self) -> tuple[IPv4Address, ...]:
+        """Addresses by which a fault may single it out."""
+        return (IPv4Address(self.address),)
+
+    def __str__(self) -> str:
+        return f"{self.node} to {self.address}:{self.port}"
+
+
+class OverWire:
+    """Probes over the wires of one lab."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        fabric: FabricClient,
+        machines: Mapping[str, Prober],
+        limit: TimeLimit,
+    ) -> None:
+        self._topology = topology
+        self._fabric = fabric
+        self._machines = machines
+        self._limit = limit
+
+    def probe(self, link: Link) -> WireProbe:
+        """The probe that crosses `link`; InputError if none can."""
+        return WireProbe.over(self._topology, link)
+
+    def ask(self, probe: WireProbe, question: Question) -> Burst:
+        said = self._machines[probe.node].run(
+            probe.ping(question), self._limit(PROBE_SECONDS), check=False
+        )
+        return parse_ping(said.stdout)
+
+    def reached(self, service: Service) -> bool:
+        """Whether a new connection gets there."""
+        command = WireProbe(service.node, service.address).connect(service.port)
+        said = self._machines[service.node].run(command, self._limit(PROBE_SECONDS), check=False)
+        return parse_connect(said.stdout)
+
+    def send(self, service: Service) -> None:
+        """Sends a datagram there; nobody need answer."""
+        command = f"echo edge-lab > /dev/udp/{service.address}/{service.port}"
+        self._machines[service.node].run(
+            f"bash -c '{command}'", self._limit(PROBE_SECONDS), check=False
+        )
+
+    def grown(self, link: Link, before: LinkCounters) -> Grown:
+        return Grown(before, self._fabric.link(link.name).counters)
+
+    def settled(self, probe: WireProbe, question: Question, what: str) -> Burst:
+        """The first burst with an answer: a probe that cannot succeed proves no fault."""
+
+        def answered() -> Burst | None:
+            burst = self.ask(probe, question)
+            return None if burst.all_lost else burst
+
+        return self._limit(PROOF_SECONDS).wait_for(
+            f"{what} carries frames before the fault, asked from {probe}", answered
+        )
+
+    def prove(self, what: str, seen: Callable[[], str]) -> str:
+        try:
+            return self._limit(PROOF_SECONDS).wait_for(what, seen, every=0.05)
+        except DeadlineExceeded as trouble:
+            raise LabError(
+                f"no effect was seen: {trouble.message}",
+                remedy="Nothing was proved: look at the wire's counters (`lab status --json`).",
+            ) from trouble
+
+    def connectable(self, service: Service) -> None:
+        """Waits until a connection gets there, before a fault; LabError if none does."""
+        self._limit(PROOF_SECONDS).wait_for(
+            f"a connection from {service} before the fault", lambda: self.reached(service)
+        )
+
+    def service(self, link: Link) -> Service:
+        """What surely takes connections over `link`; InputError if nothing does."""
+        for asker, asked in self._pairs(link):
+            if port := self._port_of(asked):
+                return Service(asker.endpoint, str(asked.address), port)
+        raise InputError(
+            f"nothing takes connections over {link.name!r}, so that this could not be seen"
+        )
+
+    def services(self, link: Link, ports: Sequence[int]) -> Iterator[Service]:
+        """Whatever may be reached over `link` at one of `ports`: a refusal counts too."""
+        for asker, asked in self._pairs(link):
+            for port in ports:
+                yield Service(asker.endpoint, str(asked.address), port)
+
+    def _pairs(self, link: Link) -> Iterator[tuple[Link, Link]]:
+        """Who can ask whom over `link`: the asker is a node."""
+        nodes = {node.name for node in self._topology.nodes}
+        for other in self._topology.links:
+            if other.network != link.network or other.endpoint == link.endpoint:
+                continue
+            for asker, asked in ((link, other), (other, link)):
+                if asker.endpoint in nodes:
+                    yield asker, asked
+
+    def _port_of(self, link: Link) -> int | None:
+        """The port that surely takes connections at the endpoint of `link`."""
+        if link == self._topology.cluster_link(self._topology.server.name):
+            return API_PORT
+        for device in self._topology.devices:
+            if device.name == link.endpoint:
+                return _DEVICE_PORTS[device.protocol]
+        return None

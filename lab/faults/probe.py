@@ -1,0 +1,161 @@
+"""Probes that prove a fault on a wire: pings and connections over it, asked for by SSH.
+
+What a probe sends crosses the wire in question; what starts it and brings its result back
+goes over the management path, which no fault touches.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from lab.deadline import Deadline
+from lab.errors import InputError, LabError
+from lab.topology import Link, Topology
+
+CONNECT_SECONDS = 2
+"""How long a connection may take: a lost SYN is sent again after one (RFC 6298)."""
+
+ICMP_OVERHEAD = 28
+"""Bytes of the IPv4 and ICMP headers around a ping's payload."""
+
+
+class Output(Protocol):
+    """As much of a command's result as a probe reads."""
+
+    @property
+    def stdout(self) -> str: ...
+
+
+class Prober(Protocol):
+    """As much of a machine as a probe needs."""
+
+    def run(self, command: str, deadline: Deadline, check: bool = ...) -> Output: ...
+
+    def set_carrier(self, mac: str, up: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """One burst of pings."""
+
+    count: int = 3
+    interval: float = 0.2
+    """Seconds between two."""
+    packet: int = 84
+    """Bytes of the IP packet; it is never sent in fragments."""
+    wait: float = 1.0
+    """Seconds to wait for the answer to the last one."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What became of a few pings."""
+
+    sent: int
+    received: int
+    fastest: float = 0.0
+    """Seconds for the way there and back; 0 if none came back."""
+    slowest: float = 0.0
+    duplicates: int = 0
+    """Answers that came once more."""
+
+    @property
+    def all_lost(self) -> bool:
+        return self.received == 0
+
+    @property
+    def none_lost(self) -> bool:
+        return self.received == self.sent
+
+    def __str__(self) -> str:
+        text = f"{self.received} of {self.sent} pings answered"
+        if self.received:
+            text += f", {self.fastest * 1000:.0f} to {self.slowest * 1000:.0f} ms"
+        return text + (f", {self.duplicates} duplicates" if self.duplicates else "")
+
+
+@dataclass(frozen=True)
+class WireProbe:
+    """Asks over one wire: from `node` to `address`, the nearest other end."""
+
+    node: str
+    address: str
+
+    @classmethod
+    def over(cls, topology: Topology, link: Link) -> WireProbe:
+        """The probe that crosses `link`, and of other links as few as can be.
+
+        Raises:
+            InputError: no node is at hand that could ask over it.
+        """
+        nodes = {node.name for node in topology.nodes}
+        neighbours = [
+            other
+            for other in topology.links
+            if other.network == link.network and other.endpoint != link.endpoint
+        ]
+        near_nodes = [other for other in neighbours if other.endpoint in nodes]
+        if link.endpoint not in nodes:
+            if near_nodes:
+                return cls(near_nodes[0].endpoint, str(link.address))
+        elif neighbours:
+            return cls(link.endpoint, str((near_nodes or neighbours)[0].address))
+        raise InputError(
+            f"no probe can cross the link {link.name!r}: it has no neighbour with a node at "
+            f"either end on the network {link.network!r}"
+        )
+
+    def ping(self, question: Question) -> str:
+        """The shell command of one burst."""
+        return (
+            f"ping -n -M do -c {question.count} -i {question.interval:g} -W {question.wait:g} "
+            f"-s {question.packet - ICMP_OVERHEAD} {self.address} 2>&1"
+        )
+
+    def connect(self, port: int) -> str:
+        """The shell command of one TCP connection; says connected, refused or lost."""
+        return (
+            f"said=$(timeout {CONNECT_SECONDS} bash -c "
+            f"'exec 3<>/dev/tcp/{self.address}/{port}' 2>&1) && echo connected || "
+            "case $said in *refused*) echo refused;; *) echo lost;; esac"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.node} to {self.address}"
+
+
+_COUNTS = re.compile(
+    r"(\d+) packets transmitted, (\d+) (?:packets )?received(?:, \+(\d+) duplicates)?"
+)
+_TIMES = re.compile(r"min/avg/max\S* = ([\d.]+)/[\d.]+/([\d.]+)")
+
+
+def parse_ping(output: str) -> Burst:
+    """What ping printed, as numbers; LabError if it is no summary of ping."""
+    counts = _COUNTS.search(output)
+    if counts is None:
+        # With its carrier down a node sends nothing at all.
+        if "unreachable" in output.lower():
+            return Burst(1, 0)
+        raise LabError(
+            f"ping gave no summary: {output.strip() or 'it said nothing'}",
+            remedy="The root image must have ping (iputils-ping).",
+        )
+    sent, received, duplicates = int(counts[1]), int(counts[2]), int(counts[3] or 0)
+    times = _TIMES.search(output)
+    if times is None or received == 0:
+        return Burst(sent, 0)
+    return Burst(sent, received, float(times[1]) / 1000, float(times[2]) / 1000, duplicates)
+
+
+def parse_connect(output: str) -> bool:
+    """Whether the other end was reached: a refusal has crossed the wire too."""
+    match output.split():
+        case ["connected"] | ["refused"]:
+            return True
+        case ["lost"]:
+            return False
+        case _:
+            raise LabError(f"the probe printed something else: {output.strip()!r}")

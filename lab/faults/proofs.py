@@ -1,0 +1,195 @@
+"""How a fault on a wire is proved: what is asked before, and what must be seen after.
+
+A probe that would have failed without the fault proves nothing, so each proof looks at the
+wire before the fault is set, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lab.errors import InputError, LabError
+from lab.fabric import DirectionState, Reason
+from lab.fabric.state import LinkCounters, Match
+from lab.faults.kinds import Drop, Flap, HalfOpen, WireFault
+from lab.faults.overwire import OverWire, Service
+from lab.faults.probe import Question, WireProbe
+from lab.faults.signs import PLAIN, Sign, signs_of
+from lab.topology import Link
+
+FLAP_PACE = 0.1
+"""Seconds between the pings that watch a link flap."""
+
+
+class Proof(Protocol):
+    def before(self) -> None:
+        """Looks at the wire as it is. InputError if the fault could not be told from that;
+        LabError if the wire is dead."""
+        ...
+
+    def seen(self, counters: LinkCounters) -> str:
+        """Waits for the effect, and says what it was; LabError if there is none.
+
+        `counters` are the link's of the moment before the fault was set.
+        """
+        ...
+
+
+def proof_of(
+    tools: OverWire,
+    fault: WireFault,
+    link: Link,
+    own: list[DirectionState],
+    other: list[DirectionState],
+) -> Proof:
+    """The proof for `fault`, which sets the states `own` and leaves `other` as they are."""
+    match fault:
+        case HalfOpen():
+            return HalfOpenProof(tools, fault, link)
+        case Flap():
+            return FlapProof(tools, fault, link)
+        case Drop(match=Match() as frames):
+            return MatchProof(tools, fault, link, frames)
+        case _:
+            return SignProof(tools, fault, link, signs_of(own, other))
+
+
+class SignProof:
+    """Each sign of the fault, one after the other."""
+
+    def __init__(
+        self, tools: OverWire, fault: WireFault, link: Link, signs: Sequence[Sign]
+    ) -> None:
+        self._tools = tools
+        self._fault = fault
+        self._link = link
+        self._probe = tools.probe(link)
+        self._signs = signs
+
+    def before(self) -> None:
+        if not self._signs:
+            raise InputError(f"{self._fault.title}: that does nothing to a wire")
+        asked: Question | None = None
+        telling: list[Sign] = []
+        for sign in self._signs:
+            if sign.question != asked:
+                burst = self._tools.settled(self._probe, sign.question, self._link.name)
+                asked = sign.question
+            if not sign.usual(burst):
+                telling.append(sign)
+        if not telling:
+            raise InputError(
+                f"{self._fault.title} cannot be told from the wire as it is: {burst}",
+                remedy="Use a stronger one.",
+            )
+        # Of a mixture, what is too weak to be seen is taken on trust with the rest.
+        self._signs = telling
+
+    def seen(self, counters: LinkCounters) -> str:
+        return "; ".join(self._see(sign, counters) for sign in self._signs)
+
+    def _see(self, sign: Sign, counters: LinkCounters) -> str:
+        def look() -> str:
+            burst = self._tools.ask(self._probe, sign.question)
+            seen = sign.seen(burst, self._tools.grown(self._link, counters))
+            return f"{sign.what}: {burst}" if seen else ""
+
+        return self._tools.prove(f"{self._fault.title}, asked from {self._probe}", look)
+
+
+class MatchProof:
+    """What is described vanishes, and the rest passes."""
+
+    def __init__(self, tools: OverWire, fault: Drop, link: Link, frames: Match) -> None:
+        self._tools = tools
+        self._fault = fault
+        self._link = link
+        self._frames = frames
+        self._probe = tools.probe(link)
+        if frames.peer is not None:
+            self._probe = WireProbe(self._probe.node, str(frames.peer))
+        self._tcp = frames.ports and frames.protocol in (None, "tcp")
+        self._asked: Service | None = None
+
+    def before(self) -> None:
+        self._tools.settled(self._probe, PLAIN, self._link.name)
+        if not self._tcp:
+            return
+        for service in self._tools.services(self._link, self._frames.ports):
+            if self._frames.peer in (None, *service.ends) and self._tools.reached(service):
+                self._asked = service
+                return
+        raise LabError(
+            f"{self._fault.title}: nothing could be reached at these ports before the fault, so "
+            "that its effect could not be seen"
+        )
+
+    def seen(self, counters: LinkCounters) -> str:
+        return self._tools.prove(
+            f"{self._fault.title}, asked from {self._probe}", lambda: self._look(counters)
+        )
+
+    def _look(self, counters: LinkCounters) -> str:
+        spared = self._frames.protocol in ("tcp", "udp") or bool(self._frames.ports)
+        if self._asked is not None:
+            if self._tools.reached(self._asked):
+                return ""
+            felt = f"no connection from {self._asked}"
+        elif self._frames.ports:
+            self._tools.send(Service(self._probe.node, self._probe.address, self._frames.ports[0]))
+            felt = "a datagram was sent"
+        else:
+            felt = ""
+        burst = self._tools.ask(self._probe, PLAIN)
+        dropped = self._tools.grown(self._link, counters).dropped(Reason.DROP)
+        if not dropped or (burst.all_lost if spared else not burst.all_lost):
+            return ""
+        return "; ".join(part for part in (felt, f"{dropped} frames dropped", str(burst)) if part)
+
+
+class HalfOpenProof:
+    """Frames of standing connections vanish, and a new connection gets through."""
+
+    def __init__(self, tools: OverWire, fault: HalfOpen, link: Link) -> None:
+        self._tools = tools
+        self._fault = fault
+        self._link = link
+        self._service = tools.service(link)
+
+    def before(self) -> None:
+        self._tools.connectable(self._service)
+
+    def seen(self, counters: LinkCounters) -> str:
+        def look() -> str:
+            died = self._tools.grown(self._link, counters).dropped(Reason.HALF_OPEN)
+            if not died or not self._tools.reached(self._service):
+                return ""
+            return f"{died} frames of standing connections dropped; a new one from {self._service}"
+
+        return self._tools.prove(f"{self._fault.title}, asked from {self._service}", look)
+
+
+class FlapProof:
+    """During the first periods some pings are lost, and some come through."""
+
+    def __init__(self, tools: OverWire, fault: Flap, link: Link) -> None:
+        self._tools = tools
+        self._fault = fault
+        self._link = link
+        self._probe = tools.probe(link)
+
+    def before(self) -> None:
+        self._tools.settled(self._probe, PLAIN, self._link.name)
+
+    def seen(self, counters: LinkCounters) -> str:
+        periods = min(2.0, self._fault.count) * self._fault.period_s
+        question = Question(max(3, round(periods / FLAP_PACE)), FLAP_PACE)
+
+        def look() -> str:
+            burst = self._tools.ask(self._probe, question)
+            dropped = self._tools.grown(self._link, counters).dropped(Reason.FLAP)
+            both = not burst.all_lost and not burst.none_lost
+            return f"{burst}; {dropped} frames dropped" if dropped and both else ""
+
+        return self._tools.prove(f"{self._fault.title}, asked from {self._probe}", look)

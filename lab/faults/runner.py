@@ -1,0 +1,364 @@
+"""Runs a plan: injects and heals at the planned times, and leaves nothing broken behind."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from lab.deadline import Deadline
+from lab.durations import show_duration
+from lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
+from lab.faults.kinds import Fault
+from lab.faults.plan import Plan
+from lab.faults.records import FaultRecord
+from lab.faults.schedule import Contradictions, Planned, is_momentary
+from lab.step import Step, step
+
+HEAL_S = 900.0
+"""For effects and cures to be seen, on top of the time that a plan lasts."""
+
+LOOK_S = 0.25
+"""How often the deadline is looked at, and progress is told."""
+
+
+class Engine(Protocol):
+    """Injects and heals single faults; may be asked from several threads at once."""
+
+    def inject(self, fault: Fault) -> FaultRecord:
+        """Returns after its effect was seen; LabError if none was."""
+        ...
+
+    def heal(self, record: FaultRecord) -> FaultRecord:
+        """Returns after the cure was seen; LabError if none was."""
+        ...
+
+    def in_force(self) -> tuple[FaultRecord, ...]: ...
+
+    def history(self) -> tuple[FaultRecord, ...]: ...
+
+
+class Clock:
+    """The time of a plan: seconds since it began, `speed` times as fast as the host's."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+        self._began = time.monotonic()
+
+    def start(self) -> None:
+        self._began = time.monotonic()
+
+    @property
+    def now(self) -> float:
+        return (time.monotonic() - self._began) * self._speed
+
+    def wait(self, until: float, stop: threading.Event) -> bool:
+        """Whether `stop` was set before that time had come."""
+        return stop.wait(max(0.0, until - self.now) / self._speed)
+
+
+class Outcome(StrEnum):
+    """What became of one planned fault."""
+
+    NOT_BEGUN = "not begun"
+    """The plan was ended before."""
+    NOT_SEEN = "no effect seen"
+    HEALED = "seen and healed"
+    NOT_HEALED = "not healed"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One planned fault and what became of it."""
+
+    planned: Planned
+    outcome: Outcome
+    record: FaultRecord | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "at_s": self.planned.at_s,
+            "for_s": self.planned.for_s,
+            "fault": self.planned.fault.model_dump(mode="json"),
+            "outcome": self.outcome.value,
+        }
+
+
+@dataclass(frozen=True)
+class PlanRun:
+    """What a plan was, and what came of it."""
+
+    plan: Plan
+    _players: Sequence[_Player]
+
+    @property
+    def happened(self) -> tuple[Happened, ...]:
+        """In the order of the schedule; while the plan runs, as it is now."""
+        return tuple(player.happened for player in self._players)
+
+    @property
+    def seed(self) -> int:
+        return self.plan.seed
+
+    @property
+    def schedule(self) -> tuple[Planned, ...]:
+        return self.plan.schedule()
+
+    @property
+    def records(self) -> tuple[FaultRecord, ...]:
+        """With the times at which all was seen, in the order in which it was asked for."""
+        found = (each.record for each in self.happened if each.record is not None)
+        return tuple(sorted(found, key=lambda record: record.id))
+
+    def log(self) -> str:
+        """One line for each fault, with planned times only: the same for the same seed."""
+        rows = [
+            (
+                *each.planned.times,
+                each.planned.fault.fault,
+                each.planned.fault.model_dump_json(exclude_defaults=True, exclude={"fault"}),
+                each.outcome.value,
+            )
+            for each in self.happened
+        ]
+        lines = [f"plan {self.plan.name}, seed {self.seed}"]
+        return "\n".join(lines + ["\t".join(row) for row in rows]) + "\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """Like `log`, and the records with the times of this run."""
+        return {
+            "plan": self.plan.name,
+            "seed": self.seed,
+            "lasts_s": self.plan.lasts_s,
+            "faults": [each.as_json() for each in self.happened],
+            "records": [record.model_dump(mode="json") for record in self.records],
+        }
+
+
+class PlanFailed(LabError):
+    """A plan did not come to its planned end; all that could be healed is healed."""
+
+    def __init__(self, message: str, *, remedy: str, run: PlanRun) -> None:
+        super().__init__(message, remedy=remedy)
+        self.run = run
+
+
+def run_plan(
+    plan: Plan, engine: Engine, *, deadline: Deadline, clock: Clock | None = None
+) -> PlanRun:
+    """Injects and heals on schedule; returns when all is healed.
+
+    Each fault has a thread of its own, since an injection returns only when its effect was
+    seen, and must not make the next one late.  Whatever happens, each fault that was injected
+    is healed, and the cure seen, before this returns or raises: also at an interrupt or a
+    SIGTERM, of which further ones are put off until then.
+
+    Raises:
+        InputError: faults are in force already, or the deadline is too near.
+        PlanFailed: an effect or a cure was not seen, or the deadline has come.
+        KeyboardInterrupt: at an interrupt or a SIGTERM.
+    """
+    run = _Run(plan, engine, clock or Clock(), deadline)
+    with _interrupts_noted(run.stop) as interrupted, step(run.title) as shown:
+        run.play(shown)
+        run.settle(interrupted=interrupted.is_set())
+    return run.so_far
+
+
+@contextlib.contextmanager
+def running_plan(
+    plan: Plan, engine: Engine, *, deadline: Deadline | None = None, clock: Clock | None = None
+) -> Iterator[PlanRun]:
+    """The plan runs beside the block, which gets its `PlanRun` as it grows.
+
+    A block that ends waits for the plan to end; one that raises ends the plan at once.  All is
+    healed in either case, as by `run_plan`, and the same is raised.
+    """
+    deadline = deadline or Deadline.after(plan.lasts_s + HEAL_S)
+    run = _Run(plan, engine, clock or Clock(), deadline)
+    with step(run.title) as shown:
+        thread = threading.Thread(target=run.play, args=(shown,), name=run.title)
+        thread.start()
+        interrupted = False
+        try:
+            yield run.so_far
+        except BaseException as trouble:
+            run.stop.set()
+            interrupted = isinstance(trouble, KeyboardInterrupt)
+            raise
+        finally:
+            with _interrupts_noted(run.stop) as noted:
+                thread.join()
+            run.settle(interrupted=interrupted or noted.is_set())
+
+
+@dataclass
+class _Player:
+    """One planned fault, its thread and what has become of it."""
+
+    planned: Planned
+    after: list[_Player]
+    """Faults that must be healed before this one may begin."""
+    over: threading.Event = field(default_factory=threading.Event)
+    outcome: Outcome = Outcome.NOT_BEGUN
+    record: FaultRecord | None = None
+
+    @property
+    def happened(self) -> Happened:
+        return Happened(self.planned, self.outcome, self.record)
+
+
+class _Run:
+    def __init__(self, plan: Plan, engine: Engine, clock: Clock, deadline: Deadline) -> None:
+        """Raises InputError if the plan must not begin."""
+        if before := engine.in_force():
+            names = ", ".join(record.fault.title for record in before)
+            raise InputError(
+                f"faults are in force already: {names}", remedy="`lab fault heal --all` ends them."
+            )
+        if deadline.remaining < plan.lasts_s:
+            raise InputError(
+                f"the plan lasts {show_duration(plan.lasts_s)}, and only "
+                f"{show_duration(deadline.remaining)} are left for it"
+            )
+        self.title = f"plan {plan.name}, seed {plan.seed}"
+        self.stop = threading.Event()
+        self._plan = plan
+        self._engine = engine
+        self._clock = clock
+        self._deadline = deadline
+        self._troubles: list[tuple[str, BaseException]] = []
+        self._players = _players(plan)
+        self.so_far = PlanRun(plan, self._players)
+
+    def play(self, shown: Step) -> None:
+        """All of the plan, and all heals; raises nothing, `settle` does."""
+        self._clock.start()
+        threads = [
+            threading.Thread(target=self._play, args=(player, shown), name=str(player.planned))
+            for player in self._players
+        ]
+        try:
+            try:
+                for thread in threads:
+                    thread.start()
+                self._watch(threads, shown)
+            finally:
+                self.stop.set()
+                for thread in threads:
+                    if thread.ident is not None:
+                        thread.join()
+                self._sweep()
+        except BaseException as trouble:  # noqa: BLE001 - told by `settle`
+            self._troubles.append((self.title, trouble))
+
+    def _watch(self, threads: list[threading.Thread], shown: Step) -> None:
+        lasts = self._plan.lasts_s
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(LOOK_S)
+                if self._deadline.expired and not self.stop.is_set():
+                    late = f"not over within {show_duration(self._deadline.total)}"
+                    self._troubles.append((self.title, DeadlineExceeded(late)))
+                    self.stop.set()
+                now = min(self._clock.now, lasts)
+                share = f"{show_duration(round(now))} of {show_duration(lasts)}"
+                shown.progress(share, now / lasts)
+
+    # -- in a thread for each fault --------------------------------------------------------------
+
+    def _play(self, player: _Player, shown: Step) -> None:
+        try:
+            if self._clock.wait(player.planned.at_s, self.stop):
+                return
+            for earlier in player.after:
+                earlier.over.wait()
+            if not self.stop.is_set():
+                self._broken(player, shown)
+        except BaseException as trouble:  # noqa: BLE001 - told by `settle`
+            self._troubles.append((str(player.planned), trouble))
+            self.stop.set()
+        finally:
+            player.over.set()
+
+    def _broken(self, player: _Player, shown: Step) -> None:
+        fault = player.planned.fault
+        with step(str(player.planned), parent=shown) as own:
+            player.outcome = Outcome.NOT_SEEN
+            player.record = self._engine.inject(fault)
+            player.outcome = Outcome.NOT_HEALED
+            if not is_momentary(fault):
+                own.progress("in force")
+                self._clock.wait(player.planned.ends_s, self.stop)
+            player.record = self._engine.heal(player.record)
+            player.outcome = Outcome.HEALED
+
+    # -- at the end ------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        """Heals what an injection or a heal that failed may have left behind."""
+        for record in self._engine.in_force():
+            try:
+                healed = self._engine.heal(record)
+            except Exception as trouble:  # noqa: BLE001 - the others are to be healed all the same
+                self._troubles.append((record.fault.title, trouble))
+                continue
+            for player in self._players:
+                if player.record is not None and player.record.id == record.id:
+                    player.record, player.outcome = healed, Outcome.HEALED
+
+    def settle(self, *, interrupted: bool) -> None:
+        """Raises what went wrong, once all is healed that could be."""
+        left = self._engine.in_force()
+        if interrupted and not left:
+            raise KeyboardInterrupt
+        if not self._troubles and not left:
+            return
+        where, trouble = self._troubles[0] if self._troubles else (self.title, None)
+        says, remedy = "ended early", ""
+        if isinstance(trouble, EdgeLabError):
+            says, remedy = trouble.message, trouble.remedy
+        elif trouble is not None:
+            says = repr(trouble)
+        if left:
+            says += f"; still in force: {', '.join(record.fault.title for record in left)}"
+            remedy = "`lab fault heal --all` tries once more, `lab restore` puts the lab back."
+        else:
+            says += "; all is healed"
+        raise PlanFailed(f"{where}: {says}", remedy=remedy, run=self.so_far) from trouble
+
+
+def _players(plan: Plan) -> list[_Player]:
+    contradictions = Contradictions(plan.topology)
+    players: list[_Player] = []
+    for item in plan.schedule():
+        after = [other for other in players if contradictions.follows(item, other.planned)]
+        players.append(_Player(item, after))
+    return players
+
+
+@contextlib.contextmanager
+def _interrupts_noted(stop: threading.Event) -> Iterator[threading.Event]:
+    """Interrupts set `stop` and are noted, and do not break into heals; main thread only."""
+    noted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number: int, frame: object) -> None:
+        noted.set()
+        stop.set()
+
+    before: dict[int, Callable[[int, Any], Any] | int | None] = {
+        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,129 @@
+"""A node's own view of its containers and samples: a shell loop in the guest, one line a look.
+
+What runs is read from the container runtime's own state below /run: a folder for each task,
+with the OCI specification in it and the process id of its init.  That costs an emulated guest
+next to nothing, where a client of the runtime would take a second of its CPU for each look.
+
+    B <boot id>                                           once, at the beginning
+    C <id> <container|sandbox> <namespace> <pod> <uid>    a task that was not there before
+    L <id>…                                               at each look: the tasks that live
+    S <status.json of the sampler>                        when it has changed
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lab.errors import LabError
+from lab.workload.manifests import SAMPLER_STATUS
+
+TASKS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
+
+LOOP = rf"""
+shopt -s nullglob
+declare -A known
+read -r boot < /proc/sys/kernel/random/boot_id; echo "B $boot"
+annotation() {{
+  local entry="\"io.kubernetes.cri.$1\":\"([^\"]*)\""
+  [[ $spec =~ $entry ]] && echo -n "${{BASH_REMATCH[1]}}"
+}}
+while :; do
+  alive=
+  for folder in {TASKS}/*/; do
+    folder=${{folder%/}}; id=${{folder##*/}}
+    pid=; [[ -r $folder/init.pid ]] && read -r pid < $folder/init.pid
+    [[ -n $pid && -d /proc/$pid ]] || continue
+    if [[ -z ${{known[$id]}} ]]; then
+      spec=$(< $folder/config.json)
+      kind=$(annotation container-type)
+      [[ -n $kind ]] || continue
+      space=$(annotation sandbox-namespace) name=$(annotation sandbox-name)
+      echo "C $id $kind $space $name $(annotation sandbox-uid)"
+      known[$id]=1
+    fi
+    alive="$alive $id"
+  done
+  echo "L$alive"
+  status=; [[ -r {SAMPLER_STATUS} ]] && status=$(< {SAMPLER_STATUS})
+  [[ -n $status && $status != "$said" ]] && {{ said=$status; echo "S ${{status//$'\n'/ }}"; }}
+  sleep 1
+done
+"""
+"""For bash. The folder of a task is gone when the task is, and all are after a reboot."""
+
+
+@dataclass(frozen=True)
+class PodKey:
+    """A pod as the runtime knows it."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What ran at one moment, by pod: the ids of its containers, sandboxes left out."""
+
+    running: dict[PodKey, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Counts of the sampler, all devices together."""
+
+    waiting: int
+    sampled: int
+
+
+class NodeView:
+    """Reads the loop's lines."""
+
+    def __init__(self) -> None:
+        self.boot = ""
+        self._pods: dict[str, PodKey] = {}
+        self._pods_seen: set[PodKey] = set()
+
+    def read(self, line: str) -> Look | Samples | None:
+        """What the line tells; None if it only names something.
+
+        Raises:
+            LabError: it is no line of the loop.
+        """
+        match line.split(" ", 1):
+            case ["B", boot]:
+                self.boot = boot
+            case ["C", rest]:
+                self._name(rest)
+            case ["L", *rest]:
+                return self._look(rest[0].split() if rest else [])
+            case ["S", text]:
+                return _samples(text)
+            case _:
+                raise LabError(f"the loop on the node printed something else: {line[:80]!r}")
+        return None
+
+    def _name(self, rest: str) -> None:
+        id, kind, *names = rest.split(" ")
+        if kind == "container" and len(names) == 3:
+            pod = PodKey(*names)
+            self._pods[id] = pod
+            self._pods_seen.add(pod)
+
+    def _look(self, alive: list[str]) -> Look:
+        running: dict[PodKey, list[str]] = {pod: [] for pod in self._pods_seen}
+        for id in alive:
+            if pod := self._pods.get(id):
+                running[pod].append(id)
+        return Look({pod: tuple(sorted(ids)) for pod, ids in running.items()})
+
+
+def _samples(text: str) -> Samples | None:
+    try:
+        devices = json.loads(text)["devices"].values()
+        return Samples(
+            sum(each["waiting"] for each in devices), sum(each["sampled"] for each in devices)
+        )
+    except (ValueError, KeyError, TypeError):
+        return None  # it was being written

@@ -1,0 +1,377 @@
+"""Records a lab over a span of time: threads that watch, and one list of what they saw."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.faults.book import FaultBook
+from lab.kubectl import condition, pod_ready, restart_counts
+from lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
+from lab.observe.recording import (
+    ApiSeen,
+    ContainerSeen,
+    NodeAnswered,
+    NodeSeen,
+    PodSeen,
+    Recording,
+    WaitingSeen,
+)
+from lab.oracles.samples import SampleObservation
+from lab.sampling import OBSERVE_SECONDS, observations
+from lab.step import step
+from lab.workload import NAMESPACE
+
+if TYPE_CHECKING:
+    from lab.machines import Machine
+    from lab.running import Lab
+
+SILENT_SECONDS = 15.0
+"""Without a line from a node for so long, it is taken not to answer: a busy emulated guest may
+stall for some seconds."""
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at whether everything that watches still does."""
+
+API_SECONDS = 15.0
+"""The most that the API server may take to say that it is ready."""
+
+Seen = NodeSeen | PodSeen | ContainerSeen | NodeAnswered | WaitingSeen | ApiSeen
+_S = TypeVar("_S", bound=Seen)
+
+
+class Recorder:
+    """Watches from `__enter__` to `__exit__`; what was seen until now can be had at any time."""
+
+    def __init__(self, lab: Lab, nodes: tuple[str, ...] = ()) -> None:
+        """Watches `nodes`, or all edge nodes."""
+        self._lab = lab
+        self._nodes = nodes or tuple(node.name for node in lab.topology.edges)
+        self._seen: list[Seen] = []
+        self._newest: dict[tuple[str, ...], Seen] = {}
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._began = 0
+        self._faults_before = 0
+        self._followed: set[str] = set()
+        """Kinds of objects of which a watch has brought something."""
+        self._trouble: Exception | None = None
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._began = time.time_ns()
+        self._faults_before = len(self._book.history())
+        watchers: list[Callable[[], None]] = [
+            self._watch_api,
+            partial(self._watch_objects, ("nodes",), self._node_event),
+            partial(self._watch_objects, ("pods", "-n", NAMESPACE), self._pod_event),
+            *(partial(self._watch_node, self._lab.machine(node)) for node in self._nodes),
+        ]
+        for watch in watchers:
+            thread = threading.Thread(target=self._guarded, args=(watch,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return self
+
+    def _guarded(self, watch: Callable[[], None]) -> None:
+        """Notes what ends a watcher that should go on: a recorder that is blind must say so."""
+        try:
+            watch()
+        except Exception as trouble:  # noqa: BLE001 - told by `check`
+            self._trouble = trouble
+
+    def check(self) -> None:
+        """Raises LabError if something does not watch any more."""
+        if self._trouble is not None:
+            raise LabError(f"the recorder has gone blind: {self._trouble}") from self._trouble
+
+    def __exit__(self, *trouble: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    @property
+    def _book(self) -> FaultBook:
+        return FaultBook(self._lab.run.path)
+
+    # -- what was seen -------------------------------------------------------------------------
+
+    def recording(self) -> Recording:
+        """All that was seen so far, with the samples as they are now.
+
+        Without samples, if the collector cannot be asked: then a verdict says so.
+
+        Raises:
+            LabError: something has not watched to the end.
+        """
+        self.check()
+        samples: tuple[SampleObservation, ...] = ()
+        with step("evidence: samples") as reading:
+            try:
+                samples = observations(self._lab, Deadline.after(OBSERVE_SECONDS))
+            except LabError as trouble:
+                reading.progress(f"the collector cannot be asked: {trouble.message}")
+        watched = tuple(each for each in samples if each.node in self._nodes)
+        with self._lock:
+            seen = sorted(self._seen, key=lambda each: each.time)
+
+        def of(kind: type[_S]) -> tuple[_S, ...]:
+            return tuple(each for each in seen if isinstance(each, kind))
+
+        return Recording(
+            began=self._began,
+            ended=time.time_ns(),
+            runtime=self._lab.stack_name,
+            nodes=self._nodes,
+            faults=self._book.history()[self._faults_before :],
+            node_seen=of(NodeSeen),
+            pod_seen=of(PodSeen),
+            container_seen=of(ContainerSeen),
+            answered=of(NodeAnswered),
+            waiting_seen=of(WaitingSeen),
+            api_seen=of(ApiSeen),
+            samples=watched,
+        )
+
+    def newest(self, kind: type[_S], *key: str) -> _S | None:
+        """The last that was seen of this: a node's name, or for pods namespace, name and uid."""
+        with self._lock:
+            found = self._newest.get((kind.__name__, *key))
+        return found if isinstance(found, kind) else None
+
+    def pods(self, node: str) -> list[PodSeen]:
+        """The pods of a node as the API server showed them last, removed ones too."""
+        with self._lock:
+            newest = list(self._newest.values())
+        return [each for each in newest if isinstance(each, PodSeen) and each.node == node]
+
+    def wait_baseline(self, deadline: Deadline) -> None:
+        """Until each watched node was seen Ready, its pods too, with containers and samples."""
+
+        def complete(node: str) -> bool:
+            ready, pods = self.newest(NodeSeen, node), self.pods(node)
+            return (
+                self._followed >= {"nodes", "pods"}
+                and ready is not None
+                and ready.ready == "True"
+                and all(pod.ready for pod in pods if not pod.gone)
+                and self.newest(WaitingSeen, node) is not None
+                and any(each.running for each in self.containers(node))
+            )
+
+        for node in self._nodes:
+            deadline.wait_for(
+                f"{node} is watched, Ready, with containers and samples",
+                partial(complete, node),
+                watch=self.check,
+            )
+
+    def containers(self, node: str) -> list[ContainerSeen]:
+        """The pods of a node by its own view, as it showed them last."""
+        with self._lock:
+            newest = list(self._newest.values())
+        return [each for each in newest if isinstance(each, ContainerSeen) and each.node == node]
+
+    def _add(self, seen: Seen, *key: str) -> None:
+        """Keeps it if it is news."""
+        at = (type(seen).__name__, *key)
+        with self._lock:
+            old = self._newest.get(at)
+            if old is not None and old.model_copy(update={"time": seen.time}) == seen:
+                return
+            self._newest[at] = seen
+            self._seen.append(seen)
+
+    # -- the API server's view -----------------------------------------------------------------
+
+    def _watch_api(self) -> None:
+        while not self._ended.wait(LOOK_EVERY):
+            try:
+                said = self._lab.kubectl.raw("/readyz", Deadline.after(API_SECONDS)).strip()
+            except LabError:
+                said = ""
+            self._add(ApiSeen(time=time.time_ns(), answered=said == "ok"))
+
+    def _api_answers(self) -> bool:
+        seen = self.newest(ApiSeen)
+        return seen is None or seen.answered
+
+    def _watch_objects(self, what: tuple[str, ...], event: Callable[[str, Any], None]) -> None:
+        """Follows objects of one kind; begins anew when the API server was away."""
+        while not self._ended.is_set():
+            listed = self._listed(what) if self._api_answers() else None
+            if listed is None:
+                self._ended.wait(LOOK_EVERY)
+                continue
+            event("LISTED", listed)
+            with _ending(self._lab.kubectl.watch(*what)) as watch:
+                threading.Thread(target=self._end_when_away, args=(watch,), daemon=True).start()
+                for kind, item in watch_events(watch.stdout):
+                    self._followed.add(what[0])
+                    event(kind, item)
+            self._ended.wait(LOOK_EVERY / 4)
+
+    def _listed(self, what: tuple[str, ...]) -> list[dict[str, Any]] | None:
+        try:
+            return self._lab.kubectl.items(*what, deadline=Deadline.after(API_SECONDS))
+        except LabError:
+            return None  # it has gone away just now
+
+    def _end_when_away(self, watch: subprocess.Popen[str]) -> None:
+        """A watch whose server has lost its power would hang for minutes."""
+        while watch.poll() is None:
+            if self._ended.wait(LOOK_EVERY / 4) or not self._api_answers():
+                watch.kill()
+                return
+
+    def _node_event(self, kind: str, item: Any) -> None:
+        now = time.time_ns()
+        for node in item if kind == "LISTED" else [item]:
+            name = node["metadata"]["name"]
+            ready = "Absent" if kind == "DELETED" else condition(node, "Ready") or "Unknown"
+            self._add(NodeSeen(time=now, node=name, ready=ready), name)
+
+    def _pod_event(self, kind: str, item: Any) -> None:
+        now = time.time_ns()
+        if kind == "LISTED":
+            self._note_vanished({pod["metadata"]["uid"] for pod in item}, now)
+        for pod in item if kind == "LISTED" else [item]:
+            meta, status = pod["metadata"], pod.get("status", {})
+            self._add(
+                PodSeen(
+                    time=now,
+                    node=pod["spec"].get("nodeName", ""),
+                    namespace=meta["namespace"],
+                    name=meta["name"],
+                    uid=meta["uid"],
+                    phase=status.get("phase", ""),
+                    ready=pod_ready(pod),
+                    restarts=sum(restart_counts(pod).values()),
+                    deleting="deletionTimestamp" in meta,
+                    gone=kind == "DELETED",
+                ),
+                meta["namespace"],
+                meta["name"],
+                meta["uid"],
+            )
+
+    def _note_vanished(self, there: set[str], now: int) -> None:
+        """Pods that went while nobody watched."""
+        with self._lock:
+            known = [each for each in self._newest.values() if isinstance(each, PodSeen)]
+        for pod in known:
+            if not pod.gone and pod.uid not in there:
+                gone = pod.model_copy(update={"time": now, "gone": True, "ready": False})
+                self._add(gone, pod.namespace, pod.name, pod.uid)
+
+    # -- the node's own view -------------------------------------------------------------------
+
+    def _watch_node(self, machine: Machine) -> None:
+        while not self._ended.is_set():
+            if machine.answers():
+                with _ending(machine.stream(LOOP)) as stream:
+                    self._follow(machine.name, stream)
+            self._ended.wait(LOOK_EVERY / 2)
+
+    def _follow(self, node: str, stream: subprocess.Popen[bytes]) -> None:
+        """Reads the loop's lines until the node is silent, or the recorder ends."""
+        view = NodeView()
+        heard = time.monotonic()
+        heard_at = time.time_ns()
+
+        def guard() -> None:
+            while stream.poll() is None:
+                late = time.monotonic() - heard > SILENT_SECONDS
+                if late or self._ended.wait(LOOK_EVERY / 4):
+                    stream.kill()
+                    return
+
+        threading.Thread(target=guard, daemon=True).start()
+        assert stream.stdout is not None
+        begun = False
+        for line in stream.stdout:
+            heard, heard_at = time.monotonic(), time.time_ns()
+            seen = view.read(line.decode(errors="replace").rstrip("\n"))
+            if view.boot and not begun:
+                begun = True
+                self._add(
+                    NodeAnswered(time=heard_at, node=node, answered=True, boot=view.boot), node
+                )
+            if isinstance(seen, Look):
+                self._look(node, seen, heard_at)
+            elif isinstance(seen, Samples):
+                self._add(
+                    WaitingSeen(
+                        time=heard_at, node=node, waiting=seen.waiting, sampled=seen.sampled
+                    ),
+                    node,
+                )
+        if begun and not self._ended.is_set():
+            self._add(NodeAnswered(time=heard_at, node=node, answered=False, boot=view.boot), node)
+
+    def _look(self, node: str, look: Look, now: int) -> None:
+        gone = {
+            PodKey(each.namespace, each.pod, each.uid): ()
+            for each in self.containers(node)
+            if each.running
+        }
+        for pod, running in {**gone, **look.running}.items():
+            self._add(
+                ContainerSeen(
+                    time=now,
+                    node=node,
+                    namespace=pod.namespace,
+                    pod=pod.name,
+                    uid=pod.uid,
+                    running=running,
+                ),
+                node,
+                pod.uid,
+            )
+
+
+@contextlib.contextmanager
+def _ending(process: Any) -> Iterator[Any]:
+    """Ends the process with the block."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def watch_events(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """The events of `kubectl get --watch --output-watch-events -o json`: one a line.
+
+    Raises:
+        LabError: a whole line is no event.
+    """
+    for line in lines:
+        if not line.endswith("\n"):
+            return  # broken off
+        try:
+            event = json.loads(line)
+            yield event["type"], event["object"]
+        except (ValueError, KeyError, TypeError) as trouble:
+            raise LabError(f"kubectl's watch printed no event: {line[:80]!r}") from trouble
+
+
+def keep(recording: Recording, folder: Path, name: str) -> Path:
+    """Writes the recording into `folder`, which is made; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    recording.write(path)
+    return path

@@ -1,0 +1,149 @@
+"""What did a fault do to an edge node and its workload, and did all come back?
+
+Judged is the span from the injection of the first fault that concerns the node to the end
+of the recording.  "Before" always means before that first injection: what ran then is what
+must run on.  A view holds until the next one; while the API server does not answer, or the
+node does not, nothing is known.
+
+No evidence is no pass: whatever a figure needs and the recording does not hold is a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.observe.recording import Recording
+from lab.oracles import nodeview, podview
+from lab.oracles.case import Case, Expectation, concern_of, concerns
+from lab.oracles.figures import Figures
+from lab.oracles.samples import SampleVerdict, judge_samples
+from lab.oracles.spans import Span
+
+__all__ = ["AutonomyVerdict", "Expectation", "Figures", "concern_of", "judge_autonomy"]
+
+
+@dataclass(frozen=True)
+class AutonomyVerdict:
+    """The verdict on one node. `problems` says why it has not passed."""
+
+    node: str
+    runtime: str
+    figures: Figures
+    problems: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+    """What each figure rests on. Times are seconds from the first injection."""
+    samples: tuple[SampleVerdict, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        row = "; ".join(f"{name} {text}" for name, text in self.figures.row().items())
+        head = f"{self.node} with {self.runtime} {'passed' if self.passed else 'failed'}: {row}"
+        problems = (f"! {problem}" for problem in self.problems)
+        return "\n  ".join((head, *problems, *self.evidence))
+
+
+def judge_autonomy(
+    recording: Recording, node: str, *, expect: Expectation | None = None
+) -> AutonomyVerdict:
+    """The verdict on `node`, by what `expect` allows (default: nothing stops, all comes back)."""
+    expect = expect or Expectation()
+    faults = tuple(each for each in recording.faults if concerns(each, node, expect.concern))
+    if not faults:
+        nothing = f"no evidence: no fault that concerns {node} was injected"
+        return AutonomyVerdict(node, recording.runtime, Figures(), (nothing,))
+    case = Case(recording, node, expect, faults)
+    if node not in recording.nodes:
+        case.lacking(f"{node} was not looked at")
+    nodeview.check_faults(case)
+    gaps = nodeview.api_gaps(case)
+    ready = nodeview.ready_views(case)
+    detect = nodeview.detected(case, ready)
+    pods = podview.workload(case)
+    down, longest = podview.downtime(case, pods)
+    by_api, by_node = podview.restarts(case, pods)
+    recreated = podview.recreated(case, pods)
+    duplicates = podview.duplicates(case, pods)
+    samples = _samples(case)
+    figures = Figures(
+        detect_s=detect,
+        downtime_s=down if pods else None,
+        longest_s=longest if pods else None,
+        restarts=by_api,
+        replaced=by_node if pods else None,
+        recreated=recreated if pods else None,
+        duplicates=duplicates if pods else None,
+        lost=_count([each.lost for each in samples]),
+        repeated=_count([each.repeated for each in samples]),
+        wrong=_count([each.wrong for each in samples]),
+        late=_count([each.late for each in samples]),
+        ready_after_s=nodeview.returned(case, ready, gaps),
+        backlog_after_s=_backlog_in(case, len(samples)),
+    )
+    return AutonomyVerdict(
+        node, recording.runtime, figures, tuple(case.problems), tuple(case.evidence), samples
+    )
+
+
+def _count(by_device: Sequence[Sequence[object]]) -> int | None:
+    return sum(map(len, by_device)) if by_device else None
+
+
+def _samples(case: Case) -> tuple[SampleVerdict, ...]:
+    if not case.expect.sampling:
+        return ()
+    verdicts = tuple(
+        judge_samples(
+            each,
+            late_after=case.expect.late_after,
+            since=case.expect.since.get(each.device, 0),
+        )
+        for each in sorted(case.recording.samples, key=lambda each: each.device)
+        if each.node == case.node
+    )
+    absent = sorted({*case.expect.devices} - {each.device for each in verdicts})
+    if absent:
+        case.lacking(f"no samples of {', '.join(absent)} on {case.node} were recorded")
+    elif not verdicts:
+        case.lacking(f"no samples of {case.node} were recorded")
+    for each in verdicts:
+        case.problems += [f"{each.device}: {problem}" for problem in each.problems]
+        case.evidence.append(str(each).splitlines()[0])
+    return verdicts
+
+
+def _backlog_in(case: Case, devices: int) -> float | None:
+    """Seconds from the last heal until no more samples waited on the node than usual."""
+    if not case.expect.sampling:
+        return None
+    views = sorted(
+        (seen for seen in case.recording.waiting_seen if seen.node == case.node),
+        key=lambda seen: seen.time,
+    )
+    if not views:
+        case.lacking(f"how many samples wait on {case.node}")
+        return None
+    most = max(views, key=lambda seen: seen.waiting)
+    case.evidence.append(f"at most {most.waiting} samples waited, at {case.at(most.time)}")
+    if case.healed is None:
+        return None
+    after = [seen for seen in views if seen.time >= case.healed]
+    if not after:
+        if case.expect.must_return:
+            case.lacking(f"how many samples wait on {case.node} after the last heal")
+        return None
+    usual = case.expect.at_rest * max(1, devices)
+    first = next((seen for seen in after if seen.waiting <= usual), None)
+    if first is None or after[-1].waiting > usual:
+        if case.expect.must_return:
+            case.problems.append(
+                f"the backlog never arrived: {after[-1].waiting} samples wait on {case.node} "
+                f"at the end, {usual} are usual"
+            )
+        return None
+    case.evidence.append(f"{first.waiting} samples waited at {case.at(first.time)}")
+    seconds = Span(case.healed, first.time).seconds
+    return case.within("the backlog", seconds, case.expect.backlog_s)

@@ -1,0 +1,108 @@
+"""What is judged: one node, what may happen to it, and the faults that concern it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lab.faults.kinds import OnDevice
+from lab.faults.records import FaultRecord
+from lab.observe.recording import Recording
+from lab.oracles.spans import NANOSECONDS, Span
+from lab.topology import Topology
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What may happen to a node. The default: nothing stops, and all comes back."""
+
+    concern: frozenset[str] | None = None
+    """Names of the links, nodes and devices whose faults concern the node, as `concern_of`
+    gives them; None for all links and nodes."""
+    pods: tuple[str, ...] = ()
+    """As namespace/name; empty for all that ran on the node before."""
+    may_restart: int | None = 0
+    """So often each container; None for any number."""
+    may_recreate: bool = False
+    downtime_s: float | None = 5.0
+    """At most, in all; None for any."""
+    silent_s: float = 30.0
+    """A busy node may not answer for so long: if the same containers run before and after, and
+    nobody had stopped it, it was not down."""
+    must_detect: bool = False
+    """The API server must stop showing the node Ready."""
+    must_return: bool = True
+    """All is healed in the end: node Ready, workload running, backlog in."""
+    ready_s: float | None = None
+    """At most from the last heal until it is Ready; None for any time."""
+    backlog_s: float | None = None
+    """At most from the last heal until the backlog is in; None for any time."""
+    stay_s: float = 10.0
+    """For so long the node must have been Ready at the end of the recording."""
+    sampling: bool = True
+    """The node takes samples, and they are judged."""
+    devices: tuple[str, ...] = ()
+    """Whose samples must have been recorded; at least one device's in any case."""
+    since: Mapping[str, int] = field(default_factory=dict)
+    """By device: only samples above this number are judged."""
+    late_after: float = 10.0
+    """Seconds from truth to arrival."""
+    at_rest: int = 2
+    """So many samples of a device wait in good times."""
+    api_gap_s: float = 5.0
+    """For so long the API server may fail to answer without a fault on the server."""
+
+
+def concern_of(topology: Topology, node: str) -> frozenset[str]:
+    """The node, the server, and the links of both."""
+    both = {node, topology.server.name}
+    return frozenset(both | {link.name for name in both for link in topology.links_of(name)})
+
+
+def concerns(record: FaultRecord, node: str, concern: frozenset[str] | None) -> bool:
+    fault = record.fault
+    if concern is None:
+        return not isinstance(fault, OnDevice)
+    names = {getattr(fault, place, None) for place in ("link", "node", "device")}
+    return bool(names & {node, *concern})
+
+
+class Case:
+    """One node's case. Whoever finds a figure notes here what it rests on, and what is wrong."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        node: str,
+        expect: Expectation,
+        faults: tuple[FaultRecord, ...],
+    ) -> None:
+        self.recording = recording
+        self.node = node
+        self.expect = expect
+        self.faults = sorted(faults, key=lambda each: (each.began, each.id))
+        """Those that concern the node, at least one; the first injected comes first."""
+        self.start = self.faults[0].began
+        self.span = Span(self.start, recording.ended)
+        heals = [each.healed for each in faults if each.healed is not None]
+        self.healed = max(heals) if len(heals) == len(faults) else None
+        """When the last of all was healed; None if one never was."""
+        self.problems: list[str] = []
+        self.evidence: list[str] = []
+
+    def lacking(self, what: str) -> None:
+        """No evidence is no pass."""
+        self.problems.append(f"no evidence: {what}")
+
+    def within(self, what: str, seconds: float, most: float | None) -> float:
+        """The seconds, which are a problem if they are more than may be."""
+        if most is not None and seconds > most:
+            self.problems.append(f"{what} took {seconds:.1f} s; {most:g} s may be")
+        return seconds
+
+    def at(self, time: int) -> str:
+        """Seconds from the first injection."""
+        return f"{(time - self.start) / NANOSECONDS:+.1f} s"
+
+    def of(self, span: Span) -> str:
+        return f"{self.at(span.start)} to {self.at(span.end)}"

@@ -1,0 +1,203 @@
+"""Which containers of a pod ran when, by its node's own view.
+
+A node that does not answer over the management path shows nothing: its containers are out
+of sight until they are seen again.  What was seen before it fell silent holds again only if
+it has not booted since.  A node that was powered off, reset or paused on purpose is out of
+sight from that moment on, not only from when the silence was noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lab.faults.kinds import Pause, PowerOff, Reboot
+from lab.faults.records import FaultRecord
+from lab.observe.recording import ContainerSeen, NodeAnswered, Recording
+from lab.oracles.spans import Held, Span, held
+
+
+@dataclass(frozen=True, order=True)
+class PodName:
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class PodRuns:
+    """One pod and the containers of it that run."""
+
+    uid: str
+    containers: tuple[str, ...]
+
+
+InSight = tuple[PodRuns, ...] | None
+"""The pods of one name that run, by uid; None while the node is out of sight."""
+
+
+def sightings(recording: Recording, node: str) -> dict[PodName, tuple[Held[InSight], ...]]:
+    """What ran of each pod that was ever seen on `node`, up to the end of the recording."""
+    watch = _Watch()
+    changes: dict[PodName, list[tuple[int, InSight]]] = {}
+    for time, event in _events(recording, node):
+        watch.take(event)
+        for name in watch.pods:
+            changes.setdefault(name, []).append((time, watch.sight(name)))
+    return {name: held(each, recording.ended) for name, each in sorted(changes.items())}
+
+
+def stopped(recording: Recording, node: str) -> tuple[Span, ...]:
+    """When the node was stopped on purpose: without power, paused, or on its way up again."""
+    return tuple(
+        Span(each.began, recording.ended if each.healed is None else each.healed)
+        for each in recording.faults
+        if isinstance(each.fault, _STOPS) and each.fault.node == node
+    )
+
+
+_STOPS = (PowerOff, Pause, Reboot)
+
+
+# -- events ----------------------------------------------------------------------------------
+# At one moment: stopped on purpose, answers, containers seen, released, cured, falls silent.
+# A node's silence is dated back to when it was last heard, so it comes after what it said then.
+
+
+@dataclass(frozen=True)
+class _Darkened:
+    """The node was stopped on purpose; it can show nothing until `release`."""
+
+    release: int
+
+
+@dataclass(frozen=True)
+class _Released:
+    pass
+
+
+@dataclass(frozen=True)
+class _Cured:
+    """The node is known to run again."""
+
+    same_boot: bool
+
+
+_Event = _Darkened | NodeAnswered | _Released | _Cured | ContainerSeen
+
+
+def _events(recording: Recording, node: str) -> Iterator[tuple[int, _Event]]:
+    ranked: list[tuple[int, int, _Event]] = []
+    for record in recording.faults:
+        ranked += [(time, rank, event) for time, rank, event in _of_fault(record, node, recording)]
+    ranked += [
+        (seen.time, 1 if seen.answered else 5, seen)
+        for seen in recording.answered
+        if seen.node == node
+    ]
+    ranked += [(seen.time, 2, seen) for seen in recording.container_seen if seen.node == node]
+    for time, _, event in sorted(ranked, key=lambda each: each[:2]):
+        yield time, event
+
+
+def _of_fault(
+    record: FaultRecord, node: str, recording: Recording
+) -> Iterator[tuple[int, int, _Event]]:
+    fault = record.fault
+    if not isinstance(fault, _STOPS) or fault.node != node:
+        return
+    if isinstance(fault, Reboot):
+        if fault.orderly:
+            return  # Its containers run on until it is seen that they do not.
+        release = record.began
+    else:
+        ends = (record.heal_began, record.healed, recording.ended)
+        release = next(end for end in ends if end is not None)
+    yield record.began, 0, _Darkened(release)
+    yield release, 3, _Released()
+    if record.healed is not None:
+        yield record.healed, 4, _Cured(same_boot=isinstance(fault, Pause))
+
+
+# -- what is in sight ------------------------------------------------------------------------
+
+
+@dataclass
+class _Watch:
+    dark: bool = False
+    stopped: int = 0
+    """So many faults hold the node still."""
+    silent: bool = False
+    """It was seen not to answer, and not to answer again."""
+    boot: str = ""
+    fresh: dict[PodName, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Seen since it came into sight."""
+    stale: dict[PodName, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Seen before it went out of sight."""
+
+    @property
+    def pods(self) -> set[PodName]:
+        return {*self.fresh, *self.stale}
+
+    def sight(self, name: PodName) -> InSight:
+        if self.dark:
+            return None
+        runs = self.fresh.get(name, {})
+        return tuple(sorted(PodRuns(uid, ids) for uid, ids in runs.items() if ids))
+
+    def take(self, event: _Event) -> None:
+        match event:
+            case _Darkened():
+                self.stopped += 1
+                self._darken()
+            case _Released():
+                self.stopped -= 1
+            case _Cured(same_boot=same_boot):
+                if self.dark and not self.stopped and not self.silent:
+                    self._lighten(same_boot)
+            case NodeAnswered(answered=False):
+                self.silent = True
+                self._darken()
+            case NodeAnswered(boot=boot):
+                self._answered(boot)
+            case ContainerSeen():
+                self._seen(event)
+
+    def _darken(self) -> None:
+        if not self.dark:
+            self.dark = True
+            self.stale, self.fresh = self._all(), {name: {} for name in self.pods}
+
+    def _lighten(self, same_boot: bool) -> None:
+        self.dark = False
+        if same_boot:
+            self.fresh = self._all()
+        self.stale = {name: {} for name in self.pods}
+
+    def _all(self) -> dict[PodName, dict[str, tuple[str, ...]]]:
+        return {
+            name: {**self.stale.get(name, {}), **self.fresh.get(name, {})} for name in self.pods
+        }
+
+    def _answered(self, boot: str) -> None:
+        same = bool(boot) and boot == self.boot
+        rebooted = bool(boot) and bool(self.boot) and not same
+        out_of_sight = self.dark or self.silent
+        self.silent = False
+        self.boot = boot or self.boot
+        if self.stopped:
+            return  # Learnt late: it was said before the node was stopped.
+        if not out_of_sight and rebooted and not any(self.stale.values()):
+            self._darken()
+        if out_of_sight or rebooted:
+            self._lighten(same)
+
+    def _seen(self, seen: ContainerSeen) -> None:
+        name = PodName(seen.namespace, seen.pod)
+        if self.stopped:
+            self.stale.setdefault(name, {})[seen.uid] = seen.running
+            return
+        self.dark = False
+        self.fresh.setdefault(name, {})[seen.uid] = seen.running

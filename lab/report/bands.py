@@ -1,0 +1,102 @@
+"""What a timeline shows of a node: rows of coloured pieces, and the samples that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.observe.recording import Recording
+from lab.oracles.podview import is_up
+from lab.oracles.sightings import InSight, sightings
+from lab.oracles.spans import Held, Span, held, value_before
+from lab.workload import NAMESPACE
+
+GOOD, BAD, UNSURE = "#9fd3b4", "#c53030", "#f0b429"
+ABSENT, SILENT, NOT_KNOWN = "#7b4bb7", "#39424e", "#e9edf1"
+READY = {"True": GOOD, "False": BAD, "Unknown": UNSURE, "Absent": ABSENT}
+
+MOST_PODS = 10
+"""Of a node; those that were down come first."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a row in one colour."""
+
+    span: Span
+    fill: str
+    label: str
+
+
+class Band:
+    """All rows of one node, as pieces."""
+
+    def __init__(self, recording: Recording, node: str) -> None:
+        self.node = node
+        self.ready = [
+            Piece(each.span, READY.get(each.value, ABSENT), each.value)
+            for each in held(
+                [(seen.time, seen.ready) for seen in recording.node_seen if seen.node == node],
+                recording.ended,
+            )
+        ]
+        answered = [seen for seen in recording.answered if seen.node == node]
+        self.answers = answers([(seen.time, seen.answered) for seen in answered], recording.ended)
+        boots = held([(seen.time, seen.boot) for seen in answered if seen.boot], recording.ended)
+        self.boots = [each.span.start for each in boots[1:]]
+        start = min((each.began for each in recording.faults), default=recording.began)
+        pods = [
+            _pod_row(name.name if name.namespace == NAMESPACE else str(name), states, start)
+            for name, states in sightings(recording, node).items()
+        ]
+        pods.sort(key=lambda pod: all(piece.fill == GOOD for piece in pod[1]))
+        self.pods = pods[:MOST_PODS]
+        left = len(pods) - len(self.pods)
+        self.more_pods = f"and {left} pods more" if left else ""
+        self.waiting = sorted(
+            (seen.time, seen.waiting) for seen in recording.waiting_seen if seen.node == node
+        )
+
+
+def answers(changes: Iterable[tuple[int, bool]], until: int) -> list[Piece]:
+    """The row of something that answers, or does not."""
+    return [
+        Piece(each.span, GOOD if each.value else SILENT, "" if each.value else "silent")
+        for each in held(changes, until)
+    ]
+
+
+def _pod_row(
+    name: str, states: Sequence[Held[InSight]], start: int
+) -> tuple[str, list[Piece], list[int]]:
+    before = value_before(states, start) or ()
+    seen = [run for each in states for run in each.value or ()]
+    expected = max((len(run.containers) for run in before or seen), default=1)
+    pieces = [_pod_piece(each, expected) for each in states]
+    known: set[str] = set()
+    replaced: list[int] = []
+    for each in states:
+        ids = {container for run in each.value or () for container in run.containers}
+        if known and ids - known:
+            replaced.append(each.span.start)
+        known |= ids
+    return name, _joined(pieces), replaced
+
+
+def _pod_piece(state: Held[InSight], expected: int) -> Piece:
+    if state.value is None:
+        return Piece(state.span, SILENT, "out of sight")
+    if len(state.value) > 1:
+        return Piece(state.span, UNSURE, f"{len(state.value)} at once")
+    up = is_up(state.value, expected)
+    return Piece(state.span, GOOD if up else BAD, "" if up else "down")
+
+
+def _joined(pieces: Iterable[Piece]) -> list[Piece]:
+    found: list[Piece] = []
+    for piece in pieces:
+        if found and (found[-1].fill, found[-1].label) == (piece.fill, piece.label):
+            found[-1] = Piece(Span(found[-1].span.start, piece.span.end), piece.fill, piece.label)
+        else:
+            found.append(piece)
+    return found

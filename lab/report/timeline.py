@@ -1,0 +1,241 @@
+"""One picture of a recording on one time axis: what broke, when, and what came back.
+
+Faults are on top, then a band for each node: Ready as the API server shows it, whether the
+node answers over the management path, its pods by its own view, and the samples that wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.observe.recording import Recording
+from lab.oracles.spans import NANOSECONDS, Span, united
+from lab.report.bands import ABSENT, BAD, GOOD, NOT_KNOWN, SILENT, UNSURE, Band, Piece, answers
+from lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
+from lab.report.faultbars import FAULT, FAULT_LIGHT, FAULT_TEXT, FaultBar, in_force, lanes_of
+
+WIDTH, LEFT, RIGHT = 1200, 196, 1180
+BAR, ROW, CHART = 13, 18, 40
+BEFORE, MOST_BEFORE = 20, 60
+"""Seconds before the first fault that are shown."""
+
+SHADE = "#fdf1f1"
+CHART_FILL, CHART_LINE = "#bcd6f2", "#2b6cb0"
+
+
+def timeline_svg(recording: Recording, title: str) -> str:
+    """The picture as SVG; any recording can be drawn."""
+    return _Timeline(recording).draw(title)
+
+
+class _Timeline:
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._faults = sorted(recording.faults, key=lambda each: (each.began, each.id))
+        zero = self._faults[0].began if self._faults else recording.began
+        begin = min(
+            zero - BEFORE * NANOSECONDS, max(recording.began, zero - MOST_BEFORE * NANOSECONDS)
+        )
+        end = max(recording.ended, zero + NANOSECONDS)
+        self._axis = Axis(Span(begin, end), zero, LEFT, RIGHT)
+        self._canvas = Canvas(WIDTH)
+        self._y = 0.0
+
+    def draw(self, title: str) -> str:
+        heading = shortened(title, WIDTH - 40, 16)
+        self._canvas.text(16, 28, heading, size=16, bold=True)
+        about = f"{self._recording.runtime} · {self._axis.span.seconds:.0f} s · "
+        about += "time in seconds from the first fault" if self._faults else "no fault"
+        self._canvas.text(16, 46, shortened(about, WIDTH - 40, 11), fill=MUTED)
+        self._y = 62
+        lanes = lanes_of(self._faults, self._axis)
+        top = self._y + ROW * max(1, len(lanes))
+        bands = [Band(self._recording, node) for node in self._recording.nodes]
+        bottom = top + 24 + ROW + sum(map(_height, bands))
+        self._background(top, bottom)
+        self._draw_faults(lanes)
+        self._y = top + 24
+        self._api()
+        for band in bands:
+            self._draw_band(band)
+        self._axis_labels(bottom + 16)
+        self._y = bottom + 40
+        self._legend()
+        return self._canvas.svg(self._y + 10, title)
+
+    # -- behind everything -------------------------------------------------------------------
+
+    def _background(self, top: float, bottom: float) -> None:
+        for span in united(in_force(each, self._axis) for each in self._faults):
+            wide = max(1.0, self._axis.width(span))
+            x = min(self._axis.x(span.start), RIGHT - wide)
+            self._canvas.rect(x, top + 20, wide, bottom - top - 20, SHADE)
+        for time in self._axis.ticks():
+            x = self._axis.x(time)
+            self._canvas.line(x, top + 20, x, bottom, RULE)
+        if self._faults:
+            x = self._axis.x(self._axis.zero)
+            self._canvas.line(x, top + 20, x, bottom, FAULT, stroke_dasharray="3 3")
+        self._axis_labels(top + 15)
+
+    def _axis_labels(self, y: float) -> None:
+        for time in self._axis.ticks():
+            text = f"{self._axis.seconds(time):.0f}"
+            x = min(self._axis.x(time), WIDTH - 4 - text_width(text, 10) / 2)
+            self._canvas.text(x, y, text, size=10, fill=MUTED, anchor="middle")
+        self._canvas.text(LEFT - 34, y, "s", size=10, fill=MUTED, anchor="end")
+
+    # -- faults ------------------------------------------------------------------------------
+
+    def _draw_faults(self, lanes: Sequence[Sequence[FaultBar]]) -> None:
+        self._canvas.text(16, self._y + 11, "faults", bold=True)
+        if not lanes:
+            self._canvas.text(LEFT, self._y + 11, "none", fill=MUTED)
+        for index, lane in enumerate(lanes):
+            for bar in lane:
+                self._draw_fault(bar, self._y + ROW * index)
+
+    def _draw_fault(self, bar: FaultBar, y: float) -> None:
+        for span, fill in bar.parts:
+            wide = max(2.0, self._axis.width(span))
+            x = min(self._axis.x(span.start), RIGHT - wide)
+            self._canvas.rect(x, y, wide, BAR, fill, hint=bar.hint)
+        if bar.record.seen is None:
+            x, width = bar.left, max(3.0, bar.right - bar.left)
+            self._canvas.rect(
+                min(x, RIGHT - width), y, width, BAR, "none", stroke=FAULT, stroke_dasharray="3 2"
+            )
+        fill = "#ffffff" if bar.place == "inside" else INK
+        anchor = "end" if bar.place == "left" else "start"
+        self._canvas.text(
+            *(bar.text_x, y + 10.5, bar.label),
+            size=FAULT_TEXT,
+            fill=fill,
+            anchor=anchor,
+            hint=bar.hint,
+        )
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def _api(self) -> None:
+        views = [(seen.time, seen.answered) for seen in self._recording.api_seen]
+        pieces = answers(views, self._recording.ended)
+        self._row("API server", pieces, bold=True)
+
+    def _draw_band(self, band: Band) -> None:
+        self._canvas.line(12, self._y + 3, WIDTH - 12, self._y + 3, "#b8c2cc")
+        name = shortened(band.node, LEFT - 30, 13)
+        self._canvas.text(16, self._y + 20, name, size=13, bold=True, hint=band.node)
+        self._y += 26
+        self._row("Ready, by the API", band.ready)
+        self._row("answers", band.answers, band.boots)
+        for label, pieces, replaced in band.pods:
+            self._row(label, pieces, replaced)
+        if band.more_pods:
+            self._canvas.text(28, self._y + 11, band.more_pods, fill=MUTED)
+            self._y += ROW
+        self._chart(band.waiting)
+        self._y += 8
+
+    def _row(
+        self, label: str, pieces: Sequence[Piece], marks: Sequence[int] = (), bold: bool = False
+    ) -> None:
+        x, fill = (16, INK) if bold else (28, MUTED)
+        shown = shortened(label, LEFT - x - 8, 11)
+        self._canvas.text(x, self._y + 11, shown, fill=fill, bold=bold, hint=label)
+        self._canvas.rect(LEFT, self._y, RIGHT - LEFT, BAR, NOT_KNOWN)
+        for piece in pieces:
+            self._piece(piece)
+        for mark in marks:
+            if self._axis.span.start <= mark <= self._axis.span.end:
+                at = self._axis.x(mark)
+                self._canvas.line(at, self._y - 2, at, self._y + BAR + 2, INK, stroke_width="2")
+        self._y += ROW
+
+    def _piece(self, piece: Piece) -> None:
+        part = piece.span.within(self._axis.span)
+        if part is None:
+            return
+        x, width = self._axis.x(part.start), self._axis.width(part)
+        seconds = f"{part.seconds:.0f} s"
+        hint = f"{piece.label} {seconds} from {self._axis.seconds(part.start):.1f}".strip()
+        wide = max(1.0, width)
+        self._canvas.rect(min(x, RIGHT - wide), self._y, wide, BAR, piece.fill, hint=hint)
+        ink = INK if piece.fill in (GOOD, UNSURE) else "#ffffff"
+        for text in (f"{piece.label} {seconds}", piece.label):
+            if piece.label and text_width(text, 9.5) + 6 <= width:
+                self._canvas.text(
+                    *(x + width / 2, self._y + 10, text), size=9.5, fill=ink, anchor="middle"
+                )
+                return
+
+    def _chart(self, counts: Sequence[tuple[int, int]]) -> None:
+        before = [each for each in counts if each[0] <= self._axis.span.start]
+        waiting = [*before[-1:], *counts[len(before) :]]
+        self._canvas.text(28, self._y + 12, "samples waiting", fill=MUTED)
+        base = self._y + CHART
+        most = max((count for _, count in waiting), default=0)
+        said = f"at most {most}" if waiting else "not looked at"
+        self._canvas.text(28, self._y + 27, said, fill=INK, bold=bool(most))
+        self._canvas.line(LEFT, base, RIGHT, base, "#b8c2cc")
+        if waiting and most:
+            tops = _steps(waiting, self._axis, base, (CHART - 6) / most, self._recording.ended)
+            self._canvas.polygon(
+                [(tops[0][0], base), *tops, (tops[-1][0], base)],
+                CHART_FILL,
+                stroke=CHART_LINE,
+                stroke_width="1.2",
+            )
+        self._y = base + 4
+
+    # -- legend ------------------------------------------------------------------------------
+
+    def _legend(self) -> None:
+        entries = (
+            (FAULT, "fault in force"),
+            (FAULT_LIGHT, "asked for, or being healed"),
+            (GOOD, "Ready, answers, containers run"),
+            (BAD, "not Ready, containers down"),
+            (UNSURE, "Ready unknown, pod twice at once"),
+            (ABSENT, "no such node"),
+            (SILENT, "silent, containers out of sight"),
+            (NOT_KNOWN, "not looked at"),
+            ("", "container replaced, or node booted"),
+        )
+        x = 16.0
+        for fill, text in entries:
+            width = 20 + text_width(text, 10.5) + 14
+            if x + width > WIDTH - 12:
+                x, self._y = 16.0, self._y + ROW
+            if fill:
+                self._canvas.rect(x, self._y - 9, 14, 10, fill)
+            else:
+                self._canvas.line(x + 7, self._y - 11, x + 7, self._y + 3, INK, stroke_width="2")
+            self._canvas.text(x + 20, self._y, text, size=10.5)
+            x += width
+        self._y += 6
+
+
+def _height(band: Band) -> float:
+    """As `_draw_band` grows it."""
+    rows = 2 + len(band.pods) + bool(band.more_pods)
+    return 26 + ROW * rows + CHART + 4 + 8
+
+
+def _steps(
+    waiting: Sequence[tuple[int, int]], axis: Axis, base: float, scale: float, until: int
+) -> list[tuple[float, float]]:
+    """The outline of the chart: each count holds until the next; one point a pixel, the highest."""
+    peaks: dict[float, int] = {}
+    last = 0
+    for time, count in waiting:
+        x = round(axis.x(time), 0)
+        peaks[x] = max(peaks.get(x, count), count)
+        last = count
+    points: list[tuple[float, float]] = []
+    for x, count in sorted(peaks.items()):
+        if points:
+            points.append((x, points[-1][1]))
+        points.append((x, base - count * scale))
+    points.append((max(points[-1][0], axis.x(until)), base - last * scale))
+    return points

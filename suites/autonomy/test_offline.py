@@ -1,0 +1,103 @@
+"""What a node does that loses its power or its agents while the cloud is out of reach."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.autonomy import Autonomy
+from fixtures.lab import TimeLimit
+from fixtures.outcomes import eventually
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import Cut, Kill, Reboot
+from lab.observe.recorder import Recorder
+from lab.observe.recording import NodeAnswered
+from lab.oracles.autonomy import Expectation
+from suites.edges import all_passed, edges, uplink
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Offline")]
+
+PODS_BACK_SECONDS = 240.0
+"""From the boot of a node that is offline until its pods run."""
+
+DETECTED_SECONDS = 10.0
+"""Beyond the grace of the lab's timing, to be surely seen as lost before anything else."""
+
+AFTERMATH_SECONDS = 30.0
+
+
+def boots(recorder: Recorder, node: str) -> str:
+    seen = recorder.newest(NodeAnswered, node)
+    return seen.boot if seen is not None and seen.answered else ""
+
+
+def pods_run(recorder: Recorder, node: str, before: str, pods: frozenset[str]) -> bool:
+    """Whether the node is in another boot, and runs these pods in it."""
+    if boots(recorder, node) in ("", before):
+        return False
+    running = {seen.pod for seen in recorder.containers(node) if seen.running}
+    return pods <= running
+
+
+@pytest.mark.scenario("reboot while offline")
+@pytest.mark.fails_without("offline-reboot")
+@allure.title("Nodes that reboot while they are offline run their pods before the network is back")
+def test_pods_are_back_before_the_network_is(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
+) -> None:
+    with autonomy.watching() as watch:
+        before = {node: boots(watch.recorder, node) for node in edges(lab)}
+        ran = {
+            node: frozenset(seen.pod for seen in watch.recorder.containers(node) if seen.running)
+            for node in edges(lab)
+        }
+        with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
+            autonomy.hold(lab.topology.timing.node_monitor_grace + DETECTED_SECONDS)
+            with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
+                pass  # healed when they are up again
+            for node in edges(lab):
+                eventually(
+                    f"the pods of {node} run, without the cloud",
+                    partial(pods_run, watch.recorder, node, before[node], ran[node]),
+                    time_limit(PODS_BACK_SECONDS),
+                )
+    # A node without power runs nothing: how long is a figure, not a failure.
+    expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
+    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
+
+
+@pytest.mark.scenario("agents killed while offline")
+@pytest.mark.needs("autonomy")
+@allure.title("Agents that are killed while their node is offline come back, and no pod notices")
+def test_agents_that_are_killed_offline_leave_the_pods_alone(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy
+) -> None:
+    agents = lab.stack.runtime.agents
+    with (
+        autonomy.watching() as watch,
+        faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]),
+    ):
+        for agent in agents:
+            with faults.inflict_all([Kill(node=node, service=agent) for node in edges(lab)]):
+                pass  # healed when systemd has started it again
+        autonomy.hold(AFTERMATH_SECONDS)
+    all_passed([autonomy.judge(watch, node) for node in edges(lab)])
+
+
+@pytest.mark.scenario("server rebooted")
+@allure.title("The workload goes on while the server reboots, and what it buffered arrives")
+def test_the_edge_outlives_a_reboot_of_the_server(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy
+) -> None:
+    with (
+        autonomy.watching() as watch,
+        faults.inflict(Reboot(node=lab.topology.server.name)),
+    ):
+        pass  # healed when the server is up again; its cluster takes longer
+    all_passed([autonomy.judge(watch, node) for node in edges(lab)])

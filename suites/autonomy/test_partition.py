@@ -1,0 +1,173 @@
+"""Five minutes without the cloud, on all edge nodes at once: what runs on, what is evicted,
+what the cloud deletes meanwhile, and what has come back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.autonomy import Autonomy, Watch
+from fixtures.lab import TimeLimit
+from fixtures.nodes import LabNode
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import Cut
+from lab.faults.records import FaultRecord
+from lab.observe.recording import PodSeen, Recording
+from lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
+from lab.workload import NAMESPACE
+from lab.workload.manifests import sampler_pod
+from suites.autonomy.bystanders import DOOMED, IMPATIENT, PATIENT, pod_name
+from suites.edges import edges, uplink
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [
+    allure.parent_suite("Autonomy"),
+    allure.feature("Partition"),
+    pytest.mark.fresh_lab,
+]
+
+PARTITION_SECONDS = 300.0
+DELETE_AFTER = 60.0
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The partition that all tests here look back upon."""
+
+    watch: Watch
+    verdicts: dict[str, AutonomyVerdict]
+    uplinks: dict[str, str]
+
+    @property
+    def recording(self) -> Recording:
+        return self.watch.recording
+
+    def cut(self, node: str) -> FaultRecord:
+        """The cut of that node's uplink."""
+        return next(
+            each
+            for each in self.recording.faults
+            if isinstance(each.fault, Cut) and each.fault.link == self.uplinks[node]
+        )
+
+    def pod(self, name: str) -> list[PodSeen]:
+        """How the API server showed a pod, in the order of time."""
+        return [each for each in self.recording.pod_seen if each.name == name]
+
+    def runs_until(self, node: str, name: str) -> int:
+        """When its containers were last seen running on the node, ns since 1970."""
+        seen = [
+            each for each in self.recording.container_seen if (each.node, each.pod) == (node, name)
+        ]
+        stopped = [each.time for each in seen if not each.running]
+        assert seen, f"{name} was never seen on {node}"
+        return stopped[-1] if not seen[-1].running and stopped else self.recording.ended
+
+
+def expectation(node: str) -> Expectation:
+    """The sampler and the pod that tolerates everything go on as if nothing were."""
+    pods = (sampler_pod(node), pod_name(PATIENT, node))
+    return Expectation(pods=tuple(f"{NAMESPACE}/{pod}" for pod in pods), must_detect=True)
+
+
+@pytest.fixture(scope="module")
+def partition(
+    lab: Lab,
+    bystanders: None,
+    autonomy_of: Callable[[str], Autonomy],
+    fault_engine: FaultEngine,
+    time_limit: TimeLimit,
+) -> Partition:
+    """Cuts all uplinks for five minutes; a minute after the cut the cloud deletes a pod."""
+    autonomy = autonomy_of("5 minute partition")
+    cuts = [Cut(link=uplink(lab, node)) for node in edges(lab)]
+    with autonomy.watching() as watch, fault_engine.inflict_all(cuts):
+        autonomy.hold(DELETE_AFTER)
+        for node in edges(lab):
+            pod = pod_name(DOOMED, node)
+            limit = time_limit(60)
+            lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=limit, wait=False)
+        autonomy.hold(PARTITION_SECONDS - DELETE_AFTER)
+    verdicts = {node: autonomy.judge(watch, node, expectation(node)) for node in edges(lab)}
+    return Partition(watch, verdicts, {node: uplink(lab, node) for node in edges(lab)})
+
+
+@allure.title("The workload of {edge_node} goes on for five minutes without the cloud")
+def test_the_workload_goes_on_and_loses_nothing(edge_node: LabNode, partition: Partition) -> None:
+    verdict = partition.verdicts[edge_node.name]
+    assert verdict.passed, str(verdict)
+
+
+@allure.title("A pod of {edge_node} without tolerations is evicted in time, and runs until then")
+def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_it(
+    lab: Lab, edge_node: LabNode, partition: Partition
+) -> None:
+    name = pod_name(IMPATIENT, edge_node.name)
+    cut = partition.cut(edge_node.name)
+    timing = lab.topology.timing
+    deleting = [each.time for each in partition.pod(name) if each.deleting]
+    assert deleting, f"{name} was never marked for deletion"
+    waited = (deleting[0] - cut.began) / 1e9
+    allure.attach(f"{waited:.1f} s after the cut", "evicted", allure.attachment_type.TEXT)
+    assert waited >= timing.unreachable_toleration, "evicted before its time"
+    assert cut.heal_began is not None
+    assert deleting[0] < cut.heal_began, "evicted only after the heal"
+    # Nobody could tell the node: what it runs, it runs on.
+    assert partition.runs_until(edge_node.name, name) >= cut.heal_began
+    assert partition.pod(name)[-1].gone, f"{name} is still there"
+
+
+@allure.title("A pod that tolerates everything stays on {edge_node}")
+def test_a_pod_with_tolerations_is_never_evicted(edge_node: LabNode, partition: Partition) -> None:
+    seen = partition.pod(pod_name(PATIENT, edge_node.name))
+    assert seen
+    assert len({each.uid for each in seen}) == 1
+    assert not any(each.deleting or each.gone for each in seen)
+
+
+@allure.title("A pod that the cloud deletes while {edge_node} is away ends when it is back")
+def test_a_pod_deleted_by_the_cloud_ends_after_the_heal(
+    edge_node: LabNode, partition: Partition
+) -> None:
+    name = pod_name(DOOMED, edge_node.name)
+    cut = partition.cut(edge_node.name)
+    assert cut.heal_began is not None
+    assert partition.runs_until(edge_node.name, name) >= cut.heal_began
+    assert partition.pod(name)[-1].gone, f"{name} is still there"
+    assert partition.runs_until(edge_node.name, name) < partition.recording.ended
+
+
+@allure.title("The same verdict on altered evidence is a failure, for {edge_node}")
+def test_the_verdict_fails_on_evidence_that_was_tampered_with(
+    edge_node: LabNode, partition: Partition
+) -> None:
+    honest, expect = partition.recording, partition.verdicts[edge_node.name]
+    assert expect.passed, str(expect)
+    since = partition.watch.since[edge_node.name]
+    wanted = replace(expectation(edge_node.name), since=since)
+
+    def judged(**altered: object) -> AutonomyVerdict:
+        return judge_autonomy(honest.model_copy(update=altered), edge_node.name, expect=wanted)
+
+    own = [each for each in honest.samples if each.node == edge_node.name]
+    loses = [replace(each, collected=each.collected[:-20:2]) for each in own]
+    assert judged(samples=tuple(loses)).figures.lost
+    assert not judged(samples=()).passed
+    never = tuple(
+        each.model_copy(update={"ready": "Unknown"})
+        if each.node == edge_node.name and each.time > honest.faults[0].began
+        else each
+        for each in honest.node_seen
+    )
+    assert not judged(node_seen=never).passed
+    pod = sampler_pod(edge_node.name)
+    last = [each for each in honest.pod_seen if each.name == pod][-1]
+    other = last.model_copy(update={"time": honest.ended - 1, "uid": "another"})
+    assert judged(pod_seen=(*honest.pod_seen, other)).figures.recreated
+    assert not judged(faults=()).passed

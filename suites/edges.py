@@ -1,0 +1,29 @@
+"""What suites ask of a lab's edge nodes again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.oracles.autonomy import AutonomyVerdict
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+
+def edges(lab: Lab) -> tuple[str, ...]:
+    """The names of the edge nodes."""
+    return tuple(node.name for node in lab.topology.edges)
+
+
+def uplink(lab: Lab, node: str) -> str:
+    """The name of the link between a node and its cloud."""
+    return lab.topology.cluster_link(node).name
+
+
+def all_passed(verdicts: list[AutonomyVerdict]) -> None:
+    """Fails the test with every verdict that has not passed."""
+    failed = [str(each) for each in verdicts if not each.passed]
+    if failed:
+        pytest.fail("\n".join(failed), pytrace=False)

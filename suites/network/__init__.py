@@ -1,0 +1,1 @@
+"""Bad and broken links: the edge copes, and comes back by itself."""

@@ -1,0 +1,114 @@
+"""One fault on the uplinks of all edge nodes at once: what it costs, and whether it passes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.autonomy import Autonomy
+from fixtures.lab import TimeLimit
+from fixtures.outcomes import eventually
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
+from lab.observe.recorder import Recorder
+from lab.observe.recording import NodeSeen, WaitingSeen
+from lab.oracles.autonomy import Expectation
+from lab.workload import sampled_devices
+from suites.edges import all_passed, edges, uplink
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Network"), allure.feature("Uplink")]
+
+BEYOND_GRACE = 15.0
+"""Seconds beyond the grace for a node to be taken for lost."""
+
+BAD_LINE_SECONDS = 45.0
+BACK_SECONDS = 150.0
+
+
+@pytest.mark.parametrize(
+    "direction",
+    [
+        pytest.param("tx", marks=pytest.mark.scenario("one-way cut, edge to cloud")),
+        pytest.param("rx", marks=pytest.mark.scenario("one-way cut, cloud to edge")),
+    ],
+)
+@allure.title("A cut in one direction ({direction}) is noticed, and leaves nothing behind")
+def test_a_one_way_cut_is_noticed_and_passes(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, direction: Which
+) -> None:
+    cuts = [Cut(link=uplink(lab, node), direction=direction) for node in edges(lab)]
+    with autonomy.watching() as watch, faults.inflict_all(cuts):
+        autonomy.hold(lab.topology.timing.node_monitor_grace + BEYOND_GRACE)
+    expect = Expectation(must_detect=True)
+    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
+
+
+def at_work(lab: Lab, recorder: Recorder, node: str) -> bool:
+    """Whether the node is Ready, and nothing waits on it that should be in the cloud."""
+    ready, waiting = recorder.newest(NodeSeen, node), recorder.newest(WaitingSeen, node)
+    devices = len(sampled_devices(lab.topology, lab.topology.node(node)))
+    return (
+        ready is not None
+        and ready.ready == "True"
+        and waiting is not None
+        and waiting.waiting <= 2 * devices
+    )
+
+
+@pytest.mark.scenario("half-open connections")
+@allure.title("Connections that died without a word are given up, while the fault lasts")
+def test_half_open_connections_are_given_up(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
+) -> None:
+    with (
+        autonomy.watching() as watch,
+        faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
+    ):
+        # New connections pass, so a node that gives up its old ones needs no heal.
+        autonomy.hold(lab.topology.timing.node_monitor_grace + BEYOND_GRACE)
+        for node in edges(lab):
+            eventually(
+                f"{node} is at work again over new connections",
+                partial(at_work, lab, watch.recorder, node),
+                time_limit(BACK_SECONDS),
+            )
+    all_passed([autonomy.judge(watch, node) for node in edges(lab)])
+
+
+@pytest.mark.scenario("flapping link")
+@allure.title("A link that flaps costs nothing")
+def test_a_flapping_link_costs_nothing(lab: Lab, faults: FaultEngine, autonomy: Autonomy) -> None:
+    flaps = [
+        Flap(link=uplink(lab, node), period_s=8, duty=0.5, count=5, jitter=0.25, seed=seed)
+        for seed, node in enumerate(edges(lab))
+    ]
+    with autonomy.watching() as watch, faults.inflict_all(flaps):
+        autonomy.hold(max(flap.period_s * flap.count for flap in flaps))
+    all_passed([autonomy.judge(watch, node) for node in edges(lab)])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("3g", marks=pytest.mark.scenario("3G line")),
+        pytest.param("geo", marks=pytest.mark.scenario("satellite line")),
+    ],
+)
+@allure.title("An uplink like a {line} line keeps the nodes Ready and the samples coming")
+def test_a_slow_line_keeps_the_edge_at_work(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, line: str
+) -> None:
+    slow = [Profile(link=uplink(lab, node), name=line) for node in edges(lab)]
+    with autonomy.watching() as watch, faults.inflict_all(slow):
+        autonomy.hold(BAD_LINE_SECONDS)
+        still = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
+    for node, seen in still.items():
+        assert seen is not None
+        assert seen.ready == "True", f"{node} is {seen.ready} on a {line} line"
+    all_passed([autonomy.judge(watch, node) for node in edges(lab)])

@@ -1,0 +1,83 @@
+"""Faults as data: what they are called, where they exist, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from lab.devices.faults import (
+    DEVICE_FAULT,
+    DeviceFault,
+    Exceptions,
+    Gone,
+    Junk,
+    Late,
+    SessionDrop,
+    Slow,
+    Split,
+    Untrusted,
+)
+from lab.errors import InputError
+from lab.topology import Protocol
+
+BOTH = frozenset(Protocol)
+MODBUS, OPCUA = frozenset({Protocol.MODBUS}), frozenset({Protocol.OPCUA})
+
+KINDS = [
+    (Gone(), "gone", BOTH),
+    (Gone(how="refused"), "gone, refusing connections", BOTH),
+    (Slow(delay_ms=2000), "slow by 2 s", BOTH),
+    (Slow(delay_ms=150, jitter_ms=50, seed=3), "slow by 150 ms ± 50 ms", BOTH),
+    (Exceptions(), "answers with exception 6", BOTH),
+    (Exceptions(code=4, probability=0.3), "answers with exception 4 30 % of the time", BOTH),
+    (Junk(), "answers with junk", BOTH),
+    (Split(), "answers in 3 pieces 100 ms apart", BOTH),
+    (Late(), "answers one request late", MODBUS),
+    (SessionDrop(), "drops all sessions", OPCUA),
+    (SessionDrop(period_s=5), "drops all sessions every 5 s", OPCUA),
+    (Untrusted(), "trusts no client", OPCUA),
+]
+
+
+@pytest.mark.parametrize(("fault", "text", "protocols"), KINDS)
+def test_a_fault_reads_well_and_says_where_it_exists(
+    fault: DeviceFault, text: str, protocols: frozenset[Protocol]
+) -> None:
+    assert str(fault) == text
+    assert fault.protocols == protocols
+    assert DEVICE_FAULT.validate_json(fault.model_dump_json()) == fault
+    for protocol in Protocol:
+        if protocol in protocols:
+            fault.check(protocol)
+        else:
+            with pytest.raises(InputError, match=f"'{fault.kind}' does not exist on {protocol}"):
+                fault.check(protocol)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"kind": "tired"},
+        {"kind": "gone", "how": "loudly"},
+        {"kind": "slow"},
+        {"kind": "slow", "delay_ms": -1},
+        {"kind": "slow", "delay_ms": 60_001},
+        {"kind": "slow", "delay_ms": float("nan")},
+        {"kind": "slow", "delay_ms": 10, "jitter_ms": 11},
+        {"kind": "exceptions", "code": 0},
+        {"kind": "exceptions", "code": 256},
+        {"kind": "junk", "probability": 1.5},
+        {"kind": "split", "pieces": 1},
+        {"kind": "late", "by": 2},
+        {"kind": "session-drop", "period_s": 0},
+    ],
+)
+def test_what_is_no_fault_is_refused(wrong: object) -> None:
+    with pytest.raises(ValidationError):
+        DEVICE_FAULT.validate_python(wrong)
+
+
+def test_a_fault_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Slow(delay_ms=10).delay_ms = 20  # type: ignore[misc]

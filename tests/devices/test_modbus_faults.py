@@ -1,0 +1,389 @@
+"""What a Modbus client gets from a device with a fault, byte by byte, and once it is well."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.devices import DeviceFault, DeviceStatus, TruthStep, TruthWrite
+from lab.devices.control import SOCKET
+from lab.devices.faults import Exceptions, Gone, Junk, Late, SessionDrop, Slow, Split, Untrusted
+from lab.devices.points import SETPOINT_REGISTER, read_block
+from lab.errors import InputError
+from tests.devices.plant_site import (
+    HERE,
+    Site,
+    boiler_spec,
+    require_namespaces,
+    start_site,
+)
+from tests.devices.raw_peer import Heard, Line, RawPeer, raw_peer
+
+REGISTERS = 10
+
+
+@pytest.fixture(scope="module")
+def boiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    require_namespaces()
+    site = start_site(boiler_spec(tmp_path_factory.mktemp("d")))
+    yield site
+    site.process.kill()
+    site.process.wait()
+
+
+@pytest.fixture(scope="module")
+def peer(boiler: Site) -> Iterator[RawPeer]:
+    with raw_peer(boiler) as peer:
+        yield peer
+
+
+@contextmanager
+def fault(site: Site, fault: DeviceFault) -> Iterator[DeviceStatus]:
+    """The device does `fault`; the status is from just after it was set."""
+    status = site.client.set_fault(fault, Deadline.after(1.0))
+    assert status.fault == fault
+    try:
+        yield status
+    finally:
+        well = site.client.set_fault(None)
+    assert well.reachable, well.trouble
+    assert (well.fault, well.affected) == (None, 0)
+    assert well.answer_ms is not None
+
+
+def read_request(transaction: int, count: int = REGISTERS) -> bytes:
+    return struct.pack(">HHHBBHH", transaction, 0, 6, 1, 3, 0, count)
+
+
+def write_request(transaction: int, raw: int) -> bytes:
+    return struct.pack(">HHHBBHH", transaction, 0, 6, 1, 6, SETPOINT_REGISTER, raw)
+
+
+def transaction(answer: bytes) -> int:
+    return int.from_bytes(answer[:2], "big")
+
+
+def assert_right(site: Site, answer: bytes, number: int) -> None:
+    """It is the whole answer to the read with that number, and true."""
+    head = struct.pack(">HHHBBB", number, 0, 3 + 2 * REGISTERS, 1, 3, 2 * REGISTERS)
+    assert answer[: len(head)] == head
+    assert len(answer) == len(head) + 2 * REGISTERS
+    seq, raw = read_block(site.spec.model.points, struct.unpack(">10H", answer[len(head) :]))
+    assert raw == {step.seq: step for step in site.client.steps()}[seq].values
+
+
+def reads_right(site: Site, line: Line, number: int = 9) -> None:
+    """What comes first on this line in answer to a read is the whole answer, and true."""
+    assert_right(site, line.ask(read_request(number)), number)
+
+
+# -- slow --------------------------------------------------------------------------------
+
+
+def test_a_slow_device_answers_late_and_then_at_once(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Slow(delay_ms=300)) as status:
+            assert status.reachable
+            assert status.answer_ms is not None
+            assert status.answer_ms >= 300
+            assert status.affected == 1
+            line.say(read_request(1))
+            heard = line.hear(quiet=0.1)
+            assert heard.times[0] >= 0.3
+            assert_right(boiler, heard.bytes, 1)
+            assert boiler.client.status().affected == 3
+        reads_right(boiler, line)
+
+
+def test_an_answer_that_a_slow_device_still_owes_comes_when_it_is_well(
+    boiler: Site, peer: RawPeer
+) -> None:
+    with peer.line() as line:
+        with fault(boiler, Slow(delay_ms=60_000)) as status:
+            assert not status.reachable
+            assert "no answer within" in status.trouble
+            assert status.answer_ms is None
+            line.say(read_request(1))
+            assert line.is_silent()
+        assert_right(boiler, line.hear().bytes, 1)
+        reads_right(boiler, line)
+
+
+def test_control_requests_do_not_wait_for_a_fault(boiler: Site) -> None:
+    asked: list[DeviceStatus] = []
+    with fault(boiler, Gone()):
+        boiler.client.set_fault(Slow(delay_ms=60_000), Deadline.after(0.5))
+        asking = threading.Thread(
+            target=lambda: asked.append(boiler.client.status(Deadline.after(2.5)))
+        )
+        asking.start()
+        began = time.monotonic()
+        seq = boiler.client.snapshot().seq
+        boiler.client.pause()
+        boiler.client.resume()
+        assert time.monotonic() - began < 1.0
+        assert asking.is_alive()
+        asking.join()
+        assert not asked[0].reachable
+        assert boiler.client.snapshot().seq > seq
+
+
+# -- split -------------------------------------------------------------------------------
+
+
+def test_a_split_answer_comes_in_so_many_pieces(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Split(pieces=4, gap_ms=150)) as status:
+            assert status.answer_ms is not None
+            assert status.answer_ms >= 450
+            line.say(read_request(2))
+            heard = line.hear()
+            assert [len(portion) for portion in heard.portions] == [7, 7, 7, 8]
+            assert heard.times[-1] - heard.times[0] >= 0.4
+            assert_right(boiler, heard.bytes, 2)
+        reads_right(boiler, line)
+
+
+# -- junk --------------------------------------------------------------------------------
+
+
+def test_junk_is_no_modbus_and_ends_with_the_fault(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Junk()) as status:
+            assert not status.reachable
+            assert status.affected == 1
+            line.say(read_request(3))
+            heard = line.hear()
+            assert len(heard.bytes) == 9 + 2 * REGISTERS
+            assert heard.bytes[2:4] != b"\0\0"
+            assert heard.bytes[:2] != read_request(3)[:2]
+        reads_right(boiler, line)
+
+
+def struck(boiler: Site, peer: RawPeer, fault_: DeviceFault, number: int = 24) -> list[bytes]:
+    """Answers to so many reads, values left out."""
+    with peer.line() as line, fault(boiler, fault_):
+        answers = []
+        for each in range(number):
+            answer = line.ask(read_request(each))
+            # A right answer is told by its head; in junk every byte counts.
+            answers.append(answer[:9] if answer[2:4] == b"\0\0" else answer)
+            if each % 8 == 0:
+                boiler.client.snapshot()
+        return answers
+
+
+def test_a_seed_strikes_the_same_answers_again(boiler: Site, peer: RawPeer) -> None:
+    first = struck(boiler, peer, Junk(probability=0.4, seed=5))
+    right = [answer for answer in first if answer[2:4] == b"\0\0"]
+    assert 0 < len(right) < len(first)
+    assert struck(boiler, peer, Junk(probability=0.4, seed=5)) == first
+    assert struck(boiler, peer, Junk(probability=0.4, seed=6)) != first
+
+
+# -- late --------------------------------------------------------------------------------
+
+
+def test_a_late_answer_is_that_to_the_request_before(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Late()) as status:
+            assert not status.reachable
+            line.say(read_request(11))
+            assert line.is_silent()
+            line.say(read_request(12))
+            heard = line.hear()
+            assert len(heard.portions) == 1
+            assert_right(boiler, heard.bytes, 11)
+            line.say(read_request(13))
+            assert_right(boiler, line.hear().bytes, 12)
+        # The answer to 13 does not come any more, and puts no later answer out of step.
+        assert line.is_silent()
+        reads_right(boiler, line, 14)
+
+
+# -- exceptions --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [4, 6, 11])
+def test_requests_are_answered_with_that_exception(boiler: Site, peer: RawPeer, code: int) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Exceptions(code=code)) as status:
+            assert not status.reachable
+            assert line.ask(read_request(4)) == bytes((0, 4, 0, 0, 0, 3, 1, 0x83, code))
+        reads_right(boiler, line)
+
+
+def test_a_write_that_is_refused_is_not_carried_out(boiler: Site, peer: RawPeer) -> None:
+    def writes() -> int:
+        return sum(isinstance(record, TruthWrite) for record in boiler.client.truth())
+
+    before = writes()
+    with peer.line() as line:
+        with fault(boiler, Exceptions(code=6)):
+            assert line.ask(write_request(5, 655)) == bytes((0, 5, 0, 0, 0, 3, 1, 0x86, 6))
+        assert writes() == before
+        assert line.ask(write_request(6, 655)) == write_request(6, 655)
+        assert writes() == before + 1
+
+
+def test_a_part_of_the_requests_is_refused_by_its_seed(boiler: Site, peer: RawPeer) -> None:
+    some = Exceptions(probability=0.5, seed=3)
+    first = struck(boiler, peer, some)
+    assert {answer[7] for answer in first} == {0x03, 0x83}
+    assert struck(boiler, peer, some) == first
+
+
+# -- gone --------------------------------------------------------------------------------
+
+
+def test_a_device_that_refuses_closes_what_stands_and_comes_back(
+    boiler: Site, peer: RawPeer
+) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Gone(how="refused")) as status:
+            assert not status.reachable
+            assert status.affected == 1
+            assert status.clients == 0
+            assert line.hear().ended
+            with pytest.raises(ConnectionRefusedError):
+                peer.connect()
+            assert "52:54:00:ed:00:06" in peer.neighbours()
+    with peer.line() as line:
+        reads_right(boiler, line)
+
+
+def test_a_silent_device_is_not_on_the_wire_any_more(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        peer.forget()
+        reads_right(boiler, line)
+        assert "52:54:00:ed:00:06" in peer.neighbours()
+        with fault(boiler, Gone()) as status:
+            assert not status.reachable
+            assert status.answer_ms is None
+            assert (status.affected, status.clients) == (1, 0)
+            line.say(read_request(1))
+            assert line.is_silent()
+            peer.forget()
+            with pytest.raises(OSError, match=r"timed out|No route"):
+                peer.connect(seconds=1.0)
+            assert "52:54:00:ed:00:06" not in peer.neighbours()
+            assert boiler.client.status().frames_out == status.frames_out
+        # As of a device that was switched on again: it does not know this connection.
+        line.say(read_request(2))
+        assert line.hear().ended == "reset"
+    with peer.line() as line:
+        reads_right(boiler, line)
+
+
+def test_a_device_without_power_for_a_moment_takes_no_leave(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Gone()):
+            pass
+        # The kernel would repeat a farewell that was lost, within a fraction of a second.
+        assert line.hear(patience=1.0) == Heard()
+        line.say(read_request(1))
+        assert line.hear().ended == "reset"
+
+
+def test_steps_go_on_while_a_device_is_gone(boiler: Site) -> None:
+    with fault(boiler, Gone()):
+        before = boiler.client.snapshot().seq
+        Deadline.after(5).wait_for("steps", lambda: boiler.client.snapshot().seq > before + 3)
+
+
+# -- the rest ----------------------------------------------------------------------------
+
+
+def test_a_fault_takes_the_place_of_the_one_before(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line, fault(boiler, Gone(how="refused")):
+        assert line.hear().ended
+        boiler.client.set_fault(Split(pieces=2, gap_ms=50))
+        with peer.line() as again:
+            again.say(read_request(1))
+            assert len(again.hear().portions) == 2
+        boiler.client.set_fault(Gone())
+        boiler.client.set_fault(Exceptions())
+        with peer.line() as again:
+            assert again.ask(read_request(1))[7] == 0x83
+
+
+@pytest.mark.parametrize("wrong", [SessionDrop(), Untrusted()])
+def test_kinds_of_the_other_protocol_are_refused(boiler: Site, wrong: DeviceFault) -> None:
+    with pytest.raises(InputError, match=rf"'{wrong.kind}' does not exist on modbus-tcp"):
+        boiler.client.set_fault(wrong)
+    answer = control(boiler, {"op": "fault", "fault": wrong.model_dump()})
+    assert not answer["ok"]
+    assert "does not exist on modbus-tcp" in str(answer["error"])
+    assert boiler.client.status().fault is None
+
+
+def test_reads_of_itself_that_fail_leave_nothing_open(boiler: Site) -> None:
+    assert boiler.client.status().reachable
+    before = boiler.open_files
+    for wrong in (Junk(), Slow(delay_ms=60_000)):
+        boiler.client.set_fault(wrong, Deadline.after(0.5))
+        for _ in range(3):
+            assert not boiler.client.status(Deadline.after(0.5)).reachable
+    boiler.client.set_fault(None)
+    Deadline.after(10).wait_for("all is closed", lambda: boiler.open_files <= before)
+
+
+def test_what_is_no_fault_is_refused_and_changes_nothing(boiler: Site) -> None:
+    for bad in ({"kind": "on fire"}, {"kind": "slow"}, {"kind": "gone", "now": 1}, 3):
+        assert not control(boiler, {"op": "fault", "fault": bad})["ok"]
+    assert boiler.client.status().reachable
+
+
+def test_a_device_that_starts_anew_has_no_fault(tmp_path: Path) -> None:
+    site = start_site(boiler_spec(tmp_path))
+    try:
+        assert not site.client.set_fault(Gone()).reachable
+        site.process.kill()
+        site.process.wait()
+        site.restart()
+        status = site.client.status()
+        assert (status.reachable, status.fault) == (True, None)
+        site.client.set_fault(Slow(delay_ms=60_000), Deadline.after(0.5))
+        assert site.end() == 0
+    finally:
+        site.process.kill()
+        site.process.wait()
+
+
+def test_a_modbus_library_reads_right_when_all_is_over(boiler: Site, peer: RawPeer) -> None:
+    for block in peer.run(HERE / "modbus_client.py", "read"):
+        seq, raw = read_block(boiler.spec.model.points, block)
+        assert raw == {step.seq: step for step in boiler.client.steps()}[seq].values
+    steps = [record for record in boiler.client.truth() if isinstance(record, TruthStep)]
+    assert [step.seq for step in steps] == list(range(1, len(steps) + 1))
+    log = boiler.log.read_text()
+    assert "boiler gone" in log
+    assert "boiler well again" in log
+    assert "Traceback" not in log
+
+
+def control(site: Site, request: object) -> dict[str, object]:
+    """An answer of the control socket, as it is."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(20)
+        line.connect(str(site.spec.folder / SOCKET))
+        line.sendall(json.dumps(request).encode() + b"\n")
+        answer: dict[str, object] = json.loads(line.makefile("rb").readline())
+        return answer

@@ -1,0 +1,322 @@
+"""The relay and its framing: transparent without a fault, exact with one."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from random import Random
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.devices.faults import Late, SessionDrop, Slow, Split
+from lab.devices.framing import Framing, ModbusFraming, NotFramed, OpcUaFraming, Splitter
+from lab.devices.relay import Relay, cut, junk
+from lab.errors import LabError
+
+T = TypeVar("T")
+HOST = "127.0.0.1"
+CLIENT = ("127.0.0.2", 0)
+"""Another address than the relay's: whoever comes from that is the device itself."""
+
+
+def modbus(transaction: int, data: bytes) -> bytes:
+    return struct.pack(">HHHB", transaction, 0, len(data) + 1, 1) + data
+
+
+def opcua(kind: bytes, data: bytes) -> bytes:
+    return kind + b"F" + struct.pack("<I", len(data) + 8) + data
+
+
+modbus_messages = st.builds(modbus, st.integers(0, 65_535), st.binary(min_size=1, max_size=253))
+opcua_messages = st.builds(
+    opcua, st.sampled_from([b"HEL", b"ACK", b"OPN", b"MSG", b"CLO"]), st.binary(max_size=400)
+)
+streams = st.tuples(st.just(ModbusFraming()), st.lists(modbus_messages, max_size=8)) | st.tuples(
+    st.just(OpcUaFraming()), st.lists(opcua_messages, max_size=8)
+)
+framings = st.sampled_from([ModbusFraming(), OpcUaFraming()])
+
+
+def portions(data: bytes, ends: list[int]) -> list[bytes]:
+    """`data` cut at those places, as a network may do."""
+    places = sorted({0, *(end % (len(data) + 1) for end in ends), len(data)})
+    return [data[start:end] for start, end in pairwise(places)]
+
+
+# -- framing -----------------------------------------------------------------------------
+
+
+@given(streams, st.lists(st.integers(0, 5000), max_size=12))
+def test_messages_are_found_however_they_are_portioned(
+    stream: tuple[Framing, list[bytes]], ends: list[int]
+) -> None:
+    framing, messages = stream
+    splitter = Splitter(framing)
+    found: list[bytes] = []
+    for portion in portions(b"".join(messages), ends):
+        found += splitter.feed(portion)
+    assert found == messages
+    assert splitter.framed
+
+
+@given(framings, st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=6))
+def test_no_byte_is_lost_or_added_whatever_comes(
+    framing: Framing, data: bytes, ends: list[int]
+) -> None:
+    splitter = Splitter(framing)
+    out = b"".join(b"".join(splitter.feed(portion)) for portion in portions(data, ends))
+    assert data.startswith(out)
+    if not splitter.framed:
+        assert out == data
+
+
+@given(framings, st.integers(0, 1000), st.integers(8, 300))
+def test_junk_begins_no_message(framing: Framing, seed: int, length: int) -> None:
+    nonsense = junk(Random(seed), length)
+    assert len(nonsense) == length
+    with pytest.raises(NotFramed):
+        framing.length(nonsense[: framing.header])
+
+
+@given(st.binary(min_size=1, max_size=100), st.integers(2, 120))
+def test_a_cut_message_has_all_its_bytes_and_no_empty_piece(data: bytes, pieces: int) -> None:
+    found = cut(data, pieces)
+    assert b"".join(found) == data
+    assert all(found)
+    assert len(found) == min(pieces, len(data))
+
+
+# -- over sockets ------------------------------------------------------------------------
+
+
+def run(scenario: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(scenario, 20))
+
+
+Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def echoing(framing: Framing) -> AsyncIterator[tuple[Relay, int]]:
+    """A relay before a server that says back what it is told, and the relay's port."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, HOST, 0)
+    spare = await asyncio.start_server(echo, HOST, 0)
+    port = int(spare.sockets[0].getsockname()[1])
+    spare.close()
+    relay = Relay((HOST, port), (HOST, server.sockets[0].getsockname()[1]), framing)
+    await relay.start()
+    try:
+        yield relay, port
+    finally:
+        await relay.stop()
+        server.close()
+
+
+async def connect(port: int) -> Pair:
+    return await asyncio.open_connection(HOST, port, local_addr=CLIENT)
+
+
+def test_without_a_fault_all_passes_even_what_is_no_modbus() -> None:
+    async def scenario() -> None:
+        async with echoing(ModbusFraming()) as (relay, port):
+            reader, writer = await connect(port)
+            for data in (modbus(1, b"\3abc"), b"GET / HTTP/1.0\r\n\r\n", b"x", modbus(2, b"\3")):
+                writer.write(data)
+                assert await reader.readexactly(len(data)) == data
+            assert relay.clients == 1
+            writer.close()
+            await writer.wait_closed()
+
+    run(scenario())
+
+
+def test_many_bytes_pass_a_reader_that_is_slow_to_take_them() -> None:
+    message = opcua(b"MSG", bytes(range(256)) * 250)
+
+    async def scenario() -> None:
+        async with echoing(OpcUaFraming()) as (_, port):
+            reader, writer = await connect(port)
+            sending = asyncio.create_task(send(writer))
+            await asyncio.sleep(0.1)
+            for _ in range(200):
+                assert await reader.readexactly(len(message)) == message
+            await sending
+            writer.close()
+
+    async def send(writer: asyncio.StreamWriter) -> None:
+        for _ in range(200):
+            writer.write(message)
+            await writer.drain()
+
+    run(scenario())
+
+
+def test_a_client_that_takes_nothing_holds_the_server_back() -> None:
+    message, enough = opcua(b"MSG", bytes(65_000)), 64 << 20
+    sent = 0
+
+    async def scenario() -> None:
+        async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            while sent < enough:
+                writer.write(message)
+                await writer.drain()
+                sent += len(message)
+
+        server = await asyncio.start_server(pour, HOST, 0)
+        async with echoing(OpcUaFraming()) as (relay, port):
+            relay.inner = (HOST, server.sockets[0].getsockname()[1])
+            _, writer = await connect(port)
+            before = -1
+            while before < sent:
+                before = sent
+                await asyncio.sleep(0.3)
+            writer.transport.abort()
+        server.close()
+
+    run(scenario())
+    assert 0 < sent < enough / 2
+
+
+def test_answers_that_are_slow_by_chance_keep_their_order_and_replay() -> None:
+    async def scenario(seed: int) -> list[float]:
+        loop = asyncio.get_running_loop()
+        async with echoing(ModbusFraming()) as (relay, port):
+            await relay.set_fault(Slow(delay_ms=40, jitter_ms=40, seed=seed))
+            reader, writer = await connect(port)
+            began = loop.time()
+            writer.write(b"".join(modbus(number, b"\3") for number in range(20)))
+            times = []
+            for number in range(20):
+                assert await reader.readexactly(8) == modbus(number, b"\3")
+                times.append(loop.time() - began)
+            assert relay.affected == 20
+            writer.close()
+            return times
+
+    times = run(scenario(1))
+    assert times == sorted(times)
+    # Which answers wait for the one before, and so come with it, is told by the seed.
+    noise = Random("1:clients")
+    expected: list[float] = []
+    for _ in range(20):
+        expected.append(max(noise.uniform(0, 80) / 1000, expected[-1] if expected else 0.0))
+    assert all(time >= due - 0.002 for time, due in zip(times, expected, strict=True))
+
+
+def test_the_device_itself_does_not_alter_what_its_clients_suffer() -> None:
+    async def delays(own: int) -> list[float]:
+        async with echoing(ModbusFraming()) as (relay, port):
+            await relay.set_fault(Slow(delay_ms=5, jitter_ms=5, seed=9))
+            reader, writer = await asyncio.open_connection(HOST, port)
+            for number in range(own):
+                writer.write(modbus(number, b"\3"))
+                await reader.readexactly(8)
+            assert relay.clients == 0
+            writer.close()
+            return [relay.noise(False).random() for _ in range(5)]
+
+    assert run(delays(0)) == run(delays(7))
+
+
+def test_pieces_of_two_answers_come_one_after_the_other() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with echoing(ModbusFraming()) as (relay, port):
+            await relay.set_fault(Split(pieces=4, gap_ms=20))
+            reader, writer = await connect(port)
+            both = modbus(1, b"\3first") + modbus(2, b"\3second")
+            began = loop.time()
+            writer.write(both)
+            assert await reader.readexactly(len(both)) == both
+            assert loop.time() - began >= 7 * 0.02 - 0.002
+            assert relay.affected == 2
+            writer.close()
+
+    run(scenario())
+
+
+def test_requests_that_come_at_once_leave_only_the_last_answer_late() -> None:
+    async def scenario() -> None:
+        async with echoing(ModbusFraming()) as (relay, port):
+            await relay.set_fault(Late())
+            reader, writer = await connect(port)
+            writer.write(modbus(1, b"\3") + modbus(2, b"\3"))
+            assert await reader.readexactly(8) == modbus(1, b"\3")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.readexactly(1), 0.1)
+            writer.write(modbus(3, b"\3"))
+            assert await reader.readexactly(8) == modbus(2, b"\3")
+            writer.close()
+
+    run(scenario())
+
+
+def test_the_end_of_the_server_comes_after_its_delayed_answers() -> None:
+    async def scenario() -> None:
+        async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readexactly(8))
+            writer.close()
+
+        server = await asyncio.start_server(once, HOST, 0)
+        async with echoing(ModbusFraming()) as (relay, port):
+            relay.inner = (HOST, server.sockets[0].getsockname()[1])
+            await relay.set_fault(Slow(delay_ms=50))
+            reader, writer = await connect(port)
+            writer.write(modbus(1, b"\3"))
+            assert await reader.read() == modbus(1, b"\3")
+            writer.close()
+        server.close()
+
+    run(scenario())
+
+
+def test_a_server_that_is_not_there_ends_the_connection() -> None:
+    async def scenario() -> None:
+        async with echoing(ModbusFraming()) as (relay, port):
+            relay.inner = (HOST, 1)
+            reader, writer = await connect(port)
+            assert await reader.read() == b""
+            writer.close()
+            assert relay.clients == 0
+
+    run(scenario())
+
+
+def test_a_healed_relay_drops_no_more() -> None:
+    async def scenario() -> None:
+        async with echoing(OpcUaFraming()) as (relay, port):
+            reader, writer = await connect(port)
+            await relay.set_fault(SessionDrop(period_s=0.05))
+            assert await reader.read() == b""
+            await relay.set_fault(None)
+            again, writing = await connect(port)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(again.read(), 0.2)
+            assert relay.clients == 1
+            for each in (writer, writing):
+                each.close()
+
+    run(scenario())
+
+
+def test_a_port_that_is_taken_is_a_lab_error() -> None:
+    async def scenario() -> None:
+        async with echoing(ModbusFraming()) as (_, port):
+            with pytest.raises(LabError, match="cannot listen on"):
+                await Relay((HOST, port), (HOST, port), ModbusFraming()).start()
+
+    run(scenario())

@@ -1,0 +1,158 @@
+"""`lab fault` and `lab chaos` in a lab that is up, with an engine that only keeps a book."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import lab.running
+from lab.cli.app import app
+from lab.errors import EdgeLabError, InputError, LabError
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import Fault
+from lab.faults.records import FaultRecord
+from lab.topology import Topology, load_topology
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PLAN = """\
+name: quick
+lasts: 2s
+faults:
+  - {fault: cut, link: arm-cloud, at: 0.1s, for: 0.1s}
+  - {fault: kill, node: edge-arm, service: kubelet.service, at: 0s, for: 1s}
+"""
+
+
+class FakeEngine:
+    def __init__(self) -> None:
+        self.records: list[FaultRecord] = []
+        self.trouble: EdgeLabError | None = None
+
+    def inject(self, fault: Fault) -> FaultRecord:
+        if self.trouble:
+            raise self.trouble
+        record = FaultRecord(
+            id=len(self.records) + 1, fault=fault, began=1, seen=2, proof="[3] pings lost"
+        )
+        self.records.append(record)
+        return record
+
+    def heal(self, record: FaultRecord) -> FaultRecord:
+        healed = record.model_copy(update={"healed": 3, "cure": "pings answered"})
+        self.records[record.id - 1] = healed
+        return healed
+
+    def heal_all(self) -> None:
+        for record in self.in_force():
+            self.heal(record)
+
+    def in_force(self) -> tuple[FaultRecord, ...]:
+        return tuple(record for record in self.records if record.in_force)
+
+    def history(self) -> tuple[FaultRecord, ...]:
+        return tuple(self.records)
+
+
+@dataclass
+class FakeLab:
+    topology: Topology
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    fake = FakeEngine()
+    up = FakeLab(load_topology(ROOT / "labs" / "default.yaml"))
+    monkeypatch.setattr(lab.running, "attach", lambda name: up)
+    monkeypatch.setattr(FaultEngine, "of", lambda running: fake)
+    return fake
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+
+
+def test_a_fault_is_added_listed_and_healed(engine: FakeEngine) -> None:
+    added = ask("fault", "add", "drop", "link=arm-cloud", "direction=tx")
+    assert "fault 1: drop on arm-cloud, tx only; seen: [3] pings lost" in added.output
+    assert "lab fault heal 1" in added.output
+    listed = ask("fault", "list")
+    assert "drop on arm-cloud, tx only" in listed.output
+    assert "[3] pings lost" in listed.output
+    assert ask("fault", "heal", "1").output.endswith("healed: drop on arm-cloud, tx only\n")
+    assert ask("fault", "list").output == "no faults in force\n"
+    assert "drop on arm-cloud, tx only" in ask("fault", "list", "--all").output
+
+
+def test_a_momentary_fault_by_hand_is_over_when_the_command_returns(engine: FakeEngine) -> None:
+    added = ask("fault", "add", "{fault: reboot, node: edge-arm}")
+    assert "over: pings answered" in added.output
+    assert engine.in_force() == ()
+
+
+def test_all_faults_are_healed_at_once(engine: FakeEngine) -> None:
+    ask("fault", "add", "cut", "link=arm-cloud")
+    ask("fault", "add", "cut", "link=riscv-cloud")
+    healed = ask("fault", "heal", "--all").output
+    assert "healed: cut on arm-cloud" in healed
+    assert "healed: cut on riscv-cloud" in healed
+    assert engine.in_force() == ()
+    assert "no faults in force" in ask("fault", "heal", "--all").output
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["fault", "heal"], "say which faults are to be healed"),
+        (["fault", "heal", "1", "--all"], "say which faults are to be healed"),
+        (["fault", "heal", "7"], "no fault 7 is in force"),
+        (["fault", "add", "cut", "link=nowhere"], "there is no link 'nowhere'"),
+        (["fault", "add", "kill", "node=server", "service=ssh.service"], "could not reach server"),
+        (["chaos", "none.yaml"], "cannot read the plan"),
+    ],
+)
+def test_what_cannot_be_right_is_an_input_error(
+    engine: FakeEngine, words: list[str], says: str
+) -> None:
+    trouble = ask(*words).exception
+    assert isinstance(trouble, InputError)
+    assert says in str(trouble)
+    assert engine.history() == ()
+
+
+def test_faults_are_listed_for_machines(engine: FakeEngine) -> None:
+    ask("fault", "add", "cut", "link=arm-cloud")
+    (told,) = json.loads(ask("fault", "list", "--json").output)
+    assert FaultRecord.model_validate(told) == engine.records[0]
+
+
+def test_a_plan_runs_and_names_the_seed_to_replay_it_with(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    file = tmp_path / "quick.yaml"
+    file.write_text(PLAN, encoding="utf-8")
+    done = ask("chaos", str(file), "--seed", "9")
+    assert done.exit_code == 0, done.output
+    assert "plan quick, seed 9, 2s" in done.output
+    assert done.output.count("seen and healed") == 2
+    assert f"the same again: lab chaos {file} --seed 9" in done.output
+    assert [record.fault.fault for record in engine.records] == ["kill", "cut"]
+    told = json.loads(ask("chaos", str(file), "--json").stdout)
+    assert [each["outcome"] for each in told["faults"]] == ["seen and healed"] * 2
+
+
+def test_a_plan_that_fails_prints_what_happened_all_the_same(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    file = tmp_path / "quick.yaml"
+    file.write_text(PLAN, encoding="utf-8")
+    engine.trouble = LabError("no effect was seen: nothing")
+    done = ask("chaos", str(file))
+    assert isinstance(done.exception, LabError)
+    assert "no effect was seen: nothing" in str(done.exception)
+    assert "no effect seen" in done.output
+    assert "--seed 0" in done.output

@@ -1,0 +1,288 @@
+"""Faults on wires, on a wire that is a few lines of Python: each proves itself or is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.fabric import CLEAR, CUT, DROP, Counters, DirectionState, LinkCounters, Mode, Reason
+from lab.fabric.state import GilbertElliott, Match
+from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault
+from lab.faults.wires import WireFaults
+from lab.topology import Topology
+
+
+@dataclass
+class FakeWire:
+    """One link's states, and the fate of what crosses it."""
+
+    tx: DirectionState = CLEAR
+    rx: DirectionState = CLEAR
+    dropped: dict[Reason, int] = field(default_factory=dict)
+    copies: int = 0
+    corrupted: int = 0
+    obeys: bool = True
+    """False: faults are accepted and do nothing."""
+    heals: bool = True
+    dead: bool = False
+    counts: bool = True
+    traffic: bool = True
+    """Standing connections send frames now and then."""
+    history: list[tuple[str, str]] = field(default_factory=list)
+    carrier: list[tuple[str, bool]] = field(default_factory=list)
+
+    # As FabricClient
+    def link(self, name: str) -> SimpleNamespace:
+        halves = [each for each in self._states if each.mode is Mode.HALF_OPEN]
+        if halves and self.traffic:
+            self._count(Reason.HALF_OPEN, 1)
+        tx = Counters(dropped=dict(self.dropped), copies=self.copies, corrupted=self.corrupted)
+        return SimpleNamespace(tx=self.tx, rx=self.rx, counters=LinkCounters(tx=tx, rx=Counters()))
+
+    def set(
+        self, link: str, *, tx: DirectionState | None = None, rx: DirectionState | None = None
+    ) -> None:
+        tx, rx = tx or self.tx, rx or self.rx
+        self.history.append((str(tx), str(rx)))
+        if self.heals or not (tx.is_clear and rx.is_clear):
+            self.tx, self.rx = tx, rx
+
+    # As Machine
+    def run(self, command: str, deadline: Deadline, check: bool = True) -> SimpleNamespace:
+        if "/dev/udp/" in command:
+            self._match("udp", int(command.split("/")[-1].rstrip("'")))
+            return SimpleNamespace(stdout="")
+        if "/dev/tcp/" in command:
+            port = int(command.split("/dev/tcp/")[1].split("/")[1].split("'")[0])
+            lost = self.dead or any(each.is_closed for each in self._states)
+            lost = lost or self._match("tcp", port)
+            return SimpleNamespace(stdout="lost\n" if lost else "connected\n")
+        words = command.split()
+        count, size = int(words[words.index("-c") + 1]), int(words[words.index("-s") + 1])
+        return SimpleNamespace(stdout=self._ping(count, size + 28))
+
+    def _ping(self, count: int, packet: int) -> str:
+        received, times, twice = count, [5.0] * count, 0
+        for state in self._states:
+            closed = {Mode.CUT: Reason.CUT, Mode.DROP: Reason.DROP}.get(state.mode)
+            lost = count if state.is_closed or self._match("icmp", 0) else 0
+            if lost:
+                self._count(closed or Reason.DROP, lost)
+            if state.mtu and packet > state.mtu:
+                lost = count
+                self._count(Reason.MTU, count)
+            part = state.burst_loss.loss if state.burst_loss else state.loss
+            if part:
+                lost = max(lost, round(count * part))
+                self._count(Reason.LOSS, round(count * part))
+            if state.corrupt and round(count * state.corrupt):
+                lost = max(lost, 1)
+                self.corrupted += 1
+            if state.flap:
+                lost = max(lost, count // 4)
+                self._count(Reason.FLAP, count // 4)
+            received = max(0, received - lost)
+            twice += round(count * state.duplicate)
+            late = [state.delay_ms] * count
+            if state.reorder:
+                late[:: round(1 / state.reorder)] = [0.0] * len(late[:: round(1 / state.reorder)])
+            if state.rate_kbit:
+                bits = [each * packet * 8 for each in range(count)]
+                late = [a + b / state.rate_kbit for a, b in zip(late, bits, strict=True)]
+            times = [a + b for a, b in zip(times, late, strict=True)]
+        if self.dead:
+            received = 0
+        again = f"+{twice} duplicates, " if twice else ""
+        text = f"{count} packets transmitted, {received} received, {again}some packet loss\n"
+        if received:
+            text += f"rtt min/avg/max/mdev = {min(times)}/1/{max(times)}/0 ms\n"
+        return text
+
+    def set_carrier(self, mac: str, up: bool) -> None:
+        self.carrier.append((mac, up))
+
+    @property
+    def _states(self) -> tuple[DirectionState, ...]:
+        return (self.tx, self.rx) if self.obeys else ()
+
+    def _match(self, protocol: str, port: int) -> bool:
+        """Whether such a frame vanishes by a selective drop; counted if so."""
+        for state in self._states:
+            frames = state.match
+            if frames is None:
+                continue
+            fits = frames.protocol in (None, protocol) and (
+                not frames.ports or port in frames.ports
+            )
+            if fits:
+                self._count(Reason.DROP, 1)
+                return True
+        return False
+
+    def _count(self, reason: Reason, frames: int) -> None:
+        if self.counts:
+            self.dropped[reason] = self.dropped.get(reason, 0) + frames
+
+
+FaultsOn = Callable[[FakeWire], WireFaults]
+
+
+@pytest.fixture
+def faults_on(default_topology: Topology) -> FaultsOn:
+    def make(wire: FakeWire) -> WireFaults:
+        fabric: Any = wire
+        machines: Any = {node.name: wire for node in default_topology.nodes}
+        return WireFaults(default_topology, fabric, machines, lambda seconds: Deadline.after(0.2))
+
+    return make
+
+
+LINK = "arm-cloud"
+
+EACH: list[WireFault] = [
+    Cut(link=LINK),
+    Drop(link=LINK),
+    Drop(link=LINK, match=Match(protocol="tcp", ports=(6443,))),
+    Drop(link=LINK, match=Match(protocol="udp", ports=(53,))),
+    Drop(link=LINK, match=Match(protocol="icmp")),
+    HalfOpen(link=LINK),
+    Flap(link=LINK, period_s=2, count=3),
+    Profile(link=LINK, name="3g"),
+    Profile(link=LINK, name="geo"),
+    Impair(link=LINK, delay_ms=300),
+    Impair(link=LINK, delay_ms=300, direction="rx"),
+    Impair(link=LINK, loss=0.2),
+    Impair(link=LINK, burst_loss=GilbertElliott(p=0.1, r=0.3)),
+    Impair(link=LINK, duplicate=0.2),
+    Impair(link=LINK, delay_ms=200, reorder=0.2),
+    Impair(link=LINK, corrupt=0.2),
+    Impair(link=LINK, rate_kbit=256),
+    Impair(link=LINK, mtu=1000),
+    Impair(link=LINK, delay_ms=100, loss=0.1, mtu=1200, duplicate=0.1),
+]
+by_title = pytest.mark.parametrize("fault", EACH, ids=lambda fault: fault.title)
+
+
+@by_title
+def test_a_fault_is_set_seen_and_healed(faults_on: FaultsOn, fault: WireFault) -> None:
+    wire = FakeWire()
+    faults = faults_on(wire)
+    assert faults.inject(fault)
+    assert not (wire.tx.is_clear and wire.rx.is_clear)
+    assert faults.heal(fault)
+    assert (wire.tx, wire.rx) == (CLEAR, CLEAR)
+
+
+@by_title
+def test_a_fault_without_effect_is_a_lab_error_and_nothing_of_it_is_left(
+    faults_on: FaultsOn, fault: WireFault
+) -> None:
+    wire = FakeWire(obeys=False)
+    with pytest.raises(LabError, match="no effect was seen"):
+        faults_on(wire).inject(fault)
+    assert (wire.tx, wire.rx) == (CLEAR, CLEAR)
+
+
+@by_title
+def test_a_wire_that_is_dead_already_proves_no_fault(faults_on: FaultsOn, fault: WireFault) -> None:
+    wire = FakeWire(dead=True)
+    with pytest.raises(LabError):
+        faults_on(wire).inject(fault)
+    assert wire.history == []
+
+
+@pytest.mark.parametrize("fault", [Cut(link=LINK), Impair(link=LINK, delay_ms=300)])
+def test_a_wire_that_does_not_heal_is_a_lab_error(faults_on: FaultsOn, fault: WireFault) -> None:
+    wire = FakeWire(heals=False)
+    faults = faults_on(wire)
+    faults.inject(fault)
+    wire.dead = True
+    # A direction that is not clear may let nothing pass: but then the fabric says so.
+    wire.tx = wire.rx = CLEAR
+    with pytest.raises(LabError, match="is healed"):
+        faults.heal(fault)
+
+
+def test_one_direction_is_cut_alone(faults_on: FaultsOn) -> None:
+    wire = FakeWire()
+    faults = faults_on(wire)
+    faults.inject(Cut(link=LINK, direction="tx"))
+    assert (wire.tx, wire.rx) == (CUT, CLEAR)
+    faults.heal(Cut(link=LINK, direction="tx"))
+    faults.inject(Drop(link=LINK, direction="rx"))
+    assert (wire.tx, wire.rx) == (CLEAR, DROP)
+    faults.heal(Drop(link=LINK, direction="rx"))
+    assert (wire.tx, wire.rx) == (CLEAR, CLEAR)
+
+
+def test_the_heal_of_one_direction_leaves_the_other_alone(faults_on: FaultsOn) -> None:
+    wire = FakeWire()
+    faults = faults_on(wire)
+    slow = Impair(link=LINK, delay_ms=300, direction="tx")
+    faults.inject(slow)
+    lossy = Impair(link=LINK, loss=0.3, direction="rx")
+    faults.inject(lossy)
+    faults.heal(slow)
+    assert wire.tx.is_clear
+    assert wire.rx.loss == 0.3
+
+
+def test_only_a_cable_that_is_out_takes_the_carrier_and_gives_it_back(
+    faults_on: FaultsOn, default_topology: Topology
+) -> None:
+    mac = default_topology.mac(default_topology.link(LINK))
+    wire = FakeWire()
+    faults = faults_on(wire)
+    faults.inject(Cut(link=LINK))
+    assert wire.carrier == [(mac, False)]
+    faults.heal(Cut(link=LINK))
+    assert wire.carrier == [(mac, False), (mac, True)]
+    for quiet in (Drop(link=LINK), HalfOpen(link=LINK)):
+        faults.inject(quiet)
+        faults.heal(quiet)
+    assert len(wire.carrier) == 2
+
+
+def test_silence_without_a_dropped_frame_is_no_drop(faults_on: FaultsOn) -> None:
+    with pytest.raises(LabError, match="no effect was seen"):
+        faults_on(FakeWire(counts=False)).inject(Drop(link=LINK))
+
+
+def test_half_open_without_a_standing_connection_proves_nothing(faults_on: FaultsOn) -> None:
+    with pytest.raises(LabError, match="no effect was seen"):
+        faults_on(FakeWire(traffic=False)).inject(HalfOpen(link=LINK))
+
+
+def test_a_delay_below_the_wires_own_cannot_be_proved(faults_on: FaultsOn) -> None:
+    wire = FakeWire()
+    with pytest.raises(InputError, match="cannot be told"):
+        faults_on(wire).inject(Impair(link=LINK, delay_ms=1))
+    assert wire.history == []
+
+
+def test_an_impairment_that_does_nothing_is_refused(faults_on: FaultsOn) -> None:
+    with pytest.raises(InputError, match="does nothing"):
+        faults_on(FakeWire()).inject(Impair(link=LINK))
+
+
+def test_a_link_that_is_not_there_lists_those_that_are(faults_on: FaultsOn) -> None:
+    with pytest.raises(InputError, match="arm-cloud"):
+        faults_on(FakeWire()).inject(Cut(link="moon"))
+
+
+def test_a_peer_singles_out_whom_is_asked(faults_on: FaultsOn) -> None:
+    wire = FakeWire()
+    server = Match(peer=IPv4Address("10.77.0.1"))
+    assert "dropped" in faults_on(wire).inject(Drop(link=LINK, match=server))
+
+
+def test_what_proves_a_fault_is_asked_within_the_time_limit(faults_on: FaultsOn) -> None:
+    with pytest.raises(DeadlineExceeded, match="carries frames before the fault"):
+        faults_on(FakeWire(dead=True)).inject(Cut(link=LINK))
