@@ -3,6 +3,8 @@
 PYTHON ?= python3
 TOPOLOGY ?= labs/default.yaml
 RESULTS := build/allure-results
+# In this order: what smoke finds broken need not be broken on purpose.
+SUITES ?= suites/smoke suites/network suites/autonomy
 BIN := .venv/bin
 # Quick when nothing has changed: each stamp is older than nothing it was made from.
 VENV_STAMP := .venv/.edge-lab-installed
@@ -42,7 +44,7 @@ unit: setup ## The framework's own tests: no machine, a minute or two
 
 suites: setup ## The suites, in the lab that is up or in one brought up for them
 	rm -rf $(RESULTS)
-	$(BIN)/pytest suites --lab-topology=$(TOPOLOGY) --alluredir=$(RESULTS)
+	$(BIN)/pytest $(SUITES) --lab-topology=$(TOPOLOGY) --alluredir=$(RESULTS)
 
 check: setup ## Style and types
 	$(BIN)/ruff format --check .
@@ -53,9 +55,10 @@ format: setup ## Put the style right
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: setup ## Write labs/schema.json anew, for editors
+schema: setup ## Write labs/schema.json and plans/schema.json anew, for editors
 	@mkdir -p build
 	$(BIN)/lab schema > build/schema.json && mv build/schema.json labs/schema.json
+	$(BIN)/lab schema plan > build/schema.json && mv build/schema.json plans/schema.json
 
 bench: setup ## Measure the lab itself and write docs/performance.md (a quarter of an hour)
 	$(BIN)/python -m lab.bench

@@ -16,12 +16,14 @@ from lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, out, 
 from lab.cli.progress import showing_steps
 from lab.cli.render import plain_table
 from lab.deadline import Deadline
-from lab.errors import InputError
+from lab.errors import InputError, LabError
 
 if TYPE_CHECKING:
     from lab.faults.plan import Plan
     from lab.faults.records import FaultRecord
     from lab.faults.runner import PlanRun
+    from lab.report.cells import CellRecord
+    from lab.running import Lab
     from lab.topology import Topology
 
 fault = typer.Typer(help="Break a running lab by hand, and heal it.", no_args_is_help=True)
@@ -39,6 +41,16 @@ def chaos(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print what would be done, and when.")
     ] = False,
+    verdict: Annotated[
+        bool, typer.Option("--verdict", help="Watch the edge nodes, and judge what they did.")
+    ] = False,
+    times: Annotated[
+        int, typer.Option(min=1, help="Run it so often, and show how the verdicts vary.")
+    ] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Keep recordings, pictures and verdicts here."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a plan of faults; each proves itself, and all are healed at the end."""
@@ -59,6 +71,9 @@ def chaos(
 
     running = attach(chosen(lab))
     read = load_plan(plan, running.topology, seed=seed)
+    if verdict or times > 1 or output is not None:
+        _try(running, plan, read, times, output, as_json=as_json)
+        return
     deadline = Deadline.after(read.lasts_s + HEAL_S)
     try:
         with showing_steps(err):
@@ -67,6 +82,54 @@ def chaos(
         _print_run(plan, trouble.run, as_json=as_json)
         raise
     _print_run(plan, run, as_json=as_json)
+
+
+def _try(
+    lab: Lab, file: Path, plan: Plan, times: int, output: Path | None, *, as_json: bool
+) -> None:
+    from lab.faults.limits import scaled_limit
+    from lab.observe.trials import try_plan
+    from lab.report.compare import comparison_of, comparison_table
+
+    logs: list[str] = []
+    cells: list[CellRecord] = []
+    for number in range(1, times + 1):
+        with showing_steps(err):
+            trial = try_plan(lab, plan, scaled_limit())
+        logs.append(trial.run.log())
+        cells += trial.cells()
+        if output is not None:
+            trial.write(output, f"{plan.name}-{number}")
+        for each in trial.verdicts:
+            err.print(f"run {number}: {escape(str(each).splitlines()[0])}", highlight=False)
+    comparison = comparison_of(cells)
+    same = len(set(logs)) == 1
+    if as_json:
+        print_json(
+            {
+                "plan": plan.name,
+                "seed": plan.seed,
+                "times": times,
+                "same_fault_log": same,
+                "fault_logs": sorted(set(logs)),
+                "comparison": comparison.model_dump(mode="json"),
+            }
+        )
+    else:
+        _print_heading(plan)
+        out.print(comparison_table(comparison))
+        out.print(
+            f"{times} runs, {'one' if same else len(set(logs))} fault log"
+            f"{'' if same else 's'}; {sum(cell.passed for cell in cells)} of {len(cells)} "
+            "verdicts passed",
+            highlight=False,
+        )
+        _print_replay(file, plan)
+    if not same:
+        raise LabError(
+            "the fault log differs between runs of one seed",
+            remedy="Look at the logs with --output: a fault was not seen, or came too late.",
+        )
 
 
 def _topology(lab: str | None) -> Topology:

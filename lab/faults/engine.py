@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self, TypeVar, get_args
 
-from lab.deadline import Deadline
 from lab.errors import LabError
 from lab.fabric import CUT
 from lab.faults.book import FaultBook
 from lab.faults.devices import DeviceFaults
 from lab.faults.kinds import Fault, NodeFault, OnDevice, WireFault
-from lab.faults.limits import TimeLimit
+from lab.faults.limits import TimeLimit, scaled_limit
 from lab.faults.nodes import NodeFaults
 from lab.faults.records import FaultRecord
 from lab.faults.wires import WireFaults
-from lab.machines.speed import speed_factor
 from lab.step import step
 
 if TYPE_CHECKING:
@@ -44,13 +42,7 @@ class FaultEngine:
     @classmethod
     def of(cls, lab: Lab, limit: TimeLimit | None = None) -> Self:
         """The engine of a lab that is up."""
-        if limit is None:
-            factor = speed_factor()
-
-            def scaled(seconds: float) -> Deadline:
-                return Deadline.after(seconds * factor)
-
-            limit = scaled
+        limit = limit or scaled_limit()
 
         def plug(node: str) -> None:
             """A new machine has all its cables in; those that are cut are out."""

@@ -172,7 +172,7 @@ class Pause(_NodeFault):
 
 
 class Kill(_NodeFault):
-    """SIGKILL to all processes of a systemd service; systemd may start it again."""
+    """SIGKILL to the main process of a systemd service; systemd may start it again."""
 
     fault: Literal["kill"] = "kill"
     service: str = Field(pattern=r"^[\w@.:-]+$")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lab.deadline import Deadline
+from lab.machines.speed import speed_factor
 
 TimeLimit = Callable[[float], Deadline]
 """Makes a deadline from seconds of the reference machine, scaled by this one's speed."""
@@ -20,3 +21,9 @@ COMMAND_SECONDS = 60.0
 
 BOOT_SECONDS = 300.0
 """For a node to be up again; up to its services, not up to Ready."""
+
+
+def scaled_limit() -> TimeLimit:
+    """Deadlines scaled by the speed of this host, as it is now."""
+    factor = speed_factor()
+    return lambda seconds: Deadline.after(seconds * factor)

@@ -55,7 +55,7 @@ class Recorder:
     def __init__(self, lab: Lab, nodes: tuple[str, ...] = ()) -> None:
         """Watches `nodes`, or all edge nodes."""
         self._lab = lab
-        self._nodes = nodes or tuple(node.name for node in lab.topology.edges)
+        self.nodes = nodes or tuple(node.name for node in lab.topology.edges)
         self._seen: list[Seen] = []
         self._newest: dict[tuple[str, ...], Seen] = {}
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class Recorder:
             self._watch_api,
             partial(self._watch_objects, ("nodes",), self._node_event),
             partial(self._watch_objects, ("pods", "-n", NAMESPACE), self._pod_event),
-            *(partial(self._watch_node, self._lab.machine(node)) for node in self._nodes),
+            *(partial(self._watch_node, self._lab.machine(node)) for node in self.nodes),
         ]
         for watch in watchers:
             thread = threading.Thread(target=self._guarded, args=(watch,), daemon=True)
@@ -122,7 +122,7 @@ class Recorder:
                 samples = observations(self._lab, Deadline.after(OBSERVE_SECONDS))
             except LabError as trouble:
                 reading.progress(f"the collector cannot be asked: {trouble.message}")
-        watched = tuple(each for each in samples if each.node in self._nodes)
+        watched = tuple(each for each in samples if each.node in self.nodes)
         with self._lock:
             seen = sorted(self._seen, key=lambda each: each.time)
 
@@ -133,7 +133,7 @@ class Recorder:
             began=self._began,
             ended=time.time_ns(),
             runtime=self._lab.stack_name,
-            nodes=self._nodes,
+            nodes=self.nodes,
             faults=self._book.history()[self._faults_before :],
             node_seen=of(NodeSeen),
             pod_seen=of(PodSeen),
@@ -170,7 +170,7 @@ class Recorder:
                 and any(each.running for each in self.containers(node))
             )
 
-        for node in self._nodes:
+        for node in self.nodes:
             deadline.wait_for(
                 f"{node} is watched, Ready, with containers and samples",
                 partial(complete, node),

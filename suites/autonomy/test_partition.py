@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.autonomy import Autonomy, Watch
+from fixtures.autonomy import Autonomy
 from fixtures.lab import TimeLimit
 from fixtures.nodes import LabNode
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut
 from lab.faults.records import FaultRecord
 from lab.observe.recording import PodSeen, Recording
+from lab.observe.watch import Watch
 from lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
 from lab.workload import NAMESPACE
 from lab.workload.manifests import sampler_pod

@@ -13,10 +13,8 @@ from fixtures.lab import TimeLimit
 from fixtures.outcomes import eventually
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
-from lab.observe.recorder import Recorder
-from lab.observe.recording import NodeSeen, WaitingSeen
+from lab.observe.recording import NodeSeen
 from lab.oracles.autonomy import Expectation
-from lab.workload import sampled_devices
 from suites.edges import all_passed, edges, uplink
 
 if TYPE_CHECKING:
@@ -49,18 +47,6 @@ def test_a_one_way_cut_is_noticed_and_passes(
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
 
 
-def at_work(lab: Lab, recorder: Recorder, node: str) -> bool:
-    """Whether the node is Ready, and nothing waits on it that should be in the cloud."""
-    ready, waiting = recorder.newest(NodeSeen, node), recorder.newest(WaitingSeen, node)
-    devices = len(sampled_devices(lab.topology, lab.topology.node(node)))
-    return (
-        ready is not None
-        and ready.ready == "True"
-        and waiting is not None
-        and waiting.waiting <= 2 * devices
-    )
-
-
 @pytest.mark.scenario("half-open connections")
 @allure.title("Connections that died without a word are given up, while the fault lasts")
 def test_half_open_connections_are_given_up(
@@ -75,7 +61,7 @@ def test_half_open_connections_are_given_up(
         for node in edges(lab):
             eventually(
                 f"{node} is at work again over new connections",
-                partial(at_work, lab, watch.recorder, node),
+                partial(watch.is_well, node),
                 time_limit(BACK_SECONDS),
             )
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])

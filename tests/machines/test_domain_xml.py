@@ -23,6 +23,7 @@ from lab.machines.domain import (
     kernel_command_line,
     wire_xml,
 )
+from lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC
 from lab.topology import Arch
 
 MakeSpec = Callable[..., GuestSpec]
@@ -88,6 +89,29 @@ def test_the_management_nic_is_restricted_and_its_ports_are_on_loopback(
         "tcp:127.0.0.1:21000-10.0.2.15:22",
         "tcp:127.0.0.1:21001-10.0.2.15:6443",
     ]
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_what_the_lab_says_to_a_node_crosses_no_wire_that_a_fault_could_touch(
+    name: str, make_spec: MakeSpec
+) -> None:
+    spec = make_spec(name)
+    wires = {port for nic in spec.nics for port in (nic.local_port, nic.peer_port)}
+    forwarded = {forward.host_port for forward in spec.forwards}
+    assert spec.ssh_port in forwarded
+    assert not forwarded & wires
+    domain = ET.fromstring(xml_of(spec))
+    netdev = next(each for each in arguments(domain) if each.startswith("user,"))
+    assert all(f":{port}-" in netdev for port in forwarded)
+    on_wires = [wire.find("mac") for wire in domain.iter("interface")]
+    macs = {mac.attrib["address"] for mac in on_wires if mac is not None}
+    assert macs == {nic.mac for nic in spec.nics}
+    assert MANAGEMENT_MAC not in macs
+    # A wire's addresses never lead to the management NIC, nor its to a wire.
+    for nic in spec.nics:
+        assert not nic.address.network.overlaps(MANAGEMENT_ADDRESS.network)
+        routes = [route.destination for route in nic.routes]
+        assert not any(route.overlaps(MANAGEMENT_ADDRESS.network) for route in routes)
 
 
 def test_qemu_carries_the_mark_of_its_lab(make_spec: MakeSpec) -> None:

@@ -1,0 +1,72 @@
+"""A fault plan tried on a lab, once or many times: its log, what was seen, and the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.deadline import Deadline
+from lab.faults.engine import FaultEngine
+from lab.faults.limits import TimeLimit
+from lab.faults.plan import Plan
+from lab.faults.runner import HEAL_S, PlanRun, run_plan
+from lab.observe.recording import Recording
+from lab.observe.watch import watching
+from lab.oracles.autonomy import AutonomyVerdict, Expectation
+from lab.report.cells import CellRecord, write_cell
+from lab.report.timeline import timeline_svg
+from lab.step import step
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+ANYTHING_BUT_LOSS = Expectation(may_restart=None, downtime_s=None)
+"""What any plan may do: stop things for a while. Nothing may be lost, and all must come back."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a plan, watched."""
+
+    run: PlanRun
+    recording: Recording
+    verdicts: tuple[AutonomyVerdict, ...]
+    """Of each edge node."""
+
+    def cells(self) -> Iterator[CellRecord]:
+        """For the differential table."""
+        for verdict in self.verdicts:
+            yield CellRecord(
+                scenario=self.run.plan.name,
+                runtime=verdict.runtime,
+                node=verdict.node,
+                figures=verdict.figures,
+                passed=verdict.passed,
+                problems=verdict.problems,
+            )
+
+    def write(self, folder: Path, name: str) -> None:
+        """Recording, picture, fault log and cells, into `folder`, which is made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.recording.write(folder / f"{name}.json")
+        svg = timeline_svg(self.recording, self.run.plan.name)
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}.log").write_text(self.run.log(), encoding="utf-8")
+        for cell in self.cells():
+            write_cell(folder, cell)
+
+
+def try_plan(lab: Lab, plan: Plan, limit: TimeLimit) -> Trial:
+    """Runs the plan with the lab under watch until all is well again, and judges.
+
+    Raises:
+        LabError: the lab was not whole, could not be watched, or the plan failed.
+    """
+    with step(f"trial of {plan.name}"):
+        with watching(lab, limit) as watch:
+            deadline = Deadline.after(plan.lasts_s + limit(HEAL_S).remaining)
+            run = run_plan(plan, FaultEngine.of(lab, limit), deadline=deadline)
+        verdicts = tuple(watch.judge(node, ANYTHING_BUT_LOSS) for node in watch.nodes)
+        return Trial(run, watch.recording, verdicts)

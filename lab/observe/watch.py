@@ -1,0 +1,128 @@
+"""A watch over a lab that is being broken, until all is whole again, and the verdict on it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lab.errors import DeadlineExceeded, LabError
+from lab.faults.limits import TimeLimit
+from lab.observe.recorder import Recorder
+from lab.observe.recording import ApiSeen, NodeSeen, Recording, WaitingSeen
+from lab.oracles.autonomy import AutonomyVerdict, Expectation, concern_of, judge_autonomy
+from lab.step import step
+from lab.workload import sampled_devices
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+BASELINE_SECONDS = 120.0
+"""For a recorder to have seen each node whole, before anything is broken."""
+
+SETTLE_SECONDS = 180.0
+"""From the last heal until nodes are Ready and the backlog is in; seconds of the reference
+machine. What has not come by then, has not come."""
+
+STAY_SECONDS = 12.0
+"""Seconds for which all must have been well at the end of a recording."""
+
+AT_REST = 2
+"""So many samples of a device wait in good times."""
+
+
+class Watch:
+    """What is seen of a lab while it is broken."""
+
+    def __init__(
+        self, lab: Lab, recorder: Recorder, since: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        self.recorder = recorder
+        self.since = since
+        """By node and device, the last sample before the watch began."""
+        self._lab = lab
+        self._recording: Recording | None = None
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Those that are watched."""
+        return self.recorder.nodes
+
+    @property
+    def recording(self) -> Recording:
+        """All that was seen; there is one when the watch is over."""
+        if self._recording is None:
+            raise LabError("the watch is not over: judge after its block")
+        return self._recording
+
+    def end(self) -> None:
+        """No more is recorded."""
+        self._recording = self.recorder.recording()
+
+    def judge(self, node: str, expect: Expectation | None = None) -> AutonomyVerdict:
+        """The verdict on one node, over faults on itself, the server and the links of both."""
+        expect = expect or Expectation()
+        if expect.concern is None:
+            expect = replace(expect, concern=concern_of(self._lab.topology, node))
+        expect = replace(expect, since={**self.since[node], **expect.since})
+        return judge_autonomy(self.recording, node, expect=expect)
+
+    def is_well(self, node: str) -> bool:
+        """Whether the node is Ready, its pods too, and no more samples wait on it than usual."""
+        api, ready = self.recorder.newest(ApiSeen), self.recorder.newest(NodeSeen, node)
+        if api is None or not api.answered or ready is None or ready.ready != "True":
+            return False
+        pods = [pod for pod in self.recorder.pods(node) if not pod.gone]
+        if not pods or not all(pod.ready and not pod.deleting for pod in pods):
+            return False
+        return self.nothing_waits(node)
+
+    def nothing_waits(self, node: str) -> bool:
+        """Whether no more samples wait on the node than usual."""
+        devices = sampled_devices(self._lab.topology, self._lab.topology.node(node))
+        waiting = self.recorder.newest(WaitingSeen, node)
+        return not devices or (waiting is not None and waiting.waiting <= AT_REST * len(devices))
+
+
+@contextlib.contextmanager
+def watching(lab: Lab, limit: TimeLimit, *nodes: str) -> Iterator[Watch]:
+    """Records while the block runs and then until all is well again; edge nodes, if none is named.
+
+    What does not become well in time is no error here: the verdict will say so.
+
+    Raises:
+        LabError: the lab was not whole to begin with, or could not be watched.
+    """
+    watched = nodes or tuple(node.name for node in lab.topology.edges)
+    with Recorder(lab, watched) as recorder:
+        with step("watch"):
+            recorder.wait_baseline(limit(BASELINE_SECONDS))
+        watch = Watch(lab, recorder, {node: _sampled(lab, node, limit) for node in watched})
+        try:
+            yield watch
+            with step("settle"):
+                _settle(watch, limit)
+        finally:
+            watch.end()
+
+
+def _sampled(lab: Lab, node: str, limit: TimeLimit) -> dict[str, int]:
+    status = lab.workload.sampler_status(node, limit(BASELINE_SECONDS))
+    return {device: counts.sampled for device, counts in status.devices.items()}
+
+
+def _settle(watch: Watch, limit: TimeLimit) -> None:
+    well_since: float | None = None
+
+    def stayed() -> bool:
+        nonlocal well_since
+        if not all(watch.is_well(node) for node in watch.nodes):
+            well_since = None
+            return False
+        well_since = well_since or time.monotonic()
+        return time.monotonic() - well_since >= STAY_SECONDS
+
+    with contextlib.suppress(DeadlineExceeded):
+        limit(SETTLE_SECONDS).wait_for("all is well again", stayed, watch=watch.recorder.check)

@@ -1,0 +1,135 @@
+"""Faults on devices, as the engine sets them: proved by the device and by a neighbour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.devices.faults import (
+    AnyFault,
+    Exceptions,
+    Gone,
+    Junk,
+    Late,
+    SessionDrop,
+    Slow,
+    Split,
+    Untrusted,
+)
+from lab.errors import InputError, LabError
+from lab.faults.devices import DeviceFaults
+from lab.faults.kinds import OnDevice
+from lab.topology import Topology
+
+
+@dataclass
+class FakeDevice:
+    """A device's control, and what a neighbour's connection meets."""
+
+    obeys: bool = True
+    clients: int = 2
+    fault: AnyFault | None = None
+    history: list[AnyFault | None] = field(default_factory=list)
+
+    def set_fault(self, fault: AnyFault | None) -> None:
+        self.history.append(fault)
+        if self.obeys or fault is None:
+            self.fault = fault
+
+    def wait_ready(self, deadline: Deadline) -> SimpleNamespace:
+        return self.status(deadline)
+
+    def status(self, deadline: Deadline) -> SimpleNamespace:
+        fault = self.fault
+        took = 1.0
+        if isinstance(fault, Slow):
+            took = fault.delay_ms
+        if isinstance(fault, Split):
+            took = (fault.pieces - 1) * fault.gap_ms
+        reachable = not isinstance(fault, Gone | Exceptions | Junk | Late)
+        return SimpleNamespace(
+            fault=fault,
+            reachable=reachable,
+            trouble="" if reachable else "it does not answer",
+            affected=3 if fault else 0,
+            answer_ms=took if reachable else None,
+            clients=self.clients,
+            refused=1 if isinstance(fault, Untrusted) else 0,
+        )
+
+    # As the node that asks over the wire
+    def run(self, command: str, deadline: Deadline, check: bool = True) -> SimpleNamespace:
+        match self.fault:
+            case Gone(how="silent"):
+                return SimpleNamespace(stdout="lost\n")
+            case Gone():
+                return SimpleNamespace(stdout="refused\n")
+            case _:
+                return SimpleNamespace(stdout="connected\n")
+
+
+def faults_on(topology: Topology, device: FakeDevice) -> DeviceFaults:
+    devices: Any = {"boiler": device, "press": device}
+    machines: Any = {node.name: device for node in topology.nodes}
+    fabric: Any = None
+    return DeviceFaults(topology, fabric, devices, machines, lambda seconds: Deadline.after(0.2))
+
+
+EACH = [
+    OnDevice(device=device, does=does)
+    for device, does in (
+        ("boiler", Gone()),
+        ("boiler", Gone(how="refused")),
+        ("boiler", Slow(delay_ms=800)),
+        ("boiler", Exceptions()),
+        ("boiler", Junk(probability=0.5)),
+        ("boiler", Split()),
+        ("boiler", Late()),
+        ("press", SessionDrop()),
+        ("press", Untrusted()),
+    )
+]
+by_title = pytest.mark.parametrize("fault", EACH, ids=lambda fault: fault.title)
+
+
+@by_title
+def test_a_fault_is_set_seen_and_cleared(default_topology: Topology, fault: OnDevice) -> None:
+    device = FakeDevice()
+    faults = faults_on(default_topology, device)
+    assert faults.inject(fault)
+    assert device.fault == fault.does
+    assert faults.heal(fault)
+    assert device.fault is None
+
+
+@by_title
+def test_a_fault_without_effect_is_a_lab_error_and_is_cleared(
+    default_topology: Topology, fault: OnDevice
+) -> None:
+    device = FakeDevice(obeys=False)
+    with pytest.raises(LabError, match="no effect was seen"):
+        faults_on(default_topology, device).inject(fault)
+    assert device.history[-1] is None
+
+
+def test_a_protocol_without_such_a_fault_says_which_has_it(default_topology: Topology) -> None:
+    device = FakeDevice()
+    with pytest.raises(InputError, match="modbus-tcp"):
+        faults_on(default_topology, device).inject(OnDevice(device="boiler", does=Untrusted()))
+    assert device.history == []
+
+
+def test_sessions_cannot_be_dropped_where_nobody_is_connected(default_topology: Topology) -> None:
+    with pytest.raises(LabError, match="nobody is connected"):
+        faults_on(default_topology, FakeDevice(clients=0)).inject(
+            OnDevice(device="press", does=SessionDrop())
+        )
+
+
+def test_a_device_that_is_not_there_lists_those_that_are(default_topology: Topology) -> None:
+    with pytest.raises(InputError, match="boiler, press"):
+        faults_on(default_topology, FakeDevice()).inject(OnDevice(device="moon", does=Gone()))

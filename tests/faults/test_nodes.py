@@ -1,0 +1,215 @@
+"""Faults on nodes, on a machine that is a few lines of Python: proved, or an error."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.errors import InputError, LabError
+from lab.faults.kinds import (
+    ClockJump,
+    ClockSkew,
+    DiskFull,
+    Freeze,
+    Kill,
+    NodeFault,
+    Pause,
+    PowerOff,
+    Reboot,
+    SlowDisk,
+)
+from lab.faults.nodes import NodeFaults
+from lab.machines.machine import ClockOffset
+
+NODE = "edge-arm"
+SERVICE = "kubelet.service"
+DISK = 8 * 2**30
+
+
+@dataclass
+class FakeMachine:
+    """As much of a machine as faults lay hold of. One that does not obey says yes to all."""
+
+    name: str = NODE
+    obeys: bool = True
+    state: str = "running"
+    pid: int = 300
+    stopped: bool = False
+    offset: float = 0.0
+    ppm: int = 0
+    since: float = field(default_factory=time.monotonic)
+    free: int = DISK
+    pace: int | None = None
+    usual: float = 0.001
+    """Seconds for one write."""
+    boots: int = 1
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def is_on(self) -> bool:
+        return self.state != "off"
+
+    @property
+    def console(self) -> SimpleNamespace:
+        return SimpleNamespace(mark=lambda: self.boots, wait_for=self._begun)
+
+    def _begun(self, what: str, deadline: Deadline, mark: int) -> None:
+        deadline.wait_for("the kernel begins", lambda: self.boots > mark)
+
+    def _do(self, what: str, **change: Any) -> None:
+        self.done.append(what)
+        if self.obeys:
+            for name, value in change.items():
+                setattr(self, name, value)
+
+    def power_off(self) -> None:
+        self._do("power off", state="off")
+
+    def power_on(self) -> None:
+        self._do("power on", state="running", boots=self.boots + 1)
+
+    def reset(self) -> None:
+        self._do("reset", boots=self.boots + 1)
+
+    def begin_reboot(self, deadline: Deadline) -> None:
+        self._do("reboot", boots=self.boots + 1)
+
+    def boot_with_retry(self, deadline: Deadline) -> None:
+        self.done.append("booted")
+
+    def suspend(self) -> None:
+        self._do("suspend", state="paused")
+
+    def resume(self) -> None:
+        self._do("resume", state="running")
+
+    def set_disk_pace(self, disk: str, iops: int | None) -> None:
+        self._do(f"pace {iops}", pace=iops)
+
+    def clock_offset(self, deadline: Deadline) -> ClockOffset:
+        drift = (time.monotonic() - self.since) * self.ppm / 1e6
+        return ClockOffset(self.offset + drift, 0.0005)
+
+    def set_clock(self, deadline: Deadline) -> float:
+        self.offset, self.since = 0.0, time.monotonic()
+        return 0.0
+
+    def wait_unit(self, unit: str, deadline: Deadline) -> None:
+        deadline.wait_for("the unit runs", lambda: bool(self.pid))
+
+    def run(self, command: str, deadline: Deadline, check: bool = True) -> SimpleNamespace:
+        for pattern, answer in self._answers.items():
+            if found := re.search(pattern, command):
+                return SimpleNamespace(stdout=str(answer(found)))
+        raise AssertionError(f"nobody expected {command!r}")
+
+    @property
+    def _answers(self) -> dict[str, Callable[[re.Match[str]], object]]:
+        return {
+            "MainPID": lambda found: self.pid,
+            "-s KILL": lambda found: self._do("kill", pid=self.pid + 1),
+            "-s STOP": lambda found: self._do("stop", stopped=True),
+            "-s CONT": lambda found: self._do("continue", stopped=False),
+            "/status": lambda found: "T (stopped)" if self.stopped else "S (sleeping)",
+            "systemctl start": lambda found: self._do("start"),
+            r"adjtimex -q -t (\d+) -f (-?\d+)": self._adjust,
+            "adjtimex$": lambda found: (
+                f"-f  freq.adjust:  {self.ppm % 100 * 65536} (65536 = 1ppm)\n"
+                f"-t  tick:         {10_000 + self.ppm // 100} us"
+            ),
+            r"\+ (-?\d+) \)\); date": lambda found: self._do(
+                "date", offset=self.offset + int(found[1]) / 1e6
+            ),
+            "fallocate": lambda found: self._do("fill", free=0),
+            r"stat -f -c '%f %S' /": lambda found: f"{self.free // 4096} 4096",
+            "probe": lambda found: "written" if self.free else "",
+            r"count=(\d+) oflag=direct": lambda found: round(self._writes(int(found[1])) * 1e6),
+            "^rm -f": lambda found: self._do("empty", free=DISK),
+        }
+
+    def _adjust(self, found: re.Match[str]) -> None:
+        ppm = (int(found[1]) - 10_000) * 100 + int(found[2]) // 65536
+        self._do("adjtimex", ppm=ppm, since=time.monotonic())
+
+    def _writes(self, count: int) -> float:
+        return count * max(self.usual, 1 / self.pace if self.pace else 0)
+
+
+def faults_on(machine: FakeMachine, plugged: list[str] | None = None) -> NodeFaults:
+    machines: Any = {NODE: machine}
+    noted = plugged if plugged is not None else []
+    return NodeFaults(machines, lambda seconds: Deadline.after(0.3), noted.append)
+
+
+EACH: list[NodeFault] = [
+    PowerOff(node=NODE),
+    Reboot(node=NODE),
+    Pause(node=NODE),
+    Kill(node=NODE, service=SERVICE),
+    Freeze(node=NODE, service=SERVICE),
+    ClockJump(node=NODE, seconds=-90),
+    ClockJump(node=NODE, seconds=3600),
+    ClockSkew(node=NODE, ppm=300),
+    ClockSkew(node=NODE, ppm=-50_000),
+    DiskFull(node=NODE),
+    DiskFull(node=NODE, leave_mib=50),
+    SlowDisk(node=NODE, iops=10),
+]
+by_title = pytest.mark.parametrize("fault", EACH, ids=lambda fault: fault.title)
+
+
+@by_title
+def test_a_fault_is_done_seen_and_healed(fault: NodeFault) -> None:
+    machine = FakeMachine()
+    faults = faults_on(machine)
+    assert faults.inject(fault)
+    assert machine.done
+    assert faults.heal(fault)
+    well = (machine.state, machine.stopped, machine.ppm, machine.free, machine.pace)
+    assert well == ("running", False, 0, DISK, None)
+    assert abs(machine.clock_offset(Deadline.after(1)).seconds) < 0.01
+
+
+@by_title
+def test_a_fault_without_effect_is_a_lab_error(fault: NodeFault) -> None:
+    with pytest.raises(LabError):
+        faults_on(FakeMachine(obeys=False)).inject(fault)
+
+
+def test_a_node_that_is_off_cannot_lose_its_power() -> None:
+    with pytest.raises(LabError, match="off already"):
+        faults_on(FakeMachine(state="off")).inject(PowerOff(node=NODE))
+
+
+def test_a_node_with_power_again_is_plugged_in_before_it_has_booted() -> None:
+    machine, plugged = FakeMachine(), list[str]()
+    faults = faults_on(machine, plugged)
+    faults.inject(PowerOff(node=NODE))
+    faults.heal(PowerOff(node=NODE))
+    assert plugged == [NODE]
+    assert machine.done == ["power off", "power on", "booted"]
+
+
+def test_a_service_that_does_not_run_cannot_be_killed_or_stopped() -> None:
+    for fault in (Kill(node=NODE, service=SERVICE), Freeze(node=NODE, service=SERVICE)):
+        with pytest.raises(InputError, match="does not run"):
+            faults_on(FakeMachine(pid=0)).inject(fault)
+
+
+def test_a_disk_that_is_slow_already_proves_nothing() -> None:
+    machine = FakeMachine(usual=0.2)
+    with pytest.raises(InputError, match="cannot be told"):
+        faults_on(machine).inject(SlowDisk(node=NODE, iops=10))
+    assert machine.pace is None
+
+
+def test_a_node_that_is_not_there_lists_those_that_are() -> None:
+    with pytest.raises(InputError, match=NODE):
+        faults_on(FakeMachine()).inject(Pause(node="moon"))
