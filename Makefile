@@ -5,13 +5,14 @@ TOPOLOGY ?= labs/default.yaml
 RESULTS := build/allure-results
 # In this order: what smoke finds broken need not be broken on purpose.
 SUITES ?= suites/smoke suites/network suites/autonomy
+STACKS ?= kubernetes+openyurt kubernetes+kubelet
 BIN := .venv/bin
 # Quick when nothing has changed: each stamp is older than nothing it was made from.
 VENV_STAMP := .venv/.edge-lab-installed
 HOST_STAMP := .venv/.edge-lab-host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit suites check format schema bench report clean
+.PHONY: help setup lab-up lab-down test unit suites compare check format schema bench report clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +63,14 @@ schema: setup ## Write labs/schema.json and plans/schema.json anew, for editors
 
 bench: setup ## Measure the lab itself and write docs/performance.md (a quarter of an hour)
 	$(BIN)/python -m lab.bench
+
+compare: setup ## Run the suites network and autonomy on each of STACKS; what each fault did to each
+	rm -rf build/compare
+	failed=0; for stack in $(STACKS); do \
+	  $(BIN)/pytest suites/network suites/autonomy --lab-topology=$(TOPOLOGY) \
+	    --lab-stack=$$stack --alluredir=build/compare/$$stack || failed=1; \
+	done; \
+	$(BIN)/lab compare build/compare --html build/compare/index.html; exit $$failed
 
 report: setup ## Write the Allure page of the last run to build/report (needs Node.js 20.19)
 	$(BIN)/python -m lab.report $(RESULTS) build/report

@@ -13,6 +13,7 @@ from lab.deadline import Deadline
 from lab.devices import DeviceClient
 from lab.errors import EdgeLabError, InputError, LabError
 from lab.fabric import FabricClient, Mode
+from lab.faults.book import FaultBook
 from lab.graph import EndpointView, LinkView, lab_svg
 from lab.home import RunDir
 from lab.kubectl import Kubectl, node_ready
@@ -21,7 +22,14 @@ from lab.provision import Provision
 from lab.sites import guest_specs
 from lab.stacks import Stack, get_stack
 from lab.state import Condition, LabState, read_state
-from lab.status import DeviceSamples, DeviceStatus, LabStatus, LinkStatus, NodeStatus
+from lab.status import (
+    DeviceSamples,
+    DeviceStatus,
+    FaultStatus,
+    LabStatus,
+    LinkStatus,
+    NodeStatus,
+)
 from lab.topology import Topology
 from lab.workload import WorkloadClient
 
@@ -95,6 +103,10 @@ class Lab:
             nodes=tuple(self._nodes()),
             links=tuple(self._links()),
             devices=tuple(self._devices()),
+            faults=tuple(
+                FaultStatus(id=each.id, title=each.fault.title)
+                for each in FaultBook(self.run.logs).in_force()
+            ),
             versions=self.versions,
         )
 

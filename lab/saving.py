@@ -30,7 +30,7 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
     Raises:
         InputError: a fault is in force: whoever starts from the checkpoint would not know.
     """
-    if faults := FaultBook(lab.run.path).in_force():
+    if faults := FaultBook(lab.run.logs).in_force():
         raise InputError(
             "faults are in force: " + ", ".join(each.fault.title for each in faults),
             remedy="Heal them first: lab fault heal --all",
@@ -83,7 +83,7 @@ def go_back(lab: Lab, deadline: Deadline) -> None:
         start_devices(lab.run, lab.state, deadline)
         restore_machines(lab, checkpoint, deadline)
         go_on(lab, deadline)
-        FaultBook(lab.run.path).close_all(time.time_ns(), "the lab went back to its checkpoint")
+        FaultBook(lab.run.logs).close_all(time.time_ns(), "the lab went back to its checkpoint")
 
 
 def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:

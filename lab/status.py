@@ -28,7 +28,7 @@ class LinkStatus(_Model):
     endpoint: str
     network: str
     state: str
-    """up, impaired (delay or loss), drop, or cut; the worse direction counts."""
+    """up, impaired, half-open, drop, or cut; the worse direction counts."""
     detail: str
     """What is set on each direction that is not plain, else empty."""
     frames_tx: int
@@ -45,6 +45,12 @@ class DeviceStatus(_Model):
     """Number of the newest set of values."""
 
 
+class FaultStatus(_Model):
+    id: int
+    """For `lab fault heal`."""
+    title: str
+
+
 class LabStatus(_Model):
     lab: str
     stack: str
@@ -53,6 +59,8 @@ class LabStatus(_Model):
     nodes: tuple[NodeStatus, ...]
     links: tuple[LinkStatus, ...]
     devices: tuple[DeviceStatus, ...]
+    faults: tuple[FaultStatus, ...] = ()
+    """Those in force."""
     versions: dict[str, str]
 
 

@@ -72,6 +72,11 @@ def status_table(status: LabStatus) -> RenderableType:
                 str(device.sequence),
             )
         parts.append(devices)
+    if status.faults:
+        faults = plain_table("faults in force", "id", "fault")
+        for fault in status.faults:
+            faults.add_row(str(fault.id), f"{BAD} {escape(fault.title)}")
+        parts.append(faults)
     return Group(*parts)
 
 

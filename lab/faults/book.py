@@ -1,7 +1,7 @@
 """The book of faults: every fault of a lab from its injection to its cure, on disk.
 
-One JSON object a line, `faults.jsonl` in the run directory, only appended to; the last line
-of an id counts.  Any process may inject what another one heals.
+One JSON object a line, `faults.jsonl` among the lab's logs (so that it is kept with them), only
+appended to; the last line of an id counts.  Any process may inject what another one heals.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = "faults.jsonl"
 
 
 class FaultBook:
-    """The faults of the lab in the run directory `folder`."""
+    """The faults of the lab whose logs are in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE

@@ -52,7 +52,7 @@ class FaultEngine:
                     lab.machines[node].set_carrier(lab.topology.mac(link), up=False)
 
         return cls(
-            FaultBook(lab.run.path),
+            FaultBook(lab.run.logs),
             WireFaults(lab.topology, lab.fabric, lab.machines, limit),
             NodeFaults(lab.machines, limit, plug),
             DeviceFaults(lab.topology, lab.fabric, lab.devices, lab.machines, limit),

@@ -103,7 +103,7 @@ class Recorder:
 
     @property
     def _book(self) -> FaultBook:
-        return FaultBook(self._lab.run.path)
+        return FaultBook(self._lab.run.logs)
 
     # -- what was seen -------------------------------------------------------------------------
 

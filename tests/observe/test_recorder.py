@@ -106,7 +106,7 @@ def recorder(
         kubectl=kubectl,
         workload=FakeWorkload(),
         machine=lambda name: FakeMachine(),
-        run=SimpleNamespace(path=tmp_path),
+        run=SimpleNamespace(logs=tmp_path),
         stack_name="kubernetes+openyurt",
     )
     with Recorder(lab, (NODE,)) as running:
