@@ -18,29 +18,17 @@ from lab.devices.faults import (
     Untrusted,
 )
 from lab.errors import DeadlineExceeded, InputError, LabError
-from lab.fabric import FabricClient
 from lab.faults.kinds import OnDevice
-from lab.faults.limits import PROOF_SECONDS, TimeLimit
+from lab.faults.limits import PROOF_SECONDS
 from lab.faults.overwire import OverWire
-from lab.faults.probe import Prober
-from lab.topology import Topology
 
 
 class DeviceFaults:
     """Injects and heals faults of the devices of a lab."""
 
-    def __init__(
-        self,
-        topology: Topology,
-        fabric: FabricClient,
-        devices: Mapping[str, DeviceClient],
-        machines: Mapping[str, Prober],
-        limit: TimeLimit,
-    ) -> None:
-        self._topology = topology
+    def __init__(self, tools: OverWire, devices: Mapping[str, DeviceClient]) -> None:
+        self._tools = tools
         self._devices = devices
-        self._tools = OverWire(topology, fabric, machines, limit)
-        self._limit = limit
 
     def inject(self, fault: OnDevice) -> str:
         """Sets it, and returns what was seen of it.
@@ -50,8 +38,8 @@ class DeviceFaults:
             LabError: the device does not answer as it is, or no effect was seen.
         """
         device = self._device(fault.device)
-        fault.does.check(self._topology.device(fault.device).protocol)
-        before = device.wait_ready(self._limit(PROOF_SECONDS))
+        fault.does.check(self._tools.topology.device(fault.device).protocol)
+        before = device.wait_ready(self._tools.limit(PROOF_SECONDS))
         if isinstance(fault.does, SessionDrop | Untrusted) and not before.clients:
             raise LabError(f"{fault.title}: nobody is connected, so that it could not be seen")
         try:
@@ -67,7 +55,7 @@ class DeviceFaults:
         device.set_fault(None)
 
         def cured() -> str:
-            now = device.status(self._limit(PROOF_SECONDS))
+            now = device.status(self._tools.limit(PROOF_SECONDS))
             well = now.fault is None and now.reachable
             if isinstance(fault.does, Gone) and not self._connects(fault.device):
                 return ""
@@ -86,17 +74,17 @@ class DeviceFaults:
 
     def _see(self, what: str, seen: Callable[[], str]) -> str:
         try:
-            return self._limit(PROOF_SECONDS).wait_for(what, seen)
+            return self._tools.limit(PROOF_SECONDS).wait_for(what, seen)
         except DeadlineExceeded as trouble:
             raise LabError(f"no effect was seen: {trouble.message}") from trouble
 
     def _connects(self, device: str) -> bool:
         """Whether a node gets a connection to it, or a refusal, over the wire."""
-        (link,) = self._topology.links_of(device)
+        (link,) = self._tools.topology.links_of(device)
         return self._tools.reached(self._tools.service(link))
 
     def _effect(self, fault: OnDevice, before: DeviceStatus) -> str:
-        now = self._device(fault.device).status(self._limit(PROOF_SECONDS))
+        now = self._device(fault.device).status(self._tools.limit(PROOF_SECONDS))
         if now.fault != fault.does:
             return ""
         if isinstance(fault.does, Gone):

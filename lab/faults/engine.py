@@ -15,6 +15,7 @@ from lab.faults.devices import DeviceFaults
 from lab.faults.kinds import Fault, NodeFault, OnDevice, WireFault
 from lab.faults.limits import TimeLimit, scaled_limit
 from lab.faults.nodes import NodeFaults
+from lab.faults.overwire import OverWire
 from lab.faults.records import FaultRecord
 from lab.faults.wires import WireFaults
 from lab.step import step
@@ -51,11 +52,12 @@ class FaultEngine:
                 if (status.tx, status.rx) == (CUT, CUT):
                     lab.machines[node].set_carrier(lab.topology.mac(link), up=False)
 
+        tools = OverWire(lab.topology, lab.fabric, lab.machines, limit)
         return cls(
             FaultBook(lab.run.logs),
-            WireFaults(lab.topology, lab.fabric, lab.machines, limit),
+            WireFaults(tools),
             NodeFaults(lab.machines, limit, plug),
-            DeviceFaults(lab.topology, lab.fabric, lab.devices, lab.machines, limit),
+            DeviceFaults(tools, lab.devices),
         )
 
     def inject(self, fault: Fault) -> FaultRecord:

@@ -137,7 +137,26 @@ class _NodeFault(_Fault):
 
     @property
     def targets(self) -> frozenset[str]:
-        return frozenset({f"node {self.node} power"})
+        return frozenset({f"node {self.node} {self._hold}"})
+
+    @property
+    def _hold(self) -> str:
+        """What of the node it lays hold of."""
+        return "power"
+
+
+class _ServiceFault(_NodeFault):
+    service: str = Field(pattern=r"^[\w@.:-]+$")
+
+    @property
+    def _hold(self) -> str:
+        return self.service
+
+
+class _ClockFault(_NodeFault):
+    @property
+    def _hold(self) -> str:
+        return "clock"
 
 
 class PowerOff(_NodeFault):
@@ -171,60 +190,42 @@ class Pause(_NodeFault):
         return f"{self.node} paused"
 
 
-class Kill(_NodeFault):
+class Kill(_ServiceFault):
     """SIGKILL to the main process of a systemd service; systemd may start it again."""
 
     fault: Literal["kill"] = "kill"
-    service: str = Field(pattern=r"^[\w@.:-]+$")
-
-    @property
-    def targets(self) -> frozenset[str]:
-        return frozenset({f"node {self.node} {self.service}"})
 
     @property
     def title(self) -> str:
         return f"{self.service} killed on {self.node}"
 
 
-class Freeze(_NodeFault):
+class Freeze(_ServiceFault):
     """SIGSTOP to the main process of a systemd service; the heal sends SIGCONT."""
 
     fault: Literal["freeze"] = "freeze"
-    service: str = Field(pattern=r"^[\w@.:-]+$")
-
-    @property
-    def targets(self) -> frozenset[str]:
-        return frozenset({f"node {self.node} {self.service}"})
 
     @property
     def title(self) -> str:
         return f"{self.service} stopped on {self.node}"
 
 
-class ClockJump(_NodeFault):
+class ClockJump(_ClockFault):
     """The clock is set ahead or back at once; the heal sets it right."""
 
     fault: Literal["clock-jump"] = "clock-jump"
     seconds: float = Field(ge=-86_400 * 3650, le=86_400 * 3650)
 
     @property
-    def targets(self) -> frozenset[str]:
-        return frozenset({f"node {self.node} clock"})
-
-    @property
     def title(self) -> str:
         return f"clock of {self.node} {self.seconds:+g} s"
 
 
-class ClockSkew(_NodeFault):
+class ClockSkew(_ClockFault):
     """The clock runs too fast or too slow; the heal gives it its pace and sets it right."""
 
     fault: Literal["clock-skew"] = "clock-skew"
     ppm: int = Field(ge=-100_000, le=100_000, description="Microseconds gained in a second.")
-
-    @property
-    def targets(self) -> frozenset[str]:
-        return frozenset({f"node {self.node} clock"})
 
     @property
     def title(self) -> str:
@@ -239,8 +240,8 @@ class DiskFull(_NodeFault):
     leave_mib: int = Field(0, ge=0)
 
     @property
-    def targets(self) -> frozenset[str]:
-        return frozenset({f"node {self.node} disk space"})
+    def _hold(self) -> str:
+        return "disk space"
 
     @property
     def title(self) -> str:
@@ -254,8 +255,8 @@ class SlowDisk(_NodeFault):
     iops: int = Field(ge=1, le=100_000)
 
     @property
-    def targets(self) -> frozenset[str]:
-        return frozenset({f"node {self.node} disk pace"})
+    def _hold(self) -> str:
+        return "disk pace"
 
     @property
     def title(self) -> str:

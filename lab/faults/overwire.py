@@ -46,36 +46,36 @@ class OverWire:
         machines: Mapping[str, Prober],
         limit: TimeLimit,
     ) -> None:
-        self._topology = topology
-        self._fabric = fabric
-        self._machines = machines
-        self._limit = limit
+        self.topology = topology
+        self.fabric = fabric
+        self.machines = machines
+        self.limit = limit
 
     def probe(self, link: Link) -> WireProbe:
         """The probe that crosses `link`; InputError if none can."""
-        return WireProbe.over(self._topology, link)
+        return WireProbe.over(self.topology, link)
 
     def ask(self, probe: WireProbe, question: Question) -> Burst:
-        said = self._machines[probe.node].run(
-            probe.ping(question), self._limit(PROBE_SECONDS), check=False
+        said = self.machines[probe.node].run(
+            probe.ping(question), self.limit(PROBE_SECONDS), check=False
         )
         return parse_ping(said.stdout)
 
     def reached(self, service: Service) -> bool:
         """Whether a new connection gets there."""
         command = WireProbe(service.node, service.address).connect(service.port)
-        said = self._machines[service.node].run(command, self._limit(PROBE_SECONDS), check=False)
+        said = self.machines[service.node].run(command, self.limit(PROBE_SECONDS), check=False)
         return parse_connect(said.stdout)
 
     def send(self, service: Service) -> None:
         """Sends a datagram there; nobody need answer."""
         command = f"echo edge-lab > /dev/udp/{service.address}/{service.port}"
-        self._machines[service.node].run(
-            f"bash -c '{command}'", self._limit(PROBE_SECONDS), check=False
+        self.machines[service.node].run(
+            f"bash -c '{command}'", self.limit(PROBE_SECONDS), check=False
         )
 
     def grown(self, link: Link, before: LinkCounters) -> Grown:
-        return Grown(before, self._fabric.link(link.name).counters)
+        return Grown(before, self.fabric.link(link.name).counters)
 
     def settled(self, probe: WireProbe, question: Question, what: str) -> Burst:
         """The first burst with an answer: a probe that cannot succeed proves no fault."""
@@ -84,13 +84,13 @@ class OverWire:
             burst = self.ask(probe, question)
             return None if burst.all_lost else burst
 
-        return self._limit(PROOF_SECONDS).wait_for(
+        return self.limit(PROOF_SECONDS).wait_for(
             f"{what} carries frames before the fault, asked from {probe}", answered
         )
 
     def prove(self, what: str, seen: Callable[[], str]) -> str:
         try:
-            return self._limit(PROOF_SECONDS).wait_for(what, seen, every=0.05)
+            return self.limit(PROOF_SECONDS).wait_for(what, seen, every=0.05)
         except DeadlineExceeded as trouble:
             raise LabError(
                 f"no effect was seen: {trouble.message}",
@@ -99,7 +99,7 @@ class OverWire:
 
     def connectable(self, service: Service) -> None:
         """Waits until a connection gets there, before a fault; LabError if none does."""
-        self._limit(PROOF_SECONDS).wait_for(
+        self.limit(PROOF_SECONDS).wait_for(
             f"a connection from {service} before the fault", lambda: self.reached(service)
         )
 
@@ -120,8 +120,8 @@ class OverWire:
 
     def _pairs(self, link: Link) -> Iterator[tuple[Link, Link]]:
         """Who can ask whom over `link`: the asker is a node."""
-        nodes = {node.name for node in self._topology.nodes}
-        for other in self._topology.links:
+        nodes = {node.name for node in self.topology.nodes}
+        for other in self.topology.links:
             if other.network != link.network or other.endpoint == link.endpoint:
                 continue
             for asker, asked in ((link, other), (other, link)):
@@ -130,9 +130,9 @@ class OverWire:
 
     def _port_of(self, link: Link) -> int | None:
         """The port that surely takes connections at the endpoint of `link`."""
-        if link == self._topology.cluster_link(self._topology.server.name):
+        if link == self.topology.cluster_link(self.topology.server.name):
             return API_PORT
-        for device in self._topology.devices:
+        for device in self.topology.devices:
             if device.name == link.endpoint:
                 return _DEVICE_PORTS[device.protocol]
         return None

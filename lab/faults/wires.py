@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lab.errors import InputError
-from lab.fabric import CLEAR, CUT, DirectionState, FabricClient, Mode
+from lab.fabric import CLEAR, CUT, DirectionState, Mode
 from lab.fabric.state import FlapTimes
 from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault
-from lab.faults.limits import TimeLimit
 from lab.faults.overwire import OverWire
-from lab.faults.probe import Prober
 from lab.faults.profiles import profile
 from lab.faults.proofs import proof_of
 from lab.faults.signs import PLAIN
-from lab.topology import Link, Topology
+from lab.topology import Link
 
 
 class WireFaults:
     """Injects and heals faults on the wires of a lab."""
 
-    def __init__(
-        self,
-        topology: Topology,
-        fabric: FabricClient,
-        machines: Mapping[str, Prober],
-        limit: TimeLimit,
-    ) -> None:
-        self._topology = topology
-        self._fabric = fabric
-        self._machines = machines
-        self._tools = OverWire(topology, fabric, machines, limit)
+    def __init__(self, tools: OverWire) -> None:
+        self._tools = tools
 
     def inject(self, fault: WireFault) -> str:
         """Sets it, and returns what was seen of it.
@@ -41,14 +28,14 @@ class WireFaults:
         """
         link = self._link(fault.link)
         wanted = states_of(fault)
-        now = self._fabric.link(link.name)
+        now = self._tools.fabric.link(link.name)
         left = {"tx": now.tx, "rx": now.rx}
         other = [state for way, state in left.items() if way not in wanted]
         proof = proof_of(self._tools, fault, link, list(wanted.values()), other)
         proof.before()
-        counters = self._fabric.link(link.name).counters
+        counters = self._tools.fabric.link(link.name).counters
         try:
-            self._fabric.set(link.name, tx=wanted.get("tx"), rx=wanted.get("rx"))
+            self._tools.fabric.set(link.name, tx=wanted.get("tx"), rx=wanted.get("rx"))
             if [*wanted.values(), *other] == [CUT, CUT]:
                 self._carrier(link, up=False)
             return proof.seen(counters)
@@ -61,7 +48,7 @@ class WireFaults:
         link = self._link(fault.link)
         self._clear(fault, link)
         probe = self._tools.probe(link)
-        status = self._fabric.link(link.name)
+        status = self._tools.fabric.link(link.name)
         clear = status.tx.is_clear and status.rx.is_clear
         least = sum(state.delay_ms for state in states_of(fault).values()) / 1000
 
@@ -75,8 +62,8 @@ class WireFaults:
 
     def _clear(self, fault: WireFault, link: Link) -> None:
         ways = states_of(fault)
-        was = self._fabric.link(link.name)
-        self._fabric.set(
+        was = self._tools.fabric.link(link.name)
+        self._tools.fabric.set(
             link.name,
             tx=CLEAR if "tx" in ways else None,
             rx=CLEAR if "rx" in ways else None,
@@ -86,14 +73,14 @@ class WireFaults:
 
     def _carrier(self, link: Link, *, up: bool) -> None:
         """A device's end of a cable is a tap of the lab's own, without a carrier to switch."""
-        if link.endpoint in self._machines:
-            self._machines[link.endpoint].set_carrier(self._topology.mac(link), up)
+        if link.endpoint in self._tools.machines:
+            self._tools.machines[link.endpoint].set_carrier(self._tools.topology.mac(link), up)
 
     def _link(self, name: str) -> Link:
         try:
-            return self._topology.link(name)
+            return self._tools.topology.link(name)
         except KeyError:
-            known = ", ".join(link.name for link in self._topology.links)
+            known = ", ".join(link.name for link in self._tools.topology.links)
             raise InputError(f"there is no link {name!r}", remedy=f"Known are: {known}.") from None
 
 

@@ -23,6 +23,7 @@ from lab.devices.faults import (
 from lab.errors import InputError, LabError
 from lab.faults.devices import DeviceFaults
 from lab.faults.kinds import OnDevice
+from lab.faults.overwire import OverWire
 from lab.topology import Topology
 
 
@@ -76,7 +77,8 @@ def faults_on(topology: Topology, device: FakeDevice) -> DeviceFaults:
     devices: Any = {"boiler": device, "press": device}
     machines: Any = {node.name: device for node in topology.nodes}
     fabric: Any = None
-    return DeviceFaults(topology, fabric, devices, machines, lambda seconds: Deadline.after(0.2))
+    tools = OverWire(topology, fabric, machines, lambda seconds: Deadline.after(0.2))
+    return DeviceFaults(tools, devices)
 
 
 EACH = [

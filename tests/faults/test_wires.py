@@ -15,6 +15,7 @@ from lab.errors import DeadlineExceeded, InputError, LabError
 from lab.fabric import CLEAR, CUT, DROP, Counters, DirectionState, LinkCounters, Mode, Reason
 from lab.fabric.state import GilbertElliott, Match
 from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault
+from lab.faults.overwire import OverWire
 from lab.faults.wires import WireFaults
 from lab.topology import Topology
 
@@ -134,12 +135,16 @@ class FakeWire:
 FaultsOn = Callable[[FakeWire], WireFaults]
 
 
+def soon(seconds: float) -> Deadline:
+    return Deadline.after(0.2)
+
+
 @pytest.fixture
 def faults_on(default_topology: Topology) -> FaultsOn:
     def make(wire: FakeWire) -> WireFaults:
         fabric: Any = wire
         machines: Any = {node.name: wire for node in default_topology.nodes}
-        return WireFaults(default_topology, fabric, machines, lambda seconds: Deadline.after(0.2))
+        return WireFaults(OverWire(default_topology, fabric, machines, soon))
 
     return make
 
