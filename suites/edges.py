@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from lab.oracles.autonomy import AutonomyVerdict
 
 if TYPE_CHECKING:
@@ -25,5 +23,4 @@ def uplink(lab: Lab, node: str) -> str:
 def all_passed(verdicts: list[AutonomyVerdict]) -> None:
     """Fails the test with every verdict that has not passed."""
     failed = [str(each) for each in verdicts if not each.passed]
-    if failed:
-        pytest.fail("\n".join(failed), pytrace=False)
+    assert not failed, "\n".join(failed)

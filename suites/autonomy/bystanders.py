@@ -43,7 +43,7 @@ def bystander(kind: str, node: str) -> dict[str, Any]:
                     "image": IMAGE,
                     "imagePullPolicy": "Never",
                     "command": ["/bin/sh", "-c", "while :; do sleep 5; done"],
-                    "resources": {"limits": {"memory": "16Mi"}},
+                    "resources": {"limits": {"memory": "64Mi"}},
                 }
             ],
         },

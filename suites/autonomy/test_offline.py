@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Offline")]
 
-PODS_BACK_SECONDS = 240.0
+PODS_BACK_SECONDS = 120.0
 """From the boot of a node that is offline until its pods run."""
 
 DETECTED_SECONDS = 10.0

@@ -1,0 +1,70 @@
+"""What the machine below a node does wrong: it stands still, its clock jumps, its disk fills up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.autonomy import Autonomy
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import ClockJump, DiskFull, NodeFault, Pause, SlowDisk
+from lab.oracles.autonomy import Expectation
+from suites.edges import all_passed, edges
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Node")]
+
+HOLD_SECONDS = 30.0
+
+STANDS_STILL = Expectation(downtime_s=None, must_detect=True)
+"""A node that stands still runs nothing, and is lost for the API server."""
+
+GOES_ON = Expectation()
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "expect"),
+    [
+        pytest.param(
+            Pause, {}, STANDS_STILL, id="paused", marks=pytest.mark.scenario("node paused")
+        ),
+        pytest.param(
+            ClockJump,
+            {"seconds": -3600},
+            GOES_ON,
+            id="clock-back",
+            marks=pytest.mark.scenario("clock an hour back"),
+        ),
+        pytest.param(
+            DiskFull,
+            {"path": "/var", "leave_mib": 400},
+            GOES_ON,
+            id="disk-nearly-full",
+            marks=pytest.mark.scenario("disk nearly full"),
+        ),
+        pytest.param(
+            SlowDisk,
+            {"iops": 15},
+            GOES_ON,
+            id="slow-disk",
+            marks=pytest.mark.scenario("disk at 15 operations a second"),
+        ),
+    ],
+)
+@allure.title("Edge nodes that suffer {kind.__name__} come back, and no sample is lost")
+def test_the_edge_outlives_a_fault_of_its_machine(
+    lab: Lab,
+    faults: FaultEngine,
+    autonomy: Autonomy,
+    kind: type[NodeFault],
+    more: dict[str, object],
+    expect: Expectation,
+) -> None:
+    suffered = [kind.model_validate({"node": node, **more}) for node in edges(lab)]
+    with autonomy.watching() as watch, faults.inflict_all(suffered):
+        autonomy.hold(HOLD_SECONDS)
+    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
