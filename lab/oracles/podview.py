@@ -34,7 +34,7 @@ def workload(case: Case) -> tuple[Pod, ...]:
     named = [PodName(*pod.partition("/")[::2]) for pod in case.expect.pods]
     found: list[Pod] = []
     for name in named or seen:
-        before = value_before(seen.get(name, ()), case.start)
+        before = _ran_before(case, seen.get(name, ()))
         if before:
             most = max(len(each.containers) for each in before)
             found.append(Pod(name, most, seen[name], _views(case, name)))
@@ -43,6 +43,21 @@ def workload(case: Case) -> tuple[Pod, ...]:
     if not found and not named:
         case.lacking(f"nothing ran on {case.node} before the first fault")
     return tuple(found)
+
+
+def _ran_before(case: Case, runs: Sequence[Held[InSight]]) -> InSight:
+    """What ran when the node was seen last before the first fault.
+
+    A silence is dated back to when the node was last heard, so that one which a fault has
+    caused may begin a moment before it.
+    """
+    before = value_before(runs, case.start)
+    if before is not None:
+        return before
+    seen = [each for each in runs if each.value is not None and each.span.end <= case.start]
+    if seen and Span(seen[-1].span.end, case.start).seconds <= case.expect.silent_s:
+        return seen[-1].value
+    return None
 
 
 def _views(case: Case, name: PodName) -> list[PodSeen]:

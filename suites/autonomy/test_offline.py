@@ -26,9 +26,6 @@ pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Offline")]
 PODS_BACK_SECONDS = 120.0
 """From the boot of a node that is offline until its pods run."""
 
-DETECTED_SECONDS = 10.0
-"""Beyond the grace of the lab's timing, to be surely seen as lost before anything else."""
-
 AFTERMATH_SECONDS = 30.0
 
 
@@ -58,7 +55,6 @@ def test_pods_are_back_before_the_network_is(
             for node in edges(lab)
         }
         with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
-            autonomy.hold(lab.topology.timing.node_monitor_grace + DETECTED_SECONDS)
             with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
                 pass  # healed when they are up again
             for node in edges(lab):

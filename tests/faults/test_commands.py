@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+import lab.observe.trials
 import lab.running
 from lab.cli.app import app
 from lab.errors import EdgeLabError, InputError, LabError
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Fault
 from lab.faults.records import FaultRecord
+from lab.faults.runner import PlanRun
+from lab.observe.recording import Recording
+from lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
+from lab.report.cells import read_cells
 from lab.topology import Topology, load_topology
+from tests.oracles.recordings import cut_and_healed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -156,3 +165,58 @@ def test_a_plan_that_fails_prints_what_happened_all_the_same(
     assert "no effect was seen: nothing" in str(done.exception)
     assert "no effect seen" in done.output
     assert "--seed 0" in done.output
+
+
+# -- trials ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each trial sees the same recording of a cut; nothing is waited for."""
+
+    class Watch:
+        nodes = ("edge-arm",)
+        recording = cut_and_healed()
+
+        def judge(self, node: str, expect: Expectation) -> AutonomyVerdict:
+            return judge_autonomy(self.recording, node, expect=expect)
+
+    @contextlib.contextmanager
+    def watching(running: FakeLab, limit: object) -> Iterator[Watch]:
+        yield Watch()
+
+    monkeypatch.setattr(lab.observe.trials, "watching", watching)
+    monkeypatch.setattr(FaultEngine, "of", lambda running, limit=None: FakeEngine())
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path) -> Path:
+    file = tmp_path / "quick.yaml"
+    file.write_text(PLAN, encoding="utf-8")
+    return file
+
+
+def test_runs_of_one_plan_are_judged_and_compared(
+    engine: FakeEngine, watched: None, plan_file: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    done = ask("chaos", str(plan_file), "--times", "2", "--output", str(kept))
+    assert done.exit_code == 0, done.output
+    assert "2 runs, one fault log; 2 of 2 verdicts passed" in done.output
+    assert len(read_cells(kept)) == 2
+    again = Recording.read(kept / "quick-1.json")
+    assert again.model_dump_json() == cut_and_healed().model_dump_json()
+    assert (kept / "quick-1.log").read_text() == (kept / "quick-2.log").read_text()
+    assert (kept / "quick-2.svg").read_text().startswith("<svg")
+
+
+def test_runs_whose_fault_logs_differ_are_a_lab_error(
+    engine: FakeEngine, watched: None, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = itertools.count()
+    monkeypatch.setattr(PlanRun, "log", lambda run: f"log {next(number)}\n")
+    done = ask("chaos", str(plan_file), "--times", "2", "--json")
+    assert isinstance(done.exception, LabError)
+    told = json.loads(done.stdout)
+    assert not told["same_fault_log"]
+    assert told["fault_logs"] == ["log 0\n", "log 1\n"]

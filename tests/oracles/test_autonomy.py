@@ -90,6 +90,20 @@ def test_without_a_record_of_its_silence_a_node_without_power_is_down_all_the_sa
     assert verdict.figures.downtime_s == 50.0
 
 
+def test_a_silence_that_is_dated_back_to_before_the_fault_hides_no_baseline() -> None:
+    paused = altered(
+        CUT,
+        faults=(fault(1, Pause(node=NODE), 60, 61, 100, 101),),
+        answered=answered((0, True, "b"), (59.4, False, "b"), (102, True, "b")),
+    )
+    verdict = judged(paused, downtime_s=None)
+    assert verdict.passed, str(verdict)
+    long_before = altered(
+        paused, answered=answered((0, True, "b"), (20, False, "b"), (102, True, "b"))
+    )
+    assert "nothing ran" in str(judged(long_before, downtime_s=None))
+
+
 def test_a_paused_node_is_down_while_it_stands_still() -> None:
     paused = altered(
         CUT,
