@@ -70,13 +70,14 @@ class SignProof:
     def before(self) -> None:
         if not self._signs:
             raise InputError(f"{self._fault.title}: that does nothing to a wire")
-        asked: Question | None = None
+        burst = self._tools.settled(self._probe, PLAIN, self._link.name)
+        asked = PLAIN
         telling: list[Sign] = []
         for sign in self._signs:
-            if sign.question != asked:
+            if sign.usual is not None and sign.question != asked:
                 burst = self._tools.settled(self._probe, sign.question, self._link.name)
                 asked = sign.question
-            if not sign.usual(burst):
+            if sign.usual is None or not sign.usual(burst):
                 telling.append(sign)
         if not telling:
             raise InputError(

@@ -16,8 +16,9 @@ from lab.faults.probe import Burst, Question
 PLAIN = Question()
 
 MOST_PINGS = 400
-PER_EVENT = 4.0
-"""So many times as many pings as it takes on average for one to be befallen."""
+PER_EVENT = 1.5
+"""So many times as many pings as it takes on average for one to be befallen: they are asked
+again until one is."""
 
 QUICK = 0.01
 """Seconds between pings of a burst that is to meet something rare."""
@@ -63,8 +64,9 @@ class Sign:
     what: str
     question: Question
     seen: Callable[[Burst, Grown], bool]
-    usual: Callable[[Burst], bool] = lambda burst: False
-    """Whether a wire without the fault shows it as well, by this burst of before."""
+    usual: Callable[[Burst], bool] | None = None
+    """Whether a wire without the fault shows it as well, by this burst of before; None if none
+    could."""
 
 
 def signs_of(own: list[DirectionState], other: list[DirectionState]) -> tuple[Sign, ...]:
@@ -159,8 +161,7 @@ def _altered(states: list[DirectionState], wait: float) -> Iterator[Sign]:
         yield Sign(
             "frames come twice",
             _many(duplicated, wait),
-            lambda burst, grown: burst.duplicates > 0 or grown.copies > 0,
-            usual=lambda burst: burst.duplicates > 0,
+            lambda burst, grown: burst.duplicates > 0 and grown.copies > 0,
         )
     corrupted = max((state.corrupt for state in states), default=0.0)
     if corrupted:

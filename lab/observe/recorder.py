@@ -43,7 +43,7 @@ LOOK_EVERY = 2.0
 """Seconds between two looks at whether everything that watches still does."""
 
 API_SECONDS = 15.0
-"""The most that the API server may take to say that it is ready."""
+"""The most that the API server may take for a read."""
 
 Seen = NodeSeen | PodSeen | ContainerSeen | NodeAnswered | WaitingSeen | ApiSeen
 _S = TypeVar("_S", bound=Seen)
@@ -198,10 +198,12 @@ class Recorder:
     def _watch_api(self) -> None:
         while not self._ended.wait(LOOK_EVERY):
             try:
-                said = self._lab.kubectl.raw("/readyz", Deadline.after(API_SECONDS)).strip()
+                # A plain read. /readyz gives its datastore two seconds, and a busy one more.
+                self._lab.kubectl.raw("/api/v1/namespaces/default", Deadline.after(API_SECONDS))
+                answered = True
             except LabError:
-                said = ""
-            self._add(ApiSeen(time=time.time_ns(), answered=said == "ok"))
+                answered = False
+            self._add(ApiSeen(time=time.time_ns(), answered=answered))
 
     def _api_answers(self) -> bool:
         seen = self.newest(ApiSeen)

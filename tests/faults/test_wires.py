@@ -91,6 +91,7 @@ class FakeWire:
                 self._count(Reason.FLAP, count // 4)
             received = max(0, received - lost)
             twice += round(count * state.duplicate)
+            self.copies += round(count * state.duplicate)
             late = [state.delay_ms] * count
             if state.reorder:
                 late[:: round(1 / state.reorder)] = [0.0] * len(late[:: round(1 / state.reorder)])
