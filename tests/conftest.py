@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lab.topology import Topology, load_topology
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
+
+
+# How long one example takes is the machine's affair, and it may be busy.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)

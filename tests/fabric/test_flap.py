@@ -15,11 +15,13 @@ from lab.fabric.state import DirectionState, FlapTimes, Mode, Reason
 MS = 1_000_000
 
 
+ARENA = Arena()
+RUN = ARENA.put(bytes(60))
+
+
 def passes(stage: Flap, at: int, tally: Tally | None = None) -> bool:
     """Whether a frame that comes at `at` (ns) passes."""
-    arena = Arena()
-    run = arena.put(bytes(60))
-    return bool(stage.apply([Flight(at, arena, [run])], tally or Tally()))
+    return bool(stage.apply([Flight(at, ARENA, [RUN])], tally or Tally()))
 
 
 def test_frames_vanish_in_the_down_part_of_each_period_and_then_never_again() -> None:
