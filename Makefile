@@ -3,7 +3,7 @@
 PYTHON ?= python3
 TOPOLOGY ?= labs/default.yaml
 RESULTS := build/allure-results
-# In this order: what smoke finds broken need not be broken on purpose.
+# In this order: what smoke finds broken need not be broken on purpose. There is suites/nodes, too.
 SUITES ?= suites/smoke suites/network suites/autonomy
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
 BIN := .venv/bin
@@ -67,7 +67,7 @@ bench: setup ## Measure the lab itself and write docs/performance.md (a quarter 
 compare: setup ## Run the suites network and autonomy on each of STACKS; what each fault did to each
 	rm -rf build/compare
 	failed=0; for stack in $(STACKS); do \
-	  $(BIN)/pytest suites/network suites/autonomy --lab-topology=$(TOPOLOGY) \
+	  $(BIN)/pytest suites/network suites/autonomy suites/nodes --lab-topology=$(TOPOLOGY) \
 	    --lab-stack=$$stack --alluredir=build/compare/$$stack || failed=1; \
 	done; \
 	$(BIN)/lab compare build/compare --html build/compare/index.html; exit $$failed

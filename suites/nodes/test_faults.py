@@ -16,7 +16,7 @@ from suites.edges import all_passed, edges
 if TYPE_CHECKING:
     from lab.running import Lab
 
-pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Node")]
+pytestmark = [allure.parent_suite("Nodes"), allure.feature("Machine")]
 
 HOLD_SECONDS = 30.0
 

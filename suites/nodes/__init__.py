@@ -1,0 +1,1 @@
+"""The machine below a node fails it: the edge outlives that."""
