@@ -24,3 +24,17 @@ def all_passed(verdicts: list[AutonomyVerdict]) -> None:
     """Fails the test with every verdict that has not passed."""
     failed = [str(each) for each in verdicts if not each.passed]
     assert not failed, "\n".join(failed)
+
+
+BEYOND_GRACE = 15.0
+"""Seconds beyond the grace for a node to be surely taken for lost."""
+
+
+def until_lost(lab: Lab) -> float:
+    """Seconds of silence after which a node is surely taken for lost."""
+    return lab.topology.timing.node_monitor_grace + BEYOND_GRACE
+
+
+def until_evicted(lab: Lab) -> float:
+    """Seconds of silence after which its pods are surely evicted, if they say nothing."""
+    return until_lost(lab) + lab.topology.timing.unreachable_toleration + BEYOND_GRACE

@@ -66,6 +66,7 @@ def chaos(
             _print_replay(plan, read)
         return
     from lab.faults.engine import FaultEngine
+    from lab.faults.limits import scaled_limit
     from lab.faults.runner import HEAL_S, PlanFailed, run_plan
     from lab.running import attach
 
@@ -74,7 +75,7 @@ def chaos(
     if verdict or times > 1 or output is not None:
         _try(running, plan, read, times, output, as_json=as_json)
         return
-    deadline = Deadline.after(read.lasts_s + HEAL_S)
+    deadline = Deadline.after(read.lasts_s + scaled_limit()(HEAL_S).remaining)
     try:
         with showing_steps(err):
             run = run_plan(read, FaultEngine.of(running), deadline=deadline)
@@ -101,7 +102,8 @@ def _try(
         if output is not None:
             trial.write(output, f"{plan.name}-{number}")
         for each in trial.verdicts:
-            err.print(f"run {number}: {escape(str(each).splitlines()[0])}", highlight=False)
+            text = str(each).splitlines()[0] if each.passed else str(each)
+            err.print(f"run {number}: {escape(text)}", highlight=False)
     comparison = comparison_of(cells)
     same = len(set(logs)) == 1
     if as_json:
@@ -130,6 +132,8 @@ def _try(
             "the fault log differs between runs of one seed",
             remedy="Look at the logs with --output: a fault was not seen, or came too late.",
         )
+    if not all(cell.passed for cell in cells):
+        raise typer.Exit(1)
 
 
 def _topology(lab: str | None) -> Topology:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from lab.errors import InputError, LabError
 from lab.faults.kinds import Fault
 from lab.faults.records import FaultRecord
+from lab.faults.undo import StillInForce
 
 FILE = "faults.jsonl"
 
@@ -89,9 +90,14 @@ class FaultBook:
 
     @contextlib.contextmanager
     def closing(self, record: FaultRecord) -> Iterator[None]:
-        """If the block fails, the fault is entered as one that was never seen."""
+        """If the block fails, the fault is entered as one that was never seen.
+
+        One that is still in force stays open, to be healed.
+        """
         try:
             yield
+        except StillInForce:
+            raise
         except BaseException as trouble:
             self.enter(
                 record.model_copy(

@@ -21,6 +21,7 @@ from lab.errors import DeadlineExceeded, InputError, LabError
 from lab.faults.kinds import OnDevice
 from lab.faults.limits import PROOF_SECONDS
 from lab.faults.overwire import OverWire
+from lab.faults.undo import undoing
 
 
 class DeviceFaults:
@@ -42,12 +43,9 @@ class DeviceFaults:
         before = device.wait_ready(self._tools.limit(PROOF_SECONDS))
         if isinstance(fault.does, SessionDrop | Untrusted) and not before.clients:
             raise LabError(f"{fault.title}: nobody is connected, so that it could not be seen")
-        try:
+        with undoing(lambda: device.set_fault(None)):
             device.set_fault(fault.does)
             return self._see(fault.title, lambda: self._effect(fault, before))
-        except BaseException:
-            device.set_fault(None)
-            raise
 
     def heal(self, fault: OnDevice) -> str:
         """Clears it, and returns what was seen of the cure; LabError if none was."""

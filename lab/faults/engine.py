@@ -56,7 +56,7 @@ class FaultEngine:
         return cls(
             FaultBook(lab.run.logs),
             WireFaults(tools),
-            NodeFaults(lab.machines, limit, plug),
+            NodeFaults(lab.machines, limit, plug, lab.stack.runtime.agents),
             DeviceFaults(tools, lab.devices),
         )
 
@@ -66,6 +66,7 @@ class FaultEngine:
         Raises:
             InputError: it names what is not there, or a fault in force has hold of the same.
             LabError: no effect was seen; nothing of it is left then.
+            StillInForce: nor could it be undone; the book holds it as in force.
         """
         record = self._book.open(fault, time.time_ns())
         with self._book.closing(record), step(f"fault: {fault.title}"):

@@ -40,9 +40,13 @@ class _WireFault(_Fault):
     direction: Which = "both"
 
     @property
+    def ways(self) -> tuple[Literal["tx", "rx"], ...]:
+        """The directions that it lays hold of."""
+        return ("tx", "rx") if self.direction == "both" else (self.direction,)
+
+    @property
     def targets(self) -> frozenset[str]:
-        ways = ("tx", "rx") if self.direction == "both" else (self.direction,)
-        return frozenset(f"link {self.link} {way}" for way in ways)
+        return frozenset(f"link {self.link} {way}" for way in self.ways)
 
     def _titled(self, what: str) -> str:
         way = "" if self.direction == "both" else f", {self.direction} only"
@@ -101,6 +105,11 @@ class Profile(_Fault):
     fault: Literal["profile"] = "profile"
     link: str
     name: str
+
+    @property
+    def ways(self) -> tuple[Literal["tx", "rx"], ...]:
+        """The directions that it lays hold of."""
+        return ("tx", "rx")
 
     @property
     def targets(self) -> frozenset[str]:

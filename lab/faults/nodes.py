@@ -23,6 +23,7 @@ from lab.faults.kinds import (
     SlowDisk,
 )
 from lab.faults.limits import BOOT_SECONDS, COMMAND_SECONDS, PROOF_SECONDS, TimeLimit
+from lab.faults.undo import undoing
 from lab.machines.machine import FIRST_LINE
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ ROOT_DISK = "vda"
 
 RESERVE_MIB = 24
 """What ext4 keeps to itself for its own books, and shows as free."""
+
+RESTART_SECONDS = 30.0
+"""For systemd to start a service again by itself."""
+
+STARTED_BY_HAND = "started by hand"
+"""In the cure of a service that did not come back by itself."""
 
 BLOCK = 4096
 MOST_WRITES = 400
@@ -61,16 +68,28 @@ class NodeFaults:
         machines: Mapping[str, Machine],
         limit: TimeLimit,
         plug: Callable[[str], None] = lambda node: None,
+        agents: tuple[str, ...] = (),
     ) -> None:
         """`plug` is called with a node's name when it has got its power back: a cable that was
-        out before is still out."""
+        out before is still out. `agents` are units that may fail at a boot: whether a runtime
+        comes up without its cloud is for a test to judge."""
         self._machines = machines
         self._limit = limit
         self._plug = plug
+        self._agents = agents
 
     def inject(self, fault: NodeFault) -> str:
-        """Does it, and returns what was seen of it; LabError if nothing was."""
-        machine = self._machine(fault.node)
+        """Does it, and returns what was seen of it.
+
+        Raises:
+            InputError: it cannot be done to that node as it is; nothing was done.
+            LabError: nothing was seen; it is undone then.
+            StillInForce: nor could it be undone.
+        """
+        with undoing(lambda: self.heal(fault)):
+            return self._inject(self._machine(fault.node), fault)
+
+    def _inject(self, machine: Machine, fault: NodeFault) -> str:
         match fault:
             case PowerOff():
                 return self._power_off(machine)
@@ -135,14 +154,15 @@ class NodeFaults:
 
     def _power_off(self, machine: Machine) -> str:
         if not machine.is_on:
-            raise LabError(f"{machine.name} is off already")
+            raise InputError(f"{machine.name} is off already")
         machine.power_off()
         self._see(f"{machine.name} is off", lambda: machine.state == "off")
         return "its machine is gone"
 
     def _power_on(self, machine: Machine) -> str:
-        machine.power_on()
-        self._plug(machine.name)
+        if not machine.is_on:  # else a former heal has come so far, and the boot took too long
+            machine.power_on()
+            self._plug(machine.name)
         return self._booted(machine)
 
     def _reboot(self, machine: Machine, *, orderly: bool) -> str:
@@ -157,7 +177,7 @@ class NodeFaults:
 
     def _booted(self, machine: Machine) -> str:
         began = time.monotonic()
-        machine.boot_with_retry(self._limit(BOOT_SECONDS))
+        machine.boot_with_retry(self._limit(BOOT_SECONDS), self._agents)
         return f"up, {time.monotonic() - began:.0f} s later"
 
     def _pause(self, machine: Machine) -> str:
@@ -166,7 +186,8 @@ class NodeFaults:
         return "its CPUs stand still"
 
     def _go_on(self, machine: Machine) -> str:
-        machine.resume()
+        if machine.state == "paused":
+            machine.resume()
         # Its clock has stood still too.
         return self._set_right(machine)
 
@@ -195,9 +216,17 @@ class NodeFaults:
         return f"its process {pid} is gone"
 
     def _running(self, machine: Machine, service: str) -> str:
-        self._run(machine, f"systemctl start {shlex.quote(service)}")
+        how = "by itself"
+        try:
+            self._limit(RESTART_SECONDS).wait_for(
+                f"{service} of {machine.name} runs again",
+                lambda: self._main_pid(machine, service),
+            )
+        except DeadlineExceeded:
+            how = STARTED_BY_HAND
+            self._run(machine, f"systemctl start {shlex.quote(service)}")
         machine.wait_unit(service, self._limit(PROOF_SECONDS))
-        return f"it runs as process {self._main_pid(machine, service)}"
+        return f"it runs as process {self._main_pid(machine, service)}, {how}"
 
     def _is_stopped(self, machine: Machine, pid: int) -> bool:
         return self._run(machine, f"sed -n 's/^State:\\s*//p' /proc/{pid}/status").startswith("T")
@@ -224,6 +253,12 @@ class NodeFaults:
 
     def _jump(self, machine: Machine, seconds: float) -> str:
         before = machine.clock_offset(self._limit(COMMAND_SECONDS))
+        if abs(seconds) <= 4 * before.doubt:
+            raise InputError(
+                f"a jump of {seconds:g} s cannot be told from what a look at the clock of "
+                f"{machine.name} may be off, {before.doubt:.2f} s",
+                remedy="Let it jump farther.",
+            )
         move = round(seconds * 1e6)
         began = time.monotonic()
         self._run(
@@ -235,7 +270,8 @@ class NodeFaults:
         lag = time.monotonic() - began
         after = machine.clock_offset(self._limit(COMMAND_SECONDS))
         moved = after.seconds - before.seconds
-        if abs(moved - seconds) > max(1.0, lag + before.doubt + after.doubt):
+        doubt = before.doubt + after.doubt
+        if abs(moved) <= doubt + abs(seconds) / 2 or abs(moved - seconds) > max(1.0, lag + doubt):
             raise LabError(
                 f"no effect was seen: the clock of {machine.name} moved by {moved:+.1f} s, not by "
                 f"{seconds:+g} s"
@@ -280,6 +316,12 @@ class NodeFaults:
 
     def _fill(self, machine: Machine, fault: DiskFull) -> str:
         path = shlex.quote(fault.path)
+        free = self._free_bytes(machine, fault.path) // 1048576
+        if free <= fault.leave_mib:
+            raise InputError(
+                f"{free} MiB are free on {machine.name}: that is less than {fault.leave_mib} MiB",
+                remedy="Leave less.",
+            )
         filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
         self._run(
             machine,
@@ -329,8 +371,8 @@ class NodeFaults:
         said = self._run(
             machine,
             f"t=${{EPOCHREALTIME/./}}; dd if=/dev/zero of={SCRATCH} bs={BLOCK} count={count} "
-            f"oflag=direct conv=notrunc 2>/dev/null; echo $(( ${{EPOCHREALTIME/./}} - t )); "
-            f"rm -f {SCRATCH}",
+            f"oflag=direct conv=notrunc 2>/dev/null && echo $(( ${{EPOCHREALTIME/./}} - t )); "
+            f"done=$?; rm -f {SCRATCH}; exit $done",
         )
         return int(said) / 1e6
 
@@ -346,7 +388,6 @@ class NodeFaults:
         machine.set_disk_pace(ROOT_DISK, fault.iops)
         took = self._writes(machine, count)
         if took < least:
-            machine.set_disk_pace(ROOT_DISK, None)
             raise LabError(
                 f"no effect was seen: {count} writes on {machine.name} took {took:.1f} s"
             )

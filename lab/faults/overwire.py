@@ -10,6 +10,7 @@ from lab.devices.points import MODBUS_PORT, OPCUA_PORT
 from lab.errors import DeadlineExceeded, InputError, LabError
 from lab.fabric import FabricClient
 from lab.fabric.state import LinkCounters
+from lab.faults.kinds import WireFault
 from lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit
 from lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
 from lab.faults.signs import Grown
@@ -74,8 +75,9 @@ class OverWire:
             f"bash -c '{command}'", self.limit(PROBE_SECONDS), check=False
         )
 
-    def grown(self, link: Link, before: LinkCounters) -> Grown:
-        return Grown(before, self.fabric.link(link.name).counters)
+    def grown(self, fault: WireFault, before: LinkCounters) -> Grown:
+        """What was counted on the fault's link, in its directions, since `before`."""
+        return Grown(before, self.fabric.link(fault.link).counters, fault.ways)
 
     def settled(self, probe: WireProbe, question: Question, what: str) -> Burst:
         """The first burst with an answer: a probe that cannot succeed proves no fault."""
@@ -88,9 +90,10 @@ class OverWire:
             f"{what} carries frames before the fault, asked from {probe}", answered
         )
 
-    def prove(self, what: str, seen: Callable[[], str]) -> str:
+    def prove(self, what: str, seen: Callable[[], str], more: float = 0.0) -> str:
+        """Waits until `seen` says something, and returns that; `more` seconds than usual."""
         try:
-            return self.limit(PROOF_SECONDS).wait_for(what, seen, every=0.05)
+            return self.limit(PROOF_SECONDS + more).wait_for(what, seen, every=0.05)
         except DeadlineExceeded as trouble:
             raise LabError(
                 f"no effect was seen: {trouble.message}",

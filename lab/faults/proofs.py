@@ -14,12 +14,14 @@ from lab.fabric import DirectionState, Reason
 from lab.fabric.state import LinkCounters, Match
 from lab.faults.kinds import Drop, Flap, HalfOpen, WireFault
 from lab.faults.overwire import OverWire, Service
-from lab.faults.probe import Question, WireProbe
+from lab.faults.probe import Burst, Question, WireProbe
 from lab.faults.signs import PLAIN, Sign, signs_of
 from lab.topology import Link
 
 FLAP_PACE = 0.1
 """Seconds between the pings that watch a link flap."""
+FLAP_PINGS = 20
+"""Of one burst."""
 
 
 class Proof(Protocol):
@@ -93,7 +95,7 @@ class SignProof:
     def _see(self, sign: Sign, counters: LinkCounters) -> str:
         def look() -> str:
             burst = self._tools.ask(self._probe, sign.question)
-            seen = sign.seen(burst, self._tools.grown(self._link, counters))
+            seen = sign.seen(burst, self._tools.grown(self._fault, counters))
             return f"{sign.what}: {burst}" if seen else ""
 
         return self._tools.prove(f"{self._fault.title}, asked from {self._probe}", look)
@@ -143,7 +145,7 @@ class MatchProof:
         else:
             felt = ""
         burst = self._tools.ask(self._probe, PLAIN)
-        dropped = self._tools.grown(self._link, counters).dropped(Reason.DROP)
+        dropped = self._tools.grown(self._fault, counters).dropped(Reason.DROP)
         if not dropped or (burst.all_lost if spared else not burst.all_lost):
             return ""
         return "; ".join(part for part in (felt, f"{dropped} frames dropped", str(burst)) if part)
@@ -163,7 +165,7 @@ class HalfOpenProof:
 
     def seen(self, counters: LinkCounters) -> str:
         def look() -> str:
-            died = self._tools.grown(self._link, counters).dropped(Reason.HALF_OPEN)
+            died = self._tools.grown(self._fault, counters).dropped(Reason.HALF_OPEN)
             if not died or not self._tools.reached(self._service):
                 return ""
             return f"{died} frames of standing connections dropped; a new one from {self._service}"
@@ -184,13 +186,18 @@ class FlapProof:
         self._tools.settled(self._probe, PLAIN, self._link.name)
 
     def seen(self, counters: LinkCounters) -> str:
-        periods = min(2.0, self._fault.count) * self._fault.period_s
-        question = Question(max(3, round(periods / FLAP_PACE)), FLAP_PACE)
+        # Short bursts: a period may be longer than a command may take.
+        question = Question(FLAP_PINGS, FLAP_PACE)
+        bursts: list[Burst] = []
 
         def look() -> str:
-            burst = self._tools.ask(self._probe, question)
-            dropped = self._tools.grown(self._link, counters).dropped(Reason.FLAP)
-            both = not burst.all_lost and not burst.none_lost
-            return f"{burst}; {dropped} frames dropped" if dropped and both else ""
+            bursts.append(self._tools.ask(self._probe, question))
+            dropped = self._tools.grown(self._fault, counters).dropped(Reason.FLAP)
+            sent, received = sum(b.sent for b in bursts), sum(b.received for b in bursts)
+            if not dropped or not 0 < received < sent:
+                return ""
+            return f"{received} of {sent} pings answered; {dropped} frames dropped"
 
-        return self._tools.prove(f"{self._fault.title}, asked from {self._probe}", look)
+        return self._tools.prove(
+            f"{self._fault.title}, asked from {self._probe}", look, more=2 * self._fault.period_s
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from lab.fabric.state import Counters, DirectionState, Impairment, LinkCounters, Mode, Reason
 from lab.faults.probe import Burst, Question
@@ -30,12 +31,23 @@ LATEST = 4.0
 """So many times its jitter a frame comes later at most, whatever the distribution."""
 
 
+_ON_PURPOSE = (
+    Reason.CUT,
+    Reason.DROP,
+    Reason.HALF_OPEN,
+    Reason.FLAP,
+    Reason.MTU,
+    Reason.LOSS,
+)
+
+
 @dataclass(frozen=True)
 class Grown:
-    """What the fabric has counted on the link since the fault was set."""
+    """What the fabric has counted since then on the link, in the fault's own directions."""
 
     before: LinkCounters
     now: LinkCounters
+    ways: tuple[Literal["tx", "rx"], ...] = ("tx", "rx")
 
     def dropped(self, *reasons: Reason) -> int:
         return sum(
@@ -49,12 +61,17 @@ class Grown:
         return sum(new.copies - old.copies for old, new in self._pairs)
 
     @property
+    def befallen(self) -> int:
+        """Frames that were dropped, doubled or altered on purpose."""
+        return self.dropped(*_ON_PURPOSE) + self.copies + self.corrupted
+
+    @property
     def corrupted(self) -> int:
         return sum(new.corrupted - old.corrupted for old, new in self._pairs)
 
     @property
     def _pairs(self) -> tuple[tuple[Counters, Counters], ...]:
-        return (self.before.tx, self.now.tx), (self.before.rx, self.now.rx)
+        return tuple((getattr(self.before, way), getattr(self.now, way)) for way in self.ways)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,15 @@ from lab.fabric import CLEAR, CUT, DirectionState, Mode
 from lab.fabric.state import FlapTimes
 from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault
 from lab.faults.overwire import OverWire
+from lab.faults.probe import Question
 from lab.faults.profiles import profile
 from lab.faults.proofs import proof_of
 from lab.faults.signs import PLAIN
+from lab.faults.undo import undoing
 from lab.topology import Link
+
+LEAST_DELAY = 0.05
+"""Seconds: a shorter delay may be a busy machine's own."""
 
 
 class WireFaults:
@@ -34,31 +39,48 @@ class WireFaults:
         proof = proof_of(self._tools, fault, link, list(wanted.values()), other)
         proof.before()
         counters = self._tools.fabric.link(link.name).counters
-        try:
+        with undoing(lambda: self._clear(fault, link)):
             self._tools.fabric.set(link.name, tx=wanted.get("tx"), rx=wanted.get("rx"))
             if [*wanted.values(), *other] == [CUT, CUT]:
                 self._carrier(link, up=False)
             return proof.seen(counters)
-        except BaseException:
-            self._clear(fault, link)
-            raise
 
     def heal(self, fault: WireFault) -> str:
-        """Clears it, and returns what was seen of the cure; LabError if none was."""
+        """Clears it, and returns what was seen of the cure; LabError if none was.
+
+        The cure: the fabric has the fault no more, pings like those that it befell are all
+        answered, and nothing befalls a frame meanwhile. Where the other direction has a fault
+        of its own, pings may go astray, and the fabric's word and counters are what there is.
+        """
         link = self._link(fault.link)
         self._clear(fault, link)
         probe = self._tools.probe(link)
-        status = self._tools.fabric.link(link.name)
-        clear = status.tx.is_clear and status.rx.is_clear
-        least = sum(state.delay_ms for state in states_of(fault).values()) / 1000
+        question = _question_of_the_cure(fault)
+        late = sum(state.delay_ms for state in states_of(fault).values()) / 1000
 
         def cured() -> str:
-            burst = self._tools.ask(probe, PLAIN)
-            # What is left on the other direction may itself be slow, or let nothing pass.
-            well = burst.none_lost and (not least or burst.fastest < least)
-            return str(burst) if well or not clear else ""
+            before = self._tools.fabric.link(link.name)
+            if not all(getattr(before, way).is_clear for way in fault.ways):
+                return ""
+            burst = self._tools.ask(probe, question)
+            if self._tools.grown(fault, before.counters).befallen:
+                return ""
+            alone = before.tx.is_clear and before.rx.is_clear
+            well = burst.none_lost and (late < LEAST_DELAY or burst.fastest < late)
+            if not (well or not alone):
+                return ""
+            return f"{burst}{self._reached_again(fault, link)}"
 
         return self._tools.prove(f"{fault.title} is healed, asked from {probe}", cured)
+
+    def _reached_again(self, fault: WireFault, link: Link) -> str:
+        """For a drop of some ports: a connection to one of them, in words."""
+        if not isinstance(fault, Drop) or fault.match is None or fault.match.protocol == "udp":
+            return ""
+        for service in self._tools.services(link, fault.match.ports):
+            if self._tools.reached(service):
+                return f"; a connection from {service}"
+        return ""
 
     def _clear(self, fault: WireFault, link: Link) -> None:
         ways = states_of(fault)
@@ -82,6 +104,12 @@ class WireFaults:
         except KeyError:
             known = ", ".join(link.name for link in self._tools.topology.links)
             raise InputError(f"there is no link {name!r}", remedy=f"Known are: {known}.") from None
+
+
+def _question_of_the_cure(fault: WireFault) -> Question:
+    """Pings that the fault would have befallen."""
+    mtu = min((state.mtu for state in states_of(fault).values() if state.mtu), default=None)
+    return Question(packet=min(1500, mtu + 100)) if mtu else PLAIN
 
 
 def states_of(fault: WireFault) -> dict[str, DirectionState]:

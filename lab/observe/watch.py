@@ -51,6 +51,11 @@ class Watch:
         return self.recorder.nodes
 
     @property
+    def is_over(self) -> bool:
+        """Whether there is a recording."""
+        return self._recording is not None
+
+    @property
     def recording(self) -> Recording:
         """All that was seen; there is one when the watch is over."""
         if self._recording is None:

@@ -13,6 +13,7 @@ from fixtures.lab import TimeLimit
 from fixtures.outcomes import eventually
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Kill, Reboot
+from lab.faults.nodes import STARTED_BY_HAND
 from lab.observe.recorder import Recorder
 from lab.observe.recording import NodeAnswered
 from lab.oracles.autonomy import Expectation
@@ -81,8 +82,12 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
     ):
         for agent in agents:
             with faults.inflict_all([Kill(node=node, service=agent) for node in edges(lab)]):
-                pass  # healed when systemd has started it again
+                pass  # healed when systemd has started it again, or else by hand
         autonomy.hold(AFTERMATH_SECONDS)
+    kills = [each for each in watch.recording.faults if isinstance(each.fault, Kill)]
+    assert len(kills) == len(agents) * len(edges(lab))
+    helped = [each.fault.title for each in kills if STARTED_BY_HAND in each.cure]
+    assert not helped, f"did not come back by themselves: {', '.join(helped)}"
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])
 
 

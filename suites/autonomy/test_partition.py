@@ -22,7 +22,7 @@ from lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
 from lab.workload import NAMESPACE
 from lab.workload.manifests import sampler_pod
 from suites.autonomy.bystanders import DOOMED, IMPATIENT, PATIENT, pod_name
-from suites.edges import edges, uplink
+from suites.edges import edges, until_evicted, uplink
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -94,7 +94,7 @@ def partition(
             pod = pod_name(DOOMED, node)
             limit = time_limit(60)
             lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=limit, wait=False)
-        autonomy.hold(PARTITION_SECONDS - DELETE_AFTER)
+        autonomy.hold(max(PARTITION_SECONDS, until_evicted(lab)) - DELETE_AFTER)
     verdicts = {node: autonomy.judge(watch, node, expectation(node)) for node in edges(lab)}
     return Partition(watch, verdicts, {node: uplink(lab, node) for node in edges(lab)})
 

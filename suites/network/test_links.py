@@ -15,15 +15,12 @@ from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
 from lab.observe.recording import NodeSeen
 from lab.oracles.autonomy import Expectation
-from suites.edges import all_passed, edges, uplink
+from suites.edges import all_passed, edges, until_lost, uplink
 
 if TYPE_CHECKING:
     from lab.running import Lab
 
 pytestmark = [allure.parent_suite("Network"), allure.feature("Uplink")]
-
-BEYOND_GRACE = 15.0
-"""Seconds beyond the grace for a node to be taken for lost."""
 
 BAD_LINE_SECONDS = 45.0
 BACK_SECONDS = 150.0
@@ -42,7 +39,7 @@ def test_a_one_way_cut_is_noticed_and_passes(
 ) -> None:
     cuts = [Cut(link=uplink(lab, node), direction=direction) for node in edges(lab)]
     with autonomy.watching() as watch, faults.inflict_all(cuts):
-        autonomy.hold(lab.topology.timing.node_monitor_grace + BEYOND_GRACE)
+        autonomy.hold(until_lost(lab))
     expect = Expectation(must_detect=True)
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
 
@@ -57,7 +54,7 @@ def test_half_open_connections_are_given_up(
         faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
     ):
         # New connections pass, so a node that gives up its old ones needs no heal.
-        autonomy.hold(lab.topology.timing.node_monitor_grace + BEYOND_GRACE)
+        autonomy.hold(until_lost(lab))
         for node in edges(lab):
             eventually(
                 f"{node} is at work again over new connections",

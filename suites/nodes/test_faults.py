@@ -11,14 +11,12 @@ from fixtures.autonomy import Autonomy
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import ClockJump, DiskFull, NodeFault, Pause, SlowDisk
 from lab.oracles.autonomy import Expectation
-from suites.edges import all_passed, edges
+from suites.edges import all_passed, edges, until_lost
 
 if TYPE_CHECKING:
     from lab.running import Lab
 
 pytestmark = [allure.parent_suite("Nodes"), allure.feature("Machine")]
-
-HOLD_SECONDS = 30.0
 
 STANDS_STILL = Expectation(downtime_s=None, must_detect=True)
 """A node that stands still runs nothing, and is lost for the API server."""
@@ -66,5 +64,5 @@ def test_the_edge_outlives_a_fault_of_its_machine(
 ) -> None:
     suffered = [kind.model_validate({"node": node, **more}) for node in edges(lab)]
     with autonomy.watching() as watch, faults.inflict_all(suffered):
-        autonomy.hold(HOLD_SECONDS)
+        autonomy.hold(until_lost(lab))
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])

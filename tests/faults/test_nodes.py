@@ -26,6 +26,7 @@ from lab.faults.kinds import (
     SlowDisk,
 )
 from lab.faults.nodes import NodeFaults
+from lab.faults.undo import StillInForce
 from lab.machines.machine import ClockOffset
 
 NODE = "edge-arm"
@@ -81,7 +82,7 @@ class FakeMachine:
     def begin_reboot(self, deadline: Deadline) -> None:
         self._do("reboot", boots=self.boots + 1)
 
-    def boot_with_retry(self, deadline: Deadline) -> None:
+    def boot_with_retry(self, deadline: Deadline, allowed_units: tuple[str, ...] = ()) -> None:
         self.done.append("booted")
 
     def suspend(self) -> None:
@@ -184,8 +185,43 @@ def test_a_fault_without_effect_is_a_lab_error(fault: NodeFault) -> None:
 
 
 def test_a_node_that_is_off_cannot_lose_its_power() -> None:
-    with pytest.raises(LabError, match="off already"):
-        faults_on(FakeMachine(state="off")).inject(PowerOff(node=NODE))
+    machine = FakeMachine(state="off")
+    with pytest.raises(InputError, match="off already"):
+        faults_on(machine).inject(PowerOff(node=NODE))
+    assert machine.done == []
+
+
+def test_a_heal_that_failed_at_the_boot_can_be_tried_again() -> None:
+    machine = FakeMachine()
+    faults = faults_on(machine)
+    faults.inject(PowerOff(node=NODE))
+    faults.heal(PowerOff(node=NODE))
+    assert faults.heal(PowerOff(node=NODE))
+    assert machine.done.count("power on") == 1
+
+
+def test_a_fault_that_is_not_seen_is_undone() -> None:
+    machine = FakeMachine()
+    faults = faults_on(machine)
+    faults._is_stopped = lambda machine, pid: False  # type: ignore[method-assign]
+    with pytest.raises(LabError, match="no effect was seen"):
+        faults.inject(Freeze(node=NODE, service=SERVICE))
+    assert machine.done == ["stop", "continue"]
+    assert not machine.stopped
+
+
+def test_a_fault_that_cannot_be_undone_is_said_to_be_still_in_force() -> None:
+    machine = FakeMachine()
+    faults = faults_on(machine)
+    machine.resume = broken  # type: ignore[method-assign]
+    machine.suspend = broken  # type: ignore[method-assign]
+    machine.state = "paused"
+    with pytest.raises(StillInForce, match="could not be undone"):
+        faults.inject(Pause(node=NODE))
+
+
+def broken() -> None:
+    raise LabError("libvirt has gone")
 
 
 def test_a_node_with_power_again_is_plugged_in_before_it_has_booted() -> None:

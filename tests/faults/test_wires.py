@@ -26,9 +26,9 @@ class FakeWire:
 
     tx: DirectionState = CLEAR
     rx: DirectionState = CLEAR
-    dropped: dict[Reason, int] = field(default_factory=dict)
-    copies: int = 0
-    corrupted: int = 0
+    counted: dict[str, Counters] = field(
+        default_factory=lambda: {"tx": Counters(), "rx": Counters()}
+    )
     obeys: bool = True
     """False: faults are accepted and do nothing."""
     heals: bool = True
@@ -41,11 +41,10 @@ class FakeWire:
 
     # As FabricClient
     def link(self, name: str) -> SimpleNamespace:
-        halves = [each for each in self._states if each.mode is Mode.HALF_OPEN]
-        if halves and self.traffic:
-            self._count(Reason.HALF_OPEN, 1)
-        tx = Counters(dropped=dict(self.dropped), copies=self.copies, corrupted=self.corrupted)
-        return SimpleNamespace(tx=self.tx, rx=self.rx, counters=LinkCounters(tx=tx, rx=Counters()))
+        for way, state in self._ways.items():
+            if state.mode is Mode.HALF_OPEN and self.traffic:
+                self._count(way, Reason.HALF_OPEN, 1)
+        return SimpleNamespace(tx=self.tx, rx=self.rx, counters=LinkCounters(**self.counted))
 
     def set(
         self, link: str, *, tx: DirectionState | None = None, rx: DirectionState | None = None
@@ -62,7 +61,7 @@ class FakeWire:
             return SimpleNamespace(stdout="")
         if "/dev/tcp/" in command:
             port = int(command.split("/dev/tcp/")[1].split("/")[1].split("'")[0])
-            lost = self.dead or any(each.is_closed for each in self._states)
+            lost = self.dead or any(each.is_closed for each in self._ways.values())
             lost = lost or self._match("tcp", port)
             return SimpleNamespace(stdout="lost\n" if lost else "connected\n")
         words = command.split()
@@ -71,27 +70,27 @@ class FakeWire:
 
     def _ping(self, count: int, packet: int) -> str:
         received, times, twice = count, [5.0] * count, 0
-        for state in self._states:
+        for way, state in self._ways.items():
             closed = {Mode.CUT: Reason.CUT, Mode.DROP: Reason.DROP}.get(state.mode)
             lost = count if state.is_closed or self._match("icmp", 0) else 0
             if lost:
-                self._count(closed or Reason.DROP, lost)
+                self._count(way, closed or Reason.DROP, lost)
             if state.mtu and packet > state.mtu:
                 lost = count
-                self._count(Reason.MTU, count)
+                self._count(way, Reason.MTU, count)
             part = state.burst_loss.loss if state.burst_loss else state.loss
             if part:
                 lost = max(lost, round(count * part))
-                self._count(Reason.LOSS, round(count * part))
+                self._count(way, Reason.LOSS, round(count * part))
             if state.corrupt and round(count * state.corrupt):
                 lost = max(lost, 1)
-                self.corrupted += 1
+                self._add(way, corrupted=1)
             if state.flap:
                 lost = max(lost, count // 4)
-                self._count(Reason.FLAP, count // 4)
+                self._count(way, Reason.FLAP, count // 4)
             received = max(0, received - lost)
             twice += round(count * state.duplicate)
-            self.copies += round(count * state.duplicate)
+            self._add(way, copies=round(count * state.duplicate))
             late = [state.delay_ms] * count
             if state.reorder:
                 late[:: round(1 / state.reorder)] = [0.0] * len(late[:: round(1 / state.reorder)])
@@ -111,12 +110,12 @@ class FakeWire:
         self.carrier.append((mac, up))
 
     @property
-    def _states(self) -> tuple[DirectionState, ...]:
-        return (self.tx, self.rx) if self.obeys else ()
+    def _ways(self) -> dict[str, DirectionState]:
+        return {"tx": self.tx, "rx": self.rx} if self.obeys else {}
 
     def _match(self, protocol: str, port: int) -> bool:
         """Whether such a frame vanishes by a selective drop; counted if so."""
-        for state in self._states:
+        for way, state in self._ways.items():
             frames = state.match
             if frames is None:
                 continue
@@ -124,13 +123,23 @@ class FakeWire:
                 not frames.ports or port in frames.ports
             )
             if fits:
-                self._count(Reason.DROP, 1)
+                self._count(way, Reason.DROP, 1)
                 return True
         return False
 
-    def _count(self, reason: Reason, frames: int) -> None:
+    def _count(self, way: str, reason: Reason, frames: int) -> None:
         if self.counts:
-            self.dropped[reason] = self.dropped.get(reason, 0) + frames
+            dropped = self.counted[way].dropped
+            self._add(way, dropped={**dropped, reason: dropped.get(reason, 0) + frames})
+
+    def _add(self, way: str, **change: Any) -> None:
+        """Numbers are added, the rest is put in its place."""
+        now = self.counted[way]
+        added = {
+            name: getattr(now, name) + value if isinstance(value, int) else value
+            for name, value in change.items()
+        }
+        self.counted[way] = now.model_copy(update=added)
 
 
 FaultsOn = Callable[[FakeWire], WireFaults]
@@ -287,6 +296,55 @@ def test_a_peer_singles_out_whom_is_asked(faults_on: FaultsOn) -> None:
     wire = FakeWire()
     server = Match(peer=IPv4Address("10.77.0.1"))
     assert "dropped" in faults_on(wire).inject(Drop(link=LINK, match=server))
+
+
+@by_title
+def test_a_wire_that_is_not_cleared_is_not_healed(faults_on: FaultsOn, fault: WireFault) -> None:
+    wire = FakeWire()
+    faults = faults_on(wire)
+    faults.inject(fault)
+    wire.heals = False
+    with pytest.raises(LabError, match="is healed"):
+        faults.heal(fault)
+
+
+def test_what_befalls_the_other_direction_proves_nothing(faults_on: FaultsOn) -> None:
+    wire = FakeWire(rx=DirectionState(loss=0.3))
+    faults = faults_on(wire)
+    wire.set("", rx=DirectionState(loss=0.3))
+    original = wire.set
+
+    def deaf(link: str, *, tx: Any = None, rx: Any = None) -> None:
+        """The direction that is to be lossy stays clear."""
+
+    wire.set = deaf  # type: ignore[method-assign]
+    with pytest.raises(LabError, match="no effect was seen"):
+        faults.inject(Impair(link=LINK, loss=0.3, direction="tx"))
+    wire.set = original  # type: ignore[method-assign]
+
+
+def test_a_mixture_whose_delay_is_too_short_to_be_seen_heals_all_the_same(
+    faults_on: FaultsOn,
+) -> None:
+    wire = FakeWire()
+    faults = faults_on(wire)
+    weak = Impair(link=LINK, delay_ms=0.2, loss=0.3)
+    assert "lost frames" in faults.inject(weak)
+    assert faults.heal(weak)
+
+
+def test_a_flap_of_long_periods_is_seen_in_short_bursts(faults_on: FaultsOn) -> None:
+    asked: list[str] = []
+    wire = FakeWire()
+    original = wire.run
+
+    def run(command: str, deadline: Deadline, check: bool = True) -> SimpleNamespace:
+        asked.append(command)
+        return original(command, deadline, check)
+
+    wire.run = run  # type: ignore[method-assign]
+    assert faults_on(wire).inject(Flap(link=LINK, period_s=90, count=3))
+    assert all(int(command.split("-c ")[1].split()[0]) <= 20 for command in asked)
 
 
 def test_what_proves_a_fault_is_asked_within_the_time_limit(faults_on: FaultsOn) -> None:
