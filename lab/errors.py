@@ -9,7 +9,11 @@ reason.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class EdgeLabError(Exception):
@@ -50,3 +54,12 @@ class InputError(EdgeLabError):
 
 class MissingCapability(EdgeLabError):
     """This stack, architecture or host cannot do that; a test skips with the reason."""
+
+
+def named(kind: str, name: str, among: Mapping[str, T]) -> T:
+    """The one of that name; InputError lists the names that there are."""
+    try:
+        return among[name]
+    except KeyError:
+        known = ", ".join(among) or "none"
+        raise InputError(f"there is no {kind} {name!r}", remedy=f"Known are: {known}.") from None

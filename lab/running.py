@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.deadline import Deadline
 from lab.devices import DeviceClient
-from lab.errors import EdgeLabError, InputError, LabError
+from lab.errors import EdgeLabError, LabError, named
 from lab.fabric import FabricClient, Mode
 from lab.faults.book import FaultBook
 from lab.graph import EndpointView, LinkView, lab_svg
@@ -77,11 +77,7 @@ class Lab:
 
     def machine(self, node: str) -> Machine:
         """The machine of a node; InputError names the nodes if there is none."""
-        try:
-            return self.machines[node]
-        except KeyError:
-            known = ", ".join(self.machines)
-            raise InputError(f"there is no node {node!r}", remedy=f"Known are: {known}.") from None
+        return named("node", node, self.machines)
 
     def console_path(self, node: str) -> Path:
         return self.machine(node).files.console
@@ -181,9 +177,7 @@ class Lab:
 
     def check_link(self, link: str) -> None:
         """InputError if there is no such link."""
-        known = [each.name for each in self.topology.links]
-        if link not in known:
-            raise InputError(f"there is no link {link!r}", remedy=f"Known are: {', '.join(known)}.")
+        named("link", link, {each.name: each for each in self.topology.links})
 
     @contextlib.contextmanager
     def capturing(self, link: str, path: Path) -> Iterator[None]:

@@ -21,7 +21,8 @@ def uplink(lab: Lab, node: str) -> str:
 
 
 def all_passed(verdicts: list[AutonomyVerdict]) -> None:
-    """Fails the test with every verdict that has not passed."""
+    """Fails the test with every verdict that has not passed, and where nothing was judged."""
+    assert verdicts, "no node was judged"
     failed = [str(each) for each in verdicts if not each.passed]
     assert not failed, "\n".join(failed)
 

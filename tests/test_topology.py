@@ -25,6 +25,7 @@ from lab.topology import (
     parse_topology,
     topology_schema,
 )
+from tests.mistakes import assert_answered, with_mistake
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 
@@ -48,11 +49,6 @@ links:
 devices:
   - {name: boiler, protocol: modbus-tcp}
 """
-
-
-def line_with(text: str, part: str) -> int:
-    """The number of the first line of `text` that holds `part`."""
-    return next(n for n, line in enumerate(text.splitlines(), 1) if part in line)
 
 
 def refusal(text: str) -> InputError:
@@ -302,13 +298,9 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_answered_with_line_and_remedy(mistake: str) -> None:
-    old, new, says, where = MISTAKES[mistake]
-    assert GOOD.count(old) >= 1
-    text = GOOD.replace(old, new, 1)
+    text = with_mistake(GOOD, MISTAKES[mistake])
     trouble = refusal(text)
-    for part in says:
-        assert part in str(trouble)
-    assert str(trouble).startswith(f"lab.yaml:{line_with(text, where)}: "), str(trouble)
+    assert_answered(trouble, MISTAKES[mistake], text, "lab.yaml")
     assert trouble.exit_code == 2
 
 

@@ -15,7 +15,6 @@ from rich.table import Table
 from lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, out, print_json
 from lab.cli.progress import showing_steps
 from lab.cli.render import plain_table
-from lab.deadline import Deadline
 from lab.errors import InputError, LabError
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def chaos(
         return
     from lab.faults.engine import FaultEngine
     from lab.faults.limits import scaled_limit
-    from lab.faults.runner import HEAL_S, PlanFailed, run_plan
+    from lab.faults.runner import PlanFailed, plan_deadline, run_plan
     from lab.running import attach
 
     running = attach(chosen(lab))
@@ -75,7 +74,7 @@ def chaos(
     if verdict or times > 1 or output is not None:
         _try(running, plan, read, times, output, as_json=as_json)
         return
-    deadline = Deadline.after(read.lasts_s + scaled_limit()(HEAL_S).remaining)
+    deadline = plan_deadline(read, scaled_limit())
     try:
         with showing_steps(err):
             run = run_plan(read, FaultEngine.of(running), deadline=deadline)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.errors import InputError
+from lab.errors import InputError, named
 from lab.fabric.agenda import Agenda
 from lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
 from lab.fabric.config import FabricConfig, LinkConfig
@@ -239,11 +239,7 @@ class Forwarder:
 
     def port(self, link: str) -> Port:
         """The port of that link; InputError naming the known ones if there is none."""
-        try:
-            return self._by_name[link]
-        except KeyError:
-            known = ", ".join(self._by_name) or "none"
-            raise InputError(f"there is no link {link!r}", remedy=f"Known are: {known}.") from None
+        return named("link", link, self._by_name)
 
     def status(self) -> tuple[LinkStatus, ...]:
         return tuple(port.status() for port in self._ports)

@@ -47,13 +47,6 @@ class FaultBook:
         """Those that were injected and not healed."""
         return tuple(record for record in self.history() if record.in_force)
 
-    def find(self, id: int) -> FaultRecord:
-        """The fault of that id; InputError if there is none."""
-        for record in self.history():
-            if record.id == id:
-                return record
-        raise InputError(f"there is no fault {id}", remedy="`lab fault list` shows them.")
-
     def open(self, fault: Fault, now: int) -> FaultRecord:
         """Enters a fault that begins now.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from lab.devices import DeviceClient
 from lab.devices.control import DeviceStatus
@@ -17,11 +17,14 @@ from lab.devices.faults import (
     Split,
     Untrusted,
 )
-from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.errors import LabError, named
 from lab.faults.kinds import OnDevice
-from lab.faults.limits import PROOF_SECONDS
+from lab.faults.limits import PROOF_SECONDS, prove
 from lab.faults.overwire import OverWire
 from lab.faults.undo import undoing
+
+Shows = Callable[[DeviceStatus], str]
+"""What a status shows of an effect or a cure; empty if nothing."""
 
 
 class DeviceFaults:
@@ -44,45 +47,45 @@ class DeviceFaults:
         if isinstance(fault.does, SessionDrop | Untrusted) and not before.clients:
             raise LabError(f"{fault.title}: nobody is connected, so that it could not be seen")
         with undoing(lambda: device.set_fault(None)):
-            device.set_fault(fault.does)
-            return self._see(fault.title, lambda: self._effect(fault, before))
+            return self._see(
+                fault.title, device, fault.does, lambda now: self._effect(fault, before, now)
+            )
 
     def heal(self, fault: OnDevice) -> str:
         """Clears it, and returns what was seen of the cure; LabError if none was."""
-        device = self._device(fault.device)
-        device.set_fault(None)
 
-        def cured() -> str:
-            now = device.status(self._tools.limit(PROOF_SECONDS))
+        def cured(now: DeviceStatus) -> str:
             well = now.fault is None and now.reachable
             if isinstance(fault.does, Gone) and not self._connects(fault.device):
                 return ""
             return f"answered within {now.answer_ms or 0:.0f} ms" if well else ""
 
-        return self._see(f"{fault.title} is healed", cured)
+        return self._see(f"{fault.title} is healed", self._device(fault.device), None, cured)
 
     def _device(self, name: str) -> DeviceClient:
-        try:
-            return self._devices[name]
-        except KeyError:
-            known = ", ".join(self._devices) or "none"
-            raise InputError(
-                f"there is no device {name!r}", remedy=f"Known are: {known}."
-            ) from None
+        return named("device", name, self._devices)
 
-    def _see(self, what: str, seen: Callable[[], str]) -> str:
-        try:
-            return self._tools.limit(PROOF_SECONDS).wait_for(what, seen)
-        except DeadlineExceeded as trouble:
-            raise LabError(f"no effect was seen: {trouble.message}") from trouble
+    def _see(self, what: str, device: DeviceClient, fault: AnyFault | None, shows: Shows) -> str:
+        """Sets what the device does, and waits until its status shows it.
+
+        The answer to the setting is the first status: each costs a read of itself, which a
+        fault may make long.
+        """
+
+        def statuses() -> Iterator[DeviceStatus]:
+            yield device.set_fault(fault)
+            while True:
+                yield device.status(self._tools.limit(PROOF_SECONDS))
+
+        seen = statuses()
+        return prove(what, lambda: shows(next(seen)), self._tools.limit(PROOF_SECONDS))
 
     def _connects(self, device: str) -> bool:
         """Whether a node gets a connection to it, or a refusal, over the wire."""
         (link,) = self._tools.topology.links_of(device)
         return self._tools.reached(self._tools.service(link))
 
-    def _effect(self, fault: OnDevice, before: DeviceStatus) -> str:
-        now = self._device(fault.device).status(self._tools.limit(PROOF_SECONDS))
+    def _effect(self, fault: OnDevice, before: DeviceStatus, now: DeviceStatus) -> str:
         if now.fault != fault.does:
             return ""
         if isinstance(fault.does, Gone):

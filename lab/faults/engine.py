@@ -6,13 +6,12 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, get_args
 
 from lab.errors import LabError
-from lab.fabric import CUT
 from lab.faults.book import FaultBook
 from lab.faults.devices import DeviceFaults
-from lab.faults.kinds import Fault, NodeFault, OnDevice, WireFault
+from lab.faults.kinds import Fault, NodeFault, WireFault
 from lab.faults.limits import TimeLimit, scaled_limit
 from lab.faults.nodes import NodeFaults
 from lab.faults.overwire import OverWire
@@ -27,6 +26,14 @@ T = TypeVar("T")
 
 _WIRES = get_args(WireFault)
 _NODES = get_args(NodeFault)
+
+
+class Injector(Protocol):
+    """Does one family of faults, and says what was seen."""
+
+    def inject(self, fault: Any) -> str: ...
+
+    def heal(self, fault: Any) -> str: ...
 
 
 class FaultEngine:
@@ -45,18 +52,12 @@ class FaultEngine:
         """The engine of a lab that is up."""
         limit = limit or scaled_limit()
 
-        def plug(node: str) -> None:
-            """A new machine has all its cables in; those that are cut are out."""
-            for link in lab.topology.links_of(node):
-                status = lab.fabric.link(link.name)
-                if (status.tx, status.rx) == (CUT, CUT):
-                    lab.machines[node].set_carrier(lab.topology.mac(link), up=False)
-
         tools = OverWire(lab.topology, lab.fabric, lab.machines, limit)
+        wires = WireFaults(tools)
         return cls(
             FaultBook(lab.run.logs),
-            WireFaults(tools),
-            NodeFaults(lab.machines, limit, plug, lab.stack.runtime.agents),
+            wires,
+            NodeFaults(lab.machines, limit, wires.plug, lab.stack.runtime.agents),
             DeviceFaults(tools, lab.devices),
         )
 
@@ -70,14 +71,14 @@ class FaultEngine:
         """
         record = self._book.open(fault, time.time_ns())
         with self._book.closing(record), step(f"fault: {fault.title}"):
-            proof = self._inject(fault)
+            proof = self._injector(fault).inject(fault)
         return self._book.enter(record.model_copy(update={"seen": time.time_ns(), "proof": proof}))
 
     def heal(self, record: FaultRecord) -> FaultRecord:
         """Returns after the cure was seen; LabError if none was: the fault stays in the book."""
         begun = self._book.enter(record.model_copy(update={"heal_began": time.time_ns()}))
         with step(f"heal: {record.fault.title}"):
-            cure = self._heal(record.fault)
+            cure = self._injector(record.fault).heal(record.fault)
         return self._book.enter(begun.model_copy(update={"healed": time.time_ns(), "cure": cure}))
 
     @contextlib.contextmanager
@@ -119,25 +120,10 @@ class FaultEngine:
         """All faults since the lab came up, by id."""
         return self._book.history()
 
-    def find(self, id: int) -> FaultRecord:
-        """The fault of that id; InputError if there is none."""
-        return self._book.find(id)
-
-    def _inject(self, fault: Fault) -> str:
+    def _injector(self, fault: Fault) -> Injector:
         if isinstance(fault, _WIRES):
-            return self._wires.inject(fault)
-        if isinstance(fault, _NODES):
-            return self._nodes.inject(fault)
-        assert isinstance(fault, OnDevice)
-        return self._devices.inject(fault)
-
-    def _heal(self, fault: Fault) -> str:
-        if isinstance(fault, _WIRES):
-            return self._wires.heal(fault)
-        if isinstance(fault, _NODES):
-            return self._nodes.heal(fault)
-        assert isinstance(fault, OnDevice)
-        return self._devices.heal(fault)
+            return self._wires
+        return self._nodes if isinstance(fault, _NODES) else self._devices
 
 
 def _at_once(do: Callable[[T], object], things: Iterable[T], title: str) -> None:

@@ -35,18 +35,28 @@ class _Fault(BaseModel):
 # -- wires -------------------------------------------------------------------------------------
 
 
-class _WireFault(_Fault):
+Way = Literal["tx", "rx"]
+
+
+class _OnLink(_Fault):
     link: str
-    direction: Which = "both"
 
     @property
-    def ways(self) -> tuple[Literal["tx", "rx"], ...]:
+    def ways(self) -> tuple[Way, ...]:
         """The directions that it lays hold of."""
-        return ("tx", "rx") if self.direction == "both" else (self.direction,)
+        return ("tx", "rx")
 
     @property
     def targets(self) -> frozenset[str]:
         return frozenset(f"link {self.link} {way}" for way in self.ways)
+
+
+class _WireFault(_OnLink):
+    direction: Which = "both"
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        return ("tx", "rx") if self.direction == "both" else (self.direction,)
 
     def _titled(self, what: str) -> str:
         way = "" if self.direction == "both" else f", {self.direction} only"
@@ -99,21 +109,11 @@ class Impair(_WireFault, Impairment):
         return Impairment(**{name: getattr(self, name) for name in Impairment.model_fields})
 
 
-class Profile(_Fault):
+class Profile(_OnLink):
     """The link behaves as a named kind of line: see `lab.faults.profiles`."""
 
     fault: Literal["profile"] = "profile"
-    link: str
     name: str
-
-    @property
-    def ways(self) -> tuple[Literal["tx", "rx"], ...]:
-        """The directions that it lays hold of."""
-        return ("tx", "rx")
-
-    @property
-    def targets(self) -> frozenset[str]:
-        return frozenset({f"link {self.link} tx", f"link {self.link} rx"})
 
     @property
     def title(self) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from lab.deadline import Deadline
-from lab.machines.speed import speed_factor
+from lab.errors import DeadlineExceeded, LabError
+
+T = TypeVar("T")
 
 TimeLimit = Callable[[float], Deadline]
 """Makes a deadline from seconds of the reference machine, scaled by this one's speed."""
@@ -25,5 +28,22 @@ BOOT_SECONDS = 300.0
 
 def scaled_limit() -> TimeLimit:
     """Deadlines scaled by the speed of this host, as it is now."""
+    from lab.machines.speed import speed_factor  # with libvirt, which a mere type need not load
+
     factor = speed_factor()
     return lambda seconds: Deadline.after(seconds * factor)
+
+
+def prove(
+    what: str,
+    look: Callable[[], T | None],
+    deadline: Deadline,
+    *,
+    every: float = 0.25,
+    remedy: str = "",
+) -> T:
+    """Waits until `look` returns something true, and returns that; LabError if it never does."""
+    try:
+        return deadline.wait_for(what, look, every=every)
+    except DeadlineExceeded as trouble:
+        raise LabError(f"no effect was seen: {trouble.message}", remedy=remedy) from trouble

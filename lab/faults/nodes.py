@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.errors import DeadlineExceeded, InputError, LabError, named
 from lab.faults.kinds import (
     ClockJump,
     ClockSkew,
@@ -22,7 +22,7 @@ from lab.faults.kinds import (
     Reboot,
     SlowDisk,
 )
-from lab.faults.limits import BOOT_SECONDS, COMMAND_SECONDS, PROOF_SECONDS, TimeLimit
+from lab.faults.limits import BOOT_SECONDS, COMMAND_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from lab.faults.undo import undoing
 from lab.machines.machine import FIRST_LINE
 
@@ -135,20 +135,13 @@ class NodeFaults:
                 return self._hurry(machine, fault)
 
     def _machine(self, node: str) -> Machine:
-        try:
-            return self._machines[node]
-        except KeyError:
-            known = ", ".join(self._machines)
-            raise InputError(f"there is no node {node!r}", remedy=f"Known are: {known}.") from None
+        return named("node", node, self._machines)
 
     def _run(self, machine: Machine, command: str) -> str:
         return machine.run(command, self._limit(COMMAND_SECONDS)).stdout.strip()
 
     def _see(self, what: str, seen: Callable[[], bool]) -> None:
-        try:
-            self._limit(PROOF_SECONDS).wait_for(what, seen)
-        except DeadlineExceeded as trouble:
-            raise LabError(f"no effect was seen: {trouble.message}") from trouble
+        prove(what, seen, self._limit(PROOF_SECONDS))
 
     # -- power -----------------------------------------------------------------------------------
 
@@ -377,8 +370,7 @@ class NodeFaults:
         return int(said) / 1e6
 
     def _slow(self, machine: Machine, fault: SlowDisk) -> str:
-        count = min(MOST_WRITES, max(5, fault.iops * 2))
-        least = count / fault.iops / 2
+        count, least = _trial(fault)
         usual = self._writes(machine, count)
         if usual >= least:
             raise InputError(
@@ -395,10 +387,15 @@ class NodeFaults:
 
     def _hurry(self, machine: Machine, fault: SlowDisk) -> str:
         machine.set_disk_pace(ROOT_DISK, None)
-        count = min(MOST_WRITES, max(5, fault.iops * 2))
-        least = count / fault.iops / 2
+        count, least = _trial(fault)
         self._see(
             f"the disk of {machine.name} is as fast as before",
             lambda: self._writes(machine, count) < least,
         )
         return "as fast as before"
+
+
+def _trial(fault: SlowDisk) -> tuple[int, float]:
+    """So many writes, and the seconds that they take at least while the fault is in force."""
+    count = min(MOST_WRITES, max(5, fault.iops * 2))
+    return count, count / fault.iops / 2

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 from lab.devices.points import MODBUS_PORT, OPCUA_PORT
-from lab.errors import DeadlineExceeded, InputError, LabError
+from lab.errors import InputError
 from lab.fabric import FabricClient
 from lab.fabric.state import LinkCounters
 from lab.faults.kinds import WireFault
-from lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit
+from lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
 from lab.faults.signs import Grown
 from lab.stacks.base import API_PORT
@@ -27,11 +26,6 @@ class Service:
     node: str
     address: str
     port: int
-
-    @property
-    def ends(self) -> tuple[IPv4Address, ...]:
-        """Addresses by which a fault may single it out."""
-        return (IPv4Address(self.address),)
 
     def __str__(self) -> str:
         return f"{self.node} to {self.address}:{self.port}"
@@ -92,13 +86,13 @@ class OverWire:
 
     def prove(self, what: str, seen: Callable[[], str], more: float = 0.0) -> str:
         """Waits until `seen` says something, and returns that; `more` seconds than usual."""
-        try:
-            return self.limit(PROOF_SECONDS + more).wait_for(what, seen, every=0.05)
-        except DeadlineExceeded as trouble:
-            raise LabError(
-                f"no effect was seen: {trouble.message}",
-                remedy="Nothing was proved: look at the wire's counters (`lab status --json`).",
-            ) from trouble
+        return prove(
+            what,
+            seen,
+            self.limit(PROOF_SECONDS + more),
+            every=0.05,
+            remedy="Nothing was proved: look at the wire's counters (`lab status --json`).",
+        )
 
     def connectable(self, service: Service) -> None:
         """Waits until a connection gets there, before a fault; LabError if none does."""

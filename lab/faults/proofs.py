@@ -120,7 +120,8 @@ class MatchProof:
         if not self._tcp:
             return
         for service in self._tools.services(self._link, self._frames.ports):
-            if self._frames.peer in (None, *service.ends) and self._tools.reached(service):
+            singled_out = str(self._frames.peer or service.address) == service.address
+            if singled_out and self._tools.reached(service):
                 self._asked = service
                 return
         raise LabError(

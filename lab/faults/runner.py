@@ -15,6 +15,7 @@ from lab.deadline import Deadline
 from lab.durations import show_duration
 from lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
 from lab.faults.kinds import Fault
+from lab.faults.limits import TimeLimit
 from lab.faults.plan import Plan
 from lab.faults.records import FaultRecord
 from lab.faults.schedule import Contradictions, Planned, is_momentary
@@ -146,6 +147,11 @@ class PlanFailed(LabError):
     def __init__(self, message: str, *, remedy: str, run: PlanRun) -> None:
         super().__init__(message, remedy=remedy)
         self.run = run
+
+
+def plan_deadline(plan: Plan, limit: TimeLimit) -> Deadline:
+    """For the plan and all its proofs, on a host of that speed."""
+    return Deadline.after(plan.lasts_s + limit(HEAL_S).remaining)
 
 
 def run_plan(

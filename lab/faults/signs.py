@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from lab.fabric.state import Counters, DirectionState, Impairment, LinkCounters, Mode, Reason
+from lab.faults.kinds import Way
 from lab.faults.probe import Burst, Question
 
 PLAIN = Question()
@@ -47,7 +47,7 @@ class Grown:
 
     before: LinkCounters
     now: LinkCounters
-    ways: tuple[Literal["tx", "rx"], ...] = ("tx", "rx")
+    ways: tuple[Way, ...]
 
     def dropped(self, *reasons: Reason) -> int:
         return sum(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lab.errors import InputError
+from lab.errors import named
 from lab.fabric import CLEAR, CUT, DirectionState, Mode
 from lab.fabric.state import FlapTimes
-from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault
+from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, Way, WireFault
 from lab.faults.overwire import OverWire
 from lab.faults.probe import Question
 from lab.faults.profiles import profile
@@ -34,7 +34,7 @@ class WireFaults:
         link = self._link(fault.link)
         wanted = states_of(fault)
         now = self._tools.fabric.link(link.name)
-        left = {"tx": now.tx, "rx": now.rx}
+        left: dict[Way, DirectionState] = {"tx": now.tx, "rx": now.rx}
         other = [state for way, state in left.items() if way not in wanted]
         proof = proof_of(self._tools, fault, link, list(wanted.values()), other)
         proof.before()
@@ -82,13 +82,19 @@ class WireFaults:
                 return f"; a connection from {service}"
         return ""
 
+    def plug(self, node: str) -> None:
+        """A machine that has got its power back has all its cables in; takes out those cut."""
+        for link in self._tools.topology.links_of(node):
+            status = self._tools.fabric.link(link.name)
+            if (status.tx, status.rx) == (CUT, CUT):
+                self._carrier(link, up=False)
+
     def _clear(self, fault: WireFault, link: Link) -> None:
-        ways = states_of(fault)
         was = self._tools.fabric.link(link.name)
         self._tools.fabric.set(
             link.name,
-            tx=CLEAR if "tx" in ways else None,
-            rx=CLEAR if "rx" in ways else None,
+            tx=CLEAR if "tx" in fault.ways else None,
+            rx=CLEAR if "rx" in fault.ways else None,
         )
         if CUT in (was.tx, was.rx):
             self._carrier(link, up=True)
@@ -99,11 +105,7 @@ class WireFaults:
             self._tools.machines[link.endpoint].set_carrier(self._tools.topology.mac(link), up)
 
     def _link(self, name: str) -> Link:
-        try:
-            return self._tools.topology.link(name)
-        except KeyError:
-            known = ", ".join(link.name for link in self._tools.topology.links)
-            raise InputError(f"there is no link {name!r}", remedy=f"Known are: {known}.") from None
+        return named("link", name, {link.name: link for link in self._tools.topology.links})
 
 
 def _question_of_the_cure(fault: WireFault) -> Question:
@@ -112,7 +114,7 @@ def _question_of_the_cure(fault: WireFault) -> Question:
     return Question(packet=min(1500, mtu + 100)) if mtu else PLAIN
 
 
-def states_of(fault: WireFault) -> dict[str, DirectionState]:
+def states_of(fault: WireFault) -> dict[Way, DirectionState]:
     """What it sets, by direction; a direction that it leaves alone is not in it."""
     match fault:
         case Profile():
@@ -139,5 +141,4 @@ def states_of(fault: WireFault) -> dict[str, DirectionState]:
                     seed=fault.seed,
                 )
             )
-    ways = ("tx", "rx") if fault.direction == "both" else (fault.direction,)
-    return dict.fromkeys(ways, state)
+    return dict.fromkeys(fault.ways, state)

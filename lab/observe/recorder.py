@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from lab.deadline import Deadline
@@ -152,9 +151,7 @@ class Recorder:
 
     def pods(self, node: str) -> list[PodSeen]:
         """The pods of a node as the API server showed them last, removed ones too."""
-        with self._lock:
-            newest = list(self._newest.values())
-        return [each for each in newest if isinstance(each, PodSeen) and each.node == node]
+        return [each for each in self._all_newest(PodSeen) if each.node == node]
 
     def wait_baseline(self, deadline: Deadline) -> None:
         """Until each watched node was seen Ready, its pods too, with containers and samples."""
@@ -179,9 +176,11 @@ class Recorder:
 
     def containers(self, node: str) -> list[ContainerSeen]:
         """The pods of a node by its own view, as it showed them last."""
+        return [each for each in self._all_newest(ContainerSeen) if each.node == node]
+
+    def _all_newest(self, kind: type[_S]) -> list[_S]:
         with self._lock:
-            newest = list(self._newest.values())
-        return [each for each in newest if isinstance(each, ContainerSeen) and each.node == node]
+            return [each for each in self._newest.values() if isinstance(each, kind)]
 
     def _add(self, seen: Seen, *key: str) -> None:
         """Keeps it if it is news."""
@@ -270,9 +269,7 @@ class Recorder:
 
     def _note_vanished(self, there: set[str], now: int) -> None:
         """Pods that went while nobody watched."""
-        with self._lock:
-            known = [each for each in self._newest.values() if isinstance(each, PodSeen)]
-        for pod in known:
+        for pod in self._all_newest(PodSeen):
             if not pod.gone and pod.uid not in there:
                 gone = pod.model_copy(update={"time": now, "gone": True, "ready": False})
                 self._add(gone, pod.namespace, pod.name, pod.uid)
@@ -369,11 +366,3 @@ def watch_events(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
             yield event["type"], event["object"]
         except (ValueError, KeyError, TypeError) as trouble:
             raise LabError(f"kubectl's watch printed no event: {line[:80]!r}") from trouble
-
-
-def keep(recording: Recording, folder: Path, name: str) -> Path:
-    """Writes the recording into `folder`, which is made; returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    recording.write(path)
-    return path

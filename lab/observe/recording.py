@@ -103,6 +103,8 @@ class Recording(_Model):
     """Taken at the end, after the backlog was in or the time was up."""
 
     def write(self, path: Path) -> None:
+        """Into the file at `path`, whose folder is made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
     @classmethod

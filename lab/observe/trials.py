@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.deadline import Deadline
 from lab.faults.engine import FaultEngine
 from lab.faults.limits import TimeLimit
 from lab.faults.plan import Plan
-from lab.faults.runner import HEAL_S, PlanRun, run_plan
+from lab.faults.runner import PlanRun, plan_deadline, run_plan
 from lab.observe.recording import Recording
 from lab.observe.watch import watching
 from lab.oracles.autonomy import AutonomyVerdict, Expectation
@@ -37,19 +36,10 @@ class Trial:
 
     def cells(self) -> Iterator[CellRecord]:
         """For the differential table."""
-        for verdict in self.verdicts:
-            yield CellRecord(
-                scenario=self.run.plan.name,
-                runtime=verdict.runtime,
-                node=verdict.node,
-                figures=verdict.figures,
-                passed=verdict.passed,
-                problems=verdict.problems,
-            )
+        return (CellRecord.of(self.run.plan.name, verdict) for verdict in self.verdicts)
 
     def write(self, folder: Path, name: str) -> None:
         """Recording, picture, fault log and cells, into `folder`, which is made."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.recording.write(folder / f"{name}.json")
         svg = timeline_svg(self.recording, self.run.plan.name)
         (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
@@ -66,7 +56,7 @@ def try_plan(lab: Lab, plan: Plan, limit: TimeLimit) -> Trial:
     """
     with step(f"trial of {plan.name}"):
         with watching(lab, limit) as watch:
-            deadline = Deadline.after(plan.lasts_s + limit(HEAL_S).remaining)
-            run = run_plan(plan, FaultEngine.of(lab, limit), deadline=deadline)
+            engine = FaultEngine.of(lab, limit)
+            run = run_plan(plan, engine, deadline=plan_deadline(plan, limit))
         verdicts = tuple(watch.judge(node, ANYTHING_BUT_LOSS) for node in watch.nodes)
         return Trial(run, watch.recording, verdicts)

@@ -29,9 +29,6 @@ machine. What has not come by then, has not come."""
 STAY_SECONDS = 12.0
 """Seconds for which all must have been well at the end of a recording."""
 
-AT_REST = 2
-"""So many samples of a device wait in good times."""
-
 
 class Watch:
     """What is seen of a lab while it is broken."""
@@ -88,7 +85,8 @@ class Watch:
         """Whether no more samples wait on the node than usual."""
         devices = sampled_devices(self._lab.topology, self._lab.topology.node(node))
         waiting = self.recorder.newest(WaitingSeen, node)
-        return not devices or (waiting is not None and waiting.waiting <= AT_REST * len(devices))
+        usual = Expectation.at_rest * len(devices)
+        return not devices or (waiting is not None and waiting.waiting <= usual)
 
 
 @contextlib.contextmanager
@@ -100,11 +98,10 @@ def watching(lab: Lab, limit: TimeLimit, *nodes: str) -> Iterator[Watch]:
     Raises:
         LabError: the lab was not whole to begin with, or could not be watched.
     """
-    watched = nodes or tuple(node.name for node in lab.topology.edges)
-    with Recorder(lab, watched) as recorder:
+    with Recorder(lab, nodes) as recorder:
         with step("watch"):
             recorder.wait_baseline(limit(BASELINE_SECONDS))
-        watch = Watch(lab, recorder, {node: _sampled(lab, node, limit) for node in watched})
+        watch = Watch(lab, recorder, {node: _sampled(lab, node, limit) for node in recorder.nodes})
         try:
             yield watch
             with step("settle"):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.errors import InputError
 from lab.oracles.figures import Figures
+
+if TYPE_CHECKING:
+    from lab.oracles.autonomy import AutonomyVerdict
 
 FILE = "cells.jsonl"
 """In a results folder."""
@@ -28,6 +32,18 @@ class CellRecord(BaseModel):
     figures: Figures
     passed: bool
     problems: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, scenario: str, verdict: AutonomyVerdict) -> Self:
+        """The verdict as a cell of the table."""
+        return cls(
+            scenario=scenario,
+            runtime=verdict.runtime,
+            node=verdict.node,
+            figures=verdict.figures,
+            passed=verdict.passed,
+            problems=verdict.problems,
+        )
 
 
 def write_cell(folder: Path, cell: CellRecord) -> None:

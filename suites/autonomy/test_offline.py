@@ -90,6 +90,7 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy
 ) -> None:
     agents = lab.stack.runtime.agents
+    assert agents, "the runtime names no agent"
     with (
         autonomy.watching() as watch,
         faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]),

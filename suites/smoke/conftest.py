@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures.lab import TimeLimit
-from fixtures.outcomes import eventually
-from lab.kubectl import KubectlError, pod_ready
 from lab.workload import NAMESPACE
 from lab.workload.manifests import IMAGE
+from suites.pods import running_pods
 
 if TYPE_CHECKING:
     from lab.running import Lab
-
-POD_SECONDS = 240.0
-"""For a pod whose image is there, on an emulated node; Kubernetes' own aim is 5 s."""
 
 
 def smoke_pod(node: str) -> str:
@@ -52,22 +47,5 @@ def smoke_pods(lab: Lab, time_limit: TimeLimit) -> Iterator[dict[str, str]]:
         }
         for node, pod in pods.items()
     ]
-    lab.kubectl.apply(manifests, time_limit(60))
-
-    def ready(pod: str) -> bool:
-        found = lab.kubectl.find("pod", pod, "-n", NAMESPACE, deadline=time_limit(60))
-        return found is not None and pod_ready(found)
-
-    try:
-        for pod in pods.values():
-            eventually(
-                f"pod {pod} is Ready",
-                partial(ready, pod),
-                time_limit(POD_SECONDS),
-                transient=(KubectlError,),
-            )
+    with running_pods(lab, manifests, "smoke", time_limit):
         yield pods
-    finally:
-        lab.kubectl.delete(
-            "pod", "-l", "app=smoke", "-n", NAMESPACE, deadline=time_limit(120), now=True
-        )

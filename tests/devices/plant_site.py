@@ -16,6 +16,7 @@ import pytest
 
 from lab.deadline import Deadline
 from lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, start_device
+from lab.devices.faults import Junk, Slow
 from lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
 from lab.topology import Protocol
 
@@ -160,3 +161,15 @@ def certificate(name: str, uri: str = SAMPLER_URI, *, both: bool = False) -> Cer
 def store(folder: Path, name: str, identity: Identity) -> None:
     (folder / f"{name}.crt").write_bytes(identity.certificate_pem)
     (folder / f"{name}.key").write_bytes(identity.key_pem)
+
+
+def assert_failing_reads_leave_nothing_open(site: Site) -> None:
+    """Reads of itself that a fault makes fail leave no file open in the device."""
+    assert site.client.status().reachable
+    before = site.open_files
+    for wrong in (Junk(), Slow(delay_ms=60_000)):
+        site.client.set_fault(wrong, Deadline.after(0.5))
+        for _ in range(3):
+            assert not site.client.status(Deadline.after(0.5)).reachable
+    site.client.set_fault(None)
+    Deadline.after(10).wait_for("all is closed", lambda: site.open_files <= before)

@@ -22,6 +22,7 @@ from lab.errors import InputError
 from tests.devices.plant_site import (
     HERE,
     Site,
+    assert_failing_reads_leave_nothing_open,
     boiler_spec,
     require_namespaces,
     start_site,
@@ -335,14 +336,7 @@ def test_kinds_of_the_other_protocol_are_refused(boiler: Site, wrong: DeviceFaul
 
 
 def test_reads_of_itself_that_fail_leave_nothing_open(boiler: Site) -> None:
-    assert boiler.client.status().reachable
-    before = boiler.open_files
-    for wrong in (Junk(), Slow(delay_ms=60_000)):
-        boiler.client.set_fault(wrong, Deadline.after(0.5))
-        for _ in range(3):
-            assert not boiler.client.status(Deadline.after(0.5)).reachable
-    boiler.client.set_fault(None)
-    Deadline.after(10).wait_for("all is closed", lambda: boiler.open_files <= before)
+    assert_failing_reads_leave_nothing_open(boiler)
 
 
 def test_what_is_no_fault_is_refused_and_changes_nothing(boiler: Site) -> None:

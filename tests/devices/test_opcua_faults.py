@@ -17,6 +17,7 @@ from lab.pki import Authority, KeyKind
 from tests.devices.plant_site import (
     HERE,
     Site,
+    assert_failing_reads_leave_nothing_open,
     certificate,
     press_spec,
     require_namespaces,
@@ -214,14 +215,7 @@ def test_the_steps_that_cannot_be_read_are_those_of_the_seed(press: Site) -> Non
 
 
 def test_reads_of_itself_that_fail_leave_nothing_open(press: Site) -> None:
-    assert press.client.status().reachable
-    before = press.open_files
-    for wrong in (Junk(), Slow(delay_ms=60_000)):
-        press.client.set_fault(wrong, Deadline.after(0.5))
-        for _ in range(3):
-            assert not press.client.status(Deadline.after(0.5)).reachable
-    press.client.set_fault(None)
-    Deadline.after(10).wait_for("all is closed", lambda: press.open_files <= before)
+    assert_failing_reads_leave_nothing_open(press)
 
 
 def test_a_kind_of_modbus_is_refused(press: Site) -> None:

@@ -16,6 +16,8 @@ def test_each_change_takes_effect_in_a_flood() -> None:
     assert EFFECT_DWELL > LONGEST  # a change that came too late would be seen
     seen = effects(TIMES)
     assert len(seen.stopped) == len(seen.resumed) == TIMES
+    # Without any effect, frames would come for as long as the drop lasts.
+    assert seen.stopped[TIMES // 2] < EFFECT_DWELL / 2
 
 
 def test_a_change_that_comes_too_late_would_be_seen() -> None:

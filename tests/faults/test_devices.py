@@ -36,10 +36,11 @@ class FakeDevice:
     fault: AnyFault | None = None
     history: list[AnyFault | None] = field(default_factory=list)
 
-    def set_fault(self, fault: AnyFault | None) -> None:
+    def set_fault(self, fault: AnyFault | None) -> SimpleNamespace:
         self.history.append(fault)
         if self.obeys or fault is None:
             self.fault = fault
+        return self.status(Deadline.after(1))
 
     def wait_ready(self, deadline: Deadline) -> SimpleNamespace:
         return self.status(deadline)

@@ -63,7 +63,9 @@ def test_another_process_heals_what_one_has_injected(tmp_path: Path) -> None:
     faults = FakeFaults()
     record = engine_on(tmp_path, faults).inject(CUT)
     other = engine_on(tmp_path, faults)
-    other.heal(other.find(record.id))
+    (found,) = other.in_force()
+    assert found == record
+    other.heal(found)
     assert engine_on(tmp_path, faults).in_force() == ()
 
 

@@ -32,6 +32,7 @@ from lab.faults.plan import (
 )
 from lab.faults.schedule import Planned
 from lab.topology import Topology, load_topology
+from tests.mistakes import assert_answered, line_with, with_mistake
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANS = ROOT / "plans"
@@ -67,11 +68,6 @@ def refusal(text: str, topology: Topology = TOPOLOGY) -> InputError:
     with pytest.raises(InputError) as caught:
         parse_plan(text, topology, "plan.yaml")
     return caught.value
-
-
-def line_with(text: str, part: str) -> int:
-    """The number of the first line of `text` that holds `part`."""
-    return next(n for n, line in enumerate(text.splitlines(), 1) if part in line)
 
 
 # -- plans that are good ----------------------------------------------------------------------
@@ -342,13 +338,9 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_answered_with_line_and_remedy(mistake: str) -> None:
-    old, new, says, where = MISTAKES[mistake]
-    assert GOOD.count(old) >= 1
-    text = GOOD.replace(old, new, 1)
+    text = with_mistake(GOOD, MISTAKES[mistake])
     trouble = refusal(text)
-    for part in says:
-        assert part in str(trouble)
-    assert str(trouble).startswith(f"plan.yaml:{line_with(text, where)}: "), str(trouble)
+    assert_answered(trouble, MISTAKES[mistake], text, "plan.yaml")
 
 
 # What no lab should be asked for: the second fault, and what is said of it.

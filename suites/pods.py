@@ -1,0 +1,45 @@
+"""Pods of a suite's own, beside the lab's workload."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fixtures.lab import TimeLimit
+from fixtures.outcomes import eventually
+from lab.kubectl import KubectlError, pod_ready
+from lab.workload import NAMESPACE
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+POD_SECONDS = 240.0
+"""For a pod whose image is there, on an emulated node; Kubernetes' own aim is 5 s."""
+
+
+@contextlib.contextmanager
+def running_pods(
+    lab: Lab, manifests: Sequence[dict[str, Any]], app: str, time_limit: TimeLimit
+) -> Iterator[None]:
+    """These pods of the lab's namespace, all labelled `app`, are Ready while the block runs."""
+    lab.kubectl.apply(manifests, time_limit(60))
+
+    def ready(pod: str) -> bool:
+        found = lab.kubectl.find("pod", pod, "-n", NAMESPACE, deadline=time_limit(60))
+        return found is not None and pod_ready(found)
+
+    try:
+        for pod in (manifest["metadata"]["name"] for manifest in manifests):
+            eventually(
+                f"pod {pod} is Ready",
+                partial(ready, pod),
+                time_limit(POD_SECONDS),
+                transient=(KubectlError,),
+            )
+        yield
+    finally:
+        lab.kubectl.delete(
+            "pod", "-l", f"app={app}", "-n", NAMESPACE, deadline=time_limit(120), now=True
+        )
