@@ -252,19 +252,11 @@ class NodeFaults:
                 f"{machine.name} may be off, {before.doubt:.2f} s",
                 remedy="Let it jump farther.",
             )
-        move = round(seconds * 1e6)
-        began = time.monotonic()
-        self._run(
-            machine,
-            f"t=$(( ${{EPOCHREALTIME/./}} + {move} )); "
-            "date -s @$(( t / 1000000 )).$(printf %06d $(( t % 1000000 ))) > /dev/null",
-        )
-        # The guest reads its clock, and sets it when its shell has come that far.
-        lag = time.monotonic() - began
+        machine.move_clock(seconds, self._limit(COMMAND_SECONDS))
         after = machine.clock_offset(self._limit(COMMAND_SECONDS))
         moved = after.seconds - before.seconds
         doubt = before.doubt + after.doubt
-        if abs(moved) <= doubt + abs(seconds) / 2 or abs(moved - seconds) > max(1.0, lag + doubt):
+        if abs(moved) <= doubt + abs(seconds) / 2 or abs(moved - seconds) > max(1.0, doubt):
             raise LabError(
                 f"no effect was seen: the clock of {machine.name} moved by {moved:+.1f} s, not by "
                 f"{seconds:+g} s"

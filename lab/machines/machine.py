@@ -151,6 +151,12 @@ class Machine:
         self.write_seed()
         create_overlay(self.files.overlay, self.spec.image.disk, "raw")
 
+    def add_files(self, files: Collection[GuestFile]) -> None:
+        """Puts `files` on its seed disk too. Only before it is switched on the first time."""
+        if self.is_on:
+            raise LabError(f"{self.name} is on already: it would not see new files")
+        self.spec = replace(self.spec, files=(*self.spec.files, *files))
+
     def write_seed(self) -> None:
         """Writes the seed disk; the guest unpacks it at its next boot."""
         self.files.seed.parent.mkdir(parents=True, exist_ok=True)
@@ -340,28 +346,24 @@ class Machine:
         return best
 
     def set_clock(self, deadline: Deadline) -> float:
-        """Sets the guest's clock to the host's. Returns what is left between them, seconds.
-
-        The guest moves its clock by the difference seen, so the time that the command takes
-        on its way does not count.
-        """
+        """Sets the guest's clock to the host's. Returns what is left between them, seconds."""
         left = self.clock_offset(deadline)
-        lag = 0.0
         for _ in range(CLOCK_CORRECTIONS):
             if left.fits:
                 return left.seconds
-            move = round((lag - left.seconds) * 1e6)
-            # bash reads its clock itself: a process more would be a good part of a second.
-            self.run(
-                f"t=$(( ${{EPOCHREALTIME/./}} + {move} )); "
-                "exec date -s @$(( t / 1000000 )).$(( t / 100000 % 10 ))$(( t / 10000 % 10 ))",
-                deadline,
-            )
+            self.move_clock(-left.seconds, deadline)
             left = self.clock_offset(deadline)
-            lag -= left.seconds
         if abs(left.seconds) <= CLOCK_LIMIT:
             return left.seconds
         raise LabError(f"{self.name}: its clock stays {left.seconds:+.2f} s off the host's")
+
+    def move_clock(self, seconds: float, deadline: Deadline) -> None:
+        """Moves the guest's clock by `seconds`.
+
+        By, not to: `date` adds them to the time that it finds when it runs, so neither the way
+        of the command nor the start of a process on a busy guest counts.
+        """
+        self.run(f"date -s '{seconds:+.6f} seconds' > /dev/null", deadline)
 
     # -- waiting -------------------------------------------------------------------------
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -135,3 +138,47 @@ def test_waiting_for_a_unit_ends_when_it_has_failed(guest: Guest) -> None:
 def test_a_carrier_can_be_switched_on_wires_only(guest: Guest) -> None:
     with pytest.raises(LabError, match="no NIC 52:54:00:ed:ff:01 on a wire"):
         guest.machine.set_carrier("52:54:00:ed:ff:01", False)
+
+
+# -- its clock -----------------------------------------------------------------------------
+
+
+class Clock:
+    """A guest's clock, set as GNU date sets it; `delays` hold each setting up on its way, s."""
+
+    def __init__(self, offset: float, delays: list[float]) -> None:
+        self.offset = offset
+        self.delays = delays
+
+    def run(self, command: str, *_: Any, **__: Any) -> CommandResult:
+        if found := re.fullmatch(r"date -s '(.*)' > /dev/null", command):
+            if self.delays:
+                time.sleep(self.delays.pop(0))
+            asked = subprocess.run(
+                ["date", "-d", found[1], "+%s.%N"], capture_output=True, text=True, check=True
+            )
+            self.offset += float(asked.stdout) - time.time()
+            return CommandResult(command, 0, "", "")
+        assert command == "date +%s.%N"
+        return CommandResult(command, 0, f"{time.time() + self.offset:.9f}", "")
+
+
+@pytest.mark.parametrize("offset", [-45.0, 3600.25, 0.6])
+def test_a_slow_way_to_a_clock_does_not_spoil_its_setting(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch, offset: float
+) -> None:
+    clock = Clock(offset, delays=[0.6])
+    monkeypatch.setattr(guest.machine, "run", clock.run)
+    left = guest.machine.set_clock(Deadline.after(10))
+    assert abs(left) < module.CLOCK_TOLERANCE
+    assert abs(clock.offset) < module.CLOCK_TOLERANCE
+
+
+def test_a_clock_that_cannot_be_set_is_a_lab_error(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(-45.0, delays=[])
+    monkeypatch.setattr(guest.machine, "run", clock.run)
+    monkeypatch.setattr(guest.machine, "move_clock", lambda *_: None)
+    with pytest.raises(LabError, match=r"stays -45\.00 s off"):
+        guest.machine.set_clock(Deadline.after(10))
