@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from lab.checkpoint import Checkpoint, CheckpointStore, guest_code_digest
 from lab.deadline import Deadline
-from lab.errors import InputError, LabError
+from lab.errors import EdgeLabError, InputError, LabError
 from lab.home import RunDir, cache_home
 from lab.images import build_payload_disk
 from lab.machines import (
@@ -52,6 +52,9 @@ BUILD_SECONDS = 5400.0
 
 START_SECONDS = 900.0
 """Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
+
+JOURNAL_SECONDS, JOURNAL_LINES = 40.0, 20_000
+"""For all journals of a start that failed, and the most of each."""
 
 DOWN_SECONDS = 30.0
 LOCK_SECONDS = 3.0
@@ -169,7 +172,11 @@ def _cold(
     start_devices(run, state, deadline)
     lab = _open(run, state, accelerator, deadline, provisions)
     machines = lab.machines.values()
-    with step("machines and stack") as starting, ThreadPoolExecutor(len(machines)) as pool:
+    with (
+        _journals_kept(lab),
+        step("machines and stack") as starting,
+        ThreadPoolExecutor(len(machines)) as pool,
+    ):
 
         def boot(machine: Machine) -> None:
             with step(f"boot {machine.name}", parent=starting):
@@ -191,7 +198,9 @@ def _cold(
         switch_on(Role.SERVER)
         cluster = cluster_access(lab, watch)
         with step("control plane"):
-            plan.stack.wait_control_plane(cluster, deadline)
+            late = plan.stack.wait_control_plane(cluster, plan.stack.manifests(context), deadline)
+        for name, files in late.items():
+            lab.machine(name).add_files(files)
         switch_on(Role.EDGE)
         with step(f"stack {lab.stack_name}"):
             plan.stack.wait_ready(cluster, deadline)
@@ -202,6 +211,21 @@ def _cold(
         for each in boots:
             each.result()
     return lab
+
+
+@contextlib.contextmanager
+def _journals_kept(lab: Lab) -> Iterator[None]:
+    """If the block fails, the journals of the machines go to the lab's logs."""
+    try:
+        yield
+    except EdgeLabError:
+        deadline = Deadline.after(JOURNAL_SECONDS)
+        with step("journals of the machines"):
+            for name, machine in lab.machines.items():
+                with contextlib.suppress(EdgeLabError):
+                    journal = machine.journal(lines=JOURNAL_LINES, deadline=deadline)
+                    (lab.run.logs / f"journal-{name}.log").write_text(journal, encoding="utf-8")
+        raise
 
 
 def _from_checkpoint(

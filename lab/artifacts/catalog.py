@@ -17,6 +17,7 @@ from lab.errors import InputError
 KUBERNETES = "v1.34.4"
 KINE = "v0.16.3"
 OPENYURT = "v1.7.0"
+KUBEEDGE = "v1.23.1"
 WORKLOAD = "0.1.0"
 
 FLAT = "{name}-{version}-linux-{arch}"
@@ -73,6 +74,9 @@ _COMPONENTS = (
             ldflags=(f"-X github.com/openyurtio/openyurt/pkg/projectinfo.gitVersion={OPENYURT}",),
         ),
     ),
+    Component("cloudcore", KUBEEDGE),
+    Component("edgecore", KUBEEDGE),
+    Component("kubeedge-crds", KUBEEDGE),
     Component(
         "edge-workload",
         WORKLOAD,

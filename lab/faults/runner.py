@@ -296,11 +296,13 @@ class _Run:
         fault = player.planned.fault
         with step(str(player.planned), parent=shown) as own:
             player.outcome = Outcome.NOT_SEEN
+            # One that had to wait for an earlier one to be healed lasts as long all the same.
+            late = max(0.0, self._clock.now - player.planned.at_s)
             player.record = self._engine.inject(fault)
             player.outcome = Outcome.NOT_HEALED
             if not is_momentary(fault):
                 own.progress("in force")
-                self._clock.wait(player.planned.ends_s, self.stop)
+                self._clock.wait(player.planned.ends_s + late, self.stop)
             player.record = self._engine.heal(player.record)
             player.outcome = Outcome.HEALED
 

@@ -135,9 +135,12 @@ def claims(fault: Fault, topology: Topology) -> Claims:
         )
     if isinstance(fault, Cut | Drop | HalfOpen | Impair | Profile | Flap):
         link = topology.link(fault.link)
+        # While one way is shut, nothing that is done to the other could be seen.
+        shut = isinstance(fault, Cut | Flap) or (isinstance(fault, Drop) and not fault.match)
+        both_ways = frozenset(f"link {link.name} {way}" for way in ("tx", "rx"))
         pings_pass = isinstance(fault, HalfOpen) or (isinstance(fault, Drop) and fault.match)
         return Claims(
-            fault.targets,
+            both_ways if shut else fault.targets,
             rests_on=frozenset({_end(link, topology)}),
             seen_by=_way_to(link, topology),
             takes=frozenset() if pings_pass else frozenset({f"link {link.name}"}),
@@ -209,7 +212,7 @@ class Contradictions:
         mine, its = self.claims(one), self.claims(other)
         at_once = ""
         if shared := mine.holds & its.holds:
-            at_once = f"both lay hold of {min(shared)}"
+            at_once = f"both lay hold of {min(one.targets & other.targets or shared)}"
         elif taken := mine.takes & its.rests_on | its.takes & mine.rests_on:
             at_once = f"the other needs {min(taken)}"
         return Relation(

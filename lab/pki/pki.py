@@ -123,6 +123,11 @@ class Pki:
         return self._identity(_CLUSTER, "scheduler")
 
     @property
+    def cloudcore(self) -> Identity:
+        """What KubeEdge's cloud side shows to the API server."""
+        return self._identity(_CLUSTER, "cloudcore")
+
+    @property
     def admin(self) -> Identity:
         """Group system:masters: may do everything. For the host alone."""
         return self._identity(_CLUSTER, "admin")
@@ -278,6 +283,7 @@ def _cluster_identities(topology: Topology) -> dict[str, CertificateSpec]:
         "apiserver-kubelet-client": CertificateSpec("edge-lab:apiserver-kubelet-client"),
         "controller-manager": CertificateSpec("system:kube-controller-manager"),
         "scheduler": CertificateSpec("system:kube-scheduler"),
+        "cloudcore": CertificateSpec("edge-lab:cloudcore"),
         "admin": CertificateSpec("edge-lab:admin", ("system:masters",)),
     }
     for node in topology.nodes:

@@ -16,8 +16,8 @@ from lab.deadline import Deadline
 from lab.errors import LabError
 from lab.kubectl import Kubectl, Manifest
 from lab.pki import Pki
-from lab.provision import PayloadFile, Provision
-from lab.topology import Node, Topology
+from lab.provision import GuestFile, PayloadFile, Provision
+from lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:
     from lab.images import OciImage
@@ -59,13 +59,17 @@ class StackContext:
     api_host_port: int
     """Port of the host's 127.0.0.1 that leads to `API_PORT` of the server node."""
 
-    def binary(self, component: str, node: Node) -> PayloadFile:
-        """The component for the node's architecture, as bin/<component> of its payload."""
-        want = Want(component, node.arch)
+    def artifact(self, component: str, arch: Arch) -> Artifact:
+        """The local file of a component that the stack's `wants` name."""
+        want = Want(component, arch)
         try:
-            artifact = self.artifacts[want]
+            return self.artifacts[want]
         except KeyError as trouble:
             raise LabError(f"no artifact for {want}; the stack's `wants` must name it") from trouble
+
+    def binary(self, component: str, node: Node) -> PayloadFile:
+        """The component for the node's architecture, as bin/<component> of its payload."""
+        artifact = self.artifact(component, node.arch)
         return PayloadFile(f"bin/{component}", artifact.path, artifact.sha256)
 
 
@@ -75,6 +79,8 @@ class ApiEndpoint:
 
     url: str
     ca_pem: bytes
+    unit: str
+    """The unit of the server node that answers there."""
 
 
 class CommandOutput(Protocol):
@@ -132,7 +138,7 @@ class ControlPlane(Protocol):
         """Units that must be running on the server node."""
         ...
 
-    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         """Applied as soon as the API server answers."""
         ...
 
@@ -171,10 +177,22 @@ class EdgeRuntime(Protocol):
 
     def units(self) -> tuple[str, ...]: ...
 
-    def manifests(self, topology: Topology) -> tuple[Manifest, ...]: ...
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]: ...
 
-    def server_provision(self, ctx: StackContext) -> Provision:
+    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
         """What it needs beside the control plane on the server node (KubeEdge: cloudcore)."""
+        ...
+
+    def server_units(self) -> tuple[str, ...]:
+        """Units of `server_provision` that must be running."""
+        ...
+
+    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
+        """Files that let an edge node join, and that only the running cluster can give.
+
+        Asked once, when the control plane is there and before any edge node is switched on
+        (KubeEdge: the token that its cloud side has made).
+        """
         ...
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 from lab.artifacts import Want
+from lab.deadline import Deadline
 from lab.kubectl import Manifest
 from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import ApiEndpoint, Capability, StackContext, go_duration, wants_for
+from lab.stacks.base import (
+    ApiEndpoint,
+    Capability,
+    ClusterAccess,
+    StackContext,
+    go_duration,
+    wants_for,
+)
 from lab.stacks.kubeconfig import kubeconfig
 from lab.stacks.labels import own_labels
 from lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
@@ -28,6 +38,10 @@ SERVER_CERTIFICATE = "/var/lib/kubelet/pki/kubelet.crt"
 SERVER_KEY = "/var/lib/kubelet/pki/kubelet.key"
 
 MAX_PODS = 32
+EVICTION: Mapping[str, str] = MappingProxyType(
+    {"memory.available": "100Mi", "nodefs.available": "3%"}
+)
+"""Below these a node evicts pods."""
 
 
 class Kubelet:
@@ -52,13 +66,19 @@ class Kubelet:
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
         return kubelet_provision(ctx, node, node_kubeconfig(api))
 
-    def server_provision(self, ctx: StackContext) -> Provision:
+    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
         return Provision()
+
+    def server_units(self) -> tuple[str, ...]:
+        return ()
+
+    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
+        return ()
 
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", KUBELET_UNIT)
 
-    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         return ()
 
 
@@ -150,7 +170,7 @@ def kubelet_config(node: Node, timing: Timing) -> str:
         "serverTLSBootstrap": False,
         "nodeStatusUpdateFrequency": go_duration(timing.node_status_update),
         "nodeLeaseDurationSeconds": round(timing.node_lease),
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "3%"},
+        "evictionHard": dict(EVICTION),
         # The images are there from the start and cannot be pulled again: never remove any.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,

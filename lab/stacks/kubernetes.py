@@ -62,7 +62,9 @@ class Kubernetes:
         return (*(Want(program, arch) for program in programs), kubectl_want())
 
     def endpoint(self, ctx: StackContext) -> ApiEndpoint:
-        return ApiEndpoint(server_url(ctx.topology), ctx.pki.cluster.certificate_pem)
+        return ApiEndpoint(
+            server_url(ctx.topology), ctx.pki.cluster.certificate_pem, f"{API_SERVER}.service"
+        )
 
     def admin_kubeconfig(self, ctx: StackContext) -> str:
         return kubeconfig(
@@ -95,7 +97,7 @@ class Kubernetes:
             )
         )
 
-    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         return (
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -8,9 +8,10 @@ lab approves that request after a look at it (`readiness.py`).
 from __future__ import annotations
 
 from lab.artifacts import Want
+from lab.deadline import Deadline
 from lab.kubectl import Manifest
 from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
+from lab.stacks.base import ApiEndpoint, Capability, ClusterAccess, StackContext, wants_for
 from lab.stacks.kubeconfig import kubeconfig
 from lab.stacks.kubelet import CLIENT_PEM, KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
 from lab.stacks.node import IMAGES, POD_NETWORK
@@ -89,13 +90,19 @@ class OpenYurt:
         hub = GuestFile.text(HUB_KUBECONFIG, node_kubeconfig(api), 0o600)
         return service.provision(hub) + Provision(payload=(ctx.binary(YURTHUB, node),))
 
-    def server_provision(self, ctx: StackContext) -> Provision:
+    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
         return Provision()
+
+    def server_units(self) -> tuple[str, ...]:
+        return ()
+
+    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
+        return ()
 
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", YURTHUB_UNIT, KUBELET_UNIT)
 
-    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         role = "yurt-hub"
         return (
             {

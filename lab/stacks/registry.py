@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from lab.errors import InputError
 from lab.stacks.base import ControlPlane, EdgeRuntime
+from lab.stacks.kubeedge import KubeEdge
 from lab.stacks.kubelet import Kubelet
 from lab.stacks.kubernetes import Kubernetes
 from lab.stacks.openyurt import OpenYurt
@@ -16,6 +17,7 @@ CONTROL_PLANES: Mapping[str, Callable[[], ControlPlane]] = {"kubernetes": Kubern
 EDGE_RUNTIMES: Mapping[str, Callable[[], EdgeRuntime]] = {
     "openyurt": OpenYurt,
     "kubelet": Kubelet,
+    "kubeedge": KubeEdge,
 }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.artifacts import Artifact, Want
 from lab.deadline import Deadline
 from lab.errors import InputError
 from lab.kubectl import Manifest
 from lab.pki import SERVICE_SUBNET
-from lab.provision import Provision
+from lab.provision import GuestFile, Provision
 from lab.stacks.base import Capability, ClusterAccess, ControlPlane, EdgeRuntime, StackContext
 from lab.stacks.labels import check_labels
 from lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
@@ -57,7 +57,7 @@ class Stack:
         """By node, all that it is given before it boots."""
         self.check(ctx.topology)
         api = self.control.endpoint(ctx)
-        server = self.control.provision(ctx) + self.runtime.server_provision(ctx)
+        server = self.control.provision(ctx) + self.runtime.server_provision(ctx, api)
         edges = {node.name: self.runtime.provision(ctx, node, api) for node in ctx.topology.edges}
         return {ctx.topology.server.name: server, **edges}
 
@@ -68,28 +68,39 @@ class Stack:
     def units(self, topology: Topology) -> dict[str, tuple[str, ...]]:
         """By node, the units that must be running."""
         edges = {node.name: self.runtime.units() for node in topology.edges}
-        return {topology.server.name: self.control.units(), **edges}
+        return {topology.server.name: self.server_units(), **edges}
 
-    def manifests(self, topology: Topology) -> tuple[Manifest, ...]:
+    def server_units(self) -> tuple[str, ...]:
+        """The units that must be running on the server node."""
+        return (*self.control.units(), *self.runtime.server_units())
+
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         """Objects that the cluster gets as soon as its API server answers."""
-        return (*self.control.manifests(topology), *self.runtime.manifests(topology))
+        return (*self.control.manifests(ctx), *self.runtime.manifests(ctx))
 
-    def wait_control_plane(self, cluster: ClusterAccess, deadline: Deadline) -> None:
-        """Until the API server answers and the stack's objects are there, nodes or not.
+    def wait_control_plane(
+        self, cluster: ClusterAccess, manifests: tuple[Manifest, ...], deadline: Deadline
+    ) -> dict[str, tuple[GuestFile, ...]]:
+        """Until the API server answers and `manifests` are there; no edge node is needed.
 
-        From then on it takes other objects, so that what they need goes on beside the nodes'
-        coming up. `wait_ready` does this too.
+        Returns by edge node the files that it needs to join and that were not there before:
+        it is switched on with them.
         """
-        server = cluster.topology.server.name
-        watch = UnitWatch(cluster, {server: self.control.units()}, deadline)
+        watch = self._server_watch(cluster, deadline)
         wait_api(cluster, watch, deadline)
-        apply_manifests(cluster, self.manifests(cluster.topology), deadline)
+        apply_manifests(cluster, manifests, deadline)
+        files = self.runtime.admission(replace(cluster, watch=watch), deadline)
+        return {node.name: files for node in cluster.topology.edges}
+
+    def _server_watch(self, cluster: ClusterAccess, deadline: Deadline) -> UnitWatch:
+        return UnitWatch(cluster, {cluster.topology.server.name: self.server_units()}, deadline)
 
     def wait_ready(
         self, cluster: ClusterAccess, deadline: Deadline, *, restored: bool = False
     ) -> None:
-        """Until the API server answers, the stack's objects are there and all nodes are Ready.
+        """Until the API server answers and all nodes are Ready.
 
+        The stack's objects are there already: from `wait_control_plane`, or in the checkpoint.
         With `restored` (from a checkpoint) what the API server remembers of a node does not
         count until the node has been heard of again.
 
@@ -97,7 +108,7 @@ class Stack:
             LabError: a unit failed, a certificate request was not as expected; at once.
             DeadlineExceeded: not ready in time.
         """
-        self.wait_control_plane(cluster, deadline)
+        wait_api(cluster, self._server_watch(cluster, deadline), deadline)
         watch = UnitWatch(cluster, self.units(cluster.topology), deadline)
         wait_nodes(cluster, watch, deadline, heard=restored)
         give_labels(cluster, deadline)

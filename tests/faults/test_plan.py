@@ -161,8 +161,27 @@ def test_faults_may_touch_in_time() -> None:
 
 def test_the_two_directions_of_a_link_are_two_targets() -> None:
     text = plan_of(
-        "{fault: drop, link: arm-cloud, direction: tx, at: 0s, for: 10s}",
+        "{fault: impair, link: arm-cloud, direction: tx, delay_ms: 50, at: 0s, for: 10s}",
         "{fault: impair, link: arm-cloud, direction: rx, loss: 0.5, at: 0s, for: 10s}",
+    )
+    assert len(parse_plan(text, TOPOLOGY).schedule()) == 2
+
+
+@pytest.mark.parametrize("shut", ["cut", "drop"])
+def test_while_one_way_is_shut_nothing_can_be_seen_of_the_other(shut: str) -> None:
+    text = plan_of(
+        f"{{fault: {shut}, link: arm-cloud, direction: tx, at: 0s, for: 10s}}",
+        "{fault: impair, link: arm-cloud, direction: rx, loss: 0.5, at: 5s, for: 10s}",
+    )
+    with pytest.raises(InputError, match="both lay hold of link arm-cloud rx"):
+        parse_plan(text, TOPOLOGY)
+
+
+def test_a_drop_of_one_port_leaves_the_other_way_to_be_seen() -> None:
+    text = plan_of(
+        "{fault: drop, link: arm-cloud, direction: tx, at: 0s, for: 10s,"
+        " match: {protocol: tcp, ports: [6443]}}",
+        "{fault: impair, link: arm-cloud, direction: rx, loss: 0.5, at: 5s, for: 10s}",
     )
     assert len(parse_plan(text, TOPOLOGY).schedule()) == 2
 

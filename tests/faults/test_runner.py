@@ -167,6 +167,9 @@ def test_a_fault_waits_until_the_one_before_it_on_its_target_is_healed() -> None
     assert [each.outcome for each in done.happened] == [Outcome.HEALED] * 4
     begun = {fault.title: at for at, fault in engine.injected}
     assert begun["drop on arm-cloud"] > 40
+    ended = {fault.title: at for at, fault in engine.healed}
+    lasted = ended["drop on arm-cloud"] - begun["drop on arm-cloud"]
+    assert lasted >= 10, "it lasts as long as if it had not had to wait"
 
 
 def test_the_fake_notices_faults_that_contradict_each_other() -> None:

@@ -71,14 +71,22 @@ ContextFor = Callable[[Stack], StackContext]
 
 
 @pytest.fixture(scope="session")
-def context_for(topology: Topology, pki: Pki, workload: Any) -> ContextFor:
+def context_for(
+    topology: Topology, pki: Pki, workload: Any, tmp_path_factory: pytest.TempPathFactory
+) -> ContextFor:
+    cache = tmp_path_factory.mktemp("cache")
+    crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    names = ("devices.devices.kubeedge.io", "objectsyncs.reliablesyncs.kubeedge.io")
+    documents = [crd | {"metadata": {"name": name}} for name in names]
+    (cache / "kubeedge-crds").write_text(yaml.safe_dump_all(documents))
+
     def make(stack: Stack) -> StackContext:
         artifacts = {
             want: Artifact(
                 want.component,
                 "v1",
                 want.arch,
-                Path("/cache") / want.component,
+                cache / want.component,
                 hashlib.sha256(str(want).encode()).hexdigest(),
                 "made up",
             )
@@ -135,7 +143,7 @@ def test_an_unknown_stack_is_the_users_mistake() -> None:
         get_stack("kubernetes+openyurd")
 
 
-def test_only_openyurt_claims_autonomy() -> None:
+def test_a_stack_claims_no_more_than_it_has() -> None:
     autonomy = {Capability.AUTONOMY, Capability.OFFLINE_REBOOT}
     assert autonomy <= get_stack("kubernetes+openyurt").capabilities
     assert not autonomy & get_stack("kubernetes+kubelet").capabilities
@@ -295,8 +303,8 @@ def test_the_same_context_gives_the_same_files(stack: Stack, context: StackConte
     assert stack.provision(context) == stack.provision(context)
 
 
-def test_manifests_are_objects_with_names(stack: Stack, topology: Topology) -> None:
-    found = [(each["kind"], each["metadata"]["name"]) for each in stack.manifests(topology)]
+def test_manifests_are_objects_with_names(stack: Stack, context: StackContext) -> None:
+    found = [(each["kind"], each["metadata"]["name"]) for each in stack.manifests(context)]
     assert found
     assert len(found) == len(set(found))
 

@@ -1,0 +1,327 @@
+"""Edge runtime `kubeedge`: edgecore on the edge nodes, cloudcore beside the control plane.
+
+edgecore holds a kubelet of its own and keeps what it was told in SQLite, so that a node that
+is offline, even after a reboot, goes on by that. It never speaks to the API server: all goes
+over one WebSocket to cloudcore. Certificates come by KubeEdge's own way of joining: cloudcore
+makes an authority and a token, edgecore asks with the token for a certificate and renews it.
+
+Names and paths are those of KubeEdge v1.23 (api/apis/componentconfig of its source).
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import yaml
+
+from lab.artifacts import Want, host_arch
+from lab.deadline import Deadline
+from lab.images.oci import PAUSE
+from lab.kubectl import NOT_YET, Manifest
+from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from lab.stacks.base import (
+    API_PORT,
+    ApiEndpoint,
+    Capability,
+    ClusterAccess,
+    StackContext,
+    go_duration,
+    wants_for,
+)
+from lab.stacks.kubeconfig import kubeconfig
+from lab.stacks.kubelet import EVICTION, MAX_PODS
+from lab.stacks.labels import own_labels
+from lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from lab.stacks.unit import Service
+from lab.step import step
+from lab.topology import Node, Timing, Topology
+
+CLOUDCORE, EDGECORE, CRDS = "cloudcore", "edgecore", "kubeedge-crds"
+CLOUDCORE_UNIT, EDGECORE_UNIT = "cloudcore.service", "edgecore.service"
+
+NAMESPACE = "kubeedge"
+TOKEN_SECRET = "tokensecret"  # noqa: S105 - its name
+"""Where cloudcore leaves the token that lets a node join."""
+
+HUB_PORT, JOIN_PORT = 10_000, 10_002
+"""WebSocket of the nodes (mutual TLS), and where they fetch their certificates (HTTPS)."""
+
+HOME = "/etc/kubeedge"
+DMI_SOCKET = f"{HOME}/dmi.sock"
+CLOUD_CONFIG = f"{HOME}/config/cloudcore.yaml"
+CLOUD_KUBECONFIG = f"{HOME}/cloudcore.kubeconfig"
+EDGE_CONFIG = f"{HOME}/config/edgecore.yaml"
+BOOTSTRAP_TOKEN = f"{HOME}/bootstrap-edgecore.conf"
+"""edgecore reads the token here, and needs it only while it has no certificate."""
+EDGE_CA = f"{HOME}/ca/rootCA.crt"
+EDGE_CERTIFICATE, EDGE_KEY = f"{HOME}/certs/server.crt", f"{HOME}/certs/server.key"
+EDGE_DATABASE = "/var/lib/kubeedge/edgecore.db"
+
+CLOUDCORE_STATE = "kubeedge"
+"""Its folder below /var/lib."""
+ALLOWED = f"/var/lib/{CLOUDCORE_STATE}/allowed"
+"""cloudcore starts when this file is there, for without its rights it panics."""
+
+CLOUDCORE_MEMORY_MIB = 160
+"""Soft limit of its Go heap; about twice what was seen."""
+
+
+class KubeEdge:
+    """edgecore, with cloudcore on the server node."""
+
+    name = "kubeedge"
+    # No EXEC: logs and commands go through cloudcore's stream, which is off by default. No
+    # RUNTIME_CLASS: edgecore does not resolve it (KubeEdge #4416, #6334, #7106). Neither
+    # NODE_AUTHORIZATION: by default cloudcore lets any certificate speak for any node.
+    capabilities = frozenset(
+        {Capability.AUTONOMY, Capability.OFFLINE_REBOOT, Capability.MEMORY_EVICTION}
+    )
+    offline_state: tuple[str, ...] = (EDGE_DATABASE, EDGE_CERTIFICATE)
+    identity_files: tuple[str, ...] = (EDGE_CERTIFICATE, EDGE_KEY)
+    agents: tuple[str, ...] = (EDGECORE_UNIT,)
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        return (
+            *wants_for(EDGECORE, topology.edges),
+            Want(CLOUDCORE, topology.server.arch),
+            Want(CRDS, host_arch()),
+        )
+
+    # -- edge nodes ------------------------------------------------------------------------
+
+    def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
+        local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
+        service = Service(
+            name=EDGECORE,
+            description="KubeEdge edgecore",
+            command=(str(PAYLOAD_MOUNT / "bin" / EDGECORE), f"--config={EDGE_CONFIG}"),
+            after=local,
+            wants=local,
+            mounts=(str(PAYLOAD_MOUNT),),
+            oom_score_adjust=-999,
+            # Containers are not its children, but mounts that it is making are.
+            kill_mode="process",
+        )
+        # edgecore writes its version into the file: not for others to read or to share.
+        config = GuestFile.text(EDGE_CONFIG, edgecore_config(ctx.topology, node), 0o600)
+        binary = Provision(payload=(ctx.binary(EDGECORE, node),))
+        return service.provision(config) + binary + node_provision(ctx, node)
+
+    def units(self) -> tuple[str, ...]:
+        return (IMAGES + ".service", POD_NETWORK + ".service", EDGECORE_UNIT)
+
+    # -- the cloud side --------------------------------------------------------------------
+
+    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
+        service = Service(
+            name=CLOUDCORE,
+            description="KubeEdge cloudcore",
+            command=(str(PAYLOAD_MOUNT / "bin" / CLOUDCORE), f"--config={CLOUD_CONFIG}"),
+            after=(api.unit,),
+            wants=(api.unit,),
+            environment={"GOMEMLIMIT": f"{CLOUDCORE_MEMORY_MIB}MiB"},
+            before_start=(("/bin/sh", "-c", f"until test -e {ALLOWED}; do sleep 1; done"),),
+            mounts=(str(PAYLOAD_MOUNT),),
+            state_directory=CLOUDCORE_STATE,
+            oom_score_adjust=-997,
+        )
+        access = kubeconfig(
+            f"https://127.0.0.1:{API_PORT}",
+            ca_pem=ctx.pki.cluster.certificate_pem,
+            identity=ctx.pki.cloudcore,
+        )
+        files = (
+            GuestFile.text(CLOUD_CONFIG, cloudcore_config(ctx.topology), 0o600),
+            GuestFile.text(CLOUD_KUBECONFIG, access, 0o600),
+        )
+        binary = Provision(payload=(ctx.binary(CLOUDCORE, ctx.topology.server),))
+        return service.provision(*files) + binary
+
+    def server_units(self) -> tuple[str, ...]:
+        return (CLOUDCORE_UNIT,)
+
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
+        return (
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+            *custom_resources(ctx),
+            *cloudcore_rights(),
+        )
+
+    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
+        """The token, as soon as cloudcore has made it; it may begin now that it has its rights."""
+        kubectl = cluster.kubectl
+        server = cluster.machines[cluster.topology.server.name]
+        server.run(f"touch {ALLOWED}", deadline)
+        with step("token of cloudcore"):
+            secret = deadline.wait_for(
+                "cloudcore has made the token that lets nodes join",
+                lambda: kubectl.find("secret", TOKEN_SECRET, "-n", NAMESPACE, deadline=deadline),
+                every=1.0,
+                transient=NOT_YET,
+                watch=cluster.watch,
+            )
+        token = base64.b64decode(secret["data"]["tokendata"])
+        return (GuestFile(BOOTSTRAP_TOKEN, token, 0o600),)
+
+
+def edgecore_config(topology: Topology, node: Node) -> str:
+    """The EdgeCore configuration (edgecore.config.kubeedge.io/v1alpha2) of `node`, as YAML.
+
+    What is not named has edgecore's own default.
+    """
+    server = topology.cluster_link(topology.server.name).address
+    modules: dict[str, Any] = {
+        "edged": {
+            "enable": True,
+            "hostnameOverride": node.name,
+            "nodeIP": str(topology.cluster_link(node.name).address),
+            "nodeLabels": own_labels(node),
+            "podSandboxImage": PAUSE,
+            "tailoredKubeletConfig": kubelet_part(node, topology.timing),
+        },
+        "edgeHub": {
+            "enable": True,
+            "heartbeat": heartbeat(topology.timing),
+            "httpServer": f"https://{server}:{JOIN_PORT}",
+            "websocket": {"enable": True, "server": f"{server}:{HUB_PORT}"},
+            "quic": {"enable": False},
+        },
+        "deviceTwin": {"enable": True, "dmiSockPath": f"{HOME}/"},
+        "metaManager": {"enable": True, "metaServer": {"enable": False}},
+        # It would need an MQTT broker on the node; mappers here speak DMI.
+        "eventBus": {"enable": False},
+    }
+    return _document("edgecore.config.kubeedge.io/v1alpha2", "EdgeCore", {"modules": modules})
+
+
+def kubelet_part(node: Node, timing: Timing) -> dict[str, Any]:
+    """What the lab asks of the kubelet inside edgecore: as of the other runtimes' kubelets."""
+    config: dict[str, Any] = {
+        "containerRuntimeEndpoint": CONTAINERD_SOCKET,
+        "imageServiceEndpoint": CONTAINERD_SOCKET,
+        "cgroupDriver": "cgroupfs",
+        "maxPods": MAX_PODS,
+        "resolvConf": "",
+        "nodeStatusUpdateFrequency": go_duration(timing.node_status_update),
+        "nodeLeaseDurationSeconds": round(timing.node_lease),
+        "evictionHard": dict(EVICTION),
+        "imageGCHighThresholdPercent": 100,
+        "imageGCLowThresholdPercent": 99,
+        "runtimeRequestTimeout": "5m",
+        "makeIPTablesUtilChains": False,
+    }
+    if node.taints:
+        config["registerWithTaints"] = [
+            {"key": taint.key, "value": taint.value, "effect": taint.effect}
+            for taint in node.taints
+        ]
+    return config
+
+
+def heartbeat(timing: Timing) -> int:
+    """Seconds between two keepalives of a node; both sides give up after two that are missing."""
+    return max(1, round(timing.edge_heartbeat))
+
+
+def cloudcore_config(topology: Topology) -> str:
+    """The CloudCore configuration (cloudcore.config.kubeedge.io/v1alpha1), as YAML."""
+    address = str(topology.cluster_link(topology.server.name).address)
+    modules: dict[str, Any] = {
+        "cloudHub": {
+            "enable": True,
+            "advertiseAddress": [address],
+            "dnsNames": [topology.server.name],
+            "nodeLimit": 32,
+            "keepaliveInterval": 2 * heartbeat(topology.timing),
+            "websocket": {"enable": True, "address": "0.0.0.0", "port": HUB_PORT},
+            "https": {"enable": True, "address": "0.0.0.0", "port": JOIN_PORT},
+            "quic": {"enable": False},
+        },
+        "cloudStream": {"enable": False},
+        "dynamicController": {"enable": False},
+        "taskManager": {"enable": False},
+        "router": {"enable": False},
+        # It would write rules for the stream, which is off.
+        "iptablesManager": {"enable": False},
+    }
+    return _document(
+        "cloudcore.config.kubeedge.io/v1alpha1",
+        "CloudCore",
+        {"kubeAPIConfig": {"kubeConfig": CLOUD_KUBECONFIG}, "modules": modules},
+    )
+
+
+def custom_resources(ctx: StackContext) -> tuple[Manifest, ...]:
+    """KubeEdge's CustomResourceDefinitions."""
+    text = ctx.artifact(CRDS, host_arch()).path.read_text(encoding="utf-8")
+    return tuple(each for each in yaml.safe_load_all(text) if each)
+
+
+def cloudcore_rights() -> tuple[Manifest, ...]:
+    """What cloudcore may do: on the nodes' behalf, and with KubeEdge's own objects."""
+    read = ["get", "list", "watch"]
+    write = [*read, "create", "update", "patch", "delete"]
+    groups = ("devices", "reliablesyncs", "rules", "operations", "policy", "apps")
+    rules: list[dict[str, Any]] = [
+        {"apiGroups": [f"{group}.kubeedge.io"], "resources": ["*"], "verbs": write}
+        for group in groups
+    ]
+    rules += [
+        {
+            "apiGroups": [""],
+            "resources": ["nodes", "nodes/status", "pods", "pods/status", "configmaps"],
+            "verbs": write,
+        },
+        {
+            "apiGroups": [""],
+            "resources": [
+                "secrets",
+                "services",
+                "endpoints",
+                "serviceaccounts/token",
+                "persistentvolumes",
+                "persistentvolumeclaims",
+            ],
+            "verbs": [*read, "create", "update"],
+        },
+        {
+            "apiGroups": [""],
+            "resources": ["namespaces", "serviceaccounts"],
+            "verbs": [*read, "create"],
+        },
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "update", "patch"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": write},
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "resources": ["customresourcedefinitions"],
+            "verbs": read,
+        },
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["*"], "verbs": read},
+        {
+            "apiGroups": ["certificates.k8s.io"],
+            "resources": ["certificatesigningrequests"],
+            "verbs": [*read, "create"],
+        },
+    ]
+    role = "edge-lab:cloudcore"
+    group = "rbac.authorization.k8s.io"
+    return (
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": role},
+            "rules": rules,
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": role},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": role}],
+        },
+    )
+
+
+def _document(api: str, kind: str, content: dict[str, Any]) -> str:
+    return str(yaml.safe_dump({"apiVersion": api, "kind": kind, **content}, sort_keys=False))
