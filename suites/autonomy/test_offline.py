@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,45 +10,25 @@ import pytest
 
 from fixtures.autonomy import Autonomy
 from fixtures.lab import TimeLimit
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Kill, Reboot
 from lab.faults.nodes import STARTED_BY_HAND
-from lab.observe.recorder import Recorder
-from lab.observe.recording import NodeAnswered
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, uplink
+from suites.sights import (
+    PODS_BACK_SECONDS,
+    boot_of,
+    run_since_reboot,
+    running_on,
+    seen_in_time,
+)
 
 if TYPE_CHECKING:
     from lab.running import Lab
 
 pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Offline")]
 
-PODS_BACK_SECONDS = 120.0
-"""From the boot of a node that is offline until its pods run."""
-
 AFTERMATH_SECONDS = 30.0
-
-
-def boots(recorder: Recorder, node: str) -> str:
-    seen = recorder.newest(NodeAnswered, node)
-    return seen.boot if seen is not None and seen.answered else ""
-
-
-def pods_run(recorder: Recorder, node: str, before: str, pods: frozenset[str]) -> bool:
-    """Whether the node is in another boot, and runs these pods in it."""
-    if boots(recorder, node) in ("", before):
-        return False
-    running = {seen.pod for seen in recorder.containers(node) if seen.running}
-    return pods <= running
-
-
-def seen_in_time(limit: Deadline, probe: Callable[[], bool]) -> bool:
-    """Whether it was seen: what is not shall be judged with all the rest, at the end."""
-    with contextlib.suppress(DeadlineExceeded):
-        return limit.wait_for("what is owed", probe)
-    return False
 
 
 @pytest.mark.scenario("reboot while offline")
@@ -60,11 +38,8 @@ def test_pods_are_back_before_the_network_is(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
 ) -> None:
     with autonomy.watching() as watch:
-        before = {node: boots(watch.recorder, node) for node in edges(lab)}
-        ran = {
-            node: frozenset(seen.pod for seen in watch.recorder.containers(node) if seen.running)
-            for node in edges(lab)
-        }
+        before = {node: boot_of(watch.recorder, node) for node in edges(lab)}
+        ran = {node: running_on(watch.recorder, node) for node in edges(lab)}
         with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
             with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
                 pass  # healed when they are up again
@@ -73,7 +48,7 @@ def test_pods_are_back_before_the_network_is(
                 node
                 for node in edges(lab)
                 if not seen_in_time(
-                    limit, partial(pods_run, watch.recorder, node, before[node], ran[node])
+                    limit, partial(run_since_reboot, watch.recorder, node, before[node], ran[node])
                 )
             }
     # A node without power runs nothing: how long is a figure, not a failure.

@@ -1,0 +1,217 @@
+"""Field bugs of KubeEdge, one test each: what its users reported, done to all edge nodes at once.
+
+A test that passes says that the bug was not met on the version under test. KubeEdge's own
+end-to-end tests cut no network and reboot no node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.autonomy import Autonomy
+from fixtures.lab import TimeLimit
+from fixtures.outcomes import eventually
+from lab.deadline import Deadline
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import Cut, HalfOpen, Kill, Reboot, Which
+from lab.observe.recorder import Recorder
+from lab.observe.watch import Watch
+from lab.oracles.autonomy import Expectation
+from lab.stacks.kubeedge import EDGECORE_UNIT
+from lab.workload import NAMESPACE
+from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
+from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
+from suites.pods import running_pods
+from suites.sights import (
+    PODS_BACK_SECONDS,
+    boot_of,
+    run_since_reboot,
+    running_on,
+    seen_in_time,
+)
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+TRACKER = "https://github.com/kubeedge/kubeedge/issues"
+
+pytestmark = [
+    allure.parent_suite("Regressions"),
+    allure.feature("KubeEdge"),
+    pytest.mark.runtime("kubeedge"),
+]
+
+BACK_SECONDS = 150.0
+"""From the cure of a wire until a node is at work again; users reported 15 to 20 minutes."""
+
+RESTARTS = 3
+"""So often edgecore is killed; duplicates were reported after a single restart."""
+
+GONE_SECONDS = 90.0
+"""For a node that is back to end a pod that the cloud has forgotten."""
+
+
+def issues(*numbers: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Links to the tracker, in the report."""
+
+    def marked(test: Callable[..., None]) -> Callable[..., None]:
+        for number in numbers:
+            test = allure.issue(f"{TRACKER}/{number}", f"kubeedge #{number}")(test)
+        return test
+
+    return marked
+
+
+@pytest.fixture
+def patient(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
+    """A pod on each edge node that tolerates everything."""
+    pods = [bystander(PATIENT, node) for node in edges(lab)]
+    with running_pods(lab, pods, LABEL, time_limit):
+        yield
+
+
+@pytest.fixture
+def doomed(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
+    """A pod on each edge node, which a test deletes."""
+    pods = [bystander(DOOMED, node) for node in edges(lab)]
+    with running_pods(lab, pods, LABEL, time_limit):
+        yield
+
+
+def doomed_ended(recorder: Recorder, node: str) -> bool:
+    return pod_name(DOOMED, node) not in running_on(recorder, node)
+
+
+def well_again(lab: Lab, watch: Watch, limit: Deadline) -> None:
+    """Fails the test if an edge node is not Ready and at work in time."""
+    for node in edges(lab):
+        eventually(f"{node} is Ready and at work again", partial(watch.is_well, node), limit)
+
+
+@pytest.mark.parametrize(
+    "direction",
+    [
+        pytest.param("tx", marks=pytest.mark.scenario("#6181 one-way cut, edge to cloud")),
+        pytest.param("rx", marks=pytest.mark.scenario("#6181 one-way cut, cloud to edge")),
+    ],
+)
+@issues(6181)
+@allure.title("#6181: a node is Ready again after a cut of one direction ({direction})")
+def test_6181_a_node_returns_after_a_one_way_cut(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit, direction: Which
+) -> None:
+    cuts = [Cut(link=uplink(lab, node), direction=direction) for node in edges(lab)]
+    with autonomy.watching() as watch:
+        with faults.inflict_all(cuts):
+            autonomy.hold(until_lost(lab))
+        well_again(lab, watch, time_limit(BACK_SECONDS))
+    expect = Expectation(must_detect=True)
+    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
+
+
+@pytest.mark.scenario("#6965 half-open connections")
+@issues(6965, 6412, 6434)
+@allure.title("#6965: a node whose connection died without a word makes a new one")
+def test_6965_a_node_gives_up_a_half_open_connection(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
+) -> None:
+    with (
+        autonomy.watching() as watch,
+        faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
+    ):
+        autonomy.hold(until_lost(lab))
+        # New connections pass: a node that gives up its old one needs no heal.
+        well_again(lab, watch, time_limit(BACK_SECONDS))
+    all_passed([autonomy.judge(watch, node) for node in edges(lab)])
+
+
+@pytest.mark.scenario("#6414 reboot while offline")
+@issues(6414, 4441, 4210, 4738)
+@allure.title("#6414: pods of a node that reboots while it is offline run again")
+def test_6414_pods_return_on_a_node_that_reboots_offline(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None, time_limit: TimeLimit
+) -> None:
+    with autonomy.watching() as watch:
+        before = {node: boot_of(watch.recorder, node) for node in edges(lab)}
+        ran = {node: running_on(watch.recorder, node) for node in edges(lab)}
+        assert all(pod_name(PATIENT, node) in ran[node] for node in edges(lab))
+        with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
+            with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
+                pass  # healed when they are up again
+            limit = time_limit(PODS_BACK_SECONDS)
+            away = [
+                node
+                for node in edges(lab)
+                if not seen_in_time(
+                    limit, partial(run_since_reboot, watch.recorder, node, before[node], ran[node])
+                )
+            ]
+    expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
+    verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
+    assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
+    all_passed(verdicts)
+
+
+@pytest.mark.scenario("#3941 reconnect after the eviction time")
+@issues(3941, 4048)
+@allure.title("#3941: a pod that tolerates everything is the same one after a long partition")
+def test_3941_pods_are_not_made_anew_at_the_reconnect(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None
+) -> None:
+    cuts = [Cut(link=uplink(lab, node)) for node in edges(lab)]
+    with autonomy.watching() as watch, faults.inflict_all(cuts):
+        autonomy.hold(until_evicted(lab))
+    verdicts = [autonomy.judge(watch, node, Expectation(must_detect=True)) for node in edges(lab)]
+    all_passed(verdicts)
+    for node in edges(lab):
+        uids = {
+            each.uid for each in watch.recording.pod_seen if each.name == pod_name(PATIENT, node)
+        }
+        assert len(uids) == 1, f"{pod_name(PATIENT, node)} was {len(uids)} pods: {uids}"
+
+
+@pytest.mark.scenario("#4368 force delete while offline")
+@issues(4368)
+@allure.title("#4368: a pod that was deleted by force while its node was away ends when it is back")
+def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, doomed: None, time_limit: TimeLimit
+) -> None:
+    with autonomy.watching() as watch:
+        with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
+            autonomy.hold(until_lost(lab))
+            for node in edges(lab):
+                pod = pod_name(DOOMED, node)
+                lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=time_limit(60), now=True)
+            still = [each for each in edges(lab) if not doomed_ended(watch.recorder, each)]
+        limit = time_limit(GONE_SECONDS)
+        left = [
+            node
+            for node in edges(lab)
+            if not seen_in_time(limit, partial(doomed_ended, watch.recorder, node))
+        ]
+    # Nobody could tell the node: if it had ended sooner, the cut would have cut nothing.
+    assert still == list(edges(lab)), f"the pod ran on while offline only on {still}"
+    assert not left, f"the pod that the cloud has forgotten still runs on {', '.join(left)}"
+
+
+@pytest.mark.scenario("#6559 edgecore restarted")
+@issues(6559)
+@allure.title("#6559: pods are there once after edgecore was started again and again")
+def test_6559_pods_are_there_once_after_edgecore_restarts(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None, time_limit: TimeLimit
+) -> None:
+    with autonomy.watching() as watch:
+        for _ in range(RESTARTS):
+            kills = [Kill(node=node, service=EDGECORE_UNIT) for node in edges(lab)]
+            with faults.inflict_all(kills):
+                pass  # healed when systemd has started it again
+            well_again(lab, watch, time_limit(BACK_SECONDS))
+    verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
+    all_passed(verdicts)
+    for verdict in verdicts:
+        assert verdict.figures.duplicates == 0, str(verdict)

@@ -1,0 +1,37 @@
+"""What suites ask of a recorder while a node is out of reach of the API server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from lab.deadline import Deadline
+from lab.errors import DeadlineExceeded
+from lab.observe.recorder import Recorder
+from lab.observe.recording import NodeAnswered
+
+PODS_BACK_SECONDS = 120.0
+"""From the boot of a node that is offline until its pods run."""
+
+
+def boot_of(recorder: Recorder, node: str) -> str:
+    """The kernel's boot id; empty while the node does not answer."""
+    seen = recorder.newest(NodeAnswered, node)
+    return seen.boot if seen is not None and seen.answered else ""
+
+
+def running_on(recorder: Recorder, node: str) -> frozenset[str]:
+    """The pods that the node's container runtime runs, by name."""
+    return frozenset(seen.pod for seen in recorder.containers(node) if seen.running)
+
+
+def run_since_reboot(recorder: Recorder, node: str, before: str, pods: frozenset[str]) -> bool:
+    """Whether the node is in another boot than `before`, and runs these pods in it."""
+    return boot_of(recorder, node) not in ("", before) and pods <= running_on(recorder, node)
+
+
+def seen_in_time(limit: Deadline, probe: Callable[[], bool]) -> bool:
+    """Whether it was seen: what is not shall be judged with all the rest, at the end."""
+    with contextlib.suppress(DeadlineExceeded):
+        return limit.wait_for("what is owed", probe)
+    return False
