@@ -1,0 +1,47 @@
+"""The stack fits a small machine, with the lab's workload running on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+
+from fixtures.lab import TimeLimit
+from fixtures.nodes import LabNode
+from lab.observe.footprint import Footprint, footprint
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Smoke"), allure.feature("Memory")]
+
+SPARE_MIB = 200.0
+"""What a node must still have to give: twice what it keeps back from pods."""
+
+
+def objections(found: Footprint) -> list[str]:
+    """Why the stack does not fit the node."""
+    said = []
+    if found.absent:
+        said.append(f"{', '.join(found.absent)} does not run")
+    if not found.units:
+        said.append("the stack has no program there")
+    if found.available < SPARE_MIB:
+        said.append(f"only {found.available:.0f} MiB are left")
+    if found.kills:
+        said.append(f"the kernel killed {found.kills} processes for memory")
+    return said
+
+
+@allure.title("The programs of the stack fit the memory of {node}")
+def test_the_stack_fits_the_node(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
+    units = lab.stack.units(lab.topology)[node.name]
+    found = footprint(node.machine, units, time_limit(60))
+    allure.attach("\n".join(found.rows()), "memory", allure.attachment_type.TEXT)
+    assert objections(found) == []
+
+
+@allure.title("A node without room is objected to")
+def test_a_node_without_room_is_objected_to() -> None:
+    full = Footprint(total=1971.0, available=80.0, units={}, absent=("kubelet.service",), kills=1)
+    assert len(objections(full)) == 4
