@@ -39,8 +39,10 @@ DATASTORE_SOCKET = "unix:///run/kine/kine.sock"
 """A socket, not a port: the datastore asks nobody who they are."""
 DATABASE = (
     "sqlite:///var/lib/kine/state.db"
-    "?_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate"
+    "?_journal_mode=WAL&_busy_timeout=30000&_synchronous=FULL&_txlock=immediate"
 )
+"""kine's own parameters but for `synchronous`: with its NORMAL, a server that loses its power
+forgets what it has confirmed last, and nodes that wait for news of it wait for ever."""
 SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 AUDIT_POLICY = "/etc/kubernetes/audit-policy.yaml"
 AUDIT_LOG = "/var/log/kubernetes/audit.log"
