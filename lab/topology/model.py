@@ -142,6 +142,10 @@ class Device(_Model):
     seed: int = Field(1, ge=0, description="Seed of the plant model that moves its values.")
     period_ms: int = Field(1000, ge=50, le=60_000, description="Time between two values, ms.")
 
+    def __str__(self) -> str:
+        """The name: titles in the report may say `{device}`."""
+        return self.name
+
 
 class Topology(_Model):
     """One lab: its nodes, networks, links and devices, and the stacks it may run."""

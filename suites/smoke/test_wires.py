@@ -104,7 +104,7 @@ def test_a_delay_on_the_uplink_is_felt_and_goes_away(
 
 
 @allure.story("Device wire")
-@allure.title("Samplers notice that the wire of {modbus_device.name} is dead, and that it is back")
+@allure.title("Samplers notice that the wire of {modbus_device} is dead, and that it is back")
 def test_a_sampler_notices_a_dead_device_wire_and_its_return(
     lab: Lab, modbus_device: Device, wires: Wires, workload: Workload, time_limit: TimeLimit
 ) -> None:
@@ -124,14 +124,14 @@ def test_a_sampler_notices_a_dead_device_wire_and_its_return(
     with wires.drop(link.name):
         for node in nodes:
             eventually(
-                f"{node} has lost {modbus_device.name}",
+                f"{node} has lost {modbus_device}",
                 partial(disconnected, node),
                 time_limit(DRAIN_SECONDS),
             )
     for node in nodes:
         lost_at = workload.counts(node)[modbus_device.name].sampled
         eventually(
-            f"{node} samples {modbus_device.name} again",
+            f"{node} samples {modbus_device} again",
             partial(sampled_since, node, lost_at),
             time_limit(DRAIN_SECONDS),
         )
