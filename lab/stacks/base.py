@@ -33,6 +33,8 @@ class Capability(StrEnum):
     """A node that is offline is answered from its own cache and keeps working by it."""
     OFFLINE_REBOOT = "offline-reboot"
     """Pods start again on a node that reboots while the API server is out of reach."""
+    DEAD_PEER_DETECTION = "dead-peer-detection"
+    """A node gives up a connection that has died without a word, and makes a new one."""
     EXEC = "exec"
     """Logs of pods on edge nodes, and commands in them, through the API server."""
     RUNTIME_CLASS = "runtime-class"

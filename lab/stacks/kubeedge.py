@@ -73,7 +73,9 @@ class KubeEdge:
     name = "kubeedge"
     # No EXEC: logs and commands go through cloudcore's stream, which is off by default. No
     # RUNTIME_CLASS: edgecore does not resolve it (KubeEdge #4416, #6334, #7106). Neither
-    # NODE_AUTHORIZATION: by default cloudcore lets any certificate speak for any node.
+    # NODE_AUTHORIZATION: by default cloudcore lets any certificate speak for any node. Nor
+    # DEAD_PEER_DETECTION: edgecore writes its keepalives into the dead connection and waits for
+    # TCP to give up (KubeEdge #6965).
     capabilities = frozenset(
         {Capability.AUTONOMY, Capability.OFFLINE_REBOOT, Capability.MEMORY_EVICTION}
     )

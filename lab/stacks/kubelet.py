@@ -50,6 +50,7 @@ class Kubelet:
     name = "kubelet"
     capabilities = frozenset(
         {
+            Capability.DEAD_PEER_DETECTION,
             Capability.EXEC,
             Capability.RUNTIME_CLASS,
             Capability.MEMORY_EVICTION,

@@ -38,6 +38,7 @@ class OpenYurt:
         {
             Capability.AUTONOMY,
             Capability.OFFLINE_REBOOT,
+            Capability.DEAD_PEER_DETECTION,
             Capability.EXEC,
             Capability.RUNTIME_CLASS,
             Capability.MEMORY_EVICTION,

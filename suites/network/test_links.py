@@ -45,6 +45,7 @@ def test_a_one_way_cut_is_noticed_and_passes(
 
 
 @pytest.mark.scenario("half-open connections")
+@pytest.mark.fails_without("dead-peer-detection")
 @allure.title("Connections that died without a word are given up, while the fault lasts")
 def test_half_open_connections_are_given_up(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit

@@ -115,6 +115,12 @@ def test_6181_a_node_returns_after_a_one_way_cut(
 
 
 @pytest.mark.scenario("#6965 half-open connections")
+@pytest.mark.known_failure(
+    tracker=f"{TRACKER}/6965",
+    seen="v1.23.1: edgecore sends its keepalives into the dead connection and waits for no answer; "
+    "its node stays NotReady until TCP gives up",
+    look_again="2027-05-25",
+)
 @issues(6965, 6412, 6434)
 @allure.title("#6965: a node whose connection died without a word makes a new one")
 def test_6965_a_node_gives_up_a_half_open_connection(
