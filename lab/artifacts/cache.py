@@ -47,6 +47,8 @@ class Record(BaseModel):
     """Digest of go.mod and go.sum (and of our own source), if it was built from them."""
     toolchain: str = ""
     """The Go that built it."""
+    vouched: str = ""
+    """The digest that the file it came in had to have, and where that digest was published."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Origin:
     source: str
     module: str = ""
     toolchain: str = ""
+    vouched: str = ""
 
 
 class ArtifactCache:
@@ -108,6 +111,7 @@ class ArtifactCache:
                 source=origin.source,
                 module=origin.module,
                 toolchain=origin.toolchain,
+                vouched=origin.vouched,
             )
             note = file.with_name(f"{file.name}.json")
             note.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
 """Every component that a stack can ask for, as data.
 
-A release entry needs a pinned digest for each file, so a component has one only where the
-digests are known; the Kubernetes binaries are built from their Go modules, or taken from a
-mirror of dl.k8s.io, which publishes a SHA-256 beside each file.
+The Kubernetes binaries are built from their Go modules, or taken from a mirror of dl.k8s.io,
+which publishes a SHA-256 beside each file. K3s and KubeEdge come from their release pages,
+which publish checksums too, or from a mirror of those.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lab.artifacts.model import Component, GoSource
+from lab.artifacts.model import FLAT, Component, GoFiles, GoSource, ReleaseSource
 from lab.errors import InputError
+from lab.topology import Arch
 
 KUBERNETES = "v1.34.4"
 KINE = "v0.16.3"
 OPENYURT = "v1.7.0"
 KUBEEDGE = "v1.23.1"
+K3S = "v1.34.9+k3s1"
 WORKLOAD = "0.1.0"
 
-FLAT = "{name}-{version}-linux-{arch}"
+_GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
 
 def _kubernetes(name: str) -> Component:
@@ -44,6 +46,38 @@ def _kubernetes(name: str) -> Component:
         mirror=("release/{version}/bin/linux/{arch}/{name}", FLAT),
     )
 
+
+def _kubeedge(name: str, member: str) -> Component:
+    """A program of KubeEdge. Its tarballs are published for two of the architectures."""
+    tarball = ("kubeedge-{version}-linux-{arch}.tar.gz",)
+    return Component(
+        name,
+        KUBEEDGE,
+        release=ReleaseSource(
+            page=_GITHUB.format(project="kubeedge/kubeedge"),
+            files={Arch.X86_64: tarball, Arch.AARCH64: tarball},
+            upstream="kubeedge",
+            checksums="checksum_{file}.txt",
+            member=member,
+        ),
+    )
+
+
+def _k3s(name: str, files: Mapping[Arch, tuple[str, ...]]) -> Component:
+    """A file of a K3s release. Its publisher has none for riscv64."""
+    return Component(
+        name,
+        K3S,
+        release=ReleaseSource(
+            page=_GITHUB.format(project="k3s-io/k3s"),
+            files=files,
+            upstream="k3s",
+            checksums="sha256sum-{arch}.txt",
+        ),
+    )
+
+
+_K3S_IMAGES = ("k3s-airgap-images-{arch}.tar.zst", "k3s-airgap-images-{arch}.tar")
 
 _COMPONENTS = (
     _kubernetes("kube-apiserver"),
@@ -74,9 +108,31 @@ _COMPONENTS = (
             ldflags=(f"-X github.com/openyurtio/openyurt/pkg/projectinfo.gitVersion={OPENYURT}",),
         ),
     ),
-    Component("cloudcore", KUBEEDGE),
-    Component("edgecore", KUBEEDGE),
-    Component("kubeedge-crds", KUBEEDGE),
+    _kubeedge("cloudcore", "cloud/cloudcore/cloudcore"),
+    _kubeedge("edgecore", "edge/edgecore"),
+    Component(
+        "kubeedge-crds",
+        KUBEEDGE,
+        files=GoFiles(
+            module="kubeedge-crds",
+            upstream="github.com/kubeedge/kubeedge",
+            patterns=tuple(
+                f"build/crds/{group}/*.yaml"
+                for group in (
+                    "devices",
+                    "reliablesyncs",
+                    "router",
+                    "apps",
+                    "operations",
+                    "policy",
+                )
+            ),
+        ),
+        # The same for every architecture; the second name is for a mirror made by rote.
+        mirror=("{name}-{version}.yaml", FLAT),
+    ),
+    _k3s("k3s", {Arch.X86_64: ("k3s",), Arch.AARCH64: ("k3s-arm64",)}),
+    _k3s("k3s-airgap-images", {Arch.X86_64: _K3S_IMAGES, Arch.AARCH64: _K3S_IMAGES}),
     Component(
         "edge-workload",
         WORKLOAD,

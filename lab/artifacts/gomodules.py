@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ import psutil
 
 from lab.artifacts import leash
 from lab.artifacts.diskroom import GIB, disk_full, room_on_disk
-from lab.artifacts.model import Component, GoSource
+from lab.artifacts.model import Component, GoFiles, GoSource
 from lab.deadline import Deadline
 from lab.step import Step
 from lab.topology import Arch
@@ -154,7 +155,7 @@ def _digest_of(folder: Path, files: Sequence[Path]) -> str:
     return whole.hexdigest()
 
 
-def module_digest(module: GoModule, source: GoSource) -> str:
+def module_digest(module: GoModule, source: GoSource | GoFiles) -> str:
     """What the cache key of a component built from `module` must hold."""
     return module.digest_with_sources() if source.local else module.digest()
 
@@ -241,6 +242,32 @@ class GoBuilder:
             component.name: into / source.binary
             for component, source in zip(components, sources, strict=True)
         }
+
+    def fetch(
+        self, module: GoModule, upstream: str, version: str, this: Step, deadline: Deadline
+    ) -> Path:
+        """The archive (zip) of upstream@version in the module cache. No other module is resolved.
+
+        What it holds has to be checked against go.sum by whoever reads it.
+
+        Raises:
+            BuildFailed, LabError, DeadlineExceeded: as `build`.
+        """
+        log = self._logs / f"go-{module.name}.log"
+        with room_on_disk(self._caches, DISK_FOR_A_MODULE):
+            self._logs.mkdir(parents=True, exist_ok=True)
+            (self._caches / "tmp").mkdir(parents=True, exist_ok=True)
+            log.write_bytes(b"")
+        # The architecture means nothing to a download.
+        run = _Run(module.folder, build_environment(self._caches, Arch.X86_64), log, deadline)
+        this.progress(f"getting {upstream}@{version}")
+        command = [self._toolchain.path, "mod", "download", "-json", f"{upstream}@{version}"]
+        said = "\n".join(run.lines(command, "get the module"))
+        try:
+            answer, _ = json.JSONDecoder().raw_decode(said, said.index("{"))
+            return Path(answer["Zip"])
+        except (ValueError, KeyError, TypeError) as trouble:
+            raise BuildFailed(f"`go mod download` names no archive; see {log}") from trouble
 
     def _count(self, run: _Run, packages: Sequence[str], this: Step) -> int:
         """How many packages there are to compile when nothing is cached.

@@ -35,7 +35,8 @@ class LockedComponent(_Model):
     module_digest: str = ""
     """Hex SHA-256 over its go.mod and go.sum."""
     files: dict[Arch, str] = Field(default_factory=dict)
-    """Hex SHA-256 (or SHA-512) of a release file or mirror file, by architecture."""
+    """Hex SHA-256 (or SHA-512) of the component by architecture, wherever a file of it is taken
+    from; of the component itself, not of a tarball that it comes in."""
 
     def digest(self, arch: Arch) -> Digest | None:
         return Digest.of(self.files.get(arch, ""))
@@ -76,8 +77,8 @@ def read_lock(file: Path) -> Lock:
 def make_lock(catalog: Mapping[str, Component], modules: Path, before: Lock | None = None) -> Lock:
     """The lock that fits the catalogue and the modules below `modules` as they are now.
 
-    Digests of files for which the catalogue has no release (a user's own mirror) are
-    kept from `before`, as long as the version stays.
+    Digests of files for which the catalogue pins none (a user's own, of what a mirror holds or a
+    publisher's checksum file vouched for) are kept from `before`, as long as the version stays.
 
     Raises:
         InputError: a component's version is not the one that its go.mod requires.
@@ -88,10 +89,10 @@ def make_lock(catalog: Mapping[str, Component], modules: Path, before: Lock | No
         old = before.components.get(name) if before else None
         files = dict(old.files) if old and old.version == component.version else {}
         if component.release:
-            files = dict(component.release.sha256)
+            files |= component.release.sha256
         update: dict[str, object] = {"files": dict(sorted(files.items()))}
-        if component.go:
-            module = GoModule(component.go.module, modules / component.go.module)
+        if component.recipe:
+            module = GoModule(component.recipe.module, modules / component.recipe.module)
             _check_module(component, module)
             update |= {"module": module.name, "module_digest": module.digest()}
         components[name] = entry.model_copy(update=update)
@@ -102,11 +103,12 @@ def _check_module(component: Component, module: GoModule) -> None:
     file = module.folder / "go.mod"
     if problem := module.problem():
         raise InputError(f"{component.name} is built from it: {problem}", file=file)
-    if component.go and component.go.upstream:
-        required = module.requires(component.go.upstream)
+    upstream = component.recipe.upstream if component.recipe else ""
+    if upstream:
+        required = module.requires(upstream)
         if required != component.version:
             raise InputError(
-                f"requires {component.go.upstream} {required or '(nothing)'}, but the catalogue "
+                f"requires {upstream} {required or '(nothing)'}, but the catalogue "
                 f"(lab/artifacts/catalog.py) has {component.name} at {component.version}",
                 file=file,
                 remedy="Give both the same version.",
@@ -140,8 +142,8 @@ def disagreements(lock: Lock, components: Iterable[Component], modules: Path) ->
             for arch, digest in component.release.sha256.items():
                 if locked.files.get(arch) != digest:
                     found.append(f"the digest of {component.name} for {arch.value} differs")
-        if component.go:
-            module = GoModule(component.go.module, modules / component.go.module)
+        if component.recipe:
+            module = GoModule(component.recipe.module, modules / component.recipe.module)
             if module.problem():
                 continue  # the Go source refuses by itself; other sources may serve
             if (locked.module, locked.module_digest) != (module.name, module.digest()):

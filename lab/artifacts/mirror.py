@@ -1,73 +1,94 @@
-"""A folder that the user filled with components, for a lab without a network."""
+"""The mirror: a folder, or an address, that the user filled with components."""
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from lab.artifacts.checksums import Digest, parse_checksums
-from lab.artifacts.diskroom import room_on_disk
+from lab.artifacts.checksums import Digest
 from lab.artifacts.model import Component, Refusal
+from lab.artifacts.offers import Found, Missed, find, mirror_offers
+from lab.artifacts.places import Folder, Place, WebFolder
+from lab.artifacts.web import Web
+from lab.errors import InputError
 from lab.topology import Arch
 
 VARIABLE = "LAB_MIRROR"
-_SUMS = ("SHA512SUMS", "SHA256SUMS")
+
+Mirror = Path | str | None
+"""A folder, an address without a slash at its end, or none."""
 
 
-@dataclass(frozen=True)
-class MirrorFile:
-    path: Path
-    digest: Digest
+def read_mirror(text: str) -> Mirror:
+    """The mirror that `text`, the value of LAB_MIRROR, names.
+
+    Raises:
+        InputError: an address that cannot be used, or the home of nobody.
+    """
+    if not text:
+        return None
+    if "://" not in text:
+        try:
+            return Path(text).expanduser().absolute()
+        except RuntimeError as trouble:
+            raise InputError(
+                f"{VARIABLE}: {text!r} names the home of somebody who has none",
+                remedy="Name the folder by its whole path.",
+            ) from trouble
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        # The text is not repeated: a password may be in it.
+        raise InputError(
+            f"{VARIABLE} is no http or https address",
+            remedy=f"{VARIABLE} is a folder, or an address such as https://mirror.example.org/lab.",
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise InputError(
+            f"{VARIABLE}: an address with a user name, a query or a fragment cannot be used",
+            remedy="Name the folder alone; a mirror is asked for its files without a password.",
+        )
+    return text.rstrip("/")
+
+
+def mirror_place(mirror: Mirror, web: Web) -> Place | Refusal:
+    """Where the files of the mirror are read."""
+    if mirror is None:
+        return Refusal("mirror", f"none is set ({VARIABLE}=<folder or address> names one)")
+    if isinstance(mirror, str):
+        return WebFolder(mirror, web)
+    if not mirror.is_dir():
+        reason = f"there is no such folder (it is named by {VARIABLE})"
+        return Refusal(f"mirror {mirror}", reason)
+    return Folder(mirror)
 
 
 def find_in_mirror(
-    mirror: Path | None, component: Component, arch: Arch, pinned: Digest | None
-) -> MirrorFile | Refusal:
-    """The component's file in the mirror folder and the digest that it must have.
+    place: Place, component: Component, arch: Arch, pinned: Digest | None
+) -> Found | Refusal:
+    """The component's file in the mirror and the digest that it must have.
 
-    The digest is the lock file's, or is published beside the file: `<file>.sha256`,
-    `<file>.sha512`, or a SHA256SUMS or SHA512SUMS that names it.
+    The digest is the lock's, or is published beside the file: in the publisher's own checksum
+    file, `<file>.sha256`, `<file>.sha512`, or a SHA256SUMS or SHA512SUMS that names it.
     """
-    if mirror is None:
-        return Refusal("mirror", f"none is set ({VARIABLE}=<folder> names one)")
-    source = f"mirror {mirror}"
-    if not mirror.is_dir():
-        return Refusal(source, f"there is no such folder (it is named by {VARIABLE})")
-    candidates = [mirror / component.fill(each, arch) for each in component.mirror]
-    file = next((each for each in candidates if each.is_file()), None)
-    if file is None:
-        names = " or ".join(str(each.relative_to(mirror)) for each in candidates)
-        return Refusal(source, f"holds no {names}")
-    digest = pinned or _published_digest(file)
-    if digest is None:
-        return Refusal(
-            source,
-            f"nothing says what {file.relative_to(mirror)} must be: put its publisher's checksum "
-            f"beside it as {file.name}.sha256 (or .sha512). To vouch for the file yourself: "
-            f"cd {file.parent} && sha256sum {file.name} > {file.name}.sha256",
+    found = find(place, mirror_offers(component, arch), pinned)
+    if isinstance(found, Found):
+        return found
+    return Refusal(f"mirror {place}", found.reason + _advice(place, found))
+
+
+def _advice(place: Place, missed: Missed) -> str:
+    """What to do about a file that nothing vouches for."""
+    if not missed.unvouched:
+        return ""
+    advice = ". Put its publisher's checksum beside it"
+    if isinstance(place, Folder):
+        file = place.root / missed.unvouched[0].path
+        advice += (
+            f". To vouch for the file yourself: cd {file.parent} && "
+            f"sha256sum {file.name} > {file.name}.sha256"
         )
-    return MirrorFile(file, digest)
-
-
-def copy_from_mirror(found: MirrorFile, into: Path) -> Path | str:
-    """A verified copy in the folder `into`, or in words what is wrong with the file."""
-    target = into / found.path.name
-    size = found.path.stat().st_size
-    with room_on_disk(into, size):
-        shutil.copyfile(found.path, target)
-    if not found.digest.matches(target):
-        target.unlink()
-        return f"{found.path.name} is not what it should be: its digest is not {found.digest}"
-    return target
-
-
-def _published_digest(file: Path) -> Digest | None:
-    for name in (f"{file.name}.sha512", f"{file.name}.sha256", *_SUMS):
-        try:
-            text = (file.parent / name).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        if digest := parse_checksums(text, file.name):
-            return digest
-    return None
+    return advice

@@ -40,15 +40,47 @@ class GoSource:
 
 
 @dataclass(frozen=True)
-class ReleaseSource:
-    """A file on a component's release page.
+class GoFiles:
+    """Files of a Go module, joined into one; nothing is compiled and nothing else resolved."""
 
-    `url` is a template over {name}, {version} and {arch} (Go's word for it); `sha256`
-    holds the pinned hex digest for each architecture that is published.
+    module: str
+    """Folder below images/go that holds go.mod and go.sum."""
+    upstream: str
+    """The module. Its required version must be the component's."""
+    patterns: tuple[str, ...]
+    """Of paths inside the module (fnmatch), in the order in which the files are joined."""
+
+    @property
+    def local(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class ReleaseSource:
+    """A file on a component's release page, under its publisher's own name.
+
+    Texts are templates over {name}, {version} and {arch} (Go's word for it), `checksums`
+    also over {file}. A file is vouched for by the digest that is pinned in `sha256`, or by
+    the checksum file that its publisher puts beside it; without either it is not taken.
     """
 
-    url: str
+    page: str
+    """Address of the folder with the files, without a slash at its end."""
+    files: Mapping[Arch, tuple[str, ...]]
+    """File names for each architecture that is published. The first is what the page is asked
+    for; any of them may lie in a mirror."""
+    upstream: str = ""
+    """Name of the publisher's folder in a mirror: the file is at <upstream>/<version>/<file>."""
+    checksums: str = ""
+    """Name of the checksum file beside it."""
+    member: str = ""
+    """Path of the component inside the file, if that is a tarball, below its top folder."""
     sha256: Mapping[Arch, str] = field(default_factory=lambda: _NO_DIGESTS)
+    """Pinned hex digests of the component itself, not of a tarball that it comes in."""
+
+
+FLAT = "{name}-{version}-linux-{arch}"
+"""What a component is called in a mirror, whoever publishes it."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +90,20 @@ class Component:
     name: str
     version: str
     go: GoSource | None = None
+    files: GoFiles | None = None
     release: ReleaseSource | None = None
-    mirror: tuple[str, ...] = ("{name}-{version}-linux-{arch}",)
-    """Where it may lie below the mirror folder; templates as in `ReleaseSource.url`."""
+    mirror: tuple[str, ...] = (FLAT,)
+    """Where it may lie below the mirror beside the places that follow from `release`;
+    templates over {name}, {version} and {arch}."""
 
-    def fill(self, template: str, arch: Arch) -> str:
-        """`template` with {name}, {version} and {arch} put in."""
-        return template.format(name=self.name, version=self.version, arch=arch.go)
+    @property
+    def recipe(self) -> GoSource | GoFiles | None:
+        """How it is had by Go modules, if it is."""
+        return self.go or self.files
+
+    def fill(self, template: str, arch: Arch, file: str = "") -> str:
+        """`template` with {name}, {version}, {arch} and {file} put in."""
+        return template.format(name=self.name, version=self.version, arch=arch.go, file=file)
 
 
 @dataclass(frozen=True, order=True)
@@ -120,6 +159,14 @@ class Refusal:
 
     def __str__(self) -> str:
         return f"{self.source}: {self.reason}"
+
+
+class SourceFailed(Exception):
+    """One source did not give a file; `reason` says in words why not."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class CannotObtain(LabError):

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 import images
 from lab.artifacts.cache import ArtifactCache, Origin
 from lab.artifacts.catalog import CATALOG, find_component
+from lab.artifacts.gofiles import join_files, pinned_sum
 from lab.artifacts.gomodules import (
     FLAGS,
     GO_REMEDY,
@@ -35,7 +36,7 @@ from lab.artifacts.lock import (
     read_lock,
     write_lock,
 )
-from lab.artifacts.mirror import VARIABLE, MirrorFile, copy_from_mirror, find_in_mirror
+from lab.artifacts.mirror import VARIABLE, Mirror, find_in_mirror, mirror_place, read_mirror
 from lab.artifacts.model import (
     Artifact,
     ArtifactState,
@@ -43,9 +44,13 @@ from lab.artifacts.model import (
     CannotObtain,
     Component,
     Refusal,
+    SourceFailed,
     Want,
 )
-from lab.artifacts.release import DownloadFailed, download, release_file
+from lab.artifacts.offers import Found, take, vouch
+from lab.artifacts.places import Place, WebFolder
+from lab.artifacts.release import RELEASE_PAGE, find_release
+from lab.artifacts.web import Web
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, InputError
 from lab.home import cache_home
@@ -56,6 +61,7 @@ IMAGES = Path(images.__path__[0])
 """The recipes: images/go/<module> and images/artifacts.lock."""
 LOCK_NAME = "artifacts.lock"
 GO = "Go modules"
+NOT_CACHED = Refusal("cache", "not there, or damaged")
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,14 @@ class _Order:
     want: Want
     component: Component
     key: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a component would come from, in words; `sure` if that has been looked at."""
+
+    words: str
+    sure: bool
 
 
 class ArtifactStore:
@@ -77,7 +91,7 @@ class ArtifactStore:
     def __init__(
         self,
         cache: Path,
-        mirror: Path | None = None,
+        mirror: Mirror = None,
         *,
         catalog: Mapping[str, Component] = CATALOG,
         recipes: Path = IMAGES,
@@ -91,9 +105,12 @@ class ArtifactStore:
 
     @classmethod
     def default(cls) -> ArtifactStore:
-        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does."""
-        mirror = os.environ.get(VARIABLE)
-        return cls(cache_home(), Path(mirror).expanduser().absolute() if mirror else None)
+        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does.
+
+        Raises:
+            InputError: LAB_MIRROR is an address that cannot be used.
+        """
+        return cls(cache_home(), read_mirror(os.environ.get(VARIABLE, "")))
 
     # -- what is asked of it -------------------------------------------------------------
 
@@ -184,6 +201,12 @@ class ArtifactStore:
                 "package": component.go.package,
                 "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
             }
+        if component.files:
+            module = self._module(component.files.module)
+            parts |= {
+                "module": "" if module.problem() else module_digest(module, component.files),
+                "patterns": component.files.patterns,
+            }
         text = json.dumps(parts, sort_keys=True)
         return _Order(want, component, hashlib.sha256(text.encode()).hexdigest())
 
@@ -227,21 +250,23 @@ class ArtifactStore:
         if not orders:
             return {}
         lock = read_lock(self._lock_file)
+        web = Web(deadline)
+        toolchain = find_toolchain()
+        place = mirror_place(self._mirror, web)
+        offers = {order.want: _look_into(place, order, lock) for order in orders}
+        self._give_up_early(orders, offers, toolchain)
         found: dict[Want, Artifact] = {}
-        refusals: dict[Want, list[Refusal]] = {
-            order.want: [Refusal("cache", "not there, or damaged")] for order in orders
-        }
+        refusals: dict[Want, list[Refusal]] = {order.want: [NOT_CACHED] for order in orders}
         for order in orders:
-            got = self._from_mirror(order, lock)
+            got = self._from_mirror(order, place, offers[order.want])
             if isinstance(got, Refusal):
                 refusals[order.want].append(got)
-                got = self._from_release(order, deadline)
+                got = self._from_release(order, lock, web)
             if isinstance(got, Refusal):
                 refusals[order.want].append(got)
             else:
                 found[order.want] = got
         left = [order for order in orders if order.want not in found]
-        toolchain = find_toolchain() if left else ""
         hopeless = {}
         for order in left:
             if reason := self._why_not_go(order.component, toolchain):
@@ -253,39 +278,65 @@ class ArtifactStore:
             found |= self._build_all(left, toolchain, refusals, deadline)
         return found
 
-    def _from_mirror(self, order: _Order, lock: Lock) -> Artifact | Refusal:
-        component, arch = order.component, order.want.arch
-        pinned = lock.components[component.name].digest(arch)
-        found = find_in_mirror(self._mirror, component, arch, pinned)
-        if isinstance(found, Refusal):
-            return found
-        with self._cache.scratch() as folder:
-            file = copy_from_mirror(found, folder)
-            if isinstance(file, str):
-                return Refusal(f"mirror {self._mirror}", file)
-            origin = Origin(f"mirror {found.path} ({found.digest.algorithm} checked)")
-            return self._cache.put(file, component, arch, order.key, origin)
+    def _give_up_early(
+        self,
+        orders: Sequence[_Order],
+        offers: Mapping[Want, Found | Refusal],
+        toolchain: Toolchain | str,
+    ) -> None:
+        """CannotObtain, before anything is downloaded, if an order has no source at all."""
+        hopeless = {}
+        for order in orders:
+            offer = offers[order.want]
+            released = find_release(order.component, order.want.arch)
+            reason = self._why_not_go(order.component, toolchain)
+            if isinstance(offer, Refusal) and isinstance(released, Refusal) and reason:
+                hopeless[order.want] = (NOT_CACHED, offer, released, Refusal(GO, reason))
+        if hopeless:
+            raise CannotObtain(hopeless)
 
-    def _from_release(self, order: _Order, deadline: Deadline) -> Artifact | Refusal:
-        found = release_file(order.component, order.want.arch)
-        if isinstance(found, Refusal):
-            return found
-        url, digest = found
+    def _from_mirror(
+        self, order: _Order, place: Place | Refusal, offer: Found | Refusal
+    ) -> Artifact | Refusal:
+        if isinstance(place, Refusal):
+            return place
+        if isinstance(offer, Refusal):
+            return offer
+        return self._take(order, place, offer, "mirror", f"mirror {place}")
+
+    def _from_release(self, order: _Order, lock: Lock, web: Web) -> Artifact | Refusal:
+        release = find_release(order.component, order.want.arch)
+        if isinstance(release, Refusal):
+            return release
+        place = WebFolder(release.page, web)
+        pinned = lock.components[order.component.name].digest(order.want.arch)
+        found = vouch(place, release.offer, pinned)
+        if isinstance(found, str):
+            return Refusal(f"{RELEASE_PAGE} {release.page}", found)
+        return self._take(order, place, found, "release", RELEASE_PAGE)
+
+    def _take(
+        self, order: _Order, place: Place, found: Found, kind: str, refuser: str
+    ) -> Artifact | Refusal:
+        """The file that was found, in the cache. `kind` and `refuser` name its source in words."""
+        component, arch = order.component, order.want.arch
         with (
-            step(f"download {order.component.name} ({order.want.arch.value})") as this,
+            step(f"get {component.name} ({arch.value})") as this,
             self._cache.scratch() as folder,
         ):
             try:
-                file = download(url, digest, folder, this, deadline)
-            except DownloadFailed as trouble:
-                return Refusal("release page", trouble.reason)
-            origin = Origin(f"release {url}")
-            return self._cache.put(file, order.component, order.want.arch, order.key, origin)
+                file = take(place, found, folder, this)
+            except SourceFailed as trouble:
+                return Refusal(refuser, trouble.reason)
+            source = f"{kind} {place.where(found.offer.path)}"
+            origin = Origin(source, vouched=found.vouched)
+            return self._cache.put(file, component, arch, order.key, origin)
 
     def _why_not_go(self, component: Component, toolchain: Toolchain | str) -> str:
-        if component.go is None:
+        recipe = component.recipe
+        if recipe is None:
             return f"{component.name} is not built from Go modules"
-        if problem := self._module(component.go.module).problem():
+        if problem := self._module(recipe.module).problem():
             return problem
         return f"{toolchain}. {GO_REMEDY}" if isinstance(toolchain, str) else ""
 
@@ -296,17 +347,22 @@ class ArtifactStore:
         refusals: Mapping[Want, list[Refusal]],
         deadline: Deadline,
     ) -> dict[Want, Artifact]:
-        """One `go build` for all orders of one module, architecture and set of flags."""
+        """One `go build` for all orders of one module, architecture and set of flags.
+
+        Files of a module that are only joined come first: they are had in a moment.
+        """
         groups: dict[tuple[str, Arch, str], list[_Order]] = {}
-        for order in orders:
+        for order in sorted(orders, key=lambda order: order.component.files is None):
             source = order.component.go
-            if source:
-                group = (source.module, order.want.arch, link_flags(source))
+            flags = link_flags(source) if source else ""
+            if recipe := order.component.recipe:
+                group = (recipe.module, order.want.arch, flags)
                 groups.setdefault(group, []).append(order)
         found: dict[Want, Artifact] = {}
         for (name, arch, _), group_orders in groups.items():
+            make = self._join if group_orders[0].component.files else self._build
             try:
-                found |= self._build(self._module(name), arch, group_orders, toolchain, deadline)
+                found |= make(self._module(name), arch, group_orders, toolchain, deadline)
             except BuildFailed as trouble:
                 for order in group_orders:
                     refusals[order.want].append(Refusal(GO, trouble.reason))
@@ -341,6 +397,32 @@ class ArtifactStore:
                 found[order.want] = self._cache.put(file, order.component, arch, order.key, origin)
             return found
 
+    def _join(
+        self,
+        module: GoModule,
+        arch: Arch,
+        orders: Sequence[_Order],
+        toolchain: Toolchain,
+        deadline: Deadline,
+    ) -> dict[Want, Artifact]:
+        """The files of `module` that each order wants, one file for each order."""
+        builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
+        found = {}
+        for order in orders:
+            component, source = order.component, order.component.files
+            assert source is not None
+            with step(f"get {component.name}") as this, self._cache.scratch() as folder:
+                read = module_digest(module, source)
+                pinned = pinned_sum(module, source.upstream, component.version)
+                archive = builder.fetch(module, source.upstream, component.version, this, deadline)
+                file = folder / "joined"
+                join_files(archive, source, component.version, pinned, file)
+                if read != module_digest(module, source):
+                    raise BuildFailed(f"images/go/{module.name} was changed in the meantime")
+                origin = Origin(_built_from(component), read, toolchain.version)
+                found[order.want] = self._cache.put(file, component, arch, order.key, origin)
+        return found
+
     # -- the table -----------------------------------------------------------------------
 
     def _row(
@@ -366,27 +448,57 @@ class ArtifactStore:
         cached = self._cache.look(component, want.arch, order.key)
         if cached:
             return row(Availability.CACHED, cached.source)
-        pinned = lock.components[component.name].digest(want.arch)
-        mirrored = find_in_mirror(self._mirror, component, want.arch, pinned)
-        if isinstance(mirrored, MirrorFile):
-            return row(Availability.AVAILABLE, f"mirror {mirrored.path}")
-        released = release_file(component, want.arch)
-        if not isinstance(released, Refusal):
-            return row(Availability.AVAILABLE, f"release {released[0]}")
+        refused: list[Refusal] = []
+        mirrored = self._mirrored(component, want.arch, lock)
+        if isinstance(mirrored, Refusal):
+            refused.append(mirrored)
+        elif mirrored.sure:
+            return row(Availability.AVAILABLE, mirrored.words)
+        released = find_release(component, want.arch)
         reason = self._why_not_go(component, toolchain)
-        if not reason:
-            return row(Availability.AVAILABLE, _built_from(component))
-        refused = (mirrored, released, Refusal(GO, reason))
+        otherwise = ""
+        if not isinstance(released, Refusal):
+            otherwise = f"release {released.url}"
+        elif not reason:
+            otherwise = _built_from(component)
+        else:
+            refused += [released, Refusal(GO, reason)]
+        if isinstance(mirrored, _Source):
+            why_not = "; ".join(map(str, refused))
+            words = f"{mirrored.words}; else {otherwise or f'from nowhere ({why_not})'}"
+            return row(Availability.AVAILABLE, words)
+        if otherwise:
+            return row(Availability.AVAILABLE, otherwise)
         return row(Availability.MISSING, "", "; ".join(map(str, refused)))
+
+    def _mirrored(self, component: Component, arch: Arch, lock: Lock) -> _Source | Refusal:
+        """What is known of the mirror without asking any network."""
+        if isinstance(self._mirror, str):
+            return _Source(f"mirror {self._mirror}, if it has it", sure=False)
+        place = mirror_place(self._mirror, Web(Deadline.after(0)))  # a folder: no web is asked
+        if isinstance(place, Refusal):
+            return place
+        found = find_in_mirror(place, component, arch, lock.components[component.name].digest(arch))
+        if isinstance(found, Refusal):
+            return found
+        return _Source(f"mirror {place.where(found.offer.path)}", sure=True)
+
+
+def _look_into(place: Place | Refusal, order: _Order, lock: Lock) -> Found | Refusal:
+    """What the mirror has for `order`; nothing is taken from it yet."""
+    if isinstance(place, Refusal):
+        return place
+    pinned = lock.components[order.component.name].digest(order.want.arch)
+    return find_in_mirror(place, order.component, order.want.arch, pinned)
 
 
 def _built_from(component: Component) -> str:
-    source = component.go
-    if source is None:
+    recipe = component.recipe
+    if recipe is None:
         return ""
-    if source.local:
-        return f"{GO}: images/go/{source.module}"
-    return f"{GO}: {source.upstream}@{component.version}"
+    if recipe.local:
+        return f"{GO}: images/go/{recipe.module}"
+    return f"{GO}: {recipe.upstream}@{component.version}"
 
 
 def _in_words(orders: Sequence[_Order]) -> str:

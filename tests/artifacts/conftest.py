@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,13 @@ env) echo "${FAKE_GO_VERSION:-go1.26.1}"; exit 0 ;;
 list)
     echo "go: downloading example.org/dep v1.0.0" >&2
     printf 'fmt\nexample.org/dep\nexample.org/hub/cmd/one\n'
+    exit 0 ;;
+mod)
+    echo "call $*" >> "$FAKE_GO_CALLS"
+    [ "${FAKE_GO_MODE:-work}" = work ] || { printf '{\n\t"Error": "no such module"\n}\n'; exit 1; }
+    echo "go: downloading $4" >&2
+    printf '{\n\t"Path": "x",\n\t"Zip": "%s",\n\t"Origin": {\n\t\t"VCS": "git"\n\t}\n}\n' \
+        "$FAKE_GO_ZIP"
     exit 0 ;;
 esac
 { echo "call $*"; env | grep -E '^(GO|CGO|EDGE_LAB)' | sort; } >> "$FAKE_GO_CALLS"
@@ -57,6 +67,21 @@ CATALOG = {
     "two": _upstream("two"),
     "ours": Component("ours", "0.1.0", go=GoSource("ours", "example.org/ours")),
 }
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue names real release pages: no test may ask one, nor for its address."""
+    resolve = socket.getaddrinfo
+
+    def guarded(host: Any, *rest: Any, **more: Any) -> Any:
+        assert host in ("127.0.0.1", "localhost"), f"a test asked for {host}"
+        return resolve(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", guarded)
+    for variable in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
 
 
 @dataclass
@@ -138,6 +163,14 @@ class WebServer:
     resumes: bool = True
     ranges: list[str] = field(default_factory=list)
     """The Range header of each request, empty for none."""
+    asked: list[str] = field(default_factory=list)
+    """The path of each request, as it was sent."""
+    forbidden: set[str] = field(default_factory=set)
+    """Paths that are answered with 403."""
+
+    def publish(self, page: str, files: dict[str, bytes]) -> None:
+        """Puts `files` below the path `page`, as it is sent."""
+        self.content |= {f"{page}/{name}": content for name, content in files.items()}
 
 
 @pytest.fixture
@@ -148,6 +181,10 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
         def do_GET(self) -> None:
             asked = self.headers.get("Range", "")
             server.ranges.append(asked)
+            server.asked.append(self.path)
+            if self.path in server.forbidden:
+                self.send_error(403)
+                return
             body = server.content.get(self.path)
             if body is None:
                 self.send_error(404)
@@ -157,7 +194,8 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
             self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
             count = server.breaks_after.pop(0) if server.breaks_after else len(body)
-            self.wfile.write(body[start : start + count])
+            with contextlib.suppress(ConnectionError):  # who only looks hangs up at once
+                self.wfile.write(body[start : start + count])
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -46,7 +46,9 @@ def test_a_changed_version_is_refused(store: ArtifactStore, cache: Path, recipes
 def test_a_changed_release_digest_is_refused(
     store: ArtifactStore, cache: Path, recipes: Path
 ) -> None:
-    release = ReleaseSource("https://example.org/{name}", {Arch.X86_64: "a" * 64})
+    release = ReleaseSource(
+        "https://example.org", {Arch.X86_64: ("{name}",)}, sha256={Arch.X86_64: "a" * 64}
+    )
     catalog = {**CATALOG, "one": replace(CATALOG["one"], release=release)}
     changed = ArtifactStore(cache, catalog=catalog, recipes=recipes)
     with pytest.raises(InputError, match="the digest of one for x86_64 differs"):
@@ -106,10 +108,10 @@ def test_the_committed_lock_fits_the_catalogue() -> None:
     assert set(lock.components) == set(REAL_CATALOG)
 
 
-@pytest.mark.parametrize("name", [each.name for each in REAL_CATALOG.values() if each.go])
+@pytest.mark.parametrize("name", [each.name for each in REAL_CATALOG.values() if each.recipe])
 def test_the_catalogue_has_the_version_that_go_mod_requires(name: str) -> None:
-    component = REAL_CATALOG[name]
-    assert component.go is not None
-    if component.go.upstream:
-        module = GoModule(component.go.module, IMAGES / "go" / component.go.module)
-        assert module.requires(component.go.upstream) == component.version
+    recipe = REAL_CATALOG[name].recipe
+    assert recipe is not None
+    if recipe.upstream:
+        module = GoModule(recipe.module, IMAGES / "go" / recipe.module)
+        assert module.requires(recipe.upstream) == REAL_CATALOG[name].version

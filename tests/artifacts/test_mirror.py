@@ -10,7 +10,9 @@ import pytest
 
 from lab.artifacts import CATALOG as REAL_CATALOG
 from lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
-from lab.artifacts.mirror import MirrorFile, find_in_mirror
+from lab.artifacts.mirror import find_in_mirror
+from lab.artifacts.offers import Found
+from lab.artifacts.places import Folder
 from lab.deadline import Deadline
 from lab.errors import LabError
 from lab.topology import Arch
@@ -116,9 +118,9 @@ def test_a_mirror_of_dl_k8s_io_is_understood(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(CONTENT)
     file.with_name("kubelet.sha256").write_text(SHA256)
-    found = find_in_mirror(tmp_path, kubelet, Arch.AARCH64, None)
-    assert isinstance(found, MirrorFile)
-    assert found.path == file
+    found = find_in_mirror(Folder(tmp_path), kubelet, Arch.AARCH64, None)
+    assert isinstance(found, Found)
+    assert tmp_path / found.offer.path == file
 
 
 def test_the_table_says_how_to_vouch_for_a_file(

@@ -1,0 +1,178 @@
+"""Where a component may lie, what vouches for it there, and how it is taken and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from lab.artifacts.checksums import Digest, parse_checksums
+from lab.artifacts.model import Component, ReleaseSource, SourceFailed
+from lab.artifacts.places import Place
+from lab.artifacts.tarball import extract
+from lab.step import Step
+from lab.topology import Arch
+
+LOCK = "images/artifacts.lock"
+_SUMS = ("SHA512SUMS", "SHA256SUMS")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A file that a place may have. Paths are relative to the place."""
+
+    path: str
+    checksums: tuple[str, ...]
+    """Paths of the checksum files that may vouch for it, in the order they are asked."""
+    member: str = ""
+    """If it is a tarball: where the component is inside, below the top folder."""
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True)
+class Found:
+    """An offer that the place has, and the digest that it must have."""
+
+    offer: Offer
+    digest: Digest
+    vouched_by: str
+    pinned: bool
+    """Whether `digest` is the lock's: of the component, not of the tarball it comes in."""
+
+    @property
+    def vouched(self) -> str:
+        """For the record beside the artifact."""
+        what = "" if self.pinned else f" for {self.offer.name}"
+        return f"{self.digest}{what}, by {self.vouched_by}"
+
+
+def mirror_offers(component: Component, arch: Arch) -> tuple[Offer, ...]:
+    """All places below a mirror where the component may lie, the first that counts first.
+
+    The lab's own names, then the publisher's: at <upstream>/<version>/<file>, and at the top
+    of the mirror if the name has the version in it. One that has not could be of any version.
+    """
+    own = [component.fill(template, arch) for template in component.mirror]
+    found = [Offer(path, _common_sums(path)) for path in own]
+    release = component.release
+    if release is not None:
+        for file in release.files.get(arch, ()):
+            offer = published(release, component, arch, file)
+            found.append(_moved(offer, f"{release.upstream}/{component.version}/"))
+            if "{version}" in file:
+                found.append(_moved(offer, ""))
+    return tuple(found)
+
+
+def published(release: ReleaseSource, component: Component, arch: Arch, template: str) -> Offer:
+    """The file of a release under its publisher's name, with its publisher's checksums."""
+    file = component.fill(template, arch)
+    sums = (component.fill(release.checksums, arch, file),) if release.checksums else ()
+    return Offer(file, sums, release.member)
+
+
+def _moved(offer: Offer, folder: str) -> Offer:
+    """The same file in a folder of a mirror, where other checksum files may vouch for it too."""
+    path = folder + offer.path
+    own = tuple(folder + each for each in offer.checksums)
+    return replace(offer, path=path, checksums=(*own, *_common_sums(path)))
+
+
+def _common_sums(path: str) -> tuple[str, ...]:
+    folder = path.removesuffix(PurePosixPath(path).name)
+    beside = (f"{path}.sha512", f"{path}.sha256")
+    return (*beside, *(folder + each for each in _SUMS))
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Why a place gives none of the offers."""
+
+    reason: str
+    unvouched: tuple[Offer, ...] = ()
+    """Those that it has, and that nothing vouches for."""
+
+
+def find(place: Place, offers: Sequence[Offer], pinned: Digest | None) -> Found | Missed:
+    """The first of `offers` that the place has and something vouches for."""
+    unvouched: dict[Offer, str] = {}
+    troubles: list[str] = []
+    for offer in offers:
+        try:
+            if not place.has(offer.path):
+                continue
+        except SourceFailed as trouble:
+            troubles.append(trouble.reason)
+            continue
+        found = vouch(place, offer, pinned)
+        if isinstance(found, Found):
+            return found
+        unvouched[offer] = found
+    if unvouched:
+        return Missed("; ".join(unvouched.values()), tuple(unvouched))
+    names = " or ".join(offer.path for offer in offers)
+    if troubles:
+        why = "; ".join(dict.fromkeys(troubles))
+        return Missed(f"does not say whether it holds {names}: {why}")
+    return Missed(f"holds no {names}")
+
+
+def vouch(place: Place, offer: Offer, pinned: Digest | None) -> Found | str:
+    """The offer with the digest that it must have, or why none can be told.
+
+    The lock's digest outranks every other, and then nobody is asked.
+    """
+    if pinned is not None:
+        return Found(offer, pinned, LOCK, pinned=True)
+    silent: list[str] = []
+    for path in offer.checksums:
+        try:
+            text = place.text(path)
+        except SourceFailed as trouble:
+            silent.append(trouble.reason)
+            continue
+        if text is None:
+            continue
+        if digest := parse_checksums(text, offer.name):
+            return Found(offer, digest, place.where(path), pinned=False)
+        silent.append(f"{PurePosixPath(path).name} gives no one digest for {offer.name}")
+    if not silent:
+        names = [PurePosixPath(path).name for path in offer.checksums]
+        silent.append(f"there is no {' or '.join(names)}" if names else "no digest is pinned")
+    return f"nothing says what {offer.path} must be: {'; '.join(silent)}"
+
+
+def take(place: Place, found: Found, into: Path, this: Step) -> Path:
+    """The component, verified, as a file in the folder `into`.
+
+    Raises:
+        SourceFailed: it cannot be had, or is not what it must be.
+    """
+    offer = found.offer
+    file = into / "file"
+    place.copy(offer.path, file, this)
+    if not offer.member:
+        return _checked(file, found, place.where(offer.path))
+    if not found.pinned:
+        _checked(file, found, place.where(offer.path))
+    component = into / "member"
+    try:
+        extract(file, offer.member, component)
+    except SourceFailed as trouble:
+        raise SourceFailed(f"{place.where(offer.path)} {trouble.reason}") from trouble
+    file.unlink()
+    if found.pinned:
+        _checked(component, found, f"{offer.member} of {place.where(offer.path)}")
+    return component
+
+
+def _checked(file: Path, found: Found, name: str) -> Path:
+    if not found.digest.matches(file):
+        raise SourceFailed(
+            f"{name} is not what it should be: its digest is not {found.digest}, as "
+            f"{found.vouched_by} has it"
+        )
+    return file

@@ -1,0 +1,90 @@
+"""Places that hold files of components: a folder on this machine, or one on a web server."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from lab.artifacts.diskroom import room_on_disk
+from lab.artifacts.model import SourceFailed
+from lab.artifacts.web import TEXT_LIMIT, Web
+from lab.step import Step
+
+
+class Place(Protocol):
+    """Files by their path, `/` between its parts. Whatever keeps one back is a SourceFailed."""
+
+    def where(self, path: str) -> str:
+        """The address of the file, for people."""
+        ...
+
+    def has(self, path: str) -> bool: ...
+
+    def text(self, path: str) -> str | None:
+        """The content of a small text file, None if it is not there."""
+        ...
+
+    def copy(self, path: str, target: Path, this: Step) -> None:
+        """Writes the file to `target`, which is not there yet."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on this machine."""
+
+    root: Path
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def where(self, path: str) -> str:
+        return str(self.root / path)
+
+    def has(self, path: str) -> bool:
+        return (self.root / path).is_file()
+
+    def text(self, path: str) -> str | None:
+        try:
+            with (self.root / path).open(encoding="utf-8", errors="replace") as file:
+                return file.read(TEXT_LIMIT)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as trouble:
+            raise SourceFailed(f"{self.where(path)}: {trouble.strerror}") from trouble
+
+    def copy(self, path: str, target: Path, this: Step) -> None:
+        source = self.root / path
+        try:
+            size = source.stat().st_size
+            with room_on_disk(target.parent, size):
+                shutil.copyfile(source, target)
+        except OSError as trouble:
+            raise SourceFailed(f"{source}: {trouble.strerror}") from trouble
+
+
+@dataclass(frozen=True)
+class WebFolder:
+    """All that lies below an http or https address."""
+
+    base: str
+    """Without a slash at its end; percent-encoded already, unlike the paths below it."""
+    web: Web
+
+    def __str__(self) -> str:
+        return self.base
+
+    def where(self, path: str) -> str:
+        return f"{self.base}/{quote(path)}"
+
+    def has(self, path: str) -> bool:
+        return self.web.has(self.where(path))
+
+    def text(self, path: str) -> str | None:
+        return self.web.text(self.where(path))
+
+    def copy(self, path: str, target: Path, this: Step) -> None:
+        self.web.fetch(self.where(path), target, this)

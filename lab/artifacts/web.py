@@ -1,0 +1,139 @@
+"""Files from web servers: resumed when the line breaks, and never waited for twice in vain."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from lab.artifacts.diskroom import room_on_disk
+from lab.artifacts.model import SourceFailed
+from lab.deadline import Deadline
+from lab.step import Step
+
+TRIES = 4
+"""Connections for one file; each goes on where the one before broke off."""
+CONNECT_TRIES = 2
+"""Connections that may fail before the server counts as out of reach."""
+STALL_SECONDS = 30.0
+"""A connection on which nothing arrives for so long counts as broken."""
+TEXT_LIMIT = 1 << 20
+"""Bytes that are read of a checksum file at most."""
+_NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_CHUNK = 1 << 20
+_MIB = 1024**2
+
+T = TypeVar("T")
+
+
+class NotThere(SourceFailed):
+    """The server answers, and has no such file."""
+
+
+class _BrokeOff(Exception):
+    """The connection ended before the file did."""
+
+
+class Web:
+    """What is asked of web servers on behalf of one call, all within one deadline.
+
+    A server that could not be reached is not tried again: an offline machine learns it
+    once, not once for each file.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._unreachable: dict[str, str] = {}
+
+    def has(self, url: str) -> bool:
+        """Whether there is a file at `url`; SourceFailed if the server does not say."""
+
+        def look() -> bool:
+            # GET, since some servers refuse HEAD; the body is not read.
+            self._open(url).close()
+            return True
+
+        try:
+            return self._persist(url, look)
+        except NotThere:
+            return False
+
+    def text(self, url: str) -> str | None:
+        """The beginning of the text at `url`, None if there is none.
+
+        Raises:
+            SourceFailed: the server does not say.
+        """
+
+        def read() -> str:
+            with self._open(url) as answer:
+                return answer.read(TEXT_LIMIT).decode("utf-8", errors="replace")
+
+        try:
+            return self._persist(url, read)
+        except NotThere:
+            return None
+
+    def fetch(self, url: str, target: Path, this: Step) -> None:
+        """Writes the file at `url` to `target`; what is there already is the beginning of it.
+
+        Raises:
+            SourceFailed: it cannot be had; `target` holds what came.
+        """
+        self._persist(url, lambda: self._fetch(url, target, this))
+
+    def _persist(self, url: str, ask: Callable[[], T]) -> T:
+        server = urlsplit(url).netloc
+        last = ""
+        refused = 0
+        for _ in range(TRIES):
+            self._deadline.check(f"download {url}")
+            if server in self._unreachable:
+                raise SourceFailed(self._unreachable[server])
+            try:
+                return ask()
+            except urllib.error.HTTPError as trouble:
+                trouble.close()
+                kind = NotThere if trouble.code in _NOT_THERE else SourceFailed
+                raise kind(f"{url}: {trouble.code} {trouble.reason}") from trouble
+            except (_BrokeOff, http.client.HTTPException, OSError) as trouble:
+                last = str(getattr(trouble, "reason", "") or trouble) or type(trouble).__name__
+                if isinstance(trouble, urllib.error.URLError):
+                    refused += 1
+                    if refused >= CONNECT_TRIES:
+                        self._unreachable[server] = f"{server} cannot be reached: {last}"
+        raise SourceFailed(
+            self._unreachable.get(server) or f"{url}: broke off {TRIES} times (last: {last})"
+        )
+
+    def _open(self, url: str, start: int = 0) -> http.client.HTTPResponse:
+        request = urllib.request.Request(url, headers={"User-Agent": "edge-lab"})  # noqa: S310
+        if start:
+            request.add_header("Range", f"bytes={start}-")
+        patience = max(0.1, min(STALL_SECONDS, self._deadline.remaining))
+        answer: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310
+            request, timeout=patience
+        )
+        return answer
+
+    def _fetch(self, url: str, target: Path, this: Step) -> None:
+        have = target.stat().st_size if target.exists() else 0
+        with self._open(url, have) as answer:
+            if have and answer.status != HTTPStatus.PARTIAL_CONTENT:
+                have = 0  # this server does not resume: from the start again
+            length = int(answer.headers.get("Content-Length") or 0)
+            total = have + length if length else 0
+            with room_on_disk(target.parent, length), target.open("ab" if have else "wb") as sink:
+                while chunk := answer.read(_CHUNK):
+                    self._deadline.check(f"download {url}")
+                    sink.write(chunk)
+                    have += len(chunk)
+                    of_total = f" of {total // _MIB}" if total else ""
+                    this.progress(f"{have // _MIB}{of_total} MiB", have / total if total else None)
+        if total and have < total:
+            raise _BrokeOff(f"{have} of {total} bytes came")
