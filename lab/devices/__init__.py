@@ -4,7 +4,15 @@ from lab.devices.client import DeviceClient, restore_device, start_device
 from lab.devices.control import DeviceSnapshot, DeviceStatus
 from lab.devices.faults import DeviceFault
 from lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
-from lab.devices.truth import TruthRecord, TruthStep, TruthWrite, read_truth
+from lab.devices.truth import (
+    TruthAlarm,
+    TruthRecord,
+    TruthSignals,
+    TruthStep,
+    TruthTick,
+    TruthWrite,
+    read_truth,
+)
 
 __all__ = [
     "DeviceClient",
@@ -13,8 +21,11 @@ __all__ = [
     "DeviceSpec",
     "DeviceStatus",
     "OpcUaFiles",
+    "TruthAlarm",
     "TruthRecord",
+    "TruthSignals",
     "TruthStep",
+    "TruthTick",
     "TruthWrite",
     "device_spec",
     "read_truth",

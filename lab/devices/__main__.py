@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from lab.devices.container import run_container
 from lab.devices.device import run_device
 from lab.devices.spec import DeviceSpec
 from lab.errors import EdgeLabError
@@ -22,7 +23,9 @@ def main() -> int:
     for noisy in ("asyncua.client", "asyncua.server.uaprocessor", "pymodbus"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        run_device(DeviceSpec.read(arguments.spec))
+        spec = DeviceSpec.read(arguments.spec)
+        run = run_container if spec.image else run_device
+        run(spec)
     except EdgeLabError as trouble:
         print(trouble, file=sys.stderr)
         return trouble.exit_code

@@ -7,18 +7,30 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from lab.devices.alarms import AlarmState, states_of
 from lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
 from lab.devices.faults import DEVICE_FAULT, DeviceFault, Gone
-from lab.devices.modbus import ModbusServer
+from lab.devices.modbus import ModbusRtuServer, ModbusServer
 from lab.devices.opcua import OpcUaServer
-from lab.devices.points import Value
+from lab.devices.points import COILS, Value, coil
 from lab.devices.relay import Relay
 from lab.devices.serving import LOOPBACK, Server, Shown
+from lab.devices.signals import reading
 from lab.devices.spec import DeviceSpec
-from lab.devices.truth import TruthLog, TruthStep, TruthWrite, last_step, now
+from lab.devices.truth import (
+    TruthAlarm,
+    TruthLog,
+    TruthSignals,
+    TruthStep,
+    TruthTick,
+    TruthWrite,
+    now,
+    read_past,
+)
 from lab.devices.wire import Pump, enter_namespace, open_tap, open_wire, set_nic
 from lab.errors import LabError
 from lab.topology import Protocol
@@ -47,7 +59,8 @@ class Device:
         self._spec = spec
         self._plant = spec.model
         self._truth = TruthLog(spec.folder)
-        before = last_step(spec.folder)
+        past = read_past(spec.folder, spec.nodes.history)
+        before = past.step
         try:
             self._state = (
                 self._plant.load(before.state) if before else self._plant.initial(spec.seed)
@@ -62,6 +75,10 @@ class Device:
             self._plant,
             requested=before.requested if before else setpoint.point.raw(setpoint.initial),
             seq=before.seq if before else 0,
+            coils=[bool(past.written.get(coil(number), False)) for number in range(COILS)],
+            alarms=states_of(spec.nodes.alarms, before.values) if before else {},
+            ticks=dict(past.ticks),
+            past=deque(past.steps, maxlen=max(1, spec.nodes.history)),
             on_write=self._written,
         )
         self._server = self._make_server()
@@ -78,11 +95,21 @@ class Device:
         self._pump: Pump | None = None
 
     def _make_server(self) -> Server:
+        address = self._spec.address.ip
         if self._spec.protocol is Protocol.MODBUS:
-            return ModbusServer(self._shown, self._spec.address.ip)
+            return ModbusServer(self._shown, address, self._spec.modbus)
+        if self._spec.protocol is Protocol.MODBUS_RTU:
+            return ModbusRtuServer(self._shown, address, self._spec.modbus)
         if self._spec.opcua is None:  # the specification has seen to it
             raise LabError("an OPC UA device needs certificates")
-        return OpcUaServer(self._shown, self._spec.name, self._spec.address.ip, self._spec.opcua)
+        return OpcUaServer(
+            self._shown,
+            self._spec.name,
+            address,
+            self._spec.opcua,
+            self._spec.nodes,
+            self._spec.seed,
+        )
 
     async def run(self, tap: int, wire: socket.socket) -> None:
         """Serves until SIGTERM or SIGINT."""
@@ -118,12 +145,19 @@ class Device:
             await control.start()
             self._running.set()
             log.info("%s serves %s on %s", self._spec.name, self._spec.protocol, self._spec.address)
-            steps = asyncio.create_task(self._steps())
+            work = {
+                asyncio.create_task(self._steps()),
+                *(
+                    asyncio.create_task(self._ticks(group, asked.period_ms / 1000))
+                    for group, asked in self._spec.nodes.groups.items()
+                ),
+            }
             waiting = asyncio.create_task(ended.wait())
-            await asyncio.wait({steps, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if steps.done():
-                steps.result()
-            steps.cancel()
+            await asyncio.wait({*work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in work:
+                if task.done():
+                    task.result()
+                task.cancel()
         finally:
             await control.stop()
             await self._relay.stop()
@@ -134,14 +168,25 @@ class Device:
     # -- steps ---------------------------------------------------------------------------
 
     async def _steps(self) -> None:
+        async for _ in self._beats(self._spec.period_ms / 1000):
+            self._take_step()
+            await self._server.show()
+
+    async def _ticks(self, group: str, period: float) -> None:
+        async for _ in self._beats(period):
+            number, when = self._shown.ticks.get(group, 0) + 1, now()
+            self._truth.add(TruthTick(group, number, when))
+            self._shown.ticks[group] = number
+            await self._server.tick(group, number, when)
+
+    async def _beats(self, period: float) -> AsyncIterator[None]:
+        """Once in so many seconds, while it is not paused."""
         loop = asyncio.get_running_loop()
-        period = self._spec.period_ms / 1000
         due = loop.time() + period
         while True:
             await asyncio.sleep(max(0.0, due - loop.time()))
             await self._running.wait()
-            self._take_step()
-            await self._server.show()
+            yield
             # What was missed (the host slept, the device was paused) is not made up for.
             due = max(due + period, loop.time())
 
@@ -153,21 +198,34 @@ class Device:
         seconds = self._spec.period_ms / 1000
         self._state = self._plant.advance(self._state, setpoint, seconds, self._spec.seed, seq)
         raw = self._plant.raw(self._state, setpoint)
-        when = now()
-        self._truth.step(
-            TruthStep(
-                seq,
-                when,
-                self._server.values(raw),
-                self._plant.dump(self._state),
-                shown.requested,
-            )
+        step = TruthStep(
+            seq, now(), self._server.values(raw), self._plant.dump(self._state), shown.requested
         )
-        shown.seq, shown.time, shown.raw = seq, when, raw
+        self._truth.add(step)
+        self._take_signals(step)
+        self._take_alarms(step)
+        shown.past.append(step)
+        shown.seq, shown.time, shown.raw = seq, step.time, raw
 
-    def _written(self, address: str, value: Value, raw: int) -> None:
-        self._truth.write(TruthWrite(self._shown.seq, now(), address, value))
-        self._shown.requested = raw
+    def _take_signals(self, step: TruthStep) -> None:
+        asked, seed = self._spec.nodes, self._spec.seed
+        if asked.signals:
+            found = {each: reading(each, seed, step.seq, asked.anomaly) for each in asked.signals}
+            values = {signal.value: each.value for signal, each in found.items()}
+            clean = {signal.value: each.clean for signal, each in found.items()}
+            self._truth.add(TruthSignals(step.seq, step.time, values, clean))
+            self._shown.signals = found
+
+    def _take_alarms(self, step: TruthStep) -> None:
+        states = states_of(self._spec.nodes.alarms, step.values)
+        for point, state in states.items():
+            if state is not self._shown.alarms.get(point, AlarmState.NORMAL):
+                value = step.values[point]
+                self._truth.add(TruthAlarm(step.seq, step.time, point, state.value, value))
+        self._shown.alarms = states
+
+    def _written(self, address: str, value: Value) -> None:
+        self._truth.add(TruthWrite(self._shown.seq, now(), address, value))
 
     # -- control -------------------------------------------------------------------------
 

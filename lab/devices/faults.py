@@ -15,7 +15,8 @@ from lab.topology import Protocol
 
 LONGEST_DELAY_MS = 60_000.0
 
-_BOTH = frozenset(Protocol)
+_ALL = frozenset(Protocol) - {Protocol.CONTAINER}
+"""All that are served by the lab itself, so that it can let them go wrong."""
 Milliseconds = Annotated[float, Field(ge=0, le=LONGEST_DELAY_MS, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0)]
@@ -27,7 +28,7 @@ class _Fault(BaseModel):
     @property
     def protocols(self) -> frozenset[Protocol]:
         """Protocols in which there is such a fault."""
-        return _BOTH
+        return _ALL
 
     def check(self, protocol: Protocol) -> None:
         """Raises InputError if a device of that protocol cannot do this."""
@@ -50,6 +51,10 @@ class Gone(_Fault):
 
     kind: Literal["gone"] = "gone"
     how: Literal["silent", "refused"] = "silent"
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        return frozenset(Protocol) if self.how == "silent" else _ALL
 
     def __str__(self) -> str:
         return "gone" if self.how == "silent" else "gone, refusing connections"
@@ -120,17 +125,32 @@ class Late(_Fault):
     """Each answer is held back until the next request has come.
 
     So a client that has given up waiting gets, in answer to its request, that to the earlier
-    one, with the earlier transaction identifier.
+    one, with the earlier transaction identifier.  An RTU frame has none: its client cannot tell.
     """
 
     kind: Literal["late"] = "late"
 
     @property
     def protocols(self) -> frozenset[Protocol]:
-        return frozenset({Protocol.MODBUS})
+        return frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU})
 
     def __str__(self) -> str:
         return "answers one request late"
+
+
+class BadCrc(_Fault):
+    """Answers come whole, but with a checksum that does not fit them."""
+
+    kind: Literal["bad-crc"] = "bad-crc"
+    probability: Probability = 1.0
+    seed: Seed = 0
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        return frozenset({Protocol.MODBUS_RTU})
+
+    def __str__(self) -> str:
+        return f"answers with a bad CRC{_part(self.probability)}"
 
 
 class SessionDrop(_Fault):
@@ -164,7 +184,7 @@ class Untrusted(_Fault):
         return "trusts no client"
 
 
-AnyFault = Gone | Slow | Exceptions | Junk | Split | Late | SessionDrop | Untrusted
+AnyFault = Gone | Slow | Exceptions | Junk | Split | Late | BadCrc | SessionDrop | Untrusted
 DeviceFault = Annotated[AnyFault, Field(discriminator="kind")]
 DEVICE_FAULT: TypeAdapter[DeviceFault] = TypeAdapter(DeviceFault)
 

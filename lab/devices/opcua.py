@@ -1,56 +1,59 @@
-"""The OPC UA side of a device; the nodes are in points.py.
-
-One security policy, Basic256Sha256 with SignAndEncrypt.  asyncua lets any client open a
-channel without security (it serves to list endpoints), and checks the certificate named in
-CreateSession but not the one of the channel; so what a channel may do is decided here, when
-it is opened: without a trusted certificate it may do nothing but list endpoints and be
-refused.
-"""
+"""The OPC UA side of a device; the nodes are in points.py, who is let in in access.py."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
-from pathlib import Path
 from random import Random
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
-from asyncua import Client, Server, ua
+from asyncua import Client, ua
 from asyncua.common.utils import ServiceError
-from asyncua.crypto.permission_rules import PermissionRuleset
-from asyncua.crypto.security_policies import (
-    SecurityPolicyBasic256Sha256,
-    SecurityPolicyFactory,
-    SecurityPolicyNone,
-)
-from asyncua.crypto.truststore import TrustStore
+from asyncua.crypto import security_policies
 from asyncua.crypto.uacrypto import CertProperties
-from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
+from asyncua.server.address_space import AttributeService
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 
+from lab.devices.access import Trust, Users, guarded_server
+from lab.devices.alarms import AlarmState
 from lab.devices.faults import DeviceFault, Exceptions, Untrusted
 from lab.devices.framing import OpcUaFraming
+from lab.devices.history import StepHistory
 from lab.devices.points import (
     OPCUA_NAMESPACE,
     OPCUA_NAMESPACE_INDEX,
     OPCUA_PORT,
     REQUESTED_SETPOINT,
     SEQUENCE,
+    SIGNALS,
     Point,
     Value,
     node_id,
 )
-from lab.devices.serving import LOOPBACK, Shown
-from lab.devices.serving import Server as DeviceServer
+from lab.devices.serving import LOOPBACK, Server, Shown
+from lab.devices.signals import reading
 from lab.devices.spec import OpcUaFiles
-from lab.errors import LabError
+from lab.devices.truth import TruthStep
+from lab.errors import InputError, LabError
+from lab.topology import Alarm, Login, OpcUaOptions, SecurityMode, SecurityPolicy
 
-log = logging.getLogger(__name__)
+_TOKENS = {
+    Login.ANONYMOUS: ua.AnonymousIdentityToken,
+    Login.PASSWORD: ua.UserNameIdentityToken,
+    Login.CERTIFICATE: ua.X509IdentityToken,
+}
+_POLICIES = {
+    SecurityPolicy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
+    SecurityPolicy.AES128SHA256RSAOAEP: security_policies.SecurityPolicyAes128Sha256RsaOaep,
+    SecurityPolicy.AES256SHA256RSAPSS: security_policies.SecurityPolicyAes256Sha256RsaPss,
+}
+_MODES = {
+    SecurityMode.SIGN: ua.MessageSecurityMode.Sign,
+    SecurityMode.SIGN_AND_ENCRYPT: ua.MessageSecurityMode.SignAndEncrypt,
+}
 
 
 def application_uri(name: str) -> str:
@@ -58,21 +61,36 @@ def application_uri(name: str) -> str:
     return f"urn:edge-lab:device:{name}"
 
 
-class OpcUaServer(DeviceServer):
+class OpcUaServer(Server):
     port = OPCUA_PORT
     framing = OpcUaFraming()
     self_read_seconds = 10.0
 
-    def __init__(self, shown: Shown, name: str, address: IPv4Address, files: OpcUaFiles) -> None:
+    def __init__(
+        self,
+        shown: Shown,
+        name: str,
+        address: IPv4Address,
+        files: OpcUaFiles,
+        options: OpcUaOptions,
+        seed: int,
+    ) -> None:
         self._shown = shown
         self._name = name
         self._url = f"opc.tcp://{address}:{OPCUA_PORT}"
         self._files = files
+        self._options = options
+        self._seed = seed
         self._server: Any = None
         self._nodes: dict[str, Any] = {}
         self._types: dict[str, Any] = {}
-        self._trust = _Trust(files.trust)
+        self._groups: dict[str, list[Any]] = {}
+        self._history = StepHistory(options.history) if options.history else None
+        self._conditions: dict[str, _Condition] = {}
+        self._trust = Trust(files.trust)
         self._fault: DeviceFault | None = None
+        self._remembered = 0
+        """Number of the last step in the history."""
         self._unread = 0
         """Values that could not be read because of the fault."""
         self._refused_before = 0
@@ -81,7 +99,8 @@ class OpcUaServer(DeviceServer):
     def addresses(self) -> dict[str, str]:
         plant = self._shown.plant
         names = [SEQUENCE, *(point.name for point in plant.points), REQUESTED_SETPOINT]
-        return {name: node_id(plant.name, name) for name in names}
+        signals = {each.value: node_id(SIGNALS, each) for each in self._options.signals}
+        return {**{name: node_id(plant.name, name) for name in names}, **signals}
 
     def values(self, raw: dict[str, int]) -> dict[str, Value]:
         return {point.name: point.value(raw[point.name]) for point in self._shown.plant.points}
@@ -90,14 +109,22 @@ class OpcUaServer(DeviceServer):
 
     async def start(self) -> None:
         self._trust.read()
-        server = self._server = _guarded_server(self._trust)
+        users = Users(self._trust, self._options.users)
+        server = self._server = guarded_server(self._trust, users)
         await server.init()
+        server.iserver.attribute_service = _ItemByItem(server.iserver.aspace)
         server.set_endpoint(self._url)
         server.socket_address = (LOOPBACK, OPCUA_PORT)
         server.set_server_name(f"edge-lab {self._name}")
         await server.set_application_uri(application_uri(self._name))
-        server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
-        server.set_identity_tokens([ua.AnonymousIdentityToken])
+        server.set_security_policy(
+            [
+                ua.SecurityPolicyType[f"{policy}_{mode}"]
+                for policy in self._options.policies
+                for mode in self._options.modes
+            ]
+        )
+        server.set_identity_tokens([_TOKENS[login] for login in self._options.logins])
         server.set_certificate_validator(self._trust.check)
         try:
             await server.load_certificate(self._files.certificate.read_bytes(), "pem")
@@ -113,26 +140,109 @@ class OpcUaServer(DeviceServer):
         index = await self._server.register_namespace(OPCUA_NAMESPACE)
         if index != OPCUA_NAMESPACE_INDEX:
             raise LabError(f"the plant's OPC UA namespace has got the index {index}")
-        folder = await self._server.nodes.objects.add_object(
-            ua.NodeId(plant.name, index), ua.QualifiedName(plant.name, index)
-        )
+        folder = await self._add_folder(plant.name)
         self._types[SEQUENCE] = ua.VariantType.UInt32
         for point in plant.points:
             self._types[point.name] = _type(point)
         self._types[REQUESTED_SETPOINT] = ua.VariantType.Double
         for name, kind in self._types.items():
-            node = await folder.add_variable(
-                ua.NodeId(f"{plant.name}.{name}", index),
-                ua.QualifiedName(name, index),
-                ua.Variant(0.0 if kind == ua.VariantType.Double else 0, kind),
-                varianttype=kind,
-            )
-            self._nodes[name] = node
+            self._nodes[name] = await self._add_variable(folder, plant.name, name, kind)
         writable = self._nodes[REQUESTED_SETPOINT]
         await writable.set_writable()
         self._space.set_attribute_value_setter(
             writable.nodeid, ua.AttributeIds.Value, self._set_setpoint
         )
+        await self._make_signals()
+        await self._make_groups()
+        await self._make_history()
+        for alarm in self._options.alarms:
+            node = self._nodes[alarm.point]
+            self._conditions[alarm.point] = await _Condition.make(self._server, folder, node, alarm)
+        await self._import_nodesets()
+
+    async def _add_folder(self, name: str) -> Any:
+        index = OPCUA_NAMESPACE_INDEX
+        return await self._server.nodes.objects.add_object(
+            ua.NodeId(name, index), ua.QualifiedName(name, index)
+        )
+
+    async def _add_variable(self, folder: Any, prefix: str, name: str, kind: Any) -> Any:
+        index = OPCUA_NAMESPACE_INDEX
+        return await folder.add_variable(
+            ua.NodeId(f"{prefix}.{name}", index),
+            ua.QualifiedName(name, index),
+            ua.Variant(0.0 if kind == ua.VariantType.Double else 0, kind),
+            varianttype=kind,
+        )
+
+    async def _make_signals(self) -> None:
+        if not self._options.signals:
+            return
+        folder = await self._add_folder(SIGNALS)
+        for signal in self._options.signals:
+            self._types[signal] = ua.VariantType.Double
+            self._nodes[signal] = await self._add_variable(
+                folder, SIGNALS, signal, ua.VariantType.Double
+            )
+
+    async def _make_groups(self) -> None:
+        """Fast and slow nodes."""
+        for group, asked in self._options.groups.items():
+            folder = await self._add_folder(group)
+            self._groups[group] = [
+                await self._add_variable(folder, group, str(number), ua.VariantType.UInt32)
+                for number in range(1, asked.count + 1)
+            ]
+            await self.tick(group, self._shown.ticks.get(group, 0), self._shown.time)
+
+    async def _make_history(self) -> None:
+        if self._history is None:
+            return
+        self._server.iserver.history_manager.set_storage(self._history)
+        for name in self._recorded:
+            node = self._nodes[name]
+            await node.write_attribute(ua.AttributeIds.Historizing, ua.DataValue(True))
+            for attribute in (ua.AttributeIds.AccessLevel, ua.AttributeIds.UserAccessLevel):
+                await node.set_attr_bit(attribute, ua.AccessLevel.HistoryRead)
+        for step in self._shown.past:
+            self._remember(step)
+
+    @property
+    def _recorded(self) -> tuple[str, ...]:
+        """Names of the nodes that have a history: those that change with each step."""
+        points = (point.name for point in self._shown.plant.points)
+        return (SEQUENCE, *points, *self._options.signals)
+
+    def _remember(self, step: TruthStep) -> None:
+        if self._history is None:
+            return
+        self._remembered = step.seq
+        when = _time(step.time)
+        signals = {
+            signal.value: reading(signal, self._seed, step.seq, self._options.anomaly).value
+            for signal in self._options.signals
+        }
+        values: dict[str, Value] = {SEQUENCE: step.seq, **step.values, **signals}
+        self._history.keep(
+            when,
+            {
+                self._nodes[name].nodeid: self._good(name, values[name], when)
+                for name in self._recorded
+            },
+        )
+
+    async def _import_nodesets(self) -> None:
+        for file in self._options.nodesets:
+            try:
+                await self._server.import_xml(str(file))
+            # The importer raises what it comes across, of any kind.
+            except (OSError, ParseError, ua.UaError, LookupError, TypeError, ValueError) as trouble:
+                kind = type(trouble).__name__
+                raise InputError(
+                    f"this nodeset cannot be imported: {kind}: {trouble}",
+                    file=file,
+                    remedy="It must be a NodeSet2 file whose required models are imported before.",
+                ) from trouble
 
     @property
     def _space(self) -> Any:
@@ -175,10 +285,9 @@ class OpcUaServer(DeviceServer):
 
     async def _show(self) -> None:
         shown = self._shown
-        when = datetime.fromtimestamp(shown.time // 10**9, UTC).replace(
-            microsecond=shown.time // 1000 % 10**6
-        )
+        when = _time(shown.time)
         values: dict[str, Value] = {SEQUENCE: shown.seq, **self.values(shown.raw)}
+        values.update({signal.value: each.value for signal, each in shown.signals.items()})
         data = {name: self._data(name, value, when) for name, value in values.items()}
         # First all at once, without an await: a Read in between sees the whole new step …
         self._answer_with(data)
@@ -191,6 +300,20 @@ class OpcUaServer(DeviceServer):
             self._answer_with(data)
         requested = shown.plant.setpoint.point.value(shown.requested)
         self._store(requested, when)
+        if shown.past and shown.past[-1].seq != self._remembered:
+            self._remember(shown.past[-1])
+        for point, condition in self._conditions.items():
+            await condition.show(shown.alarms[point], values[point], when)
+
+    async def tick(self, group: str, number: int, time: int) -> None:
+        when = _time(time)
+        value = ua.DataValue(
+            ua.Variant(number % 2**32, ua.VariantType.UInt32),
+            SourceTimestamp=when,
+            ServerTimestamp=when,
+        )
+        for node in self._groups[group]:
+            await self._space.write_attribute_value(node.nodeid, ua.AttributeIds.Value, value)
 
     def _answer_with(self, data: Mapping[str, Any]) -> None:
         for name, value in data.items():
@@ -211,6 +334,9 @@ class OpcUaServer(DeviceServer):
                 SourceTimestamp=when,
                 ServerTimestamp=when,
             )
+        return self._good(name, value, when)
+
+    def _good(self, name: str, value: Value, when: datetime) -> Any:
         return ua.DataValue(
             ua.Variant(value, self._types[name]), SourceTimestamp=when, ServerTimestamp=when
         )
@@ -229,20 +355,32 @@ class OpcUaServer(DeviceServer):
             raise ServiceError(ua.StatusCodes.BadOutOfRange)
         raw = setpoint.point.raw(written)
         address = node_id(self._shown.plant.name, REQUESTED_SETPOINT)
-        self._shown.on_write(address, written, raw)
+        self._shown.on_write(address, written)
+        self._shown.requested = raw
         self._store(setpoint.point.value(raw), datetime.now(UTC))
 
     # -- as a client ---------------------------------------------------------------------
 
     async def read_itself(self) -> int:
+        certificate = CertProperties(self._files.certificate.read_bytes(), "pem")
+        key = CertProperties(self._files.key.read_bytes(), "pem")
         client = Client(self._url, timeout=self.self_read_seconds)
         client.application_uri = application_uri(self._name)
         await client.set_security(
-            SecurityPolicyBasic256Sha256,
-            certificate=CertProperties(self._files.certificate.read_bytes(), "pem"),
-            private_key=CertProperties(self._files.key.read_bytes(), "pem"),
-            server_certificate=CertProperties(self._files.certificate.read_bytes(), "pem"),
+            _POLICIES[self._options.policies[0]],
+            certificate=certificate,
+            private_key=key,
+            server_certificate=certificate,
+            mode=_MODES[self._options.modes[0]],
         )
+        match self._options.login:
+            case Login.PASSWORD:
+                name, password = next(iter(self._options.users.items()))
+                client.set_user(name)
+                client.set_password(password)
+            case Login.CERTIFICATE:
+                await client.load_client_certificate(certificate.path_or_content, "pem")
+                await client.load_private_key(key.path_or_content, extension="pem")
         try:
             async with client:
                 node = client.get_node(node_id(self._shown.plant.name, SEQUENCE))
@@ -255,135 +393,87 @@ def _type(point: Point) -> Any:
     return ua.VariantType.Double if point.digits else ua.VariantType.Int32
 
 
-# -- who is let in -----------------------------------------------------------------------
+def _time(ns: int) -> datetime:
+    """ns since 1970, whole microseconds, as OPC UA has them."""
+    return datetime.fromtimestamp(ns // 10**9, UTC).replace(microsecond=ns // 1000 % 10**6)
 
 
-class _Trust:
-    """The trust store folder: authorities, and single certificates, that are let in."""
+class _ItemByItem(AttributeService):  # type: ignore[misc]
+    """A write that is refused is the status of its item; asyncua lets it end the whole request."""
 
-    def __init__(self, folder: Path) -> None:
+    async def write(self, params: Any, user: Any) -> list[Any]:
+        found: list[Any] = []
+        for item in params.NodesToWrite:
+            try:
+                found += await super().write(ua.WriteParameters(NodesToWrite=[item]), user)
+            except ServiceError as refusal:
+                found.append(ua.StatusCode(refusal.code))
+        return found
+
+
+class _Condition:
+    """An alarm as OPC UA has it: an ExclusiveLevelAlarm that tells of each change of its state.
+
+    asyncua hands an event only to those who subscribe to the very node that emits it, so it is
+    emitted twice: by the plant's object, and by the Server object.
+    """
+
+    _SAYS: Mapping[AlarmState, str] = {
+        AlarmState.HIGH: "High",
+        AlarmState.LOW: "Low",
+        AlarmState.NORMAL: "",
+    }
+
+    def __init__(self, session: Any, generator: Any, folder: Any, alarm: Alarm) -> None:
+        self._session = session
+        self._generator = generator
         self._folder = folder
-        self._store = TrustStore([], [])
-        self._pinned: frozenset[bytes] = frozenset()
-        self._validator = CertificateValidator(
-            CertificateValidatorOptions.TIME_RANGE
-            | CertificateValidatorOptions.URI
-            | CertificateValidatorOptions.KEY_USAGE
-            | CertificateValidatorOptions.EXT_KEY_USAGE
-            | CertificateValidatorOptions.PEER_CLIENT
+        self._alarm = alarm
+        self._state = AlarmState.NORMAL
+
+    @classmethod
+    async def make(cls, server: Any, folder: Any, node: Any, alarm: Alarm) -> _Condition:
+        generator = await server.get_event_generator(
+            ua.NodeId(ua.ObjectIds.ExclusiveLevelAlarmType), ua.ObjectIds.Server
         )
-        self.refused = 0
-        self.only: x509.Certificate | None = None
-        """The only certificate that is trusted, if it is given; the folder is not asked then."""
+        await folder.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
+        event = generator.event
+        event.SourceNode = node.nodeid
+        event.SourceName = alarm.point
+        event.ConditionName = f"{alarm.point} limit"
+        event.ConditionClassId = ua.NodeId(ua.ObjectIds.ProcessConditionClassType)
+        event.ConditionClassName = ua.LocalizedText("ProcessConditionClassType")
+        event.NodeId = ua.NodeId(f"{node.nodeid.Identifier}.alarm", OPCUA_NAMESPACE_INDEX)
+        event.BranchId = ua.NodeId()
+        event.InputNode = node.nodeid
+        event.HighLimit, event.LowLimit = alarm.high, alarm.low
+        text = ua.VariantType.LocalizedText
+        event.add_property("LimitState/CurrentState", None, text)
+        _set(event, "EnabledState", ua.LocalizedText("Enabled"), True)
+        _set(event, "AckedState", ua.LocalizedText("Acknowledged"), True)
+        return cls(server.iserver.isession, generator, folder, alarm)
 
-    def read(self) -> None:
-        """Loads the folder.
-
-        Raises:
-            LabError: it cannot be read, or holds no certificate.
-        """
-        found: list[x509.Certificate] = []
-        try:
-            for path in sorted(self._folder.iterdir()):
-                if path.suffix in (".pem", ".crt"):
-                    found += x509.load_pem_x509_certificates(path.read_bytes())
-        except (OSError, ValueError) as trouble:
-            raise LabError(f"cannot read the trust store {self._folder}: {trouble}") from trouble
-        if not found:
-            raise LabError(f"the trust store {self._folder} holds no certificate (*.pem, *.crt)")
-        self._authorities = [each for each in found if _is_authority(each)]
-        self._pinned = frozenset(each.fingerprint(hashes.SHA256()) for each in found)
-
-    def trusts(self, certificate: x509.Certificate) -> bool:
-        """Whether it, or the authority that signed it, lies in the folder."""
-        if self.only is not None:
-            return certificate == self.only
-        if certificate.fingerprint(hashes.SHA256()) in self._pinned:
-            return True
-        return any(_signed_by(certificate, authority) for authority in self._authorities)
-
-    async def check(self, certificate: x509.Certificate, application: Any) -> None:
-        """What asyncua calls for each new session."""
-        subject = certificate.subject.rfc4514_string()
-        try:
-            if not self.trusts(certificate):
-                raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)  # noqa: TRY301
-            await self._validator.validate(certificate, application)
-        except ServiceError as refusal:
-            self.refuse(subject, ua.StatusCode(refusal.code).name)
-            raise
-
-    def refuse(self, subject: str, reason: str) -> None:
-        """Counts and logs that a client was turned away."""
-        self.refused += 1
-        log.warning("refused client %s: %s", subject, reason)
+    async def show(self, state: AlarmState, value: Value, when: datetime) -> None:
+        """Tells of the state, if it is a new one."""
+        if state is self._state:
+            return
+        self._state = state
+        active = state is not AlarmState.NORMAL
+        event = self._generator.event
+        event.Severity = self._alarm.severity
+        event.Retain = active
+        event.Quality = ua.StatusCode(ua.StatusCodes.Good)
+        said = "Active" if active else "Inactive"
+        _set(event, "ActiveState", ua.LocalizedText(said), active)
+        setattr(event, "LimitState/CurrentState", ua.LocalizedText(self._SAYS[state]))
+        told = f"{state} at {value:g}" if active else f"normal again at {value:g}"
+        event.emitting_node = self._folder.nodeid
+        await self._generator.trigger(when, f"{self._alarm.point} is {told}")
+        event.emitting_node = ua.NodeId(ua.ObjectIds.Server)
+        await self._session.subscription_service.trigger_event(event)
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
-def _signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-class _Nothing(PermissionRuleset):  # type: ignore[misc]
-    """A channel that may do nothing that takes a session; `subject` has opened it."""
-
-    def __init__(self, trust: _Trust, subject: str) -> None:
-        self._trust = trust
-        self._subject = subject
-
-    def check_validity(self, user: Any, action_type_id: Any, body: Any) -> bool:
-        self._trust.refuse(self._subject, "BadUserAccessDenied")
-        return False
-
-
-class _TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
-    """Gives a channel its rights by the certificate that it was opened with."""
-
-    def __init__(self, policy: SecurityPolicyFactory, trust: _Trust) -> None:
-        super().__init__(
-            policy.cls,
-            policy.mode,
-            policy.certificate,
-            policy.private_key,
-            policy.permission_ruleset,
-            policy.certificate_chain,
-        )
-        self._trust = trust
-
-    def create(self, peer_certificate: bytes) -> Any:
-        policy = super().create(peer_certificate)
-        certificate = x509.load_der_x509_certificate(peer_certificate)
-        if not self._trust.trusts(certificate):
-            policy.permissions = _Nothing(self._trust, certificate.subject.rfc4514_string())
-        return policy
-
-
-class _Unsecured(SecurityPolicyFactory):  # type: ignore[misc]
-    """The channel that lists endpoints, and no more."""
-
-    def __init__(self, trust: _Trust) -> None:
-        super().__init__(
-            SecurityPolicyNone,
-            ua.MessageSecurityMode.None_,
-            permission_ruleset=_Nothing(trust, "without a certificate"),
-        )
-
-
-def _guarded_server(trust: _Trust) -> Any:
-    class Guarded(Server):  # type: ignore[misc]
-        async def _setup_server_nodes(self) -> None:
-            await super()._setup_server_nodes()
-            secured = [_TrustingFactory(policy, trust) for policy in self._policies]
-            self._policies[:] = [*secured, _Unsecured(trust)]
-
-    return Guarded()
+def _set(event: Any, name: str, text: Any, holds: bool) -> None:
+    """A two-state variable of an event."""
+    setattr(event, name, text)
+    setattr(event, f"{name}/Id", holds)

@@ -8,7 +8,7 @@ state is all there is to save: whoever has state and seed can go on from there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from random import Random
 from typing import Any, Generic, TypeVar
@@ -38,12 +38,21 @@ class Setpoint:
         return self.point.raw(self.low) <= raw <= self.point.raw(self.high)
 
 
+@dataclass(frozen=True)
+class Flag:
+    """Something about the plant that holds or does not, told by its points' raw values."""
+
+    name: str
+    holds: Callable[[Mapping[str, int]], bool]
+
+
 class Plant(ABC, Generic[S]):
     """One model. Times are s; see each point for the unit of a value."""
 
     name: str
     points: tuple[Point, ...]
     setpoint: Setpoint
+    flags: tuple[Flag, ...]
     state: type[S]
 
     @abstractmethod
@@ -117,6 +126,11 @@ class Boiler(Plant[BoilerState]):
         Point("energy", "Wh", Kind.INT32),
     )
     setpoint = Setpoint(points[5], initial=70.0, low=40.0, high=95.0)
+    flags = (
+        Flag("heating", lambda raw: raw["heater"] == 1),
+        Flag("hot", lambda raw: raw["temperature"] > raw["setpoint"]),
+        Flag("valve_open", lambda raw: raw["valve"] >= 50),
+    )
     state = BoilerState
 
     HYSTERESIS = 2.0
@@ -183,6 +197,8 @@ class PressState:
 class Press(Plant[PressState]):
     """A hydraulic press: closing, pressing to the force wanted, opening, loading a part."""
 
+    LOADING, CLOSING, PRESSING, OPENING = range(4)
+
     name = "press"
     points = (
         Point("phase", "0 loading, 1 closing, 2 pressing, 3 opening"),
@@ -193,9 +209,12 @@ class Press(Plant[PressState]):
         Point("setpoint", "kN", digits=1),
     )
     setpoint = Setpoint(points[5], initial=250.0, low=50.0, high=500.0)
+    flags = (
+        Flag("pressing", lambda raw: raw["phase"] == Press.PRESSING),
+        Flag("loading", lambda raw: raw["phase"] == Press.LOADING),
+    )
     state = PressState
 
-    LOADING, CLOSING, PRESSING, OPENING = range(4)
     STROKE = 200.0
     """mm between open (0) and closed."""
     SPEED = 80.0

@@ -4,11 +4,18 @@ A point's value is a whole number of its last decimal place (`raw`): 65.3 °C wi
 is 653.  Modbus serves raw numbers, OPC UA serves what they stand for, so that both are
 exact and can be compared for equality.
 
-Register map (holding registers, unit 1, big-endian, high word first):
+Register map (unit 1; each register big-endian, the high word of two first, unless the device
+has `word_order: little`):
 
+    holding registers and, read only, input registers
     0-1     sequence, uint32: grows by one with each step of the plant
     2-...   the points in their order, one register for a uint16, two for an int32
+    holding registers
     100     requested setpoint, uint16, the only one that can be written
+    discrete inputs
+    0-15    the plant's flags in their order, off where it has no more
+    coils
+    0-15    outputs that an operator sets and reads back; the plant does not heed them
 
 Registers 0 to the last point are one block without a gap: one read of it is one consistent
 sample.  The block holds the setpoint in force at that step; a new one written to register
@@ -16,7 +23,9 @@ sample.  The block holds the setpoint in force at that step; a new one written t
 
 OPC UA: namespace `urn:edge-lab:plant` (index 2), one folder object `ns=2;s=<plant>` below
 Objects, in it `ns=2;s=<plant>.<point>`, `.sequence` (UInt32) and, writable,
-`.requested_setpoint` (Double).  Points without digits are Int32, the others Double.
+`.requested_setpoint` (Double).  Points without digits are Int32, the others Double.  Where they
+are asked for, there are also `ns=2;s=signals.<signal>` (Double), and `ns=2;s=fast.<n>` and
+`ns=2;s=slow.<n>` (UInt32), n from 1.
 """
 
 from __future__ import annotations
@@ -25,16 +34,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lab.topology.device import WordOrder
+
 MODBUS_PORT = 502
 MODBUS_UNIT = 1
 OPCUA_PORT = 4840
 OPCUA_NAMESPACE = "urn:edge-lab:plant"
 OPCUA_NAMESPACE_INDEX = 2
 
+SIGNALS = "signals"
+"""The folder of the signals in OPC UA."""
+
 SEQUENCE = "sequence"
 REQUESTED_SETPOINT = "requested_setpoint"
 SEQUENCE_REGISTER = 0
 SETPOINT_REGISTER = 100
+COILS = DISCRETE_INPUTS = 16
 FIRST_POINT_REGISTER = 2
 
 Value = int | float
@@ -60,17 +75,19 @@ class Kind(StrEnum):
             Kind.UINT32: (0, 2**32 - 1),
         }[self]
 
-    def to_registers(self, raw: int) -> list[int]:
-        """The registers of `raw`, high word first."""
+    def to_registers(self, raw: int, order: WordOrder = WordOrder.BIG) -> list[int]:
+        """The registers of `raw`."""
         if self is Kind.UINT16:
             return [raw]
-        return [raw >> 16 & 0xFFFF, raw & 0xFFFF]
+        high, low = raw >> 16 & 0xFFFF, raw & 0xFFFF
+        return [high, low] if order is WordOrder.BIG else [low, high]
 
-    def from_registers(self, registers: Sequence[int]) -> int:
+    def from_registers(self, registers: Sequence[int], order: WordOrder = WordOrder.BIG) -> int:
         """What `to_registers` took apart."""
         if self is Kind.UINT16:
             return registers[0]
-        raw = registers[0] << 16 | registers[1]
+        high, low = registers[:2] if order is WordOrder.BIG else reversed(registers[:2])
+        raw = high << 16 | low
         return raw - 2**32 if self is Kind.INT32 and raw >= 2**31 else raw
 
 
@@ -114,22 +131,42 @@ def registers_of(points: tuple[Point, ...]) -> tuple[Register, ...]:
     return tuple(found)
 
 
-def block_of(points: tuple[Point, ...], sequence: int, raw: Mapping[str, int]) -> list[int]:
+def block_of(
+    points: tuple[Point, ...],
+    sequence: int,
+    raw: Mapping[str, int],
+    order: WordOrder = WordOrder.BIG,
+) -> list[int]:
     """The content of that block."""
     block: list[int] = []
     for register in registers_of(points):
         point = register.point
-        block += point.kind.to_registers(sequence if point is SEQUENCE_POINT else raw[point.name])
+        number = sequence if point is SEQUENCE_POINT else raw[point.name]
+        block += point.kind.to_registers(number, order)
     return block
 
 
-def read_block(points: tuple[Point, ...], block: Sequence[int]) -> tuple[int, dict[str, int]]:
+def read_block(
+    points: tuple[Point, ...], block: Sequence[int], order: WordOrder = WordOrder.BIG
+) -> tuple[int, dict[str, int]]:
     """The sequence number and the raw values in a block."""
     raw = {
-        register.point.name: register.point.kind.from_registers(block[register.address :][:2])
+        register.point.name: register.point.kind.from_registers(
+            block[register.address :][:2], order
+        )
         for register in registers_of(points)
     }
     return raw.pop(SEQUENCE), raw
+
+
+def coil(number: int) -> str:
+    """The address of a coil, as the ground truth has it."""
+    return f"coil {number}"
+
+
+def discrete_input(number: int) -> str:
+    """The address of a discrete input, as the ground truth has it."""
+    return f"discrete input {number}"
 
 
 def node_id(plant: str, name: str) -> str:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from random import Random
 
 from lab.devices.faults import (
+    BadCrc,
     DeviceFault,
     Exceptions,
     Gone,
@@ -26,7 +27,7 @@ from lab.devices.faults import (
     Split,
     Untrusted,
 )
-from lab.devices.framing import Framing, Splitter
+from lab.devices.framing import Framing, Splitter, Way
 from lab.errors import LabError
 
 log = logging.getLogger(__name__)
@@ -153,9 +154,13 @@ def noise_of(seed: int) -> dict[bool, Random]:
     return {own: Random(f"{seed}:{'own' if own else 'clients'}") for own in (True, False)}
 
 
-def junk(noise: Random, length: int) -> bytes:
-    """Bytes that begin no message: no MBAP (protocol is not 0), no UA-TCP (not letters)."""
-    return bytes(noise.randrange(0x80, 0x100) for _ in range(length))
+def junk(noise: Random, length: int, framing: Framing) -> bytes:
+    """Bytes that are no message: no MBAP (protocol is not 0), no UA-TCP (not letters), no RTU
+    (no CRC fits)."""
+    while True:
+        nonsense = bytes(noise.randrange(0x80, 0x100) for _ in range(length))
+        if not framing.holds_message(nonsense):
+            return nonsense
 
 
 class _Connection(asyncio.Protocol):
@@ -163,8 +168,8 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
-        self._requests = Splitter(relay.framing)
-        self._answers = Splitter(relay.framing)
+        self._requests = Splitter(relay.framing, Way.REQUEST)
+        self._answers = Splitter(relay.framing, Way.ANSWER)
         self._latest = b""
         """Transaction of the last request."""
         self._held: list[bytes] = []
@@ -252,6 +257,10 @@ class _Connection(asyncio.Protocol):
                 return
         if self._requests.framed:
             self._latest = relay.framing.transaction(request)
+            if (said := relay.framing.instead(request)) is not None:
+                if said:
+                    self._answer(said)
+                return
         if self._server is not None:
             self._server.write(request)
 
@@ -263,7 +272,9 @@ class _Connection(asyncio.Protocol):
                 late = relay.noise(self.own).uniform(delay - jitter, delay + jitter)
                 self._out.send(answer, after=late / 1000)
             case Junk(probability=probability) if relay.hits(probability, self.own):
-                self._out.send(junk(relay.noise(self.own), len(answer)))
+                self._out.send(junk(relay.noise(self.own), len(answer), relay.framing))
+            case BadCrc(probability=probability) if relay.hits(probability, self.own):
+                self._out.send(relay.framing.spoiled(answer))
             case Split(pieces=pieces, gap_ms=gap):
                 relay.affected += 1
                 self._out.send_in_pieces(cut(answer, pieces), gap / 1000)

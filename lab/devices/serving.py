@@ -1,4 +1,4 @@
-"""What the two protocol servers have in common: the step that they show, and who may change it.
+"""What the protocol servers have in common: the step that they show, and who may change it.
 
 A server is handed a `Shown`, a place that holds the current step, and reads it at each
 request.  It listens on loopback; on the device's address stands a `Relay`, which hands all on
@@ -9,14 +9,19 @@ is trusted, what status a value has) is the server's own: `Server.set_fault`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.devices.alarms import AlarmState
 from lab.devices.faults import DeviceFault
 from lab.devices.framing import Framing
 from lab.devices.plant import Plant
-from lab.devices.points import Value
+from lab.devices.points import COILS, Value
+from lab.devices.signals import Reading
+from lab.devices.truth import TruthStep
+from lab.topology import Signal
 
 LOOPBACK = "127.0.0.1"
 """Where servers listen, inside the device's namespace."""
@@ -33,8 +38,17 @@ class Shown:
     time: int = 0
     """ns since 1970."""
     raw: dict[str, int] = field(default_factory=dict)
-    on_write: Callable[[str, Value, int], None] = lambda address, value, raw: None
-    """Called with address, value as written and raw setpoint, before it takes effect."""
+    coils: list[bool] = field(default_factory=lambda: [False] * COILS)
+    """What an operator has switched, where the protocol has coils."""
+    signals: dict[Signal, Reading] = field(default_factory=dict)
+    alarms: dict[str, AlarmState] = field(default_factory=dict)
+    """State by point."""
+    ticks: dict[str, int] = field(default_factory=dict)
+    """Number of the last tick of each group."""
+    past: deque[TruthStep] = field(default_factory=lambda: deque(maxlen=1))
+    """The last steps, the one that is shown at the end: as many as are asked for."""
+    on_write: Callable[[str, Value], None] = lambda address, value: None
+    """Called with address and value as written, before it takes effect."""
 
 
 class Server(ABC):
@@ -61,6 +75,10 @@ class Server(ABC):
     @abstractmethod
     async def show(self) -> None:
         """The step in `Shown` is a new one."""
+
+    async def tick(self, group: str, number: int, time: int) -> None:
+        """The nodes of a group show `number` from `time` (ns since 1970) on."""
+        raise NotImplementedError(f"{type(self).__name__} has no nodes that count")
 
     @abstractmethod
     async def read_itself(self) -> int:

@@ -11,9 +11,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from lab.devices.plant import PLANTS, Plant
 from lab.errors import InputError
-from lab.topology import Device, Protocol, Topology
+from lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, Topology
 
-DEFAULT_PLANT = {Protocol.MODBUS: "boiler", Protocol.OPCUA: "press"}
+DEFAULT_PLANT = {
+    Protocol.MODBUS: "boiler",
+    Protocol.MODBUS_RTU: "boiler",
+    Protocol.OPCUA: "press",
+}
 
 
 def plant_of(protocol: Protocol) -> Plant[Any]:
@@ -69,6 +73,13 @@ class DeviceSpec(_Model):
     folder: Path
     """Ground truth, control socket."""
     opcua: OpcUaFiles | None = None
+    modbus: ModbusOptions = ModbusOptions()
+    nodes: OpcUaOptions = OpcUaOptions()
+    """What an OPC UA device is asked for beside its plant."""
+    image: str = ""
+    """Of a container, in the place of a plant and its server."""
+    port: Port | None = None
+    """TCP port of the container."""
 
     @model_validator(mode="after")
     def _consistent(self) -> DeviceSpec:
@@ -118,4 +129,8 @@ def device_spec(
         endpoint_port=endpoint_port,
         folder=folder,
         opcua=opcua if device.protocol is Protocol.OPCUA else None,
+        modbus=device.modbus or ModbusOptions(),
+        nodes=device.opcua or OpcUaOptions(),
+        image=device.image,
+        port=device.port,
     )

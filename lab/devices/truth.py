@@ -5,9 +5,14 @@
     {"kind": "map", ...}    first line: the device, its plant, the address of each point
     {"kind": "step", "seq": 7, "time": 1700000000000000000, "values": {...}, "state": {...},
      "requested": 700}
+    {"kind": "signals", "seq": 7, "time": ..., "values": {...}, "clean": {...}}
+    {"kind": "alarm", "seq": 7, "time": ..., "point": "force", "state": "high", "value": 251.5}
+    {"kind": "tick", "group": "fast", "seq": 70, "time": ...}
     {"kind": "write", "seq": 7, "time": ..., "address": "100", "value": 650}
 
 `time` is ns since 1970, whole microseconds, because OPC UA's timestamps carry no more.
+An address is a register number or a `coil`'s, or a NodeId.
+
 `values` are as served: raw for Modbus, in the point's unit for OPC UA.  `state` is the
 plant's and `requested` the raw setpoint asked for, so that the last line of kind `step` is
 also all that it takes to go on from there after a kill.
@@ -18,8 +23,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +58,47 @@ class TruthWrite:
     value: Value
 
 
-TruthRecord = TruthStep | TruthWrite
+@dataclass(frozen=True)
+class TruthSignals:
+    """What the signals showed at a step, and what they would have if nothing were wrong."""
+
+    seq: int
+    time: int
+    values: Mapping[str, float]
+    clean: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TruthAlarm:
+    """A point has passed a limit, either way; `state` is the new one."""
+
+    seq: int
+    time: int
+    point: str
+    state: str
+    """`high`, `low` or `normal`."""
+    value: Value
+
+
+@dataclass(frozen=True)
+class TruthTick:
+    """All nodes of a group, `fast` or `slow`, show `seq` from then on."""
+
+    group: str
+    seq: int
+    time: int
+
+
+TruthRecord = TruthStep | TruthWrite | TruthSignals | TruthAlarm | TruthTick
+
+_KINDS: Mapping[str, type[TruthRecord]] = {
+    "step": TruthStep,
+    "write": TruthWrite,
+    "signals": TruthSignals,
+    "alarm": TruthAlarm,
+    "tick": TruthTick,
+}
+_NAMES = {form: kind for kind, form in _KINDS.items()}
 
 
 def now() -> int:
@@ -78,28 +124,9 @@ class TruthLog:
         if not self.size:
             self._append({"kind": "map", **header})
 
-    def step(self, step: TruthStep) -> None:
-        self._append(
-            {
-                "kind": "step",
-                "seq": step.seq,
-                "time": step.time,
-                "values": dict(step.values),
-                "state": dict(step.state),
-                "requested": step.requested,
-            }
-        )
-
-    def write(self, write: TruthWrite) -> None:
-        self._append(
-            {
-                "kind": "write",
-                "seq": write.seq,
-                "time": write.time,
-                "address": write.address,
-                "value": write.value,
-            }
-        )
+    def add(self, record: TruthRecord) -> None:
+        named = {field.name: getattr(record, field.name) for field in fields(record)}
+        self._append({"kind": _NAMES[type(record)], **named})
 
     def _append(self, line: Mapping[str, Any]) -> None:
         os.write(self._file, json.dumps(line, separators=(",", ":")).encode() + b"\n")
@@ -116,18 +143,9 @@ def parse_truth(text: str) -> TruthRecord | None:
     """
     line = json.loads(text)
     try:
-        match line["kind"]:
-            case "map":
-                return None
-            case "step":
-                return TruthStep(
-                    line["seq"], line["time"], line["values"], line["state"], line["requested"]
-                )
-            case "write":
-                return TruthWrite(line["seq"], line["time"], line["address"], line["value"])
-            case other:
-                raise ValueError(f"unknown kind {other!r}")
-    except (KeyError, TypeError) as trouble:
+        kind = line.pop("kind")
+        return None if kind == "map" else _KINDS[kind](**line)
+    except (KeyError, TypeError, AttributeError) as trouble:
         raise ValueError(f"no line of a truth log: {text[:80]!r}") from trouble
 
 
@@ -154,15 +172,43 @@ def read_truth(folder: Path) -> Iterator[TruthRecord]:
         raise LabError(f"cannot read the ground truth {path}: {trouble.strerror}") from trouble
 
 
+@dataclass(frozen=True)
+class Past:
+    """What a device needs of its log to go on from there."""
+
+    steps: tuple[TruthStep, ...] = ()
+    """The last ones, the very last at the end."""
+    written: Mapping[str, Value] = field(default_factory=dict)
+    """The last value written to each address."""
+    ticks: Mapping[str, int] = field(default_factory=dict)
+    """The last tick of each group."""
+
+    @property
+    def step(self) -> TruthStep | None:
+        return self.steps[-1] if self.steps else None
+
+
+def read_past(folder: Path, steps: int = 1) -> Past:
+    """What the log holds, with so many steps at most; nothing if there is no log."""
+    if not (folder / FILE).exists():
+        return Past()
+    last: deque[TruthStep] = deque(maxlen=max(1, steps))
+    written: dict[str, Value] = {}
+    ticks: dict[str, int] = {}
+    for record in read_truth(folder):
+        match record:
+            case TruthStep():
+                last.append(record)
+            case TruthWrite(address=address, value=value):
+                written[address] = value
+            case TruthTick(group=group, seq=seq):
+                ticks[group] = seq
+    return Past(tuple(last), written, ticks)
+
+
 def last_step(folder: Path) -> TruthStep | None:
     """The last step in the log; None if there is no log, or no step in it."""
-    if not (folder / FILE).exists():
-        return None
-    last: TruthStep | None = None
-    for record in read_truth(folder):
-        if isinstance(record, TruthStep):
-            last = record
-    return last
+    return read_past(folder).step
 
 
 def _drop_torn_line(path: Path) -> None:

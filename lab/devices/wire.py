@@ -85,6 +85,26 @@ def enter_namespace(*, as_root: bool | None = None) -> None:
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
 
 
+def join_namespace(pid: int) -> None:
+    """Moves this process to the network namespace of another one.
+
+    Raises:
+        LabError: it has ended, or the kernel does not allow it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        with Path(f"/proc/{pid}/ns/net").open("rb") as namespace:
+            failed = libc.setns(namespace.fileno(), _CLONE_NEWNET)
+    except OSError as trouble:
+        raise LabError(f"process {pid} has no namespace: {trouble.strerror}") from trouble
+    if failed:
+        raise LabError(
+            f"cannot join the network namespace of process {pid}: "
+            f"{os.strerror(ctypes.get_errno())}",
+            remedy="Containers as devices need root.",
+        )
+
+
 def open_tap(address: IPv4Interface, mac: str, device: Path = TUN) -> int:
     """A tap with that address, up, in this process's namespace. Returns its descriptor.
 

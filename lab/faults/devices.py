@@ -8,6 +8,7 @@ from lab.devices import DeviceClient
 from lab.devices.control import DeviceStatus
 from lab.devices.faults import (
     AnyFault,
+    BadCrc,
     Exceptions,
     Gone,
     Junk,
@@ -107,7 +108,7 @@ def _shows(does: AnyFault, now: DeviceStatus, before: DeviceStatus) -> bool:
             return took >= does.delay_ms - does.jitter_ms or not now.reachable
         case Split():
             return took >= (does.pieces - 1) * does.gap_ms or not now.reachable
-        case Exceptions() | Junk():
+        case Exceptions() | Junk() | BadCrc():
             return does.probability < 1 or not now.reachable
         case Untrusted():
             return now.refused > before.refused

@@ -16,7 +16,11 @@ from lab.faults.signs import Grown
 from lab.stacks.base import API_PORT
 from lab.topology import Link, Protocol, Topology
 
-_DEVICE_PORTS = {Protocol.MODBUS: MODBUS_PORT, Protocol.OPCUA: OPCUA_PORT}
+_DEVICE_PORTS = {
+    Protocol.MODBUS: MODBUS_PORT,
+    Protocol.MODBUS_RTU: MODBUS_PORT,
+    Protocol.OPCUA: OPCUA_PORT,
+}
 
 
 @dataclass(frozen=True)
@@ -131,5 +135,5 @@ class OverWire:
             return API_PORT
         for device in self.topology.devices:
             if device.name == link.endpoint:
-                return _DEVICE_PORTS[device.protocol]
+                return device.port if device.image else _DEVICE_PORTS[device.protocol]
         return None

@@ -1,5 +1,17 @@
 """The topology: what is wanted, validated, with a line number for each mistake."""
 
+from lab.topology.device import (
+    Alarm,
+    FastNodes,
+    Login,
+    ModbusOptions,
+    OpcUaOptions,
+    SecurityMode,
+    SecurityPolicy,
+    Signal,
+    SlowNodes,
+    WordOrder,
+)
 from lab.topology.load import load_topology, parse_topology
 from lab.topology.model import (
     MANAGEMENT_SUBNET,
@@ -18,16 +30,26 @@ from lab.topology.timing import Timing
 
 __all__ = [
     "MANAGEMENT_SUBNET",
+    "Alarm",
     "Arch",
     "Device",
+    "FastNodes",
     "Link",
+    "Login",
+    "ModbusOptions",
     "Network",
     "Node",
+    "OpcUaOptions",
     "Protocol",
     "Role",
+    "SecurityMode",
+    "SecurityPolicy",
+    "Signal",
+    "SlowNodes",
     "Taint",
     "Timing",
     "Topology",
+    "WordOrder",
     "load_topology",
     "parse_topology",
     "topology_schema",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.topology.model import Topology
+from lab.topology.model import Topology, TopologyProblem
 from lab.yamlmodel import YamlModel, line_of
 
 __all__ = ["line_of", "load_topology", "parse_topology"]
@@ -20,19 +20,36 @@ _TOPOLOGY: YamlModel[Topology] = YamlModel(
 def load_topology(path: Path, *, name: str | None = None) -> Topology:
     """The topology in `path`; `name` calls the lab otherwise than its file does.
 
+    Files that it names are found from its folder, and are absolute in what is returned.
+
     Raises:
         InputError: the file is missing, no YAML, or describes no possible lab; the
             message holds file, line, what is wrong and what would be right.
     """
-    return _TOPOLOGY.load(path, put=_called(name))
+    folder = path.absolute().parent
+    read = _TOPOLOGY.load(
+        path, put=_called(name), check=lambda topology: _files_are_there(topology, folder)
+    )
+    return read.beside(folder)
 
 
 def parse_topology(
     text: str, file: Path | str = "<topology>", *, name: str | None = None
 ) -> Topology:
-    """As `load_topology`, from text; `file` is what messages call it."""
+    """As `load_topology`, from text; `file` is what messages call it. Files are not looked for."""
     return _TOPOLOGY.parse(text, file, put=_called(name))
 
 
 def _called(name: str | None) -> dict[str, str]:
     return {} if name is None else {"name": name}
+
+
+def _files_are_there(topology: Topology, folder: Path) -> None:
+    for index, device in enumerate(topology.devices):
+        for number, file in enumerate(device.opcua.nodesets if device.opcua else ()):
+            if not (folder / file).is_file():
+                raise TopologyProblem(
+                    f"there is no nodeset {folder / file}",
+                    ("devices", index, "opcua", "nodesets", number),
+                    "A nodeset's path is relative to the folder of the topology file.",
+                )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from lab.topology.device import ModbusOptions, OpcUaOptions, WordOrder
 from lab.topology.timing import Timing
 from lab.yamlmodel import Problem
 
@@ -49,7 +51,15 @@ class Role(StrEnum):
 
 class Protocol(StrEnum):
     MODBUS = "modbus-tcp"
+    MODBUS_RTU = "modbus-rtu-tcp"
+    """RTU frames with their CRC over a TCP connection, as converters of serial lines have it."""
     OPCUA = "opcua"
+    CONTAINER = "container"
+    """Whatever a container image serves: without a plant and without a ground truth."""
+
+    @property
+    def is_modbus(self) -> bool:
+        return self in (Protocol.MODBUS, Protocol.MODBUS_RTU)
 
 
 class TopologyProblem(Problem):
@@ -138,9 +148,52 @@ class Link(_Model):
 
 class Device(_Model):
     name: Name
-    protocol: Protocol
+    protocol: Protocol = Field(Protocol.CONTAINER, description="Not needed with an image.")
     seed: int = Field(1, ge=0, description="Seed of the plant model that moves its values.")
     period_ms: int = Field(1000, ge=50, le=60_000, description="Time between two values, ms.")
+    modbus: ModbusOptions | None = None
+    opcua: OpcUaOptions | None = None
+    twins: tuple[str, ...] = Field((), description="Edge nodes that keep a twin of the device.")
+    image: str = Field("", description="A container image that Docker has, in place of a protocol.")
+    port: int | None = Field(
+        None, ge=1, le=65_535, description="The image's TCP port: it is ready when that is open."
+    )
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Device:
+        if self.modbus and not self.protocol.is_modbus:
+            raise ValueError(f"the options modbus are not for a device that speaks {self.protocol}")
+        if self.opcua and self.protocol is not Protocol.OPCUA:
+            raise ValueError(f"the options opcua are not for a device that speaks {self.protocol}")
+        if self.protocol is Protocol.CONTAINER and not self.image:
+            raise ValueError("a device needs a protocol, or a container's image")
+        if self.protocol is not Protocol.CONTAINER and (self.image or self.port):
+            raise ValueError(f"image and port are not for a device that speaks {self.protocol}")
+        if self.image and self.twins:
+            raise ValueError("nodes cannot keep a twin of a container: they do not know its points")
+        return self
+
+    def beside(self, folder: Path) -> Device:
+        """The same with its files' paths taken from `folder`."""
+        if not self.opcua:
+            return self
+        nodesets = tuple(folder / file for file in self.opcua.nodesets)
+        return self.model_copy(
+            update={"opcua": self.opcua.model_copy(update={"nodesets": nodesets})}
+        )
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the workload's sampler can read it: Modbus TCP with the high word first, and
+        OPC UA by the policy and the login that a device has without options."""
+        if self.opcua:
+            default = OpcUaOptions()
+            return set(default.policies) <= set(self.opcua.policies) and (
+                set(default.modes) <= set(self.opcua.modes)
+                and set(default.logins) <= set(self.opcua.logins)
+            )
+        plain = self.modbus is None or self.modbus.word_order is WordOrder.BIG
+        return self.protocol in (Protocol.MODBUS, Protocol.OPCUA) and plain
 
     def __str__(self) -> str:
         """The name: titles in the report may say `{device}`."""
@@ -173,6 +226,12 @@ class Topology(_Model):
     def architectures(self) -> tuple[Arch, ...]:
         """Each architecture of a node once, in the order of the nodes."""
         return tuple(dict.fromkeys(node.arch for node in self.nodes))
+
+    def beside(self, folder: Path) -> Topology:
+        """The same with the paths of files taken from `folder`."""
+        return self.model_copy(
+            update={"devices": tuple(device.beside(folder) for device in self.devices)}
+        )
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""
@@ -228,6 +287,7 @@ class Topology(_Model):
         self._addresses_are_free()
         self._all_are_wired()
         self._pod_subnet_is_apart()
+        self._twins_are_in_reach()
         return self
 
     def _unique_names(self) -> None:
@@ -331,6 +391,28 @@ class Topology(_Model):
                     ("nodes", index, "name"),
                     f"Add a link from {node.name} to {cluster}.",
                 )
+
+    def _twins_are_in_reach(self) -> None:
+        edges = [node.name for node in self.edges]
+        for index, device in enumerate(self.devices):
+            network = self.links_of(device.name)[0].network
+            for place, name in enumerate(device.twins):
+                at = ("devices", index, "twins", place)
+                if name not in edges:
+                    raise TopologyProblem(
+                        f"no twin of {device.name!r} can be on {name!r}: that is no edge node",
+                        at,
+                        f"Edge nodes are: {', '.join(edges) or 'none'}.",
+                    )
+                if name in device.twins[:place]:
+                    raise TopologyProblem(f"{name!r} is to keep two twins of {device.name!r}", at)
+                if network not in [link.network for link in self.links_of(name)]:
+                    raise TopologyProblem(
+                        f"{name!r} cannot keep a twin of {device.name!r}: it has no link to the "
+                        f"network {network!r}",
+                        at,
+                        f"Add a link from {name} to {network}.",
+                    )
 
     def _pod_subnet_is_apart(self) -> None:
         if self.pod_subnet.prefixlen != 16:

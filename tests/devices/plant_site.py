@@ -18,7 +18,7 @@ from lab.deadline import Deadline
 from lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, start_device
 from lab.devices.faults import Junk, Slow
 from lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
-from lab.topology import Protocol
+from lab.topology import ModbusOptions, OpcUaOptions, Protocol
 
 HERE = Path(__file__).parent
 PEER_ADDRESS = "10.78.0.11/24"
@@ -112,11 +112,18 @@ def peer_command(sites: Sequence[Site], command: Sequence[str]) -> list[str]:
 # -- specifications ----------------------------------------------------------------------
 
 
-def boiler_spec(folder: Path, period_ms: int = 50) -> DeviceSpec:
+def boiler_spec(
+    folder: Path,
+    period_ms: int = 50,
+    *,
+    protocol: Protocol = Protocol.MODBUS,
+    modbus: ModbusOptions | None = None,
+) -> DeviceSpec:
     fabric, endpoint = free_ports(2)
     return DeviceSpec(
         name="boiler",
-        protocol=Protocol.MODBUS,
+        protocol=protocol,
+        modbus=modbus or ModbusOptions(),
         seed=11,
         period_ms=period_ms,
         address=IPv4Interface("10.78.0.101/24"),
@@ -127,7 +134,12 @@ def boiler_spec(folder: Path, period_ms: int = 50) -> DeviceSpec:
     )
 
 
-def press_spec(folder: Path, authority: Authority, period_ms: int = 50) -> DeviceSpec:
+def press_spec(
+    folder: Path,
+    authority: Authority,
+    period_ms: int = 50,
+    nodes: OpcUaOptions | None = None,
+) -> DeviceSpec:
     fabric, endpoint = free_ports(2)
     own = authority.issue(certificate("press", "urn:edge-lab:device:press", both=True))
     store(folder, "press", own)
@@ -144,6 +156,7 @@ def press_spec(folder: Path, authority: Authority, period_ms: int = 50) -> Devic
         fabric_port=fabric,
         endpoint_port=endpoint,
         folder=folder / "press",
+        nodes=nodes or OpcUaOptions(),
         opcua=OpcUaFiles(certificate=folder / "press.crt", key=folder / "press.key", trust=trust),
     )
 

@@ -81,8 +81,9 @@ class Line:
 class RawPeer:
     """Makes connections from a namespace on the wire of a device."""
 
-    def __init__(self, site: Site, door: Path) -> None:
-        self._target = (str(site.spec.address.ip), 502 if site.spec.opcua is None else 4840)
+    def __init__(self, site: Site, door: Path, port: int | None) -> None:
+        served = 502 if site.spec.opcua is None else 4840
+        self._target = (str(site.spec.address.ip), port or served)
         self._door = door
 
     def _ask(self, word: str) -> socket.socket:
@@ -130,13 +131,14 @@ class RawPeer:
 
 
 @contextlib.contextmanager
-def raw_peer(site: Site) -> Iterator[RawPeer]:
+def raw_peer(site: Site, port: int | None = None) -> Iterator[RawPeer]:
+    """A peer on the device's wire; `port` is where it connects, if not the protocol's."""
     with tempfile.TemporaryDirectory() as folder:
         door = Path(folder) / "door"
         command = [sys.executable, str(HERE / "socket_giver.py"), str(door)]
         process = subprocess.Popen(peer_command([site], command), start_new_session=True)
         try:
-            peer = RawPeer(site, door)
+            peer = RawPeer(site, door, port)
 
             def connects() -> bool:
                 assert process.poll() is None

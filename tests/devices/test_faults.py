@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from lab.devices.faults import (
     DEVICE_FAULT,
+    BadCrc,
     DeviceFault,
     Exceptions,
     Gone,
@@ -20,11 +21,13 @@ from lab.devices.faults import (
 from lab.errors import InputError
 from lab.topology import Protocol
 
-BOTH = frozenset(Protocol)
-MODBUS, OPCUA = frozenset({Protocol.MODBUS}), frozenset({Protocol.OPCUA})
+BOTH = frozenset(Protocol) - {Protocol.CONTAINER}
+ANY = frozenset(Protocol)
+MODBUS = frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU})
+RTU, OPCUA = frozenset({Protocol.MODBUS_RTU}), frozenset({Protocol.OPCUA})
 
 KINDS = [
-    (Gone(), "gone", BOTH),
+    (Gone(), "gone", ANY),
     (Gone(how="refused"), "gone, refusing connections", BOTH),
     (Slow(delay_ms=2000), "slow by 2 s", BOTH),
     (Slow(delay_ms=150, jitter_ms=50, seed=3), "slow by 150 ms ± 50 ms", BOTH),
@@ -33,6 +36,8 @@ KINDS = [
     (Junk(), "answers with junk", BOTH),
     (Split(), "answers in 3 pieces 100 ms apart", BOTH),
     (Late(), "answers one request late", MODBUS),
+    (BadCrc(), "answers with a bad CRC", RTU),
+    (BadCrc(probability=0.5, seed=1), "answers with a bad CRC 50 % of the time", RTU),
     (SessionDrop(), "drops all sessions", OPCUA),
     (SessionDrop(period_s=5), "drops all sessions every 5 s", OPCUA),
     (Untrusted(), "trusts no client", OPCUA),

@@ -285,9 +285,13 @@ def test_a_silent_device_is_not_on_the_wire_any_more(boiler: Site, peer: RawPeer
                 peer.connect(seconds=1.0)
             assert "52:54:00:ed:00:06" not in peer.neighbours()
             assert boiler.client.status().frames_out == status.frames_out
-        # As of a device that was switched on again: it does not know this connection.
-        line.say(read_request(2))
-        assert line.hear().ended == "reset"
+        # As of a device that was switched on again: it does not know this connection. The kernel
+        # may have repeated the first request already, and got the answer to that.
+        try:
+            line.say(read_request(2))
+            assert line.hear().ended == "reset"
+        except ConnectionResetError:
+            pass
     with peer.line() as line:
         reads_right(boiler, line)
 

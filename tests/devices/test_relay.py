@@ -11,11 +11,19 @@ from random import Random
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.devices.faults import Late, SessionDrop, Slow, Split
-from lab.devices.framing import Framing, ModbusFraming, NotFramed, OpcUaFraming, Splitter
+from lab.devices.faults import BadCrc, DeviceFault, Exceptions, Junk, Late, SessionDrop, Slow, Split
+from lab.devices.framing import (
+    Framing,
+    ModbusFraming,
+    NotFramed,
+    OpcUaFraming,
+    RtuFraming,
+    Splitter,
+    Way,
+)
 from lab.devices.relay import Relay, cut, junk
 from lab.errors import LabError
 
@@ -33,14 +41,60 @@ def opcua(kind: bytes, data: bytes) -> bytes:
     return kind + b"F" + struct.pack("<I", len(data) + 8) + data
 
 
+def crc(data: bytes) -> int:
+    """CRC-16 of Modbus, bit by bit as the specification draws it (serial line, 6.2.2)."""
+    value = 0xFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return value
+
+
+def rtu(unit: int, data: bytes) -> bytes:
+    frame = bytes((unit,)) + data
+    return frame + struct.pack("<H", crc(frame))
+
+
+RTU = RtuFraming(1)
+words, units = st.integers(0, 0xFFFF), st.integers(0, 247)
+rtu_requests = st.builds(
+    lambda unit, function, first, second: rtu(unit, struct.pack(">BHH", function, first, second)),
+    units,
+    st.integers(1, 6),
+    words,
+    words,
+) | st.builds(
+    lambda unit, address, data: rtu(
+        unit, struct.pack(">BHHB", 16, address, len(data) // 2, len(data)) + data
+    ),
+    units,
+    words,
+    st.binary(min_size=2, max_size=246),
+)
+rtu_answers = st.builds(
+    lambda unit, function, data: rtu(unit, bytes((function, len(data))) + data),
+    units,
+    st.integers(1, 4),
+    st.binary(min_size=1, max_size=250),
+) | st.builds(
+    lambda unit, function, code: rtu(unit, bytes((function | 0x80, code))),
+    units,
+    st.integers(1, 127),
+    st.integers(1, 11),
+)
 modbus_messages = st.builds(modbus, st.integers(0, 65_535), st.binary(min_size=1, max_size=253))
 opcua_messages = st.builds(
     opcua, st.sampled_from([b"HEL", b"ACK", b"OPN", b"MSG", b"CLO"]), st.binary(max_size=400)
 )
-streams = st.tuples(st.just(ModbusFraming()), st.lists(modbus_messages, max_size=8)) | st.tuples(
-    st.just(OpcUaFraming()), st.lists(opcua_messages, max_size=8)
+ways = st.sampled_from(Way)
+streams = (
+    st.tuples(st.just(ModbusFraming()), ways, st.lists(modbus_messages, max_size=8))
+    | st.tuples(st.just(OpcUaFraming()), ways, st.lists(opcua_messages, max_size=8))
+    | st.tuples(st.just(RTU), st.just(Way.REQUEST), st.lists(rtu_requests, max_size=8))
+    | st.tuples(st.just(RTU), st.just(Way.ANSWER), st.lists(rtu_answers, max_size=8))
 )
-framings = st.sampled_from([ModbusFraming(), OpcUaFraming()])
+framings = st.sampled_from([ModbusFraming(), OpcUaFraming(), RTU])
 
 
 def portions(data: bytes, ends: list[int]) -> list[bytes]:
@@ -54,10 +108,10 @@ def portions(data: bytes, ends: list[int]) -> list[bytes]:
 
 @given(streams, st.lists(st.integers(0, 5000), max_size=12))
 def test_messages_are_found_however_they_are_portioned(
-    stream: tuple[Framing, list[bytes]], ends: list[int]
+    stream: tuple[Framing, Way, list[bytes]], ends: list[int]
 ) -> None:
-    framing, messages = stream
-    splitter = Splitter(framing)
+    framing, way, messages = stream
+    splitter = Splitter(framing, way)
     found: list[bytes] = []
     for portion in portions(b"".join(messages), ends):
         found += splitter.feed(portion)
@@ -65,23 +119,68 @@ def test_messages_are_found_however_they_are_portioned(
     assert splitter.framed
 
 
-@given(framings, st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=6))
+@given(framings, ways, st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=6))
 def test_no_byte_is_lost_or_added_whatever_comes(
-    framing: Framing, data: bytes, ends: list[int]
+    framing: Framing, way: Way, data: bytes, ends: list[int]
 ) -> None:
-    splitter = Splitter(framing)
+    splitter = Splitter(framing, way)
     out = b"".join(b"".join(splitter.feed(portion)) for portion in portions(data, ends))
     assert data.startswith(out)
     if not splitter.framed:
         assert out == data
 
 
-@given(framings, st.integers(0, 1000), st.integers(8, 300))
+@given(
+    st.sampled_from([ModbusFraming(), OpcUaFraming()]), st.integers(0, 1000), st.integers(8, 300)
+)
 def test_junk_begins_no_message(framing: Framing, seed: int, length: int) -> None:
-    nonsense = junk(Random(seed), length)
+    nonsense = junk(Random(seed), length, framing)
     assert len(nonsense) == length
     with pytest.raises(NotFramed):
-        framing.length(nonsense[: framing.header])
+        framing.length(nonsense, Way.ANSWER)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.integers(5, 40))
+def test_no_rtu_frame_lies_anywhere_in_junk(seed: int, length: int) -> None:
+    nonsense = junk(Random(seed), length, RTU)
+    assert len(nonsense) == length
+    for start in range(length):
+        for end in range(start + 4, length + 1):
+            assert crc(nonsense[start : end - 2]) != struct.unpack("<H", nonsense[end - 2 : end])[0]
+
+
+def test_a_frame_in_junk_would_be_seen() -> None:
+    assert RTU.holds_message(b"\x90\x91" + rtu(1, b"\x83\x02") + b"\x92")
+
+
+@given(rtu_answers)
+def test_a_spoiled_answer_is_as_long_and_fits_no_more(answer: bytes) -> None:
+    spoiled = RTU.spoiled(answer)
+    assert spoiled[:-2] == answer[:-2]
+    assert struct.unpack("<H", spoiled[-2:])[0] != crc(spoiled[:-2])
+
+
+@given(rtu_requests, st.integers(1, 11))
+def test_a_refusal_in_rtu_names_unit_function_and_code(request: bytes, code: int) -> None:
+    assert RTU.refusal(request, code) == rtu(request[0], bytes((request[1] | 0x80, code)))
+
+
+def test_only_what_the_server_must_not_see_is_answered_instead() -> None:
+    assert RTU.instead(rtu(1, b"\3\0\0\0\1")) is None
+    assert RTU.instead(rtu(0, b"\6\0\x64\0\1")) is None
+    assert RTU.instead(rtu(7, b"\3\0\0\0\1")) == b""
+    assert RTU.instead(rtu(1, b"\x41\1\2")) == rtu(1, b"\xc1\1")
+    assert RTU.instead(rtu(1, b"\x41\1\2")[:-1] + b"!") is None
+
+
+def test_after_what_is_no_rtu_frame_the_next_one_is_found() -> None:
+    splitter, frame = Splitter(RTU, Way.REQUEST), rtu(1, b"\3\0\0\0\1")
+    assert list(splitter.feed(b"\xff\xff\xff\xff")) == [b"\xff\xff\xff\xff"]
+    assert not splitter.framed
+    assert list(splitter.feed(frame[:5])) == []
+    assert list(splitter.feed(frame[5:])) == [frame]
+    assert splitter.framed
 
 
 @given(st.binary(min_size=1, max_size=100), st.integers(2, 120))
@@ -133,12 +232,31 @@ def test_without_a_fault_all_passes_even_what_is_no_modbus() -> None:
     async def scenario() -> None:
         async with echoing(ModbusFraming()) as (relay, port):
             reader, writer = await connect(port)
-            for data in (modbus(1, b"\3abc"), b"GET / HTTP/1.0\r\n\r\n", b"x", modbus(2, b"\3")):
+            for data in (modbus(1, b"\6abcd"), b"GET / HTTP/1.0\r\n\r\n", b"x", modbus(2, b"\7")):
                 writer.write(data)
                 assert await reader.readexactly(len(data)) == data
             assert relay.clients == 1
             writer.close()
             await writer.wait_closed()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [(b"\x41\1", 1), (b"\x83", 1), (b"\3\0\0\0\xc8", 3), (b"\6\0", 3), (b"\x0f\0\0\0\0\0", 3)],
+)
+def test_what_the_server_could_not_make_out_is_refused_by_its_function(
+    asked: bytes, code: int
+) -> None:
+    refused = bytes((asked[0] | 0x80, code))
+
+    async def scenario() -> None:
+        async with echoing(ModbusFraming()) as (_, port):
+            reader, writer = await connect(port)
+            writer.write(modbus(1, asked))
+            assert await reader.readexactly(9) == modbus(1, refused)
+            writer.close()
 
     run(scenario())
 
@@ -198,10 +316,10 @@ def test_answers_that_are_slow_by_chance_keep_their_order_and_replay() -> None:
             await relay.set_fault(Slow(delay_ms=40, jitter_ms=40, seed=seed))
             reader, writer = await connect(port)
             began = loop.time()
-            writer.write(b"".join(modbus(number, b"\3") for number in range(20)))
+            writer.write(b"".join(modbus(number, b"\7") for number in range(20)))
             times = []
             for number in range(20):
-                assert await reader.readexactly(8) == modbus(number, b"\3")
+                assert await reader.readexactly(8) == modbus(number, b"\7")
                 times.append(loop.time() - began)
             assert relay.affected == 20
             writer.close()
@@ -223,7 +341,7 @@ def test_the_device_itself_does_not_alter_what_its_clients_suffer() -> None:
             await relay.set_fault(Slow(delay_ms=5, jitter_ms=5, seed=9))
             reader, writer = await asyncio.open_connection(HOST, port)
             for number in range(own):
-                writer.write(modbus(number, b"\3"))
+                writer.write(modbus(number, b"\7"))
                 await reader.readexactly(8)
             assert relay.clients == 0
             writer.close()
@@ -238,7 +356,7 @@ def test_pieces_of_two_answers_come_one_after_the_other() -> None:
         async with echoing(ModbusFraming()) as (relay, port):
             await relay.set_fault(Split(pieces=4, gap_ms=20))
             reader, writer = await connect(port)
-            both = modbus(1, b"\3first") + modbus(2, b"\3second")
+            both = modbus(1, b"\6frst") + modbus(2, b"\6scnd")
             began = loop.time()
             writer.write(both)
             assert await reader.readexactly(len(both)) == both
@@ -249,17 +367,59 @@ def test_pieces_of_two_answers_come_one_after_the_other() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("fault", "comes"),
+    [
+        (BadCrc(), RTU.spoiled(rtu(1, b"\3\2\0\x11"))),
+        (Exceptions(code=6), rtu(1, b"\x83\6")),
+        (Late(), b""),
+        (Split(pieces=3, gap_ms=10), rtu(1, b"\3\2\0\x11")),
+    ],
+)
+def test_an_rtu_answer_suffers_each_fault(fault: DeviceFault, comes: bytes) -> None:
+    """The server says one thing to all, since an echo of a request is no answer in RTU."""
+    request, answer = rtu(1, b"\3\0\0\0\1"), rtu(1, b"\3\2\0\x11")
+
+    async def scenario() -> None:
+        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await reader.read(8):
+                writer.write(answer)
+
+        server = await asyncio.start_server(say, HOST, 0)
+        async with echoing(RTU) as (relay, port):
+            relay.inner = (HOST, server.sockets[0].getsockname()[1])
+            await relay.set_fault(fault)
+            reader, writer = await connect(port)
+            writer.write(request)
+            if comes:
+                assert await reader.readexactly(len(comes)) == comes
+            else:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(reader.read(1), 0.2)
+                writer.write(request)
+                assert await reader.readexactly(len(answer)) == answer
+            assert relay.affected
+            await relay.set_fault(Junk())
+            writer.write(request)
+            nonsense = await reader.readexactly(len(answer))
+            assert nonsense != answer
+            writer.close()
+        server.close()
+
+    run(scenario())
+
+
 def test_requests_that_come_at_once_leave_only_the_last_answer_late() -> None:
     async def scenario() -> None:
         async with echoing(ModbusFraming()) as (relay, port):
             await relay.set_fault(Late())
             reader, writer = await connect(port)
-            writer.write(modbus(1, b"\3") + modbus(2, b"\3"))
-            assert await reader.readexactly(8) == modbus(1, b"\3")
+            writer.write(modbus(1, b"\7") + modbus(2, b"\7"))
+            assert await reader.readexactly(8) == modbus(1, b"\7")
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(reader.readexactly(1), 0.1)
-            writer.write(modbus(3, b"\3"))
-            assert await reader.readexactly(8) == modbus(2, b"\3")
+            writer.write(modbus(3, b"\7"))
+            assert await reader.readexactly(8) == modbus(2, b"\7")
             writer.close()
 
     run(scenario())
@@ -276,8 +436,8 @@ def test_the_end_of_the_server_comes_after_its_delayed_answers() -> None:
             relay.inner = (HOST, server.sockets[0].getsockname()[1])
             await relay.set_fault(Slow(delay_ms=50))
             reader, writer = await connect(port)
-            writer.write(modbus(1, b"\3"))
-            assert await reader.read() == modbus(1, b"\3")
+            writer.write(modbus(1, b"\7"))
+            assert await reader.read() == modbus(1, b"\7")
             writer.close()
         server.close()
 

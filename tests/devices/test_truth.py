@@ -10,27 +10,37 @@ from hypothesis import strategies as st
 
 from lab.devices.truth import (
     FILE,
+    TruthAlarm,
     TruthLog,
     TruthRecord,
+    TruthSignals,
     TruthStep,
+    TruthTick,
     TruthWrite,
     last_step,
     now,
     parse_truth,
+    read_past,
     read_truth,
 )
 from lab.errors import LabError
 
 numbers = st.integers(-(2**31), 2**31) | st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(max_size=5)
-records = st.builds(
+times = st.integers(0, 2**63)
+floats = st.dictionaries(names, st.floats(allow_nan=False, allow_infinity=False), max_size=3)
+records: st.SearchStrategy[TruthRecord] = st.builds(
     TruthStep,
     st.integers(1, 2**32),
     st.integers(0, 2**63),
     st.dictionaries(names, numbers, max_size=3),
     st.dictionaries(names, st.floats(allow_nan=False), max_size=3),
     st.integers(0, 2**16),
-) | st.builds(TruthWrite, st.integers(1, 2**32), st.integers(0, 2**63), names, numbers)
+)
+records |= st.builds(TruthWrite, st.integers(1, 2**32), times, names, numbers)
+records |= st.builds(TruthSignals, st.integers(1, 2**32), times, floats, floats)
+records |= st.builds(TruthAlarm, st.integers(1, 2**32), times, names, names, numbers)
+records |= st.builds(TruthTick, names, st.integers(1, 2**32), times)
 
 STEP = TruthStep(1, 1000, {"force": 12.5}, {"force": 12.4999}, 2500)
 
@@ -39,10 +49,7 @@ def written(folder: Path, *lines: TruthRecord) -> None:
     log = TruthLog(folder)
     log.describe({"device": "press"})
     for line in lines:
-        if isinstance(line, TruthStep):
-            log.step(line)
-        else:
-            log.write(line)
+        log.add(line)
     log.close()
 
 
@@ -94,6 +101,24 @@ def test_the_last_step_is_found_behind_writes(tmp_path: Path) -> None:
     assert last_step(tmp_path) is None
     written(tmp_path, STEP, TruthWrite(1, 1500, "100", 650))
     assert last_step(tmp_path) == STEP
+
+
+def test_the_past_is_the_last_steps_writes_and_ticks(tmp_path: Path) -> None:
+    steps = [TruthStep(seq, seq * 1000, {}, {}, seq) for seq in range(1, 6)]
+    written(
+        tmp_path,
+        *steps,
+        TruthWrite(1, 1500, "coil 3", 1),
+        TruthWrite(2, 2500, "coil 3", 0),
+        TruthTick("fast", 7, 900),
+        TruthTick("slow", 1, 950),
+        TruthTick("fast", 8, 1000),
+    )
+    past = read_past(tmp_path, 2)
+    assert past.steps == tuple(steps[-2:])
+    assert past.step == steps[-1]
+    assert past.written == {"coil 3": 0}
+    assert past.ticks == {"fast": 8, "slow": 1}
 
 
 def test_time_is_whole_microseconds() -> None:

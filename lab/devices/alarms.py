@@ -1,0 +1,29 @@
+"""Limits on what a plant shows, and how it stands to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from lab.devices.points import Value
+from lab.topology import Alarm
+
+
+class AlarmState(StrEnum):
+    NORMAL = "normal"
+    HIGH = "high"
+    LOW = "low"
+
+
+def state_of(alarm: Alarm, value: Value) -> AlarmState:
+    """How a value, in the point's unit, stands to the limits; on a limit it is normal."""
+    if alarm.high is not None and value > alarm.high:
+        return AlarmState.HIGH
+    if alarm.low is not None and value < alarm.low:
+        return AlarmState.LOW
+    return AlarmState.NORMAL
+
+
+def states_of(alarms: Sequence[Alarm], values: Mapping[str, Value]) -> dict[str, AlarmState]:
+    """The state of each alarm by its point, for values as served."""
+    return {alarm.point: state_of(alarm, values[alarm.point]) for alarm in alarms}
