@@ -7,23 +7,35 @@ from collections.abc import Callable, Mapping
 
 from lab.errors import InputError
 from lab.stacks.base import ControlPlane, EdgeRuntime
+from lab.stacks.k3s import K3s
+from lab.stacks.k3s_agent import K3sAgent
 from lab.stacks.kubeedge import KubeEdge
 from lab.stacks.kubelet import Kubelet
 from lab.stacks.kubernetes import Kubernetes
 from lab.stacks.openyurt import OpenYurt
+from lab.stacks.pairs import fit
 from lab.stacks.stack import Stack
 
-CONTROL_PLANES: Mapping[str, Callable[[], ControlPlane]] = {"kubernetes": Kubernetes}
+CONTROL_PLANES: Mapping[str, Callable[[], ControlPlane]] = {
+    "kubernetes": Kubernetes,
+    "k3s": K3s,
+}
 EDGE_RUNTIMES: Mapping[str, Callable[[], EdgeRuntime]] = {
     "openyurt": OpenYurt,
     "kubelet": Kubelet,
     "kubeedge": KubeEdge,
+    "k3s": K3sAgent,
 }
 
 
 def stack_names() -> tuple[str, ...]:
     """All stacks that there are."""
-    return tuple(f"{control}+{runtime}" for control in CONTROL_PLANES for runtime in EDGE_RUNTIMES)
+    return tuple(
+        f"{control}+{runtime}"
+        for control in CONTROL_PLANES
+        for runtime in EDGE_RUNTIMES
+        if fit(control, runtime)
+    )
 
 
 def get_stack(name: str) -> Stack:

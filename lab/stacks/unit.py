@@ -30,6 +30,8 @@ class Service:
     before_start: tuple[tuple[str, ...], ...] = ()
     """Commands that must succeed first; one that begins with `-` may fail."""
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    environment_file: str = ""
+    """Path of a file of KEY=value lines: for what others must not read in the unit."""
     mounts: tuple[str, ...] = ()
     """Paths that must be mounted before it starts."""
     state_directory: str = ""
@@ -37,7 +39,13 @@ class Service:
     runtime_directory: str = ""
     """Made below /run, mode 0700."""
     oom_score_adjust: int = 0
+    nice: int = 0
+    """As nice(1): what is above 0 gives way to others."""
     kill_mode: Literal["control-group", "process"] = "control-group"
+    delegate: bool = False
+    """Its control group is its own to divide: for what makes containers."""
+    unlimited: bool = False
+    """No limit on tasks, processes and core dumps: for the ancestor of other people's programs."""
 
     @property
     def unit(self) -> str:
@@ -54,6 +62,8 @@ class Service:
             ("Environment", quoted(f"{key}={value}"))
             for key, value in sorted(self.environment.items())
         ]
+        if self.environment_file:
+            service.append(("EnvironmentFile", self.environment_file.replace("%", "%%")))
         if self.state_directory:
             service.append(("StateDirectory", self.state_directory))
             service.append(("StateDirectoryMode", "0700"))
@@ -73,7 +83,14 @@ class Service:
             # An API server waits longer than a minute for what its clients have under way.
             service.append(("TimeoutStopSec", "20"))
             service.append(("LimitNOFILE", "1048576"))
+        if self.delegate:
+            service.append(("Delegate", "yes"))
+        if self.unlimited:
+            names = ("LimitNPROC", "LimitCORE", "TasksMax")
+            service += [(name, "infinity") for name in names]
         service.append(("RestartSec", "3"))
+        if self.nice:
+            service.append(("Nice", str(self.nice)))
         if self.oom_score_adjust:
             service.append(("OOMScoreAdjust", str(self.oom_score_adjust)))
         sections: dict[str, list[tuple[str, str]]] = {

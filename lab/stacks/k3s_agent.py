@@ -1,0 +1,68 @@
+"""Edge runtime `k3s`: K3s' agent, which joins a K3s server and no other control plane.
+
+Not seen running yet, as `lab.stacks.k3s`. It is the second baseline of autonomy: an agent that is
+rebooted while its server is out of reach starts neither kubelet nor static pods (K3s #1686,
+#10036).
+"""
+
+from __future__ import annotations
+
+from lab.artifacts import Want
+from lab.deadline import Deadline
+from lab.kubectl import Manifest
+from lab.provision import GuestFile, Provision
+from lab.stacks.base import ApiEndpoint, ClusterAccess, StackContext, wants_for
+from lab.stacks.k3s_node import DATA, K3S, K3sNode, agent_token
+from lab.stacks.kubelet import Kubelet
+from lab.stacks.node import IMAGES, POD_NETWORK
+from lab.topology import Node, Topology
+
+AGENT = "k3s-agent"
+AGENT_UNIT = "k3s-agent.service"
+ENVIRONMENT = "/etc/rancher/k3s/k3s-agent.env"
+
+MEMORY_MIB = 400
+"""Soft limit of its Go heap; an agent was published to take 275 MB."""
+
+
+class K3sAgent:
+    """kubelet and K3s' tunnel in one process, on Debian's containerd."""
+
+    name = "k3s"
+    # By its documentation, not by sight.
+    capabilities = Kubelet.capabilities
+    offline_state: tuple[str, ...] = ()
+    identity_files: tuple[str, ...] = (
+        f"{DATA}/agent/client-kubelet.crt",
+        f"{DATA}/agent/client-kubelet.key",
+    )
+    agents: tuple[str, ...] = (AGENT_UNIT,)
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        return wants_for(K3S, topology.edges)
+
+    def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
+        k3s = K3sNode(node, "agent", AGENT)
+        environment = f"K3S_URL={api.url}\nK3S_TOKEN={agent_token(ctx.pki)}\n"
+        return k3s.provision(
+            ctx,
+            k3s.config(ctx),
+            {"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
+            GuestFile.text(ENVIRONMENT, environment, 0o600),
+            environment_file=ENVIRONMENT,
+        )
+
+    def units(self) -> tuple[str, ...]:
+        return (f"{IMAGES}.service", f"{POD_NETWORK}.service", AGENT_UNIT)
+
+    def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
+        return ()
+
+    def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
+        return Provision()
+
+    def server_units(self) -> tuple[str, ...]:
+        return ()
+
+    def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
+        return ()

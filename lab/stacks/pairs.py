@@ -1,0 +1,27 @@
+"""Which edge runtimes go with which control planes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lab.errors import InputError
+
+ONLY_WITH: Mapping[str, str] = MappingProxyType({"k3s": "k3s"})
+"""By runtime, the one control plane that it can join; any other runtime joins all of them."""
+
+
+def fit(control: str, runtime: str) -> bool:
+    """Whether a stack can be made of the two."""
+    return ONLY_WITH.get(runtime, control) == control
+
+
+def check_pair(control: str, runtime: str) -> None:
+    """InputError if no stack can be made of the two."""
+    if not fit(control, runtime):
+        needed = ONLY_WITH[runtime]
+        raise InputError(
+            f"the edge runtime {runtime!r} joins the control plane {needed!r} alone, not "
+            f"{control!r}",
+            remedy=f"Take {needed}+{runtime}, or {control} with another runtime.",
+        )

@@ -1,0 +1,101 @@
+"""K3s: its units in the eyes of the guests' systemd, and, where there is a binary, K3s itself."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.lab import TimeLimit
+from fixtures.nodes import LabNode
+from fixtures.outcomes import eventually
+from lab.artifacts import ArtifactStore, Availability, Want
+from lab.errors import MissingCapability
+from lab.kubectl import KubectlError, node_ready
+from lab.stacks.k3s_node import K3S, PROGRAM, K3sNode
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Stacks"), allure.feature("K3s")]
+
+ROLES = {"server": "k3s", "agent": "k3s-agent"}
+READY_SECONDS = 120.0
+
+
+# -- without a binary ----------------------------------------------------------------------
+
+
+@allure.story("Units")
+@allure.title("systemd of {node} accepts the unit of a K3s {role}")
+@pytest.mark.parametrize("role", list(ROLES))
+def test_systemd_of_each_node_accepts_the_unit(node: LabNode, role: str) -> None:
+    service = K3sNode(node.spec, role, ROLES[role]).service({"GOMEMLIMIT": "400MiB"})
+    complaints = verify(node, service.unit, service.render())
+    assert complaints == ""
+    # The same question must be able to come out otherwise.
+    broken = service.render().replace("Type=notify", "Type=nothing")
+    assert "nothing" in verify(node, service.unit, broken)
+
+
+def verify(node: LabNode, unit: str, text: str) -> str:
+    """What systemd says of the unit, with a stub in the place of the program."""
+    folder = f"/run/edge-lab-verify-{unit}"
+    stub = f"{folder}/program"
+    text = text.replace(PROGRAM, stub)
+    script = (
+        f"set -e; mkdir -p {folder}; trap 'rm -r {folder}' EXIT; cd {folder}; "
+        f"printf '#!/bin/sh\\n' > program; chmod 755 program; "
+        f"printf %s {shlex.quote(text)} > {unit}; "
+        # Only what concerns this unit: others may have complaints of their own.
+        f"systemd-analyze verify --man=no ./{unit} 2>&1 | grep -F {unit} || true"
+    )
+    return node.output(script)
+
+
+# -- with one ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def k3s_lab(lab: Lab) -> Lab:
+    """The lab, if K3s is its control plane."""
+    if lab.stack_name.startswith("k3s+"):
+        return lab
+    want = Want(K3S, lab.topology.server.arch)
+    (row,) = ArtifactStore.default().state([want])
+    # Nobody is asked here: of a release page it is not known whether it can be reached.
+    at_hand = row.state is Availability.CACHED or row.source.startswith("mirror ")
+    if not at_hand:
+        raise MissingCapability("needs the k3s artifact (`lab doctor` says where it may come from)")
+    raise MissingCapability(f"this lab runs {lab.stack_name}; --lab-stack=k3s+k3s brings up K3s")
+
+
+@allure.story("Up")
+@allure.title("The API server lets the lab's admin in, and is K3s")
+def test_the_api_server_is_k3s_and_trusts_the_labs_certificates(
+    k3s_lab: Lab, time_limit: TimeLimit
+) -> None:
+    # kubectl knows no other authority than the lab's, and shows a certificate of it.
+    assert "+k3s" in k3s_lab.kubectl.raw("/version", time_limit(60))
+
+
+@allure.story("Up")
+@allure.title("{node} is Ready in the eyes of K3s")
+def test_each_node_is_ready_on_k3s(k3s_lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
+    eventually(
+        f"{node.name} is Ready",
+        lambda: node_ready(
+            k3s_lab.kubectl.get_json("node", node.name, deadline=time_limit(60)),
+        ),
+        time_limit(READY_SECONDS),
+        transient=(KubectlError,),
+    )
+
+
+@allure.story("Up")
+@allure.title("K3s has deployed nothing of its own")
+def test_k3s_deploys_nothing_that_was_not_asked_for(k3s_lab: Lab, time_limit: TimeLimit) -> None:
+    pods = k3s_lab.kubectl.items("pods", "-n", "kube-system", deadline=time_limit(60))
+    assert [pod["metadata"]["name"] for pod in pods] == []
