@@ -46,7 +46,7 @@ pytestmark = [
     pytest.mark.runtime("kubeedge"),
 ]
 
-BACK_SECONDS = 150.0
+BACK_SECONDS = 90.0
 """From the cure of a wire until a node is at work again; users reported 15 to 20 minutes."""
 
 RESTARTS = 3
@@ -146,6 +146,11 @@ def test_6414_pods_return_on_a_node_that_reboots_offline(
         before = {node: boot_of(watch.recorder, node) for node in edges(lab)}
         ran = {node: running_on(watch.recorder, node) for node in edges(lab)}
         assert all(pod_name(PATIENT, node) in ran[node] for node in edges(lab))
+        for node in edges(lab):
+            # The pod is as good as new. What containerd has written down of its network is on the
+            # disk half a minute later by itself; a node that loses its power before that cannot
+            # end the old sandbox ("unexpected end of JSON input"), whatever its runtime is.
+            lab.machines[node].run("sync", time_limit(60))
         with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
             with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
                 pass  # healed when they are up again
