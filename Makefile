@@ -3,7 +3,8 @@
 PYTHON ?= python3
 TOPOLOGY ?= labs/default.yaml
 RESULTS := build/allure-results
-# In this order: what smoke finds broken need not be broken on purpose. There is suites/nodes, too.
+# In this order: what smoke finds broken need not be broken on purpose. There are suites/nodes and
+# suites/devices, too.
 SUITES ?= suites/smoke suites/network suites/autonomy
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
 BIN := .venv/bin
@@ -12,7 +13,7 @@ VENV_STAMP := .venv/.edge-lab-installed
 HOST_STAMP := .venv/.edge-lab-host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit suites compare check format schema bench report clean
+.PHONY: help setup lab-up lab-down test unit peers suites compare check format schema bench report clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +43,11 @@ test: check unit suites ## All that must hold: style and types, the framework's 
 
 unit: setup ## The framework's own tests: no machine, a minute or two
 	$(BIN)/pytest tests
+
+peers: setup ## The devices against clients that nobody here wrote (needs Node.js 20 and npm)
+	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/
+	npm ci --prefix build/peers --ignore-scripts --no-audit --no-fund --silent
+	$(BIN)/pytest tests/peers
 
 suites: setup ## The suites, in the lab that is up or in one brought up for them
 	rm -rf $(RESULTS)

@@ -18,11 +18,21 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.home import cache_home
+from lab.twins.mapperapp import mapper_app
 
 KEPT = 3
 """How many checkpoints stay; each takes about 1.5 GB."""
 
-_GUEST_CODE = ("checkpoint.py", "provision.py", "devices", "machines", "pki", "stacks", "workload")
+_GUEST_CODE = (
+    "checkpoint.py",
+    "provision.py",
+    "devices",
+    "machines",
+    "pki",
+    "stacks",
+    "twins",
+    "workload",
+)
 
 
 def guest_code_digest() -> str:
@@ -34,6 +44,7 @@ def guest_code_digest() -> str:
         for source in sorted(part.rglob("*.py")) if part.is_dir() else [part]:
             total.update(source.relative_to(root).as_posix().encode())
             total.update(source.read_bytes())
+    total.update(mapper_app().sha256.encode())
     return total.hexdigest()
 
 

@@ -287,6 +287,35 @@ MISTAKES = {
         ["node 'edge' cannot reach the server", "Add a link from edge to cloud"],
         "riscv64",
     ),
+    "a twin on a node that is not there lists those there are": (
+        "{name: boiler, protocol: modbus-tcp}",
+        "{name: boiler, protocol: modbus-tcp, twins: [edge, egde]}",
+        ["no twin of 'boiler' can be on 'egde'", "Edge nodes are: edge."],
+        "egde",
+    ),
+    "a twin on the server is none": (
+        "{name: boiler, protocol: modbus-tcp}",
+        "{name: boiler, protocol: modbus-tcp, twins: [server]}",
+        ["no twin of 'boiler' can be on 'server'", "no edge node"],
+        "twins: [server]",
+    ),
+    "two twins on one node are one too many": (
+        "{name: boiler, protocol: modbus-tcp}",
+        "{name: boiler, protocol: modbus-tcp, twins: [edge, edge]}",
+        ["'edge' is to keep two twins of 'boiler'"],
+        "twins: [edge, edge]",
+    ),
+    "a twin out of the device's reach names the network": (
+        "  - {name: edge-plant, endpoint: edge, network: plant, address: 10.78.0.2}\n"
+        "  - {name: boiler-plant, endpoint: boiler, network: plant, address: 10.78.0.9}\n"
+        "devices:\n"
+        "  - {name: boiler, protocol: modbus-tcp}",
+        "  - {name: boiler-plant, endpoint: boiler, network: plant, address: 10.78.0.9}\n"
+        "devices:\n"
+        "  - {name: boiler, protocol: modbus-tcp, twins: [edge]}",
+        ["'edge' cannot keep a twin of 'boiler'", "Add a link from edge to plant."],
+        "twins: [edge]",
+    ),
     "a missing key is named": (
         "arch: riscv64, ",
         "",

@@ -3,19 +3,24 @@
 from lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
 from lab.pki.pki import (
     API_SERVICE_IP,
+    MAPPER_GROUP,
     SERVICE_SUBNET,
     Pki,
     api_server_spec,
     device_uri,
     kubelet_server_spec,
+    mapper_uri,
+    mapper_user,
     node_client_spec,
     opcua_client_spec,
+    opcua_mapper_spec,
     opcua_server_spec,
     sampler_uri,
 )
 
 __all__ = [
     "API_SERVICE_IP",
+    "MAPPER_GROUP",
     "SERVICE_SUBNET",
     "Authority",
     "CertificateSpec",
@@ -26,8 +31,11 @@ __all__ = [
     "api_server_spec",
     "device_uri",
     "kubelet_server_spec",
+    "mapper_uri",
+    "mapper_user",
     "node_client_spec",
     "opcua_client_spec",
+    "opcua_mapper_spec",
     "opcua_server_spec",
     "sampler_uri",
 ]

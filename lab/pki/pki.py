@@ -140,6 +140,10 @@ class Pki:
         """What the node's kubelet shows to the API server that calls it."""
         return self._identity(_CLUSTER, f"kubelet-{node}")
 
+    def mapper(self, node: str) -> Identity:
+        """What the device mapper on `node` shows to the API server, as `mapper_user(node)`."""
+        return self._identity(_CLUSTER, f"mapper-{node}")
+
     @property
     def service_account_key(self) -> bytes:
         """PEM of the key that signs service account tokens."""
@@ -158,6 +162,10 @@ class Pki:
     def opcua_client(self, node: str) -> Identity:
         """The certificate of the sampler on `node`; its URI is `sampler_uri(node)`."""
         return self._identity(_DEVICE, f"client-{node}")
+
+    def opcua_mapper(self, node: str) -> Identity:
+        """The certificate of the device mapper on `node`; its URI is `mapper_uri(node)`."""
+        return self._identity(_DEVICE, f"mapper-{node}")
 
     def opcua_server_paths(self, device: str) -> tuple[Path, Path]:
         """Certificate and key file of an OPC UA device, for its process on the host."""
@@ -209,6 +217,20 @@ def device_uri(device: str) -> str:
 def sampler_uri(node: str) -> str:
     """The OPC UA application URI of the sampler on a node."""
     return f"urn:edge-lab:sampler:{node}"
+
+
+MAPPER_GROUP = "edge-lab:mappers"
+"""The group of all device mappers, by which the cluster gives them their rights."""
+
+
+def mapper_user(node: str) -> str:
+    """Who the device mapper on a node is to the API server."""
+    return f"edge-lab:mapper:{node}"
+
+
+def mapper_uri(node: str) -> str:
+    """The OPC UA application URI of the device mapper on a node."""
+    return f"urn:edge-lab:mapper:{node}"
 
 
 def api_server_spec(topology: Topology) -> CertificateSpec:
@@ -266,10 +288,19 @@ def opcua_server_spec(topology: Topology, device: Device) -> CertificateSpec:
 
 def opcua_client_spec(node: str) -> CertificateSpec:
     """Certificate of the OPC UA client that samples devices on a node."""
+    return _opcua_client(node, "sampler", sampler_uri(node))
+
+
+def opcua_mapper_spec(node: str) -> CertificateSpec:
+    """Certificate of the OPC UA client by which a node keeps twins of devices."""
+    return _opcua_client(node, "mapper", mapper_uri(node))
+
+
+def _opcua_client(node: str, program: str, uri: str) -> CertificateSpec:
     return CertificateSpec(
-        common_name=f"sampler-{node}",
+        common_name=f"{program}-{node}",
         organizations=("edge-lab",),
-        uris=(sampler_uri(node),),
+        uris=(uri,),
         dns_names=(node,),
         usages=(Usage.CLIENT,),
         key=KeyKind.RSA,
@@ -289,6 +320,8 @@ def _cluster_identities(topology: Topology) -> dict[str, CertificateSpec]:
     for node in topology.nodes:
         found[f"node-{node.name}"] = node_client_spec(node.name)
         found[f"kubelet-{node.name}"] = kubelet_server_spec(topology, node)
+    for node in topology.edges:
+        found[f"mapper-{node.name}"] = CertificateSpec(mapper_user(node.name), (MAPPER_GROUP,))
     return found
 
 
@@ -299,7 +332,8 @@ def _device_identities(topology: Topology) -> dict[str, CertificateSpec]:
         if device.protocol is Protocol.OPCUA
     }
     clients = {f"client-{node.name}": opcua_client_spec(node.name) for node in topology.nodes}
-    return servers | clients
+    mappers = {f"mapper-{node.name}": opcua_mapper_spec(node.name) for node in topology.edges}
+    return servers | clients | mappers
 
 
 __all__ = ["API_SERVICE_IP", "SERVICE_SUBNET", "Pki", "load_key"]

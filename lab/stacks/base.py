@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from lab.artifacts import Artifact, Want, host_arch
 from lab.deadline import Deadline
@@ -195,6 +195,16 @@ class EdgeRuntime(Protocol):
         Asked once, when the control plane is there and before any edge node is switched on
         (KubeEdge: the token that its cloud side has made).
         """
+        ...
+
+
+@runtime_checkable
+class DmiServer(Protocol):
+    """An edge runtime that keeps twins of devices itself: it serves DMI to their mappers."""
+
+    @property
+    def dmi_socket(self) -> str:
+        """Path in the guest of the Unix socket where it does."""
         ...
 
 

@@ -82,6 +82,7 @@ class KubeEdge:
     offline_state: tuple[str, ...] = (EDGE_DATABASE, EDGE_CERTIFICATE)
     identity_files: tuple[str, ...] = (EDGE_CERTIFICATE, EDGE_KEY)
     agents: tuple[str, ...] = (EDGECORE_UNIT,)
+    dmi_socket = DMI_SOCKET
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return (

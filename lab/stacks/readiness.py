@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab.deadline import Deadline
 from lab.errors import LabError
-from lab.kubectl import NOT_YET, Manifest, node_ready
+from lab.kubectl import NOT_YET, Manifest, condition, node_ready
 from lab.stacks.base import ClusterAccess
 from lab.stacks.labels import given_labels
 from lab.stacks.requests import objections
 from lab.step import step
+
+DEFINITION = "CustomResourceDefinition"
 
 RESTARTS = 8
 """A unit that has been started again so often is not going to come up."""
@@ -140,12 +142,34 @@ def apply_manifests(
     if not manifests:
         return
     with step("cluster objects"):
+        definitions = [each for each in manifests if each["kind"] == DEFINITION]
+        names = sorted({each["metadata"]["name"] for each in definitions})
 
-        def applied() -> bool:
-            cluster.kubectl.apply(manifests, deadline)
+        def applied(objects: Sequence[Manifest]) -> bool:
+            cluster.kubectl.apply(objects, deadline)
             return True
 
-        deadline.wait_for("the stack's objects are there", applied, transient=NOT_YET)
+        def established() -> bool:
+            found = cluster.kubectl.items(DEFINITION, deadline=deadline)
+            ready = {
+                each["metadata"]["name"]
+                for each in found
+                if condition(each, "Established") == "True"
+            }
+            return ready.issuperset(names)
+
+        # Objects of kinds that are not there yet would be refused, and all tried again.
+        if definitions:
+            deadline.wait_for(
+                "the stack's own kinds are defined", lambda: applied(definitions), transient=NOT_YET
+            )
+            deadline.wait_for(
+                "the stack's own kinds are served", established, every=1.0, transient=NOT_YET
+            )
+        others = [each for each in manifests if each["kind"] != DEFINITION]
+        deadline.wait_for(
+            "the stack's objects are there", lambda: applied(others), transient=NOT_YET
+        )
 
 
 def wait_nodes(

@@ -13,7 +13,9 @@ from lab.pki import SERVICE_SUBNET
 from lab.provision import GuestFile, Provision
 from lab.stacks.base import Capability, ClusterAccess, ControlPlane, EdgeRuntime, StackContext
 from lab.stacks.labels import check_labels
+from lab.stacks.pairs import check_pair
 from lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
+from lab.stacks.twins import mapper_provision, twin_objects, twin_units, twin_wants
 from lab.topology import Topology
 
 
@@ -36,10 +38,11 @@ class Stack:
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         """The components it needs, kubectl for the host among them; the workload is not."""
         both = self.control.wants(topology) + self.runtime.wants(topology)
-        return tuple(dict.fromkeys(both))
+        return tuple(dict.fromkeys((*both, *twin_wants(topology))))
 
     def check(self, topology: Topology) -> None:
         """InputError if this stack cannot run `topology`."""
+        check_pair(self.control.name, self.runtime.name)
         check_labels(topology)
         for network in topology.networks:
             if network.subnet.overlaps(SERVICE_SUBNET):
@@ -58,7 +61,11 @@ class Stack:
         self.check(ctx.topology)
         api = self.control.endpoint(ctx)
         server = self.control.provision(ctx) + self.runtime.server_provision(ctx, api)
-        edges = {node.name: self.runtime.provision(ctx, node, api) for node in ctx.topology.edges}
+        edges = {
+            node.name: self.runtime.provision(ctx, node, api)
+            + mapper_provision(ctx, node, self.runtime, api)
+            for node in ctx.topology.edges
+        }
         return {ctx.topology.server.name: server, **edges}
 
     def admin_kubeconfig(self, ctx: StackContext) -> str:
@@ -67,7 +74,10 @@ class Stack:
 
     def units(self, topology: Topology) -> dict[str, tuple[str, ...]]:
         """By node, the units that must be running."""
-        edges = {node.name: self.runtime.units() for node in topology.edges}
+        edges = {
+            node.name: (*self.runtime.units(), *twin_units(topology, node))
+            for node in topology.edges
+        }
         return {topology.server.name: self.server_units(), **edges}
 
     def server_units(self) -> tuple[str, ...]:
@@ -76,7 +86,14 @@ class Stack:
 
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         """Objects that the cluster gets as soon as its API server answers."""
-        return (*self.control.manifests(ctx), *self.runtime.manifests(ctx))
+        own = (*self.control.manifests(ctx), *self.runtime.manifests(ctx))
+        there = {(each["kind"], each["metadata"]["name"]) for each in own}
+        # KubeEdge defines devices itself, too.
+        twins = twin_objects(ctx, self.runtime)
+        return (
+            *own,
+            *(each for each in twins if (each["kind"], each["metadata"]["name"]) not in there),
+        )
 
     def wait_control_plane(
         self, cluster: ClusterAccess, manifests: tuple[Manifest, ...], deadline: Deadline

@@ -64,12 +64,12 @@ def sampler_pod(node: str) -> str:
 
 
 def sampled_devices(topology: Topology, node: Node) -> tuple[Device, ...]:
-    """The devices that share a network with the node."""
+    """The devices that share a network with the node and that the sampler can read."""
     networks = {link.network for link in topology.links_of(node.name)}
     return tuple(
         device
         for device in topology.devices
-        if topology.links_of(device.name)[0].network in networks
+        if device.sampled and topology.links_of(device.name)[0].network in networks
     )
 
 

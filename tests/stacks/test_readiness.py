@@ -18,7 +18,7 @@ from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, LabError
 from lab.kubectl import CertificateRequest, Kubectl, KubectlError
 from lab.stacks import ClusterAccess, approve_requests, get_stack
-from lab.stacks.readiness import UnitWatch, parse_units, wait_nodes
+from lab.stacks.readiness import UnitWatch, apply_manifests, parse_units, wait_nodes
 from lab.stacks.requests import SERVING_SIGNER, objections
 from lab.topology import Topology, load_topology
 
@@ -315,3 +315,45 @@ def test_what_systemd_shows_of_several_units_is_read() -> None:
 def test_every_watched_node_is_a_machine(topology: Topology) -> None:
     units = get_stack("kubernetes+openyurt").units(topology)
     assert set(units) == {each.name for each in topology.nodes}
+
+
+class DefiningKubectl:
+    """An API server that serves a kind a while after it was defined."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+        self.applied: list[list[str]] = []
+
+    def apply(self, manifests: Any, deadline: Deadline) -> None:
+        kinds = [each["kind"] for each in manifests]
+        if "Device" in kinds and self.looks:
+            raise KubectlError("no matches for kind", stderr="no matches for kind")
+        self.applied.append(kinds)
+
+    def items(self, kind: str, *_: str, deadline: Deadline) -> list[dict[str, Any]]:
+        assert kind == "CustomResourceDefinition"
+        self.looks -= 1
+        status = "False" if self.looks else "True"
+        conditions = [{"type": "Established", "status": status}]
+        return [{"metadata": {"name": "devices"}, "status": {"conditions": conditions}}]
+
+
+def test_kinds_are_defined_and_served_before_objects_of_them_are_applied(
+    topology: Topology, soon: Deadline
+) -> None:
+    kubectl = DefiningKubectl(looks=2)
+    cluster = ClusterAccess(cast(Kubectl, kubectl), {}, topology)
+    manifests = (
+        {"kind": "Namespace", "metadata": {"name": "n"}},
+        {"kind": "CustomResourceDefinition", "metadata": {"name": "devices"}},
+        {"kind": "Device", "metadata": {"name": "boiler"}},
+    )
+    apply_manifests(cluster, manifests, soon)
+    assert kubectl.applied == [["CustomResourceDefinition"], ["Namespace", "Device"]]
+
+
+def test_without_definitions_all_is_applied_at_once(topology: Topology, soon: Deadline) -> None:
+    kubectl = DefiningKubectl(looks=0)
+    cluster = ClusterAccess(cast(Kubectl, kubectl), {}, topology)
+    apply_manifests(cluster, ({"kind": "Namespace", "metadata": {"name": "n"}},), soon)
+    assert kubectl.applied == [["Namespace"]]

@@ -1,0 +1,129 @@
+"""A line to one physical device: what both protocols have in common.
+
+Several Device objects may name the same physical device; they share one line to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from .config import OpcUaConfig
+from .objects import Property
+from .values import Value
+
+MODBUS, OPCUA = "modbus", "opcua"
+PROTOCOLS = (MODBUS, OPCUA)
+
+GONE_SECONDS = 1.5
+"""So long after a device did not answer, it is not asked again: of a hundred twins that share
+a line, each would else wait for an answer of its own."""
+
+
+class Gone(Exception):
+    """The device does not answer."""
+
+
+class Declined(Exception):
+    """The device answers that it will not: with an exception, or a bad status."""
+
+
+class Line(ABC):
+    """Requests go one after another; a device that is gone is called again with the next."""
+
+    def __init__(self) -> None:
+        self._busy = asyncio.Lock()
+        self._gone: tuple[float, str] | None = None
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with self._busy:
+            if self._gone and time.monotonic() - self._gone[0] < GONE_SECONDS:
+                raise Gone(self._gone[1])
+            try:
+                yield
+            except Gone as trouble:
+                self._gone = time.monotonic(), str(trouble)
+                raise
+            self._gone = None
+
+    async def read(self, properties: Sequence[Property]) -> dict[str, Value]:
+        """By name, the values that could be read, those of neighbours in one request.
+
+        Raises:
+            Gone: the device does not answer.
+            Declined: it answers, and gives none of them.
+        """
+        async with self._turn():
+            return await self.fetch(properties)
+
+    async def write(self, to: Property, value: Value) -> None:
+        """Writes one value.
+
+        Raises:
+            Gone: the device does not answer; it may or may not have taken the value.
+            Declined: it does not take the value.
+        """
+        async with self._turn():
+            await self.put(to, value)
+
+    @abstractmethod
+    def check(self, of: Property) -> None:
+        """ValueError if it does not say where at the device it is."""
+        ...
+
+    @abstractmethod
+    async def fetch(self, properties: Sequence[Property]) -> dict[str, Value]: ...
+
+    @abstractmethod
+    async def put(self, to: Property, value: Value) -> None: ...
+
+    @abstractmethod
+    async def close(self) -> None: ...
+
+    @abstractmethod
+    def text(self, of: Property, value: Value) -> str:
+        """The value as twins carry it."""
+        ...
+
+
+class Lines:
+    """All lines, each as long as a device uses it."""
+
+    def __init__(self, opcua: OpcUaConfig | None) -> None:
+        self._opcua = opcua
+        self._lines: dict[str, tuple[Line, int]] = {}
+
+    def take(self, protocol: str, config: Mapping[str, Any]) -> tuple[str, Line]:
+        """A line and the name to give it back by; ValueError if the configuration is no good."""
+        name = f"{protocol} {sorted(config.items())}"
+        if name in self._lines:
+            line, users = self._lines[name]
+        else:
+            line, users = self._make(protocol, config), 0
+        self._lines[name] = (line, users + 1)
+        return name, line
+
+    def _make(self, protocol: str, config: Mapping[str, Any]) -> Line:
+        if protocol == MODBUS:
+            from .modbus import ModbusLine
+
+            return ModbusLine(config)
+        if protocol == OPCUA:
+            if self._opcua is None:
+                raise ValueError("this node has no certificate for OPC UA")
+            from .opcua import OpcUaLine
+
+            return OpcUaLine(config, self._opcua)
+        raise ValueError(f"unknown protocol {protocol!r}")
+
+    async def give_back(self, name: str) -> None:
+        line, users = self._lines.pop(name)
+        if users > 1:
+            self._lines[name] = (line, users - 1)
+        else:
+            await line.close()

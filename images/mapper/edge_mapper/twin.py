@@ -1,0 +1,178 @@
+"""One device and its twin: reads in its cycles, writes what is desired, tells what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .lines import Declined, Gone, Line
+from .objects import Device, Property, checked
+from .outbox import OFFLINE, ONLINE, Outbox, Report, Twin
+from .values import Refused, Value
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0
+"""Between two calls to a device that is gone, at least."""
+
+
+class DeviceTwin:
+    """Serves one Device until it is cancelled.
+
+    Desired values are written once for each change, and again for as long as the device is
+    gone; then they are read back, and only what was read is reported.  What is refused, here
+    or by the device, is logged and changes no report.
+    """
+
+    def __init__(self, device: Device, line: Line, outbox: Outbox) -> None:
+        self._line = line
+        self._outbox = outbox
+        self._wake = asyncio.Event()
+        self._state = ""
+        self._due: dict[str, float] = {}
+        self._told: dict[str, tuple[tuple[str, str], float]] = {}
+        """By property: what was reported last, and when it was read (monotonic s)."""
+        self._handled: dict[str, str] = {}
+        """By property: the desired value that was written or refused."""
+        self._observed: dict[str, str] = {}
+        self._complained: set[str] = set()
+        self._device = self._fit(device)
+
+    def _fit(self, device: Device) -> Device:
+        """The device without the properties that the line cannot place."""
+        properties, complaints = {}, list(device.complaints)
+        for name, each in device.properties.items():
+            try:
+                self._line.check(each)
+            except (TypeError, ValueError) as trouble:
+                complaints.append(f"unknown property {name!r}: {trouble}")
+            else:
+                properties[name] = each
+        return replace(device, properties=properties, complaints=tuple(complaints))
+
+    def update(self, device: Device) -> None:
+        """Goes on with what has changed in the Device, at once."""
+        removed = self._handled.keys() - device.desired.keys()
+        for name in removed:
+            del self._handled[name]
+        self._device = self._fit(device)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Never returns."""
+        self._complain()
+        while True:
+            self._wake.clear()
+            self._complain()
+            now = time.monotonic()
+            try:
+                await self._write_desired()
+                await self._collect(now)
+                pause = self._until_next()
+            except Gone as trouble:
+                self._tell_state(OFFLINE, str(trouble))
+                pause = max(RETRY_SECONDS, self._shortest_cycle())
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+            except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
+                continue
+
+    # -- reading ---------------------------------------------------------------------------
+
+    async def _collect(self, now: float) -> None:
+        due = [
+            each
+            for name, each in self._device.properties.items()
+            if self._due.get(name, 0.0) <= now
+        ]
+        if not due:
+            return
+        # The next is counted from when this one was due: cycles do not drift.
+        for each in due:
+            cycle = each.collect_ms / 1000
+            planned = self._due.get(each.name, now) + cycle
+            self._due[each.name] = planned if planned > now else now + cycle
+        await self._read(due)
+
+    async def _read(self, properties: Iterable[Property]) -> None:
+        """Reads and reports. A device that answers with an error is there all the same."""
+        wanted = list(properties)
+        try:
+            values = await self._line.read(wanted)
+        except Declined as trouble:
+            self._tell_state(ONLINE)
+            self._say_once(f"nothing can be read: {trouble}")
+            return
+        self._tell_state(ONLINE)
+        self._tell(wanted, values)
+
+    def _tell(self, properties: Iterable[Property], values: dict[str, Value]) -> None:
+        at, wall = time.monotonic(), time.time_ns() // 1_000_000
+        news = {}
+        for each in properties:
+            if each.name not in values:
+                continue
+            text = self._line.text(each, values[each.name])
+            twin = Twin(text, wall, self._observed.get(each.name, ""))
+            said, when = self._told.get(each.name, (None, 0.0))
+            confirmed = said is not None and said[1] != twin.observed
+            # Half a cycle of grace: a report cycle is seldom met to the millisecond.
+            early = at - when < (each.report_ms - each.collect_ms / 2) / 1000
+            if said == twin.says or (said is not None and early and not confirmed):
+                continue
+            self._told[each.name] = (twin.says, at)
+            news[each.name] = twin
+        if news:
+            self._outbox.put(Report(self._device.key, news))
+
+    def _tell_state(self, state: str, why: str = "") -> None:
+        if state == self._state:
+            return
+        self._state = state
+        log.info("%s: %s%s", self._name, state, f" ({why})" if why else "")
+        self._outbox.put(Report(self._device.key, state=state))
+
+    # -- writing ---------------------------------------------------------------------------
+
+    async def _write_desired(self) -> None:
+        for name, text in self._device.desired.items():
+            if self._handled.get(name) == text:
+                continue
+            try:
+                value = checked(self._device, name)
+                await self._line.write(self._device.properties[name], value)
+            except (Refused, Declined) as trouble:
+                self._handled[name] = text
+                who = "the device has" if isinstance(trouble, Declined) else "the mapper has"
+                log.warning("%s: %s refused %s=%s: %s", self._name, who, name, text, trouble)
+                continue
+            self._handled[name] = text
+            self._observed[name] = text
+            log.info("%s: wrote %s=%s", self._name, name, text)
+            await self._read([self._device.properties[name]])
+
+    # -- the rest --------------------------------------------------------------------------
+
+    def _until_next(self) -> float:
+        times = [self._due[name] for name in self._device.properties if name in self._due]
+        return max(0.0, min(times) - time.monotonic()) if times else 3600.0
+
+    def _shortest_cycle(self) -> float:
+        cycles = [each.collect_ms for each in self._device.properties.values()]
+        return min(cycles, default=0) / 1000
+
+    @property
+    def _name(self) -> str:
+        return "/".join(self._device.key)
+
+    def _complain(self) -> None:
+        for each in self._device.complaints:
+            self._say_once(f"refused {each}")
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._complained:
+            self._complained.add(text)
+            log.warning("%s: %s", self._name, text)

@@ -1,0 +1,223 @@
+"""Does a twin say what the device has shown?
+
+A report is judged when it is seen, by a watch on the API server.  By then the value may be
+old by what the way takes: the mapper reads once in a collect cycle, and the report travels.
+So each value, when it is first seen,
+
+    must have been shown by the device at all                         (else: wrong)
+    must still have been shown no longer than `late_after` seconds
+    beyond the collect cycle before it was seen                       (else: late)
+
+and while the device shows new values, new ones must be seen: after `silent_after` seconds
+without one the twin is silent.  No evidence is no pass.
+
+Values are compared as numbers: a twin's are text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+
+from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, Point
+from lab.devices.truth import TruthStep
+from lab.oracles.spans import NANOSECONDS, Held, Span, held
+from lab.twins.status import TwinStatus
+
+
+@dataclass(frozen=True)
+class TwinSighting:
+    """A DeviceStatus as it was seen. `time` is ns since 1970, by the host's clock."""
+
+    time: int
+    status: TwinStatus
+
+
+@dataclass(frozen=True)
+class TwinObservation:
+    """What was recorded of one twin. Take the truth after the last sighting."""
+
+    twin: str
+    began: int
+    """From when on, and until when, it was watched; ns."""
+    ended: int
+    sightings: Sequence[TwinSighting]
+    truth: Sequence[TruthStep]
+    points: Mapping[str, Point]
+    """By property, what the twin must report."""
+    raw: bool
+    """Whether the truth holds raw numbers, as of Modbus devices, or what they stand for."""
+    collect_s: float
+
+
+@dataclass(frozen=True)
+class JudgedValue:
+    """One value of one property, when it was first seen."""
+
+    property: str
+    value: str
+    time: int
+    age: float | None
+    """Seconds since the device had last shown it, 0 while it still did; None if it never had."""
+
+
+@dataclass(frozen=True)
+class TwinVerdict:
+    """The verdict on one twin. `problems` says why it has not passed."""
+
+    twin: str
+    judged: int
+    """Values."""
+    wrong: tuple[JudgedValue, ...]
+    late: tuple[JudgedValue, ...]
+    missing: tuple[str, ...]
+    """Properties that were never reported."""
+    oldest: float
+    """The greatest age of a value, s."""
+    silence: float
+    """The longest time without a new value, s."""
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.twin}: {self.judged} values judged, {len(self.wrong)} wrong, "
+            f"{len(self.late)} late, {len(self.missing)} missing, oldest {self.oldest:.1f} s, "
+            f"longest silence {self.silence:.1f} s"
+        )
+        return "\n  ".join((head, *self.problems))
+
+
+def judge_twin(
+    observation: TwinObservation, *, late_after: float, silent_after: float
+) -> TwinVerdict:
+    """The verdict on one observation.
+
+    Args:
+        observation: What was recorded.
+        late_after: Seconds that a value may be older than the collect cycle when it is seen.
+        silent_after: Seconds for which no new value need be seen.
+    """
+    judged = list(_judged(observation))
+    ages = [each.age for each in judged if each.age is not None]
+    wrong = tuple(each for each in judged if each.age is None)
+    most = observation.collect_s + late_after
+    late = tuple(each for each in judged if each.age is not None and each.age > most)
+    seen = {each.property for each in judged}
+    verdict = TwinVerdict(
+        twin=observation.twin,
+        judged=len(judged),
+        wrong=wrong,
+        late=late,
+        missing=tuple(name for name in observation.points if name not in seen),
+        oldest=max(ages, default=0.0),
+        silence=_silence(observation),
+        problems=(),
+    )
+    return replace(verdict, problems=tuple(_problems(observation, verdict, silent_after)))
+
+
+def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
+    """Each change of a reported value."""
+    shown = _shown(observation)
+    before: dict[str, str] = {}
+    for sighting in observation.sightings:
+        for name, reported in sighting.status.properties.items():
+            if before.get(name) == reported.value:
+                continue
+            before[name] = reported.value
+            raw = _raw(reported.value, observation.points.get(name))
+            age = _age(shown.get(name, ()), raw, sighting.time)
+            yield JudgedValue(name, reported.value, sighting.time, age)
+
+
+def _raw(text: str, point: Point | None) -> int | None:
+    """The raw number that a twin's text stands for; None if it stands for none."""
+    if point is None:
+        return None
+    try:
+        raw = Decimal(text).scaleb(point.digits)
+    except InvalidOperation:
+        return None
+    return int(raw) if raw.is_finite() and raw == raw.to_integral_value() else None
+
+
+def _shown(observation: TwinObservation) -> dict[str, tuple[Held[int], ...]]:
+    """By property, which raw number the device has shown when."""
+    steps = observation.truth
+    if not steps:
+        return {}
+    # The last step is shown still.
+    until = max(observation.ended, steps[-1].time + 1)
+    found: dict[str, tuple[Held[int], ...]] = {}
+    for name, point in observation.points.items():
+        if name == SEQUENCE:
+            found[name] = held(((step.time, step.seq) for step in steps), until)
+        elif name == REQUESTED_SETPOINT:
+            found[name] = _a_step_sooner(
+                held(((step.time, step.requested) for step in steps), until), steps
+            )
+        else:
+            values = ((step.time, step.values[name]) for step in steps)
+            found[name] = held(
+                (
+                    (time, int(value) if observation.raw else point.raw(value))
+                    for time, value in values
+                ),
+                until,
+            )
+    return found
+
+
+def _a_step_sooner(
+    spans: tuple[Held[int], ...], steps: Sequence[TruthStep]
+) -> tuple[Held[int], ...]:
+    """What a client asks for can be read back at once; the truth has it with the next step."""
+    longest = max((b.time - a.time for a, b in pairwise(steps)), default=0)
+    return tuple(Held(Span(each.span.start - longest, each.span.end), each.value) for each in spans)
+
+
+def _age(spans: Sequence[Held[int]], raw: int | None, time: int) -> float | None:
+    """Seconds at `time` since the number was last shown; None if it never was before."""
+    ends = [each.span.end for each in spans if each.value == raw and each.span.start <= time]
+    return max(0, time - max(ends)) / NANOSECONDS if ends else None
+
+
+def _silence(observation: TwinObservation) -> float:
+    times = [observation.began]
+    last = ""
+    for sighting in observation.sightings:
+        number = sighting.status.value(SEQUENCE)
+        if number is not None and number != last:
+            times.append(sighting.time)
+            last = number
+    times.append(observation.ended)
+    return max(b - a for a, b in pairwise(times)) / NANOSECONDS
+
+
+def _problems(
+    observation: TwinObservation, verdict: TwinVerdict, silent_after: float
+) -> Iterator[str]:
+    if not observation.truth:
+        yield "no evidence: the device's ground truth is empty"
+    if not verdict.judged:
+        yield "no evidence: no value was seen"
+    elif verdict.missing:
+        yield f"never reported: {', '.join(verdict.missing)}"
+    for each in verdict.wrong[:3]:
+        yield f"wrong: {each.property} was reported as {each.value!r}, which was never shown"
+    for each in verdict.late[:3]:
+        yield f"late: {each.property} = {each.value} had last been shown {each.age:.1f} s before"
+    for kind, found in (("wrong", verdict.wrong), ("late", verdict.late)):
+        if len(found) > 3:
+            yield f"{len(found) - 3} more are {kind}"
+    if verdict.silence > silent_after:
+        yield f"silent: {verdict.silence:.1f} s without a new value"
+
+
+__all__ = ["JudgedValue", "TwinObservation", "TwinSighting", "TwinVerdict", "judge_twin"]

@@ -1,0 +1,107 @@
+"""Twins of devices on a stack: the mapper on edge nodes, and its objects in the cluster.
+
+A runtime that keeps twins itself serves DMI, KubeEdge's interface to mappers, at a socket;
+it says so by being a `DmiServer`.  On any other the mapper speaks to the API server, past
+the runtime and with a certificate of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from lab.artifacts import Want, host_arch
+from lab.kubectl import Manifest
+from lab.pki import Pki, mapper_uri
+from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext
+from lab.stacks.unit import Service
+from lab.topology import Node, Protocol, Topology
+from lab.twins.manifests import device_definitions, mapper_rights, twin_manifests
+from lab.twins.mapperapp import PAYLOAD, mapper_app
+from lab.twins.names import MAPPER_UNIT, has_twins, twins_of
+
+CRDS = "kubeedge-crds"
+
+NAME = MAPPER_UNIT.removesuffix(".service")
+HOME = "/etc/edge-mapper"
+CONFIG = f"{HOME}/config.json"
+API, OPCUA = f"{HOME}/api", f"{HOME}/opcua"
+"""Folders of ca.crt, tls.crt and tls.key."""
+OWN_SOCKET = "/run/edge-mapper/mapper.sock"
+"""Where a runtime that serves DMI calls the mapper back."""
+
+
+def twin_wants(topology: Topology) -> tuple[Want, ...]:
+    """The definitions of devices, which on other stacks come from KubeEdge too."""
+    return (Want(CRDS, host_arch()),) if has_twins(topology) else ()
+
+
+def twin_units(topology: Topology, node: Node) -> tuple[str, ...]:
+    """The mapper, on a node that keeps twins."""
+    return (MAPPER_UNIT,) if twins_of(topology, node) else ()
+
+
+def twin_objects(ctx: StackContext, runtime: EdgeRuntime) -> tuple[Manifest, ...]:
+    """Definitions, rights, models and devices, for the topology's twins."""
+    if not has_twins(ctx.topology):
+        return ()
+    if isinstance(runtime, DmiServer):  # has the definitions among its own objects
+        return twin_manifests(ctx.topology)
+    text = ctx.artifact(CRDS, host_arch()).path.read_text(encoding="utf-8")
+    definitions = device_definitions(yaml.safe_load_all(text))
+    return (*definitions, *mapper_rights(), *twin_manifests(ctx.topology))
+
+
+def mapper_provision(
+    ctx: StackContext, node: Node, runtime: EdgeRuntime, api: ApiEndpoint
+) -> Provision:
+    """What a node that keeps twins is given for it."""
+    if not twins_of(ctx.topology, node):
+        return Provision()
+    config: dict[str, Any] = {"node": node.name}
+    files: tuple[GuestFile, ...] = ()
+    if isinstance(runtime, DmiServer):
+        config["dmi"] = {"socket": runtime.dmi_socket, "own": OWN_SOCKET}
+    else:
+        config["api"] = {"url": api.url, **_paths(API)}
+        files += _keys(API, ctx.pki, node)
+    if any(each.protocol is Protocol.OPCUA for each in twins_of(ctx.topology, node)):
+        config["opcua"] = {"uri": mapper_uri(node.name), **_paths(OPCUA)}
+        files += _keys(OPCUA, ctx.pki, node)
+    service = Service(
+        name=NAME,
+        description="Device mapper: twins of the devices within reach",
+        command=("/usr/bin/python3", str(PAYLOAD_MOUNT / PAYLOAD), CONFIG),
+        after=runtime.units(),
+        # Each of its threads would else take memory in advance.
+        environment={"MALLOC_ARENA_MAX": "2"},
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory=NAME,
+        runtime_directory=NAME,
+        # Its own start is long, and nothing that keeps the node Ready shall wait for it.
+        nice=10,
+    )
+    text = json.dumps(config, indent=2) + "\n"
+    unit = service.provision(GuestFile.text(CONFIG, text), *files)
+    return unit + Provision(payload=(mapper_app().payload,))
+
+
+def _paths(folder: str) -> dict[str, str]:
+    return {
+        "authority": f"{folder}/ca.crt",
+        "certificate": f"{folder}/tls.crt",
+        "key": f"{folder}/tls.key",
+    }
+
+
+def _keys(folder: str, pki: Pki, node: Node) -> tuple[GuestFile, ...]:
+    identity = pki.mapper(node.name) if folder == API else pki.opcua_mapper(node.name)
+    authority = pki.cluster if folder == API else pki.device
+    return (
+        GuestFile(f"{folder}/ca.crt", authority.certificate_pem),
+        GuestFile(f"{folder}/tls.crt", identity.certificate_pem),
+        GuestFile(f"{folder}/tls.key", identity.key_pem, 0o600),
+    )

@@ -1,0 +1,90 @@
+"""The lab's side of twins: what is reported, and what shall be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lab.deadline import Deadline
+from lab.errors import LabError
+from lab.twins.names import API_GROUP, NAMESPACE
+from lab.twins.status import TwinStatus, parse_status
+
+if TYPE_CHECKING:
+    from lab.kubectl import Kubectl
+
+DEVICES = f"devices.{API_GROUP}"
+STATUSES = f"devicestatuses.{API_GROUP}"
+
+UNDO_SECONDS = 60.0
+"""The least for taking back what was asked for, whatever the caller's deadline."""
+
+
+class TwinClient:
+    """Device and DeviceStatus objects of one lab."""
+
+    def __init__(self, kubectl: Kubectl, namespace: str = NAMESPACE) -> None:
+        self._kubectl = kubectl
+        self.namespace = namespace
+
+    # -- reported --------------------------------------------------------------------------
+
+    def status(self, name: str, deadline: Deadline) -> TwinStatus:
+        """What is reported of a twin; empty if nothing is yet."""
+        found = self._kubectl.find(STATUSES, name, "-n", self.namespace, deadline=deadline)
+        return parse_status(found) if found else TwinStatus(name)
+
+    def statuses(self, deadline: Deadline) -> dict[str, TwinStatus]:
+        """By name, what is reported of all twins."""
+        found = self._kubectl.items(STATUSES, "-n", self.namespace, deadline=deadline)
+        return {each.name: each for each in map(parse_status, found)}
+
+    # -- desired ---------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def desiring(self, name: str, values: Mapping[str, str], deadline: Deadline) -> Iterator[None]:
+        """Asks a twin for `values` by property; afterwards they are asked for no more.
+
+        What the device has taken by then it keeps.  A property that the Device object does
+        not have is added to it, and removed again.
+
+        Raises:
+            LabError: there is no such twin, or the API server cannot be asked.
+        """
+        before = self._properties(name, deadline)
+        self.desire(name, values, deadline)
+        try:
+            yield
+        finally:
+            # The caller's time may be up, and what it has changed must be undone.
+            self._put(name, before, Deadline.after(max(deadline.remaining, UNDO_SECONDS)))
+
+    def desire(self, name: str, values: Mapping[str, str], deadline: Deadline) -> None:
+        """As `desiring`, and for good."""
+        properties = self._properties(name, deadline)
+        for property_name, value in values.items():
+            found = next((each for each in properties if each["name"] == property_name), None)
+            if found is None:
+                found = {"name": property_name}
+                properties.append(found)
+            found["desired"] = {"value": value}
+        self._put(name, properties, deadline)
+
+    def _properties(self, name: str, deadline: Deadline) -> list[dict[str, Any]]:
+        found = self._kubectl.find(DEVICES, name, "-n", self.namespace, deadline=deadline)
+        if found is None:
+            raise LabError(
+                f"there is no twin {name} in the cluster",
+                remedy="Name the node in the device's `twins` in the topology.",
+            )
+        return list(found["spec"].get("properties") or ())
+
+    def _put(self, name: str, properties: list[dict[str, Any]], deadline: Deadline) -> None:
+        # A merge patch replaces lists whole, so that what was added goes again.
+        patch = json.dumps({"spec": {"properties": properties}})
+        self._kubectl.run(
+            *("patch", DEVICES, name, "-n", self.namespace, "--type=merge", "-p", patch),
+            deadline=deadline,
+        )

@@ -1,0 +1,72 @@
+"""How long a value takes from the device to the cluster.
+
+From the moment that the device shows a step, by its ground truth, to the moment that a watch
+on the API server sees the step's sequence number reported.  Device and watch run on the same
+host, so that one clock times both; the guests' clocks play no part.
+
+A collect cycle passes over steps, and none of those is counted: the figure is of the steps
+that were reported, and holds what they waited for the mapper's next read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.devices.points import SEQUENCE
+from lab.devices.truth import TruthStep
+from lab.oracles.spans import NANOSECONDS
+from lab.oracles.twins import TwinSighting
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Of `count` reported steps; s. NaN if there is none."""
+
+    count: int
+    p50: float
+    p90: float
+    p99: float
+    longest: float
+
+    @classmethod
+    def of(cls, seconds: Iterable[float]) -> Latency:
+        values = sorted(seconds)
+        p50, p90, p99, longest = (percentile(values, share) for share in (0.5, 0.9, 0.99, 1.0))
+        return cls(len(values), p50, p90, p99, longest)
+
+    def __str__(self) -> str:
+        return (
+            f"p50 {self.p50:.2f} s, p90 {self.p90:.2f} s, p99 {self.p99:.2f} s, "
+            f"max {self.longest:.2f} s, N {self.count}"
+        )
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The least value that so large a part of them does not exceed (nearest rank)."""
+    if not ordered:
+        return math.nan
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def twin_latencies(
+    sightings: Iterable[TwinSighting], truth: Iterable[TruthStep]
+) -> tuple[float, ...]:
+    """Seconds for each step whose sequence number was seen reported, the first time that it was.
+
+    The first sighting does not count: it may be of a step that was reported before the watch.
+    """
+    shown = {step.seq: step.time for step in truth}
+    found: dict[int, float] = {}
+    first: int | None = None
+    for each in sightings:
+        text = each.status.value(SEQUENCE)
+        if text is None or not text.isdecimal():
+            continue
+        number = int(text)
+        if first is None:
+            first = number
+        if number != first and number in shown and number not in found:
+            found[number] = (each.time - shown[number]) / NANOSECONDS
+    return tuple(found.values())

@@ -1,0 +1,259 @@
+"""The Kubernetes objects of twins, as plain dicts, worked out from a topology.
+
+Models and devices are devices.kubeedge.io/v1beta1, whatever the runtime: the objects are
+KubeEdge's, and where there is no KubeEdge the mapper serves them itself.  What stands in
+`configData` is between these objects and the lab's mapper (images/mapper).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.devices.points import (
+    MODBUS_PORT,
+    MODBUS_UNIT,
+    OPCUA_PORT,
+    REQUESTED_SETPOINT,
+    SEQUENCE,
+    SEQUENCE_POINT,
+    SETPOINT_REGISTER,
+    Point,
+    node_id,
+    registers_of,
+)
+from lab.devices.spec import plant_of
+from lab.pki import MAPPER_GROUP
+from lab.topology import Device, Protocol, Topology
+from lab.topology.device import Login
+from lab.twins.names import (
+    API_GROUP,
+    API_VERSION,
+    NAMESPACE,
+    protocol_name,
+    twin_name,
+)
+
+Manifest = dict[str, Any]
+
+COLLECT_MS = 2000
+"""Collect cycle of each property, ms: what two devices on a node may report over DMI, which
+takes one report a second; and never faster than the device itself."""
+
+
+def collect_ms(device: Device) -> int:
+    """The collect cycle of the lab's own twins of a device, ms."""
+    return max(COLLECT_MS, device.period_ms)
+
+
+@dataclass(frozen=True)
+class TwinProperty:
+    """One property of the lab's devices: what it is, where it is, and what may be written."""
+
+    point: Point
+    place: Mapping[str, Any]
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def writable(self) -> bool:
+        return self.high is not None
+
+
+def properties_of(device: Device) -> tuple[TwinProperty, ...]:
+    """The sequence number, each point, and the requested setpoint, which can be written."""
+    plant = plant_of(device.protocol)
+    setpoint = plant.setpoint
+    requested = Point(REQUESTED_SETPOINT, setpoint.point.unit, setpoint.point.kind, digits=1)
+    if device.protocol.is_modbus:
+        places = {
+            register.point.name: _register(device, register.point, register.address)
+            for register in registers_of(plant.points)
+        }
+        places[REQUESTED_SETPOINT] = _register(device, requested, SETPOINT_REGISTER)
+    else:
+        places = {
+            point.name: {
+                "nodeId": node_id(plant.name, point.name),
+                **({"digits": point.digits} if point.digits else {}),
+            }
+            for point in (SEQUENCE_POINT, *plant.points, requested)
+        }
+    return (
+        *(TwinProperty(each, places[each.name]) for each in (SEQUENCE_POINT, *plant.points)),
+        TwinProperty(requested, places[REQUESTED_SETPOINT], setpoint.low, setpoint.high),
+    )
+
+
+def _register(device: Device, point: Point, address: int) -> dict[str, Any]:
+    place: dict[str, Any] = {"register": address, "kind": point.kind.value}
+    if point.digits:
+        place["digits"] = point.digits
+    if device.modbus and point.kind.registers > 1:
+        place["wordOrder"] = device.modbus.word_order.value
+    return place
+
+
+# -- models and devices ------------------------------------------------------------------
+
+
+def model_manifest(device: Device) -> Manifest:
+    """The DeviceModel of one device, which its twins share."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DeviceModel",
+        "metadata": {"name": device.name, "namespace": NAMESPACE, "labels": _labels(device)},
+        "spec": {
+            "protocol": protocol_name(device.protocol),
+            "properties": [_model_property(each) for each in properties_of(device)],
+        },
+    }
+
+
+def _model_property(each: TwinProperty) -> Manifest:
+    point = each.point
+    found: Manifest = {
+        "name": point.name,
+        "type": "FLOAT" if point.digits else "INT",
+        "accessMode": "ReadWrite" if each.writable else "ReadOnly",
+        "unit": point.unit,
+    }
+    if each.low is not None and each.high is not None:
+        found |= {"minimum": f"{each.low:g}", "maximum": f"{each.high:g}"}
+    return found
+
+
+def device_manifest(
+    topology: Topology,
+    device: Device,
+    node: str,
+    *,
+    name: str | None = None,
+    cycle_ms: int | None = None,
+    only: Iterable[str] | None = None,
+) -> Manifest:
+    """The Device object of a device's twin on a node.
+
+    `name` and `cycle_ms` stand in for the usual ones; `only` are the properties to take.
+    """
+    cycle = cycle_ms or collect_ms(device)
+    wanted = None if only is None else set(only)
+    protocol = protocol_name(device.protocol)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Device",
+        "metadata": {
+            "name": name or twin_name(device.name, node),
+            "namespace": NAMESPACE,
+            "labels": {**_labels(device), "edge-lab/node": node},
+        },
+        "spec": {
+            "deviceModelRef": {"name": device.name},
+            "nodeName": node,
+            "protocol": {"protocolName": protocol, "configData": _access(topology, device)},
+            "properties": [
+                {
+                    "name": each.point.name,
+                    "collectCycle": cycle,
+                    "reportCycle": cycle,
+                    "reportToCloud": True,
+                    "visitors": {"protocolName": protocol, "configData": dict(each.place)},
+                }
+                for each in properties_of(device)
+                if wanted is None or each.point.name in wanted
+            ],
+        },
+    }
+
+
+def _access(topology: Topology, device: Device) -> Manifest:
+    """How the mapper reaches the device."""
+    address = topology.links_of(device.name)[0].address
+    if device.protocol.is_modbus:
+        framing = "rtu" if device.protocol is Protocol.MODBUS_RTU else "tcp"
+        return {
+            "host": str(address),
+            "port": MODBUS_PORT,
+            "unit": MODBUS_UNIT,
+            "framing": framing,
+        }
+    access: Manifest = {"url": f"opc.tcp://{address}:{OPCUA_PORT}"}
+    options = device.opcua
+    if options:
+        access |= {"policy": options.policies[0].value, "mode": options.modes[0].value}
+        if Login.ANONYMOUS not in options.logins and options.users:
+            user, password = next(iter(options.users.items()))
+            access |= {"user": user, "password": password}
+    return access
+
+
+def _labels(device: Device) -> dict[str, str]:
+    return {"app.kubernetes.io/part-of": "edge-lab", "edge-lab/device": device.name}
+
+
+def twin_manifests(topology: Topology) -> tuple[Manifest, ...]:
+    """Namespace, models and devices of all twins of a topology."""
+    devices = [device for device in topology.devices if device.twins]
+    return (
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        *(model_manifest(device) for device in devices),
+        *(device_manifest(topology, device, node) for device in devices for node in device.twins),
+    )
+
+
+# -- who may what ------------------------------------------------------------------------
+
+
+def mapper_rights() -> tuple[Manifest, ...]:
+    """What mappers may do that speak to the API server themselves."""
+    role, group = MAPPER_GROUP, "rbac.authorization.k8s.io"
+    return (
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": role},
+            "rules": [
+                {
+                    "apiGroups": [API_GROUP],
+                    "resources": ["devices", "devicemodels"],
+                    "verbs": ["get", "list", "watch"],
+                },
+                {
+                    "apiGroups": [API_GROUP],
+                    "resources": ["devicestatuses"],
+                    "verbs": ["get", "create", "patch"],
+                },
+            ],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": role},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": group, "kind": "Group", "name": MAPPER_GROUP}],
+        },
+    )
+
+
+def device_definitions(documents: Iterable[Mapping[str, Any] | None]) -> tuple[Manifest, ...]:
+    """Of KubeEdge's CustomResourceDefinitions those of devices."""
+    return tuple(
+        dict(each)
+        for each in documents
+        if each and each["metadata"]["name"].endswith(f".{API_GROUP}")
+    )
+
+
+__all__ = [
+    "COLLECT_MS",
+    "SEQUENCE",
+    "TwinProperty",
+    "collect_ms",
+    "device_definitions",
+    "device_manifest",
+    "mapper_rights",
+    "model_manifest",
+    "properties_of",
+    "twin_manifests",
+]

@@ -1,0 +1,153 @@
+"""The mapper as one file: its own code, and the pure Python packages that it needs.
+
+These packages are the lab's own dependencies already, so they are taken as they are
+installed beside it, and nothing is fetched.  What is compiled (gRPC, protobuf,
+cryptography) is part of the root disks instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from lab.errors import LabError
+from lab.home import cache_home
+from lab.images.recipe import IMAGES
+from lab.provision import PayloadFile
+
+SOURCE = IMAGES / "mapper"
+PACKAGE = "edge_mapper"
+PAYLOAD = "mapper/edge-mapper.pyz"
+
+WANTED = ("asyncua", "pymodbus")
+OF_THE_ROOT_DISK = frozenset({"cryptography"})
+"""Compiled; from Debian."""
+NOT_NEEDED = frozenset({"tzdata"})
+"""Data only, of which a mapper needs none: it knows no time but UTC."""
+
+GUEST_PYTHON: Mapping[str, str] = {
+    "python_version": "3.13",
+    "python_full_version": "3.13.0",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "sys_platform": "linux",
+    "os_name": "posix",
+    "extra": "",
+}
+"""What requirements are read for: the older one of the root disks' Pythons."""
+
+LEFT_OUT = ("asyncua/server/standard_address_space/", "asyncua/tools.py")
+"""18 MB that only a server reads, and the command line."""
+
+_TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest that a zip archive can say: content alone decides what the file is."""
+
+
+@dataclass(frozen=True)
+class MapperApp:
+    """The file, and the hex SHA-256 of it."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def payload(self) -> PayloadFile:
+        return PayloadFile(PAYLOAD, self.path, self.sha256, executable=False)
+
+
+def mapper_app() -> MapperApp:
+    """The mapper, from the cache or made in a second.
+
+    Raises:
+        LabError: a package that it needs is not installed.
+    """
+    content = _built()
+    digest = hashlib.sha256(content).hexdigest()
+    path = cache_home() / "mapper" / f"{digest}.pyz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as draft:
+            draft.write(content)
+        Path(draft.name).replace(path)
+    return MapperApp(path, digest)
+
+
+@cache
+def _built() -> bytes:
+    """The archive, packed once in a process."""
+    return build()
+
+
+def build() -> bytes:
+    """The archive. Equal sources and versions make an equal one."""
+    files = {f"{PACKAGE}/{name}": content for name, content in _own()}
+    files["__main__.py"] = (SOURCE / "start.py").read_bytes()
+    for package in packages():
+        files |= dict(_files_of(package))
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, files[name], compresslevel=6)
+    return output.getvalue()
+
+
+def packages() -> tuple[str, ...]:
+    """The packages to take, with all that they need in turn."""
+    found: set[str] = set()
+    waiting = list(WANTED)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for text in _requires(name):
+            need = Requirement(text)
+            if need.marker is None or need.marker.evaluate(dict(GUEST_PYTHON)):
+                waiting.append(_plain(need.name))
+        waiting = [each for each in waiting if each not in OF_THE_ROOT_DISK | NOT_NEEDED]
+    return tuple(sorted(found))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _requires(name: str) -> list[str]:
+    try:
+        return distribution(name).requires or []
+    except PackageNotFoundError as trouble:
+        raise LabError(
+            f"the mapper needs the Python package {name}, which is not installed",
+            remedy="`make setup` installs what edge-lab needs.",
+        ) from trouble
+
+
+def _own() -> Iterator[tuple[str, bytes]]:
+    for path in sorted((SOURCE / PACKAGE).rglob("*")):
+        if path.suffix in (".py", ".binpb"):
+            yield path.relative_to(SOURCE / PACKAGE).as_posix(), path.read_bytes()
+
+
+def _files_of(package: str) -> Iterator[tuple[str, bytes]]:
+    """Modules, and the metadata by which a package learns its own version."""
+    for file in distribution(package).files or ():
+        name = file.as_posix()
+        if name.startswith(("../", "/", *LEFT_OUT)):
+            continue
+        if file.suffix in (".so", ".pyd"):
+            raise LabError(f"the package {package} is not pure Python: it holds {name}")
+        if file.suffix == ".py" or name.endswith(".dist-info/METADATA"):
+            yield name, Path(str(file.locate())).read_bytes()

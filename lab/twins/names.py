@@ -1,0 +1,34 @@
+"""What twins are called, in the cluster and on the nodes."""
+
+from __future__ import annotations
+
+from lab.topology import Device, Node, Protocol, Topology
+
+API_GROUP = "devices.kubeedge.io"
+API_VERSION = f"{API_GROUP}/v1beta1"
+NAMESPACE = "edge-lab"
+"""Where the lab's own Device objects are: the workload's namespace."""
+
+MODBUS, OPCUA = "modbus", "opcua"
+"""Names of protocols in Device objects; the mapper goes by them."""
+
+MAPPER_UNIT = "edge-mapper.service"
+
+
+def twin_name(device: str, node: str) -> str:
+    """The Device object, and its DeviceStatus, of a device's twin on a node."""
+    return f"{device}-{node}"
+
+
+def protocol_name(protocol: Protocol) -> str:
+    """What Device objects call the protocol."""
+    return MODBUS if protocol.is_modbus else OPCUA
+
+
+def twins_of(topology: Topology, node: Node) -> tuple[Device, ...]:
+    """The devices of which the node keeps a twin."""
+    return tuple(device for device in topology.devices if node.name in device.twins)
+
+
+def has_twins(topology: Topology) -> bool:
+    return any(device.twins for device in topology.devices)

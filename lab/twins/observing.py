@@ -1,0 +1,34 @@
+"""One twin watched for a while: what was recorded, ready to be judged."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lab.oracles.twins import TwinObservation
+from lab.topology import Device
+from lab.twins.manifests import collect_ms, properties_of
+from lab.twins.names import twin_name
+from lab.twins.watching import TwinWatch
+
+if TYPE_CHECKING:
+    from lab.devices import DeviceClient
+
+
+def observe_twin(
+    watch: TwinWatch, device: Device, node: str, client: DeviceClient, began: int
+) -> TwinObservation:
+    """What `watch` has seen of a twin since `began` (ns), and the device's truth after it."""
+    twin = twin_name(device.name, node)
+    sightings = tuple(each for each in watch.sightings(twin) if each.time >= began)
+    ended = time.time_ns()
+    return TwinObservation(
+        twin=twin,
+        began=began,
+        ended=ended,
+        sightings=sightings,
+        truth=client.steps(),
+        points={each.point.name: each.point for each in properties_of(device)},
+        raw=device.protocol.is_modbus,
+        collect_s=collect_ms(device) / 1000,
+    )

@@ -1,0 +1,75 @@
+"""What a watch on the API server sees of twins, each sighting with the host's time."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lab.observe.recorder import watch_events
+from lab.oracles.twins import TwinSighting
+from lab.twins.client import STATUSES
+from lab.twins.names import NAMESPACE
+from lab.twins.status import parse_status
+
+if TYPE_CHECKING:
+    from lab.kubectl import Kubectl
+
+END_SECONDS = 5.0
+
+
+class TwinWatch:
+    """Watches all twins from `__enter__` to `__exit__`; `sightings` may be asked at any time.
+
+    What stands in the cluster at the beginning is no sighting: nobody knows since when.
+    """
+
+    def __init__(self, kubectl: Kubectl, namespace: str = NAMESPACE) -> None:
+        self._kubectl = kubectl
+        self._namespace = namespace
+        self._seen: list[TwinSighting] = []
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self._process = self._kubectl.watch(STATUSES, "-n", self._namespace)
+        self._thread = threading.Thread(target=self._follow, args=(self._process,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself: the API server was away."""
+        return self._process is not None and self._process.poll() is not None
+
+    def sightings(self, twin: str) -> tuple[TwinSighting, ...]:
+        """What was seen so far of one twin, in the order of time."""
+        with self._lock:
+            return tuple(each for each in self._seen if each.status.name == twin)
+
+    def _follow(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        known: set[str] = set()
+        for kind, item in watch_events(process.stdout):
+            now = time.time_ns()
+            status = parse_status(item)
+            first = kind == "ADDED" and status.name not in known
+            known.add(status.name)
+            if not first and kind != "DELETED":
+                with self._lock:
+                    self._seen.append(TwinSighting(now, status))

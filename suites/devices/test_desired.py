@@ -1,0 +1,167 @@
+"""What is asked of a twin reaches the device and is confirmed; what is not fit is refused."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.lab import TimeLimit
+from fixtures.outcomes import eventually
+from fixtures.twins import LabTwin
+from fixtures.wires import Wires
+from lab.devices import TruthWrite
+from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
+from lab.devices.spec import plant_of
+from lab.kubectl import KubectlError
+from lab.twins.status import ONLINE
+from suites.edges import uplink
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
+
+SETTLE_SECONDS = 180.0
+"""For what was asked for to be done and confirmed, on an emulated node."""
+
+STEPS_OFFLINE = 20
+"""Of the device while the wire is cut: more than the mapper needs to notice."""
+
+
+def fit(twin: LabTwin) -> str:
+    """A setpoint in range that is not the one in force."""
+    setpoint = plant_of(twin.device.protocol).setpoint
+    now = setpoint.point.value(twin.truth.steps()[-1].requested)
+    middle = (setpoint.low + setpoint.high) / 2
+    return f"{middle + (0.5 if abs(now - middle) < 0.25 else 0):.1f}"
+
+
+def writes(twin: LabTwin) -> list[TruthWrite]:
+    """What clients have written to the device, by its own account."""
+    return [each for each in twin.truth.truth() if isinstance(each, TruthWrite)]
+
+
+def asked(twin: LabTwin) -> float:
+    """The setpoint that the device was last asked for, in its unit."""
+    point = plant_of(twin.device.protocol).setpoint.point
+    return float(point.value(twin.truth.steps()[-1].requested))
+
+
+def confirmed(twin: LabTwin, value: str) -> bool:
+    status = twin.status()
+    return (
+        status.observed(REQUESTED_SETPOINT) == value and status.value(REQUESTED_SETPOINT) == value
+    )
+
+
+def running(twin: LabTwin, time_limit: TimeLimit) -> None:
+    eventually(
+        f"{twin} is online",
+        lambda: twin.status().state == ONLINE,
+        time_limit(SETTLE_SECONDS),
+        transient=(KubectlError,),
+    )
+
+
+@allure.story("Desired")
+@allure.title("What is asked of {twin} reaches the device, and is confirmed")
+def test_what_is_desired_reaches_the_device_and_is_confirmed(
+    twin: LabTwin, time_limit: TimeLimit
+) -> None:
+    running(twin, time_limit)
+    value = fit(twin)
+    assert not confirmed(twin, value)
+    before = len(writes(twin))
+    with twin.desiring({REQUESTED_SETPOINT: value}):
+        eventually(
+            f"{twin} confirms {value}",
+            lambda: confirmed(twin, value),
+            time_limit(SETTLE_SECONDS),
+            transient=(KubectlError,),
+        )
+    assert asked(twin) == float(value)
+    assert len(writes(twin)) == before + 1, "one wish is one write"
+
+
+@allure.story("Desired")
+@allure.title("What was asked of {twin} while its node was offline is done afterwards")
+def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
+    lab: Lab, twin: LabTwin, wires: Wires, time_limit: TimeLimit
+) -> None:
+    running(twin, time_limit)
+    value = fit(twin)
+    before = len(writes(twin))
+    with contextlib.ExitStack() as wish:
+        with wires.cut(uplink(lab, twin.node.name)):
+            last = int(twin.status().value(SEQUENCE) or 0)
+            wish.enter_context(twin.desiring({REQUESTED_SETPOINT: value}))
+            eventually(
+                "the device has gone on",
+                lambda: twin.truth.steps()[-1].seq > last + STEPS_OFFLINE,
+                time_limit(SETTLE_SECONDS),
+            )
+            assert len(writes(twin)) == before, "the wish came through a wire that is cut"
+            assert not confirmed(twin, value)
+        eventually(
+            f"{twin} confirms {value} after the heal",
+            lambda: confirmed(twin, value),
+            time_limit(SETTLE_SECONDS),
+            transient=(KubectlError,),
+        )
+        assert asked(twin) == float(value)
+        eventually(
+            f"{twin} reports new values",
+            lambda: int(twin.status().value(SEQUENCE) or 0) > last + STEPS_OFFLINE,
+            time_limit(SETTLE_SECONDS),
+            transient=(KubectlError,),
+        )
+
+
+UNFIT = {
+    "too high": (REQUESTED_SETPOINT, "100000", "out of range"),
+    "wrong type": (REQUESTED_SETPOINT, "warm", "wrong type"),
+    "unknown": ("no_such_property", "1", "unknown property"),
+    "read-only": (SEQUENCE, "1", "read-only"),
+}
+
+
+@pytest.mark.parametrize("unfit", UNFIT)
+@allure.story("Refused")
+@allure.title("{twin} refuses what is {unfit}, and says so in the log")
+def test_what_is_not_fit_is_refused_and_logged(
+    twin: LabTwin, unfit: str, time_limit: TimeLimit
+) -> None:
+    running(twin, time_limit)
+    name, value, reason = UNFIT[unfit]
+    before, mark = writes(twin), twin.log_mark()
+    confirmed_before = {key: each.observed for key, each in twin.status().properties.items()}
+    with twin.desiring({name: value}):
+        lines = eventually(
+            f"{twin} logs that it refuses {name}={value}",
+            lambda: [line for line in twin.logged(mark) if f"refused {name}={value}" in line],
+            time_limit(SETTLE_SECONDS),
+        )
+        assert reason in lines[0]
+        after = twin.status()
+        assert {key: each.observed for key, each in after.properties.items()} == confirmed_before
+        assert after.value(name) != value
+        assert after.state == ONLINE
+    assert writes(twin) == before, "what was refused has reached the device"
+
+
+@allure.story("Refused")
+@allure.title("{twin} refuses nothing when nothing is unfit")
+def test_nothing_is_refused_when_nothing_is_unfit(twin: LabTwin, time_limit: TimeLimit) -> None:
+    running(twin, time_limit)
+    mark, value = twin.log_mark(), fit(twin)
+    with twin.desiring({REQUESTED_SETPOINT: value}):
+        eventually(
+            f"{twin} confirms {value}",
+            lambda: confirmed(twin, value),
+            time_limit(SETTLE_SECONDS),
+            transient=(KubectlError,),
+        )
+    assert [line for line in twin.logged(mark) if "refused" in line] == []

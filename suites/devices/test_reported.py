@@ -1,0 +1,132 @@
+"""What twins report is what the devices have shown, soon enough; and how long it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.lab import TimeLimit
+from fixtures.outcomes import eventually
+from fixtures.twins import LabTwin
+from lab.devices.points import SEQUENCE
+from lab.kubectl import KubectlError
+from lab.oracles.twins import TwinObservation, judge_twin
+from lab.step import step
+from lab.twins.latency import Latency, twin_latencies
+from lab.twins.manifests import collect_ms
+from lab.twins.observing import observe_twin
+from lab.twins.status import ONLINE
+from lab.twins.watching import TwinWatch
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
+
+READY_SECONDS = 300.0
+"""For a mapper to have started on an emulated node, and to have read its devices."""
+
+WATCH_SECONDS = 60.0
+"""So long a watch is, on any machine: it is evidence, not a limit."""
+
+LATE_SECONDS = 10.0
+"""How much older than the collect cycle a value may be when it is seen: a report goes from an
+emulated node to an emulated API server. Seconds of the reference machine."""
+
+SILENT_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
+    """A watch over all twins at once, which has lasted long enough, and when it began."""
+    wanted = [f"{device.name}-{node}" for device in lab.topology.devices for node in device.twins]
+    with TwinWatch(lab.kubectl) as seen:
+        # From the first report of each on, none may be silent.
+        eventually(
+            "each twin has reported",
+            lambda: all(seen.sightings(name) for name in wanted),
+            time_limit(READY_SECONDS),
+            transient=(KubectlError,),
+        )
+        began = time.time_ns()
+        with step(f"watch for {WATCH_SECONDS:g} s"):
+            time.sleep(WATCH_SECONDS)
+        assert not seen.ended, "the API server has ended the watch"
+        yield seen, began
+
+
+def observed(twin: LabTwin, watch: tuple[TwinWatch, int]) -> TwinObservation:
+    seen, began = watch
+    return observe_twin(seen, twin.device, twin.node.name, twin.truth, began)
+
+
+@allure.story("Reported")
+@allure.title("{twin} reports what the device shows, within its collect cycle")
+def test_a_twin_reports_what_the_device_shows(
+    twin: LabTwin, watch: tuple[TwinWatch, int], time_limit: TimeLimit
+) -> None:
+    late, silent = time_limit(LATE_SECONDS).total, time_limit(SILENT_SECONDS).total
+    evidence = observed(twin, watch)
+    verdict = judge_twin(evidence, late_after=late, silent_after=silent)
+    allure.attach(str(verdict), f"verdict on {twin}", allure.attachment_type.TEXT)
+    assert verdict.passed, str(verdict)
+    # The same evidence against a truth that is another one, or comes too early or too late.
+    points = evidence.truth
+    other = [replace(each, seq=each.seq + 1_000_000) for each in points]
+    assert judge_twin(replace(evidence, truth=other), late_after=late, silent_after=silent).wrong
+    shift = round((late + evidence.collect_s) * 2e9)
+    early = [replace(each, time=each.time - shift) for each in points]
+    assert judge_twin(replace(evidence, truth=early), late_after=late, silent_after=silent).late
+    assert not judge_twin(
+        replace(evidence, sightings=()), late_after=late, silent_after=silent
+    ).passed
+
+
+@allure.story("Reported")
+@allure.title("{twin} says that its device is online")
+def test_a_twin_says_that_its_device_is_online(twin: LabTwin, watch: tuple[TwinWatch, int]) -> None:
+    assert twin.status().state == ONLINE
+
+
+@allure.story("Latency")
+@allure.title("From the device to the cluster: {twin}")
+def test_how_long_a_value_takes_to_the_cluster(twin: LabTwin, watch: tuple[TwinWatch, int]) -> None:
+    seconds = twin_latencies(observed(twin, watch).sightings, twin.truth.steps())
+    latency = Latency.of(seconds)
+    text = (
+        f"{twin.node.spec.arch.value}, {twin.device.protocol.value}, "
+        f"collect cycle {collect_ms(twin.device) / 1000:g} s: {latency}"
+    )
+    allure.attach(text, f"latency of {twin}", allure.attachment_type.TEXT)
+    print(text)
+    assert latency.count > 0, "no step was seen from the device to the cluster"
+    assert min(seconds) > 0, "a step was reported before the device had shown it"
+
+
+@allure.story("Reported")
+@allure.title("{twin} says nothing new while its device stands still")
+def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
+    twin: LabTwin, time_limit: TimeLimit
+) -> None:
+    twin.truth.pause()
+    try:
+        last = twin.truth.steps()[-1].seq
+        eventually(
+            "the last step is reported",
+            lambda: twin.status().value(SEQUENCE) == str(last),
+            time_limit(READY_SECONDS),
+            transient=(KubectlError,),
+        )
+    finally:
+        twin.truth.resume()
+    eventually(
+        "a new one is reported",
+        lambda: int(twin.status().value(SEQUENCE) or 0) > last,
+        time_limit(READY_SECONDS),
+        transient=(KubectlError,),
+    )

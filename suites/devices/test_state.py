@@ -1,0 +1,129 @@
+"""A device that goes away shows as offline, and returns; many twins of one device live together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from fixtures.lab import TimeLimit
+from fixtures.nodes import LabNode
+from fixtures.outcomes import eventually
+from fixtures.twins import LabTwin
+from lab.devices.faults import Gone
+from lab.devices.points import SEQUENCE
+from lab.errors import MissingCapability
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import OnDevice
+from lab.kubectl import KubectlError
+from lab.twins.client import TwinClient
+from lab.twins.manifests import device_manifest
+from lab.twins.names import API_GROUP, NAMESPACE, twin_name, twins_of
+from lab.twins.status import OFFLINE, ONLINE
+
+if TYPE_CHECKING:
+    from lab.running import Lab
+
+pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
+
+NOTICE_SECONDS = 180.0
+
+MANY = 100
+MANY_CYCLE_MS = 30_000
+MANY_SECONDS = 600.0
+CROWD = "edge-lab/crowd"
+
+
+@pytest.mark.parametrize("how", ["silent", "refused"])
+@allure.story("State")
+@allure.title("{twin} is offline while its device is gone ({how}), and online again afterwards")
+def test_a_device_that_goes_away_is_offline_and_returns(
+    twin: LabTwin, how: str, faults: FaultEngine, time_limit: TimeLimit
+) -> None:
+    def shows(state: str) -> None:
+        eventually(
+            f"{twin} is {state}",
+            lambda: twin.status().state == state,
+            time_limit(NOTICE_SECONDS),
+            transient=(KubectlError,),
+        )
+
+    shows(ONLINE)
+    gone = Gone.model_validate({"how": how})
+    with faults.inflict(OnDevice(device=twin.device.name, does=gone)):
+        shows(OFFLINE)
+        last = twin.status().value(SEQUENCE)
+    shows(ONLINE)
+    eventually(
+        f"{twin} reports new values",
+        lambda: twin.status().value(SEQUENCE) != last,
+        time_limit(NOTICE_SECONDS),
+        transient=(KubectlError,),
+    )
+
+
+@pytest.fixture
+def crowd(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[tuple[str, ...]]:
+    """The names of many twins of one device on one node."""
+    found = twins_of(lab.topology, edge_node.spec)
+    if not found:
+        raise MissingCapability(f"{edge_node.name} keeps no twin")
+    names = tuple(f"crowd-{number}-{edge_node.name}" for number in range(MANY))
+    manifests = []
+    for name in names:
+        manifest = device_manifest(
+            lab.topology, found[0], edge_node.name, name=name, cycle_ms=MANY_CYCLE_MS
+        )
+        manifest["metadata"]["labels"][CROWD] = "true"
+        manifests.append(manifest)
+    try:
+        lab.kubectl.apply(manifests, time_limit(120))
+        yield names
+    finally:
+        lab.kubectl.run(
+            *("delete", f"devices.{API_GROUP}", "-n", NAMESPACE, "-l", CROWD, "--wait=false"),
+            deadline=time_limit(120),
+        )
+
+
+@allure.story("Many")
+@allure.title("A hundred twins on {edge_node} all report, and the usual ones go on")
+def test_a_hundred_twins_on_one_node_all_report(
+    lab: Lab,
+    edge_node: LabNode,
+    crowd: tuple[str, ...],
+    twin_client: TwinClient,
+    time_limit: TimeLimit,
+) -> None:
+    def quiet() -> list[str]:
+        statuses = twin_client.statuses(time_limit(60))
+        return [
+            name
+            for name in crowd
+            if name not in statuses
+            or statuses[name].state != ONLINE
+            or statuses[name].value(SEQUENCE) is None
+        ]
+
+    assert twin_client.status("crowd-none", time_limit(60)).state == ""
+    eventually(
+        f"all {MANY} twins have reported",
+        lambda: not quiet(),
+        time_limit(MANY_SECONDS),
+        every=2.0,
+        transient=(KubectlError,),
+    )
+    device = twins_of(lab.topology, edge_node.spec)[0]
+    truth = {str(step.seq) for step in lab.devices[device.name].steps()}
+    statuses = twin_client.statuses(time_limit(60))
+    assert {statuses[name].value(SEQUENCE) for name in crowd} <= truth
+    usual = twin_name(device.name, edge_node.name)
+    before = statuses[usual].value(SEQUENCE)
+    eventually(
+        f"{usual} goes on",
+        lambda: twin_client.status(usual, time_limit(60)).value(SEQUENCE) != before,
+        time_limit(NOTICE_SECONDS),
+        transient=(KubectlError,),
+    )

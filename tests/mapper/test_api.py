@@ -1,0 +1,205 @@
+"""The mapper on a fake API server: what it serves, what it reports, and what survives an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from images.mapper.edge_mapper.api import ApiTransport
+from images.mapper.edge_mapper.config import ApiConfig
+from images.mapper.edge_mapper.lines import Gone, Line, Lines
+from images.mapper.edge_mapper.mapper import Mapper
+from images.mapper.edge_mapper.objects import Property
+from images.mapper.edge_mapper.values import Value
+from tests.mapper.fake_api import FakeApi
+from tests.mapper.twins import NODE, FakeLine, device, model, until
+
+
+class FakeLines(Lines):
+    """All devices of one host are one device in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.made: dict[str, FakeLine] = {}
+
+    def _make(self, protocol: str, config: Mapping[str, Any]) -> Line:
+        return self.made.setdefault(config["host"], FakeLine())
+
+    @property
+    def only(self) -> FakeLine:
+        (line,) = self.made.values()
+        return line
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    monkeypatch.setattr("images.mapper.edge_mapper.api.RETRY_SECONDS", 0.1)
+    with FakeApi().serving() as found:
+        found.put("devicemodels", model())
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def mapping(api: FakeApi) -> AsyncIterator[FakeLines]:
+    lines = FakeLines()
+    mapper = Mapper(NODE, lines)
+    task = asyncio.ensure_future(ApiTransport(mapper, ApiConfig(api.url, "", "", "")).run())
+    try:
+        yield lines
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await mapper.close()
+
+
+def test_a_device_of_the_node_is_reported_and_one_of_another_is_not(api: FakeApi) -> None:
+    async def run() -> None:
+        api.put("devices", device())
+        api.put("devices", device("far", node="edge-riscv"))
+        async with mapping(api):
+            await until(
+                "values", lambda: api.reported("kettle-1") == {"level": "7", "target": "50.0"}
+            )
+            await until("the state", lambda: api.status("kettle-1").get("state") == "online")
+            assert api.status("far") == {}
+            owner = api.objects["devicestatuses"]["kettle-1"]["metadata"]["ownerReferences"][0]
+            assert (owner["kind"], owner["name"]) == ("Device", "kettle-1")
+            assert owner["uid"] == api.objects["devices"]["kettle-1"]["metadata"]["uid"]
+
+    asyncio.run(run())
+
+
+def test_a_device_made_later_is_served_and_a_removed_one_is_not(api: FakeApi) -> None:
+    async def run() -> None:
+        async with mapping(api) as lines:
+            await until("watches", lambda: len(api.requests) >= 4)
+            api.put("devices", device())
+            await until("values", lambda: api.reported("kettle-1") != {})
+            api.delete("devices", "kettle-1")
+            await until("the line is closed", lambda: lines.only.closed)
+
+    asyncio.run(run())
+
+
+def test_what_is_desired_reaches_the_device_and_is_confirmed(api: FakeApi) -> None:
+    async def run() -> None:
+        api.put("devices", device())
+        async with mapping(api) as lines:
+            await until("values", lambda: api.reported("kettle-1") != {})
+            api.put("devices", device(desired={"target": "60.5"}))
+            await until("confirmation", lambda: api.observed("kettle-1") == {"target": "60.5"})
+            assert api.reported("kettle-1")["target"] == "60.5"
+            assert lines.only.writes == [("target", 60.5)]
+            # The device was served on, not taken up anew.
+            assert not lines.only.closed
+
+    asyncio.run(run())
+
+
+def test_after_an_outage_the_newest_is_reported_and_what_was_desired_meanwhile_is_written(
+    api: FakeApi,
+) -> None:
+    async def run() -> None:
+        api.put("devices", device())
+        async with mapping(api) as lines:
+            await until("values", lambda: api.reported("kettle-1") != {})
+            api.refusing = True
+            patches = len(api.patches)
+            lines.only.values["level"] = 8
+            asked = len(api.requests)
+            await until("a try", lambda: len(api.requests) > asked)
+            lines.only.values["level"] = 9
+            seen = len(lines.only.reads)
+            await until("more reads", lambda: len(lines.only.reads) >= seen + 3)
+            # The watch that stands is told nothing, as if the wire were cut.
+            api.put("devices", device(desired={"target": "44"}), silently=True)
+            assert len(api.patches) == patches
+            api.refusing = False
+            await until("the newest", lambda: api.reported("kettle-1")["level"] == "9")
+            await until("the write", lambda: lines.only.writes == [("target", 44.0)])
+            await until("confirmation", lambda: api.observed("kettle-1") == {"target": "44"})
+            levels = [_levels(patch) for patch in api.patches[patches:]]
+            assert "8" not in levels
+
+    asyncio.run(run())
+
+
+def test_devices_of_one_host_share_a_line_and_each_is_reported(api: FakeApi) -> None:
+    async def run() -> None:
+        for number in range(20):
+            api.put("devices", device(f"kettle-{number}"))
+        async with mapping(api) as lines:
+            await until(
+                "all are reported",
+                lambda: all(api.reported(f"kettle-{number}") for number in range(20)),
+            )
+            assert len(lines.made) == 1
+
+    asyncio.run(run())
+
+
+def test_a_model_that_comes_after_its_device_is_taken_up(api: FakeApi) -> None:
+    async def run() -> None:
+        api.objects["devicemodels"].clear()
+        api.put("devices", device())
+        async with mapping(api):
+            await until("watches", lambda: len(api.requests) >= 4)
+            assert api.reported("kettle-1") == {}
+            api.put("devicemodels", model())
+            await until("values", lambda: api.reported("kettle-1") != {})
+
+    asyncio.run(run())
+
+
+def test_a_device_whose_status_was_removed_is_reported_anew(api: FakeApi) -> None:
+    async def run() -> None:
+        api.put("devices", device())
+        async with mapping(api) as lines:
+            await until("values", lambda: api.reported("kettle-1") != {})
+            api.delete("devicestatuses", "kettle-1")
+            lines.only.values["level"] = 8
+            await until(
+                "all of it", lambda: api.reported("kettle-1") == {"level": "8", "target": "50.0"}
+            )
+
+    asyncio.run(run())
+
+
+def _levels(patch: dict[str, Any]) -> str:
+    return next(
+        (
+            twin["reported"]["value"]
+            for twin in patch["status"]["twins"]
+            if twin["propertyName"] == "level"
+        ),
+        "",
+    )
+
+
+def test_a_line_that_swallows_the_end_of_its_task_does_not_hold_up_the_mapper(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stubborn(self: FakeLine, properties: Sequence[Property]) -> dict[str, Value]:
+        self.reads.append(())
+        if len(self.reads) > 1:
+            raise Gone("nobody answers")
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise Gone("the request was cancelled") from None
+        return {}
+
+    monkeypatch.setattr(FakeLine, "fetch", stubborn)
+
+    async def run() -> None:
+        api.put("devices", device())
+        async with mapping(api) as lines:
+            await until("a read", lambda: bool(lines.made) and bool(lines.only.reads))
+        assert lines.only.closed
+
+    asyncio.run(asyncio.wait_for(run(), 20))

@@ -1,0 +1,178 @@
+"""The twin oracle on recorded observations, with a negative control for each thing it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
+from lab.devices.truth import TruthStep
+from lab.oracles.twins import TwinObservation, TwinSighting, judge_twin
+from lab.twins.latency import Latency, percentile, twin_latencies
+from lab.twins.status import ReportedProperty, TwinStatus
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+STEPS = 60
+LATE, SILENT = 5.0, 20.0
+
+POINTS = {
+    SEQUENCE: SEQUENCE_POINT,
+    "temperature": Point("temperature", "°C", digits=1),
+    REQUESTED_SETPOINT: Point(REQUESTED_SETPOINT, "°C", digits=1),
+}
+
+
+def step(seq: int) -> TruthStep:
+    requested = 700 if seq < 30 else 650
+    return TruthStep(seq, START + seq * SECOND, {"temperature": 600 + seq}, {}, requested)
+
+
+def sighting(seq: int, after: float = 0.7) -> TwinSighting:
+    """Of step `seq`, `after` seconds after it was shown."""
+    shown = step(seq)
+    properties = {
+        SEQUENCE: ReportedProperty(str(seq)),
+        "temperature": ReportedProperty(f"{shown.values['temperature'] / 10:.1f}"),
+        REQUESTED_SETPOINT: ReportedProperty(f"{shown.requested / 10:.1f}"),
+    }
+    return TwinSighting(
+        shown.time + round(after * SECOND), TwinStatus("boiler-edge", "online", properties)
+    )
+
+
+def with_value(seen: TwinSighting, name: str, value: str) -> TwinSighting:
+    properties = {**seen.status.properties, name: ReportedProperty(value)}
+    return replace(seen, status=replace(seen.status, properties=properties))
+
+
+GOOD = TwinObservation(
+    twin="boiler-edge",
+    began=START + 9 * SECOND,
+    ended=START + (STEPS + 1) * SECOND,
+    sightings=[sighting(seq) for seq in range(10, STEPS, 2)],
+    truth=[step(seq) for seq in range(1, STEPS + 2)],
+    points=POINTS,
+    raw=True,
+    collect_s=2.0,
+)
+
+
+def judge(observation: TwinObservation) -> str:
+    return str(judge_twin(observation, late_after=LATE, silent_after=SILENT))
+
+
+def test_an_honest_twin_passes() -> None:
+    verdict = judge_twin(GOOD, late_after=LATE, silent_after=SILENT)
+    assert verdict.passed, str(verdict)
+    assert verdict.judged == 25 * 2 + 2
+    assert verdict.oldest == 0.0
+    assert 2.0 <= verdict.silence <= 3.0
+
+
+def test_a_twin_of_an_opcua_device_is_judged_in_its_unit() -> None:
+    truth = [
+        replace(each, values={"temperature": each.values["temperature"] / 10})
+        for each in GOOD.truth
+    ]
+    assert judge_twin(
+        replace(GOOD, truth=truth, raw=False), late_after=LATE, silent_after=SILENT
+    ).passed
+    assert "wrong" in judge(replace(GOOD, truth=truth))
+
+
+@pytest.mark.parametrize("value", ["99.9", "62.05", "warm", "", "nan", "-1"])
+def test_a_value_that_was_never_shown_is_wrong(value: str) -> None:
+    seen = list(GOOD.sightings)
+    seen[5] = with_value(seen[5], "temperature", value)
+    verdict = judge_twin(replace(GOOD, sightings=seen), late_after=LATE, silent_after=SILENT)
+    assert not verdict.passed
+    assert [each.value for each in verdict.wrong] == [value]
+    assert f"reported as {value!r}" in str(verdict)
+
+
+def test_a_value_that_is_shown_only_later_is_wrong() -> None:
+    seen = list(GOOD.sightings)
+    seen[5] = with_value(seen[5], SEQUENCE, str(STEPS))
+    assert "wrong: sequence" in judge(replace(GOOD, sightings=seen))
+
+
+def test_a_property_that_the_device_does_not_have_is_wrong() -> None:
+    seen = [with_value(each, "colour", "1") for each in GOOD.sightings]
+    assert "wrong: colour" in judge(replace(GOOD, sightings=seen))
+
+
+def test_a_value_that_comes_too_late_is_late_and_not_wrong() -> None:
+    seen = [
+        sighting(seq, after=1 + 2.0 + LATE + (0.1 if seq == 20 else -0.1))
+        for seq in range(10, STEPS - 10, 2)
+    ]
+    verdict = judge_twin(replace(GOOD, sightings=seen), late_after=LATE, silent_after=SILENT)
+    assert not verdict.wrong
+    assert {each.property for each in verdict.late} == {SEQUENCE, "temperature"}
+    assert len(verdict.late) == 2
+
+
+def test_a_twin_that_falls_silent_does_not_pass() -> None:
+    assert "silent" in judge(replace(GOOD, sightings=GOOD.sightings[:10]))
+    assert "silent" in judge(replace(GOOD, sightings=GOOD.sightings[15:]))
+
+
+def test_a_property_that_is_never_reported_is_missing() -> None:
+    seen = []
+    for each in GOOD.sightings:
+        kept = {k: v for k, v in each.status.properties.items() if k != "temperature"}
+        seen.append(replace(each, status=replace(each.status, properties=kept)))
+    assert "never reported: temperature" in judge(replace(GOOD, sightings=seen))
+
+
+def test_no_evidence_is_no_pass() -> None:
+    assert "no value was seen" in judge(replace(GOOD, sightings=[]))
+    assert "ground truth is empty" in judge(replace(GOOD, truth=[]))
+
+
+def test_a_setpoint_may_be_read_back_before_the_truth_has_its_step() -> None:
+    early = with_value(sighting(28, after=1.5), REQUESTED_SETPOINT, "65.0")
+    seen = [*GOOD.sightings[:10], early, *GOOD.sightings[10:]]
+    assert judge_twin(replace(GOOD, sightings=seen), late_after=LATE, silent_after=SILENT).passed
+    sooner = with_value(sighting(26, after=1.5), REQUESTED_SETPOINT, "65.0")
+    seen = [*GOOD.sightings[:9], sooner, *GOOD.sightings[9:]]
+    assert "wrong: requested_setpoint" in judge(replace(GOOD, sightings=seen))
+
+
+# -- latency -------------------------------------------------------------------------------
+
+
+def test_latency_is_from_the_step_to_its_first_sighting() -> None:
+    seen = [sighting(10, 0.5), sighting(12, 0.5), sighting(12, 0.9), sighting(14, 1.5)]
+    # Of the first nobody knows since when it was reported.
+    assert twin_latencies(seen, GOOD.truth) == pytest.approx((0.5, 1.5))
+
+
+def test_a_step_that_the_device_has_not_shown_has_no_latency() -> None:
+    seen = [sighting(10), with_value(sighting(12), SEQUENCE, "4711"), sighting(14, 1.0)]
+    assert twin_latencies(seen, GOOD.truth) == pytest.approx((1.0,))
+
+
+def test_the_figures_are_those_of_the_nearest_rank() -> None:
+    figures = Latency.of(float(number) for number in range(100, 0, -1))
+    assert (figures.count, figures.p50, figures.p90, figures.p99, figures.longest) == (
+        *(100, 50.0, 90.0, 99.0),
+        100.0,
+    )
+    assert "N 100" in str(figures)
+    assert Latency.of([]).count == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
+def test_a_percentile_is_one_of_the_values_and_enough_are_no_greater(
+    values: list[float], share: float
+) -> None:
+    ordered = sorted(values)
+    found = percentile(ordered, share)
+    assert found in ordered
+    assert sum(each <= found for each in ordered) >= share * len(ordered) - 1e-9
