@@ -53,8 +53,8 @@ BUILD_SECONDS = 5400.0
 START_SECONDS = 900.0
 """Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
 
-JOURNAL_SECONDS, JOURNAL_LINES = 40.0, 20_000
-"""For all journals of a start that failed, and the most of each."""
+JOURNAL_SECONDS, JOURNAL_LINES = 40.0, 5_000
+"""For the journal of one machine of a start that failed, and the most of it."""
 
 DOWN_SECONDS = 30.0
 LOCK_SECONDS = 3.0
@@ -173,9 +173,9 @@ def _cold(
     lab = _open(run, state, accelerator, deadline, provisions)
     machines = lab.machines.values()
     with (
-        _journals_kept(lab),
         step("machines and stack") as starting,
         ThreadPoolExecutor(len(machines)) as pool,
+        _given_up_at_once(lab),
     ):
 
         def boot(machine: Machine) -> None:
@@ -204,6 +204,7 @@ def _cold(
         switch_on(Role.EDGE)
         with step(f"stack {lab.stack_name}"):
             plan.stack.wait_ready(cluster, deadline)
+        plan.stack.give_devices(cluster, deadline)
         # Not sooner: pods that are bound to a node which does not exist are collected as garbage.
         with step("workload"):
             lab.workload.deploy(pki, deadline)
@@ -214,18 +215,33 @@ def _cold(
 
 
 @contextlib.contextmanager
-def _journals_kept(lab: Lab) -> Iterator[None]:
-    """If the block fails, the journals of the machines go to the lab's logs."""
+def _given_up_at_once(lab: Lab) -> Iterator[None]:
+    """If the block fails, keeps the machines' journals and switches them off.
+
+    Without power nobody goes on waiting for a boot that no longer matters.
+    """
     try:
         yield
-    except EdgeLabError:
-        deadline = Deadline.after(JOURNAL_SECONDS)
-        with step("journals of the machines"):
-            for name, machine in lab.machines.items():
-                with contextlib.suppress(EdgeLabError):
-                    journal = machine.journal(lines=JOURNAL_LINES, deadline=deadline)
-                    (lab.run.logs / f"journal-{name}.log").write_text(journal, encoding="utf-8")
+    except BaseException as trouble:
+        if isinstance(trouble, EdgeLabError):
+            _keep_journals(lab)
+        for machine in lab.machines.values():
+            machine.power_off()
         raise
+
+
+def _keep_journals(lab: Lab) -> None:
+    """Writes them to the lab's logs; a machine that does not answer has none."""
+
+    def keep(machine: Machine) -> None:
+        with contextlib.suppress(EdgeLabError, OSError):
+            journal = machine.journal(lines=JOURNAL_LINES, deadline=Deadline.after(JOURNAL_SECONDS))
+            file = lab.run.logs / f"journal-{machine.name}.log"
+            file.write_text(journal, encoding="utf-8")
+
+    with step("journals of the machines"), ThreadPoolExecutor(len(lab.machines)) as pool:
+        for each in lab.machines.values():
+            pool.submit(keep, each)
 
 
 def _from_checkpoint(

@@ -28,6 +28,8 @@ def unpacked(archive: Path, home: Path) -> Path:
             shutil.rmtree(old)
         draft = home / "code-unfinished"
         content.extractall(draft)
+        # A power cut must not leave the name without the content.
+        os.sync()
         draft.rename(folder)
     return folder
 

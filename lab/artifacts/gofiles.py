@@ -10,12 +10,23 @@ import base64
 import fnmatch
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
 
 from lab.artifacts.gomodules import BuildFailed, GoModule
 from lab.artifacts.model import GoFiles
 
 SEPARATOR = "---"
+
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,  # compressed in a way that zipfile does not know
+    RuntimeError,  # encrypted
+    UnicodeDecodeError,
+    OSError,
+)
+_AGAIN = "Remove it to have it fetched again"
 
 
 def pinned_sum(module: GoModule, upstream: str, version: str) -> str:
@@ -54,15 +65,17 @@ def join_files(file: Path, source: GoFiles, version: str, pinned: str, target: P
         with zipfile.ZipFile(file) as archive:
             found = archive_sum(archive)
             if found != pinned:
-                raise BuildFailed(f"{file} is not what go.sum pins: {found}, not {pinned}")
+                raise BuildFailed(
+                    f"{file} is not what go.sum pins: {found}, not {pinned}. {_AGAIN}"
+                )
             names = archive.namelist()
             documents = [
                 _document(archive.read(name).decode("utf-8"), name.removeprefix(top))
                 for pattern in source.patterns
                 for name in _matching(names, top, pattern)
             ]
-    except (zipfile.BadZipFile, UnicodeDecodeError, OSError) as trouble:
-        raise BuildFailed(f"{file} cannot be read: {trouble}") from trouble
+    except _UNREADABLE as trouble:
+        raise BuildFailed(f"{file} cannot be read: {trouble}. {_AGAIN}") from trouble
     target.write_text("".join(documents), encoding="utf-8")
 
 

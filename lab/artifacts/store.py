@@ -194,6 +194,9 @@ class ArtifactStore:
             "arch": want.arch.value,
             "pinned": str(pinned or ""),
         }
+        if release := component.release:
+            files = release.files.get(want.arch, ())
+            parts["release"] = [release.page, *files, release.member]
         if component.go:
             module = self._module(component.go.module)
             parts |= {

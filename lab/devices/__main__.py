@@ -7,7 +7,6 @@ import logging
 import sys
 from pathlib import Path
 
-from lab.devices.container import run_container
 from lab.devices.device import run_device
 from lab.devices.spec import DeviceSpec
 from lab.errors import EdgeLabError
@@ -24,8 +23,13 @@ def main() -> int:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         spec = DeviceSpec.read(arguments.spec)
-        run = run_container if spec.image else run_device
-        run(spec)
+        if spec.image:
+            # Brings the Docker SDK, which no other device needs.
+            from lab.devices.container import run_container
+
+            run_container(spec)
+        else:
+            run_device(spec)
     except EdgeLabError as trouble:
         print(trouble, file=sys.stderr)
         return trouble.exit_code

@@ -35,7 +35,7 @@ def run_container(spec: DeviceSpec) -> None:
     """Runs the device's container until SIGTERM. Ends up in the container's network namespace.
 
     Raises:
-        InputError: Docker does not have the image.
+        InputError: Docker does not have the image, or DOCKER_HOST is no socket of this host.
         LabError: there is no Docker engine, the container has ended, or the wire cannot be had.
     """
     spec.folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,7 @@ def run_container(spec: DeviceSpec) -> None:
 def started(spec: DeviceSpec) -> Iterator[tuple[Container, int]]:
     """The container, running without any network, and the pid of its first process."""
     label = f"{LABEL}={spec.folder}"
+    _engine_is_here()
     try:
         engine = docker.from_env()
         for left in engine.containers.list(all=True, filters={"label": label}):
@@ -71,7 +72,7 @@ def started(spec: DeviceSpec) -> Iterator[tuple[Container, int]]:
     except DockerException as trouble:
         raise LabError(
             f"no container for the device {spec.name}: {trouble}",
-            remedy="A Docker engine must run here; DOCKER_HOST says where, if it is another.",
+            remedy="A Docker engine must run here; DOCKER_HOST names its socket, if it is another.",
         ) from trouble
     try:
         container.start()
@@ -84,6 +85,16 @@ def started(spec: DeviceSpec) -> Iterator[tuple[Container, int]]:
         raise LabError(f"the container of {spec.name}: {trouble}") from trouble
     finally:
         _remove(container)
+
+
+def _engine_is_here() -> None:
+    """InputError if not: a namespace can only be joined on the host that it is on."""
+    host = os.environ.get("DOCKER_HOST", "")
+    if host and not host.startswith("unix://"):
+        raise InputError(
+            f"DOCKER_HOST is {host!r}, and the Docker engine of a device must run on this host",
+            remedy="Name its Unix socket (unix:///run/docker.sock), or unset DOCKER_HOST.",
+        )
 
 
 def _remove(container: Container) -> None:

@@ -32,6 +32,8 @@ class Framing(ABC):
     """Bytes that must be there before there is anything to tell."""
     starts_anew = False
     """Whether what comes after bytes that were no message may be one again: pauses part them."""
+    silence = 0.0
+    """Seconds without a byte after which the beginning of a request is none; 0 for never."""
 
     @abstractmethod
     def length(self, data: bytes, way: Way) -> int | None:
@@ -114,6 +116,8 @@ class RtuFraming(Framing):
 
     header = 4
     starts_anew = True
+    # On a line 3.5 characters; in a connection, what a client sends at once may come in parts.
+    silence = 0.05
 
     _LONGEST = 256
     """Bytes of a frame: Modbus over serial line, section 2.3."""
@@ -143,7 +147,10 @@ class RtuFraming(Framing):
             return None
         return (_REQUESTS if way is Way.REQUEST else _ANSWERS).lookupPduClass(data)
 
-    def refusal(self, request: bytes, code: int) -> bytes:
+    def refusal(self, request: bytes, code: int) -> bytes | None:
+        """Only what is for this unit, and whole, gets an answer."""
+        if request[0] != self._unit or not _crc_fits(request):
+            return None
         return _with_crc(bytes((request[0], request[1] | 0x80, code)))
 
     def instead(self, request: bytes) -> bytes | None:
@@ -198,6 +205,15 @@ class Splitter:
         self._rest = b""
         self.framed = True
         """False once something was no message: from then on bytes come out as they go in."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the beginning of a message is there, and its end is not."""
+        return bool(self._rest)
+
+    def drop(self) -> None:
+        """Forgets the beginning of a message whose end does not come."""
+        self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The messages that are whole with `data`, in their order."""

@@ -176,6 +176,8 @@ class _Connection(asyncio.Protocol):
         """Answers that wait for the next request."""
         self._dialling: asyncio.Task[None] | None = None
         self._server: asyncio.Transport | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        """Ends what has come of a request, unless more comes."""
         self.own = False
 
     # -- the client's side ---------------------------------------------------------------
@@ -206,10 +208,21 @@ class _Connection(asyncio.Protocol):
         self._client.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        self._end_silence()
         for request in self._requests.feed(data):
             self._request(request)
+        pause = self._relay.framing.silence
+        if pause and self._requests.waiting:
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(pause, self._requests.drop)
+
+    def _end_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     def connection_lost(self, problem: Exception | None) -> None:
+        self._end_silence()
         self._relay.leave(self)
         self._out.discard()
         if self._server is not None:

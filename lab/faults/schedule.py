@@ -136,7 +136,11 @@ def claims(fault: Fault, topology: Topology) -> Claims:
     if isinstance(fault, Cut | Drop | HalfOpen | Impair | Profile | Flap):
         link = topology.link(fault.link)
         # While one way is shut, nothing that is done to the other could be seen.
-        shut = isinstance(fault, Cut | Flap) or (isinstance(fault, Drop) and not fault.match)
+        shut = (
+            isinstance(fault, Cut | Flap)
+            or (isinstance(fault, Drop) and not fault.match)
+            or (isinstance(fault, Impair) and fault.loss >= 1)
+        )
         both_ways = frozenset(f"link {link.name} {way}" for way in ("tx", "rx"))
         pings_pass = isinstance(fault, HalfOpen) or (isinstance(fault, Drop) and fault.match)
         return Claims(

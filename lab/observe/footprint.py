@@ -75,7 +75,7 @@ def parse_footprint(text: str) -> Footprint:
         match line.split():
             case ["unit", unit, "VmRSS:", kib, "kB"]:
                 units[unit] = int(kib) / 1024
-            case ["absent", unit]:
+            case ["absent", unit] | ["unit", unit]:  # the latter died while it was looked at
                 absent.append(unit)
             case ["kills", "oom_kill", count]:
                 kills = int(count)

@@ -178,8 +178,11 @@ def _a_step_sooner(
     spans: tuple[Held[int], ...], steps: Sequence[TruthStep]
 ) -> tuple[Held[int], ...]:
     """What a client asks for can be read back at once; the truth has it with the next step."""
-    longest = max((b.time - a.time for a, b in pairwise(steps)), default=0)
-    return tuple(Held(Span(each.span.start - longest, each.span.end), each.value) for each in spans)
+    before = {b.time: a.time for a, b in pairwise(steps)}
+    return tuple(
+        Held(Span(before.get(each.span.start, each.span.start), each.span.end), each.value)
+        for each in spans
+    )
 
 
 def _age(spans: Sequence[Held[int]], raw: int | None, time: int) -> float | None:

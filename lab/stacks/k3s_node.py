@@ -86,7 +86,9 @@ class K3sNode:
             name=self.unit_name,
             description=f"K3s {self.role}",
             command=(PROGRAM, self.role, f"--config={CONFIG}"),
-            kind="notify",
+            # An agent reports itself ready only when it has reached its server, which a node
+            # that boots while offline must not wait for; K3s' installer has it so, too.
+            kind="notify" if self.role == "server" else "exec",
             after=local,
             wants=local,
             before_start=self._before_start(archives),

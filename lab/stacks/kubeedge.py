@@ -11,6 +11,7 @@ Names and paths are those of KubeEdge v1.23 (api/apis/componentconfig of its sou
 from __future__ import annotations
 
 import base64
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -155,7 +156,9 @@ class KubeEdge:
         """The token, as soon as cloudcore has made it; it may begin now that it has its rights."""
         kubectl = cluster.kubectl
         server = cluster.machines[cluster.topology.server.name]
-        server.run(f"touch {ALLOWED}", deadline)
+        # systemd makes the folder too, but only when it comes to start cloudcore.
+        folder = str(PurePosixPath(ALLOWED).parent)
+        server.run(f"install -d -m 0700 {folder} && touch {ALLOWED}", deadline)
         with step("token of cloudcore"):
             secret = deadline.wait_for(
                 "cloudcore has made the token that lets nodes join",
@@ -223,7 +226,7 @@ def kubelet_part(node: Node, timing: Timing) -> dict[str, Any]:
 
 
 def heartbeat(timing: Timing) -> int:
-    """Seconds between two keepalives of a node; both sides give up after two that are missing."""
+    """Seconds between two keepalives of a node; the cloud side gives up after two are missing."""
     return max(1, round(timing.edge_heartbeat))
 
 

@@ -136,12 +136,19 @@ def wait_api(cluster: ClusterAccess, watch: UnitWatch, deadline: Deadline) -> No
 
 
 def apply_manifests(
-    cluster: ClusterAccess, manifests: tuple[Manifest, ...], deadline: Deadline
+    cluster: ClusterAccess,
+    manifests: tuple[Manifest, ...],
+    deadline: Deadline,
+    title: str = "cluster objects",
 ) -> None:
-    """Applies `manifests`; what an API server under load refuses is tried again."""
+    """Applies `manifests`; what an API server under load refuses is tried again.
+
+    What the cluster's own `watch` raises meanwhile ends it.
+    """
     if not manifests:
         return
-    with step("cluster objects"):
+    watch = cluster.watch
+    with step(title):
         definitions = [each for each in manifests if each["kind"] == DEFINITION]
         names = sorted({each["metadata"]["name"] for each in definitions})
 
@@ -161,14 +168,24 @@ def apply_manifests(
         # Objects of kinds that are not there yet would be refused, and all tried again.
         if definitions:
             deadline.wait_for(
-                "the stack's own kinds are defined", lambda: applied(definitions), transient=NOT_YET
+                "the stack's own kinds are defined",
+                lambda: applied(definitions),
+                transient=NOT_YET,
+                watch=watch,
             )
             deadline.wait_for(
-                "the stack's own kinds are served", established, every=1.0, transient=NOT_YET
+                "the stack's own kinds are served",
+                established,
+                every=1.0,
+                transient=NOT_YET,
+                watch=watch,
             )
         others = [each for each in manifests if each["kind"] != DEFINITION]
         deadline.wait_for(
-            "the stack's objects are there", lambda: applied(others), transient=NOT_YET
+            "the stack's objects are there",
+            lambda: applied(others),
+            transient=NOT_YET,
+            watch=watch,
         )
 
 

@@ -15,8 +15,10 @@ from lab.stacks.base import Capability, ClusterAccess, ControlPlane, EdgeRuntime
 from lab.stacks.labels import check_labels
 from lab.stacks.pairs import check_pair
 from lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
-from lab.stacks.twins import mapper_provision, twin_objects, twin_units, twin_wants
+from lab.stacks.twins import mapper_provision, twin_kinds, twin_units, twin_wants
 from lab.topology import Topology
+from lab.twins.manifests import twin_manifests
+from lab.twins.names import has_twins
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,25 @@ class Stack:
 
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         """Objects that the cluster gets as soon as its API server answers."""
-        own = (*self.control.manifests(ctx), *self.runtime.manifests(ctx))
-        there = {(each["kind"], each["metadata"]["name"]) for each in own}
-        # KubeEdge defines devices itself, too.
-        twins = twin_objects(ctx, self.runtime)
         return (
-            *own,
-            *(each for each in twins if (each["kind"], each["metadata"]["name"]) not in there),
+            *self.control.manifests(ctx),
+            *self.runtime.manifests(ctx),
+            *twin_kinds(ctx, self.runtime),
+        )
+
+    def devices(self, topology: Topology) -> tuple[Manifest, ...]:
+        """The devices that nodes keep twins of: objects for when the nodes are there.
+
+        Not sooner: what KubeEdge 1.23.1 sends to a node that it had to wait for gets as far as
+        the node's database, and no mapper hears of it before edgecore is started again.
+        """
+        return twin_manifests(topology) if has_twins(topology) else ()
+
+    def give_devices(self, cluster: ClusterAccess, deadline: Deadline) -> None:
+        """Applies `devices`; the nodes are Ready."""
+        watch = UnitWatch(cluster, self.units(cluster.topology), deadline)
+        apply_manifests(
+            replace(cluster, watch=watch), self.devices(cluster.topology), deadline, "devices"
         )
 
     def wait_control_plane(
@@ -105,8 +119,9 @@ class Stack:
         """
         watch = self._server_watch(cluster, deadline)
         wait_api(cluster, watch, deadline)
-        apply_manifests(cluster, manifests, deadline)
-        files = self.runtime.admission(replace(cluster, watch=watch), deadline)
+        watched = replace(cluster, watch=watch)
+        apply_manifests(watched, manifests, deadline)
+        files = self.runtime.admission(watched, deadline)
         return {node.name: files for node in cluster.topology.edges}
 
     def _server_watch(self, cluster: ClusterAccess, deadline: Deadline) -> UnitWatch:

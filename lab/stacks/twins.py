@@ -19,7 +19,7 @@ from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext
 from lab.stacks.unit import Service
 from lab.topology import Node, Protocol, Topology
-from lab.twins.manifests import device_definitions, mapper_rights, twin_manifests
+from lab.twins.manifests import device_definitions, mapper_rights
 from lab.twins.mapperapp import PAYLOAD, mapper_app
 from lab.twins.names import MAPPER_UNIT, has_twins, twins_of
 
@@ -44,15 +44,13 @@ def twin_units(topology: Topology, node: Node) -> tuple[str, ...]:
     return (MAPPER_UNIT,) if twins_of(topology, node) else ()
 
 
-def twin_objects(ctx: StackContext, runtime: EdgeRuntime) -> tuple[Manifest, ...]:
-    """Definitions, rights, models and devices, for the topology's twins."""
-    if not has_twins(ctx.topology):
+def twin_kinds(ctx: StackContext, runtime: EdgeRuntime) -> tuple[Manifest, ...]:
+    """What the cluster must know before it has devices: their kinds, and who may touch them."""
+    # A runtime that serves DMI has all that among its own objects.
+    if isinstance(runtime, DmiServer) or not has_twins(ctx.topology):
         return ()
-    if isinstance(runtime, DmiServer):  # has the definitions among its own objects
-        return twin_manifests(ctx.topology)
     text = ctx.artifact(CRDS, host_arch()).path.read_text(encoding="utf-8")
-    definitions = device_definitions(yaml.safe_load_all(text))
-    return (*definitions, *mapper_rights(), *twin_manifests(ctx.topology))
+    return (*device_definitions(yaml.safe_load_all(text)), *mapper_rights())
 
 
 def mapper_provision(

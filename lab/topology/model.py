@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from lab.topology.device import ModbusOptions, OpcUaOptions, WordOrder
+from lab.topology.device import Login, ModbusOptions, OpcUaOptions, WordOrder
 from lab.topology.timing import Timing
 from lab.yamlmodel import Problem
 
@@ -171,6 +171,11 @@ class Device(_Model):
             raise ValueError(f"image and port are not for a device that speaks {self.protocol}")
         if self.image and self.twins:
             raise ValueError("nodes cannot keep a twin of a container: they do not know its points")
+        if self.twins and self.opcua and set(self.opcua.logins) == {Login.CERTIFICATE}:
+            raise ValueError(
+                "nodes cannot keep a twin of a device that takes nothing but a user's certificate: "
+                "add anonymous or password to its logins"
+            )
         return self
 
     def beside(self, folder: Path) -> Device:

@@ -54,8 +54,9 @@ class TwinClient:
             LabError: there is no such twin, or the API server cannot be asked.
         """
         before = self._properties(name, deadline)
-        self.desire(name, values, deadline)
         try:
+            # It may have been done although no answer has come.
+            self.desire(name, values, deadline)
             yield
         finally:
             # The caller's time may be up, and what it has changed must be undone.

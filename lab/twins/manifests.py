@@ -38,8 +38,9 @@ from lab.twins.names import (
 Manifest = dict[str, Any]
 
 COLLECT_MS = 2000
-"""Collect cycle of each property, ms: what two devices on a node may report over DMI, which
-takes one report a second; and never faster than the device itself."""
+"""Collect cycle of each property, ms, and never faster than the device itself.  Two devices on a
+node then have as many reports as DMI takes, one a second; with what is told again they are a
+little more, and some wait until a newer one takes their place."""
 
 
 def collect_ms(device: Device) -> int:

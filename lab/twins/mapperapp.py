@@ -98,9 +98,10 @@ def build() -> bytes:
     with zipfile.ZipFile(output, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            # Not compressed: hosts have different zlibs.
+            entry.compress_type = zipfile.ZIP_STORED
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, files[name], compresslevel=6)
+            archive.writestr(entry, files[name])
     return output.getvalue()
 
 

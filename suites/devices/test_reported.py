@@ -20,7 +20,7 @@ from lab.step import step
 from lab.twins.latency import Latency, twin_latencies
 from lab.twins.manifests import collect_ms
 from lab.twins.observing import observe_twin
-from lab.twins.status import ONLINE
+from lab.twins.status import ONLINE, TwinStatus
 from lab.twins.watching import TwinWatch
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ LATE_SECONDS = 10.0
 emulated node to an emulated API server. Seconds of the reference machine."""
 
 SILENT_SECONDS = 30.0
+
+STILL_CYCLES = 4
+"""Collect cycles for which a twin is watched while its device stands still."""
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +111,18 @@ def test_how_long_a_value_takes_to_the_cluster(twin: LabTwin, watch: tuple[TwinW
     assert min(seconds) > 0, "a step was reported before the device had shown it"
 
 
+def values_of(status: TwinStatus) -> dict[str, str]:
+    """What is reported, by property."""
+    return {name: each.value for name, each in status.properties.items()}
+
+
 @allure.story("Reported")
 @allure.title("{twin} says nothing new while its device stands still")
 def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
-    twin: LabTwin, time_limit: TimeLimit
+    twin: LabTwin, watch: tuple[TwinWatch, int], time_limit: TimeLimit
 ) -> None:
+    seen, _ = watch
+    cycle = collect_ms(twin.device) / 1000
     twin.truth.pause()
     try:
         last = twin.truth.steps()[-1].seq
@@ -122,8 +132,15 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
             time_limit(READY_SECONDS),
             transient=(KubectlError,),
         )
+        settled, since = values_of(twin.status()), time.time_ns()
+        with step(f"watch for {STILL_CYCLES} collect cycles of {cycle:g} s"):
+            time.sleep(STILL_CYCLES * cycle)
+        sightings = [each for each in seen.sightings(twin.name) if each.time > since]
+        assert not seen.ended, "the API server has ended the watch"
     finally:
         twin.truth.resume()
+    for each in sightings:
+        assert values_of(each.status) == settled, "a value changed and the device stood still"
     eventually(
         "a new one is reported",
         lambda: int(twin.status().value(SEQUENCE) or 0) > last,

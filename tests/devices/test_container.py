@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from lab.deadline import Deadline
 from lab.devices import DeviceSpec
-from lab.devices.container import LABEL
+from lab.devices.container import LABEL, started
 from lab.devices.faults import Gone, Slow
 from lab.errors import InputError
 from lab.topology import Device, Protocol
@@ -64,6 +66,19 @@ def meter(docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def peer(meter: Site) -> Iterator[RawPeer]:
     with raw_peer(meter, PORT) as peer:
         yield peer
+
+
+def test_a_device_that_is_no_container_does_without_the_docker_sdk() -> None:
+    look = "import sys, lab.devices.__main__; sys.exit('docker' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look]).returncode == 0
+
+
+def test_an_engine_of_another_host_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.1:2375")
+    with pytest.raises(InputError, match="must run on this host"), started(meter_spec(tmp_path)):
+        pass
 
 
 def containers(docker_host: str, site: Site) -> list[str]:

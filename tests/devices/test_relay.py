@@ -163,7 +163,17 @@ def test_a_spoiled_answer_is_as_long_and_fits_no_more(answer: bytes) -> None:
 
 @given(rtu_requests, st.integers(1, 11))
 def test_a_refusal_in_rtu_names_unit_function_and_code(request: bytes, code: int) -> None:
-    assert RTU.refusal(request, code) == rtu(request[0], bytes((request[1] | 0x80, code)))
+    own = rtu(1, request[1:-2])
+    assert RTU.refusal(own, code) == rtu(1, bytes((request[1] | 0x80, code)))
+
+
+def test_in_rtu_what_is_for_other_units_or_for_all_or_spoiled_is_not_refused() -> None:
+    for request in (
+        rtu(7, b"\3\0\0\0\1"),
+        rtu(0, b"\6\0\x64\0\1"),
+        rtu(1, b"\3\0\0\0\1")[:-1] + b"!",
+    ):
+        assert RTU.refusal(request, 6) is None
 
 
 def test_only_what_the_server_must_not_see_is_answered_instead() -> None:
@@ -405,6 +415,60 @@ def test_an_rtu_answer_suffers_each_fault(fault: DeviceFault, comes: bytes) -> N
             assert nonsense != answer
             writer.close()
         server.close()
+
+    run(scenario())
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[tuple[Relay, int, list[bytes]]]:
+    """A relay before a server that says one thing to all; also what that has been told."""
+    told: list[bytes] = []
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(256):
+            told.append(data)
+            writer.write(answer)
+
+    server = await asyncio.start_server(say, HOST, 0)
+    async with echoing(RTU) as (relay, port):
+        relay.inner = (HOST, server.sockets[0].getsockname()[1])
+        yield relay, port, told
+    server.close()
+
+
+def test_half_an_rtu_frame_and_a_pause_do_not_shift_what_comes_after_them() -> None:
+    request, answer = rtu(1, b"\3\0\0\0\1"), rtu(1, b"\3\2\0\x11")
+
+    async def scenario() -> None:
+        async with answering(answer) as (_, port, told):
+            reader, writer = await connect(port)
+            writer.write(request[:5])
+            await asyncio.sleep(RTU.silence * 3)
+            for _ in range(2):
+                writer.write(request)
+                assert await reader.readexactly(len(answer)) == answer
+            # In parts without a pause it is one frame.
+            for byte in request:
+                writer.write(bytes((byte,)))
+                await asyncio.sleep(0)
+            assert await reader.readexactly(len(answer)) == answer
+            assert told == [request] * 3
+            writer.close()
+
+    run(scenario())
+
+
+def test_with_exceptions_only_what_is_for_the_rtu_device_is_refused() -> None:
+    async def scenario() -> None:
+        async with answering(b"") as (relay, port, told):
+            await relay.set_fault(Exceptions(code=6))
+            reader, writer = await connect(port)
+            everyone = rtu(0, b"\6\0\x64\0\1")
+            writer.write(rtu(7, b"\3\0\0\0\1") + everyone + rtu(1, b"\3\0\0\0\1"))
+            assert await reader.readexactly(5) == rtu(1, b"\x83\6")
+            assert relay.affected == 1
+            assert told in ([], [everyone])
+            writer.close()
 
     run(scenario())
 

@@ -187,6 +187,14 @@ def test_the_sampler_reads_what_it_can(options: dict[str, object], sampled: bool
     assert Device.model_validate({"name": "any", **options}).sampled is sampled
 
 
+def test_a_twin_needs_a_login_that_the_mapper_has() -> None:
+    wanted = {"name": "press", "protocol": "opcua", "twins": ["edge"]}
+    with pytest.raises(ValueError, match="nothing but a user's certificate"):
+        Device.model_validate({**wanted, "opcua": {"logins": ["certificate"]}})
+    both = {"logins": ["certificate", "anonymous"]}
+    assert Device.model_validate({**wanted, "opcua": both}).twins == ("edge",)
+
+
 def test_what_is_not_asked_for_is_not_there() -> None:
     plain = OpcUaOptions()
     assert plain.history == 0

@@ -26,8 +26,10 @@ class FakeApi:
         }
         self.requests: list[tuple[str, str]] = []
         self.patches: list[Item] = []
-        self.refusing = False
-        """Answers everything with 503, and ends the watches."""
+        self.away = False
+        """Answers nothing: each request ends its connection. Watches stand."""
+        self.refusals: dict[str, int] = {}
+        """By DeviceStatus, the HTTP status that each change of it gets."""
         self.lock = threading.Lock()
         self.news = threading.Condition(self.lock)
         self._version = 1
@@ -112,6 +114,10 @@ class FakeApi:
                 "items": list(self.objects[resource].values()),
             }
 
+    def object(self, resource: str, name: str) -> Item | None:
+        with self.lock:
+            return self.objects[resource].get(name)
+
     def watch(self, resource: str) -> queue.Queue[Item | None]:
         line: queue.Queue[Item | None] = queue.Queue()
         with self.lock:
@@ -168,16 +174,24 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             return json.loads(text) if text else {}
 
-        def _refused(self) -> bool:
+        def _refused(self, name: str = "") -> bool:
             api.requests.append((self.command, self.path))
-            if api.refusing:
-                self._answer(503, {})
-            return api.refusing
+            if api.away:
+                self.close_connection = True
+                return True
+            if name in api.refusals:
+                self._answer(api.refusals[name], {})
+                return True
+            return False
 
         def do_GET(self) -> None:
             if self._refused():
                 return
-            resource, _, query = self._parts()
+            resource, name, query = self._parts()
+            if name:
+                found = api.object(resource, name)
+                self._answer(404 if found is None else 200, found or {})
+                return
             if "watch" not in query:
                 self._answer(200, api.listed(resource))
                 return
@@ -193,14 +207,14 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
 
         def do_PATCH(self) -> None:
             body = self._body()
-            if self._refused():
-                return
             resource, name, _ = self._parts()
+            if self._refused(name):
+                return
             self._answer(200 if api.patch(resource, name, body) else 404, {})
 
         def do_POST(self) -> None:
             body = self._body()
-            if self._refused():
+            if self._refused(body["metadata"]["name"]):
                 return
             resource, _, _ = self._parts()
             api.put(resource, body)

@@ -64,6 +64,11 @@ class FakeCore:
         self.reported: dict[str, dict[str, str]] = {}
         self.observed: dict[str, dict[str, str]] = {}
         self.states: dict[str, list[str]] = {}
+        self.told: list[tuple[str, str, str]] = []
+        """Device, property and value of all reports, in their order."""
+        self.open = threading.Event()
+        """Without it, reports of values are not taken."""
+        self.open.set()
         self.requests = 0
         self.faults: list[str] = []
         """What would have broken the real one."""
@@ -124,6 +129,7 @@ class FakeCore:
             )
 
     def _ReportDeviceStatus(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        self.open.wait(10)
         with self._lock:
             self.requests += 1
             for twin in request.reportedDevice.twins:
@@ -131,6 +137,7 @@ class FakeCore:
                     if not twin.HasField(part):
                         self.faults.append(f"{twin.propertyName} without {part}: it would crash")
                 name = request.deviceName
+                self.told.append((name, twin.propertyName, twin.reported.value))
                 self.reported.setdefault(name, {})[twin.propertyName] = twin.reported.value
                 self.observed.setdefault(name, {})[twin.propertyName] = twin.observedDesired.value
             return message("ReportDeviceStatusResponse")()

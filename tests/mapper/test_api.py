@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
-from images.mapper.edge_mapper.api import ApiTransport
+from images.mapper.edge_mapper.api import ApiTransport, status_of
 from images.mapper.edge_mapper.config import ApiConfig
 from images.mapper.edge_mapper.lines import Gone, Line, Lines
 from images.mapper.edge_mapper.mapper import Mapper
 from images.mapper.edge_mapper.objects import Property
 from images.mapper.edge_mapper.values import Value
-from tests.mapper.fake_api import FakeApi
-from tests.mapper.twins import NODE, FakeLine, device, model, until
+from tests.mapper.fake_api import GROUP, FakeApi
+from tests.mapper.twins import NAMESPACE, NODE, FakeLine, device, model, until
 
 
 class FakeLines(Lines):
@@ -44,9 +45,11 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
 
 
 @contextlib.asynccontextmanager
-async def mapping(api: FakeApi) -> AsyncIterator[FakeLines]:
-    lines = FakeLines()
-    mapper = Mapper(NODE, lines)
+async def mapping(
+    api: FakeApi, lines: FakeLines | None = None, node: str = NODE
+) -> AsyncIterator[FakeLines]:
+    lines = lines or FakeLines()
+    mapper = Mapper(node, lines)
     task = asyncio.ensure_future(ApiTransport(mapper, ApiConfig(api.url, "", "", "")).run())
     try:
         yield lines
@@ -108,7 +111,7 @@ def test_after_an_outage_the_newest_is_reported_and_what_was_desired_meanwhile_i
         api.put("devices", device())
         async with mapping(api) as lines:
             await until("values", lambda: api.reported("kettle-1") != {})
-            api.refusing = True
+            api.away = True
             patches = len(api.patches)
             lines.only.values["level"] = 8
             asked = len(api.requests)
@@ -119,7 +122,7 @@ def test_after_an_outage_the_newest_is_reported_and_what_was_desired_meanwhile_i
             # The watch that stands is told nothing, as if the wire were cut.
             api.put("devices", device(desired={"target": "44"}), silently=True)
             assert len(api.patches) == patches
-            api.refusing = False
+            api.away = False
             await until("the newest", lambda: api.reported("kettle-1")["level"] == "9")
             await until("the write", lambda: lines.only.writes == [("target", 44.0)])
             await until("confirmation", lambda: api.observed("kettle-1") == {"target": "44"})
@@ -170,11 +173,166 @@ def test_a_device_whose_status_was_removed_is_reported_anew(api: FakeApi) -> Non
     asyncio.run(run())
 
 
+def stored(values: Mapping[str, str], uid: str = "uid of kettle-1") -> dict[str, Any]:
+    """A DeviceStatus that another run of a mapper has left."""
+    return {
+        "metadata": {"name": "kettle-1", "namespace": NAMESPACE, "ownerReferences": [{"uid": uid}]},
+        "status": {
+            "state": "online",
+            "twins": [
+                {
+                    "propertyName": name,
+                    "reported": {"value": value, "metadata": {"timestamp": "5"}},
+                    "observedDesired": {"value": "1"},
+                }
+                for name, value in values.items()
+            ],
+        },
+    }
+
+
+def test_a_mapper_that_starts_anew_keeps_what_was_reported_of_a_device_that_is_gone(
+    api: FakeApi,
+) -> None:
+    async def run() -> None:
+        before = stored({"level": "1", "target": "2"})
+        api.put("devicestatuses", before)
+        api.put("devices", device())
+        lines = FakeLines()
+        lines.made["127.0.0.1"] = FakeLine()
+        lines.only.away = True
+        async with mapping(api, lines):
+            await until("the state", lambda: api.status("kettle-1")["state"] == "offline")
+            assert api.status("kettle-1")["twins"] == before["status"]["twins"]
+
+    asyncio.run(run())
+
+
+def test_of_what_was_reported_before_only_the_devices_own_properties_are_kept(
+    api: FakeApi,
+) -> None:
+    async def run() -> None:
+        item = device(cycle=60_000)
+        # Read some time later.
+        item["spec"]["properties"][1]["visitors"]["configData"] = {"nowhere": 1}
+        api.put("devicestatuses", stored({"level": "1", "target": "2", "colour": "3"}))
+        api.put("devices", item)
+        async with mapping(api):
+            await until("values", lambda: api.reported("kettle-1") == {"level": "7", "target": "2"})
+
+    asyncio.run(run())
+
+
+def test_what_was_reported_of_another_device_of_the_same_name_is_not_kept(api: FakeApi) -> None:
+    async def run() -> None:
+        item = device()
+        item["spec"]["properties"][1]["visitors"]["configData"] = {"nowhere": 1}
+        api.put("devicestatuses", stored({"target": "2"}, uid="another"))
+        api.put("devices", item)
+        async with mapping(api):
+            await until("values", lambda: api.reported("kettle-1") == {"level": "7"})
+
+    asyncio.run(run())
+
+
+def test_a_state_alone_leaves_the_twins_as_they_are() -> None:
+    assert status_of({}, "offline", "now") == {"state": "offline"}
+
+
+def test_a_report_that_is_refused_for_good_is_dropped_and_disturbs_no_other(
+    api: FakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    def reports(wanted: dict[str, str]) -> bool:
+        return api.reported("kettle-2") == wanted
+
+    async def run() -> None:
+        for name in ("kettle-1", "kettle-2"):
+            api.put("devices", device(name))
+        api.refusals["kettle-1"] = 422
+        async with mapping(api) as lines:
+            await until("the other", lambda: api.reported("kettle-2") != {})
+            listed = api.requests.count(("GET", f"{GROUP}/devices"))
+            for level in range(20, 25):
+                lines.only.values["level"] = level
+                wanted = {"level": str(level), "target": "50.0"}
+                await until("the change", partial(reports, wanted))
+            assert api.reported("kettle-1") == {}
+            assert api.requests.count(("GET", f"{GROUP}/devices")) == listed
+            del api.refusals["kettle-1"]
+            lines.only.values["level"] = 30
+            await until("the next one", lambda: "kettle-1" in api.objects["devicestatuses"])
+            # It was told before, once.
+            await until("the state", lambda: api.status("kettle-1").get("state") == "online")
+
+    asyncio.run(run())
+    assert caplog.text.count("a report is refused") == 1
+
+
+@pytest.mark.parametrize("status", [401, 409, 429, 500, 503])
+def test_a_report_that_is_refused_for_now_is_sent_again_and_the_watches_stand(
+    api: FakeApi, status: int
+) -> None:
+    async def run() -> None:
+        api.put("devices", device(cycle=60_000))
+        api.refusals["kettle-1"] = status
+        async with mapping(api):
+            path = f"{GROUP}/namespaces/{NAMESPACE}/devicestatuses/kettle-1"
+            await until("two tries", lambda: api.requests.count(("PATCH", path)) >= 2)
+            assert api.requests.count(("GET", f"{GROUP}/devices")) == 1
+            api.refusals.clear()
+            await until(
+                "values", lambda: api.reported("kettle-1") == {"level": "7", "target": "50.0"}
+            )
+
+    asyncio.run(run())
+
+
+def test_a_device_without_a_node_is_none_of_ours(api: FakeApi) -> None:
+    async def run() -> None:
+        item = device("free")
+        del item["spec"]["nodeName"]
+        api.put("devices", item)
+        api.put("devices", device())
+        async with mapping(api):
+            await until("values", lambda: api.reported("kettle-1") != {})
+            assert api.status("free") == {}
+
+    asyncio.run(run())
+
+
+def test_a_twin_that_stumbles_is_offline_and_is_served_again(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("images.mapper.edge_mapper.mapper.RETRY_SECONDS", 0.05)
+    fetch, broken = FakeLine.fetch, [False]
+
+    async def stumbling(self: FakeLine, properties: Sequence[Property]) -> dict[str, Value]:
+        if broken[0]:
+            raise ZeroDivisionError("nobody foresaw it")
+        return await fetch(self, properties)
+
+    monkeypatch.setattr(FakeLine, "fetch", stumbling)
+
+    async def run() -> None:
+        api.put("devices", device())
+        async with mapping(api) as lines:
+            await until("online", lambda: api.status("kettle-1").get("state") == "online")
+            broken[0] = True
+            await until("offline", lambda: api.status("kettle-1")["state"] == "offline")
+            broken[0] = False
+            lines.only.values["level"] = 8
+            await until("online", lambda: api.status("kettle-1")["state"] == "online")
+            await until("values", lambda: api.reported("kettle-1")["level"] == "8")
+
+    asyncio.run(run())
+    assert caplog.text.count("not served for now") == 1
+
+
 def _levels(patch: dict[str, Any]) -> str:
     return next(
         (
             twin["reported"]["value"]
-            for twin in patch["status"]["twins"]
+            for twin in patch["status"].get("twins", ())
             if twin["propertyName"] == "level"
         ),
         "",

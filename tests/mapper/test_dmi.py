@@ -80,7 +80,7 @@ def test_a_device_comes_through_dmi_as_it_comes_from_the_api_server() -> None:
     item = device(desired={"target": "60.5"})
     there = parse_device(item, parse_model(model()))
     through = parse_device(
-        device_item(as_proto(item)), parse_model(model_item(model_as_proto(model())))
+        device_item(as_proto(item), NODE), parse_model(model_item(model_as_proto(model())))
     )
     assert through.same_but_desired(there)
     assert through.desired == there.desired
@@ -182,6 +182,30 @@ def test_all_that_is_known_is_told_again_in_turn(
                 "all of it",
                 lambda: core.reported.get("kettle-1") == {"level": "7", "target": "50.0"},
             )
+
+    asyncio.run(run())
+
+
+def test_what_is_told_again_is_never_older_than_what_is_on_its_way(
+    core: FakeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("images.mapper.edge_mapper.dmi.AGAIN_SECONDS", 0.2)
+
+    async def run() -> None:
+        core.devices["kettle-1"] = as_proto(device())
+        async with mapping(core) as lines:
+            await until("values", lambda: "kettle-1" in core.reported)
+            core.open.clear()
+            lines.only.values["level"] = 8
+            seen = len(lines.only.reads)
+            # Longer than it takes until all is told again.
+            await until("more reads", lambda: len(lines.only.reads) >= seen + 6)
+            core.open.set()
+            await until("the newest", lambda: ("kettle-1", "level", "8") in core.told)
+            number = len(core.told)
+            await until("it is told again", lambda: len(core.told) >= number + 4)
+            levels = [value for _, name, value in core.told if name == "level"]
+            assert "7" not in levels[levels.index("8") :]
 
     asyncio.run(run())
 

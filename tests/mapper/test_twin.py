@@ -19,16 +19,19 @@ from tests.mapper.twins import FakeLine, device, model, until
 class Bench:
     """A twin at work, and the newest that it has reported."""
 
-    def __init__(self, line: FakeLine, item: Mapping[str, Any]) -> None:
+    def __init__(
+        self, line: FakeLine, item: Mapping[str, Any], kind: Mapping[str, Any] | None = None
+    ) -> None:
         self.line = line
         self.outbox = Outbox()
-        self.twin = DeviceTwin(parse_device(item, parse_model(model())), line, self.outbox)
+        self.model = parse_model(kind or model())
+        self.twin = DeviceTwin(parse_device(item, self.model), line, self.outbox)
         self.reports: list[Report] = []
         self.told: dict[str, Twin] = {}
         self.states: list[str] = []
 
     def update(self, item: Mapping[str, Any]) -> None:
-        self.twin.update(parse_device(item, parse_model(model())))
+        self.twin.update(parse_device(item, self.model))
 
     async def collect(self) -> None:
         while True:
@@ -43,8 +46,10 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(item: Mapping[str, Any] | None = None) -> AsyncIterator[Bench]:
-    made = Bench(FakeLine(), item or device())
+async def bench(
+    item: Mapping[str, Any] | None = None, kind: Mapping[str, Any] | None = None
+) -> AsyncIterator[Bench]:
+    made = Bench(FakeLine(), item or device(), kind)
     tasks = [asyncio.ensure_future(each) for each in (made.twin.run(), made.collect())]
     try:
         yield made
@@ -116,6 +121,43 @@ def test_what_is_desired_is_written_once_and_not_again_when_somebody_else_change
             await until("the change", lambda: at.reported("target") == "44.0")
             assert len(at.line.writes) == 1
             assert at.told["target"].observed == "60.5"
+
+    asyncio.run(run())
+
+
+def test_what_is_taken_back_while_it_is_written_is_written_again_when_it_is_desired_again() -> None:
+    async def run() -> None:
+        async with bench() as at:
+            await until("values", lambda: at.reported("target") == "50.0")
+            at.line.open.clear()
+            at.update(device(desired={"target": "60.5"}))
+            await until("the write", lambda: len(at.line.writes) == 1)
+            at.update(device())
+            at.line.open.set()
+            await until("the value", lambda: at.reported("target") == "60.5")
+            at.line.values["target"] = 44.0
+            await until("the change", lambda: at.reported("target") == "44.0")
+            at.update(device(desired={"target": "60.5"}))
+            await until("another write", lambda: len(at.line.writes) == 2)
+            await until("the value", lambda: at.reported("target") == "60.5")
+
+    asyncio.run(run())
+
+
+def test_what_is_desired_may_change_while_something_else_is_written() -> None:
+    kind = model()
+    kind["spec"]["properties"][0]["accessMode"] = "ReadWrite"
+
+    async def run() -> None:
+        async with bench(device(desired={"level": "3", "target": "60"}), kind) as at:
+            at.line.open.clear()
+            await until("the first write", lambda: at.line.writes == [("level", 3)])
+            at.update(device(desired={"level": "3"}))
+            at.line.open.set()
+            await until("the value", lambda: at.reported("level") == "3")
+            at.update(device(desired={"level": "3", "target": "70"}))
+            await until("the other", lambda: at.reported("target") == "70.0")
+            assert at.line.writes == [("level", 3), ("target", 70.0)]
 
     asyncio.run(run())
 

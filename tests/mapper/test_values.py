@@ -85,6 +85,12 @@ def test_what_does_not_fit_into_a_register_is_not_cut_to_fit() -> None:
         Place.of({"register": 0, "kind": "uint16"}).encode(70_000)
 
 
+@pytest.mark.parametrize("value", ["hot", 1e308, float("inf"), float("nan")])
+def test_what_is_no_number_of_a_register_is_declined(value: str | float) -> None:
+    with pytest.raises(Declined):
+        Place.of({"register": 0, "kind": "int32", "digits": 1}).encode(value)
+
+
 @pytest.mark.parametrize(
     "visitor", [{}, {"register": -1}, {"register": 0, "kind": "int7"}, {"register": "first"}]
 )

@@ -86,6 +86,9 @@ class FakeLine(Line):
         self.reads: list[tuple[str, ...]] = []
         self.writes: list[tuple[str, Value]] = []
         self.closed = False
+        self.open = asyncio.Event()
+        """Without it, a write takes for ever."""
+        self.open.set()
 
     def check(self, of: Property) -> None:
         if "register" not in of.visitor:
@@ -102,6 +105,7 @@ class FakeLine(Line):
     async def put(self, to: Property, value: Value) -> None:
         self._answer()
         self.writes.append((to.name, value))
+        await self.open.wait()
         self.values[to.name] = value
 
     def _answer(self) -> None:

@@ -24,8 +24,8 @@ def test_each_unit_has_its_resident_memory() -> None:
 
 
 def test_a_unit_that_should_run_and_does_not_is_named() -> None:
-    found = parse_footprint(ANSWER + "absent yurthub.service\n")
-    assert found.absent == ("yurthub.service",)
+    found = parse_footprint(ANSWER + "absent yurthub.service\nunit edgecore2.service \n")
+    assert found.absent == ("yurthub.service", "edgecore2.service")
 
 
 def test_a_kill_for_memory_is_counted() -> None:

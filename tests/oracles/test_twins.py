@@ -143,6 +143,20 @@ def test_a_setpoint_may_be_read_back_before_the_truth_has_its_step() -> None:
     assert "wrong: requested_setpoint" in judge(replace(GOOD, sightings=seen))
 
 
+def test_a_pause_of_the_device_does_not_let_a_setpoint_be_read_sooner() -> None:
+    pause = 30 * SECOND
+    truth = [
+        each if each.seq < 50 else replace(each, time=each.time + pause) for each in GOOD.truth
+    ]
+    sooner = with_value(sighting(26, after=1.5), REQUESTED_SETPOINT, "65.0")
+    seen = [*GOOD.sightings[:9], sooner, *GOOD.sightings[9:20]]
+    verdict = judge(replace(GOOD, sightings=seen, truth=truth))
+    assert "wrong: requested_setpoint" in verdict
+    early = with_value(sighting(28, after=1.5), REQUESTED_SETPOINT, "65.0")
+    seen = [*GOOD.sightings[:10], early, *GOOD.sightings[10:20]]
+    assert "wrong" not in judge(replace(GOOD, sightings=seen, truth=truth)).partition("\n")[2]
+
+
 # -- latency -------------------------------------------------------------------------------
 
 

@@ -56,7 +56,9 @@ def test_cloudcore_advertises_the_address_that_the_nodes_dial(topology: Topology
     assert (hub["websocket"]["port"], hub["https"]["port"]) == (10000, 10002)
 
 
-def test_both_sides_agree_on_when_a_session_is_lost(topology: Topology) -> None:
+def test_the_cloud_waits_for_two_keepalives(
+    topology: Topology,
+) -> None:
     beat = edge(topology)["edgeHub"]["heartbeat"]
     assert beat == round(topology.timing.edge_heartbeat)
     assert cloud(topology)["modules"]["cloudHub"]["keepaliveInterval"] == 2 * beat
@@ -141,7 +143,7 @@ def test_the_token_is_waited_for_and_goes_to_the_node_as_a_secret_file(topology:
     access = cluster(topology, iter([None, None, secret]))
     (file,) = KubeEdge().admission(access, Deadline.after(10))
     server: Any = access.machines["server"]
-    assert server.ran == [f"touch {ALLOWED}"]
+    assert server.ran == [f"install -d -m 0700 /var/lib/kubeedge && touch {ALLOWED}"]
     assert (file.path, file.content, file.mode) == (BOOTSTRAP_TOKEN, b"abc.def", 0o600)
 
 

@@ -110,6 +110,22 @@ def test_it_is_taken_back_after_a_failure_too() -> None:
     assert fake.properties == [{"name": "a"}]
 
 
+def test_it_is_taken_back_when_no_answer_came_to_what_was_done() -> None:
+    client, fake = client_of([{"name": "a"}])
+    run = fake.run
+
+    def unanswered(*args: str, deadline: Deadline, input: str | None = None) -> str:
+        run(*args, deadline=deadline, input=input)
+        fake.run = run  # type: ignore[method-assign]
+        raise LabError("no answer")
+
+    fake.run = unanswered  # type: ignore[method-assign]
+    with pytest.raises(LabError), client.desiring("boiler-edge", {"a": "7"}, soon):
+        pass
+    assert len(fake.patches) == 2
+    assert fake.properties == [{"name": "a"}]
+
+
 def test_a_twin_that_is_not_there_says_how_to_get_one() -> None:
     client, _ = client_of(None)
     with pytest.raises(LabError) as trouble, client.desiring("boiler-edge", {"a": "7"}, soon):

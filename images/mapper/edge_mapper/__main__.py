@@ -46,8 +46,9 @@ def main(arguments: list[str]) -> int:
     """The exit status."""
     # The journal has the time already.
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    for chatty in ("asyncua", "pymodbus", "asyncio"):
+    for chatty in ("asyncua", "pymodbus"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     if len(arguments) != 1:
         print("usage: python3 -m edge_mapper CONFIG", file=sys.stderr)
         return 2

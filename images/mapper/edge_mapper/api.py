@@ -2,7 +2,8 @@
 
 Lists and watches, each on a connection and a thread of its own; reports go over a third.
 When one cannot be sent, the watches start anew with a list: what was changed meanwhile is
-seen as soon as the API server can be reached again.
+seen as soon as the API server can be reached again.  One that the API server refuses for
+good is dropped.
 """
 
 from __future__ import annotations
@@ -33,12 +34,21 @@ WATCH_SECONDS = 60
 RETRY_SECONDS = 2.0
 
 
+_NOT_FOR_GOOD = (401, 404, 409, 429)
+"""Of an old certificate, of what is not there yet or has changed, of too many requests."""
+
+
 class ApiError(Exception):
     """The API server said no."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"{status}: {text[:200]}")
         self.status = status
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether the same request would be refused again."""
+        return 400 <= self.status < 500 and self.status not in _NOT_FOR_GOOD
 
 
 class Connection:
@@ -185,8 +195,9 @@ class Watch:
 
 def status_of(twins: Mapping[str, Twin], state: str, now: str) -> dict[str, Any]:
     """The status of a DeviceStatus object. All of it: a merge patch replaces a list whole."""
-    status: dict[str, Any] = {
-        "twins": [
+    status: dict[str, Any] = {}
+    if twins:
+        status["twins"] = [
             {
                 "propertyName": name,
                 "reported": {"value": each.reported, "metadata": {"timestamp": str(each.time)}},
@@ -194,12 +205,28 @@ def status_of(twins: Mapping[str, Twin], state: str, now: str) -> dict[str, Any]
             }
             for name, each in sorted(twins.items())
         ]
-    }
     if state:
         status["state"] = state
     if state == ONLINE:
         status["lastOnlineTime"] = now
     return status
+
+
+def twins_of(item: Mapping[str, Any], uid: str) -> dict[str, Twin]:
+    """The twins in a DeviceStatus object; none if it was another Device's of the same name."""
+    owners = [each.get("uid") for each in item.get("metadata", {}).get("ownerReferences") or ()]
+    if owners and uid not in owners:
+        return {}
+    found = {}
+    for each in (item.get("status") or {}).get("twins") or ():
+        reported = each.get("reported") or {}
+        time = str((reported.get("metadata") or {}).get("timestamp", ""))
+        found[str(each.get("propertyName", ""))] = Twin(
+            str(reported.get("value", "")),
+            int(time) if time.isdecimal() else 0,
+            str((each.get("observedDesired") or {}).get("value", "")),
+        )
+    return found
 
 
 class ApiTransport:
@@ -209,7 +236,9 @@ class ApiTransport:
         self._mapper = mapper
         self._line = Connection(config)
         self._known: dict[Key, tuple[str, dict[str, Twin], str]] = {}
-        """By device: uid, twins and state as the API server has them."""
+        """By device: uid and twins as the API server has them, and the newest state."""
+        self._refused: dict[Key, str] = {}
+        """By device, why its last report was refused for good."""
         loop = asyncio.get_running_loop()
 
         def soon(call: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -243,14 +272,19 @@ class ApiTransport:
                 device = self._mapper.device(report.key)
                 if device is None:
                     self._known.pop(report.key, None)
+                    self._refused.pop(report.key, None)
                     continue
                 try:
                     await asyncio.to_thread(self._send, device, report)
                 except (ApiError, OSError, http.client.HTTPException, ValueError) as trouble:
+                    if isinstance(trouble, ApiError) and trouble.is_for_good:
+                        self._drop(report, str(trouble))
+                        continue
                     if well:
                         log.warning("reports wait: %s %s", type(trouble).__name__, trouble)
-                        for watch in self._watches:
-                            watch.again()
+                        if not isinstance(trouble, ApiError):
+                            for watch in self._watches:
+                                watch.again()
                     well = False
                     self._mapper.outbox.put_back(report)
                     await asyncio.sleep(RETRY_SECONDS)
@@ -258,18 +292,32 @@ class ApiTransport:
                     if not well:
                         log.info("reports are sent again")
                     well = True
+                    self._refused.pop(report.key, None)
         finally:
             for watch in self._watches:
                 watch.stop()
             self._line.close()
 
+    def _drop(self, report: Report, why: str) -> None:
+        """A report that is refused for good is lost; its device's next one may be taken."""
+        if self._refused.get(report.key) != why:
+            log.warning("%s: a report is refused: %s", "/".join(report.key), why)
+        self._refused[report.key] = why
+
     def _send(self, device: Device, report: Report) -> None:
-        uid, twins, state = self._known.get(device.key, ("", {}, ""))
-        if uid != device.uid:
-            twins, state = {}, ""
-        twins, state = {**twins, **report.twins}, report.state or state
         namespace, name = device.key
         path = f"{GROUP}/namespaces/{namespace}/devicestatuses"
+        uid, known, state = self._known.get(device.key, ("", {}, ""))
+        if uid != device.uid:
+            known, state = self._stored(f"{path}/{name}", device.uid), ""
+        state = report.state or state
+        # A state is told once by the twin: it outlives a report that is refused.
+        self._known[device.key] = device.uid, known, state
+        twins = {
+            each: twin
+            for each, twin in {**known, **report.twins}.items()
+            if each in device.properties
+        }
         body: dict[str, Any] = {"status": status_of(twins, state, _now())}
         try:
             self._line.ask("PATCH", f"{path}/{name}", body, "application/merge-patch+json")
@@ -278,6 +326,15 @@ class ApiTransport:
                 raise
             self._line.ask("POST", path, {**_status_object(device), **body})
         self._known[device.key] = device.uid, twins, state
+
+    def _stored(self, path: str, uid: str) -> dict[str, Twin]:
+        """What another run of the mapper has reported of a device, and its first patch keeps."""
+        try:
+            return twins_of(self._line.ask("GET", path), uid)
+        except ApiError as trouble:
+            if trouble.status != 404:
+                raise
+            return {}
 
 
 def _status_object(device: Device) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class DmiTransport:
             for model in answer.modelList:
                 self._mapper.put_model(model_item(model))
             for device in answer.deviceList:
-                self._mapper.put_device(device_item(device))
+                self._mapper.put_device(device_item(device, self._mapper.node))
 
     async def _send_all(self) -> None:
         while True:
@@ -136,6 +136,9 @@ class DmiTransport:
 
     async def _send(self, report: Report) -> None:
         namespace, name = report.key
+        # Before anything is sent: what is told again meanwhile must not be older than this.
+        twins, state = self._known.get(report.key, ({}, ""))
+        self._known[report.key] = {**twins, **report.twins}, report.state or state
         if report.state:
             states = message("ReportDeviceStatesRequest")()
             states.deviceName, states.deviceNamespace = name, namespace
@@ -152,8 +155,6 @@ class DmiTransport:
                 said_of.reported.value = twin.reported
                 said_of.reported.metadata["timestamp"] = str(twin.time)
             await self._ask("ReportDeviceStatus", status)
-        twins, state = self._known.get(report.key, ({}, ""))
-        self._known[report.key] = {**twins, **report.twins}, report.state or state
 
     async def _tell_again(self) -> None:
         while True:
@@ -193,7 +194,7 @@ class DmiTransport:
         self._put(request.device)
 
     def _put(self, device: Any, response: Any = None) -> None:
-        item = device_item(device)
+        item = device_item(device, self._mapper.node)
         self._mapper.put_device(item)
         if response is not None:
             response.deviceName = item["metadata"]["name"]

@@ -10,7 +10,7 @@ from typing import Any
 from .lines import PROTOCOLS, Lines
 from .objects import Device, Key, Model, key_of, model_key, parse_device, parse_model
 from .outbox import Outbox
-from .twin import DeviceTwin
+from .twin import RETRY_SECONDS, DeviceTwin
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,9 @@ class Mapper:
             self.put_model(each)
 
     def put_device(self, item: Mapping[str, Any]) -> None:
-        """A device is there, or has changed. One of another node is none of ours."""
+        """A device is there, or has changed. One of another node, or of none, is none of ours."""
         key = key_of(item)
-        if item.get("spec", {}).get("nodeName", self.node) != self.node:
+        if item.get("spec", {}).get("nodeName") != self.node:
             self.remove_device(key)
             return
         self._objects[key] = item
@@ -114,12 +114,18 @@ class Mapper:
         self._served[device.key] = _Served(device, twin, task, name)
 
     async def _serve(self, device: Device, twin: DeviceTwin) -> None:
-        try:
-            await twin.run()
-        except asyncio.CancelledError:
-            raise
-        except Exception:  # one device must not take the others with it
-            log.exception("%s: no longer served", "/".join(device.key))
+        before = ""
+        while True:
+            try:
+                await twin.run()
+            except asyncio.CancelledError:
+                raise
+            except Exception as trouble:  # one device must not take the others with it
+                if before != repr(trouble):
+                    log.exception("%s: not served for now", "/".join(device.key))
+                before = repr(trouble)
+                twin.stumbled(trouble)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _stop(self, key: Key) -> None:
         served = self._served.pop(key, None)

@@ -83,13 +83,14 @@ def model_item(model: Any) -> dict[str, Any]:
     }
 
 
-def device_item(device: Any) -> dict[str, Any]:
-    """A Device likewise. It says neither its node nor its uid."""
+def device_item(device: Any, node: str) -> dict[str, Any]:
+    """A Device likewise. It does not say its uid, nor its node, which is that of the mapper."""
     spec = device.spec
     return {
         "metadata": {"name": device.name, "namespace": device.namespace or "default"},
         "spec": {
             "deviceModelRef": {"name": spec.deviceModelReference},
+            "nodeName": node,
             "protocol": {
                 "protocolName": spec.protocol.protocolName,
                 "configData": _plain(spec.protocol.configData.data),

@@ -70,7 +70,10 @@ class Place:
 
     def encode(self, value: Value) -> list[int]:
         """The registers that hold the value; Declined if they cannot."""
-        raw = round(float(value) * 10**self.digits)
+        try:
+            raw = round(float(value) * 10**self.digits)
+        except (ValueError, OverflowError) as trouble:
+            raise Declined(f"{value!r} is no number that fits into a {self.kind}") from trouble
         low, high = (-(1 << 31), (1 << 31) - 1) if self.kind == "int32" else (0, (1 << 16) - 1)
         if self.kind == "uint32":
             high = (1 << 32) - 1
@@ -156,6 +159,9 @@ class ModbusLine(Line):
         except (ModbusException, OSError, TimeoutError) as trouble:
             self._client.close()
             raise Gone(str(trouble)) from trouble
+        except BaseException:  # its answer may come yet, and RTU does not say to what
+            self._client.close()
+            raise
         if reply.isError():
             raise Declined(f"registers from {start}: {reply}")
         if len(reply.registers) != count:
@@ -181,6 +187,9 @@ class ModbusLine(Line):
         except (ModbusException, OSError, TimeoutError) as trouble:
             self._client.close()
             raise Gone(str(trouble)) from trouble
+        except BaseException:
+            self._client.close()
+            raise
         if reply.isError():
             raise Declined(f"register {place.register}: {reply}")
 

@@ -9,10 +9,13 @@ be signed by the authority that the mapper was given.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from .config import OpcUaConfig
 from .lines import Declined, Gone, Line
@@ -21,6 +24,8 @@ from .values import Value, text_of
 
 ANSWER_SECONDS = 30.0
 """A handshake with 2048-bit keys takes an emulated processor seconds."""
+MOST_DIGITS = 17
+"""Decimal places; a double has no more to tell."""
 
 
 class OpcUaLine(Line):
@@ -39,6 +44,10 @@ class OpcUaLine(Line):
     def check(self, of: Property) -> None:
         if "nodeId" not in of.visitor:
             raise ValueError("it names no node")
+        check_node_id(str(of.visitor["nodeId"]))
+        digits = of.visitor.get("digits")
+        if digits is not None and not 0 <= int(digits) <= MOST_DIGITS:
+            raise ValueError(f"no number has {digits} decimal places")
 
     def text(self, of: Property, value: Value) -> str:
         digits = of.visitor.get("digits")
@@ -135,10 +144,12 @@ class OpcUaLine(Line):
         node = client.get_node(str(to.visitor["nodeId"]))
         try:
             kind = await asyncio.wait_for(node.read_data_type_as_variant_type(), ANSWER_SECONDS)
-            variant = ua.Variant(value, kind)
+            variant = packable(value, kind)
             await asyncio.wait_for(
                 node.write_attribute(ua.AttributeIds.Value, ua.DataValue(variant)), ANSWER_SECONDS
             )
+        except Declined:
+            raise
         except Exception as trouble:
             sorted_out = _sort(trouble)
             if isinstance(sorted_out, Gone):
@@ -168,9 +179,52 @@ def _sort(trouble: Exception) -> Gone | Declined:
 
     if isinstance(trouble, ua.UaStatusCodeError):
         lost = {getattr(ua.StatusCodes, name) for name in _OF_THE_LINE}
-        if trouble.code not in lost:
-            return Declined(said(trouble))
-    return Gone(said(trouble))
+        if trouble.code in lost:
+            return Gone(said(trouble))
+    # asyncio's was another class than Python's before 3.11.
+    elif isinstance(trouble, OSError | TimeoutError | asyncio.TimeoutError):
+        return Gone(said(trouble))
+    return Declined(said(trouble))
+
+
+def check_node_id(text: str) -> None:
+    """ValueError if the text names no node. Parsed here: asyncua takes long to import."""
+    found = _NODE_ID.fullmatch(text)
+    if found is None:
+        raise ValueError(f"no node is called {text!r}")
+    namespace, kind, identifier = found.groups()
+    if int(namespace or 0) > 0xFFFF or (kind == "i" and int(identifier) > 0xFFFF_FFFF):
+        raise ValueError(f"a number is too great in {text!r}")
+    if kind == "g":
+        UUID(identifier)
+    if kind == "b":
+        base64.b64decode(identifier.encode("ascii"), validate=True)
+
+
+_NODE_ID = re.compile(
+    r"(?:ns=([0-9]{1,5});)?(?=i=[0-9]{1,10}$|[sgb]=)([isgb])=(.+)", re.ASCII | re.DOTALL
+)
+
+
+def packable(value: Value, kind: Any) -> Any:
+    """The value as a variant of that type; Declined if the type does not hold it."""
+    from asyncua import ua
+    from asyncua.ua.ua_binary import variant_to_binary
+
+    is_truth, is_text = kind is ua.VariantType.Boolean, kind is ua.VariantType.String
+    if is_truth == isinstance(value, bool) and is_text == isinstance(value, str):
+        if kind in (ua.VariantType.Float, ua.VariantType.Double):
+            value = float(value)
+        elif isinstance(value, float) and value.is_integer():
+            value = int(value)
+        try:
+            variant = ua.Variant(value, kind)
+            variant_to_binary(variant)
+        # What does not fit is met in many ways: by struct, by an attribute that is not there.
+        except Exception as trouble:
+            raise Declined(f"{value!r} does not fit into {kind.name}") from trouble
+        return variant
+    raise Declined(f"{value!r} does not fit into {kind.name}")
 
 
 def said(trouble: BaseException) -> str:

@@ -47,7 +47,7 @@ class DeviceTwin:
         for name, each in device.properties.items():
             try:
                 self._line.check(each)
-            except (TypeError, ValueError) as trouble:
+            except (TypeError, ValueError, OverflowError) as trouble:
                 complaints.append(f"unknown property {name!r}: {trouble}")
             else:
                 properties[name] = each
@@ -79,6 +79,10 @@ class DeviceTwin:
                 await asyncio.wait_for(self._wake.wait(), pause)
             except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
                 continue
+
+    def stumbled(self, trouble: Exception) -> None:
+        """`run` has ended by what nobody foresaw; until it runs again, the device is offline."""
+        self._tell_state(OFFLINE, f"{type(trouble).__name__} {trouble}".strip())
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -138,21 +142,29 @@ class DeviceTwin:
     # -- writing ---------------------------------------------------------------------------
 
     async def _write_desired(self) -> None:
-        for name, text in self._device.desired.items():
+        device = self._device
+        for name, text in device.desired.items():
+            if self._device is not device:
+                return  # what is desired by now is written in the next pass, which is due
             if self._handled.get(name) == text:
                 continue
             try:
-                value = checked(self._device, name)
-                await self._line.write(self._device.properties[name], value)
+                value = checked(device, name)
+                await self._line.write(device.properties[name], value)
             except (Refused, Declined) as trouble:
-                self._handled[name] = text
+                self._handle(name, text)
                 who = "the device has" if isinstance(trouble, Declined) else "the mapper has"
                 log.warning("%s: %s refused %s=%s: %s", self._name, who, name, text, trouble)
                 continue
-            self._handled[name] = text
+            self._handle(name, text)
             self._observed[name] = text
             log.info("%s: wrote %s=%s", self._name, name, text)
-            await self._read([self._device.properties[name]])
+            await self._read([device.properties[name]])
+
+    def _handle(self, name: str, text: str) -> None:
+        """That was written or refused; it counts if it is what is desired still."""
+        if self._device.desired.get(name) == text:
+            self._handled[name] = text
 
     # -- the rest --------------------------------------------------------------------------
 

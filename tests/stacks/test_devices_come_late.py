@@ -1,0 +1,57 @@
+"""Devices are given to a cluster whose nodes are there, and not before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.deadline import Deadline
+from lab.stacks import ClusterAccess, StackContext, get_stack
+from lab.stacks.stack import Stack
+from lab.topology import Topology
+from tests.stacks.test_stacks import (  # noqa: F401 - fixtures
+    ContextFor,
+    context_for,
+    pki,
+    topology,
+    workload,
+)
+
+
+@pytest.fixture(params=["kubernetes+openyurt", "kubernetes+kubeedge"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    return get_stack(request.param)
+
+
+def kinds(manifests: Any) -> set[str]:
+    return {each["kind"] for each in manifests}
+
+
+def test_the_first_objects_define_devices_and_hold_none(
+    stack: Stack,
+    context_for: ContextFor,  # noqa: F811
+) -> None:
+    context: StackContext = context_for(stack)
+    first = kinds(stack.manifests(context))
+    assert "CustomResourceDefinition" in first
+    assert not first & {"Device", "DeviceModel"}
+
+
+def test_devices_come_when_nodes_are_ready(
+    stack: Stack,
+    topology: Topology,  # noqa: F811
+) -> None:
+    applied: list[Any] = []
+
+    class Kubectl:
+        def apply(self, objects: Any, deadline: Deadline) -> None:
+            applied.extend(objects)
+
+    kubectl: Any = Kubectl()
+    stack.give_devices(ClusterAccess(kubectl, {}, topology), Deadline.after(5))
+    assert {"Device", "DeviceModel"} <= kinds(applied)
+    names = {each["metadata"]["name"] for each in applied if each["kind"] == "Device"}
+    assert names == {
+        f"{device.name}-{node}" for device in topology.devices for node in device.twins
+    }
