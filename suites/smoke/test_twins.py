@@ -1,0 +1,41 @@
+"""Each twin is kept: its device is online, and what it reports follows the device."""
+
+from __future__ import annotations
+
+import allure
+
+from fixtures.lab import TimeLimit
+from fixtures.outcomes import eventually
+from fixtures.twins import LabTwin
+from lab.devices.points import SEQUENCE
+from lab.kubectl import KubectlError
+from lab.twins.status import ONLINE
+
+pytestmark = [allure.parent_suite("Smoke"), allure.feature("Twins")]
+
+REPORT_SECONDS = 120.0
+"""A mapper that starts for the first time compiles its libraries, which takes a minute."""
+
+
+def reported(twin: LabTwin) -> int | None:
+    """The device's sequence number as the cluster has it, while it shows the device online."""
+    status = twin.status()
+    text = status.value(SEQUENCE)
+    return int(text) if status.state == ONLINE and text else None
+
+
+@allure.title("{twin} follows its device")
+def test_a_twin_follows_its_device(twin: LabTwin, time_limit: TimeLimit) -> None:
+    limit = time_limit(REPORT_SECONDS)
+    first = eventually(
+        f"{twin} reports a number", lambda: reported(twin), limit, transient=(KubectlError,)
+    )
+    assert first <= twin.truth.status().seq, "reported before the device has shown it"
+
+    def later() -> bool:
+        now = reported(twin)
+        return now is not None and now > first
+
+    eventually(f"{twin} reports a later number", later, limit, transient=(KubectlError,))
+    last = reported(twin)
+    assert last is None or last <= twin.truth.status().seq
