@@ -21,6 +21,7 @@ from lab.stacks.base import DmiServer
 from lab.stacks.openyurt import OpenYurt
 from lab.topology import Arch, Topology, load_topology
 from tests.stacks.test_stacks import DEFAULT, FakeImage, files_of, units_of
+from tests.twins.everywhere import with_all_twins
 
 UNIT = "edge-mapper.service"
 
@@ -30,7 +31,7 @@ ContextFor = Callable[[Stack], StackContext]
 @pytest.fixture(scope="module")
 def context_for(tmp_path_factory: pytest.TempPathFactory) -> ContextFor:
     folder = tmp_path_factory.mktemp("twins")
-    topology = load_topology(DEFAULT)
+    topology = with_all_twins(load_topology(DEFAULT))
     pki = Pki.create(folder / "keys", topology)
     crd = {"kind": "CustomResourceDefinition"}
     names = ("devices.devices.kubeedge.io", "rules.rules.kubeedge.io")

@@ -22,13 +22,14 @@ from lab.twins.manifests import (
     properties_of,
     twin_manifests,
 )
+from tests.twins.everywhere import with_all_twins
 
 DEFAULT = Path(__file__).parents[2] / "labs" / "default.yaml"
 
 
 @pytest.fixture(scope="module")
 def topology() -> Topology:
-    return load_topology(DEFAULT)
+    return with_all_twins(load_topology(DEFAULT))
 
 
 def test_each_twin_of_the_topology_has_its_objects(topology: Topology) -> None:
