@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
+from fixtures.lab import TimeLimit
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import Cut, Reboot
 from lab.observe.recorder import Recorder
 from lab.observe.recording import NodeAnswered
+from suites.edges import edges, uplink
+
+if TYPE_CHECKING:
+    from lab.running import Lab
 
 PODS_BACK_SECONDS = 120.0
 """From the boot of a node that is offline until its pods run."""
@@ -28,6 +37,28 @@ def running_on(recorder: Recorder, node: str) -> frozenset[str]:
 def run_since_reboot(recorder: Recorder, node: str, before: str, pods: frozenset[str]) -> bool:
     """Whether the node is in another boot than `before`, and runs these pods in it."""
     return boot_of(recorder, node) not in ("", before) and pods <= running_on(recorder, node)
+
+
+def away_after_reboot(
+    lab: Lab, faults: FaultEngine, recorder: Recorder, time_limit: TimeLimit
+) -> list[str]:
+    """Cuts all edge nodes off, resets them, and waits for their pods before the wires are whole.
+
+    Returns the nodes on which not all that ran before runs again in time.
+    """
+    before = {node: boot_of(recorder, node) for node in edges(lab)}
+    ran = {node: running_on(recorder, node) for node in edges(lab)}
+    with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
+        with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
+            pass  # healed when they are up again
+        limit = time_limit(PODS_BACK_SECONDS)
+        return [
+            node
+            for node in edges(lab)
+            if not seen_in_time(
+                limit, partial(run_since_reboot, recorder, node, before[node], ran[node])
+            )
+        ]
 
 
 def seen_in_time(limit: Deadline, probe: Callable[[], bool]) -> bool:

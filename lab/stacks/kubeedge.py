@@ -89,7 +89,7 @@ class KubeEdge:
         return (
             *wants_for(EDGECORE, topology.edges),
             Want(CLOUDCORE, topology.server.arch),
-            Want(CRDS, host_arch()),
+            custom_resources_want(),
         )
 
     # -- edge nodes ------------------------------------------------------------------------
@@ -256,6 +256,11 @@ def cloudcore_config(topology: Topology) -> str:
         "CloudCore",
         {"kubeAPIConfig": {"kubeConfig": CLOUD_KUBECONFIG}, "modules": modules},
     )
+
+
+def custom_resources_want() -> Want:
+    """What `custom_resources` is read from."""
+    return Want(CRDS, host_arch())
 
 
 def custom_resources(ctx: StackContext) -> tuple[Manifest, ...]:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
-
-from lab.artifacts import Want, host_arch
+from lab.artifacts import Want
 from lab.kubectl import Manifest
 from lab.pki import Pki, mapper_uri
 from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext
+from lab.stacks.kubeedge import custom_resources, custom_resources_want
 from lab.stacks.unit import Service
 from lab.topology import Node, Protocol, Topology
 from lab.twins.manifests import device_definitions, mapper_rights
 from lab.twins.mapperapp import PAYLOAD, mapper_app
 from lab.twins.names import MAPPER_UNIT, has_twins, twins_of
-
-CRDS = "kubeedge-crds"
 
 NAME = MAPPER_UNIT.removesuffix(".service")
 HOME = "/etc/edge-mapper"
@@ -36,7 +33,7 @@ OWN_SOCKET = "/run/edge-mapper/mapper.sock"
 
 def twin_wants(topology: Topology) -> tuple[Want, ...]:
     """The definitions of devices, which on other stacks come from KubeEdge too."""
-    return (Want(CRDS, host_arch()),) if has_twins(topology) else ()
+    return (custom_resources_want(),) if has_twins(topology) else ()
 
 
 def twin_units(topology: Topology, node: Node) -> tuple[str, ...]:
@@ -49,8 +46,7 @@ def twin_kinds(ctx: StackContext, runtime: EdgeRuntime) -> tuple[Manifest, ...]:
     # A runtime that serves DMI has all that among its own objects.
     if isinstance(runtime, DmiServer) or not has_twins(ctx.topology):
         return ()
-    text = ctx.artifact(CRDS, host_arch()).path.read_text(encoding="utf-8")
-    return (*device_definitions(yaml.safe_load_all(text)), *mapper_rights())
+    return (*device_definitions(custom_resources(ctx)), *mapper_rights())
 
 
 def mapper_provision(

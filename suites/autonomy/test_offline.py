@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
@@ -15,13 +14,7 @@ from lab.faults.kinds import Cut, Kill, Reboot
 from lab.faults.nodes import STARTED_BY_HAND
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, uplink
-from suites.sights import (
-    PODS_BACK_SECONDS,
-    boot_of,
-    run_since_reboot,
-    running_on,
-    seen_in_time,
-)
+from suites.sights import away_after_reboot
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -38,23 +31,11 @@ def test_pods_are_back_before_the_network_is(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
 ) -> None:
     with autonomy.watching() as watch:
-        before = {node: boot_of(watch.recorder, node) for node in edges(lab)}
-        ran = {node: running_on(watch.recorder, node) for node in edges(lab)}
-        with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
-            with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
-                pass  # healed when they are up again
-            limit = time_limit(PODS_BACK_SECONDS)
-            away = {
-                node
-                for node in edges(lab)
-                if not seen_in_time(
-                    limit, partial(run_since_reboot, watch.recorder, node, before[node], ran[node])
-                )
-            }
+        away = away_after_reboot(lab, faults, watch.recorder, time_limit)
     # A node without power runs nothing: how long is a figure, not a failure.
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
-    assert not away, f"without the cloud the pods did not run again on {', '.join(sorted(away))}"
+    assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
     all_passed(verdicts)
 
 

@@ -18,7 +18,7 @@ from fixtures.lab import TimeLimit
 from fixtures.outcomes import eventually
 from lab.deadline import Deadline
 from lab.faults.engine import FaultEngine
-from lab.faults.kinds import Cut, HalfOpen, Kill, Reboot, Which
+from lab.faults.kinds import Cut, HalfOpen, Kill, Which
 from lab.observe.recorder import Recorder
 from lab.observe.watch import Watch
 from lab.oracles.autonomy import Expectation
@@ -27,13 +27,7 @@ from lab.workload import NAMESPACE
 from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
 from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
 from suites.pods import running_pods
-from suites.sights import (
-    PODS_BACK_SECONDS,
-    boot_of,
-    run_since_reboot,
-    running_on,
-    seen_in_time,
-)
+from suites.sights import away_after_reboot, running_on, seen_in_time
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -143,25 +137,13 @@ def test_6414_pods_return_on_a_node_that_reboots_offline(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None, time_limit: TimeLimit
 ) -> None:
     with autonomy.watching() as watch:
-        before = {node: boot_of(watch.recorder, node) for node in edges(lab)}
-        ran = {node: running_on(watch.recorder, node) for node in edges(lab)}
-        assert all(pod_name(PATIENT, node) in ran[node] for node in edges(lab))
         for node in edges(lab):
+            assert pod_name(PATIENT, node) in running_on(watch.recorder, node)
             # The pod is as good as new. What containerd has written down of its network is on the
             # disk half a minute later by itself; a node that loses its power before that cannot
             # end the old sandbox ("unexpected end of JSON input"), whatever its runtime is.
             lab.machines[node].run("sync", time_limit(60))
-        with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
-            with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
-                pass  # healed when they are up again
-            limit = time_limit(PODS_BACK_SECONDS)
-            away = [
-                node
-                for node in edges(lab)
-                if not seen_in_time(
-                    limit, partial(run_since_reboot, watch.recorder, node, before[node], ran[node])
-                )
-            ]
+        away = away_after_reboot(lab, faults, watch.recorder, time_limit)
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
     assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
