@@ -405,8 +405,11 @@ def to_yaml(manifest: Manifest | Iterable[Manifest]) -> str:
 
 
 def condition(item: Mapping[str, Any], kind: str) -> str:
-    """The status of one condition of a node or pod: True, False, Unknown, or empty."""
-    for each in item.get("status", {}).get("conditions", ()):
+    """The status of one condition of an object: True, False, Unknown, or empty.
+
+    A CustomResourceDefinition that was made just now has `conditions: null` in it, not a list.
+    """
+    for each in item.get("status", {}).get("conditions") or ():
         if each["type"] == kind:
             return str(each["status"])
     return ""

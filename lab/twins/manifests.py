@@ -7,7 +7,7 @@ KubeEdge's, and where there is no KubeEdge the mapper serves them itself.  What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,12 @@ from lab.twins.names import (
 Manifest = dict[str, Any]
 
 COLLECT_MS = 2000
-"""Collect cycle of each property, ms, and never faster than the device itself.  Two devices on a
-node then have as many reports as DMI takes, one a second; with what is told again they are a
-little more, and some wait until a newer one takes their place."""
+"""Collect cycle of each property, ms, where the stack names no longer one."""
 
 
-def collect_ms(device: Device) -> int:
-    """The collect cycle of the lab's own twins of a device, ms."""
-    return max(COLLECT_MS, device.period_ms)
+def collect_ms(device: Device, at_least_ms: int = COLLECT_MS) -> int:
+    """The collect cycle of the lab's own twins of a device, ms: never faster than the device."""
+    return max(at_least_ms, device.period_ms)
 
 
 @dataclass(frozen=True)
@@ -193,13 +191,19 @@ def _labels(device: Device) -> dict[str, str]:
     return {"app.kubernetes.io/part-of": "edge-lab", "edge-lab/device": device.name}
 
 
-def twin_manifests(topology: Topology) -> tuple[Manifest, ...]:
-    """Namespace, models and devices of all twins of a topology."""
+def twin_manifests(
+    topology: Topology, collect: Callable[[Device], int] = collect_ms
+) -> tuple[Manifest, ...]:
+    """Namespace, models and devices of all twins of a topology; `collect` gives cycles in ms."""
     devices = [device for device in topology.devices if device.twins]
     return (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         *(model_manifest(device) for device in devices),
-        *(device_manifest(topology, device, node) for device in devices for node in device.twins),
+        *(
+            device_manifest(topology, device, node, cycle_ms=collect(device))
+            for device in devices
+            for node in device.twins
+        ),
     )
 
 

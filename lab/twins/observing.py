@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.oracles.twins import TwinObservation
 from lab.topology import Device
-from lab.twins.manifests import collect_ms, properties_of
+from lab.twins.manifests import properties_of
 from lab.twins.names import twin_name
 from lab.twins.watching import TwinWatch
 
@@ -16,9 +16,18 @@ if TYPE_CHECKING:
 
 
 def observe_twin(
-    watch: TwinWatch, device: Device, node: str, client: DeviceClient, began: int
+    watch: TwinWatch,
+    device: Device,
+    node: str,
+    client: DeviceClient,
+    *,
+    began: int,
+    collect_s: float,
 ) -> TwinObservation:
-    """What `watch` has seen of a twin since `began` (ns), and the device's truth after it."""
+    """What `watch` has seen of a twin since `began` (ns), and the device's truth after it.
+
+    `collect_s` is the collect cycle of the twin, s.
+    """
     twin = twin_name(device.name, node)
     sightings = tuple(each for each in watch.sightings(twin) if each.time >= began)
     ended = time.time_ns()
@@ -30,5 +39,5 @@ def observe_twin(
         truth=client.steps(),
         points={each.point.name: each.point for each in properties_of(device)},
         raw=device.protocol.is_modbus,
-        collect_s=collect_ms(device) / 1000,
+        collect_s=collect_s,
     )

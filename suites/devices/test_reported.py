@@ -18,7 +18,6 @@ from lab.kubectl import KubectlError
 from lab.oracles.twins import TwinObservation, judge_twin
 from lab.step import step
 from lab.twins.latency import Latency, twin_latencies
-from lab.twins.manifests import collect_ms
 from lab.twins.observing import observe_twin
 from lab.twins.status import ONLINE, TwinStatus
 from lab.twins.watching import TwinWatch
@@ -65,7 +64,14 @@ def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
 
 def observed(twin: LabTwin, watch: tuple[TwinWatch, int]) -> TwinObservation:
     seen, began = watch
-    return observe_twin(seen, twin.device, twin.node.name, twin.truth, began)
+    return observe_twin(
+        seen,
+        twin.device,
+        twin.node.name,
+        twin.truth,
+        began=began,
+        collect_s=twin.collect_s,
+    )
 
 
 @allure.story("Reported")
@@ -103,7 +109,7 @@ def test_how_long_a_value_takes_to_the_cluster(twin: LabTwin, watch: tuple[TwinW
     latency = Latency.of(seconds)
     text = (
         f"{twin.node.spec.arch.value}, {twin.device.protocol.value}, "
-        f"collect cycle {collect_ms(twin.device) / 1000:g} s: {latency}"
+        f"collect cycle {twin.collect_s:g} s: {latency}"
     )
     allure.attach(text, f"latency of {twin}", allure.attachment_type.TEXT)
     print(text)
@@ -122,7 +128,7 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
     twin: LabTwin, watch: tuple[TwinWatch, int], time_limit: TimeLimit
 ) -> None:
     seen, _ = watch
-    cycle = collect_ms(twin.device) / 1000
+    cycle = twin.collect_s
     twin.truth.pause()
     try:
         last = twin.truth.steps()[-1].seq
