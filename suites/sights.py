@@ -14,6 +14,7 @@ from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Reboot
 from lab.observe.recorder import Recorder
 from lab.observe.recording import NodeAnswered
+from lab.observe.watch import Watch
 from suites.edges import edges, uplink
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def running_on(recorder: Recorder, node: str) -> frozenset[str]:
 def run_since_reboot(recorder: Recorder, node: str, before: str, pods: frozenset[str]) -> bool:
     """Whether the node is in another boot than `before`, and runs these pods in it."""
     return boot_of(recorder, node) not in ("", before) and pods <= running_on(recorder, node)
+
+
+def not_well(lab: Lab, watch: Watch, limit: Deadline) -> list[str]:
+    """The edge nodes that are not Ready and at work when `limit` is over; returns when all are."""
+    return [node for node in edges(lab) if not seen_in_time(limit, partial(watch.is_well, node))]
 
 
 def away_after_reboot(

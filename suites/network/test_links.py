@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
@@ -10,12 +9,12 @@ import pytest
 
 from fixtures.autonomy import Autonomy
 from fixtures.lab import TimeLimit
-from fixtures.outcomes import eventually
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
 from lab.observe.recording import NodeSeen
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
+from suites.sights import not_well
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -56,13 +55,10 @@ def test_half_open_connections_are_given_up(
     ):
         # New connections pass, so a node that gives up its old ones needs no heal.
         autonomy.hold(until_lost(lab))
-        for node in edges(lab):
-            eventually(
-                f"{node} is at work again over new connections",
-                partial(watch.is_well, node),
-                time_limit(BACK_SECONDS),
-            )
-    all_passed([autonomy.judge(watch, node) for node in edges(lab)])
+        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+    verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
+    assert not away, f"not at work again over new connections: {', '.join(away)}"
+    all_passed(verdicts)
 
 
 @pytest.mark.scenario("flapping link")

@@ -15,19 +15,16 @@ import pytest
 
 from fixtures.autonomy import Autonomy
 from fixtures.lab import TimeLimit
-from fixtures.outcomes import eventually
-from lab.deadline import Deadline
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, HalfOpen, Kill, Which
 from lab.observe.recorder import Recorder
-from lab.observe.watch import Watch
 from lab.oracles.autonomy import Expectation
 from lab.stacks.kubeedge import EDGECORE_UNIT
 from lab.workload import NAMESPACE
 from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
 from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
 from suites.pods import running_pods
-from suites.sights import away_after_reboot, running_on, seen_in_time
+from suites.sights import away_after_reboot, not_well, running_on, seen_in_time
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -81,12 +78,6 @@ def doomed_ended(recorder: Recorder, node: str) -> bool:
     return pod_name(DOOMED, node) not in running_on(recorder, node)
 
 
-def well_again(lab: Lab, watch: Watch, limit: Deadline) -> None:
-    """Fails the test if an edge node is not Ready and at work in time."""
-    for node in edges(lab):
-        eventually(f"{node} is Ready and at work again", partial(watch.is_well, node), limit)
-
-
 @pytest.mark.parametrize(
     "direction",
     [
@@ -103,9 +94,11 @@ def test_6181_a_node_returns_after_a_one_way_cut(
     with autonomy.watching() as watch:
         with faults.inflict_all(cuts):
             autonomy.hold(until_lost(lab))
-        well_again(lab, watch, time_limit(BACK_SECONDS))
+        away = not_well(lab, watch, time_limit(BACK_SECONDS))
     expect = Expectation(must_detect=True)
-    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
+    verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
+    assert not away, f"not at work again after the cut: {', '.join(away)}"
+    all_passed(verdicts)
 
 
 @pytest.mark.scenario("#6965 half-open connections")
@@ -126,8 +119,10 @@ def test_6965_a_node_gives_up_a_half_open_connection(
     ):
         autonomy.hold(until_lost(lab))
         # New connections pass: a node that gives up its old one needs no heal.
-        well_again(lab, watch, time_limit(BACK_SECONDS))
-    all_passed([autonomy.judge(watch, node) for node in edges(lab)])
+        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+    verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
+    assert not away, f"not at work again over new connections: {', '.join(away)}"
+    all_passed(verdicts)
 
 
 @pytest.mark.scenario("#6414 reboot while offline")
@@ -198,13 +193,15 @@ def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
 def test_6559_pods_are_there_once_after_edgecore_restarts(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None, time_limit: TimeLimit
 ) -> None:
+    away: list[str] = []
     with autonomy.watching() as watch:
         for _ in range(RESTARTS):
             kills = [Kill(node=node, service=EDGECORE_UNIT) for node in edges(lab)]
             with faults.inflict_all(kills):
                 pass  # healed when systemd has started it again
-            well_again(lab, watch, time_limit(BACK_SECONDS))
+            away += not_well(lab, watch, time_limit(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
+    assert not away, f"not at work again after a restart: {', '.join(away)}"
     all_passed(verdicts)
     for verdict in verdicts:
         assert verdict.figures.duplicates == 0, str(verdict)
