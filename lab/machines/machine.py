@@ -26,7 +26,7 @@ from lab.machines.keys import LabKeys
 from lab.machines.riscv_timers import rearm_timers
 from lab.machines.seed import guest_seed
 from lab.machines.speed import speed_factor
-from lab.machines.ssh import CommandResult, SshClient, Unreachable
+from lab.machines.ssh import CommandResult, SshClient, Unreachable, patience_after
 from lab.provision import GuestFile
 from lab.step import step
 from lab.topology import Arch
@@ -413,7 +413,12 @@ class Machine:
                     remedy=f"Console: {self.console.path}",
                 )
 
-        deadline.wait_for(f"{self.name} answers to SSH", self._ssh.answers, every=0.25, watch=watch)
+        deadline.wait_for(
+            f"{self.name} answers to SSH",
+            lambda: self.answers(self._seconds_since_power_on or 0.0),
+            every=0.25,
+            watch=watch,
+        )
         deadline.wait_for(
             f"{self.name} lets us in",
             lambda: self._quiet("true", deadline),
@@ -532,9 +537,9 @@ class Machine:
         """Starts a shell command whose output is read while it runs; the caller ends it."""
         return self._ssh.stream(command)
 
-    def answers(self) -> bool:
-        """Whether its SSH server greets, within two seconds."""
-        return self._ssh.answers()
+    def answers(self, waited: float = 0.0) -> bool:
+        """Whether its SSH server greets within two seconds, or a tenth of `waited` seconds."""
+        return self._ssh.answers(patience_after(waited))
 
     def read(self, path: str, deadline: Deadline | None = None) -> bytes:
         """The content of a file in the guest."""

@@ -101,6 +101,21 @@ def write_ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> None:
     run.ssh_config.write_text(ssh_config(run, specs))
 
 
+PATIENCE = 2.0
+"""Seconds for a greeting."""
+
+PATIENCE_SHARE = 0.1
+
+
+def patience_after(waited: float) -> float:
+    """Seconds to give a guest for its greeting that has been asked in vain for `waited` seconds.
+
+    Each connection costs it a process: one that is too slow for what it is given would, with
+    ever more of them, become too slow for anything.
+    """
+    return max(PATIENCE, waited * PATIENCE_SHARE)
+
+
 class SshClient:
     """Commands in one machine, over the lab's ssh_config."""
 
@@ -118,10 +133,11 @@ class SshClient:
     def _ssh(self, *args: str) -> list[str]:
         return ["ssh", "-F", str(self._run.ssh_config), *args]
 
-    def answers(self, patience: float = 2.0) -> bool:
+    def answers(self, patience: float = PATIENCE) -> bool:
         """Whether an SSH server greets on the port within `patience` seconds.
 
         Cheaper for an emulated guest than a login, so this is what is asked while it boots.
+        Whoever asks again gives it more (`patience_after`).
         """
         with contextlib.suppress(OSError):
             greeting = socket.create_connection(("127.0.0.1", self._port), timeout=patience)

@@ -79,7 +79,7 @@ class FakeMachine:
 
     name = NODE
 
-    def answers(self) -> bool:
+    def answers(self, waited: float) -> bool:
         return True
 
     def stream(self, command: str) -> subprocess.Popen[bytes]:
