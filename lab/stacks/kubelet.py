@@ -170,6 +170,8 @@ def kubelet_config(node: Node, timing: Timing) -> str:
         "rotateCertificates": False,
         "serverTLSBootstrap": False,
         "nodeStatusUpdateFrequency": go_duration(timing.node_status_update),
+        # Kubernetes' own, and only so as long as the line above is not there.
+        "nodeStatusReportFrequency": "5m",
         "nodeLeaseDurationSeconds": round(timing.node_lease),
         "evictionHard": dict(EVICTION),
         # The images are there from the start and cannot be pulled again: never remove any.

@@ -144,7 +144,7 @@ def test_a_runtime_that_serves_dmi_gets_a_mapper_that_speaks_it(context_for: Con
     assert "edge-lab:mappers" not in names
 
 
-@pytest.mark.parametrize(("runtime", "cycle"), [(WithDmi(), 7_000), (OpenYurt(), 2_000)])
+@pytest.mark.parametrize(("runtime", "cycle"), [(WithDmi(), 7_000), (OpenYurt(), 5_000)])
 def test_the_collect_cycle_is_one_that_the_runtime_can_take(
     runtime: OpenYurt, cycle: int, context_for: ContextFor
 ) -> None:

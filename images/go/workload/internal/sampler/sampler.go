@@ -31,7 +31,10 @@ const (
 	batchSize   = 200
 	sendLimit   = 15 * time.Second
 	statusEvery = 500 * time.Millisecond
-	firstPause  = 250 * time.Millisecond
+	// A post costs both ends a transaction on disk, however few samples are in it: what comes
+	// within this time of the last one goes together.
+	gatherFor  = 800 * time.Millisecond
+	firstPause = 250 * time.Millisecond
 	// Short enough for a test to see that a healed link is used again.
 	longestPause = 5 * time.Second
 )
@@ -229,6 +232,12 @@ func (s *Sampler) send(ctx context.Context) error {
 		s.mutex.Unlock()
 		if err := s.buffer.Acknowledge(waiting); err != nil {
 			return err
+		}
+		if len(waiting) < batchSize {
+			select {
+			case <-ctx.Done():
+			case <-time.After(gatherFor):
+			}
 		}
 	}
 	return ctx.Err()
