@@ -349,6 +349,21 @@ def test_timing_reaches_the_programs(context_for: ContextFor) -> None:
     assert server["default-unreachable-toleration-seconds"] == "300"
 
 
+def test_an_emulated_cluster_says_no_more_than_it_must(context_for: ContextFor) -> None:
+    stack = get_stack("kubernetes+openyurt")
+    provisions = stack.provision(context_for(stack))
+    datastore = flags_of(units_of(provisions["server"])["kine.service"])
+    assert datastore["watch-progress-notify-interval"] == "1m"
+    kubelet = yaml.safe_load(
+        files_of(provisions["edge-arm"])["/var/lib/kubelet/config.yaml"].content
+    )
+    # Left out it would be as often as the other, with or without news.
+    assert kubelet["nodeStatusUpdateFrequency"] == "10s"
+    assert kubelet["nodeStatusReportFrequency"] == "5m"
+    hub = flags_of(units_of(provisions["edge-arm"])["yurthub.service"])
+    assert int(hub["heartbeat-timeout-seconds"]) > 2
+
+
 def test_behind_yurthub_the_kubelet_knows_nothing_but_yurthub(context_for: ContextFor) -> None:
     stack = get_stack("kubernetes+openyurt")
     provision = stack.provision(context_for(stack))["edge-arm"]
