@@ -170,7 +170,7 @@ def kubelet_config(node: Node, timing: Timing) -> str:
         "rotateCertificates": False,
         "serverTLSBootstrap": False,
         "nodeStatusUpdateFrequency": go_duration(timing.node_status_update),
-        # Kubernetes' own, and only so as long as the line above is not there.
+        # Kubernetes' own. Left out, it would be as short as the line above.
         "nodeStatusReportFrequency": "5m",
         "nodeLeaseDurationSeconds": round(timing.node_lease),
         "evictionHard": dict(EVICTION),
