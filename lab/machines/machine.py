@@ -533,9 +533,12 @@ class Machine:
             raise LabError(f"{self.name}: `{command}` ended with {result.returncode}: {said}")
         return result
 
-    def stream(self, command: str) -> subprocess.Popen[bytes]:
-        """Starts a shell command whose output is read while it runs; the caller ends it."""
-        return self._ssh.stream(command)
+    def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
+        """Starts a shell command whose output is read while it runs; the caller ends it.
+
+        The deadline is for the connection.
+        """
+        return self._ssh.stream(command, deadline)
 
     def answers(self, waited: float = 0.0) -> bool:
         """Whether its SSH server greets within two seconds, or a tenth of `waited` seconds."""

@@ -175,13 +175,15 @@ class SshClient:
             raise Unreachable(f"{self._node} does not answer to SSH: {said}")
         return done
 
-    def stream(self, command: str) -> subprocess.Popen[bytes]:
-        """Starts a command whose output is read while it runs, over a connection of its own.
+    def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
+        """Starts a command whose output is read while it runs.
 
-        The shared connection ends with a reboot; this one is its owner's to end.
+        It ends with the shared connection, so with a reboot too; else it is its owner's to end.
         """
+        # A login costs an emulated CPU ten seconds and more.
+        self._join(deadline)
         return subprocess.Popen(
-            self._ssh("-o", "ControlPath=none", "-T", self._node, "--", command),
+            self._ssh("-T", self._node, "--", command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -38,6 +38,9 @@ SILENT_SECONDS = 15.0
 """Without a line from a node for so long, it is taken not to answer: a busy emulated guest may
 stall for some seconds."""
 
+CONNECT_SECONDS = 30.0
+"""For the connection to a node that greets."""
+
 LOOK_EVERY = 2.0
 """Seconds between two looks at whether everything that watches still does."""
 
@@ -280,7 +283,7 @@ class Recorder:
         silent_since = time.monotonic()
         while not self._ended.is_set():
             if machine.answers(time.monotonic() - silent_since):
-                with _ending(machine.stream(LOOP)) as stream:
+                with _ending(machine.stream(LOOP, Deadline.after(CONNECT_SECONDS))) as stream:
                     self._follow(machine.name, stream)
                 silent_since = time.monotonic()
             self._ended.wait(LOOK_EVERY / 2)

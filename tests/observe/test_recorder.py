@@ -79,10 +79,16 @@ class FakeMachine:
 
     name = NODE
 
-    def answers(self, waited: float) -> bool:
-        return True
+    def __init__(self, silent: int) -> None:
+        """So many times it will not answer."""
+        self.silent = silent
+        self.waited: list[float] = []
 
-    def stream(self, command: str) -> subprocess.Popen[bytes]:
+    def answers(self, waited: float) -> bool:
+        self.waited.append(waited)
+        return len(self.waited) > self.silent
+
+    def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
         status = json.dumps({"devices": {"boiler": {"waiting": 1, "sampled": 9}}})
         loop = (
             f"echo B boot-1; echo C c1 container edge-lab sampler u1; echo 'S {status}'; "
@@ -98,14 +104,24 @@ def kubectl(tmp_path: Path) -> FakeKubectl:
 
 
 @pytest.fixture
+def silent() -> int:
+    return 0
+
+
+@pytest.fixture
+def machine(silent: int) -> FakeMachine:
+    return FakeMachine(silent)
+
+
+@pytest.fixture
 def recorder(
-    kubectl: FakeKubectl, default_topology: Topology, tmp_path: Path
+    kubectl: FakeKubectl, machine: FakeMachine, default_topology: Topology, tmp_path: Path
 ) -> Iterator[Recorder]:
     lab: Any = SimpleNamespace(
         topology=default_topology,
         kubectl=kubectl,
         workload=FakeWorkload(),
-        machine=lambda name: FakeMachine(),
+        machine=lambda name: machine,
         run=SimpleNamespace(logs=tmp_path),
         stack_name="kubernetes+openyurt",
     )
@@ -136,6 +152,18 @@ def test_the_baseline_is_there_when_all_has_been_seen(
 def test_without_a_watch_that_brings_something_there_is_no_baseline(recorder: Recorder) -> None:
     with pytest.raises(DeadlineExceeded, match="is watched"):
         recorder.wait_baseline(Deadline.after(1.5))
+
+
+@pytest.mark.parametrize("silent", [3])
+def test_a_node_that_does_not_answer_is_given_the_longer_the_longer_it_has_been_asked(
+    kubectl: FakeKubectl, machine: FakeMachine, recorder: Recorder
+) -> None:
+    begin(kubectl)
+    recorder.wait_baseline(Deadline.after(20))
+    first, *rest = machine.waited
+    assert first < 1
+    assert rest == sorted(rest)
+    assert rest[-1] > first + 1
 
 
 def test_a_node_that_is_lost_and_comes_back_is_written_down_once_each(
