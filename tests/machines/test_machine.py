@@ -188,6 +188,25 @@ def test_a_slow_way_to_a_clock_does_not_spoil_its_setting(
     assert abs(clock.offset) < module.CLOCK_TOLERANCE
 
 
+def test_a_clock_is_looked_at_until_something_can_be_said_of_it(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLOCK_TOLERANCE", 0.02)
+    monkeypatch.setattr(module, "CLOCK_LIMIT", 0.05)
+    answers = iter([0.2, 0.2, 0.2, 0.2, 0.0])
+
+    def run(command: str, *_: Any) -> CommandResult:
+        shown = time.time() + 0.15
+        time.sleep(next(answers))
+        return CommandResult(command, 0, f"{shown:.9f}", "")
+
+    monkeypatch.setattr(guest.machine, "run", run)
+    seen = guest.machine.clock_offset(Deadline.after(10))
+    assert seen.doubt <= 0.05
+    assert seen.seconds == pytest.approx(0.15, abs=0.05)
+    assert not seen.fits
+
+
 def test_a_clock_that_cannot_be_set_is_a_lab_error(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
