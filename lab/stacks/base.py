@@ -207,11 +207,6 @@ class DmiServer(Protocol):
         """Path in the guest of the Unix socket where it does."""
         ...
 
-    @property
-    def collect_ms(self) -> int:
-        """The shortest collect cycle, ms, whose reports it gets to the cluster in time."""
-        ...
-
 
 def wants_for(component: str, nodes: Iterable[Node]) -> tuple[Want, ...]:
     """`component` once for each architecture of `nodes`."""

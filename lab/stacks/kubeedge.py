@@ -64,10 +64,6 @@ CLOUDCORE_STATE = "kubeedge"
 ALLOWED = f"/var/lib/{CLOUDCORE_STATE}/allowed"
 """cloudcore starts when this file is there, for without its rights it panics."""
 
-DMI_COLLECT_MS = 10_000
-"""cloudcore writes each value of a report by itself, one after the other, and drops what waits
-behind its channel: four devices of nine values each 2 s were too many for an emulated server."""
-
 CLOUDCORE_MEMORY_MIB = 160
 """Soft limit of its Go heap; about twice what was seen."""
 
@@ -88,7 +84,6 @@ class KubeEdge:
     identity_files: tuple[str, ...] = (EDGE_CERTIFICATE, EDGE_KEY)
     agents: tuple[str, ...] = (EDGECORE_UNIT,)
     dmi_socket = DMI_SOCKET
-    collect_ms = DMI_COLLECT_MS
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return (

@@ -15,7 +15,6 @@ from lab.stacks.base import (
     Capability,
     ClusterAccess,
     ControlPlane,
-    DmiServer,
     EdgeRuntime,
     StackContext,
 )
@@ -23,8 +22,8 @@ from lab.stacks.labels import check_labels
 from lab.stacks.pairs import check_pair
 from lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
 from lab.stacks.twins import mapper_provision, twin_kinds, twin_units, twin_wants
-from lab.topology import Device, Topology
-from lab.twins.manifests import collect_ms, twin_manifests
+from lab.topology import Topology
+from lab.twins.manifests import twin_manifests
 from lab.twins.names import has_twins
 
 
@@ -107,13 +106,7 @@ class Stack:
         Not sooner: what KubeEdge 1.23.1 sends to a node that it had to wait for gets as far as
         the node's database, and no mapper hears of it before edgecore is started again.
         """
-        return twin_manifests(topology, self.collect_ms) if has_twins(topology) else ()
-
-    def collect_ms(self, device: Device) -> int:
-        """The collect cycle of the twins of a device, ms."""
-        if isinstance(self.runtime, DmiServer):
-            return collect_ms(device, self.runtime.collect_ms)
-        return collect_ms(device)
+        return twin_manifests(topology) if has_twins(topology) else ()
 
     def give_devices(self, cluster: ClusterAccess, deadline: Deadline) -> None:
         """Applies `devices`; the nodes are Ready."""

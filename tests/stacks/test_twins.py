@@ -56,7 +56,6 @@ class WithDmi(OpenYurt):
 
     name = "with-dmi"
     dmi_socket = "/etc/core/dmi.sock"
-    collect_ms = 7_000
 
 
 @dataclass(frozen=True)
@@ -142,26 +141,6 @@ def test_a_runtime_that_serves_dmi_gets_a_mapper_that_speaks_it(context_for: Con
     assert not [path for path in files_of(found.provision) if "edge-mapper/api" in path]
     names = [each["metadata"]["name"] for each in stack.manifests(context)]
     assert "edge-lab:mappers" not in names
-
-
-@pytest.mark.parametrize(("runtime", "cycle"), [(WithDmi(), 7_000), (OpenYurt(), 5_000)])
-def test_the_collect_cycle_is_one_that_the_runtime_can_take(
-    runtime: OpenYurt, cycle: int, context_for: ContextFor
-) -> None:
-    stack = Stack(get_stack("kubernetes+openyurt").control, runtime)
-    topology = context_for(stack).topology
-    devices = [each for each in stack.devices(topology) if each["kind"] == "Device"]
-    assert devices
-    cycles = {
-        item[kind]
-        for each in devices
-        for item in each["spec"]["properties"]
-        for kind in ("collectCycle", "reportCycle")
-    }
-    assert cycles == {cycle}
-    assert {stack.collect_ms(each) for each in topology.devices} == {cycle}
-    slow = topology.devices[0].model_copy(update={"period_ms": 60_000})
-    assert stack.collect_ms(slow) == 60_000, "never faster than the device itself"
 
 
 def test_without_twins_there_is_nothing_of_them(context_for: ContextFor) -> None:

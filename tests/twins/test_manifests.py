@@ -15,6 +15,7 @@ from lab.devices.spec import plant_of
 from lab.topology import Device, ModbusOptions, Protocol, Topology, load_topology
 from lab.topology.device import WordOrder
 from lab.twins.manifests import (
+    COLLECT_MS,
     device_definitions,
     device_manifest,
     mapper_rights,
@@ -107,6 +108,20 @@ def test_a_name_a_cycle_and_properties_may_be_ones_own(topology: Topology) -> No
     (only,) = item["spec"]["properties"]
     assert (item["metadata"]["name"], only["name"]) == ("other", SEQUENCE)
     assert (only["collectCycle"], only["reportCycle"]) == (30_000, 30_000)
+
+
+@pytest.mark.parametrize(("period_ms", "cycle_ms"), [(1_000, COLLECT_MS), (60_000, 60_000)])
+def test_a_twin_is_collected_never_faster_than_its_device(
+    topology: Topology, period_ms: int, cycle_ms: int
+) -> None:
+    boiler = topology.device("boiler").model_copy(update={"period_ms": period_ms})
+    item = device_manifest(topology, boiler, "edge-arm")
+    cycles = {
+        each[kind]
+        for each in item["spec"]["properties"]
+        for kind in ("collectCycle", "reportCycle")
+    }
+    assert cycles == {cycle_ms}
 
 
 def test_mappers_may_report_and_change_nothing_else() -> None:
