@@ -189,11 +189,13 @@ class Kubectl:
         *args: str,
         deadline: Deadline,
         now: bool = False,
+        force: bool = False,
         wait: bool = True,
     ) -> None:
         """Deletes what `args` name (kind, name, -n …); fine if it is gone already.
 
-        `now` sets the grace period to a second. `wait` waits until it is really gone.
+        `now` sets the grace period to a second. `force` removes the object at once, whether its
+        node knows of it or not. `wait` waits until it is really gone.
         """
         self.run(
             "delete",
@@ -201,6 +203,7 @@ class Kubectl:
             "--ignore-not-found",
             f"--wait={str(wait).lower()}",
             *(("--now",) if now else ()),
+            *(("--force", "--grace-period=0") if force else ()),
             deadline=deadline,
         )
 

@@ -262,6 +262,20 @@ def test_restarts_of_an_earlier_day_do_not_count() -> None:
     assert pod_trouble(looping, before={"c": 8}) is None
 
 
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [({"now": True}, ["--now"]), ({"force": True}, ["--force", "--grace-period=0"]), ({}, [])],
+)
+def test_a_deletion_leaves_a_pod_the_time_that_is_asked_for(
+    fake: Fake, soon: Deadline, how: dict[str, bool], said: list[str]
+) -> None:
+    fake.answer({"to": "delete"})
+    fake.kubectl.delete("pod", "x", deadline=soon, **how)
+    (call,) = fake.calls
+    times = ("--now", "--force", "--grace-period")
+    assert [each for each in call["argv"] if each.startswith(times)] == said
+
+
 def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
     leaving = pod(ready=True)
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"

@@ -174,7 +174,7 @@ def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
             autonomy.hold(until_lost(lab))
             for node in edges(lab):
                 pod = pod_name(DOOMED, node)
-                lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=time_limit(60), now=True)
+                lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=time_limit(60), force=True)
             still = [each for each in edges(lab) if not doomed_ended(watch.recorder, each)]
         limit = time_limit(GONE_SECONDS)
         left = [
