@@ -43,6 +43,10 @@ BACK_SECONDS = 90.0
 RESTARTS = 3
 """So often edgecore is killed; duplicates were reported after a single restart."""
 
+STARTED_SECONDS = 45.0
+"""For edgecore to have come from its start to its pods: until then, what the cluster and the
+container runtime show is what was before."""
+
 GONE_SECONDS = 90.0
 """For a node that is back to end a pod that the cloud has forgotten."""
 
@@ -188,9 +192,15 @@ def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
 
 
 @pytest.mark.scenario("#6559 edgecore restarted")
-@issues(6559)
-@allure.title("#6559: pods are there once after edgecore was started again and again")
-def test_6559_pods_are_there_once_after_edgecore_restarts(
+@pytest.mark.known_failure(
+    tracker=f"{TRACKER}/6559",
+    seen="v1.23.1: no duplicates, but an edgecore that was killed while it was connected stops the "
+    "containers of its node some twelve seconds after its next start, and starts them anew",
+    look_again="2027-05-27",
+)
+@issues(6559, 4578)
+@allure.title("#6559: pods go on, once each, while edgecore is killed and started again and again")
+def test_6559_pods_go_on_once_each_while_edgecore_restarts(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None, time_limit: TimeLimit
 ) -> None:
     away: list[str] = []
@@ -199,7 +209,10 @@ def test_6559_pods_are_there_once_after_edgecore_restarts(
             kills = [Kill(node=node, service=EDGECORE_UNIT) for node in edges(lab)]
             with faults.inflict_all(kills):
                 pass  # healed when systemd has started it again
-            away += not_well(lab, watch, time_limit(BACK_SECONDS))
+            autonomy.hold(STARTED_SECONDS)
+            away = not_well(lab, watch, time_limit(BACK_SECONDS))
+            if away:
+                break
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
     assert not away, f"not at work again after a restart: {', '.join(away)}"
     all_passed(verdicts)
