@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, LabError
 
 MARK = "EDGE_LAB_RUN"
+PROC = Path("/proc")
+
+EXEC_SECONDS = 1.0
+"""For the kernel to lay out the stack of a program that it has begun to load."""
 
 
 @dataclass(frozen=True)
@@ -62,39 +67,59 @@ def spawn(
 def processes_of(run: Path) -> Iterator[LabProcess]:
     """Every live process that carries the mark of `run`, but not this one."""
     wanted = f"{MARK}={run}".encode()
-    for entry in Path("/proc").iterdir():
+    for entry in PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            if wanted not in (entry / "environ").read_bytes().split(b"\0"):
+            if wanted not in _environment(entry).split(b"\0"):
                 continue
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if command:  # a zombie has none
                 yield LabProcess(int(entry.name), command.strip())
 
 
+def _environment(entry: Path) -> bytes:
+    """The environment of a process.
+
+    In the middle of an exec there is neither that nor a command line to read, only an executable,
+    and whoever has started the process may be told by then that it runs.
+    """
+    patience = time.monotonic() + EXEC_SECONDS
+    while not (found := (entry / "environ").read_bytes()) and time.monotonic() < patience:
+        has_begun = bool((entry / "cmdline").read_bytes())
+        (entry / "exe").readlink()  # a zombie and a thread of the kernel have none
+        time.sleep(0.001)
+        if has_begun:  # with no environment at all, or with one that is there by now
+            return (entry / "environ").read_bytes()
+    return found
+
+
 def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[LabProcess]:
     """Ends all processes of `run`, or those whose command has `argument` in it.
 
-    First asked, then killed. Returns those it found.
+    First asked, then killed; so are those that the others start meanwhile. Returns all of them.
     """
+    found: dict[int, LabProcess] = {}
 
-    def left() -> list[LabProcess]:
-        return [process for process in processes_of(run) if argument in process.command]
+    def ended(sign: signal.Signals, told: set[int]) -> bool:
+        left = [each for each in processes_of(run) if argument in each.command]
+        for process in left:
+            found.setdefault(process.pid, process)
+            if process.pid not in told:
+                told.add(process.pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, sign)
+        return not left
 
-    found = left()
-    for process in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGTERM)
-    polite = deadline.within(deadline.remaining / 2)
-    with contextlib.suppress(DeadlineExceeded):
-        polite.wait_for("processes end", lambda: not left(), every=0.05)
-        return found
-    for process in left():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-    deadline.wait_for("killed processes end", lambda: not left(), every=0.05)
-    return found
+    def wait(within: Deadline, sign: signal.Signals) -> None:
+        told: set[int] = set()
+        within.wait_for(f"{sign.name} ends processes", lambda: ended(sign, told), every=0.05)
+
+    try:
+        wait(deadline.within(deadline.remaining / 2), signal.SIGTERM)
+    except DeadlineExceeded:
+        wait(deadline, signal.SIGKILL)
+    return list(found.values())
 
 
 def lock_holder(lock: Path) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab import process as module
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError, MissingCapability
 from lab.home import RunDir, cache_home
@@ -284,6 +285,36 @@ def test_children_inherit_the_mark(tmp_path: Path) -> None:
     assert len(list(processes_of(tmp_path / "run"))) == 2
     assert len(end_processes(tmp_path / "run", Deadline.after(20))) == 2
     process.wait(timeout=10)
+
+
+def test_a_process_that_comes_while_others_are_ended_is_ended_too(tmp_path: Path) -> None:
+    late = f"trap 'exec {sys.executable} -c \"import time; time.sleep(60)\" & exit' TERM"
+    waits = "echo here; while :; do sleep 0.05; done"
+    process = spawn(["bash", "-c", f"{late}; {waits}"], run=tmp_path, log=tmp_path / "log")
+    spoken(tmp_path / "log")
+    ended = [each.command for each in end_processes(tmp_path, Deadline.after(20))]
+    process.wait(timeout=10)
+    assert any("time.sleep" in each for each in ended if not each.startswith("bash"))
+    assert list(processes_of(tmp_path)) == []
+
+
+def test_a_process_in_the_middle_of_its_exec_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starting, kernel = tmp_path / "proc" / "11", tmp_path / "proc" / "12"
+    for each in (starting, kernel):
+        each.mkdir(parents=True)
+        (each / "environ").touch()
+        (each / "cmdline").touch()
+    (starting / "exe").symlink_to("/bin/true")
+    monkeypatch.setattr(module, "PROC", tmp_path / "proc")
+
+    def begin(_: float) -> None:
+        (starting / "environ").write_bytes(f"{MARK}={tmp_path}\0".encode())
+        (starting / "cmdline").write_bytes(b"true\0")
+
+    monkeypatch.setattr("lab.process.time.sleep", begin)
+    assert [each.pid for each in processes_of(tmp_path)] == [11]
 
 
 def test_processes_of_another_run_are_left_alone(tmp_path: Path) -> None:
