@@ -50,6 +50,15 @@ def asked(twin: LabTwin) -> float:
     return float(point.value(twin.truth.steps()[-1].requested))
 
 
+def reached(twin: LabTwin, value: str, time_limit: TimeLimit) -> None:
+    # A step is what the device was when it began: the next one tells of a write of just now.
+    eventually(
+        f"{twin.device.name} was asked for {value}",
+        lambda: asked(twin) == float(value),
+        time_limit(SETTLE_SECONDS),
+    )
+
+
 def confirmed(twin: LabTwin, value: str) -> bool:
     status = twin.status()
     return (
@@ -82,7 +91,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
             time_limit(SETTLE_SECONDS),
             transient=(KubectlError,),
         )
-    assert asked(twin) == float(value)
+    reached(twin, value, time_limit)
     assert len(writes(twin)) == before + 1, "one wish is one write"
 
 
@@ -111,7 +120,7 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
             time_limit(SETTLE_SECONDS),
             transient=(KubectlError,),
         )
-        assert asked(twin) == float(value)
+        reached(twin, value, time_limit)
         eventually(
             f"{twin} reports new values",
             lambda: int(twin.status().value(SEQUENCE) or 0) > last + STEPS_OFFLINE,
