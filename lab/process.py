@@ -84,8 +84,8 @@ def _environment(entry: Path) -> bytes:
     In the middle of an exec there is neither that nor a command line to read, only an executable,
     and whoever has started the process may be told by then that it runs.
     """
-    patience = time.monotonic() + EXEC_SECONDS
-    while not (found := (entry / "environ").read_bytes()) and time.monotonic() < patience:
+    patience = Deadline.after(EXEC_SECONDS)
+    while not (found := (entry / "environ").read_bytes()) and not patience.expired:
         has_begun = bool((entry / "cmdline").read_bytes())
         (entry / "exe").readlink()  # a zombie and a thread of the kernel have none
         time.sleep(0.001)

@@ -82,8 +82,8 @@ def sampler_config(topology: Topology, node: Node) -> dict[str, Any]:
     """What the sampler on `node` is told (images/go/workload/internal/config)."""
     devices = sampled_devices(topology, node)
     server = topology.cluster_link(topology.server.name).address
-    # Two reads to a step, so that a slow one does not let a step go by. Four were a fifth of all
-    # that an emulated edge node did at rest.
+    # Two reads to a step, so that a slow one does not let a step go by. With four the sampler was
+    # a quarter of all that an emulated edge node did at rest.
     poll = min((device.period_ms for device in devices), default=MOST_POLL_MS) // 2
     return {
         "node": node.name,
