@@ -198,6 +198,13 @@ class Lab:
 
         return save_checkpoint(self, deadline)
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is one that `restore` can go back to."""
+        from lab.checkpoint import CheckpointStore
+
+        return CheckpointStore().find(self.state.checkpoint) is not None
+
     def restore(self, deadline: Deadline) -> None:
         """Puts the whole lab back to its checkpoint, and waits until it is ready."""
         from lab.saving import go_back
