@@ -102,7 +102,6 @@ def test_the_certificate_of_cloudcore_is_the_one_with_the_rights(
 def test_it_says_what_it_cannot_do() -> None:
     lacks = set(Capability) - get_stack("kubernetes+kubeedge").capabilities
     assert lacks == {
-        Capability.DEAD_PEER_DETECTION,
         Capability.EXEC,
         Capability.NODE_AUTHORIZATION,
         Capability.RUNTIME_CLASS,

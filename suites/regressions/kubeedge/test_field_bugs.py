@@ -16,6 +16,7 @@ import pytest
 
 from fixtures.autonomy import Autonomy
 from fixtures.lab import TimeLimit
+from lab.deadline import Deadline
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Freeze, HalfOpen, Kill, Which
 from lab.observe.recorder import Recorder
@@ -118,7 +119,7 @@ def test_6181_a_node_returns_after_a_one_way_cut(
 @issues(6965, 6412, 6434)
 @allure.title("#6965: a quiet node whose connection died without a word makes a new one")
 def test_6965_a_node_gives_up_a_half_open_connection(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy
 ) -> None:
     with (
         autonomy.watching() as watch,
@@ -127,8 +128,9 @@ def test_6965_a_node_gives_up_a_half_open_connection(
         faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
     ):
         autonomy.hold(until_lost(lab))
-        # New connections pass: a node that gives up its old one needs no heal.
-        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+        # New connections pass: a node that gives up its old one needs no heal. When it does is
+        # a matter of its timers and of what it writes, and not of how fast this host is.
+        away = not_well(lab, watch, Deadline.after(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
     assert not away, f"not at work again over new connections: {', '.join(away)}"
     all_passed(verdicts)
@@ -238,9 +240,10 @@ def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> N
 
 @pytest.mark.known_failure(
     tracker=f"{TRACKER}/6559",
-    seen="v1.23.1: edgecore may end the containers of its node as orphans at its start, if "
-    "housekeeping comes before it has read the list of its pods; most are started anew",
+    seen="v1.23.1: edgecore ends the containers of its node as orphans at its start, if "
+    "housekeeping comes before it has read the list of its pods; many never run again",
     look_again="2027-05-27",
+    by_chance=True,
 )
 @issues(6559, 4578)
 @allure.title("#6559: pods go on while edgecore is killed and started again and again")
