@@ -128,6 +128,8 @@ def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
     before: dict[str, str] = {}
     for sighting in observation.sightings:
         for name, reported in sighting.status.properties.items():
+            if not reported.is_reported and name not in before:
+                continue  # nothing yet: it is missing if nothing follows
             if before.get(name) == reported.value:
                 continue
             before[name] = reported.value

@@ -19,6 +19,11 @@ class ReportedProperty:
     taken: int = 0
     """When the mapper read it, by the node's clock; ms since 1970, 0 if it is not said."""
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether there is a value. KubeEdge lists a property that has none yet: empty, no time."""
+        return bool(self.value or self.taken)
+
 
 @dataclass(frozen=True)
 class TwinStatus:
@@ -31,7 +36,7 @@ class TwinStatus:
     def value(self, name: str) -> str | None:
         """What is reported of a property; None if nothing is."""
         found = self.properties.get(name)
-        return found.value if found else None
+        return found.value if found and found.is_reported else None
 
     def observed(self, name: str) -> str:
         """What is confirmed of what was desired; empty if nothing is."""

@@ -17,7 +17,7 @@ from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
 from lab.devices.spec import plant_of
 from lab.kubectl import KubectlError
 from lab.twins.status import ONLINE
-from suites.edges import uplink
+from suites.edges import until_lost, uplink
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -26,9 +26,6 @@ pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 
 SETTLE_SECONDS = 180.0
 """For what was asked for to be done and confirmed, on an emulated node."""
-
-STEPS_OFFLINE = 20
-"""Of the device while the wire is cut: more than the mapper needs to notice."""
 
 
 def fit(twin: LabTwin) -> str:
@@ -105,11 +102,14 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
     before = len(writes(twin))
     with contextlib.ExitStack() as wish:
         with wires.cut(uplink(lab, twin.node.name)):
-            last = int(twin.status().value(SEQUENCE) or 0)
+            # Long enough for every connection to be given up, not only to stand still.
+            last = twin.truth.steps()[-1].seq + round(
+                until_lost(lab) * 1000 / twin.device.period_ms
+            )
             wish.enter_context(twin.desiring({REQUESTED_SETPOINT: value}))
             eventually(
                 "the device has gone on",
-                lambda: twin.truth.steps()[-1].seq > last + STEPS_OFFLINE,
+                lambda: twin.truth.steps()[-1].seq > last,
                 time_limit(SETTLE_SECONDS),
             )
             assert len(writes(twin)) == before, "the wish came through a wire that is cut"
@@ -123,7 +123,7 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
         reached(twin, value, time_limit)
         eventually(
             f"{twin} reports new values",
-            lambda: int(twin.status().value(SEQUENCE) or 0) > last + STEPS_OFFLINE,
+            lambda: int(twin.status().value(SEQUENCE) or 0) > last,
             time_limit(SETTLE_SECONDS),
             transient=(KubectlError,),
         )

@@ -94,6 +94,14 @@ def test_a_value_that_was_never_shown_is_wrong(value: str) -> None:
     assert f"reported as {value!r}" in str(verdict)
 
 
+def test_a_property_that_has_no_value_yet_is_no_wrong_one() -> None:
+    seen = list(GOOD.sightings)
+    seen[0] = with_value(seen[0], "temperature", "")
+    assert judge_twin(replace(GOOD, sightings=seen), late_after=LATE, silent_after=SILENT).passed
+    never = [with_value(each, "temperature", "") for each in seen]
+    assert "never reported: temperature" in judge(replace(GOOD, sightings=never))
+
+
 def test_a_value_that_is_shown_only_later_is_wrong() -> None:
     seen = list(GOOD.sightings)
     seen[5] = with_value(seen[5], SEQUENCE, str(STEPS))
