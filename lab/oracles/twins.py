@@ -122,6 +122,15 @@ def judge_twin(
     return replace(verdict, problems=tuple(_problems(observation, verdict, silent_after)))
 
 
+def is_current(status: TwinStatus, observation: TwinObservation) -> bool:
+    """Whether all that a twin reports is what its device shows at the end of its ground truth."""
+    shown = _shown(observation)
+    return bool(shown) and all(
+        _raw(status.value(name) or "", point) == shown[name][-1].value
+        for name, point in observation.points.items()
+    )
+
+
 def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
     """Each change of a reported value."""
     shown = _shown(observation)

@@ -93,6 +93,13 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
 
 
 @allure.story("Desired")
+@pytest.mark.known_failure(
+    runtime="kubeedge",
+    tracker="https://github.com/kubeedge/kubeedge/issues/3804",
+    seen="v1.23.1: cloudcore sends a change of a Device once; one that is made while the node is "
+    "away is lost, and the node reports on as if nothing had been asked of it",
+    look_again="2027-05-27",
+)
 @allure.title("What was asked of {twin} while its node was offline is done afterwards")
 def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
     lab: Lab, twin: LabTwin, wires: Wires, time_limit: TimeLimit

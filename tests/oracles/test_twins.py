@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
 from lab.devices.truth import TruthStep
-from lab.oracles.twins import TwinObservation, TwinSighting, judge_twin
+from lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
 from lab.twins.latency import Latency, percentile, twin_latencies
 from lab.twins.status import ReportedProperty, TwinStatus
 
@@ -100,6 +100,15 @@ def test_a_property_that_has_no_value_yet_is_no_wrong_one() -> None:
     assert judge_twin(replace(GOOD, sightings=seen), late_after=LATE, silent_after=SILENT).passed
     never = [with_value(each, "temperature", "") for each in seen]
     assert "never reported: temperature" in judge(replace(GOOD, sightings=never))
+
+
+def test_a_twin_is_current_when_all_of_it_is_of_the_last_step() -> None:
+    last = sighting(STEPS + 1)
+    assert is_current(last.status, GOOD)
+    assert not is_current(sighting(STEPS).status, GOOD)
+    assert not is_current(with_value(last, "temperature", "60.1").status, GOOD)
+    assert not is_current(with_value(last, "temperature", "").status, GOOD)
+    assert not is_current(last.status, replace(GOOD, truth=[]))
 
 
 def test_a_value_that_is_shown_only_later_is_wrong() -> None:
