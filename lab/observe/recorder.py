@@ -157,12 +157,17 @@ class Recorder:
         return [each for each in self._all_newest(PodSeen) if each.node == node]
 
     def wait_baseline(self, deadline: Deadline) -> None:
-        """Until each watched node was seen Ready, its pods too, with containers and samples."""
+        """Until each watched node was seen Ready, its pods too, with containers and samples.
+
+        And the API server to have answered: what is seen first after a fault tells nothing.
+        """
 
         def complete(node: str) -> bool:
-            ready, pods = self.newest(NodeSeen, node), self.pods(node)
+            ready, pods, api = self.newest(NodeSeen, node), self.pods(node), self.newest(ApiSeen)
             return (
                 self._followed >= {"nodes", "pods"}
+                and api is not None
+                and api.answered
                 and ready is not None
                 and ready.ready == "True"
                 and all(pod.ready for pod in pods if not pod.gone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +47,11 @@ class FakeKubectl:
 
     folder: Path
     listed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    answers: threading.Event = field(default_factory=threading.Event)
+    """Reads wait for it: an API server that takes its time."""
 
     def raw(self, path: str, deadline: Deadline) -> str:
+        self.answers.wait(deadline.remaining)
         return "ok"
 
     def items(self, *what: str, deadline: Deadline) -> list[dict[str, Any]]:
@@ -98,9 +102,18 @@ class FakeMachine:
 
 
 @pytest.fixture
-def kubectl(tmp_path: Path) -> FakeKubectl:
+def at_once() -> bool:
+    """Whether the API server answers at once, and not only when a test lets it."""
+    return True
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, at_once: bool) -> FakeKubectl:
     listed = {"nodes": [node_object("True")], "pods": [pod_object()]}
-    return FakeKubectl(tmp_path, listed)
+    fake = FakeKubectl(tmp_path, listed)
+    if at_once:
+        fake.answers.set()
+    return fake
 
 
 @pytest.fixture
@@ -152,6 +165,17 @@ def test_the_baseline_is_there_when_all_has_been_seen(
 def test_without_a_watch_that_brings_something_there_is_no_baseline(recorder: Recorder) -> None:
     with pytest.raises(DeadlineExceeded, match="is watched"):
         recorder.wait_baseline(Deadline.after(1.5))
+
+
+@pytest.mark.parametrize("at_once", [False])
+def test_without_an_answer_of_the_api_server_there_is_no_baseline(
+    kubectl: FakeKubectl, recorder: Recorder
+) -> None:
+    begin(kubectl)
+    with pytest.raises(DeadlineExceeded, match="is watched"):
+        recorder.wait_baseline(Deadline.after(1.5))
+    kubectl.answers.set()
+    recorder.wait_baseline(Deadline.after(20))
 
 
 @pytest.mark.parametrize("silent", [3])
