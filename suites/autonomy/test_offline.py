@@ -14,6 +14,7 @@ from lab.faults.kinds import Cut, Kill, Reboot
 from lab.faults.nodes import STARTED_BY_HAND
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, uplink
+from suites.known import edgecore_ends_containers
 from suites.sights import away_after_reboot
 
 if TYPE_CHECKING:
@@ -41,14 +42,7 @@ def test_pods_are_back_before_the_network_is(
 
 @pytest.mark.scenario("agents killed while offline")
 @pytest.mark.needs("autonomy")
-@pytest.mark.known_failure(
-    runtime="kubeedge",
-    tracker="https://github.com/kubeedge/kubeedge/issues/6559",
-    seen="v1.23.1: edgecore ends the containers of its node as orphans at its start, if "
-    "housekeeping comes before it has read the list of its pods; many never run again",
-    look_again="2027-05-27",
-    by_chance=True,
-)
+@edgecore_ends_containers
 @allure.title("Agents that are killed while their node is offline come back, and no pod notices")
 def test_agents_that_are_killed_offline_leave_the_pods_alone(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy

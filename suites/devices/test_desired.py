@@ -18,6 +18,7 @@ from lab.devices.spec import plant_of
 from lab.kubectl import KubectlError
 from lab.twins.status import ONLINE
 from suites.edges import until_lost, uplink
+from suites.known import KUBEEDGE_TRACKER
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -95,7 +96,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
 @allure.story("Desired")
 @pytest.mark.known_failure(
     runtime="kubeedge",
-    tracker="https://github.com/kubeedge/kubeedge/issues/3804",
+    tracker=f"{KUBEEDGE_TRACKER}/3804",
     seen="v1.23.1: cloudcore sends a change of a Device once; one that is made while the node is "
     "away is lost, and the node reports on as if nothing had been asked of it",
     look_again="2027-05-27",

@@ -26,13 +26,12 @@ from lab.twins.names import MAPPER_UNIT
 from lab.workload import NAMESPACE
 from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
 from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
+from suites.known import KUBEEDGE_TRACKER, edgecore_ends_containers
 from suites.pods import running_pods
 from suites.sights import away_after_reboot, not_well, running_on, seen_in_time
 
 if TYPE_CHECKING:
     from lab.running import Lab
-
-TRACKER = "https://github.com/kubeedge/kubeedge/issues"
 
 pytestmark = [
     allure.parent_suite("Regressions"),
@@ -60,7 +59,7 @@ def issues(*numbers: int) -> Callable[[Callable[..., None]], Callable[..., None]
 
     def marked(test: Callable[..., None]) -> Callable[..., None]:
         for number in numbers:
-            test = allure.issue(f"{TRACKER}/{number}", f"kubeedge #{number}")(test)
+            test = allure.issue(f"{KUBEEDGE_TRACKER}/{number}", f"kubeedge #{number}")(test)
         return test
 
     return marked
@@ -111,7 +110,7 @@ def test_6181_a_node_returns_after_a_one_way_cut(
 
 @pytest.mark.scenario("#6965 half-open connections")
 @pytest.mark.known_failure(
-    tracker=f"{TRACKER}/6965",
+    tracker=f"{KUBEEDGE_TRACKER}/6965",
     seen="v1.23.1: edgecore waits for no answer to its keepalives; it gives up when no more fits "
     "into the dead connection, and a node whose twins are silent has little to say",
     look_again="2027-05-27",
@@ -234,17 +233,12 @@ def restarts(
 @issues(6559, 4578)
 @allure.title("#6559: each pod runs once after edgecore was killed and started again and again")
 def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> None:
+    assert restarts.verdicts, "no node was judged"
     for verdict in restarts.verdicts:
         assert verdict.figures.duplicates == 0, str(verdict)
 
 
-@pytest.mark.known_failure(
-    tracker=f"{TRACKER}/6559",
-    seen="v1.23.1: edgecore ends the containers of its node as orphans at its start, if "
-    "housekeeping comes before it has read the list of its pods; many never run again",
-    look_again="2027-05-27",
-    by_chance=True,
-)
+@edgecore_ends_containers
 @issues(6559, 4578)
 @allure.title("#6559: pods go on while edgecore is killed and started again and again")
 def test_6559_pods_go_on_while_edgecore_restarts(restarts: Restarts) -> None:
