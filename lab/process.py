@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,10 @@ PROC = Path("/proc")
 
 EXEC_SECONDS = 1.0
 """For the kernel to lay out the stack of a program that it has begun to load."""
+
+
+DEMAND_SECONDS = 1.0
+"""So long is watched how much of the processor labs ask for."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,45 @@ def spawn(
             ) from trouble
 
 
-def processes_of(run: Path) -> Iterator[LabProcess]:
-    """Every live process that carries the mark of `run`, but not this one."""
-    wanted = f"{MARK}={run}".encode()
+def processes_of(run: Path | None) -> Iterator[LabProcess]:
+    """Every live process that carries the mark of `run` (None: of any lab), but not this one."""
+    mark = f"{MARK}={run or ''}".encode()
     for entry in PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            if wanted not in _environment(entry).split(b"\0"):
+            variables = _environment(entry).split(b"\0")
+            if not any(each == mark if run else each.startswith(mark) for each in variables):
                 continue
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if command:  # a zombie has none
                 yield LabProcess(int(entry.name), command.strip())
+
+
+def demand_of_labs() -> float:
+    """How many threads of all labs ran or waited for a core, on average over DEMAND_SECONDS.
+
+    In the unit of the load average, of which it is the labs' own part. 0 without a lab.
+    """
+    pids = [each.pid for each in processes_of(None)]
+    if not pids:
+        return 0.0
+    started, before = time.monotonic(), _asked_for(pids)
+    time.sleep(DEMAND_SECONDS)
+    after, took = _asked_for(pids), time.monotonic() - started
+    gained = (after[thread] - before[thread] for thread in before.keys() & after.keys())
+    return sum(gained) / took
+
+
+def _asked_for(pids: Iterable[int]) -> dict[str, float]:
+    """Seconds that each thread of these processes has run and waited to run, by /proc path."""
+    found = {}
+    for pid in pids:
+        for thread in (PROC / str(pid) / "task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):  # it has ended
+                ran, waited, _ = thread.read_text().split()
+                found[str(thread)] = (int(ran) + int(waited)) / 1e9
+    return found
 
 
 def _environment(entry: Path) -> bytes:

@@ -17,7 +17,7 @@ from lab import process as module
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError, MissingCapability
 from lab.home import RunDir, cache_home
-from lab.process import MARK, end_processes, marked_environment, processes_of, spawn
+from lab.process import MARK, demand_of_labs, end_processes, marked_environment, processes_of, spawn
 from lab.provision import GuestFile, PayloadFile, Provision
 from lab.step import Phase, StepEvent, listening, step
 
@@ -315,6 +315,34 @@ def test_a_process_in_the_middle_of_its_exec_is_waited_for(
 
     monkeypatch.setattr("lab.process.time.sleep", begin)
     assert [each.pid for each in processes_of(tmp_path)] == [11]
+
+
+def test_the_demand_of_labs_counts_what_runs_and_not_what_sleeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DEMAND_SECONDS", 0.3)
+    busy = spawn(
+        [sys.executable, "-c", "print('here', flush=True)\nwhile True: pass"],
+        run=tmp_path / "busy",
+        log=tmp_path / "busy.log",
+    )
+    spawn(SLEEPER, run=tmp_path / "idle", log=tmp_path / "idle.log")
+    spoken(tmp_path / "busy.log")
+    spoken(tmp_path / "idle.log")
+    every = processes_of  # a lab may be up on this machine
+    assert {str(each.pid) for each in every(None)} >= {str(busy.pid)}
+
+    def demand(run: str) -> float:
+        monkeypatch.setattr(module, "processes_of", lambda _: every(tmp_path / run))
+        return demand_of_labs()
+
+    # One thread that never sleeps: on a loaded machine it waits when it does not run.
+    assert 0.7 < demand("busy") < 1.3
+    assert demand("idle") < 0.3
+    assert demand("none") == 0.0
+    monkeypatch.setattr(module, "processes_of", every)
+    for run in ("busy", "idle"):
+        assert len(end_processes(tmp_path / run, Deadline.after(20))) == 1
 
 
 def test_processes_of_another_run_are_left_alone(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@
 seconds under emulation.  2.0 is one that takes twice as long.  Before any guest has booted,
 the factor comes from a short calculation and the load; as soon as guests have booted, from
 the time that they took.  It is never below FASTEST: a limit is not a target.
+
+The load of labs themselves is left out: every limit was found with a lab running, and a factor
+must be the same for a lab that has just come up and for one that has been up for long.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import os
 import time
 from collections.abc import Iterable
 
+from lab.process import demand_of_labs
 from lab.topology import Arch
 
 REFERENCE_SSH = {Arch.X86_64: 13.0, Arch.AARCH64: 32.2, Arch.RISCV64: 35.5}
@@ -41,7 +45,7 @@ def _calculation() -> float:
 
 
 def host_factor(seconds: float, cores: int, load: float) -> float:
-    """The factor from the time of the calculation, the usable cores and the load (runnable)."""
+    """The factor from the time of the calculation, the usable cores, and the load of others."""
     per_core = seconds / REFERENCE_CALCULATION
     fewer_cores = max(1.0, REFERENCE_CORES / max(1, cores))
     busy = 1.0 + max(0.0, load) / max(1, cores)
@@ -50,9 +54,9 @@ def host_factor(seconds: float, cores: int, load: float) -> float:
 
 @functools.cache
 def speed_factor() -> float:
-    """The factor of this host, measured once per process, in a fifth of a second."""
+    """The factor of this host, measured once per process, in about a second."""
     cores = len(os.sched_getaffinity(0))
-    return host_factor(_calculation(), cores, os.getloadavg()[0])
+    return host_factor(_calculation(), cores, os.getloadavg()[0] - demand_of_labs())
 
 
 def node_factor(arch: Arch, ssh_seconds: float | None) -> float:
