@@ -195,7 +195,7 @@ class GoBuilder:
 
     def __init__(self, toolchain: Toolchain, caches: Path, logs: Path) -> None:
         """`caches` holds Go's build and module caches, `logs` the output of each build."""
-        self._toolchain = toolchain
+        self.toolchain = toolchain
         self._caches = caches
         self._logs = logs
 
@@ -232,7 +232,7 @@ class GoBuilder:
         arguments += [link_flags(sources[0]), "-o", f"{into}/", *packages]
         compiled = 0
         told = (-1, -1)
-        for line in run.lines([self._toolchain.path, *arguments], "compile the packages"):
+        for line in run.lines([self.toolchain.path, *arguments], "compile the packages"):
             compiled += bool(_PACKAGE_LINE.fullmatch(line))
             linked = sum(1 for _ in into.iterdir())
             if (compiled, linked) != told:
@@ -261,7 +261,7 @@ class GoBuilder:
         # The architecture means nothing to a download.
         run = _Run(module.folder, build_environment(self._caches, Arch.X86_64), log, deadline)
         this.progress(f"getting {upstream}@{version}")
-        command = [self._toolchain.path, "mod", "download", "-json", f"{upstream}@{version}"]
+        command = [self.toolchain.path, "mod", "download", "-json", f"{upstream}@{version}"]
         said = "\n".join(run.lines(command, "get the module"))
         try:
             answer, _ = json.JSONDecoder().raw_decode(said, said.index("{"))
@@ -276,7 +276,7 @@ class GoBuilder:
         """
         this.progress("reading the modules")
         count = downloaded = 0
-        for line in run.lines([self._toolchain.path, "list", "-deps", *packages], "get modules"):
+        for line in run.lines([self.toolchain.path, "list", "-deps", *packages], "get modules"):
             if line.startswith("go: downloading "):
                 downloaded += 1
                 this.progress(f"downloaded {downloaded} modules: {line.split()[2]}")

@@ -361,11 +361,12 @@ class ArtifactStore:
             if recipe := order.component.recipe:
                 group = (recipe.module, order.want.arch, flags)
                 groups.setdefault(group, []).append(order)
+        builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
         found: dict[Want, Artifact] = {}
         for (name, arch, _), group_orders in groups.items():
             make = self._join if group_orders[0].component.files else self._build
             try:
-                found |= make(self._module(name), arch, group_orders, toolchain, deadline)
+                found |= make(self._module(name), arch, group_orders, builder, deadline)
             except BuildFailed as trouble:
                 for order in group_orders:
                     refusals[order.want].append(Refusal(GO, trouble.reason))
@@ -379,10 +380,9 @@ class ArtifactStore:
         module: GoModule,
         arch: Arch,
         orders: Sequence[_Order],
-        toolchain: Toolchain,
+        builder: GoBuilder,
         deadline: Deadline,
     ) -> dict[Want, Artifact]:
-        builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
         components = [order.component for order in orders]
         title = f"build {', '.join(each.name for each in components)} ({arch.value})"
         with step(title) as this, self._cache.scratch() as folder:
@@ -396,7 +396,7 @@ class ArtifactStore:
                 file = files[order.component.name]
                 if not file.is_file():
                     raise BuildFailed(f"`go build` made no {file.name}")
-                origin = Origin(_built_from(order.component), digest, toolchain.version)
+                origin = Origin(_built_from(order.component), digest, builder.toolchain.version)
                 found[order.want] = self._cache.put(file, order.component, arch, order.key, origin)
             return found
 
@@ -405,11 +405,10 @@ class ArtifactStore:
         module: GoModule,
         arch: Arch,
         orders: Sequence[_Order],
-        toolchain: Toolchain,
+        builder: GoBuilder,
         deadline: Deadline,
     ) -> dict[Want, Artifact]:
         """The files of `module` that each order wants, one file for each order."""
-        builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
         found = {}
         for order in orders:
             component, source = order.component, order.component.files
@@ -422,7 +421,7 @@ class ArtifactStore:
                 join_files(archive, source, component.version, pinned, file)
                 if read != module_digest(module, source):
                     raise BuildFailed(f"images/go/{module.name} was changed in the meantime")
-                origin = Origin(_built_from(component), read, toolchain.version)
+                origin = Origin(_built_from(component), read, builder.toolchain.version)
                 found[order.want] = self._cache.put(file, component, arch, order.key, origin)
         return found
 
