@@ -25,6 +25,7 @@ from lab.machines import (
     LibvirtDaemon,
     Machine,
     host_arch,
+    host_pace,
     probe_accelerator,
     speed_factor,
     write_ssh_config,
@@ -107,7 +108,12 @@ def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
             require_free(options.api_port, "the API server")
         with step(f"lab {topology.name}"):
             factor = speed_factor()
-            plan = make_plan(topology, options.stack, Deadline.after(BUILD_SECONDS * factor))
+            pace = host_pace()
+            if pace > 1:
+                with step(f"a slow host: the cluster's periods are {pace} times as long"):
+                    pass
+            built = Deadline.after(BUILD_SECONDS * factor)
+            plan = make_plan(topology, options.stack, built, pace)
             host = host_arch()
             accelerator = probe_accelerator(plan.images.get(host) if host else None)
             try:
@@ -120,7 +126,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
 
 
 def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -> None:
-    if found.topology != topology:
+    if found.topology != topology.at_pace(found.pace):
         raise InputError(
             f"a lab {topology.name!r} of another topology is up",
             remedy=f"Take it down first: lab down --lab {topology.name}",
@@ -332,6 +338,7 @@ def _state(
     return LabState(
         lab=plan.topology.name,
         topology=plan.topology,
+        pace=plan.pace,
         stack=plan.stack.name,
         condition=Condition.COMING_UP,
         ports=ports,

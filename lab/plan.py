@@ -26,6 +26,8 @@ WORKLOAD = "edge-workload"
 @dataclass(frozen=True)
 class Plan:
     topology: Topology
+    """With its cluster's timing at `pace`."""
+    pace: int
     stack: Stack
     artifacts: Mapping[Want, Artifact]
     images: Mapping[Arch, RootImage]
@@ -49,8 +51,10 @@ class Plan:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def make_plan(topology: Topology, pinned: str | None, deadline: Deadline) -> Plan:
+def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: int = 1) -> Plan:
     """Chooses the stack and makes all that can be made before a machine boots.
+
+    `pace` is that of the host (`host_pace`).
 
     Raises:
         InputError: a stack of that name is not known.
@@ -74,7 +78,7 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline) -> Pla
                 busybox={arch: image.busybox for arch, image in images.items()},
                 deadline=deadline,
             )
-    return Plan(topology, stack, artifacts, images, workload)
+    return Plan(topology.at_pace(pace), pace, stack, artifacts, images, workload)
 
 
 def _first_that_can_be_had(

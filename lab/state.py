@@ -53,6 +53,9 @@ class LabState(_Model):
     format: int = FORMAT
     lab: str
     topology: Topology
+    """With its cluster's timing as it is in force."""
+    pace: int = 1
+    """What that timing was multiplied by, as this host is slow."""
     stack: str
     condition: Condition
     ports: Ports

@@ -14,7 +14,7 @@ from lab.process import lock_holder, spawn
 from lab.retention import KEPT, keep_evidence
 from lab.running import attach
 from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state
-from lab.topology import Topology
+from lab.topology import Timing, Topology
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 HOLD = (
@@ -148,6 +148,19 @@ def test_a_lab_of_another_topology_that_is_up_is_not_taken_for_this_one(
     with pytest.raises(InputError, match="of another topology is up") as caught:
         bring_up(other)
     assert "lab down" in caught.value.remedy
+
+
+def test_a_lab_that_is_up_at_the_pace_of_a_slow_host_is_the_same_one(
+    default_topology: Topology,
+) -> None:
+    run = made(default_topology)
+    slow = {"topology": default_topology.at_pace(2), "pace": 2}
+    state_of(default_topology).model_copy(update=slow).write(run)
+    with pytest.raises(InputError, match=r"is up with the stack kubernetes\+kubelet"):
+        bring_up(default_topology, UpOptions(stack="kubernetes+openyurt"))  # no other objection
+    other = default_topology.model_copy(update={"timing": Timing()})
+    with pytest.raises(InputError, match="of another topology is up"):
+        bring_up(other)
 
 
 def test_a_lab_that_is_up_with_another_stack_is_not_taken_for_this_one(

@@ -15,7 +15,7 @@ from lab.machines.guest import (
 from lab.machines.keys import LabKeys
 from lab.machines.machine import BootRecord, Machine
 from lab.machines.seed import build_seed
-from lab.machines.speed import speed_factor
+from lab.machines.speed import host_pace, speed_factor
 from lab.machines.ssh import CommandResult, Unreachable, write_ssh_config
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "create_overlay",
     "flatten_overlay",
     "host_arch",
+    "host_pace",
     "probe_accelerator",
     "speed_factor",
     "wire_nics",

@@ -29,8 +29,9 @@ CACHE = "/etc/kubernetes/cache"
 ROOT = "/var/lib/yurthub"
 NODE_POOL = "edge"
 HEARTBEAT_PATIENCE = 5
-"""Seconds for an answer to a heartbeat, which renews the node's lease. yurthub's own are two, and
-an emulated API server is now and then slower: the node would be lost without any fault."""
+"""Seconds, at the least, for an answer to a heartbeat, which renews the node's lease; as many as
+lie between two heartbeats. yurthub's own are two, and an emulated API server is now and then
+slower: the node would be lost without any fault."""
 
 
 class OpenYurt:
@@ -83,7 +84,7 @@ class OpenYurt:
                 f"--root-dir={ROOT}",
                 f"--disk-cache-path={CACHE}/",
                 f"--heartbeat-interval-seconds={heartbeat}",
-                f"--heartbeat-timeout-seconds={HEARTBEAT_PATIENCE}",
+                f"--heartbeat-timeout-seconds={max(HEARTBEAT_PATIENCE, heartbeat)}",
                 "--enable-dummy-if=false",
                 # Node pools and filters need yurt-manager's objects, and there is none here.
                 "--enable-node-pool=false",

@@ -232,6 +232,10 @@ class Topology(_Model):
         """Each architecture of a node once, in the order of the nodes."""
         return tuple(dict.fromkeys(node.arch for node in self.nodes))
 
+    def at_pace(self, pace: int) -> Topology:
+        """The same with the cluster's `timing` for a host that is so many times slower."""
+        return self.model_copy(update={"timing": self.timing.at_pace(pace)})
+
     def beside(self, folder: Path) -> Topology:
         """The same with the paths of files taken from `folder`."""
         return self.model_copy(

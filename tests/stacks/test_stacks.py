@@ -344,7 +344,7 @@ def test_timing_reaches_the_programs(context_for: ContextFor) -> None:
     manager = flags_of(units_of(provisions["server"])["kube-controller-manager.service"])
     assert manager["node-monitor-grace-period"] == "100s"
     hub = flags_of(units_of(provisions["edge-arm"])["yurthub.service"])
-    assert hub["heartbeat-interval-seconds"] == "20"
+    assert hub["heartbeat-interval-seconds"] == hub["heartbeat-timeout-seconds"] == "20"
     server = flags_of(units_of(provisions["server"])["kube-apiserver.service"])
     assert server["default-unreachable-toleration-seconds"] == "300"
 

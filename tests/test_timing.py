@@ -1,0 +1,45 @@
+"""The periods of a cluster, and how a slow host stretches them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.machines import speed
+from lab.topology import Timing, Topology
+
+USUAL = Timing()
+
+timings = st.builds(
+    Timing,
+    node_lease=st.floats(4, 100),
+    node_monitor_grace=st.floats(5, 100),
+    unreachable_toleration=st.floats(0, 1000),
+    edge_heartbeat=st.floats(1, 60),
+)
+
+
+@given(timing=timings, pace=st.integers(1, 20))
+def test_a_slow_host_has_longer_periods_but_none_beyond_the_usual(
+    timing: Timing, pace: int
+) -> None:
+    slow = timing.at_pace(pace)
+    for name, value in timing:
+        usual = getattr(USUAL, name)
+        expected = value if value >= usual else min(value * pace, usual)
+        assert getattr(slow, name) == expected
+    assert timing.at_pace(1) == timing
+    assert slow.at_pace(1) == slow
+
+
+def test_what_differs_from_the_usual_is_told_as_it_is_in_force(default_topology: Topology) -> None:
+    assert default_topology.timing.shortened()["node_lease"] == 20
+    slow = default_topology.at_pace(2)
+    assert "node_lease" not in slow.timing.shortened()
+    assert slow.timing.shortened()["unreachable_toleration"] == 80
+    assert slow.model_copy(update={"timing": default_topology.timing}) == default_topology
+
+
+def test_the_pace_is_that_of_the_host_and_not_of_its_load() -> None:
+    for slower, pace in ((0.5, 1), (1.0, 1), (1.9, 1), (2.1, 2), (3.3, 2), (4.5, 3)):
+        assert speed.pace_of(slower) == pace
