@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,24 @@ class Kubectl:
             deadline=deadline,
             input=manifest if isinstance(manifest, str) else to_yaml(manifest),
         )
+
+    def apply_patiently(
+        self,
+        what: str,
+        manifests: Sequence[Manifest],
+        deadline: Deadline,
+        watch: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Like `apply`; what an API server under load refuses or does not answer is tried again.
+
+        `what` is said if it comes to nothing; what `watch` raises meanwhile ends it.
+        """
+
+        def applied() -> bool:
+            self.apply(manifests, deadline)
+            return True
+
+        deadline.wait_for(what, applied, transient=NOT_YET, watch=watch)
 
     def delete(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.deadline import Deadline
@@ -152,10 +152,6 @@ def apply_manifests(
         definitions = [each for each in manifests if each["kind"] == DEFINITION]
         names = sorted({each["metadata"]["name"] for each in definitions})
 
-        def applied(objects: Sequence[Manifest]) -> bool:
-            cluster.kubectl.apply(objects, deadline)
-            return True
-
         def established() -> bool:
             found = cluster.kubectl.items(DEFINITION, deadline=deadline)
             ready = {
@@ -167,11 +163,8 @@ def apply_manifests(
 
         # Objects of kinds that are not there yet would be refused, and all tried again.
         if definitions:
-            deadline.wait_for(
-                "the stack's own kinds are defined",
-                lambda: applied(definitions),
-                transient=NOT_YET,
-                watch=watch,
+            cluster.kubectl.apply_patiently(
+                "the stack's own kinds are defined", definitions, deadline, watch
             )
             deadline.wait_for(
                 "the stack's own kinds are served",
@@ -181,12 +174,7 @@ def apply_manifests(
                 watch=watch,
             )
         others = [each for each in manifests if each["kind"] != DEFINITION]
-        deadline.wait_for(
-            "the stack's objects are there",
-            lambda: applied(others),
-            transient=NOT_YET,
-            watch=watch,
-        )
+        cluster.kubectl.apply_patiently("the stack's objects are there", others, deadline, watch)
 
 
 def wait_nodes(

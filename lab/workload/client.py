@@ -60,12 +60,14 @@ class WorkloadClient:
         return (COLLECTOR, *samplers)
 
     def deploy(self, pki: Pki, deadline: Deadline) -> None:
-        """Applies all objects; does not wait for the pods."""
+        """Applies all objects, as often as a busy API server needs; waits for no pod."""
         clients = {
             node.name: pki.opcua_client(node.name) for node in sampling_nodes(self._topology)
         }
         manifests = workload_manifests(self._topology, clients, pki.device.certificate_pem)
-        self._kubectl.apply([each for each in manifests if each["kind"] != "Pod"], deadline)
+        pods = [each for each in manifests if each["kind"] == "Pod"]
+        others = [each for each in manifests if each["kind"] != "Pod"]
+        self._kubectl.apply_patiently("the workload's objects", others, deadline)
         # A pod is refused until the controller manager has made this one.
         deadline.wait_for(
             f"the default service account of namespace {NAMESPACE}",
@@ -75,7 +77,7 @@ class WorkloadClient:
             every=1.0,
             transient=NOT_YET,
         )
-        self._kubectl.apply([each for each in manifests if each["kind"] == "Pod"], deadline)
+        self._kubectl.apply_patiently("the workload's pods", pods, deadline)
 
     def wait_ready(self, deadline: Deadline) -> None:
         """Waits until all its pods are Ready; PodTrouble if one never will be."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab.deadline import Deadline
+from lab.kubectl import Kubectl
 from lab.stacks import ClusterAccess, StackContext, get_stack
 from lab.stacks.stack import Stack
 from lab.topology import Topology
@@ -44,11 +45,13 @@ def test_devices_come_when_nodes_are_ready(
 ) -> None:
     applied: list[Any] = []
 
-    class Kubectl:
+    class Applying:
+        apply_patiently = Kubectl.apply_patiently
+
         def apply(self, objects: Any, deadline: Deadline) -> None:
             applied.extend(objects)
 
-    kubectl: Any = Kubectl()
+    kubectl: Any = Applying()
     stack.give_devices(ClusterAccess(kubectl, {}, topology), Deadline.after(5))
     assert {"Device", "DeviceModel"} <= kinds(applied)
     names = {each["metadata"]["name"] for each in applied if each["kind"] == "Device"}

@@ -324,6 +324,8 @@ class DefiningKubectl:
         self.looks = looks
         self.applied: list[list[str]] = []
 
+    apply_patiently = Kubectl.apply_patiently
+
     def apply(self, manifests: Any, deadline: Deadline) -> None:
         kinds = [each["kind"] for each in manifests]
         if "Device" in kinds and self.looks:

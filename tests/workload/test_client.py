@@ -10,7 +10,7 @@ import pytest
 
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, LabError
-from lab.kubectl import ExecResult, Kubectl
+from lab.kubectl import ExecResult, Kubectl, KubectlError
 from lab.pki import Pki
 from lab.topology import Topology
 from lab.workload import WorkloadClient, parse_arrived, parse_collected
@@ -58,12 +58,18 @@ ARRIVED = {
 class FakeKubectl:
     """Answers from a recording, and notes what it was asked."""
 
-    def __init__(self, account_after: int = 0) -> None:
+    apply_patiently = Kubectl.apply_patiently
+
+    def __init__(self, account_after: int = 0, busy: int = 0) -> None:
         self.applied: list[list[dict[str, Any]]] = []
         self.asked: list[str] = []
         self._account_after = account_after
+        self._busy = busy
 
     def apply(self, manifest: Sequence[dict[str, Any]], deadline: Deadline) -> None:
+        self._busy -= 1
+        if self._busy >= 0:
+            raise KubectlError("kubectl apply: no answer within 60 s", stderr="")
         self.applied.append(list(manifest))
 
     def find(self, *args: str, deadline: Deadline) -> dict[str, Any] | None:
@@ -107,7 +113,7 @@ def test_pods_are_applied_once_their_service_account_is_there(
     default_topology: Topology, deadline: Deadline, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     pki = Pki.create(tmp_path_factory.mktemp("keys"), default_topology)
-    kubectl = FakeKubectl(account_after=1)
+    kubectl = FakeKubectl(account_after=1, busy=1)
     client(kubectl, default_topology).deploy(pki, deadline)
     first, second = kubectl.applied
     assert {each["kind"] for each in first} == {"Namespace", "ConfigMap", "Secret"}
