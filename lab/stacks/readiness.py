@@ -13,6 +13,7 @@ from lab.errors import LabError
 from lab.kubectl import NOT_YET, Manifest, condition, node_ready
 from lab.stacks.base import ClusterAccess
 from lab.stacks.labels import given_labels
+from lab.stacks.registration import Registrations
 from lab.stacks.requests import objections
 from lab.step import step
 
@@ -180,7 +181,8 @@ def apply_manifests(
 def wait_nodes(
     cluster: ClusterAccess, watch: UnitWatch, deadline: Deadline, *, heard: bool = False
 ) -> None:
-    """Until every node is Ready; requests for certificates are looked at on the way.
+    """Until every node is Ready; requests for certificates are looked at on the way, and
+    kubelets that registered with nobody.
 
     `heard` asks for more: that each node has renewed its lease since the call. A cluster
     that was just restored remembers nodes as Ready that have not spoken yet.
@@ -189,6 +191,7 @@ def wait_nodes(
         LabError: a request that the lab does not approve, or a unit that failed.
     """
     wanted = {node.name for node in cluster.topology.nodes}
+    registrations = Registrations(cluster, watch.units, deadline)
     ready: set[str] = set()
     first_leases: dict[str, str] = {}
 
@@ -196,6 +199,7 @@ def wait_nodes(
         nonlocal ready
         approve_requests(cluster, deadline)
         nodes = cluster.kubectl.items("nodes", deadline=deadline)
+        registrations.look(wanted - {node["metadata"]["name"] for node in nodes})
         now = {node["metadata"]["name"] for node in nodes if node_ready(node)} & wanted
         if heard:
             leases = _leases(cluster, deadline)
