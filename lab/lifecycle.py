@@ -26,6 +26,7 @@ from lab.machines import (
     Machine,
     host_arch,
     host_pace,
+    host_tsc_khz,
     probe_accelerator,
     speed_factor,
     write_ssh_config,
@@ -142,7 +143,9 @@ def _start(
     run: RunDir, plan: Plan, accelerator: Accelerator, options: UpOptions, factor: float
 ) -> Lab:
     """From a plan to a lab that is ready: from a checkpoint if one fits, else cold."""
-    key = plan.digest(_emulator_version(), accelerator.name, guest_code_digest())
+    # A guest that is restored goes by the counter that it was booted with.
+    counter = str(host_tsc_khz())
+    key = plan.digest(_emulator_version(), accelerator.name, counter, guest_code_digest())
     checkpoint = None if options.cold else CheckpointStore().find(key)
     if checkpoint is not None:
         try:

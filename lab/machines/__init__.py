@@ -2,6 +2,7 @@
 
 from lab.machines.accelerator import Accelerator, host_arch, probe_accelerator
 from lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
+from lab.machines.counter import host_tsc_khz
 from lab.machines.daemon import LibvirtDaemon
 from lab.machines.disk import create_overlay, flatten_overlay
 from lab.machines.guest import (
@@ -40,6 +41,7 @@ __all__ = [
     "flatten_overlay",
     "host_arch",
     "host_pace",
+    "host_tsc_khz",
     "probe_accelerator",
     "speed_factor",
     "wire_nics",

@@ -19,6 +19,7 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from lab.errors import LabError
+from lab.machines.counter import counter_arguments
 from lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC, GuestSpec, WireNic
 from lab.process import MARK
 from lab.topology import Arch
@@ -52,8 +53,8 @@ class DomainFiles:
     """Unix socket of QEMU's debugger port; riscv64 only (riscv_timers.py)."""
 
 
-def kernel_command_line(arch: Arch) -> str:
-    """What every guest kernel is told.
+def kernel_command_line(arch: Arch, tsc_khz: int | None = None) -> str:
+    """What every guest kernel is told. `tsc_khz` is for emulated guests (counter.py).
 
     A panic restarts the machine at once, and an oops is a panic: half a kernel is of no use
     to a test.  Nothing is quiet, since the console is watched.  The access monitor that Linux
@@ -63,7 +64,7 @@ def kernel_command_line(arch: Arch) -> str:
         f"root=/dev/vda rw console={_CONSOLES[arch]} panic=-1 oops=panic "
         "net.ifnames=0 cgroup_enable=memory systemd.show_status=error "
         "damon_stat.enabled=N"
-    )
+    ) + (counter_arguments(tsc_khz) if arch is Arch.X86_64 else "")
 
 
 def find_emulator(arch: Arch) -> str:
@@ -84,15 +85,19 @@ def domain_xml(
     run: Path,
     accelerator: Literal["kvm", "tcg"],
     emulator: str,
+    tsc_khz: int | None = None,
 ) -> str:
-    """The whole domain. `run` is the run directory, whose mark QEMU is given."""
+    """The whole domain. `run` is the run directory, whose mark QEMU is given.
+
+    `tsc_khz` is the pace of the host's time stamp counter, if it is known.
+    """
     domain = ET.Element("domain", {"type": "kvm" if accelerator == "kvm" else "qemu"})
     _text(domain, "name", spec.domain_name)
     _text(domain, "uuid", str(spec.uuid))
     _text(domain, "memory", str(spec.node.memory), unit="MiB")
     _text(domain, "currentMemory", str(spec.node.memory), unit="MiB")
     _text(domain, "vcpu", str(spec.node.cpus), placement="static")
-    _operating_system(domain, spec)
+    _operating_system(domain, spec, tsc_khz if accelerator == "tcg" else None)
     _processor(domain, spec.arch, accelerator)
     clock = ET.SubElement(domain, "clock", {"offset": "utc"})
     if spec.arch is Arch.X86_64:
@@ -108,12 +113,12 @@ def domain_xml(
     return ET.tostring(domain, encoding="unicode") + "\n"
 
 
-def _operating_system(domain: ET.Element, spec: GuestSpec) -> None:
+def _operating_system(domain: ET.Element, spec: GuestSpec, tsc_khz: int | None) -> None:
     system = ET.SubElement(domain, "os")
     _text(system, "type", "hvm", arch=spec.arch.value, machine=_MACHINES[spec.arch])
     _text(system, "kernel", str(spec.image.kernel))
     _text(system, "initrd", str(spec.image.initrd))
-    _text(system, "cmdline", kernel_command_line(spec.arch))
+    _text(system, "cmdline", kernel_command_line(spec.arch, tsc_khz))
 
 
 def _processor(domain: ET.Element, arch: Arch, accelerator: str) -> None:

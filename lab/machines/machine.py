@@ -19,6 +19,7 @@ from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, LabError
 from lab.home import RunDir
 from lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
+from lab.machines.counter import host_tsc_khz
 from lab.machines.daemon import LibvirtDaemon
 from lab.machines.disk import create_overlay
 from lab.machines.domain import DomainFiles, domain_xml, wire_xml
@@ -178,6 +179,7 @@ class Machine:
             self.run_dir.path,
             self.accelerator,
             self.daemon.emulator(self.arch),
+            host_tsc_khz(),
         )
 
     # -- power ---------------------------------------------------------------------------

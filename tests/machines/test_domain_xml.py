@@ -32,7 +32,12 @@ NODES = {"server": Arch.X86_64, "edge-arm": Arch.AARCH64, "edge-riscv": Arch.RIS
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
-def xml_of(spec: GuestSpec, accelerator: str = "tcg", run: Path = Path("/run/lab")) -> str:
+def xml_of(
+    spec: GuestSpec,
+    accelerator: str = "tcg",
+    run: Path = Path("/run/lab"),
+    tsc_khz: int | None = None,
+) -> str:
     files = DomainFiles(
         overlay=run / "disks" / f"{spec.name}.qcow2",
         seed=run / "disks" / f"{spec.name}.seed.tar",
@@ -41,7 +46,8 @@ def xml_of(spec: GuestSpec, accelerator: str = "tcg", run: Path = Path("/run/lab
         debugger=run / "consoles" / f"{spec.name}.gdb",
     )
     kind = "kvm" if accelerator == "kvm" else "tcg"
-    return domain_xml(spec, files, run, kind, f"/usr/bin/{EMULATORS[spec.arch]}")  # type: ignore[arg-type]
+    emulator = f"/usr/bin/{EMULATORS[spec.arch]}"
+    return domain_xml(spec, files, run, kind, emulator, tsc_khz)  # type: ignore[arg-type]
 
 
 def arguments(domain: ET.Element) -> list[str]:
@@ -72,6 +78,14 @@ def test_hardware_acceleration_passes_the_host_cpu_through(make_spec: MakeSpec) 
     assert domain.get("type") == "kvm"
     assert cpu is not None
     assert cpu.get("mode") == "host-passthrough"
+
+
+def test_an_emulated_guest_goes_by_the_counter_of_its_host(make_spec: MakeSpec) -> None:
+    said = ET.fromstring(xml_of(make_spec("server"), tsc_khz=2_445_410)).findtext("os/cmdline")
+    assert said is not None
+    assert "tsc=reliable tsc_early_khz=2445410" in said
+    # With hardware acceleration it has a clock that is made for guests.
+    assert "tsc" not in xml_of(make_spec("server"), "kvm", tsc_khz=2_445_410)
 
 
 def test_the_console_of_the_kernel_is_the_serial_port_of_the_machine() -> None:
