@@ -41,5 +41,5 @@ def test_what_differs_from_the_usual_is_told_as_it_is_in_force(default_topology:
 
 
 def test_the_pace_is_that_of_the_host_and_not_of_its_load() -> None:
-    for slower, pace in ((0.5, 1), (1.0, 1), (1.9, 1), (2.1, 2), (3.3, 2), (4.5, 3)):
+    for slower, pace in ((0.5, 1), (1.0, 1), (1.4, 1), (1.8, 2), (3.3, 2), (4.5, 4)):
         assert speed.pace_of(slower) == pace

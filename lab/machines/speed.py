@@ -52,23 +52,23 @@ def host_factor(seconds: float, cores: int, load: float) -> float:
     return min(SLOWEST, max(FASTEST, per_core * fewer_cores * busy))
 
 
-PACE_FACTOR = 2.0
-"""A host that takes so many times as long as the reference is one pace slower."""
+PACES = ((4.0, 4), (1.5, 2))
+"""From this factor on, so many times as long. Far apart, since the speed of a shared host varies,
+and a checkpoint fits one pace."""
 
 
 @functools.cache
 def host_pace() -> int:
     """How many times as long the cluster's periods must be here for its guests to keep them.
 
-    1 on hosts up to twice as slow as the reference machine, 2 on one up to four times as slow,
-    and so on. Their load does not count: it passes.
+    The host's load does not count: it passes.
     """
     return pace_of(host_factor(_calculation(), len(os.sched_getaffinity(0)), load=0.0))
 
 
 def pace_of(factor: float) -> int:
     """The pace of a host that, without load, is so many times slower than the reference."""
-    return 1 + int(factor / PACE_FACTOR)
+    return next((pace for least, pace in PACES if factor >= least), 1)
 
 
 @functools.cache

@@ -46,6 +46,10 @@ forgets what it has confirmed last, and nodes that wait for news of it wait for 
 PROGRESS_EVERY = "1m"
 """For a watch with no news: "all is well so far". kine's own 5 s are, over the API server's 58
 watches, ten times as many messages as there are events. When it needs to know, it asks."""
+SELF_CHECKS = ("DetectCacheInconsistency", "SizeBasedListCostEstimate")
+"""Features of Kubernetes 1.34 that read all objects of some sixty kinds again and again: to compare
+the cache with the datastore, and to guess what a list would cost. Together with the count of all
+objects for a metric, once a minute and kind, they were most of what an idle datastore did."""
 SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 AUDIT_POLICY = "/etc/kubernetes/audit-policy.yaml"
 AUDIT_LOG = "/var/log/kubernetes/audit.log"
@@ -202,6 +206,8 @@ def api_server(ctx: StackContext) -> Provision:
             # A handful of nodes in a 2 GiB machine: few requests at a time.
             "--max-requests-inflight=100",
             "--max-mutating-requests-inflight=50",
+            "--etcd-count-metric-poll-period=0",
+            f"--feature-gates={','.join(f'{name}=false' for name in SELF_CHECKS)}",
             "--profiling=false",
         ),
         kind="notify",

@@ -354,6 +354,9 @@ def test_an_emulated_cluster_says_no_more_than_it_must(context_for: ContextFor) 
     provisions = stack.provision(context_for(stack))
     datastore = flags_of(units_of(provisions["server"])["kine.service"])
     assert datastore["watch-progress-notify-interval"] == "1m"
+    server = flags_of(units_of(provisions["server"])["kube-apiserver.service"])
+    assert server["etcd-count-metric-poll-period"] == "0"
+    assert "DetectCacheInconsistency=false" in server["feature-gates"]
     kubelet = yaml.safe_load(
         files_of(provisions["edge-arm"])["/var/lib/kubelet/config.yaml"].content
     )
