@@ -71,6 +71,11 @@ class Lab:
         return self.state.stack
 
     @property
+    def pace(self) -> int:
+        """What the topology's timing was multiplied by, as this host is slow."""
+        return self.state.pace
+
+    @property
     def versions(self) -> dict[str, str]:
         """Of everything that took part: components, kernels, emulator, libraries."""
         return self.state.versions
