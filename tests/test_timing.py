@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +44,27 @@ def test_what_differs_from_the_usual_is_told_as_it_is_in_force(default_topology:
     assert slow.model_copy(update={"timing": default_topology.timing}) == default_topology
 
 
-def test_the_pace_is_that_of_the_host_and_not_of_its_load() -> None:
+def test_the_pace_grows_in_steps_that_are_far_apart() -> None:
     for slower, pace in ((0.5, 1), (1.0, 1), (1.4, 1), (1.8, 2), (3.3, 2), (4.5, 4)):
         assert speed.pace_of(slower) == pace
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """The pace is measured once per process: here, and anew by whoever asks next."""
+    speed.host_pace.cache_clear()
+    yield
+    speed.host_pace.cache_clear()
+
+
+def test_the_pace_is_that_of_the_host_and_not_of_its_load(
+    unmeasured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "getloadavg", lambda: (50.0, 50.0, 50.0))
+    monkeypatch.setattr(speed, "_calculation", lambda: speed.REFERENCE_CALCULATION)
+    assert speed.host_pace() == 1
+    monkeypatch.setattr(speed, "_calculation", lambda: 2 * speed.REFERENCE_CALCULATION)
+    assert speed.host_pace() == 1  # once per process
+    speed.host_pace.cache_clear()
+    assert speed.host_pace() == 2

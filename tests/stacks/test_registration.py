@@ -12,15 +12,9 @@ from lab.errors import LabError
 from lab.stacks import ClusterAccess
 from lab.stacks.registration import REGISTERED, Registrations
 from lab.topology import Topology
+from tests.stacks.test_readiness import Answer
 
 UNITS = {"edge-arm": ("yurthub.service", "kubelet.service"), "edge-riscv": ("edgecore.service",)}
-
-
-@dataclass
-class Answer:
-    stdout: str
-    returncode: int = 0
-    stderr: str = ""
 
 
 @dataclass
@@ -49,9 +43,15 @@ def machine() -> Node:
 
 
 @pytest.fixture
-def registrations(machine: Node, default_topology: Topology) -> Registrations:
+def stranger() -> Node:
+    """A machine that runs no kubelet; it must not be asked for one."""
+    return Node(start="9z")
+
+
+@pytest.fixture
+def registrations(machine: Node, stranger: Node, default_topology: Topology) -> Registrations:
     nobody: Any = None
-    cluster = ClusterAccess(nobody, {"edge-arm": machine, "edge-riscv": Node()}, default_topology)
+    cluster = ClusterAccess(nobody, {"edge-arm": machine, "edge-riscv": stranger}, default_topology)
     return Registrations(cluster, UNITS, Deadline.after(5), every=0.0)
 
 
@@ -88,13 +88,18 @@ def test_a_kubelet_that_has_not_registered_yet_is_left_alone(
 
 
 def test_a_machine_too_busy_to_answer_and_one_without_a_kubelet_are_left_alone(
-    machine: Node, registrations: Registrations
+    machine: Node, stranger: Node, registrations: Registrations
 ) -> None:
     machine.busy = True
     for _ in range(3):
         registrations.look(["edge-arm", "edge-riscv", "server"])
-    machine.busy = False
     assert machine.asked == []
+    assert machine.restarted == 0
+    assert stranger.asked == []
+    # A look in vain is no belief: it takes two good ones.
+    machine.busy = False
+    registrations.look(["edge-arm"])
+    assert machine.asked == [REGISTERED]
     assert machine.restarted == 0
 
 
