@@ -24,6 +24,7 @@ from lab.images import build_payload_disk
 from lab.machines import (
     LibvirtDaemon,
     Machine,
+    fitting_paces,
     host_arch,
     host_pace,
     host_tsc_khz,
@@ -109,16 +110,12 @@ def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
             require_free(options.api_port, "the API server")
         with step(f"lab {topology.name}"):
             factor = speed_factor()
-            pace = host_pace()
-            if pace > 1:
-                with step(f"a slow host: the cluster's periods are {pace} times as long"):
-                    pass
             built = Deadline.after(BUILD_SECONDS * factor)
-            plan = make_plan(topology, options.stack, built, pace)
+            plan = make_plan(topology, options.stack, built, host_pace())
             host = host_arch()
             accelerator = probe_accelerator(plan.images.get(host) if host else None)
             try:
-                return _start(run, plan, accelerator, options, factor)
+                return _start(run, topology, plan, accelerator, options, factor)
             except BaseException as trouble:
                 evidence = _clear(run).evidence
                 if isinstance(trouble, LabError) and evidence and not trouble.remedy:
@@ -140,24 +137,46 @@ def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -
 
 
 def _start(
-    run: RunDir, plan: Plan, accelerator: Accelerator, options: UpOptions, factor: float
+    run: RunDir,
+    topology: Topology,
+    plan: Plan,
+    accelerator: Accelerator,
+    options: UpOptions,
+    factor: float,
 ) -> Lab:
     """From a plan to a lab that is ready: from a checkpoint if one fits, else cold."""
     # A guest that is restored goes by the counter that it was booted with.
     counter = str(host_tsc_khz())
-    key = plan.digest(_emulator_version(), accelerator.name, counter, guest_code_digest())
-    checkpoint = None if options.cold else CheckpointStore().find(key)
-    if checkpoint is not None:
+
+    def key_of(plan: Plan) -> str:
+        return plan.digest(_emulator_version(), accelerator.name, counter, guest_code_digest())
+
+    for saved in () if options.cold else [plan.at_pace(topology, pace) for pace in fitting_paces()]:
+        checkpoint = CheckpointStore().find(key_of(saved))
+        if checkpoint is None:
+            continue
         try:
-            return _from_checkpoint(run, plan, accelerator, options, checkpoint, factor)
+            with _told_pace(saved.pace):
+                return _from_checkpoint(run, saved, accelerator, options, checkpoint, factor)
         except LabError as trouble:
-            with step(f"checkpoint {key[:12]} does not come back ({trouble.message}): cold start"):
+            name = checkpoint.key[:12]
+            with step(f"checkpoint {name} does not come back ({trouble.message}): cold start"):
                 _clear(run)
-                CheckpointStore().remove(key)
-    lab = _cold(run, plan, accelerator, options, key, factor)
+                CheckpointStore().remove(checkpoint.key)
+    with _told_pace(plan.pace):
+        lab = _cold(run, plan, accelerator, options, key_of(plan), factor)
     if options.save:
         save_checkpoint(lab, Deadline.after(START_SECONDS * factor))
     return _finished(lab, restored=False)
+
+
+@contextlib.contextmanager
+def _told_pace(pace: int) -> Iterator[None]:
+    if pace == 1:
+        yield
+        return
+    with step(f"a slow host: the cluster's periods are {pace} times as long"):
+        yield
 
 
 def _cold(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.artifacts import Artifact, ArtifactStore, CannotObtain, Want
@@ -37,6 +37,10 @@ class Plan:
     def kubectl(self) -> Path:
         """For this host."""
         return self.artifacts[kubectl_want()].path
+
+    def at_pace(self, topology: Topology, pace: int) -> Plan:
+        """The same with the timing of `topology`, the one it was made from, at another pace."""
+        return replace(self, topology=topology.at_pace(pace), pace=pace)
 
     def digest(self, *more: str) -> str:
         """Hex digest of everything that decides what a lab made from it is."""

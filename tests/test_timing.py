@@ -45,7 +45,7 @@ def test_what_differs_from_the_usual_is_told_as_it_is_in_force(default_topology:
 
 
 def test_the_pace_grows_in_steps_that_are_far_apart() -> None:
-    for slower, pace in ((0.5, 1), (1.0, 1), (1.4, 1), (1.8, 2), (3.3, 2), (4.5, 4)):
+    for slower, pace in ((0.5, 1), (1.0, 1), (1.5, 1), (1.8, 2), (3.3, 2), (4.5, 4)):
         assert speed.pace_of(slower) == pace
 
 
@@ -68,3 +68,19 @@ def test_the_pace_is_that_of_the_host_and_not_of_its_load(
     assert speed.host_pace() == 1  # once per process
     speed.host_pace.cache_clear()
     assert speed.host_pace() == 2
+
+
+def test_a_lab_that_was_made_earlier_may_be_slower_than_the_host_and_a_little_faster(
+    unmeasured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    for factor, paces in (
+        (1.0, (1, 2, 4)),
+        (1.8, (2, 4, 1)),
+        (2.5, (2, 4)),
+        (4.1, (4, 2)),
+        (9.0, (4,)),
+    ):
+        monkeypatch.setattr(speed, "_calculation", lambda f=factor: f * speed.REFERENCE_CALCULATION)
+        speed.host_pace.cache_clear()
+        assert speed.fitting_paces() == paces

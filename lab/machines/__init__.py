@@ -16,7 +16,7 @@ from lab.machines.guest import (
 from lab.machines.keys import LabKeys
 from lab.machines.machine import BootRecord, Machine
 from lab.machines.seed import build_seed
-from lab.machines.speed import host_pace, speed_factor
+from lab.machines.speed import fitting_paces, host_pace, speed_factor
 from lab.machines.ssh import CommandResult, Unreachable, write_ssh_config
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "build_seed",
     "cluster_hosts",
     "create_overlay",
+    "fitting_paces",
     "flatten_overlay",
     "host_arch",
     "host_pace",

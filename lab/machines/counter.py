@@ -2,8 +2,8 @@
 
 Left to itself such a guest with two CPUs takes the counters of its CPUs for unsynchronized and
 falls back on the HPET. Each look at that clock is a system call in the guest and a device access
-under QEMU's big lock, and Go programs look at it all the time: half of what a server node did was
-that. QEMU's emulation gives all CPUs one counter, the host's own.
+under QEMU's big lock, and Go programs look at it all the time. QEMU's emulation gives all CPUs one
+counter, the host's own.
 """
 
 from __future__ import annotations

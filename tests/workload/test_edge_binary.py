@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lab.artifacts.gomodules import FLAGS
 from lab.deadline import Deadline
 from lab.oracles import SampleObservation, judge_samples
 from lab.pki import Authority, KeyKind
@@ -32,7 +33,7 @@ from tests.devices.plant_site import (
 
 SOURCE = Path(__file__).resolve().parents[2] / "images" / "go" / "workload"
 CACHE = Path.home() / ".cache" / "edge-lab" / "go"
-"""The cache that the lab itself builds with, so that nothing is compiled twice."""
+"""The cache that the lab itself builds with; with its flags too, nothing is compiled twice."""
 
 
 def go(*args: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -56,14 +57,15 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if go("list", "-deps", ".", GOPROXY="off").returncode:
         pytest.skip("the workload's Go modules are not in the cache, and are not fetched here")
     binary = tmp_path_factory.mktemp("go") / "edge"
-    done = go("build", "-o", str(binary), ".")
+    done = go("build", *FLAGS, "-o", str(binary), ".")
     assert done.returncode == 0, done.stderr
     return binary
 
 
 @pytest.mark.parametrize("check", [("vet", "./..."), ("test", "./...")])
-def test_the_go_module_passes_its_own_checks(edge: Path, check: tuple[str, ...]) -> None:
-    done = go(*check)
+def test_the_go_module_passes_its_own_checks(edge: Path, check: tuple[str, str]) -> None:
+    command, packages = check
+    done = go(command, *FLAGS, packages)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
