@@ -13,7 +13,7 @@ from lab.errors import LabError
 from lab.kubectl import NOT_YET, Manifest, condition, node_ready
 from lab.stacks.base import ClusterAccess
 from lab.stacks.labels import given_labels
-from lab.stacks.registration import Registrations
+from lab.stacks.registration import LOOK_SECONDS, Registrations
 from lab.stacks.requests import objections
 from lab.step import step
 
@@ -24,9 +24,6 @@ RESTARTS = 8
 
 LOOK_EVERY = 15.0
 """Seconds between two looks at the units: each costs an emulated machine a second."""
-
-LOOK_SECONDS = 30.0
-"""The most that one such look takes."""
 
 
 @dataclass
