@@ -24,12 +24,9 @@ from lab.images import build_payload_disk
 from lab.machines import (
     LibvirtDaemon,
     Machine,
-    fitting_paces,
     host_arch,
-    host_pace,
     host_tsc_khz,
     probe_accelerator,
-    speed_factor,
     write_ssh_config,
 )
 from lab.machines.accelerator import Accelerator
@@ -43,6 +40,7 @@ from lab.retention import keep_evidence
 from lab.running import Lab, attach, make_lab
 from lab.saving import go_on, restore_devices, restore_machines, save_checkpoint
 from lab.sites import start_devices, start_fabric
+from lab.speed import fitting_paces, host_pace, speed_factor
 from lab.stacks import StackContext
 from lab.state import Condition, LabState, Ports, WirePorts, known_labs, load_state, read_state
 from lab.step import step

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.machines import speed
+from lab import speed
 from lab.topology import Timing, Topology
 
 USUAL = Timing()

@@ -28,7 +28,7 @@ BOOT_SECONDS = 300.0
 
 def scaled_limit() -> TimeLimit:
     """Deadlines scaled by the speed of this host, as it is now."""
-    from lab.machines.speed import speed_factor  # with libvirt, which a mere type need not load
+    from lab.speed import speed_factor
 
     factor = speed_factor()
     return lambda seconds: Deadline.after(seconds * factor)

@@ -16,7 +16,6 @@ from lab.machines.guest import (
 from lab.machines.keys import LabKeys
 from lab.machines.machine import BootRecord, Machine
 from lab.machines.seed import build_seed
-from lab.machines.speed import fitting_paces, host_pace, speed_factor
 from lab.machines.ssh import CommandResult, Unreachable, write_ssh_config
 
 __all__ = [
@@ -38,13 +37,10 @@ __all__ = [
     "build_seed",
     "cluster_hosts",
     "create_overlay",
-    "fitting_paces",
     "flatten_overlay",
     "host_arch",
-    "host_pace",
     "host_tsc_khz",
     "probe_accelerator",
-    "speed_factor",
     "wire_nics",
     "write_ssh_config",
 ]

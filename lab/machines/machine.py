@@ -27,9 +27,9 @@ from lab.machines.guest import GuestSpec
 from lab.machines.keys import LabKeys
 from lab.machines.riscv_timers import rearm_timers
 from lab.machines.seed import guest_seed
-from lab.machines.speed import speed_factor
 from lab.machines.ssh import CommandResult, SshClient, Unreachable, patience_after
 from lab.provision import GuestFile
+from lab.speed import speed_factor
 from lab.step import step
 from lab.topology import Arch
 

@@ -21,7 +21,7 @@ from lab.machines.accelerator import (
     probe_argv,
 )
 from lab.machines.probe import MARKER, probe_initrd, probe_program
-from lab.machines.speed import FASTEST, REFERENCE_CALCULATION, host_factor, measured_factor
+from lab.speed import FASTEST, REFERENCE_CALCULATION, host_factor, measured_factor
 from lab.topology import Arch
 
 
