@@ -38,7 +38,8 @@ class Expectation:
     backlog_s: float | None = None
     """At most from the last heal until the backlog is in; None for any time."""
     stay_s: float = 10.0
-    """For so long the node must have been Ready at the end of the recording."""
+    """For so long the node must have been Ready at the end of the recording. What waits at
+    no moment of it is no backlog."""
     sampling: bool = True
     """The node takes samples, and they are judged."""
     devices: tuple[str, ...] = ()

@@ -54,6 +54,12 @@ def says(verdict: AutonomyVerdict, sentence: str) -> None:
 # -- good runs -------------------------------------------------------------------------------
 
 
+def test_a_busy_moment_at_the_end_is_no_backlog() -> None:
+    busy = [(2, 1), (160, 2), (231, 0), (239, 90)]
+    assert judged(altered(CUT, waiting_seen=waiting(busy))).passed
+    says(judged(altered(CUT, waiting_seen=waiting([*busy[:2], (228, 0), (239, 90)]))), "backlog")
+
+
 def test_a_cut_that_was_survived_passes_with_its_figures() -> None:
     verdict = judged(CUT, must_detect=True, ready_s=10, backlog_s=18)
     assert verdict.passed, verdict
