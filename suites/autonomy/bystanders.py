@@ -12,8 +12,6 @@ LABEL = "edge-lab-bystander"
 PATIENT, IMPATIENT, DOOMED = "patient", "impatient", "doomed"
 """Tolerates everything for ever; says nothing, so that it is evicted; is deleted by the cloud."""
 
-KINDS = (PATIENT, IMPATIENT, DOOMED)
-
 
 def pod_name(kind: str, node: str) -> str:
     """The name of the bystander of that kind on a node."""

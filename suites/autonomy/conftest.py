@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.lab import TimeLimit
-from suites.autonomy.bystanders import KINDS, LABEL, bystander
+from suites.autonomy.bystanders import DOOMED, IMPATIENT, LABEL, bystander
 from suites.edges import edges
 from suites.pods import running_pods
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def bystanders(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
-    """The bystanders of each edge node, Ready; removed at the end."""
-    manifests = [bystander(kind, node) for node in edges(lab) for kind in KINDS]
+    """The bystanders of each edge node, Ready; removed at the end.
+
+    None is patient: the sampler of the lab's own workload tolerates everything, too.
+    """
+    kinds = (IMPATIENT, DOOMED)
+    manifests = [bystander(kind, node) for node in edges(lab) for kind in kinds]
     with running_pods(lab, manifests, LABEL, time_limit):
         yield

@@ -21,7 +21,7 @@ from lab.observe.watch import Watch
 from lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
 from lab.workload import NAMESPACE
 from lab.workload.manifests import sampler_pod
-from suites.autonomy.bystanders import DOOMED, IMPATIENT, PATIENT, pod_name
+from suites.autonomy.bystanders import DOOMED, IMPATIENT, pod_name
 from suites.edges import edges, until_evicted, uplink
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 pytestmark = [
     allure.parent_suite("Autonomy"),
     allure.feature("Partition"),
-    pytest.mark.fresh_lab,
 ]
 
 PARTITION_SECONDS = 300.0
@@ -72,9 +71,8 @@ class Partition:
 
 
 def expectation(node: str) -> Expectation:
-    """The sampler and the pod that tolerates everything go on as if nothing were."""
-    pods = (sampler_pod(node), pod_name(PATIENT, node))
-    return Expectation(pods=tuple(f"{NAMESPACE}/{pod}" for pod in pods), must_detect=True)
+    """The sampler goes on as if nothing were: it tolerates everything."""
+    return Expectation(pods=(f"{NAMESPACE}/{sampler_pod(node)}",), must_detect=True)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +124,7 @@ def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_i
 
 @allure.title("A pod that tolerates everything stays on {edge_node}")
 def test_a_pod_with_tolerations_is_never_evicted(edge_node: LabNode, partition: Partition) -> None:
-    seen = partition.pod(pod_name(PATIENT, edge_node.name))
+    seen = partition.pod(sampler_pod(edge_node.name))
     assert seen
     assert len({each.uid for each in seen}) == 1
     assert not any(each.deleting or each.gone for each in seen)
