@@ -6,6 +6,8 @@ RESULTS := build/allure-results
 # In this order: what smoke finds broken need not be broken on purpose. There are suites/nodes and
 # suites/devices, too.
 SUITES ?= suites/smoke suites/network suites/autonomy
+# Of these, what every change has to pass: half an hour on two idle cores, and little of it waiting.
+CORE := suites/smoke suites/network/test_plans.py suites/autonomy/test_offline.py
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
 BIN := .venv/bin
 # Quick when nothing has changed: each stamp is older than nothing it was made from.
@@ -39,7 +41,8 @@ lab-up: setup ## Bring the lab up (TOPOLOGY=labs/default.yaml); builds what is m
 lab-down: setup ## Take the lab down; leaves nothing but the cache
 	$(BIN)/lab down
 
-test: check unit suites ## All that must hold: style and types, the framework's tests, the suites
+test: check unit ## What every change must pass: style and types, the framework's tests, the core of the suites
+	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
 unit: setup ## The framework's own tests: no machine, a minute or two
 	$(BIN)/pytest tests
@@ -49,7 +52,7 @@ peers: setup ## The devices against clients that nobody here wrote (needs Node.j
 	npm ci --prefix build/peers --ignore-scripts --no-audit --no-fund --silent
 	$(BIN)/pytest tests/peers
 
-suites: setup ## The suites, in the lab that is up or in one brought up for them
+suites: setup ## The suites whole (SUITES=…), in the lab that is up or in one brought up for them
 	rm -rf $(RESULTS)
 	$(BIN)/pytest $(SUITES) --lab-topology=$(TOPOLOGY) --alluredir=$(RESULTS)
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 from lab.bench.fabric import Figure
 from lab.bench.lifecycle import Times
 from lab.bench.page import performance_page
+from lab.bench.proofs import ProofTimes
 
 
 def test_the_page_shows_machine_stages_and_ratios() -> None:
     times = Times("default", "kubernetes+openyurt", "tcg", {"down": 2.5}, {"server": 25.0}, 900)
+    times.proofs = (ProofTimes("drop on arm-cloud", (1.0, 1.5, 2.0), (0.8, 0.9, 0.8)),)
     figures = [
         Figure("flood", "fabric", "frames/s", [200.0, 400.0, 300.0]),
         Figure("flood", "vde_switch", "frames/s", [100.0, 150.0, 200.0]),
@@ -15,5 +17,6 @@ def test_the_page_shows_machine_stages_and_ratios() -> None:
     assert "| processor | a fast one |" in page
     assert "| down | 2.5 |" in page
     assert "server 25 s" in page
+    assert "| drop on arm-cloud | 1.5 | 1.0 to 2.0 | 0.8 | 0.8 to 0.9 |" in page
     assert "| flood | fabric | 300 frames/s | 200 to 400 |  |" in page
     assert "|  | vde_switch | 150 frames/s | 100 to 200 | 2.00 |" in page

@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.bench import proofs
 from lab.checkpoint import CheckpointStore
 from lab.deadline import Deadline
 from lab.lifecycle import UpOptions, bring_up, take_down
 from lab.topology import Topology
 
 SAVE_LIMIT = 1800.0
+PROOFS = 7
+"""Of each fault."""
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Times:
     """By node, from power-on to SSH."""
     checkpoint_mib: int = 0
     reboots: int = 0
+    proofs: tuple[proofs.ProofTimes, ...] = ()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -63,6 +67,7 @@ def measure(topology: Topology) -> Times:
             lab = bring_up(topology)
         with times.stage("restore in place, and ready again"):
             lab.restore(Deadline.after(SAVE_LIMIT))
+        times.proofs = proofs.measure(lab, PROOFS)
     finally:
         with times.stage("down, after a restore"):
             take_down(topology.name)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from lab.bench.fabric import Figure
 from lab.bench.lifecycle import Times
+from lab.bench.proofs import ProofTimes
 
 _HEAD = """\
 # Performance
@@ -47,7 +48,25 @@ def _lifecycle(times: Times) -> str:
         + _table(("stage", "seconds"), rows)
         + f"\nPower-on to SSH in the cold start, all at once: {boots}. "
         f"Boots made once more: {times.reboots}. The checkpoint takes {times.checkpoint_mib} MiB.\n"
+        + _proofs(times.proofs)
     )
+
+
+def _proofs(proofs: Sequence[ProofTimes]) -> str:
+    if not proofs:
+        return ""
+    rows = [(each.title, *_middle(each.seen), *_middle(each.healed)) for each in proofs]
+    head = ("fault", "seen, median s", "range", "cured, median s", "range")
+    return (
+        "\n### Faults that prove themselves\n\n"
+        "Each from the order until its effect, and then until its cure had been observed on the "
+        f"node, {len(proofs[0].seen)} times in this lab. How: the docstring of "
+        "`lab/bench/proofs.py`.\n\n" + _table(head, rows)
+    )
+
+
+def _middle(seconds: Sequence[float]) -> tuple[str, str]:
+    return f"{statistics.median(seconds):.1f}", f"{min(seconds):.1f} to {max(seconds):.1f}"
 
 
 def _fabric(figures: Sequence[Figure]) -> str:

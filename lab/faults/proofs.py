@@ -15,7 +15,7 @@ from lab.fabric.state import LinkCounters, Match
 from lab.faults.kinds import Drop, Flap, HalfOpen, WireFault
 from lab.faults.overwire import OverWire, Service
 from lab.faults.probe import Burst, Question, WireProbe
-from lab.faults.signs import PLAIN, Sign, signs_of
+from lab.faults.signs import PLAIN, Sign, in_silence, signs_of
 from lab.topology import Link
 
 FLAP_PACE = 0.1
@@ -68,12 +68,14 @@ class SignProof:
         self._link = link
         self._probe = tools.probe(link)
         self._signs = signs
+        self._silence = PLAIN
 
     def before(self) -> None:
         if not self._signs:
             raise InputError(f"{self._fault.title}: that does nothing to a wire")
         burst = self._tools.settled(self._probe, PLAIN, self._link.name)
         asked = PLAIN
+        self._silence = in_silence(burst)
         telling: list[Sign] = []
         for sign in self._signs:
             if sign.usual is not None and sign.question != asked:
@@ -94,7 +96,8 @@ class SignProof:
 
     def _see(self, sign: Sign, counters: LinkCounters) -> str:
         def look() -> str:
-            burst = self._tools.ask(self._probe, sign.question)
+            question = self._silence if sign.silent else sign.question
+            burst = self._tools.ask(self._probe, question)
             seen = sign.seen(burst, self._tools.grown(self._fault, counters))
             return f"{sign.what}: {burst}" if seen else ""
 

@@ -9,6 +9,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.faults.probe import Burst, Question, WireProbe, parse_connect, parse_ping
+from lab.faults.signs import in_silence
 from lab.topology import Topology
 
 
@@ -82,3 +83,10 @@ def test_ping_is_asked_for_whole_packets_of_a_size() -> None:
     assert WireProbe("n", "10.0.0.1").ping(question) == (
         "ping -n -M do -c 5 -i 0.01 -W 2 -s 1372 10.0.0.1 2>&1"
     )
+
+
+@pytest.mark.parametrize(("usual", "wait"), [(0.003, 0.3), (0.05, 0.5), (0.6, 1.0)])
+def test_what_shall_not_be_answered_is_waited_for_as_long_as_the_wire_is_slow(
+    usual: float, wait: float
+) -> None:
+    assert in_silence(Burst(3, 3, 0.001, usual)).wait == wait

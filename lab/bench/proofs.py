@@ -1,0 +1,55 @@
+"""How long a fault on a wire takes until its effect has been seen, and its heal until the cure has.
+
+That includes the question before the fault, whether the wire carries frames at all, and each
+time an SSH command on an emulated node. How soon the fabric itself acts: `lab.bench.fabric`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab.errors import LabError
+from lab.faults.engine import FaultEngine
+from lab.faults.kinds import Cut, Drop, WireFault
+from lab.faults.limits import scaled_limit
+from lab.running import Lab
+
+NANOSECONDS = 1e9
+
+
+@dataclass(frozen=True)
+class ProofTimes:
+    """Seconds of one fault, inflicted so many times, one after the other in a lab at rest."""
+
+    title: str
+    seen: tuple[float, ...]
+    """From the order until its effect had been observed."""
+    healed: tuple[float, ...]
+    """From the order until the cure had been observed."""
+
+
+def measure(lab: Lab, count: int) -> tuple[ProofTimes, ...]:
+    """A silent drop, a cut and a cut of one direction, on the uplink of each edge node."""
+    engine = FaultEngine.of(lab, scaled_limit())
+    return tuple(_one(engine, fault, count) for fault in _faults(lab))
+
+
+def _faults(lab: Lab) -> Iterator[WireFault]:
+    for node in lab.topology.edges:
+        link = lab.topology.cluster_link(node.name).name
+        yield Drop(link=link)
+        yield Cut(link=link)
+        yield Cut(link=link, direction="tx")
+
+
+def _one(engine: FaultEngine, fault: WireFault, count: int) -> ProofTimes:
+    seen: list[float] = []
+    healed: list[float] = []
+    for _ in range(count):
+        record = engine.heal(engine.inject(fault))
+        if record.seen is None or record.heal_began is None or record.healed is None:
+            raise LabError(f"{fault.title} was not proved and healed: {record}")
+        seen.append((record.seen - record.began) / NANOSECONDS)
+        healed.append((record.healed - record.heal_began) / NANOSECONDS)
+    return ProofTimes(fault.title, tuple(seen), tuple(healed))
