@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,26 +83,27 @@ def processes_of(run: Path | None) -> Iterator[LabProcess]:
                 yield LabProcess(int(entry.name), command.strip())
 
 
-def demand_of_labs() -> float:
-    """How many threads of all labs ran or waited for a core, on average over DEMAND_SECONDS.
+def demand_of_others() -> float:
+    """How many threads ran or waited for a core, on average over DEMAND_SECONDS: those of all
+    processes but labs' and this one.
 
-    In the unit of the load average, of which it is the labs' own part. 0 without a lab.
+    In the unit of the load average, which cannot tell whose the load is, and tells of it for
+    minutes after it has gone.
     """
-    pids = [each.pid for each in processes_of(None)]
-    if not pids:
-        return 0.0
-    started, before = time.monotonic(), _asked_for(pids)
+    spared = {os.getpid(), *(each.pid for each in processes_of(None))}
+    started, before = time.monotonic(), _asked_for(spared)
     time.sleep(DEMAND_SECONDS)
-    after, took = _asked_for(pids), time.monotonic() - started
-    gained = (after[thread] - before[thread] for thread in before.keys() & after.keys())
-    return sum(gained) / took
+    after, took = _asked_for(spared), time.monotonic() - started
+    return sum(after[thread] - before.get(thread, 0.0) for thread in after) / took
 
 
-def _asked_for(pids: Iterable[int]) -> dict[str, float]:
-    """Seconds that each thread of these processes has run and waited to run, by /proc path."""
+def _asked_for(spared: Container[int]) -> dict[str, float]:
+    """Seconds that each thread has run and waited to run, by /proc path; not of those spared."""
     found = {}
-    for pid in pids:
-        for thread in (PROC / str(pid) / "task").glob("*/schedstat"):
+    for process in PROC.iterdir():
+        if not process.name.isdigit() or int(process.name) in spared:
+            continue
+        for thread in (process / "task").glob("*/schedstat"):
             with contextlib.suppress(OSError):  # it has ended
                 ran, waited, _ = thread.read_text().split()
                 found[str(thread)] = (int(ran) + int(waited)) / 1e9

@@ -1,9 +1,9 @@
 """How fast this host is, as one factor that time limits are multiplied by.
 
-1.0 is the reference machine: two idle cores on which the guests boot in REFERENCE_SSH
-seconds under emulation.  2.0 is one that takes twice as long.  Before any guest has booted,
-the factor comes from a short calculation and the load; as soon as guests have booted, from
-the time that they took.  It is never below FASTEST: a limit is not a target.
+1.0 is the reference machine: two idle cores on which a guest, alone under emulation, can be
+reached by SSH 13 s (x86_64), 32 s (aarch64) and 36 s (riscv64) after power-on, by QEMU 7.2 with
+thread=multi.  2.0 is one that takes twice as long.  The factor comes from a short calculation and
+the load; it is never below FASTEST: a limit is not a target.
 
 The load of labs themselves is left out: every limit was found with a lab running, and a factor
 must be the same for a lab that has just come up and for one that has been up for long.
@@ -14,13 +14,8 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Iterable
 
-from lab.process import demand_of_labs
-from lab.topology import Arch
-
-REFERENCE_SSH = {Arch.X86_64: 13.0, Arch.AARCH64: 32.2, Arch.RISCV64: 35.5}
-"""Seconds from power-on to SSH, one guest alone, QEMU 7.2 with thread=multi."""
+from lab.process import demand_of_others
 
 REFERENCE_CORES = 2
 CALCULATIONS = 25
@@ -96,18 +91,6 @@ def pace_of(factor: float) -> int:
 
 @functools.cache
 def speed_factor() -> float:
-    """The factor of this host, measured once per process, in about a second."""
+    """The factor of this host, measured once per process, in about two seconds."""
     cores = len(os.sched_getaffinity(0))
-    return host_factor(_calculation(), cores, os.getloadavg()[0] - demand_of_labs())
-
-
-def node_factor(arch: Arch, ssh_seconds: float | None) -> float:
-    """The factor of one node from the time that its boot to SSH took; the host's without one."""
-    if ssh_seconds is None:
-        return speed_factor()
-    return min(SLOWEST, max(FASTEST, ssh_seconds / REFERENCE_SSH[arch]))
-
-
-def measured_factor(boots: Iterable[tuple[Arch, float | None]]) -> float:
-    """One factor for a lab: that of its slowest node (architecture, seconds to SSH)."""
-    return max((node_factor(arch, seconds) for arch, seconds in boots), default=speed_factor())
+    return host_factor(_calculation(), cores, demand_of_others())

@@ -17,7 +17,15 @@ from lab import process as module
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError, MissingCapability
 from lab.home import RunDir, cache_home
-from lab.process import MARK, demand_of_labs, end_processes, marked_environment, processes_of, spawn
+from lab.process import (
+    MARK,
+    LabProcess,
+    demand_of_others,
+    end_processes,
+    marked_environment,
+    processes_of,
+    spawn,
+)
 from lab.provision import GuestFile, PayloadFile, Provision
 from lab.step import Phase, StepEvent, listening, step
 
@@ -317,7 +325,7 @@ def test_a_process_in_the_middle_of_its_exec_is_waited_for(
     assert [each.pid for each in processes_of(tmp_path)] == [11]
 
 
-def test_the_demand_of_labs_counts_what_runs_and_not_what_sleeps(
+def test_the_demand_of_others_counts_what_runs_and_neither_sleepers_nor_labs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DEMAND_SECONDS", 0.3)
@@ -326,21 +334,25 @@ def test_the_demand_of_labs_counts_what_runs_and_not_what_sleeps(
         run=tmp_path / "busy",
         log=tmp_path / "busy.log",
     )
-    spawn(SLEEPER, run=tmp_path / "idle", log=tmp_path / "idle.log")
+    idle = spawn(SLEEPER, run=tmp_path / "idle", log=tmp_path / "idle.log")
     spoken(tmp_path / "busy.log")
     spoken(tmp_path / "idle.log")
-    every = processes_of  # a lab may be up on this machine
-    assert {str(each.pid) for each in every(None)} >= {str(busy.pid)}
+    there = tmp_path / "proc"
+    there.mkdir()
+    for pid in (busy.pid, idle.pid, os.getpid()):
+        (there / str(pid)).symlink_to(module.PROC / str(pid))
+    labs = list(processes_of(tmp_path / "busy"))
+    assert [each.pid for each in labs] == [busy.pid]
 
-    def demand(run: str) -> float:
-        monkeypatch.setattr(module, "processes_of", lambda _: every(tmp_path / run))
-        return demand_of_labs()
+    def demand(*labs: LabProcess) -> float:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "PROC", there)
+            patch.setattr(module, "processes_of", lambda _: labs)
+            return demand_of_others()
 
     # One thread that never sleeps: on a loaded machine it waits when it does not run.
-    assert 0.7 < demand("busy") < 1.3
-    assert demand("idle") < 0.3
-    assert demand("none") == 0.0
-    monkeypatch.setattr(module, "processes_of", every)
+    assert 0.7 < demand() < 1.3
+    assert demand(*labs) < 0.3
     for run in ("busy", "idle"):
         assert len(end_processes(tmp_path / run, Deadline.after(20))) == 1
 

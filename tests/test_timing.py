@@ -61,7 +61,7 @@ def test_the_pace_is_that_of_the_host_and_not_of_its_load(
     unmeasured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    monkeypatch.setattr(os, "getloadavg", lambda: (50.0, 50.0, 50.0))
+    monkeypatch.setattr(speed, "demand_of_others", lambda: 50.0)
     monkeypatch.setattr(speed, "_calculation", lambda: speed.REFERENCE_CALCULATION)
     assert speed.host_pace() == 1
     monkeypatch.setattr(speed, "_calculation", lambda: 2 * speed.REFERENCE_CALCULATION)

@@ -21,7 +21,7 @@ from lab.machines.accelerator import (
     probe_argv,
 )
 from lab.machines.probe import MARKER, probe_initrd, probe_program
-from lab.speed import FASTEST, REFERENCE_CALCULATION, host_factor, measured_factor
+from lab.speed import FASTEST, REFERENCE_CALCULATION, host_factor
 from lab.topology import Arch
 
 
@@ -149,7 +149,3 @@ def test_a_busy_or_slow_host_gets_more_time() -> None:
 
 def test_a_fast_host_does_not_get_less() -> None:
     assert host_factor(REFERENCE_CALCULATION / 9, 64, 0.0) == FASTEST
-
-
-def test_the_slowest_node_sets_the_factor_of_a_lab() -> None:
-    assert measured_factor([(Arch.X86_64, 13.0), (Arch.AARCH64, 96.6)]) == pytest.approx(3.0)
