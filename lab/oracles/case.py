@@ -29,6 +29,8 @@ class Expectation:
     silent_s: float = 30.0
     """A busy node may not answer for so long: if the same containers run before and after, and
     nobody had stopped it, it was not down."""
+    up_at_heal: bool = False
+    """Its workload must run when the last heal begins: it has come back without help."""
     must_detect: bool = False
     """The API server must stop showing the node Ready."""
     must_return: bool = True
@@ -88,6 +90,9 @@ class Case:
         heals = [each.healed for each in faults if each.healed is not None]
         self.healed = max(heals) if len(heals) == len(faults) else None
         """When the last of all was healed; None if one never was."""
+        begun = [each.heal_began for each in faults if each.heal_began is not None]
+        self.heal_began = max(begun) if len(begun) == len(faults) else None
+        """When the last heal was asked for; None if one never was."""
         self.problems: list[str] = []
         self.evidence: list[str] = []
 

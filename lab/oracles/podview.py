@@ -90,10 +90,23 @@ def downtime(case: Case, pods: Sequence[Pod]) -> tuple[float, float]:
             case.problems.append(f"{pod.name} did not run at the end")
         down += stretches
     lengths = [each.seconds for each in united(down)]
+    if case.expect.up_at_heal:
+        _up_at_heal(case, pods)
     total, most = sum(lengths), case.expect.downtime_s
     if most is not None and total > most:
         case.problems.append(f"{total:.1f} s of downtime; {most:g} s may be")
     return total, max(lengths, default=0.0)
+
+
+def _up_at_heal(case: Case, pods: Sequence[Pod]) -> None:
+    if case.heal_began is None:
+        case.lacking("when the last heal began")
+        return
+    for pod in pods:
+        if not is_up(value_before(pod.runs, case.heal_began), pod.expected):
+            case.problems.append(
+                f"{pod.name} did not run before the last heal, at {case.at(case.heal_began)}"
+            )
 
 
 def _only_silent(case: Case, pod: Pod) -> list[Held[InSight]]:

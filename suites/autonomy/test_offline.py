@@ -34,7 +34,7 @@ def test_pods_are_back_before_the_network_is(
     with autonomy.watching() as watch:
         away = away_after_reboot(lab, faults, watch.recorder, time_limit)
     # A node without power runs nothing: how long is a figure, not a failure.
-    expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
+    expect = Expectation(downtime_s=None, may_restart=None, must_detect=True, up_at_heal=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
     assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
     all_passed(verdicts)

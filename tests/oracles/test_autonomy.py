@@ -54,6 +54,10 @@ def says(verdict: AutonomyVerdict, sentence: str) -> None:
 # -- good runs -------------------------------------------------------------------------------
 
 
+def test_what_ran_all_the_time_ran_before_the_heal() -> None:
+    assert judged(CUT, up_at_heal=True).passed
+
+
 def test_a_busy_moment_at_the_end_is_no_backlog() -> None:
     busy = [(2, 1), (160, 2), (231, 0), (239, 90)]
     assert judged(altered(CUT, waiting_seen=waiting(busy))).passed
@@ -396,6 +400,11 @@ OVERLAP = (containers(1, "first"), containers(165, "other", uid="uid-2"))
             "was restarted: restart count up by 0, 1 containers replaced; 0 may be",
         ),
         (POWER, {"may_restart": 1, "downtime_s": 49.9}, "50.0 s of downtime; 49.9 s may be"),
+        (
+            POWER,
+            {"may_restart": 1, "downtime_s": None, "up_at_heal": True},
+            "sampler-edge-arm did not run before the last heal",
+        ),
         (
             altered(CUT, answered=answered((0, True, "b"), (90, False, ""), (121, True, "b"))),
             {},
