@@ -44,7 +44,7 @@ lab-down: setup ## Take the lab down; leaves nothing but the cache
 test: check unit ## What every change must pass: style and types, the framework's tests, the core of the suites
 	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
-unit: setup ## The framework's own tests: no machine, a minute or two
+unit: setup ## The framework's own tests: no machine, some minutes
 	$(BIN)/pytest tests
 
 peers: setup ## The devices against clients that nobody here wrote (needs Node.js 20 and npm)
