@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
             host = host_arch()
             accelerator = probe_accelerator(plan.images.get(host) if host else None)
             try:
-                return _start(run, topology, plan, accelerator, options, factor)
+                return _start(run, plan, accelerator, options, factor)
             except BaseException as trouble:
                 evidence = _clear(run).evidence
                 if isinstance(trouble, LabError) and evidence and not trouble.remedy:
@@ -135,12 +135,7 @@ def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -
 
 
 def _start(
-    run: RunDir,
-    topology: Topology,
-    plan: Plan,
-    accelerator: Accelerator,
-    options: UpOptions,
-    factor: float,
+    run: RunDir, plan: Plan, accelerator: Accelerator, options: UpOptions, factor: float
 ) -> Lab:
     """From a plan to a lab that is ready: from a checkpoint if one fits, else cold."""
     # A guest that is restored goes by the counter that it was booted with.
@@ -149,7 +144,7 @@ def _start(
     def key_of(plan: Plan) -> str:
         return plan.digest(_emulator_version(), accelerator.name, counter, guest_code_digest())
 
-    for saved in () if options.cold else [plan.at_pace(topology, pace) for pace in fitting_paces()]:
+    for saved in () if options.cold else [replace(plan, pace=pace) for pace in fitting_paces()]:
         checkpoint = CheckpointStore().find(key_of(saved))
         if checkpoint is None:
             continue
@@ -158,7 +153,7 @@ def _start(
                 return _from_checkpoint(run, saved, accelerator, options, checkpoint, factor)
         except LabError as trouble:
             name = checkpoint.key[:12]
-            with step(f"checkpoint {name} does not come back ({trouble.message}): cold start"):
+            with step(f"checkpoint {name} does not come back ({trouble.message})"):
                 _clear(run)
                 CheckpointStore().remove(checkpoint.key)
     with _told_pace(plan.pace):

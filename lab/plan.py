@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.artifacts import Artifact, ArtifactStore, CannotObtain, Want
@@ -25,8 +25,7 @@ WORKLOAD = "edge-workload"
 
 @dataclass(frozen=True)
 class Plan:
-    topology: Topology
-    """With its cluster's timing at `pace`."""
+    given: Topology
     pace: int
     stack: Stack
     artifacts: Mapping[Want, Artifact]
@@ -38,9 +37,10 @@ class Plan:
         """For this host."""
         return self.artifacts[kubectl_want()].path
 
-    def at_pace(self, topology: Topology, pace: int) -> Plan:
-        """The same with the timing of `topology`, the one it was made from, at another pace."""
-        return replace(self, topology=topology.at_pace(pace), pace=pace)
+    @property
+    def topology(self) -> Topology:
+        """The one that was given, with its cluster's timing at `pace`."""
+        return self.given.at_pace(self.pace)
 
     def digest(self, *more: str) -> str:
         """Hex digest of everything that decides what a lab made from it is."""
@@ -82,7 +82,7 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
                 busybox={arch: image.busybox for arch, image in images.items()},
                 deadline=deadline,
             )
-    return Plan(topology.at_pace(pace), pace, stack, artifacts, images, workload)
+    return Plan(topology, pace, stack, artifacts, images, workload)
 
 
 def _first_that_can_be_had(

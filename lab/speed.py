@@ -66,7 +66,7 @@ def host_pace() -> int:
 
     The host's load does not count: it passes.
     """
-    return pace_of(_idle_factor())
+    return pace_of(_factor(load=0.0))
 
 
 def fitting_paces() -> tuple[int, ...]:
@@ -76,12 +76,12 @@ def fitting_paces() -> tuple[int, ...]:
     """
     own, all_paces = host_pace(), sorted({1, *(pace for _, pace in PACES)})
     slower = [pace for pace in all_paces if pace > own]
-    just_missed = [pace_of(_idle_factor() / LENIENCY)]
+    just_missed = [pace_of(_factor(load=0.0) / LENIENCY)]
     return tuple(dict.fromkeys([own, *slower, *just_missed]))
 
 
-def _idle_factor() -> float:
-    return host_factor(_calculation(), len(os.sched_getaffinity(0)), load=0.0)
+def _factor(load: float) -> float:
+    return host_factor(_calculation(), len(os.sched_getaffinity(0)), load)
 
 
 def pace_of(factor: float) -> int:
@@ -92,5 +92,4 @@ def pace_of(factor: float) -> int:
 @functools.cache
 def speed_factor() -> float:
     """The factor of this host, measured once per process, in about two seconds."""
-    cores = len(os.sched_getaffinity(0))
-    return host_factor(_calculation(), cores, demand_of_others())
+    return _factor(demand_of_others())

@@ -13,9 +13,8 @@ from lab.errors import LabError
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Drop, WireFault
 from lab.faults.limits import scaled_limit
+from lab.oracles.spans import Span
 from lab.running import Lab
-
-NANOSECONDS = 1e9
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,6 @@ def _one(engine: FaultEngine, fault: WireFault, count: int) -> ProofTimes:
         record = engine.heal(engine.inject(fault))
         if record.seen is None or record.heal_began is None or record.healed is None:
             raise LabError(f"{fault.title} was not proved and healed: {record}")
-        seen.append((record.seen - record.began) / NANOSECONDS)
-        healed.append((record.healed - record.heal_began) / NANOSECONDS)
+        seen.append(Span(record.began, record.seen).seconds)
+        healed.append(Span(record.heal_began, record.healed).seconds)
     return ProofTimes(fault.title, tuple(seen), tuple(healed))

@@ -7,6 +7,7 @@ wire before the fault is set, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from lab.errors import InputError, LabError
@@ -68,21 +69,20 @@ class SignProof:
         self._link = link
         self._probe = tools.probe(link)
         self._signs = signs
-        self._silence = PLAIN
 
     def before(self) -> None:
         if not self._signs:
             raise InputError(f"{self._fault.title}: that does nothing to a wire")
         burst = self._tools.settled(self._probe, PLAIN, self._link.name)
         asked = PLAIN
-        self._silence = in_silence(burst)
+        silence = in_silence(burst)
         telling: list[Sign] = []
         for sign in self._signs:
             if sign.usual is not None and sign.question != asked:
                 burst = self._tools.settled(self._probe, sign.question, self._link.name)
                 asked = sign.question
             if sign.usual is None or not sign.usual(burst):
-                telling.append(sign)
+                telling.append(replace(sign, question=silence) if sign.silent else sign)
         if not telling:
             raise InputError(
                 f"{self._fault.title} cannot be told from the wire as it is: {burst}",
@@ -96,8 +96,7 @@ class SignProof:
 
     def _see(self, sign: Sign, counters: LinkCounters) -> str:
         def look() -> str:
-            question = self._silence if sign.silent else sign.question
-            burst = self._tools.ask(self._probe, question)
+            burst = self._tools.ask(self._probe, sign.question)
             seen = sign.seen(burst, self._tools.grown(self._fault, counters))
             return f"{sign.what}: {burst}" if seen else ""
 

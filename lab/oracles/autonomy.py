@@ -64,6 +64,7 @@ def judge_autonomy(
     detect = nodeview.detected(case, ready)
     pods = podview.workload(case)
     down, longest = podview.downtime(case, pods)
+    podview.up_at_heal(case, pods)
     by_api, by_node = podview.restarts(case, pods)
     recreated = podview.recreated(case, pods)
     duplicates = podview.duplicates(case, pods)

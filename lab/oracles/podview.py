@@ -90,15 +90,16 @@ def downtime(case: Case, pods: Sequence[Pod]) -> tuple[float, float]:
             case.problems.append(f"{pod.name} did not run at the end")
         down += stretches
     lengths = [each.seconds for each in united(down)]
-    if case.expect.up_at_heal:
-        _up_at_heal(case, pods)
     total, most = sum(lengths), case.expect.downtime_s
     if most is not None and total > most:
         case.problems.append(f"{total:.1f} s of downtime; {most:g} s may be")
     return total, max(lengths, default=0.0)
 
 
-def _up_at_heal(case: Case, pods: Sequence[Pod]) -> None:
+def up_at_heal(case: Case, pods: Sequence[Pod]) -> None:
+    """Whether all ran before the last heal, if that is expected."""
+    if not case.expect.up_at_heal:
+        return
     if case.heal_began is None:
         case.lacking("when the last heal began")
         return

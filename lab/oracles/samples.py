@@ -29,9 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.devices.truth import TruthStep
+from lab.oracles.spans import NANOSECONDS
 from lab.workload.records import CollectedSample, SampleCounts
-
-NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
