@@ -42,7 +42,16 @@ from lab.saving import go_on, restore_devices, restore_machines, save_checkpoint
 from lab.sites import start_devices, start_fabric
 from lab.speed import fitting_paces, host_pace, speed_factor
 from lab.stacks import StackContext
-from lab.state import Condition, LabState, Ports, WirePorts, known_labs, load_state, read_state
+from lab.state import (
+    Condition,
+    LabState,
+    Ports,
+    WirePorts,
+    known_labs,
+    load_state,
+    read_state,
+    state_if_up,
+)
 from lab.step import step
 from lab.topology import Role, Topology
 
@@ -98,12 +107,13 @@ def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
     options = options or UpOptions()
     run = RunDir(topology.name)
     with _alone(run):
-        found = read_state(run)
-        if found is not None and found.condition is Condition.UP:
+        found = state_if_up(run)
+        if found is not None:
             _must_be_the_same(found, topology, options)
             return attach(topology.name)
         if run.path.exists():
-            _clear(run)
+            with step(f"clear what is left of the last lab {topology.name}"):
+                _clear(run)
         if options.api_port is not None:
             require_free(options.api_port, "the API server")
         with step(f"lab {topology.name}"):

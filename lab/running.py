@@ -21,7 +21,7 @@ from lab.machines import LibvirtDaemon, Machine
 from lab.provision import Provision
 from lab.sites import guest_specs
 from lab.stacks import Stack, get_stack
-from lab.state import Condition, LabState, read_state
+from lab.state import Condition, LabState, read_state, state_if_up
 from lab.status import (
     DeviceSamples,
     DeviceStatus,
@@ -245,6 +245,11 @@ def attach(name: str) -> Lab:
         raise LabError(
             f"lab {name!r} is not up yet, or its start was broken off",
             remedy="Wait for the `lab up` that is at work, or clear it with `lab down`.",
+        )
+    if state_if_up(run) is None:
+        raise LabError(
+            f"lab {name!r} is up no more: its processes are gone, as after a restart of the host",
+            remedy="`lab up` brings it up again, `lab down` only clears what is left.",
         )
     daemon = LibvirtDaemon.attach(run)
     return make_lab(run, state, daemon)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.errors import LabError
 from lab.home import RunDir, cache_home
+from lab.process import processes_of
 from lab.topology import Topology
 
 FORMAT = 1
@@ -89,6 +90,17 @@ def read_state(run: RunDir) -> LabState | None:
     except LabError as trouble:
         trouble.remedy += f" `lab down --lab {run.lab}` clears it."
         raise
+
+
+def state_if_up(run: RunDir) -> LabState | None:
+    """The state of the lab in `run` if it is up; None if it is not, or not any more.
+
+    A lab is up no more when all its processes are gone, as after a restart of the host.
+    """
+    state = read_state(run)
+    if state is None or state.condition is not Condition.UP or not any(processes_of(run.path)):
+        return None
+    return state
 
 
 def load_state(path: Path) -> LabState:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lab.lifecycle import UpOptions, bring_up, take_down
 from lab.process import lock_holder, spawn
 from lab.retention import KEPT, keep_evidence
 from lab.running import attach
-from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state
+from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state, state_if_up
 from lab.topology import Timing, Topology
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -55,6 +56,16 @@ def made(topology: Topology, condition: Condition = Condition.UP) -> RunDir:
     run.make()
     state_of(topology, condition).write(run)
     return run
+
+
+@pytest.fixture
+def alive(default_topology: Topology) -> Iterator[RunDir]:
+    """The default lab, up, with one process of its own."""
+    run = made(default_topology)
+    process = spawn(SLEEP, run=run.path, log=run.logs / "a.log")
+    yield run
+    process.kill()
+    process.wait()
 
 
 def hold(lock: Path) -> subprocess.Popen[str]:
@@ -141,9 +152,8 @@ def test_the_state_is_read_back_as_it_was_written(default_topology: Topology) ->
 
 
 def test_a_lab_of_another_topology_that_is_up_is_not_taken_for_this_one(
-    default_topology: Topology,
+    default_topology: Topology, alive: RunDir
 ) -> None:
-    made(default_topology)
     other = default_topology.model_copy(update={"devices": ()})
     with pytest.raises(InputError, match="of another topology is up") as caught:
         bring_up(other)
@@ -151,11 +161,10 @@ def test_a_lab_of_another_topology_that_is_up_is_not_taken_for_this_one(
 
 
 def test_a_lab_that_is_up_at_the_pace_of_a_slow_host_is_the_same_one(
-    default_topology: Topology,
+    default_topology: Topology, alive: RunDir
 ) -> None:
-    run = made(default_topology)
     slow = {"topology": default_topology.at_pace(2), "pace": 2}
-    state_of(default_topology).model_copy(update=slow).write(run)
+    state_of(default_topology).model_copy(update=slow).write(alive)
     with pytest.raises(InputError, match=r"is up with the stack kubernetes\+kubelet"):
         bring_up(default_topology, UpOptions(stack="kubernetes+openyurt"))  # no other objection
     other = default_topology.model_copy(update={"timing": Timing()})
@@ -164,11 +173,35 @@ def test_a_lab_that_is_up_at_the_pace_of_a_slow_host_is_the_same_one(
 
 
 def test_a_lab_that_is_up_with_another_stack_is_not_taken_for_this_one(
-    default_topology: Topology,
+    default_topology: Topology, alive: RunDir
 ) -> None:
-    made(default_topology)
     with pytest.raises(InputError, match=r"is up with the stack kubernetes\+kubelet"):
         bring_up(default_topology, UpOptions(stack="kubernetes+openyurt"))
+
+
+def test_a_lab_whose_processes_are_all_gone_is_up_no_more(default_topology: Topology) -> None:
+    run = made(default_topology)
+    with pytest.raises(LabError, match="up no more") as caught:
+        attach(default_topology.name)
+    assert "`lab up`" in caught.value.remedy
+    assert read_state(run) is not None
+    assert state_if_up(run) is None
+
+
+def test_what_is_left_of_a_lab_that_is_up_no_more_is_cleared_for_the_next(
+    default_topology: Topology, own_cache: Path
+) -> None:
+    run = made(default_topology)
+    (run.logs / "fabric.log").write_text("the last line")
+    with pytest.raises(InputError, match="no stack 'k3s'"):  # which comes after the clearing
+        bring_up(default_topology, UpOptions(stack="k3s"))
+    assert not run.path.exists()
+    (kept,) = (own_cache / "edge-lab" / "kept").iterdir()
+    assert (kept / "logs" / "fabric.log").read_text() == "the last line"
+
+
+def test_a_lab_with_a_process_left_is_still_up(alive: RunDir) -> None:
+    assert state_if_up(alive) == read_state(alive)
 
 
 def test_an_unknown_stack_is_refused_and_leaves_nothing(
