@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from lab.fabric.state import LinkCounters
 from lab.faults.kinds import WireFault
 from lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
+from lab.faults.runningping import RunningPing
 from lab.faults.signs import Grown
 from lab.stacks.base import API_PORT
 from lab.topology import Link, Protocol, Topology
@@ -21,6 +23,12 @@ _DEVICE_PORTS = {
     Protocol.MODBUS_RTU: MODBUS_PORT,
     Protocol.OPCUA: OPCUA_PORT,
 }
+
+
+PING_ON_INTERVAL = 0.05
+"""Seconds between the pings that go on while a wire is broken."""
+
+ENOUGH_ANSWERS = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,23 @@ class OverWire:
             probe.ping(question), self.limit(PROBE_SECONDS), check=False
         )
         return parse_ping(said.stdout)
+
+    @contextlib.contextmanager
+    def pinging(self, probe: WireProbe) -> Iterator[RunningPing]:
+        """Asks again and again while the block runs."""
+        limit = self.limit(2 * PROOF_SECONDS)
+        command = probe.ping_on(PING_ON_INTERVAL, limit.remaining)
+        with RunningPing(self.machines[probe.node].stream(command, limit), str(probe)) as ping:
+            yield ping
+
+    def answered(self, ping: RunningPing, what: str) -> None:
+        """Waits until enough are answered to know how long that takes."""
+        self.limit(PROOF_SECONDS).wait_for(
+            f"{what} carries frames before the fault, asked from {ping.name}",
+            lambda: ping.answers >= ENOUGH_ANSWERS,
+            every=0.02,
+            watch=ping.check,
+        )
 
     def reached(self, service: Service) -> bool:
         """Whether a new connection gets there."""

@@ -7,6 +7,7 @@ goes over the management path, which no fault touches.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,10 +29,23 @@ class Output(Protocol):
     def stdout(self) -> str: ...
 
 
+class Stream(Protocol):
+    """As much of a process whose output is read while it runs."""
+
+    @property
+    def stdout(self) -> Iterable[bytes] | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
 class Prober(Protocol):
     """As much of a machine as a probe needs."""
 
     def run(self, command: str, deadline: Deadline, check: bool = ...) -> Output: ...
+
+    def stream(self, command: str, deadline: Deadline) -> Stream: ...
 
     def set_carrier(self, mac: str, up: bool) -> None: ...
 
@@ -113,6 +127,13 @@ class WireProbe:
             f"ping -n -M do -c {question.count} -i {question.interval:g} -W {question.wait:g} "
             f"-s {question.packet - ICMP_OVERHEAD} {self.address} 2>&1"
         )
+
+    def ping_on(self, interval: float, seconds: float) -> str:
+        """The shell command of pings that go on, for so many seconds at most.
+
+        Each line bears the node's time, and there is one for each ping, answered or not.
+        """
+        return f"exec ping -n -D -O -M do -i {interval:g} -w {seconds:.0f} {self.address} 2>&1"
 
     def connect(self, port: int) -> str:
         """The shell command of one TCP connection; says connected, refused or lost."""

@@ -6,17 +6,19 @@ wire before the fault is set, too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from lab.errors import InputError, LabError
 from lab.fabric import DirectionState, Reason
 from lab.fabric.state import LinkCounters, Match
-from lab.faults.kinds import Drop, Flap, HalfOpen, WireFault
+from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, WireFault
 from lab.faults.overwire import OverWire, Service
 from lab.faults.probe import Burst, Question, WireProbe
-from lab.faults.signs import PLAIN, Sign, in_silence, signs_of
+from lab.faults.runningping import RunningPing
+from lab.faults.signs import PLAIN, Sign, signs_of
 from lab.topology import Link
 
 FLAP_PACE = 0.1
@@ -26,9 +28,13 @@ FLAP_PINGS = 20
 
 
 class Proof(Protocol):
-    def before(self) -> None:
-        """Looks at the wire as it is. InputError if the fault could not be told from that;
-        LabError if the wire is dead."""
+    def before(self) -> AbstractContextManager[None]:
+        """Looks at the wire as it is, before the fault is set within the block.
+
+        Raises:
+            InputError: the fault could not be told from the wire as it is.
+            LabError: the wire is dead.
+        """
         ...
 
     def seen(self, counters: LinkCounters) -> str:
@@ -54,8 +60,46 @@ def proof_of(
             return FlapProof(tools, fault, link)
         case Drop(match=Match() as frames):
             return MatchProof(tools, fault, link, frames)
+        case Cut() | Drop():
+            return SilenceProof(tools, fault, link)
         case _:
             return SignProof(tools, fault, link, signs_of(own, other))
+
+
+class SilenceProof:
+    """A ping that was answered is answered no more."""
+
+    def __init__(self, tools: OverWire, fault: Cut | Drop, link: Link) -> None:
+        self._tools = tools
+        self._fault = fault
+        self._link = link
+        self._probe = tools.probe(link)
+        self._ping: RunningPing | None = None
+
+    @contextlib.contextmanager
+    def before(self) -> Iterator[None]:
+        # The same ping before and after: starting another costs an emulated node a second.
+        with self._tools.pinging(self._probe) as self._ping:
+            self._tools.answered(self._ping, self._link.name)
+            yield
+
+    def seen(self, counters: LinkCounters) -> str:
+        ping = self._ping
+        assert ping is not None, "asked outside of before()"
+        patience = ping.patience
+
+        def look() -> str:
+            ping.check()
+            silence = ping.silence
+            if silence < patience:
+                return ""
+            text = f"no ping is answered for {silence:.1f} s"
+            if isinstance(self._fault, Cut):
+                return text
+            dropped = self._tools.grown(self._fault, counters).dropped(Reason.DROP)
+            return f"{text}; {dropped} frames dropped" if dropped else ""
+
+        return self._tools.prove(f"{self._fault.title}, asked from {self._probe}", look)
 
 
 class SignProof:
@@ -70,19 +114,19 @@ class SignProof:
         self._probe = tools.probe(link)
         self._signs = signs
 
-    def before(self) -> None:
+    @contextlib.contextmanager
+    def before(self) -> Iterator[None]:
         if not self._signs:
             raise InputError(f"{self._fault.title}: that does nothing to a wire")
         burst = self._tools.settled(self._probe, PLAIN, self._link.name)
         asked = PLAIN
-        silence = in_silence(burst)
         telling: list[Sign] = []
         for sign in self._signs:
             if sign.usual is not None and sign.question != asked:
                 burst = self._tools.settled(self._probe, sign.question, self._link.name)
                 asked = sign.question
             if sign.usual is None or not sign.usual(burst):
-                telling.append(replace(sign, question=silence) if sign.silent else sign)
+                telling.append(sign)
         if not telling:
             raise InputError(
                 f"{self._fault.title} cannot be told from the wire as it is: {burst}",
@@ -90,6 +134,7 @@ class SignProof:
             )
         # Of a mixture, what is too weak to be seen is taken on trust with the rest.
         self._signs = telling
+        yield
 
     def seen(self, counters: LinkCounters) -> str:
         return "; ".join(self._see(sign, counters) for sign in self._signs)
@@ -117,15 +162,18 @@ class MatchProof:
         self._tcp = frames.ports and frames.protocol in (None, "tcp")
         self._asked: Service | None = None
 
-    def before(self) -> None:
+    @contextlib.contextmanager
+    def before(self) -> Iterator[None]:
         self._tools.settled(self._probe, PLAIN, self._link.name)
-        if not self._tcp:
-            return
+        if self._tcp:
+            self._asked = self._reachable()
+        yield
+
+    def _reachable(self) -> Service:
         for service in self._tools.services(self._link, self._frames.ports):
             singled_out = str(self._frames.peer or service.address) == service.address
             if singled_out and self._tools.reached(service):
-                self._asked = service
-                return
+                return service
         raise LabError(
             f"{self._fault.title}: nothing could be reached at these ports before the fault, so "
             "that its effect could not be seen"
@@ -163,8 +211,10 @@ class HalfOpenProof:
         self._link = link
         self._service = tools.service(link)
 
-    def before(self) -> None:
+    @contextlib.contextmanager
+    def before(self) -> Iterator[None]:
         self._tools.connectable(self._service)
+        yield
 
     def seen(self, counters: LinkCounters) -> str:
         def look() -> str:
@@ -185,8 +235,10 @@ class FlapProof:
         self._link = link
         self._probe = tools.probe(link)
 
-    def before(self) -> None:
+    @contextlib.contextmanager
+    def before(self) -> Iterator[None]:
         self._tools.settled(self._probe, PLAIN, self._link.name)
+        yield
 
     def seen(self, counters: LinkCounters) -> str:
         # Short bursts: a period may be longer than a command may take.

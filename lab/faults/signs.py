@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from lab.fabric.state import Counters, DirectionState, Impairment, LinkCounters, Mode, Reason
+from lab.fabric.state import Counters, DirectionState, Impairment, LinkCounters, Reason
 from lab.faults.kinds import Way
 from lab.faults.probe import Burst, Question
 
 PLAIN = Question(interval=0.1)
-
-LEAST_PATIENCE, TIMES_AS_LONG = 0.3, 10
-"""Seconds, and so many times as long as an answer took before the fault: what takes longer
-is lost."""
 
 MOST_PINGS = 400
 PER_EVENT = 1.5
@@ -88,39 +84,14 @@ class Sign:
     usual: Callable[[Burst], bool] | None = None
     """Whether a wire without the fault shows it as well, by this burst of before; None if none
     could."""
-    silent: bool = False
-    """None of the pings may be answered: `in_silence` says for how long to wait."""
-
-
-def in_silence(usual: Burst) -> Question:
-    """Pings of which none shall be answered, on a wire that answered like that before.
-
-    Waiting for what does not come is most of the time that such a proof takes.
-    """
-    wait = max(LEAST_PATIENCE, TIMES_AS_LONG * usual.slowest)
-    return replace(PLAIN, wait=min(PLAIN.wait, wait))
 
 
 def signs_of(own: list[DirectionState], other: list[DirectionState]) -> tuple[Sign, ...]:
-    """The signs of the states `own` of a fault; a ping crosses what is `other` as well."""
-    modes = {state.mode for state in own}
-    if Mode.CUT in modes:
-        return (
-            Sign("no ping is answered", PLAIN, lambda burst, grown: burst.all_lost, silent=True),
-        )
-    if Mode.DROP in modes:
-        return (
-            Sign(
-                "no ping is answered, and the fabric has dropped frames",
-                PLAIN,
-                lambda burst, grown: burst.all_lost and grown.dropped(Reason.DROP) > 0,
-                silent=True,
-            ),
-        )
-    return tuple(_of_impairments(own, [*own, *other]))
+    """The signs of the impairments `own` of a fault; a ping crosses what is `other` as well."""
+    return tuple(_signs_of(own, [*own, *other]))
 
 
-def _of_impairments(own: list[DirectionState], all_: list[DirectionState]) -> Iterator[Sign]:
+def _signs_of(own: list[DirectionState], all_: list[DirectionState]) -> Iterator[Sign]:
     if any(state.delay_ms or state.jitter_ms for state in own):
         yield from _late(all_)
     yield from _lossy(own, patience(all_))

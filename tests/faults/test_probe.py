@@ -9,7 +9,6 @@ import pytest
 
 from lab.errors import LabError
 from lab.faults.probe import Burst, Question, WireProbe, parse_connect, parse_ping
-from lab.faults.signs import in_silence
 from lab.topology import Topology
 
 
@@ -85,8 +84,7 @@ def test_ping_is_asked_for_whole_packets_of_a_size() -> None:
     )
 
 
-@pytest.mark.parametrize(("usual", "wait"), [(0.003, 0.3), (0.05, 0.5), (0.6, 1.0)])
-def test_what_shall_not_be_answered_is_waited_for_as_long_as_the_wire_is_slow(
-    usual: float, wait: float
-) -> None:
-    assert in_silence(Burst(3, 3, 0.001, usual)).wait == wait
+def test_a_ping_goes_on_for_a_while_and_tells_of_each_that_is_not_answered() -> None:
+    assert WireProbe("n", "10.0.0.1").ping_on(0.05, 180.4) == (
+        "exec ping -n -D -O -M do -i 0.05 -w 180 10.0.0.1 2>&1"
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from types import SimpleNamespace
@@ -18,6 +19,35 @@ from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFau
 from lab.faults.overwire import OverWire
 from lab.faults.wires import WireFaults
 from lab.topology import Topology
+
+
+class FakePing:
+    """As much of the process of a ping that goes on, at a hundred times its speed."""
+
+    def __init__(self, answered: Callable[[], bool], ends: bool) -> None:
+        self._answered = answered
+        self._last = 5 if ends else 10**6
+        self.killed = False
+
+    @property
+    def stdout(self) -> Iterator[bytes]:
+        yield b"PING 10.77.0.1 (10.77.0.1) 56(84) bytes of data.\n"
+        for number in range(1, self._last):
+            if self.killed:
+                return
+            time.sleep(0.0005)
+            at = f"[{1000 + number * 0.05:.6f}]"
+            if self._answered():
+                answer = f"64 bytes from 10.77.0.1: icmp_seq={number} ttl=64 time=5.00 ms"
+                yield f"{at} {answer}\n".encode()
+            else:
+                yield f"{at} no answer yet for icmp_seq={number}\n".encode()
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def wait(self) -> int:
+        return 0
 
 
 @dataclass
@@ -36,6 +66,8 @@ class FakeWire:
     counts: bool = True
     traffic: bool = True
     """Standing connections send frames now and then."""
+    ends: bool = False
+    """The ping that goes on does not."""
     history: list[tuple[str, str]] = field(default_factory=list)
     carrier: list[tuple[str, bool]] = field(default_factory=list)
 
@@ -67,6 +99,10 @@ class FakeWire:
         words = command.split()
         count, size = int(words[words.index("-c") + 1]), int(words[words.index("-s") + 1])
         return SimpleNamespace(stdout=self._ping(count, size + 28))
+
+    def stream(self, command: str, deadline: Deadline) -> FakePing:
+        assert "ping -n -D -O" in command
+        return FakePing(lambda: " 0 received" not in self._ping(1, 84), self.ends)
 
     def _ping(self, count: int, packet: int) -> str:
         received, times, twice = count, [5.0] * count, 0
@@ -268,6 +304,11 @@ def test_only_a_cable_that_is_out_takes_the_carrier_and_gives_it_back(
 def test_silence_without_a_dropped_frame_is_no_drop(faults_on: FaultsOn) -> None:
     with pytest.raises(LabError, match="no effect was seen"):
         faults_on(FakeWire(counts=False)).inject(Drop(link=LINK))
+
+
+def test_a_ping_that_ends_is_no_silence(faults_on: FaultsOn) -> None:
+    with pytest.raises(LabError, match=r"the ping from edge-arm .* has ended"):
+        faults_on(FakeWire(ends=True)).inject(Drop(link=LINK))
 
 
 def test_half_open_without_a_standing_connection_proves_nothing(faults_on: FaultsOn) -> None:

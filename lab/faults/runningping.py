@@ -1,0 +1,106 @@
+"""A ping that goes on while its wire is broken, read as it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+
+from lab.errors import LabError
+from lab.faults.probe import Stream
+
+LEAST_PATIENCE, MOST_PATIENCE, TIMES_AS_LONG = 0.3, 1.0, 10
+"""Seconds, and so many times as long as an answer took before: what takes longer is lost."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One ping, as its line says."""
+
+    at: float
+    """Seconds on the node's clock."""
+    took: float | None
+    """Seconds for the way there and back; None if there is no answer, or not yet."""
+
+
+_LINE = re.compile(r"\[(\d+\.\d+)\] .*icmp_seq=\d+(?:.* time=([\d.]+) ms)?")
+
+
+def read_line(line: str) -> Asked | None:
+    """What a line of `ping -D -O` says; None if it tells of no single ping."""
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    return Asked(float(found[1]), float(found[2]) / 1000 if found[2] else None)
+
+
+class RunningPing:
+    """How long nobody has answered, by the node's own clock.
+
+    A line that comes late over the management path is no silence then, and neither is a node
+    that says nothing at all: each ping without an answer has a line of its own.
+    """
+
+    def __init__(self, stream: Stream, name: str) -> None:
+        self.name = name
+        self._stream = stream
+        self._slowest = 0.0
+        self._answers = 0
+        self._answered_at = 0.0
+        self._missed_at = 0.0
+        self._said = ""
+        self._over = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> RunningPing:
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        trouble: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.kill()
+        self._stream.wait()
+        self._reader.join()
+
+    @property
+    def answers(self) -> int:
+        """How many pings have been answered."""
+        return self._answers
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which an answer need not be waited for, by the slowest one so far."""
+        return min(MOST_PATIENCE, max(LEAST_PATIENCE, TIMES_AS_LONG * self._slowest))
+
+    @property
+    def silence(self) -> float:
+        """Seconds from the last answer to the last ping that had none; 0 if that one came first."""
+        return max(0.0, self._missed_at - self._answered_at) if self._answers else 0.0
+
+    def check(self) -> None:
+        """LabError if it has ended by itself."""
+        if self._over:
+            raise LabError(
+                f"the ping from {self.name} has ended: {self._said or 'it said nothing'}"
+            )
+
+    def _read(self) -> None:
+        with contextlib.suppress(ValueError, OSError):  # closed meanwhile
+            for raw in self._stream.stdout or ():
+                line = raw.decode(errors="replace").strip()
+                asked = read_line(line)
+                if asked is None:
+                    self._said = line or self._said
+                elif asked.took is None:
+                    self._missed_at = asked.at
+                else:
+                    self._answered_at = asked.at
+                    self._slowest = max(self._slowest, asked.took)
+                    self._answers += 1
+        self._over = True
