@@ -61,6 +61,8 @@ class Question:
     """Bytes of the IP packet; it is never sent in fragments."""
     wait: float = 1.0
     """Seconds to wait for the answer to the last one."""
+    at_once: bool = False
+    """As fast as the node can, whatever the interval."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,9 @@ class WireProbe:
 
     def ping(self, question: Question) -> str:
         """The shell command of one burst."""
+        pace = f"-l {question.count}" if question.at_once else f"-i {question.interval:g}"
         return (
-            f"ping -n -M do -c {question.count} -i {question.interval:g} -W {question.wait:g} "
+            f"ping -n -M do -c {question.count} {pace} -W {question.wait:g} "
             f"-s {question.packet - ICMP_OVERHEAD} {self.address} 2>&1"
         )
 

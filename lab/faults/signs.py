@@ -196,7 +196,8 @@ def _narrow(state: DirectionState, way: float) -> Sign:
     late = way + bits / (state.rate_kbit * 1000) / 2
     return Sign(
         f"of {count} long packets at once, one takes {late * 1000:.0f} ms or more",
-        Question(count, QUICK / 2, packet, wait=1.0 + 2 * late),
+        # At a pace of its own, an emulated node would send no faster than a slow line takes in.
+        Question(count, packet=packet, wait=1.0 + 2 * late, at_once=True),
         lambda burst, grown: burst.slowest >= late or grown.dropped(Reason.OVERFLOW) > 0,
         usual=lambda burst: burst.slowest >= late,
     )

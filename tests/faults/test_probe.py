@@ -84,6 +84,13 @@ def test_ping_is_asked_for_whole_packets_of_a_size() -> None:
     )
 
 
+def test_a_burst_at_once_waits_for_no_answer_between_two_pings() -> None:
+    question = Question(count=20, packet=1400, wait=2, at_once=True)
+    assert WireProbe("n", "10.0.0.1").ping(question) == (
+        "ping -n -M do -c 20 -l 20 -W 2 -s 1372 10.0.0.1 2>&1"
+    )
+
+
 def test_a_ping_goes_on_for_a_while_and_tells_of_each_that_is_not_answered() -> None:
     assert WireProbe("n", "10.0.0.1").ping_on(0.05, 180.4) == (
         "exec ping -n -D -O -M do -i 0.05 -w 180 10.0.0.1 2>&1"
