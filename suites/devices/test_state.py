@@ -36,7 +36,8 @@ MANY_PROPERTIES = (SEQUENCE, REQUESTED_SETPOINT)
 """KubeEdge writes each value of each twin by itself: all nine of a hundred, each half a minute,
 were thirty writes a second, and an emulated API server answered nobody any more."""
 MANY_SECONDS = 600.0
-CROWD = "edge-lab/crowd"
+AT_ONCE = 10
+"""So many objects an emulated API server takes in the time of one call."""
 
 
 @pytest.mark.parametrize("how", ["silent", "refused"])
@@ -74,9 +75,8 @@ def crowd(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[tuple
     if not found:
         raise MissingCapability(f"{edge_node.name} keeps no twin")
     names = tuple(f"crowd-{number}-{edge_node.name}" for number in range(MANY))
-    manifests = []
-    for name in names:
-        manifest = device_manifest(
+    manifests = [
+        device_manifest(
             lab.topology,
             found[0],
             edge_node.name,
@@ -84,16 +84,19 @@ def crowd(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[tuple
             cycle_ms=MANY_CYCLE_MS,
             only=MANY_PROPERTIES,
         )
-        manifest["metadata"]["labels"][CROWD] = "true"
-        manifests.append(manifest)
+        for name in names
+    ]
+    parts = [slice(first, first + AT_ONCE) for first in range(0, MANY, AT_ONCE)]
+    limit = time_limit(MANY_SECONDS)
     try:
-        lab.kubectl.apply(manifests, time_limit(120))
+        for part in parts:
+            lab.kubectl.apply_patiently(f"{AT_ONCE} twins are made", manifests[part], limit)
         yield names
     finally:
-        lab.kubectl.run(
-            *("delete", f"devices.{API_GROUP}", "-n", NAMESPACE, "-l", CROWD, "--wait=false"),
-            deadline=time_limit(120),
-        )
+        limit = time_limit(MANY_SECONDS)
+        for part in parts:
+            of = (f"devices.{API_GROUP}", *names[part], "-n", NAMESPACE)
+            lab.kubectl.delete(*of, deadline=limit, wait=False)
 
 
 @pytest.mark.fresh_lab("test")  # the other node's hundred would still be at work
