@@ -1,7 +1,8 @@
 """How long a fault on a wire takes until its effect has been seen, and its heal until the cure has.
 
 That includes the question before the fault, whether the wire carries frames at all, and an SSH
-command on an emulated node for the fault and one for its cure. How soon the fabric itself acts: `lab.bench.fabric`.
+command on an emulated node for the fault and one for its cure. How soon the fabric itself acts:
+`lab.bench.fabric`.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ from lab.topology import Link, Topology
 CONNECT_SECONDS = 2
 """How long a connection may take: a lost SYN is sent again after one (RFC 6298)."""
 
+MOST_IN_A_FRAME = 1500
+"""Bytes of an IP packet."""
+
 ICMP_OVERHEAD = 28
 """Bytes of the IPv4 and ICMP headers around a ping's payload."""
 
@@ -58,7 +61,7 @@ class Question:
     interval: float = 0.2
     """Seconds between two."""
     packet: int = 84
-    """Bytes of the IP packet; it is never sent in fragments."""
+    """Bytes of the IP packet; only one that is longer than a frame is sent in fragments."""
     wait: float = 1.0
     """Seconds to wait for the answer to the last one."""
     at_once: bool = False
@@ -125,9 +128,10 @@ class WireProbe:
 
     def ping(self, question: Question) -> str:
         """The shell command of one burst."""
+        whole = "-M do " if question.packet <= MOST_IN_A_FRAME else ""
         pace = f"-l {question.count}" if question.at_once else f"-i {question.interval:g}"
         return (
-            f"ping -n -M do -c {question.count} {pace} -W {question.wait:g} "
+            f"ping -n {whole}-c {question.count} {pace} -W {question.wait:g} "
             f"-s {question.packet - ICMP_OVERHEAD} {self.address} 2>&1"
         )
 

@@ -102,7 +102,10 @@ def _signs_of(own: list[DirectionState], all_: list[DirectionState]) -> Iterator
             break
     slowest = min((state.rate_kbit for state in own if state.rate_kbit), default=None)
     if slowest:
-        yield _narrow(next(state for state in own if state.rate_kbit == slowest), _way(all_))
+        narrow = next(state for state in own if state.rate_kbit == slowest)
+        # A packet in fragments arrives only if each of them does.
+        fragile = any(_loss_of(state) or state.corrupt or state.mtu for state in all_)
+        yield _narrow(narrow, _way(all_), frames=1 if fragile else 10)
 
 
 def _way(states: list[DirectionState]) -> float:
@@ -188,15 +191,18 @@ def _black_hole(mtu: int) -> Sign:
     )
 
 
-def _narrow(state: DirectionState, way: float) -> Sign:
-    """Enough long pings at once for the bucket to run empty: the last one waits its turn."""
-    packet, count = 1400, 20
+def _narrow(state: DirectionState, way: float, frames: int) -> Sign:
+    """Enough frames at once for the bucket to run empty: the last one waits its turn.
+
+    An emulated node may send a packet no faster than a slow line takes it in, but the `frames` of
+    one packet come together.
+    """
+    packet, count = 1400 * frames, 30 // frames
     assert state.rate_kbit is not None
-    bits = max(0, count * (packet + 14) - state.burst_bytes) * 8
+    bits = max(0, count * packet - state.burst_bytes) * 8
     late = way + bits / (state.rate_kbit * 1000) / 2
     return Sign(
-        f"of {count} long packets at once, one takes {late * 1000:.0f} ms or more",
-        # At a pace of its own, an emulated node would send no faster than a slow line takes in.
+        f"of {count} packets of {packet} bytes at once, one takes {late * 1000:.0f} ms or more",
         Question(count, packet=packet, wait=1.0 + 2 * late, at_once=True),
         lambda burst, grown: burst.slowest >= late or grown.dropped(Reason.OVERFLOW) > 0,
         usual=lambda burst: burst.slowest >= late,

@@ -91,6 +91,12 @@ def test_a_burst_at_once_waits_for_no_answer_between_two_pings() -> None:
     )
 
 
+def test_only_a_packet_that_is_longer_than_a_frame_goes_in_fragments() -> None:
+    probe = WireProbe("n", "10.0.0.1")
+    assert "-M do" in probe.ping(Question(packet=1500))
+    assert "-M do" not in probe.ping(Question(packet=1501))
+
+
 def test_a_ping_goes_on_for_a_while_and_tells_of_each_that_is_not_answered() -> None:
     assert WireProbe("n", "10.0.0.1").ping_on(0.05, 180.4) == (
         "exec ping -n -D -O -M do -i 0.05 -w 180 10.0.0.1 2>&1"

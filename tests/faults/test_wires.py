@@ -215,6 +215,7 @@ EACH: list[WireFault] = [
     Impair(link=LINK, delay_ms=200, reorder=0.2),
     Impair(link=LINK, corrupt=0.2),
     Impair(link=LINK, rate_kbit=256),
+    Impair(link=LINK, rate_kbit=256, loss=0.1),
     Impair(link=LINK, mtu=1000),
     Impair(link=LINK, delay_ms=100, loss=0.1, mtu=1200, duplicate=0.1),
 ]
