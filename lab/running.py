@@ -238,21 +238,27 @@ def attach(name: str) -> Lab:
         LabError: it is not up, or is only just coming up.
     """
     run = RunDir(name)
-    state = read_state(run)
+    state = state_if_up(run)
     if state is None:
-        raise LabError(f"lab {name!r} is not up", remedy="`lab up` brings it up.")
-    if state.condition is not Condition.UP:
-        raise LabError(
-            f"lab {name!r} is not up yet, or its start was broken off",
-            remedy="Wait for the `lab up` that is at work, or clear it with `lab down`.",
-        )
-    if state_if_up(run) is None:
-        raise LabError(
-            f"lab {name!r} is up no more: its processes are gone, as after a restart of the host",
-            remedy="`lab up` brings it up again, `lab down` only clears what is left.",
-        )
+        raise _not_up(run)
     daemon = LibvirtDaemon.attach(run)
     return make_lab(run, state, daemon)
+
+
+def _not_up(run: RunDir) -> LabError:
+    """Why the lab in `run` is not up, and what to do."""
+    state = read_state(run)
+    if state is None:
+        return LabError(f"lab {run.lab!r} is not up", remedy="`lab up` brings it up.")
+    if state.condition is not Condition.UP:
+        return LabError(
+            f"lab {run.lab!r} is not up yet, or its start was broken off",
+            remedy="Wait for the `lab up` that is at work, or clear it with `lab down`.",
+        )
+    return LabError(
+        f"lab {run.lab!r} is up no more: its processes are gone, as after a restart of the host",
+        remedy="`lab up` brings it up again, `lab down` only clears what is left.",
+    )
 
 
 def make_lab(

@@ -93,7 +93,7 @@ def read_state(run: RunDir) -> LabState | None:
 
 
 def state_if_up(run: RunDir) -> LabState | None:
-    """The state of the lab in `run` if it is up; None if it is not, or not any more.
+    """The state of the lab in `run` if it is up; None if there is none, not yet, or not any more.
 
     A lab is up no more when all its processes are gone, as after a restart of the host.
     """

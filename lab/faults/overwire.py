@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -68,13 +67,11 @@ class OverWire:
         )
         return parse_ping(said.stdout)
 
-    @contextlib.contextmanager
-    def pinging(self, probe: WireProbe) -> Iterator[RunningPing]:
-        """Asks again and again while the block runs."""
+    def pinging(self, probe: WireProbe) -> RunningPing:
+        """Asks again and again, until the block that it is entered with is left."""
         limit = self.limit(2 * PROOF_SECONDS)
         command = probe.ping_on(PING_ON_INTERVAL, limit.remaining)
-        with RunningPing(self.machines[probe.node].stream(command, limit), str(probe)) as ping:
-            yield ping
+        return RunningPing(self.machines[probe.node].stream(command, limit), str(probe))
 
     def answered(self, ping: RunningPing, what: str) -> None:
         """Waits until enough are answered to know how long that takes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from dataclasses import dataclass
@@ -91,16 +90,15 @@ class RunningPing:
             )
 
     def _read(self) -> None:
-        with contextlib.suppress(ValueError, OSError):  # closed meanwhile
-            for raw in self._stream.stdout or ():
-                line = raw.decode(errors="replace").strip()
-                asked = read_line(line)
-                if asked is None:
-                    self._said = line or self._said
-                elif asked.took is None:
-                    self._missed_at = asked.at
-                else:
-                    self._answered_at = asked.at
-                    self._slowest = max(self._slowest, asked.took)
-                    self._answers += 1
+        for raw in self._stream.stdout or ():
+            line = raw.decode(errors="replace").strip()
+            asked = read_line(line)
+            if asked is None:
+                self._said = line or self._said
+            elif asked.took is None:
+                self._missed_at = asked.at
+            else:
+                self._answered_at = asked.at
+                self._slowest = max(self._slowest, asked.took)
+                self._answers += 1
         self._over = True

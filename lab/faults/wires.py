@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from lab.errors import named
 from lab.fabric import CLEAR, CUT, DirectionState, Mode
 from lab.fabric.state import FlapTimes
@@ -39,14 +37,13 @@ class WireFaults:
         left: dict[Way, DirectionState] = {"tx": now.tx, "rx": now.rx}
         other = [state for way, state in left.items() if way not in wanted]
         proof = proof_of(self._tools, fault, link, list(wanted.values()), other)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(proof.before())
+        with proof.before():
             counters = self._tools.fabric.link(link.name).counters
-            stack.enter_context(undoing(lambda: self._clear(fault, link)))
-            self._tools.fabric.set(link.name, tx=wanted.get("tx"), rx=wanted.get("rx"))
-            if [*wanted.values(), *other] == [CUT, CUT]:
-                self._carrier(link, up=False)
-            return proof.seen(counters)
+            with undoing(lambda: self._clear(fault, link)):
+                self._tools.fabric.set(link.name, tx=wanted.get("tx"), rx=wanted.get("rx"))
+                if [*wanted.values(), *other] == [CUT, CUT]:
+                    self._carrier(link, up=False)
+                return proof.seen(counters)
 
     def heal(self, fault: WireFault) -> str:
         """Clears it, and returns what was seen of the cure; LabError if none was.
