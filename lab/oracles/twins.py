@@ -9,7 +9,9 @@ So each value, when it is first seen,
     beyond the collect cycle before it was seen                       (else: late)
 
 and while the device shows new values, new ones must be seen: after `silent_after` seconds
-without one the twin is silent.  No evidence is no pass.
+without one the twin is silent, and a property whose value is then older than that is stuck.
+What was known before the watch began is no first sight, and may be of any age: it must only
+be followed by something newer.  No evidence is no pass.
 
 Values are compared as numbers: a twin's are text.
 """
@@ -17,7 +19,7 @@ Values are compared as numbers: a twin's are text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
@@ -50,6 +52,8 @@ class TwinObservation:
     raw: bool
     """Whether the truth holds raw numbers, as of Modbus devices, or what they stand for."""
     collect_s: float
+    known: Mapping[str, str] = field(default_factory=dict)
+    """By property, what was reported when the watch began."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class TwinVerdict:
     late: tuple[JudgedValue, ...]
     missing: tuple[str, ...]
     """Properties that were never reported."""
+    stuck: tuple[JudgedValue, ...]
+    """The last value of each property that the device has long ceased to show; at the end."""
     oldest: float
     """The greatest age of a value, s."""
     silence: float
@@ -87,8 +93,8 @@ class TwinVerdict:
     def __str__(self) -> str:
         head = (
             f"{self.twin}: {self.judged} values judged, {len(self.wrong)} wrong, "
-            f"{len(self.late)} late, {len(self.missing)} missing, oldest {self.oldest:.1f} s, "
-            f"longest silence {self.silence:.1f} s"
+            f"{len(self.late)} late, {len(self.missing)} missing, {len(self.stuck)} stuck, "
+            f"oldest {self.oldest:.1f} s, longest silence {self.silence:.1f} s"
         )
         return "\n  ".join((head, *self.problems))
 
@@ -108,13 +114,14 @@ def judge_twin(
     wrong = tuple(each for each in judged if each.age is None)
     most = observation.collect_s + late_after
     late = tuple(each for each in judged if each.age is not None and each.age > most)
-    seen = {each.property for each in judged}
+    seen = {each.property for each in judged} | observation.known.keys()
     verdict = TwinVerdict(
         twin=observation.twin,
         judged=len(judged),
         wrong=wrong,
         late=late,
         missing=tuple(name for name in observation.points if name not in seen),
+        stuck=tuple(_stuck(observation, silent_after)),
         oldest=max(ages, default=0.0),
         silence=_silence(observation),
         problems=(),
@@ -134,7 +141,7 @@ def is_current(status: TwinStatus, observation: TwinObservation) -> bool:
 def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
     """Each change of a reported value."""
     shown = _shown(observation)
-    before: dict[str, str] = {}
+    before = dict(observation.known)
     for sighting in observation.sightings:
         for name, reported in sighting.status.properties.items():
             if not reported.is_reported and name not in before:
@@ -145,6 +152,25 @@ def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
             raw = _raw(reported.value, observation.points.get(name))
             age = _age(shown.get(name, ()), raw, sighting.time)
             yield JudgedValue(name, reported.value, sighting.time, age)
+
+
+def _stuck(observation: TwinObservation, silent_after: float) -> Iterator[JudgedValue]:
+    """Each property whose last value is older than `silent_after` when the watch ends."""
+    last = dict(observation.known)
+    for sighting in observation.sightings:
+        last |= reported_values(sighting.status)
+    shown = _shown(observation)
+    for name, value in last.items():
+        raw = _raw(value, observation.points.get(name))
+        age = _age(shown.get(name, ()), raw, observation.ended)
+        never = age is None and value == observation.known.get(name)  # else it is wrong
+        if never or (age is not None and age > silent_after):
+            yield JudgedValue(name, value, observation.ended, age)
+
+
+def reported_values(status: TwinStatus) -> dict[str, str]:
+    """By property, what is reported; what has no value yet is not there."""
+    return {name: each.value for name, each in status.properties.items() if each.is_reported}
 
 
 def _raw(text: str, point: Point | None) -> int | None:
@@ -204,7 +230,7 @@ def _age(spans: Sequence[Held[int]], raw: int | None, time: int) -> float | None
 
 def _silence(observation: TwinObservation) -> float:
     times = [observation.began]
-    last = ""
+    last = observation.known.get(SEQUENCE, "")
     for sighting in observation.sightings:
         number = sighting.status.value(SEQUENCE)
         if number is not None and number != last:
@@ -226,12 +252,26 @@ def _problems(
     for each in verdict.wrong[:3]:
         yield f"wrong: {each.property} was reported as {each.value!r}, which was never shown"
     for each in verdict.late[:3]:
-        yield f"late: {each.property} = {each.value} had last been shown {each.age:.1f} s before"
+        yield f"late: {each.property} = {each.value} was {_last_shown(each)}"
     for kind, found in (("wrong", verdict.wrong), ("late", verdict.late)):
         if len(found) > 3:
             yield f"{len(found) - 3} more are {kind}"
+    for each in verdict.stuck:
+        yield f"stuck: {each.property} is still {each.value}, {_last_shown(each)}"
     if verdict.silence > silent_after:
         yield f"silent: {verdict.silence:.1f} s without a new value"
 
 
-__all__ = ["JudgedValue", "TwinObservation", "TwinSighting", "TwinVerdict", "judge_twin"]
+def _last_shown(each: JudgedValue) -> str:
+    return "never shown" if each.age is None else f"last shown {each.age:.1f} s before"
+
+
+__all__ = [
+    "JudgedValue",
+    "TwinObservation",
+    "TwinSighting",
+    "TwinVerdict",
+    "is_current",
+    "judge_twin",
+    "reported_values",
+]

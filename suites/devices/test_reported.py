@@ -15,12 +15,12 @@ from fixtures.outcomes import eventually
 from fixtures.twins import LabTwin
 from lab.devices.points import SEQUENCE
 from lab.kubectl import KubectlError
-from lab.oracles.twins import TwinObservation, is_current, judge_twin
+from lab.observe.twins import observe_twin
+from lab.observe.twinwatch import TwinWatch
+from lab.oracles.twinlatency import Latency, twin_latencies
+from lab.oracles.twins import TwinObservation, is_current, judge_twin, reported_values
 from lab.step import step
-from lab.twins.latency import Latency, twin_latencies
-from lab.twins.observing import observe_twin
-from lab.twins.status import ONLINE, TwinStatus
-from lab.twins.watching import TwinWatch
+from lab.twins.status import ONLINE
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -48,7 +48,8 @@ def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
     """A watch over all twins at once, which has lasted long enough, and when it began."""
     wanted = [f"{device.name}-{node}" for device in lab.topology.devices for node in device.twins]
     with TwinWatch(lab.kubectl) as seen:
-        # From the first report of each on, none may be silent.
+        # From the first report of each on, none may be silent. What else it shows by then can
+        # be old: a lab that comes from a checkpoint reports one property after the other.
         eventually(
             "each twin has reported",
             lambda: all(seen.sightings(name) for name in wanted),
@@ -91,6 +92,10 @@ def test_a_twin_reports_what_the_device_shows(
     shift = round((late + evidence.collect_s) * 2e9)
     early = [replace(each, time=each.time - shift) for each in points]
     assert judge_twin(replace(evidence, truth=early), late_after=late, silent_after=silent).late
+    first = evidence.sightings[:1]
+    assert judge_twin(
+        replace(evidence, sightings=first), late_after=late, silent_after=silent
+    ).stuck, "nothing but the first report, and all of it counts as new"
     assert not judge_twin(
         replace(evidence, sightings=()), late_after=late, silent_after=silent
     ).passed
@@ -117,11 +122,6 @@ def test_how_long_a_value_takes_to_the_cluster(twin: LabTwin, watch: tuple[TwinW
     assert min(seconds) > 0, "a step was reported before the device had shown it"
 
 
-def values_of(status: TwinStatus) -> dict[str, str]:
-    """What is reported, by property."""
-    return {name: each.value for name, each in status.properties.items()}
-
-
 @allure.story("Reported")
 @allure.title("{twin} says nothing new while its device stands still")
 def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
@@ -140,7 +140,7 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
             every=1.0,
             transient=(KubectlError,),
         )
-        settled, since = values_of(twin.status()), time.time_ns()
+        settled, since = reported_values(twin.status()), time.time_ns()
         with step(f"watch for {STILL_CYCLES} collect cycles of {cycle:g} s"):
             time.sleep(STILL_CYCLES * cycle)
         sightings = [each for each in seen.sightings(twin.name) if each.time > since]
@@ -148,7 +148,7 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
     finally:
         twin.truth.resume()
     for each in sightings:
-        assert values_of(each.status) == settled, "a value changed and the device stood still"
+        assert reported_values(each.status) == settled, "a value changed and the device stood still"
     eventually(
         "a new one is reported",
         lambda: int(twin.status().value(SEQUENCE) or 0) > last,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
 from lab.devices.truth import TruthStep
+from lab.oracles.twinlatency import Latency, percentile, twin_latencies
 from lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
-from lab.twins.latency import Latency, percentile, twin_latencies
 from lab.twins.status import ReportedProperty, TwinStatus
 
 SECOND = 1_000_000_000
@@ -115,6 +115,48 @@ def test_a_value_that_is_shown_only_later_is_wrong() -> None:
     seen = list(GOOD.sightings)
     seen[5] = with_value(seen[5], SEQUENCE, str(STEPS))
     assert "wrong: sequence" in judge(replace(GOOD, sightings=seen))
+
+
+def test_what_was_known_before_is_not_judged_but_must_be_followed_by_something_newer() -> None:
+    old = {SEQUENCE: "1", "temperature": "60.1"}
+    # One property after the other: the first report shows the old value of the rest.
+    seen = [with_value(GOOD.sightings[0], "temperature", "60.1"), *GOOD.sightings[1:]]
+    verdict = judge_twin(
+        replace(GOOD, sightings=seen, known=old), late_after=LATE, silent_after=SILENT
+    )
+    assert verdict.passed, str(verdict)
+    assert "late: temperature" in judge(replace(GOOD, sightings=seen))
+    stands = [with_value(each, "temperature", "60.1") for each in seen]
+    assert "stuck: temperature is still 60.1, last shown 59.0 s before" in judge(
+        replace(GOOD, sightings=stands, known=old)
+    )
+
+
+def test_what_was_known_before_and_never_shown_is_stuck_when_it_stays() -> None:
+    stands = [with_value(each, "temperature", "99.9") for each in GOOD.sightings]
+    verdict = judge(replace(GOOD, sightings=stands, known={"temperature": "99.9"}))
+    assert "stuck: temperature is still 99.9, never shown" in verdict
+    assert "stuck" not in judge(replace(GOOD, sightings=stands)).partition("\n")[2]
+
+
+def test_a_known_value_that_the_device_still_shows_is_neither_missing_nor_stuck() -> None:
+    truth = [replace(each, requested=700) for each in GOOD.truth]
+    seen = [with_value(each, REQUESTED_SETPOINT, "70.0") for each in GOOD.sightings]
+    known = {REQUESTED_SETPOINT: "70.0"}
+    verdict = judge_twin(
+        replace(GOOD, truth=truth, sightings=seen, known=known),
+        late_after=LATE,
+        silent_after=SILENT,
+    )
+    assert verdict.passed, str(verdict)
+
+
+def test_a_property_that_no_longer_changes_is_stuck() -> None:
+    stands = [
+        with_value(each, "temperature", "61.0") if number else each
+        for number, each in enumerate(GOOD.sightings)
+    ]
+    assert "stuck: temperature" in judge(replace(GOOD, sightings=stands))
 
 
 def test_a_property_that_the_device_does_not_have_is_wrong() -> None:

@@ -51,6 +51,8 @@ class TwinWatch:
             self._process.wait()
         if self._thread is not None:
             self._thread.join(END_SECONDS)
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
 
     @property
     def ended(self) -> bool:

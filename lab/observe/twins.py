@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from lab.oracles.twins import TwinObservation
+from lab.observe.twinwatch import TwinWatch
+from lab.oracles.twins import TwinObservation, reported_values
 from lab.topology import Device
 from lab.twins.manifests import properties_of
 from lab.twins.names import twin_name
-from lab.twins.watching import TwinWatch
 
 if TYPE_CHECKING:
     from lab.devices import DeviceClient
@@ -26,10 +26,13 @@ def observe_twin(
 ) -> TwinObservation:
     """What `watch` has seen of a twin since `began` (ns), and the device's truth after it.
 
-    `collect_s` is the collect cycle of the twin, s.
+    What it had seen before then is what was known. `collect_s` is the collect cycle of the
+    twin, s.
     """
     twin = twin_name(device.name, node)
-    sightings = tuple(each for each in watch.sightings(twin) if each.time >= began)
+    seen = watch.sightings(twin)
+    before = [each.status for each in seen if each.time < began]
+    sightings = tuple(each for each in seen if each.time >= began)
     ended = time.time_ns()
     return TwinObservation(
         twin=twin,
@@ -40,4 +43,5 @@ def observe_twin(
         points={each.point.name: each.point for each in properties_of(device)},
         raw=device.protocol.is_modbus,
         collect_s=collect_s,
+        known=reported_values(before[-1]) if before else {},
     )
