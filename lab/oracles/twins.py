@@ -5,11 +5,14 @@ old by what the way takes: the mapper reads once in a collect cycle, and the rep
 So each value, when it is first seen,
 
     must have been shown by the device at all                         (else: wrong)
+    must not have been replaced on the device before the value that
+    was reported last had even come                                   (else: it went back)
     must still have been shown no longer than `late_after` seconds
     beyond the collect cycle before it was seen                       (else: late)
 
 and while the device shows new values, new ones must be seen: after `silent_after` seconds
-without one the twin is silent, and a property whose value is then older than that is stuck.
+without one the twin is silent, and a property whose last value is then older than that and the
+collect cycle is stuck.
 What was known before the watch began is no first sight, and may be of any age: it must only
 be followed by something newer.  No evidence is no pass.
 
@@ -65,6 +68,8 @@ class JudgedValue:
     time: int
     age: float | None
     """Seconds since the device had last shown it, 0 while it still did; None if it never had."""
+    is_back: bool = False
+    """Whether a newer one had been reported before."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class TwinVerdict:
     judged: int
     """Values."""
     wrong: tuple[JudgedValue, ...]
+    back: tuple[JudgedValue, ...]
+    """Older than one that had been reported before: a report was undone."""
     late: tuple[JudgedValue, ...]
     missing: tuple[str, ...]
     """Properties that were never reported."""
@@ -93,14 +100,19 @@ class TwinVerdict:
     def __str__(self) -> str:
         head = (
             f"{self.twin}: {self.judged} values judged, {len(self.wrong)} wrong, "
-            f"{len(self.late)} late, {len(self.missing)} missing, {len(self.stuck)} stuck, "
+            f"{len(self.back)} went back, {len(self.late)} late, {len(self.missing)} missing, "
+            f"{len(self.stuck)} stuck, "
             f"oldest {self.oldest:.1f} s, longest silence {self.silence:.1f} s"
         )
         return "\n  ".join((head, *self.problems))
 
 
 def judge_twin(
-    observation: TwinObservation, *, late_after: float, silent_after: float
+    observation: TwinObservation,
+    *,
+    late_after: float,
+    silent_after: float,
+    may_go_back: bool = False,
 ) -> TwinVerdict:
     """The verdict on one observation.
 
@@ -108,25 +120,29 @@ def judge_twin(
         observation: What was recorded.
         late_after: Seconds that a value may be older than the collect cycle when it is seen.
         silent_after: Seconds for which no new value need be seen.
+        may_go_back: Whether values that went back are a figure and no problem.
     """
     judged = list(_judged(observation))
-    ages = [each.age for each in judged if each.age is not None]
-    wrong = tuple(each for each in judged if each.age is None)
+    onward = [each for each in judged if not each.is_back]
+    ages = [each.age for each in onward if each.age is not None]
     most = observation.collect_s + late_after
-    late = tuple(each for each in judged if each.age is not None and each.age > most)
+    stale = observation.collect_s + silent_after
     seen = {each.property for each in judged} | observation.known.keys()
     verdict = TwinVerdict(
         twin=observation.twin,
         judged=len(judged),
-        wrong=wrong,
-        late=late,
+        wrong=tuple(each for each in judged if each.age is None),
+        back=tuple(each for each in judged if each.is_back),
+        late=tuple(each for each in onward if each.age is not None and each.age > most),
         missing=tuple(name for name in observation.points if name not in seen),
-        stuck=tuple(_stuck(observation, silent_after)),
+        stuck=tuple(_stuck(observation, stale)),
         oldest=max(ages, default=0.0),
         silence=_silence(observation),
         problems=(),
     )
-    return replace(verdict, problems=tuple(_problems(observation, verdict, silent_after)))
+    return replace(
+        verdict, problems=tuple(_problems(observation, verdict, silent_after, may_go_back))
+    )
 
 
 def is_current(status: TwinStatus, observation: TwinObservation) -> bool:
@@ -142,6 +158,10 @@ def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
     """Each change of a reported value."""
     shown = _shown(observation)
     before = dict(observation.known)
+    newest: dict[str, Span | None] = {
+        name: _span(observation, shown, name, value, observation.began)
+        for name, value in before.items()
+    }
     for sighting in observation.sightings:
         for name, reported in sighting.status.properties.items():
             if not reported.is_reported and name not in before:
@@ -149,22 +169,27 @@ def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
             if before.get(name) == reported.value:
                 continue
             before[name] = reported.value
-            raw = _raw(reported.value, observation.points.get(name))
-            age = _age(shown.get(name, ()), raw, sighting.time)
-            yield JudgedValue(name, reported.value, sighting.time, age)
+            last = newest.get(name)
+            span = _span(observation, shown, name, reported.value, sighting.time)
+            if span is not None and span == last:
+                continue  # it had gone back, and is what it was: no first sight
+            is_back = span is not None and last is not None and span.end <= last.start
+            if not is_back:
+                newest[name] = span or last
+            age = _age(span, sighting.time)
+            yield JudgedValue(name, reported.value, sighting.time, age, is_back)
 
 
-def _stuck(observation: TwinObservation, silent_after: float) -> Iterator[JudgedValue]:
-    """Each property whose last value is older than `silent_after` when the watch ends."""
+def _stuck(observation: TwinObservation, stale_after: float) -> Iterator[JudgedValue]:
+    """Each property whose last value is older than so many seconds when the watch ends."""
     last = dict(observation.known)
     for sighting in observation.sightings:
         last |= reported_values(sighting.status)
     shown = _shown(observation)
     for name, value in last.items():
-        raw = _raw(value, observation.points.get(name))
-        age = _age(shown.get(name, ()), raw, observation.ended)
+        age = _age(_span(observation, shown, name, value, observation.ended), observation.ended)
         never = age is None and value == observation.known.get(name)  # else it is wrong
-        if never or (age is not None and age > silent_after):
+        if never or (age is not None and age > stale_after):
             yield JudgedValue(name, value, observation.ended, age)
 
 
@@ -222,10 +247,22 @@ def _a_step_sooner(
     )
 
 
-def _age(spans: Sequence[Held[int]], raw: int | None, time: int) -> float | None:
-    """Seconds at `time` since the number was last shown; None if it never was before."""
-    ends = [each.span.end for each in spans if each.value == raw and each.span.start <= time]
-    return max(0, time - max(ends)) / NANOSECONDS if ends else None
+def _span(
+    observation: TwinObservation,
+    shown: Mapping[str, Sequence[Held[int]]],
+    name: str,
+    value: str,
+    time: int,
+) -> Span | None:
+    """When the device showed that value of a property, the last time that it began by `time`."""
+    raw = _raw(value, observation.points.get(name))
+    spans = [each.span for each in shown.get(name, ()) if each.value == raw]
+    return max((each for each in spans if each.start <= time), default=None)
+
+
+def _age(span: Span | None, time: int) -> float | None:
+    """Seconds at `time` since the end of the span, 0 within it; None if there is no span."""
+    return None if span is None else max(0, time - span.end) / NANOSECONDS
 
 
 def _silence(observation: TwinObservation) -> float:
@@ -241,7 +278,7 @@ def _silence(observation: TwinObservation) -> float:
 
 
 def _problems(
-    observation: TwinObservation, verdict: TwinVerdict, silent_after: float
+    observation: TwinObservation, verdict: TwinVerdict, silent_after: float, may_go_back: bool
 ) -> Iterator[str]:
     if not observation.truth:
         yield "no evidence: the device's ground truth is empty"
@@ -251,11 +288,21 @@ def _problems(
         yield f"never reported: {', '.join(verdict.missing)}"
     for each in verdict.wrong[:3]:
         yield f"wrong: {each.property} was reported as {each.value!r}, which was never shown"
+    back = () if may_go_back else verdict.back
+    for each in back[:3]:
+        yield (
+            f"went back: {each.property} = {each.value} was {_last_shown(each)}, "
+            "and a newer value had been reported"
+        )
     for each in verdict.late[:3]:
         yield f"late: {each.property} = {each.value} was {_last_shown(each)}"
-    for kind, found in (("wrong", verdict.wrong), ("late", verdict.late)):
+    for kind, found in (
+        ("wrong", verdict.wrong),
+        ("back", back),
+        ("late", verdict.late),
+    ):
         if len(found) > 3:
-            yield f"{len(found) - 3} more are {kind}"
+            yield f"{len(found) - 3} more: {kind}"
     for each in verdict.stuck:
         yield f"stuck: {each.property} is still {each.value}, {_last_shown(each)}"
     if verdict.silence > silent_after:

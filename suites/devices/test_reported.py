@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
@@ -21,6 +22,7 @@ from lab.oracles.twinlatency import Latency, twin_latencies
 from lab.oracles.twins import TwinObservation, is_current, judge_twin, reported_values
 from lab.step import step
 from lab.twins.status import ONLINE
+from suites.known import cloudcore_undoes_reports
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -82,23 +84,35 @@ def test_a_twin_reports_what_the_device_shows(
 ) -> None:
     late, silent = time_limit(LATE_SECONDS).total, time_limit(SILENT_SECONDS).total
     evidence = observed(twin, watch)
-    verdict = judge_twin(evidence, late_after=late, silent_after=silent)
+    judge = partial(judge_twin, late_after=late, silent_after=silent, may_go_back=True)
+    verdict = judge(evidence)
     allure.attach(str(verdict), f"verdict on {twin}", allure.attachment_type.TEXT)
     assert verdict.passed, str(verdict)
     # The same evidence against a truth that is another one, or comes too early or too late.
     points = evidence.truth
     other = [replace(each, seq=each.seq + 1_000_000) for each in points]
-    assert judge_twin(replace(evidence, truth=other), late_after=late, silent_after=silent).wrong
+    assert judge(replace(evidence, truth=other)).wrong
     shift = round((late + evidence.collect_s) * 2e9)
     early = [replace(each, time=each.time - shift) for each in points]
-    assert judge_twin(replace(evidence, truth=early), late_after=late, silent_after=silent).late
+    assert judge(replace(evidence, truth=early)).late
     first = evidence.sightings[:1]
-    assert judge_twin(
-        replace(evidence, sightings=first), late_after=late, silent_after=silent
-    ).stuck, "nothing but the first report, and all of it counts as new"
-    assert not judge_twin(
-        replace(evidence, sightings=()), late_after=late, silent_after=silent
-    ).passed
+    assert judge(replace(evidence, sightings=first), silent_after=WATCH_SECONDS / 4).stuck
+    assert not judge(replace(evidence, sightings=())).passed
+    numbers = {each.status.value(SEQUENCE): each for each in evidence.sightings}
+    first, *_, last = numbers.values()
+    undone = [*evidence.sightings, replace(first, time=last.time + 1)]
+    assert judge(replace(evidence, sightings=undone)).back
+
+
+@cloudcore_undoes_reports
+@allure.story("Reported")
+@allure.title("{twin} never goes back to what it had reported before")
+def test_a_twin_never_goes_back(
+    twin: LabTwin, watch: tuple[TwinWatch, int], time_limit: TimeLimit
+) -> None:
+    late, silent = time_limit(LATE_SECONDS).total, time_limit(SILENT_SECONDS).total
+    verdict = judge_twin(observed(twin, watch), late_after=late, silent_after=silent)
+    assert not verdict.back, str(verdict)
 
 
 @allure.story("Reported")

@@ -175,6 +175,35 @@ def test_a_value_that_comes_too_late_is_late_and_not_wrong() -> None:
     assert len(verdict.late) == 2
 
 
+def test_a_report_that_is_undone_goes_back_and_is_not_late() -> None:
+    seen = list(GOOD.sightings)
+    undone = with_value(seen[5], "temperature", seen[3].status.properties["temperature"].value)
+    undone = replace(undone, time=undone.time + SECOND // 10)
+    again = replace(seen[5], time=undone.time + 9 * SECOND)
+    rest = [each for each in seen[6:] if each.time > again.time]
+    verdict = judge_twin(
+        replace(GOOD, sightings=[*seen[:6], undone, again, *rest]),
+        late_after=LATE,
+        silent_after=SILENT,
+    )
+    assert [(each.property, each.value) for each in verdict.back] == [("temperature", "61.6")]
+    assert "went back: temperature = 61.6 was last shown 3.8 s before" in str(verdict)
+    # The newer one is no news when it comes again, however old it is by then.
+    assert not verdict.late, str(verdict)
+
+
+def test_a_value_that_the_device_shows_again_has_not_gone_back() -> None:
+    truth = [replace(each, values={"temperature": 600 + each.seq % 4 // 2}) for each in GOOD.truth]
+    seen = [
+        with_value(sighting(seq), "temperature", f"{60 + seq % 4 // 2 / 10:.1f}")
+        for seq in range(10, STEPS, 2)
+    ]
+    verdict = judge_twin(
+        replace(GOOD, truth=truth, sightings=seen), late_after=LATE, silent_after=SILENT
+    )
+    assert verdict.passed, str(verdict)
+
+
 def test_a_twin_that_falls_silent_does_not_pass() -> None:
     assert "silent" in judge(replace(GOOD, sightings=GOOD.sightings[:10]))
     assert "silent" in judge(replace(GOOD, sightings=GOOD.sightings[15:]))
