@@ -95,8 +95,8 @@ def test_a_twin_reports_what_the_device_shows(
     shift = round((late + evidence.collect_s) * 2e9)
     early = [replace(each, time=each.time - shift) for each in points]
     assert judge(replace(evidence, truth=early)).late
-    first = evidence.sightings[:1]
-    assert judge(replace(evidence, sightings=first), silent_after=WATCH_SECONDS / 4).stuck
+    once = evidence.sightings[:1]
+    assert judge(replace(evidence, sightings=once), silent_after=WATCH_SECONDS / 4).stuck
     assert not judge(replace(evidence, sightings=())).passed
     numbers = {each.status.value(SEQUENCE): each for each in evidence.sightings}
     first, *_, last = numbers.values()
