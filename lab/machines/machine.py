@@ -27,7 +27,7 @@ from lab.machines.guest import GuestSpec
 from lab.machines.keys import LabKeys
 from lab.machines.riscv_timers import rearm_timers
 from lab.machines.seed import guest_seed
-from lab.machines.ssh import CommandResult, SshClient, Unreachable, patience_after
+from lab.machines.ssh import CommandResult, SshClient, Unreachable
 from lab.provision import GuestFile
 from lab.speed import speed_factor
 from lab.step import step
@@ -423,7 +423,7 @@ class Machine:
 
         deadline.wait_for(
             f"{self.name} answers to SSH",
-            lambda: self.answers(self._seconds_since_power_on or 0.0),
+            self.answers,
             every=0.25,
             watch=watch,
         )
@@ -548,9 +548,9 @@ class Machine:
         """
         return self._ssh.stream(command, deadline)
 
-    def answers(self, waited: float = 0.0) -> bool:
-        """Whether its SSH server greets within two seconds, or a tenth of `waited` seconds."""
-        return self._ssh.answers(patience_after(waited))
+    def answers(self) -> bool:
+        """Whether its SSH server greets within two seconds."""
+        return self._ssh.answers()
 
     def read(self, path: str, deadline: Deadline | None = None) -> bytes:
         """The content of a file in the guest."""

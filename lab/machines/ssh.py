@@ -18,9 +18,13 @@ from pathlib import Path
 from lab.deadline import Deadline
 from lab.errors import DeadlineExceeded, LabError
 from lab.home import RunDir
+from lab.machines.greeting import PATIENCE, Greeting
 from lab.machines.guest import GuestSpec
 from lab.machines.keys import LabKeys
 from lab.process import marked_environment, spawn
+
+LOGIN_SECONDS = 60
+"""For a login, its keys and all: an emulated CPU that boots beside others needs half of it."""
 
 UNREACHABLE = 255
 """ssh's own exit code when the connection failed."""
@@ -78,7 +82,7 @@ def ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> str:
         "    ForwardX11 no\n"
         # Connections join the lab's own; they never leave a master of their own behind.
         "    ControlMaster no\n"
-        "    ConnectTimeout 30\n"
+        f"    ConnectTimeout {LOGIN_SECONDS}\n"
         "    ServerAliveInterval 15\n"
         "    ServerAliveCountMax 8\n"
         "    LogLevel ERROR\n"
@@ -101,29 +105,14 @@ def write_ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> None:
     run.ssh_config.write_text(ssh_config(run, specs))
 
 
-PATIENCE = 2.0
-"""Seconds for a greeting."""
-
-PATIENCE_SHARE = 0.1
-
-
-def patience_after(waited: float) -> float:
-    """Seconds to give a guest for its greeting that has been asked in vain for `waited` seconds.
-
-    Each connection costs it a process: one that is too slow for what it is given would, with
-    ever more of them, become too slow for anything.
-    """
-    return max(PATIENCE, waited * PATIENCE_SHARE)
-
-
 class SshClient:
     """Commands in one machine, over the lab's ssh_config."""
 
     def __init__(self, run: RunDir, node: str, port: int) -> None:
         self._run = run
         self._node = node
-        self._port = port
         self._master: subprocess.Popen[bytes] | None = None
+        self._greeting = Greeting(port)
         self._joining = threading.Lock()
 
     @property
@@ -137,14 +126,8 @@ class SshClient:
         """Whether an SSH server greets on the port within `patience` seconds.
 
         Cheaper for an emulated guest than a login, so this is what is asked while it boots.
-        Whoever asks again gives it more (`patience_after`).
         """
-        with contextlib.suppress(OSError):
-            greeting = socket.create_connection(("127.0.0.1", self._port), timeout=patience)
-            with greeting:
-                greeting.settimeout(patience)
-                return greeting.recv(4).startswith(b"SSH")
-        return False
+        return self._greeting.comes(patience)
 
     def call(
         self,
@@ -194,7 +177,7 @@ class SshClient:
         """Sees to it that the shared connection is there; in vain is no error, only slower."""
         with self._joining:
             if not (self._socket.exists() and self._alive()):
-                self.disconnect()
+                self._leave()
                 self._open(deadline)
 
     def _open(self, deadline: Deadline) -> None:
@@ -206,7 +189,7 @@ class SshClient:
         )
         self._master = master
         with contextlib.suppress(DeadlineExceeded):
-            deadline.within(30).wait_for(
+            deadline.within(LOGIN_SECONDS).wait_for(
                 "ssh connection",
                 lambda: self._socket.exists() or master.poll() is not None,
                 every=0.05,
@@ -219,7 +202,11 @@ class SshClient:
         return False
 
     def disconnect(self) -> None:
-        """Ends the shared connection: the guest at its other end is about to go away."""
+        """Ends all connections: the guest at their other end is about to go away."""
+        self._greeting.forget()
+        self._leave()
+
+    def _leave(self) -> None:
         if self._socket.exists():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 subprocess.run(

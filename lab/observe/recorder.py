@@ -285,12 +285,10 @@ class Recorder:
     # -- the node's own view -------------------------------------------------------------------
 
     def _watch_node(self, machine: Machine) -> None:
-        silent_since = time.monotonic()
         while not self._ended.is_set():
-            if machine.answers(time.monotonic() - silent_since):
+            if machine.answers():
                 with _ending(machine.stream(LOOP, Deadline.after(CONNECT_SECONDS))) as stream:
                     self._follow(machine.name, stream)
-                silent_since = time.monotonic()
             self._ended.wait(LOOK_EVERY / 2)
 
     def _follow(self, node: str, stream: subprocess.Popen[bytes]) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import stat
 import subprocess
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -77,24 +75,6 @@ def test_a_machine_that_is_off_is_unreachable(configured: RunDir) -> None:
     assert not client.answers(0.2)
     with pytest.raises(Unreachable, match="server does not answer"):
         client.call("true", Deadline.after(20))
-
-
-def test_a_port_that_says_nothing_is_no_ssh_server(run: RunDir) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        client = SshClient(run, "server", server.getsockname()[1])
-        assert not client.answers(0.2)
-
-        def greet() -> None:
-            connection, _ = server.accept()  # of the try above
-            connection.close()
-            connection, _ = server.accept()
-            connection.sendall(b"SSH-2.0-x\r\n")
-            connection.close()
-
-        thread = threading.Thread(target=greet)
-        thread.start()
-        assert client.answers(5)
-        thread.join()
 
 
 def test_a_spec_without_an_ssh_port_says_so(make_spec: MakeSpec) -> None:
