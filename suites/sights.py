@@ -13,9 +13,10 @@ from lab.errors import DeadlineExceeded
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Reboot
 from lab.observe.recorder import Recorder
-from lab.observe.recording import NodeAnswered
+from lab.observe.recording import NodeAnswered, NodeSeen
 from lab.observe.watch import Watch
-from suites.edges import edges, uplink
+from lab.step import step
+from suites.edges import edges, until_lost, uplink
 
 if TYPE_CHECKING:
     from lab.running import Lab
@@ -43,6 +44,17 @@ def run_since_reboot(recorder: Recorder, node: str, before: str, pods: frozenset
 def not_well(lab: Lab, watch: Watch, limit: Deadline) -> list[str]:
     """The edge nodes that are not Ready and at work when `limit` is over; returns when all are."""
     return [node for node in edges(lab) if not seen_in_time(limit, partial(watch.is_well, node))]
+
+
+def hold_until_lost(lab: Lab, watch: Watch) -> None:
+    """Leaves the lab as it is until all edge nodes are taken for lost, or should be."""
+
+    def lost(node: str) -> bool:
+        seen = watch.recorder.newest(NodeSeen, node)
+        return seen is not None and seen.ready != "True"
+
+    with step("hold until the nodes are lost"):
+        seen_in_time(Deadline.after(until_lost(lab)), lambda: all(map(lost, edges(lab))))
 
 
 def away_after_reboot(

@@ -48,6 +48,10 @@ RETRIES = 1
 """Boots that are started again after a panic or a hanging firmware: QEMU's races are ours, but
 a machine that fails twice is broken."""
 
+SETTLE_SECONDS = 10
+"""For systemd to say that it has started all; then the console is looked at, and it is asked again.
+"""
+
 FIRST_LINE = "Linux version"
 
 SILENT_SECONDS = 60.0
@@ -474,8 +478,12 @@ class Machine:
         return self.run(command, deadline.within(60), check=False).ok
 
     def _settled(self, deadline: Deadline, allowed: frozenset[str]) -> str | None:
-        """systemd's state once there is nothing left to wait for."""
-        said = self.run("systemctl is-system-running", deadline, check=False).stdout.strip()
+        """systemd's state once there is nothing left to wait for.
+
+        systemd is asked to say when: each look costs an emulated CPU a process.
+        """
+        command = f"timeout {SETTLE_SECONDS} systemctl is-system-running --wait"
+        said = self.run(command, deadline, check=False).stdout.strip()
         if said in {"running", "maintenance"}:
             return said
         if said == "degraded":

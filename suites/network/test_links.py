@@ -14,14 +14,13 @@ from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
 from lab.observe.recording import NodeSeen
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
-from suites.sights import not_well
+from suites.sights import hold_until_lost, not_well
 
 if TYPE_CHECKING:
     from lab.running import Lab
 
 pytestmark = [allure.parent_suite("Network"), allure.feature("Uplink")]
 
-BAD_LINE_SECONDS = 45.0
 BACK_SECONDS = 150.0
 
 
@@ -38,7 +37,7 @@ def test_a_one_way_cut_is_noticed_and_passes(
 ) -> None:
     cuts = [Cut(link=uplink(lab, node), direction=direction) for node in edges(lab)]
     with autonomy.watching() as watch, faults.inflict_all(cuts):
-        autonomy.hold(until_lost(lab))
+        hold_until_lost(lab, watch)
     expect = Expectation(must_detect=True)
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
 
@@ -86,7 +85,7 @@ def test_a_slow_line_keeps_the_edge_at_work(
 ) -> None:
     slow = [Profile(link=uplink(lab, node), name=line) for node in edges(lab)]
     with autonomy.watching() as watch, faults.inflict_all(slow):
-        autonomy.hold(BAD_LINE_SECONDS)
+        autonomy.hold(until_lost(lab))
         still = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
     for node, seen in still.items():
         assert seen is not None

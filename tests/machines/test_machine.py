@@ -19,6 +19,7 @@ from lab.machines import machine as module
 MakeSpec = Callable[..., GuestSpec]
 
 PANIC = "[    1.0] Kernel panic - not syncing: Attempted to kill init!\n"
+SETTLED = "timeout 10 systemctl is-system-running --wait"
 FIRST = "[    0.0] Linux version 6.12\n"
 
 
@@ -30,7 +31,7 @@ class Guest:
         self.boots = boots
         self.resets = 0
         """Seconds that its SSH server takes to greet."""
-        self.answers: dict[str, str] = {"systemctl is-system-running": "running"}
+        self.answers: dict[str, str] = {SETTLED: "running"}
 
     def boot(self) -> None:
         self.machine.expect_boot()
@@ -112,7 +113,7 @@ def test_a_panic_of_an_earlier_boot_is_not_held_against_this_one(
 def test_a_degraded_system_is_an_error_with_the_units_that_failed(guest: Guest) -> None:
     guest.boots = [FIRST]
     guest.answers = {
-        "systemctl is-system-running": "degraded",
+        SETTLED: "degraded",
         "systemctl --failed --plain --no-legend --no-pager": "a.service loaded failed failed A\n",
         "journalctl --no-pager -o short-precise -n 15 -u a.service": "because",
     }
