@@ -6,7 +6,7 @@ So each value, when it is first seen,
 
     must have been shown by the device at all                         (else: wrong)
     must not have been replaced on the device before the value that
-    was reported last had even come                                   (else: it went back)
+    was reported last had even come, nor be none after one            (else: it went back)
     must still have been shown no longer than `late_after` seconds
     beyond the collect cycle before it was seen                       (else: late)
 
@@ -131,7 +131,7 @@ def judge_twin(
     verdict = TwinVerdict(
         twin=observation.twin,
         judged=len(judged),
-        wrong=tuple(each for each in judged if each.age is None),
+        wrong=tuple(each for each in onward if each.age is None),
         back=tuple(each for each in judged if each.is_back),
         late=tuple(each for each in onward if each.age is not None and each.age > most),
         missing=tuple(name for name in observation.points if name not in seen),
@@ -169,6 +169,9 @@ def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
             if before.get(name) == reported.value:
                 continue
             before[name] = reported.value
+            if not reported.is_reported:  # all that had been reported of it is undone
+                yield JudgedValue(name, "", sighting.time, None, is_back=True)
+                continue
             last = newest.get(name)
             span = _span(observation, shown, name, reported.value, sighting.time)
             if span is not None and span == last:
@@ -290,10 +293,13 @@ def _problems(
         yield f"wrong: {each.property} was reported as {each.value!r}, which was never shown"
     back = () if may_go_back else verdict.back
     for each in back[:3]:
-        yield (
-            f"went back: {each.property} = {each.value} was {_last_shown(each)}, "
-            "and a newer value had been reported"
-        )
+        if each.value:
+            yield (
+                f"went back: {each.property} = {each.value} was {_last_shown(each)}, "
+                "and a newer value had been reported"
+            )
+        else:
+            yield f"went back: {each.property} has no value, and one had been reported"
     for each in verdict.late[:3]:
         yield f"late: {each.property} = {each.value} was {_last_shown(each)}"
     for kind, found in (

@@ -84,7 +84,7 @@ def test_a_twin_of_an_opcua_device_is_judged_in_its_unit() -> None:
     assert "wrong" in judge(replace(GOOD, truth=truth))
 
 
-@pytest.mark.parametrize("value", ["99.9", "62.05", "warm", "", "nan", "-1"])
+@pytest.mark.parametrize("value", ["99.9", "62.05", "warm", "nan", "-1"])
 def test_a_value_that_was_never_shown_is_wrong(value: str) -> None:
     seen = list(GOOD.sightings)
     seen[5] = with_value(seen[5], "temperature", value)
@@ -190,6 +190,19 @@ def test_a_report_that_is_undone_goes_back_and_is_not_late() -> None:
     assert "went back: temperature = 61.6 was last shown 3.8 s before" in str(verdict)
     # The newer one is no news when it comes again, however old it is by then.
     assert not verdict.late, str(verdict)
+
+
+def test_a_value_that_becomes_none_has_gone_back() -> None:
+    seen = list(GOOD.sightings)
+    seen[5] = with_value(seen[5], "temperature", "")
+    verdict = judge_twin(replace(GOOD, sightings=seen), late_after=LATE, silent_after=SILENT)
+    assert not verdict.passed
+    assert not verdict.wrong
+    assert [(each.property, each.value) for each in verdict.back] == [("temperature", "")]
+    assert "went back: temperature has no value, and one had been reported" in str(verdict)
+    assert judge_twin(
+        replace(GOOD, sightings=seen), late_after=LATE, silent_after=SILENT, may_go_back=True
+    ).passed
 
 
 def test_a_value_that_the_device_shows_again_has_not_gone_back() -> None:
