@@ -122,7 +122,8 @@ def judge_twin(
         silent_after: Seconds for which no new value need be seen.
         may_go_back: Whether values that went back are a figure and no problem.
     """
-    judged = list(_judged(observation))
+    shown = _shown(observation)
+    judged = list(_judged(observation, shown))
     onward = [each for each in judged if not each.is_back]
     ages = [each.age for each in onward if each.age is not None]
     most = observation.collect_s + late_after
@@ -135,7 +136,7 @@ def judge_twin(
         back=tuple(each for each in judged if each.is_back),
         late=tuple(each for each in onward if each.age is not None and each.age > most),
         missing=tuple(name for name in observation.points if name not in seen),
-        stuck=tuple(_stuck(observation, stale)),
+        stuck=tuple(_stuck(observation, shown, stale)),
         oldest=max(ages, default=0.0),
         silence=_silence(observation),
         problems=(),
@@ -147,20 +148,32 @@ def judge_twin(
 
 def is_current(status: TwinStatus, observation: TwinObservation) -> bool:
     """Whether all that a twin reports is what its device shows at the end of its ground truth."""
-    shown = _shown(observation)
+    shown = _shown(observation).held
     return bool(shown) and all(
         _raw(status.value(name) or "", point) == shown[name][-1].value
         for name, point in observation.points.items()
     )
 
 
-def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
+@dataclass(frozen=True)
+class _Shown:
+    """By property, which raw number the device has shown when."""
+
+    points: Mapping[str, Point]
+    held: Mapping[str, Sequence[Held[int]]]
+
+    def span(self, name: str, value: str, time: int) -> Span | None:
+        """When that value of a property was shown, the last time that it began by `time`."""
+        raw = _raw(value, self.points.get(name))
+        spans = [each.span for each in self.held.get(name, ()) if each.value == raw]
+        return max((each for each in spans if each.start <= time), default=None)
+
+
+def _judged(observation: TwinObservation, shown: _Shown) -> Iterator[JudgedValue]:
     """Each change of a reported value."""
-    shown = _shown(observation)
     before = dict(observation.known)
     newest: dict[str, Span | None] = {
-        name: _span(observation, shown, name, value, observation.began)
-        for name, value in before.items()
+        name: shown.span(name, value, observation.began) for name, value in before.items()
     }
     for sighting in observation.sightings:
         for name, reported in sighting.status.properties.items():
@@ -173,7 +186,7 @@ def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
                 yield JudgedValue(name, "", sighting.time, None, is_back=True)
                 continue
             last = newest.get(name)
-            span = _span(observation, shown, name, reported.value, sighting.time)
+            span = shown.span(name, reported.value, sighting.time)
             if span is not None and span == last:
                 continue  # it had gone back, and is what it was: no first sight
             is_back = span is not None and last is not None and span.end <= last.start
@@ -183,14 +196,15 @@ def _judged(observation: TwinObservation) -> Iterator[JudgedValue]:
             yield JudgedValue(name, reported.value, sighting.time, age, is_back)
 
 
-def _stuck(observation: TwinObservation, stale_after: float) -> Iterator[JudgedValue]:
+def _stuck(
+    observation: TwinObservation, shown: _Shown, stale_after: float
+) -> Iterator[JudgedValue]:
     """Each property whose last value is older than so many seconds when the watch ends."""
     last = dict(observation.known)
     for sighting in observation.sightings:
         last |= reported_values(sighting.status)
-    shown = _shown(observation)
     for name, value in last.items():
-        age = _age(_span(observation, shown, name, value, observation.ended), observation.ended)
+        age = _age(shown.span(name, value, observation.ended), observation.ended)
         never = age is None and value == observation.known.get(name)  # else it is wrong
         if never or (age is not None and age > stale_after):
             yield JudgedValue(name, value, observation.ended, age)
@@ -212,11 +226,10 @@ def _raw(text: str, point: Point | None) -> int | None:
     return int(raw) if raw.is_finite() and raw == raw.to_integral_value() else None
 
 
-def _shown(observation: TwinObservation) -> dict[str, tuple[Held[int], ...]]:
-    """By property, which raw number the device has shown when."""
+def _shown(observation: TwinObservation) -> _Shown:
     steps = observation.truth
     if not steps:
-        return {}
+        return _Shown(observation.points, {})
     # The last step is shown still.
     until = max(observation.ended, steps[-1].time + 1)
     found: dict[str, tuple[Held[int], ...]] = {}
@@ -236,7 +249,7 @@ def _shown(observation: TwinObservation) -> dict[str, tuple[Held[int], ...]]:
                 ),
                 until,
             )
-    return found
+    return _Shown(observation.points, found)
 
 
 def _a_step_sooner(
@@ -248,19 +261,6 @@ def _a_step_sooner(
         Held(Span(before.get(each.span.start, each.span.start), each.span.end), each.value)
         for each in spans
     )
-
-
-def _span(
-    observation: TwinObservation,
-    shown: Mapping[str, Sequence[Held[int]]],
-    name: str,
-    value: str,
-    time: int,
-) -> Span | None:
-    """When the device showed that value of a property, the last time that it began by `time`."""
-    raw = _raw(value, observation.points.get(name))
-    spans = [each.span for each in shown.get(name, ()) if each.value == raw]
-    return max((each for each in spans if each.start <= time), default=None)
 
 
 def _age(span: Span | None, time: int) -> float | None:

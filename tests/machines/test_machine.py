@@ -30,7 +30,6 @@ class Guest:
         self.machine = machine
         self.boots = boots
         self.resets = 0
-        """Seconds that its SSH server takes to greet."""
         self.answers: dict[str, str] = {SETTLED: "running"}
 
     def boot(self) -> None:
