@@ -112,6 +112,7 @@ def test_a_twin_never_goes_back(
 ) -> None:
     late, silent = time_limit(LATE_SECONDS).total, time_limit(SILENT_SECONDS).total
     verdict = judge_twin(observed(twin, watch), late_after=late, silent_after=silent)
+    assert verdict.judged, "no value was seen"
     assert not verdict.back, str(verdict)
 
 
