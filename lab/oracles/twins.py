@@ -10,9 +10,9 @@ So each value, when it is first seen,
     must still have been shown no longer than `late_after` seconds
     beyond the collect cycle before it was seen                       (else: late)
 
-and while the device shows new values, new ones must be seen: after `silent_after` seconds
-without one the twin is silent, and a property whose last value is then older than that and the
-collect cycle is stuck.
+and while the device shows new values, new ones must be seen: `silent_after` seconds beyond the
+collect cycle without one, and the twin is silent; a property whose last value is older than that
+at the end is stuck.
 What was known before the watch began is no first sight, and may be of any age: it must only
 be followed by something newer.  No evidence is no pass.
 
@@ -119,7 +119,7 @@ def judge_twin(
     Args:
         observation: What was recorded.
         late_after: Seconds that a value may be older than the collect cycle when it is seen.
-        silent_after: Seconds for which no new value need be seen.
+        silent_after: Seconds beyond the collect cycle for which no new value need be seen.
         may_go_back: Whether values that went back are a figure and no problem.
     """
     shown = _shown(observation)
@@ -141,9 +141,7 @@ def judge_twin(
         silence=_silence(observation),
         problems=(),
     )
-    return replace(
-        verdict, problems=tuple(_problems(observation, verdict, silent_after, may_go_back))
-    )
+    return replace(verdict, problems=tuple(_problems(observation, verdict, stale, may_go_back)))
 
 
 def is_current(status: TwinStatus, observation: TwinObservation) -> bool:
@@ -281,7 +279,7 @@ def _silence(observation: TwinObservation) -> float:
 
 
 def _problems(
-    observation: TwinObservation, verdict: TwinVerdict, silent_after: float, may_go_back: bool
+    observation: TwinObservation, verdict: TwinVerdict, stale: float, may_go_back: bool
 ) -> Iterator[str]:
     if not observation.truth:
         yield "no evidence: the device's ground truth is empty"
@@ -311,7 +309,7 @@ def _problems(
             yield f"{len(found) - 3} more: {kind}"
     for each in verdict.stuck:
         yield f"stuck: {each.property} is still {each.value}, {_last_shown(each)}"
-    if verdict.silence > silent_after:
+    if verdict.silence > stale:
         yield f"silent: {verdict.silence:.1f} s without a new value"
 
 

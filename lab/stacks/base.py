@@ -82,7 +82,7 @@ class ApiEndpoint:
     url: str
     ca_pem: bytes
     unit: str
-    """The unit of the server node that answers there."""
+    """The unit of the server node that has started when somebody answers there."""
 
 
 class CommandOutput(Protocol):

@@ -2,8 +2,8 @@
 
 kine keeps the cluster's state in SQLite, as K3s does. Everything is a unit of its own; they
 start in the order in which they need each other, so that an emulated processor does not
-spend itself on programs that wait. The server node runs a plain kubelet, so that it takes
-pods whatever the edge runtime is.
+spend itself on programs that wait. The server is up when all of them serve. It runs a plain
+kubelet, so that it takes pods whatever the edge runtime is.
 """
 
 from __future__ import annotations
@@ -28,11 +28,22 @@ from lab.stacks.base import (
 from lab.stacks.kubeconfig import kubeconfig
 from lab.stacks.kubelet import KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
 from lab.stacks.node import IMAGES, POD_NETWORK
+from lab.stacks.serving import serving
 from lab.stacks.unit import Service
 from lab.topology import Topology
 
 KINE, API_SERVER = "kine", "kube-apiserver"
 CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
+
+API_SERVES, CONTROL_PLANE_SERVES = "edge-lab-api-server-serves", "edge-lab-control-plane-serves"
+API_SERVES_UNIT = f"{API_SERVES}.service"
+"""The API server ends itself when it has not prepared its roles within 30 s of its start. So
+nothing else may start on its machine before it is through; the controller manager would give up
+after 10 s anyway, and begin anew."""
+API_READY = f"https://127.0.0.1:{API_PORT}/readyz?exclude=etcd&exclude=etcd-readiness"
+"""Without the datastore, for which a busy one has too little time (2 s): the rest asks it too."""
+CONTROLLERS_HEALTHY = "https://127.0.0.1:10257/healthz"
+SCHEDULER_HEALTHY = "https://127.0.0.1:10259/healthz"
 
 PKI = "/etc/kubernetes/pki"
 DATASTORE_SOCKET = "unix:///run/kine/kine.sock"
@@ -72,7 +83,7 @@ class Kubernetes:
 
     def endpoint(self, ctx: StackContext) -> ApiEndpoint:
         return ApiEndpoint(
-            server_url(ctx.topology), ctx.pki.cluster.certificate_pem, f"{API_SERVER}.service"
+            server_url(ctx.topology), ctx.pki.cluster.certificate_pem, API_SERVES_UNIT
         )
 
     def admin_kubeconfig(self, ctx: StackContext) -> str:
@@ -84,7 +95,8 @@ class Kubernetes:
 
     def units(self) -> tuple[str, ...]:
         programs = (KINE, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, IMAGES, POD_NETWORK)
-        return (*(f"{program}.service" for program in programs), KUBELET_UNIT)
+        names = (*programs, API_SERVES, CONTROL_PLANE_SERVES)
+        return (*(f"{name}.service" for name in names), KUBELET_UNIT)
 
     def provision(self, ctx: StackContext) -> Provision:
         server = ctx.topology.server
@@ -96,11 +108,12 @@ class Kubernetes:
                 api_server(ctx),
                 controller_manager(ctx),
                 scheduler(ctx),
+                readiness(),
                 kubelet_provision(
                     ctx,
                     server,
                     node_kubeconfig(self.endpoint(ctx)),
-                    after=(f"{API_SERVER}.service",),
+                    after=(API_SERVES_UNIT,),
                 ),
                 Provision(payload=tuple(ctx.binary(program, server) for program in programs)),
             )
@@ -238,7 +251,7 @@ def controller_manager(ctx: StackContext) -> Provision:
             f"--node-monitor-grace-period={go_duration(timing.node_monitor_grace)}",
             "--profiling=false",
         ),
-        after=(f"{API_SERVER}.service",),
+        after=(API_SERVES_UNIT,),
     )
     return service + _kubeconfig_file(ctx, config, ctx.pki.controller_manager)
 
@@ -255,9 +268,23 @@ def scheduler(ctx: StackContext) -> Provision:
             "--leader-elect=false",
             "--profiling=false",
         ),
-        after=(f"{API_SERVER}.service",),
+        after=(API_SERVES_UNIT,),
     )
     return service + _kubeconfig_file(ctx, config, ctx.pki.scheduler)
+
+
+def readiness() -> Provision:
+    """What has started when the API server serves, and when all of the control plane does."""
+    api_server = serving(
+        API_SERVES, "The API server serves", [API_READY], (f"{API_SERVER}.service",)
+    )
+    control_plane = serving(
+        CONTROL_PLANE_SERVES,
+        "The control plane serves",
+        [CONTROLLERS_HEALTHY, SCHEDULER_HEALTHY],
+        (f"{CONTROLLER_MANAGER}.service", f"{SCHEDULER}.service"),
+    )
+    return api_server + control_plane
 
 
 def audit_policy() -> str:

@@ -21,8 +21,8 @@ from lab.stacks.base import (
 from lab.stacks.labels import check_labels
 from lab.stacks.pairs import check_pair
 from lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
-from lab.stacks.twins import mapper_provision, twin_kinds, twin_units, twin_wants
-from lab.topology import Topology
+from lab.stacks.twins import collect_ms, mapper_provision, twin_kinds, twin_units, twin_wants
+from lab.topology import Device, Topology
 from lab.twins.manifests import twin_manifests
 from lab.twins.names import has_twins
 
@@ -106,7 +106,11 @@ class Stack:
         Not sooner: what KubeEdge 1.23.1 sends to a node that it had to wait for gets as far as
         the node's database, and no mapper hears of it before edgecore is started again.
         """
-        return twin_manifests(topology) if has_twins(topology) else ()
+        return twin_manifests(topology, self.collect_ms) if has_twins(topology) else ()
+
+    def collect_ms(self, device: Device) -> int:
+        """The collect cycle of the lab's own twins of a device, ms."""
+        return collect_ms(device, self.runtime)
 
     def give_devices(self, cluster: ClusterAccess, deadline: Deadline) -> None:
         """Applies `devices`; the nodes are Ready."""

@@ -7,7 +7,7 @@ KubeEdge's, and where there is no KubeEdge the mapper serves them itself.  What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,17 +36,6 @@ from lab.twins.names import (
 )
 
 Manifest = dict[str, Any]
-
-COLLECT_MS = 10_000
-"""Collect cycle of each property, ms. Each report is a write to the API server: with one each two
-seconds those of two twins were a third of all writes. KubeEdge's cloudcore writes each value by
-itself, and drops what waits behind its channel: four devices of nine values each two seconds were
-too many for an emulated server."""
-
-
-def collect_ms(device: Device) -> int:
-    """The collect cycle of the lab's own twins of a device, ms: never faster than the device."""
-    return max(COLLECT_MS, device.period_ms)
 
 
 @dataclass(frozen=True)
@@ -131,15 +120,15 @@ def device_manifest(
     device: Device,
     node: str,
     *,
+    cycle_ms: int,
     name: str | None = None,
-    cycle_ms: int | None = None,
     only: Iterable[str] | None = None,
 ) -> Manifest:
     """The Device object of a device's twin on a node.
 
-    `name` and `cycle_ms` stand in for the usual ones; `only` are the properties to take.
+    `cycle_ms` is how often each property is collected and reported; `name` stands in for the
+    usual one; `only` are the properties to take.
     """
-    cycle = cycle_ms or collect_ms(device)
     wanted = None if only is None else set(only)
     protocol = protocol_name(device.protocol)
     return {
@@ -157,8 +146,8 @@ def device_manifest(
             "properties": [
                 {
                     "name": each.point.name,
-                    "collectCycle": cycle,
-                    "reportCycle": cycle,
+                    "collectCycle": cycle_ms,
+                    "reportCycle": cycle_ms,
                     "reportToCloud": True,
                     "visitors": {"protocolName": protocol, "configData": dict(each.place)},
                 }
@@ -194,13 +183,18 @@ def _labels(device: Device) -> dict[str, str]:
     return {"app.kubernetes.io/part-of": "edge-lab", "edge-lab/device": device.name}
 
 
-def twin_manifests(topology: Topology) -> tuple[Manifest, ...]:
-    """Namespace, models and devices of all twins of a topology."""
+def twin_manifests(topology: Topology, collect_ms: Callable[[Device], int]) -> tuple[Manifest, ...]:
+    """Namespace, models and devices of all twins of a topology; `collect_ms` is the collect cycle
+    of a device's twins, ms."""
     devices = [device for device in topology.devices if device.twins]
     return (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         *(model_manifest(device) for device in devices),
-        *(device_manifest(topology, device, node) for device in devices for node in device.twins),
+        *(
+            device_manifest(topology, device, node, cycle_ms=collect_ms(device))
+            for device in devices
+            for node in device.twins
+        ),
     )
 
 
@@ -248,10 +242,8 @@ def device_definitions(documents: Iterable[Mapping[str, Any] | None]) -> tuple[M
 
 
 __all__ = [
-    "COLLECT_MS",
     "SEQUENCE",
     "TwinProperty",
-    "collect_ms",
     "device_definitions",
     "device_manifest",
     "mapper_rights",

@@ -33,13 +33,16 @@ READY_SECONDS = 300.0
 """For a mapper to have started on an emulated node, and to have read its devices."""
 
 WATCH_SECONDS = 60.0
-"""So long a watch is, on any machine: it is evidence, not a limit."""
+WATCH_CYCLES = 4
+"""So long a watch is at least, on any machine: it is evidence, not a limit."""
 
 LATE_SECONDS = 10.0
 """How much older than the collect cycle a value may be when it is seen: a report goes from an
 emulated node to an emulated API server. Seconds of the reference machine."""
 
-SILENT_SECONDS = 30.0
+SILENT_SECONDS = 20.0
+"""Beyond the collect cycle, for which nothing new need be reported. Seconds of the reference
+machine."""
 
 STILL_CYCLES = 4
 """Collect cycles for which a twin is watched while its device stands still."""
@@ -59,8 +62,10 @@ def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
             transient=(KubectlError,),
         )
         began = time.time_ns()
-        with step(f"watch for {WATCH_SECONDS:g} s"):
-            time.sleep(WATCH_SECONDS)
+        slowest = max(lab.stack.collect_ms(device) for device in lab.topology.devices) / 1000
+        seconds = max(WATCH_SECONDS, WATCH_CYCLES * slowest)
+        with step(f"watch for {seconds:g} s"):
+            time.sleep(seconds)
         assert not seen.ended, "the API server has ended the watch"
         yield seen, began
 

@@ -311,6 +311,12 @@ def test_manifests_are_objects_with_names(stack: Stack, context: StackContext) -
     assert len(found) == len(set(found))
 
 
+def after(unit: str) -> list[str]:
+    """The units that `unit` is ordered behind."""
+    (line,) = [each for each in unit.splitlines() if each.startswith("After=")]
+    return line.removeprefix("After=").split()
+
+
 # -- control plane and runtimes ------------------------------------------------------------
 
 
@@ -322,6 +328,21 @@ def test_the_api_server_trusts_only_known_kubelets(context_for: ContextFor) -> N
     assert flags["authorization-mode"] == "Node,RBAC"
     assert flags["enable-admission-plugins"] == "NodeRestriction"
     assert flags["advertise-address"] == "10.77.0.1"
+
+
+def test_the_server_is_up_when_its_control_plane_serves(context_for: ContextFor) -> None:
+    stack = get_stack("kubernetes+openyurt")
+    server = stack.provision(context_for(stack))["server"]
+    units = units_of(server)
+    serves = "edge-lab-api-server-serves.service"
+    assert after(units[serves]) == ["kube-apiserver.service"]
+    assert "Type=oneshot" in units[serves]
+    for unit in ("kube-controller-manager", "kube-scheduler"):
+        assert after(units[f"{unit}.service"]) == [serves]
+    assert serves in after(units["kubelet.service"])
+    both = ["kube-controller-manager.service", "kube-scheduler.service"]
+    assert after(units["edge-lab-control-plane-serves.service"]) == both
+    assert set(server.units) >= {serves, "edge-lab-control-plane-serves.service"}
 
 
 def test_every_file_that_a_program_is_pointed_to_is_there(

@@ -19,6 +19,7 @@ from lab.provision import Provision
 from lab.stacks import Stack, StackContext, get_stack
 from lab.stacks.base import DmiServer
 from lab.stacks.openyurt import OpenYurt
+from lab.stacks.twins import COLLECT_MS, COLLECT_SINGLY_MS
 from lab.topology import Arch, Topology, load_topology
 from tests.stacks.test_stacks import DEFAULT, FakeImage, files_of, units_of
 from tests.twins.everywhere import with_all_twins
@@ -162,3 +163,15 @@ def test_stacks_without_kubeedge_want_its_definitions_for_twins(
     stack = get_stack(name)
     topology = context_for(stack).topology
     assert "kubeedge-crds" in [each.component for each in stack.wants(topology)]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "least"), [(OpenYurt(), COLLECT_MS), (WithDmi(), COLLECT_SINGLY_MS)]
+)
+def test_a_twin_is_collected_as_often_as_the_way_bears_and_never_faster_than_its_device(
+    runtime: OpenYurt, least: int
+) -> None:
+    stack = Stack(get_stack("kubernetes+openyurt").control, runtime)
+    boiler = load_topology(DEFAULT).device("boiler")
+    fast, slow = (boiler.model_copy(update={"period_ms": ms}) for ms in (1_000, 60_000))
+    assert (stack.collect_ms(fast), stack.collect_ms(slow)) == (least, 60_000)

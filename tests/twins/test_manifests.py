@@ -15,7 +15,6 @@ from lab.devices.spec import plant_of
 from lab.topology import Device, ModbusOptions, Protocol, Topology, load_topology
 from lab.topology.device import WordOrder
 from lab.twins.manifests import (
-    COLLECT_MS,
     device_definitions,
     device_manifest,
     mapper_rights,
@@ -25,6 +24,7 @@ from lab.twins.manifests import (
 )
 from tests.twins.everywhere import with_all_twins
 
+CYCLE_MS = 10_000
 DEFAULT = Path(__file__).parents[2] / "labs" / "default.yaml"
 
 
@@ -33,8 +33,12 @@ def topology() -> Topology:
     return with_all_twins(load_topology(DEFAULT))
 
 
+def every(_device: Device) -> int:
+    return CYCLE_MS
+
+
 def test_each_twin_of_the_topology_has_its_objects(topology: Topology) -> None:
-    names = [(each["kind"], each["metadata"]["name"]) for each in twin_manifests(topology)]
+    names = [(each["kind"], each["metadata"]["name"]) for each in twin_manifests(topology, every)]
     assert names == [
         ("Namespace", "edge-lab"),
         ("DeviceModel", "boiler"),
@@ -50,7 +54,8 @@ def test_each_twin_of_the_topology_has_its_objects(topology: Topology) -> None:
 def test_the_mapper_understands_all_of_them(topology: Topology, name: str) -> None:
     device = topology.device(name)
     found = parse_device(
-        device_manifest(topology, device, "edge-arm"), parse_model(model_manifest(device))
+        device_manifest(topology, device, "edge-arm", cycle_ms=CYCLE_MS),
+        parse_model(model_manifest(device)),
     )
     assert found.complaints == ()
     points = [point.name for point in plant_of(device.protocol).points]
@@ -82,7 +87,7 @@ def test_the_bounds_of_the_setpoint_are_the_plants(topology: Topology) -> None:
     model = parse_model(model_manifest(device))
 
     def ask(value: str) -> Any:
-        item = device_manifest(topology, device, "edge-arm")
+        item = device_manifest(topology, device, "edge-arm", cycle_ms=CYCLE_MS)
         for each in item["spec"]["properties"]:
             if each["name"] == REQUESTED_SETPOINT:
                 each["desired"] = {"value": value}
@@ -96,7 +101,8 @@ def test_the_bounds_of_the_setpoint_are_the_plants(topology: Topology) -> None:
 
 def test_a_device_of_rtu_frames_says_so(topology: Topology) -> None:
     device = topology.device("boiler").model_copy(update={"protocol": Protocol.MODBUS_RTU})
-    config = device_manifest(topology, device, "edge-arm")["spec"]["protocol"]["configData"]
+    item = device_manifest(topology, device, "edge-arm", cycle_ms=CYCLE_MS)
+    config = item["spec"]["protocol"]["configData"]
     assert config["framing"] == "rtu"
 
 
@@ -110,18 +116,16 @@ def test_a_name_a_cycle_and_properties_may_be_ones_own(topology: Topology) -> No
     assert (only["collectCycle"], only["reportCycle"]) == (30_000, 30_000)
 
 
-@pytest.mark.parametrize(("period_ms", "cycle_ms"), [(1_000, COLLECT_MS), (60_000, 60_000)])
-def test_a_twin_is_collected_never_faster_than_its_device(
-    topology: Topology, period_ms: int, cycle_ms: int
-) -> None:
-    boiler = topology.device("boiler").model_copy(update={"period_ms": period_ms})
-    item = device_manifest(topology, boiler, "edge-arm")
+def test_each_device_has_the_cycle_that_it_is_given(topology: Topology) -> None:
+    given = {"boiler": 7_000, "press": 9_000}
     cycles = {
-        each[kind]
+        (item["spec"]["deviceModelRef"]["name"], each[kind])
+        for item in twin_manifests(topology, lambda device: given[device.name])
+        if item["kind"] == "Device"
         for each in item["spec"]["properties"]
         for kind in ("collectCycle", "reportCycle")
     }
-    assert cycles == {cycle_ms}
+    assert cycles == set(given.items())
 
 
 def test_mappers_may_report_and_change_nothing_else() -> None:
@@ -149,4 +153,4 @@ def test_a_topology_without_twins_has_none(topology: Topology) -> None:
             "devices": tuple(each.model_copy(update={"twins": ()}) for each in topology.devices)
         }
     )
-    assert len(twin_manifests(bare)) == 1
+    assert len(twin_manifests(bare, every)) == 1
