@@ -23,7 +23,8 @@ COMMAND_SECONDS = 60.0
 """For one command in a guest."""
 
 BOOT_SECONDS = 300.0
-"""For a node to be up again; up to its services, not up to Ready."""
+"""For a node to be up again: up to its services, on a server up to its control plane, not up to
+Ready."""
 
 
 def scaled_limit() -> TimeLimit:

@@ -37,13 +37,14 @@ CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 
 API_SERVES, CONTROL_PLANE_SERVES = "edge-lab-api-server-serves", "edge-lab-control-plane-serves"
 API_SERVES_UNIT = f"{API_SERVES}.service"
-"""The API server ends itself when it has not prepared its roles within 30 s of its start. So
-nothing else may start on its machine before it is through; the controller manager would give up
-after 10 s anyway, and begin anew."""
+"""The API server ends itself when it has not prepared its roles within 30 s of its start. So at a
+boot none of its clients may start on its machine before it is through; the controller manager
+would give up after 10 s anyway, and begin anew."""
 API_READY = f"https://127.0.0.1:{API_PORT}/readyz?exclude=etcd&exclude=etcd-readiness"
 """Without the datastore, for which a busy one has too little time (2 s): the rest asks it too."""
-CONTROLLERS_HEALTHY = "https://127.0.0.1:10257/healthz"
-SCHEDULER_HEALTHY = "https://127.0.0.1:10259/healthz"
+CONTROLLERS_RUN = "https://127.0.0.1:10257/healthz?verbose#node-lifecycle-controller"
+"""It is healthy long before it has an API server; its controllers are listed when they run."""
+SCHEDULER_READY = "https://127.0.0.1:10259/readyz"
 
 PKI = "/etc/kubernetes/pki"
 DATASTORE_SOCKET = "unix:///run/kine/kine.sock"
@@ -281,7 +282,7 @@ def readiness() -> Provision:
     control_plane = serving(
         CONTROL_PLANE_SERVES,
         "The control plane serves",
-        [CONTROLLERS_HEALTHY, SCHEDULER_HEALTHY],
+        [API_READY, CONTROLLERS_RUN, SCHEDULER_READY],
         (f"{CONTROLLER_MANAGER}.service", f"{SCHEDULER}.service"),
     )
     return api_server + control_plane

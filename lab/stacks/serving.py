@@ -12,11 +12,16 @@ from lab.stacks.unit import Service
 SCRIPT = f"{CONFIG}/until-they-serve.py"
 
 UNTIL_THEY_SERVE = '''\
-"""Returns when each URL has answered 200. Who answers is not asked: all of them are local."""
+"""Returns when all URLs answer 200, each with what stands behind its # in the answer.
 
+Who answers is not asked: all of them are local.
+"""
+
+import http.client
 import ssl
 import sys
 import time
+import urllib.parse
 import urllib.request
 
 anyone = ssl.create_default_context()
@@ -26,23 +31,23 @@ anyone.verify_mode = ssl.CERT_NONE
 
 def serves(url):
     try:
-        with urllib.request.urlopen(url, timeout=10, context=anyone):
-            return True
-    except OSError:
+        with urllib.request.urlopen(url, timeout=10, context=anyone) as answer:
+            return urllib.parse.urldefrag(url).fragment in answer.read().decode()
+    except (OSError, http.client.HTTPException):
         return False
 
 
-for url in sys.argv[1:]:
-    while not serves(url):
-        time.sleep(1)
+while not all(map(serves, sys.argv[1:])):
+    time.sleep(1)
 '''
 
 
 def serving(name: str, description: str, urls: Iterable[str], after: tuple[str, ...]) -> Provision:
-    """The unit `name`, which has started when each of `urls` has answered, however long it takes.
+    """The unit `name`, which has started when all of `urls` answer, however long that takes; what
+    stands behind the # of one must be in its answer.
 
     It goes on waiting over restarts of the programs, which would fail whoever is ordered behind
-    the programs themselves.
+    the programs themselves. Once it has started it stays so until the next boot.
     """
     service = Service(
         name=name,

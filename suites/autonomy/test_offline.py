@@ -73,5 +73,5 @@ def test_the_edge_outlives_a_reboot_of_the_server(
         autonomy.watching() as watch,
         faults.inflict(Reboot(node=lab.topology.server.name)),
     ):
-        pass  # healed when the server is up again; its cluster takes longer
+        pass  # healed when the control plane serves again
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])

@@ -14,6 +14,7 @@ from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
 from lab.observe.recording import NodeSeen
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
+from suites.known import edgecore_waits_on_dead_connections
 from suites.sights import hold_until_lost, not_well
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def test_a_one_way_cut_is_noticed_and_passes(
 
 @pytest.mark.scenario("half-open connections")
 @pytest.mark.fails_without("dead-peer-detection")
+@edgecore_waits_on_dead_connections
 @allure.title("Connections that died without a word are given up, while the fault lasts")
 def test_half_open_connections_are_given_up(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit

@@ -217,6 +217,18 @@ def test_a_value_that_the_device_shows_again_has_not_gone_back() -> None:
     assert verdict.passed, str(verdict)
 
 
+@pytest.mark.parametrize(("after", "silent"), [(0.2, False), (1.2, True)])
+def test_a_twin_may_be_silent_for_its_cycle_and_no_more_than_said(
+    after: float, silent: bool
+) -> None:
+    before = [sighting(seq) for seq in range(10, 22, 2)]
+    seen = [*before, sighting(42, after), *(sighting(seq) for seq in range(44, STEPS, 2))]
+    silence = 22 + after - 0.7
+    assert silence > SILENT
+    assert (silence > GOOD.collect_s + SILENT) == silent
+    assert ("silent" in judge(replace(GOOD, sightings=seen))) == silent
+
+
 def test_a_twin_that_falls_silent_does_not_pass() -> None:
     assert "silent" in judge(replace(GOOD, sightings=GOOD.sightings[:10]))
     assert "silent" in judge(replace(GOOD, sightings=GOOD.sightings[15:]))

@@ -122,7 +122,7 @@ def test_6965_a_node_gives_up_a_half_open_connection(
 ) -> None:
     with (
         autonomy.watching() as watch,
-        # What the twins report would fill the connection in two minutes.
+        # What the twins report would fill the connection in minutes.
         faults.inflict_all([Freeze(node=node, service=MAPPER_UNIT) for node in edges(lab)]),
         faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
     ):
