@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,14 @@ from lab.kubectl import KubectlError
 from lab.observe.twins import observe_twin
 from lab.observe.twinwatch import TwinWatch
 from lab.oracles.twinlatency import Latency, twin_latencies
-from lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin, reported_values
+from lab.oracles.twins import (
+    TwinObservation,
+    TwinSighting,
+    TwinVerdict,
+    is_current,
+    judge_twin,
+    reported_values,
+)
 from lab.step import step
 from lab.twins.status import ONLINE
 from suites.known import cloudcore_undoes_reports
@@ -73,6 +80,13 @@ def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
         yield seen, began
 
 
+@pytest.fixture
+def judge(time_limit: TimeLimit) -> Callable[..., TwinVerdict]:
+    """The oracle with this suite's limits."""
+    late, silent = time_limit(LATE_SECONDS).total, time_limit(SILENT_SECONDS).total
+    return partial(judge_twin, late_after=late, silent_after=silent)
+
+
 def _says_something(seen: TwinSighting) -> bool:
     """A DeviceStatus can be there, and list properties, before it has a value."""
     return bool(seen.status.value(SEQUENCE))
@@ -93,11 +107,13 @@ def observed(twin: LabTwin, watch: tuple[TwinWatch, int]) -> TwinObservation:
 @allure.story("Reported")
 @allure.title("{twin} reports what the device shows, within its collect cycle")
 def test_a_twin_reports_what_the_device_shows(
-    twin: LabTwin, watch: tuple[TwinWatch, int], time_limit: TimeLimit
+    twin: LabTwin,
+    watch: tuple[TwinWatch, int],
+    judge: Callable[..., TwinVerdict],
+    time_limit: TimeLimit,
 ) -> None:
-    late, silent = time_limit(LATE_SECONDS).total, time_limit(SILENT_SECONDS).total
     evidence = observed(twin, watch)
-    judge = partial(judge_twin, late_after=late, silent_after=silent, may_go_back=True)
+    judge = partial(judge, may_go_back=True)
     verdict = judge(evidence)
     allure.attach(str(verdict), f"verdict on {twin}", allure.attachment_type.TEXT)
     assert verdict.passed, str(verdict)
@@ -105,7 +121,7 @@ def test_a_twin_reports_what_the_device_shows(
     points = evidence.truth
     other = [replace(each, seq=each.seq + 1_000_000) for each in points]
     assert judge(replace(evidence, truth=other)).wrong
-    shift = round((late + evidence.collect_s) * 2e9)
+    shift = round((time_limit(LATE_SECONDS).total + evidence.collect_s) * 2e9)
     early = [replace(each, time=each.time - shift) for each in points]
     assert judge(replace(evidence, truth=early)).late
     assert not judge(replace(evidence, sightings=())).passed
@@ -122,10 +138,9 @@ def test_a_twin_reports_what_the_device_shows(
 @allure.story("Reported")
 @allure.title("{twin} never goes back to what it had reported before")
 def test_a_twin_never_goes_back(
-    twin: LabTwin, watch: tuple[TwinWatch, int], time_limit: TimeLimit
+    twin: LabTwin, watch: tuple[TwinWatch, int], judge: Callable[..., TwinVerdict]
 ) -> None:
-    late, silent = time_limit(LATE_SECONDS).total, time_limit(SILENT_SECONDS).total
-    verdict = judge_twin(observed(twin, watch), late_after=late, silent_after=silent)
+    verdict = judge(observed(twin, watch))
     assert verdict.judged, "no value was seen"
     assert not verdict.back, str(verdict)
 
