@@ -20,6 +20,7 @@ from xml.etree import ElementTree as ET
 
 from lab.errors import LabError
 from lab.machines.counter import counter_arguments
+from lab.machines.emulated import kernel_arguments
 from lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC, GuestSpec, WireNic
 from lab.process import MARK
 from lab.topology import Arch
@@ -53,18 +54,25 @@ class DomainFiles:
     """Unix socket of QEMU's debugger port; riscv64 only (riscv_timers.py)."""
 
 
-def kernel_command_line(arch: Arch, tsc_khz: int | None = None) -> str:
+def kernel_command_line(
+    arch: Arch, accelerator: Literal["kvm", "tcg"] = "tcg", tsc_khz: int | None = None
+) -> str:
     """What every guest kernel is told. `tsc_khz` is for emulated guests (counter.py).
 
     A panic restarts the machine at once, and an oops is a panic: half a kernel is of no use
     to a test.  Nothing is quiet, since the console is watched.  The access monitor that Linux
     7 keeps of itself (DAMON_STAT) took a sixth of an emulated riscv64 CPU.
     """
-    return (
+    told = (
         f"root=/dev/vda rw console={_CONSOLES[arch]} panic=-1 oops=panic "
         "net.ifnames=0 cgroup_enable=memory systemd.show_status=error "
         "damon_stat.enabled=N"
-    ) + (counter_arguments(tsc_khz) if arch is Arch.X86_64 else "")
+    )
+    if accelerator == "tcg":
+        told += kernel_arguments()
+        if arch is Arch.X86_64:
+            told += counter_arguments(tsc_khz)
+    return told
 
 
 def find_emulator(arch: Arch) -> str:
@@ -97,7 +105,7 @@ def domain_xml(
     _text(domain, "memory", str(spec.node.memory), unit="MiB")
     _text(domain, "currentMemory", str(spec.node.memory), unit="MiB")
     _text(domain, "vcpu", str(spec.node.cpus), placement="static")
-    _operating_system(domain, spec, tsc_khz if accelerator == "tcg" else None)
+    _operating_system(domain, spec, kernel_command_line(spec.arch, accelerator, tsc_khz))
     _processor(domain, spec.arch, accelerator)
     clock = ET.SubElement(domain, "clock", {"offset": "utc"})
     if spec.arch is Arch.X86_64:
@@ -113,12 +121,12 @@ def domain_xml(
     return ET.tostring(domain, encoding="unicode") + "\n"
 
 
-def _operating_system(domain: ET.Element, spec: GuestSpec, tsc_khz: int | None) -> None:
+def _operating_system(domain: ET.Element, spec: GuestSpec, command_line: str) -> None:
     system = ET.SubElement(domain, "os")
     _text(system, "type", "hvm", arch=spec.arch.value, machine=_MACHINES[spec.arch])
     _text(system, "kernel", str(spec.image.kernel))
     _text(system, "initrd", str(spec.image.initrd))
-    _text(system, "cmdline", kernel_command_line(spec.arch, tsc_khz))
+    _text(system, "cmdline", command_line)
 
 
 def _processor(domain: ET.Element, arch: Arch, accelerator: str) -> None:

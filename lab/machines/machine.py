@@ -168,7 +168,7 @@ class Machine:
         self.files.seed.parent.mkdir(parents=True, exist_ok=True)
         draft = self.files.seed.with_suffix(".part")
         draft.touch(mode=0o600)
-        draft.write_bytes(guest_seed(self.spec, LabKeys(self.run_dir.keys)))
+        draft.write_bytes(guest_seed(self.spec, LabKeys(self.run_dir.keys), self.accelerator))
         draft.replace(self.files.seed)
 
     def overlay_on(self, disk: Path) -> None:

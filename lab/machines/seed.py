@@ -12,8 +12,10 @@ import tarfile
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
+from typing import Literal
 
 from lab.errors import LabError
+from lab.machines import emulated
 from lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
@@ -150,6 +152,7 @@ def _network_file(name: str, lines: Iterable[str]) -> GuestFile:
     return GuestFile.text(f"/etc/systemd/network/10-{name}.network", head + "\n".join(lines) + "\n")
 
 
-def guest_seed(spec: GuestSpec, keys: LabKeys) -> bytes:
+def guest_seed(spec: GuestSpec, keys: LabKeys, accelerator: Literal["kvm", "tcg"] = "tcg") -> bytes:
     """The whole seed disk of one machine."""
-    return build_seed((*machine_files(spec, keys), *spec.files), spec.units)
+    more = emulated.guest_files() if accelerator == "tcg" else ()
+    return build_seed((*machine_files(spec, keys), *more, *spec.files), spec.units)

@@ -11,6 +11,7 @@ from fixtures.autonomy import Autonomy
 from fixtures.lab import TimeLimit
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
+from lab.faults.schedule import least_s
 from lab.observe.recording import NodeSeen
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
@@ -55,7 +56,7 @@ def test_half_open_connections_are_given_up(
         faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
     ):
         # New connections pass, so a node that gives up its old ones needs no heal.
-        autonomy.hold(until_lost(lab))
+        hold_until_lost(lab, watch)
         away = not_well(lab, watch, time_limit(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
     assert not away, f"not at work again over new connections: {', '.join(away)}"
@@ -69,8 +70,8 @@ def test_a_flapping_link_costs_nothing(lab: Lab, faults: FaultEngine, autonomy: 
         Flap(link=uplink(lab, node), period_s=8, duty=0.5, count=5, jitter=0.25, seed=seed)
         for seed, node in enumerate(edges(lab))
     ]
-    with autonomy.watching() as watch, faults.inflict_all(flaps):
-        autonomy.hold(max(flap.period_s * flap.count for flap in flaps))
+    with autonomy.watching() as watch, faults.inflict_all(flaps) as flapping:
+        autonomy.hold(max(map(least_s, flaps)), since=flapping)
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])
 
 
@@ -86,8 +87,8 @@ def test_a_slow_line_keeps_the_edge_at_work(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, line: str
 ) -> None:
     slow = [Profile(link=uplink(lab, node), name=line) for node in edges(lab)]
-    with autonomy.watching() as watch, faults.inflict_all(slow):
-        autonomy.hold(until_lost(lab))
+    with autonomy.watching() as watch, faults.inflict_all(slow) as slowed:
+        autonomy.hold(until_lost(lab), since=slowed)
         still = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
     for node, seen in still.items():
         assert seen is not None

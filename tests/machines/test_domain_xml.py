@@ -88,6 +88,12 @@ def test_an_emulated_guest_goes_by_the_counter_of_its_host(make_spec: MakeSpec) 
     assert "tsc" not in xml_of(make_spec("server"), "kvm", tsc_khz=2_445_410)
 
 
+def test_an_emulated_kernel_keeps_no_books_that_nobody_reads() -> None:
+    left_out = "cgroup_disable=hugetlb,rdma,misc,pressure"
+    assert all(left_out in kernel_command_line(arch) for arch in Arch)
+    assert not any("cgroup_disable" in kernel_command_line(arch, "kvm") for arch in Arch)
+
+
 def test_the_console_of_the_kernel_is_the_serial_port_of_the_machine() -> None:
     assert "console=ttyAMA0" in kernel_command_line(Arch.AARCH64)
     assert "console=ttyS0" in kernel_command_line(Arch.RISCV64)

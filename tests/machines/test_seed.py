@@ -107,6 +107,14 @@ def test_a_machine_gets_its_name_keys_and_network(make_spec: MakeSpec, run: RunD
     assert text["/etc/edge/x.conf"] == "x"
 
 
+def test_timers_of_an_emulated_machine_may_be_late(make_spec: MakeSpec, run: RunDir) -> None:
+    spec, keys = make_spec("edge-arm"), LabKeys(run.keys)
+    emulated, other = (unpack(guest_seed(spec, keys, each)) for each in ("tcg", "kvm"))
+    slack = "/etc/systemd/system.conf.d/20-emulated.conf"
+    assert b"TimerSlackNSec=2000000" in emulated[slack][1]
+    assert slack not in other
+
+
 def test_two_machines_have_two_host_keys_and_keep_them(make_spec: MakeSpec, run: RunDir) -> None:
     one, other = (
         unpack(guest_seed(make_spec(n), LabKeys(run.keys))) for n in ("server", "edge-arm")

@@ -14,7 +14,13 @@ from google.protobuf import any_pb2, wrappers_pb2
 from grpc_tools import protoc
 
 from images.mapper.edge_mapper.config import DmiConfig
-from images.mapper.edge_mapper.dmi import DmiTransport, Pace
+from images.mapper.edge_mapper.dmi import (
+    AGAIN_SECONDS,
+    APART_SECONDS,
+    DmiTransport,
+    Pace,
+    until_next_again,
+)
 from images.mapper.edge_mapper.mapper import Mapper
 from images.mapper.edge_mapper.messages import (
     DESCRIPTORS,
@@ -171,7 +177,7 @@ def test_an_edge_core_that_starts_anew_is_told_again(core: FakeCore) -> None:
 def test_all_that_is_known_is_told_again_in_turn(
     core: FakeCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("images.mapper.edge_mapper.dmi.AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr("images.mapper.edge_mapper.dmi.until_next_again", lambda _: 0.2)
 
     async def run() -> None:
         core.devices["kettle-1"] = as_proto(device())
@@ -186,10 +192,16 @@ def test_all_that_is_known_is_told_again_in_turn(
     asyncio.run(run())
 
 
+def test_each_device_is_told_again_in_time_and_never_too_many_at_once() -> None:
+    assert until_next_again(1) == AGAIN_SECONDS
+    assert until_next_again(2) == AGAIN_SECONDS / 2
+    assert until_next_again(100) == APART_SECONDS
+
+
 def test_what_is_told_again_is_never_older_than_what_is_on_its_way(
     core: FakeCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("images.mapper.edge_mapper.dmi.AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr("images.mapper.edge_mapper.dmi.until_next_again", lambda _: 0.2)
 
     async def run() -> None:
         core.devices["kettle-1"] = as_proto(device())

@@ -2,7 +2,7 @@
 
 The edge core takes one request a second, a hundred at once.  A report is one request with
 all properties of a device that have news.  What it is told while the node is offline it
-drops, so all that is known is told again in turn, one device every so many seconds.
+drops, so all that is known is told again in turn, one device after the other.
 """
 
 from __future__ import annotations
@@ -32,8 +32,16 @@ RETRY_SECONDS = 3.0
 REPORTS_PER_SECOND = 1.0
 REPORTS_AT_ONCE = 60
 """Below the edge core's hundred: another mapper may be there."""
-AGAIN_SECONDS = 10.0
-"""Between two devices of which all is told again."""
+AGAIN_SECONDS = 30.0
+"""Until all of a device is told again. The edge core forwards what it knows already as news: told
+again every 10 s, two devices that are collected every 30 s sent it four times what they said."""
+APART_SECONDS = 10.0
+"""Between two devices of which all is told again, no matter how many there are."""
+
+
+def until_next_again(devices: int) -> float:
+    """Seconds between two devices of which all is told again, when so many are known."""
+    return max(APART_SECONDS, AGAIN_SECONDS / max(1, devices))
 
 
 class Pace:
@@ -159,12 +167,12 @@ class DmiTransport:
     async def _tell_again(self) -> None:
         while True:
             for key in list(self._known):
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(until_next_again(len(self._known)))
                 if key in self._known:
                     twins, state = self._known[key]
                     self._mapper.outbox.put_back(Report(key, twins, state))
             if not self._known:
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(until_next_again(0))
 
     # -- from the edge core ----------------------------------------------------------------
 
