@@ -255,6 +255,16 @@ def api_server_spec(topology: Topology) -> CertificateSpec:
     )
 
 
+def control_plane_spec(user: str) -> CertificateSpec:
+    """What a program beside the API server shows to it, and to who asks it how it is."""
+    return CertificateSpec(
+        user,
+        dns_names=("localhost",),
+        addresses=(LOOPBACK,),
+        usages=(Usage.CLIENT, Usage.SERVER),
+    )
+
+
 def node_client_spec(node: str) -> CertificateSpec:
     """Client certificate of a node, as the Node authorizer wants it."""
     return CertificateSpec(f"system:node:{node}", ("system:nodes",))
@@ -312,8 +322,8 @@ def _cluster_identities(topology: Topology) -> dict[str, CertificateSpec]:
     found = {
         "apiserver": api_server_spec(topology),
         "apiserver-kubelet-client": CertificateSpec("edge-lab:apiserver-kubelet-client"),
-        "controller-manager": CertificateSpec("system:kube-controller-manager"),
-        "scheduler": CertificateSpec("system:kube-scheduler"),
+        "controller-manager": control_plane_spec("system:kube-controller-manager"),
+        "scheduler": control_plane_spec("system:kube-scheduler"),
         "cloudcore": CertificateSpec("edge-lab:cloudcore"),
         "admin": CertificateSpec("edge-lab:admin", ("system:masters",)),
     }

@@ -147,12 +147,16 @@ class Kubernetes:
             "ca.key": pki.cluster.identity.key_pem,
             "apiserver.key": pki.api_server.key_pem,
             "apiserver-kubelet-client.key": pki.api_server_kubelet_client.key_pem,
+            f"{CONTROLLER_MANAGER}.key": pki.controller_manager.key_pem,
+            f"{SCHEDULER}.key": pki.scheduler.key_pem,
             "service-account.key": pki.service_account_key,
         }
         public = {
             "ca.crt": pki.cluster.certificate_pem,
             "apiserver.crt": pki.api_server.certificate_pem,
             "apiserver-kubelet-client.crt": pki.api_server_kubelet_client.certificate_pem,
+            f"{CONTROLLER_MANAGER}.crt": pki.controller_manager.certificate_pem,
+            f"{SCHEDULER}.crt": pki.scheduler.certificate_pem,
             "service-account.pub": pki.service_account_public_key,
         }
         return Provision(
@@ -240,7 +244,7 @@ def controller_manager(ctx: StackContext) -> Provision:
         "Kubernetes controller manager",
         (
             f"--kubeconfig={config}",
-            "--bind-address=127.0.0.1",
+            *_served_by(CONTROLLER_MANAGER),
             "--leader-elect=false",
             "--use-service-account-credentials=true",
             "--allocate-node-cidrs=false",
@@ -265,13 +269,23 @@ def scheduler(ctx: StackContext) -> Provision:
         "Kubernetes scheduler",
         (
             f"--kubeconfig={config}",
-            "--bind-address=127.0.0.1",
+            *_served_by(SCHEDULER),
             "--leader-elect=false",
             "--profiling=false",
         ),
         after=(API_SERVES_UNIT,),
     )
     return service + _kubeconfig_file(ctx, config, ctx.pki.scheduler)
+
+
+def _served_by(program: str) -> tuple[str, ...]:
+    """How it tells how it is. Without a certificate it makes two RSA keys at each start, which
+    takes an emulated CPU some ten seconds."""
+    return (
+        "--bind-address=127.0.0.1",
+        f"--tls-cert-file={PKI}/{program}.crt",
+        f"--tls-private-key-file={PKI}/{program}.key",
+    )
 
 
 def readiness() -> Provision:
