@@ -279,8 +279,8 @@ def scheduler(ctx: StackContext) -> Provision:
 
 
 def _served_by(program: str) -> tuple[str, ...]:
-    """How it tells how it is. Without a certificate it makes two RSA keys at each start, which
-    takes an emulated CPU some ten seconds."""
+    """How it can be asked how it is. Left without a certificate it makes two RSA keys at each
+    start, 3 s each on an emulated CPU."""
     return (
         "--bind-address=127.0.0.1",
         f"--tls-cert-file={PKI}/{program}.crt",

@@ -87,8 +87,8 @@ def test_a_slow_line_keeps_the_edge_at_work(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, line: str
 ) -> None:
     slow = [Profile(link=uplink(lab, node), name=line) for node in edges(lab)]
-    with autonomy.watching() as watch, faults.inflict_all(slow) as slowed:
-        autonomy.hold(until_lost(lab), since=slowed)
+    with autonomy.watching() as watch, faults.inflict_all(slow):
+        autonomy.hold(until_lost(lab))
         still = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
     for node, seen in still.items():
         assert seen is not None
