@@ -86,13 +86,13 @@ def partition(
     """Cuts all uplinks for five minutes; a minute after the cut the cloud deletes a pod."""
     autonomy = autonomy_of("5 minute partition")
     cuts = [Cut(link=uplink(lab, node)) for node in edges(lab)]
-    with autonomy.watching() as watch, fault_engine.inflict_all(cuts) as parted:
-        autonomy.hold(DELETE_AFTER, since=parted)
+    with autonomy.watching() as watch, fault_engine.inflict_all(cuts):
+        autonomy.hold(DELETE_AFTER)
         for node in edges(lab):
             pod = pod_name(DOOMED, node)
             limit = time_limit(60)
             lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=limit, wait=False)
-        autonomy.hold(max(PARTITION_SECONDS, until_evicted(lab)), since=parted)
+        autonomy.hold(max(PARTITION_SECONDS, until_evicted(lab)) - DELETE_AFTER)
     verdicts = {node: autonomy.judge(watch, node, expectation(node)) for node in edges(lab)}
     return Partition(watch, verdicts, {node: uplink(lab, node) for node in edges(lab)})
 

@@ -11,7 +11,6 @@ from fixtures.autonomy import Autonomy
 from fixtures.lab import TimeLimit
 from lab.faults.engine import FaultEngine
 from lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
-from lab.faults.schedule import least_s
 from lab.observe.recording import NodeSeen
 from lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
@@ -56,7 +55,7 @@ def test_half_open_connections_are_given_up(
         faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
     ):
         # New connections pass, so a node that gives up its old ones needs no heal.
-        hold_until_lost(lab, watch)
+        autonomy.hold(until_lost(lab))
         away = not_well(lab, watch, time_limit(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
     assert not away, f"not at work again over new connections: {', '.join(away)}"
@@ -70,8 +69,8 @@ def test_a_flapping_link_costs_nothing(lab: Lab, faults: FaultEngine, autonomy: 
         Flap(link=uplink(lab, node), period_s=8, duty=0.5, count=5, jitter=0.25, seed=seed)
         for seed, node in enumerate(edges(lab))
     ]
-    with autonomy.watching() as watch, faults.inflict_all(flaps) as flapping:
-        autonomy.hold(max(map(least_s, flaps)), since=flapping)
+    with autonomy.watching() as watch, faults.inflict_all(flaps):
+        autonomy.hold(max(flap.period_s * flap.count for flap in flaps))
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])
 
 
