@@ -17,10 +17,11 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lab.home import cache_home
 from lab.machines.domain import EMULATORS
+from lab.machines.guest import AcceleratorName
 from lab.machines.probe import MARKER, probe_initrd
 from lab.topology import Arch
 
@@ -37,11 +38,11 @@ PROBE_SECONDS = 30.0
 class Accelerator:
     """How guests of the architecture `arch` (the host's) run, and why."""
 
-    name: Literal["kvm", "tcg"]
+    name: AcceleratorName
     reason: str
     arch: Arch | None
 
-    def of(self, arch: Arch) -> Literal["kvm", "tcg"]:
+    def of(self, arch: Arch) -> AcceleratorName:
         """What a guest of `arch` runs on: hardware only if it is of the host's architecture."""
         return self.name if arch == self.arch else "tcg"
 

@@ -15,13 +15,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from xml.etree import ElementTree as ET
 
 from lab.errors import LabError
-from lab.machines.counter import counter_arguments
 from lab.machines.emulated import kernel_arguments
-from lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC, GuestSpec, WireNic
+from lab.machines.guest import (
+    MANAGEMENT_ADDRESS,
+    MANAGEMENT_MAC,
+    AcceleratorName,
+    GuestSpec,
+    WireNic,
+)
 from lab.process import MARK
 from lab.topology import Arch
 
@@ -55,24 +59,18 @@ class DomainFiles:
 
 
 def kernel_command_line(
-    arch: Arch, accelerator: Literal["kvm", "tcg"] = "tcg", tsc_khz: int | None = None
+    arch: Arch, accelerator: AcceleratorName, tsc_khz: int | None = None
 ) -> str:
-    """What every guest kernel is told. `tsc_khz` is for emulated guests (counter.py).
+    """What a guest's kernel is told. `tsc_khz` is for emulated guests (counter.py).
 
     A panic restarts the machine at once, and an oops is a panic: half a kernel is of no use
-    to a test.  Nothing is quiet, since the console is watched.  The access monitor that Linux
-    7 keeps of itself (DAMON_STAT) took a sixth of an emulated riscv64 CPU.
+    to a test.  Nothing is quiet, since the console is watched.
     """
     told = (
         f"root=/dev/vda rw console={_CONSOLES[arch]} panic=-1 oops=panic "
-        "net.ifnames=0 cgroup_enable=memory systemd.show_status=error "
-        "damon_stat.enabled=N"
+        "net.ifnames=0 cgroup_enable=memory systemd.show_status=error"
     )
-    if accelerator == "tcg":
-        told += kernel_arguments()
-        if arch is Arch.X86_64:
-            told += counter_arguments(tsc_khz)
-    return told
+    return told + (kernel_arguments(arch, tsc_khz) if accelerator == "tcg" else "")
 
 
 def find_emulator(arch: Arch) -> str:
@@ -91,7 +89,7 @@ def domain_xml(
     spec: GuestSpec,
     files: DomainFiles,
     run: Path,
-    accelerator: Literal["kvm", "tcg"],
+    accelerator: AcceleratorName,
     emulator: str,
     tsc_khz: int | None = None,
 ) -> str:
@@ -129,7 +127,7 @@ def _operating_system(domain: ET.Element, spec: GuestSpec, command_line: str) ->
     _text(system, "cmdline", command_line)
 
 
-def _processor(domain: ET.Element, arch: Arch, accelerator: str) -> None:
+def _processor(domain: ET.Element, arch: Arch, accelerator: AcceleratorName) -> None:
     features = ET.SubElement(domain, "features")
     if arch is Arch.X86_64:
         ET.SubElement(features, "acpi")
@@ -208,7 +206,11 @@ def wire_xml(nic: WireNic, index: int, *, carrier: bool) -> str:
 
 
 def _command_line(
-    domain: ET.Element, spec: GuestSpec, files: DomainFiles, run: Path, accelerator: str
+    domain: ET.Element,
+    spec: GuestSpec,
+    files: DomainFiles,
+    run: Path,
+    accelerator: AcceleratorName,
 ) -> None:
     """What libvirt has no words for: the management NIC with its ports, and the mark."""
     forwards = "".join(

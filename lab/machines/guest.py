@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lab.errors import LabError
 from lab.provision import GuestFile
@@ -19,6 +19,9 @@ from lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:
     from lab.images import RootImage
+
+AcceleratorName = Literal["kvm", "tcg"]
+"""What a guest runs on: the host's hardware, or QEMU's emulation."""
 
 MANAGEMENT_NIC = "mgmt0"
 MANAGEMENT_MAC = "52:54:00:ed:ff:01"

@@ -23,7 +23,7 @@ from lab.machines.counter import host_tsc_khz
 from lab.machines.daemon import LibvirtDaemon
 from lab.machines.disk import create_overlay
 from lab.machines.domain import DomainFiles, domain_xml, wire_xml
-from lab.machines.guest import GuestSpec
+from lab.machines.guest import AcceleratorName, GuestSpec
 from lab.machines.keys import LabKeys
 from lab.machines.riscv_timers import rearm_timers
 from lab.machines.seed import guest_seed
@@ -94,7 +94,7 @@ class Machine:
     spec: GuestSpec
     run_dir: RunDir
     daemon: LibvirtDaemon
-    accelerator: Literal["kvm", "tcg"] = "tcg"
+    accelerator: AcceleratorName = "tcg"
     console: ConsoleLog = field(init=False)
     _ssh: SshClient = field(init=False, repr=False)
     _boot_mark: int = field(init=False, default=0, repr=False)

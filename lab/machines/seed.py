@@ -12,7 +12,6 @@ import tarfile
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Literal
 
 from lab.errors import LabError
 from lab.machines import emulated
@@ -20,6 +19,7 @@ from lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
     MANAGEMENT_NIC,
+    AcceleratorName,
     GuestSpec,
     WireNic,
 )
@@ -152,7 +152,7 @@ def _network_file(name: str, lines: Iterable[str]) -> GuestFile:
     return GuestFile.text(f"/etc/systemd/network/10-{name}.network", head + "\n".join(lines) + "\n")
 
 
-def guest_seed(spec: GuestSpec, keys: LabKeys, accelerator: Literal["kvm", "tcg"] = "tcg") -> bytes:
+def guest_seed(spec: GuestSpec, keys: LabKeys, accelerator: AcceleratorName) -> bytes:
     """The whole seed disk of one machine."""
     more = emulated.guest_files() if accelerator == "tcg" else ()
     return build_seed((*machine_files(spec, keys), *more, *spec.files), spec.units)

@@ -244,7 +244,7 @@ def controller_manager(ctx: StackContext) -> Provision:
         "Kubernetes controller manager",
         (
             f"--kubeconfig={config}",
-            *_served_by(CONTROLLER_MANAGER),
+            *_serving_certificate(CONTROLLER_MANAGER),
             "--leader-elect=false",
             "--use-service-account-credentials=true",
             "--allocate-node-cidrs=false",
@@ -269,7 +269,7 @@ def scheduler(ctx: StackContext) -> Provision:
         "Kubernetes scheduler",
         (
             f"--kubeconfig={config}",
-            *_served_by(SCHEDULER),
+            *_serving_certificate(SCHEDULER),
             "--leader-elect=false",
             "--profiling=false",
         ),
@@ -278,7 +278,7 @@ def scheduler(ctx: StackContext) -> Provision:
     return service + _kubeconfig_file(ctx, config, ctx.pki.scheduler)
 
 
-def _served_by(program: str) -> tuple[str, ...]:
+def _serving_certificate(program: str) -> tuple[str, ...]:
     """How it can be asked how it is. Left without a certificate it makes two RSA keys at each
     start, 3 s each on an emulated CPU."""
     return (

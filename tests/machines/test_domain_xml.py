@@ -90,14 +90,21 @@ def test_an_emulated_guest_goes_by_the_counter_of_its_host(make_spec: MakeSpec) 
 
 def test_an_emulated_kernel_keeps_no_books_that_nobody_reads() -> None:
     left_out = "cgroup_disable=hugetlb,rdma,misc,pressure"
-    assert all(left_out in kernel_command_line(arch) for arch in Arch)
+    assert all(left_out in kernel_command_line(arch, "tcg") for arch in Arch)
+    assert all("damon_stat.enabled=N" in kernel_command_line(arch, "tcg") for arch in Arch)
     assert not any("cgroup_disable" in kernel_command_line(arch, "kvm") for arch in Arch)
 
 
+def test_only_an_emulated_aarch64_kernel_shares_its_page_tables_with_user_space() -> None:
+    assert "kpti=0" in kernel_command_line(Arch.AARCH64, "tcg").split()
+    assert "kpti" not in kernel_command_line(Arch.AARCH64, "kvm")
+    assert not any("kpti" in kernel_command_line(a, "tcg") for a in (Arch.X86_64, Arch.RISCV64))
+
+
 def test_the_console_of_the_kernel_is_the_serial_port_of_the_machine() -> None:
-    assert "console=ttyAMA0" in kernel_command_line(Arch.AARCH64)
-    assert "console=ttyS0" in kernel_command_line(Arch.RISCV64)
-    assert "quiet" not in kernel_command_line(Arch.X86_64)
+    assert "console=ttyAMA0" in kernel_command_line(Arch.AARCH64, "tcg")
+    assert "console=ttyS0" in kernel_command_line(Arch.RISCV64, "tcg")
+    assert "quiet" not in kernel_command_line(Arch.X86_64, "tcg")
 
 
 def test_the_management_nic_is_restricted_and_its_ports_are_on_loopback(

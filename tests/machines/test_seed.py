@@ -91,7 +91,7 @@ def test_a_file_in_place_of_a_folder_is_refused() -> None:
 
 def test_a_machine_gets_its_name_keys_and_network(make_spec: MakeSpec, run: RunDir) -> None:
     keys = LabKeys(run.keys)
-    found = unpack(guest_seed(make_spec("edge-arm"), keys))
+    found = unpack(guest_seed(make_spec("edge-arm"), keys, "tcg"))
     text = {path: content.decode() for path, (_, content) in found.items()}
     assert text["/etc/hostname"] == "edge-arm\n"
     assert found["/etc/ssh/ssh_host_ed25519_key"][0].mode == 0o600
@@ -117,9 +117,9 @@ def test_timers_of_an_emulated_machine_may_be_late(make_spec: MakeSpec, run: Run
 
 def test_two_machines_have_two_host_keys_and_keep_them(make_spec: MakeSpec, run: RunDir) -> None:
     one, other = (
-        unpack(guest_seed(make_spec(n), LabKeys(run.keys))) for n in ("server", "edge-arm")
+        unpack(guest_seed(make_spec(n), LabKeys(run.keys), "tcg")) for n in ("server", "edge-arm")
     )
     path = "/etc/ssh/ssh_host_ed25519_key"
     assert one[path][1] != other[path][1]
-    again = unpack(guest_seed(make_spec("server"), LabKeys(run.keys)))
+    again = unpack(guest_seed(make_spec("server"), LabKeys(run.keys), "tcg"))
     assert again[path][1] == one[path][1]
