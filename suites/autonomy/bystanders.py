@@ -31,6 +31,8 @@ def bystander(kind: str, node: str) -> dict[str, Any]:
         },
         "spec": {
             "nodeName": node,
+            # It says nothing to anybody, and a network of its own is three more programs to run.
+            "hostNetwork": True,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 1,

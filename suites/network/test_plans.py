@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 pytestmark = [allure.parent_suite("Network"), allure.feature("Plans")]
 
-ASK_SECONDS = 25.0
+ASK_SECONDS = 18.0
 
 
 PLAN = """\
 name: each-uplink
-lasts: 30s
+lasts: 20s
 faults:
 """
 
@@ -32,8 +32,8 @@ def plan(lab: Lab, tmp_path: Path) -> str:
     """A plan that breaks every uplink, in this lab."""
     file = tmp_path / "each-uplink.yaml"
     faults = "".join(
-        f"  - {{fault: drop, link: {uplink(lab, node)}, at: 1s, for: 8s}}\n"
-        f"  - {{fault: impair, link: {uplink(lab, node)}, delay_ms: 200, at: 15s, for: 8s}}\n"
+        f"  - {{fault: drop, link: {uplink(lab, node)}, at: 1s, for: 6s}}\n"
+        f"  - {{fault: impair, link: {uplink(lab, node)}, delay_ms: 200, at: 9s, for: 8s}}\n"
         for node in edges(lab)
     )
     file.write_text(PLAN + faults, encoding="utf-8")
