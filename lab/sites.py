@@ -18,12 +18,17 @@ from lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
 from lab.pki import Pki
 from lab.process import spawn, still_alive
 from lab.provision import Provision
+from lab.speed import speed_factor
 from lab.stacks import API_PORT
 from lab.state import LabState
 from lab.step import step
 from lab.topology import Arch, Protocol
 
 SSH_PORT = 22
+
+DEVICES_SECONDS = 90.0
+"""For all devices to answer, on the reference machine; they take two to six. What a start of the
+whole lab may take is no measure for them."""
 
 
 def guest_specs(
@@ -135,5 +140,6 @@ def start_devices(run: RunDir, state: LabState, deadline: Deadline) -> None:
             log = run.logs / f"device-{spec.name}.log"
             process = start_device(spec, run=run.path, log=log)
             started.append((spec, still_alive(process, f"the device {spec.name}", log)))
+        limit = deadline.within(DEVICES_SECONDS * speed_factor())
         for spec, alive in started:
-            DeviceClient(spec.folder).wait_ready(deadline, watch=alive)
+            DeviceClient(spec.folder).wait_ready(limit, watch=alive)

@@ -190,7 +190,9 @@ class _Connection(asyncio.Protocol):
         if not self._relay.enter(self):
             transport.abort()
             return
-        transport.pause_reading()
+        # Not at once: in Python 3.11.2 the loop begins to read after this method whatever it says,
+        # and a request that comes before there is a server would be lost.
+        asyncio.get_running_loop().call_soon(transport.pause_reading)
         self._dialling = asyncio.create_task(self._dial())
 
     async def _dial(self) -> None:
