@@ -249,31 +249,6 @@ def _emulators(this: Examination) -> Iterator[HostCheck]:
         yield EMULATORS[arch].check(this.host)
 
 
-SLOW_QEMU = (7, 2)
-"""Up to Debian 12's: emulated guests start small programs in three times the time that they take
-under 10.0, the next that was measured (docs/use-the-lab.md)."""
-
-
-def _pace(this: Examination) -> Iterator[HostCheck]:
-    programs = [EMULATORS[arch].program for arch in this.topology.architectures]
-    told = [
-        this.host.output([path, "--version"]) for path in map(this.host.which, programs) if path
-    ]
-    slow = {_version_in(each) for each in told if each and () < _numbers(each) <= SLOW_QEMU}
-    if slow:
-        yield HostCheck(
-            name="pace of QEMU",
-            ok=False,
-            found=", ".join(sorted(slow)),
-            needed_for="emulation: under 10.0 small programs start in a third of the time",
-            remedy=(
-                "Debian 13 has QEMU 10.0. Debian 12 has it in bookworm-backports; "
-                "take libvirt from there, too."
-            ),
-            required=False,
-        )
-
-
 def _tools(this: Examination) -> Iterator[HostCheck]:
     for tool in TOOLS:
         yield tool.check(this.host)
@@ -503,7 +478,6 @@ def _cpus(this: Examination) -> Iterator[HostCheck]:
 
 PROBES: tuple[Probe, ...] = (
     _emulators,
-    _pace,
     _tools,
     _libvirt_python,
     _go,
