@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,12 @@ from lab.twins.mapperapp import mapper_app
 
 KEPT = 3
 """How many checkpoints stay; each takes about 1.5 GB."""
+
+_KEY = re.compile(r"[0-9a-z]+")
+"""Digests in hex; a key is one plain path component, whatever state file it was read from."""
+
+_UNFINISHED = re.compile(r"\.([0-9]+)-[^/]+")
+"""A checkpoint being made, by the process of that number."""
 
 _GUEST_CODE = (
     "checkpoint.py",
@@ -87,9 +94,18 @@ class CheckpointStore:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or cache_home() / "checkpoints"
 
+    def _folder(self, key: str) -> Path:
+        """Always a direct child of the store; LabError for a key that would be anything else."""
+        if not _KEY.fullmatch(key):
+            raise LabError(
+                f"{key!r} cannot be the key of a checkpoint",
+                remedy="The lab's state file is damaged: `lab down`, then `lab up`.",
+            )
+        return self.root / key
+
     def find(self, key: str) -> Checkpoint | None:
         """The checkpoint with that key, marked as just used; None if there is none."""
-        path = self.root / key
+        path = self._folder(key)
         if not (path / "state.json").is_file():
             return None
         os.utime(path)
@@ -102,12 +118,12 @@ class CheckpointStore:
         Nothing half-made is left behind: not by an exception, and what a kill leaves is
         removed the next time.
         """
+        final = self._folder(key)
         self.root.mkdir(parents=True, exist_ok=True)
         self._sweep_unfinished()
         unfinished = Path(tempfile.mkdtemp(prefix=f".{os.getpid()}-", dir=self.root))
         try:
             yield Checkpoint(key, unfinished)
-            final = self.root / key
             if final.exists():
                 final.rename(unfinished / ".old")
             unfinished.rename(final)
@@ -118,26 +134,34 @@ class CheckpointStore:
             ) from trouble
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.rmtree(self.root / key / ".old", ignore_errors=True)
+            shutil.rmtree(final / ".old", ignore_errors=True)
         self._sweep_old(key)
 
     def remove(self, key: str) -> None:
-        shutil.rmtree(self.root / key, ignore_errors=True)
+        """Removes the checkpoint with that key, if there is one."""
+        shutil.rmtree(self._folder(key), ignore_errors=True)
 
     def _sweep_unfinished(self) -> None:
-        for each in self.root.glob(".*-*"):
-            owner = each.name[1:].partition("-")[0]
-            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-                shutil.rmtree(each, ignore_errors=True)
+        for entry in self.root.iterdir():
+            found = _UNFINISHED.fullmatch(entry.name)
+            if found and not Path(f"/proc/{found[1]}").exists():
+                shutil.rmtree(entry, ignore_errors=True)
 
     def _sweep_old(self, newest: str) -> None:
-        """Leaves the newest few; one that a running lab's disks stand on is never removed."""
-        finished = [each for each in self.root.iterdir() if not each.name.startswith(".")]
-        finished.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+        """Leaves the newest few; one that a running lab's disks stand on is never removed.
+
+        Nor is what is no checkpoint: somebody else has put that there.
+        """
+        finished = [
+            entry
+            for entry in self.root.iterdir()
+            if _KEY.fullmatch(entry.name) and (entry / "state.json").is_file()
+        ]
+        finished.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
         in_use = {newest, *_keys_in_use()}
-        for each in finished[KEPT:]:
-            if each.name not in in_use:
-                shutil.rmtree(each, ignore_errors=True)
+        for entry in finished[KEPT:]:
+            if entry.name not in in_use:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def _keys_in_use() -> set[str]:

@@ -106,6 +106,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None) -> Lab:
     """
     options = options or UpOptions()
     run = RunDir(topology.name)
+    run.require_ours()
     with _alone(run):
         found = state_if_up(run)
         if found is not None:
@@ -424,9 +425,10 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
 
 
 def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
+    run.require_ours()
     ended = end_processes(run.path, deadline or Deadline.after(DOWN_SECONDS))
     evidence = keep_evidence(run) if run.path.is_dir() else None
-    shutil.rmtree(run.path, ignore_errors=True)
+    run.remove()
     return TakenDown(len(ended), evidence)
 
 

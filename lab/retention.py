@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,9 @@ from lab.home import RunDir, cache_home
 
 KEPT = 5
 """How many labs' evidence stays."""
+
+_KEPT_NAME = re.compile(r"[0-9]{8}T[0-9]{12}-[-a-z0-9]+")
+"""Time and lab. What is called otherwise is not ours to remove."""
 
 
 def keep_evidence(run: RunDir) -> Path | None:
@@ -23,6 +27,7 @@ def keep_evidence(run: RunDir) -> Path | None:
     target.mkdir(parents=True)
     for room in rooms:
         room.rename(target / room.name)
-    for old in sorted(root.iterdir())[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    kept = sorted(entry for entry in root.iterdir() if _KEPT_NAME.fullmatch(entry.name))
+    for entry in kept[:-KEPT]:
+        shutil.rmtree(entry, ignore_errors=True)
     return target

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lab.errors import LabError
 from lab.home import RunDir, cache_home
+from lab.names import is_name
 from lab.process import processes_of
 from lab.topology import Topology
 
@@ -119,4 +120,5 @@ def known_labs() -> tuple[str, ...]:
     root = cache_home() / "labs"
     if not root.is_dir():
         return ()
-    return tuple(sorted(each.name for each in root.iterdir() if each.is_dir()))
+    names = sorted(entry.name for entry in root.iterdir() if is_name(entry.name))
+    return tuple(name for name in names if RunDir(name).is_ours)

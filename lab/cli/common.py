@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from lab.errors import InputError
+from lab.home import RunDir
 from lab.state import known_labs
 
 out = Console()
@@ -60,9 +61,13 @@ LinkName = Annotated[str, typer.Argument(metavar="LINK", autocompletion=_links)]
 
 
 def chosen(lab: str | None) -> str:
-    """The lab meant: the one named, else the only one, else the default."""
-    if lab:
-        return lab
+    """The lab meant: the one named, else the only one, else the default.
+
+    Raises:
+        InputError: that is no name, or there are several labs and none was named.
+    """
+    if lab is not None:
+        return RunDir(lab).lab  # which refuses what is no name
     known = known_labs()
     if len(known) > 1 and "default" not in known:
         raise InputError(

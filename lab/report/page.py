@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from lab.deadline import Deadline
 from lab.errors import InputError, LabError
-from lab.home import cache_home
+from lab.home import MARKER, cache_home
 from lab.step import step
 
 HERE = Path(__file__).resolve().parent
@@ -31,7 +31,7 @@ def make_page(results: Path, output: Path, deadline: Deadline) -> Path:
     Earlier runs' outcomes are kept in the cache and shown as each test's history.
 
     Raises:
-        InputError: there are no results.
+        InputError: there are no results, or `output` has other things in it than a report.
         LabError: no fitting Node.js, or the generator failed; the message holds its words.
     """
     if not any(results.glob("*-result.json")):
@@ -40,6 +40,7 @@ def make_page(results: Path, output: Path, deadline: Deadline) -> Path:
             remedy=f"Run the tests first: make test, or pytest --alluredir={results}",
         )
     _require_node(deadline)
+    require_page_folder(output)
     tool = _installed(deadline)
     shutil.rmtree(output, ignore_errors=True)
     with step("report page"):
@@ -61,7 +62,19 @@ def make_page(results: Path, output: Path, deadline: Deadline) -> Path:
     page = output / "index.html"
     if not page.is_file():
         raise LabError(f"the generator wrote no {page}: {said.strip()}")
+    (output / MARKER).touch()
     return page
+
+
+def require_page_folder(output: Path) -> None:
+    """InputError unless the page may replace `output`: it is missing, empty, or a page of ours."""
+    if not os.path.lexists(output) or (output / MARKER).is_file():
+        return
+    if output.is_symlink() or not output.is_dir() or any(output.iterdir()):
+        raise InputError(
+            f"{output} is no report, and writing one there would replace it",
+            remedy="Name a folder that does not exist yet, or remove this one yourself.",
+        )
 
 
 def _require_node(deadline: Deadline) -> None:

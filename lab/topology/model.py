@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from lab.names import NAME_RULE, is_name
 from lab.topology.device import Login, ModbusOptions, OpcUaOptions, WordOrder
 from lab.topology.timing import Timing
 from lab.yamlmodel import Problem
@@ -19,7 +20,6 @@ MIN_MEMORY_MIB = 512
 MAX_MEMORY_MIB = 65536
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*(MiB|GiB|Mi|Gi)")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 _N = TypeVar("_N", "Node", "Link", "Network", "Device")
 
@@ -90,11 +90,8 @@ def _memory_bounds(value: int) -> int:
 
 
 def _name(value: str) -> str:
-    if not _LABEL.fullmatch(value) or len(value) > 20:
-        raise ValueError(
-            f"{value!r} is no usable name: at most 20 of a-z, 0-9 and -, "
-            "beginning and ending with a letter or digit"
-        )
+    if not is_name(value):
+        raise ValueError(f"{value!r} is no usable name: {NAME_RULE}")
     return value
 
 
