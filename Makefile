@@ -71,7 +71,7 @@ schema: setup ## Write labs/schema.json and plans/schema.json anew, for editors
 	$(BIN)/lab schema plan > build/schema.json && mv build/schema.json plans/schema.json
 
 bench: setup ## Measure the lab itself and write docs/performance.md (a quarter of an hour)
-	$(BIN)/python -m lab.bench
+	$(BIN)/python -m edge_lab.bench
 
 compare: setup ## Run the suites network and autonomy on each of STACKS; what each fault did to each
 	rm -rf build/compare
@@ -82,7 +82,7 @@ compare: setup ## Run the suites network and autonomy on each of STACKS; what ea
 	$(BIN)/lab compare build/compare --html build/compare/index.html; exit $$failed
 
 report: setup ## Write the Allure page of the last run to build/report (needs Node.js 20.19)
-	$(BIN)/python -m lab.report $(RESULTS) build/report
+	$(BIN)/python -m edge_lab.report $(RESULTS) build/report
 
 clean: ## Remove what was built here; the cache and running labs stay
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,5 @@
 """The list of fixture plugins; what they do is in fixtures/."""
 
-from fixtures.plugin import pytest_plugins
+from edge_lab.fixtures.plugin import pytest_plugins
 
 __all__ = ["pytest_plugins"]

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.home import cache_home
-from lab.twins.mapperapp import mapper_app
+from edge_lab.errors import LabError
+from edge_lab.home import cache_home
+from edge_lab.twins.mapperapp import mapper_app
 
 KEPT = 3
 """How many checkpoints stay; each takes about 1.5 GB."""
@@ -165,8 +165,8 @@ class CheckpointStore:
 
 
 def _keys_in_use() -> set[str]:
-    from lab.home import RunDir
-    from lab.state import known_labs, read_state
+    from edge_lab.home import RunDir
+    from edge_lab.state import known_labs, read_state
 
     found: set[str] = set()
     for name in known_labs():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from lab.errors import DeadlineExceeded, EdgeLabError, LabError
+from edge_lab.errors import DeadlineExceeded, EdgeLabError, LabError
 
 T = TypeVar("T")
 

@@ -23,13 +23,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-import images
-from lab.artifacts import ArtifactState, ArtifactStore, Availability, Want, host_arch
-from lab.artifacts.gomodules import GO_REMEDY, Toolchain, find_toolchain
-from lab.errors import EdgeLabError
-from lab.home import cache_home
-from lab.step import step
-from lab.topology import Arch, Topology
+from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want, host_arch
+from edge_lab.artifacts.gomodules import GO_REMEDY, Toolchain, find_toolchain
+from edge_lab.data import IMAGES
+from edge_lab.errors import EdgeLabError
+from edge_lab.home import cache_home
+from edge_lab.step import step
+from edge_lab.topology import Arch, Topology
 
 GIB = 1024**3
 MIB = 1024**2
@@ -42,7 +42,7 @@ EMULATOR_MIB = 384
 """What a QEMU process needs beside its guest's memory (translated code, most of all)."""
 NODE_MINIMUM = (20, 19)
 """What Allure 3 asks for."""
-HOST_PACKAGES = Path(images.__path__[0]) / "host-packages.txt"
+HOST_PACKAGES = IMAGES / "host-packages.txt"
 INSTALLER = "images/install-host-packages.sh"
 
 _FALLBACK_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
@@ -543,14 +543,14 @@ def _judge(
 
 
 def _wants_of(name: str, topology: Topology) -> Sequence[Want]:
-    from lab.stacks import get_stack
+    from edge_lab.stacks import get_stack
 
     return get_stack(name).wants(topology)
 
 
 def _probe_accelerator() -> AcceleratorLike:
-    from lab.images import cached_root_image
-    from lab.machines.accelerator import probe_accelerator
+    from edge_lab.images import cached_root_image
+    from edge_lab.machines.accelerator import probe_accelerator
 
     try:
         return probe_accelerator(cached_root_image(host_arch()))

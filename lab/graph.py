@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from lab.topology import Link, Topology
+from edge_lab.topology import Link, Topology
 
 COLUMN, BOX_W, BOX_H, BAR_H, MARGIN = 230, 190, 92, 30, 40
 INK, PAPER, MUTED = "#1f2933", "#ffffff", "#6b7785"

@@ -8,8 +8,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import InputError, LabError
-from lab.names import NAME_RULE, is_name
+from edge_lab.errors import InputError, LabError
+from edge_lab.names import NAME_RULE, is_name
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that fit into sockaddr_un.sun_path beside its closing zero (unix(7))."""

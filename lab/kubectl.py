@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
 
 FIELD_MANAGER = "edge-lab"
 """The owner of fields that the lab applies (server-side apply)."""

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lab.checkpoint import Checkpoint, CheckpointStore, guest_code_digest
-from lab.deadline import Deadline
-from lab.errors import EdgeLabError, InputError, LabError
-from lab.home import RunDir, cache_home
-from lab.images import build_payload_disk
-from lab.machines import (
+from edge_lab.checkpoint import Checkpoint, CheckpointStore, guest_code_digest
+from edge_lab.deadline import Deadline
+from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.home import RunDir, cache_home
+from edge_lab.images import build_payload_disk
+from edge_lab.machines import (
     LibvirtDaemon,
     Machine,
     host_arch,
@@ -29,20 +29,20 @@ from lab.machines import (
     probe_accelerator,
     write_ssh_config,
 )
-from lab.machines.accelerator import Accelerator
-from lab.pki import Pki
-from lab.plan import Plan, make_plan
-from lab.ports import choose_ports, require_free
-from lab.process import end_processes, lock_holder
-from lab.provision import Provision
-from lab.readiness import cluster_access
-from lab.retention import keep_evidence
-from lab.running import Lab, attach, make_lab
-from lab.saving import go_on, restore_devices, restore_machines, save_checkpoint
-from lab.sites import start_devices, start_fabric
-from lab.speed import fitting_paces, host_pace, speed_factor
-from lab.stacks import StackContext
-from lab.state import (
+from edge_lab.machines.accelerator import Accelerator
+from edge_lab.pki import Pki
+from edge_lab.plan import Plan, make_plan
+from edge_lab.ports import choose_ports, require_free
+from edge_lab.process import end_processes, lock_holder
+from edge_lab.provision import Provision
+from edge_lab.readiness import cluster_access
+from edge_lab.retention import keep_evidence
+from edge_lab.running import Lab, attach, make_lab
+from edge_lab.saving import go_on, restore_devices, restore_machines, save_checkpoint
+from edge_lab.sites import start_devices, start_fabric
+from edge_lab.speed import fitting_paces, host_pace, speed_factor
+from edge_lab.stacks import StackContext
+from edge_lab.state import (
     Condition,
     LabState,
     Ports,
@@ -52,8 +52,8 @@ from lab.state import (
     read_state,
     state_if_up,
 )
-from lab.step import step
-from lab.topology import Role, Topology
+from edge_lab.step import step
+from edge_lab.topology import Role, Topology
 
 __all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
 

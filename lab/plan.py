@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.artifacts import Artifact, ArtifactStore, CannotObtain, Want
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.images import OciImage, RootImage, build_root_image, build_workload_image
-from lab.stacks import Stack, get_stack, kubectl_want
-from lab.step import step
-from lab.topology import Arch, Topology
+from edge_lab.artifacts import Artifact, ArtifactStore, CannotObtain, Want
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.images import OciImage, RootImage, build_root_image, build_workload_image
+from edge_lab.stacks import Stack, get_stack, kubectl_want
+from edge_lab.step import step
+from edge_lab.topology import Arch, Topology
 
 WORKLOAD = "edge-workload"
 

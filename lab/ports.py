@@ -12,7 +12,7 @@ import random
 import socket
 from collections.abc import Iterable
 
-from lab.errors import InputError, LabError
+from edge_lab.errors import InputError, LabError
 
 FIRST, LAST = 20_000, 32_000
 

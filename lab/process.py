@@ -16,8 +16,8 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
 
 MARK = "EDGE_LAB_RUN"
 PROC = Path("/proc")

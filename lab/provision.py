@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from lab.errors import LabError
+from edge_lab.errors import LabError
 
 PAYLOAD_MOUNT = PurePosixPath("/opt/edge-lab")
 """Payload files are below it: bin/kubelet, images/workload.tar, …"""

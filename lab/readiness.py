@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab.deadline import Deadline
-from lab.machines.console import Fatal
-from lab.running import Lab
-from lab.stacks import ClusterAccess
-from lab.step import step
+from edge_lab.deadline import Deadline
+from edge_lab.machines.console import Fatal
+from edge_lab.running import Lab
+from edge_lab.stacks import ClusterAccess
+from edge_lab.step import step
 
 
 def cluster_access(lab: Lab, watch: Callable[[], None] | None = None) -> ClusterAccess:

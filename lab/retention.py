@@ -7,7 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab.home import RunDir, cache_home
+from edge_lab.home import RunDir, cache_home
 
 KEPT = 5
 """How many labs' evidence stays."""

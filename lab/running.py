@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.deadline import Deadline
-from lab.devices import DeviceClient
-from lab.errors import EdgeLabError, LabError, named
-from lab.fabric import FabricClient, Mode
-from lab.faults.book import FaultBook
-from lab.graph import EndpointView, LinkView, lab_svg
-from lab.home import RunDir
-from lab.kubectl import Kubectl, node_ready
-from lab.machines import LibvirtDaemon, Machine
-from lab.provision import Provision
-from lab.sites import guest_specs
-from lab.stacks import Stack, get_stack
-from lab.state import Condition, LabState, read_state, state_if_up
-from lab.status import (
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceClient
+from edge_lab.errors import EdgeLabError, LabError, named
+from edge_lab.fabric import FabricClient, Mode
+from edge_lab.faults.book import FaultBook
+from edge_lab.graph import EndpointView, LinkView, lab_svg
+from edge_lab.home import RunDir
+from edge_lab.kubectl import Kubectl, node_ready
+from edge_lab.machines import LibvirtDaemon, Machine
+from edge_lab.provision import Provision
+from edge_lab.sites import guest_specs
+from edge_lab.stacks import Stack, get_stack
+from edge_lab.state import Condition, LabState, read_state, state_if_up
+from edge_lab.status import (
     DeviceSamples,
     DeviceStatus,
     FaultStatus,
@@ -30,11 +30,11 @@ from lab.status import (
     LinkStatus,
     NodeStatus,
 )
-from lab.topology import Topology
-from lab.workload import WorkloadClient
+from edge_lab.topology import Topology
+from edge_lab.workload import WorkloadClient
 
 if TYPE_CHECKING:
-    from lab.fabric import LinkStatus as WireStatus
+    from edge_lab.fabric import LinkStatus as WireStatus
 
 ANSWER_SECONDS = 30.0
 """The most that a question to the API server may take while the status is put together."""
@@ -174,7 +174,7 @@ class Lab:
 
     def samples(self) -> tuple[DeviceSamples, ...]:
         """Per device and edge node: written by the device, sampled, arrived."""
-        from lab.sampling import samples_of
+        from edge_lab.sampling import samples_of
 
         return samples_of(self)
 
@@ -199,20 +199,20 @@ class Lab:
 
     def save(self, deadline: Deadline) -> str:
         """Saves the whole lab and goes on from there; returns the checkpoint's key."""
-        from lab.saving import save_checkpoint
+        from edge_lab.saving import save_checkpoint
 
         return save_checkpoint(self, deadline)
 
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is one that `restore` can go back to."""
-        from lab.checkpoint import CheckpointStore
+        from edge_lab.checkpoint import CheckpointStore
 
         return CheckpointStore().find(self.state.checkpoint) is not None
 
     def restore(self, deadline: Deadline) -> None:
         """Puts the whole lab back to its checkpoint, and waits until it is ready."""
-        from lab.saving import go_back
+        from edge_lab.saving import go_back
 
         go_back(self, deadline)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.deadline import Deadline
-from lab.oracles.samples import SampleObservation, SampleVerdict, judge_samples
-from lab.status import DeviceSamples
-from lab.workload import sampled_devices, sampling_nodes
+from edge_lab.deadline import Deadline
+from edge_lab.oracles.samples import SampleObservation, SampleVerdict, judge_samples
+from edge_lab.status import DeviceSamples
+from edge_lab.workload import sampled_devices, sampling_nodes
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 OBSERVE_SECONDS = 120.0
 

@@ -11,17 +11,17 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.checkpoint import Checkpoint, CheckpointStore
-from lab.deadline import Deadline
-from lab.devices import restore_device
-from lab.errors import InputError, LabError
-from lab.faults.book import FaultBook
-from lab.machines import Machine, flatten_overlay
-from lab.process import end_processes
-from lab.readiness import wait_lab_ready
-from lab.running import Lab
-from lab.sites import start_devices
-from lab.step import step
+from edge_lab.checkpoint import Checkpoint, CheckpointStore
+from edge_lab.deadline import Deadline
+from edge_lab.devices import restore_device
+from edge_lab.errors import InputError, LabError
+from edge_lab.faults.book import FaultBook
+from edge_lab.machines import Machine, flatten_overlay
+from edge_lab.process import end_processes
+from edge_lab.readiness import wait_lab_ready
+from edge_lab.running import Lab
+from edge_lab.sites import start_devices
+from edge_lab.step import step
 
 
 def save_checkpoint(lab: Lab, deadline: Deadline) -> str:

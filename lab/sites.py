@@ -9,20 +9,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from lab.deadline import Deadline
-from lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, device_spec, start_device
-from lab.fabric import FabricClient, FabricConfig, LinkConfig
-from lab.home import RunDir
-from lab.images import load_root_image
-from lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
-from lab.pki import Pki
-from lab.process import spawn, still_alive
-from lab.provision import Provision
-from lab.speed import speed_factor
-from lab.stacks import API_PORT
-from lab.state import LabState
-from lab.step import step
-from lab.topology import Arch, Protocol
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, device_spec, start_device
+from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
+from edge_lab.home import RunDir
+from edge_lab.images import load_root_image
+from edge_lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
+from edge_lab.pki import Pki
+from edge_lab.process import spawn, still_alive
+from edge_lab.provision import Provision
+from edge_lab.speed import speed_factor
+from edge_lab.stacks import API_PORT
+from edge_lab.state import LabState
+from edge_lab.step import step
+from edge_lab.topology import Arch, Protocol
 
 SSH_PORT = 22
 
@@ -88,7 +88,7 @@ def start_fabric(run: RunDir, state: LabState, deadline: Deadline) -> FabricClie
     with step("fabric"):
         process = spawn(
             [
-                *(sys.executable, "-m", "lab.fabric", "--config", str(config)),
+                *(sys.executable, "-m", "edge_lab.fabric", "--config", str(config)),
                 *("--socket", str(run.fabric_socket)),
             ],
             run=run.path,

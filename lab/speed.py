@@ -15,7 +15,7 @@ import functools
 import os
 import time
 
-from lab.process import demand_of_others
+from edge_lab.process import demand_of_others
 
 REFERENCE_CORES = 2
 CALCULATIONS = 25

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lab.errors import LabError
-from lab.home import RunDir, cache_home
-from lab.names import is_name
-from lab.process import processes_of
-from lab.topology import Topology
+from edge_lab.errors import LabError
+from edge_lab.home import RunDir, cache_home
+from edge_lab.names import is_name
+from edge_lab.process import processes_of
+from edge_lab.topology import Topology
 
 FORMAT = 1
 """Raised when an older edge-lab could not read the file any more."""

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from lab.errors import InputError
+from edge_lab.errors import InputError
 
 Loc = tuple[str | int, ...]
 

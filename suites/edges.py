@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.oracles.autonomy import AutonomyVerdict
+from edge_lab.oracles.autonomy import AutonomyVerdict
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 
 def edges(lab: Lab) -> tuple[str, ...]:

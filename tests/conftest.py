@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lab.topology import Topology, load_topology
+from edge_lab.topology import Topology, load_topology
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
 

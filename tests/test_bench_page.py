@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from lab.bench.fabric import Figure
-from lab.bench.lifecycle import Times
-from lab.bench.page import performance_page
-from lab.bench.proofs import ProofTimes
+from edge_lab.bench.fabric import Figure
+from edge_lab.bench.lifecycle import Times
+from edge_lab.bench.page import performance_page
+from edge_lab.bench.proofs import ProofTimes
 
 
 def test_the_page_shows_machine_stages_and_ratios() -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab.artifacts import ArtifactState, ArtifactStore, Availability, Want
-from lab.artifacts.gomodules import Toolchain
-from lab.doctor import (
+from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want
+from edge_lab.artifacts.gomodules import Toolchain
+from edge_lab.doctor import (
     HOST_PACKAGES,
     AcceleratorFinding,
     DoctorReport,
@@ -27,7 +27,7 @@ from lab.doctor import (
     memory_limit,
     render_doctor,
 )
-from lab.topology import Arch, Topology, load_topology
+from edge_lab.topology import Arch, Topology, load_topology
 
 GIB = 1024**3
 ROOT = Path(__file__).parent.parent

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.lifecycle import _given_up_at_once
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.lifecycle import _given_up_at_once
 
 
 class Machine:

@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lab.graph import EndpointView, LinkView, lab_svg
-from lab.topology import Topology
+from edge_lab.graph import EndpointView, LinkView, lab_svg
+from edge_lab.topology import Topology
 
 SVG = "{http://www.w3.org/2000/svg}"
 

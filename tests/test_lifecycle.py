@@ -7,15 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import InputError, LabError
-from lab.home import RunDir
-from lab.lifecycle import UpOptions, bring_up, take_down
-from lab.process import lock_holder, spawn
-from lab.retention import KEPT, keep_evidence
-from lab.running import attach
-from lab.state import Condition, LabState, Ports, WirePorts, known_labs, read_state, state_if_up
-from lab.topology import Timing, Topology
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError, LabError
+from edge_lab.home import RunDir
+from edge_lab.lifecycle import UpOptions, bring_up, take_down
+from edge_lab.process import lock_holder, spawn
+from edge_lab.retention import KEPT, keep_evidence
+from edge_lab.running import attach
+from edge_lab.state import (
+    Condition,
+    LabState,
+    Ports,
+    WirePorts,
+    known_labs,
+    read_state,
+    state_if_up,
+)
+from edge_lab.topology import Timing, Topology
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 HOLD = (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import speed
-from lab.topology import Timing, Topology
+from edge_lab import speed
+from edge_lab.topology import Timing, Topology
 
 USUAL = Timing()
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from lab.errors import InputError
-from lab.topology import (
+from edge_lab.errors import InputError
+from edge_lab.topology import (
     Arch,
     Link,
     Protocol,

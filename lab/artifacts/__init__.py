@@ -1,7 +1,7 @@
 """Artifacts: each component of the stack as a local file with a digest."""
 
-from lab.artifacts.catalog import CATALOG, find_component
-from lab.artifacts.model import (
+from edge_lab.artifacts.catalog import CATALOG, find_component
+from edge_lab.artifacts.model import (
     Artifact,
     ArtifactState,
     Availability,
@@ -14,7 +14,7 @@ from lab.artifacts.model import (
     Want,
     host_arch,
 )
-from lab.artifacts.store import ArtifactStore
+from edge_lab.artifacts.store import ArtifactStore
 
 __all__ = [
     "CATALOG",

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lab.artifacts.checksums import file_digest
-from lab.artifacts.diskroom import room_on_disk
-from lab.artifacts.model import Artifact, Component
-from lab.topology import Arch
+from edge_lab.artifacts.checksums import file_digest
+from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.model import Artifact, Component
+from edge_lab.topology import Arch
 
 RECORD = "artifact.json"
 KEY_DIGITS = 16

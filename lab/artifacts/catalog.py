@@ -11,9 +11,9 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lab.artifacts.model import FLAT, Component, GoFiles, GoSource, ReleaseSource
-from lab.errors import InputError
-from lab.topology import Arch
+from edge_lab.artifacts.model import FLAT, Component, GoFiles, GoSource, ReleaseSource
+from edge_lab.errors import InputError
+from edge_lab.topology import Arch
 
 KUBERNETES = "v1.34.4"
 KINE = "v0.16.3"

@@ -13,8 +13,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from lab.artifacts.gomodules import BuildFailed, GoModule
-from lab.artifacts.model import GoFiles
+from edge_lab.artifacts.gomodules import BuildFailed, GoModule
+from edge_lab.artifacts.model import GoFiles
 
 SEPARATOR = "---"
 

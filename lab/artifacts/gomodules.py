@@ -21,12 +21,12 @@ from pathlib import Path
 
 import psutil
 
-from lab.artifacts import leash
-from lab.artifacts.diskroom import GIB, disk_full, room_on_disk
-from lab.artifacts.model import Component, GoFiles, GoSource
-from lab.deadline import Deadline
-from lab.step import Step
-from lab.topology import Arch
+from edge_lab.artifacts import leash
+from edge_lab.artifacts.diskroom import GIB, disk_full, room_on_disk
+from edge_lab.artifacts.model import Component, GoFiles, GoSource
+from edge_lab.deadline import Deadline
+from edge_lab.step import Step
+from edge_lab.topology import Arch
 
 GO_MINIMUM = (1, 25, 1)
 """What kine's go.mod asks for, the most of all modules."""

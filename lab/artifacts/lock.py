@@ -14,11 +14,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lab.artifacts.checksums import Digest
-from lab.artifacts.gomodules import GoModule
-from lab.artifacts.model import Component
-from lab.errors import InputError
-from lab.topology import Arch
+from edge_lab.artifacts.checksums import Digest
+from edge_lab.artifacts.gomodules import GoModule
+from edge_lab.artifacts.model import Component
+from edge_lab.errors import InputError
+from edge_lab.topology import Arch
 
 FORMAT = 1
 REMEDY = "If the change is meant, pin it with `lab doctor --lock` and commit images/artifacts.lock."

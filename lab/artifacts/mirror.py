@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lab.artifacts.checksums import Digest
-from lab.artifacts.model import Component, Refusal
-from lab.artifacts.offers import Found, Missed, find, mirror_offers
-from lab.artifacts.places import Folder, Place, WebFolder
-from lab.artifacts.web import Web
-from lab.errors import InputError
-from lab.topology import Arch
+from edge_lab.artifacts.checksums import Digest
+from edge_lab.artifacts.model import Component, Refusal
+from edge_lab.artifacts.offers import Found, Missed, find, mirror_offers
+from edge_lab.artifacts.places import Folder, Place, WebFolder
+from edge_lab.artifacts.web import Web
+from edge_lab.errors import InputError
+from edge_lab.topology import Arch
 
 VARIABLE = "LAB_MIRROR"
 

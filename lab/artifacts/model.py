@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from lab.errors import LabError
-from lab.topology import Arch
+from edge_lab.errors import LabError
+from edge_lab.topology import Arch
 
 _NO_DIGESTS: Mapping[Arch, str] = MappingProxyType({})
 

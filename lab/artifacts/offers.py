@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from lab.artifacts.checksums import Digest, parse_checksums
-from lab.artifacts.model import Component, ReleaseSource, SourceFailed
-from lab.artifacts.places import Place
-from lab.artifacts.tarball import extract
-from lab.step import Step
-from lab.topology import Arch
+from edge_lab.artifacts.checksums import Digest, parse_checksums
+from edge_lab.artifacts.model import Component, ReleaseSource, SourceFailed
+from edge_lab.artifacts.places import Place
+from edge_lab.artifacts.tarball import extract
+from edge_lab.step import Step
+from edge_lab.topology import Arch
 
 LOCK = "images/artifacts.lock"
 _SUMS = ("SHA512SUMS", "SHA256SUMS")

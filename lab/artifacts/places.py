@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-from lab.artifacts.diskroom import room_on_disk
-from lab.artifacts.model import SourceFailed
-from lab.artifacts.web import TEXT_LIMIT, Web
-from lab.step import Step
+from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.model import SourceFailed
+from edge_lab.artifacts.web import TEXT_LIMIT, Web
+from edge_lab.step import Step
 
 
 class Place(Protocol):

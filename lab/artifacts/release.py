@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from lab.artifacts.model import Component, Refusal
-from lab.artifacts.offers import Offer, published
-from lab.topology import Arch
+from edge_lab.artifacts.model import Component, Refusal
+from edge_lab.artifacts.offers import Offer, published
+from edge_lab.topology import Arch
 
 RELEASE_PAGE = "release page"
 

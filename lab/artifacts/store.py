@@ -12,11 +12,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-import images
-from lab.artifacts.cache import ArtifactCache, Origin
-from lab.artifacts.catalog import CATALOG, find_component
-from lab.artifacts.gofiles import join_files, pinned_sum
-from lab.artifacts.gomodules import (
+from edge_lab.artifacts.cache import ArtifactCache, Origin
+from edge_lab.artifacts.catalog import CATALOG, find_component
+from edge_lab.artifacts.gofiles import join_files, pinned_sum
+from edge_lab.artifacts.gomodules import (
     FLAGS,
     GO_REMEDY,
     GOFLAGS,
@@ -28,7 +27,7 @@ from lab.artifacts.gomodules import (
     link_flags,
     module_digest,
 )
-from lab.artifacts.lock import (
+from edge_lab.artifacts.lock import (
     Lock,
     check_lock,
     disagreements,
@@ -36,8 +35,8 @@ from lab.artifacts.lock import (
     read_lock,
     write_lock,
 )
-from lab.artifacts.mirror import VARIABLE, Mirror, find_in_mirror, mirror_place, read_mirror
-from lab.artifacts.model import (
+from edge_lab.artifacts.mirror import VARIABLE, Mirror, find_in_mirror, mirror_place, read_mirror
+from edge_lab.artifacts.model import (
     Artifact,
     ArtifactState,
     Availability,
@@ -47,18 +46,17 @@ from lab.artifacts.model import (
     SourceFailed,
     Want,
 )
-from lab.artifacts.offers import Found, take, vouch
-from lab.artifacts.places import Place, WebFolder
-from lab.artifacts.release import RELEASE_PAGE, find_release
-from lab.artifacts.web import Web
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, InputError
-from lab.home import cache_home
-from lab.step import Step, step
-from lab.topology import Arch
+from edge_lab.artifacts.offers import Found, take, vouch
+from edge_lab.artifacts.places import Place, WebFolder
+from edge_lab.artifacts.release import RELEASE_PAGE, find_release
+from edge_lab.artifacts.web import Web
+from edge_lab.data import IMAGES
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, InputError
+from edge_lab.home import cache_home
+from edge_lab.step import Step, step
+from edge_lab.topology import Arch
 
-IMAGES = Path(images.__path__[0])
-"""The recipes: images/go/<module> and images/artifacts.lock."""
 LOCK_NAME = "artifacts.lock"
 GO = "Go modules"
 NOT_CACHED = Refusal("cache", "not there, or damaged")

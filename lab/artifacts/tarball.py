@@ -9,8 +9,8 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from lab.artifacts.diskroom import room_on_disk
-from lab.artifacts.model import SourceFailed
+from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.model import SourceFailed
 
 _BROKEN = (tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from lab.artifacts.diskroom import room_on_disk
-from lab.artifacts.model import SourceFailed
-from lab.deadline import Deadline
-from lab.step import Step
+from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.model import SourceFailed
+from edge_lab.deadline import Deadline
+from edge_lab.step import Step
 
 TRIES = 4
 """Connections for one file; each goes on where the one before broke off."""

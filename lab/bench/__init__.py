@@ -1,1 +1,1 @@
-"""Benchmarks of the lab's own parts, each run as `python -m lab.bench.NAME`."""
+"""Benchmarks of the lab's own parts, each run as `python -m edge_lab.bench.NAME`."""

@@ -1,4 +1,4 @@
-"""`python -m lab.bench`: measures the lab itself and writes docs/performance.md."""
+"""`python -m edge_lab.bench`: measures the lab itself and writes docs/performance.md."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.bench import fabric, lifecycle
-from lab.bench.page import performance_page
-from lab.cli.progress import showing_steps
-from lab.errors import EdgeLabError
-from lab.topology import load_topology
+from edge_lab.bench import fabric, lifecycle
+from edge_lab.bench.page import performance_page
+from edge_lab.cli.progress import showing_steps
+from edge_lab.errors import EdgeLabError
+from edge_lab.topology import load_topology
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m lab.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m edge_lab.bench", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("docs/performance.md"))
     parser.add_argument("--topology", type=Path, default=Path("labs/default.yaml"))
     parser.add_argument("--rounds", type=int, default=3, help="of the fabric's benchmark")

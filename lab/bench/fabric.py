@@ -1,4 +1,4 @@
-"""The fabric beside VDE: `python -m lab.bench.fabric [--json]`.
+"""The fabric beside VDE: `python -m edge_lab.bench.fabric [--json]`.
 
 Both carry the same frames between the same sender and the same receiver, turn about, in
 one run.  The sender hands over many frames in one system call, the receiver takes many
@@ -50,12 +50,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.fabric import CLEAR, DROP, DirectionState, FabricClient, FabricConfig, LinkConfig
-from lab.fabric.config import LOOPBACK
-from lab.fabric.loop import NICENESS
-from lab.ports import choose_ports
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.fabric import CLEAR, DROP, DirectionState, FabricClient, FabricConfig, LinkConfig
+from edge_lab.fabric.config import LOOPBACK
+from edge_lab.fabric.loop import NICENESS
+from edge_lab.ports import choose_ports
 
 SIZES = (1514, 64)
 FLOOD_FRAMES = 200_000
@@ -331,7 +331,7 @@ def steered_fabric() -> Iterator[tuple[Ends, FabricClient]]:
             ),
             seed=1,
         ).write(folder / "fabric.json")
-        argv = [sys.executable, "-m", "lab.fabric", "--config", str(folder / "fabric.json")]
+        argv = [sys.executable, "-m", "edge_lab.fabric", "--config", str(folder / "fabric.json")]
         process = undo.enter_context(_running([*argv, "--socket", str(folder / "control")]))
         client = FabricClient(folder / "control")
         client.wait_ready(Deadline.after(20))
@@ -678,7 +678,7 @@ def _table(figures: list[Figure]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m lab.bench.fabric", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m edge_lab.bench.fabric", description=__doc__)
     parser.add_argument("--json", action="store_true", help="machine-readable figures")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.bench import proofs
-from lab.checkpoint import CheckpointStore
-from lab.deadline import Deadline
-from lab.lifecycle import UpOptions, bring_up, take_down
-from lab.topology import Topology
+from edge_lab.bench import proofs
+from edge_lab.checkpoint import CheckpointStore
+from edge_lab.deadline import Deadline
+from edge_lab.lifecycle import UpOptions, bring_up, take_down
+from edge_lab.topology import Topology
 
 SAVE_LIMIT = 1800.0
 PROOFS = 7

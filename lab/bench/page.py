@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from lab.bench.fabric import Figure
-from lab.bench.lifecycle import Times
-from lab.bench.proofs import ProofTimes
+from edge_lab.bench.fabric import Figure
+from edge_lab.bench.lifecycle import Times
+from edge_lab.bench.proofs import ProofTimes
 
 _HEAD = """\
 # Performance

@@ -2,7 +2,7 @@
 
 That includes the question before the fault, whether the wire carries frames at all, and an SSH
 command on an emulated node for the fault and one for its cure. How soon the fabric itself acts:
-`lab.bench.fabric`.
+`edge_lab.bench.fabric`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.errors import LabError
-from lab.faults.engine import FaultEngine
-from lab.faults.kinds import Cut, Drop, WireFault
-from lab.faults.limits import scaled_limit
-from lab.oracles.spans import Span
-from lab.running import Lab
+from edge_lab.errors import LabError
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Drop, WireFault
+from edge_lab.faults.limits import scaled_limit
+from edge_lab.oracles.spans import Span
+from edge_lab.running import Lab
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The commands of `lab`, a thin skin over `lab.lifecycle` and `lab.running`."""
+"""The commands of `lab`, a thin skin over `edge_lab.lifecycle` and `edge_lab.running`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from lab.cli import render
-from lab.cli.common import (
+from edge_lab.cli import render
+from edge_lab.cli.common import (
     DEFAULT_TOPOLOGY,
     AsJson,
     LabName,
@@ -25,11 +25,11 @@ from lab.cli.common import (
     out,
     print_json,
 )
-from lab.cli.compare import compare
-from lab.cli.faults import chaos, fault
-from lab.cli.progress import showing_steps
-from lab.deadline import Deadline
-from lab.errors import InputError, LabError
+from edge_lab.cli.compare import compare
+from edge_lab.cli.faults import chaos, fault
+from edge_lab.cli.progress import showing_steps
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError, LabError
 
 app = typer.Typer(
     help="A hardware-in-the-loop test lab for edge Kubernetes.",
@@ -66,8 +66,8 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Bring a lab up: build what is missing, boot, start the stack, wait until all is ready."""
-    from lab.lifecycle import UpOptions, bring_up
-    from lab.topology import load_topology
+    from edge_lab.lifecycle import UpOptions, bring_up
+    from edge_lab.topology import load_topology
 
     options = UpOptions(stack=stack, cold=cold, save=save, api_port=api_port)
     wanted = load_topology(topology, name=name)
@@ -83,7 +83,7 @@ def up(
 @app.command()
 def down(lab: LabName = None) -> None:
     """Take a lab down; leave nothing but the cache."""
-    from lab.lifecycle import take_down
+    from edge_lab.lifecycle import take_down
 
     name = chosen(lab)
     gone = take_down(name, Deadline.after(30))
@@ -98,7 +98,7 @@ def down(lab: LabName = None) -> None:
 @app.command()
 def status(lab: LabName = None, as_json: AsJson = False) -> None:
     """Nodes, links and devices of a lab as they are now."""
-    from lab.running import attach
+    from edge_lab.running import attach
 
     found = attach(chosen(lab)).status()
     if as_json:
@@ -110,7 +110,7 @@ def status(lab: LabName = None, as_json: AsJson = False) -> None:
 @app.command()
 def save(lab: LabName = None) -> None:
     """Save the whole lab as a checkpoint: machines, wires and devices together."""
-    from lab.lifecycle import save_lab
+    from edge_lab.lifecycle import save_lab
 
     with showing_steps(err):
         key = save_lab(chosen(lab))
@@ -120,7 +120,7 @@ def save(lab: LabName = None) -> None:
 @app.command()
 def restore(lab: LabName = None) -> None:
     """Put a running lab back to its checkpoint."""
-    from lab.lifecycle import restore_lab
+    from edge_lab.lifecycle import restore_lab
 
     with showing_steps(err):
         restored = restore_lab(chosen(lab))
@@ -139,10 +139,10 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """What this machine has and lacks: tools, accelerator, and where each component comes from."""
-    from lab.artifacts import ArtifactStore
-    from lab.doctor import doctor as examine
-    from lab.doctor import render_doctor
-    from lab.topology import load_topology
+    from edge_lab.artifacts import ArtifactStore
+    from edge_lab.doctor import doctor as examine
+    from edge_lab.doctor import render_doctor
+    from edge_lab.topology import load_topology
 
     store = ArtifactStore.default()
     if lock:
@@ -166,8 +166,8 @@ def schema(
     what: Annotated[Schema, typer.Argument(help="Of which kind of file.")] = Schema.TOPOLOGY,
 ) -> None:
     """The JSON schema of topology or plan files, for editors."""
-    from lab.faults.plan import plan_schema
-    from lab.topology import topology_schema
+    from edge_lab.faults.plan import plan_schema
+    from edge_lab.topology import topology_schema
 
     print_json(topology_schema() if what is Schema.TOPOLOGY else plan_schema())
 
@@ -178,7 +178,7 @@ def schema(
 @app.command()
 def ssh(node: NodeName, lab: LabName = None) -> None:
     """A shell on a node, over the management path."""
-    from lab.running import attach
+    from edge_lab.running import attach
 
     found = attach(chosen(lab))
     found.machine(node)
@@ -195,7 +195,7 @@ def execute(
     """Run a command on a node as root; its output and exit code are passed on."""
     import shlex
 
-    from lab.running import attach
+    from edge_lab.running import attach
 
     machine = attach(chosen(lab)).machine(node)
     line = command[0] if len(command) == 1 else shlex.join(command)
@@ -212,7 +212,7 @@ def console(
     lab: LabName = None,
 ) -> None:
     """What a node has written to its serial console since it was first switched on."""
-    from lab.running import attach
+    from edge_lab.running import attach
 
     path = attach(chosen(lab)).console_path(node)
     if follow:
@@ -228,7 +228,7 @@ def logs(
     lab: LabName = None,
 ) -> None:
     """The journal of a node, or a log of the lab's own processes."""
-    from lab.running import attach
+    from edge_lab.running import attach
 
     found = attach(chosen(lab))
     own = {path.stem: path for path in sorted(found.run.logs.glob("*.log"))}
@@ -256,9 +256,9 @@ def graph(
     lab: LabName = None,
 ) -> None:
     """A picture of the lab, as SVG: with live state where it is up."""
-    from lab.graph import lab_svg
-    from lab.running import attach
-    from lab.topology import load_topology
+    from edge_lab.graph import lab_svg
+    from edge_lab.running import attach
+    from edge_lab.topology import load_topology
 
     svg = lab_svg(load_topology(topology)) if topology else attach(chosen(lab)).svg()
     if output is None:
@@ -278,7 +278,7 @@ def capture(
     lab: LabName = None,
 ) -> None:
     """Capture the frames of a link, both directions, as pcapng."""
-    from lab.running import attach
+    from edge_lab.running import attach
 
     found = attach(chosen(lab))
     path = (output or found.run.captures / f"{link}.pcapng").absolute()
@@ -294,7 +294,7 @@ def capture(
 @app.command()
 def samples(lab: LabName = None, as_json: AsJson = False) -> None:
     """Per device and edge node: values written by the device, sampled, arrived."""
-    from lab.running import attach
+    from edge_lab.running import attach
 
     rows = attach(chosen(lab)).samples()
     if not rows:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.common import AsJson, out
+from edge_lab.cli.common import AsJson, out
 
 
 def compare(
@@ -21,7 +21,7 @@ def compare(
     ] = None,
 ) -> None:
     """What the same faults did to each runtime: downtime, detection, samples and return."""
-    from lab.report.compare import comparison_html, comparison_of, comparison_table, read_cells
+    from edge_lab.report.compare import comparison_html, comparison_of, comparison_table, read_cells
 
     comparison = comparison_of(read_cells(*places))
     if html is not None:

@@ -12,18 +12,18 @@ from pydantic import BaseModel
 from rich.markup import escape
 from rich.table import Table
 
-from lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, out, print_json
-from lab.cli.progress import showing_steps
-from lab.cli.render import plain_table
-from lab.errors import InputError, LabError
+from edge_lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, out, print_json
+from edge_lab.cli.progress import showing_steps
+from edge_lab.cli.render import plain_table
+from edge_lab.errors import InputError, LabError
 
 if TYPE_CHECKING:
-    from lab.faults.plan import Plan
-    from lab.faults.records import FaultRecord
-    from lab.faults.runner import PlanRun
-    from lab.report.cells import CellRecord
-    from lab.running import Lab
-    from lab.topology import Topology
+    from edge_lab.faults.plan import Plan
+    from edge_lab.faults.records import FaultRecord
+    from edge_lab.faults.runner import PlanRun
+    from edge_lab.report.cells import CellRecord
+    from edge_lab.running import Lab
+    from edge_lab.topology import Topology
 
 fault = typer.Typer(help="Break a running lab by hand, and heal it.", no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def chaos(
     as_json: AsJson = False,
 ) -> None:
     """Run a plan of faults; each proves itself, and all are healed at the end."""
-    from lab.faults.plan import load_plan
+    from edge_lab.faults.plan import load_plan
 
     if dry_run:
         read = load_plan(plan, _topology(lab), seed=seed)
@@ -64,10 +64,10 @@ def chaos(
             out.print(_schedule_table(read))
             _print_replay(plan, read)
         return
-    from lab.faults.engine import FaultEngine
-    from lab.faults.limits import scaled_limit
-    from lab.faults.runner import PlanFailed, plan_deadline, run_plan
-    from lab.running import attach
+    from edge_lab.faults.engine import FaultEngine
+    from edge_lab.faults.limits import scaled_limit
+    from edge_lab.faults.runner import PlanFailed, plan_deadline, run_plan
+    from edge_lab.running import attach
 
     running = attach(chosen(lab))
     read = load_plan(plan, running.topology, seed=seed)
@@ -87,9 +87,9 @@ def chaos(
 def _try(
     lab: Lab, file: Path, plan: Plan, times: int, output: Path | None, *, as_json: bool
 ) -> None:
-    from lab.faults.limits import scaled_limit
-    from lab.observe.trials import try_plan
-    from lab.report.compare import comparison_of, comparison_table
+    from edge_lab.faults.limits import scaled_limit
+    from edge_lab.observe.trials import try_plan
+    from edge_lab.report.compare import comparison_of, comparison_table
 
     logs: list[str] = []
     cells: list[CellRecord] = []
@@ -137,9 +137,9 @@ def _try(
 
 def _topology(lab: str | None) -> Topology:
     """Of the lab that is up, or of the default topology file if none is."""
-    from lab.home import RunDir
-    from lab.state import read_state
-    from lab.topology import load_topology
+    from edge_lab.home import RunDir
+    from edge_lab.state import read_state
+    from edge_lab.topology import load_topology
 
     name = chosen(lab)
     state = read_state(RunDir(name))
@@ -187,7 +187,7 @@ def _print_run(file: Path, run: PlanRun, *, as_json: bool) -> None:
 
 
 def _print_heading(plan: Plan) -> None:
-    from lab.durations import show_duration
+    from edge_lab.durations import show_duration
 
     lasts = show_duration(plan.lasts_s)
     out.print(f"plan [bold]{plan.name}[/], seed {plan.seed}, {lasts}", highlight=False)
@@ -218,10 +218,10 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Inject a fault; returns when its effect was seen. It lasts until `lab fault heal`."""
-    from lab.faults.engine import FaultEngine
-    from lab.faults.plan import check_fault, parse_fault
-    from lab.faults.schedule import is_momentary
-    from lab.running import attach
+    from edge_lab.faults.engine import FaultEngine
+    from edge_lab.faults.plan import check_fault, parse_fault
+    from edge_lab.faults.schedule import is_momentary
+    from edge_lab.running import attach
 
     wanted = parse_fault(spec)
     running = attach(chosen(lab))
@@ -246,8 +246,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """The faults in force."""
-    from lab.faults.engine import FaultEngine
-    from lab.running import attach
+    from edge_lab.faults.engine import FaultEngine
+    from edge_lab.running import attach
 
     engine = FaultEngine.of(attach(chosen(lab)))
     records = engine.history() if everything else engine.in_force()
@@ -278,8 +278,8 @@ def heal(
     lab: LabName = None,
 ) -> None:
     """Heal faults; returns when each cure was seen."""
-    from lab.faults.engine import FaultEngine
-    from lab.running import attach
+    from edge_lab.faults.engine import FaultEngine
+    from edge_lab.running import attach
 
     if bool(ids) == everything:
         raise InputError(
@@ -331,7 +331,7 @@ def kinds() -> None:
 @fault.command("profiles")
 def list_profiles() -> None:
     """Kinds of lines by name, for the fault `profile`."""
-    from lab.faults.profiles import PROFILES
+    from edge_lab.faults.profiles import PROFILES
 
     table = _wrapping(plain_table("line profiles", "name", "what", "up", "down", "source"))
     for each in PROFILES.values():
@@ -342,8 +342,8 @@ def list_profiles() -> None:
 
 def kind_rows() -> list[tuple[str, str, str]]:
     """Name, fields and meaning of each fault; each thing that a device may do has its own row."""
-    from lab.faults.kinds import OnDevice
-    from lab.faults.plan import FAULT_KINDS
+    from edge_lab.faults.kinds import OnDevice
+    from edge_lab.faults.plan import FAULT_KINDS
 
     rows = []
     for model in FAULT_KINDS:

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from lab.home import RunDir
-from lab.state import LabState
-from lab.status import DeviceSamples, LabStatus
+from edge_lab.home import RunDir
+from edge_lab.state import LabState
+from edge_lab.status import DeviceSamples, LabStatus
 
 GOOD, BAD = "[green]●[/]", "[red]●[/]"
 

@@ -1,10 +1,10 @@
 """Simulated industrial devices, each a process with a wire, a plant and its ground truth."""
 
-from lab.devices.client import DeviceClient, restore_device, start_device
-from lab.devices.control import DeviceSnapshot, DeviceStatus
-from lab.devices.faults import DeviceFault
-from lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
-from lab.devices.truth import (
+from edge_lab.devices.client import DeviceClient, restore_device, start_device
+from edge_lab.devices.control import DeviceSnapshot, DeviceStatus
+from edge_lab.devices.faults import DeviceFault
+from edge_lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
+from edge_lab.devices.truth import (
     TruthAlarm,
     TruthRecord,
     TruthSignals,

@@ -1,4 +1,4 @@
-"""`python -m lab.devices --spec FILE`: one simulated device, until SIGTERM."""
+"""`python -m edge_lab.devices --spec FILE`: one simulated device, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import logging
 import sys
 from pathlib import Path
 
-from lab.devices.device import run_device
-from lab.devices.spec import DeviceSpec
-from lab.errors import EdgeLabError
+from edge_lab.devices.device import run_device
+from edge_lab.devices.spec import DeviceSpec
+from edge_lab.errors import EdgeLabError
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m lab.devices", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m edge_lab.devices", description=__doc__)
     parser.add_argument("--spec", type=Path, required=True, help="the device's JSON file")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -25,7 +25,7 @@ def main() -> int:
         spec = DeviceSpec.read(arguments.spec)
         if spec.image:
             # Brings the Docker SDK, which no other device needs.
-            from lab.devices.container import run_container
+            from edge_lab.devices.container import run_container
 
             run_container(spec)
         else:

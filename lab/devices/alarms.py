@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from lab.devices.points import Value
-from lab.topology import Alarm
+from edge_lab.devices.points import Value
+from edge_lab.topology import Alarm
 
 
 class AlarmState(StrEnum):

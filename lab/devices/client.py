@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lab.deadline import Deadline
-from lab.devices.control import SOCKET, DeviceSnapshot, DeviceStatus
-from lab.devices.faults import DeviceFault
-from lab.devices.spec import DeviceSpec
-from lab.devices.truth import FILE as TRUTH
-from lab.devices.truth import TruthRecord, TruthStep, read_truth
-from lab.errors import LabError
-from lab.process import spawn
+from edge_lab.deadline import Deadline
+from edge_lab.devices.control import SOCKET, DeviceSnapshot, DeviceStatus
+from edge_lab.devices.faults import DeviceFault
+from edge_lab.devices.spec import DeviceSpec
+from edge_lab.devices.truth import FILE as TRUTH
+from edge_lab.devices.truth import TruthRecord, TruthStep, read_truth
+from edge_lab.errors import LabError
+from edge_lab.process import spawn
 
 SPEC = "spec.json"
 SNAPSHOT = "snapshot.json"
@@ -34,7 +34,7 @@ def start_device(spec: DeviceSpec, *, run: Path, log: Path) -> subprocess.Popen[
     spec.folder.mkdir(parents=True, exist_ok=True)
     file = spec.folder / SPEC
     file.write_text(spec.model_dump_json(indent=2))
-    return spawn([sys.executable, "-m", "lab.devices", "--spec", str(file)], run=run, log=log)
+    return spawn([sys.executable, "-m", "edge_lab.devices", "--spec", str(file)], run=run, log=log)
 
 
 class DeviceClient:

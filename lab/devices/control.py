@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.devices.faults import DeviceFault
-from lab.errors import EdgeLabError
-from lab.topology import Protocol
+from edge_lab.devices.faults import DeviceFault
+from edge_lab.errors import EdgeLabError
+from edge_lab.topology import Protocol
 
 SOCKET = "control.sock"
 

@@ -11,17 +11,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from lab.devices.alarms import AlarmState, states_of
-from lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
-from lab.devices.faults import DEVICE_FAULT, DeviceFault, Gone
-from lab.devices.modbus import ModbusRtuServer, ModbusServer
-from lab.devices.opcua import OpcUaServer
-from lab.devices.points import COILS, Value, coil
-from lab.devices.relay import Relay
-from lab.devices.serving import LOOPBACK, Server, Shown
-from lab.devices.signals import reading
-from lab.devices.spec import DeviceSpec
-from lab.devices.truth import (
+from edge_lab.devices.alarms import AlarmState, states_of
+from edge_lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
+from edge_lab.devices.faults import DEVICE_FAULT, DeviceFault, Gone
+from edge_lab.devices.modbus import ModbusRtuServer, ModbusServer
+from edge_lab.devices.opcua import OpcUaServer
+from edge_lab.devices.points import COILS, Value, coil
+from edge_lab.devices.relay import Relay
+from edge_lab.devices.serving import LOOPBACK, Server, Shown
+from edge_lab.devices.signals import reading
+from edge_lab.devices.spec import DeviceSpec
+from edge_lab.devices.truth import (
     TruthAlarm,
     TruthLog,
     TruthSignals,
@@ -31,9 +31,9 @@ from lab.devices.truth import (
     now,
     read_past,
 )
-from lab.devices.wire import Pump, enter_namespace, open_tap, open_wire, set_nic
-from lab.errors import LabError
-from lab.topology import Protocol
+from edge_lab.devices.wire import Pump, enter_namespace, open_tap, open_wire, set_nic
+from edge_lab.errors import LabError
+from edge_lab.topology import Protocol
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from lab.errors import InputError
-from lab.topology import Protocol
+from edge_lab.errors import InputError
+from edge_lab.topology import Protocol
 
 LONGEST_DELAY_MS = 60_000.0
 

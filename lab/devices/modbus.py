@@ -10,9 +10,9 @@ from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from lab.devices.faults import DeviceFault
-from lab.devices.framing import Framing, ModbusFraming, RtuFraming
-from lab.devices.points import (
+from edge_lab.devices.faults import DeviceFault
+from edge_lab.devices.framing import Framing, ModbusFraming, RtuFraming
+from edge_lab.devices.points import (
     COILS,
     DISCRETE_INPUTS,
     MODBUS_PORT,
@@ -26,8 +26,8 @@ from lab.devices.points import (
     read_block,
     registers_of,
 )
-from lab.devices.serving import LOOPBACK, Server, Shown
-from lab.topology import ModbusOptions
+from edge_lab.devices.serving import LOOPBACK, Server, Shown
+from edge_lab.topology import ModbusOptions
 
 _REGISTER_WRITES = (6, 16, 22, 23)
 """Function codes that write holding registers."""

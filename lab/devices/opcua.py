@@ -17,12 +17,12 @@ from asyncua.crypto.uacrypto import CertProperties
 from asyncua.server.address_space import AttributeService
 from cryptography import x509
 
-from lab.devices.access import Trust, Users, guarded_server
-from lab.devices.alarms import AlarmState
-from lab.devices.faults import DeviceFault, Exceptions, Untrusted
-from lab.devices.framing import OpcUaFraming
-from lab.devices.history import StepHistory
-from lab.devices.points import (
+from edge_lab.devices.access import Trust, Users, guarded_server
+from edge_lab.devices.alarms import AlarmState
+from edge_lab.devices.faults import DeviceFault, Exceptions, Untrusted
+from edge_lab.devices.framing import OpcUaFraming
+from edge_lab.devices.history import StepHistory
+from edge_lab.devices.points import (
     OPCUA_NAMESPACE,
     OPCUA_NAMESPACE_INDEX,
     OPCUA_PORT,
@@ -33,12 +33,12 @@ from lab.devices.points import (
     Value,
     node_id,
 )
-from lab.devices.serving import LOOPBACK, Server, Shown
-from lab.devices.signals import reading
-from lab.devices.spec import OpcUaFiles
-from lab.devices.truth import TruthStep
-from lab.errors import InputError, LabError
-from lab.topology import Alarm, Login, OpcUaOptions, SecurityMode, SecurityPolicy
+from edge_lab.devices.serving import LOOPBACK, Server, Shown
+from edge_lab.devices.signals import reading
+from edge_lab.devices.spec import OpcUaFiles
+from edge_lab.devices.truth import TruthStep
+from edge_lab.errors import InputError, LabError
+from edge_lab.topology import Alarm, Login, OpcUaOptions, SecurityMode, SecurityPolicy
 
 _TOKENS = {
     Login.ANONYMOUS: ua.AnonymousIdentityToken,

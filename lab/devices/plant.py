@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from random import Random
 from typing import Any, Generic, TypeVar
 
-from lab.devices.points import Kind, Point
+from edge_lab.devices.points import Kind, Point
 
 S = TypeVar("S")
 

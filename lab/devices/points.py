@@ -34,7 +34,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lab.topology.device import WordOrder
+from edge_lab.topology.device import WordOrder
 
 MODBUS_PORT = 502
 MODBUS_UNIT = 1

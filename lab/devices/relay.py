@@ -15,7 +15,7 @@ from collections import deque
 from itertools import pairwise
 from random import Random
 
-from lab.devices.faults import (
+from edge_lab.devices.faults import (
     BadCrc,
     DeviceFault,
     Exceptions,
@@ -27,8 +27,8 @@ from lab.devices.faults import (
     Split,
     Untrusted,
 )
-from lab.devices.framing import Framing, Splitter, Way
-from lab.errors import LabError
+from edge_lab.devices.framing import Framing, Splitter, Way
+from edge_lab.errors import LabError
 
 log = logging.getLogger(__name__)
 

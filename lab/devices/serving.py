@@ -14,14 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.devices.alarms import AlarmState
-from lab.devices.faults import DeviceFault
-from lab.devices.framing import Framing
-from lab.devices.plant import Plant
-from lab.devices.points import COILS, Value
-from lab.devices.signals import Reading
-from lab.devices.truth import TruthStep
-from lab.topology import Signal
+from edge_lab.devices.alarms import AlarmState
+from edge_lab.devices.faults import DeviceFault
+from edge_lab.devices.framing import Framing
+from edge_lab.devices.plant import Plant
+from edge_lab.devices.points import COILS, Value
+from edge_lab.devices.signals import Reading
+from edge_lab.devices.truth import TruthStep
+from edge_lab.topology import Signal
 
 LOOPBACK = "127.0.0.1"
 """Where servers listen, inside the device's namespace."""

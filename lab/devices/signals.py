@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from lab.topology import Signal
+from edge_lab.topology import Signal
 
 WAVE_STEPS = 50
 """Steps of one period of the sine under a spike or a dip."""

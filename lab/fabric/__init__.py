@@ -1,13 +1,13 @@
 """The fabric: every wire of a lab, and the only place where a fault touches a frame.
 
-A process of its own (`python -m lab.fabric`) carries Ethernet frames between UDP ports of
+A process of its own (`python -m edge_lab.fabric`) carries Ethernet frames between UDP ports of
 the loopback interface.  The rest of the lab writes a `FabricConfig` for it and speaks to
 it through a `FabricClient`.
 """
 
-from lab.fabric.client import FabricClient
-from lab.fabric.config import FabricConfig, LinkConfig
-from lab.fabric.state import (
+from edge_lab.fabric.client import FabricClient
+from edge_lab.fabric.config import FabricConfig, LinkConfig
+from edge_lab.fabric.state import (
     CLEAR,
     CUT,
     DROP,

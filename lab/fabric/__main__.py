@@ -1,4 +1,4 @@
-"""`python -m lab.fabric --config FILE --socket PATH`: the fabric as a process of its own."""
+"""`python -m edge_lab.fabric --config FILE --socket PATH`: the fabric as a process of its own."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from lab.errors import EdgeLabError
-from lab.fabric.config import FabricConfig
-from lab.fabric.loop import Loop
+from edge_lab.errors import EdgeLabError
+from edge_lab.fabric.config import FabricConfig
+from edge_lab.fabric.loop import Loop
 
 
 def main() -> int:
     """Runs until it is told to end. Exit code 2: wrong configuration; 3: busy port."""
     parser = argparse.ArgumentParser(
-        prog="python -m lab.fabric",
+        prog="python -m edge_lab.fabric",
         description="Carries Ethernet frames between UDP ports of the loopback interface.",
     )
     parser.add_argument("--config", type=Path, required=True, help="JSON file: networks, links")

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lab.deadline import Deadline
-from lab.errors import InputError, LabError
-from lab.fabric.protocol import (
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError, LabError
+from edge_lab.fabric.protocol import (
     LINKS,
     Answer,
     CaptureStart,
@@ -27,7 +27,7 @@ from lab.fabric.protocol import (
     Set,
     Snapshot,
 )
-from lab.fabric.state import DirectionState, FabricSnapshot, LinkCounters, LinkStatus
+from edge_lab.fabric.state import DirectionState, FabricSnapshot, LinkCounters, LinkStatus
 
 ANSWER_TIME = 30.0
 """Seconds after which a fabric that does not answer is taken to be stuck."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lab.errors import EdgeLabError, InputError, LabError
-from lab.fabric.forwarder import Forwarder
-from lab.fabric.protocol import (
+from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.fabric.forwarder import Forwarder
+from edge_lab.fabric.protocol import (
     REQUEST,
     Answer,
     CaptureStart,

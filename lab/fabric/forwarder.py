@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.errors import InputError, named
-from lab.fabric.agenda import Agenda
-from lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
-from lab.fabric.config import FabricConfig, LinkConfig
-from lab.fabric.pcapng import PcapngWriter
-from lab.fabric.pipe import Pipe
-from lab.fabric.stages import TICK_NS, Clipboard, Flight
-from lab.fabric.state import (
+from edge_lab.errors import InputError, named
+from edge_lab.fabric.agenda import Agenda
+from edge_lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
+from edge_lab.fabric.config import FabricConfig, LinkConfig
+from edge_lab.fabric.pcapng import PcapngWriter
+from edge_lab.fabric.pipe import Pipe
+from edge_lab.fabric.stages import TICK_NS, Clipboard, Flight
+from edge_lab.fabric.state import (
     CLEAR,
     Direction,
     DirectionState,
@@ -29,8 +29,8 @@ from lab.fabric.state import (
     Mode,
     Reason,
 )
-from lab.fabric.switch import Switch
-from lab.fabric.wire import Wire
+from edge_lab.fabric.switch import Switch
+from edge_lab.fabric.wire import Wire
 
 _LEAST_ROOM = 16
 """An arena that has fewer free slots is not worth another system call."""

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from lab.fabric.config import FabricConfig
-from lab.fabric.control import Connection, answer, listen
-from lab.fabric.forwarder import Forwarder
-from lab.fabric.wire import Outbox, UdpWire, can_segment
+from edge_lab.fabric.config import FabricConfig
+from edge_lab.fabric.control import Connection, answer, listen
+from edge_lab.fabric.forwarder import Forwarder
+from edge_lab.fabric.wire import Outbox, UdpWire, can_segment
 
 NICENESS = -10
 """Of the fabric where it is allowed, that is, for root."""

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.fabric.state import Direction
+from edge_lab.fabric.state import Direction
 
 _BLOCK = struct.Struct("<II")
 _PACKET = struct.Struct("<IIIIIII")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.fabric.arena import Arena, Run, count, first
-from lab.fabric.dice import Dice
-from lab.fabric.stages import Clipboard, Flight, Gate, Stage, Tally, build
-from lab.fabric.state import (
+from edge_lab.fabric.arena import Arena, Run, count, first
+from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.stages import Clipboard, Flight, Gate, Stage, Tally, build
+from edge_lab.fabric.state import (
     CLEAR,
     LONGEST_QUEUE,
     Direction,

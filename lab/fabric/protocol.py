@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from lab.errors import EdgeLabError, InputError, LabError
-from lab.fabric.state import DirectionState, FabricSnapshot, LinkStatus
+from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.fabric.state import DirectionState, FabricSnapshot, LinkStatus
 
 
 class _Model(BaseModel):

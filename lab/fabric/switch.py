@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.fabric.arena import Arena, Run, join
+from edge_lab.fabric.arena import Arena, Run, join
 
 MOST_ADDRESSES = 8_192
 """What the table holds; a flood of invented addresses pushes the oldest out."""

@@ -14,10 +14,10 @@ import os
 import socket
 from typing import NamedTuple, Protocol
 
-from lab.errors import LabError
-from lab.fabric.arena import BATCH, SLOTS, Arena, Run, count, first
-from lab.fabric.config import LOOPBACK, LinkConfig
-from lab.fabric.state import Reason
+from edge_lab.errors import LabError
+from edge_lab.fabric.arena import BATCH, SLOTS, Arena, Run, count, first
+from edge_lab.fabric.config import LOOPBACK, LinkConfig
+from edge_lab.fabric.state import Reason
 
 SOCKET_BUFFER = 32 * 1024 * 1024
 """Bytes asked for in each direction; without root the kernel gives what rmem_max allows."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
-from lab.errors import InputError, LabError
-from lab.faults.kinds import Fault
-from lab.faults.records import FaultRecord
-from lab.faults.undo import StillInForce
+from edge_lab.errors import InputError, LabError
+from edge_lab.faults.kinds import Fault
+from edge_lab.faults.records import FaultRecord
+from edge_lab.faults.undo import StillInForce
 
 FILE = "faults.jsonl"
 

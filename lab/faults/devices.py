@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from lab.devices import DeviceClient
-from lab.devices.control import DeviceStatus
-from lab.devices.faults import (
+from edge_lab.devices import DeviceClient
+from edge_lab.devices.control import DeviceStatus
+from edge_lab.devices.faults import (
     AnyFault,
     BadCrc,
     Exceptions,
@@ -18,11 +18,11 @@ from lab.devices.faults import (
     Split,
     Untrusted,
 )
-from lab.errors import LabError, named
-from lab.faults.kinds import OnDevice
-from lab.faults.limits import PROOF_SECONDS, prove
-from lab.faults.overwire import OverWire
-from lab.faults.undo import undoing
+from edge_lab.errors import LabError, named
+from edge_lab.faults.kinds import OnDevice
+from edge_lab.faults.limits import PROOF_SECONDS, prove
+from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.undo import undoing
 
 Shows = Callable[[DeviceStatus], str]
 """What a status shows of an effect or a cure; empty if nothing."""

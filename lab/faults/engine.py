@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, get_args
 
-from lab.errors import LabError
-from lab.faults.book import FaultBook
-from lab.faults.devices import DeviceFaults
-from lab.faults.kinds import Fault, NodeFault, WireFault
-from lab.faults.limits import TimeLimit, scaled_limit
-from lab.faults.nodes import NodeFaults
-from lab.faults.overwire import OverWire
-from lab.faults.records import FaultRecord
-from lab.faults.wires import WireFaults
-from lab.step import step
+from edge_lab.errors import LabError
+from edge_lab.faults.book import FaultBook
+from edge_lab.faults.devices import DeviceFaults
+from edge_lab.faults.kinds import Fault, NodeFault, WireFault
+from edge_lab.faults.limits import TimeLimit, scaled_limit
+from edge_lab.faults.nodes import NodeFaults
+from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.records import FaultRecord
+from edge_lab.faults.wires import WireFaults
+from edge_lab.step import step
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from lab.devices.faults import DeviceFault
-from lab.fabric.state import Impairment, Match
+from edge_lab.devices.faults import DeviceFault
+from edge_lab.fabric.state import Impairment, Match
 
 Which = Literal["both", "tx", "rx"]
 """Directions of a link, named from its endpoint: `tx` is what it sends, `rx` what it receives."""
@@ -110,7 +110,7 @@ class Impair(_WireFault, Impairment):
 
 
 class Profile(_OnLink):
-    """The link behaves as a named kind of line: see `lab.faults.profiles`."""
+    """The link behaves as a named kind of line: see `edge_lab.faults.profiles`."""
 
     fault: Literal["profile"] = "profile"
     name: str
@@ -276,7 +276,7 @@ class SlowDisk(_NodeFault):
 
 
 class OnDevice(_Fault):
-    """What a device does wrong: see `lab.devices.faults`."""
+    """What a device does wrong: see `edge_lab.devices.faults`."""
 
     fault: Literal["device"] = "device"
     device: str

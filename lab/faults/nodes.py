@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from lab.errors import DeadlineExceeded, InputError, LabError, named
-from lab.faults.kinds import (
+from edge_lab.errors import DeadlineExceeded, InputError, LabError, named
+from edge_lab.faults.kinds import (
     ClockJump,
     ClockSkew,
     DiskFull,
@@ -22,12 +22,12 @@ from lab.faults.kinds import (
     Reboot,
     SlowDisk,
 )
-from lab.faults.limits import BOOT_SECONDS, COMMAND_SECONDS, PROOF_SECONDS, TimeLimit, prove
-from lab.faults.undo import undoing
-from lab.machines.machine import FIRST_LINE
+from edge_lab.faults.limits import BOOT_SECONDS, COMMAND_SECONDS, PROOF_SECONDS, TimeLimit, prove
+from edge_lab.faults.undo import undoing
+from edge_lab.machines.machine import FIRST_LINE
 
 if TYPE_CHECKING:
-    from lab.machines import Machine
+    from edge_lab.machines import Machine
 
 FILLER = ".edge-lab-filler"
 """The file that takes up a disk, below the path that is to be full."""

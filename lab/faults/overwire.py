@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.devices.points import MODBUS_PORT, OPCUA_PORT
-from lab.errors import InputError
-from lab.fabric import FabricClient
-from lab.fabric.state import LinkCounters
-from lab.faults.kinds import WireFault
-from lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove
-from lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
-from lab.faults.runningping import RunningPing
-from lab.faults.signs import Grown
-from lab.stacks.base import API_PORT
-from lab.topology import Link, Protocol, Topology
+from edge_lab.devices.points import MODBUS_PORT, OPCUA_PORT
+from edge_lab.errors import InputError
+from edge_lab.fabric import FabricClient
+from edge_lab.fabric.state import LinkCounters
+from edge_lab.faults.kinds import WireFault
+from edge_lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove
+from edge_lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
+from edge_lab.faults.runningping import RunningPing
+from edge_lab.faults.signs import Grown
+from edge_lab.stacks.base import API_PORT
+from edge_lab.topology import Link, Protocol, Topology
 
 _DEVICE_PORTS = {
     Protocol.MODBUS: MODBUS_PORT,

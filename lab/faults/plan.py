@@ -20,11 +20,11 @@ from pydantic import (
     create_model,
 )
 
-from lab.durations import Seconds, show_duration
-from lab.errors import InputError
-from lab.fabric.dice import Dice
-from lab.faults import profiles
-from lab.faults.kinds import (
+from edge_lab.durations import Seconds, show_duration
+from edge_lab.errors import InputError
+from edge_lab.fabric.dice import Dice
+from edge_lab.faults import profiles
+from edge_lab.faults.kinds import (
     ClockJump,
     ClockSkew,
     DiskFull,
@@ -34,7 +34,7 @@ from lab.faults.kinds import (
     Kill,
     OnDevice,
 )
-from lab.faults.schedule import (
+from edge_lab.faults.schedule import (
     Chance,
     Contradictions,
     DiceOf,
@@ -47,8 +47,8 @@ from lab.faults.schedule import (
     planned,
     seeded,
 )
-from lab.topology import Topology
-from lab.yamlmodel import Loc, Problem, YamlModel, did_you_mean, read_yaml
+from edge_lab.topology import Topology
+from edge_lab.yamlmodel import Loc, Problem, YamlModel, did_you_mean, read_yaml
 
 LONGEST_S = 7 * 24 * 3600.0
 MOST_FAULTS = 500

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from lab.deadline import Deadline
-from lab.errors import InputError, LabError
-from lab.topology import Link, Topology
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError, LabError
+from edge_lab.topology import Link, Topology
 
 CONNECT_SECONDS = 2
 """How long a connection may take: a lost SYN is sent again after one (RFC 6298)."""

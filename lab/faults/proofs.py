@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from lab.errors import InputError, LabError
-from lab.fabric import DirectionState, Reason
-from lab.fabric.state import LinkCounters, Match
-from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, WireFault
-from lab.faults.overwire import OverWire, Service
-from lab.faults.probe import Burst, Question, WireProbe
-from lab.faults.runningping import RunningPing
-from lab.faults.signs import PLAIN, Sign, signs_of
-from lab.topology import Link
+from edge_lab.errors import InputError, LabError
+from edge_lab.fabric import DirectionState, Reason
+from edge_lab.fabric.state import LinkCounters, Match
+from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, WireFault
+from edge_lab.faults.overwire import OverWire, Service
+from edge_lab.faults.probe import Burst, Question, WireProbe
+from edge_lab.faults.runningping import RunningPing
+from edge_lab.faults.signs import PLAIN, Sign, signs_of
+from edge_lab.topology import Link
 
 FLAP_PACE = 0.1
 """Seconds between the pings that watch a link flap."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.faults.kinds import Fault
+from edge_lab.faults.kinds import Fault
 
 
 class FaultRecord(BaseModel):

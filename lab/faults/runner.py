@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from lab.deadline import Deadline
-from lab.durations import show_duration
-from lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
-from lab.faults.kinds import Fault
-from lab.faults.limits import TimeLimit
-from lab.faults.plan import Plan
-from lab.faults.records import FaultRecord
-from lab.faults.schedule import Contradictions, Planned, is_momentary
-from lab.step import Step, step
+from edge_lab.deadline import Deadline
+from edge_lab.durations import show_duration
+from edge_lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
+from edge_lab.faults.kinds import Fault
+from edge_lab.faults.limits import TimeLimit
+from edge_lab.faults.plan import Plan
+from edge_lab.faults.records import FaultRecord
+from edge_lab.faults.schedule import Contradictions, Planned, is_momentary
+from edge_lab.step import Step, step
 
 HEAL_S = 900.0
 """For effects and cures to be seen, on top of the time that a plan lasts."""

@@ -7,8 +7,8 @@ import threading
 from dataclasses import dataclass
 from types import TracebackType
 
-from lab.errors import LabError
-from lab.faults.probe import Stream
+from edge_lab.errors import LabError
+from edge_lab.faults.probe import Stream
 
 LEAST_PATIENCE, MOST_PATIENCE, TIMES_AS_LONG = 0.3, 1.0, 10
 """Seconds, and so many times as long as an answer took before: what takes longer is lost."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from lab.durations import show_duration
-from lab.fabric.dice import Dice
-from lab.faults.kinds import (
+from edge_lab.durations import show_duration
+from edge_lab.fabric.dice import Dice
+from edge_lab.faults.kinds import (
     Cut,
     Drop,
     Fault,
@@ -24,8 +24,8 @@ from lab.faults.kinds import (
     Profile,
     Reboot,
 )
-from lab.faults.probe import WireProbe
-from lab.topology import Link, Topology
+from edge_lab.faults.probe import WireProbe
+from edge_lab.topology import Link, Topology
 
 PROOF_S = 10.0
 """Kept for an effect or a cure to be seen, undisturbed by other faults."""

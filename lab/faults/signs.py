@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lab.fabric.state import Counters, DirectionState, Impairment, LinkCounters, Reason
-from lab.faults.kinds import Way
-from lab.faults.probe import Burst, Question
+from edge_lab.fabric.state import Counters, DirectionState, Impairment, LinkCounters, Reason
+from edge_lab.faults.kinds import Way
+from edge_lab.faults.probe import Burst, Question
 
 PLAIN = Question(interval=0.1)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from lab.errors import named
-from lab.fabric import CLEAR, CUT, DirectionState, Mode
-from lab.fabric.state import FlapTimes
-from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, Way, WireFault
-from lab.faults.overwire import OverWire
-from lab.faults.probe import Question
-from lab.faults.profiles import profile
-from lab.faults.proofs import proof_of
-from lab.faults.signs import PLAIN
-from lab.faults.undo import undoing
-from lab.topology import Link
+from edge_lab.errors import named
+from edge_lab.fabric import CLEAR, CUT, DirectionState, Mode
+from edge_lab.fabric.state import FlapTimes
+from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, Way, WireFault
+from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.probe import Question
+from edge_lab.faults.profiles import profile
+from edge_lab.faults.proofs import proof_of
+from edge_lab.faults.signs import PLAIN
+from edge_lab.faults.undo import undoing
+from edge_lab.topology import Link
 
 LEAST_DELAY = 0.05
 """Seconds: a shorter delay may be a busy machine's own."""

@@ -1,8 +1,8 @@
 """Images: what guests boot from, what they are handed, and what their pods run."""
 
-from lab.images.oci import PAUSE, WORKLOAD, OciImage, build_workload_image
-from lab.images.payload import build_payload_disk, payload_digest
-from lab.images.root import (
+from edge_lab.images.oci import PAUSE, WORKLOAD, OciImage, build_workload_image
+from edge_lab.images.payload import build_payload_disk, payload_digest
+from edge_lab.images.root import (
     RootImage,
     build_root_image,
     cached_root_image,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.images.recipe import Recipe
+from edge_lab.errors import LabError
+from edge_lab.images.recipe import Recipe
 
 MASTERS = Path("usr/share/base-passwd")
 NOLOGIN = "/usr/sbin/nologin"

@@ -1,6 +1,6 @@
 """Makes one root disk in a scratch folder. Runs as root of a world of its own (contained.py).
 
-    python -m lab.images.assemble plan.json
+    python -m edge_lab.images.assemble plan.json
 
 No program of the guest is run, so that a foreign architecture costs no more than the
 host's own: mmdebstrap unpacks the packages, and what their scripts would have done is done
@@ -21,12 +21,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.errors import LabError
-from lab.images.accounts import write_accounts
-from lab.images.ext4 import make_ext4
-from lab.images.initramfs import build_initramfs, needed_modules
-from lab.images.recipe import INITRAMFS, Recipe, load_recipe, recipe_files
-from lab.topology import Arch
+from edge_lab.errors import LabError
+from edge_lab.images.accounts import write_accounts
+from edge_lab.images.ext4 import make_ext4
+from edge_lab.images.initramfs import build_initramfs, needed_modules
+from edge_lab.images.recipe import INITRAMFS, Recipe, load_recipe, recipe_files
+from edge_lab.topology import Arch
 
 PACKAGES = "packages.txt"
 """In the scratch folder: the file names of all packages, which hold their versions."""

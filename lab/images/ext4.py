@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lab.errors import LabError
-from lab.images.contained import tool_path
+from edge_lab.errors import LabError
+from edge_lab.images.contained import tool_path
 
 _UUID = "5ed6e1ab-0000-4000-8000-000000000000"
 """Equal content makes equal bytes; guests find their disks by device, not by UUID."""

@@ -21,15 +21,16 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
-from lab.artifacts.diskroom import room_on_disk
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.home import cache_home
-from lab.images.recipe import IMAGES, read_model
-from lab.images.root import build_root_image
-from lab.images.scratch import building, settle
-from lab.step import step
-from lab.topology import Arch
+from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.data import IMAGES
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.home import cache_home
+from edge_lab.images.recipe import read_model
+from edge_lab.images.root import build_root_image
+from edge_lab.images.scratch import building, settle
+from edge_lab.step import step
+from edge_lab.topology import Arch
 
 WORKLOAD = "edge-lab.local/workload:0.1.0"
 PAUSE = "edge-lab.local/pause:0.1.0"

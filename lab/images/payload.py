@@ -9,15 +9,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from lab.artifacts.diskroom import disk_full, room_on_disk
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.home import cache_home
-from lab.images.contained import need_tools
-from lab.images.ext4 import Source, make_ext4, write_files
-from lab.images.scratch import building, settle
-from lab.provision import PayloadFile
-from lab.step import step
+from edge_lab.artifacts.diskroom import disk_full, room_on_disk
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.home import cache_home
+from edge_lab.images.contained import need_tools
+from edge_lab.images.ext4 import Source, make_ext4, write_files
+from edge_lab.images.scratch import building, settle
+from edge_lab.provision import PayloadFile
+from edge_lab.step import step
 
 KIND = "payload"
 LABEL = "payload"

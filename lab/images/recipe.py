@@ -17,12 +17,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
-from lab.errors import InputError
-from lab.topology import Arch
-from lab.topology.load import line_of
-
-IMAGES = Path(__file__).parents[2] / "images"
-"""The folder of all recipes; it is beside `lab` in a checkout and in a wheel."""
+from edge_lab.data import IMAGES
+from edge_lab.errors import InputError
+from edge_lab.topology import Arch
+from edge_lab.topology.load import line_of
 
 ROOT = IMAGES / "root"
 """The folder of the recipe that the project ships."""

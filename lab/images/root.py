@@ -15,16 +15,16 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lab.artifacts.diskroom import GIB, disk_full, room_on_disk
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.home import cache_home
-from lab.images import accounts, assemble, ext4, initramfs, recipe
-from lab.images.contained import check_namespaces, need_tools, run_contained
-from lab.images.mirror import apt_options, debian_mirror
-from lab.images.scratch import building, discard, settle
-from lab.step import Step, step
-from lab.topology import Arch
+from edge_lab.artifacts.diskroom import GIB, disk_full, room_on_disk
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.home import cache_home
+from edge_lab.images import accounts, assemble, ext4, initramfs, recipe
+from edge_lab.images.contained import check_namespaces, need_tools, run_contained
+from edge_lab.images.mirror import apt_options, debian_mirror
+from edge_lab.images.scratch import building, discard, settle
+from edge_lab.step import Step, step
+from edge_lab.topology import Arch
 
 KIND = "root-image"
 RECORD = "image.json"
@@ -189,7 +189,7 @@ def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Ste
             result.mkdir()
             try:
                 run_contained(
-                    [sys.executable, "-m", "lab.images.assemble", str(note)],
+                    [sys.executable, "-m", "edge_lab.images.assemble", str(note)],
                     what=f"building the {arch.value} root image",
                     log=log,
                     deadline=deadline,

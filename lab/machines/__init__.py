@@ -1,11 +1,11 @@
 """Machines: a libvirt domain per node, direct kernel boot, overlay disk, console log."""
 
-from lab.machines.accelerator import Accelerator, host_arch, probe_accelerator
-from lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
-from lab.machines.counter import host_tsc_khz
-from lab.machines.daemon import LibvirtDaemon
-from lab.machines.disk import create_overlay, flatten_overlay
-from lab.machines.guest import (
+from edge_lab.machines.accelerator import Accelerator, host_arch, probe_accelerator
+from edge_lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
+from edge_lab.machines.counter import host_tsc_khz
+from edge_lab.machines.daemon import LibvirtDaemon
+from edge_lab.machines.disk import create_overlay, flatten_overlay
+from edge_lab.machines.guest import (
     GuestSpec,
     PortForward,
     Route,
@@ -13,10 +13,10 @@ from lab.machines.guest import (
     cluster_hosts,
     wire_nics,
 )
-from lab.machines.keys import LabKeys
-from lab.machines.machine import BootRecord, Machine
-from lab.machines.seed import build_seed
-from lab.machines.ssh import CommandResult, Unreachable, write_ssh_config
+from edge_lab.machines.keys import LabKeys
+from edge_lab.machines.machine import BootRecord, Machine
+from edge_lab.machines.seed import build_seed
+from edge_lab.machines.ssh import CommandResult, Unreachable, write_ssh_config
 
 __all__ = [
     "Accelerator",

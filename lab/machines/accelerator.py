@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.home import cache_home
-from lab.machines.domain import EMULATORS
-from lab.machines.guest import AcceleratorName
-from lab.machines.probe import MARKER, probe_initrd
-from lab.topology import Arch
+from edge_lab.home import cache_home
+from edge_lab.machines.domain import EMULATORS
+from edge_lab.machines.guest import AcceleratorName
+from edge_lab.machines.probe import MARKER, probe_initrd
+from edge_lab.topology import Arch
 
 if TYPE_CHECKING:
-    from lab.images import RootImage
+    from edge_lab.images import RootImage
 
 KVM = Path("/dev/kvm")
 

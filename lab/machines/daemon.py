@@ -25,12 +25,12 @@ from urllib.parse import quote
 
 import libvirt
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.home import RunDir, cache_home
-from lab.machines.domain import EMULATORS, find_emulator
-from lab.process import end_processes, processes_of, spawn
-from lab.topology import Arch
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.home import RunDir, cache_home
+from edge_lab.machines.domain import EMULATORS, find_emulator
+from edge_lab.process import end_processes, processes_of, spawn
+from edge_lab.topology import Arch
 
 START_SECONDS = 60.0
 """A limit, not a wait: the socket usually answers in less than two seconds."""

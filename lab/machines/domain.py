@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from lab.errors import LabError
-from lab.machines.emulated import kernel_arguments
-from lab.machines.guest import (
+from edge_lab.errors import LabError
+from edge_lab.machines.emulated import kernel_arguments
+from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
     AcceleratorName,
     GuestSpec,
     WireNic,
 )
-from lab.process import MARK
-from lab.topology import Arch
+from edge_lab.process import MARK
+from edge_lab.topology import Arch
 
 EMULATORS = {arch: f"qemu-system-{arch.value}" for arch in Arch}
 

@@ -6,9 +6,9 @@ limit, one riscv64 node traced for 20 s.
 
 from __future__ import annotations
 
-from lab.machines.counter import counter_arguments
-from lab.provision import GuestFile
-from lab.topology import Arch
+from edge_lab.machines.counter import counter_arguments
+from edge_lab.provision import GuestFile
+from edge_lab.topology import Arch
 
 WITHOUT = ("hugetlb", "rdma", "misc", "pressure")
 """Controllers and features of control groups that the kernel leaves out.

@@ -13,12 +13,12 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lab.errors import LabError
-from lab.provision import GuestFile
-from lab.topology import Arch, Node, Topology
+from edge_lab.errors import LabError
+from edge_lab.provision import GuestFile
+from edge_lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:
-    from lab.images import RootImage
+    from edge_lab.images import RootImage
 
 AcceleratorName = Literal["kvm", "tcg"]
 """What a guest runs on: the host's hardware, or QEMU's emulation."""

@@ -15,23 +15,23 @@ from typing import Any, Literal, TypeVar
 
 import libvirt
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
-from lab.home import RunDir
-from lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
-from lab.machines.counter import host_tsc_khz
-from lab.machines.daemon import LibvirtDaemon
-from lab.machines.disk import create_overlay
-from lab.machines.domain import DomainFiles, domain_xml, wire_xml
-from lab.machines.guest import AcceleratorName, GuestSpec
-from lab.machines.keys import LabKeys
-from lab.machines.riscv_timers import rearm_timers
-from lab.machines.seed import guest_seed
-from lab.machines.ssh import CommandResult, SshClient, Unreachable
-from lab.provision import GuestFile
-from lab.speed import speed_factor
-from lab.step import step
-from lab.topology import Arch
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.home import RunDir
+from edge_lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
+from edge_lab.machines.counter import host_tsc_khz
+from edge_lab.machines.daemon import LibvirtDaemon
+from edge_lab.machines.disk import create_overlay
+from edge_lab.machines.domain import DomainFiles, domain_xml, wire_xml
+from edge_lab.machines.guest import AcceleratorName, GuestSpec
+from edge_lab.machines.keys import LabKeys
+from edge_lab.machines.riscv_timers import rearm_timers
+from edge_lab.machines.seed import guest_seed
+from edge_lab.machines.ssh import CommandResult, SshClient, Unreachable
+from edge_lab.provision import GuestFile
+from edge_lab.speed import speed_factor
+from edge_lab.step import step
+from edge_lab.topology import Arch
 
 _T = TypeVar("_T")
 

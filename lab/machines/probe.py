@@ -9,8 +9,8 @@ from __future__ import annotations
 import stat
 import struct
 
-from lab.images.initramfs import CpioEntry, cpio_archive
-from lab.topology import Arch
+from edge_lab.images.initramfs import CpioEntry, cpio_archive
+from edge_lab.topology import Arch
 
 MARKER = "edge-lab: user space reached"
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
-from lab.errors import LabError
-from lab.machines import emulated
-from lab.machines.guest import (
+from edge_lab.errors import LabError
+from edge_lab.machines import emulated
+from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
     MANAGEMENT_NIC,
@@ -23,8 +23,8 @@ from lab.machines.guest import (
     GuestSpec,
     WireNic,
 )
-from lab.machines.keys import LabKeys
-from lab.provision import GuestFile
+from edge_lab.machines.keys import LabKeys
+from edge_lab.provision import GuestFile
 
 SECTOR = 512
 """Bytes: QEMU takes a raw disk of whole sectors only."""

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.faults.book import FaultBook
-from lab.kubectl import condition, pod_ready, restart_counts
-from lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
-from lab.observe.recording import (
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.faults.book import FaultBook
+from edge_lab.kubectl import condition, pod_ready, restart_counts
+from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
+from edge_lab.observe.recording import (
     ApiSeen,
     ContainerSeen,
     NodeAnswered,
@@ -25,14 +25,14 @@ from lab.observe.recording import (
     Recording,
     WaitingSeen,
 )
-from lab.oracles.samples import SampleObservation
-from lab.sampling import OBSERVE_SECONDS, observations
-from lab.step import step
-from lab.workload import NAMESPACE
+from edge_lab.oracles.samples import SampleObservation
+from edge_lab.sampling import OBSERVE_SECONDS, observations
+from edge_lab.step import step
+from edge_lab.workload import NAMESPACE
 
 if TYPE_CHECKING:
-    from lab.machines import Machine
-    from lab.running import Lab
+    from edge_lab.machines import Machine
+    from edge_lab.running import Lab
 
 SILENT_SECONDS = 15.0
 """Without a line from a node for so long, it is taken not to answer: a busy emulated guest may

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.faults.engine import FaultEngine
-from lab.faults.limits import TimeLimit
-from lab.faults.plan import Plan
-from lab.faults.runner import PlanRun, plan_deadline, run_plan
-from lab.observe.recording import Recording
-from lab.observe.watch import watching
-from lab.oracles.autonomy import AutonomyVerdict, Expectation
-from lab.report.cells import CellRecord, write_cell
-from lab.report.timeline import timeline_svg
-from lab.step import step
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.limits import TimeLimit
+from edge_lab.faults.plan import Plan
+from edge_lab.faults.runner import PlanRun, plan_deadline, run_plan
+from edge_lab.observe.recording import Recording
+from edge_lab.observe.watch import watching
+from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
+from edge_lab.report.cells import CellRecord, write_cell
+from edge_lab.report.timeline import timeline_svg
+from edge_lab.step import step
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 ANYTHING_BUT_LOSS = Expectation(may_restart=None, downtime_s=None)
 """What any plan may do: stop things for a while. Nothing may be lost, and all must come back."""

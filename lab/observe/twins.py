@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from lab.observe.twinwatch import TwinWatch
-from lab.oracles.twins import TwinObservation, reported_values
-from lab.topology import Device
-from lab.twins.manifests import properties_of
-from lab.twins.names import twin_name
+from edge_lab.observe.twinwatch import TwinWatch
+from edge_lab.oracles.twins import TwinObservation, reported_values
+from edge_lab.topology import Device
+from edge_lab.twins.manifests import properties_of
+from edge_lab.twins.names import twin_name
 
 if TYPE_CHECKING:
-    from lab.devices import DeviceClient
+    from edge_lab.devices import DeviceClient
 
 
 def observe_twin(

@@ -8,14 +8,14 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lab.observe.recorder import watch_events
-from lab.oracles.twins import TwinSighting
-from lab.twins.client import STATUSES
-from lab.twins.names import NAMESPACE
-from lab.twins.status import parse_status
+from edge_lab.observe.recorder import watch_events
+from edge_lab.oracles.twins import TwinSighting
+from edge_lab.twins.client import STATUSES
+from edge_lab.twins.names import NAMESPACE
+from edge_lab.twins.status import parse_status
 
 if TYPE_CHECKING:
-    from lab.kubectl import Kubectl
+    from edge_lab.kubectl import Kubectl
 
 END_SECONDS = 5.0
 

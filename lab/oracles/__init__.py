@@ -1,5 +1,5 @@
 """Oracles: from recorded observations to a verdict with its evidence. Pure functions."""
 
-from lab.oracles.samples import SampleObservation, SampleVerdict, judge_samples
+from edge_lab.oracles.samples import SampleObservation, SampleVerdict, judge_samples
 
 __all__ = ["SampleObservation", "SampleVerdict", "judge_samples"]

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.observe.recording import Recording
-from lab.oracles import nodeview, podview
-from lab.oracles.case import Case, Expectation, concern_of, concerns
-from lab.oracles.figures import Figures
-from lab.oracles.samples import SampleVerdict, judge_samples
-from lab.oracles.spans import NANOSECONDS, Span
+from edge_lab.observe.recording import Recording
+from edge_lab.oracles import nodeview, podview
+from edge_lab.oracles.case import Case, Expectation, concern_of, concerns
+from edge_lab.oracles.figures import Figures
+from edge_lab.oracles.samples import SampleVerdict, judge_samples
+from edge_lab.oracles.spans import NANOSECONDS, Span
 
 __all__ = ["AutonomyVerdict", "Expectation", "Figures", "concern_of", "judge_autonomy"]
 

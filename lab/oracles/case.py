@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.faults.kinds import OnDevice
-from lab.faults.records import FaultRecord
-from lab.observe.recording import Recording
-from lab.oracles.spans import NANOSECONDS, Span
-from lab.topology import Topology
+from edge_lab.faults.kinds import OnDevice
+from edge_lab.faults.records import FaultRecord
+from edge_lab.observe.recording import Recording
+from edge_lab.oracles.spans import NANOSECONDS, Span
+from edge_lab.topology import Topology
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.faults.records import FaultRecord
-from lab.oracles.case import Case
-from lab.oracles.spans import Held, Span, held, value_before
+from edge_lab.faults.records import FaultRecord
+from edge_lab.oracles.case import Case
+from edge_lab.oracles.spans import Held, Span, held, value_before
 
 
 def check_faults(case: Case) -> None:

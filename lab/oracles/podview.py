@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.observe.recording import PodSeen
-from lab.oracles.case import Case
-from lab.oracles.sightings import InSight, PodName, sightings, stopped
-from lab.oracles.spans import Held, Span, united, value_before
+from edge_lab.observe.recording import PodSeen
+from edge_lab.oracles.case import Case
+from edge_lab.oracles.sightings import InSight, PodName, sightings, stopped
+from edge_lab.oracles.spans import Held, Span, united, value_before
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.devices.truth import TruthStep
-from lab.oracles.spans import NANOSECONDS
-from lab.workload.records import CollectedSample, SampleCounts
+from edge_lab.devices.truth import TruthStep
+from edge_lab.oracles.spans import NANOSECONDS
+from edge_lab.workload.records import CollectedSample, SampleCounts
 
 
 @dataclass(frozen=True)

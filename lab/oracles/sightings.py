@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lab.faults.kinds import Pause, PowerOff, Reboot
-from lab.faults.records import FaultRecord
-from lab.observe.recording import ContainerSeen, NodeAnswered, Recording
-from lab.oracles.spans import Held, Span, held
+from edge_lab.faults.kinds import Pause, PowerOff, Reboot
+from edge_lab.faults.records import FaultRecord
+from edge_lab.observe.recording import ContainerSeen, NodeAnswered, Recording
+from edge_lab.oracles.spans import Held, Span, held
 
 
 @dataclass(frozen=True, order=True)

@@ -14,10 +14,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lab.devices.points import SEQUENCE
-from lab.devices.truth import TruthStep
-from lab.oracles.spans import NANOSECONDS
-from lab.oracles.twins import TwinSighting
+from edge_lab.devices.points import SEQUENCE
+from edge_lab.devices.truth import TruthStep
+from edge_lab.oracles.spans import NANOSECONDS
+from edge_lab.oracles.twins import TwinSighting
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Certificates of one lab: an authority per trust domain, a certificate per identity."""
 
-from lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
-from lab.pki.pki import (
+from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
+from edge_lab.pki.pki import (
     API_SERVICE_IP,
     MAPPER_GROUP,
     SERVICE_SUBNET,

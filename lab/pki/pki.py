@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.pki.authority import (
+from edge_lab.errors import LabError
+from edge_lab.pki.authority import (
     Authority,
     CertificateSpec,
     Identity,
@@ -30,7 +30,7 @@ from lab.pki.authority import (
     new_key,
     public_key_pem,
 )
-from lab.topology import Device, Node, Protocol, Topology
+from edge_lab.topology import Device, Node, Protocol, Topology
 
 SERVICE_SUBNET = IPv4Network("10.96.0.0/16")
 """Cluster addresses of services. Nothing answers on them unless a stack sees to it."""

@@ -1,20 +1,20 @@
-"""`python -m lab.report RESULTS PAGE_FOLDER`: what `make report` calls."""
+"""`python -m edge_lab.report RESULTS PAGE_FOLDER`: what `make report` calls."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from lab.deadline import Deadline
-from lab.errors import EdgeLabError
-from lab.report.page import make_page
+from edge_lab.deadline import Deadline
+from edge_lab.errors import EdgeLabError
+from edge_lab.report.page import make_page
 
 SECONDS = 600.0
 
 
 def main() -> int:
     if len(sys.argv) != 3:
-        print("usage: python -m lab.report RESULTS PAGE_FOLDER", file=sys.stderr)
+        print("usage: python -m edge_lab.report RESULTS PAGE_FOLDER", file=sys.stderr)
         return 2
     try:
         page = make_page(Path(sys.argv[1]), Path(sys.argv[2]), Deadline.after(SECONDS))

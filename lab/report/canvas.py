@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from lab.oracles.spans import NANOSECONDS, Span
+from edge_lab.oracles.spans import NANOSECONDS, Span
 
 INK, PAPER, MUTED, RULE = "#1f2933", "#ffffff", "#5b6775", "#dfe5ec"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

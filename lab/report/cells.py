@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lab.errors import InputError
-from lab.oracles.figures import Figures
+from edge_lab.errors import InputError
+from edge_lab.oracles.figures import Figures
 
 if TYPE_CHECKING:
-    from lab.oracles.autonomy import AutonomyVerdict
+    from edge_lab.oracles.autonomy import AutonomyVerdict
 
 FILE = "cells.jsonl"
 """In a results folder."""

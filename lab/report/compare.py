@@ -15,8 +15,8 @@ from rich.console import RenderableType
 from rich.markup import escape as plain
 from rich.table import Table
 
-from lab.oracles.figures import spread
-from lab.report.cells import CellRecord, read_cells
+from edge_lab.oracles.figures import spread
+from edge_lab.report.cells import CellRecord, read_cells
 
 __all__ = [
     "CellRecord",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.faults.records import FaultRecord
-from lab.oracles.spans import Span
-from lab.report.canvas import Axis, shortened, text_width
+from edge_lab.faults.records import FaultRecord
+from edge_lab.oracles.spans import Span
+from edge_lab.report.canvas import Axis, shortened, text_width
 
 FAULT, FAULT_LIGHT = "#9b2c2c", "#e9b8b8"
 FAULT_TEXT = 10.5

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.observe.recording import Recording
-from lab.oracles.spans import NANOSECONDS, Span, united
-from lab.report.bands import ABSENT, BAD, GOOD, NOT_KNOWN, SILENT, UNSURE, Band, Piece, answers
-from lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
-from lab.report.faultbars import FAULT, FAULT_LIGHT, FAULT_TEXT, FaultBar, in_force, lanes_of
+from edge_lab.observe.recording import Recording
+from edge_lab.oracles.spans import NANOSECONDS, Span, united
+from edge_lab.report.bands import ABSENT, BAD, GOOD, NOT_KNOWN, SILENT, UNSURE, Band, Piece, answers
+from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
+from edge_lab.report.faultbars import FAULT, FAULT_LIGHT, FAULT_TEXT, FaultBar, in_force, lanes_of
 
 WIDTH, LEFT, RIGHT = 1200, 196, 1180
 BAR, ROW, CHART = 13, 18, 40

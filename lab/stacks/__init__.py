@@ -1,6 +1,6 @@
 """Stacks: what runs on the machines, a control plane times an edge runtime."""
 
-from lab.stacks.base import (
+from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
     Capability,
@@ -12,10 +12,10 @@ from lab.stacks.base import (
     StackContext,
     kubectl_want,
 )
-from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.readiness import approve_requests
-from lab.stacks.registry import get_stack, stack_names
-from lab.stacks.stack import Stack
+from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.readiness import approve_requests
+from edge_lab.stacks.registry import get_stack, stack_names
+from edge_lab.stacks.stack import Stack
 
 __all__ = [
     "API_PORT",

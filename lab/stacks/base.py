@@ -1,7 +1,7 @@
 """What a stack is: a control plane on the server node times a runtime on each edge node.
 
 Suites know `Stack`; a new control plane or runtime implements the Protocol here and gets a
-name in `lab.stacks.registry`.
+name in `edge_lab.stacks.registry`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from lab.artifacts import Artifact, Want, host_arch
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.kubectl import Kubectl, Manifest
-from lab.pki import Pki
-from lab.provision import GuestFile, PayloadFile, Provision
-from lab.topology import Arch, Node, Topology
+from edge_lab.artifacts import Artifact, Want, host_arch
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.kubectl import Kubectl, Manifest
+from edge_lab.pki import Pki
+from edge_lab.provision import GuestFile, PayloadFile, Provision
+from edge_lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:
-    from lab.images import OciImage
+    from edge_lab.images import OciImage
 
 API_PORT = 6443
 """The API server's port on the cluster network, and in the guest for the host's forward."""

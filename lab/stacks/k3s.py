@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lab.artifacts import Want
-from lab.kubectl import Manifest
-from lab.pki import SERVICE_SUBNET, api_server_spec
-from lab.provision import GuestFile, Provision
-from lab.stacks.base import (
+from edge_lab.artifacts import Want
+from edge_lab.kubectl import Manifest
+from edge_lab.pki import SERVICE_SUBNET, api_server_spec
+from edge_lab.provision import GuestFile, Provision
+from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
     Capability,
@@ -25,11 +25,11 @@ from lab.stacks.base import (
     go_duration,
     kubectl_want,
 )
-from lab.stacks.k3s_node import AIRGAP_IMAGES, DATA, K3S, K3sNode, secret
-from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.kubernetes import AUDIT_LOG, AUDIT_POLICY, audit_policy, server_url
-from lab.stacks.node import IMAGES, POD_NETWORK
-from lab.topology import Topology
+from edge_lab.stacks.k3s_node import AIRGAP_IMAGES, DATA, K3S, K3sNode, secret
+from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubernetes import AUDIT_LOG, AUDIT_POLICY, audit_policy, server_url
+from edge_lab.stacks.node import IMAGES, POD_NETWORK
+from edge_lab.topology import Topology
 
 K3S_UNIT = "k3s.service"
 TLS = f"{DATA}/server/tls"
@@ -118,7 +118,7 @@ def server_config(ctx: StackContext, node: K3sNode) -> dict[str, Any]:
 
 
 def api_server_arguments(topology: Topology) -> list[str]:
-    """What K3s does not set by itself, as in `lab.stacks.kubernetes`."""
+    """What K3s does not set by itself, as in `edge_lab.stacks.kubernetes`."""
     timing = topology.timing
     return [
         "kubelet-preferred-address-types=InternalIP",

@@ -1,21 +1,21 @@
 """Edge runtime `k3s`: K3s' agent, which joins a K3s server and no other control plane.
 
-Not seen running yet, as `lab.stacks.k3s`. It is the second baseline of autonomy: an agent that is
-rebooted while its server is out of reach starts neither kubelet nor static pods (K3s #1686,
+Not seen running yet, as `edge_lab.stacks.k3s`. It is the second baseline of autonomy: an agent
+that is rebooted while its server is out of reach starts neither kubelet nor static pods (K3s #1686,
 #10036).
 """
 
 from __future__ import annotations
 
-from lab.artifacts import Want
-from lab.deadline import Deadline
-from lab.kubectl import Manifest
-from lab.provision import GuestFile, Provision
-from lab.stacks.base import ApiEndpoint, ClusterAccess, StackContext, wants_for
-from lab.stacks.k3s_node import DATA, K3S, K3sNode, agent_token
-from lab.stacks.kubelet import Kubelet
-from lab.stacks.node import IMAGES, POD_NETWORK
-from lab.topology import Node, Topology
+from edge_lab.artifacts import Want
+from edge_lab.deadline import Deadline
+from edge_lab.kubectl import Manifest
+from edge_lab.provision import GuestFile, Provision
+from edge_lab.stacks.base import ApiEndpoint, ClusterAccess, StackContext, wants_for
+from edge_lab.stacks.k3s_node import DATA, K3S, K3sNode, agent_token
+from edge_lab.stacks.kubelet import Kubelet
+from edge_lab.stacks.node import IMAGES, POD_NETWORK
+from edge_lab.topology import Node, Topology
 
 AGENT = "k3s-agent"
 AGENT_UNIT = "k3s-agent.service"

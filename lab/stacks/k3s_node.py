@@ -13,14 +13,14 @@ from typing import Any
 
 import yaml
 
-from lab.pki import Pki
-from lab.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
-from lab.stacks.base import StackContext
-from lab.stacks.kubelet import kubelet_config
-from lab.stacks.labels import own_labels
-from lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
-from lab.stacks.unit import Service
-from lab.topology import Node, Timing
+from edge_lab.pki import Pki
+from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
+from edge_lab.stacks.base import StackContext
+from edge_lab.stacks.kubelet import kubelet_config
+from edge_lab.stacks.labels import own_labels
+from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Node, Timing
 
 K3S, AIRGAP_IMAGES = "k3s", "k3s-airgap-images"
 PROGRAM = str(PAYLOAD_MOUNT / "bin" / K3S)

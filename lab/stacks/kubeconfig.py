@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from lab.pki import Identity
+from edge_lab.pki import Identity
 
 
 def kubeconfig(url: str, *, ca_pem: bytes = b"", identity: Identity | None = None) -> str:

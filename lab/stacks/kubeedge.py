@@ -16,12 +16,12 @@ from typing import Any
 
 import yaml
 
-from lab.artifacts import Want, host_arch
-from lab.deadline import Deadline
-from lab.images.oci import PAUSE
-from lab.kubectl import NOT_YET, Manifest
-from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import (
+from edge_lab.artifacts import Want, host_arch
+from edge_lab.deadline import Deadline
+from edge_lab.images.oci import PAUSE
+from edge_lab.kubectl import NOT_YET, Manifest
+from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
     Capability,
@@ -30,13 +30,13 @@ from lab.stacks.base import (
     go_duration,
     wants_for,
 )
-from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.kubelet import EVICTION, MAX_PODS
-from lab.stacks.labels import own_labels
-from lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
-from lab.stacks.unit import Service
-from lab.step import step
-from lab.topology import Node, Timing, Topology
+from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
+from edge_lab.stacks.labels import own_labels
+from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from edge_lab.stacks.unit import Service
+from edge_lab.step import step
+from edge_lab.topology import Node, Timing, Topology
 
 CLOUDCORE, EDGECORE, CRDS = "cloudcore", "edgecore", "kubeedge-crds"
 CLOUDCORE_UNIT, EDGECORE_UNIT = "cloudcore.service", "edgecore.service"

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from lab.artifacts import Want
-from lab.deadline import Deadline
-from lab.kubectl import Manifest
-from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import (
+from edge_lab.artifacts import Want
+from edge_lab.deadline import Deadline
+from edge_lab.kubectl import Manifest
+from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.base import (
     ApiEndpoint,
     Capability,
     ClusterAccess,
@@ -20,11 +20,11 @@ from lab.stacks.base import (
     go_duration,
     wants_for,
 )
-from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.labels import own_labels
-from lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
-from lab.stacks.unit import Service
-from lab.topology import Node, Timing, Topology
+from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.labels import own_labels
+from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Node, Timing, Topology
 
 KUBELET = "kubelet"
 KUBELET_UNIT = "kubelet.service"

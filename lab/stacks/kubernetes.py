@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import yaml
 
-from lab.artifacts import Want
-from lab.kubectl import Manifest
-from lab.pki import SERVICE_SUBNET, Identity
-from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import (
+from edge_lab.artifacts import Want
+from edge_lab.kubectl import Manifest
+from edge_lab.pki import SERVICE_SUBNET, Identity
+from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
     Capability,
@@ -25,12 +25,12 @@ from lab.stacks.base import (
     go_duration,
     kubectl_want,
 )
-from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.kubelet import KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
-from lab.stacks.node import IMAGES, POD_NETWORK
-from lab.stacks.serving import serving
-from lab.stacks.unit import Service
-from lab.topology import Topology
+from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubelet import KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
+from edge_lab.stacks.node import IMAGES, POD_NETWORK
+from edge_lab.stacks.serving import serving
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Topology
 
 KINE, API_SERVER = "kine", "kube-apiserver"
 CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"

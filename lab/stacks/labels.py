@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lab.errors import InputError
-from lab.topology import Node, Topology
+from edge_lab.errors import InputError
+from edge_lab.topology import Node, Topology
 
 ROLE_LABEL = "edge-lab.local/role"
 """server or edge; on every node."""

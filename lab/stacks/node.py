@@ -6,10 +6,10 @@ import hashlib
 import json
 from ipaddress import IPv4Network
 
-from lab.provision import GuestFile, PayloadFile, Provision
-from lab.stacks.base import StackContext
-from lab.stacks.unit import Service
-from lab.topology import Node, Topology
+from edge_lab.provision import GuestFile, PayloadFile, Provision
+from edge_lab.stacks.base import StackContext
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Node, Topology
 
 CONFIG = "/etc/edge-lab"
 """The lab's own files in a guest."""

@@ -7,16 +7,22 @@ lab approves that request after a look at it (`readiness.py`).
 
 from __future__ import annotations
 
-from lab.artifacts import Want
-from lab.deadline import Deadline
-from lab.kubectl import Manifest
-from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import ApiEndpoint, Capability, ClusterAccess, StackContext, wants_for
-from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.kubelet import CLIENT_PEM, KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
-from lab.stacks.node import IMAGES, POD_NETWORK
-from lab.stacks.unit import Service
-from lab.topology import Node, Topology
+from edge_lab.artifacts import Want
+from edge_lab.deadline import Deadline
+from edge_lab.kubectl import Manifest
+from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.base import ApiEndpoint, Capability, ClusterAccess, StackContext, wants_for
+from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubelet import (
+    CLIENT_PEM,
+    KUBELET,
+    KUBELET_UNIT,
+    kubelet_provision,
+    node_kubeconfig,
+)
+from edge_lab.stacks.node import IMAGES, POD_NETWORK
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Node, Topology
 
 YURTHUB = "yurthub"
 YURTHUB_UNIT = "yurthub.service"

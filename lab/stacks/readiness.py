@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.kubectl import NOT_YET, Manifest, condition, node_ready
-from lab.stacks.base import ClusterAccess
-from lab.stacks.labels import given_labels
-from lab.stacks.registration import LOOK_SECONDS, Registrations
-from lab.stacks.requests import objections
-from lab.step import step
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.kubectl import NOT_YET, Manifest, condition, node_ready
+from edge_lab.stacks.base import ClusterAccess
+from edge_lab.stacks.labels import given_labels
+from edge_lab.stacks.registration import LOOK_SECONDS, Registrations
+from edge_lab.stacks.requests import objections
+from edge_lab.step import step
 
 DEFINITION = "CustomResourceDefinition"
 

@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.stacks.base import ClusterAccess
-from lab.stacks.kubelet import KUBELET_UNIT
-from lab.step import step
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.stacks.base import ClusterAccess
+from edge_lab.stacks.kubelet import KUBELET_UNIT
+from edge_lab.step import step
 
 LOOK_EVERY = 30.0
 """Seconds between two looks at a node that is missing."""

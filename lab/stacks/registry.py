@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 
-from lab.errors import InputError
-from lab.stacks.base import ControlPlane, EdgeRuntime
-from lab.stacks.k3s import K3s
-from lab.stacks.k3s_agent import K3sAgent
-from lab.stacks.kubeedge import KubeEdge
-from lab.stacks.kubelet import Kubelet
-from lab.stacks.kubernetes import Kubernetes
-from lab.stacks.openyurt import OpenYurt
-from lab.stacks.pairs import fit
-from lab.stacks.stack import Stack
+from edge_lab.errors import InputError
+from edge_lab.stacks.base import ControlPlane, EdgeRuntime
+from edge_lab.stacks.k3s import K3s
+from edge_lab.stacks.k3s_agent import K3sAgent
+from edge_lab.stacks.kubeedge import KubeEdge
+from edge_lab.stacks.kubelet import Kubelet
+from edge_lab.stacks.kubernetes import Kubernetes
+from edge_lab.stacks.openyurt import OpenYurt
+from edge_lab.stacks.pairs import fit
+from edge_lab.stacks.stack import Stack
 
 CONTROL_PLANES: Mapping[str, Callable[[], ControlPlane]] = {
     "kubernetes": Kubernetes,

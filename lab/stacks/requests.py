@@ -8,9 +8,9 @@ from ipaddress import IPv4Address
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from lab.kubectl import CertificateRequest
-from lab.pki import API_SERVICE_IP
-from lab.topology import Topology
+from edge_lab.kubectl import CertificateRequest
+from edge_lab.pki import API_SERVICE_IP
+from edge_lab.topology import Topology
 
 SERVING_SIGNER = "kubernetes.io/kubelet-serving"
 NODES_GROUP = "system:nodes"

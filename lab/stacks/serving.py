@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab.provision import GuestFile, Provision
-from lab.stacks.node import CONFIG
-from lab.stacks.unit import Service
+from edge_lab.provision import GuestFile, Provision
+from edge_lab.stacks.node import CONFIG
+from edge_lab.stacks.unit import Service
 
 SCRIPT = f"{CONFIG}/until-they-serve.py"
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from lab.artifacts import Artifact, Want
-from lab.deadline import Deadline
-from lab.errors import InputError
-from lab.kubectl import Manifest
-from lab.pki import SERVICE_SUBNET
-from lab.provision import GuestFile, Provision
-from lab.stacks.base import (
+from edge_lab.artifacts import Artifact, Want
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError
+from edge_lab.kubectl import Manifest
+from edge_lab.pki import SERVICE_SUBNET
+from edge_lab.provision import GuestFile, Provision
+from edge_lab.stacks.base import (
     Capability,
     ClusterAccess,
     ControlPlane,
     EdgeRuntime,
     StackContext,
 )
-from lab.stacks.labels import check_labels
-from lab.stacks.pairs import check_pair
-from lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
-from lab.stacks.twins import collect_ms, mapper_provision, twin_kinds, twin_units, twin_wants
-from lab.topology import Device, Topology
-from lab.twins.manifests import twin_manifests
-from lab.twins.names import has_twins
+from edge_lab.stacks.labels import check_labels
+from edge_lab.stacks.pairs import check_pair
+from edge_lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
+from edge_lab.stacks.twins import collect_ms, mapper_provision, twin_kinds, twin_units, twin_wants
+from edge_lab.topology import Device, Topology
+from edge_lab.twins.manifests import twin_manifests
+from edge_lab.twins.names import has_twins
 
 
 @dataclass(frozen=True)

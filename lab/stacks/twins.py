@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lab.artifacts import Want
-from lab.kubectl import Manifest
-from lab.pki import Pki, mapper_uri
-from lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext
-from lab.stacks.kubeedge import custom_resources, custom_resources_want
-from lab.stacks.unit import Service
-from lab.topology import Device, Node, Protocol, Topology
-from lab.twins.manifests import device_definitions, mapper_rights
-from lab.twins.mapperapp import PAYLOAD, mapper_app
-from lab.twins.names import MAPPER_UNIT, has_twins, twins_of
+from edge_lab.artifacts import Want
+from edge_lab.kubectl import Manifest
+from edge_lab.pki import Pki, mapper_uri
+from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext
+from edge_lab.stacks.kubeedge import custom_resources, custom_resources_want
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Device, Node, Protocol, Topology
+from edge_lab.twins.manifests import device_definitions, mapper_rights
+from edge_lab.twins.mapperapp import PAYLOAD, mapper_app
+from edge_lab.twins.names import MAPPER_UNIT, has_twins, twins_of
 
 NAME = MAPPER_UNIT.removesuffix(".service")
 HOME = "/etc/edge-mapper"

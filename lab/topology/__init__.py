@@ -1,6 +1,6 @@
 """The topology: what is wanted, validated, with a line number for each mistake."""
 
-from lab.topology.device import (
+from edge_lab.topology.device import (
     Alarm,
     FastNodes,
     Login,
@@ -12,8 +12,8 @@ from lab.topology.device import (
     SlowNodes,
     WordOrder,
 )
-from lab.topology.load import load_topology, parse_topology
-from lab.topology.model import (
+from edge_lab.topology.load import load_topology, parse_topology
+from edge_lab.topology.model import (
     MANAGEMENT_SUBNET,
     Arch,
     Device,
@@ -25,8 +25,8 @@ from lab.topology.model import (
     Taint,
     Topology,
 )
-from lab.topology.schema import topology_schema
-from lab.topology.timing import Timing
+from edge_lab.topology.schema import topology_schema
+from edge_lab.topology.timing import Timing
 
 __all__ = [
     "MANAGEMENT_SUBNET",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.topology.model import Topology
+from edge_lab.topology.model import Topology
 
 
 def topology_schema() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.devices.points import (
+from edge_lab.devices.points import (
     MODBUS_PORT,
     MODBUS_UNIT,
     OPCUA_PORT,
@@ -23,11 +23,11 @@ from lab.devices.points import (
     node_id,
     registers_of,
 )
-from lab.devices.spec import plant_of
-from lab.pki import MAPPER_GROUP
-from lab.topology import Device, Protocol, Topology
-from lab.topology.device import Login
-from lab.twins.names import (
+from edge_lab.devices.spec import plant_of
+from edge_lab.pki import MAPPER_GROUP
+from edge_lab.topology import Device, Protocol, Topology
+from edge_lab.topology.device import Login
+from edge_lab.twins.names import (
     API_GROUP,
     API_VERSION,
     NAMESPACE,

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from lab.errors import LabError
-from lab.home import cache_home
-from lab.images.recipe import IMAGES
-from lab.provision import PayloadFile
+from edge_lab.data import IMAGES
+from edge_lab.errors import LabError
+from edge_lab.home import cache_home
+from edge_lab.provision import PayloadFile
 
 SOURCE = IMAGES / "mapper"
 PACKAGE = "edge_mapper"

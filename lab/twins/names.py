@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.topology import Device, Node, Protocol, Topology
+from edge_lab.topology import Device, Node, Protocol, Topology
 
 API_GROUP = "devices.kubeedge.io"
 API_VERSION = f"{API_GROUP}/v1beta1"

@@ -1,8 +1,13 @@
 """The lab's own workload: a sampler on each edge node, a collector on the server."""
 
-from lab.workload.client import WorkloadClient
-from lab.workload.manifests import NAMESPACE, sampled_devices, sampling_nodes, workload_manifests
-from lab.workload.records import (
+from edge_lab.workload.client import WorkloadClient
+from edge_lab.workload.manifests import (
+    NAMESPACE,
+    sampled_devices,
+    sampling_nodes,
+    workload_manifests,
+)
+from edge_lab.workload.records import (
     ArrivedCounts,
     CollectedSample,
     SampleCounts,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.kubectl import NOT_YET
-from lab.topology import Topology
-from lab.workload.manifests import (
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.kubectl import NOT_YET
+from edge_lab.topology import Topology
+from edge_lab.workload.manifests import (
     COLLECTOR,
     COLLECTOR_PORT,
     NAMESPACE,
@@ -19,7 +19,7 @@ from lab.workload.manifests import (
     sampling_nodes,
     workload_manifests,
 )
-from lab.workload.records import (
+from edge_lab.workload.records import (
     ArrivedCounts,
     CollectedSample,
     SamplerStatus,
@@ -29,8 +29,8 @@ from lab.workload.records import (
 )
 
 if TYPE_CHECKING:
-    from lab.kubectl import Kubectl
-    from lab.pki import Pki
+    from edge_lab.kubectl import Kubectl
+    from edge_lab.pki import Pki
 
 
 class NodeFiles(Protocol):

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from lab.devices.points import (
+from edge_lab.devices.points import (
     MODBUS_PORT,
     MODBUS_UNIT,
     OPCUA_PORT,
@@ -24,9 +24,9 @@ from lab.devices.points import (
     node_id,
     registers_of,
 )
-from lab.devices.spec import plant_of
-from lab.topology import Device, Node, Topology
-from lab.topology import Protocol as DeviceProtocol
+from edge_lab.devices.spec import plant_of
+from edge_lab.topology import Device, Node, Topology
+from edge_lab.topology import Protocol as DeviceProtocol
 
 NAMESPACE = "edge-lab"
 IMAGE = "edge-lab.local/workload:0.1.0"

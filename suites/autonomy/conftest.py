@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.lab import TimeLimit
+from edge_lab.fixtures.lab import TimeLimit
 from suites.autonomy.bystanders import DOOMED, IMPATIENT, LABEL, bystander
 from suites.edges import edges
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.autonomy import Autonomy
-from fixtures.lab import TimeLimit
-from lab.faults.engine import FaultEngine
-from lab.faults.kinds import Cut, Kill, Reboot
-from lab.faults.nodes import STARTED_BY_HAND
-from lab.oracles.autonomy import Expectation
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Kill, Reboot
+from edge_lab.faults.nodes import STARTED_BY_HAND
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, uplink
 from suites.known import edgecore_ends_containers
 from suites.sights import away_after_reboot
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Offline")]
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.lab import TimeLimit
-from fixtures.outcomes import eventually
-from fixtures.twins import LabTwin
-from lab.devices.points import SEQUENCE
-from lab.kubectl import KubectlError
-from lab.observe.twins import observe_twin
-from lab.observe.twinwatch import TwinWatch
-from lab.oracles.twinlatency import Latency, twin_latencies
-from lab.oracles.twins import (
+from edge_lab.devices.points import SEQUENCE
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.twins import LabTwin
+from edge_lab.kubectl import KubectlError
+from edge_lab.observe.twins import observe_twin
+from edge_lab.observe.twinwatch import TwinWatch
+from edge_lab.oracles.twinlatency import Latency, twin_latencies
+from edge_lab.oracles.twins import (
     TwinObservation,
     TwinSighting,
     TwinVerdict,
@@ -27,12 +27,12 @@ from lab.oracles.twins import (
     judge_twin,
     reported_values,
 )
-from lab.step import step
-from lab.twins.status import ONLINE
+from edge_lab.step import step
+from edge_lab.twins.status import ONLINE
 from suites.known import cloudcore_undoes_reports
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 

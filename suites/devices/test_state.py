@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.lab import TimeLimit
-from fixtures.nodes import LabNode
-from fixtures.outcomes import eventually
-from fixtures.twins import LabTwin
-from lab.devices.faults import Gone
-from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
-from lab.errors import MissingCapability
-from lab.faults.engine import FaultEngine
-from lab.faults.kinds import OnDevice
-from lab.kubectl import KubectlError
-from lab.twins.client import TwinClient
-from lab.twins.manifests import device_manifest
-from lab.twins.names import API_GROUP, NAMESPACE, twin_name, twins_of
-from lab.twins.status import OFFLINE, ONLINE
+from edge_lab.devices.faults import Gone
+from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
+from edge_lab.errors import MissingCapability
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import OnDevice
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.twins import LabTwin
+from edge_lab.kubectl import KubectlError
+from edge_lab.twins.client import TwinClient
+from edge_lab.twins.manifests import device_manifest
+from edge_lab.twins.names import API_GROUP, NAMESPACE, twin_name, twins_of
+from edge_lab.twins.status import OFFLINE, ONLINE
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.autonomy import Autonomy
-from lab.faults.engine import FaultEngine
-from lab.faults.kinds import ClockJump, DiskFull, NodeFault, Pause, SlowDisk
-from lab.oracles.autonomy import Expectation
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import ClockJump, DiskFull, NodeFault, Pause, SlowDisk
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [allure.parent_suite("Nodes"), allure.feature("Machine")]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.lab import TimeLimit
-from lab.workload import NAMESPACE
-from lab.workload.manifests import IMAGE
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.workload import NAMESPACE
+from edge_lab.workload.manifests import IMAGE
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 
 def smoke_pod(node: str) -> str:

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.lab import TimeLimit
-from fixtures.nodes import LabNode
-from fixtures.outcomes import eventually
-from fixtures.workload import ProbeResult, Workload
-from lab.devices import TruthStep
-from lab.devices.points import (
+from edge_lab.devices import TruthStep
+from edge_lab.devices.points import (
     MODBUS_PORT,
     OPCUA_PORT,
     SEQUENCE,
@@ -23,15 +19,19 @@ from lab.devices.points import (
     node_id,
     read_block,
 )
-from lab.devices.spec import plant_of
-from lab.kubectl import KubectlError
-from lab.pki import Authority, KeyKind, Pki, opcua_client_spec
-from lab.provision import GuestFile
-from lab.topology import Device
-from lab.workload.manifests import SAMPLER_FOLDER, sampler_pod
+from edge_lab.devices.spec import plant_of
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.workload import ProbeResult, Workload
+from edge_lab.kubectl import KubectlError
+from edge_lab.pki import Authority, KeyKind, Pki, opcua_client_spec
+from edge_lab.provision import GuestFile
+from edge_lab.topology import Device
+from edge_lab.workload.manifests import SAMPLER_FOLDER, sampler_pod
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [
     allure.parent_suite("Smoke"),

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import allure
 
-from fixtures.lab import TimeLimit
-from fixtures.nodes import LabNode
-from lab.observe.footprint import Footprint, footprint
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.observe.footprint import Footprint, footprint
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Memory")]
 

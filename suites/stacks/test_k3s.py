@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.lab import TimeLimit
-from fixtures.nodes import LabNode
-from fixtures.outcomes import eventually
-from lab.artifacts import ArtifactStore, Availability, Want
-from lab.errors import MissingCapability
-from lab.kubectl import KubectlError, node_ready
-from lab.stacks.k3s_node import K3S, PROGRAM, K3sNode
+from edge_lab.artifacts import ArtifactStore, Availability, Want
+from edge_lab.errors import MissingCapability
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.kubectl import KubectlError, node_ready
+from edge_lab.stacks.k3s_node import K3S, PROGRAM, K3sNode
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [allure.parent_suite("Stacks"), allure.feature("K3s")]
 

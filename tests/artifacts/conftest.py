@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lab.artifacts import ArtifactStore, Component, GoSource
+from edge_lab.artifacts import ArtifactStore, Component, GoSource
 
 FAKE_GO = r"""#!/bin/sh
 # Behaves as FAKE_GO_MODE says; writes each call and its environment to FAKE_GO_CALLS.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.artifacts.checksums import Digest, parse_checksums
+from edge_lab.artifacts.checksums import Digest, parse_checksums
 
 SHA256 = st.binary(min_size=32, max_size=32).map(bytes.hex)
 SHA512 = st.binary(min_size=64, max_size=64).map(bytes.hex)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.artifacts import (
+from edge_lab.artifacts import (
     ArtifactStore,
     Availability,
     CannotObtain,
@@ -21,9 +21,9 @@ from lab.artifacts import (
     Want,
     host_arch,
 )
-from lab.artifacts.gofiles import archive_sum, join_files
-from lab.deadline import Deadline
-from lab.errors import InputError
+from edge_lab.artifacts.gofiles import archive_sum, join_files
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError
 from tests.artifacts.conftest import FakeGo
 
 CRDS = Want("crds", host_arch())

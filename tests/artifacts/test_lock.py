@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from lab.artifacts import CATALOG as REAL_CATALOG
-from lab.artifacts import ArtifactStore, Availability, ReleaseSource, Want
-from lab.artifacts.gomodules import GoModule
-from lab.artifacts.lock import disagreements, read_lock
-from lab.artifacts.store import IMAGES, LOCK_NAME
-from lab.deadline import Deadline
-from lab.errors import InputError
-from lab.topology import Arch
+from edge_lab.artifacts import CATALOG as REAL_CATALOG
+from edge_lab.artifacts import ArtifactStore, Availability, ReleaseSource, Want
+from edge_lab.artifacts.gomodules import GoModule
+from edge_lab.artifacts.lock import disagreements, read_lock
+from edge_lab.artifacts.store import LOCK_NAME
+from edge_lab.data import IMAGES
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError
+from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 
 ONE = Want("one", Arch.X86_64)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.artifacts import CATALOG as REAL_CATALOG
-from lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
-from lab.artifacts.mirror import find_in_mirror
-from lab.artifacts.offers import Found
-from lab.artifacts.places import Folder
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.topology import Arch
+from edge_lab.artifacts import CATALOG as REAL_CATALOG
+from edge_lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
+from edge_lab.artifacts.mirror import find_in_mirror
+from edge_lab.artifacts.offers import Found
+from edge_lab.artifacts.places import Folder
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 
 ONE = Want("one", Arch.RISCV64)

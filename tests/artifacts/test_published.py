@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.artifacts import CATALOG as REAL_CATALOG
-from lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Component, Want
-from lab.deadline import Deadline
-from lab.topology import Arch
+from edge_lab.artifacts import CATALOG as REAL_CATALOG
+from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Component, Want
+from edge_lab.deadline import Deadline
+from edge_lab.topology import Arch
 from tests.artifacts.conftest import FakeGo, WebServer
 
 X86, ARM, RISCV = Arch.X86_64, Arch.AARCH64, Arch.RISCV64

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.artifacts import ArtifactStore, CannotObtain, ReleaseSource, Want
-from lab.deadline import Deadline
-from lab.topology import Arch
+from edge_lab.artifacts import ArtifactStore, CannotObtain, ReleaseSource, Want
+from edge_lab.deadline import Deadline
+from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo, WebServer
 
 ONE = Want("one", Arch.AARCH64)

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Want
-from lab.artifacts.gomodules import go_version
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, InputError, LabError
-from lab.step import Phase, StepEvent, listening
-from lab.topology import Arch
+from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Want
+from edge_lab.artifacts.gomodules import go_version
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.step import Phase, StepEvent, listening
+from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 
 X86, ARM, RISCV = Arch.X86_64, Arch.AARCH64, Arch.RISCV64

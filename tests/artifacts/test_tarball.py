@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.artifacts.model import SourceFailed
-from lab.artifacts.tarball import extract
+from edge_lab.artifacts.model import SourceFailed
+from edge_lab.artifacts.tarball import extract
 
 MEMBER = "edge/edgecore"
 

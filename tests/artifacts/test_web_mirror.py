@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
-from lab.artifacts.mirror import read_mirror
-from lab.artifacts.model import SourceFailed
-from lab.artifacts.web import CONNECT_TRIES, Web
-from lab.deadline import Deadline
-from lab.errors import InputError
-from lab.topology import Arch
+from edge_lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
+from edge_lab.artifacts.mirror import read_mirror
+from edge_lab.artifacts.model import SourceFailed
+from edge_lab.artifacts.web import CONNECT_TRIES, Web
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError
+from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo, WebServer
 
 ONE, TWO = Want("one", Arch.RISCV64), Want("two", Arch.RISCV64)

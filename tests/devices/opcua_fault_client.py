@@ -15,9 +15,9 @@ from typing import Any
 
 from asyncua import Client
 
-from lab.deadline import Deadline
-from lab.devices import DeviceClient
-from lab.devices.faults import DEVICE_FAULT, DeviceFault
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceClient
+from edge_lab.devices.faults import DEVICE_FAULT, DeviceFault
 from tests.devices.opcua_client import NAMES, node_id, refusal, secured
 
 TIMEOUT = 1.2

@@ -17,7 +17,7 @@ import sys
 from ipaddress import IPv4Interface
 from pathlib import Path
 
-from lab.devices.wire import MAX_FRAME, enter_namespace, open_tap, open_wire
+from edge_lab.devices.wire import MAX_FRAME, enter_namespace, open_tap, open_wire
 
 
 def main() -> int:

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, start_device
-from lab.devices.faults import Junk, Slow
-from lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
-from lab.topology import ModbusOptions, OpcUaOptions, Protocol
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, start_device
+from edge_lab.devices.faults import Junk, Slow
+from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
+from edge_lab.topology import ModbusOptions, OpcUaOptions, Protocol
 
 HERE = Path(__file__).parent
 PEER_ADDRESS = "10.78.0.11/24"

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.devices import TruthStep, TruthWrite, restore_device
-from lab.devices.control import SOCKET
-from lab.devices.plant import PLANTS
-from lab.devices.points import read_block
-from lab.devices.wire import open_tap
-from lab.errors import LabError
-from lab.pki import Authority, KeyKind
+from edge_lab.deadline import Deadline
+from edge_lab.devices import TruthStep, TruthWrite, restore_device
+from edge_lab.devices.control import SOCKET
+from edge_lab.devices.plant import PLANTS
+from edge_lab.devices.points import read_block
+from edge_lab.devices.wire import open_tap
+from edge_lab.errors import LabError
+from edge_lab.pki import Authority, KeyKind
 from tests.devices.plant_site import (
     Site,
     as_client,
@@ -286,7 +286,7 @@ def test_a_trust_store_without_certificates_is_a_lab_error(tmp_path: Path) -> No
 
 def run_device(spec: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "lab.devices", "--spec", str(spec)],
+        [sys.executable, "-m", "edge_lab.devices", "--spec", str(spec)],
         capture_output=True,
         text=True,
         timeout=120,

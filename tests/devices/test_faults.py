@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from lab.devices.faults import (
+from edge_lab.devices.faults import (
     DEVICE_FAULT,
     BadCrc,
     DeviceFault,
@@ -18,8 +18,8 @@ from lab.devices.faults import (
     Split,
     Untrusted,
 )
-from lab.errors import InputError
-from lab.topology import Protocol
+from edge_lab.errors import InputError
+from edge_lab.topology import Protocol
 
 BOTH = frozenset(Protocol) - {Protocol.CONTAINER}
 ANY = frozenset(Protocol)

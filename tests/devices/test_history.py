@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asyncua import ua
 
-from lab.devices.history import StepHistory
+from edge_lab.devices.history import StepHistory
 
 BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
 NODE, OTHER = ua.NodeId("force", 2), ua.NodeId("none", 2)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.devices import DeviceFault, TruthStep, TruthWrite
-from lab.devices.faults import BadCrc, Exceptions, Junk, Late, Slow, Split
-from lab.devices.points import read_block
-from lab.topology import ModbusOptions, Protocol, WordOrder
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceFault, TruthStep, TruthWrite
+from edge_lab.devices.faults import BadCrc, Exceptions, Junk, Late, Slow, Split
+from edge_lab.devices.points import read_block
+from edge_lab.topology import ModbusOptions, Protocol, WordOrder
 from tests.devices.plant_site import (
     HERE,
     Site,

@@ -13,12 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.devices import DeviceFault, DeviceStatus, TruthStep, TruthWrite
-from lab.devices.control import SOCKET
-from lab.devices.faults import Exceptions, Gone, Junk, Late, SessionDrop, Slow, Split, Untrusted
-from lab.devices.points import SETPOINT_REGISTER, read_block
-from lab.errors import InputError
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceFault, DeviceStatus, TruthStep, TruthWrite
+from edge_lab.devices.control import SOCKET
+from edge_lab.devices.faults import (
+    Exceptions,
+    Gone,
+    Junk,
+    Late,
+    SessionDrop,
+    Slow,
+    Split,
+    Untrusted,
+)
+from edge_lab.devices.points import SETPOINT_REGISTER, read_block
+from edge_lab.errors import InputError
 from tests.devices.plant_site import (
     HERE,
     Site,

@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.devices import DeviceFault, DeviceStatus, TruthStep
-from lab.devices.faults import Exceptions, Gone, Junk, Late, SessionDrop, Slow, Split, Untrusted
-from lab.errors import InputError
-from lab.pki import Authority, KeyKind
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceFault, DeviceStatus, TruthStep
+from edge_lab.devices.faults import (
+    Exceptions,
+    Gone,
+    Junk,
+    Late,
+    SessionDrop,
+    Slow,
+    Split,
+    Untrusted,
+)
+from edge_lab.errors import InputError
+from edge_lab.pki import Authority, KeyKind
 from tests.devices.plant_site import (
     HERE,
     Site,

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.deadline import Deadline
-from lab.devices import TruthAlarm, TruthSignals, TruthTick
-from lab.devices.alarms import AlarmState, state_of
-from lab.devices.plant import PLANTS
-from lab.devices.signals import JUMP, LEVEL, reading, trend_begins
-from lab.pki import Authority, KeyKind
-from lab.topology import (
+from edge_lab.deadline import Deadline
+from edge_lab.devices import TruthAlarm, TruthSignals, TruthTick
+from edge_lab.devices.alarms import AlarmState, state_of
+from edge_lab.devices.plant import PLANTS
+from edge_lab.devices.signals import JUMP, LEVEL, reading, trend_begins
+from edge_lab.pki import Authority, KeyKind
+from edge_lab.topology import (
     Alarm,
     FastNodes,
     Login,
@@ -27,7 +27,7 @@ from lab.topology import (
     Signal,
     SlowNodes,
 )
-from lab.topology.device import OpcUaPoint
+from edge_lab.topology.device import OpcUaPoint
 from tests.devices.plant_site import (
     HERE,
     Site,

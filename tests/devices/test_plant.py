@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.devices.plant import PLANTS, Boiler, Plant, Press
-from lab.devices.points import (
+from edge_lab.devices.plant import PLANTS, Boiler, Plant, Press
+from edge_lab.devices.points import (
     SETPOINT_REGISTER,
     Kind,
     Point,

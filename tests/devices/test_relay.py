@@ -14,8 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.devices.faults import BadCrc, DeviceFault, Exceptions, Junk, Late, SessionDrop, Slow, Split
-from lab.devices.framing import (
+from edge_lab.devices.faults import (
+    BadCrc,
+    DeviceFault,
+    Exceptions,
+    Junk,
+    Late,
+    SessionDrop,
+    Slow,
+    Split,
+)
+from edge_lab.devices.framing import (
     Framing,
     ModbusFraming,
     NotFramed,
@@ -24,8 +33,8 @@ from lab.devices.framing import (
     Splitter,
     Way,
 )
-from lab.devices.relay import Relay, cut, junk
-from lab.errors import LabError
+from edge_lab.devices.relay import Relay, cut, junk
+from edge_lab.errors import LabError
 
 T = TypeVar("T")
 HOST = "127.0.0.1"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
-from lab.errors import InputError
-from lab.topology import Protocol, Topology
+from edge_lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
+from edge_lab.errors import InputError
+from edge_lab.topology import Protocol, Topology
 
 GOOD: dict[str, Any] = {
     "name": "boiler",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.devices.spec import OpcUaFiles, device_spec
-from lab.errors import InputError
-from lab.topology import (
+from edge_lab.devices.spec import OpcUaFiles, device_spec
+from edge_lab.errors import InputError
+from edge_lab.topology import (
     Device,
     OpcUaOptions,
     Protocol,

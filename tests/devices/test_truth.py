@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.devices.truth import (
+from edge_lab.devices.truth import (
     FILE,
     TruthAlarm,
     TruthLog,
@@ -23,7 +23,7 @@ from lab.devices.truth import (
     read_past,
     read_truth,
 )
-from lab.errors import LabError
+from edge_lab.errors import LabError
 
 numbers = st.integers(-(2**31), 2**31) | st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(max_size=5)

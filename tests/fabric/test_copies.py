@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.fabric import DirectionState
-from lab.fabric.arena import SLOTS, ArenaPool
-from lab.fabric.stages import Clipboard
+from edge_lab.fabric import DirectionState
+from edge_lab.fabric.arena import SLOTS, ArenaPool
+from edge_lab.fabric.stages import Clipboard
 
 from .wires import BROADCAST, MS, Bench, frame, number_of, numbered, unhurried
 

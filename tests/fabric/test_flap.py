@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lab.fabric.arena import Arena
-from lab.fabric.stages.flight import Flight, Tally
-from lab.fabric.stages.gates import Flap
-from lab.fabric.state import DirectionState, FlapTimes, Mode, Reason
+from edge_lab.fabric.arena import Arena
+from edge_lab.fabric.stages.flight import Flight, Tally
+from edge_lab.fabric.stages.gates import Flap
+from edge_lab.fabric.state import DirectionState, FlapTimes, Mode, Reason
 
 MS = 1_000_000
 

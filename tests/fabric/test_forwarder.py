@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.errors import InputError
-from lab.fabric import CUT, DROP, DirectionState, Mode, Reason
-from lab.fabric.pipe import QUEUE_FRAMES
-from lab.fabric.stages import TICK_NS
+from edge_lab.errors import InputError
+from edge_lab.fabric import CUT, DROP, DirectionState, Mode, Reason
+from edge_lab.fabric.pipe import QUEUE_FRAMES
+from edge_lab.fabric.stages import TICK_NS
 
 from .wires import BROADCAST, MS, Bench, frame, mac, numbered, unhurried
 

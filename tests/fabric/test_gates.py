@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.fabric import CLEAR, CUT, DROP, DirectionState, Match, Mode, Reason
-from lab.fabric.headers import packet, ports, segment
-from lab.fabric.stages.gates import MOST_CONNECTIONS
-from lab.fabric.state import FabricSnapshot
+from edge_lab.fabric import CLEAR, CUT, DROP, DirectionState, Match, Mode, Reason
+from edge_lab.fabric.headers import packet, ports, segment
+from edge_lab.fabric.stages.gates import MOST_CONNECTIONS
+from edge_lab.fabric.state import FabricSnapshot
 
 from .wires import (
     ACK,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.fabric import DirectionState, GilbertElliott, Reason
+from edge_lab.fabric import DirectionState, GilbertElliott, Reason
 
 from .wires import Bench, number_of, numbered, unhurried
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.errors import InputError
-from lab.fabric import CLEAR, CUT, DirectionState, FabricConfig, LinkConfig, LinkStatus
-from lab.fabric.agenda import Agenda
-from lab.fabric.arena import Arena, count, first, join, slots
-from lab.fabric.dice import Dice
-from lab.fabric.state import Counters, LinkCounters
-from lab.fabric.switch import MOST_ADDRESSES, Switch, address
-from lab.fabric.wire import groups
+from edge_lab.errors import InputError
+from edge_lab.fabric import CLEAR, CUT, DirectionState, FabricConfig, LinkConfig, LinkStatus
+from edge_lab.fabric.agenda import Agenda
+from edge_lab.fabric.arena import Arena, count, first, join, slots
+from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.state import Counters, LinkCounters
+from edge_lab.fabric.switch import MOST_ADDRESSES, Switch, address
+from edge_lab.fabric.wire import groups
 
 from .wires import unhurried
 

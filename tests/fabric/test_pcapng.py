@@ -17,9 +17,9 @@ from pcapng.blocks import (  # type: ignore[import-untyped]
     SectionHeader,
 )
 
-from lab.errors import InputError
-from lab.fabric import CUT, Direction, DirectionState
-from lab.fabric.pcapng import PcapngWriter
+from edge_lab.errors import InputError
+from edge_lab.fabric import CUT, Direction, DirectionState
+from edge_lab.fabric.pcapng import PcapngWriter
 
 from .wires import MS, Bench, frame, unhurried
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, InputError, LabError
-from lab.fabric import (
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.fabric import (
     CLEAR,
     CUT,
     DirectionState,
@@ -27,7 +27,7 @@ from lab.fabric import (
     Mode,
     Reason,
 )
-from lab.ports import choose_ports
+from edge_lab.ports import choose_ports
 
 from .wires import ACK, BROADCAST, SYN, frame, tcp
 
@@ -35,7 +35,7 @@ LINKS = 3
 
 
 def command(config: Path, control: Path) -> list[str]:
-    words = [sys.executable, "-m", "lab.fabric", "--config", config, "--socket", control]
+    words = [sys.executable, "-m", "edge_lab.fabric", "--config", config, "--socket", control]
     return [str(each) for each in words]
 
 

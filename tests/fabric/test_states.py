@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lab.fabric import (
+from edge_lab.fabric import (
     CLEAR,
     CUT,
     DROP,
@@ -17,7 +17,7 @@ from lab.fabric import (
     Match,
     Mode,
 )
-from lab.fabric.state import FabricSnapshot, PipeSnapshot
+from edge_lab.fabric.state import FabricSnapshot, PipeSnapshot
 
 BURSTS = GilbertElliott(p=0.01, r=0.25)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.fabric import DirectionState, Reason
-from lab.fabric.arena import Arena, slots
-from lab.fabric.stages import TICK_NS, Flight, Tally
-from lab.fabric.stages.timing import SPREADS, Rate
-from lab.fabric.state import Distribution
+from edge_lab.fabric import DirectionState, Reason
+from edge_lab.fabric.arena import Arena, slots
+from edge_lab.fabric.stages import TICK_NS, Flight, Tally
+from edge_lab.fabric.stages.timing import SPREADS, Rate
+from edge_lab.fabric.state import Distribution
 
 from .wires import MS, Bench, number_of, numbered, unhurried
 

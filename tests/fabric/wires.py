@@ -8,11 +8,11 @@ from ipaddress import IPv4Address
 
 from hypothesis import settings
 
-from lab.fabric.arena import Arena, Run, slots
-from lab.fabric.config import FabricConfig, LinkConfig
-from lab.fabric.forwarder import Forwarder
-from lab.fabric.state import Counters
-from lab.fabric.wire import Sent
+from edge_lab.fabric.arena import Arena, Run, slots
+from edge_lab.fabric.config import FabricConfig, LinkConfig
+from edge_lab.fabric.forwarder import Forwarder
+from edge_lab.fabric.state import Counters
+from edge_lab.fabric.wire import Sent
 
 MS = 1_000_000
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import lab.observe.trials
-import lab.running
-from lab.cli.app import app
-from lab.errors import EdgeLabError, InputError, LabError
-from lab.faults.engine import FaultEngine
-from lab.faults.kinds import Fault
-from lab.faults.records import FaultRecord
-from lab.faults.runner import PlanRun
-from lab.observe.recording import Recording
-from lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
-from lab.report.cells import read_cells
-from lab.topology import Topology, load_topology
+import edge_lab.observe.trials
+import edge_lab.running
+from edge_lab.cli.app import app
+from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Fault
+from edge_lab.faults.records import FaultRecord
+from edge_lab.faults.runner import PlanRun
+from edge_lab.observe.recording import Recording
+from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
+from edge_lab.report.cells import read_cells
+from edge_lab.topology import Topology, load_topology
 from tests.oracles.recordings import cut_and_healed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ class FakeLab:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     up = FakeLab(load_topology(ROOT / "labs" / "default.yaml"))
-    monkeypatch.setattr(lab.running, "attach", lambda name: up)
+    monkeypatch.setattr(edge_lab.running, "attach", lambda name: up)
     monkeypatch.setattr(FaultEngine, "of", lambda running: fake)
     return fake
 
@@ -185,7 +185,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     def watching(running: FakeLab, limit: object) -> Iterator[Watch]:
         yield Watch()
 
-    monkeypatch.setattr(lab.observe.trials, "watching", watching)
+    monkeypatch.setattr(edge_lab.observe.trials, "watching", watching)
     monkeypatch.setattr(FaultEngine, "of", lambda running, limit=None: FakeEngine())
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.devices.faults import (
+from edge_lab.deadline import Deadline
+from edge_lab.devices.faults import (
     AnyFault,
     Exceptions,
     Gone,
@@ -20,11 +20,11 @@ from lab.devices.faults import (
     Split,
     Untrusted,
 )
-from lab.errors import InputError, LabError
-from lab.faults.devices import DeviceFaults
-from lab.faults.kinds import OnDevice
-from lab.faults.overwire import OverWire
-from lab.topology import Topology
+from edge_lab.errors import InputError, LabError
+from edge_lab.faults.devices import DeviceFaults
+from edge_lab.faults.kinds import OnDevice
+from edge_lab.faults.overwire import OverWire
+from edge_lab.topology import Topology
 
 
 @dataclass

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lab.errors import InputError, LabError
-from lab.faults.book import FILE, FaultBook
-from lab.faults.engine import FaultEngine
-from lab.faults.kinds import Cut, Drop, Fault, Kill, Pause
+from edge_lab.errors import InputError, LabError
+from edge_lab.faults.book import FILE, FaultBook
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Drop, Fault, Kill, Pause
 
 
 @dataclass

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import InputError, LabError
-from lab.faults.kinds import (
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError, LabError
+from edge_lab.faults.kinds import (
     ClockJump,
     ClockSkew,
     DiskFull,
@@ -25,9 +25,9 @@ from lab.faults.kinds import (
     Reboot,
     SlowDisk,
 )
-from lab.faults.nodes import NodeFaults
-from lab.faults.undo import StillInForce
-from lab.machines.machine import ClockOffset
+from edge_lab.faults.nodes import NodeFaults
+from edge_lab.faults.undo import StillInForce
+from edge_lab.machines.machine import ClockOffset
 
 NODE = "edge-arm"
 SERVICE = "kubelet.service"

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from lab.cli.app import app
-from lab.cli.faults import kind_rows
-from lab.durations import show_duration
-from lab.errors import InputError
-from lab.faults.kinds import FAULT, Cut, Drop, Flap, Impair, Kill, OnDevice, Reboot
-from lab.faults.plan import (
+from edge_lab.cli.app import app
+from edge_lab.cli.faults import kind_rows
+from edge_lab.durations import show_duration
+from edge_lab.errors import InputError
+from edge_lab.faults.kinds import FAULT, Cut, Drop, Flap, Impair, Kill, OnDevice, Reboot
+from edge_lab.faults.plan import (
     FAULT_KINDS,
     Plan,
     PlanFile,
@@ -31,8 +31,8 @@ from lab.faults.plan import (
     parse_plan,
     plan_schema,
 )
-from lab.faults.schedule import Planned
-from lab.topology import Topology, load_topology
+from edge_lab.faults.schedule import Planned
+from edge_lab.topology import Topology, load_topology
 from tests.mistakes import assert_answered, line_with, with_mistake
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -480,7 +480,7 @@ def test_a_link_that_no_probe_can_cross_takes_no_faults() -> None:
     )
     lonely = re.sub(r", twins: \[[^]]*\]", "", lonely)
     lonely = "\n".join(line for line in lonely.splitlines() if "- #" not in line)
-    from lab.topology import parse_topology
+    from edge_lab.topology import parse_topology
 
     topology = parse_topology(lonely)
     trouble = refusal(plan_of("{fault: cut, link: boiler-plant, at: 0, for: 9}"), topology)

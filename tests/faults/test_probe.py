@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from lab.errors import LabError
-from lab.faults.probe import Burst, Question, WireProbe, parse_connect, parse_ping
-from lab.topology import Topology
+from edge_lab.errors import LabError
+from edge_lab.faults.probe import Burst, Question, WireProbe, parse_connect, parse_ping
+from edge_lab.topology import Topology
 
 
 def test_a_wire_is_asked_by_its_own_node_and_a_devices_by_a_neighbour(

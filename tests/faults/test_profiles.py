@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lab.cli.app import app
-from lab.errors import InputError
-from lab.faults.profiles import PROFILES, LinkProfile, profile
+from edge_lab.cli.app import app
+from edge_lab.errors import InputError
+from edge_lab.faults.profiles import PROFILES, LinkProfile, profile
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "break-a-lab.md"
 

@@ -13,14 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.deadline import Deadline
-from lab.errors import InputError, LabError
-from lab.faults.kinds import Cut, Fault, Kill
-from lab.faults.plan import Plan, load_plan, parse_plan
-from lab.faults.records import FaultRecord
-from lab.faults.runner import Clock, Engine, Outcome, PlanFailed, PlanRun, run_plan, running_plan
-from lab.step import Phase, StepEvent, listening
-from lab.topology import load_topology
+from edge_lab.deadline import Deadline
+from edge_lab.errors import InputError, LabError
+from edge_lab.faults.kinds import Cut, Fault, Kill
+from edge_lab.faults.plan import Plan, load_plan, parse_plan
+from edge_lab.faults.records import FaultRecord
+from edge_lab.faults.runner import (
+    Clock,
+    Engine,
+    Outcome,
+    PlanFailed,
+    PlanRun,
+    run_plan,
+    running_plan,
+)
+from edge_lab.step import Phase, StepEvent, listening
+from edge_lab.topology import load_topology
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPOLOGY = load_topology(ROOT / "labs" / "default.yaml")

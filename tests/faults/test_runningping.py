@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.faults.probe import WireProbe
-from lab.faults.runningping import Asked, RunningPing, read_line
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.faults.probe import WireProbe
+from edge_lab.faults.runningping import Asked, RunningPing, read_line
 
 
 class Printed:

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, InputError, LabError
-from lab.fabric import CLEAR, CUT, DROP, Counters, DirectionState, LinkCounters, Mode, Reason
-from lab.fabric.state import GilbertElliott, Match
-from lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault
-from lab.faults.overwire import OverWire
-from lab.faults.wires import WireFaults
-from lab.topology import Topology
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.fabric import CLEAR, CUT, DROP, Counters, DirectionState, LinkCounters, Mode, Reason
+from edge_lab.fabric.state import GilbertElliott, Match
+from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault
+from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.wires import WireFaults
+from edge_lab.topology import Topology
 
 
 class FakePing:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
-from lab.home import cache_home
-from lab.images import cached_root_image, root
-from lab.images.contained import prefix, run_contained
-from lab.images.mirror import apt_options, debian_mirror
-from lab.images.scratch import building
-from lab.topology import Arch
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.home import cache_home
+from edge_lab.images import cached_root_image, root
+from edge_lab.images.contained import prefix, run_contained
+from edge_lab.images.mirror import apt_options, debian_mirror
+from edge_lab.images.scratch import building
+from edge_lab.topology import Arch
 
 
 def namespaces() -> bool:

@@ -12,8 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.images.initramfs import APPLETS, CpioEntry, build_initramfs, cpio_archive, plain_module
-from lab.images.recipe import INITRAMFS, ROOT
+from edge_lab.images.initramfs import (
+    APPLETS,
+    CpioEntry,
+    build_initramfs,
+    cpio_archive,
+    plain_module,
+)
+from edge_lab.images.recipe import INITRAMFS, ROOT
 
 
 def members(archive: bytes) -> dict[str, tuple[int, bytes]]:

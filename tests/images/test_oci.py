@@ -12,10 +12,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from lab.errors import InputError, LabError
-from lab.images import PAUSE, WORKLOAD, OciImage, build_workload_image
-from lab.images.oci import load_workload_recipe
-from lab.topology import Arch
+from edge_lab.errors import InputError, LabError
+from edge_lab.images import PAUSE, WORKLOAD, OciImage, build_workload_image
+from edge_lab.images.oci import load_workload_recipe
+from edge_lab.topology import Arch
 
 DESCRIPTOR = {
     "type": "object",

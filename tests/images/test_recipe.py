@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import InputError
-from lab.images.accounts import write_accounts
-from lab.images.assemble import Plan
-from lab.images.recipe import ROOT, load_recipe, recipe_digest, recipe_files
-from lab.images.root import image_digest
-from lab.topology import Arch
+from edge_lab.errors import InputError
+from edge_lab.images.accounts import write_accounts
+from edge_lab.images.assemble import Plan
+from edge_lab.images.recipe import ROOT, load_recipe, recipe_digest, recipe_files
+from edge_lab.images.root import image_digest
+from edge_lab.topology import Arch
 
 
 @pytest.fixture

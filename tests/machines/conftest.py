@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lab.home import RunDir
-from lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
-from lab.provision import GuestFile
-from lab.topology import Topology
+from edge_lab.home import RunDir
+from edge_lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
+from edge_lab.provision import GuestFile
+from edge_lab.topology import Topology
 
 MakeSpec = Callable[..., GuestSpec]
 

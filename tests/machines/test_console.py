@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded
-from lab.machines import ConsoleLog, Fatal, MachineDied
-from lab.machines.console import fatal_in, plain
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded
+from edge_lab.machines import ConsoleLog, Fatal, MachineDied
+from edge_lab.machines.console import fatal_in, plain
 
 DEADLY = [
     (

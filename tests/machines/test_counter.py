@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.machines import counter
-from lab.machines.domain import kernel_command_line
-from lab.topology import Arch
+from edge_lab.machines import counter
+from edge_lab.machines.domain import kernel_command_line
+from edge_lab.topology import Arch
 
 CPUINFO = """\
 processor\t: 0

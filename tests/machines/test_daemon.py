@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
-from lab.home import RunDir
-from lab.machines import LibvirtDaemon
-from lab.machines.daemon import DaemonRooms, daemon_argv
+from edge_lab.errors import LabError
+from edge_lab.home import RunDir
+from edge_lab.machines import LibvirtDaemon
+from edge_lab.machines.daemon import DaemonRooms, daemon_argv
 
 
 def test_root_gets_a_mount_namespace_of_its_own() -> None:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.errors import LabError
-from lab.home import RunDir
-from lab.machines import GuestSpec
-from lab.machines.domain import (
+from edge_lab.errors import LabError
+from edge_lab.home import RunDir
+from edge_lab.machines import GuestSpec
+from edge_lab.machines.domain import (
     EMULATORS,
     QEMU_NAMESPACE,
     DomainFiles,
@@ -23,8 +23,8 @@ from lab.machines.domain import (
     kernel_command_line,
     wire_xml,
 )
-from lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC
-from lab.topology import Arch
+from edge_lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC
+from edge_lab.topology import Arch
 
 MakeSpec = Callable[..., GuestSpec]
 

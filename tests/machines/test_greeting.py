@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.machines.greeting import Greeting
+from edge_lab.machines.greeting import Greeting
 
 SHORT = 0.02
 
@@ -51,7 +51,7 @@ def test_what_was_lost_on_its_way_is_asked_again_ever_more_seldom(
     server: socket.socket, asked: Greeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("lab.machines.greeting.time.monotonic", lambda: now)
+    monkeypatch.setattr("edge_lab.machines.greeting.time.monotonic", lambda: now)
     times = []
     taken = []
     server.settimeout(SHORT)

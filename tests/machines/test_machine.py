@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.home import RunDir
-from lab.machines import CommandResult, Fatal, GuestSpec, Machine, MachineDied
-from lab.machines import machine as module
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.home import RunDir
+from edge_lab.machines import CommandResult, Fatal, GuestSpec, Machine, MachineDied
+from edge_lab.machines import machine as module
 
 MakeSpec = Callable[..., GuestSpec]
 

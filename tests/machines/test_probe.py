@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from lab.machines import accelerator
-from lab.machines.accelerator import (
+from edge_lab.machines import accelerator
+from edge_lab.machines.accelerator import (
     Accelerator,
     ProbeResult,
     boot_probe,
     probe_accelerator,
     probe_argv,
 )
-from lab.machines.probe import MARKER, probe_initrd, probe_program
-from lab.speed import FASTEST, REFERENCE_CALCULATION, host_factor
-from lab.topology import Arch
+from edge_lab.machines.probe import MARKER, probe_initrd, probe_program
+from edge_lab.speed import FASTEST, REFERENCE_CALCULATION, host_factor
+from edge_lab.topology import Arch
 
 
 @pytest.mark.parametrize("arch", list(Arch))

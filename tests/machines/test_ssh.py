@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.home import SOCKET_PATH_LIMIT, RunDir
-from lab.machines import GuestSpec, LabKeys, Unreachable, write_ssh_config
-from lab.machines.ssh import SshClient, control_path
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.home import SOCKET_PATH_LIMIT, RunDir
+from edge_lab.machines import GuestSpec, LabKeys, Unreachable, write_ssh_config
+from edge_lab.machines.ssh import SshClient, control_path
 
 MakeSpec = Callable[..., GuestSpec]
 

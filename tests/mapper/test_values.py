@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_lab.devices.points import Kind, Point
+from edge_lab.topology.device import WordOrder
 from images.mapper.edge_mapper.lines import Declined
 from images.mapper.edge_mapper.modbus import MOST_REGISTERS, Place, blocks
 from images.mapper.edge_mapper.values import Refused, ValueType, text_of
-from lab.devices.points import Kind, Point
-from lab.topology.device import WordOrder
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.errors import LabError
-from lab.observe.footprint import parse_footprint
+from edge_lab.errors import LabError
+from edge_lab.observe.footprint import parse_footprint
 
 ANSWER = """\
 MemTotal:        2018816 kB

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
-from lab.observe.recorder import Recorder, watch_events
-from lab.observe.recording import NodeSeen, PodSeen
-from lab.topology import Topology
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.observe.recorder import Recorder, watch_events
+from edge_lab.observe.recording import NodeSeen, PodSeen
+from edge_lab.topology import Topology
 
 NODE = "edge-arm"
 

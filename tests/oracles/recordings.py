@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lab.devices.truth import TruthStep
-from lab.faults.kinds import Cut, Fault, PowerOff
-from lab.faults.records import FaultRecord
-from lab.observe.recording import (
+from edge_lab.devices.truth import TruthStep
+from edge_lab.faults.kinds import Cut, Fault, PowerOff
+from edge_lab.faults.records import FaultRecord
+from edge_lab.observe.recording import (
     ApiSeen,
     ContainerSeen,
     NodeAnswered,
@@ -17,8 +17,8 @@ from lab.observe.recording import (
     Recording,
     WaitingSeen,
 )
-from lab.oracles.samples import SampleObservation
-from lab.workload.records import CollectedSample, SampleCounts
+from edge_lab.oracles.samples import SampleObservation
+from edge_lab.workload.records import CollectedSample, SampleCounts
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.devices.faults import Gone
-from lab.devices.truth import TruthStep
-from lab.faults.kinds import Cut, Fault, Kill, OnDevice, Pause, PowerOff, Reboot
-from lab.observe.recording import ContainerSeen, Recording
-from lab.oracles.autonomy import AutonomyVerdict, Expectation, concern_of, judge_autonomy
-from lab.oracles.figures import Figures, spread
-from lab.topology import Topology
+from edge_lab.devices.faults import Gone
+from edge_lab.devices.truth import TruthStep
+from edge_lab.faults.kinds import Cut, Fault, Kill, OnDevice, Pause, PowerOff, Reboot
+from edge_lab.observe.recording import ContainerSeen, Recording
+from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, concern_of, judge_autonomy
+from edge_lab.oracles.figures import Figures, spread
+from edge_lab.topology import Topology
 from tests.oracles.recordings import (
     NODE,
     POD,

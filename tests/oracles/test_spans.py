@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.oracles.spans import Held, Span, held, united, value_before
+from edge_lab.oracles.spans import Held, Span, held, united, value_before
 
 spans = st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda ends: Span(*sorted(ends)))
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
-from lab.devices.truth import TruthStep
-from lab.oracles.twinlatency import Latency, percentile, twin_latencies
-from lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
-from lab.twins.status import ReportedProperty, TwinStatus
+from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
+from edge_lab.devices.truth import TruthStep
+from edge_lab.oracles.twinlatency import Latency, percentile, twin_latencies
+from edge_lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
+from edge_lab.twins.status import ReportedProperty, TwinStatus
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.devices import DeviceFault, TruthWrite
-from lab.devices.faults import BadCrc, Exceptions
-from lab.devices.points import read_block
-from lab.topology import ModbusOptions, Protocol, WordOrder
+from edge_lab.deadline import Deadline
+from edge_lab.devices import DeviceFault, TruthWrite
+from edge_lab.devices.faults import BadCrc, Exceptions
+from edge_lab.devices.points import read_block
+from edge_lab.topology import ModbusOptions, Protocol, WordOrder
 from tests.devices.plant_site import Site, boiler_spec, require_namespaces, start_site
 from tests.devices.raw_peer import RawPeer, raw_peer
 from tests.peers.clients import HERE, require_program

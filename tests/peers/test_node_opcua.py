@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lab.devices import TruthAlarm, TruthWrite
-from lab.pki import Authority, KeyKind
-from lab.pki.authority import load_key
-from lab.topology import SecurityPolicy
+from edge_lab.devices import TruthAlarm, TruthWrite
+from edge_lab.pki import Authority, KeyKind
+from edge_lab.pki.authority import load_key
+from edge_lab.topology import SecurityPolicy
 from tests.devices.plant_site import Site, press_spec, require_namespaces, start_site
 from tests.devices.test_opcua_options import ALL, certificates
 from tests.peers.clients import HERE, NODE_FOLDER, on_the_wire, require_node_client

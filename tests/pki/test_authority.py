@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
+from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
 
 SERVER = CertificateSpec("the server", dns_names=("server",), usages=(Usage.SERVER,))
 CLIENT = CertificateSpec("system:node:edge", ("system:nodes",))

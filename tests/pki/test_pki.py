@@ -11,9 +11,9 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from cryptography import x509
 
-from lab.errors import LabError
-from lab.pki import API_SERVICE_IP, Identity, Pki, device_uri, sampler_uri
-from lab.topology import Topology, load_topology
+from edge_lab.errors import LabError
+from edge_lab.pki import API_SERVICE_IP, Identity, Pki, device_uri, sampler_uri
+from edge_lab.topology import Topology, load_topology
 
 DEFAULT = Path(__file__).parents[2] / "labs" / "default.yaml"
 

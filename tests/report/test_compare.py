@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from lab.cli.compare import compare
-from lab.errors import InputError
-from lab.oracles.figures import HEADINGS, Figures
-from lab.report.cells import FILE, CellRecord, read_cells, write_cell
-from lab.report.compare import Comparison, comparison_html, comparison_of, comparison_table
+from edge_lab.cli.compare import compare
+from edge_lab.errors import InputError
+from edge_lab.oracles.figures import HEADINGS, Figures
+from edge_lab.report.cells import FILE, CellRecord, read_cells, write_cell
+from edge_lab.report.compare import Comparison, comparison_html, comparison_of, comparison_table
 
 
 def cell(

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.faults.kinds import Cut, DiskFull, Fault, Flap, Kill, Pause, Profile
-from lab.observe.recording import Recording
-from lab.oracles.spans import Span
-from lab.report.canvas import Axis, shortened, text_width
-from lab.report.faultbars import lanes_of
-from lab.report.timeline import timeline_svg
+from edge_lab.faults.kinds import Cut, DiskFull, Fault, Flap, Kill, Pause, Profile
+from edge_lab.observe.recording import Recording
+from edge_lab.oracles.spans import Span
+from edge_lab.report.canvas import Axis, shortened, text_width
+from edge_lab.report.faultbars import lanes_of
+from edge_lab.report.timeline import timeline_svg
 from tests.oracles.recordings import (
     NODE,
     POD,

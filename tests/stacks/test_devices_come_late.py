@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.kubectl import Kubectl
-from lab.stacks import ClusterAccess, StackContext, get_stack
-from lab.stacks.stack import Stack
-from lab.topology import Topology
+from edge_lab.deadline import Deadline
+from edge_lab.kubectl import Kubectl
+from edge_lab.stacks import ClusterAccess, StackContext, get_stack
+from edge_lab.stacks.stack import Stack
+from edge_lab.topology import Topology
 from tests.stacks.test_stacks import (  # noqa: F401 - fixtures
     ContextFor,
     context_for,

@@ -14,18 +14,18 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from lab.artifacts import Artifact, Want, host_arch
-from lab.errors import InputError
-from lab.pki import Pki
-from lab.provision import Provision
-from lab.stacks import Capability, Stack, StackContext, get_stack, stack_names
-from lab.stacks.k3s import TLS, K3s
-from lab.stacks.k3s_agent import ENVIRONMENT, K3sAgent
-from lab.stacks.k3s_node import CONFIG, KUBELET_DROP_IN, agent_token, secret
-from lab.stacks.kubelet import Kubelet
-from lab.stacks.kubernetes import Kubernetes
-from lab.stacks.unit import Service
-from lab.topology import Arch, Taint, Timing, Topology, load_topology
+from edge_lab.artifacts import Artifact, Want, host_arch
+from edge_lab.errors import InputError
+from edge_lab.pki import Pki
+from edge_lab.provision import Provision
+from edge_lab.stacks import Capability, Stack, StackContext, get_stack, stack_names
+from edge_lab.stacks.k3s import TLS, K3s
+from edge_lab.stacks.k3s_agent import ENVIRONMENT, K3sAgent
+from edge_lab.stacks.k3s_node import CONFIG, KUBELET_DROP_IN, agent_token, secret
+from edge_lab.stacks.kubelet import Kubelet
+from edge_lab.stacks.kubernetes import Kubernetes
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Arch, Taint, Timing, Topology, load_topology
 from tests.stacks.test_stacks import DEFAULT, FakeImage, files_of, units_of, verify
 
 ZSTANDARD = b"\x28\xb5\x2f\xfd and so on"

@@ -14,9 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
-from lab.kubectl import (
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.kubectl import (
     Kubectl,
     KubectlError,
     PodTrouble,

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
-from lab.pki import Pki
-from lab.stacks import Capability, ClusterAccess, get_stack
-from lab.stacks.kubeedge import (
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.pki import Pki
+from edge_lab.stacks import Capability, ClusterAccess, get_stack
+from edge_lab.stacks.kubeedge import (
     ALLOWED,
     BOOTSTRAP_TOKEN,
     KubeEdge,
@@ -21,7 +21,7 @@ from lab.stacks.kubeedge import (
     cloudcore_rights,
     edgecore_config,
 )
-from lab.topology import Taint, Topology, load_topology
+from edge_lab.topology import Taint, Topology, load_topology
 from tests.stacks.test_stacks import DEFAULT
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.stacks import ClusterAccess
-from lab.stacks.registration import REGISTERED, Registrations
-from lab.topology import Topology
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.stacks import ClusterAccess
+from edge_lab.stacks.registration import REGISTERED, Registrations
+from edge_lab.topology import Topology
 from tests.stacks.test_readiness import Answer
 
 UNITS = {"edge-arm": ("yurthub.service", "kubelet.service"), "edge-riscv": ("edgecore.service",)}

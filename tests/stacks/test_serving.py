@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.pki import Pki
-from lab.stacks.serving import SCRIPT, UNTIL_THEY_SERVE, serving
-from lab.topology import load_topology
+from edge_lab.pki import Pki
+from edge_lab.stacks.serving import SCRIPT, UNTIL_THEY_SERVE, serving
+from edge_lab.topology import load_topology
 from tests.stacks.test_stacks import DEFAULT, files_of, units_of
 
 LISTED = "[+]node-lifecycle-controller ok\nhealthz check passed\n"

@@ -18,11 +18,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.artifacts import Artifact, Want, host_arch
-from lab.errors import InputError, LabError
-from lab.pki import Pki
-from lab.provision import GuestFile, Provision
-from lab.stacks import (
+from edge_lab.artifacts import Artifact, Want, host_arch
+from edge_lab.errors import InputError, LabError
+from edge_lab.pki import Pki
+from edge_lab.provision import GuestFile, Provision
+from edge_lab.stacks import (
     Capability,
     Stack,
     StackContext,
@@ -30,13 +30,13 @@ from lab.stacks import (
     kubectl_want,
     stack_names,
 )
-from lab.stacks.k3s_node import CONFIG as K3S_CONFIG
-from lab.stacks.kubeconfig import kubeconfig
-from lab.stacks.kubelet import CLIENT_PEM, kubelet_config
-from lab.stacks.labels import check_labels, given_labels, own_labels
-from lab.stacks.node import masquerade_rules
-from lab.stacks.unit import Service
-from lab.topology import Arch, Node, Role, Taint, Timing, Topology, load_topology
+from edge_lab.stacks.k3s_node import CONFIG as K3S_CONFIG
+from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubelet import CLIENT_PEM, kubelet_config
+from edge_lab.stacks.labels import check_labels, given_labels, own_labels
+from edge_lab.stacks.node import masquerade_rules
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Arch, Node, Role, Taint, Timing, Topology, load_topology
 
 OF_THE_IMAGE = {"containerd.service", "edge-lab-images.service"}
 """Units that are in the root image already."""

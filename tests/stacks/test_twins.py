@@ -13,14 +13,14 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from lab.artifacts import Artifact
-from lab.pki import Pki
-from lab.provision import Provision
-from lab.stacks import Stack, StackContext, get_stack
-from lab.stacks.base import DmiServer
-from lab.stacks.openyurt import OpenYurt
-from lab.stacks.twins import COLLECT_MS, COLLECT_SINGLY_MS
-from lab.topology import Arch, Topology, load_topology
+from edge_lab.artifacts import Artifact
+from edge_lab.pki import Pki
+from edge_lab.provision import Provision
+from edge_lab.stacks import Stack, StackContext, get_stack
+from edge_lab.stacks.base import DmiServer
+from edge_lab.stacks.openyurt import OpenYurt
+from edge_lab.stacks.twins import COLLECT_MS, COLLECT_SINGLY_MS
+from edge_lab.topology import Arch, Topology, load_topology
 from tests.stacks.test_stacks import DEFAULT, FakeImage, files_of, units_of
 from tests.twins.everywhere import with_all_twins
 

@@ -5,7 +5,7 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.stacks.unit import command_line, quoted
+from edge_lab.stacks.unit import command_line, quoted
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\0\r"), max_size=30)
 

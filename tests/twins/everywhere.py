@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.topology import Topology
+from edge_lab.topology import Topology
 
 
 def with_all_twins(topology: Topology) -> Topology:

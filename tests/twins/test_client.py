@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.deadline import Deadline
-from lab.errors import LabError
-from lab.kubectl import Kubectl
-from lab.twins.client import DEVICES, TwinClient
-from lab.twins.status import ReportedProperty, TwinStatus, parse_status
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.kubectl import Kubectl
+from edge_lab.twins.client import DEVICES, TwinClient
+from edge_lab.twins.status import ReportedProperty, TwinStatus, parse_status
 
 STATUS = {
     "metadata": {"name": "boiler-edge"},

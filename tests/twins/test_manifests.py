@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from images.mapper.edge_mapper.modbus import Place
-from images.mapper.edge_mapper.objects import checked, parse_device, parse_model
-from images.mapper.edge_mapper.values import Refused
-from lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, block_of, read_block
-from lab.devices.spec import plant_of
-from lab.topology import Device, ModbusOptions, Protocol, Topology, load_topology
-from lab.topology.device import WordOrder
-from lab.twins.manifests import (
+from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, block_of, read_block
+from edge_lab.devices.spec import plant_of
+from edge_lab.topology import Device, ModbusOptions, Protocol, Topology, load_topology
+from edge_lab.topology.device import WordOrder
+from edge_lab.twins.manifests import (
     device_definitions,
     device_manifest,
     mapper_rights,
@@ -22,6 +19,9 @@ from lab.twins.manifests import (
     properties_of,
     twin_manifests,
 )
+from images.mapper.edge_mapper.modbus import Place
+from images.mapper.edge_mapper.objects import checked, parse_device, parse_model
+from images.mapper.edge_mapper.values import Refused
 from tests.twins.everywhere import with_all_twins
 
 CYCLE_MS = 10_000

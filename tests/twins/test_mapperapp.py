@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.twins import mapperapp
 from images.mapper import start
-from lab.twins import mapperapp
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from lab.deadline import Deadline
-from lab.errors import DeadlineExceeded, LabError
-from lab.kubectl import ExecResult, Kubectl, KubectlError
-from lab.pki import Pki
-from lab.topology import Topology
-from lab.workload import WorkloadClient, parse_arrived, parse_collected
-from lab.workload.records import parse_status
+from edge_lab.deadline import Deadline
+from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.kubectl import ExecResult, Kubectl, KubectlError
+from edge_lab.pki import Pki
+from edge_lab.topology import Topology
+from edge_lab.workload import WorkloadClient, parse_arrived, parse_collected
+from edge_lab.workload.records import parse_status
 
 STATUS = {
     "node": "edge-arm",

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.devices.plant import PLANTS
-from lab.topology import Topology, parse_topology
-from lab.workload.manifests import (
+from edge_lab.devices.plant import PLANTS
+from edge_lab.topology import Topology, parse_topology
+from edge_lab.workload.manifests import (
     NAMESPACE,
     sampled_devices,
     sampler_config,

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lab.fabric.dice import Dice
-from lab.fabric.stages.copies import Clipboard, Corrupt, Duplicate
-from lab.fabric.stages.flight import TICK_NS, Flight, Stage, Tally
-from lab.fabric.stages.gates import Closed, Flap, Gate, HalfOpen, Mtu, Selective
-from lab.fabric.stages.losses import BurstLoss, Loss
-from lab.fabric.stages.timing import Delay, Jitter, Rate, Reorder
-from lab.fabric.state import DirectionState, Memory, Mode, Reason
+from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.stages.copies import Clipboard, Corrupt, Duplicate
+from edge_lab.fabric.stages.flight import TICK_NS, Flight, Stage, Tally
+from edge_lab.fabric.stages.gates import Closed, Flap, Gate, HalfOpen, Mtu, Selective
+from edge_lab.fabric.stages.losses import BurstLoss, Loss
+from edge_lab.fabric.stages.timing import Delay, Jitter, Rate, Reorder
+from edge_lab.fabric.state import DirectionState, Memory, Mode, Reason
 
 __all__ = ["TICK_NS", "Clipboard", "Flight", "Gate", "Stage", "Tally", "build"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from lab.fabric.arena import Run
-from lab.fabric.dice import Dice
+from edge_lab.fabric.arena import Run
+from edge_lab.fabric.dice import Dice
 
 _NEVER = 2.0**62
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lab.fabric.arena import Arena, ArenaPool, Run, join
-from lab.fabric.dice import Dice
-from lab.fabric.headers import ETHERNET
-from lab.fabric.stages.chances import Chosen
-from lab.fabric.stages.flight import Flight, Tally
+from edge_lab.fabric.arena import Arena, ArenaPool, Run, join
+from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.headers import ETHERNET
+from edge_lab.fabric.stages.chances import Chosen
+from edge_lab.fabric.stages.flight import Flight, Tally
 
 
 class Clipboard:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from lab.fabric.arena import Arena, Run
-from lab.fabric.state import Counters, Memory, Reason
+from edge_lab.fabric.arena import Arena, Run
+from edge_lab.fabric.state import Counters, Memory, Reason
 
 TICK_NS = 100_000
 """Due times are rounded up to this, so that frames close together leave together."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable
 
-from lab.fabric.arena import Arena, Run, count
-from lab.fabric.dice import Dice
-from lab.fabric.headers import ETHERNET, ICMP, SYN, TCP, UDP, packet, ports, segment
-from lab.fabric.stages.flight import Filter, Flight, Tally
-from lab.fabric.state import FlapTimes, Match, Memory, Reason
+from edge_lab.fabric.arena import Arena, Run, count
+from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.headers import ETHERNET, ICMP, SYN, TCP, UDP, packet, ports, segment
+from edge_lab.fabric.stages.flight import Filter, Flight, Tally
+from edge_lab.fabric.state import FlapTimes, Match, Memory, Reason
 
 MOST_CONNECTIONS = 4_096
 """What a half-open direction remembers; beyond it, the connection longest silent dies."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lab.fabric.arena import Arena, Run
-from lab.fabric.dice import Dice
-from lab.fabric.stages.chances import Chosen, Gaps
-from lab.fabric.stages.flight import Filter, Tally
-from lab.fabric.state import GilbertElliott, Reason
+from edge_lab.fabric.arena import Arena, Run
+from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.stages.chances import Chosen, Gaps
+from edge_lab.fabric.stages.flight import Filter, Tally
+from edge_lab.fabric.state import GilbertElliott, Reason
 
 
 class Loss(Chosen, Filter):

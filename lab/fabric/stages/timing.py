@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from statistics import NormalDist
 
-from lab.fabric.arena import join, slots
-from lab.fabric.dice import Dice
-from lab.fabric.stages.chances import Chosen
-from lab.fabric.stages.flight import TICK_NS, Flight, Tally
-from lab.fabric.state import Distribution, Memory, Reason
+from edge_lab.fabric.arena import join, slots
+from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.stages.chances import Chosen
+from edge_lab.fabric.stages.flight import TICK_NS, Flight, Tally
+from edge_lab.fabric.state import Distribution, Memory, Reason
 
 NS_PER_MS = 1_000_000
 _NS_KBIT = 8_000_000

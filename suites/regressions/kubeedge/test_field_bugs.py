@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from fixtures.autonomy import Autonomy
-from fixtures.lab import TimeLimit
-from lab.deadline import Deadline
-from lab.faults.engine import FaultEngine
-from lab.faults.kinds import Cut, Freeze, HalfOpen, Kill, Which
-from lab.observe.recorder import Recorder
-from lab.oracles.autonomy import AutonomyVerdict, Expectation
-from lab.stacks.kubeedge import EDGECORE_UNIT
-from lab.twins.names import MAPPER_UNIT
-from lab.workload import NAMESPACE
+from edge_lab.deadline import Deadline
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Freeze, HalfOpen, Kill, Which
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.observe.recorder import Recorder
+from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
+from edge_lab.stacks.kubeedge import EDGECORE_UNIT
+from edge_lab.twins.names import MAPPER_UNIT
+from edge_lab.workload import NAMESPACE
 from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
 from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
 from suites.known import KUBEEDGE_TRACKER, edgecore_ends_containers
@@ -31,7 +31,7 @@ from suites.pods import running_pods
 from suites.sights import away_after_reboot, not_well, running_on, seen_in_time
 
 if TYPE_CHECKING:
-    from lab.running import Lab
+    from edge_lab.running import Lab
 
 pytestmark = [
     allure.parent_suite("Regressions"),
