@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,13 @@ from hypothesis import settings
 
 from edge_lab.topology import Topology, load_topology
 
-LABS = Path(__file__).resolve().parent.parent / "labs"
+ROOT = Path(__file__).resolve().parent.parent
+LABS = ROOT / "labs"
+
+# Scripts that tests start as processes import from the packages tests and images.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(ROOT), os.environ.get("PYTHONPATH", "")))
+)
 
 
 # How long one example takes is the machine's affair, and it may be busy.

@@ -283,8 +283,8 @@ def test_nothing_of_a_build_survives_the_process_that_asked_for_it(
     script = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3])\n"
         "from tests.artifacts.conftest import CATALOG\n"
-        "from lab.artifacts import ArtifactStore, Want\n"
-        "from lab.deadline import Deadline; from lab.topology import Arch\n"
+        "from edge_lab.artifacts import ArtifactStore, Want\n"
+        "from edge_lab.deadline import Deadline; from edge_lab.topology import Arch\n"
         "store = ArtifactStore(Path(sys.argv[1]), catalog=CATALOG, recipes=Path(sys.argv[2]))\n"
         "store.resolve([Want('one', Arch.AARCH64)], Deadline.after(60))\n"
     )

@@ -304,7 +304,7 @@ def test_a_tap_can_be_made_in_a_user_namespace() -> None:
     """The way of a user without root, as far as root can go it."""
     text = (
         "from ipaddress import IPv4Interface\n"
-        "from lab.devices.wire import enter_namespace, open_tap\n"
+        "from edge_lab.devices.wire import enter_namespace, open_tap\n"
         "enter_namespace(as_root=False)\n"
         "open_tap(IPv4Interface('10.0.0.1/24'), '52:54:00:ed:00:01')\n"
         "import socket; socket.create_server(('10.0.0.1', 502))\n"

@@ -57,8 +57,8 @@ def test_what_a_killed_build_left_is_swept_by_the_next_one() -> None:
 def test_two_builds_of_one_kind_do_not_run_at_a_time() -> None:
     with building("thing", Deadline.after(5)):
         code = (
-            "from lab.images.scratch import building\n"
-            "from lab.deadline import Deadline\n"
+            "from edge_lab.images.scratch import building\n"
+            "from edge_lab.deadline import Deadline\n"
             "with building('thing', Deadline.after(0.3)): pass\n"
         )
         done = subprocess.run(
@@ -106,8 +106,8 @@ def test_nothing_outlives_a_builder_that_is_killed(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     code = (
-        "from lab.images.contained import run_contained\n"
-        "from lab.deadline import Deadline\n"
+        "from edge_lab.images.contained import run_contained\n"
+        "from edge_lab.deadline import Deadline\n"
         "from pathlib import Path\n"
         f"run_contained(['sh', '-c', 'exec 9>{pipe}; echo x >&9; setsid sleep 600 & wait'],\n"
         f"  what='x', log=Path('{tmp_path}/log'), deadline=Deadline.after(60))\n"
