@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 from xml.etree import ElementTree as ET
 
+from edge_lab.linkstate import LinkState
 from edge_lab.topology import Link, Topology
 
 COLUMN, BOX_W, BOX_H, BAR_H, MARGIN = 230, 190, 92, 30, 40
 INK, PAPER, MUTED = "#1f2933", "#ffffff", "#6b7785"
 ROLE_FILL = {"server": "#e3ecfa", "edge": "#e6f4ea", "device": "#fdf3dd"}
 BAR_FILL = "#dfe5ec"
-STATE_STROKE = {
-    "up": ("#2f855a", ""),
-    "impaired": ("#b7791f", "8 3"),
-    "drop": ("#c05621", "4 4"),
-    "cut": ("#c53030", "2 5"),
-}
 
 
 @dataclass(frozen=True)
@@ -35,9 +31,9 @@ class EndpointView:
 
 @dataclass(frozen=True)
 class LinkView:
-    """`state` is one of up, impaired, drop, cut; `note` a few words beside the line."""
+    """What the picture says of a link: its state, and a few words beside the line."""
 
-    state: str = "up"
+    state: LinkState = LinkState.UP
     note: str = ""
 
 
@@ -155,7 +151,7 @@ class _Picture:
         up = bar < top
         start, end = (top, bar + BAR_H) if up else (top + BOX_H, bar)
         view = self._links.get(link.name, LinkView())
-        stroke, dash = STATE_STROKE[view.state]
+        stroke, dash = _stroke(view.state)
         line = ET.SubElement(
             svg,
             "line",
@@ -176,6 +172,23 @@ class _Picture:
         _text(svg, x + 7, label, link.name, size=11, anchor="start")
         note = view.note or str(link.address)
         _text(svg, x + 7, label + 14, note, size=11, anchor="start", fill=MUTED)
+
+
+def _stroke(state: LinkState) -> tuple[str, str]:
+    """Colour and dashes of a link's line."""
+    match state:
+        case LinkState.UP:
+            return "#2f855a", ""
+        case LinkState.IMPAIRED:
+            return "#b7791f", "8 3"
+        case LinkState.HALF_OPEN:
+            return "#c05621", "12 4 2 4"
+        case LinkState.DROP:
+            return "#c05621", "4 4"
+        case LinkState.CUT:
+            return "#c53030", "2 5"
+        case _:
+            assert_never(state)
 
 
 def _rect(

@@ -7,16 +7,17 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_lab.deadline import Deadline
 from edge_lab.devices import DeviceClient
 from edge_lab.errors import EdgeLabError, LabError, named
-from edge_lab.fabric import FabricClient, Mode
+from edge_lab.fabric import FabricClient
 from edge_lab.faults.book import FaultBook
 from edge_lab.graph import EndpointView, LinkView, lab_svg
 from edge_lab.home import RunDir
 from edge_lab.kubectl import Kubectl, node_ready
+from edge_lab.linkstate import link_state
 from edge_lab.machines import LibvirtDaemon, Machine
 from edge_lab.provision import Provision
 from edge_lab.sites import guest_specs
@@ -32,9 +33,6 @@ from edge_lab.status import (
 )
 from edge_lab.topology import Topology
 from edge_lab.workload import WorkloadClient
-
-if TYPE_CHECKING:
-    from edge_lab.fabric import LinkStatus as WireStatus
 
 ANSWER_SECONDS = 30.0
 """The most that a question to the API server may take while the status is put together."""
@@ -137,7 +135,7 @@ class Lab:
         wires = {wire.name: wire for wire in self.fabric.links()}
         for link in self.topology.links:
             wire = wires[link.name]
-            state, detail = describe_wire(wire)
+            state, detail = link_state(wire)
             yield LinkStatus(
                 name=link.name,
                 endpoint=link.endpoint,
@@ -215,20 +213,6 @@ class Lab:
         from edge_lab.saving import go_back
 
         go_back(self, deadline)
-
-
-def describe_wire(wire: WireStatus) -> tuple[str, str]:
-    """One word for a link's state, and what is set on which direction."""
-    notes: list[str] = []
-    worst = "up"
-    order = ("up", "impaired", "half-open", "drop", "cut")
-    for direction, state in (("tx", wire.tx), ("rx", wire.rx)):
-        if state.is_clear:
-            continue
-        notes.append(f"{direction} {state}")
-        word = "impaired" if state.mode is Mode.PASS else state.mode.value
-        worst = max(worst, word, key=order.index)
-    return worst, "; ".join(notes)
 
 
 def attach(name: str) -> Lab:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_lab.linkstate import LinkState
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -27,8 +29,8 @@ class LinkStatus(_Model):
     name: str
     endpoint: str
     network: str
-    state: str
-    """up, impaired, half-open, drop, or cut; the worse direction counts."""
+    state: LinkState
+    """The worse direction counts."""
     detail: str
     """What is set on each direction that is not plain, else empty."""
     frames_tx: int

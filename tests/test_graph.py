@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from edge_lab.graph import EndpointView, LinkView, lab_svg
+from edge_lab.linkstate import LinkState
 from edge_lab.topology import Topology
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -42,17 +41,18 @@ def test_there_is_one_line_for_each_link_and_none_crosses_a_box(default_topology
             assert not crosses
 
 
-@pytest.mark.parametrize(("state", "dashed"), [("up", False), ("cut", True), ("drop", True)])
-def test_a_broken_link_looks_different(
-    default_topology: Topology, state: str, dashed: bool
-) -> None:
-    root = ET.fromstring(lab_svg(default_topology, links={"arm-cloud": LinkView(state)}))
-    line = next(
-        each
-        for each in root.iter(f"{SVG}line")
-        if (each.findtext(f"{SVG}title") or "").startswith("arm-cloud")
-    )
-    assert ("stroke-dasharray" in line.attrib) is dashed
+def test_each_state_of_a_link_looks_different(default_topology: Topology) -> None:
+    looks = {}
+    for state in LinkState:
+        root = ET.fromstring(lab_svg(default_topology, links={"arm-cloud": LinkView(state)}))
+        line = next(
+            line
+            for line in root.iter(f"{SVG}line")
+            if (line.findtext(f"{SVG}title") or "").startswith("arm-cloud")
+        )
+        looks[state] = line.attrib["stroke"], line.attrib.get("stroke-dasharray", "")
+    assert len(set(looks.values())) == len(LinkState)
+    assert [state for state, (_, dash) in looks.items() if not dash] == [LinkState.UP]
 
 
 def test_a_dot_says_whether_a_node_is_ready_and_none_is_drawn_where_it_is_not_known(

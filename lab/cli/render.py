@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_lab.home import RunDir
+from edge_lab.linkstate import LinkState
 from edge_lab.state import LabState
 from edge_lab.status import DeviceSamples, LabStatus
 
@@ -57,7 +58,7 @@ def status_table(status: LabStatus) -> RenderableType:
             link.name,
             link.endpoint,
             link.network,
-            _mark(link.state == "up", link.state, link.state),
+            _mark(link.state is LinkState.UP, link.state, link.state),
             f"{link.frames_tx} / {link.frames_rx}",
         )
     parts: list[RenderableType] = [head, nodes, links]
