@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from edge_lab.errors import LabError
 from edge_lab.home import cache_home
+from edge_lab.machines import SavedMachine
+from edge_lab.topology import Topology
 from edge_lab.twins.mapperapp import mapper_app
 
 KEPT = 3
@@ -78,14 +81,33 @@ class Checkpoint:
     def fabric(self) -> Path:
         return self.path / "fabric.json"
 
-    def memory(self, node: str) -> Path:
-        return self.path / f"{node}.memory"
+    def machine(self, node: str) -> SavedMachine:
+        """The files of the machine of `node`."""
+        return SavedMachine(
+            memory=self.path / f"{node}.memory",
+            disk=self.path / f"{node}.qcow2",
+            seed=self.path / f"{node}.seed.tar",
+        )
 
-    def disk(self, node: str) -> Path:
-        return self.path / f"{node}.qcow2"
-
-    def seed(self, node: str) -> Path:
-        return self.path / f"{node}.seed.tar"
+    def check(self, topology: Topology) -> None:
+        """LabError if something of a lab of `topology` is missing here or cannot be read."""
+        files = [self.state, self.fabric]
+        files += [file for node in topology.nodes for file in self.machine(node.name).all]
+        folders = [self.keys, *(self.devices / device.name for device in topology.devices)]
+        missing = [file for file in files if not file.is_file() or not file.stat().st_size]
+        missing += [folder for folder in folders if not folder.is_dir()]
+        if missing:
+            raise LabError(
+                f"the checkpoint {self.key[:16]} is damaged: {missing[0].name} is missing or empty",
+                remedy="`lab save` makes a new one.",
+            )
+        try:
+            json.loads(self.fabric.read_text(encoding="utf-8"))
+        except ValueError as trouble:
+            raise LabError(
+                f"the checkpoint {self.key[:16]} is damaged: {self.fabric.name} cannot be read",
+                remedy="`lab save` makes a new one.",
+            ) from trouble
 
 
 class CheckpointStore:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_lab.deadline import Deadline
 from edge_lab.devices import DeviceClient
@@ -18,7 +17,7 @@ from edge_lab.graph import EndpointView, LinkView, lab_svg
 from edge_lab.home import RunDir
 from edge_lab.kubectl import Kubectl, node_ready
 from edge_lab.linkstate import link_state
-from edge_lab.machines import LibvirtDaemon, Machine
+from edge_lab.machines import LibvirtDaemon, LibvirtMachine, Machine
 from edge_lab.provision import Provision
 from edge_lab.sites import guest_specs
 from edge_lab.stacks import Stack, get_stack
@@ -34,6 +33,9 @@ from edge_lab.status import (
 from edge_lab.topology import Topology
 from edge_lab.workload import WorkloadClient
 
+if TYPE_CHECKING:
+    from edge_lab.host import Host
+
 ANSWER_SECONDS = 30.0
 """The most that a question to the API server may take while the status is put together."""
 
@@ -42,17 +44,16 @@ ANSWER_SECONDS = 30.0
 class Lab:
     """A lab that is up. Made by `lifecycle.bring_up`, or by `attach` in another process."""
 
+    host: Host
     run: RunDir
     state: LabState
-    daemon: LibvirtDaemon
     machines: Mapping[str, Machine]
     fabric: FabricClient
     kubectl: Kubectl
     devices: Mapping[str, DeviceClient]
-    stack: Stack = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stack = get_stack(self.state.stack)
+    stack: Stack
+    workload: WorkloadClient
+    """The samplers and the collector."""
 
     # -- what it is ----------------------------------------------------------------------
 
@@ -83,12 +84,7 @@ class Lab:
         return named("node", node, self.machines)
 
     def console_path(self, node: str) -> Path:
-        return self.machine(node).files.console
-
-    @functools.cached_property
-    def workload(self) -> WorkloadClient:
-        """The samplers and the collector."""
-        return WorkloadClient(self.kubectl, self.topology, self.machines)
+        return self.machine(node).console.path
 
     # -- how it is -----------------------------------------------------------------------
 
@@ -195,6 +191,12 @@ class Lab:
 
     # -- checkpoints ---------------------------------------------------------------------
 
+    def mark(self, condition: Condition) -> None:
+        """Writes down how the lab is, for whoever attaches to it."""
+        if condition is not self.state.condition:
+            self.state = self.state.model_copy(update={"condition": condition})
+            self.state.write(self.run)
+
     def save(self, deadline: Deadline) -> str:
         """Saves the whole lab and goes on from there; returns the checkpoint's key."""
         from edge_lab.saving import save_checkpoint
@@ -210,23 +212,24 @@ class Lab:
 
     def restore(self, deadline: Deadline) -> None:
         """Puts the whole lab back to its checkpoint, and waits until it is ready."""
-        from edge_lab.saving import go_back
+        from edge_lab.saving import restore_checkpoint
 
-        go_back(self, deadline)
+        restore_checkpoint(self, deadline)
 
 
-def attach(name: str) -> Lab:
+def attach(name: str, host: Host | None = None) -> Lab:
     """The lab called `name`, which is up.
 
     Raises:
         LabError: it is not up, or is only just coming up.
     """
+    from edge_lab.host import LocalHost
+
     run = RunDir(name)
     state = state_if_up(run)
     if state is None:
         raise _not_up(run)
-    daemon = LibvirtDaemon.attach(run)
-    return make_lab(run, state, daemon)
+    return (host or LocalHost()).attach(run, state)
 
 
 def _not_up(run: RunDir) -> LabError:
@@ -234,7 +237,12 @@ def _not_up(run: RunDir) -> LabError:
     state = read_state(run)
     if state is None:
         return LabError(f"lab {run.lab!r} is not up", remedy="`lab up` brings it up.")
-    if state.condition is not Condition.UP:
+    if state.condition is Condition.IN_TRANSITION:
+        return LabError(
+            f"lab {run.lab!r} is being saved or restored, or that has failed half-way",
+            remedy=f"Wait for whoever is at work, or clear it: lab down --lab {run.lab}",
+        )
+    if state.condition is Condition.COMING_UP:
         return LabError(
             f"lab {run.lab!r} is not up yet, or its start was broken off",
             remedy="Wait for the `lab up` that is at work, or clear it with `lab down`.",
@@ -246,25 +254,29 @@ def _not_up(run: RunDir) -> LabError:
 
 
 def make_lab(
+    host: Host,
     run: RunDir,
     state: LabState,
     daemon: LibvirtDaemon,
     provisions: Mapping[str, Provision] | None = None,
 ) -> Lab:
     """The handle of a lab; with `provisions`, its machines can be booted for the first time."""
-    specs = guest_specs(state, provisions)
+    machines = {
+        spec.name: LibvirtMachine(
+            spec, run, daemon, "kvm" if state.accelerator[spec.name] == "kvm" else "tcg"
+        )
+        for spec in guest_specs(state, provisions)
+    }
+    kubectl = Kubectl(state.kubectl, run.kubeconfig)
     return Lab(
+        host=host,
         run=run,
         state=state,
-        daemon=daemon,
-        machines={
-            spec.name: Machine(
-                spec, run, daemon, "kvm" if state.accelerator[spec.name] == "kvm" else "tcg"
-            )
-            for spec in specs
-        },
+        machines=machines,
         fabric=FabricClient(run.fabric_socket),
-        kubectl=Kubectl(state.kubectl, run.kubeconfig),
+        kubectl=kubectl,
+        stack=get_stack(state.stack),
+        workload=WorkloadClient(kubectl, state.topology, machines),
         devices={
             device.name: DeviceClient(run.devices / device.name)
             for device in state.topology.devices

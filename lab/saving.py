@@ -1,27 +1,38 @@
-"""A whole lab saved and put back: machines, wires and devices at one point in time.
+"""A whole lab saved and restored: machines, links and devices at one point in time.
 
-A save ends by going back to what it has just saved.  So there is one way only to continue
-from a checkpoint, and the lab after `lab save` is the lab that `lab restore` gives.
+Saving switches the machines off, so `save_checkpoint` ends by restoring the new checkpoint.
+Restoring is then the only way in which a lab goes on from a checkpoint, and the lab after
+`lab save` is the lab that `lab restore` gives.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from edge_lab.checkpoint import Checkpoint, CheckpointStore
 from edge_lab.deadline import Deadline
 from edge_lab.devices import restore_device
-from edge_lab.errors import InputError, LabError
+from edge_lab.errors import EdgeLabError, InputError, LabError
 from edge_lab.faults.book import FaultBook
-from edge_lab.machines import Machine, flatten_overlay
-from edge_lab.process import end_processes
+from edge_lab.machines import Machine
 from edge_lab.readiness import wait_lab_ready
 from edge_lab.running import Lab
-from edge_lab.sites import start_devices
-from edge_lab.step import step
+from edge_lab.state import Condition
+from edge_lab.step import Step, step
+
+RECOVER_SECONDS = 300.0
+"""For a lab to go on after a save that failed, on the reference machine: it goes on from memory."""
+
+END_DEVICES_SECONDS = 20.0
+
+
+class SaveFailed(LabError):
+    """The checkpoint could not be written; the lab runs on as it was before."""
 
 
 def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
@@ -29,61 +40,114 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
 
     Raises:
         InputError: a fault is in force: whoever starts from the checkpoint would not know.
+        SaveFailed: it could not be written (a full disk, say); the lab is as it was.
+        LabError: nor could the lab be brought back; it stays `Condition.IN_TRANSITION`.
     """
     if faults := FaultBook(lab.run.logs).in_force():
         raise InputError(
-            "faults are in force: " + ", ".join(each.fault.title for each in faults),
+            "faults are in force: " + ", ".join(entry.fault.title for entry in faults),
             remedy="Heal them first: lab fault heal --all",
         )
     key = lab.state.checkpoint
-    with step("save"), CheckpointStore().make(key) as checkpoint:
-        for device in lab.devices.values():
-            device.pause(deadline)
-        for machine in lab.machines.values():
-            machine.suspend()
-        for name, device in lab.devices.items():
-            device.save(checkpoint.devices / name, deadline)
-        checkpoint.fabric.write_text(json.dumps(lab.fabric.snapshot()))
-        shutil.copytree(lab.run.keys, checkpoint.keys)
-        with step("memory and disks") as saving, ThreadPoolExecutor(2) as pool:
-
-            def save(machine: Machine) -> None:
-                with step(machine.name, parent=saving):
-                    _save_machine(machine, checkpoint, deadline)
-
-            for done in [pool.submit(save, machine) for machine in lab.machines.values()]:
-                done.result()
-        checkpoint.state.write_text(lab.state.model_dump_json(indent=2))
-    go_back(lab, deadline)
+    store = CheckpointStore()
+    try:
+        with step("save"), store.make(key) as checkpoint, _recovering(lab, checkpoint):
+            _write(lab, checkpoint, deadline)
+    except _Unrecoverable:
+        raise
+    except (EdgeLabError, OSError) as trouble:
+        message = trouble.message if isinstance(trouble, EdgeLabError) else str(trouble)
+        remedy = trouble.remedy if isinstance(trouble, EdgeLabError) else ""
+        raise SaveFailed(
+            message, remedy=f"The lab goes on as it was. {remedy}".strip()
+        ) from trouble
+    try:
+        restore_checkpoint(lab, deadline)
+    except BaseException:
+        # It has just been written: what cannot be restored now never will be.
+        store.remove(key)
+        raise
     return key
 
 
-def _save_machine(machine: Machine, checkpoint: Checkpoint, deadline: Deadline) -> None:
-    machine.save(checkpoint.memory(machine.name))
-    flatten_overlay(
-        machine.files.overlay, machine.spec.image.disk, checkpoint.disk(machine.name), deadline
-    )
-    shutil.copyfile(machine.files.seed, checkpoint.seed(machine.name))
-    checkpoint.seed(machine.name).chmod(0o600)
+def _write(lab: Lab, checkpoint: Checkpoint, deadline: Deadline) -> None:
+    for device in lab.devices.values():
+        device.pause(deadline)
+    for machine in lab.machines.values():
+        machine.suspend()
+    for name, device in lab.devices.items():
+        device.save(checkpoint.devices / name, deadline)
+    checkpoint.fabric.write_text(json.dumps(lab.fabric.snapshot()))
+    shutil.copytree(lab.run.keys, checkpoint.keys)
+    with step("memory and disks") as saving:
+        _each_machine(
+            lab, lambda machine: machine.save(checkpoint.machine(machine.name), deadline), saving, 2
+        )
+    checkpoint.state.write_text(lab.state.model_dump_json(indent=2))
 
 
-def go_back(lab: Lab, deadline: Deadline) -> None:
-    """Puts a running lab back to its checkpoint, and waits until it is ready."""
+class _Unrecoverable(LabError):
+    """A failed save whose lab does not go on."""
+
+
+@contextlib.contextmanager
+def _recovering(lab: Lab, checkpoint: Checkpoint) -> Iterator[None]:
+    """If the block fails, the lab goes on as it was: machines from memory, then the devices."""
+    before = lab.state.condition
+    lab.mark(Condition.IN_TRANSITION)
+    try:
+        yield
+    except BaseException as trouble:
+        try:
+            with step(f"the lab goes on as it was, unsaved ({_first_line(trouble)})") as recovering:
+                limit = Deadline.after(RECOVER_SECONDS * lab.host.speed_factor)
+                _each_machine(
+                    lab,
+                    lambda machine: machine.recover(checkpoint.machine(machine.name)),
+                    recovering,
+                )
+                for device in lab.devices.values():
+                    device.resume(limit)
+                resume_machines(lab, limit)
+                lab.mark(before)
+        except EdgeLabError as more:
+            raise _Unrecoverable(
+                f"the lab could not be saved ({_first_line(trouble)}), nor does it go on: "
+                f"{more.message}",
+                remedy=f"Take it down: lab down --lab {lab.name}",
+            ) from trouble
+        raise
+
+
+def _first_line(trouble: BaseException) -> str:
+    return (str(trouble) or type(trouble).__name__).partition("\n")[0]
+
+
+def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
+    """Puts a running lab back to its checkpoint, and waits until it is ready.
+
+    Raises:
+        LabError: there is no checkpoint, or it is damaged: then the lab runs on untouched. Or
+            the lab did not come back, and stays `Condition.IN_TRANSITION`.
+    """
     checkpoint = CheckpointStore().find(lab.state.checkpoint)
     if checkpoint is None:
         raise LabError(
             f"lab {lab.name!r} has no checkpoint that fits it", remedy="`lab save` makes one."
         )
     with step("restore"):
+        checkpoint.check(lab.topology)
+        lab.mark(Condition.IN_TRANSITION)
         for machine in lab.machines.values():
             machine.power_off()
-        end_processes(lab.run.path, deadline.within(20), argument=str(lab.run.devices))
+        lab.host.end_devices(lab.run, deadline.within(END_DEVICES_SECONDS * lab.host.speed_factor))
         lab.fabric.load(json.loads(checkpoint.fabric.read_text()))
         restore_devices(lab, checkpoint)
-        start_devices(lab.run, lab.state, deadline)
-        restore_machines(lab, checkpoint, deadline)
-        go_on(lab, deadline)
+        lab.host.start_devices(lab.run, lab.state, deadline)
+        restore_machines(lab, checkpoint)
+        resume_machines(lab, deadline)
         FaultBook(lab.run.logs).close_all(time.time_ns(), "the lab went back to its checkpoint")
+        lab.mark(Condition.UP)
 
 
 def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
@@ -92,22 +156,16 @@ def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
         restore_device(checkpoint.devices / name, device.folder)
 
 
-def restore_machines(lab: Lab, checkpoint: Checkpoint, deadline: Deadline) -> None:
+def restore_machines(lab: Lab, checkpoint: Checkpoint) -> None:
     """Brings all machines back from `checkpoint`; they are paused then."""
-    with step("machines") as restoring, ThreadPoolExecutor(len(lab.machines)) as pool:
-
-        def load(machine: Machine) -> None:
-            with step(machine.name, parent=restoring):
-                machine.overlay_on(checkpoint.disk(machine.name))
-                shutil.copyfile(checkpoint.seed(machine.name), machine.files.seed)
-                machine.restore(checkpoint.memory(machine.name), paused=True)
-
-        for done in [pool.submit(load, machine) for machine in lab.machines.values()]:
-            done.result()
+    with step("machines") as restoring:
+        _each_machine(
+            lab, lambda machine: machine.restore(checkpoint.machine(machine.name)), restoring
+        )
 
 
-def go_on(lab: Lab, deadline: Deadline) -> None:
-    """Lets restored machines go on together, sets their clocks, waits until all is ready."""
+def resume_machines(lab: Lab, deadline: Deadline) -> None:
+    """Lets paused machines go on together, sets their clocks, waits until all is ready."""
     for machine in lab.machines.values():
         machine.resume()
     # At the same time: a first connection to an emulated machine takes its seconds.
@@ -116,3 +174,21 @@ def go_on(lab: Lab, deadline: Deadline) -> None:
         wait_lab_ready(lab, deadline)
         for clock in clocks:
             clock.result()
+
+
+def _each_machine(
+    lab: Lab, task: Callable[[Machine], None], parent: Step, at_once: int | None = None
+) -> None:
+    """Does `task` on all machines, `at_once` of them at the same time, each as a step.
+
+    The first failure is raised when all have ended.
+    """
+
+    def run(machine: Machine) -> None:
+        with step(machine.name, parent=parent):
+            task(machine)
+
+    with ThreadPoolExecutor(at_once or len(lab.machines)) as pool:
+        done = [pool.submit(run, machine) for machine in lab.machines.values()]
+    for future in done:
+        future.result()

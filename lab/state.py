@@ -22,6 +22,8 @@ FORMAT = 1
 class Condition(StrEnum):
     COMING_UP = "coming-up"
     UP = "up"
+    IN_TRANSITION = "in-transition"
+    """It is being saved or restored, or that has failed half-way: its machines may be off."""
 
 
 class _Model(BaseModel):

@@ -93,3 +93,12 @@ def step(title: str, *, parent: Step | None = None) -> Iterator[Step]:
         _emit(this._event(Phase.END))
     finally:
         _current.step = before
+
+
+def warn(text: str) -> None:
+    """Tells listeners of something that went wrong and that the work goes on without.
+
+    It shows as a step of its own.
+    """
+    with step(f"warning: {text}"):
+        pass

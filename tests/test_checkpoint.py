@@ -46,7 +46,7 @@ def test_a_new_one_replaces_the_old_one_whole(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path)
     with store.make("k") as checkpoint:
         checkpoint.state.write_text("1")
-        checkpoint.disk("gone").write_text("x")
+        checkpoint.machine("gone").disk.write_text("x")
     with store.make("k") as checkpoint:
         checkpoint.state.write_text("2")
     found = store.find("k")

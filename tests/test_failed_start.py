@@ -10,7 +10,7 @@ import pytest
 
 from edge_lab.deadline import Deadline
 from edge_lab.errors import LabError
-from edge_lab.lifecycle import _given_up_at_once
+from edge_lab.start import _off_after_failure
 
 
 class Machine:
@@ -36,7 +36,7 @@ def lab(tmp_path: Path) -> Any:
 
 
 def test_journals_are_read_before_the_machines_are_switched_off(lab: Any, tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="not in time"), _given_up_at_once(lab):
+    with pytest.raises(LabError, match="not in time"), _off_after_failure(lab):
         raise LabError("not in time")
     assert (tmp_path / "journal-edge.log").read_text() == "it speaks"
     assert not (tmp_path / "journal-server.log").exists(), "one that is silent has none"
@@ -44,13 +44,13 @@ def test_journals_are_read_before_the_machines_are_switched_off(lab: Any, tmp_pa
 
 
 def test_an_interrupt_does_not_wait_for_journals(lab: Any, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), _given_up_at_once(lab):
+    with pytest.raises(KeyboardInterrupt), _off_after_failure(lab):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
     assert not any(machine.is_on for machine in lab.machines.values())
 
 
 def test_a_start_that_succeeds_leaves_the_machines_on(lab: Any) -> None:
-    with _given_up_at_once(lab):
+    with _off_after_failure(lab):
         pass
     assert all(machine.is_on for machine in lab.machines.values())

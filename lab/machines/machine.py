@@ -6,22 +6,24 @@ import contextlib
 import itertools
 import json
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import libvirt
 
 from edge_lab.deadline import Deadline
 from edge_lab.errors import DeadlineExceeded, LabError
 from edge_lab.home import RunDir
+from edge_lab.machines.api import BootRecord, ClockOffset, PowerState, SavedMachine
 from edge_lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
 from edge_lab.machines.counter import host_tsc_khz
 from edge_lab.machines.daemon import LibvirtDaemon
-from edge_lab.machines.disk import create_overlay
+from edge_lab.machines.disk import create_overlay, flatten_overlay
 from edge_lab.machines.domain import DomainFiles, domain_xml, wire_xml
 from edge_lab.machines.guest import AcceleratorName, GuestSpec
 from edge_lab.machines.keys import LabKeys
@@ -58,33 +60,8 @@ SILENT_SECONDS = 60.0
 """From power-on to the kernel's first line, on the reference machine; one to four are usual."""
 
 
-@dataclass(frozen=True)
-class ClockOffset:
-    """How far a guest's clock is before the host's, and how far that figure may be off, seconds."""
-
-    seconds: float
-    doubt: float
-
-    @property
-    def fits(self) -> bool:
-        """Whether the two agree, as far as can be seen."""
-        return abs(self.seconds) <= max(CLOCK_TOLERANCE, self.doubt)
-
-
-@dataclass(frozen=True)
-class BootRecord:
-    """What is remembered of a machine's boots, for whoever attaches to the lab later."""
-
-    boot_seconds: float | None = None
-    """From power-on until systemd was `running`; None before that."""
-    ssh_seconds: float | None = None
-    """From power-on until SSH let us in."""
-    reboots: int = 0
-    """Boots started again because the guest had panicked, or hung in its firmware."""
-
-
 @dataclass
-class Machine:
+class LibvirtMachine:
     """A machine that libvirt runs for the lab.
 
     It is made from its spec, and needs nothing else: another process that knows the spec
@@ -171,10 +148,6 @@ class Machine:
         draft.write_bytes(guest_seed(self.spec, LabKeys(self.run_dir.keys), self.accelerator))
         draft.replace(self.files.seed)
 
-    def overlay_on(self, disk: Path) -> None:
-        """An empty overlay over the qcow2 `disk` of a checkpoint, which is not written to."""
-        create_overlay(self.files.overlay, disk, "qcow2")
-
     def xml(self) -> str:
         """The libvirt domain that it is."""
         return domain_xml(
@@ -257,12 +230,12 @@ class Machine:
         return domain is not None and bool(domain.isActive())
 
     @property
-    def state(self) -> Literal["off", "running", "paused", "crashed"]:
+    def state(self) -> PowerState:
         domain = self._domain_or_none()
         if domain is None:
             return "off"
         number = _libvirt(f"no state of {self.name}", domain.state)[0]
-        known: dict[int, Literal["running", "paused", "crashed"]] = {
+        known: dict[int, PowerState] = {
             libvirt.VIR_DOMAIN_RUNNING: "running",
             libvirt.VIR_DOMAIN_BLOCKED: "running",
             libvirt.VIR_DOMAIN_PAUSED: "paused",
@@ -302,38 +275,56 @@ class Machine:
 
     # -- saved states --------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
-        """Writes memory and devices to `path` and switches the machine off.
+    def save(self, saved: SavedMachine, deadline: Deadline) -> None:
+        """Writes its state to the files of `saved` and switches it off.
 
-        The overlay belongs to it: whoever keeps the one keeps the other.  Ports of the
-        machine may change until `restore`.
+        Ports of the machine may change until `restore`. If this fails, `recover` brings the
+        machine back.
         """
         self._ssh.disconnect()
         domain = self._domain
         # Paused already when a whole lab is saved; the file says nothing of that.
         flags = libvirt.VIR_DOMAIN_SAVE_PAUSED
-        _libvirt(f"cannot save {self.name}", domain.saveFlags, str(path), None, flags)
+        _libvirt(f"cannot save {self.name}", domain.saveFlags, str(saved.memory), None, flags)
         self.files.console_socket.unlink(missing_ok=True)
+        flatten_overlay(self.files.overlay, self.spec.image.disk, saved.disk, deadline)
+        shutil.copyfile(self.files.seed, saved.seed)
+        saved.seed.chmod(0o600)
 
-    def restore(self, path: Path, *, paused: bool = False) -> None:
-        """Goes on from a state that `save` wrote, with the ports of today's spec.
+    def restore(self, saved: SavedMachine) -> None:
+        """Goes on from `saved`, with the ports of today's spec; its CPUs are paused.
 
-        The disks must be as they were then.  `paused` leaves the CPUs stopped, so that a
-        whole lab can go on together (`resume`).  Its clock is behind: see `set_clock`.
+        Its root disk is an overlay over that of `saved`, which is not written to. Its clock is
+        behind: see `set_clock`.
         """
+        create_overlay(self.files.overlay, saved.disk, "qcow2")
+        shutil.copyfile(saved.seed, self.files.seed)
+        self._load(saved.memory)
+
+    def recover(self, saved: SavedMachine) -> None:
+        """After `save`, whole or not: on again as it was before, its CPUs paused.
+
+        Its disks are as they were: `save` only reads them. A save that fails before the memory is
+        written leaves the domain on.
+
+        Raises:
+            LabError: it is off, and its memory was not saved whole.
+        """
+        if not self.is_on:
+            self._load(saved.memory)
+
+    def _load(self, memory: Path) -> None:
         self._before_power()
         self._powered_on = None  # It goes on, it does not boot.
         _libvirt(
             f"cannot restore {self.name}",
             self.daemon.connection.restoreFlags,
-            str(path),
+            str(memory),
             self.xml(),
             libvirt.VIR_DOMAIN_SAVE_PAUSED,
         )
         if self.arch is Arch.RISCV64 and self.accelerator == "tcg":
             rearm_timers(self.files.debugger, self.spec.node.cpus)
-        if not paused:
-            self.resume()
 
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
         """How far the guest's clock is before the host's: the best of a few looks.
@@ -361,7 +352,7 @@ class Machine:
         """Sets the guest's clock to the host's. Returns what is left between them, seconds."""
         left = self.clock_offset(deadline)
         for _ in range(CLOCK_CORRECTIONS):
-            if left.fits:
+            if left.fits(CLOCK_TOLERANCE):
                 return left.seconds
             self.move_clock(-left.seconds, deadline)
             left = self.clock_offset(deadline)

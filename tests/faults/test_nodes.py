@@ -27,7 +27,7 @@ from edge_lab.faults.kinds import (
 )
 from edge_lab.faults.nodes import NodeFaults
 from edge_lab.faults.undo import StillInForce
-from edge_lab.machines.machine import ClockOffset
+from edge_lab.machines import ClockOffset
 
 NODE = "edge-arm"
 SERVICE = "kubelet.service"

@@ -1,0 +1,229 @@
+"""What the rest of the lab may ask of a machine, whoever runs it.
+
+`LibvirtMachine` is the one that labs have; tests have one without a guest.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from edge_lab.deadline import Deadline
+from edge_lab.machines.console import Fatal
+from edge_lab.machines.ssh import CommandResult
+from edge_lab.provision import GuestFile
+from edge_lab.topology import Arch
+
+PowerState = Literal["off", "running", "paused", "crashed"]
+
+
+@dataclass(frozen=True)
+class SavedMachine:
+    """The files of one machine in a checkpoint."""
+
+    memory: Path
+    """Memory and devices, as QEMU writes them."""
+    disk: Path
+    """The root disk, a qcow2 over the root image."""
+    seed: Path
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return (self.memory, self.disk, self.seed)
+
+
+@dataclass(frozen=True)
+class BootRecord:
+    """What is remembered of a machine's boots, for whoever attaches to the lab later."""
+
+    boot_seconds: float | None = None
+    """From power-on until systemd was `running`; None before that."""
+    ssh_seconds: float | None = None
+    """From power-on until SSH let us in."""
+    reboots: int = 0
+    """Boots started again because the guest had panicked, or hung in its firmware."""
+
+
+@dataclass(frozen=True)
+class ClockOffset:
+    """How far a guest's clock is before the host's, and how far that figure may be off, seconds."""
+
+    seconds: float
+    doubt: float
+
+    def fits(self, tolerance: float) -> bool:
+        """Whether the two agree to `tolerance` seconds, as far as can be seen."""
+        return abs(self.seconds) <= max(tolerance, self.doubt)
+
+
+class Console(Protocol):
+    """The serial console, as a file that grows."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def mark(self) -> int:
+        """The place where it ends now."""
+        ...
+
+    def wait_for(self, pattern: str, deadline: Deadline, from_mark: int = 0) -> re.Match[str]:
+        """Waits until a line since `from_mark` matches the regular expression `pattern`."""
+        ...
+
+    def check(
+        self,
+        from_mark: int = 0,
+        kinds: frozenset[Fatal] = frozenset(Fatal),
+        allowed_units: frozenset[str] = frozenset(),
+    ) -> None:
+        """MachineDied if a line of one of `kinds` came since `from_mark`."""
+        ...
+
+
+class PowerControl(Protocol):
+    """Switches, and how they stand."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> PowerState: ...
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is running or paused."""
+        ...
+
+    @property
+    def record(self) -> BootRecord:
+        """What is remembered of its boots."""
+        ...
+
+    @property
+    def reboots(self) -> int:
+        """Boots made once more because the emulator had crashed the guest."""
+        ...
+
+    def boot(self, deadline: Deadline) -> None:
+        """Prepares its disks, switches it on, waits until it is up."""
+        ...
+
+    def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
+        """Waits until a machine that was switched on or reset is up."""
+        ...
+
+    def power_on(self) -> None:
+        """Switches it on with the disks that it has."""
+        ...
+
+    def power_off(self) -> None:
+        """Cuts its power: nothing is synced. No error if it is off."""
+        ...
+
+    def reset(self) -> None: ...
+
+    def begin_reboot(self, deadline: Deadline) -> None:
+        """Lets the guest reboot in good order; returns when its kernel begins again."""
+        ...
+
+    def reboot(self, deadline: Deadline) -> None:
+        """Lets the guest reboot in good order and waits until it is up again."""
+        ...
+
+    def expect_boot(self, mark: int | None = None) -> None:
+        """A boot begins now, or has begun after `mark` of the console."""
+        ...
+
+    def suspend(self) -> None:
+        """Pauses its CPUs. No error if they are paused."""
+        ...
+
+    def resume(self) -> None:
+        """Lets its CPUs go on. No error if they run."""
+        ...
+
+
+class StateKeeping(Protocol):
+    """Saved states of a machine."""
+
+    def save(self, saved: SavedMachine, deadline: Deadline) -> None:
+        """Writes its state to the files of `saved` and switches it off.
+
+        If that fails, the machine may be on or off: see `recover`.
+        """
+        ...
+
+    def restore(self, saved: SavedMachine) -> None:
+        """Goes on from `saved`, with disks of its own over those; its CPUs are paused.
+
+        Its clock is behind: see `set_clock`.
+        """
+        ...
+
+    def recover(self, saved: SavedMachine) -> None:
+        """After `save`, whole or not: on again as it was before, its CPUs paused."""
+        ...
+
+
+class GuestClock(Protocol):
+    def clock_offset(self, deadline: Deadline) -> ClockOffset: ...
+
+    def set_clock(self, deadline: Deadline) -> float:
+        """Sets the guest's clock to the host's; what is left between them, seconds."""
+        ...
+
+    def move_clock(self, seconds: float, deadline: Deadline) -> None: ...
+
+
+class GuestAccess(Protocol):
+    """Commands and files in the guest, over the management path that no fault touches."""
+
+    def run(
+        self, command: str, deadline: Deadline | None = None, check: bool = True
+    ) -> CommandResult: ...
+
+    def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]: ...
+
+    def answers(self) -> bool:
+        """Whether its SSH server greets within two seconds."""
+        ...
+
+    def read(self, path: str, deadline: Deadline | None = None) -> bytes: ...
+
+    def write(self, file: GuestFile, deadline: Deadline | None = None) -> None: ...
+
+    def journal(
+        self, unit: str | None = None, *, lines: int = 200, deadline: Deadline | None = None
+    ) -> str: ...
+
+    def wait_unit(self, unit: str, deadline: Deadline) -> None: ...
+
+    def testinfra(self) -> Any:
+        """The testinfra host of this machine."""
+        ...
+
+
+class Machine(PowerControl, StateKeeping, GuestClock, GuestAccess, Protocol):
+    """One machine of a lab."""
+
+    @property
+    def arch(self) -> Arch: ...
+
+    @property
+    def console(self) -> Console: ...
+
+    def add_files(self, files: Collection[GuestFile]) -> None:
+        """Puts `files` on its seed disk too. Only before it is switched on the first time."""
+        ...
+
+    def set_carrier(self, mac: str, up: bool) -> None:
+        """Plugs the cable of one NIC in or out."""
+        ...
+
+    def set_disk_pace(self, disk: str, iops: int | None) -> None:
+        """Limits a disk to `iops` operations a second; None lifts the limit."""
+        ...

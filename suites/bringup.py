@@ -1,0 +1,79 @@
+"""What holds of any lab that is up, whoever runs its machines.
+
+The smoke suite asserts it of a lab with guests, tests/bringup of one without: what the latter's
+machines promise is what the former's keep.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_lab.deadline import Deadline
+from edge_lab.errors import LabError
+from edge_lab.machines import Machine
+from edge_lab.provision import GuestFile
+from edge_lab.running import Lab
+from edge_lab.state import Condition, read_state
+
+IN_MEMORY, ON_DISK = "/run/edge-lab-test", "/root/edge-lab-test"
+CLOCK_SECONDS = 2.0
+"""The most that a guest's clock may be off after a restore."""
+
+
+def assert_up(lab: Lab) -> None:
+    """All machines run, and the lab is written down as up."""
+    assert {machine.state for machine in lab.machines.values()} == {"running"}
+    assert all(machine.is_on and machine.answers() for machine in lab.machines.values())
+    state = read_state(lab.run)
+    assert state is not None
+    assert state.condition is Condition.UP
+    assert state == lab.state
+
+
+def assert_clocks_fit(lab: Lab, deadline: Deadline) -> None:
+    offsets = {name: each.clock_offset(deadline) for name, each in lab.machines.items()}
+    assert all(offset.fits(CLOCK_SECONDS) for offset in offsets.values()), offsets
+
+
+def leave(machine: Machine, text: str, deadline: Deadline) -> None:
+    """Puts `text` into a file in the guest's memory and into one on its disk."""
+    for path in (IN_MEMORY, ON_DISK):
+        machine.write(GuestFile(path, text.encode()), deadline)
+
+
+def found(machine: Machine, deadline: Deadline) -> tuple[str, str]:
+    """What `leave` has left in memory and on disk."""
+    in_memory, on_disk = (machine.read(path, deadline) for path in (IN_MEMORY, ON_DISK))
+    return in_memory.decode(), on_disk.decode()
+
+
+def assert_switches(machine: Machine) -> None:
+    """Pausing and resuming may be said twice."""
+    for _ in range(2):
+        machine.suspend()
+        assert machine.state == "paused"
+        assert machine.is_on
+    for _ in range(2):
+        machine.resume()
+        assert machine.state == "running"
+
+
+def assert_no_second_power_on(machine: Machine) -> None:
+    with pytest.raises(LabError):
+        machine.power_on()
+    with pytest.raises(LabError):
+        machine.add_files([])
+    assert machine.state == "running"
+
+
+def assert_save_and_restore(lab: Lab, machine: Machine, deadline: Deadline) -> None:
+    """A restore takes back what came after the save, in memory and on disk, and nothing else."""
+    leave(machine, "before", deadline)
+    lab.save(deadline)
+    assert_up(lab)
+    assert found(machine, deadline) == ("before", "before")
+    leave(machine, "after", deadline)
+    lab.restore(deadline)
+    assert_up(lab)
+    assert_clocks_fit(lab, deadline)
+    assert found(machine, deadline) == ("before", "before")
