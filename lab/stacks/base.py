@@ -27,22 +27,17 @@ API_PORT = 6443
 
 
 class Capability(StrEnum):
-    """What a suite may ask of a stack; a test that needs another is skipped or expected to fail."""
+    """What a suite may ask of a stack; a test that needs another is skipped or expected to fail.
+
+    Each is asked for by a test, and lacked by a stack: else nobody knows whether it is true.
+    """
 
     AUTONOMY = "autonomy"
     """A node that is offline is answered from its own cache and keeps working by it."""
     OFFLINE_REBOOT = "offline-reboot"
     """Pods start again on a node that reboots while the API server is out of reach."""
-    DEAD_PEER_DETECTION = "dead-peer-detection"
-    """A node gives up a connection that has died without a word, and makes a new one."""
     EXEC = "exec"
     """Logs of pods on edge nodes, and commands in them, through the API server."""
-    RUNTIME_CLASS = "runtime-class"
-    """A pod chooses its sandbox by RuntimeClass."""
-    MEMORY_EVICTION = "memory-eviction"
-    """The node evicts pods when memory gets short, before the kernel kills."""
-    NODE_AUTHORIZATION = "node-authorization"
-    """A node's certificate gives access to that node's own objects only."""
 
 
 def go_duration(seconds: float) -> str:

@@ -72,19 +72,8 @@ class KubeEdge:
     """edgecore, with cloudcore on the server node."""
 
     name = "kubeedge"
-    # No EXEC: logs and commands go through cloudcore's stream, which is off by default. No
-    # RUNTIME_CLASS: edgecore does not resolve it (KubeEdge #4416, #6334, #7106). Neither
-    # NODE_AUTHORIZATION: by default cloudcore lets any certificate speak for any node.
-    # DEAD_PEER_DETECTION as far as a node reports twins: a write that finds no room in the dead
-    # connection is given up after 15 s. A quiet node waits for TCP (KubeEdge #6965).
-    capabilities = frozenset(
-        {
-            Capability.AUTONOMY,
-            Capability.DEAD_PEER_DETECTION,
-            Capability.MEMORY_EVICTION,
-            Capability.OFFLINE_REBOOT,
-        }
-    )
+    # No EXEC: logs and commands go through cloudcore's stream, which is off by default.
+    capabilities = frozenset({Capability.AUTONOMY, Capability.OFFLINE_REBOOT})
     offline_state: tuple[str, ...] = (EDGE_DATABASE, EDGE_CERTIFICATE)
     identity_files: tuple[str, ...] = (EDGE_CERTIFICATE, EDGE_KEY)
     agents: tuple[str, ...] = (EDGECORE_UNIT,)

@@ -48,15 +48,7 @@ class Kubelet:
     """Edge runtime `kubelet`: the kubelet speaks to the API server and to nobody else."""
 
     name = "kubelet"
-    capabilities = frozenset(
-        {
-            Capability.DEAD_PEER_DETECTION,
-            Capability.EXEC,
-            Capability.RUNTIME_CLASS,
-            Capability.MEMORY_EVICTION,
-            Capability.NODE_AUTHORIZATION,
-        }
-    )
+    capabilities = frozenset({Capability.EXEC})
     offline_state: tuple[str, ...] = ()
     identity_files: tuple[str, ...] = (CLIENT_PEM,)
     agents: tuple[str, ...] = (KUBELET_UNIT,)

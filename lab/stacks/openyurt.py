@@ -44,17 +44,7 @@ class OpenYurt:
     """yurthub between the kubelet and the API server."""
 
     name = "openyurt"
-    capabilities = frozenset(
-        {
-            Capability.AUTONOMY,
-            Capability.OFFLINE_REBOOT,
-            Capability.DEAD_PEER_DETECTION,
-            Capability.EXEC,
-            Capability.RUNTIME_CLASS,
-            Capability.MEMORY_EVICTION,
-            Capability.NODE_AUTHORIZATION,
-        }
-    )
+    capabilities = frozenset({Capability.AUTONOMY, Capability.OFFLINE_REBOOT, Capability.EXEC})
     offline_state: tuple[str, ...] = (CACHE, f"{ROOT}/pki")
     identity_files: tuple[str, ...] = (CLIENT_PEM,)
     agents: tuple[str, ...] = (YURTHUB_UNIT, KUBELET_UNIT)

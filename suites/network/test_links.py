@@ -44,7 +44,6 @@ def test_a_one_way_cut_is_noticed_and_passes(
 
 
 @pytest.mark.scenario("half-open connections")
-@pytest.mark.fails_without("dead-peer-detection")
 @edgecore_waits_on_dead_connections
 @allure.title("Connections that died without a word are given up, while the fault lasts")
 def test_half_open_connections_are_given_up(

@@ -101,11 +101,7 @@ def test_the_certificate_of_cloudcore_is_the_one_with_the_rights(
 
 def test_it_says_what_it_cannot_do() -> None:
     lacks = set(Capability) - get_stack("kubernetes+kubeedge").capabilities
-    assert lacks == {
-        Capability.EXEC,
-        Capability.NODE_AUTHORIZATION,
-        Capability.RUNTIME_CLASS,
-    }
+    assert lacks == {Capability.EXEC}
 
 
 # -- joining -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ from __future__ import annotations
 import configparser
 import hashlib
 import json
+import re
 import shutil
 import stat
 import string
@@ -142,6 +143,15 @@ def test_each_stack_is_found_by_its_name(stack: Stack) -> None:
 def test_an_unknown_stack_is_the_users_mistake() -> None:
     with pytest.raises(InputError, match="Did you mean 'kubernetes\\+openyurt'"):
         get_stack("kubernetes+openyurd")
+
+
+@pytest.mark.parametrize("capability", Capability)
+def test_a_capability_is_asked_for_by_a_test_and_lacked_by_a_stack(capability: Capability) -> None:
+    suites = Path(__file__).parents[2] / "suites"
+    marks = re.compile(rf'mark\.(needs|fails_without)\([^)]*"{capability.value}"')
+    assert any(marks.search(path.read_text()) for path in suites.rglob("test_*.py"))
+    having = {name: capability in get_stack(name).capabilities for name in stack_names()}
+    assert set(having.values()) == {True, False}, having
 
 
 def test_a_stack_claims_no_more_than_it_has() -> None:
