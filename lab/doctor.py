@@ -25,10 +25,10 @@ from rich.text import Text
 
 from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want, host_arch
 from edge_lab.artifacts.gomodules import GO_REMEDY, Toolchain, find_toolchain
+from edge_lab.core.errors import EdgeLabError
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import step
 from edge_lab.data import IMAGES
-from edge_lab.errors import EdgeLabError
-from edge_lab.home import cache_home
-from edge_lab.step import step
 from edge_lab.topology import Arch, Topology
 
 GIB = 1024**3

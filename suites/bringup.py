@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.handle.lab import Lab
+from edge_lab.handle.state import Condition, read_state
 from edge_lab.machines import Machine
-from edge_lab.provision import GuestFile
-from edge_lab.running import Lab
-from edge_lab.state import Condition, read_state
+from edge_lab.provisioning.provision import GuestFile
 
 IN_MEMORY, ON_DISK = "/run/edge-lab-test", "/root/edge-lab-test"
 CLOCK_SECONDS = 2.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edge_lab.oracles.autonomy import AutonomyVerdict
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 
 def edges(lab: Lab) -> tuple[str, ...]:

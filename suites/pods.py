@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edge_lab.cluster.kubectl import KubectlError, pod_ready
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.kubectl import KubectlError, pod_ready
 from edge_lab.workload import NAMESPACE
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 POD_SECONDS = 240.0
 """For a pod whose image is there, on an emulated node; Kubernetes' own aim is 5 s."""

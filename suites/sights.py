@@ -7,19 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded
+from edge_lab.core.step import step
+from edge_lab.evidence.recording import NodeAnswered, NodeSeen
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Reboot
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.observe.recorder import Recorder
-from edge_lab.observe.recording import NodeAnswered, NodeSeen
 from edge_lab.observe.watch import Watch
-from edge_lab.step import step
 from suites.edges import edges, until_lost, uplink
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 PODS_BACK_SECONDS = 120.0
 """From the boot of a node that is offline until its pods run."""

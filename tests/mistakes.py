@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 
 Mistake = tuple[str, str, list[str], str]
 """What of a good text is replaced by what, what the answer says, and what stands in its line."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.checkpoint import KEPT, Checkpoint, CheckpointStore, guest_code_digest
-from edge_lab.errors import LabError
+from edge_lab.bringup.checkpoint import KEPT, Checkpoint, CheckpointStore, guest_code_digest
+from edge_lab.core.errors import LabError
 
 
 def fill(store: CheckpointStore, key: str, age: float = 0.0) -> None:

@@ -13,11 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lab import process as module
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError, MissingCapability
-from edge_lab.home import RunDir, cache_home
-from edge_lab.process import (
+from edge_lab.core import process as module
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import (
+    DeadlineExceeded,
+    EdgeLabError,
+    InputError,
+    LabError,
+    MissingCapability,
+)
+from edge_lab.core.home import RunDir, cache_home
+from edge_lab.core.process import (
     MARK,
     LabProcess,
     demand_of_others,
@@ -26,8 +32,8 @@ from edge_lab.process import (
     processes_of,
     spawn,
 )
-from edge_lab.provision import GuestFile, PayloadFile, Provision
-from edge_lab.step import Phase, StepEvent, listening, step
+from edge_lab.core.step import Phase, StepEvent, listening, step
+from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 
 unhurried = settings(deadline=None)
 """How long one example takes is the machine's affair, and it may be busy."""
@@ -227,7 +233,7 @@ def short_cache(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def test_a_run_directory_is_private_and_so_are_its_keys(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_lab.home.SOCKET_PATH_LIMIT", 1000)
+    monkeypatch.setattr("edge_lab.core.home.SOCKET_PATH_LIMIT", 1000)
     run = RunDir("one")
     run.make()
     for room in (run.path, run.keys):
@@ -321,7 +327,7 @@ def test_a_process_in_the_middle_of_its_exec_is_waited_for(
         (starting / "environ").write_bytes(f"{MARK}={tmp_path}\0".encode())
         (starting / "cmdline").write_bytes(b"true\0")
 
-    monkeypatch.setattr("edge_lab.process.time.sleep", begin)
+    monkeypatch.setattr("edge_lab.core.process.time.sleep", begin)
     assert [each.pid for each in processes_of(tmp_path)] == [11]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from edge_lab.durations import Seconds, parse_duration, show_duration
+from edge_lab.core.durations import Seconds, parse_duration, show_duration
 
 SECONDS: TypeAdapter[float] = TypeAdapter(Seconds)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.start import _off_after_failure
+from edge_lab.bringup.start import _off_after_failure
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 
 
 class Machine:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from edge_lab.graph import EndpointView, LinkView, lab_svg
-from edge_lab.linkstate import LinkState
+from edge_lab.handle.linkstate import LinkState
+from edge_lab.handle.picture import EndpointView, LinkView, lab_svg
 from edge_lab.topology import Topology
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
-from edge_lab.home import RunDir
-from edge_lab.lifecycle import UpOptions, bring_up, take_down
-from edge_lab.process import lock_holder, spawn
-from edge_lab.retention import KEPT, keep_evidence
-from edge_lab.running import attach
-from edge_lab.state import (
+from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
+from edge_lab.bringup.retention import KEPT, keep_evidence
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.home import RunDir
+from edge_lab.core.process import lock_holder, spawn
+from edge_lab.handle.lab import attach
+from edge_lab.handle.state import (
     Condition,
     LabState,
     Ports,

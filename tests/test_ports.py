@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_lab.errors import InputError, LabError
-from edge_lab.ports import FIRST, LAST, choose_ports, is_free, require_free
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.ports import FIRST, LAST, choose_ports, is_free, require_free
 
 
 @pytest.fixture

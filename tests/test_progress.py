@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from edge_lab.cli.progress import StepTree, showing_steps, void
-from edge_lab.step import listening, step
+from edge_lab.core.step import listening, step
 
 
 def test_children_of_a_step_that_ended_are_folded_away() -> None:

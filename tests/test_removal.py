@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from edge_lab.checkpoint import CheckpointStore
+from edge_lab.bringup.checkpoint import CheckpointStore
+from edge_lab.bringup.lifecycle import bring_up, restore_lab, save_lab, take_down
+from edge_lab.bringup.retention import KEPT, keep_evidence
 from edge_lab.cli.app import app
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
-from edge_lab.home import MARKER, RunDir, cache_home
-from edge_lab.lifecycle import bring_up, restore_lab, save_lab, take_down
-from edge_lab.names import is_name
-from edge_lab.retention import KEPT, keep_evidence
-from edge_lab.running import attach
-from edge_lab.state import known_labs
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.home import MARKER, RunDir, cache_home
+from edge_lab.core.names import is_name
+from edge_lab.handle.lab import attach
+from edge_lab.handle.state import known_labs
 from edge_lab.topology import Topology, load_topology
 from tests.conftest import LABS
 from tests.test_lifecycle import made

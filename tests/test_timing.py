@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab import speed
+from edge_lab.core import speed
 from edge_lab.topology import Timing, Topology
 
 USUAL = Timing()

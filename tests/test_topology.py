@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.topology import (
     Arch,
     Link,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edge_lab.errors import InputError
-from edge_lab.yamlmodel import Problem, YamlModel, did_you_mean, line_of, read_yaml
+from edge_lab.core.errors import InputError
+from edge_lab.core.yamlmodel import Problem, YamlModel, did_you_mean, line_of, read_yaml
 
 unhurried = settings(deadline=None)
 """How long one example takes is the machine's affair, and it may be busy."""

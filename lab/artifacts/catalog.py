@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge_lab.artifacts.model import FLAT, Component, GoFiles, GoSource, ReleaseSource
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.topology import Arch
 
 KUBERNETES = "v1.34.4"

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 
 GIB = 1024**3
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -24,8 +24,8 @@ import psutil
 from edge_lab.artifacts import leash
 from edge_lab.artifacts.diskroom import GIB, disk_full, room_on_disk
 from edge_lab.artifacts.model import Component, GoFiles, GoSource
-from edge_lab.deadline import Deadline
-from edge_lab.step import Step
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
 GO_MINIMUM = (1, 25, 1)

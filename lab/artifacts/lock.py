@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edge_lab.artifacts.checksums import Digest
 from edge_lab.artifacts.gomodules import GoModule
 from edge_lab.artifacts.model import Component
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.topology import Arch
 
 FORMAT = 1

@@ -10,7 +10,7 @@ from edge_lab.artifacts.model import Component, Refusal
 from edge_lab.artifacts.offers import Found, Missed, find, mirror_offers
 from edge_lab.artifacts.places import Folder, Place, WebFolder
 from edge_lab.artifacts.web import Web
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.topology import Arch
 
 VARIABLE = "LAB_MIRROR"

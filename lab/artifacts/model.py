@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.topology import Arch
 
 _NO_DIGESTS: Mapping[Arch, str] = MappingProxyType({})

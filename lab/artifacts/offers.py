@@ -10,7 +10,7 @@ from edge_lab.artifacts.checksums import Digest, parse_checksums
 from edge_lab.artifacts.model import Component, ReleaseSource, SourceFailed
 from edge_lab.artifacts.places import Place
 from edge_lab.artifacts.tarball import extract
-from edge_lab.step import Step
+from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
 LOCK = "images/artifacts.lock"

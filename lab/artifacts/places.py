@@ -11,7 +11,7 @@ from urllib.parse import quote
 from edge_lab.artifacts.diskroom import room_on_disk
 from edge_lab.artifacts.model import SourceFailed
 from edge_lab.artifacts.web import TEXT_LIMIT, Web
-from edge_lab.step import Step
+from edge_lab.core.step import Step
 
 
 class Place(Protocol):

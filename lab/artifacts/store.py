@@ -50,11 +50,11 @@ from edge_lab.artifacts.offers import Found, take, vouch
 from edge_lab.artifacts.places import Place, WebFolder
 from edge_lab.artifacts.release import RELEASE_PAGE, find_release
 from edge_lab.artifacts.web import Web
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, InputError
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import Step, step
 from edge_lab.data import IMAGES
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, InputError
-from edge_lab.home import cache_home
-from edge_lab.step import Step, step
 from edge_lab.topology import Arch
 
 LOCK_NAME = "artifacts.lock"

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from edge_lab.artifacts.diskroom import room_on_disk
 from edge_lab.artifacts.model import SourceFailed
-from edge_lab.deadline import Deadline
-from edge_lab.step import Step
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.step import Step
 
 TRIES = 4
 """Connections for one file; each goes on where the one before broke off."""

@@ -50,12 +50,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.ports import choose_ports
 from edge_lab.fabric import CLEAR, DROP, DirectionState, FabricClient, FabricConfig, LinkConfig
 from edge_lab.fabric.config import LOOPBACK
 from edge_lab.fabric.loop import NICENESS
-from edge_lab.ports import choose_ports
 
 SIZES = (1514, 64)
 FLOOD_FRAMES = 200_000

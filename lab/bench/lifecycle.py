@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_lab.bench import proofs
-from edge_lab.checkpoint import CheckpointStore
-from edge_lab.deadline import Deadline
-from edge_lab.lifecycle import UpOptions, bring_up, take_down
+from edge_lab.bringup.checkpoint import CheckpointStore
+from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
+from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Topology
 
 SAVE_LIMIT = 1800.0

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Drop, WireFault
 from edge_lab.faults.limits import scaled_limit
+from edge_lab.handle.lab import Lab
 from edge_lab.oracles.spans import Span
-from edge_lab.running import Lab
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 
 from edge_lab.cli.app import app
-from edge_lab.errors import EdgeLabError
+from edge_lab.core.errors import EdgeLabError
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands of `lab`, a thin skin over `edge_lab.lifecycle` and `edge_lab.running`."""
+"""The commands of `lab`: a thin layer over `edge_lab.bringup` and `edge_lab.handle`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from edge_lab.cli.common import (
 from edge_lab.cli.compare import compare
 from edge_lab.cli.faults import chaos, fault
 from edge_lab.cli.progress import showing_steps
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
 
 app = typer.Typer(
     help="A hardware-in-the-loop test lab for edge Kubernetes.",
@@ -66,7 +66,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Bring a lab up: build what is missing, boot, start the stack, wait until all is ready."""
-    from edge_lab.lifecycle import UpOptions, bring_up
+    from edge_lab.bringup.lifecycle import UpOptions, bring_up
     from edge_lab.topology import load_topology
 
     options = UpOptions(stack=stack, cold=cold, save=save, api_port=api_port)
@@ -83,7 +83,7 @@ def up(
 @app.command()
 def down(lab: LabName = None) -> None:
     """Take a lab down; leave nothing but the cache."""
-    from edge_lab.lifecycle import take_down
+    from edge_lab.bringup.lifecycle import take_down
 
     name = chosen(lab)
     gone = take_down(name, Deadline.after(30))
@@ -98,7 +98,7 @@ def down(lab: LabName = None) -> None:
 @app.command()
 def status(lab: LabName = None, as_json: AsJson = False) -> None:
     """Nodes, links and devices of a lab as they are now."""
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     found = attach(chosen(lab)).status()
     if as_json:
@@ -110,7 +110,7 @@ def status(lab: LabName = None, as_json: AsJson = False) -> None:
 @app.command()
 def save(lab: LabName = None) -> None:
     """Save the whole lab as a checkpoint: machines, wires and devices together."""
-    from edge_lab.lifecycle import save_lab
+    from edge_lab.bringup.lifecycle import save_lab
 
     with showing_steps(err):
         key = save_lab(chosen(lab))
@@ -120,7 +120,7 @@ def save(lab: LabName = None) -> None:
 @app.command()
 def restore(lab: LabName = None) -> None:
     """Put a running lab back to its checkpoint."""
-    from edge_lab.lifecycle import restore_lab
+    from edge_lab.bringup.lifecycle import restore_lab
 
     with showing_steps(err):
         restored = restore_lab(chosen(lab))
@@ -178,7 +178,7 @@ def schema(
 @app.command()
 def ssh(node: NodeName, lab: LabName = None) -> None:
     """A shell on a node, over the management path."""
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     found = attach(chosen(lab))
     found.machine(node)
@@ -195,7 +195,7 @@ def execute(
     """Run a command on a node as root; its output and exit code are passed on."""
     import shlex
 
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     machine = attach(chosen(lab)).machine(node)
     line = command[0] if len(command) == 1 else shlex.join(command)
@@ -212,7 +212,7 @@ def console(
     lab: LabName = None,
 ) -> None:
     """What a node has written to its serial console since it was first switched on."""
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     path = attach(chosen(lab)).console_path(node)
     if follow:
@@ -228,7 +228,7 @@ def logs(
     lab: LabName = None,
 ) -> None:
     """The journal of a node, or a log of the lab's own processes."""
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     found = attach(chosen(lab))
     own = {path.stem: path for path in sorted(found.run.logs.glob("*.log"))}
@@ -256,8 +256,8 @@ def graph(
     lab: LabName = None,
 ) -> None:
     """A picture of the lab, as SVG: with live state where it is up."""
-    from edge_lab.graph import lab_svg
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
+    from edge_lab.handle.picture import lab_svg
     from edge_lab.topology import load_topology
 
     svg = lab_svg(load_topology(topology)) if topology else attach(chosen(lab)).svg()
@@ -278,7 +278,7 @@ def capture(
     lab: LabName = None,
 ) -> None:
     """Capture the frames of a link, both directions, as pcapng."""
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     found = attach(chosen(lab))
     path = (output or found.run.captures / f"{link}.pcapng").absolute()
@@ -294,7 +294,7 @@ def capture(
 @app.command()
 def samples(lab: LabName = None, as_json: AsJson = False) -> None:
     """Per device and edge node: values written by the device, sampled, arrived."""
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     rows = attach(chosen(lab)).samples()
     if not rows:

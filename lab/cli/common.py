@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from edge_lab.errors import InputError
-from edge_lab.home import RunDir
-from edge_lab.state import known_labs
+from edge_lab.core.errors import InputError
+from edge_lab.core.home import RunDir
+from edge_lab.handle.state import known_labs
 
 out = Console()
 err = Console(stderr=True)
@@ -26,8 +26,8 @@ def _labs(incomplete: str) -> Iterator[str]:
 
 
 def _complete_from(which: str, incomplete: str) -> Iterator[str]:
-    from edge_lab.errors import EdgeLabError
-    from edge_lab.running import attach
+    from edge_lab.core.errors import EdgeLabError
+    from edge_lab.handle.lab import attach
 
     try:
         topology = attach(chosen(None)).topology

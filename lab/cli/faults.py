@@ -15,14 +15,14 @@ from rich.table import Table
 from edge_lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, out, print_json
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.render import plain_table
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.errors import InputError, LabError
 
 if TYPE_CHECKING:
     from edge_lab.faults.plan import Plan
     from edge_lab.faults.records import FaultRecord
     from edge_lab.faults.runner import PlanRun
+    from edge_lab.handle.lab import Lab
     from edge_lab.report.cells import CellRecord
-    from edge_lab.running import Lab
     from edge_lab.topology import Topology
 
 fault = typer.Typer(help="Break a running lab by hand, and heal it.", no_args_is_help=True)
@@ -67,7 +67,7 @@ def chaos(
     from edge_lab.faults.engine import FaultEngine
     from edge_lab.faults.limits import scaled_limit
     from edge_lab.faults.runner import PlanFailed, plan_deadline, run_plan
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     running = attach(chosen(lab))
     read = load_plan(plan, running.topology, seed=seed)
@@ -88,8 +88,8 @@ def _try(
     lab: Lab, file: Path, plan: Plan, times: int, output: Path | None, *, as_json: bool
 ) -> None:
     from edge_lab.faults.limits import scaled_limit
-    from edge_lab.observe.trials import try_plan
     from edge_lab.report.compare import comparison_of, comparison_table
+    from edge_lab.trials.trials import try_plan
 
     logs: list[str] = []
     cells: list[CellRecord] = []
@@ -137,8 +137,8 @@ def _try(
 
 def _topology(lab: str | None) -> Topology:
     """Of the lab that is up, or of the default topology file if none is."""
-    from edge_lab.home import RunDir
-    from edge_lab.state import read_state
+    from edge_lab.core.home import RunDir
+    from edge_lab.handle.state import read_state
     from edge_lab.topology import load_topology
 
     name = chosen(lab)
@@ -187,7 +187,7 @@ def _print_run(file: Path, run: PlanRun, *, as_json: bool) -> None:
 
 
 def _print_heading(plan: Plan) -> None:
-    from edge_lab.durations import show_duration
+    from edge_lab.core.durations import show_duration
 
     lasts = show_duration(plan.lasts_s)
     out.print(f"plan [bold]{plan.name}[/], seed {plan.seed}, {lasts}", highlight=False)
@@ -221,7 +221,7 @@ def add(
     from edge_lab.faults.engine import FaultEngine
     from edge_lab.faults.plan import check_fault, parse_fault
     from edge_lab.faults.schedule import is_momentary
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     wanted = parse_fault(spec)
     running = attach(chosen(lab))
@@ -247,7 +247,7 @@ def list_(
 ) -> None:
     """The faults in force."""
     from edge_lab.faults.engine import FaultEngine
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     engine = FaultEngine.of(attach(chosen(lab)))
     records = engine.history() if everything else engine.in_force()
@@ -279,7 +279,7 @@ def heal(
 ) -> None:
     """Heal faults; returns when each cure was seen."""
     from edge_lab.faults.engine import FaultEngine
-    from edge_lab.running import attach
+    from edge_lab.handle.lab import attach
 
     if bool(ids) == everything:
         raise InputError(

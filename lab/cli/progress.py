@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from edge_lab.step import Phase, StepEvent, listening
+from edge_lab.core.step import Phase, StepEvent, listening
 
 DEEPEST_SHOWN = 2
 """Steps below this depth go to the log only."""

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from edge_lab.home import RunDir
-from edge_lab.linkstate import LinkState
-from edge_lab.state import LabState
-from edge_lab.status import DeviceSamples, LabStatus
+from edge_lab.core.home import RunDir
+from edge_lab.handle.linkstate import LinkState
+from edge_lab.handle.state import LabState
+from edge_lab.handle.status import DeviceSamples, LabStatus
 
 GOOD, BAD = "[green]●[/]", "[red]●[/]"
 

@@ -7,9 +7,9 @@ import logging
 import sys
 from pathlib import Path
 
+from edge_lab.core.errors import EdgeLabError
 from edge_lab.devices.device import run_device
 from edge_lab.devices.spec import DeviceSpec
-from edge_lab.errors import EdgeLabError
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 
 log = logging.getLogger(__name__)
 

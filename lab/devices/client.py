@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.process import spawn
 from edge_lab.devices.control import SOCKET, DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import DeviceFault
 from edge_lab.devices.spec import DeviceSpec
 from edge_lab.devices.truth import FILE as TRUTH
 from edge_lab.devices.truth import TruthRecord, TruthStep, read_truth
-from edge_lab.errors import LabError
-from edge_lab.process import spawn
 
 SPEC = "spec.json"
 SNAPSHOT = "snapshot.json"

@@ -16,13 +16,13 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.process import MARK
 from edge_lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import DEVICE_FAULT, DeviceFault
 from edge_lab.devices.spec import DeviceSpec
 from edge_lab.devices.truth import TruthLog
 from edge_lab.devices.wire import Pump, join_namespace, open_tap, open_wire, set_nic
-from edge_lab.errors import InputError, LabError
-from edge_lab.process import MARK
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_lab.core.errors import EdgeLabError
 from edge_lab.devices.faults import DeviceFault
-from edge_lab.errors import EdgeLabError
 from edge_lab.topology import Protocol
 
 SOCKET = "control.sock"

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from edge_lab.core.errors import LabError
 from edge_lab.devices.alarms import AlarmState, states_of
 from edge_lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import DEVICE_FAULT, DeviceFault, Gone
@@ -32,7 +33,6 @@ from edge_lab.devices.truth import (
     read_past,
 )
 from edge_lab.devices.wire import Pump, enter_namespace, open_tap, open_wire, set_nic
-from edge_lab.errors import LabError
 from edge_lab.topology import Protocol
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.topology import Protocol
 
 LONGEST_DELAY_MS = 60_000.0

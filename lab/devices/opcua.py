@@ -17,6 +17,7 @@ from asyncua.crypto.uacrypto import CertProperties
 from asyncua.server.address_space import AttributeService
 from cryptography import x509
 
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.devices.access import Trust, Users, guarded_server
 from edge_lab.devices.alarms import AlarmState
 from edge_lab.devices.faults import DeviceFault, Exceptions, Untrusted
@@ -37,7 +38,6 @@ from edge_lab.devices.serving import LOOPBACK, Server, Shown
 from edge_lab.devices.signals import reading
 from edge_lab.devices.spec import OpcUaFiles
 from edge_lab.devices.truth import TruthStep
-from edge_lab.errors import InputError, LabError
 from edge_lab.topology import Alarm, Login, OpcUaOptions, SecurityMode, SecurityPolicy
 
 _TOKENS = {

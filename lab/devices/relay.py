@@ -15,6 +15,7 @@ from collections import deque
 from itertools import pairwise
 from random import Random
 
+from edge_lab.core.errors import LabError
 from edge_lab.devices.faults import (
     BadCrc,
     DeviceFault,
@@ -28,7 +29,6 @@ from edge_lab.devices.faults import (
     Untrusted,
 )
 from edge_lab.devices.framing import Framing, Splitter, Way
-from edge_lab.errors import LabError
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from edge_lab.core.errors import InputError
 from edge_lab.devices.plant import PLANTS, Plant
-from edge_lab.errors import InputError
 from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, Topology
 
 DEFAULT_PLANT = {

@@ -29,8 +29,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from edge_lab.core.errors import LabError
 from edge_lab.devices.points import Value
-from edge_lab.errors import LabError
 
 FILE = "truth.jsonl"
 

@@ -19,7 +19,7 @@ import subprocess
 from ipaddress import IPv4Interface
 from pathlib import Path
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 
 TUN = Path("/dev/net/tun")
 NIC = "plant0"

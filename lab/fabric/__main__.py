@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from edge_lab.errors import EdgeLabError
+from edge_lab.core.errors import EdgeLabError
 from edge_lab.fabric.config import FabricConfig
 from edge_lab.fabric.loop import Loop
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.fabric.protocol import (
     LINKS,
     Answer,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 
 LOOPBACK = "127.0.0.1"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.errors import EdgeLabError, InputError, LabError
 from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.protocol import (
     REQUEST,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_lab.errors import InputError, named
+from edge_lab.core.errors import InputError, named
 from edge_lab.fabric.agenda import Agenda
 from edge_lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
 from edge_lab.fabric.config import FabricConfig, LinkConfig

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.errors import EdgeLabError, InputError, LabError
 from edge_lab.fabric.state import DirectionState, FabricSnapshot, LinkStatus
 
 

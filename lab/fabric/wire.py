@@ -14,7 +14,7 @@ import os
 import socket
 from typing import NamedTuple, Protocol
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.fabric.arena import BATCH, SLOTS, Arena, Run, count, first
 from edge_lab.fabric.config import LOOPBACK, LinkConfig
 from edge_lab.fabric.state import Reason

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.kinds import Fault
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.undo import StillInForce

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from edge_lab.core.errors import LabError, named
 from edge_lab.devices import DeviceClient
 from edge_lab.devices.control import DeviceStatus
 from edge_lab.devices.faults import (
@@ -18,7 +19,6 @@ from edge_lab.devices.faults import (
     Split,
     Untrusted,
 )
-from edge_lab.errors import LabError, named
 from edge_lab.faults.kinds import OnDevice
 from edge_lab.faults.limits import PROOF_SECONDS, prove
 from edge_lab.faults.overwire import OverWire

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, get_args
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
+from edge_lab.core.step import step
 from edge_lab.faults.book import FaultBook
 from edge_lab.faults.devices import DeviceFaults
 from edge_lab.faults.kinds import Fault, NodeFault, WireFault
@@ -17,10 +18,9 @@ from edge_lab.faults.nodes import NodeFaults
 from edge_lab.faults.overwire import OverWire
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.wires import WireFaults
-from edge_lab.step import step
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ Ready."""
 
 def scaled_limit() -> TimeLimit:
     """Deadlines scaled by the speed of this host, as it is now."""
-    from edge_lab.speed import (
+    from edge_lab.core.speed import (
         speed_factor,  # not sooner: tests of the plugins put another in its place
     )
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from edge_lab.errors import DeadlineExceeded, InputError, LabError, named
+from edge_lab.core.errors import DeadlineExceeded, InputError, LabError, named
 from edge_lab.faults.kinds import (
     ClockJump,
     ClockSkew,

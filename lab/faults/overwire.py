@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from edge_lab.core.errors import InputError
 from edge_lab.devices.points import MODBUS_PORT, OPCUA_PORT
-from edge_lab.errors import InputError
 from edge_lab.fabric import FabricClient
 from edge_lab.fabric.state import LinkCounters
 from edge_lab.faults.kinds import WireFault

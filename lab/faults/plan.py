@@ -20,8 +20,9 @@ from pydantic import (
     create_model,
 )
 
-from edge_lab.durations import Seconds, show_duration
-from edge_lab.errors import InputError
+from edge_lab.core.durations import Seconds, show_duration
+from edge_lab.core.errors import InputError
+from edge_lab.core.yamlmodel import Loc, Problem, YamlModel, did_you_mean, read_yaml
 from edge_lab.fabric.dice import Dice
 from edge_lab.faults import profiles
 from edge_lab.faults.kinds import (
@@ -48,7 +49,6 @@ from edge_lab.faults.schedule import (
     seeded,
 )
 from edge_lab.topology import Topology
-from edge_lab.yamlmodel import Loc, Problem, YamlModel, did_you_mean, read_yaml
 
 LONGEST_S = 7 * 24 * 3600.0
 MOST_FAULTS = 500

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.topology import Link, Topology
 
 CONNECT_SECONDS = 2

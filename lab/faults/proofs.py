@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.fabric import DirectionState, Reason
 from edge_lab.fabric.state import LinkCounters, Match
 from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, WireFault

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from edge_lab.deadline import Deadline
-from edge_lab.durations import show_duration
-from edge_lab.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.durations import show_duration
+from edge_lab.core.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
+from edge_lab.core.step import Step, step
 from edge_lab.faults.kinds import Fault
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.schedule import Contradictions, Planned, is_momentary
-from edge_lab.step import Step, step
 
 HEAL_S = 900.0
 """For effects and cures to be seen, on top of the time that a plan lasts."""

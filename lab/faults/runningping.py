@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from types import TracebackType
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.faults.probe import Stream
 
 LEAST_PATIENCE, MOST_PATIENCE, TIMES_AS_LONG = 0.3, 1.0, 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from edge_lab.durations import show_duration
+from edge_lab.core.durations import show_duration
 from edge_lab.fabric.dice import Dice
 from edge_lab.faults.kinds import (
     Cut,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.errors import EdgeLabError, InputError, LabError
 
 
 class StillInForce(LabError):

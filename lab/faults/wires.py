@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_lab.errors import named
+from edge_lab.core.errors import named
 from edge_lab.fabric import CLEAR, CUT, DirectionState, Mode
 from edge_lab.fabric.state import FlapTimes
 from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, Way, WireFault

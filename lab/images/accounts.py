@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.images.recipe import Recipe
 
 MASTERS = Path("usr/share/base-passwd")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.images.accounts import write_accounts
 from edge_lab.images.ext4 import make_ext4
 from edge_lab.images.initramfs import build_initramfs, needed_modules

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
 
 POLL_SECONDS = 0.1
 TAIL_LINES = 15

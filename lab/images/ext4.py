@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.images.contained import tool_path
 
 _UUID = "5ed6e1ab-0000-4000-8000-000000000000"

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 
 APPLETS = ("cat", "insmod", "mount", "sh", "sleep", "switch_root", "tar")
 """What the script calls of busybox."""

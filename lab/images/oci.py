@@ -22,14 +22,14 @@ from typing import Any, BinaryIO
 from pydantic import BaseModel, ConfigDict
 
 from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import step
 from edge_lab.data import IMAGES
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.home import cache_home
 from edge_lab.images.recipe import read_model
 from edge_lab.images.root import build_root_image
 from edge_lab.images.scratch import building, settle
-from edge_lab.step import step
 from edge_lab.topology import Arch
 
 WORKLOAD = "edge-lab.local/workload:0.1.0"

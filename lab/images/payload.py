@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from edge_lab.artifacts.diskroom import disk_full, room_on_disk
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.home import cache_home
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import step
 from edge_lab.images.contained import need_tools
 from edge_lab.images.ext4 import Source, make_ext4, write_files
 from edge_lab.images.scratch import building, settle
-from edge_lab.provision import PayloadFile
-from edge_lab.step import step
+from edge_lab.provisioning.provision import PayloadFile
 
 KIND = "payload"
 LABEL = "payload"

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError
 
+from edge_lab.core.errors import InputError
 from edge_lab.data import IMAGES
-from edge_lab.errors import InputError
 from edge_lab.topology import Arch
 from edge_lab.topology.load import line_of
 

@@ -16,14 +16,14 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_lab.artifacts.diskroom import GIB, disk_full, room_on_disk
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.home import cache_home
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import Step, step
 from edge_lab.images import accounts, assemble, ext4, initramfs, recipe
 from edge_lab.images.contained import check_namespaces, need_tools, run_contained
 from edge_lab.images.mirror import apt_options, debian_mirror
 from edge_lab.images.scratch import building, discard, settle
-from edge_lab.step import Step, step
 from edge_lab.topology import Arch
 
 KIND = "root-image"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded
-from edge_lab.home import cache_home
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import Step
 from edge_lab.images.contained import prefix
-from edge_lab.step import Step
 
 _ATTEMPT_SECONDS = 1.0
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_lab.home import cache_home
+from edge_lab.core.home import cache_home
 from edge_lab.machines.domain import EMULATORS
 from edge_lab.machines.guest import AcceleratorName
 from edge_lab.machines.probe import MARKER, probe_initrd

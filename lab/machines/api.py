@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.machines.console import Fatal
 from edge_lab.machines.ssh import CommandResult
-from edge_lab.provision import GuestFile
+from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Arch
 
 PowerState = Literal["off", "running", "paused", "crashed"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 
 
 class Fatal(StrEnum):

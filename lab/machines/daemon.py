@@ -25,11 +25,11 @@ from urllib.parse import quote
 
 import libvirt
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.home import RunDir, cache_home
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir, cache_home
+from edge_lab.core.process import end_processes, processes_of, spawn
 from edge_lab.machines.domain import EMULATORS, find_emulator
-from edge_lab.process import end_processes, processes_of, spawn
 from edge_lab.topology import Arch
 
 START_SECONDS = 60.0

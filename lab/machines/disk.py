@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
 
 
 def create_overlay(overlay: Path, backing: Path, backing_format: Literal["raw", "qcow2"]) -> None:

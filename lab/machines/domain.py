@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
+from edge_lab.core.process import MARK
 from edge_lab.machines.emulated import kernel_arguments
 from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
@@ -26,7 +27,6 @@ from edge_lab.machines.guest import (
     GuestSpec,
     WireNic,
 )
-from edge_lab.process import MARK
 from edge_lab.topology import Arch
 
 EMULATORS = {arch: f"qemu-system-{arch.value}" for arch in Arch}

@@ -7,7 +7,7 @@ limit, one riscv64 node traced for 20 s.
 from __future__ import annotations
 
 from edge_lab.machines.counter import counter_arguments
-from edge_lab.provision import GuestFile
+from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Arch
 
 WITHOUT = ("hugetlb", "rdma", "misc", "pressure")

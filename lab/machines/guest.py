@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edge_lab.errors import LabError
-from edge_lab.provision import GuestFile
+from edge_lab.core.errors import LabError
+from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:

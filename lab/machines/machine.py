@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 
 import libvirt
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
-from edge_lab.home import RunDir
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.home import RunDir
+from edge_lab.core.speed import speed_factor
+from edge_lab.core.step import step
 from edge_lab.machines.api import BootRecord, ClockOffset, PowerState, SavedMachine
 from edge_lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
 from edge_lab.machines.counter import host_tsc_khz
@@ -30,9 +32,7 @@ from edge_lab.machines.keys import LabKeys
 from edge_lab.machines.riscv_timers import rearm_timers
 from edge_lab.machines.seed import guest_seed
 from edge_lab.machines.ssh import CommandResult, SshClient, Unreachable
-from edge_lab.provision import GuestFile
-from edge_lab.speed import speed_factor
-from edge_lab.step import step
+from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Arch
 
 _T = TypeVar("_T")

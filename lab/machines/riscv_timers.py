@@ -19,7 +19,7 @@ import os
 import socket
 from pathlib import Path
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 
 MTIMECMP = 0x0200_4000
 """Physical address of hart 0's compare register on QEMU's `virt` machine; 8 bytes per hart."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.machines import emulated
 from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
@@ -24,7 +24,7 @@ from edge_lab.machines.guest import (
     WireNic,
 )
 from edge_lab.machines.keys import LabKeys
-from edge_lab.provision import GuestFile
+from edge_lab.provisioning.provision import GuestFile
 
 SECTOR = 512
 """Bytes: QEMU takes a raw disk of whole sectors only."""

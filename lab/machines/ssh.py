@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
-from edge_lab.home import RunDir
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.home import RunDir
+from edge_lab.core.process import marked_environment, spawn
 from edge_lab.machines.greeting import PATIENCE, Greeting
 from edge_lab.machines.guest import GuestSpec
 from edge_lab.machines.keys import LabKeys
-from edge_lab.process import marked_environment, spawn
 
 LOGIN_SECONDS = 60
 """For a login, its keys and all: an emulated CPU that boots beside others needs half of it."""

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.faults.book import FaultBook
-from edge_lab.kubectl import condition, pod_ready, restart_counts
-from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
-from edge_lab.observe.recording import (
+from edge_lab.cluster.kubectl import condition, pod_ready, restart_counts
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.step import step
+from edge_lab.evidence.recording import (
     ApiSeen,
     ContainerSeen,
     NodeAnswered,
@@ -25,14 +24,15 @@ from edge_lab.observe.recording import (
     Recording,
     WaitingSeen,
 )
+from edge_lab.faults.book import FaultBook
+from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
+from edge_lab.observe.samples import OBSERVE_SECONDS, observations
 from edge_lab.oracles.samples import SampleObservation
-from edge_lab.sampling import OBSERVE_SECONDS, observations
-from edge_lab.step import step
 from edge_lab.workload import NAMESPACE
 
 if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
     from edge_lab.machines import Machine
-    from edge_lab.running import Lab
 
 SILENT_SECONDS = 15.0
 """Without a line from a node for so long, it is taken not to answer: a busy emulated guest may

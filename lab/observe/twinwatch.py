@@ -15,7 +15,7 @@ from edge_lab.twins.names import NAMESPACE
 from edge_lab.twins.status import parse_status
 
 if TYPE_CHECKING:
-    from edge_lab.kubectl import Kubectl
+    from edge_lab.cluster.kubectl import Kubectl
 
 END_SECONDS = 5.0
 

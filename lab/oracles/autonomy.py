@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_lab.observe.recording import Recording
+from edge_lab.evidence.recording import Recording
 from edge_lab.oracles import nodeview, podview
 from edge_lab.oracles.case import Case, Expectation, concern_of, concerns
 from edge_lab.oracles.figures import Figures

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge_lab.evidence.recording import Recording
 from edge_lab.faults.kinds import OnDevice
 from edge_lab.faults.records import FaultRecord
-from edge_lab.observe.recording import Recording
 from edge_lab.oracles.spans import NANOSECONDS, Span
 from edge_lab.topology import Topology
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_lab.observe.recording import PodSeen
+from edge_lab.evidence.recording import PodSeen
 from edge_lab.oracles.case import Case
 from edge_lab.oracles.sightings import InSight, PodName, sightings, stopped
 from edge_lab.oracles.spans import Held, Span, united, value_before

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from edge_lab.evidence.recording import ContainerSeen, NodeAnswered, Recording
 from edge_lab.faults.kinds import Pause, PowerOff, Reboot
 from edge_lab.faults.records import FaultRecord
-from edge_lab.observe.recording import ContainerSeen, NodeAnswered, Recording
 from edge_lab.oracles.spans import Held, Span, held
 
 

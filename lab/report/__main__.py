@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import EdgeLabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError
 from edge_lab.report.page import make_page
 
 SECONDS = 600.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_lab.observe.recording import Recording
+from edge_lab.evidence.recording import Recording
 from edge_lab.oracles.podview import is_up
 from edge_lab.oracles.sightings import InSight, sightings
 from edge_lab.oracles.spans import Held, Span, held, value_before

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.oracles.figures import Figures
 
 if TYPE_CHECKING:

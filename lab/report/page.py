@@ -12,10 +12,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
-from edge_lab.home import MARKER, cache_home
-from edge_lab.step import step
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.home import MARKER, cache_home
+from edge_lab.core.step import step
 
 HERE = Path(__file__).resolve().parent
 NODE_AT_LEAST = (20, 19)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_lab.observe.recording import Recording
+from edge_lab.evidence.recording import Recording
 from edge_lab.oracles.spans import NANOSECONDS, Span, united
 from edge_lab.report.bands import ABSENT, BAD, GOOD, NOT_KNOWN, SILENT, UNSURE, Band, Piece, answers
 from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width

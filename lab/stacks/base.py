@@ -12,11 +12,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edge_lab.artifacts import Artifact, Want, host_arch
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.kubectl import Kubectl, Manifest
+from edge_lab.cluster.kubectl import Kubectl, Manifest
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.pki import Pki
-from edge_lab.provision import GuestFile, PayloadFile, Provision
+from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 from edge_lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
+from edge_lab.cluster.labels import own_labels
 from edge_lab.pki import Pki
-from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
 from edge_lab.stacks.base import StackContext
 from edge_lab.stacks.kubelet import kubelet_config
-from edge_lab.stacks.labels import own_labels
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Timing

@@ -17,10 +17,12 @@ from typing import Any
 import yaml
 
 from edge_lab.artifacts import Want, host_arch
-from edge_lab.deadline import Deadline
+from edge_lab.cluster.kubectl import NOT_YET, Manifest
+from edge_lab.cluster.labels import own_labels
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.step import step
 from edge_lab.images.oci import PAUSE
-from edge_lab.kubectl import NOT_YET, Manifest
-from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
@@ -32,10 +34,8 @@ from edge_lab.stacks.base import (
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
-from edge_lab.stacks.labels import own_labels
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
-from edge_lab.step import step
 from edge_lab.topology import Node, Timing, Topology
 
 CLOUDCORE, EDGECORE, CRDS = "cloudcore", "edgecore", "kubeedge-crds"

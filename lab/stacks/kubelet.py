@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from edge_lab.artifacts import Want
-from edge_lab.deadline import Deadline
-from edge_lab.kubectl import Manifest
-from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.cluster.kubectl import Manifest
+from edge_lab.cluster.labels import own_labels
+from edge_lab.core.deadline import Deadline
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     ApiEndpoint,
     Capability,
@@ -21,7 +22,6 @@ from edge_lab.stacks.base import (
     wants_for,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
-from edge_lab.stacks.labels import own_labels
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Timing, Topology

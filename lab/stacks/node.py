@@ -6,7 +6,7 @@ import hashlib
 import json
 from ipaddress import IPv4Network
 
-from edge_lab.provision import GuestFile, PayloadFile, Provision
+from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 from edge_lab.stacks.base import StackContext
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Topology

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 
 ONLY_WITH: Mapping[str, str] = MappingProxyType({"k3s": "k3s"})
 """By runtime, the one control plane that it can join; any other runtime joins all of them."""

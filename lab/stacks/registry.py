@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.stacks.base import ControlPlane, EdgeRuntime
 from edge_lab.stacks.k3s import K3s
 from edge_lab.stacks.k3s_agent import K3sAgent

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_lab.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.node import CONFIG
 from edge_lab.stacks.unit import Service
 

@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from edge_lab.artifacts import Want
-from edge_lab.kubectl import Manifest
+from edge_lab.cluster.kubectl import Manifest
 from edge_lab.pki import Pki, mapper_uri
-from edge_lab.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext
 from edge_lab.stacks.kubeedge import custom_resources, custom_resources_want
 from edge_lab.stacks.unit import Service

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from edge_lab.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import GuestFile, Provision
 
 UNIT_FOLDER = "/etc/systemd/system"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge_lab.core.yamlmodel import YamlModel, line_of
 from edge_lab.topology.model import Topology, TopologyProblem
-from edge_lab.yamlmodel import YamlModel, line_of
 
 __all__ = ["line_of", "load_topology", "parse_topology"]
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from edge_lab.names import NAME_RULE, is_name
+from edge_lab.core.names import NAME_RULE, is_name
+from edge_lab.core.yamlmodel import Problem
 from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, WordOrder
 from edge_lab.topology.timing import Timing
-from edge_lab.yamlmodel import Problem
 
 MIB = 1024 * 1024
 MIN_MEMORY_MIB = 512

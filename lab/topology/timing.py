@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge_lab.durations import Seconds
+from edge_lab.core.durations import Seconds
 
 
 class Timing(BaseModel):

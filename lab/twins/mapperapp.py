@@ -19,10 +19,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import cache_home
 from edge_lab.data import IMAGES
-from edge_lab.errors import LabError
-from edge_lab.home import cache_home
-from edge_lab.provision import PayloadFile
+from edge_lab.provisioning.provision import PayloadFile
 
 SOURCE = IMAGES / "mapper"
 PACKAGE = "edge_mapper"

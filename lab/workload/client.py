@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.kubectl import NOT_YET
+from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.topology import Topology
 from edge_lab.workload.manifests import (
     COLLECTOR,
@@ -29,7 +29,7 @@ from edge_lab.workload.records import (
 )
 
 if TYPE_CHECKING:
-    from edge_lab.kubectl import Kubectl
+    from edge_lab.cluster.kubectl import Kubectl
     from edge_lab.pki import Pki
 
 

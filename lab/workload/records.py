@@ -6,7 +6,7 @@ import json
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 
 
 class _Model(BaseModel):

@@ -13,7 +13,7 @@ from suites.edges import edges
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 
 @pytest.fixture(scope="module")

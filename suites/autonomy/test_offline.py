@@ -18,7 +18,7 @@ from suites.known import edgecore_ends_containers
 from suites.sights import away_after_reboot
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Offline")]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.evidence.recording import PodSeen, Recording
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut
 from edge_lab.faults.records import FaultRecord
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.observe.recording import PodSeen, Recording
 from edge_lab.observe.watch import Watch
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
 from edge_lab.workload import NAMESPACE
@@ -25,7 +25,7 @@ from suites.autonomy.bystanders import DOOMED, IMPATIENT, pod_name
 from suites.edges import edges, until_evicted, uplink
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [
     allure.parent_suite("Autonomy"),

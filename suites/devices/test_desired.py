@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.devices import TruthWrite
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
 from edge_lab.devices.spec import plant_of
@@ -15,13 +16,12 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.twins import LabTwin
 from edge_lab.fixtures.wires import Wires
-from edge_lab.kubectl import KubectlError
 from edge_lab.twins.status import ONLINE, TwinStatus
 from suites.edges import until_lost, uplink
 from suites.known import KUBEEDGE_TRACKER
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 

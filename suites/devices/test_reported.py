@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.core.step import step
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.twins import LabTwin
-from edge_lab.kubectl import KubectlError
 from edge_lab.observe.twins import observe_twin
 from edge_lab.observe.twinwatch import TwinWatch
 from edge_lab.oracles.twinlatency import Latency, twin_latencies
@@ -27,12 +28,11 @@ from edge_lab.oracles.twins import (
     judge_twin,
     reported_values,
 )
-from edge_lab.step import step
 from edge_lab.twins.status import ONLINE
 from suites.known import cloudcore_undoes_reports
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.core.errors import MissingCapability
 from edge_lab.devices.faults import Gone
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
-from edge_lab.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import OnDevice
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.twins import LabTwin
-from edge_lab.kubectl import KubectlError
 from edge_lab.twins.client import TwinClient
 from edge_lab.twins.manifests import device_manifest
 from edge_lab.twins.names import API_GROUP, NAMESPACE, twin_name, twins_of
 from edge_lab.twins.status import OFFLINE, ONLINE
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.evidence.recording import NodeSeen
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.observe.recording import NodeSeen
 from edge_lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
 from suites.known import edgecore_waits_on_dead_connections
 from suites.sights import hold_until_lost, not_well
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Network"), allure.feature("Uplink")]
 

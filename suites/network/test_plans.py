@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.fixtures.faults import Chaos
 from suites.edges import edges, uplink
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Network"), allure.feature("Plans")]
 

@@ -14,7 +14,7 @@ from edge_lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Nodes"), allure.feature("Machine")]
 

@@ -13,7 +13,7 @@ from edge_lab.workload.manifests import IMAGE
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 
 def smoke_pod(node: str) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.errors import LabError
+from edge_lab.bringup.saving import SaveFailed
+from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.machines.disk import flatten_overlay
-from edge_lab.saving import SaveFailed
 from suites import bringup
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Checkpoints")]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.devices import TruthStep
 from edge_lab.devices.points import (
     MODBUS_PORT,
@@ -24,14 +25,13 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import ProbeResult, Workload
-from edge_lab.kubectl import KubectlError
 from edge_lab.pki import Authority, KeyKind, Pki, opcua_client_spec
-from edge_lab.provision import GuestFile
+from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Device
 from edge_lab.workload.manifests import SAMPLER_FOLDER, sampler_pod
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [
     allure.parent_suite("Smoke"),

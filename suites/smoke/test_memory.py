@@ -11,7 +11,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.observe.footprint import Footprint, footprint
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Memory")]
 

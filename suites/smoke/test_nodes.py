@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
+from edge_lab.cluster.kubectl import KubectlError, node_ready
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.kubectl import KubectlError, node_ready
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Nodes")]
 

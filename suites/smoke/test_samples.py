@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import allure
 
+from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
-from edge_lab.kubectl import KubectlError
 from edge_lab.oracles.samples import SampleObservation, judge_samples
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Samples")]
 

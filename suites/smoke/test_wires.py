@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import allure
 
+from edge_lab.cluster.kubectl import KubectlError, node_ready
 from edge_lab.fabric import CLEAR, CUT
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.wires import Wires
 from edge_lab.fixtures.workload import Workload
-from edge_lab.kubectl import KubectlError, node_ready
 from edge_lab.oracles.samples import judge_samples
 from edge_lab.topology import Device
 from edge_lab.workload.manifests import sampling_nodes
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Wires")]
 

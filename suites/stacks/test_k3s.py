@@ -10,15 +10,15 @@ import allure
 import pytest
 
 from edge_lab.artifacts import ArtifactStore, Availability, Want
-from edge_lab.errors import MissingCapability
+from edge_lab.cluster.kubectl import KubectlError, node_ready
+from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.kubectl import KubectlError, node_ready
 from edge_lab.stacks.k3s_node import K3S, PROGRAM, K3sNode
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Stacks"), allure.feature("K3s")]
 

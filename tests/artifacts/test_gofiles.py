@@ -22,8 +22,8 @@ from edge_lab.artifacts import (
     host_arch,
 )
 from edge_lab.artifacts.gofiles import archive_sum, join_files
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError
 from tests.artifacts.conftest import FakeGo
 
 CRDS = Want("crds", host_arch())

@@ -10,9 +10,9 @@ from edge_lab.artifacts import ArtifactStore, Availability, ReleaseSource, Want
 from edge_lab.artifacts.gomodules import GoModule
 from edge_lab.artifacts.lock import disagreements, read_lock
 from edge_lab.artifacts.store import LOCK_NAME
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError
 from edge_lab.data import IMAGES
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 

@@ -13,8 +13,8 @@ from edge_lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
 from edge_lab.artifacts.mirror import find_in_mirror
 from edge_lab.artifacts.offers import Found
 from edge_lab.artifacts.places import Folder
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 

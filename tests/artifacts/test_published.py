@@ -13,7 +13,7 @@ import pytest
 
 from edge_lab.artifacts import CATALOG as REAL_CATALOG
 from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Component, Want
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import FakeGo, WebServer
 

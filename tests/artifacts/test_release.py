@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_lab.artifacts import ArtifactStore, CannotObtain, ReleaseSource, Want
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo, WebServer
 

@@ -15,9 +15,9 @@ import pytest
 
 from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Want
 from edge_lab.artifacts.gomodules import go_version
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, InputError, LabError
-from edge_lab.step import Phase, StepEvent, listening
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.core.step import Phase, StepEvent, listening
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 
@@ -284,7 +284,7 @@ def test_nothing_of_a_build_survives_the_process_that_asked_for_it(
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3])\n"
         "from tests.artifacts.conftest import CATALOG\n"
         "from edge_lab.artifacts import ArtifactStore, Want\n"
-        "from edge_lab.deadline import Deadline; from edge_lab.topology import Arch\n"
+        "from edge_lab.core.deadline import Deadline; from edge_lab.topology import Arch\n"
         "store = ArtifactStore(Path(sys.argv[1]), catalog=CATALOG, recipes=Path(sys.argv[2]))\n"
         "store.resolve([Want('one', Arch.AARCH64)], Deadline.after(60))\n"
     )

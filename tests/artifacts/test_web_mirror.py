@@ -16,8 +16,8 @@ from edge_lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
 from edge_lab.artifacts.mirror import read_mirror
 from edge_lab.artifacts.model import SourceFailed
 from edge_lab.artifacts.web import CONNECT_TRIES, Web
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo, WebServer
 

@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from edge_lab.artifacts import Artifact, Want
-from edge_lab.deadline import Deadline
+from edge_lab.bringup.plan import Plan
+from edge_lab.cluster.kubectl import Kubectl, Manifest
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir
+from edge_lab.core.process import end_processes, spawn
 from edge_lab.devices import DeviceClient
 from edge_lab.devices.control import DeviceSnapshot
 from edge_lab.devices.truth import FILE as TRUTH
-from edge_lab.errors import LabError
 from edge_lab.fabric import FabricClient
-from edge_lab.home import RunDir
+from edge_lab.handle.lab import Lab
+from edge_lab.handle.state import LabState
 from edge_lab.images import OciImage
-from edge_lab.kubectl import Kubectl, Manifest
 from edge_lab.machines import (
     Accelerator,
     BootRecord,
@@ -35,12 +39,8 @@ from edge_lab.machines import (
     SavedMachine,
 )
 from edge_lab.pki import Pki
-from edge_lab.plan import Plan
-from edge_lab.process import end_processes, spawn
-from edge_lab.provision import GuestFile, PayloadFile, Provision
-from edge_lab.running import Lab
+from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 from edge_lab.stacks import ClusterAccess, Stack, StackContext, get_stack
-from edge_lab.state import LabState
 from edge_lab.topology import Arch, Topology
 from edge_lab.workload import WorkloadClient
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.checkpoint import CheckpointStore
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
-from edge_lab.home import RunDir, cache_home
-from edge_lab.lifecycle import UpOptions, bring_up, restore_lab, save_lab, take_down
-from edge_lab.process import processes_of
-from edge_lab.running import Lab, attach
-from edge_lab.saving import SaveFailed
-from edge_lab.state import Condition, read_state
-from edge_lab.step import Phase, StepEvent, listening
+from edge_lab.bringup.checkpoint import CheckpointStore
+from edge_lab.bringup.lifecycle import UpOptions, bring_up, restore_lab, save_lab, take_down
+from edge_lab.bringup.saving import SaveFailed
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.home import RunDir, cache_home
+from edge_lab.core.process import processes_of
+from edge_lab.core.step import Phase, StepEvent, listening
+from edge_lab.handle.lab import Lab, attach
+from edge_lab.handle.state import Condition, read_state
 from edge_lab.topology import Topology, load_topology
 from suites import bringup
 from tests.bringup.fake_host import FakeHost

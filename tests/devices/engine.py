@@ -15,8 +15,8 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded
 
 IMAGE = "edge-lab-tests/meter:1"
 PORT = 8080

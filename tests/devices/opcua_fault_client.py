@@ -15,7 +15,7 @@ from typing import Any
 
 from asyncua import Client
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.devices import DeviceClient
 from edge_lab.devices.faults import DEVICE_FAULT, DeviceFault
 from tests.devices.opcua_client import NAMES, node_id, refusal, secured

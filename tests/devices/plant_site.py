@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, start_device
 from edge_lab.devices.faults import Junk, Slow
 from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage

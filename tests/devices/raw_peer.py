@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from tests.devices.plant_site import HERE, Site, peer_command
 
 PATIENCE = 10.0

@@ -12,11 +12,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError
 from edge_lab.devices import DeviceSpec
 from edge_lab.devices.container import LABEL, started
 from edge_lab.devices.faults import Gone, Slow
-from edge_lab.errors import InputError
 from edge_lab.topology import Device, Protocol
 from tests.devices.engine import IMAGE, PORT, engine, make_image
 from tests.devices.plant_site import Site, free_ports, require_namespaces, start_site

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.devices import TruthStep, TruthWrite, restore_device
 from edge_lab.devices.control import SOCKET
 from edge_lab.devices.plant import PLANTS
 from edge_lab.devices.points import read_block
 from edge_lab.devices.wire import open_tap
-from edge_lab.errors import LabError
 from edge_lab.pki import Authority, KeyKind
 from tests.devices.plant_site import (
     Site,

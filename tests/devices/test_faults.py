@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from edge_lab.core.errors import InputError
 from edge_lab.devices.faults import (
     DEVICE_FAULT,
     BadCrc,
@@ -18,7 +19,6 @@ from edge_lab.devices.faults import (
     Split,
     Untrusted,
 )
-from edge_lab.errors import InputError
 from edge_lab.topology import Protocol
 
 BOTH = frozenset(Protocol) - {Protocol.CONTAINER}

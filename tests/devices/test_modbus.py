@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.devices import DeviceFault, TruthStep, TruthWrite
 from edge_lab.devices.faults import BadCrc, Exceptions, Junk, Late, Slow, Split
 from edge_lab.devices.points import read_block

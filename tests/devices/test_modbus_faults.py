@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError
 from edge_lab.devices import DeviceFault, DeviceStatus, TruthStep, TruthWrite
 from edge_lab.devices.control import SOCKET
 from edge_lab.devices.faults import (
@@ -27,7 +28,6 @@ from edge_lab.devices.faults import (
     Untrusted,
 )
 from edge_lab.devices.points import SETPOINT_REGISTER, read_block
-from edge_lab.errors import InputError
 from tests.devices.plant_site import (
     HERE,
     Site,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError
 from edge_lab.devices import DeviceFault, DeviceStatus, TruthStep
 from edge_lab.devices.faults import (
     Exceptions,
@@ -21,7 +22,6 @@ from edge_lab.devices.faults import (
     Split,
     Untrusted,
 )
-from edge_lab.errors import InputError
 from edge_lab.pki import Authority, KeyKind
 from tests.devices.plant_site import (
     HERE,

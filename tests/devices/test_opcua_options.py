@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.devices import TruthAlarm, TruthSignals, TruthTick
 from edge_lab.devices.alarms import AlarmState, state_of
 from edge_lab.devices.plant import PLANTS

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lab.core.errors import LabError
 from edge_lab.devices.faults import (
     BadCrc,
     DeviceFault,
@@ -34,7 +35,6 @@ from edge_lab.devices.framing import (
     Way,
 )
 from edge_lab.devices.relay import Relay, cut, junk
-from edge_lab.errors import LabError
 
 T = TypeVar("T")
 HOST = "127.0.0.1"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from edge_lab.core.errors import InputError
 from edge_lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
-from edge_lab.errors import InputError
 from edge_lab.topology import Protocol, Topology
 
 GOOD: dict[str, Any] = {

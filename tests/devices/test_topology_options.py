@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.core.errors import InputError
 from edge_lab.devices.spec import OpcUaFiles, device_spec
-from edge_lab.errors import InputError
 from edge_lab.topology import (
     Device,
     OpcUaOptions,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_lab.core.errors import LabError
 from edge_lab.devices.truth import (
     FILE,
     TruthAlarm,
@@ -23,7 +24,6 @@ from edge_lab.devices.truth import (
     read_past,
     read_truth,
 )
-from edge_lab.errors import LabError
 
 numbers = st.integers(-(2**31), 2**31) | st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(max_size=5)

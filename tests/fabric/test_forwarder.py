@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.fabric import CUT, DROP, DirectionState, Mode, Reason
 from edge_lab.fabric.pipe import QUEUE_FRAMES
 from edge_lab.fabric.stages import TICK_NS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.fabric import CLEAR, CUT, DirectionState, FabricConfig, LinkConfig, LinkStatus
 from edge_lab.fabric.agenda import Agenda
 from edge_lab.fabric.arena import Arena, count, first, join, slots

@@ -17,7 +17,7 @@ from pcapng.blocks import (  # type: ignore[import-untyped]
     SectionHeader,
 )
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.fabric import CUT, Direction, DirectionState
 from edge_lab.fabric.pcapng import PcapngWriter
 

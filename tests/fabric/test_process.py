@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.core.ports import choose_ports
 from edge_lab.fabric import (
     CLEAR,
     CUT,
@@ -27,7 +28,6 @@ from edge_lab.fabric import (
     Mode,
     Reason,
 )
-from edge_lab.ports import choose_ports
 
 from .wires import ACK, BROADCAST, SYN, frame, tcp
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_lab.bench.fabric import EFFECT_DWELL, effects, effects_of
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 
 LONGEST = 0.050
 """Seconds; measured on an idle machine by `make bench`."""

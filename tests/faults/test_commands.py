@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import edge_lab.observe.trials
-import edge_lab.running
+import edge_lab.handle.lab
+import edge_lab.trials.trials
 from edge_lab.cli.app import app
-from edge_lab.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.errors import EdgeLabError, InputError, LabError
+from edge_lab.evidence.recording import Recording
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Fault
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.runner import PlanRun
-from edge_lab.observe.recording import Recording
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
 from edge_lab.report.cells import read_cells
 from edge_lab.topology import Topology, load_topology
@@ -76,7 +76,7 @@ class FakeLab:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     up = FakeLab(load_topology(ROOT / "labs" / "default.yaml"))
-    monkeypatch.setattr(edge_lab.running, "attach", lambda name: up)
+    monkeypatch.setattr(edge_lab.handle.lab, "attach", lambda name: up)
     monkeypatch.setattr(FaultEngine, "of", lambda running: fake)
     return fake
 
@@ -185,7 +185,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     def watching(running: FakeLab, limit: object) -> Iterator[Watch]:
         yield Watch()
 
-    monkeypatch.setattr(edge_lab.observe.trials, "watching", watching)
+    monkeypatch.setattr(edge_lab.trials.trials, "watching", watching)
     monkeypatch.setattr(FaultEngine, "of", lambda running, limit=None: FakeEngine())
 
 

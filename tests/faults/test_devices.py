@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.devices.faults import (
     AnyFault,
     Exceptions,
@@ -20,7 +21,6 @@ from edge_lab.devices.faults import (
     Split,
     Untrusted,
 )
-from edge_lab.errors import InputError, LabError
 from edge_lab.faults.devices import DeviceFaults
 from edge_lab.faults.kinds import OnDevice
 from edge_lab.faults.overwire import OverWire

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.book import FILE, FaultBook
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Drop, Fault, Kill, Pause

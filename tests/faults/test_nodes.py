@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.kinds import (
     ClockJump,
     ClockSkew,

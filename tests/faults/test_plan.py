@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from edge_lab.cli.app import app
 from edge_lab.cli.faults import kind_rows
-from edge_lab.durations import show_duration
-from edge_lab.errors import InputError
+from edge_lab.core.durations import show_duration
+from edge_lab.core.errors import InputError
 from edge_lab.faults.kinds import FAULT, Cut, Drop, Flap, Impair, Kill, OnDevice, Reboot
 from edge_lab.faults.plan import (
     FAULT_KINDS,

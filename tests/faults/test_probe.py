@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.faults.probe import Burst, Question, WireProbe, parse_connect, parse_ping
 from edge_lab.topology import Topology
 

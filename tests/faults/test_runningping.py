@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.faults.probe import WireProbe
 from edge_lab.faults.runningping import Asked, RunningPing, read_line
 

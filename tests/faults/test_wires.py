@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
 from edge_lab.fabric import CLEAR, CUT, DROP, Counters, DirectionState, LinkCounters, Mode, Reason
 from edge_lab.fabric.state import GilbertElliott, Match
 from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, WireFault

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
-from edge_lab.home import cache_home
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.home import cache_home
 from edge_lab.images import cached_root_image, root
 from edge_lab.images.contained import prefix, run_contained
 from edge_lab.images.mirror import apt_options, debian_mirror
@@ -58,7 +58,7 @@ def test_two_builds_of_one_kind_do_not_run_at_a_time() -> None:
     with building("thing", Deadline.after(5)):
         code = (
             "from edge_lab.images.scratch import building\n"
-            "from edge_lab.deadline import Deadline\n"
+            "from edge_lab.core.deadline import Deadline\n"
             "with building('thing', Deadline.after(0.3)): pass\n"
         )
         done = subprocess.run(
@@ -107,7 +107,7 @@ def test_nothing_outlives_a_builder_that_is_killed(tmp_path: Path) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     code = (
         "from edge_lab.images.contained import run_contained\n"
-        "from edge_lab.deadline import Deadline\n"
+        "from edge_lab.core.deadline import Deadline\n"
         "from pathlib import Path\n"
         f"run_contained(['sh', '-c', 'exec 9>{pipe}; echo x >&9; setsid sleep 600 & wait'],\n"
         f"  what='x', log=Path('{tmp_path}/log'), deadline=Deadline.after(60))\n"

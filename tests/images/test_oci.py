@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edge_lab.errors import InputError, LabError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.images import PAUSE, WORKLOAD, OciImage, build_workload_image
 from edge_lab.images.oci import load_workload_recipe
 from edge_lab.topology import Arch

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.images import build_payload_disk, payload_digest
 from edge_lab.images.contained import TOOLS, tool_path
 from edge_lab.images.ext4 import Source, make_ext4, write_files
-from edge_lab.provision import PayloadFile
+from edge_lab.provisioning.provision import PayloadFile
 
 needs_mke2fs = pytest.mark.skipif(
     not all(shutil.which(tool, path=tool_path()) for tool in ("mke2fs", "debugfs")),

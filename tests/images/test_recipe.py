@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.images.accounts import write_accounts
 from edge_lab.images.assemble import Plan
 from edge_lab.images.recipe import ROOT, load_recipe, recipe_digest, recipe_files

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from edge_lab.home import RunDir
+from edge_lab.core.home import RunDir
 from edge_lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
-from edge_lab.provision import GuestFile
+from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Topology
 
 MakeSpec = Callable[..., GuestSpec]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded
 from edge_lab.machines import ConsoleLog, Fatal, MachineDied
 from edge_lab.machines.console import fatal_in, plain
 

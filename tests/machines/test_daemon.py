@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.errors import LabError
-from edge_lab.home import RunDir
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir
 from edge_lab.machines import LibvirtDaemon
 from edge_lab.machines.daemon import DaemonRooms, daemon_argv
 

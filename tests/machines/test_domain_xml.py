@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_lab.errors import LabError
-from edge_lab.home import RunDir
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir
 from edge_lab.machines import GuestSpec
 from edge_lab.machines.domain import (
     EMULATORS,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.home import RunDir
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir
 from edge_lab.machines import CommandResult, Fatal, GuestSpec, LibvirtMachine, MachineDied
 from edge_lab.machines import machine as module
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edge_lab.core.speed import FASTEST, REFERENCE_CALCULATION, host_factor
 from edge_lab.machines import accelerator
 from edge_lab.machines.accelerator import (
     Accelerator,
@@ -21,7 +22,6 @@ from edge_lab.machines.accelerator import (
     probe_argv,
 )
 from edge_lab.machines.probe import MARKER, probe_initrd, probe_program
-from edge_lab.speed import FASTEST, REFERENCE_CALCULATION, host_factor
 from edge_lab.topology import Arch
 
 

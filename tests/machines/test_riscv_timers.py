@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.machines.riscv_timers import packet, rearm_timers
 
 TIMERS = {"2004000": "00e1f50500000000", "2004008": "ffffffffffffffff"}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab.errors import LabError
-from edge_lab.home import RunDir
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir
 from edge_lab.machines import GuestSpec, LabKeys, build_seed
 from edge_lab.machines.seed import SECTOR, guest_seed
-from edge_lab.provision import GuestFile
+from edge_lab.provisioning.provision import GuestFile
 
 MakeSpec = Callable[..., GuestSpec]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import LabError
-from edge_lab.home import SOCKET_PATH_LIMIT, RunDir
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import SOCKET_PATH_LIMIT, RunDir
 from edge_lab.machines import GuestSpec, LabKeys, Unreachable, write_ssh_config
 from edge_lab.machines.ssh import SshClient, control_path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.observe.footprint import parse_footprint
 
 ANSWER = """\

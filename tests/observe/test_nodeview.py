@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.observe.nodeview import LOOP, TASKS, Look, NodeView, PodKey, Samples
 from edge_lab.workload.manifests import SAMPLER_STATUS
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.evidence.recording import NodeSeen, PodSeen
 from edge_lab.observe.recorder import Recorder, watch_events
-from edge_lab.observe.recording import NodeSeen, PodSeen
 from edge_lab.topology import Topology
 
 NODE = "edge-arm"

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from edge_lab.devices.truth import TruthStep
-from edge_lab.faults.kinds import Cut, Fault, PowerOff
-from edge_lab.faults.records import FaultRecord
-from edge_lab.observe.recording import (
+from edge_lab.evidence.recording import (
     ApiSeen,
     ContainerSeen,
     NodeAnswered,
@@ -17,6 +15,8 @@ from edge_lab.observe.recording import (
     Recording,
     WaitingSeen,
 )
+from edge_lab.faults.kinds import Cut, Fault, PowerOff
+from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.samples import SampleObservation
 from edge_lab.workload.records import CollectedSample, SampleCounts
 

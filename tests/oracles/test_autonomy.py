@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge_lab.devices.faults import Gone
 from edge_lab.devices.truth import TruthStep
+from edge_lab.evidence.recording import ContainerSeen, Recording
 from edge_lab.faults.kinds import Cut, Fault, Kill, OnDevice, Pause, PowerOff, Reboot
-from edge_lab.observe.recording import ContainerSeen, Recording
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, concern_of, judge_autonomy
 from edge_lab.oracles.figures import Figures, spread
 from edge_lab.topology import Topology

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.devices import DeviceFault, TruthWrite
 from edge_lab.devices.faults import BadCrc, Exceptions
 from edge_lab.devices.points import read_block

@@ -11,7 +11,7 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from cryptography import x509
 
-from edge_lab.errors import LabError
+from edge_lab.core.errors import LabError
 from edge_lab.pki import API_SERVICE_IP, Identity, Pki, device_uri, sampler_uri
 from edge_lab.topology import Topology, load_topology
 

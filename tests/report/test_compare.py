@@ -14,7 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from edge_lab.cli.compare import compare
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.oracles.figures import HEADINGS, Figures
 from edge_lab.report.cells import FILE, CellRecord, read_cells, write_cell
 from edge_lab.report.compare import Comparison, comparison_html, comparison_of, comparison_table

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.kubectl import Kubectl
+from edge_lab.cluster.kubectl import Kubectl
+from edge_lab.core.deadline import Deadline
 from edge_lab.stacks import ClusterAccess, StackContext, get_stack
 from edge_lab.stacks.stack import Stack
 from edge_lab.topology import Topology

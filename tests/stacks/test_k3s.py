@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from edge_lab.artifacts import Artifact, Want, host_arch
-from edge_lab.errors import InputError
+from edge_lab.core.errors import InputError
 from edge_lab.pki import Pki
-from edge_lab.provision import Provision
+from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Capability, Stack, StackContext, get_stack, stack_names
 from edge_lab.stacks.k3s import TLS, K3s
 from edge_lab.stacks.k3s_agent import ENVIRONMENT, K3sAgent

@@ -14,9 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
-from edge_lab.kubectl import (
+from edge_lab.cluster.kubectl import (
     Kubectl,
     KubectlError,
     PodTrouble,
@@ -25,6 +23,8 @@ from edge_lab.kubectl import (
     pod_trouble,
     to_yaml,
 )
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
 
 SCRIPT = """#!{python}
 import json, os, sys, time

@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.artifacts import Artifact, Want, host_arch
-from edge_lab.errors import InputError, LabError
+from edge_lab.cluster.labels import check_labels, given_labels, own_labels
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.pki import Pki
-from edge_lab.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import (
     Capability,
     Stack,
@@ -34,7 +35,6 @@ from edge_lab.stacks import (
 from edge_lab.stacks.k3s_node import CONFIG as K3S_CONFIG
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import CLIENT_PEM, kubelet_config
-from edge_lab.stacks.labels import check_labels, given_labels, own_labels
 from edge_lab.stacks.node import masquerade_rules
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Arch, Node, Role, Taint, Timing, Topology, load_topology

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from edge_lab.artifacts import Artifact
 from edge_lab.pki import Pki
-from edge_lab.provision import Provision
+from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack, StackContext, get_stack
 from edge_lab.stacks.base import DmiServer
 from edge_lab.stacks.openyurt import OpenYurt

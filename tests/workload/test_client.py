@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from edge_lab.deadline import Deadline
-from edge_lab.errors import DeadlineExceeded, LabError
-from edge_lab.kubectl import ExecResult, Kubectl, KubectlError
+from edge_lab.cluster.kubectl import ExecResult, Kubectl, KubectlError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.pki import Pki
 from edge_lab.topology import Topology
 from edge_lab.workload import WorkloadClient, parse_arrived, parse_collected

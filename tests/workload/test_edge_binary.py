@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edge_lab.artifacts.gomodules import FLAGS
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.oracles import SampleObservation, judge_samples
 from edge_lab.pki import Authority, KeyKind
 from edge_lab.topology import Topology

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from edge_lab.deadline import Deadline
+from edge_lab.core.deadline import Deadline
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Freeze, HalfOpen, Kill, Which
 from edge_lab.fixtures.autonomy import Autonomy
@@ -31,7 +31,7 @@ from suites.pods import running_pods
 from suites.sights import away_after_reboot, not_well, running_on, seen_in_time
 
 if TYPE_CHECKING:
-    from edge_lab.running import Lab
+    from edge_lab.handle.lab import Lab
 
 pytestmark = [
     allure.parent_suite("Regressions"),

@@ -1,0 +1,1 @@
+"""The walk: up, save, restore and down."""

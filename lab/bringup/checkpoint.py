@@ -1,0 +1,199 @@
+"""Checkpoints of whole labs: where they lie, what they are keyed by, how they become whole.
+
+One folder holds the memory and the disk of each node, the fabric's and the devices' state,
+the keys and the state file.  Its key covers everything that it would be wrong to mix:
+topology, stack, artifacts, images, emulator, and the code that writes what is in a guest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import cache_home
+from edge_lab.machines import SavedMachine
+from edge_lab.topology import Topology
+from edge_lab.twins.mapperapp import mapper_app
+
+KEPT = 3
+"""How many checkpoints stay; each takes about 1.5 GB."""
+
+_KEY = re.compile(r"[0-9a-z]+")
+"""Digests in hex; a key is one plain path component, whatever state file it was read from."""
+
+_UNFINISHED = re.compile(r"\.([0-9]+)-[^/]+")
+"""A checkpoint being made, by the process of that number."""
+
+_GUEST_CODE = (
+    "checkpoint.py",
+    "provision.py",
+    "devices",
+    "machines",
+    "pki",
+    "stacks",
+    "twins",
+    "workload",
+)
+
+
+def guest_code_digest() -> str:
+    """Hex digest of the code that decides what a guest holds: a new one fits no old memory."""
+    root = Path(__file__).parent
+    total = hashlib.sha256()
+    for name in _GUEST_CODE:
+        part = root / name
+        for source in sorted(part.rglob("*.py")) if part.is_dir() else [part]:
+            total.update(source.relative_to(root).as_posix().encode())
+            total.update(source.read_bytes())
+    total.update(mapper_app().sha256.encode())
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint on disk; `path` is the folder."""
+
+    key: str
+    path: Path
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.json"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def devices(self) -> Path:
+        return self.path / "devices"
+
+    @property
+    def fabric(self) -> Path:
+        return self.path / "fabric.json"
+
+    def machine(self, node: str) -> SavedMachine:
+        """The files of the machine of `node`."""
+        return SavedMachine(
+            memory=self.path / f"{node}.memory",
+            disk=self.path / f"{node}.qcow2",
+            seed=self.path / f"{node}.seed.tar",
+        )
+
+    def check(self, topology: Topology) -> None:
+        """LabError if something of a lab of `topology` is missing here or cannot be read."""
+        files = [self.state, self.fabric]
+        files += [file for node in topology.nodes for file in self.machine(node.name).all]
+        folders = [self.keys, *(self.devices / device.name for device in topology.devices)]
+        missing = [file for file in files if not file.is_file() or not file.stat().st_size]
+        missing += [folder for folder in folders if not folder.is_dir()]
+        if missing:
+            raise LabError(
+                f"the checkpoint {self.key[:16]} is damaged: {missing[0].name} is missing or empty",
+                remedy="`lab save` makes a new one.",
+            )
+        try:
+            json.loads(self.fabric.read_text(encoding="utf-8"))
+        except ValueError as trouble:
+            raise LabError(
+                f"the checkpoint {self.key[:16]} is damaged: {self.fabric.name} cannot be read",
+                remedy="`lab save` makes a new one.",
+            ) from trouble
+
+
+class CheckpointStore:
+    """All checkpoints of this cache."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache_home() / "checkpoints"
+
+    def _folder(self, key: str) -> Path:
+        """Always a direct child of the store; LabError for a key that would be anything else."""
+        if not _KEY.fullmatch(key):
+            raise LabError(
+                f"{key!r} cannot be the key of a checkpoint",
+                remedy="The lab's state file is damaged: `lab down`, then `lab up`.",
+            )
+        return self.root / key
+
+    def find(self, key: str) -> Checkpoint | None:
+        """The checkpoint with that key, marked as just used; None if there is none."""
+        path = self._folder(key)
+        if not (path / "state.json").is_file():
+            return None
+        os.utime(path)
+        return Checkpoint(key, path)
+
+    @contextlib.contextmanager
+    def make(self, key: str) -> Iterator[Checkpoint]:
+        """A new checkpoint to be filled in the block; it takes its place when that ends well.
+
+        Nothing half-made is left behind: not by an exception, and what a kill leaves is
+        removed the next time.
+        """
+        final = self._folder(key)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._sweep_unfinished()
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{os.getpid()}-", dir=self.root))
+        try:
+            yield Checkpoint(key, unfinished)
+            if final.exists():
+                final.rename(unfinished / ".old")
+            unfinished.rename(final)
+        except OSError as trouble:
+            raise LabError(
+                f"cannot write the checkpoint: {trouble.strerror or trouble}",
+                remedy=f"A checkpoint needs about 1.5 GB in {self.root}.",
+            ) from trouble
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(final / ".old", ignore_errors=True)
+        self._sweep_old(key)
+
+    def remove(self, key: str) -> None:
+        """Removes the checkpoint with that key, if there is one."""
+        shutil.rmtree(self._folder(key), ignore_errors=True)
+
+    def _sweep_unfinished(self) -> None:
+        for entry in self.root.iterdir():
+            found = _UNFINISHED.fullmatch(entry.name)
+            if found and not Path(f"/proc/{found[1]}").exists():
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _sweep_old(self, newest: str) -> None:
+        """Leaves the newest few; one that a running lab's disks stand on is never removed.
+
+        Nor is what is no checkpoint: somebody else has put that there.
+        """
+        finished = [
+            entry
+            for entry in self.root.iterdir()
+            if _KEY.fullmatch(entry.name) and (entry / "state.json").is_file()
+        ]
+        finished.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+        in_use = {newest, *_keys_in_use()}
+        for entry in finished[KEPT:]:
+            if entry.name not in in_use:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _keys_in_use() -> set[str]:
+    from edge_lab.core.home import RunDir
+    from edge_lab.handle.state import known_labs, read_state
+
+    found: set[str] = set()
+    for name in known_labs():
+        with contextlib.suppress(LabError):
+            state = read_state(RunDir(name))
+            if state is not None:
+                found.add(state.checkpoint)
+    return found

@@ -1,0 +1,159 @@
+"""What bringing a lab up needs of the machine that it runs on, and this machine's answer.
+
+`lifecycle` and `saving` walk the stages; everything that builds, starts a process or speaks to
+libvirt is asked of a `Host`. Tests walk the same stages on a host that has no guests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from edge_lab.bringup.plan import Plan, make_plan
+from edge_lab.bringup.processes import guest_specs, start_devices, start_fabric
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir
+from edge_lab.core.process import end_processes
+from edge_lab.core.speed import fitting_paces, host_pace, speed_factor
+from edge_lab.core.step import step
+from edge_lab.fabric import FabricClient
+from edge_lab.handle.lab import Lab, make_lab
+from edge_lab.handle.state import LabState
+from edge_lab.images import build_payload_disk
+from edge_lab.machines import (
+    Accelerator,
+    LibvirtDaemon,
+    host_arch,
+    host_tsc_khz,
+    probe_accelerator,
+    write_ssh_config,
+)
+from edge_lab.provisioning.provision import PayloadFile, Provision
+from edge_lab.topology import Topology
+
+
+class Host(Protocol):
+    """The machine that runs labs."""
+
+    @property
+    def speed_factor(self) -> float:
+        """How many times as long as on the reference machine something may take here."""
+        ...
+
+    @property
+    def paces(self) -> Sequence[int]:
+        """What a cluster's timing may be multiplied by here, the best first."""
+        ...
+
+    def plan(self, topology: Topology, stack: str | None, deadline: Deadline) -> Plan:
+        """Chooses the stack, obtains its components and builds its images.
+
+        Raises:
+            InputError: a stack of that name is not known, or cannot run the topology.
+            LabError: a component cannot be obtained.
+        """
+        ...
+
+    def accelerator(self, plan: Plan) -> Accelerator:
+        """What guests run on here."""
+        ...
+
+    def fingerprint(self) -> tuple[str, ...]:
+        """What a saved guest cannot do without: emulator version and clock source."""
+        ...
+
+    def payload_disk(self, files: Sequence[PayloadFile], deadline: Deadline) -> Path:
+        """The read-only disk that holds `files`."""
+        ...
+
+    def start_fabric(self, run: RunDir, state: LabState, deadline: Deadline) -> FabricClient:
+        """Starts the process that carries the frames, and waits until it answers."""
+        ...
+
+    def start_devices(self, run: RunDir, state: LabState, deadline: Deadline) -> None:
+        """Starts the devices and waits until each answers."""
+        ...
+
+    def end_devices(self, run: RunDir, deadline: Deadline) -> None:
+        """Ends the devices of the lab."""
+        ...
+
+    def open(
+        self,
+        run: RunDir,
+        state: LabState,
+        accelerator: Accelerator,
+        deadline: Deadline,
+        provisions: Mapping[str, Provision] | None = None,
+    ) -> Lab:
+        """The handle of a lab whose machines are off; with `provisions` they can be booted."""
+        ...
+
+    def attach(self, run: RunDir, state: LabState) -> Lab:
+        """The handle of a lab that is up."""
+        ...
+
+
+class LocalHost:
+    """This machine: private libvirt, QEMU, processes of the lab."""
+
+    @property
+    def speed_factor(self) -> float:
+        return speed_factor()
+
+    @property
+    def paces(self) -> Sequence[int]:
+        return fitting_paces()
+
+    def plan(self, topology: Topology, stack: str | None, deadline: Deadline) -> Plan:
+        return make_plan(topology, stack, deadline, host_pace())
+
+    def accelerator(self, plan: Plan) -> Accelerator:
+        arch = host_arch()
+        return probe_accelerator(plan.images.get(arch) if arch else None)
+
+    def fingerprint(self) -> tuple[str, ...]:
+        # A guest that is restored goes by the counter that it was booted with.
+        return (emulator_version(), str(host_tsc_khz()))
+
+    def payload_disk(self, files: Sequence[PayloadFile], deadline: Deadline) -> Path:
+        return build_payload_disk(tuple(files), deadline)
+
+    def start_fabric(self, run: RunDir, state: LabState, deadline: Deadline) -> FabricClient:
+        return start_fabric(run, state, deadline)
+
+    def start_devices(self, run: RunDir, state: LabState, deadline: Deadline) -> None:
+        start_devices(run, state, deadline)
+
+    def end_devices(self, run: RunDir, deadline: Deadline) -> None:
+        end_processes(run.path, deadline, argument=str(run.devices))
+
+    def open(
+        self,
+        run: RunDir,
+        state: LabState,
+        accelerator: Accelerator,
+        deadline: Deadline,
+        provisions: Mapping[str, Provision] | None = None,
+    ) -> Lab:
+        with step("libvirt"):
+            daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
+        write_ssh_config(run, guest_specs(state, provisions))
+        return make_lab(self, run, state, daemon, provisions)
+
+    def attach(self, run: RunDir, state: LabState) -> Lab:
+        return make_lab(self, run, state, LibvirtDaemon.attach(run))
+
+
+def emulator_version() -> str:
+    """QEMU's, by its image tool."""
+    try:
+        said = subprocess.run(
+            ["qemu-img", "--version"], capture_output=True, text=True, check=True, timeout=30
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as trouble:
+        raise LabError("qemu-img is not installed", remedy="`lab doctor` tells more.") from trouble
+    return said.partition("\n")[0].removeprefix("qemu-img version ")

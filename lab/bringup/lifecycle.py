@@ -1,0 +1,167 @@
+"""Up and down: the way from a topology to a lab that is ready, and back to nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from edge_lab.bringup.host import Host, LocalHost
+from edge_lab.bringup.retention import keep_evidence
+from edge_lab.bringup.start import START_SECONDS, Start, UpOptions
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.home import RunDir
+from edge_lab.core.ports import require_free
+from edge_lab.core.process import end_processes, lock_holder
+from edge_lab.core.step import step
+from edge_lab.handle.lab import Lab, attach
+from edge_lab.handle.state import LabState, state_if_up
+from edge_lab.topology import Topology
+
+__all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
+
+BUILD_SECONDS = 5400.0
+"""Limit for artifacts and images on an idle reference machine with an empty cache."""
+
+DOWN_SECONDS = 30.0
+LOCK_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class TakenDown:
+    """What `take_down` has found."""
+
+    processes: int
+    evidence: Path | None
+    """Where logs and consoles were moved to, if there were any."""
+
+
+# -- up --------------------------------------------------------------------------------------
+
+
+def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | None = None) -> Lab:
+    """Brings `topology` up, or attaches to it if it is up already.
+
+    Raises:
+        InputError: the stack is not known, or a port that was asked for is busy.
+        LabError: an artifact cannot be had, a machine died, something was not ready in time.
+            Nothing of the lab is left then, but its logs and consoles are kept.
+    """
+    options, host = options or UpOptions(), host or LocalHost()
+    run = RunDir(topology.name)
+    run.require_ours()
+    with _alone(run):
+        found = state_if_up(run)
+        if found is not None:
+            _must_be_the_same(found, topology, options)
+            return attach(topology.name, host)
+        if run.path.exists():
+            with step(f"clear what is left of the last lab {topology.name}"):
+                _clear(run)
+        if options.api_port is not None:
+            require_free(options.api_port, "the API server")
+        with step(f"lab {topology.name}"):
+            built = Deadline.after(BUILD_SECONDS * host.speed_factor)
+            plan = host.plan(topology, options.stack, built)
+            start = Start(host, run, plan, host.accelerator(plan), options)
+            try:
+                return start.walk(lambda: _clear(run))
+            except BaseException as trouble:
+                evidence = _clear(run).evidence
+                if isinstance(trouble, LabError) and evidence and not trouble.remedy:
+                    trouble.remedy = f"Logs and consoles are kept in {evidence}."
+                raise
+
+
+def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -> None:
+    if found.topology != topology.at_pace(found.pace):
+        raise InputError(
+            f"a lab {topology.name!r} of another topology is up",
+            remedy=f"Take it down first: lab down --lab {topology.name}",
+        )
+    if options.stack not in (None, found.stack):
+        raise InputError(
+            f"lab {topology.name!r} is up with the stack {found.stack}",
+            remedy=f"Take it down first: lab down --lab {topology.name}",
+        )
+
+
+# -- down ------------------------------------------------------------------------------------
+
+
+def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
+    """Ends everything of the lab called `name`, whatever state a crash has left it in.
+
+    Logs, consoles and captures are kept in the cache. A lab that is not there is no error.
+    """
+    run = RunDir(name)
+    ended = 0
+    deadline = deadline or Deadline.after(DOWN_SECONDS)
+    # Whoever is still bringing it up holds the lock: that process is ended first.
+    for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        try:
+            with _alone(run):
+                cleared = _clear(run, deadline)
+                run.lock.unlink(missing_ok=True)
+                return TakenDown(ended + cleared.processes, cleared.evidence)
+        except _Busy:
+            holder = lock_holder(run.lock)
+            if holder is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(holder, sign)
+                    ended += 1
+    raise LabError(f"lab {name!r} cannot be taken down: {run.lock} stays locked")
+
+
+def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
+    run.require_ours()
+    ended = end_processes(run.path, deadline or Deadline.after(DOWN_SECONDS))
+    evidence = keep_evidence(run) if run.path.is_dir() else None
+    run.remove()
+    return TakenDown(len(ended), evidence)
+
+
+class _Busy(LabError):
+    """Another process is at work on this lab."""
+
+
+@contextlib.contextmanager
+def _alone(run: RunDir) -> Iterator[None]:
+    """Only one process at a time brings a lab up, down, or saves it."""
+    run.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run.lock, timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _Busy(
+            f"another process is at work on lab {run.lab!r}",
+            remedy="Wait for it, or end it with `lab down`.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# -- checkpoints -----------------------------------------------------------------------------
+
+
+def save_lab(name: str, host: Host | None = None) -> str:
+    """Saves the running lab as a checkpoint; returns its key."""
+    with _alone(RunDir(name)):
+        lab = attach(name, host)
+        return lab.save(Deadline.after(START_SECONDS * lab.host.speed_factor))
+
+
+def restore_lab(name: str, host: Host | None = None) -> Lab:
+    """Puts the running lab back to its checkpoint."""
+    with _alone(RunDir(name)):
+        lab = attach(name, host)
+        lab.restore(Deadline.after(START_SECONDS * lab.host.speed_factor))
+        return lab

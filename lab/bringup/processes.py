@@ -1,0 +1,145 @@
+"""From a lab's state to what its processes are told: fabric, devices, machines.
+
+Everything here can be worked out again from `state.json`, so that any process can take
+hold of a lab, and a restored lab gets new ports with nothing else changed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.home import RunDir
+from edge_lab.core.process import spawn, still_alive
+from edge_lab.core.speed import speed_factor
+from edge_lab.core.step import step
+from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, device_spec, start_device
+from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
+from edge_lab.handle.state import LabState
+from edge_lab.images import load_root_image
+from edge_lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
+from edge_lab.pki import Pki
+from edge_lab.provisioning.provision import Provision
+from edge_lab.stacks import API_PORT
+from edge_lab.topology import Arch, Protocol
+
+SSH_PORT = 22
+
+DEVICES_SECONDS = 90.0
+"""For all devices to answer, on the reference machine; they take two to six. What a start of the
+whole lab may take is no measure for them."""
+
+
+def guest_specs(
+    state: LabState, provisions: Mapping[str, Provision] | None = None
+) -> tuple[GuestSpec, ...]:
+    """The machines of a lab. `provisions` is needed only where seed disks are written."""
+    topology = state.topology
+    hosts = cluster_hosts(topology)
+    wires = {name: (wire.endpoint, wire.fabric) for name, wire in state.ports.wires.items()}
+    images = {
+        arch: load_root_image(Arch(arch), digest) for arch, digest in state.image_digests.items()
+    }
+    specs = []
+    for node in topology.nodes:
+        forwards = [PortForward(SSH_PORT, state.ports.ssh[node.name])]
+        if node == topology.server:
+            forwards.append(PortForward(API_PORT, state.ports.api))
+        provision = (provisions or {}).get(node.name, Provision())
+        specs.append(
+            GuestSpec(
+                lab=state.lab,
+                node=node,
+                image=images[node.arch],
+                nics=wire_nics(topology, node.name, wires),
+                forwards=tuple(forwards),
+                files=provision.files,
+                units=provision.units,
+                payload=state.payloads[node.name],
+                hosts=hosts,
+            )
+        )
+    return tuple(specs)
+
+
+def fabric_config(state: LabState) -> FabricConfig:
+    """Networks and links with their ports."""
+    return FabricConfig(
+        networks=tuple(network.name for network in state.topology.networks),
+        links=tuple(
+            LinkConfig(
+                name=link.name,
+                network=link.network,
+                fabric_port=state.ports.wires[link.name].fabric,
+                endpoint_port=state.ports.wires[link.name].endpoint,
+            )
+            for link in state.topology.links
+        ),
+        seed=0,
+    )
+
+
+def start_fabric(run: RunDir, state: LabState, deadline: Deadline) -> FabricClient:
+    """Starts the process that carries the frames, and waits until it answers."""
+    config = run.path / "fabric.json"
+    fabric_config(state).write(config)
+    log = run.logs / "fabric.log"
+    with step("fabric"):
+        process = spawn(
+            [
+                *(sys.executable, "-m", "edge_lab.fabric", "--config", str(config)),
+                *("--socket", str(run.fabric_socket)),
+            ],
+            run=run.path,
+            log=log,
+        )
+        client = FabricClient(run.fabric_socket)
+        client.wait_ready(deadline, watch=still_alive(process, "the fabric", log))
+        return client
+
+
+def device_specs(run: RunDir, state: LabState) -> tuple[DeviceSpec, ...]:
+    """What each device process is told."""
+    pki = Pki.load(run.keys)
+    specs = []
+    for device in state.topology.devices:
+        (link,) = state.topology.links_of(device.name)
+        opcua = None
+        if device.protocol is Protocol.OPCUA:
+            opcua = _opcua_files(run, pki, device.name)
+        specs.append(
+            device_spec(
+                state.topology,
+                device,
+                fabric_port=state.ports.wires[link.name].fabric,
+                endpoint_port=state.ports.wires[link.name].endpoint,
+                folder=run.devices / device.name,
+                opcua=opcua,
+            )
+        )
+    return tuple(specs)
+
+
+def _opcua_files(run: RunDir, pki: Pki, device: str) -> OpcUaFiles:
+    """The device's own certificate, and a trust store that holds the lab's device CA."""
+    trust = run.devices / device / "trust"
+    trust.mkdir(parents=True, exist_ok=True)
+    (trust / "ca.crt").write_bytes(pki.device.certificate_pem)
+    certificate, key = pki.opcua_server_paths(device)
+    return OpcUaFiles(certificate=certificate, key=key, trust=trust)
+
+
+def start_devices(run: RunDir, state: LabState, deadline: Deadline) -> None:
+    """Starts the device processes and waits until each answers a read in its own protocol."""
+    if not state.topology.devices:
+        return
+    with step("devices"):
+        started = []
+        for spec in device_specs(run, state):
+            log = run.logs / f"device-{spec.name}.log"
+            process = start_device(spec, run=run.path, log=log)
+            started.append((spec, still_alive(process, f"the device {spec.name}", log)))
+        limit = deadline.within(DEVICES_SECONDS * speed_factor())
+        for spec, alive in started:
+            DeviceClient(spec.folder).wait_ready(limit, watch=alive)

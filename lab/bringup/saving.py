@@ -1,0 +1,194 @@
+"""A whole lab saved and restored: machines, links and devices at one point in time.
+
+Saving switches the machines off, so `save_checkpoint` ends by restoring the new checkpoint.
+Restoring is then the only way in which a lab goes on from a checkpoint, and the lab after
+`lab save` is the lab that `lab restore` gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from edge_lab.bringup.checkpoint import Checkpoint, CheckpointStore
+from edge_lab.bringup.readiness import wait_lab_ready
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.step import Step, step
+from edge_lab.devices import restore_device
+from edge_lab.faults.book import FaultBook
+from edge_lab.handle.lab import Lab
+from edge_lab.handle.state import Condition
+from edge_lab.machines import Machine
+
+RECOVER_SECONDS = 300.0
+"""For a lab to go on after a save that failed, on the reference machine: it goes on from memory."""
+
+END_DEVICES_SECONDS = 20.0
+
+
+class SaveFailed(LabError):
+    """The checkpoint could not be written; the lab runs on as it was before."""
+
+
+def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
+    """Saves `lab` under the key in its state, and goes on from there. Returns the key.
+
+    Raises:
+        InputError: a fault is in force: whoever starts from the checkpoint would not know.
+        SaveFailed: it could not be written (a full disk, say); the lab is as it was.
+        LabError: nor could the lab be brought back; it stays `Condition.IN_TRANSITION`.
+    """
+    if faults := FaultBook(lab.run.logs).in_force():
+        raise InputError(
+            "faults are in force: " + ", ".join(entry.fault.title for entry in faults),
+            remedy="Heal them first: lab fault heal --all",
+        )
+    key = lab.state.checkpoint
+    store = CheckpointStore()
+    try:
+        with step("save"), store.make(key) as checkpoint, _recovering(lab, checkpoint):
+            _write(lab, checkpoint, deadline)
+    except _Unrecoverable:
+        raise
+    except (EdgeLabError, OSError) as trouble:
+        message = trouble.message if isinstance(trouble, EdgeLabError) else str(trouble)
+        remedy = trouble.remedy if isinstance(trouble, EdgeLabError) else ""
+        raise SaveFailed(
+            message, remedy=f"The lab goes on as it was. {remedy}".strip()
+        ) from trouble
+    try:
+        restore_checkpoint(lab, deadline)
+    except BaseException:
+        # It has just been written: what cannot be restored now never will be.
+        store.remove(key)
+        raise
+    return key
+
+
+def _write(lab: Lab, checkpoint: Checkpoint, deadline: Deadline) -> None:
+    for device in lab.devices.values():
+        device.pause(deadline)
+    for machine in lab.machines.values():
+        machine.suspend()
+    for name, device in lab.devices.items():
+        device.save(checkpoint.devices / name, deadline)
+    checkpoint.fabric.write_text(json.dumps(lab.fabric.snapshot()))
+    shutil.copytree(lab.run.keys, checkpoint.keys)
+    with step("memory and disks") as saving:
+        _each_machine(
+            lab, lambda machine: machine.save(checkpoint.machine(machine.name), deadline), saving, 2
+        )
+    checkpoint.state.write_text(lab.state.model_dump_json(indent=2))
+
+
+class _Unrecoverable(LabError):
+    """A failed save whose lab does not go on."""
+
+
+@contextlib.contextmanager
+def _recovering(lab: Lab, checkpoint: Checkpoint) -> Iterator[None]:
+    """If the block fails, the lab goes on as it was: machines from memory, then the devices."""
+    before = lab.state.condition
+    lab.mark(Condition.IN_TRANSITION)
+    try:
+        yield
+    except BaseException as trouble:
+        try:
+            with step(f"the lab goes on as it was, unsaved ({_first_line(trouble)})") as recovering:
+                limit = Deadline.after(RECOVER_SECONDS * lab.host.speed_factor)
+                _each_machine(
+                    lab,
+                    lambda machine: machine.recover(checkpoint.machine(machine.name)),
+                    recovering,
+                )
+                for device in lab.devices.values():
+                    device.resume(limit)
+                resume_machines(lab, limit)
+                lab.mark(before)
+        except EdgeLabError as more:
+            raise _Unrecoverable(
+                f"the lab could not be saved ({_first_line(trouble)}), nor does it go on: "
+                f"{more.message}",
+                remedy=f"Take it down: lab down --lab {lab.name}",
+            ) from trouble
+        raise
+
+
+def _first_line(trouble: BaseException) -> str:
+    return (str(trouble) or type(trouble).__name__).partition("\n")[0]
+
+
+def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
+    """Puts a running lab back to its checkpoint, and waits until it is ready.
+
+    Raises:
+        LabError: there is no checkpoint, or it is damaged: then the lab runs on untouched. Or
+            the lab did not come back, and stays `Condition.IN_TRANSITION`.
+    """
+    checkpoint = CheckpointStore().find(lab.state.checkpoint)
+    if checkpoint is None:
+        raise LabError(
+            f"lab {lab.name!r} has no checkpoint that fits it", remedy="`lab save` makes one."
+        )
+    with step("restore"):
+        checkpoint.check(lab.topology)
+        lab.mark(Condition.IN_TRANSITION)
+        for machine in lab.machines.values():
+            machine.power_off()
+        lab.host.end_devices(lab.run, deadline.within(END_DEVICES_SECONDS * lab.host.speed_factor))
+        lab.fabric.load(json.loads(checkpoint.fabric.read_text()))
+        restore_devices(lab, checkpoint)
+        lab.host.start_devices(lab.run, lab.state, deadline)
+        restore_machines(lab, checkpoint)
+        resume_machines(lab, deadline)
+        FaultBook(lab.run.logs).close_all(time.time_ns(), "the lab went back to its checkpoint")
+        lab.mark(Condition.UP)
+
+
+def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
+    """Puts the devices' saved state into their folders; they must not run."""
+    for name, device in lab.devices.items():
+        restore_device(checkpoint.devices / name, device.folder)
+
+
+def restore_machines(lab: Lab, checkpoint: Checkpoint) -> None:
+    """Brings all machines back from `checkpoint`; they are paused then."""
+    with step("machines") as restoring:
+        _each_machine(
+            lab, lambda machine: machine.restore(checkpoint.machine(machine.name)), restoring
+        )
+
+
+def resume_machines(lab: Lab, deadline: Deadline) -> None:
+    """Lets paused machines go on together, sets their clocks, waits until all is ready."""
+    for machine in lab.machines.values():
+        machine.resume()
+    # At the same time: a first connection to an emulated machine takes its seconds.
+    with ThreadPoolExecutor(len(lab.machines)) as pool:
+        clocks = [pool.submit(machine.set_clock, deadline) for machine in lab.machines.values()]
+        wait_lab_ready(lab, deadline)
+        for clock in clocks:
+            clock.result()
+
+
+def _each_machine(
+    lab: Lab, task: Callable[[Machine], None], parent: Step, at_once: int | None = None
+) -> None:
+    """Does `task` on all machines, `at_once` of them at the same time, each as a step.
+
+    The first failure is raised when all have ended.
+    """
+
+    def run(machine: Machine) -> None:
+        with step(machine.name, parent=parent):
+            task(machine)
+
+    with ThreadPoolExecutor(at_once or len(lab.machines)) as pool:
+        done = [pool.submit(run, machine) for machine in lab.machines.values()]
+    for future in done:
+        future.result()

@@ -1,0 +1,340 @@
+"""The walk from a plan to a lab that is ready: from a checkpoint if one fits, else cold.
+
+Cold: keys and payload disks, fabric, devices, the server machine, the control plane on it, the
+edge machines with the stack, twins, workload. From a checkpoint: fabric, devices, all machines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock
+
+from edge_lab.bringup.checkpoint import Checkpoint, CheckpointStore, guest_code_digest
+from edge_lab.bringup.host import Host
+from edge_lab.bringup.plan import Plan
+from edge_lab.bringup.readiness import cluster_access
+from edge_lab.bringup.saving import (
+    SaveFailed,
+    restore_devices,
+    restore_machines,
+    resume_machines,
+    save_checkpoint,
+)
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError, LabError
+from edge_lab.core.home import RunDir, cache_home
+from edge_lab.core.ports import choose_ports
+from edge_lab.core.step import Step, step, warn
+from edge_lab.handle.lab import Lab
+from edge_lab.handle.state import (
+    Condition,
+    LabState,
+    Ports,
+    WirePorts,
+    known_labs,
+    load_state,
+    read_state,
+)
+from edge_lab.machines import Accelerator, Machine
+from edge_lab.pki import Pki
+from edge_lab.stacks import StackContext
+from edge_lab.topology import Role
+
+START_SECONDS = 900.0
+"""Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
+
+JOURNAL_SECONDS, JOURNAL_LINES = 40.0, 5_000
+"""For the journal of one machine of a start that failed, and the most of it."""
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """How a lab shall come up."""
+
+    stack: str | None = None
+    """Pins the stack; without it, the topology's first that can be had."""
+    cold: bool = False
+    """Boot even if a checkpoint fits."""
+    save: bool = True
+    """Save a checkpoint after a cold start."""
+    api_port: int | None = None
+    """Loopback port of the API server; without it, a free one."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a lab in the run directory `run`, which is empty."""
+
+    host: Host
+    run: RunDir
+    plan: Plan
+    accelerator: Accelerator
+    options: UpOptions
+
+    def walk(self, clear: Callable[[], object]) -> Lab:
+        """Until the lab is ready; `clear` removes what a failed restore has left."""
+        for pace in () if self.options.cold else self.host.paces:
+            if lab := self._at_pace(pace)._restored(clear):
+                return lab
+        with _announced_pace(self.plan.pace):
+            lab = self._cold()
+        if self.options.save:
+            self._save(lab)
+        return _finished(lab, restored=False)
+
+    def _at_pace(self, pace: int) -> Start:
+        return replace(self, plan=replace(self.plan, pace=pace))
+
+    @property
+    def _key(self) -> str:
+        """Of the checkpoint that fits."""
+        return self.plan.digest(
+            *self.host.fingerprint(), self.accelerator.name, guest_code_digest()
+        )
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(START_SECONDS * self.host.speed_factor)
+
+    # -- cold ----------------------------------------------------------------------------
+
+    def _cold(self) -> Lab:
+        deadline, stack = self._deadline(), self.plan.stack
+        self.run.make()
+        ports = self._choose_ports()
+        with step("keys and disks"):
+            pki = Pki.create(self.run.keys, self.plan.topology)
+            context = self._context(pki, ports)
+            provisions = stack.provision(context)
+            payloads = {
+                name: self.host.payload_disk(provision.payload, deadline)
+                for name, provision in provisions.items()
+            }
+        state = self._write_state(ports, payloads, context)
+        self.host.start_fabric(self.run, state, deadline)
+        self.host.start_devices(self.run, state, deadline)
+        lab = self.host.open(self.run, state, self.accelerator, deadline, provisions)
+        with (
+            step("machines and stack") as starting,
+            _off_after_failure(lab),
+            _Boots(lab, starting, deadline) as boots,
+        ):
+            # Edge nodes come later: until there is an API server they would only ask for it in
+            # vain, and take the processor that it needs to come up.
+            boots.begin(Role.SERVER)
+            cluster = cluster_access(lab, boots.check)
+            with step("control plane"):
+                late = stack.wait_control_plane(cluster, stack.manifests(context), deadline)
+            for name, files in late.items():
+                lab.machine(name).add_files(files)
+            boots.begin(Role.EDGE)
+            with step(f"stack {lab.stack_name}"):
+                stack.wait_ready(cluster, deadline)
+            stack.give_devices(cluster, deadline)
+            # Not sooner: pods that are bound to a node which does not exist are collected as
+            # garbage.
+            with step("workload"):
+                lab.workload.deploy(pki, deadline)
+                lab.workload.wait_ready(deadline)
+            boots.wait()
+        return lab
+
+    def _save(self, lab: Lab) -> None:
+        try:
+            save_checkpoint(lab, self._deadline())
+        except SaveFailed as trouble:
+            warn(f"no checkpoint, so the next start is cold too: {trouble.message}")
+
+    # -- from a checkpoint ---------------------------------------------------------------
+
+    def _restored(self, clear: Callable[[], object]) -> Lab | None:
+        """The lab from the checkpoint that fits; None if there is none, or it does not come back.
+
+        Whatever is wrong with it, a cold start is right: it is removed then.
+        """
+        checkpoint = CheckpointStore().find(self._key)
+        if checkpoint is None:
+            CheckpointStore().remove(self._key)  # what a damaged one has left
+            return None
+        try:
+            with _announced_pace(self.plan.pace):
+                return self._from_checkpoint(checkpoint)
+        except Exception as trouble:  # noqa: BLE001 - damage shows in any way
+            reason = str(trouble).partition("\n")[0] or type(trouble).__name__
+            with step(f"checkpoint {checkpoint.key[:12]} cannot be restored ({reason})"):
+                clear()
+                CheckpointStore().remove(checkpoint.key)
+            return None
+
+    def _from_checkpoint(self, checkpoint: Checkpoint) -> Lab:
+        deadline = self._deadline()
+        checkpoint.check(self.plan.topology)
+        self.run.make()
+        shutil.copytree(checkpoint.keys, self.run.keys, dirs_exist_ok=True)
+        ports = self._choose_ports()
+        payloads = load_state(checkpoint.state).payloads
+        context = self._context(Pki.load(self.run.keys), ports)
+        state = self._write_state(ports, payloads, context)
+        fabric = self.host.start_fabric(self.run, state, deadline)
+        fabric.load(json.loads(checkpoint.fabric.read_text()))
+        lab = self.host.open(self.run, state, self.accelerator, deadline)
+        restore_devices(lab, checkpoint)
+        self.host.start_devices(self.run, state, deadline)
+        restore_machines(lab, checkpoint)
+        resume_machines(lab, deadline)
+        return _finished(lab, restored=True)
+
+    # -- what both write down ------------------------------------------------------------
+
+    def _context(self, pki: Pki, ports: Ports) -> StackContext:
+        return StackContext(
+            topology=self.plan.topology,
+            artifacts=self.plan.artifacts,
+            workload=self.plan.workload,
+            pki=pki,
+            api_host_port=ports.api,
+        )
+
+    def _write_state(
+        self, ports: Ports, payloads: dict[str, Path], context: StackContext
+    ) -> LabState:
+        """State file and kubeconfig."""
+        plan = self.plan
+        state = LabState(
+            lab=plan.topology.name,
+            topology=plan.topology,
+            pace=plan.pace,
+            stack=plan.stack.name,
+            condition=Condition.COMING_UP,
+            ports=ports,
+            accelerator={node.name: self.accelerator.of(node.arch) for node in plan.topology.nodes},
+            image_digests={arch.value: image.digest for arch, image in plan.images.items()},
+            payloads=payloads,
+            kubectl=plan.kubectl,
+            versions=self._versions(),
+            checkpoint=self._key,
+        )
+        state.write(self.run)
+        self.run.kubeconfig.touch(mode=0o600)
+        self.run.kubeconfig.write_text(plan.stack.admin_kubeconfig(context), encoding="utf-8")
+        return state
+
+    def _choose_ports(self) -> Ports:
+        topology, wanted = self.plan.topology, self.options.api_port
+        with FileLock(cache_home() / "ports.lock"):
+            taken = [wanted] if wanted else []
+            for name in known_labs():
+                with contextlib.suppress(LabError):
+                    state = read_state(RunDir(name))
+                    taken += state.ports.all() if state else ()
+            count = 1 + len(topology.nodes) + 2 * len(topology.links)
+            free = iter(choose_ports(count, taken))
+            return Ports(
+                api=wanted or next(free),
+                ssh={node.name: next(free) for node in topology.nodes},
+                wires={
+                    link.name: WirePorts(fabric=next(free), endpoint=next(free))
+                    for link in topology.links
+                },
+            )
+
+    def _versions(self) -> dict[str, str]:
+        """Of everything that takes part; the report shows them."""
+        found = {"edge-lab": version("edge-lab"), "qemu": self.host.fingerprint()[0]}
+        found |= {name: version(name) for name in ("libvirt-python", "pymodbus", "asyncua")}
+        found |= self.plan.stack.versions(self.plan.artifacts)
+        for arch, image in self.plan.images.items():
+            found |= {f"{name} ({arch.value})": text for name, text in image.versions.items()}
+        return found
+
+
+class _Boots:
+    """The boots of a lab's machines, each in a thread of its own, which the block waits for."""
+
+    def __init__(self, lab: Lab, parent: Step, deadline: Deadline) -> None:
+        self._lab = lab
+        self._parent = parent
+        self._deadline = deadline
+        self._pool = ThreadPoolExecutor(len(lab.machines))
+        self._boots: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def begin(self, role: Role) -> None:
+        """Switches on the machines of all nodes with that role."""
+        for node in self._lab.topology.nodes:
+            if node.role is role:
+                self._boots.append(self._pool.submit(self._boot, self._lab.machine(node.name)))
+
+    def _boot(self, machine: Machine) -> None:
+        with step(f"boot {machine.name}", parent=self._parent):
+            machine.boot(self._deadline)
+
+    def check(self) -> None:
+        """Raises what a boot that has ended raised."""
+        for boot in self._boots:
+            if boot.done():
+                boot.result()
+
+    def wait(self) -> None:
+        """Until all have ended; raises what one of them raised."""
+        for boot in self._boots:
+            boot.result()
+
+
+@contextlib.contextmanager
+def _announced_pace(pace: int) -> Iterator[None]:
+    if pace == 1:
+        yield
+        return
+    with step(f"a slow host: the cluster's periods are {pace} times as long"):
+        yield
+
+
+@contextlib.contextmanager
+def _off_after_failure(lab: Lab) -> Iterator[None]:
+    """If the block fails, keeps the machines' journals and switches them off.
+
+    Without power nobody goes on waiting for a boot that no longer matters.
+    """
+    try:
+        yield
+    except BaseException as trouble:
+        if isinstance(trouble, EdgeLabError):
+            _keep_journals(lab)
+        for machine in lab.machines.values():
+            machine.power_off()
+        raise
+
+
+def _keep_journals(lab: Lab) -> None:
+    """Writes them to the lab's logs; a machine that does not answer has none."""
+
+    def keep(machine: Machine) -> None:
+        with contextlib.suppress(EdgeLabError, OSError):
+            journal = machine.journal(lines=JOURNAL_LINES, deadline=Deadline.after(JOURNAL_SECONDS))
+            file = lab.run.logs / f"journal-{machine.name}.log"
+            file.write_text(journal, encoding="utf-8")
+
+    with step("journals of the machines"), ThreadPoolExecutor(len(lab.machines)) as pool:
+        for machine in lab.machines.values():
+            pool.submit(keep, machine)
+
+
+def _finished(lab: Lab, *, restored: bool) -> Lab:
+    """Writes down that the lab is up: from here on, others may attach to it."""
+    lab.state = lab.state.model_copy(update={"condition": Condition.UP, "restored": restored})
+    lab.state.write(lab.run)
+    return lab

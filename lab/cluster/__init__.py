@@ -1,0 +1,1 @@
+"""A running cluster: kubectl, access, and waiting for it."""

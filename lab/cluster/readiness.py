@@ -1,0 +1,256 @@
+"""Waiting for a cluster: what must be seen before the lab is called up, and what ends the wait."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edge_lab.cluster.kubectl import NOT_YET, Manifest, condition, node_ready
+from edge_lab.cluster.labels import given_labels
+from edge_lab.cluster.registration import LOOK_SECONDS, Registrations
+from edge_lab.cluster.requests import objections
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.step import step
+from edge_lab.stacks.base import ClusterAccess
+
+DEFINITION = "CustomResourceDefinition"
+
+RESTARTS = 8
+"""A unit that has been started again so often is not going to come up."""
+
+LOOK_EVERY = 15.0
+"""Seconds between two looks at the units: each costs an emulated machine a second."""
+
+
+@dataclass
+class UnitWatch:
+    """Looks at the units of all machines now and then; raises when one cannot come up."""
+
+    cluster: ClusterAccess
+    units: Mapping[str, tuple[str, ...]]
+    """By node."""
+    deadline: Deadline
+    every: float = LOOK_EVERY
+    _last: float = field(default_factory=time.monotonic)
+    _first_restarts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def __call__(self) -> None:
+        self.cluster.watch()
+        if time.monotonic() - self._last < self.every:
+            return
+        for node in self.units:
+            self.look(node)
+        self._last = time.monotonic()
+
+    def look(self, node: str) -> None:
+        """Raises LabError with the journal's last lines if a unit of `node` has failed."""
+        names = " ".join(shlex.quote(unit) for unit in self.units[node])
+        fields = "-p Id -p LoadState -p ActiveState -p Result -p NRestarts"
+        try:
+            shown = self.cluster.machines[node].run(
+                f"systemctl show {fields} {names}", self.deadline.within(LOOK_SECONDS)
+            )
+        except LabError:
+            return  # A machine too busy to answer says nothing about its units.
+        for unit in parse_units(shown.stdout):
+            if trouble := self._trouble(node, unit):
+                raise LabError(
+                    f"{unit.name} on {node} {trouble}{self._journal(node, unit.name)}",
+                    remedy="The whole journal is in the lab's logs.",
+                )
+
+    def _trouble(self, node: str, unit: UnitState) -> str:
+        if unit.load == "not-found":
+            return "does not exist"
+        if unit.active == "failed":
+            return f"has failed ({unit.result})"
+        first = self._first_restarts.setdefault((node, unit.name), unit.restarts)
+        if unit.restarts - first >= RESTARTS:
+            return f"has been started again {unit.restarts} times"
+        return ""
+
+    def _journal(self, node: str, unit: str) -> str:
+        command = f"journalctl -u {shlex.quote(unit)} -n 15 --no-pager -o cat"
+        with contextlib.suppress(LabError):
+            said = self.cluster.machines[node].run(
+                command, self.deadline.within(LOOK_SECONDS), check=False
+            )
+            return "".join(f"\n  | {line}" for line in said.stdout.splitlines())
+        return ""
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of one unit."""
+
+    name: str
+    load: str
+    active: str
+    result: str
+    restarts: int
+
+
+def parse_units(text: str) -> list[UnitState]:
+    """The answer of `systemctl show` for several units: blocks of key=value lines."""
+    found = []
+    for block in text.strip().split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" in values:
+            found.append(
+                UnitState(
+                    name=values["Id"],
+                    load=values.get("LoadState", ""),
+                    active=values.get("ActiveState", ""),
+                    result=values.get("Result", ""),
+                    restarts=int(values.get("NRestarts") or 0),
+                )
+            )
+    return found
+
+
+def wait_api(cluster: ClusterAccess, watch: UnitWatch, deadline: Deadline) -> None:
+    """Until the API server says ready, and hands out service accounts."""
+    kubectl = cluster.kubectl
+    with step("API server"):
+        deadline.wait_for(
+            "the API server is ready",
+            lambda: kubectl.raw("/readyz", deadline.within(20)).strip() == "ok",
+            every=1.0,
+            transient=NOT_YET,
+            watch=watch,
+        )
+    with step("service accounts"):
+        deadline.wait_for(
+            "the default service account exists",
+            lambda: kubectl.find("serviceaccount", "default", deadline=deadline),
+            every=1.0,
+            transient=NOT_YET,
+            watch=watch,
+        )
+
+
+def apply_manifests(
+    cluster: ClusterAccess,
+    manifests: tuple[Manifest, ...],
+    deadline: Deadline,
+    title: str = "cluster objects",
+) -> None:
+    """Applies `manifests`; what an API server under load refuses is tried again.
+
+    What the cluster's own `watch` raises meanwhile ends it.
+    """
+    if not manifests:
+        return
+    watch = cluster.watch
+    with step(title):
+        definitions = [each for each in manifests if each["kind"] == DEFINITION]
+        names = sorted({each["metadata"]["name"] for each in definitions})
+
+        def established() -> bool:
+            found = cluster.kubectl.items(DEFINITION, deadline=deadline)
+            ready = {
+                each["metadata"]["name"]
+                for each in found
+                if condition(each, "Established") == "True"
+            }
+            return ready.issuperset(names)
+
+        # Objects of kinds that are not there yet would be refused, and all tried again.
+        if definitions:
+            cluster.kubectl.apply_patiently(
+                "the stack's own kinds are defined", definitions, deadline, watch
+            )
+            deadline.wait_for(
+                "the stack's own kinds are served",
+                established,
+                every=1.0,
+                transient=NOT_YET,
+                watch=watch,
+            )
+        others = [each for each in manifests if each["kind"] != DEFINITION]
+        cluster.kubectl.apply_patiently("the stack's objects are there", others, deadline, watch)
+
+
+def wait_nodes(
+    cluster: ClusterAccess, watch: UnitWatch, deadline: Deadline, *, heard: bool = False
+) -> None:
+    """Until every node is Ready; requests for certificates are looked at on the way, and
+    kubelets that registered with nobody.
+
+    `heard` asks for more: that each node has renewed its lease since the call. A cluster
+    that was just restored remembers nodes as Ready that have not spoken yet.
+
+    Raises:
+        LabError: a request that the lab does not approve, or a unit that failed.
+    """
+    wanted = {node.name for node in cluster.topology.nodes}
+    registrations = Registrations(cluster, watch.units, deadline)
+    ready: set[str] = set()
+    first_leases: dict[str, str] = {}
+
+    def all_ready() -> bool:
+        nonlocal ready
+        approve_requests(cluster, deadline)
+        nodes = cluster.kubectl.items("nodes", deadline=deadline)
+        registrations.look(wanted - {node["metadata"]["name"] for node in nodes})
+        now = {node["metadata"]["name"] for node in nodes if node_ready(node)} & wanted
+        if heard:
+            leases = _leases(cluster, deadline)
+            for name in wanted:
+                first_leases.setdefault(name, leases.get(name, ""))
+            now = {name for name in now if leases.get(name, "") != first_leases[name]}
+        if now != ready:
+            progress.progress(f"{len(now)} of {len(wanted)} ready", len(now) / len(wanted))
+        ready = now
+        return ready == wanted
+
+    with step("nodes") as progress:
+        try:
+            deadline.wait_for(
+                "all nodes are Ready", all_ready, every=1.0, transient=NOT_YET, watch=watch
+            )
+        except LabError as trouble:
+            if missing := wanted - ready:
+                trouble.message += f"; not Ready: {', '.join(sorted(missing))}"
+            raise
+
+
+def _leases(cluster: ClusterAccess, deadline: Deadline) -> dict[str, str]:
+    """By node, when it last renewed its lease, by its own clock."""
+    leases = cluster.kubectl.items("leases", "-n", "kube-node-lease", deadline=deadline)
+    return {lease["metadata"]["name"]: str(lease["spec"].get("renewTime", "")) for lease in leases}
+
+
+def approve_requests(cluster: ClusterAccess, deadline: Deadline) -> tuple[str, ...]:
+    """Approves the nodes' requests for serving certificates; returns their names.
+
+    Raises:
+        LabError: one that is not what a node of this lab asks for. It is denied.
+    """
+    approved = []
+    for request in cluster.kubectl.pending_requests(deadline):
+        if reasons := objections(request, cluster.topology):
+            cluster.kubectl.deny_csr(request.name, deadline)
+            raise LabError(
+                f"refused the certificate request {request.name} of {request.username}: "
+                + "; ".join(reasons)
+            )
+        cluster.kubectl.approve_csr(request.name, deadline)
+        approved.append(request.name)
+    return tuple(approved)
+
+
+def give_labels(cluster: ClusterAccess, deadline: Deadline) -> None:
+    """Puts on the nodes the labels that they may not put on themselves."""
+    for node in cluster.topology.nodes:
+        labels = [f"{key}={value}" for key, value in given_labels(node).items()]
+
+        def labelled(name: str = node.name, wanted: tuple[str, ...] = tuple(labels)) -> bool:
+            cluster.kubectl.run("label", "node", name, *wanted, "--overwrite", deadline=deadline)
+            return True
+
+        deadline.wait_for(f"labels of {node.name}", labelled, transient=NOT_YET)

@@ -1,0 +1,1 @@
+"""What knows nothing of labs: errors, deadlines, steps, processes, paths, YAML models."""

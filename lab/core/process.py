@@ -1,0 +1,191 @@
+"""Processes that belong to a lab, found again after a crash by a mark in their environment.
+
+A list of pids on disk has a gap between fork and write, and pids are reused.  The mark
+`EDGE_LAB_RUN=<run directory>` is in a process from its first instruction, is inherited by
+what it starts, and is read back from /proc/<pid>/environ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
+
+MARK = "EDGE_LAB_RUN"
+PROC = Path("/proc")
+
+EXEC_SECONDS = 1.0
+"""For the kernel to lay out the stack of a program that it has begun to load."""
+
+
+DEMAND_SECONDS = 1.0
+"""So long is watched how much of the processor labs ask for."""
+
+
+@dataclass(frozen=True)
+class LabProcess:
+    pid: int
+    command: str
+
+
+def marked_environment(run: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a process of the lab in run directory `run`."""
+    return {**os.environ, MARK: str(run), **(extra or {})}
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    run: Path,
+    log: Path,
+    extra_env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Starts a long-lived process of the lab in a session of its own, output to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        try:
+            return subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=marked_environment(run, extra_env),
+                start_new_session=True,
+                pass_fds=tuple(pass_fds),
+            )
+        except FileNotFoundError as trouble:
+            raise LabError(
+                f"{argv[0]} is not installed", remedy="`lab doctor` says what is missing."
+            ) from trouble
+
+
+def processes_of(run: Path | None) -> Iterator[LabProcess]:
+    """Every live process that carries the mark of `run` (None: of any lab), but not this one."""
+    mark = f"{MARK}={run or ''}".encode()
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            variables = _environment(entry).split(b"\0")
+            if not any(each == mark if run else each.startswith(mark) for each in variables):
+                continue
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if command:  # a zombie has none
+                yield LabProcess(int(entry.name), command.strip())
+
+
+def demand_of_others() -> float:
+    """How many threads ran or waited for a core, on average over DEMAND_SECONDS: those of all
+    processes but labs' and this one.
+
+    In the unit of the load average, which cannot tell whose the load is, and tells of it for
+    minutes after it has gone.
+    """
+    spared = {os.getpid(), *(each.pid for each in processes_of(None))}
+    started, before = time.monotonic(), _asked_for(spared)
+    time.sleep(DEMAND_SECONDS)
+    after, took = _asked_for(spared), time.monotonic() - started
+    return sum(after[thread] - before.get(thread, 0.0) for thread in after) / took
+
+
+def _asked_for(spared: Container[int]) -> dict[str, float]:
+    """Seconds that each thread has run and waited to run, by /proc path; not of those spared."""
+    found = {}
+    for process in PROC.iterdir():
+        if not process.name.isdigit() or int(process.name) in spared:
+            continue
+        for thread in (process / "task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):  # it has ended
+                ran, waited, _ = thread.read_text().split()
+                found[str(thread)] = (int(ran) + int(waited)) / 1e9
+    return found
+
+
+def _environment(entry: Path) -> bytes:
+    """The environment of a process.
+
+    In the middle of an exec there is neither that nor a command line to read, only an executable,
+    and whoever has started the process may be told by then that it runs.
+    """
+    patience = Deadline.after(EXEC_SECONDS)
+    while not (found := (entry / "environ").read_bytes()) and not patience.expired:
+        has_begun = bool((entry / "cmdline").read_bytes())
+        (entry / "exe").readlink()  # a zombie and a thread of the kernel have none
+        time.sleep(0.001)
+        if has_begun:  # with no environment at all, or with one that is there by now
+            return (entry / "environ").read_bytes()
+    return found
+
+
+def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[LabProcess]:
+    """Ends all processes of `run`, or those whose command has `argument` in it.
+
+    First asked, then killed; so are those that the others start meanwhile. Returns all of them.
+    """
+    found: dict[int, LabProcess] = {}
+
+    def ended(sign: signal.Signals, told: set[int]) -> bool:
+        left = [each for each in processes_of(run) if argument in each.command]
+        for process in left:
+            found.setdefault(process.pid, process)
+            if process.pid not in told:
+                told.add(process.pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, sign)
+        return not left
+
+    def wait(within: Deadline, sign: signal.Signals) -> None:
+        told: set[int] = set()
+        within.wait_for(f"{sign.name} ends processes", lambda: ended(sign, told), every=0.05)
+
+    try:
+        wait(deadline.within(deadline.remaining / 2), signal.SIGTERM)
+    except DeadlineExceeded:
+        wait(deadline, signal.SIGKILL)
+    return list(found.values())
+
+
+def lock_holder(lock: Path) -> int | None:
+    """The process that holds an flock(2) on `lock`, as the kernel knows it; None if none does."""
+    try:
+        inode = lock.stat().st_ino
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        return None
+    for line in locks.splitlines():
+        # 1: FLOCK  ADVISORY  WRITE 1234 fd:01:56789 0 EOF; "->" marks one that only waits.
+        words = line.split()
+        if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
+            return int(words[4])
+    return None
+
+
+def last_line(log: Path) -> str:
+    """The last line that a process has written to its log."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "it said nothing"
+
+
+def still_alive(process: subprocess.Popen[bytes], what: str, log: Path) -> Callable[[], None]:
+    """A watch for `Deadline.wait_for`: raises LabError when `process` has ended."""
+
+    def watch() -> None:
+        if process.poll() is not None:
+            raise LabError(
+                f"{what} has ended with status {process.returncode}: {last_line(log)}",
+                remedy=f"Log: {log}",
+            )
+
+    return watch

@@ -1,0 +1,365 @@
+"""Reads YAML into pydantic models, and says file, line and remedy of a mistake."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, Tag, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from edge_lab.core.errors import InputError
+
+Loc = tuple[str | int, ...]
+
+M = TypeVar("M")
+
+
+class Problem(ValueError):
+    """A mistake that a model's own check finds, with the place (`loc`) to show it at.
+
+    Raised by a validator of the model, or by the `check` that goes with it.
+    """
+
+    def __init__(self, message: str, loc: Loc = (), remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.loc = loc
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class YamlModel(Generic[M]):
+    """What a kind of YAML file holds, and what messages call it."""
+
+    form: Any
+    """A pydantic model, or any type that pydantic can check (a union of models, say)."""
+    what: str
+    """For messages: `topology`."""
+    keys: str = ""
+    """For messages, a few keys of its mapping: `name:, nodes:, …`."""
+    remedy: str = ""
+    """What to do when there is no such file."""
+
+    def load(
+        self,
+        path: Path,
+        *,
+        put: Mapping[str, Any] | None = None,
+        check: Callable[[M], None] = lambda read: None,
+    ) -> M:
+        """What is in `path`; `put` are keys that it is taken to hold, whatever it says.
+
+        Raises:
+            InputError: the file is missing, no YAML, or does not fit; the message holds
+                file, line, what is wrong and what would be right.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as trouble:
+            raise InputError(
+                f"cannot read the {self.what}: {trouble.strerror}", file=path, remedy=self.remedy
+            ) from trouble
+        except UnicodeDecodeError as trouble:
+            raise InputError(
+                f"not UTF-8 text: byte {trouble.start} is {trouble.object[trouble.start]:#04x}",
+                file=path,
+            ) from trouble
+        return self.parse(text, path, put=put, check=check)
+
+    def parse(
+        self,
+        text: str,
+        file: Path | str = "",
+        *,
+        put: Mapping[str, Any] | None = None,
+        check: Callable[[M], None] = lambda read: None,
+    ) -> M:
+        """As `load`, from text; `file` is what messages call it."""
+        tree = read_yaml(text, file)
+        if not isinstance(tree, CommentedMap):
+            keys = f" ({self.keys})" if self.keys else ""
+            raise InputError(f"a {self.what} is a mapping{keys}", file=file, line=1)
+        for key, value in (put or {}).items():
+            tree[key] = value
+        return self.validate(tree, file, check=check)
+
+    def validate(
+        self,
+        tree: Mapping[str, Any],
+        file: Path | str = "",
+        *,
+        check: Callable[[M], None] = lambda read: None,
+    ) -> M:
+        """As `parse`, from what a YAML reader gave, or from a plain mapping (without lines)."""
+        adapter: TypeAdapter[M] = TypeAdapter(self.form)
+        try:
+            read = adapter.validate_python(tree)
+        except ValidationError as trouble:
+            raise _as_input_error(self.form, trouble.errors(), tree, file) from trouble
+        try:
+            check(read)
+        except Problem as trouble:
+            raise _of_problem(trouble, tree, file) from trouble
+        return read
+
+
+def read_yaml(text: str, file: Path | str = "") -> Any:
+    """The tree of a YAML text; its mappings and lists know their lines.
+
+    Raises:
+        InputError: it is no YAML.
+    """
+    try:
+        return YAML(typ="rt").load(text)
+    except MarkedYAMLError as trouble:
+        mark = trouble.problem_mark
+        raise InputError(
+            f"not valid YAML: {trouble.problem}", file=file, line=mark.line + 1 if mark else 0
+        ) from trouble
+    except YAMLError as trouble:  # of the reader: a character that YAML does not allow
+        raise InputError(f"not valid YAML: {str(trouble).splitlines()[0]}", file=file) from trouble
+    except RecursionError as trouble:
+        raise InputError("not valid YAML: nested too deeply", file=file) from trouble
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as trouble:
+        # Of the reader of one value: 2001-13-40 looks like a date and is none.
+        raise InputError(f"not valid YAML: {trouble}", file=file) from trouble
+
+
+def line_of(tree: Any, loc: Loc) -> int:
+    """The line (from 1) of the value at `loc`, or of the nearest thing around it."""
+    line = 1
+    for key in loc:
+        if not _has(tree, key):
+            break
+        try:
+            if isinstance(tree, CommentedMap):
+                line = tree.lc.key(key)[0] + 1
+            elif isinstance(tree, CommentedSeq):
+                line = tree.lc.item(key)[0] + 1
+        except (AttributeError, KeyError, TypeError):
+            pass  # put in by the program, or merged in with <<: the line around it is the best
+        tree = tree[key]
+    return line
+
+
+# -- from pydantic's errors to ours --------------------------------------------------------------
+
+
+def _as_input_error(
+    form: Any, errors: Sequence[ErrorDetails], tree: Any, file: Path | str
+) -> InputError:
+    first = _worth_telling(errors, tree)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, Problem):
+        return _of_problem(cause, tree, file)
+    loc = _place(tree, first)
+    line = line_of(tree, loc) if _is_read(tree) else 0
+    where = ".".join(str(part) for part in loc)
+    match first["type"]:
+        case "extra_forbidden":
+            known = _keys_known_at(form, first["loc"][:-1])
+            remedy = f"{did_you_mean(str(loc[-1]), known)}Known here: {', '.join(known)}."
+            return InputError(f"unknown key {where!r}", file=file, line=line, remedy=remedy)
+        case "missing":
+            return InputError(f"{where!r} is missing", file=file, line=line)
+        case "union_tag_not_found" if isinstance(first["input"], dict):
+            key, _ = _tags(first)
+            where = ".".join((*map(str, loc), key))
+            tags = _values_known_at(form, first["loc"], key)
+            remedy = f"Known are: {', '.join(tags)}." if tags else ""
+            return InputError(f"{where!r} is missing", file=file, line=line, remedy=remedy)
+        case "union_tag_invalid":
+            key, tags = _tags(first)
+            said = str(first["ctx"]["tag"])
+            where = ".".join((*map(str, loc), key))
+            return InputError(
+                f"{where}: there is no {said!r}",
+                file=file,
+                line=line_of(tree, (*loc, key)) if _is_read(tree) else 0,
+                remedy=f"{did_you_mean(said, tags)}Known are: {', '.join(tags)}.",
+            )
+    told = [
+        str(each.get("ctx", {}).get("error") or each["msg"])
+        for each in errors
+        if _place(tree, each) == loc
+    ]
+    message = str(cause) if cause is not None else "; or ".join(dict.fromkeys(told))
+    got = "" if isinstance(first["input"], dict | list) else f" (it says {first['input']!r})"
+    return InputError(f"{where}: {message}{got}" if where else message, file=file, line=line)
+
+
+def _of_problem(problem: Problem, tree: Any, file: Path | str) -> InputError:
+    line = line_of(tree, problem.loc) if _is_read(tree) else 0
+    return InputError(problem.message, file=file, line=line, remedy=problem.remedy)
+
+
+def _is_read(tree: Any) -> bool:
+    return isinstance(tree, CommentedMap | CommentedSeq)
+
+
+def _worth_telling(errors: Sequence[ErrorDetails], tree: Any) -> ErrorDetails:
+    """The error to show: of a union the form that was likely meant, of a form the cause."""
+    left = list(errors)
+    while True:
+        # Where several forms are tried, the error's place names the form as well as the key.
+        forks: dict[Loc, dict[str | int, list[ErrorDetails]]] = {}
+        for each in left:
+            for at, part in enumerate(each["loc"]):
+                if not _has(_follow(tree, each["loc"][:at]), part):
+                    forks.setdefault(each["loc"][:at], {}).setdefault(part, []).append(each)
+                    break
+        rivals = next(
+            (
+                forms
+                for place, forms in sorted(forks.items(), key=lambda fork: len(fork[0]))
+                if len(forms) > 1 and not _are_missing_keys(forms, place)
+            ),
+            None,
+        )
+        if rivals is None:
+            break
+        best = min(rivals.values(), key=_badness)
+        losers = [id(each) for form in rivals.values() if form is not best for each in form]
+        left = [each for each in left if id(each) not in losers]
+    # A misspelt key is also a missing one; the misspelling is what to show.
+    return min(left, key=lambda error: error["type"] != "extra_forbidden")
+
+
+def _are_missing_keys(forms: Mapping[str | int, list[ErrorDetails]], place: Loc) -> bool:
+    """Whether the names are those of keys that one form lacks, and not of several forms."""
+    missing = [
+        all(each["type"] == "missing" and len(each["loc"]) == len(place) + 1 for each in form)
+        for form in forms.values()
+    ]
+    return sum(missing) >= len(missing) - 1
+
+
+def _badness(form: Sequence[ErrorDetails]) -> tuple[int, int, int]:
+    """How far the value is from one form of a union: the nearest one is told of."""
+    shallow = max(len(each["loc"]) for each in form)
+    strange = sum(each["type"] in ("extra_forbidden", "literal_error") for each in form)
+    return strange, len(form), -shallow
+
+
+def _has(tree: Any, part: str | int) -> bool:
+    if isinstance(tree, Mapping):
+        return part in tree
+    return isinstance(tree, list | tuple) and isinstance(part, int) and part < len(tree)
+
+
+def _follow(tree: Any, loc: Loc) -> Any:
+    """What is at `loc`, names of forms passed over."""
+    for part in loc:
+        if _has(tree, part):
+            tree = tree[part]
+    return tree
+
+
+def _place(tree: Any, error: ErrorDetails) -> Loc:
+    """The error's place in the file: pydantic's, without its names of forms.
+
+    A name of a form may also be a key there.  Of the readings that are possible, the one
+    that ends at the very value that pydantic complains of is right.
+    """
+    missing = error["type"] == "missing"
+    loc, last = (error["loc"][:-1], error["loc"][-1:]) if missing else (error["loc"], ())
+    readings = list(_readings(tree, loc))
+    right = [place for place, value in readings if value is error["input"]]
+    return (*max(right or [place for place, _ in readings], key=len), *last)
+
+
+def _readings(tree: Any, loc: Loc) -> Iterable[tuple[Loc, Any]]:
+    if not loc:
+        yield (), tree
+        return
+    head, rest = loc[0], loc[1:]
+    if _has(tree, head):
+        for place, value in _readings(tree[head], rest):
+            yield (head, *place), value
+    if isinstance(head, str):
+        yield from _readings(tree, rest)
+
+
+def _tags(error: ErrorDetails) -> tuple[str, list[str]]:
+    """The key that tells the forms of a union apart, and the values that it may have."""
+    context = error.get("ctx", {})
+    tags = str(context.get("expected_tags", "")).split(", ")
+    return str(context["discriminator"]).strip("'"), [tag.strip("'") for tag in tags if tag]
+
+
+def did_you_mean(said: str, known: Iterable[str]) -> str:
+    """A sentence with the nearest of the known names and a space behind it, or nothing."""
+    near = difflib.get_close_matches(said, list(known), n=1)
+    return f"Did you mean {near[0]!r}? " if near else ""
+
+
+# -- what a model knows ----------------------------------------------------------------------
+
+
+def _keys_known_at(form: Any, loc: Loc) -> list[str]:
+    """The keys that the model knows at pydantic's `loc`, as they are written in the file."""
+    found: dict[str, None] = {}
+    for model in _models_at(form, loc):
+        for name, field in model.model_fields.items():
+            found[field.alias or name] = None
+    return list(found)
+
+
+def _values_known_at(form: Any, loc: Loc, key: str) -> list[str]:
+    """What may stand at a key whose values are all listed."""
+    fields = (model.model_fields.get(key) for model in _models_at(form, loc))
+    values = (typing.get_args(field.annotation) for field in fields if field is not None)
+    return [str(value) for each in values for value in each]
+
+
+def _models_at(form: Any, loc: Loc) -> list[type[BaseModel]]:
+    origin, args = typing.get_origin(form), typing.get_args(form)
+    if origin is Annotated:
+        return _models_at(args[0], loc)
+    if origin in (typing.Union, types.UnionType):
+        named = [arm for arm in args if loc and loc[0] in _names_of(arm)]
+        inner = loc[1:] if named else loc
+        return [model for arm in named or args for model in _models_at(arm, inner)]
+    if isinstance(form, type) and issubclass(form, BaseModel):
+        if not loc:
+            return [form]
+        for name, field in form.model_fields.items():
+            if loc[0] in (name, field.alias):
+                return _models_at(field.annotation, loc[1:])
+        return []
+    if not args or not loc or not isinstance(origin, type):
+        return []
+    if issubclass(origin, Mapping):
+        return _models_at(args[1], loc[1:])
+    if issubclass(origin, tuple) and args[-1] is not Ellipsis:
+        at = loc[0]
+        return _models_at(args[at], loc[1:]) if isinstance(at, int) and at < len(args) else []
+    if issubclass(origin, Sequence | AbstractSet):
+        return _models_at(args[0], loc[1:])
+    return []
+
+
+def _names_of(arm: Any) -> set[str]:
+    """What pydantic may call one form of a union in a place: tag, literal, or class name."""
+    names: set[str] = set()
+    if typing.get_origin(arm) is Annotated:
+        names |= {each.tag for each in typing.get_args(arm) if isinstance(each, Tag)}
+        arm = typing.get_args(arm)[0]
+    if typing.get_origin(arm) in (typing.Union, types.UnionType):
+        return names
+    if isinstance(arm, type) and issubclass(arm, BaseModel):
+        names.add(arm.__name__)
+        for field in arm.model_fields.values():
+            if typing.get_origin(field.annotation) is Literal:
+                names |= {str(value) for value in typing.get_args(field.annotation)}
+    return names

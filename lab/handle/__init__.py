@@ -1,0 +1,1 @@
+"""A lab that is up, as data: state, machines, links, status and picture."""

@@ -1,0 +1,284 @@
+"""A lab that is up: everything one may ask of it, in one place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_lab.bringup.processes import guest_specs
+from edge_lab.cluster.kubectl import Kubectl, node_ready
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError, LabError, named
+from edge_lab.core.home import RunDir
+from edge_lab.devices import DeviceClient
+from edge_lab.fabric import FabricClient
+from edge_lab.faults.book import FaultBook
+from edge_lab.handle.linkstate import link_state
+from edge_lab.handle.picture import EndpointView, LinkView, lab_svg
+from edge_lab.handle.state import Condition, LabState, read_state, state_if_up
+from edge_lab.handle.status import (
+    DeviceSamples,
+    DeviceStatus,
+    FaultStatus,
+    LabStatus,
+    LinkStatus,
+    NodeStatus,
+)
+from edge_lab.machines import LibvirtDaemon, LibvirtMachine, Machine
+from edge_lab.provisioning.provision import Provision
+from edge_lab.stacks import Stack, get_stack
+from edge_lab.topology import Topology
+from edge_lab.workload import WorkloadClient
+
+if TYPE_CHECKING:
+    from edge_lab.bringup.host import Host
+
+ANSWER_SECONDS = 30.0
+"""The most that a question to the API server may take while the status is put together."""
+
+
+@dataclass
+class Lab:
+    """A lab that is up. Made by `lifecycle.bring_up`, or by `attach` in another process."""
+
+    host: Host
+    run: RunDir
+    state: LabState
+    machines: Mapping[str, Machine]
+    fabric: FabricClient
+    kubectl: Kubectl
+    devices: Mapping[str, DeviceClient]
+    stack: Stack
+    workload: WorkloadClient
+    """The samplers and the collector."""
+
+    # -- what it is ----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.state.lab
+
+    @property
+    def topology(self) -> Topology:
+        return self.state.topology
+
+    @property
+    def stack_name(self) -> str:
+        return self.state.stack
+
+    @property
+    def pace(self) -> int:
+        """What the topology's timing was multiplied by, as this host is slow."""
+        return self.state.pace
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of everything that took part: components, kernels, emulator, libraries."""
+        return self.state.versions
+
+    def machine(self, node: str) -> Machine:
+        """The machine of a node; InputError names the nodes if there is none."""
+        return named("node", node, self.machines)
+
+    def console_path(self, node: str) -> Path:
+        return self.machine(node).console.path
+
+    # -- how it is -----------------------------------------------------------------------
+
+    def status(self) -> LabStatus:
+        """Nodes, links and devices as they are now. What does not answer shows as not ready."""
+        return LabStatus(
+            lab=self.name,
+            stack=self.stack_name,
+            restored=self.state.restored,
+            kubeconfig=str(self.run.kubeconfig),
+            nodes=tuple(self._nodes()),
+            links=tuple(self._links()),
+            devices=tuple(self._devices()),
+            faults=tuple(
+                FaultStatus(id=each.id, title=each.fault.title)
+                for each in FaultBook(self.run.logs).in_force()
+            ),
+            versions=self.versions,
+        )
+
+    def _nodes(self) -> Iterator[NodeStatus]:
+        seen: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(EdgeLabError):
+            found = self.kubectl.items("nodes", deadline=Deadline.after(ANSWER_SECONDS))
+            seen = {each["metadata"]["name"]: each for each in found}
+        for node in self.topology.nodes:
+            item: dict[str, Any] = seen.get(node.name, {})
+            edge = node in self.topology.edges
+            runtime = self.stack.runtime.name if edge else self.stack.control.name
+            if item:
+                runtime += f" (kubelet {item['status']['nodeInfo']['kubeletVersion']})"
+            yield NodeStatus(
+                name=node.name,
+                arch=node.arch.value,
+                memory_mib=node.memory,
+                ready=bool(item) and node_ready(item),
+                runtime=runtime,
+                address=str(self.topology.cluster_link(node.name).address),
+                accelerator=self.state.accelerator[node.name],
+                reboots=self.machines[node.name].reboots,
+            )
+
+    def _links(self) -> Iterator[LinkStatus]:
+        wires = {wire.name: wire for wire in self.fabric.links()}
+        for link in self.topology.links:
+            wire = wires[link.name]
+            state, detail = link_state(wire)
+            yield LinkStatus(
+                name=link.name,
+                endpoint=link.endpoint,
+                network=link.network,
+                state=state,
+                detail=detail,
+                frames_tx=wire.counters.tx.frames,
+                frames_rx=wire.counters.rx.frames,
+            )
+
+    def _devices(self) -> Iterator[DeviceStatus]:
+        for device in self.topology.devices:
+            reachable, sequence = False, 0
+            with contextlib.suppress(EdgeLabError):
+                said = self.devices[device.name].status()
+                reachable, sequence = said.reachable, said.seq
+            yield DeviceStatus(
+                name=device.name,
+                protocol=device.protocol.value,
+                address=str(self.topology.links_of(device.name)[0].address),
+                reachable=reachable,
+                sequence=sequence,
+            )
+
+    def svg(self) -> str:
+        """The picture of the lab as it is now."""
+        status = self.status()
+        views = {node.name: EndpointView((node.runtime,), node.ready) for node in status.nodes} | {
+            device.name: EndpointView((f"{device.sequence} values",), device.reachable)
+            for device in status.devices
+        }
+        links = {link.name: LinkView(link.state, link.detail) for link in status.links}
+        return lab_svg(self.topology, views, links, f"lab {self.name} · {self.stack_name}")
+
+    def samples(self) -> tuple[DeviceSamples, ...]:
+        """Per device and edge node: written by the device, sampled, arrived."""
+        from edge_lab.observe.samples import samples_of
+
+        return samples_of(self)
+
+    # -- wires ---------------------------------------------------------------------------
+
+    def check_link(self, link: str) -> None:
+        """InputError if there is no such link."""
+        named("link", link, {each.name: each for each in self.topology.links})
+
+    @contextlib.contextmanager
+    def capturing(self, link: str, path: Path) -> Iterator[None]:
+        """While the block runs, the frames of `link` are written to `path` (pcapng)."""
+        self.check_link(link)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.fabric.capture_start(link, path)
+        try:
+            yield
+        finally:
+            self.fabric.capture_stop(link)
+
+    # -- checkpoints ---------------------------------------------------------------------
+
+    def mark(self, condition: Condition) -> None:
+        """Writes down how the lab is, for whoever attaches to it."""
+        if condition is not self.state.condition:
+            self.state = self.state.model_copy(update={"condition": condition})
+            self.state.write(self.run)
+
+    def save(self, deadline: Deadline) -> str:
+        """Saves the whole lab and goes on from there; returns the checkpoint's key."""
+        from edge_lab.bringup.saving import save_checkpoint
+
+        return save_checkpoint(self, deadline)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is one that `restore` can go back to."""
+        from edge_lab.bringup.checkpoint import CheckpointStore
+
+        return CheckpointStore().find(self.state.checkpoint) is not None
+
+    def restore(self, deadline: Deadline) -> None:
+        """Puts the whole lab back to its checkpoint, and waits until it is ready."""
+        from edge_lab.bringup.saving import restore_checkpoint
+
+        restore_checkpoint(self, deadline)
+
+
+def attach(name: str, host: Host | None = None) -> Lab:
+    """The lab called `name`, which is up.
+
+    Raises:
+        LabError: it is not up, or is only just coming up.
+    """
+    from edge_lab.bringup.host import LocalHost
+
+    run = RunDir(name)
+    state = state_if_up(run)
+    if state is None:
+        raise _not_up(run)
+    return (host or LocalHost()).attach(run, state)
+
+
+def _not_up(run: RunDir) -> LabError:
+    """Why the lab in `run` is not up, and what to do."""
+    state = read_state(run)
+    if state is None:
+        return LabError(f"lab {run.lab!r} is not up", remedy="`lab up` brings it up.")
+    if state.condition is Condition.IN_TRANSITION:
+        return LabError(
+            f"lab {run.lab!r} is being saved or restored, or that has failed half-way",
+            remedy=f"Wait for whoever is at work, or clear it: lab down --lab {run.lab}",
+        )
+    if state.condition is Condition.COMING_UP:
+        return LabError(
+            f"lab {run.lab!r} is not up yet, or its start was broken off",
+            remedy="Wait for the `lab up` that is at work, or clear it with `lab down`.",
+        )
+    return LabError(
+        f"lab {run.lab!r} is up no more: its processes are gone, as after a restart of the host",
+        remedy="`lab up` brings it up again, `lab down` only clears what is left.",
+    )
+
+
+def make_lab(
+    host: Host,
+    run: RunDir,
+    state: LabState,
+    daemon: LibvirtDaemon,
+    provisions: Mapping[str, Provision] | None = None,
+) -> Lab:
+    """The handle of a lab; with `provisions`, its machines can be booted for the first time."""
+    machines = {
+        spec.name: LibvirtMachine(
+            spec, run, daemon, "kvm" if state.accelerator[spec.name] == "kvm" else "tcg"
+        )
+        for spec in guest_specs(state, provisions)
+    }
+    kubectl = Kubectl(state.kubectl, run.kubeconfig)
+    return Lab(
+        host=host,
+        run=run,
+        state=state,
+        machines=machines,
+        fabric=FabricClient(run.fabric_socket),
+        kubectl=kubectl,
+        stack=get_stack(state.stack),
+        workload=WorkloadClient(kubectl, state.topology, machines),
+        devices={
+            device.name: DeviceClient(run.devices / device.name)
+            for device in state.topology.devices
+        },
+    )

@@ -1,0 +1,126 @@
+"""What is written down of a lab that is up, so that another process can take hold of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir, cache_home
+from edge_lab.core.names import is_name
+from edge_lab.core.process import processes_of
+from edge_lab.topology import Topology
+
+FORMAT = 1
+"""Raised when an older edge-lab could not read the file any more."""
+
+
+class Condition(StrEnum):
+    COMING_UP = "coming-up"
+    UP = "up"
+    IN_TRANSITION = "in-transition"
+    """It is being saved or restored, or that has failed half-way: its machines may be off."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WirePorts(_Model):
+    """The two loopback UDP ports of one link."""
+
+    fabric: int
+    endpoint: int
+
+
+class Ports(_Model):
+    """All loopback ports of one lab."""
+
+    api: int
+    ssh: dict[str, int]
+    """By node."""
+    wires: dict[str, WirePorts]
+    """By link."""
+
+    def all(self) -> tuple[int, ...]:
+        wires = [port for wire in self.wires.values() for port in (wire.fabric, wire.endpoint)]
+        return (self.api, *self.ssh.values(), *wires)
+
+
+class LabState(_Model):
+    """The contents of a run directory's state.json."""
+
+    format: int = FORMAT
+    lab: str
+    topology: Topology
+    """With its cluster's timing as it is in force."""
+    pace: int = 1
+    """What that timing was multiplied by, as this host is slow."""
+    stack: str
+    condition: Condition
+    ports: Ports
+    accelerator: dict[str, str]
+    """By node: kvm or tcg."""
+    image_digests: dict[str, str]
+    """By architecture."""
+    payloads: dict[str, Path]
+    """By node: the read-only disk with the stack's binaries."""
+    kubectl: Path
+    versions: dict[str, str]
+    checkpoint: str
+    """Key of the checkpoint that fits this lab."""
+    restored: bool = False
+    """Whether it came from that checkpoint, not from a cold start."""
+
+    def write(self, run: RunDir) -> None:
+        """Replaces the state file in one step."""
+        descriptor, name = tempfile.mkstemp(dir=run.path, prefix=".state-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(self.model_dump_json(indent=2))
+        Path(name).replace(run.state)
+
+
+def read_state(run: RunDir) -> LabState | None:
+    """The state of the lab in `run`; None if there is no such lab."""
+    try:
+        return load_state(run.state)
+    except FileNotFoundError:
+        return None
+    except LabError as trouble:
+        trouble.remedy += f" `lab down --lab {run.lab}` clears it."
+        raise
+
+
+def state_if_up(run: RunDir) -> LabState | None:
+    """The state of the lab in `run` if it is up; None if there is none, not yet, or not any more.
+
+    A lab is up no more when all its processes are gone, as after a restart of the host.
+    """
+    state = read_state(run)
+    if state is None or state.condition is not Condition.UP or not any(processes_of(run.path)):
+        return None
+    return state
+
+
+def load_state(path: Path) -> LabState:
+    """The state in the file at `path`; LabError if it holds none that this version knows."""
+    try:
+        return LabState.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as trouble:
+        raise LabError(
+            f"{path} cannot be read: {trouble.errors()[0]['msg']}",
+            remedy="It is of another version, or damaged.",
+        ) from trouble
+
+
+def known_labs() -> tuple[str, ...]:
+    """The names of all labs that have a run directory, whatever their condition."""
+    root = cache_home() / "labs"
+    if not root.is_dir():
+        return ()
+    names = sorted(entry.name for entry in root.iterdir() if is_name(entry.name))
+    return tuple(name for name in names if RunDir(name).is_ours)

@@ -1,0 +1,1 @@
+"""What a node is given before it boots."""

@@ -1,0 +1,78 @@
+"""What a node is given before it boots: files, units and a read-only payload.
+
+A stack says what it needs on a node as data.  The machine layer puts the files on the
+node's seed disk (unpacked over / at each boot, before the network and SSH start) and the
+payload on a read-only disk that is mounted at `PAYLOAD_MOUNT`.  Nothing has to be copied
+into a running guest, and a node that reboots while offline has all it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from edge_lab.core.errors import LabError
+
+PAYLOAD_MOUNT = PurePosixPath("/opt/edge-lab")
+"""Payload files are below it: bin/kubelet, images/workload.tar, …"""
+
+
+@dataclass(frozen=True)
+class GuestFile:
+    """One file in the guest, owned by root. `path` is absolute, `mode` as chmod(1) takes it."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+    @classmethod
+    def text(cls, path: str, content: str, mode: int = 0o644) -> GuestFile:
+        return cls(path, content.encode(), mode)
+
+
+@dataclass(frozen=True)
+class PayloadFile:
+    """One host file that the guest sees at `PAYLOAD_MOUNT`/`path`."""
+
+    path: str
+    source: Path
+    sha256: str
+    """Hex digest of the content: payload disks are content-addressed."""
+    executable: bool = True
+
+
+_F = TypeVar("_F", GuestFile, PayloadFile)
+
+
+@dataclass(frozen=True)
+class Provision:
+    """All that one node is given. `units` are enabled systemd units, in no order."""
+
+    files: tuple[GuestFile, ...] = ()
+    units: tuple[str, ...] = ()
+    payload: tuple[PayloadFile, ...] = ()
+
+    def __add__(self, other: Provision) -> Provision:
+        """Both together; two different contents for one path are a LabError."""
+        return Provision(
+            _merged(self.files, other.files),
+            tuple(dict.fromkeys((*self.units, *other.units))),
+            _merged(self.payload, other.payload),
+        )
+
+    @classmethod
+    def total(cls, parts: Iterable[Provision]) -> Provision:
+        whole = cls()
+        for part in parts:
+            whole = whole + part
+        return whole
+
+
+def _merged(ours: tuple[_F, ...], theirs: tuple[_F, ...]) -> tuple[_F, ...]:
+    by_path = {each.path: each for each in ours}
+    for each in theirs:
+        if by_path.setdefault(each.path, each) != each:
+            raise LabError(f"two parts of the stack want to write {each.path} in one guest")
+    return tuple(by_path.values())

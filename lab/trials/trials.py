@@ -1,0 +1,62 @@
+"""A fault plan tried on a lab, once or many times: its log, what was seen, and the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_lab.core.step import step
+from edge_lab.evidence.recording import Recording
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.limits import TimeLimit
+from edge_lab.faults.plan import Plan
+from edge_lab.faults.runner import PlanRun, plan_deadline, run_plan
+from edge_lab.observe.watch import watching
+from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
+from edge_lab.report.cells import CellRecord, write_cell
+from edge_lab.report.timeline import timeline_svg
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+ANYTHING_BUT_LOSS = Expectation(may_restart=None, downtime_s=None)
+"""What any plan may do: stop things for a while. Nothing may be lost, and all must come back."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a plan, watched."""
+
+    run: PlanRun
+    recording: Recording
+    verdicts: tuple[AutonomyVerdict, ...]
+    """Of each edge node."""
+
+    def cells(self) -> Iterator[CellRecord]:
+        """For the differential table."""
+        return (CellRecord.of(self.run.plan.name, verdict) for verdict in self.verdicts)
+
+    def write(self, folder: Path, name: str) -> None:
+        """Recording, picture, fault log and cells, into `folder`, which is made."""
+        self.recording.write(folder / f"{name}.json")
+        svg = timeline_svg(self.recording, self.run.plan.name)
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}.log").write_text(self.run.log(), encoding="utf-8")
+        for cell in self.cells():
+            write_cell(folder, cell)
+
+
+def try_plan(lab: Lab, plan: Plan, limit: TimeLimit) -> Trial:
+    """Runs the plan with the lab under watch until all is well again, and judges.
+
+    Raises:
+        LabError: the lab was not whole, could not be watched, or the plan failed.
+    """
+    with step(f"trial of {plan.name}"):
+        with watching(lab, limit) as watch:
+            engine = FaultEngine.of(lab, limit)
+            run = run_plan(plan, engine, deadline=plan_deadline(plan, limit))
+        verdicts = tuple(watch.judge(node, ANYTHING_BUT_LOSS) for node in watch.nodes)
+        return Trial(run, watch.recording, verdicts)
