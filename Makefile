@@ -56,10 +56,11 @@ suites: setup ## The suites whole (SUITES=…), in the lab that is up or in one 
 	rm -rf $(RESULTS)
 	$(BIN)/pytest $(SUITES) --lab-topology=$(TOPOLOGY) --alluredir=$(RESULTS)
 
-check: setup ## Style and types
+check: setup ## Style, types and the order of packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: setup ## Put the style right
 	$(BIN)/ruff format .

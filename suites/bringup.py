@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge_lab.bringup.saving import restore_checkpoint, save_checkpoint
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.handle.lab import Lab
@@ -69,11 +70,11 @@ def assert_no_second_power_on(machine: Machine) -> None:
 def assert_save_and_restore(lab: Lab, machine: Machine, deadline: Deadline) -> None:
     """A restore takes back what came after the save, in memory and on disk, and nothing else."""
     leave(machine, "before", deadline)
-    lab.save(deadline)
+    save_checkpoint(lab, deadline)
     assert_up(lab)
     assert found(machine, deadline) == ("before", "before")
     leave(machine, "after", deadline)
-    lab.restore(deadline)
+    restore_checkpoint(lab, deadline)
     assert_up(lab)
     assert_clocks_fit(lab, deadline)
     assert found(machine, deadline) == ("before", "before")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.bringup.attach import attach
 from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
 from edge_lab.bringup.retention import KEPT, keep_evidence
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.home import RunDir
 from edge_lab.core.process import lock_holder, spawn
-from edge_lab.handle.lab import attach
 from edge_lab.handle.state import (
     Condition,
     LabState,

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from edge_lab.bringup.attach import attach
 from edge_lab.bringup.checkpoint import CheckpointStore
 from edge_lab.bringup.lifecycle import bring_up, restore_lab, save_lab, take_down
 from edge_lab.bringup.retention import KEPT, keep_evidence
@@ -22,7 +23,6 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.home import MARKER, RunDir, cache_home
 from edge_lab.core.names import is_name
-from edge_lab.handle.lab import attach
 from edge_lab.handle.state import known_labs
 from edge_lab.topology import Topology, load_topology
 from tests.conftest import LABS

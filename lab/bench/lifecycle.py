@@ -16,6 +16,7 @@ from pathlib import Path
 from edge_lab.bench import proofs
 from edge_lab.bringup.checkpoint import CheckpointStore
 from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
+from edge_lab.bringup.saving import restore_checkpoint, save_checkpoint
 from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Topology
 
@@ -58,7 +59,7 @@ def measure(topology: Topology) -> Times:
             times.boots[name] = round(machine.record.ssh_seconds or 0.0, 1)
             times.reboots += machine.reboots
         with times.stage("save, and ready again"):
-            key = lab.save(Deadline.after(SAVE_LIMIT))
+            key = save_checkpoint(lab, Deadline.after(SAVE_LIMIT))
         found = CheckpointStore().find(key)
         times.checkpoint_mib = _mib(found.path) if found else 0
         with times.stage("down"):
@@ -66,7 +67,7 @@ def measure(topology: Topology) -> Times:
         with times.stage("start from the checkpoint to ready"):
             lab = bring_up(topology)
         with times.stage("restore in place, and ready again"):
-            lab.restore(Deadline.after(SAVE_LIMIT))
+            restore_checkpoint(lab, Deadline.after(SAVE_LIMIT))
         times.proofs = proofs.measure(lab, PROOFS)
     finally:
         with times.stage("down, after a restore"):

@@ -13,26 +13,31 @@ from typing import Protocol
 
 from edge_lab.bringup.plan import Plan, make_plan
 from edge_lab.bringup.processes import guest_specs, start_devices, start_fabric
+from edge_lab.cluster.kubectl import Kubectl
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.core.process import end_processes
 from edge_lab.core.speed import fitting_paces, host_pace, speed_factor
 from edge_lab.core.step import step
+from edge_lab.devices import DeviceClient
 from edge_lab.fabric import FabricClient
-from edge_lab.handle.lab import Lab, make_lab
+from edge_lab.handle.lab import Lab
 from edge_lab.handle.state import LabState
 from edge_lab.images import build_payload_disk
 from edge_lab.machines import (
     Accelerator,
     LibvirtDaemon,
+    LibvirtMachine,
     host_arch,
     host_tsc_khz,
     probe_accelerator,
     write_ssh_config,
 )
 from edge_lab.provisioning.provision import PayloadFile, Provision
+from edge_lab.stacks import get_stack
 from edge_lab.topology import Topology
+from edge_lab.workload import WorkloadClient
 
 
 class Host(Protocol):
@@ -157,3 +162,34 @@ def emulator_version() -> str:
     except (OSError, subprocess.SubprocessError) as trouble:
         raise LabError("qemu-img is not installed", remedy="`lab doctor` tells more.") from trouble
     return said.partition("\n")[0].removeprefix("qemu-img version ")
+
+
+def make_lab(
+    host: Host,
+    run: RunDir,
+    state: LabState,
+    daemon: LibvirtDaemon,
+    provisions: Mapping[str, Provision] | None = None,
+) -> Lab:
+    """The handle of a lab; with `provisions`, its machines can be booted for the first time."""
+    machines = {
+        spec.name: LibvirtMachine(
+            spec, run, daemon, "kvm" if state.accelerator[spec.name] == "kvm" else "tcg"
+        )
+        for spec in guest_specs(state, provisions)
+    }
+    kubectl = Kubectl(state.kubectl, run.kubeconfig)
+    return Lab(
+        host=host,
+        run=run,
+        state=state,
+        machines=machines,
+        fabric=FabricClient(run.fabric_socket),
+        kubectl=kubectl,
+        stack=get_stack(state.stack),
+        workload=WorkloadClient(kubectl, state.topology, machines),
+        devices={
+            device.name: DeviceClient(run.devices / device.name)
+            for device in state.topology.devices
+        },
+    )

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from edge_lab.bringup.attach import attach
 from edge_lab.bringup.host import Host, LocalHost
 from edge_lab.bringup.retention import keep_evidence
+from edge_lab.bringup.saving import restore_checkpoint, save_checkpoint
 from edge_lab.bringup.start import START_SECONDS, Start, UpOptions
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
@@ -20,7 +22,7 @@ from edge_lab.core.home import RunDir
 from edge_lab.core.ports import require_free
 from edge_lab.core.process import end_processes, lock_holder
 from edge_lab.core.step import step
-from edge_lab.handle.lab import Lab, attach
+from edge_lab.handle.lab import Lab
 from edge_lab.handle.state import LabState, state_if_up
 from edge_lab.topology import Topology
 
@@ -156,12 +158,12 @@ def save_lab(name: str, host: Host | None = None) -> str:
     """Saves the running lab as a checkpoint; returns its key."""
     with _alone(RunDir(name)):
         lab = attach(name, host)
-        return lab.save(Deadline.after(START_SECONDS * lab.host.speed_factor))
+        return save_checkpoint(lab, Deadline.after(START_SECONDS * lab.host.speed_factor))
 
 
 def restore_lab(name: str, host: Host | None = None) -> Lab:
     """Puts the running lab back to its checkpoint."""
     with _alone(RunDir(name)):
         lab = attach(name, host)
-        lab.restore(Deadline.after(START_SECONDS * lab.host.speed_factor))
+        restore_checkpoint(lab, Deadline.after(START_SECONDS * lab.host.speed_factor))
         return lab

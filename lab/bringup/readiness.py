@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.handle.lab import Lab
 from edge_lab.machines.console import Fatal
-from edge_lab.stacks import ClusterAccess
 
 
 def cluster_access(lab: Lab, watch: Callable[[], None] | None = None) -> ClusterAccess:

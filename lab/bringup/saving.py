@@ -150,6 +150,11 @@ def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
         lab.mark(Condition.UP)
 
 
+def has_checkpoint(lab: Lab) -> bool:
+    """Whether there is one that `restore_checkpoint` can go back to."""
+    return CheckpointStore().find(lab.state.checkpoint) is not None
+
+
 def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
     """Puts the devices' saved state into their folders; they must not run."""
     for name, device in lab.devices.items():

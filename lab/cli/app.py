@@ -98,7 +98,7 @@ def down(lab: LabName = None) -> None:
 @app.command()
 def status(lab: LabName = None, as_json: AsJson = False) -> None:
     """Nodes, links and devices of a lab as they are now."""
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
 
     found = attach(chosen(lab)).status()
     if as_json:
@@ -178,7 +178,7 @@ def schema(
 @app.command()
 def ssh(node: NodeName, lab: LabName = None) -> None:
     """A shell on a node, over the management path."""
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
 
     found = attach(chosen(lab))
     found.machine(node)
@@ -195,7 +195,7 @@ def execute(
     """Run a command on a node as root; its output and exit code are passed on."""
     import shlex
 
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
 
     machine = attach(chosen(lab)).machine(node)
     line = command[0] if len(command) == 1 else shlex.join(command)
@@ -212,7 +212,7 @@ def console(
     lab: LabName = None,
 ) -> None:
     """What a node has written to its serial console since it was first switched on."""
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
 
     path = attach(chosen(lab)).console_path(node)
     if follow:
@@ -228,7 +228,7 @@ def logs(
     lab: LabName = None,
 ) -> None:
     """The journal of a node, or a log of the lab's own processes."""
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
 
     found = attach(chosen(lab))
     own = {path.stem: path for path in sorted(found.run.logs.glob("*.log"))}
@@ -256,7 +256,7 @@ def graph(
     lab: LabName = None,
 ) -> None:
     """A picture of the lab, as SVG: with live state where it is up."""
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
     from edge_lab.handle.picture import lab_svg
     from edge_lab.topology import load_topology
 
@@ -278,7 +278,7 @@ def capture(
     lab: LabName = None,
 ) -> None:
     """Capture the frames of a link, both directions, as pcapng."""
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
 
     found = attach(chosen(lab))
     path = (output or found.run.captures / f"{link}.pcapng").absolute()
@@ -294,9 +294,10 @@ def capture(
 @app.command()
 def samples(lab: LabName = None, as_json: AsJson = False) -> None:
     """Per device and edge node: values written by the device, sampled, arrived."""
-    from edge_lab.handle.lab import attach
+    from edge_lab.bringup.attach import attach
+    from edge_lab.observe.samples import samples_of
 
-    rows = attach(chosen(lab)).samples()
+    rows = samples_of(attach(chosen(lab)))
     if not rows:
         raise LabError("the lab has no devices, so there are no samples")
     if as_json:

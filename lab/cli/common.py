@@ -26,8 +26,8 @@ def _labs(incomplete: str) -> Iterator[str]:
 
 
 def _complete_from(which: str, incomplete: str) -> Iterator[str]:
+    from edge_lab.bringup.attach import attach
     from edge_lab.core.errors import EdgeLabError
-    from edge_lab.handle.lab import attach
 
     try:
         topology = attach(chosen(None)).topology

@@ -64,10 +64,10 @@ def chaos(
             out.print(_schedule_table(read))
             _print_replay(plan, read)
         return
+    from edge_lab.bringup.attach import attach
     from edge_lab.faults.engine import FaultEngine
     from edge_lab.faults.limits import scaled_limit
     from edge_lab.faults.runner import PlanFailed, plan_deadline, run_plan
-    from edge_lab.handle.lab import attach
 
     running = attach(chosen(lab))
     read = load_plan(plan, running.topology, seed=seed)
@@ -218,10 +218,10 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Inject a fault; returns when its effect was seen. It lasts until `lab fault heal`."""
+    from edge_lab.bringup.attach import attach
     from edge_lab.faults.engine import FaultEngine
     from edge_lab.faults.plan import check_fault, parse_fault
     from edge_lab.faults.schedule import is_momentary
-    from edge_lab.handle.lab import attach
 
     wanted = parse_fault(spec)
     running = attach(chosen(lab))
@@ -246,8 +246,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """The faults in force."""
+    from edge_lab.bringup.attach import attach
     from edge_lab.faults.engine import FaultEngine
-    from edge_lab.handle.lab import attach
 
     engine = FaultEngine.of(attach(chosen(lab)))
     records = engine.history() if everything else engine.in_force()
@@ -278,8 +278,8 @@ def heal(
     lab: LabName = None,
 ) -> None:
     """Heal faults; returns when each cure was seen."""
+    from edge_lab.bringup.attach import attach
     from edge_lab.faults.engine import FaultEngine
-    from edge_lab.handle.lab import attach
 
     if bool(ids) == everything:
         raise InputError(

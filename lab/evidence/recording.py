@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_lab.evidence.samples import SampleObservation
 from edge_lab.faults.records import FaultRecord
-from edge_lab.oracles.samples import SampleObservation
 
 
 class _Model(BaseModel):

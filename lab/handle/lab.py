@@ -8,28 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_lab.bringup.processes import guest_specs
 from edge_lab.cluster.kubectl import Kubectl, node_ready
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import EdgeLabError, LabError, named
+from edge_lab.core.errors import EdgeLabError, named
 from edge_lab.core.home import RunDir
 from edge_lab.devices import DeviceClient
 from edge_lab.fabric import FabricClient
 from edge_lab.faults.book import FaultBook
 from edge_lab.handle.linkstate import link_state
 from edge_lab.handle.picture import EndpointView, LinkView, lab_svg
-from edge_lab.handle.state import Condition, LabState, read_state, state_if_up
+from edge_lab.handle.state import Condition, LabState
 from edge_lab.handle.status import (
-    DeviceSamples,
     DeviceStatus,
     FaultStatus,
     LabStatus,
     LinkStatus,
     NodeStatus,
 )
-from edge_lab.machines import LibvirtDaemon, LibvirtMachine, Machine
-from edge_lab.provisioning.provision import Provision
-from edge_lab.stacks import Stack, get_stack
+from edge_lab.machines import Machine
+from edge_lab.stacks import Stack
 from edge_lab.topology import Topology
 from edge_lab.workload import WorkloadClient
 
@@ -166,12 +163,6 @@ class Lab:
         links = {link.name: LinkView(link.state, link.detail) for link in status.links}
         return lab_svg(self.topology, views, links, f"lab {self.name} · {self.stack_name}")
 
-    def samples(self) -> tuple[DeviceSamples, ...]:
-        """Per device and edge node: written by the device, sampled, arrived."""
-        from edge_lab.observe.samples import samples_of
-
-        return samples_of(self)
-
     # -- wires ---------------------------------------------------------------------------
 
     def check_link(self, link: str) -> None:
@@ -196,89 +187,3 @@ class Lab:
         if condition is not self.state.condition:
             self.state = self.state.model_copy(update={"condition": condition})
             self.state.write(self.run)
-
-    def save(self, deadline: Deadline) -> str:
-        """Saves the whole lab and goes on from there; returns the checkpoint's key."""
-        from edge_lab.bringup.saving import save_checkpoint
-
-        return save_checkpoint(self, deadline)
-
-    @property
-    def has_checkpoint(self) -> bool:
-        """Whether there is one that `restore` can go back to."""
-        from edge_lab.bringup.checkpoint import CheckpointStore
-
-        return CheckpointStore().find(self.state.checkpoint) is not None
-
-    def restore(self, deadline: Deadline) -> None:
-        """Puts the whole lab back to its checkpoint, and waits until it is ready."""
-        from edge_lab.bringup.saving import restore_checkpoint
-
-        restore_checkpoint(self, deadline)
-
-
-def attach(name: str, host: Host | None = None) -> Lab:
-    """The lab called `name`, which is up.
-
-    Raises:
-        LabError: it is not up, or is only just coming up.
-    """
-    from edge_lab.bringup.host import LocalHost
-
-    run = RunDir(name)
-    state = state_if_up(run)
-    if state is None:
-        raise _not_up(run)
-    return (host or LocalHost()).attach(run, state)
-
-
-def _not_up(run: RunDir) -> LabError:
-    """Why the lab in `run` is not up, and what to do."""
-    state = read_state(run)
-    if state is None:
-        return LabError(f"lab {run.lab!r} is not up", remedy="`lab up` brings it up.")
-    if state.condition is Condition.IN_TRANSITION:
-        return LabError(
-            f"lab {run.lab!r} is being saved or restored, or that has failed half-way",
-            remedy=f"Wait for whoever is at work, or clear it: lab down --lab {run.lab}",
-        )
-    if state.condition is Condition.COMING_UP:
-        return LabError(
-            f"lab {run.lab!r} is not up yet, or its start was broken off",
-            remedy="Wait for the `lab up` that is at work, or clear it with `lab down`.",
-        )
-    return LabError(
-        f"lab {run.lab!r} is up no more: its processes are gone, as after a restart of the host",
-        remedy="`lab up` brings it up again, `lab down` only clears what is left.",
-    )
-
-
-def make_lab(
-    host: Host,
-    run: RunDir,
-    state: LabState,
-    daemon: LibvirtDaemon,
-    provisions: Mapping[str, Provision] | None = None,
-) -> Lab:
-    """The handle of a lab; with `provisions`, its machines can be booted for the first time."""
-    machines = {
-        spec.name: LibvirtMachine(
-            spec, run, daemon, "kvm" if state.accelerator[spec.name] == "kvm" else "tcg"
-        )
-        for spec in guest_specs(state, provisions)
-    }
-    kubectl = Kubectl(state.kubectl, run.kubeconfig)
-    return Lab(
-        host=host,
-        run=run,
-        state=state,
-        machines=machines,
-        fabric=FabricClient(run.fabric_socket),
-        kubectl=kubectl,
-        stack=get_stack(state.stack),
-        workload=WorkloadClient(kubectl, state.topology, machines),
-        devices={
-            device.name: DeviceClient(run.devices / device.name)
-            for device in state.topology.devices
-        },
-    )

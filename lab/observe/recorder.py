@@ -24,10 +24,10 @@ from edge_lab.evidence.recording import (
     Recording,
     WaitingSeen,
 )
+from edge_lab.evidence.samples import SampleObservation
 from edge_lab.faults.book import FaultBook
 from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
 from edge_lab.observe.samples import OBSERVE_SECONDS, observations
-from edge_lab.oracles.samples import SampleObservation
 from edge_lab.workload import NAMESPACE
 
 if TYPE_CHECKING:

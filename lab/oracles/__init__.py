@@ -1,5 +1,6 @@
 """Oracles: from recorded observations to a verdict with its evidence. Pure functions."""
 
-from edge_lab.oracles.samples import SampleObservation, SampleVerdict, judge_samples
+from edge_lab.evidence.samples import SampleObservation
+from edge_lab.oracles.samples import SampleVerdict, judge_samples
 
 __all__ = ["SampleObservation", "SampleVerdict", "judge_samples"]

@@ -1,19 +1,17 @@
 """Stacks: what runs on the machines, a control plane times an edge runtime."""
 
-from edge_lab.cluster.readiness import approve_requests
+from edge_lab.cluster.access import ClusterAccess, CommandOutput, MachineAccess
 from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
     Capability,
-    ClusterAccess,
-    CommandOutput,
     ControlPlane,
     EdgeRuntime,
-    MachineAccess,
     StackContext,
     kubectl_want,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.readiness import approve_requests
 from edge_lab.stacks.registry import get_stack, stack_names
 from edge_lab.stacks.stack import Stack
 

@@ -6,13 +6,14 @@ name in `edge_lab.stacks.registry`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edge_lab.artifacts import Artifact, Want, host_arch
-from edge_lab.cluster.kubectl import Kubectl, Manifest
+from edge_lab.cluster.access import ClusterAccess
+from edge_lab.cluster.kubectl import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.pki import Pki
@@ -78,36 +79,6 @@ class ApiEndpoint:
     ca_pem: bytes
     unit: str
     """The unit of the server node that has started when somebody answers there."""
-
-
-class CommandOutput(Protocol):
-    """What `MachineAccess.run` returns."""
-
-    @property
-    def returncode(self) -> int: ...
-    @property
-    def stdout(self) -> str: ...
-    @property
-    def stderr(self) -> str: ...
-
-
-class MachineAccess(Protocol):
-    """As much of a machine as readiness needs."""
-
-    def run(self, command: str, deadline: Deadline, check: bool = True) -> CommandOutput:
-        """Runs a shell command in the guest, by the management path."""
-        ...
-
-
-@dataclass(frozen=True)
-class ClusterAccess:
-    """A running cluster, as `wait_ready` sees it."""
-
-    kubectl: Kubectl
-    machines: Mapping[str, MachineAccess]
-    topology: Topology
-    watch: Callable[[], None] = lambda: None
-    """Called again and again while waiting; raises when a machine is lost (a panic)."""
 
 
 class ControlPlane(Protocol):

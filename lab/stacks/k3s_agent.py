@@ -8,10 +8,11 @@ that is rebooted while its server is out of reach starts neither kubelet nor sta
 from __future__ import annotations
 
 from edge_lab.artifacts import Want
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.provisioning.provision import GuestFile, Provision
-from edge_lab.stacks.base import ApiEndpoint, ClusterAccess, StackContext, wants_for
+from edge_lab.stacks.base import ApiEndpoint, StackContext, wants_for
 from edge_lab.stacks.k3s_node import DATA, K3S, K3sNode, agent_token
 from edge_lab.stacks.kubelet import Kubelet
 from edge_lab.stacks.node import IMAGES, POD_NETWORK

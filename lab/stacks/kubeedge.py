@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from edge_lab.artifacts import Want, host_arch
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import NOT_YET, Manifest
 from edge_lab.cluster.labels import own_labels
 from edge_lab.core.deadline import Deadline
@@ -27,7 +28,6 @@ from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
     Capability,
-    ClusterAccess,
     StackContext,
     go_duration,
     wants_for,

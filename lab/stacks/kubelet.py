@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from edge_lab.artifacts import Want
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import Manifest
 from edge_lab.cluster.labels import own_labels
 from edge_lab.core.deadline import Deadline
@@ -16,7 +17,6 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     ApiEndpoint,
     Capability,
-    ClusterAccess,
     StackContext,
     go_duration,
     wants_for,

@@ -8,10 +8,11 @@ lab approves that request after a look at it (`readiness.py`).
 from __future__ import annotations
 
 from edge_lab.artifacts import Want
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from edge_lab.stacks.base import ApiEndpoint, Capability, ClusterAccess, StackContext, wants_for
+from edge_lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import (
     CLIENT_PEM,

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edge_lab.artifacts import Artifact, Want
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import Manifest
 from edge_lab.cluster.labels import check_labels
-from edge_lab.cluster.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.pki import SERVICE_SUBNET
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import (
     Capability,
-    ClusterAccess,
     ControlPlane,
     EdgeRuntime,
     StackContext,
 )
 from edge_lab.stacks.pairs import check_pair
+from edge_lab.stacks.readiness import UnitWatch, apply_manifests, give_labels, wait_api, wait_nodes
 from edge_lab.stacks.twins import collect_ms, mapper_provision, twin_kinds, twin_units, twin_wants
 from edge_lab.topology import Device, Topology
 from edge_lab.twins.manifests import twin_manifests

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.bringup.saving import SaveFailed
+from edge_lab.bringup.saving import SaveFailed, save_checkpoint
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.machines.disk import flatten_overlay
@@ -53,7 +53,7 @@ def test_a_save_that_fails_leaves_the_lab_as_it_was(
     bringup.leave(failing, "kept", limit)
     monkeypatch.setattr("edge_lab.machines.machine.flatten_overlay", without_room)
     with pytest.raises(SaveFailed):
-        lab.save(limit)
+        save_checkpoint(lab, limit)
     bringup.assert_up(lab)
     bringup.assert_clocks_fit(lab, limit)
     assert bringup.found(failing, limit) == ("kept", "kept")

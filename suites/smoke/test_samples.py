@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import allure
 
 from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.evidence.samples import SampleObservation
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
-from edge_lab.oracles.samples import SampleObservation, judge_samples
+from edge_lab.oracles.samples import judge_samples
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

@@ -17,6 +17,7 @@ from typing import Any
 
 from edge_lab.artifacts import Artifact, Want
 from edge_lab.bringup.plan import Plan
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import Kubectl, Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
@@ -40,7 +41,7 @@ from edge_lab.machines import (
 )
 from edge_lab.pki import Pki
 from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
-from edge_lab.stacks import ClusterAccess, Stack, StackContext, get_stack
+from edge_lab.stacks import Stack, StackContext, get_stack
 from edge_lab.topology import Arch, Topology
 from edge_lab.workload import WorkloadClient
 

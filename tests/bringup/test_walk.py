@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.bringup.attach import attach
 from edge_lab.bringup.checkpoint import CheckpointStore
 from edge_lab.bringup.lifecycle import UpOptions, bring_up, restore_lab, save_lab, take_down
-from edge_lab.bringup.saving import SaveFailed
+from edge_lab.bringup.saving import SaveFailed, restore_checkpoint, save_checkpoint
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.home import RunDir, cache_home
 from edge_lab.core.process import processes_of
 from edge_lab.core.step import Phase, StepEvent, listening
-from edge_lab.handle.lab import Lab, attach
+from edge_lab.handle.lab import Lab
 from edge_lab.handle.state import Condition, read_state
 from edge_lab.topology import Topology, load_topology
 from suites import bringup
@@ -134,7 +135,7 @@ def test_the_journals_of_a_failed_start_are_kept(host: FakeHost, topology: Topol
 
 def save_steps(host: FakeHost, lab: Lab) -> list[str]:
     """Those of a save up to the restore that it ends with."""
-    steps = steps_of(host, lambda: lab.save(soon()))
+    steps = steps_of(host, lambda: save_checkpoint(lab, soon()))
     return steps[: steps.index("power off server")]
 
 
@@ -211,7 +212,7 @@ def test_whatever_fails_of_a_restoring_start_it_becomes_a_cold_one(
         bringup.assert_up(lab)
         assert not lab.state.restored
         assert checkpoints() == [], failing
-        lab.save(soon())
+        save_checkpoint(lab, soon())
 
 
 def test_an_interrupt_of_a_restoring_start_leaves_its_checkpoint(
@@ -314,10 +315,10 @@ def test_a_restore_that_fails_half_way_is_no_lab_that_is_up(
     for failing in steps:
         host.fails = {failing: LabError("planted")}
         with pytest.raises(LabError):
-            lab.restore(soon())
+            restore_checkpoint(lab, soon())
         with pytest.raises(LabError):
             attach(topology.name, host)
-        lab.restore(soon())  # by whoever still has hold of it
+        restore_checkpoint(lab, soon())  # by whoever still has hold of it
         bringup.assert_up(attach(topology.name, host))
 
 
@@ -337,7 +338,7 @@ def test_without_a_checkpoint_there_is_nothing_to_restore(
 ) -> None:
     lab = bring_up(topology, UpOptions(save=False), host)
     with pytest.raises(LabError):
-        lab.restore(soon())
+        restore_checkpoint(lab, soon())
     bringup.assert_up(attach(topology.name, host))
 
 

@@ -15,9 +15,9 @@ from edge_lab.evidence.recording import (
     Recording,
     WaitingSeen,
 )
+from edge_lab.evidence.samples import SampleObservation
 from edge_lab.faults.kinds import Cut, Fault, PowerOff
 from edge_lab.faults.records import FaultRecord
-from edge_lab.oracles.samples import SampleObservation
 from edge_lab.workload.records import CollectedSample, SampleCounts
 
 SECOND = 1_000_000_000

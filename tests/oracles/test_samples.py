@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.devices.truth import TruthStep
-from edge_lab.oracles.samples import SampleObservation, judge_samples
+from edge_lab.evidence.samples import SampleObservation
+from edge_lab.oracles.samples import judge_samples
 from edge_lab.workload.records import CollectedSample, SampleCounts
 
 SECOND = 1_000_000_000

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import Kubectl
 from edge_lab.core.deadline import Deadline
-from edge_lab.stacks import ClusterAccess, StackContext, get_stack
+from edge_lab.stacks import StackContext, get_stack
 from edge_lab.stacks.stack import Stack
 from edge_lab.topology import Topology
 from tests.stacks.test_stacks import (  # noqa: F401 - fixtures

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.pki import Pki
-from edge_lab.stacks import Capability, ClusterAccess, get_stack
+from edge_lab.stacks import Capability, get_stack
 from edge_lab.stacks.kubeedge import (
     ALLOWED,
     BOOTSTRAP_TOKEN,

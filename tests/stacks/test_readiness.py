@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import CertificateRequest, Kubectl, KubectlError
-from edge_lab.cluster.readiness import UnitWatch, apply_manifests, parse_units, wait_nodes
 from edge_lab.cluster.requests import SERVING_SIGNER, objections
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
-from edge_lab.stacks import ClusterAccess, approve_requests, get_stack
+from edge_lab.stacks import approve_requests, get_stack
+from edge_lab.stacks.readiness import UnitWatch, apply_manifests, parse_units, wait_nodes
 from edge_lab.topology import Topology, load_topology
 
 

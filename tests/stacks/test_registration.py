@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from edge_lab.cluster.registration import REGISTERED, Registrations
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.stacks import ClusterAccess
+from edge_lab.stacks.registration import REGISTERED, Registrations
 from edge_lab.topology import Topology
 from tests.stacks.test_readiness import Answer
 

@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import NOT_YET, Manifest, condition, node_ready
 from edge_lab.cluster.labels import given_labels
-from edge_lab.cluster.registration import LOOK_SECONDS, Registrations
 from edge_lab.cluster.requests import objections
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
-from edge_lab.stacks.base import ClusterAccess
+from edge_lab.stacks.registration import LOOK_SECONDS, Registrations
 
 DEFINITION = "CustomResourceDefinition"
 

@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from edge_lab.cluster.access import ClusterAccess
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
-from edge_lab.stacks.base import ClusterAccess
 from edge_lab.stacks.kubelet import KUBELET_UNIT
 
 LOOK_EVERY = 30.0
