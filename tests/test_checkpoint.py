@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.bringup.checkpoint import KEPT, Checkpoint, CheckpointStore, guest_code_digest
+from edge_lab.bringup.checkpoint import KEPT, Checkpoint, CheckpointStore
 from edge_lab.core.errors import LabError
 
 
@@ -77,7 +77,3 @@ def test_a_full_disk_is_a_lab_error_that_says_how_much_is_needed(tmp_path: Path)
         raise OSError(28, "No space left on device")
     assert "1.5 GB" in caught.value.remedy
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_guest_code_digest_is_stable() -> None:
-    assert guest_code_digest() == guest_code_digest()

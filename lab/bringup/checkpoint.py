@@ -1,14 +1,14 @@
 """Checkpoints of whole labs: where they lie, what they are keyed by, how they become whole.
 
 One folder holds the memory and the disk of each node, the fabric's and the devices' state,
-the keys and the state file.  Its key covers everything that it would be wrong to mix:
-topology, stack, artifacts, images, emulator, and the code that writes what is in a guest.
+the keys and the state file.  Its key covers everything that it would be wrong to mix and that is
+known before there are keys: topology, stack, artifacts, images, emulator.  What its guests were
+given is in the state file (`LabState.given`), to be compared with what they would be given today.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -22,7 +22,6 @@ from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
 from edge_lab.machines import SavedMachine
 from edge_lab.topology import Topology
-from edge_lab.twins.mapperapp import mapper_app
 
 KEPT = 3
 """How many checkpoints stay; each takes about 1.5 GB."""
@@ -32,30 +31,6 @@ _KEY = re.compile(r"[0-9a-z]+")
 
 _UNFINISHED = re.compile(r"\.([0-9]+)-[^/]+")
 """A checkpoint being made, by the process of that number."""
-
-_GUEST_CODE = (
-    "checkpoint.py",
-    "provision.py",
-    "devices",
-    "machines",
-    "pki",
-    "stacks",
-    "twins",
-    "workload",
-)
-
-
-def guest_code_digest() -> str:
-    """Hex digest of the code that decides what a guest holds: a new one fits no old memory."""
-    root = Path(__file__).parent
-    total = hashlib.sha256()
-    for name in _GUEST_CODE:
-        part = root / name
-        for source in sorted(part.rglob("*.py")) if part.is_dir() else [part]:
-            total.update(source.relative_to(root).as_posix().encode())
-            total.update(source.read_bytes())
-    total.update(mapper_app().sha256.encode())
-    return total.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from edge_lab.bringup.given import given_digest
 from edge_lab.bringup.plan import Plan, make_plan
 from edge_lab.bringup.processes import guest_specs, start_devices, start_fabric
 from edge_lab.cluster.kubectl import Kubectl
@@ -70,6 +71,10 @@ class Host(Protocol):
         """What a saved guest cannot do without: emulator version and clock source."""
         ...
 
+    def given(self, plan: Plan, state: LabState, keys: Path, accelerator: Accelerator) -> str:
+        """Digest of all that the guests of a lab are given, with the keys in `keys`."""
+        ...
+
     def payload_disk(self, files: Sequence[PayloadFile], deadline: Deadline) -> Path:
         """The read-only disk that holds `files`."""
         ...
@@ -123,6 +128,9 @@ class LocalHost:
     def fingerprint(self) -> tuple[str, ...]:
         # A guest that is restored goes by the counter that it was booted with.
         return (emulator_version(), str(host_tsc_khz()))
+
+    def given(self, plan: Plan, state: LabState, keys: Path, accelerator: Accelerator) -> str:
+        return given_digest(plan, state, keys, accelerator)
 
     def payload_disk(self, files: Sequence[PayloadFile], deadline: Deadline) -> Path:
         return build_payload_disk(tuple(files), deadline)

@@ -18,7 +18,7 @@ from typing import Self
 
 from filelock import FileLock
 
-from edge_lab.bringup.checkpoint import Checkpoint, CheckpointStore, guest_code_digest
+from edge_lab.bringup.checkpoint import Checkpoint, CheckpointStore
 from edge_lab.bringup.host import Host
 from edge_lab.bringup.plan import Plan
 from edge_lab.bringup.readiness import cluster_access
@@ -97,9 +97,7 @@ class Start:
     @property
     def _key(self) -> str:
         """Of the checkpoint that fits."""
-        return self.plan.digest(
-            *self.host.fingerprint(), self.accelerator.name, guest_code_digest()
-        )
+        return self.plan.digest(*self.host.fingerprint(), self.accelerator.name)
 
     def _deadline(self) -> Deadline:
         return Deadline.after(START_SECONDS * self.host.speed_factor)
@@ -165,6 +163,7 @@ class Start:
             CheckpointStore().remove(self._key)  # what a damaged one has left
             return None
         try:
+            self._check_given(checkpoint)
             with _announced_pace(self.plan.pace):
                 return self._from_checkpoint(checkpoint)
         except Exception as trouble:  # noqa: BLE001 - damage shows in any way
@@ -174,9 +173,15 @@ class Start:
                 CheckpointStore().remove(checkpoint.key)
             return None
 
+    def _check_given(self, checkpoint: Checkpoint) -> None:
+        """LabError if its guests would be given something else today."""
+        checkpoint.check(self.plan.topology)
+        saved = load_state(checkpoint.state)
+        if self.host.given(self.plan, saved, checkpoint.keys, self.accelerator) != saved.given:
+            raise LabError("its guests were made by another version of edge-lab")
+
     def _from_checkpoint(self, checkpoint: Checkpoint) -> Lab:
         deadline = self._deadline()
-        checkpoint.check(self.plan.topology)
         self.run.make()
         shutil.copytree(checkpoint.keys, self.run.keys, dirs_exist_ok=True)
         ports = self._choose_ports()
@@ -222,6 +227,8 @@ class Start:
             versions=self._versions(),
             checkpoint=self._key,
         )
+        given = self.host.given(plan, state, self.run.keys, self.accelerator)
+        state = state.model_copy(update={"given": given})
         state.write(self.run)
         self.run.kubeconfig.touch(mode=0o600)
         self.run.kubeconfig.write_text(plan.stack.admin_kubeconfig(context), encoding="utf-8")

@@ -46,6 +46,11 @@ class Ports(_Model):
     wires: dict[str, WirePorts]
     """By link."""
 
+    def blank(self) -> Ports:
+        """The same with 0 for each port."""
+        blank = WirePorts(fabric=0, endpoint=0)
+        return Ports(api=0, ssh=dict.fromkeys(self.ssh, 0), wires=dict.fromkeys(self.wires, blank))
+
     def all(self) -> tuple[int, ...]:
         wires = [port for wire in self.wires.values() for port in (wire.fabric, wire.endpoint)]
         return (self.api, *self.ssh.values(), *wires)
@@ -71,6 +76,8 @@ class LabState(_Model):
     """By node: the read-only disk with the stack's binaries."""
     kubectl: Path
     versions: dict[str, str]
+    given: str = ""
+    """Digest of all that its guests were given (`bringup.given`)."""
     checkpoint: str
     """Key of the checkpoint that fits this lab."""
     restored: bool = False

@@ -5,6 +5,7 @@ from edge_lab.machines.api import BootRecord, ClockOffset, Machine, PowerState, 
 from edge_lab.machines.console import ConsoleLog, Fatal, FatalLine, MachineDied
 from edge_lab.machines.counter import host_tsc_khz
 from edge_lab.machines.daemon import LibvirtDaemon
+from edge_lab.machines.domain import domain_on_paper
 from edge_lab.machines.guest import (
     GuestSpec,
     PortForward,
@@ -15,7 +16,7 @@ from edge_lab.machines.guest import (
 )
 from edge_lab.machines.keys import LabKeys
 from edge_lab.machines.machine import LibvirtMachine
-from edge_lab.machines.seed import build_seed
+from edge_lab.machines.seed import build_seed, guest_seed
 from edge_lab.machines.ssh import CommandResult, Unreachable, write_ssh_config
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
     "WireNic",
     "build_seed",
     "cluster_hosts",
+    "domain_on_paper",
+    "guest_seed",
     "host_arch",
     "host_tsc_khz",
     "probe_accelerator",

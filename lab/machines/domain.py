@@ -11,6 +11,7 @@ that anyway.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +118,13 @@ def domain_xml(
     _command_line(domain, spec, files, run, accelerator)
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
+
+
+def domain_on_paper(spec: GuestSpec, accelerator: AcceleratorName) -> str:
+    """`domain_xml` with names in place of what differs from lab to lab and from host to host."""
+    paper = Path("/on-paper")
+    files = DomainFiles(*(paper / field.name for field in dataclasses.fields(DomainFiles)))
+    return domain_xml(spec, files, paper, accelerator, "emulator")
 
 
 def _operating_system(domain: ET.Element, spec: GuestSpec, command_line: str) -> None:

@@ -1,6 +1,6 @@
 """The lab's own workload: a sampler on each edge node, a collector on the server."""
 
-from edge_lab.workload.client import WorkloadClient
+from edge_lab.workload.client import WorkloadClient, workload_objects
 from edge_lab.workload.manifests import (
     NAMESPACE,
     sampled_devices,
@@ -28,4 +28,5 @@ __all__ = [
     "sampled_devices",
     "sampling_nodes",
     "workload_manifests",
+    "workload_objects",
 ]

@@ -15,6 +15,7 @@ from edge_lab.workload.manifests import (
     COLLECTOR_PORT,
     NAMESPACE,
     SAMPLER_STATUS,
+    Manifest,
     sampler_pod,
     sampling_nodes,
     workload_manifests,
@@ -31,6 +32,12 @@ from edge_lab.workload.records import (
 if TYPE_CHECKING:
     from edge_lab.cluster.kubectl import Kubectl
     from edge_lab.pki import Pki
+
+
+def workload_objects(topology: Topology, pki: Pki) -> tuple[Manifest, ...]:
+    """All objects of the workload, with the keys of its samplers."""
+    clients = {node.name: pki.opcua_client(node.name) for node in sampling_nodes(topology)}
+    return tuple(workload_manifests(topology, clients, pki.device.certificate_pem))
 
 
 class NodeFiles(Protocol):
@@ -61,10 +68,7 @@ class WorkloadClient:
 
     def deploy(self, pki: Pki, deadline: Deadline) -> None:
         """Applies all objects, as often as a busy API server needs; waits for no pod."""
-        clients = {
-            node.name: pki.opcua_client(node.name) for node in sampling_nodes(self._topology)
-        }
-        manifests = workload_manifests(self._topology, clients, pki.device.certificate_pem)
+        manifests = workload_objects(self._topology, pki)
         pods = [each for each in manifests if each["kind"] == "Pod"]
         others = [each for each in manifests if each["kind"] != "Pod"]
         self._kubectl.apply_patiently("the workload's objects", others, deadline)

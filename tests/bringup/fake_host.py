@@ -74,6 +74,8 @@ class FakeHost:
     paused: set[str] = field(default_factory=set)
     """Devices whose plant stands still."""
     emulator: str = "1.0"
+    recipe: str = "the recipe of today"
+    """What guests are given."""
     paces: Sequence[int] = (1,)
     speed_factor: float = 1.0
 
@@ -102,6 +104,10 @@ class FakeHost:
 
     def fingerprint(self) -> tuple[str, ...]:
         return (self.emulator, "0")
+
+    def given(self, plan: Plan, state: LabState, keys: Path, accelerator: Accelerator) -> str:
+        self.do("given")
+        return self.recipe
 
     def payload_disk(self, files: Sequence[PayloadFile], deadline: Deadline) -> Path:
         self.do("payload disk")

@@ -89,8 +89,8 @@ def test_a_cold_start_walks_all_stages_in_their_order(host: FakeHost, topology: 
     bringup.assert_up(lab)
     assert not lab.state.restored
     assert [step for step in host.done if not step.startswith("boot")] == [
-        *("plan", "provision", "payload disk", "payload disk", "start fabric", "start devices"),
-        *("open", "wait control plane", "wait stack"),
+        *("plan", "provision", "payload disk", "payload disk", "given", "start fabric"),
+        *("start devices", "open", "wait control plane", "wait stack"),
         *("apply twins", "deploy workload", "wait workload"),
     ]
     control_plane = host.done.index("wait control plane")
@@ -193,6 +193,16 @@ def test_a_checkpoint_of_another_emulator_does_not_fit(
     host.emulator = "2.0"
     assert not bring_up(topology, host=host).state.restored
     assert len(checkpoints()) == 2
+
+
+def test_a_checkpoint_whose_guests_would_be_given_something_else_is_stale(
+    lab: Lab, host: FakeHost, topology: Topology
+) -> None:
+    take_down(topology.name, soon())
+    host.recipe = "the recipe of tomorrow"
+    assert not bring_up(topology, host=host).state.restored
+    take_down(topology.name, soon())
+    assert bring_up(topology, host=host).state.restored
 
 
 @pytest.mark.parametrize(
