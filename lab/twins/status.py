@@ -32,6 +32,10 @@ class TwinStatus:
     name: str
     state: str = ""
     properties: Mapping[str, ReportedProperty] = field(default_factory=dict)
+    read_errors: Mapping[str, str] = field(default_factory=dict)
+    """By property, why it cannot be read. A runtime that keeps twins itself does not pass it on."""
+    write_errors: Mapping[str, str] = field(default_factory=dict)
+    """By property, what was desired and refused, and why."""
 
     def value(self, name: str) -> str | None:
         """What is reported of a property; None if nothing is."""
@@ -56,4 +60,15 @@ def parse_status(item: Mapping[str, Any]) -> TwinStatus:
             observed=str((twin.get("observedDesired") or {}).get("value", "")),
             taken=int(time) if time.isdecimal() else 0,
         )
-    return TwinStatus(item["metadata"]["name"], str(status.get("state", "")), properties)
+    return TwinStatus(
+        item["metadata"]["name"],
+        str(status.get("state", "")),
+        properties,
+        _errors(status, "readErrors"),
+        _errors(status, "writeErrors"),
+    )
+
+
+def _errors(status: Mapping[str, Any], field_name: str) -> dict[str, str]:
+    found = (status.get("extensions") or {}).get(field_name) or {}
+    return {str(name): str(why) for name, why in found.items()}

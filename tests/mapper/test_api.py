@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import pytest
 
-from images.mapper.edge_mapper.api import ApiTransport, status_of
+from images.mapper.edge_mapper.api import ApiTransport
 from images.mapper.edge_mapper.config import ApiConfig
-from images.mapper.edge_mapper.lines import Gone, Line, Lines
+from images.mapper.edge_mapper.devicestatus import status_of
+from images.mapper.edge_mapper.lines import Gone, Line, Lines, Refusal
 from images.mapper.edge_mapper.mapper import Mapper
 from images.mapper.edge_mapper.objects import Property
 from images.mapper.edge_mapper.values import Value
@@ -36,18 +37,8 @@ class FakeLines(Lines):
         return line
 
 
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
-    monkeypatch.setattr("images.mapper.edge_mapper.api.RETRY_SECONDS", 0.1)
-    with FakeApi().serving() as found:
-        found.put("devicemodels", model())
-        yield found
-
-
 @contextlib.asynccontextmanager
-async def mapping(
-    api: FakeApi, lines: FakeLines | None = None, node: str = NODE
-) -> AsyncIterator[FakeLines]:
+async def mapping(api: FakeApi, lines: Lines | None = None, node: str = NODE) -> AsyncIterator[Any]:
     lines = lines or FakeLines()
     mapper = Mapper(node, lines)
     task = asyncio.ensure_future(ApiTransport(mapper, ApiConfig(api.url, "", "", "")).run())
@@ -306,7 +297,9 @@ def test_a_twin_that_stumbles_is_offline_and_is_served_again(
     monkeypatch.setattr("images.mapper.edge_mapper.mapper.RETRY_SECONDS", 0.05)
     fetch, broken = FakeLine.fetch, [False]
 
-    async def stumbling(self: FakeLine, properties: Sequence[Property]) -> dict[str, Value]:
+    async def stumbling(
+        self: FakeLine, properties: Sequence[Property]
+    ) -> Mapping[str, Value | Refusal]:
         if broken[0]:
             raise ZeroDivisionError("nobody foresaw it")
         return await fetch(self, properties)

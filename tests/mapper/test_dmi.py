@@ -222,6 +222,21 @@ def test_what_is_told_again_is_never_older_than_what_is_on_its_way(
     asyncio.run(run())
 
 
+def test_a_property_that_cannot_be_read_leaves_the_others_to_the_edge_core(
+    core: FakeCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        item = device()
+        item["spec"]["properties"][0]["visitors"]["configData"] = {"nowhere": 1.0}
+        core.devices["kettle-1"] = as_proto(item)
+        async with mapping(core):
+            await until("the other", lambda: core.reported.get("kettle-1") == {"target": "50.0"})
+            assert core.states["kettle-1"] == ["online"]
+
+    asyncio.run(run())
+    assert caplog.text.count("'level'") == 1
+
+
 def test_requests_keep_the_pace_of_the_edge_core() -> None:
     async def run() -> float:
         pace, began = Pace(20.0, 3), time.monotonic()

@@ -16,6 +16,7 @@ from edge_lab.pki import Authority, KeyKind
 from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, load_topology
 from edge_lab.topology.device import SecurityMode, SecurityPolicy, WordOrder
 from edge_lab.twins.manifests import device_manifest, model_manifest, properties_of
+from edge_lab.twins.missing import MISSING, partial_twin
 from edge_lab.twins.status import parse_status
 from tests.devices.plant_site import (
     Site,
@@ -58,8 +59,13 @@ def run(
     wish: str,
     ca: str = "ca.crt",
     limit: float = 60.0,
+    *,
+    partial: bool = False,
 ) -> dict[str, Any]:
-    item = device_manifest(TOPOLOGY, device, "edge-arm", cycle_ms=CYCLE_MS)
+    model, item = partial_twin(TOPOLOGY, device, "edge-arm", name=device.name, cycle_ms=CYCLE_MS)
+    if not partial:
+        model = model_manifest(device)
+        item = device_manifest(TOPOLOGY, device, "edge-arm", cycle_ms=CYCLE_MS)
     item["metadata"]["uid"] = "some uid"
     for each in item["spec"]["properties"]:
         if each["name"] == REQUESTED_SETPOINT:
@@ -74,7 +80,7 @@ def run(
                     "certificate": str(keys / "mapper.crt"),
                     "key": str(keys / "mapper.key"),
                 },
-                "devicemodels": [model_manifest(device)],
+                "devicemodels": [model],
                 "devices": [item],
                 "wishes": {item["metadata"]["name"]: {REQUESTED_SETPOINT: wish}},
             }
@@ -127,8 +133,27 @@ def test_a_modbus_device_is_reported_and_set(
     found = run(tmp_path, authority[1], site, device, "55.5")
     assert found["confirmed"]
     assert judged(found, site, device) == "passed"
+    assert errors(found) == {}
     (write,) = writes(site)
     assert write.value == 555
+
+
+def errors(found: dict[str, Any]) -> dict[str, str]:
+    """What cannot be read in the end, by property."""
+    _, name, status = found["seen"][-1]
+    return dict(parse_status({"metadata": {"name": name}, "status": status}).read_errors)
+
+
+def test_a_register_that_is_not_there_hides_none_of_a_modbus_device(
+    boiler: tuple[Site, Device], authority: tuple[Authority, Path], tmp_path: Path
+) -> None:
+    site, device = boiler
+    found = run(tmp_path, authority[1], site, device, "55.5", partial=True)
+    assert found["confirmed"]
+    assert judged(found, site, device) == "passed"
+    (name,) = errors(found)
+    assert name == MISSING
+    assert "exception 2 (illegal data address)" in errors(found)[MISSING]
 
 
 @pytest.fixture(params=["usual", "signed only"])
@@ -155,6 +180,18 @@ def test_an_opcua_device_is_reported_and_set(
     assert judged(found, site, device) == "passed"
     (write,) = writes(site)
     assert write.value == 123.4
+
+
+def test_a_node_that_is_not_there_hides_none_of_an_opcua_device(
+    press: tuple[Site, Device], authority: tuple[Authority, Path], tmp_path: Path
+) -> None:
+    site, device = press
+    found = run(tmp_path, authority[1], site, device, "123.4", partial=True)
+    assert found["confirmed"]
+    assert judged(found, site, device) == "passed"
+    (name,) = errors(found)
+    assert name == MISSING
+    assert "BadNodeIdUnknown" in errors(found)[MISSING]
 
 
 def test_a_server_of_another_authority_is_not_spoken_to(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from images.mapper.edge_mapper.objects import parse_device, parse_model
-from images.mapper.edge_mapper.outbox import Outbox, Report, Twin
+from images.mapper.edge_mapper.outbox import ErrorKey, Outbox, Report, Twin
 from images.mapper.edge_mapper.twin import DeviceTwin
 from tests.mapper.twins import FakeLine, device, model, until
 
@@ -29,6 +29,7 @@ class Bench:
         self.reports: list[Report] = []
         self.told: dict[str, Twin] = {}
         self.states: list[str] = []
+        self.errors: dict[ErrorKey, str] = {}
 
     def update(self, item: Mapping[str, Any]) -> None:
         self.twin.update(parse_device(item, self.model))
@@ -38,6 +39,7 @@ class Bench:
             report = await self.outbox.take()
             self.reports.append(report)
             self.told |= report.twins
+            self.errors |= report.errors
             if report.state:
                 self.states.append(report.state)
 
@@ -47,9 +49,11 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def bench(
-    item: Mapping[str, Any] | None = None, kind: Mapping[str, Any] | None = None
+    item: Mapping[str, Any] | None = None,
+    kind: Mapping[str, Any] | None = None,
+    line: FakeLine | None = None,
 ) -> AsyncIterator[Bench]:
-    made = Bench(FakeLine(), item or device(), kind)
+    made = Bench(line or FakeLine(), item or device(), kind)
     tasks = [asyncio.ensure_future(each) for each in (made.twin.run(), made.collect())]
     try:
         yield made

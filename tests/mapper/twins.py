@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from images.mapper.edge_mapper.lines import Declined, Gone, Line
+from images.mapper.edge_mapper.lines import Declined, Gone, Line, Refusal
 from images.mapper.edge_mapper.objects import Property
 from images.mapper.edge_mapper.values import Value, text_of
 
@@ -97,7 +97,7 @@ class FakeLine(Line):
     def text(self, of: Property, value: Value) -> str:
         return text_of(value, of.visitor.get("digits"))
 
-    async def fetch(self, properties: Sequence[Property]) -> dict[str, Value]:
+    async def fetch(self, properties: Sequence[Property]) -> Mapping[str, Value | Refusal]:
         self._answer()
         self.reads.append(tuple(each.name for each in properties))
         return {each.name: self.values[each.name] for each in properties}

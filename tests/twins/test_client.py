@@ -80,6 +80,14 @@ def test_a_time_that_is_none_is_no_time(text: str) -> None:
     assert parse_status(item).properties["a"].taken >= 0
 
 
+def test_errors_are_read_by_property() -> None:
+    errors = {"readErrors": {"a": "exception 2"}, "writeErrors": {"b": "5: out of range"}}
+    found = parse_status({"metadata": {"name": "x"}, "status": {"extensions": errors}})
+    assert (found.read_errors, found.write_errors) == (errors["readErrors"], errors["writeErrors"])
+    bare = parse_status(STATUS)
+    assert (bare.read_errors, bare.write_errors) == ({}, {})
+
+
 def test_nothing_reported_yet_is_an_empty_status() -> None:
     client, _ = client_of(None)
     assert client.status("boiler-edge", soon) == TwinStatus("boiler-edge")

@@ -19,6 +19,7 @@ from edge_lab.twins.manifests import (
     properties_of,
     twin_manifests,
 )
+from edge_lab.twins.missing import MISSING, partial_twin
 from images.mapper.edge_mapper.modbus import Place
 from images.mapper.edge_mapper.objects import checked, parse_device, parse_model
 from images.mapper.edge_mapper.values import Refused
@@ -79,6 +80,7 @@ def test_the_registers_are_where_the_device_has_them(topology: Topology, order: 
             continue
         value = place.decode(block[place.register : place.end])
         expected = 4711 if each.point.name == SEQUENCE else raw[each.point.name]
+        assert isinstance(value, int | float)
         assert each.point.raw(float(value)) == expected
 
 
@@ -154,3 +156,19 @@ def test_a_topology_without_twins_has_none(topology: Topology) -> None:
         }
     )
     assert len(twin_manifests(bare, every)) == 1
+
+
+@pytest.mark.parametrize("name", ["boiler", "press"])
+def test_a_partial_twin_asks_for_all_and_for_one_thing_more(topology: Topology, name: str) -> None:
+    device = topology.device(name)
+    model, item = partial_twin(topology, device, "edge-arm", name="part", cycle_ms=CYCLE_MS)
+    found = parse_device(item, parse_model(model))
+    assert found.complaints == ()
+    assert list(found.properties) == [*(each.point.name for each in properties_of(device)), MISSING]
+    assert (found.key[1], item["spec"]["deviceModelRef"]["name"]) == ("part", "part")
+    # What it asks for more is nowhere else, and beside what there is.
+    places = [each.visitor for each in found.properties.values()]
+    assert places.count(places[-1]) == 1
+    if device.protocol.is_modbus:
+        ends = [Place.of(place).end for place in places[:-1]]
+        assert Place.of(places[-1]).register in ends

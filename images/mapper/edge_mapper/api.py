@@ -17,13 +17,15 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from .config import ApiConfig
+from .devicestatus import Known, errors_of, extensions_of, is_of, new_status, status_of, twins_of
 from .mapper import Mapper
 from .objects import Device, Key, key_of
-from .outbox import ONLINE, Report, Twin
+from .outbox import Report
 
 log = logging.getLogger(__name__)
 
@@ -193,50 +195,13 @@ class Watch:
         self._trouble = trouble
 
 
-def status_of(twins: Mapping[str, Twin], state: str, now: str) -> dict[str, Any]:
-    """The status of a DeviceStatus object. All of it: a merge patch replaces a list whole."""
-    status: dict[str, Any] = {}
-    if twins:
-        status["twins"] = [
-            {
-                "propertyName": name,
-                "reported": {"value": each.reported, "metadata": {"timestamp": str(each.time)}},
-                **({"observedDesired": {"value": each.observed}} if each.observed else {}),
-            }
-            for name, each in sorted(twins.items())
-        ]
-    if state:
-        status["state"] = state
-    if state == ONLINE:
-        status["lastOnlineTime"] = now
-    return status
-
-
-def twins_of(item: Mapping[str, Any], uid: str) -> dict[str, Twin]:
-    """The twins in a DeviceStatus object; none if it was another Device's of the same name."""
-    owners = [each.get("uid") for each in item.get("metadata", {}).get("ownerReferences") or ()]
-    if owners and uid not in owners:
-        return {}
-    found = {}
-    for each in (item.get("status") or {}).get("twins") or ():
-        reported = each.get("reported") or {}
-        time = str((reported.get("metadata") or {}).get("timestamp", ""))
-        found[str(each.get("propertyName", ""))] = Twin(
-            str(reported.get("value", "")),
-            int(time) if time.isdecimal() else 0,
-            str((each.get("observedDesired") or {}).get("value", "")),
-        )
-    return found
-
-
 class ApiTransport:
     """Keeps the mapper and the API server of one mind."""
 
     def __init__(self, mapper: Mapper, config: ApiConfig) -> None:
         self._mapper = mapper
         self._line = Connection(config)
-        self._known: dict[Key, tuple[str, dict[str, Twin], str]] = {}
-        """By device: uid and twins as the API server has them, and the newest state."""
+        self._known: dict[Key, Known] = {}
         self._refused: dict[Key, str] = {}
         """By device, why its last report was refused for good."""
         loop = asyncio.get_running_loop()
@@ -307,56 +272,48 @@ class ApiTransport:
     def _send(self, device: Device, report: Report) -> None:
         namespace, name = device.key
         path = f"{GROUP}/namespaces/{namespace}/devicestatuses"
-        uid, known, state = self._known.get(device.key, ("", {}, ""))
-        if uid != device.uid:
-            known, state = self._stored(f"{path}/{name}", device.uid), ""
-        state = report.state or state
+        known = self._known.get(device.key)
+        if known is None or known.uid != device.uid:
+            known = self._stored(f"{path}/{name}", device.uid)
         # A state is told once by the twin: it outlives a report that is refused.
-        self._known[device.key] = device.uid, known, state
+        known = replace(known, state=report.state or known.state)
+        self._known[device.key] = known
         twins = {
             each: twin
-            for each, twin in {**known, **report.twins}.items()
+            for each, twin in {**known.twins, **report.twins}.items()
             if each in device.properties
         }
-        body: dict[str, Any] = {"status": status_of(twins, state, _now())}
+        named = device.properties.keys() | device.broken.keys()
+        errors = {
+            key: why
+            for key, why in {**known.errors, **report.errors}.items()
+            if why and key[1] in named
+        }
+        status = status_of(twins, known.state, _now())
+        extensions = extensions_of(errors, known.errors.keys() - errors.keys())
+        patch: dict[str, Any] = {"status": {**status, "extensions": extensions}}
+        if not extensions:
+            patch = {"status": status}
         try:
-            self._line.ask("PATCH", f"{path}/{name}", body, "application/merge-patch+json")
+            self._line.ask("PATCH", f"{path}/{name}", patch, "application/merge-patch+json")
         except ApiError as trouble:
             if trouble.status != 404:
                 raise
-            self._line.ask("POST", path, {**_status_object(device), **body})
-        self._known[device.key] = device.uid, twins, state
+            if errors:
+                status["extensions"] = extensions_of(errors)
+            self._line.ask("POST", path, {**new_status(device), "status": status})
+        self._known[device.key] = replace(known, twins=twins, errors=errors)
 
-    def _stored(self, path: str, uid: str) -> dict[str, Twin]:
+    def _stored(self, path: str, uid: str) -> Known:
         """What another run of the mapper has reported of a device, and its first patch keeps."""
         try:
-            return twins_of(self._line.ask("GET", path), uid)
+            item = self._line.ask("GET", path)
         except ApiError as trouble:
             if trouble.status != 404:
                 raise
-            return {}
-
-
-def _status_object(device: Device) -> dict[str, Any]:
-    """A DeviceStatus that goes when its Device goes."""
-    namespace, name = device.key
-    return {
-        "apiVersion": "devices.kubeedge.io/v1beta1",
-        "kind": "DeviceStatus",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "ownerReferences": [
-                {
-                    "apiVersion": "devices.kubeedge.io/v1beta1",
-                    "kind": "Device",
-                    "name": name,
-                    "uid": device.uid,
-                    "controller": True,
-                }
-            ],
-        },
-    }
+            return Known(uid)
+        # Another Device's errors are no news of this one: they are told of as gone.
+        return Known(uid, twins_of(item) if is_of(item, uid) else {}, errors_of(item))
 
 
 def _now() -> str:

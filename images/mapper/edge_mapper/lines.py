@@ -10,11 +10,13 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .config import OpcUaConfig
+from .fields import MALFORMED
 from .objects import Property
-from .values import Value
+from .values import Value, text_of
 
 MODBUS, OPCUA = "modbus", "opcua"
 PROTOCOLS = (MODBUS, OPCUA)
@@ -28,8 +30,31 @@ class Gone(Exception):
     """The device does not answer."""
 
 
+class Silent(Gone):
+    """It has taken a request and given no answer, which may be all that it says to this one."""
+
+
+class Unusable(Gone):
+    """The device cannot even be called: its configuration makes no sense."""
+
+
 class Declined(Exception):
     """The device answers that it will not: with an exception, or a bad status."""
+
+
+class Unavailable(Declined):
+    """It answers that it cannot for now, which says nothing of what it was asked."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why one property could not be read, and where at the device it is."""
+
+    why: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}" if self.where else self.why
 
 
 class Line(ABC):
@@ -51,12 +76,13 @@ class Line(ABC):
                 raise
             self._gone = None
 
-    async def read(self, properties: Sequence[Property]) -> dict[str, Value]:
-        """By name, the values that could be read, those of neighbours in one request.
+    async def read(self, properties: Sequence[Property]) -> Mapping[str, Value | Refusal]:
+        """By name, the values that could be read, those of neighbours in one request, and why
+        others could not.
 
         Raises:
             Gone: the device does not answer.
-            Declined: it answers, and gives none of them.
+            Declined: it answers, and gives none of them, all for one reason.
         """
         async with self._turn():
             return await self.fetch(properties)
@@ -77,7 +103,7 @@ class Line(ABC):
         ...
 
     @abstractmethod
-    async def fetch(self, properties: Sequence[Property]) -> dict[str, Value]: ...
+    async def fetch(self, properties: Sequence[Property]) -> Mapping[str, Value | Refusal]: ...
 
     @abstractmethod
     async def put(self, to: Property, value: Value) -> None: ...
@@ -91,6 +117,29 @@ class Line(ABC):
         ...
 
 
+class UnusableLine(Line):
+    """A line to nowhere: the device's own configuration is wrong, and no other's."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self._why = why
+
+    def check(self, of: Property) -> None:
+        """Nothing is wrong with a property."""
+
+    async def fetch(self, properties: Sequence[Property]) -> Mapping[str, Value | Refusal]:
+        raise Unusable(self._why)
+
+    async def put(self, to: Property, value: Value) -> None:
+        raise Unusable(self._why)
+
+    def text(self, of: Property, value: Value) -> str:
+        return text_of(value)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
 class Lines:
     """All lines, each as long as a device uses it."""
 
@@ -99,14 +148,25 @@ class Lines:
         self._lines: dict[str, tuple[Line, int]] = {}
 
     def take(self, protocol: str, config: Mapping[str, Any]) -> tuple[str, Line]:
-        """A line and the name to give it back by; ValueError if the configuration is no good."""
+        """A line and the name to give it back by.
+
+        If the configuration is no good it is an UnusableLine.
+        """
         name = f"{protocol} {sorted(config.items())}"
         if name in self._lines:
             line, users = self._lines[name]
         else:
-            line, users = self._make(protocol, config), 0
+            line, users = self._make_or_say_why(protocol, config), 0
         self._lines[name] = (line, users + 1)
         return name, line
+
+    def _make_or_say_why(self, protocol: str, config: Mapping[str, Any]) -> Line:
+        try:
+            return self._make(protocol, config)
+        except KeyError as trouble:
+            return UnusableLine(f"its protocol's configData lacks {trouble}")
+        except MALFORMED as trouble:
+            return UnusableLine(f"its protocol's configData makes no sense: {trouble}")
 
     def _make(self, protocol: str, config: Mapping[str, Any]) -> Line:
         if protocol == MODBUS:

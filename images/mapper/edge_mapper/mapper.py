@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .fields import MALFORMED
 from .lines import PROTOCOLS, Lines
 from .objects import Device, Key, Model, key_of, model_key, parse_device, parse_model
 from .outbox import Outbox
@@ -53,7 +54,7 @@ class Mapper:
         for key in self._models.keys() - {key_of(each) for each in given}:
             self.remove_model(key)
         for each in given:
-            self.put_model(each)
+            self._put(self.put_model, each)
 
     def put_device(self, item: Mapping[str, Any]) -> None:
         """A device is there, or has changed. One of another node, or of none, is none of ours."""
@@ -91,7 +92,14 @@ class Mapper:
         for key in self._objects.keys() - {key_of(each) for each in given}:
             self.remove_device(key)
         for each in given:
-            self.put_device(each)
+            self._put(self.put_device, each)
+
+    @staticmethod
+    def _put(put: Callable[[Mapping[str, Any]], None], item: Mapping[str, Any]) -> None:
+        try:
+            put(item)
+        except MALFORMED as trouble:
+            log.warning("%s: refused: %s", "/".join(key_of(item)), trouble)
 
     def remove_device(self, key: Key) -> None:
         """The device is no more, or no more ours."""
@@ -104,11 +112,7 @@ class Mapper:
     # -- tasks -----------------------------------------------------------------------------
 
     def _start(self, device: Device) -> None:
-        try:
-            name, line = self._lines.take(device.protocol, device.config)
-        except (KeyError, TypeError, ValueError) as trouble:
-            log.warning("%s: refused: %s", "/".join(device.key), trouble)
-            return
+        name, line = self._lines.take(device.protocol, device.config)
         twin = DeviceTwin(device, line, self.outbox)
         task = asyncio.get_running_loop().create_task(self._serve(device, twin))
         self._served[device.key] = _Served(device, twin, task, name)

@@ -13,6 +13,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
 
+from .values import single
+
 DESCRIPTORS = Path(__file__).with_name("dmi.binpb")
 PACKAGE = "v1beta1"
 MANAGER = f"{PACKAGE}.DeviceManagerService"
@@ -117,11 +119,15 @@ def unwrapped(value: Any) -> Any:
     """What is in an Any that holds a wrapper; None if it holds something else.
 
     Whole numbers come as floats, as Go's JSON has none but those; here they are whole again.
+    A scale of 0.1 has come through 32 bits; here it is 0.1 again.
     """
     kind = value.type_url.rpartition("/")[2]
     for wrapper in _WRAPPERS:
         if wrapper.DESCRIPTOR.full_name == kind:
             found = wrapper.FromString(value.value).value
-            whole = isinstance(found, float) and found.is_integer()
-            return int(found) if whole else found
+            if not isinstance(found, float):
+                return found
+            if found.is_integer():
+                return int(found)
+            return single(found) if wrapper is wrappers_pb2.FloatValue else found
     return None

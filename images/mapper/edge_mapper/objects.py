@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .values import Refused, ValueType
+from .values import Refused, Value, ValueType
 
 DEFAULT_CYCLE_MS = 10_000
 LEAST_CYCLE_MS = 100
@@ -26,14 +26,17 @@ class ModelProperty:
     name: str
     type: ValueType
     writable: bool
-    low: float | None = None
-    high: float | None = None
+    low: float | int | None = None
+    high: float | int | None = None
 
 
 @dataclass(frozen=True)
 class Model:
+    """One DeviceModel. `broken` is why properties make no sense, by name."""
+
     key: Key
     properties: Mapping[str, ModelProperty]
+    broken: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,12 @@ class Device:
     properties: Mapping[str, Property]
     desired: Mapping[str, str] = field(default_factory=dict)
     """What was asked for, as text, also of properties that are not there."""
-    complaints: tuple[str, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """By name, why a property cannot be served."""
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        return tuple(f"unknown property {name!r}: {why}" for name, why in self.broken.items())
 
     def same_but_desired(self, other: Device) -> bool:
         """Whether nothing but what is desired sets them apart."""
@@ -85,66 +93,92 @@ def model_key(item: Mapping[str, Any]) -> Key:
 
 
 def parse_model(item: Mapping[str, Any]) -> Model:
-    """A DeviceModel object. Properties of types that are no numbers or texts are left out."""
-    found = {}
+    """A DeviceModel object. A property that makes no sense takes no other with it."""
+    found, broken = {}, {}
     for each in item.get("spec", {}).get("properties") or ():
+        name = str(each.get("name", "")) if isinstance(each, Mapping) else ""
         try:
-            kind = ValueType(str(each.get("type", "")).upper())
-            found[each["name"]] = ModelProperty(
-                each["name"],
-                kind,
-                each.get("accessMode") == "ReadWrite",
-                _bound(each.get("minimum")),
-                _bound(each.get("maximum")),
-            )
-        except (KeyError, ValueError):
-            continue
-    return Model(key_of(item), found)
+            found[name] = _model_property(each)
+        except (TypeError, ValueError, AttributeError, KeyError) as trouble:
+            broken[name] = str(trouble)
+    return Model(key_of(item), found, broken)
 
 
-def _bound(text: Any) -> float | None:
-    return float(text) if text not in (None, "") else None
+def _model_property(each: Mapping[str, Any]) -> ModelProperty:
+    word = str(each.get("type", "")).upper()
+    if word not in {kind.value for kind in ValueType}:
+        raise ValueError(f"the model's type {word!r} is none that can be read")
+    return ModelProperty(
+        each["name"],
+        ValueType(word),
+        each.get("accessMode") == "ReadWrite",
+        _bound(each.get("minimum")),
+        _bound(each.get("maximum")),
+    )
+
+
+def _bound(text: Any) -> float | int | None:
+    if text in (None, ""):
+        return None
+    try:
+        bound = float(text)
+        if bound == bound:
+            return int(text) if isinstance(text, str) and text.strip("+-").isdecimal() else bound
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"the model's bound {text!r} is no number")
 
 
 def parse_device(item: Mapping[str, Any], model: Model) -> Device:
     """A Device object with its model."""
     spec = item.get("spec", {})
     protocol = spec.get("protocol") or {}
+    config = protocol.get("configData") or {}
+    if not isinstance(config, Mapping):
+        raise TypeError(f"its protocol's configData is no object: {config!r}")
     properties: dict[str, Property] = {}
     desired: dict[str, str] = {}
-    complaints: list[str] = []
+    broken: dict[str, str] = {}
     for each in spec.get("properties") or ():
         name = str(each.get("name", ""))
         wanted = (each.get("desired") or {}).get("value")
         if wanted not in (None, ""):
             desired[name] = str(wanted)
-        known = model.properties.get(name)
-        visitor = (each.get("visitors") or {}).get("configData")
-        if known is None:
-            complaints.append(f"unknown property {name!r}: the model has none of that name")
-        elif not visitor:
-            complaints.append(f"unknown property {name!r}: nothing says where it is")
-        else:
-            collect = _cycle(each.get("collectCycle"), DEFAULT_CYCLE_MS)
-            properties[name] = Property(
-                known, visitor, collect, _cycle(each.get("reportCycle"), collect)
-            )
+        try:
+            properties[name] = _property(name, each, model)
+        except (TypeError, ValueError, AttributeError, OverflowError) as trouble:
+            broken[name] = str(trouble)
     return Device(
         key=key_of(item),
         uid=item["metadata"].get("uid", ""),
         protocol=str(protocol.get("protocolName", "")),
-        config=protocol.get("configData") or {},
+        config=config,
         properties=properties,
         desired=desired,
-        complaints=tuple(complaints),
+        broken=broken,
     )
+
+
+def _property(name: str, given: Mapping[str, Any], model: Model) -> Property:
+    known = model.properties.get(name)
+    visitor = (given.get("visitors") or {}).get("configData")
+    if name in model.broken:
+        raise ValueError(model.broken[name])
+    if known is None:
+        raise ValueError("the model has none of that name")
+    if not visitor:
+        raise ValueError("nothing says where it is")
+    if not isinstance(visitor, Mapping):
+        raise TypeError(f"its configData is no object: {visitor!r}")
+    collect = _cycle(given.get("collectCycle"), DEFAULT_CYCLE_MS)
+    return Property(known, visitor, collect, _cycle(given.get("reportCycle"), collect))
 
 
 def _cycle(value: Any, default: int) -> int:
     return max(LEAST_CYCLE_MS, int(value)) if value else default
 
 
-def checked(device: Device, name: str) -> float | int | str | bool:
+def checked(device: Device, name: str) -> Value:
     """What is desired of a property as a value that may be written.
 
     Raises:
@@ -152,7 +186,8 @@ def checked(device: Device, name: str) -> float | int | str | bool:
     """
     found = device.properties.get(name)
     if found is None:
-        raise Refused("unknown property")
+        why = device.broken.get(name)
+        raise Refused(f"unknown property: {why}" if why else "unknown property")
     if not found.model.writable:
         raise Refused("the property is read-only")
     return found.model.type.parse(device.desired[name], found.model.low, found.model.high)

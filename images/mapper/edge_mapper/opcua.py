@@ -2,30 +2,61 @@
 
 A device's `configData`: url, and optional policy (without it Basic256Sha256), mode
 ("Sign" or "SignAndEncrypt"), user and password.  A property's: nodeId as text, and digits
-(decimal places to report, left out for as many as it takes).  The server's certificate must
+(decimal places to report, left out for as many as it takes).  KubeEdge's names for the same
+are taken too: securityPolicy, securityMode, userName, nodeID.  The server's certificate must
 be signed by the authority that the mapper was given.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from .config import OpcUaConfig
-from .lines import Declined, Gone, Line
+from .fields import one_of, whole
+from .lines import Declined, Gone, Line, Refusal, Unavailable
 from .objects import Property
-from .values import Value, text_of
+from .reads import Reader
+from .uavalues import answer_of, check_node_id, packable
+from .values import Value, ValueType, text_of
 
 ANSWER_SECONDS = 30.0
 """A handshake with 2048-bit keys takes an emulated processor seconds."""
 MOST_DIGITS = 17
 """Decimal places; a double has no more to tell."""
+MOST_NODES = 1000
+"""In one read, until a server says that it takes fewer."""
+
+POLICIES = (
+    "Basic256Sha256",
+    "Aes128Sha256RsaOaep",
+    "Aes256Sha256RsaPss",
+    "Basic256",
+    "Basic128Rsa15",
+)
+MODES = ("SignAndEncrypt", "Sign")
+
+
+class NodeReader(Reader[str]):
+    """Reads nodes by their ids, as many in one request as the server takes."""
+
+    def __init__(self, request: Callable[[Sequence[str]], Any]) -> None:
+        super().__init__()
+        self._request = request
+        self._most = MOST_NODES
+
+    def groups(self, items: Sequence[str]) -> list[Sequence[str]]:
+        return [items[first : first + self._most] for first in range(0, len(items), self._most)]
+
+    def part(self, group: Sequence[str], second: Sequence[str]) -> None:
+        self._most = min(self._most, len(second))
+
+    async def ask(self, group: Sequence[str]) -> dict[str, Value | Refusal]:
+        answers = await self._request(group)
+        return {node: answer_of(answer) for node, answer in zip(group, answers, strict=True)}
 
 
 class OpcUaLine(Line):
@@ -34,23 +65,27 @@ class OpcUaLine(Line):
     def __init__(self, config: Mapping[str, Any], own: OpcUaConfig) -> None:
         super().__init__()
         self._url = str(config["url"])
-        self._policy = str(config.get("policy", "Basic256Sha256"))
-        self._mode = str(config.get("mode", "SignAndEncrypt"))
-        self._user = str(config.get("user", ""))
+        if not self._url.startswith("opc.tcp://"):
+            raise ValueError(f"url: {self._url!r} does not begin with opc.tcp://")
+        self._policy = one_of(
+            config.get("policy", config.get("securityPolicy", POLICIES[0])), "policy", POLICIES
+        )
+        self._mode = one_of(config.get("mode", config.get("securityMode", MODES[0])), "mode", MODES)
+        self._user = str(config.get("user", config.get("userName", "")))
         self._password = str(config.get("password", ""))
         self._own = own
         self._client: Any = None
+        self._reader = NodeReader(self._read)
 
     def check(self, of: Property) -> None:
-        if "nodeId" not in of.visitor:
-            raise ValueError("it names no node")
-        check_node_id(str(of.visitor["nodeId"]))
+        check_node_id(node_of(of))
         digits = of.visitor.get("digits")
-        if digits is not None and not 0 <= int(digits) <= MOST_DIGITS:
-            raise ValueError(f"no number has {digits} decimal places")
+        if digits is not None:
+            whole(digits, "digits", 0, MOST_DIGITS)
 
     def text(self, of: Property, value: Value) -> str:
         digits = of.visitor.get("digits")
+        value = of.model.type.conform(value)
         return text_of(value, None if digits is None else int(digits))
 
     # -- the session -----------------------------------------------------------------------
@@ -119,43 +154,91 @@ class OpcUaLine(Line):
 
     # -- values ----------------------------------------------------------------------------
 
-    async def fetch(self, properties: Sequence[Property]) -> dict[str, Value]:
+    async def fetch(self, properties: Sequence[Property]) -> dict[str, Value | Refusal]:
+        nodes = {each.name: node_of(each) for each in properties}
+        answers = await self._reader.read(list(nodes.values()))
+        return {name: _placed(answers[node], node) for name, node in nodes.items()}
+
+    async def _read(self, names: Sequence[str]) -> Any:
         client = await self._session()
-        nodes = [client.get_node(str(each.visitor["nodeId"])) for each in properties]
+        nodes = [client.get_node(name) for name in names]
         try:
-            answers = await asyncio.wait_for(client.read_attributes(nodes), ANSWER_SECONDS)
+            return await asyncio.wait_for(client.read_attributes(nodes), ANSWER_SECONDS)
         except Exception as trouble:
-            await self.close()
-            raise _sort(trouble) from trouble
-        found = {
-            each.name: answer.Value.Value
-            for each, answer in zip(properties, answers, strict=True)
-            if answer.StatusCode is None or answer.StatusCode.is_good()
-            if answer.Value is not None and answer.Value.Value is not None
-        }
-        if not found and answers:
-            raise Declined(str(answers[0].StatusCode))
-        return found
+            raise await self._sorted(trouble) from trouble
 
     async def put(self, to: Property, value: Value) -> None:
         client = await self._session()
         from asyncua import ua
 
-        node = client.get_node(str(to.visitor["nodeId"]))
+        node = client.get_node(node_of(to))
         try:
-            kind = await asyncio.wait_for(node.read_data_type_as_variant_type(), ANSWER_SECONDS)
-            variant = packable(value, kind)
+            kind = await asyncio.wait_for(_kind_of(node), ANSWER_SECONDS)
+            if to.model.type is ValueType.BOOLEAN and kind is not ua.VariantType.Boolean:
+                value = _as_numbers(value)
+            is_array = None
+            if isinstance(value, str) and value.startswith("["):
+                is_array = await asyncio.wait_for(_is_array(node), ANSWER_SECONDS)
+            variant = packable(value, kind, is_array)
             await asyncio.wait_for(
                 node.write_attribute(ua.AttributeIds.Value, ua.DataValue(variant)), ANSWER_SECONDS
             )
         except Declined:
             raise
         except Exception as trouble:
-            sorted_out = _sort(trouble)
-            if isinstance(sorted_out, Gone):
-                await self.close()
-            raise sorted_out from trouble
+            raise await self._sorted(trouble) from trouble
 
+    async def _sorted(self, trouble: Exception) -> Gone | Declined:
+        """What it means; the session ends with a device that does not answer."""
+        found = _sort(trouble)
+        if isinstance(found, Gone):
+            await self.close()
+        return found
+
+
+def node_of(of: Property) -> str:
+    """The node's id as text; ValueError if there is none."""
+    found = of.visitor.get("nodeId", of.visitor.get("nodeID"))
+    if found is None and not {"nodeId", "nodeID"} & of.visitor.keys():
+        raise ValueError("it names no node")
+    return str(found)
+
+
+def _placed(answer: Value | Refusal, node: str) -> Value | Refusal:
+    return Refusal(answer.why, node) if isinstance(answer, Refusal) else answer
+
+
+def _as_numbers(value: Value) -> Value:
+    if isinstance(value, list):
+        return [_as_numbers(each) for each in value]
+    return int(value) if isinstance(value, bool) else value
+
+
+async def _kind_of(node: Any) -> Any:
+    """The type of a node's value: as it is declared, or as it is if that leaves it open."""
+    from asyncua import ua
+
+    kind = await node.read_data_type_as_variant_type()
+    if kind is not ua.VariantType.Variant:
+        return kind
+    return (await node.read_attribute(ua.AttributeIds.Value)).Value.VariantType
+
+
+async def _is_array(node: Any) -> bool:
+    from asyncua import ua
+
+    rank = (await node.read_attribute(ua.AttributeIds.ValueRank)).Value.Value
+    return int(rank) >= 0
+
+
+_TOO_MUCH = (
+    "BadTooManyOperations",
+    "BadEncodingLimitsExceeded",
+    "BadResponseTooLarge",
+    "BadRequestTooLarge",
+    "BadTcpMessageTooLarge",
+)
+"""Statuses of a request that may be made in parts."""
 
 _OF_THE_LINE = (
     "BadCommunicationError",
@@ -181,50 +264,12 @@ def _sort(trouble: Exception) -> Gone | Declined:
         lost = {getattr(ua.StatusCodes, name) for name in _OF_THE_LINE}
         if trouble.code in lost:
             return Gone(said(trouble))
+        if trouble.code not in {getattr(ua.StatusCodes, name) for name in _TOO_MUCH}:
+            return Unavailable(said(trouble))
     # asyncio's was another class than Python's before 3.11.
     elif isinstance(trouble, OSError | TimeoutError | asyncio.TimeoutError):
         return Gone(said(trouble))
     return Declined(said(trouble))
-
-
-def check_node_id(text: str) -> None:
-    """ValueError if the text names no node. Parsed here: asyncua takes long to import."""
-    found = _NODE_ID.fullmatch(text)
-    if found is None:
-        raise ValueError(f"no node is called {text!r}")
-    namespace, kind, identifier = found.groups()
-    if int(namespace or 0) > 0xFFFF or (kind == "i" and int(identifier) > 0xFFFF_FFFF):
-        raise ValueError(f"a number is too great in {text!r}")
-    if kind == "g":
-        UUID(identifier)
-    if kind == "b":
-        base64.b64decode(identifier.encode("ascii"), validate=True)
-
-
-_NODE_ID = re.compile(
-    r"(?:ns=([0-9]{1,5});)?(?=i=[0-9]{1,10}$|[sgb]=)([isgb])=(.+)", re.ASCII | re.DOTALL
-)
-
-
-def packable(value: Value, kind: Any) -> Any:
-    """The value as a variant of that type; Declined if the type does not hold it."""
-    from asyncua import ua
-    from asyncua.ua.ua_binary import variant_to_binary
-
-    is_truth, is_text = kind is ua.VariantType.Boolean, kind is ua.VariantType.String
-    if is_truth == isinstance(value, bool) and is_text == isinstance(value, str):
-        if kind in (ua.VariantType.Float, ua.VariantType.Double):
-            value = float(value)
-        elif isinstance(value, float) and value.is_integer():
-            value = int(value)
-        try:
-            variant = ua.Variant(value, kind)
-            variant_to_binary(variant)
-        # What does not fit is met in many ways: by struct, by an attribute that is not there.
-        except Exception as trouble:
-            raise Declined(f"{value!r} does not fit into {kind.name}") from trouble
-        return variant
-    raise Declined(f"{value!r} does not fit into {kind.name}")
 
 
 def said(trouble: BaseException) -> str:

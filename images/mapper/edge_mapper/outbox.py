@@ -29,6 +29,12 @@ class Twin:
         return self.reported, self.observed
 
 
+READ, WRITE = "read", "write"
+
+ErrorKey = tuple[str, str]
+"""READ or WRITE, and the property."""
+
+
 @dataclass(frozen=True)
 class Report:
     """News of one device. `state` is empty if that is no news."""
@@ -36,6 +42,8 @@ class Report:
     key: Key
     twins: Mapping[str, Twin] = field(default_factory=dict)
     state: str = ""
+    errors: Mapping[ErrorKey, str] = field(default_factory=dict)
+    """Why a property cannot be read, or what is desired of it cannot be done; empty if it can."""
 
 
 class Outbox:
@@ -55,6 +63,7 @@ class Outbox:
             before,
             twins={**before.twins, **report.twins},
             state=report.state or before.state,
+            errors={**before.errors, **report.errors},
         )
         self._news.set()
 

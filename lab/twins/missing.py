@@ -1,0 +1,49 @@
+"""A twin that asks its device for something that is not there, beside all that is.
+
+A wrong address in one property must not take the others with it: here is the wrong address.
+"""
+
+from __future__ import annotations
+
+from edge_lab.devices.points import Point, node_id, registers_of
+from edge_lab.devices.spec import plant_of
+from edge_lab.topology import Device, Topology
+from edge_lab.twins.manifests import Manifest, TwinProperty, device_manifest, model_manifest
+from edge_lab.twins.names import protocol_name
+
+MISSING = "missing"
+"""What the property is called."""
+
+
+def missing_property(device: Device) -> TwinProperty:
+    """A property at a place where the device has nothing, next to those where it has something."""
+    plant = plant_of(device.protocol)
+    point = Point(MISSING, "")
+    if device.protocol.is_modbus:
+        last = registers_of(plant.points)[-1]
+        address = last.address + last.point.kind.registers
+        return TwinProperty(point, {"register": address, "kind": point.kind.value})
+    return TwinProperty(point, {"nodeId": node_id(plant.name, MISSING)})
+
+
+def partial_twin(
+    topology: Topology, device: Device, node: str, *, name: str, cycle_ms: int
+) -> tuple[Manifest, Manifest]:
+    """The DeviceModel and the Device of such a twin, both of that name."""
+    wrong = missing_property(device)
+    model = model_manifest(device)
+    model["metadata"]["name"] = name
+    model["spec"]["properties"].append({"name": MISSING, "type": "INT", "accessMode": "ReadOnly"})
+    item = device_manifest(topology, device, node, name=name, cycle_ms=cycle_ms)
+    item["spec"]["deviceModelRef"]["name"] = name
+    protocol = protocol_name(device.protocol)
+    item["spec"]["properties"].append(
+        {
+            "name": MISSING,
+            "collectCycle": cycle_ms,
+            "reportCycle": cycle_ms,
+            "reportToCloud": True,
+            "visitors": {"protocolName": protocol, "configData": dict(wrong.place)},
+        }
+    )
+    return model, item
