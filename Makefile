@@ -49,8 +49,8 @@ unit: setup ## The framework's own tests: no machine, some minutes
 
 peers: setup ## The devices against clients that nobody here wrote (needs Node.js 20 and npm)
 	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/
-	npm ci --prefix build/peers --ignore-scripts --no-audit --no-fund --silent
-	$(BIN)/pytest tests/peers
+	npm ci --prefix build/peers --ignore-scripts --omit=optional --no-audit --no-fund --silent
+	$(BIN)/pytest tests/peers tests/devices/test_modbus_requests.py
 
 suites: setup ## The suites whole (SUITES=…), in the lab that is up or in one brought up for them
 	rm -rf $(RESULTS)

@@ -51,8 +51,8 @@ class DeviceStatus(_Model):
     affected: int = 0
     """Answers and connections that this fault has touched since it was set, those of the
     device's own reads among them: answers for slow, exceptions, junk, split and late (in OPC
-    UA, values for exceptions); connections that were closed, and clients turned away because
-    of their certificate, for the others."""
+    UA, values for exceptions); connections that were closed or turned away, and clients turned
+    away because of their certificate, for the others."""
     answer_ms: float | None = None
     """How long it took to read itself, ms; None if that failed."""
     frames_out: int

@@ -14,8 +14,8 @@ from typing import Any
 from edge_lab.core.errors import LabError
 from edge_lab.devices.alarms import AlarmState, states_of
 from edge_lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
-from edge_lab.devices.faults import DEVICE_FAULT, DeviceFault, Gone
-from edge_lab.devices.modbus import ModbusRtuServer, ModbusServer
+from edge_lab.devices.faults import DEVICE_FAULT, Busy, DeviceFault, Gone
+from edge_lab.devices.modbus import ModbusRtuServer, ModbusTcpServer
 from edge_lab.devices.opcua import OpcUaServer
 from edge_lab.devices.points import COILS, Value, coil
 from edge_lab.devices.relay import Relay
@@ -97,7 +97,7 @@ class Device:
     def _make_server(self) -> Server:
         address = self._spec.address.ip
         if self._spec.protocol is Protocol.MODBUS:
-            return ModbusServer(self._shown, address, self._spec.modbus)
+            return ModbusTcpServer(self._shown, address, self._spec.modbus)
         if self._spec.protocol is Protocol.MODBUS_RTU:
             return ModbusRtuServer(self._shown, address, self._spec.modbus)
         if self._spec.opcua is None:  # the specification has seen to it
@@ -300,6 +300,8 @@ class Device:
             await self._relay.set_fault(fault)
             if not silent:
                 set_nic(up=True)
+            if isinstance(fault, Busy):
+                await self._relay.overfill(fault.connections)
             self._fault = fault
         log.info("%s %s", self._spec.name, fault or "well again")
         return await self._status(request)

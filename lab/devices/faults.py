@@ -153,6 +153,27 @@ class BadCrc(_Fault):
         return f"answers with a bad CRC{_part(self.probability)}"
 
 
+class Busy(_Fault):
+    """All sockets are taken once so many clients are connected, as of a gateway with few.
+
+    Further connections are closed as soon as they are made; those that stand are served. What the
+    device reads itself takes no socket from a client, but needs a free one.
+    """
+
+    kind: Literal["busy"] = "busy"
+    connections: int = Field(1, ge=0, le=32)
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        return frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU})
+
+    def __str__(self) -> str:
+        some = "connection" if self.connections == 1 else "connections"
+        return (
+            f"takes at most {self.connections} {some}" if self.connections else f"takes no {some}"
+        )
+
+
 class SessionDrop(_Fault):
     """All connections are closed at once, and with `period_s` again every so many seconds."""
 
@@ -184,7 +205,7 @@ class Untrusted(_Fault):
         return "trusts no client"
 
 
-AnyFault = Gone | Slow | Exceptions | Junk | Split | Late | BadCrc | SessionDrop | Untrusted
+AnyFault = Gone | Slow | Exceptions | Junk | Split | Late | BadCrc | Busy | SessionDrop | Untrusted
 DeviceFault = Annotated[AnyFault, Field(discriminator="kind")]
 DEVICE_FAULT: TypeAdapter[DeviceFault] = TypeAdapter(DeviceFault)
 

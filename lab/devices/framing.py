@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from enum import Enum
+from typing import Protocol
 
-from pymodbus.framer.rtu import FramerRTU
-from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.decoders import DecodePDU
+from edge_lab.devices import rtu
+from edge_lab.devices.modbus_pdu import Code, is_served, refusal
 
 LONGEST = 1 << 20
 """Bytes of a message, at most; what claims to be longer is none."""
@@ -32,6 +32,8 @@ class Framing(ABC):
     """Bytes that must be there before there is anything to tell."""
     starts_anew = False
     """Whether what comes after bytes that were no message may be one again: pauses part them."""
+    in_turns = False
+    """Whether each request gets one answer, in the order of the requests: see `is_answered`."""
     silence = 0.0
     """Seconds without a byte after which the beginning of a request is none; 0 for never."""
 
@@ -45,19 +47,24 @@ class Framing(ABC):
             NotFramed: no message begins so.
         """
 
-    def transaction(self, message: bytes) -> bytes:
-        """What an answer has in common with its request; empty if that cannot be seen."""
-        return b""
+    def requests(self) -> Requests:
+        """Cuts what a client sends into requests."""
+        return Splitter(self, Way.REQUEST)
+
+    def is_heard(self, request: bytes) -> bool:
+        """Whether the device heeds `request` at all."""
+        return True
+
+    def is_answered(self, request: bytes) -> bool:
+        """Whether the server gives one answer to `request`, before those to later ones."""
+        return False
 
     def refusal(self, request: bytes, code: int) -> bytes | None:
         """The answer that refuses `request`; None if it cannot be made from outside."""
         return None
 
     def instead(self, request: bytes) -> bytes | None:
-        """The answer to a request that the server behind must not see; empty if it gets none.
-
-        None hands it on.
-        """
+        """The answer to a request whose end the server would not find; None for the others."""
         return None
 
     def spoiled(self, answer: bytes) -> bytes:
@@ -69,24 +76,13 @@ class Framing(ABC):
         return False
 
 
-_REQUESTS, _ANSWERS = DecodePDU(True), DecodePDU(False)
-
-
-def _exception_for(request: bytes) -> int | None:
-    """The code that refuses a request (function and data) which cannot be carried out as it
-    stands: 1 for a function that is not known, 3 for data that it cannot have.
-
-    pymodbus refuses these with function 0, which no client takes for an answer.
-    """
-    if request[0] not in _REQUESTS.pdu_table:
-        return 1
-    return 3 if _REQUESTS.decode(request) is None else None
-
-
 class ModbusFraming(Framing):
     """MBAP: transaction (2 bytes), protocol (2, zero), length (2), unit, function, data."""
 
     header = 6
+    in_turns = True
+    # Within a request; then the connection is closed, since what comes next may be anything.
+    silence = 2.0
 
     def length(self, data: bytes, way: Way) -> int:
         rest = int.from_bytes(data[4:6], "big")
@@ -95,91 +91,76 @@ class ModbusFraming(Framing):
             raise NotFramed(data[: self.header].hex())
         return self.header + rest
 
-    def transaction(self, message: bytes) -> bytes:
-        return message[:2]
+    def is_answered(self, request: bytes) -> bool:
+        return True
 
     def refusal(self, request: bytes, code: int) -> bytes:
-        unit, function = request[6], request[7]
-        return request[:4] + bytes((0, 3, unit, function | 0x80, code))
+        return answer_to(request, refusal(request[7], code))
 
-    def instead(self, request: bytes) -> bytes | None:
-        code = _exception_for(request[7:])
-        return None if code is None else self.refusal(request, code)
+
+def answer_to(request: bytes, data: bytes) -> bytes:
+    """`data` (function and what follows it) as the MBAP answer to `request`."""
+    length = (len(data) + 1).to_bytes(2, "big")
+    return request[:4] + length + request[6:7] + data
 
 
 class RtuFraming(Framing):
-    """RTU: unit, function, data, CRC (2 bytes, low one first); no length.
+    """RTU frames; see `rtu`."""
 
-    The length follows from function and direction.  That of a function which pymodbus does not
-    know can only be told from the CRC at the end of what has come.
-    """
-
-    header = 4
+    header = rtu.SHORTEST
     starts_anew = True
+    in_turns = True
     # On a line 3.5 characters; in a connection, what a client sends at once may come in parts.
     silence = 0.05
 
-    _LONGEST = 256
-    """Bytes of a frame: Modbus over serial line, section 2.3."""
     _ALL_UNITS = 0
-    _UNTOLD = (0, 998, 999)
-    """What pymodbus says where the length lies in bytes that are still to come."""
 
     def __init__(self, unit: int) -> None:
         self._unit = unit
 
     def length(self, data: bytes, way: Way) -> int | None:
-        form = self._form(data, way)
-        if form is None:
-            if len(data) <= self._LONGEST and _crc_fits(data):
-                return len(data)
-            raise NotFramed(data[: self.header].hex())
-        size = form.calculateRtuFrameSize(data)
-        if size in self._UNTOLD:
-            return None
-        if size > self._LONGEST:
+        try:
+            size = rtu.request_length(data) if way is Way.REQUEST else rtu.answer_length(data)
+        except rtu.NoLength:
+            size = rtu.end_by_crc(data)
+            if size is None:
+                raise NotFramed(data[: self.header].hex()) from None
+        if size is not None and size > rtu.LONGEST:
             raise NotFramed(data[: self.header].hex())
         return size
 
-    def _form(self, data: bytes, way: Way) -> type[ModbusPDU] | None:
-        """What pymodbus knows of a frame that begins so."""
-        if way is Way.REQUEST and data[1] & 0x80:
-            return None
-        return (_REQUESTS if way is Way.REQUEST else _ANSWERS).lookupPduClass(data)
+    def requests(self) -> Requests:
+        return rtu.RequestFinder()
+
+    def is_answered(self, request: bytes) -> bool:
+        return request[0] == self._unit and rtu.crc_fits(request)
+
+    def is_heard(self, request: bytes) -> bool:
+        """What is for all units is carried out without an answer."""
+        if request[0] == self._ALL_UNITS:
+            return rtu.crc_fits(request) and rtu.is_of_its_length(request)
+        return self.is_answered(request)
 
     def refusal(self, request: bytes, code: int) -> bytes | None:
         """Only what is for this unit, and whole, gets an answer."""
-        if request[0] != self._unit or not _crc_fits(request):
+        if not self.is_answered(request):
             return None
-        return _with_crc(bytes((request[0], request[1] | 0x80, code)))
+        return rtu.with_crc(request[:1] + refusal(request[1], code))
 
     def instead(self, request: bytes) -> bytes | None:
-        """Nothing to what is for another unit; else an exception if pymodbus has no answer."""
-        if not _crc_fits(request):
+        if rtu.is_of_its_length(request):
             return None
-        if request[0] not in (self._unit, self._ALL_UNITS):
-            return b""
-        code = _exception_for(request[1:-2])
-        return self.refusal(request, code) if code and request[0] == self._unit else None
+        served = is_served(request[1])
+        return self.refusal(request, Code.ILLEGAL_VALUE if served else Code.ILLEGAL_FUNCTION)
 
     def spoiled(self, answer: bytes) -> bytes:
         return answer[:-2] + bytes(byte ^ 0xFF for byte in answer[-2:])
 
     def holds_message(self, data: bytes) -> bool:
         ends = range(self.header, len(data) + 1)
-        return any(_crc_fits(data[at:end]) for end in ends for at in range(end - self.header + 1))
-
-
-def _crc(data: bytes) -> bytes:
-    return int(FramerRTU.compute_CRC(data)).to_bytes(2, "big")
-
-
-def _with_crc(data: bytes) -> bytes:
-    return data + _crc(data)
-
-
-def _crc_fits(frame: bytes) -> bool:
-    return _crc(frame[:-2]) == frame[-2:]
+        return any(
+            rtu.crc_fits(data[at:end]) for end in ends for at in range(end - self.header + 1)
+        )
 
 
 class OpcUaFraming(Framing):
@@ -194,6 +175,23 @@ class OpcUaFraming(Framing):
         if data[:3] not in self._TYPES or not self.header <= size <= LONGEST:
             raise NotFramed(data[: self.header].hex())
         return size
+
+
+class Requests(Protocol):
+    """Cuts what a client sends into its requests, however it is portioned."""
+
+    framed: bool
+    """Whether what comes out now is a request."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the beginning of a request is there, and its end is not."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What is whole with `data`, in its order."""
+
+    def expire(self) -> Iterator[bytes]:
+        """The end does not come: what can be made of what is there."""
 
 
 class Splitter:
@@ -211,9 +209,10 @@ class Splitter:
         """Whether the beginning of a message is there, and its end is not."""
         return bool(self._rest)
 
-    def drop(self) -> None:
-        """Forgets the beginning of a message whose end does not come."""
-        self._rest = b""
+    def expire(self) -> Iterator[bytes]:
+        """The beginning of a message whose end does not come: it is none, so nothing is."""
+        self.framed = False
+        yield from self.feed(b"")
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The messages that are whole with `data`, in their order."""

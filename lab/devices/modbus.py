@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from abc import abstractmethod
 from ipaddress import IPv4Address
 
 from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
+from edge_lab.devices import rtu
 from edge_lab.devices.faults import DeviceFault
-from edge_lab.devices.framing import Framing, ModbusFraming, RtuFraming
+from edge_lab.devices.framing import Framing, ModbusFraming, RtuFraming, answer_to
+from edge_lab.devices.modbus_pdu import Code, carry_out, refusal
+from edge_lab.devices.modbus_tables import PlantTables
 from edge_lab.devices.points import (
-    COILS,
-    DISCRETE_INPUTS,
     MODBUS_PORT,
     MODBUS_UNIT,
     REQUESTED_SETPOINT,
     SETPOINT_REGISTER,
     Value,
     block_of,
-    coil,
     discrete_input,
     read_block,
     registers_of,
@@ -29,30 +28,29 @@ from edge_lab.devices.points import (
 from edge_lab.devices.serving import LOOPBACK, Server, Shown
 from edge_lab.topology import ModbusOptions
 
-_REGISTER_WRITES = (6, 16, 22, 23)
-"""Function codes that write holding registers."""
-_COIL_READ, _DISCRETE_READ, _INPUT_READ = 1, 2, 4
-_COIL_WRITES = (5, 15)
-
 
 class ModbusServer(Server):
+    """Serves frames; how they are made is the subclass's."""
+
     port = MODBUS_PORT
-    framing: Framing = ModbusFraming()
     self_read_seconds = 3.0
-    framer = FramerType.SOCKET
-    broadcasts = False
-    """Whether what is for all units (0) is carried out without an answer, as on a serial line."""
+    framer: FramerType
+    """What the device reads itself with."""
 
     def __init__(self, shown: Shown, address: IPv4Address, options: ModbusOptions) -> None:
         self._shown = shown
         self._address = str(address)
         self._order = options.word_order
         self._points = shown.plant.points
-        self._length = len(block_of(self._points, 0, dict.fromkeys(self._names(), 0)))
-        self._server: ModbusTcpServer | None = None
+        self._length = len(block_of(self._points, 0, {point.name: 0 for point in self._points}))
+        self.tables = PlantTables(shown, options.word_order)
+        self.lines: set[asyncio.Transport] = set()
+        """Connections with the relay."""
+        self._listener: asyncio.Server | None = None
 
-    def _names(self) -> list[str]:
-        return [point.name for point in self._points]
+    @abstractmethod
+    def answer(self, request: bytes) -> bytes:
+        """Carries out a request, a frame as its answer is; empty if it gets none."""
 
     def addresses(self) -> dict[str, str]:
         found = {each.point.name: str(each.address) for each in registers_of(self._points)}
@@ -67,65 +65,8 @@ class ModbusServer(Server):
         return dict(raw)
 
     async def start(self) -> None:
-        block = SimData(0, values=[0] * self._length, datatype=DataType.REGISTERS, readonly=True)
-        setpoint = SimData(
-            SETPOINT_REGISTER, values=[self._shown.requested], datatype=DataType.REGISTERS
-        )
-        device = SimDevice(
-            id=MODBUS_UNIT,
-            simdata=(
-                [SimData(0, values=[False] * COILS, datatype=DataType.BITS)],
-                [SimData(0, values=[False] * DISCRETE_INPUTS, datatype=DataType.BITS)],
-                [block, setpoint],
-                [block],
-            ),
-            action=self._access,
-        )
-        self._server = ModbusTcpServer(
-            device,
-            address=(LOOPBACK, MODBUS_PORT),
-            framer=self.framer,
-            broadcast_enable=self.broadcasts,
-        )
-        await self._server.serve_forever(background=True)
-
-    async def _access(
-        self,
-        function: int,
-        start: int,
-        address: int,
-        count: int,
-        registers: list[int],
-        written: list[int] | list[bool] | None,
-    ) -> ExcCodes | None:
-        """Called for each request before it is answered; no await, so it sees one step.
-
-        `registers` are those of the table that the function works on, 16 bits to a register.
-        """
-        shown = self._shown
-        if function == _COIL_READ or function in _COIL_WRITES:
-            for number, value in enumerate(written or (), start=address):
-                shown.on_write(coil(number), int(value))
-                shown.coils[number] = bool(value)
-            registers[0] = _packed(shown.coils)
-        elif function == _DISCRETE_READ:
-            registers[0] = _packed([flag.holds(shown.raw) for flag in shown.plant.flags])
-        else:
-            if written is not None:
-                if function not in _REGISTER_WRITES:
-                    return ExcCodes.ILLEGAL_FUNCTION
-                if address != SETPOINT_REGISTER or count != 1:
-                    return ExcCodes.ILLEGAL_ADDRESS
-                raw = int(written[0])
-                if not shown.plant.setpoint.accepts(raw):
-                    return ExcCodes.ILLEGAL_VALUE
-                shown.on_write(str(SETPOINT_REGISTER), raw)
-                shown.requested = raw
-            block = block_of(self._points, shown.seq, shown.raw, self._order)
-            registers[: self._length] = block
-            if function != _INPUT_READ:
-                registers[SETPOINT_REGISTER - start] = shown.requested
-        return None
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: _Line(self), LOOPBACK, self.port)
 
     async def show(self) -> None:
         """Nothing to do: each request reads what is shown."""
@@ -137,6 +78,7 @@ class ModbusServer(Server):
             framer=self.framer,
             timeout=self.self_read_seconds,
             retries=0,
+            reconnect_delay=0,  # where it is turned away, once is enough
         )
         try:
             if not await client.connect():
@@ -155,18 +97,71 @@ class ModbusServer(Server):
         """Nothing to do: the relay does all faults of this protocol."""
 
     async def stop(self) -> None:
-        if self._server is not None:
-            await self._server.shutdown()  # type: ignore[no-untyped-call]
+        if self._listener is not None:
+            self._listener.close()
+        for transport in self.lines:
+            transport.abort()
+
+
+class ModbusTcpServer(ModbusServer):
+    """Modbus TCP.
+
+    Nothing lies behind the device, so that 255 and 0, "not used", mean itself (Messaging on
+    TCP/IP V1.0b, the MBAP header's unit identifier); its unit of the register map does too.
+    """
+
+    framing: Framing = ModbusFraming()
+    framer = FramerType.SOCKET
+
+    _UNITS = frozenset({MODBUS_UNIT, 0, 255})
+
+    def answer(self, request: bytes) -> bytes:
+        unit, asked = request[6], request[7:]
+        if unit not in self._UNITS:
+            return answer_to(request, refusal(asked[0], Code.NO_TARGET))
+        return answer_to(request, carry_out(asked, self.tables))
 
 
 class ModbusRtuServer(ModbusServer):
     """RTU frames in a TCP connection, as of a serial line behind a converter."""
 
-    framing = RtuFraming(MODBUS_UNIT)
+    _line = RtuFraming(MODBUS_UNIT)
+    framing: Framing = _line
     framer = FramerType.RTU
-    broadcasts = True
+
+    def answer(self, request: bytes) -> bytes:
+        if not self._line.is_heard(request):
+            return b""
+        said = carry_out(request[1:-2], self.tables)
+        return rtu.with_crc(request[:1] + said) if self._line.is_answered(request) else b""
 
 
-def _packed(bits: list[bool]) -> int:
-    """The bits as pymodbus keeps them in a register: the first is the lowest."""
-    return sum(bit << number for number, bit in enumerate(bits))
+class _Line(asyncio.Protocol):
+    """The server's end of one connection: requests are answered in the order of their coming."""
+
+    def __init__(self, server: ModbusServer) -> None:
+        self._server = server
+        self._requests = server.framing.requests()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.lines.add(transport)
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        self._server.lines.discard(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        for request in self._requests.feed(data):
+            if not self._requests.framed:
+                # Where the next request begins cannot be told any more.
+                self._transport.close()
+                return
+            if said := self._server.answer(request):
+                self._transport.write(said)
+
+    def pause_writing(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()

@@ -10,6 +10,7 @@ from edge_lab.devices.control import DeviceStatus
 from edge_lab.devices.faults import (
     AnyFault,
     BadCrc,
+    Busy,
     Exceptions,
     Gone,
     Junk,
@@ -112,5 +113,5 @@ def _shows(does: AnyFault, now: DeviceStatus, before: DeviceStatus) -> bool:
             return does.probability < 1 or not now.reachable
         case Untrusted():
             return now.refused > before.refused
-        case Late() | SessionDrop() | Gone():
+        case Late() | Busy() | SessionDrop() | Gone():
             return True

@@ -9,6 +9,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.devices.faults import (
     DEVICE_FAULT,
     BadCrc,
+    Busy,
     DeviceFault,
     Exceptions,
     Gone,
@@ -38,6 +39,9 @@ KINDS = [
     (Late(), "answers one request late", MODBUS),
     (BadCrc(), "answers with a bad CRC", RTU),
     (BadCrc(probability=0.5, seed=1), "answers with a bad CRC 50 % of the time", RTU),
+    (Busy(), "takes at most 1 connection", MODBUS),
+    (Busy(connections=4), "takes at most 4 connections", MODBUS),
+    (Busy(connections=0), "takes no connections", MODBUS),
     (SessionDrop(), "drops all sessions", OPCUA),
     (SessionDrop(period_s=5), "drops all sessions every 5 s", OPCUA),
     (Untrusted(), "trusts no client", OPCUA),
@@ -75,6 +79,8 @@ def test_a_fault_reads_well_and_says_where_it_exists(
         {"kind": "junk", "probability": 1.5},
         {"kind": "split", "pieces": 1},
         {"kind": "late", "by": 2},
+        {"kind": "busy", "connections": -1},
+        {"kind": "busy", "connections": 33},
         {"kind": "session-drop", "period_s": 0},
     ],
 )

@@ -18,6 +18,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.devices import DeviceFault, DeviceStatus, TruthStep, TruthWrite
 from edge_lab.devices.control import SOCKET
 from edge_lab.devices.faults import (
+    Busy,
     Exceptions,
     Gone,
     Junk,
@@ -257,6 +258,30 @@ def test_a_part_of_the_requests_is_refused_by_its_seed(boiler: Site, peer: RawPe
     assert struck(boiler, peer, some) == first
 
 
+# -- busy --------------------------------------------------------------------------------
+
+
+def test_a_busy_device_closes_what_it_has_no_socket_for(boiler: Site, peer: RawPeer) -> None:
+    with peer.line() as line:
+        reads_right(boiler, line)
+        with fault(boiler, Busy(connections=1)) as status:
+            # Two sockets that the device has tried by itself, and then its read.
+            assert status.affected == 3
+            assert (status.clients, status.reachable) == (1, False)
+            for _ in range(2):
+                with peer.line() as further:
+                    assert further.hear().ended
+                reads_right(boiler, line)
+            line.socket.close()
+            Deadline.after(5).wait_for("a socket", lambda: boiler.client.status().clients == 0)
+            assert boiler.client.status().reachable
+            with peer.line() as next_one:
+                reads_right(boiler, next_one)
+        with peer.line() as one, peer.line() as other:
+            reads_right(boiler, one)
+            reads_right(boiler, other)
+
+
 # -- gone --------------------------------------------------------------------------------
 
 
@@ -336,6 +361,11 @@ def test_a_fault_takes_the_place_of_the_one_before(boiler: Site, peer: RawPeer) 
         boiler.client.set_fault(Exceptions())
         with peer.line() as again:
             assert again.ask(read_request(1))[7] == 0x83
+        for away in (Gone(), Gone(how="refused")):
+            boiler.client.set_fault(away, Deadline.after(1.0))
+            assert boiler.client.set_fault(Busy(connections=2)).affected == 1
+            with peer.line() as again:
+                reads_right(boiler, again)
 
 
 @pytest.mark.parametrize("wrong", [SessionDrop(), Untrusted()])

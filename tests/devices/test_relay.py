@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.core.errors import LabError
+from edge_lab.devices.connection import junk
 from edge_lab.devices.faults import (
     BadCrc,
     DeviceFault,
@@ -34,7 +35,8 @@ from edge_lab.devices.framing import (
     Splitter,
     Way,
 )
-from edge_lab.devices.relay import Relay, cut, junk
+from edge_lab.devices.outbox import cut
+from edge_lab.devices.relay import Relay
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
@@ -185,12 +187,12 @@ def test_in_rtu_what_is_for_other_units_or_for_all_or_spoiled_is_not_refused() -
         assert RTU.refusal(request, 6) is None
 
 
-def test_only_what_the_server_must_not_see_is_answered_instead() -> None:
-    assert RTU.instead(rtu(1, b"\3\0\0\0\1")) is None
-    assert RTU.instead(rtu(0, b"\6\0\x64\0\1")) is None
-    assert RTU.instead(rtu(7, b"\3\0\0\0\1")) == b""
-    assert RTU.instead(rtu(1, b"\x41\1\2")) == rtu(1, b"\xc1\1")
-    assert RTU.instead(rtu(1, b"\x41\1\2")[:-1] + b"!") is None
+def test_in_rtu_only_what_is_whole_and_for_this_unit_is_answered() -> None:
+    read, write = b"\3\0\0\0\1", b"\6\0\x64\0\1"
+    cases = {rtu(1, read): (True, True), rtu(0, write): (False, True), rtu(7, read): (False, False)}
+    cases |= {rtu(1, read)[:-1] + b"!": (False, False), rtu(1, b"\x41\1\2"): (True, True)}
+    for frame, expected in cases.items():
+        assert (RTU.is_answered(frame), RTU.is_heard(frame)) == expected
 
 
 def test_after_what_is_no_rtu_frame_the_next_one_is_found() -> None:
@@ -257,25 +259,6 @@ def test_without_a_fault_all_passes_even_what_is_no_modbus() -> None:
             assert relay.clients == 1
             writer.close()
             await writer.wait_closed()
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("asked", "code"),
-    [(b"\x41\1", 1), (b"\x83", 1), (b"\3\0\0\0\xc8", 3), (b"\6\0", 3), (b"\x0f\0\0\0\0\0", 3)],
-)
-def test_what_the_server_could_not_make_out_is_refused_by_its_function(
-    asked: bytes, code: int
-) -> None:
-    refused = bytes((asked[0] | 0x80, code))
-
-    async def scenario() -> None:
-        async with echoing(ModbusFraming()) as (_, port):
-            reader, writer = await connect(port)
-            writer.write(modbus(1, asked))
-            assert await reader.readexactly(9) == modbus(1, refused)
-            writer.close()
 
     run(scenario())
 

@@ -12,6 +12,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.devices.faults import (
     AnyFault,
+    Busy,
     Exceptions,
     Gone,
     Junk,
@@ -92,6 +93,7 @@ EACH = [
         ("boiler", Junk(probability=0.5)),
         ("boiler", Split()),
         ("boiler", Late()),
+        ("boiler", Busy()),
         ("press", SessionDrop()),
         ("press", Untrusted()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ HERE = Path(__file__).parent
 NODE_FOLDER = HERE.parent.parent / "build" / "peers"
 """Where `make peers` installs what package-lock.json pins."""
 OPCUA_CLIENT = "node-opcua-client"
+MODBUS_CLIENT = "modbus-serial"
 
 
 def require_program(name: str) -> None:
@@ -24,17 +26,23 @@ def require_program(name: str) -> None:
         pytest.skip(f"{name} is not installed; `make setup` installs it")
 
 
-def require_node_client() -> None:
+def require_library(name: str) -> None:
+    """Skips where a shared library is not installed."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        pytest.skip(f"{name} is not installed; `make setup` installs it")
+
+
+def require_node_client(name: str = OPCUA_CLIENT) -> None:
     """Skips where node or the client that package.json pins is not there."""
     if not shutil.which("node"):
         pytest.skip("node is not installed; it is a part of Node.js, which need be 20 or newer")
-    installed = NODE_FOLDER / "node_modules" / OPCUA_CLIENT / "package.json"
-    wanted = json.loads((HERE / "package.json").read_text())["dependencies"][OPCUA_CLIENT]
+    installed = NODE_FOLDER / "node_modules" / name / "package.json"
+    wanted = json.loads((HERE / "package.json").read_text())["dependencies"][name]
     there = json.loads(installed.read_text())["version"] if installed.exists() else "none"
     if there != wanted:
-        pytest.skip(
-            f"{OPCUA_CLIENT} {wanted} is wanted, {there} is there; `make peers` installs it"
-        )
+        pytest.skip(f"{name} {wanted} is wanted, {there} is there; `make peers` installs it")
 
 
 def on_the_wire(
