@@ -11,6 +11,7 @@ with one recvmmsg(2); what differs is the socket they do it on:
   datagrams either way.
 - vde_switch: the data socket of a VDE plug (libvdeplug opens it, `vde_datafd` gives it),
   one Unix datagram a frame.  Three plugs, the third idle.
+- captured: the fabric, with a capture of the sender's link into a file.
 - wirefilter: no switch at all.  The benchmark itself answers at the two ends where
   wirefilter plugs in, so that it is spared the two switches it would need in a lab.
 
@@ -316,6 +317,30 @@ def fabric(tx: DirectionState | None = None) -> Iterator[Ends]:
 
 
 @contextlib.contextmanager
+def captured_fabric() -> Iterator[Ends]:
+    """A fabric whose sender's link is captured to a file, by a process as `lab capture` is one."""
+    with contextlib.ExitStack() as undo:
+        ends, client = undo.enter_context(steered_fabric())
+        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="capture-"))
+        argv = [sys.executable, "-c", _CAPTURE, str(client.socket_path), f"{folder}/link0.pcapng"]
+        capture = undo.enter_context(subprocess.Popen(argv))
+        undo.callback(capture.kill)
+        Deadline.after(20).wait_for(
+            "the capture begins", lambda: client.link("link0").captures, every=0.02
+        )
+        yield ends
+
+
+_CAPTURE = """
+import sys
+from pathlib import Path
+from edge_lab.fabric import FabricClient
+from edge_lab.fabric.capture import Capture
+Capture.to(FabricClient(Path(sys.argv[1])), "link0", sys.argv[2]).wait(None)
+"""
+
+
+@contextlib.contextmanager
 def steered_fabric() -> Iterator[tuple[Ends, FabricClient]]:
     """The same, and its client; what is sent goes from `link0` to `link1`."""
     with contextlib.ExitStack() as undo:
@@ -600,6 +625,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[Figure]:
         say(f"  {what}, {contender}: {value:,.0f} {unit}")
 
     plain: dict[str, Medium] = {FABRIC: fabric, SWITCH: vde_switch}
+    watched: dict[str, Medium] = {"captured": captured_fabric}
     faulty: dict[str, Medium] = {FABRIC: faulty_fabric, "wirefilter": wirefilter}
     slow = f"{DELAY_MS:g} ms and {LOSS * 100:g} % loss"
     for number in range(1, rounds + 1):
@@ -611,6 +637,9 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[Figure]:
             for name, medium in plain.items():
                 value = highest_rate(medium, size, 0.0, 800_000)
                 note(f"no loss, {size} bytes", name, "frames/s", value)
+            for name, medium in watched.items():
+                seen = trial(medium, FLOOD_FRAMES, size, 0)
+                note(f"flood, {size} bytes", name, "frames/s", seen.arrived_per_second)
         for name, medium in faulty.items():
             value = highest_rate(medium, 1514, LOSS, 800_000)
             note(f"{slow}, 1514 bytes", name, "frames/s", value)

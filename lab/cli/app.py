@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +12,11 @@ import typer
 from rich.markup import escape
 
 from edge_lab.cli import render
+from edge_lab.cli.capture import capture
 from edge_lab.cli.common import (
     DEFAULT_TOPOLOGY,
     AsJson,
     LabName,
-    LinkName,
     NodeName,
     chosen,
     err,
@@ -269,29 +267,6 @@ def graph(
 
 
 @app.command()
-def capture(
-    link: LinkName,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="pcapng file (default: in the lab).")
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="How long.")] = 10.0,
-    lab: LabName = None,
-) -> None:
-    """Capture the frames of a link, both directions, as pcapng."""
-    from edge_lab.bringup.attach import attach
-
-    found = attach(chosen(lab))
-    path = (output or found.run.captures / f"{link}.pcapng").absolute()
-    before = found.fabric.link(link).counters
-    with found.capturing(link, path), contextlib.suppress(KeyboardInterrupt):
-        # Not to wait for something, but because so many seconds of traffic were asked for.
-        time.sleep(seconds)
-    after = found.fabric.link(link).counters
-    frames = after.tx.frames - before.tx.frames + after.rx.frames - before.rx.frames
-    out.print(f"{frames} frames in {escape(str(path))}", highlight=False, soft_wrap=True)
-
-
-@app.command()
 def samples(lab: LabName = None, as_json: AsJson = False) -> None:
     """Per device and edge node: values written by the device, sampled, arrived."""
     from edge_lab.bringup.attach import attach
@@ -306,6 +281,7 @@ def samples(lab: LabName = None, as_json: AsJson = False) -> None:
         out.print(render.samples_table(rows))
 
 
+app.command()(capture)
 app.command()(chaos)
 app.command()(compare)
 app.add_typer(fault, name="fault")

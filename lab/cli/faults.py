@@ -16,8 +16,10 @@ from edge_lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, 
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.render import plain_table
 from edge_lab.core.errors import InputError, LabError
+from edge_lab.interrupts import interrupts_noted
 
 if TYPE_CHECKING:
+    from edge_lab.faults.engine import FaultEngine
     from edge_lab.faults.plan import Plan
     from edge_lab.faults.records import FaultRecord
     from edge_lab.faults.runner import PlanRun
@@ -70,14 +72,15 @@ def chaos(
     from edge_lab.faults.runner import PlanFailed, plan_deadline, run_plan
 
     running = attach(chosen(lab))
-    read = load_plan(plan, running.topology, seed=seed)
+    engine = FaultEngine.of(running)
+    read = load_plan(plan, running.topology, seed=seed, ask=engine.check)
     if verdict or times > 1 or output is not None:
         _try(running, plan, read, times, output, as_json=as_json)
         return
     deadline = plan_deadline(read, scaled_limit())
     try:
         with showing_steps(err):
-            run = run_plan(read, FaultEngine.of(running), deadline=deadline)
+            run = run_plan(read, engine, deadline=deadline)
     except PlanFailed as trouble:
         _print_run(plan, trouble.run, as_json=as_json)
         raise
@@ -230,13 +233,23 @@ def add(
     with showing_steps(err):
         record = engine.inject(wanted)
         if is_momentary(wanted):
-            record = engine.heal(record)
+            record = _over(engine, record)
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
     seen = f"fault {record.id}: {wanted.title}; seen: {record.proof}"
     end = f"over: {record.cure}" if is_momentary(wanted) else f"end it: lab fault heal {record.id}"
     out.print(f"{escape(seen)}\n{escape(end)}", highlight=False, soft_wrap=True)
+
+
+def _over(engine: FaultEngine, record: FaultRecord) -> FaultRecord:
+    """Waits until a fault is over that ends by itself; an interrupt is put off until then."""
+    try:
+        return engine.heal(record)
+    except KeyboardInterrupt:
+        with interrupts_noted(lambda: None):
+            engine.heal(record)
+        raise
 
 
 @fault.command("list")

@@ -19,6 +19,9 @@ from edge_lab.core.step import Phase, StepEvent, listening
 DEEPEST_SHOWN = 2
 """Steps below this depth go to the log only."""
 
+_NOBODY_READS = (OSError, SystemExit)
+"""What printing raises when the terminal or the pipe is gone; rich ends a process then."""
+
 
 @dataclass
 class _Row:
@@ -106,11 +109,14 @@ def showing_steps(console: Console) -> Iterator[None]:
     """While the block runs, its steps are shown on `console`."""
     tree = StepTree()
     if console.is_terminal:
-        with (
-            Live(_Tree(tree), console=console, refresh_per_second=8, vertical_overflow="visible"),
-            listening(lambda event: void(tree.take(event))),
-        ):
-            yield
+        live = Live(_Tree(tree), console=console, refresh_per_second=8, vertical_overflow="visible")
+        live.start()
+        try:
+            with listening(lambda event: void(tree.take(event))):
+                yield
+        finally:
+            with contextlib.suppress(*_NOBODY_READS):
+                live.stop()
         return
 
     def line(event: StepEvent) -> None:
@@ -119,15 +125,14 @@ def showing_steps(console: Console) -> Iterator[None]:
             return
         indent = "  " * row.depth
         if event.phase is Phase.START:
-            console.print(f"{indent}{row.title} …", highlight=False, markup=False)
+            text = f"{indent}{row.title} …"
         elif event.phase is Phase.END:
-            console.print(
-                f"{indent}{row.title}: {event.seconds:.1f} s", highlight=False, markup=False
-            )
+            text = f"{indent}{row.title}: {event.seconds:.1f} s"
         else:
-            console.print(
-                f"{indent}{row.title}: failed: {event.detail}", highlight=False, markup=False
-            )
+            text = f"{indent}{row.title}: failed: {event.detail}"
+        # The step goes on though nobody reads of it: it may be one that heals a fault.
+        with contextlib.suppress(*_NOBODY_READS):
+            console.print(text, highlight=False, markup=False)
 
     with listening(line):
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -33,6 +33,14 @@ class Agenda(Generic[T]):
         heap = self._heap
         while heap and heap[0][0] <= now:
             yield heapq.heappop(heap)[2]
+
+    def take(self, wanted: Callable[[T], bool]) -> list[tuple[int, T]]:
+        """Takes out what is wanted, whenever it is due, with its due times and in their order."""
+        taken = [entry for entry in self._heap if wanted(entry[2])]
+        if taken:
+            self._heap[:] = [entry for entry in self._heap if not wanted(entry[2])]
+            heapq.heapify(self._heap)
+        return [(due, thing) for due, _, thing in sorted(taken, key=lambda entry: entry[:2])]
 
     def clear(self) -> list[T]:
         """Takes out everything, whenever it is due."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,9 @@ class FabricClient:
         """Puts states in force; None leaves a direction as it is.
 
         When it returns, every frame that enters or leaves the link is subject to the new
-        state.  Frames in flight keep the time they were given, but do not leave a
-        direction by whose mode they would not enter it by then.
+        state.  Frames in flight go on no later than they were to, and no later than frames
+        that enter now: at a heal at once, in their order, before all that comes behind them.
+        Those do not leave a direction by whose mode they would not enter it by then.
         """
         return LinkStatus.model_validate(self._ask(Set(link=link, tx=tx, rx=rx)))
 
@@ -92,17 +93,25 @@ class FabricClient:
         """Begins all random streams anew; the states stay."""
         self._ask(Reseed(seed=seed))
 
-    def capture_start(self, link: str, path: Path) -> None:
-        """Captures the link's frames, both directions, to a pcapng file.
+    def capture(self, link: str, to: str) -> socket.socket:
+        """Begins a capture of the link's frames, both directions; they come as pcapng.
 
         As seen at the endpoint's interface: its own frames before any fault, the others'
-        after all of them. An existing file is replaced.
+        after all of them. Who shuts his side of the connection gets the rest, and its end. `to`
+        says to others where the frames go. See `edge_lab.fabric.capture.Capture`, which writes
+        them down.
         """
-        self._ask(CaptureStart(link=link, path=path.absolute()))
+        with contextlib.ExitStack() as undo:
+            peer = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            self._say(peer, CaptureStart(link=link, to=to))
+            self._heard(_first_line(peer))
+            peer.settimeout(None)
+            undo.pop_all()
+        return peer
 
-    def capture_stop(self, link: str) -> Path:
-        """Ends the capture; the file is complete when this returns."""
-        return Path(self._ask(CaptureStop(link=link)))
+    def capture_stop(self, link: str) -> tuple[str, ...]:
+        """Ends all captures of the link, whoever began them; where they went."""
+        return tuple(self._ask(CaptureStop(link=link)))
 
     def snapshot(self) -> dict[str, Any]:
         """States, seed and random streams, as JSON types, for a checkpoint."""
@@ -117,14 +126,31 @@ class FabricClient:
         self._ask(Load(snapshot=wanted))
 
     def _ask(self, request: Request) -> Any:
-        line = request.model_dump_json().encode() + b"\n"
+        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as peer:
+            self._say(peer, request)
+            with peer.makefile("rb") as answers:
+                return self._heard(answers.readline)
+
+    def _say(self, peer: socket.socket, request: Request) -> None:
+        with self._troubles():
+            peer.settimeout(ANSWER_TIME)
+            peer.connect(str(self.socket_path))
+            peer.sendall(request.model_dump_json().encode() + b"\n")
+
+    def _heard(self, line: Callable[[], bytes]) -> Any:
+        with self._troubles():
+            said = line()
+        if not said.endswith(b"\n"):
+            raise _gone(self.socket_path)
+        answer = Answer.model_validate_json(said)
+        if answer.trouble is not None:
+            raise answer.trouble.error()
+        return answer.result
+
+    @contextlib.contextmanager
+    def _troubles(self) -> Iterator[None]:
         try:
-            with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as peer:
-                peer.settimeout(ANSWER_TIME)
-                peer.connect(str(self.socket_path))
-                peer.sendall(line)
-                with peer.makefile("rb") as answers:
-                    said = answers.readline()
+            yield
         except TimeoutError as trouble:
             raise LabError(
                 f"the fabric at {self.socket_path} has not answered for {ANSWER_TIME:.0f} s",
@@ -132,12 +158,21 @@ class FabricClient:
             ) from trouble
         except OSError as trouble:
             raise _gone(self.socket_path) from trouble
-        if not said.endswith(b"\n"):
-            raise _gone(self.socket_path)
-        answer = Answer.model_validate_json(said)
-        if answer.trouble is not None:
-            raise answer.trouble.error()
-        return answer.result
+
+
+def _first_line(peer: socket.socket) -> Callable[[], bytes]:
+    """Reads a line and not a byte more."""
+
+    def read() -> bytes:
+        line = b""
+        while not line.endswith(b"\n"):
+            seen = peer.recv(4096, socket.MSG_PEEK)
+            if not seen:
+                break
+            line += peer.recv(seen.find(b"\n") + 1 or len(seen))
+        return line
+
+    return read
 
 
 def _gone(path: Path) -> LabError:

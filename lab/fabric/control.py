@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_lab.core.errors import EdgeLabError, InputError, LabError
+from edge_lab.fabric.feed import CaptureFeed
 from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.protocol import (
     REQUEST,
@@ -29,15 +31,18 @@ from edge_lab.fabric.protocol import (
     Trouble,
 )
 
+Capture = Callable[[str, str], CaptureFeed]
+"""Makes the connection that asks the feed of a capture of that link, that goes there."""
+
 LONGEST_REQUEST = 1 << 24
 """Bytes of one line; a snapshot of a hundred links has some 50 KB, but a half-open direction
 may know connections of another 100 KB."""
 
 
-def answer(forwarder: Forwarder, line: bytes) -> bytes:
+def answer(forwarder: Forwarder, line: bytes, capture: Capture) -> bytes:
     """Does what one line asks for; the line to send back. Never raises for what it says."""
     try:
-        reply = Answer(result=_do(forwarder, _parse(line)))
+        reply = Answer(result=_do(forwarder, _parse(line), capture))
     except EdgeLabError as error:
         reply = Answer(trouble=Trouble.of(error))
     return reply.model_dump_json().encode() + b"\n"
@@ -55,7 +60,7 @@ def _parse(line: bytes) -> Request:
         ) from trouble
 
 
-def _do(forwarder: Forwarder, request: Request) -> Any:
+def _do(forwarder: Forwarder, request: Request, capture: Capture) -> Any:
     match request:
         case Ping():
             return Pong(pid=os.getpid(), links=len(forwarder.status())).model_dump()
@@ -68,9 +73,9 @@ def _do(forwarder: Forwarder, request: Request) -> Any:
         case Reseed():
             return forwarder.reseed(request.seed)
         case CaptureStart():
-            return forwarder.capture_start(request.link, request.path)
+            return forwarder.capture_start(capture(request.link, request.to))
         case CaptureStop():
-            return str(forwarder.capture_stop(request.link))
+            return forwarder.capture_stop(request.link)
         case Snapshot():
             return forwarder.snapshot().model_dump(mode="json")
         case Load():
@@ -78,42 +83,85 @@ def _do(forwarder: Forwarder, request: Request) -> Any:
 
 
 class Connection:
-    """One client: what it has said so far, and what it has not yet taken."""
+    """One client: what it has said so far, and what it has not yet taken.
 
-    def __init__(self, peer: socket.socket) -> None:
+    A client that asks for a capture gets that from then on, and what it says is not heard.
+    """
+
+    def __init__(
+        self, peer: socket.socket, forwarder: Forwarder, changed: Callable[[Connection], None]
+    ) -> None:
+        """`changed` is called when `interest` may have changed otherwise than by `serve`."""
         self.peer = peer
+        self._forwarder = forwarder
+        self._changed = changed
         self._heard = b""
         self._unsaid = b""
+        self._capture: CaptureFeed | None = None
+        self._hung_up = False
 
     @property
-    def has_more_to_say(self) -> bool:
-        return bool(self._unsaid)
+    def interest(self) -> int:
+        """Events of epoll(7) at which `serve` has something to do; 0 when all is over."""
+        if self._capture is None:
+            return select.EPOLLIN | (select.EPOLLOUT if self._unsaid else 0)
+        if self._capture.done:
+            return 0
+        hears = 0 if self._hung_up else select.EPOLLIN
+        return hears | (select.EPOLLOUT if self._capture.waits else 0)
 
-    def serve(self, respond: Callable[[bytes], bytes]) -> bool:
-        """Reads and answers what is there; False once the client is gone."""
+    def serve(self) -> None:
+        """Reads and answers what is there."""
         try:
-            if not self._hear(respond):
-                return False
-            if self._unsaid:
+            alive = self._hung_up or self._hear()
+            if self._unsaid and self._capture is None:
                 self._unsaid = self._unsaid[self.peer.send(self._unsaid) :]
         except BlockingIOError:
-            pass
+            alive = True
         except OSError:
-            return False
-        return True
+            alive = False
+        if self._capture is not None:
+            if not alive and not self._hung_up:
+                # It may only have shut its own side, and wait for the rest.
+                self._hung_up = True
+                self._forwarder.capture_end(self._capture)
+            self._capture.flush()
+        elif not alive:
+            self._hung_up = True
 
-    def _hear(self, respond: Callable[[bytes], bytes]) -> bool:
+    @property
+    def over(self) -> bool:
+        return self._hung_up if self._capture is None else self._capture.done
+
+    def close(self) -> None:
+        if self._capture is not None:
+            self._forwarder.capture_end(self._capture)
+        self.peer.close()
+
+    def _hear(self) -> bool:
+        """False once the client says no more."""
         try:
             heard = self.peer.recv(65_536)
         except BlockingIOError:
             return True
         if not heard:
             return False
+        if self._capture is not None:
+            return True
         self._heard += heard
         *lines, self._heard = self._heard.split(b"\n")
         for line in lines:
-            self._unsaid += respond(line)
+            said = answer(self._forwarder, line, self._captured)
+            if self._capture is not None:
+                self._capture.begin(self._unsaid + said)
+                break
+            self._unsaid += said
         return len(self._heard) <= LONGEST_REQUEST
+
+    def _captured(self, link: str, to: str) -> CaptureFeed:
+        self._forwarder.port(link)
+        self._capture = CaptureFeed(self.peer, link, to, lambda: self._changed(self))
+        return self._capture
 
 
 def listen(path: Path) -> socket.socket:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from edge_lab.core.errors import InputError, named
 from edge_lab.fabric.agenda import Agenda
 from edge_lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
 from edge_lab.fabric.config import FabricConfig, LinkConfig
-from edge_lab.fabric.pcapng import PcapngWriter
+from edge_lab.fabric.feed import CaptureFeed
+from edge_lab.fabric.pcapng import packets
 from edge_lab.fabric.pipe import Pipe
 from edge_lab.fabric.stages import TICK_NS, Clipboard, Flight
 from edge_lab.fabric.state import (
@@ -41,8 +41,7 @@ class Port:
 
     __slots__ = (
         "arena",
-        "capture",
-        "capture_error",
+        "captures",
         "config",
         "index",
         "rx",
@@ -67,8 +66,7 @@ class Port:
         self.switch: Switch
         self.tx = Pipe(config.name, Direction.TX, seed, clipboard)
         self.rx = Pipe(config.name, Direction.RX, seed, clipboard)
-        self.capture: PcapngWriter | None = None
-        self.capture_error = ""
+        self.captures: tuple[CaptureFeed, ...] = ()
 
     def status(self) -> LinkStatus:
         return LinkStatus(
@@ -77,8 +75,7 @@ class Port:
             tx=self.tx.state,
             rx=self.rx.state,
             counters=LinkCounters(tx=self.tx.tally.counters(), rx=self.rx.tally.counters()),
-            capture=self.capture.path if self.capture else None,
-            capture_error=self.capture_error,
+            captures=tuple(capture.status() for capture in self.captures),
         )
 
 
@@ -151,7 +148,7 @@ class Forwarder:
         if min(lengths) < SHORTEST:
             runs = _without_runts(runs, arena.lengths)
             tally.drop(Reason.RUNT, frames - count(runs))
-        if port.capture is not None:
+        if port.captures:
             self._capture(port, Direction.TX, arena, runs)
         if pipe.clear:
             tally.forwarded += count(runs)
@@ -168,10 +165,13 @@ class Forwarder:
     def run_due(self, now: int) -> None:
         """Lets frames go on whose time has come by `now`."""
         for port, pipe, arena, runs in self._agenda.due(now):
-            released = pipe.release(arena, runs)
-            if released:
-                self._leave(port, pipe, arena, released, now)
+            self._go_on(port, pipe, arena, runs, now)
             self._let_go(arena)
+
+    def _go_on(self, port: Port, pipe: Pipe, arena: Arena, runs: list[Run], now: int) -> None:
+        released = pipe.release(arena, runs)
+        if released:
+            self._leave(port, pipe, arena, released, now)
 
     def _enter(self, port: Port, pipe: Pipe, arena: Arena, runs: list[Run], now: int) -> None:
         if not runs:
@@ -222,7 +222,7 @@ class Forwarder:
     def _deliver(self, port: Port, arena: Arena, runs: list[Run]) -> None:
         if not runs:
             return
-        if port.capture is not None:
+        if port.captures:
             self._capture(port, Direction.RX, arena, runs)
         sent = port.wire.send(arena, runs)
         tally = port.rx.tally
@@ -247,18 +247,39 @@ class Forwarder:
     def set(self, link: str, tx: DirectionState | None, rx: DirectionState | None) -> LinkStatus:
         """Puts the states that are given in force."""
         port = self.port(link)
-        for pipe, state in ((port.tx, tx), (port.rx, rx)):
-            if state is not None:
-                pipe.set(state, self._clock())
+        self._change(
+            {pipe: state for pipe, state in ((port.tx, tx), (port.rx, rx)) if state is not None}
+        )
         if Mode.CUT in (port.tx.state.mode, port.rx.state.mode):
             port.switch.forget(port.index)
         return port.status()
 
     def heal(self, link: str | None) -> None:
         """Clears one link, or all."""
-        for port in [self.port(link)] if link is not None else self._ports:
-            port.tx.set(CLEAR)
-            port.rx.set(CLEAR)
+        ports = [self.port(link)] if link is not None else self._ports
+        self._change({pipe: CLEAR for port in ports for pipe in (port.tx, port.rx)})
+
+    def _change(self, states: Mapping[Pipe, DirectionState]) -> None:
+        """Puts states in force, and lets go of frames under way what they hold no more."""
+        now = self._clock()
+        changed = {pipe for pipe, state in states.items() if state != pipe.state}
+        for pipe, state in states.items():
+            pipe.set(state, now)
+        if not changed:
+            return
+        under_way = self._agenda.take(lambda waiting: waiting.pipe in changed)
+        # Those on their way to an endpoint have crossed the network already: they are first.
+        under_way.sort(key=lambda entry: entry[1].pipe.direction is Direction.TX)
+        for pipe in changed:
+            self._latest.pop(pipe, None)
+        for due, (port, pipe, arena, runs) in under_way:
+            for flight in pipe.sooner(Flight(due, arena, runs), now):
+                if flight.due > now:
+                    pipe.tally.in_flight -= count(flight.runs)
+                    self._wait(port, pipe, flight)
+                else:
+                    self._go_on(port, pipe, arena, flight.runs, now)
+            self._let_go(arena)
 
     def reseed(self, seed: int) -> None:
         """Begins all random streams anew; states stay."""
@@ -302,55 +323,42 @@ class Forwarder:
 
     # -- captures --------------------------------------------------------------------------
 
-    def capture_start(self, link: str, path: Path) -> None:
-        """Writes each frame that the endpoint of `link` sends or is sent to `path`.
+    def capture_start(self, capture: CaptureFeed) -> None:
+        """Feeds `capture` each frame that the endpoint of its link sends or is sent.
 
         Seen as at the endpoint's own interface: what it sends before any fault, what it
         receives after all of them.
         """
-        port = self.port(link)
-        if port.capture is not None:
-            raise InputError(
-                f"link {link} is being captured already, to {port.capture.path}",
-                remedy="Stop that capture first.",
-            )
-        try:
-            port.capture = PcapngWriter(path, link)
-        except OSError as trouble:
-            raise InputError(
-                f"cannot write the capture {path}: {trouble.strerror}",
-                remedy="Name a file in a folder that exists and may be written to.",
-            ) from trouble
-        port.capture_error = ""
+        port = self.port(capture.link)
+        port.captures = (*port.captures, capture)
 
-    def capture_stop(self, link: str) -> Path:
-        """Closes the capture and returns its file."""
-        port = self.port(link)
-        if port.capture is None:
-            why = f" (it ended by itself: {port.capture_error})" if port.capture_error else ""
-            raise InputError(f"link {link} is not being captured{why}")
-        path = port.capture.path
-        port.capture.close()
-        port.capture = None
-        return path
+    def capture_end(self, capture: CaptureFeed) -> None:
+        """Nothing more is fed to `capture`; nothing happens if it has ended already."""
+        port = self.port(capture.link)
+        port.captures = tuple(other for other in port.captures if other is not capture)
+        capture.finish()
+
+    def capture_stop(self, link: str) -> tuple[str, ...]:
+        """Ends all captures of the link; where they went."""
+        captures = self.port(link).captures
+        if not captures:
+            raise InputError(f"link {link} is not being captured")
+        for capture in captures:
+            self.capture_end(capture)
+        return tuple(capture.to for capture in captures)
 
     def close(self) -> None:
-        """Closes all captures."""
+        """Ends all captures."""
         for port in self._ports:
-            if port.capture is not None:
-                port.capture.close()
-                port.capture = None
+            for capture in port.captures:
+                self.capture_end(capture)
 
     def _capture(self, port: Port, direction: Direction, arena: Arena, runs: list[Run]) -> None:
-        if port.capture is None:
-            return
         frames = [arena.frame(slot) for slot in slots(runs)]
-        try:
-            port.capture.write(direction, time.time_ns(), frames)
-        except OSError as trouble:  # evidence lost must not stop the lab's traffic
-            port.capture_error = f"{port.capture.path}: {trouble.strerror}"
-            port.capture.close()
-            port.capture = None
+        if frames:
+            blocks = packets(direction, time.time_ns(), frames)
+            for capture in port.captures:
+                capture.put(len(frames), blocks)
 
 
 def _without_runts(runs: list[Run], lengths: list[int]) -> list[Run]:

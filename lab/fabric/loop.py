@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from edge_lab.fabric.config import FabricConfig
-from edge_lab.fabric.control import Connection, answer, listen
+from edge_lab.fabric.control import Connection, listen
 from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.wire import Outbox, UdpWire, can_segment
 
@@ -76,11 +76,11 @@ class Loop:
             undo.callback(control.unlink, missing_ok=True)
             self._undo = undo.pop_all()
         self.forwarder = Forwarder(config, wires)
-        self._undo.callback(self.forwarder.close)
         self._timer = Timer()
         self._undo.callback(self._timer.close)
         self._epoll = select.epoll()
         self._undo.callback(self._epoll.close)
+        self._undo.callback(self.forwarder.close)
         self._receivers = {
             wires[link.name].fileno(): index for index, link in enumerate(config.links)
         }
@@ -119,7 +119,7 @@ class Loop:
                 index = receivers.get(descriptor)
                 if index is not None:
                     receive(index, now)
-                else:
+                elif descriptor in others:  # else closed by what came before it
                     others[descriptor]()
 
     def _heed_signals(self) -> None:
@@ -145,19 +145,25 @@ class Loop:
         except OSError:  # gone again already, or no descriptor left: the asker will retry
             return
         peer.setblocking(False)
-        descriptor = peer.fileno()
-        self._others[descriptor] = partial(self._serve, Connection(peer))
-        self._epoll.register(descriptor, select.EPOLLIN)
+        connection = Connection(peer, self.forwarder, self._attend)
+        self._others[peer.fileno()] = partial(self._serve, connection)
+        self._epoll.register(peer.fileno(), select.EPOLLIN)
 
     def _serve(self, connection: Connection) -> None:
+        connection.serve()
+        self._attend(connection)
+
+    def _attend(self, connection: Connection) -> None:
+        """Waits for what the connection waits for; closes it when all is over."""
         descriptor = connection.peer.fileno()
-        if connection.serve(partial(answer, self.forwarder)):
-            wanted = select.EPOLLOUT if connection.has_more_to_say else 0
-            self._epoll.modify(descriptor, select.EPOLLIN | wanted)
+        if descriptor not in self._others:  # closed meanwhile
+            return
+        if not connection.over:
+            self._epoll.modify(descriptor, connection.interest)
             return
         self._epoll.unregister(descriptor)
         del self._others[descriptor]
-        connection.peer.close()
+        connection.close()
 
 
 def _come_first() -> None:

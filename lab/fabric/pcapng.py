@@ -1,16 +1,15 @@
-"""Writes captures in the pcapng format (draft-ietf-opsawg-pcapng).
+"""Captures in the pcapng format (draft-ietf-opsawg-pcapng): blocks out of frames, and apart again.
 
 python-pcapng, the maintained library, builds an object and walks a schema for each packet
 (see `tests/fabric/test_pcapng.py`, which reads these files back with it); that is too slow
-beside a forwarding loop.  The three block types needed here are short.
+beside a forwarding loop.  The four block types needed here are short.
 """
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from edge_lab.fabric.state import Direction
 
@@ -18,13 +17,17 @@ _BLOCK = struct.Struct("<II")
 _PACKET = struct.Struct("<IIIIIII")
 _LENGTH = struct.Struct("<I")
 _OPTION = struct.Struct("<HH")
+_COUNT = struct.Struct("<Q")
 
-_SECTION_HEADER = 0x0A0D0D0A
-_INTERFACE = 1
-_ENHANCED_PACKET = 6
+SECTION_HEADER = 0x0A0D0D0A
+INTERFACE = 1
+STATISTICS = 5
+ENHANCED_PACKET = 6
 _BYTE_ORDER = 0x1A2B3C4D
 _LINKTYPE_ETHERNET = 1
 _NANOSECONDS = 9
+_RECEIVED, _DROPPED = 4, 5
+"""isb_ifrecv and isb_ifdrop."""
 _END = _OPTION.pack(0, 0)
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
@@ -35,44 +38,73 @@ _FLAGS = {
 }
 
 
-class PcapngWriter:
-    """One capture file with one Ethernet interface.
+class Statistics(NamedTuple):
+    """What a capture says of itself at its end."""
 
-    Each `write` ends with whole blocks in the file, so a file is readable at any time,
-    also after the process was killed.
-    """
+    received: int
+    """Frames that were to be captured."""
+    dropped: int
+    """Those of them that are not in it, as whoever reads was too slow."""
 
-    def __init__(self, path: Path, interface: str) -> None:
-        """Makes or replaces `path`; OSError if that cannot be done."""
-        self.path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1) + _option(4, b"edge-lab") + _END
-        described = (
-            struct.pack("<HHI", _LINKTYPE_ETHERNET, 0, 0)
-            + _option(2, interface.encode())
-            + _option(9, bytes([_NANOSECONDS]))
-            + _END
-        )
-        os.write(self._file, _block(_SECTION_HEADER, section) + _block(_INTERFACE, described))
 
-    def write(self, direction: Direction, time_ns: int, frames: Iterable[memoryview]) -> None:
-        """Adds frames that were seen at `time_ns` (since 1970); OSError on a full disk."""
-        parts: list[bytes | memoryview] = []
-        flags = _FLAGS[direction]
-        high, low = time_ns >> 32, time_ns & 0xFFFFFFFF
-        for frame in frames:
-            size = len(frame)
-            padding = _PADDING[size & 3]
-            total = 28 + size + len(padding) + len(flags) + 4
-            parts.append(_PACKET.pack(_ENHANCED_PACKET, total, 0, high, low, size, size))
-            parts.append(frame)
-            parts.append(padding + flags + _LENGTH.pack(total))
-        data = memoryview(b"".join(parts))
-        while data:
-            data = data[os.write(self._file, data) :]
+def header(interface: str) -> bytes:
+    """How a capture of one Ethernet interface begins."""
+    section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1) + _option(4, b"edge-lab") + _END
+    described = (
+        struct.pack("<HHI", _LINKTYPE_ETHERNET, 0, 0)
+        + _option(2, interface.encode())
+        + _option(9, bytes([_NANOSECONDS]))
+        + _END
+    )
+    return _block(SECTION_HEADER, section) + _block(INTERFACE, described)
 
-    def close(self) -> None:
-        os.close(self._file)
+
+def packets(direction: Direction, time_ns: int, frames: Iterable[memoryview]) -> bytes:
+    """Frames that were seen at `time_ns` (since 1970)."""
+    parts: list[bytes | memoryview] = []
+    flags = _FLAGS[direction]
+    high, low = time_ns >> 32, time_ns & 0xFFFFFFFF
+    for frame in frames:
+        size = len(frame)
+        padding = _PADDING[size & 3]
+        total = 28 + size + len(padding) + len(flags) + 4
+        parts.append(_PACKET.pack(ENHANCED_PACKET, total, 0, high, low, size, size))
+        parts.append(frame)
+        parts.append(padding + flags + _LENGTH.pack(total))
+    return b"".join(parts)
+
+
+def statistics(time_ns: int, counted: Statistics) -> bytes:
+    """The last block of a capture."""
+    body = struct.pack("<III", 0, time_ns >> 32, time_ns & 0xFFFFFFFF)
+    body += _option(_RECEIVED, _COUNT.pack(counted.received))
+    body += _option(_DROPPED, _COUNT.pack(counted.dropped))
+    return _block(STATISTICS, body + _END)
+
+
+def blocks(data: bytes | bytearray | memoryview) -> Iterator[tuple[int, int, int]]:
+    """The whole blocks that `data` begins with: the type of each, and where it begins and ends."""
+    at, end = 0, len(data)
+    while end - at >= _BLOCK.size:
+        kind, total = _BLOCK.unpack_from(data, at)
+        if total < 12 or at + total > end:
+            return
+        yield kind, at, at + total
+        at += total
+
+
+def read_statistics(block: bytes | bytearray | memoryview) -> Statistics:
+    """What `statistics` has written."""
+    found = {_RECEIVED: 0, _DROPPED: 0}
+    at = _BLOCK.size + 12
+    while at + _OPTION.size <= len(block) - _LENGTH.size:
+        code, size = _OPTION.unpack_from(block, at)
+        if not code:
+            break
+        if code in found and size == _COUNT.size:
+            (found[code],) = _COUNT.unpack_from(block, at + _OPTION.size)
+        at += _OPTION.size + size + len(_PADDING[size & 3])
+    return Statistics(found[_RECEIVED], found[_DROPPED])
 
 
 def _option(code: int, value: bytes) -> bytes:

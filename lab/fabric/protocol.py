@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -47,13 +46,21 @@ class Reseed(_Model):
 
 
 class CaptureStart(_Model):
+    """After the answer the connection bears a capture in pcapng, and nothing else.
+
+    It ends when the asker shuts its side or is gone, or at a `CaptureStop` of anybody; then come
+    the frames that still wait, and a block of statistics.
+    """
+
     op: Literal["capture_start"] = "capture_start"
     link: str
-    path: Path
-    """Absolute: the fabric's working directory is its own."""
+    to: str
+    """Where it goes, in words: the fabric opens nothing."""
 
 
 class CaptureStop(_Model):
+    """Ends all captures of a link; the answer says where they went."""
+
     op: Literal["capture_stop"] = "capture_stop"
     link: str
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -350,6 +349,17 @@ class LinkCounters(_Model):
     rx: Counters
 
 
+class CaptureStatus(_Model):
+    """One capture of a link, as the fabric sees it."""
+
+    to: str
+    """Where it goes, in the words of whoever asked for it."""
+    frames: int = 0
+    """Frames that were to be captured so far."""
+    dropped: int = 0
+    """Those of them that were left out, as the reader was too slow."""
+
+
 class LinkStatus(_Model):
     """One link as it is now."""
 
@@ -358,10 +368,8 @@ class LinkStatus(_Model):
     tx: DirectionState
     rx: DirectionState
     counters: LinkCounters
-    capture: Path | None = None
-    """The file that frames are being captured to."""
-    capture_error: str = ""
-    """Why the last capture ended by itself (a full disk, say)."""
+    captures: tuple[CaptureStatus, ...] = ()
+    """Those that are under way."""
 
     @property
     def state(self) -> str:

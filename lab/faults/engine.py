@@ -16,6 +16,7 @@ from edge_lab.faults.kinds import Fault, NodeFault, WireFault
 from edge_lab.faults.limits import TimeLimit, scaled_limit
 from edge_lab.faults.nodes import NodeFaults
 from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.plan import check_fault
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.wires import WireFaults
 
@@ -40,8 +41,15 @@ class FaultEngine:
     """All faults of one lab. Any number of threads may inject and heal."""
 
     def __init__(
-        self, book: FaultBook, wires: WireFaults, nodes: NodeFaults, devices: DeviceFaults
+        self,
+        book: FaultBook,
+        wires: WireFaults,
+        nodes: NodeFaults,
+        devices: DeviceFaults,
+        possible: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
+        """`possible` raises InputError for a fault that could never be seen in that lab."""
+        self._possible = possible
         self._book = book
         self._wires = wires
         self._nodes = nodes
@@ -59,16 +67,29 @@ class FaultEngine:
             wires,
             NodeFaults(lab.machines, limit, wires.plug, lab.stack.runtime.agents),
             DeviceFaults(tools, lab.devices),
+            lambda fault: check_fault(fault, lab.topology),
         )
+
+    def check(self, fault: Fault) -> None:
+        """Looks whether the fault could be seen in the lab as it is, and does nothing.
+
+        Raises:
+            InputError: it could not, and why.
+        """
+        self._possible(fault)
+        if isinstance(fault, _NODES):
+            self._nodes.check(fault)
 
     def inject(self, fault: Fault) -> FaultRecord:
         """Returns after its effect was seen.
 
         Raises:
-            InputError: it names what is not there, or a fault in force has hold of the same.
+            InputError: it names what is not there, could never be seen, or a fault in force has
+                hold of the same.
             LabError: no effect was seen; nothing of it is left then.
             StillInForce: nor could it be undone; the book holds it as in force.
         """
+        self._possible(fault)
         record = self._book.open(fault, time.time_ns())
         with self._book.closing(record), step(f"fault: {fault.title}"):
             proof = self._injector(fault).inject(fault)

@@ -28,6 +28,7 @@ from edge_lab.machines.machine import FIRST_LINE
 
 if TYPE_CHECKING:
     from edge_lab.machines import Machine
+    from edge_lab.machines.machine import ClockOffset
 
 FILLER = ".edge-lab-filler"
 """The file that takes up a disk, below the path that is to be full."""
@@ -88,6 +89,23 @@ class NodeFaults:
         """
         with undoing(lambda: self.heal(fault)):
             return self._inject(self._machine(fault.node), fault)
+
+    def check(self, fault: NodeFault) -> None:
+        """Looks whether it could be seen on that node as it is, and does nothing to it.
+
+        Raises:
+            InputError: it could not: there is no such service, say.
+        """
+        machine = self._machine(fault.node)
+        match fault:
+            case Kill() | Freeze():
+                self._must_run(machine, fault.service)
+            case ClockJump():
+                self._can_tell(machine, fault.seconds)
+            case DiskFull():
+                self._has_room(machine, fault)
+            case SlowDisk():
+                self._usual(machine, fault)
 
     def _inject(self, machine: Machine, fault: NodeFault) -> str:
         match fault:
@@ -196,7 +214,11 @@ class NodeFaults:
     def _must_run(self, machine: Machine, service: str) -> int:
         pid = self._main_pid(machine, service)
         if not pid:
-            raise InputError(f"{service} does not run on {machine.name}")
+            raise InputError(
+                f"{service} does not run on {machine.name}",
+                remedy=f"lab exec {machine.name} -- systemctl list-units --type=service shows "
+                "what does.",
+            )
         return pid
 
     def _kill(self, machine: Machine, service: str) -> str:
@@ -244,7 +266,8 @@ class NodeFaults:
 
     # -- clock -----------------------------------------------------------------------------------
 
-    def _jump(self, machine: Machine, seconds: float) -> str:
+    def _can_tell(self, machine: Machine, seconds: float) -> ClockOffset:
+        """How far off the clock is, if such a jump shows in it; InputError if not."""
         before = machine.clock_offset(self._limit(COMMAND_SECONDS))
         if abs(seconds) <= 4 * before.doubt:
             raise InputError(
@@ -252,6 +275,10 @@ class NodeFaults:
                 f"{machine.name} may be off, {before.doubt:.2f} s",
                 remedy="Let it jump farther.",
             )
+        return before
+
+    def _jump(self, machine: Machine, seconds: float) -> str:
+        before = self._can_tell(machine, seconds)
         machine.move_clock(seconds, self._limit(COMMAND_SECONDS))
         after = machine.clock_offset(self._limit(COMMAND_SECONDS))
         moved = after.seconds - before.seconds
@@ -299,14 +326,21 @@ class NodeFaults:
 
     # -- disk ------------------------------------------------------------------------------------
 
-    def _fill(self, machine: Machine, fault: DiskFull) -> str:
+    def _has_room(self, machine: Machine, fault: DiskFull) -> None:
+        """InputError if there is nothing that could be filled."""
         path = shlex.quote(fault.path)
+        if self._run(machine, f"test -d {path} && echo yes || echo no") != "yes":
+            raise InputError(f"there is no folder {fault.path} on {machine.name}")
         free = self._free_bytes(machine, fault.path) // 1048576
         if free <= fault.leave_mib:
             raise InputError(
                 f"{free} MiB are free on {machine.name}: that is less than {fault.leave_mib} MiB",
                 remedy="Leave less.",
             )
+
+    def _fill(self, machine: Machine, fault: DiskFull) -> str:
+        path = shlex.quote(fault.path)
+        self._has_room(machine, fault)
         filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
         self._run(
             machine,
@@ -361,7 +395,8 @@ class NodeFaults:
         )
         return int(said) / 1e6
 
-    def _slow(self, machine: Machine, fault: SlowDisk) -> str:
+    def _usual(self, machine: Machine, fault: SlowDisk) -> float:
+        """Seconds that the writes take, by which the fault is seen; InputError if it could not."""
         count, least = _trial(fault)
         usual = self._writes(machine, count)
         if usual >= least:
@@ -369,6 +404,11 @@ class NodeFaults:
                 f"{fault.title} cannot be told from its pace: {count} writes took {usual:.1f} s",
                 remedy="Use fewer operations a second.",
             )
+        return usual
+
+    def _slow(self, machine: Machine, fault: SlowDisk) -> str:
+        count, least = _trial(fault)
+        usual = self._usual(machine, fault)
         machine.set_disk_pace(ROOT_DISK, fault.iops)
         took = self._writes(machine, count)
         if took < least:

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from edge_lab.core.errors import InputError
-from edge_lab.devices.points import MODBUS_PORT, OPCUA_PORT
 from edge_lab.fabric import FabricClient
 from edge_lab.fabric.state import LinkCounters
+from edge_lab.faults import reach
 from edge_lab.faults.kinds import WireFault
 from edge_lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from edge_lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
+from edge_lab.faults.reach import Service
 from edge_lab.faults.runningping import RunningPing
 from edge_lab.faults.signs import Grown
-from edge_lab.stacks.base import API_PORT
-from edge_lab.topology import Link, Protocol, Topology
-
-_DEVICE_PORTS = {
-    Protocol.MODBUS: MODBUS_PORT,
-    Protocol.MODBUS_RTU: MODBUS_PORT,
-    Protocol.OPCUA: OPCUA_PORT,
-}
-
+from edge_lab.topology import Link, Topology
 
 PING_ON_INTERVAL = 0.05
 """Seconds between the pings that go on while a wire is broken."""
 
 ENOUGH_ANSWERS = 3
-
-
-@dataclass(frozen=True)
-class Service:
-    """Something that takes TCP connections at the other end of a wire, asked by `node`."""
-
-    node: str
-    address: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.node} to {self.address}:{self.port}"
 
 
 class OverWire:
@@ -63,13 +42,16 @@ class OverWire:
 
     def ask(self, probe: WireProbe, question: Question) -> Burst:
         said = self.machines[probe.node].run(
-            probe.ping(question), self.limit(PROBE_SECONDS), check=False
+            probe.ping(question), self.limit(PROBE_SECONDS + question.lasts), check=False
         )
         return parse_ping(said.stdout)
 
-    def pinging(self, probe: WireProbe) -> RunningPing:
-        """Asks again and again, until the block that it is entered with is left."""
-        limit = self.limit(2 * PROOF_SECONDS)
+    def pinging(self, probe: WireProbe, more: float = 0.0) -> RunningPing:
+        """Asks again and again, until the block that it is entered with is left.
+
+        `more` seconds than usual.
+        """
+        limit = self.limit(2 * PROOF_SECONDS + more)
         command = probe.ping_on(PING_ON_INTERVAL, limit.remaining)
         return RunningPing(self.machines[probe.node].stream(command, limit), str(probe))
 
@@ -128,34 +110,4 @@ class OverWire:
 
     def service(self, link: Link) -> Service:
         """What surely takes connections over `link`; InputError if nothing does."""
-        for asker, asked in self._pairs(link):
-            if port := self._port_of(asked):
-                return Service(asker.endpoint, str(asked.address), port)
-        raise InputError(
-            f"nothing takes connections over {link.name!r}, so that this could not be seen"
-        )
-
-    def services(self, link: Link, ports: Sequence[int]) -> Iterator[Service]:
-        """Whatever may be reached over `link` at one of `ports`: a refusal counts too."""
-        for asker, asked in self._pairs(link):
-            for port in ports:
-                yield Service(asker.endpoint, str(asked.address), port)
-
-    def _pairs(self, link: Link) -> Iterator[tuple[Link, Link]]:
-        """Who can ask whom over `link`: the asker is a node."""
-        nodes = {node.name for node in self.topology.nodes}
-        for other in self.topology.links:
-            if other.network != link.network or other.endpoint == link.endpoint:
-                continue
-            for asker, asked in ((link, other), (other, link)):
-                if asker.endpoint in nodes:
-                    yield asker, asked
-
-    def _port_of(self, link: Link) -> int | None:
-        """The port that surely takes connections at the endpoint of `link`."""
-        if link == self.topology.cluster_link(self.topology.server.name):
-            return API_PORT
-        for device in self.topology.devices:
-            if device.name == link.endpoint:
-                return device.port if device.image else _DEVICE_PORTS[device.protocol]
-        return None
+        return reach.service(self.topology, link)

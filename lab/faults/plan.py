@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ from edge_lab.core.durations import Seconds, show_duration
 from edge_lab.core.errors import InputError
 from edge_lab.core.yamlmodel import Loc, Problem, YamlModel, did_you_mean, read_yaml
 from edge_lab.fabric.dice import Dice
-from edge_lab.faults import profiles
+from edge_lab.faults import futile, profiles
 from edge_lab.faults.kinds import (
     ClockJump,
     ClockSkew,
@@ -179,22 +179,43 @@ class Plan:
         return self.planned
 
 
-def load_plan(path: Path, topology: Topology, *, seed: int | None = None) -> Plan:
+Ask = Callable[[Fault], None]
+"""Raises InputError for a fault that could not be seen in a lab that is up."""
+
+
+def nothing_more(fault: Fault) -> None:
+    """Without a lab that is up there is nobody to ask."""
+
+
+def load_plan(
+    path: Path, topology: Topology, *, seed: int | None = None, ask: Ask = nothing_more
+) -> Plan:
     """The plan in `path`, for labs of that topology; `seed` stands in for the file's.
+
+    `ask` is asked of each fault, once: `FaultEngine.check` looks at the lab that is up.
 
     Raises:
         InputError: the file is missing, no YAML, or no plan that is possible there; the
             message holds file, line, what is wrong and what would be right.
     """
-    written = _PLAN.load(path, check=lambda read: _check(read, topology, seed))
+    written = _PLAN.load(
+        path, check=lambda read: _check(read, topology, seed, functools.cache(ask))
+    )
     return Plan.of(written, topology, seed=seed)
 
 
 def parse_plan(
-    text: str, topology: Topology, file: Path | str = "<plan>", *, seed: int | None = None
+    text: str,
+    topology: Topology,
+    file: Path | str = "<plan>",
+    *,
+    seed: int | None = None,
+    ask: Ask = nothing_more,
 ) -> Plan:
     """As `load_plan`, from text; `file` is what messages call it."""
-    written = _PLAN.parse(text, file, check=lambda read: _check(read, topology, seed))
+    written = _PLAN.parse(
+        text, file, check=lambda read: _check(read, topology, seed, functools.cache(ask))
+    )
     return Plan.of(written, topology, seed=seed)
 
 
@@ -311,6 +332,7 @@ def _objections(fault: Fault, topology: Topology) -> Iterator[tuple[str, str, st
         claims(fault, topology)
     except InputError as trouble:
         yield "link", trouble.message, trouble.remedy
+    yield from futile.objections(fault, topology)
 
 
 def _of_device(fault: OnDevice, topology: Topology) -> Iterator[tuple[str, str, str]]:
@@ -318,16 +340,35 @@ def _of_device(fault: OnDevice, topology: Topology) -> Iterator[tuple[str, str, 
         fault.does.check(topology.device(fault.device).protocol)
     except InputError as trouble:
         yield "does", f"{fault.device}: {trouble.message}", trouble.remedy
-    for field in ("probability", "delay_ms"):
-        if getattr(fault.does, field, None) == 0:
-            yield "does", f"a fault with {field} 0 has no effect that could be seen", ""
 
 
 # -- what must hold for all of them together -----------------------------------------------------
 
 
-def _check(written: PlanFile, topology: Topology, seed: int | None) -> None:
+def _check(written: PlanFile, topology: Topology, seed: int | None, ask: Ask) -> None:
+    """First whether it is possible at all, then what takes longer: whether the lab agrees."""
     Plan.of(written, topology, seed=seed)
+    for index, entry in enumerate(written.faults):
+        loc: Loc = ("faults", index)
+        if isinstance(entry, AtRandom):
+            for at, fault in enumerate(entry.at_random.choose):
+                _ask(ask, fault, (*loc, "at_random", "choose", at))
+        else:
+            _ask(ask, _plain(entry), loc)
+
+
+def _ask(ask: Ask, fault: Fault, loc: Loc) -> None:
+    try:
+        ask(fault)
+    except InputError as trouble:
+        raise Problem(trouble.message, loc, trouble.remedy) from trouble
+
+
+def _plain(entry: _Timed) -> Fault:
+    """The fault without its times."""
+    kind: Any = _KIND_OF[type(entry)]
+    fault: Fault = kind(**entry.model_dump(include=set(kind.model_fields), exclude_unset=True))
+    return fault
 
 
 def _schedule(written: PlanFile, topology: Topology, seed: int) -> tuple[Planned, ...]:
@@ -368,9 +409,7 @@ def _faults(count: int) -> str:
 
 def _fixed(index: int, entry: _Timed, written: PlanFile, topology: Topology, seed: int) -> Planned:
     loc: Loc = ("faults", index)
-    kind: Any = _KIND_OF[type(entry)]
-    own = entry.model_dump(include=set(kind.model_fields), exclude_unset=True)
-    fault: Fault = seeded(kind(**own), draw_seed(Dice(seed, "plan", str(index))))
+    fault = seeded(_plain(entry), draw_seed(Dice(seed, "plan", str(index))))
     _check_fault(fault, topology, loc)
     least = least_s(fault)
     if entry.for_ is None and not least:

@@ -67,6 +67,11 @@ class Question:
     at_once: bool = False
     """As fast as the node can, whatever the interval."""
 
+    @property
+    def lasts(self) -> float:
+        """Seconds, at most."""
+        return self.count * self.interval + self.wait
+
 
 @dataclass(frozen=True)
 class Burst:

@@ -14,17 +14,13 @@ from typing import Protocol
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.fabric import DirectionState, Reason
 from edge_lab.fabric.state import LinkCounters, Match
+from edge_lab.faults import reach
 from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, WireFault
-from edge_lab.faults.overwire import OverWire, Service
-from edge_lab.faults.probe import Burst, Question, WireProbe
+from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.reach import Service
 from edge_lab.faults.runningping import RunningPing
 from edge_lab.faults.signs import PLAIN, Sign, signs_of
 from edge_lab.topology import Link
-
-FLAP_PACE = 0.1
-"""Seconds between the pings that watch a link flap."""
-FLAP_PINGS = 20
-"""Of one burst."""
 
 
 class Proof(Protocol):
@@ -145,7 +141,9 @@ class SignProof:
             seen = sign.seen(burst, self._tools.grown(self._fault, counters))
             return f"{sign.what}: {burst}" if seen else ""
 
-        return self._tools.prove(f"{self._fault.title}, asked from {self._probe}", look)
+        return self._tools.prove(
+            f"{self._fault.title}, asked from {self._probe}", look, more=sign.question.lasts
+        )
 
 
 class MatchProof:
@@ -154,25 +152,24 @@ class MatchProof:
     def __init__(self, tools: OverWire, fault: Drop, link: Link, frames: Match) -> None:
         self._tools = tools
         self._fault = fault
-        self._link = link
         self._frames = frames
-        self._probe = tools.probe(link)
-        if frames.peer is not None:
-            self._probe = WireProbe(self._probe.node, str(frames.peer))
-        self._tcp = frames.ports and frames.protocol in (None, "tcp")
+        self._link = link
+        self._probe = reach.probe_of(tools.topology, link, frames)
         self._asked: Service | None = None
+        self._sent: Service | None = None
+        if frames.protocol == "udp":
+            self._sent = reach.datagram(tools.topology, link, frames, fault.ways)
 
     @contextlib.contextmanager
     def before(self) -> Iterator[None]:
         self._tools.settled(self._probe, PLAIN, self._link.name)
-        if self._tcp:
+        if reach.is_seen_by_tcp(self._frames):
             self._asked = self._reachable()
         yield
 
     def _reachable(self) -> Service:
-        for service in self._tools.services(self._link, self._frames.ports):
-            singled_out = str(self._frames.peer or service.address) == service.address
-            if singled_out and self._tools.reached(service):
+        for service in reach.services(self._tools.topology, self._link, self._frames):
+            if self._tools.reached(service):
                 return service
         raise LabError(
             f"{self._fault.title}: nothing could be reached at these ports before the fault, so "
@@ -186,15 +183,14 @@ class MatchProof:
 
     def _look(self, counters: LinkCounters) -> str:
         spared = self._frames.protocol in ("tcp", "udp") or bool(self._frames.ports)
+        felt = ""
         if self._asked is not None:
             if self._tools.reached(self._asked):
                 return ""
             felt = f"no connection from {self._asked}"
-        elif self._frames.ports:
-            self._tools.send(Service(self._probe.node, self._probe.address, self._frames.ports[0]))
-            felt = "a datagram was sent"
-        else:
-            felt = ""
+        elif self._sent is not None:
+            self._tools.send(self._sent)
+            felt = f"a datagram was sent from {self._sent}"
         burst = self._tools.ask(self._probe, PLAIN)
         dropped = self._tools.grown(self._fault, counters).dropped(Reason.DROP)
         if not dropped or (burst.all_lost if spared else not burst.all_lost):
@@ -227,32 +223,38 @@ class HalfOpenProof:
 
 
 class FlapProof:
-    """During the first periods some pings are lost, and some come through."""
+    """Of pings that went on before the link began to flap some are lost, and some come through."""
 
     def __init__(self, tools: OverWire, fault: Flap, link: Link) -> None:
         self._tools = tools
         self._fault = fault
         self._link = link
         self._probe = tools.probe(link)
+        self._more = 2 * fault.period_s
+        """The first period may be as long as that."""
+        self._ping: RunningPing | None = None
+        self._missed = 0
 
     @contextlib.contextmanager
     def before(self) -> Iterator[None]:
-        self._tools.settled(self._probe, PLAIN, self._link.name)
-        yield
+        # It may be over sooner than a ping could be started.
+        with self._tools.pinging(self._probe, self._more) as self._ping:
+            self._tools.answered(self._ping, self._link.name)
+            self._missed = self._ping.missed
+            yield
 
     def seen(self, counters: LinkCounters) -> str:
-        # Short bursts: a period may be longer than a command may take.
-        question = Question(FLAP_PINGS, FLAP_PACE)
-        bursts: list[Burst] = []
+        ping = self._ping
+        assert ping is not None, "asked outside of before()"
 
         def look() -> str:
-            bursts.append(self._tools.ask(self._probe, question))
+            ping.check()
+            lost = ping.missed - self._missed
             dropped = self._tools.grown(self._fault, counters).dropped(Reason.FLAP)
-            sent, received = sum(b.sent for b in bursts), sum(b.received for b in bursts)
-            if not dropped or not 0 < received < sent:
+            if not dropped or not lost or not ping.answers_again:
                 return ""
-            return f"{received} of {sent} pings answered; {dropped} frames dropped"
+            return f"{lost} pings lost, then answers again; {dropped} frames dropped"
 
         return self._tools.prove(
-            f"{self._fault.title}, asked from {self._probe}", look, more=2 * self._fault.period_s
+            f"{self._fault.title}, asked from {self._probe}", look, more=self._more
         )

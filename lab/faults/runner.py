@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.schedule import Contradictions, Planned, is_momentary
+from edge_lab.interrupts import interrupts_noted
 
 HEAL_S = 900.0
 """For effects and cures to be seen, on top of the time that a plan lasts."""
@@ -161,16 +161,16 @@ def run_plan(
 
     Each fault has a thread of its own, since an injection returns only when its effect was
     seen, and must not make the next one late.  Whatever happens, each fault that was injected
-    is healed, and the cure seen, before this returns or raises: also at an interrupt or a
-    SIGTERM, of which further ones are put off until then.
+    is healed, and the cure seen, before this returns or raises: also at an interrupt, a SIGTERM
+    or a SIGHUP, of which further ones are put off until then.
 
     Raises:
         InputError: faults are in force already, or the deadline is too near.
         PlanFailed: an effect or a cure was not seen, or the deadline has come.
-        KeyboardInterrupt: at an interrupt or a SIGTERM.
+        KeyboardInterrupt: at an interrupt, a SIGTERM or a SIGHUP.
     """
     run = _Run(plan, engine, clock or Clock(), deadline)
-    with _interrupts_noted(run.stop) as interrupted, step(run.title) as shown:
+    with interrupts_noted(run.stop.set) as interrupted, step(run.title) as shown:
         run.play(shown)
         run.settle(interrupted=interrupted.is_set())
     return run.so_far
@@ -198,7 +198,7 @@ def running_plan(
             interrupted = isinstance(trouble, KeyboardInterrupt)
             raise
         finally:
-            with _interrupts_noted(run.stop) as noted:
+            with interrupts_noted(run.stop.set) as noted:
                 thread.join()
             run.settle(interrupted=interrupted or noted.is_set())
 
@@ -348,25 +348,3 @@ def _players(plan: Plan) -> list[_Player]:
         after = [other for other in players if contradictions.follows(item, other.planned)]
         players.append(_Player(item, after))
     return players
-
-
-@contextlib.contextmanager
-def _interrupts_noted(stop: threading.Event) -> Iterator[threading.Event]:
-    """Interrupts set `stop` and are noted, and do not break into heals; main thread only."""
-    noted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-
-    def note(number: int, frame: object) -> None:
-        noted.set()
-        stop.set()
-
-    before: dict[int, Callable[[int, Any], Any] | int | None] = {
-        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)

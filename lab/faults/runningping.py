@@ -47,6 +47,8 @@ class RunningPing:
         self._stream = stream
         self._slowest = 0.0
         self._answers = 0
+        self._missed = 0
+        self._answered_again = False
         self._answered_at = 0.0
         self._missed_at = 0.0
         self._said = ""
@@ -73,6 +75,16 @@ class RunningPing:
         return self._answers
 
     @property
+    def missed(self) -> int:
+        """How many have found no answer so far."""
+        return self._missed
+
+    @property
+    def answers_again(self) -> bool:
+        """Whether the last one that tells has been answered."""
+        return self._answered_again
+
+    @property
     def patience(self) -> float:
         """Seconds after which an answer need not be waited for, by the slowest one so far."""
         return min(MOST_PATIENCE, max(LEAST_PATIENCE, TIMES_AS_LONG * self._slowest))
@@ -97,8 +109,11 @@ class RunningPing:
                 self._said = line or self._said
             elif asked.took is None:
                 self._missed_at = asked.at
+                self._missed += 1
+                self._answered_again = False
             else:
                 self._answered_at = asked.at
                 self._slowest = max(self._slowest, asked.took)
                 self._answers += 1
+                self._answered_again = True
         self._over = True

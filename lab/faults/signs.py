@@ -191,16 +191,28 @@ def _black_hole(mtu: int) -> Sign:
     )
 
 
+PROBE_BYTES, PROBES = 1400, 30
+"""What is sent at once to see a line's rate."""
+
+
+def _probe_bytes(state: Impairment) -> int:
+    return min(PROBE_BYTES, state.mtu or PROBE_BYTES)
+
+
+def held_bits(state: Impairment) -> int:
+    """What waits of that for a line of limited rate."""
+    return max(0, PROBES * _probe_bytes(state) - state.burst_bytes) * 8
+
+
 def _narrow(state: DirectionState, way: float, frames: int) -> Sign:
     """Enough frames at once for the bucket to run empty: the last one waits its turn.
 
     An emulated node may send a packet no faster than a slow line takes it in, but the `frames` of
     one packet come together.
     """
-    packet, count = 1400 * frames, 30 // frames
+    packet, count = _probe_bytes(state) * frames, PROBES // frames
     assert state.rate_kbit is not None
-    bits = max(0, count * packet - state.burst_bytes) * 8
-    late = way + bits / (state.rate_kbit * 1000) / 2
+    late = way + held_bits(state) / (state.rate_kbit * 1000) / 2
     return Sign(
         f"of {count} packets of {packet} bytes at once, one takes {late * 1000:.0f} ms or more",
         Question(count, packet=packet, wait=1.0 + 2 * late, at_once=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_lab.core.errors import named
 from edge_lab.fabric import CLEAR, CUT, DirectionState, Mode
 from edge_lab.fabric.state import FlapTimes
+from edge_lab.faults import reach
 from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, Profile, Way, WireFault
 from edge_lab.faults.overwire import OverWire
 from edge_lab.faults.probe import Question
@@ -74,10 +75,10 @@ class WireFaults:
         return self._tools.prove(f"{fault.title} is healed, asked from {probe}", cured)
 
     def _reached_again(self, fault: WireFault, link: Link) -> str:
-        """For a drop of some ports: a connection to one of them, in words."""
-        if not isinstance(fault, Drop) or fault.match is None or fault.match.protocol == "udp":
+        """For a drop of TCP or some of its ports: a connection to one of them, in words."""
+        if not isinstance(fault, Drop) or not fault.match or not reach.is_seen_by_tcp(fault.match):
             return ""
-        for service in self._tools.services(link, fault.match.ports):
+        for service in reach.services(self._tools.topology, link, fault.match):
             if self._tools.reached(service):
                 return f"; a connection from {service}"
         return ""

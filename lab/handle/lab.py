@@ -14,6 +14,8 @@ from edge_lab.core.errors import EdgeLabError, named
 from edge_lab.core.home import RunDir
 from edge_lab.devices import DeviceClient
 from edge_lab.fabric import FabricClient
+from edge_lab.fabric.capture import Capture
+from edge_lab.fabric.output import Limits
 from edge_lab.faults.book import FaultBook
 from edge_lab.handle.linkstate import link_state
 from edge_lab.handle.picture import EndpointView, LinkView, lab_svg
@@ -170,15 +172,17 @@ class Lab:
         named("link", link, {each.name: each for each in self.topology.links})
 
     @contextlib.contextmanager
-    def capturing(self, link: str, path: Path) -> Iterator[None]:
-        """While the block runs, the frames of `link` are written to `path` (pcapng)."""
+    def capturing(self, link: str, path: Path, limits: Limits | None = None) -> Iterator[Capture]:
+        """While the block runs, the frames of `link` are written to `path` (pcapng).
+
+        Raises:
+            LabError: at the end, if they could not all be written.
+        """
         self.check_link(link)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.fabric.capture_start(link, path)
-        try:
-            yield
-        finally:
-            self.fabric.capture_stop(link)
+        with Capture.to(self.fabric, link, path, limits) as capture:
+            yield capture
+        capture.end().check()
 
     # -- checkpoints ---------------------------------------------------------------------
 

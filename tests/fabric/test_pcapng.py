@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ from pcapng import FileScanner  # type: ignore[import-untyped]
 from pcapng.blocks import (  # type: ignore[import-untyped]
     EnhancedPacket,
     InterfaceDescription,
+    InterfaceStatistics,
     SectionHeader,
 )
 
-from edge_lab.core.errors import InputError
-from edge_lab.fabric import CUT, Direction, DirectionState
-from edge_lab.fabric.pcapng import PcapngWriter
+from edge_lab.fabric import Direction, pcapng
+from edge_lab.fabric.pcapng import Statistics
 
-from .wires import MS, Bench, frame, unhurried
+from .wires import unhurried
 
 # The library warns about a field of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pcapng")
@@ -40,14 +39,21 @@ def packets(path: Path) -> list[tuple[str, bytes]]:
     ]
 
 
+def capture_of(*parts: bytes) -> bytes:
+    return b"".join([pcapng.header("arm-cloud"), *parts])
+
+
 def test_an_independent_reader_finds_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "wire.pcapng"
-    writer = PcapngWriter(path, "arm-cloud")
     time_ns = 1_700_000_000_123_456_789
-    writer.write(Direction.TX, time_ns, [memoryview(b"x" * n) for n in range(14, 19)])
-    writer.write(Direction.RX, time_ns + 1, [memoryview(b"y" * 65_507)])
-    writer.close()
-    section, interface, *blocks = read(path)
+    path.write_bytes(
+        capture_of(
+            pcapng.packets(Direction.TX, time_ns, [memoryview(b"x" * n) for n in range(14, 19)]),
+            pcapng.packets(Direction.RX, time_ns + 1, [memoryview(b"y" * 65_507)]),
+            pcapng.statistics(time_ns + 2, Statistics(received=9, dropped=3)),
+        )
+    )
+    section, interface, *blocks, last = read(path)
     assert isinstance(section, SectionHeader)
     assert isinstance(interface, InterfaceDescription)
     assert interface.link_type == 1
@@ -57,14 +63,13 @@ def test_an_independent_reader_finds_what_was_written(tmp_path: Path) -> None:
     assert [block.options["epb_flags"].inout for block in blocks] == ["outbound"] * 5 + ["inbound"]
     stamps = [block.timestamp_high << 32 | block.timestamp_low for block in blocks]
     assert stamps == [time_ns] * 5 + [time_ns + 1]
+    assert isinstance(last, InterfaceStatistics)
+    assert (last.options["isb_ifrecv"], last.options["isb_ifdrop"]) == (9, 3)
 
 
 def test_that_reader_would_see_a_wrong_length(tmp_path: Path) -> None:
     path = tmp_path / "wire.pcapng"
-    writer = PcapngWriter(path, "arm-cloud")
-    writer.write(Direction.TX, 1, [memoryview(b"x" * 20)])
-    writer.close()
-    broken = bytearray(path.read_bytes())
+    broken = bytearray(capture_of(pcapng.packets(Direction.TX, 1, [memoryview(b"x" * 20)])))
     broken[-4:] = struct.pack("<I", 4)
     path.write_bytes(broken)
     with pytest.raises(Exception, match=r"(?i)corrupted|length|size"):
@@ -77,51 +82,29 @@ def test_every_frame_is_read_back_as_it_was(
     frames: list[bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("capture") / "wire.pcapng"
-    writer = PcapngWriter(path, "l0")
-    writer.write(Direction.RX, 5, [memoryview(each) for each in frames])
-    writer.close()
+    views = [memoryview(each) for each in frames]
+    path.write_bytes(capture_of(pcapng.packets(Direction.RX, 5, views)))
     assert packets(path) == [("inbound", each) for each in frames]
 
 
-def test_a_capture_shows_what_the_endpoint_sends_and_is_sent(tmp_path: Path) -> None:
-    bench = Bench()
-    bench.forwarder.set("l0", CUT, DirectionState(delay_ms=1))
-    bench.send(0, frame(0, 1, b"before"))
-    bench.forwarder.capture_start("l0", tmp_path / "l0.pcapng")
-    bench.send(0, frame(0, 1, b"cut"))
-    bench.send(1, frame(1, 0, b"late"))
-    bench.advance(2 * MS)
-    assert packets(tmp_path / "l0.pcapng") == [  # readable while it goes on
-        ("outbound", frame(0, 1, b"cut")),
-        ("inbound", frame(1, 0, b"late")),
-    ]
-    assert bench.forwarder.capture_stop("l0") == tmp_path / "l0.pcapng"
-    bench.send(1, frame(1, 0, b"after"))
-    bench.advance(2 * MS)
-    assert len(packets(tmp_path / "l0.pcapng")) == 2
+@unhurried
+@given(
+    frames=st.lists(st.binary(min_size=14, max_size=90), min_size=1, max_size=9),
+    cut=st.integers(min_value=0, max_value=2_000),
+)
+def test_blocks_are_told_apart_up_to_the_last_whole_one(frames: list[bytes], cut: int) -> None:
+    data = capture_of(*(pcapng.packets(Direction.RX, 5, [memoryview(each)]) for each in frames))
+    found = list(pcapng.blocks(data[:cut]))
+    assert [start for _, start, _ in found] == [0, *(stop for _, _, stop in found)][: len(found)]
+    assert all(stop <= cut for _, _, stop in found)
+    whole = list(pcapng.blocks(data))
+    assert found == whole[: len(found)]
+    assert len(whole) == len(frames) + 2
+    if len(found) < len(whole):
+        assert whole[len(found)][2] > cut
 
 
-def test_mistakes_with_captures_are_named(tmp_path: Path) -> None:
-    forwarder = Bench().forwarder
-    with pytest.raises(InputError, match="not being captured"):
-        forwarder.capture_stop("l0")
-    with pytest.raises(InputError, match="cannot write the capture"):
-        forwarder.capture_start("l0", tmp_path / "no" / "l0.pcapng")
-    forwarder.capture_start("l0", tmp_path / "l0.pcapng")
-    with pytest.raises(InputError, match="being captured already"):
-        forwarder.capture_start("l0", tmp_path / "other.pcapng")
-    forwarder.close()
-
-
-def test_a_full_disk_ends_the_capture_and_not_the_traffic() -> None:
-    bench = Bench()
-    bench.forwarder.capture_start("l0", Path("/dev/null"))
-    capture = bench.forwarder.port("l0").capture
-    assert capture is not None
-    capture.close()
-    capture._file = os.open("/dev/full", os.O_WRONLY)
-    bench.send(0, frame(0, 1))
-    assert bench.arrived(1) == [frame(0, 1)]
-    status = bench.forwarder.status()[0]
-    assert status.capture is None
-    assert "No space left" in status.capture_error
+@given(received=st.integers(0, 2**64 - 1), dropped=st.integers(0, 2**64 - 1))
+def test_statistics_are_read_back(received: int, dropped: int) -> None:
+    counted = Statistics(received, dropped)
+    assert pcapng.read_statistics(pcapng.statistics(7, counted)) == counted

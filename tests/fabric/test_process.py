@@ -6,91 +6,24 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
-from edge_lab.core.ports import choose_ports
 from edge_lab.fabric import (
     CLEAR,
     CUT,
     DirectionState,
-    FabricClient,
-    FabricConfig,
-    LinkConfig,
     Mode,
     Reason,
 )
 
+from .started import LINKS, Started, command
 from .wires import ACK, BROADCAST, SYN, frame, tcp
-
-LINKS = 3
-
-
-def command(config: Path, control: Path) -> list[str]:
-    words = [sys.executable, "-m", "edge_lab.fabric", "--config", config, "--socket", control]
-    return [str(each) for each in words]
-
-
-class Started:
-    """A fabric of three links on one network, and the sockets of their endpoints."""
-
-    def __init__(self, folder: Path) -> None:
-        ports = choose_ports(2 * LINKS)
-        self.pairs = list(zip(ports[::2], ports[1::2], strict=True))
-        self.folder = folder
-        self.config = folder / "fabric.json"
-        FabricConfig(
-            networks=("n",),
-            links=tuple(
-                LinkConfig(name=f"l{n}", network="n", fabric_port=port, endpoint_port=own)
-                for n, (port, own) in enumerate(self.pairs)
-            ),
-            seed=3,
-        ).write(self.config)
-        self.client = FabricClient(folder / "control")
-        self.process = self.start()
-        self.client.wait_ready(Deadline.after(20))
-        self.ends = [self.endpoint(n) for n in range(LINKS)]
-
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command(self.config, self.client.socket_path),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def endpoint(self, number: int) -> socket.socket:
-        port, own = self.pairs[number]
-        end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        end.bind(("127.0.0.1", own))
-        end.connect(("127.0.0.1", port))
-        end.settimeout(5)
-        return end
-
-    def close(self) -> None:
-        for end in self.ends:
-            end.close()
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait(10)
-        if self.process.stderr:
-            self.process.stderr.close()
-
-
-@pytest.fixture
-def fabric(tmp_path: Path) -> Iterator[Started]:
-    with ExitStack() as undo:
-        started = Started(tmp_path)
-        undo.callback(started.close)
-        yield started
 
 
 def silent(end: socket.socket, seconds: float = 0.1) -> bool:
@@ -224,15 +157,6 @@ def test_a_snapshot_is_json_and_comes_back(fabric: Started) -> None:
     assert fabric.client.snapshot() == snapshot
     with pytest.raises(InputError, match="no snapshot"):
         fabric.client.load({"seed": 1})
-
-
-def test_a_capture_is_complete_when_stop_returns(fabric: Started, tmp_path: Path) -> None:
-    fabric.client.capture_start("l0", tmp_path / "l0.pcapng")
-    assert fabric.client.link("l0").capture == tmp_path / "l0.pcapng"
-    fabric.ends[0].send(frame(0, BROADCAST, b"captured"))
-    fabric.ends[1].recv(99)
-    path = fabric.client.capture_stop("l0")
-    assert b"captured" in path.read_bytes()
 
 
 def test_errors_come_back_as_messages(fabric: Started) -> None:

@@ -41,6 +41,11 @@ class FakeEngine:
     def __init__(self) -> None:
         self.records: list[FaultRecord] = []
         self.trouble: EdgeLabError | None = None
+        self.unseen = ""
+
+    def check(self, fault: Fault) -> None:
+        if self.unseen == fault.title:
+            raise InputError(f"{fault.title} could not be seen")
 
     def inject(self, fault: Fault) -> FaultRecord:
         if self.trouble:
@@ -101,6 +106,17 @@ def test_a_momentary_fault_by_hand_is_over_when_the_command_returns(engine: Fake
     added = ask("fault", "add", "{fault: reboot, node: edge-arm}")
     assert "over: pings answered" in added.output
     assert engine.in_force() == ()
+
+
+def test_a_plan_with_a_fault_that_the_lab_could_not_show_touches_nothing(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    engine.unseen = "kubelet.service killed on edge-arm"
+    refused = ask("chaos", str(tmp_path / "plan.yaml"))
+    assert isinstance(refused.exception, InputError)
+    assert refused.exception.line == 5
+    assert engine.records == []
 
 
 def test_all_faults_are_healed_at_once(engine: FakeEngine) -> None:

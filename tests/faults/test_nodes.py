@@ -48,6 +48,7 @@ class FakeMachine:
     since: float = field(default_factory=time.monotonic)
     free: int = DISK
     pace: int | None = None
+    folders: tuple[str, ...] = ("/var", "/")
     usual: float = 0.001
     """Seconds for one write."""
     boots: int = 1
@@ -117,6 +118,7 @@ class FakeMachine:
     @property
     def _answers(self) -> dict[str, Callable[[re.Match[str]], object]]:
         return {
+            r"^test -d (\S+)": lambda found: "yes" if found[1] in self.folders else "no",
             "MainPID": lambda found: self.pid,
             "-s KILL": lambda found: self._do("kill", pid=self.pid + 1),
             "-s STOP": lambda found: self._do("stop", stopped=True),
@@ -244,6 +246,34 @@ def test_a_disk_that_is_slow_already_proves_nothing() -> None:
     with pytest.raises(InputError, match="cannot be told"):
         faults_on(machine).inject(SlowDisk(node=NODE, iops=10))
     assert machine.pace is None
+
+
+@by_title
+def test_what_could_be_seen_is_looked_at_and_left_alone(fault: NodeFault) -> None:
+    machine = FakeMachine()
+    faults_on(machine).check(fault)
+    assert machine.done == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "fault"),
+    [
+        (FakeMachine(pid=0), Kill(node=NODE, service=SERVICE)),
+        (FakeMachine(pid=0), Freeze(node=NODE, service=SERVICE)),
+        (FakeMachine(), ClockJump(node=NODE, seconds=0.001)),
+        (FakeMachine(), DiskFull(node=NODE, path="/moon")),
+        (FakeMachine(), DiskFull(node=NODE, leave_mib=10**6)),
+        (FakeMachine(usual=0.2), SlowDisk(node=NODE, iops=10)),
+    ],
+    ids=lambda value: getattr(value, "title", ""),
+)
+def test_what_could_not_be_seen_on_that_node_is_refused_by_a_look(
+    machine: FakeMachine, fault: NodeFault
+) -> None:
+    for act in (faults_on(machine).check, faults_on(machine).inject):
+        with pytest.raises(InputError):
+            act(fault)
+    assert machine.done == []
 
 
 def test_a_node_that_is_not_there_lists_those_that_are() -> None:

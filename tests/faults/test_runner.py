@@ -28,6 +28,7 @@ from edge_lab.faults.runner import (
     run_plan,
     running_plan,
 )
+from edge_lab.interrupts import endings
 from edge_lab.topology import load_topology
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -295,10 +296,10 @@ def test_what_cannot_be_healed_is_named_and_the_rest_is_healed() -> None:
     assert failed.run.happened[1].outcome is Outcome.HEALED
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_plan_with_all_healed(number: signal.Signals) -> None:
     """Two of them: the second one must not break into the heals."""
-    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(each) for each in endings()]
     clock = Clock(SPEED)
 
     def send_again(fault: Fault) -> None:
@@ -314,7 +315,7 @@ def test_a_signal_ends_the_plan_with_all_healed(number: signal.Signals) -> None:
         run_plan(long_plan(), engine, deadline=Deadline.after(100_000), clock=clock)
     assert engine.in_force() == ()
     assert engine.injected
-    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(each) for each in endings()] == handlers
 
 
 def test_an_interrupt_that_leaves_something_broken_says_so() -> None:

@@ -17,7 +17,7 @@ from edge_lab.fabric.stages.losses import BurstLoss, Loss
 from edge_lab.fabric.stages.timing import Delay, Jitter, Rate, Reorder
 from edge_lab.fabric.state import DirectionState, Memory, Mode, Reason
 
-__all__ = ["TICK_NS", "Clipboard", "Flight", "Gate", "Stage", "Tally", "build"]
+__all__ = ["TICK_NS", "Clipboard", "Flight", "Gate", "Rate", "Stage", "Tally", "build"]
 
 
 def build(

@@ -54,18 +54,28 @@ class Rate:
             for slot in slots(flight.runs):
                 if len(waiting) >= self._room:
                     dropped += 1
-                    continue
-                due = max(self._goes(flight.due, lengths[slot]), self._tick)
-                if due > flight.due:
-                    waiting.append(due)
-                    self._tick = -(-due // TICK_NS) * TICK_NS
-                run = (slot, slot + 1)
-                if going and going[-1].due == due and going[-1].arena is flight.arena:
-                    join(going[-1].runs, [run])
                 else:
-                    going.append(Flight(due, flight.arena, [run]))
+                    self._line_up(flight, slot, lengths[slot], going)
             tally.drop(Reason.OVERFLOW, dropped)
         return going
+
+    def take_over(self, flight: Flight) -> list[Flight]:
+        """When frames that were under way before would go, however many wait."""
+        going: list[Flight] = []
+        for slot in slots(flight.runs):
+            self._line_up(flight, slot, flight.arena.lengths[slot], going)
+        return going
+
+    def _line_up(self, flight: Flight, slot: int, length: int, going: list[Flight]) -> None:
+        due = max(self._goes(flight.due, length), self._tick)
+        if due > flight.due:
+            self._waiting.append(due)
+            self._tick = -(-due // TICK_NS) * TICK_NS
+        run = (slot, slot + 1)
+        if going and going[-1].due == due and going[-1].arena is flight.arena:
+            join(going[-1].runs, [run])
+        else:
+            going.append(Flight(due, flight.arena, [run]))
 
     def _goes(self, now: int, length: int) -> int:
         """When a frame that comes `now` has gone over the line."""
@@ -81,6 +91,11 @@ class Delay:
 
     def __init__(self, milliseconds: float) -> None:
         self._ns = math.ceil(milliseconds * NS_PER_MS)
+
+    @property
+    def longest(self) -> int:
+        """The most that it adds, nanoseconds."""
+        return self._ns
 
     def memory(self, now: int) -> Memory | None:
         return None
@@ -100,6 +115,12 @@ class Jitter:
         self._jitter = jitter * NS_PER_MS
         self._spread = SPREADS[distribution]
         self._dice = dice
+
+    @property
+    def longest(self) -> int:
+        """The most that it adds, nanoseconds."""
+        most = 1.0 if self._spread is _uniform else _MOST
+        return math.ceil(self._mean + self._jitter * most)
 
     def memory(self, now: int) -> Memory | None:
         return None
@@ -125,6 +146,11 @@ class Reorder(Chosen):
     ) -> None:
         super().__init__(probability, dice, gap)
         self._way = way
+
+    @property
+    def longest(self) -> int:
+        """The most that it adds, nanoseconds."""
+        return self._way.longest
 
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
         going = []

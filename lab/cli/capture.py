@@ -1,0 +1,132 @@
+"""`lab capture`: the frames of a link, into a file, a ring of files, or a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from edge_lab.cli.common import LabName, LinkName, chosen, err, out
+from edge_lab.core.errors import InputError
+from edge_lab.interrupts import interrupts_noted
+
+if TYPE_CHECKING:
+    from edge_lab.fabric.capture import Captured
+
+DEFAULT_SECONDS = 10.0
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]?)(i?)b?", re.IGNORECASE)
+
+
+def capture(
+    link: LinkName,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="pcapng file (default: in the lab); a named pipe; - for standard output.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="How long (default: 10 into a file without a size, else until it is ended)."
+        ),
+    ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="End at so many bytes: 500K, 10M, 1G; with --files, of one file."
+        ),
+    ] = None,
+    files: Annotated[
+        int,
+        typer.Option(min=1, help="Keep the newest so many files of --max-size, with numbers."),
+    ] = 1,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="End the captures of the link that are under way.")
+    ] = False,
+    lab: LabName = None,
+) -> None:
+    """Capture the frames of a link, both directions, as pcapng.
+
+    Live: lab capture LINK -o - | wireshark -k -i -
+    """
+    from edge_lab.bringup.attach import attach
+
+    from edge_lab.fabric.capture import Capture
+    from edge_lab.fabric.output import STANDARD_OUTPUT, Files, Limits
+
+    limits = Limits(None if max_size is None else parse_size(max_size), files)
+    if seconds is not None and not seconds > 0:
+        raise InputError(f"--seconds {seconds:g} is no time for a capture")
+    found = attach(chosen(lab))
+    found.check_link(link)
+    if stop:
+        for file in found.fabric.capture_stop(link):
+            out.print(f"ended: the capture to {escape(file)}", highlight=False, soft_wrap=True)
+        return
+    where = output
+    if where is None:
+        found.run.captures.mkdir(parents=True, exist_ok=True)
+        where = str(found.run.captures / f"{link}.pcapng")
+    if seconds is None and limits.max_bytes is None and _is_file(where):
+        seconds = DEFAULT_SECONDS
+    if where != STANDARD_OUTPUT and _is_pipe(Path(where)):
+        err.print(f"waiting for a reader of {escape(where)}", highlight=False, soft_wrap=True)
+    to = Files(where, limits)
+    shown = to.output.is_shown
+    begun: list[Capture] = []
+
+    def finish() -> None:
+        for running in begun:
+            running.finish()
+
+    with interrupts_noted(finish) as asked:
+        running = Capture(found.fabric, link, to)
+        begun.append(running)
+        if asked.is_set():
+            running.finish()
+        # Not to wait for something, but because so many seconds of traffic were asked for.
+        running.wait(seconds)
+        captured = running.end()
+    (err if shown else out).print(escape(summary(captured)), highlight=False, soft_wrap=True)
+    captured.check()
+
+
+def summary(captured: Captured) -> str:
+    """What a capture has come to, in a line."""
+    where = captured.to
+    if len(captured.files) > 1:
+        where = f"{len(captured.files)} files, {captured.files[0]} to {captured.files[-1]}"
+    text = f"{captured.frames} frames in {where}"
+    if captured.dropped:
+        text += f"; {captured.dropped} more came faster than they could be written"
+    return text
+
+
+def parse_size(text: str) -> int:
+    """Bytes: 1500, 500K, 10M, 1G, of 1000 each, or 10Mi of 1024; InputError if it is none."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or not float(found[1]):
+        raise InputError(f"{text!r} is no size", remedy="Write it as 500K, 10M or 1G.")
+    unit = (1024 if found[3] else 1000) ** " kmg".index(found[2].lower() or " ")
+    return max(1, int(float(found[1]) * unit))
+
+
+def _is_file(where: str) -> bool:
+    """Whether it is, or would be, a plain file."""
+    return where != "-" and (not Path(where).exists() or Path(where).is_file())
+
+
+def _is_pipe(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISFIFO(path.stat().st_mode)
+    return False

@@ -1,0 +1,180 @@
+"""One capture of a link, written down by a thread of the process that wants it."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_lab.core.errors import LabError
+from edge_lab.fabric.client import ANSWER_TIME, FabricClient
+from edge_lab.fabric.output import Files, Limits
+from edge_lab.fabric.recorder import Ended, Over, Recorder
+
+READ_BYTES = 1 << 20
+
+GRACE_SECONDS = 2.0
+"""For a pipe's reader to take what is left, once a capture is to end."""
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What a capture has come to."""
+
+    frames: int
+    """Whole frames that are in the files that are kept, or went into the pipe."""
+    dropped: int
+    """Frames that are missing, as they could not be written as fast as they came."""
+    ended: Ended
+    to: str
+    """The file, or the last of a ring."""
+    files: tuple[Path, ...] = ()
+    """Those that are kept, the oldest first; none for a pipe."""
+    trouble: str = ""
+
+    def check(self) -> None:
+        """LabError if it did not end as it should."""
+        if self.ended is Ended.FAILED:
+            raise LabError(
+                f"the capture has ended: {self.to}: {self.trouble}; {self.frames} whole frames "
+                "are written",
+                remedy="Make room, or keep less: --max-size 10M --files 5.",
+            )
+        if self.ended is Ended.FABRIC_GONE:
+            raise LabError(
+                f"the capture has ended with its fabric; {self.frames} frames are written to "
+                f"{self.to}",
+                remedy="`lab status` tells whether the lab is up.",
+            )
+
+
+class Capture:
+    """A capture under way; a context manager that ends it.
+
+    Each frame is written as it comes. When this process ends, however it does, so does the
+    capture.
+    """
+
+    def __init__(self, fabric: FabricClient, link: str, files: Files) -> None:
+        """Begins; closes the files at its end, or if it cannot begin.
+
+        Raises:
+            InputError: there is no such link.
+            LabError: the fabric does not answer.
+        """
+        self.link = link
+        self._files = files
+        with contextlib.ExitStack() as undo:
+            undo.callback(lambda: files.output.close())
+            to = files.output.name
+            self._peer = fabric.capture(link, str(Path(to).absolute()) if files.kept else to)
+            undo.callback(self._peer.close)
+            self._wake, self._waker = socket.socketpair()
+            undo.callback(self._wake.close)
+            self._undo = undo.pop_all()
+        self._recorder = Recorder(self._files, self._wake.fileno())
+        self._ended = Ended.FABRIC_GONE
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name=f"capture of {link}", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def to(
+        cls, fabric: FabricClient, link: str, where: str | Path, limits: Limits | None = None
+    ) -> Capture:
+        """Opens `where`, then begins; `-` is standard output.
+
+        Raises:
+            InputError: there is no such link, or the output cannot be opened.
+            LabError: the fabric does not answer.
+        """
+        fabric.link(link)  # before a file is emptied for a link that does not exist
+        return cls(fabric, link, Files(str(where), limits or Limits()))
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def frames(self) -> int:
+        """Frames that are written so far."""
+        return self._recorder.frames
+
+    def wait(self, seconds: float | None) -> bool:
+        """Waits until it ends by itself; False if it goes on after so many seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def finish(self) -> None:
+        """Lets it end soon."""
+        with contextlib.suppress(OSError):
+            self._peer.shutdown(socket.SHUT_WR)
+
+    def end(self) -> Captured:
+        """Ends it, if it has not ended, and returns when the last frame is written."""
+        self.finish()
+        self._thread.join(GRACE_SECONDS)
+        self._waker.close()
+        self._thread.join()
+        counted = self._recorder.statistics
+        dropped = counted.dropped if counted else 0
+        if counted and self._ended in (Ended.ASKED, Ended.STALLED):
+            dropped = counted.received - self.frames  # also those that no reader took
+        return Captured(
+            frames=self.frames - self._files.removed_frames,
+            dropped=dropped,
+            ended=self._ended,
+            to=self._files.output.name,
+            files=tuple(file.path for file in self._files.kept),
+            trouble=self._trouble,
+        )
+
+    # -- in its thread ---------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with self._undo:
+            try:
+                self._ended = self._record()
+            except Over as over:
+                self._ended, self._trouble = over.ended, over.trouble
+            except LabError as trouble:  # no next file of a ring
+                self._ended, self._trouble = Ended.FAILED, trouble.message
+            if self._ended is not Ended.ASKED:
+                self.finish()
+                self._skim()
+
+    def _record(self) -> Ended:
+        poll = select.poll()
+        poll.register(self._peer, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        reader = self._files.output.watch(poll)
+        while True:
+            events = dict(poll.poll())
+            if events.get(reader, 0) & (select.POLLERR | select.POLLHUP):
+                return Ended.READER_GONE
+            if self._peer.fileno() not in events:  # it was to end, and no end has come yet
+                poll.unregister(self._wake)
+                if not poll.poll(ANSWER_TIME * 1000):
+                    return Ended.FABRIC_GONE
+                continue
+            data = self._received()
+            if not data:
+                return Ended.ASKED if self._recorder.statistics else Ended.FABRIC_GONE
+            self._recorder.take(data)
+
+    def _skim(self) -> None:
+        """What was dropped, to be told though nothing more is written."""
+        self._peer.settimeout(ANSWER_TIME)
+        while data := self._received():
+            self._recorder.skim(data)
+
+    def _received(self) -> bytes:
+        try:
+            return self._peer.recv(READ_BYTES)
+        except (ConnectionError, TimeoutError):
+            return b""

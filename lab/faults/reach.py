@@ -1,0 +1,139 @@
+"""Who can ask whom over a link, and what answers there: it follows from the topology alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from edge_lab.core.errors import InputError
+from edge_lab.devices.points import MODBUS_PORT, OPCUA_PORT
+from edge_lab.fabric.state import Match
+from edge_lab.faults.kinds import Way
+from edge_lab.faults.probe import WireProbe
+from edge_lab.stacks.base import API_PORT
+from edge_lab.topology import Link, Protocol, Topology
+
+DISCARD_PORT = 9
+"""For what is only to cross a wire: nothing listens there, and TCP is refused."""
+
+_DEVICE_PORTS = {
+    Protocol.MODBUS: MODBUS_PORT,
+    Protocol.MODBUS_RTU: MODBUS_PORT,
+    Protocol.OPCUA: OPCUA_PORT,
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """Something that takes TCP connections at the other end of a wire, asked by `node`."""
+
+    node: str
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.node} to {self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two neighbours of which the one, a node, can ask the other."""
+
+    asker: Link
+    asked: Link
+
+    def has(self, address: str) -> bool:
+        return address in (str(self.asker.address), str(self.asked.address))
+
+    def service(self, port: int) -> Service:
+        return Service(self.asker.endpoint, str(self.asked.address), port)
+
+    @property
+    def probe(self) -> WireProbe:
+        return WireProbe(self.asker.endpoint, str(self.asked.address))
+
+
+def pairs(topology: Topology, link: Link) -> Iterator[Pair]:
+    """Those whose frames cross `link`."""
+    nodes = {node.name for node in topology.nodes}
+    for other in topology.links:
+        if other.network != link.network or other.endpoint == link.endpoint:
+            continue
+        for asker, asked in ((link, other), (other, link)):
+            if asker.endpoint in nodes:
+                yield Pair(asker, asked)
+
+
+def service(topology: Topology, link: Link) -> Service:
+    """What surely takes connections over `link`; InputError if nothing does."""
+    for pair in pairs(topology, link):
+        if port := _port_of(topology, pair.asked):
+            return pair.service(port)
+    raise InputError(
+        f"nothing takes connections over {link.name!r}, so that this could not be seen"
+    )
+
+
+def _port_of(topology: Topology, link: Link) -> int | None:
+    """The port that surely takes connections at the endpoint of `link`."""
+    if link == topology.cluster_link(topology.server.name):
+        return API_PORT
+    for device in topology.devices:
+        if device.name == link.endpoint:
+            return device.port if device.image else _DEVICE_PORTS[device.protocol]
+    return None
+
+
+def probe_of(topology: Topology, link: Link, frames: Match) -> WireProbe:
+    """A ping over `link` whose frames have the peer that is described.
+
+    Raises:
+        InputError: none can have it.
+    """
+    if frames.peer is None:
+        return WireProbe.over(topology, link)
+    return _with_peer(topology, link, frames)[0].probe
+
+
+def is_seen_by_tcp(frames: Match) -> bool:
+    """Whether a connection shows that such frames vanish."""
+    return frames.protocol == "tcp" or (frames.protocol is None and bool(frames.ports))
+
+
+def services(topology: Topology, link: Link, frames: Match) -> Iterator[Service]:
+    """Whatever may be reached by TCP over `link`, in frames as described: a refusal counts too."""
+    for pair in _with_peer(topology, link, frames):
+        for port in frames.ports or (DISCARD_PORT,):
+            yield pair.service(port)
+
+
+def datagram(topology: Topology, link: Link, frames: Match, ways: Sequence[Way]) -> Service:
+    """Where a datagram can be sent that crosses `link` one of these ways, as described.
+
+    Raises:
+        InputError: nobody can be made to send one; nobody need answer it.
+    """
+    for pair in _with_peer(topology, link, frames):
+        if "tx" in ways if pair.asker == link else "rx" in ways:
+            return pair.service((frames.ports or (DISCARD_PORT,))[0])
+    raise InputError(
+        f"no node can be made to send such datagrams over {link.name!r} that way, so that their "
+        "loss could not be seen",
+        remedy="Leave `direction` out, or drop tcp or icmp: there the answer comes that way.",
+    )
+
+
+def _with_peer(topology: Topology, link: Link, frames: Match) -> list[Pair]:
+    found = list(pairs(topology, link))
+    if frames.peer is None:
+        return found
+    fitting = [pair for pair in found if pair.has(str(frames.peer))]
+    if not fitting:
+        addresses = sorted(
+            {pair.asker.address for pair in found} | {pair.asked.address for pair in found}
+        )
+        raise InputError(
+            f"no frame over {link.name!r} that could be asked for has the address {frames.peer}",
+            remedy=f"Addresses there: {', '.join(map(str, addresses)) or 'none'}.",
+        )
+    return fitting
