@@ -10,7 +10,7 @@ from rich.console import Console
 
 from edge_lab.cli.app import app
 from edge_lab.core.errors import EdgeLabError
-from edge_lab.interrupts import end_as_by_interrupt
+from edge_lab.core.interrupts import end_as_by_interrupt
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from edge_lab.cli.common import LabName, LinkName, chosen, err, out
 from edge_lab.core.errors import InputError
-from edge_lab.interrupts import interrupts_noted
+from edge_lab.core.interrupts import interrupts_noted
 
 if TYPE_CHECKING:
     from edge_lab.fabric.capture import Captured
@@ -60,7 +60,6 @@ def capture(
     Live: lab capture LINK -o - | wireshark -k -i -
     """
     from edge_lab.bringup.attach import attach
-
     from edge_lab.fabric.capture import Capture
     from edge_lab.fabric.output import STANDARD_OUTPUT, Files, Limits
 

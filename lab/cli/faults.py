@@ -16,7 +16,7 @@ from edge_lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, 
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.render import plain_table
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.interrupts import interrupts_noted
+from edge_lab.core.interrupts import interrupts_noted
 
 if TYPE_CHECKING:
     from edge_lab.faults.engine import FaultEngine

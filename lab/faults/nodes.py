@@ -27,8 +27,8 @@ from edge_lab.faults.undo import undoing
 from edge_lab.machines.machine import FIRST_LINE
 
 if TYPE_CHECKING:
-    from edge_lab.machines import Machine
-    from edge_lab.machines.machine import ClockOffset
+    from edge_lab.machines import ClockOffset, Machine
+
 
 FILLER = ".edge-lab-filler"
 """The file that takes up a disk, below the path that is to be full."""

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.durations import show_duration
 from edge_lab.core.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
+from edge_lab.core.interrupts import interrupts_noted
 from edge_lab.core.step import Step, step
 from edge_lab.faults.kinds import Fault
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.schedule import Contradictions, Planned, is_momentary
-from edge_lab.interrupts import interrupts_noted
 
 HEAL_S = 900.0
 """For effects and cures to be seen, on top of the time that a plan lasts."""

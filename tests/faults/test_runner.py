@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.interrupts import endings
 from edge_lab.core.step import Phase, StepEvent, listening
 from edge_lab.faults.kinds import Cut, Fault, Kill
 from edge_lab.faults.plan import Plan, load_plan, parse_plan
@@ -28,7 +29,6 @@ from edge_lab.faults.runner import (
     run_plan,
     running_plan,
 )
-from edge_lab.interrupts import endings
 from edge_lab.topology import load_topology
 
 ROOT = Path(__file__).resolve().parents[2]
