@@ -15,19 +15,28 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
-from asyncua import Server, ua
+from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import PermissionRuleset, User, UserRole
 from asyncua.crypto.security_policies import SecurityPolicyFactory, SecurityPolicyNone
 from asyncua.crypto.truststore import TrustStore
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
 from edge_lab.core.errors import LabError
+from edge_lab.devices.certificate_chain import (
+    Chain,
+    has_rsa_key,
+    is_authority,
+    is_issued,
+    read_chain,
+)
 
 log = logging.getLogger(__name__)
+
+KEY_BITS = range(2048, 4096 + 1)
+"""What the policies that a device can have ask of an RSA key (OPC 10000-7)."""
 
 
 class Trust:
@@ -63,26 +72,52 @@ class Trust:
             raise LabError(f"cannot read the trust store {self._folder}: {trouble}") from trouble
         if not found:
             raise LabError(f"the trust store {self._folder} holds no certificate (*.pem, *.crt)")
-        self._authorities = [each for each in found if _is_authority(each)]
+        self._authorities = [certificate for certificate in found if is_authority(certificate)]
         self._pinned = frozenset(each.fingerprint(hashes.SHA256()) for each in found)
 
-    def trusts(self, certificate: x509.Certificate) -> bool:
-        """Whether it, or the authority that signed it, lies in the folder."""
-        if self.only is not None:
-            return certificate == self.only
-        if certificate.fingerprint(hashes.SHA256()) in self._pinned:
-            return True
-        return any(_signed_by(certificate, authority) for authority in self._authorities)
+    def trusts(self, chain: Chain) -> bool:
+        """Whether its leaf lies in the folder, or was issued by an authority that does."""
+        return self._verdict(chain) is None
 
-    async def check(self, certificate: x509.Certificate, application: Any) -> None:
-        """What asyncua calls for each new session."""
-        subject = certificate.subject.rfc4514_string()
+    def _verdict(self, chain: Chain) -> int | None:
+        """The status that a chain is refused with; None if it is trusted."""
+        if self.only is not None:
+            trusted = chain.leaf == self.only
+        else:
+            pinned = chain.leaf.fingerprint(hashes.SHA256()) in self._pinned
+            trusted = pinned or is_issued(chain, self._authorities, datetime.now(UTC))
+        if trusted:
+            return None
+        if self.only is None and is_issued(chain, self._authorities):
+            return int(ua.StatusCodes.BadCertificateIssuerTimeInvalid)
+        return int(ua.StatusCodes.BadCertificateUntrusted)
+
+    def read_chain(self, data: bytes) -> Chain:
+        """What a client has sent as its certificate.
+
+        Raises:
+            ServiceError: BadCertificateInvalid, counted as a refusal.
+        """
         try:
-            if not self.trusts(certificate):
-                raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)  # noqa: TRY301
-            await self._validator.validate(certificate, application)
+            return read_chain(data)
+        except ValueError as trouble:
+            self.refuse(
+                f"with a certificate that cannot be read ({trouble})", "BadCertificateInvalid"
+            )
+            raise ServiceError(ua.StatusCodes.BadCertificateInvalid) from trouble
+
+    async def check(self, chain: Chain, application: Any) -> None:
+        """What is done for each new session; `application` is what the client calls itself.
+
+        Raises:
+            ServiceError: why it is not let in.
+        """
+        try:
+            if (verdict := self._verdict(chain)) is not None:
+                raise ServiceError(verdict)  # noqa: TRY301
+            await self._validator.validate(chain.leaf, application)
         except ServiceError as refusal:
-            self.refuse(subject, ua.StatusCode(refusal.code).name)
+            self.refuse(chain.subject, ua.StatusCode(refusal.code).name)
             raise
 
     def refuse(self, subject: str, reason: str) -> None:
@@ -91,22 +126,7 @@ class Trust:
         log.warning("refused client %s: %s", subject, reason)
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
-def _signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-class _Nothing(PermissionRuleset):  # type: ignore[misc]
+class NoService(PermissionRuleset):  # type: ignore[misc]
     """A channel that may do nothing that takes a session; `subject` has opened it."""
 
     def __init__(self, trust: Trust, subject: str) -> None:
@@ -118,7 +138,7 @@ class _Nothing(PermissionRuleset):  # type: ignore[misc]
         return False
 
 
-class _TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
+class TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
     """Gives a channel its rights by the certificate that it was opened with."""
 
     def __init__(self, policy: SecurityPolicyFactory, trust: Trust) -> None:
@@ -132,22 +152,26 @@ class _TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
         )
         self._trust = trust
 
-    def create(self, peer_certificate: bytes) -> Any:
-        policy = super().create(peer_certificate)
-        certificate = x509.load_der_x509_certificate(peer_certificate)
-        if not self._trust.trusts(certificate):
-            policy.permissions = _Nothing(self._trust, certificate.subject.rfc4514_string())
+    def create(self, peer_certificate: bytes | None) -> Any:
+        """Raises ServiceError if it is no certificate, or one that the policy has no use for."""
+        chain = self._trust.read_chain(peer_certificate or b"")
+        if not has_rsa_key(chain.leaf, KEY_BITS):
+            self._trust.refuse(chain.subject, "BadCertificatePolicyCheckFailed")
+            raise ServiceError(ua.StatusCodes.BadCertificatePolicyCheckFailed)
+        policy = super().create(chain.leaf_der)
+        if not self._trust.trusts(chain):
+            policy.permissions = NoService(self._trust, chain.subject)
         return policy
 
 
-class _Unsecured(SecurityPolicyFactory):  # type: ignore[misc]
+class UnsecuredFactory(SecurityPolicyFactory):  # type: ignore[misc]
     """The channel that lists endpoints, and no more."""
 
     def __init__(self, trust: Trust) -> None:
         super().__init__(
             SecurityPolicyNone,
             ua.MessageSecurityMode.None_,
-            permission_ruleset=_Nothing(trust, "without a certificate"),
+            permission_ruleset=NoService(trust, "without a certificate"),
         )
 
 
@@ -177,22 +201,10 @@ class Users:
                 self._trust.refuse(f"user {username}", "BadUserAccessDenied")
                 return None
         elif certificate:
-            shown = x509.load_der_x509_certificate(certificate)
+            chain = self._trust.read_chain(certificate)
             now = datetime.now(UTC)
-            valid = shown.not_valid_before_utc <= now <= shown.not_valid_after_utc
-            if not valid or not self._trust.trusts(shown):
-                self._trust.refuse(shown.subject.rfc4514_string(), "BadUserAccessDenied")
+            valid = chain.leaf.not_valid_before_utc <= now <= chain.leaf.not_valid_after_utc
+            if not valid or not self._trust.trusts(chain):
+                self._trust.refuse(chain.subject, "BadUserAccessDenied")
                 return None
         return user
-
-
-def guarded_server(trust: Trust, users: Users) -> Any:
-    """A server that lets in whom `trust` and `users` let in."""
-
-    class Guarded(Server):  # type: ignore[misc]
-        async def _setup_server_nodes(self) -> None:
-            await super()._setup_server_nodes()
-            secured = [_TrustingFactory(policy, trust) for policy in self._policies]
-            self._policies[:] = [*secured, _Unsecured(trust)]
-
-    return Guarded(user_manager=users)

@@ -4,21 +4,45 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from datetime import datetime
-from itertools import islice
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from asyncua import ua
-from asyncua.server.history import HistoryDict
 
-MOST_AT_ONCE = 10_000
-"""Values in one answer; the rest is had by its continuation point."""
-
-_NEVER = ua.get_win_epoch()
-"""How a client says that it gives no time."""
+_SECOND = timedelta(seconds=1)
 
 
-class StepHistory(HistoryDict):  # type: ignore[misc]
+@dataclass(frozen=True)
+class Period:
+    """What is asked for; at least one of the times is given.
+
+    Time flows backwards if `start` is later than `end`, or if only `end` is given.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    bounds: bool = False
+    """Whether the nearest values outside, or at its ends, are wanted too."""
+
+    @property
+    def backwards(self) -> bool:
+        return self.start is None or (self.end is not None and self.end < self.start)
+
+    @property
+    def begin(self) -> datetime:
+        """Where it begins, in its own direction."""
+        begin = self.end if self.start is None else self.start
+        assert begin is not None
+        return begin
+
+    @property
+    def finish(self) -> datetime | None:
+        """Where it ends; None if only the number of values ends it."""
+        return None if self.start is None else self.end
+
+
+class StepHistory:
     """All nodes of a step are kept together, the last `steps` of them.
 
     In the place of asyncua's own, which takes its values from a subscription: that loses what was
@@ -26,32 +50,48 @@ class StepHistory(HistoryDict):  # type: ignore[misc]
     """
 
     def __init__(self, steps: int) -> None:
-        super().__init__()
         self._steps: deque[tuple[datetime, Mapping[Any, Any]]] = deque(maxlen=steps)
 
     def keep(self, when: datetime, values: Mapping[Any, Any]) -> None:
         """A step: its DataValues by NodeId. Later steps have later times."""
         self._steps.append((when, values))
 
-    async def read_node_history(
-        self, node_id: Any, start: datetime | None, end: datetime | None, nb_values: int
-    ) -> tuple[list[Any], datetime | None]:
-        """Both times inclusive. The latest come first if `start` is later than `end`, or if
-        only `end` is given.
+    def raw(self, node_id: Any, period: Period) -> tuple[Any, ...]:
+        """The DataValues of a node, as OPC 10000-11, 4.4 has it: a value at the end of the period
+        is not in it, but is its bound; where there is no bound stands BadBoundNotFound."""
+        steps = reversed(self._steps) if period.backwards else self._steps
+        ordered = [(when, values[node_id]) for when, values in steps if node_id in values]
+        begin, finish = period.begin, period.finish
 
-        Returns the values, and the time of the next one if there are more than fit.
-        """
-        first = None if start in (None, _NEVER) else start
-        last = None if end in (None, _NEVER) else end
-        backwards = last is not None and (first is None or first > last)
-        low, high = (last, first) if backwards and first is not None else (first, last)
-        within = (
-            values[node_id]
-            for when, values in (reversed(self._steps) if backwards else self._steps)
-            if node_id in values and (low is None or when >= low) and (high is None or when <= high)
-        )
-        most = min(nb_values or MOST_AT_ONCE, MOST_AT_ONCE)
-        found = list(islice(within, most + 1))
-        # Without a start, going on backwards would begin at the wrong end.
-        goes_on = len(found) > most and (first is not None or last is None)
-        return found[:most], found[most].SourceTimestamp if goes_on else None
+        def before(time: datetime, other: datetime) -> bool:
+            return time > other if period.backwards else time < other
+
+        earlier = [pair for pair in ordered if before(pair[0], begin)]
+        rest = ordered[len(earlier) :]
+        inside = [
+            pair
+            for pair in rest
+            if finish is None or before(pair[0], finish) or pair[0] == begin == finish
+        ]
+        found = [value for _, value in inside]
+        if period.bounds:
+            after = rest[len(inside) :]
+            if not (inside and inside[0][0] == begin):
+                found.insert(0, earlier[-1][1] if earlier else _no_bound(begin))
+            if after:
+                found.append(after[0][1])
+            elif finish is not None:
+                found.append(_no_bound(finish))
+            else:
+                last = found[-1].SourceTimestamp
+                found.append(_no_bound(last - _SECOND if period.backwards else last + _SECOND))
+        return tuple(found)
+
+
+def _no_bound(when: datetime) -> Any:
+    return ua.DataValue(
+        ua.Variant(None, ua.VariantType.Null),
+        StatusCode=ua.StatusCode(ua.StatusCodes.BadBoundNotFound),
+        SourceTimestamp=when,
+        ServerTimestamp=when,
+    )

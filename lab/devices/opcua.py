@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from random import Random
@@ -14,15 +15,15 @@ from asyncua import Client, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies
 from asyncua.crypto.uacrypto import CertProperties
-from asyncua.server.address_space import AttributeService
 from cryptography import x509
 
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.devices.access import Trust, Users, guarded_server
+from edge_lab.devices.access import Trust, Users
 from edge_lab.devices.alarms import AlarmState
 from edge_lab.devices.faults import DeviceFault, Exceptions, Untrusted
 from edge_lab.devices.framing import OpcUaFraming
 from edge_lab.devices.history import StepHistory
+from edge_lab.devices.opcua_server import GuardedServer
 from edge_lab.devices.points import (
     OPCUA_NAMESPACE,
     OPCUA_NAMESPACE_INDEX,
@@ -94,6 +95,8 @@ class OpcUaServer(Server):
         self._unread = 0
         """Values that could not be read because of the fault."""
         self._refused_before = 0
+        self._requested_since: datetime | None = None
+        """When the setpoint was written last, as the client says."""
         self._showing = asyncio.Lock()
 
     def addresses(self) -> dict[str, str]:
@@ -110,9 +113,8 @@ class OpcUaServer(Server):
     async def start(self) -> None:
         self._trust.read()
         users = Users(self._trust, self._options.users)
-        server = self._server = guarded_server(self._trust, users)
+        server = self._server = GuardedServer(self._trust, users)
         await server.init()
-        server.iserver.attribute_service = _ItemByItem(server.iserver.aspace)
         server.set_endpoint(self._url)
         server.socket_address = (LOOPBACK, OPCUA_PORT)
         server.set_server_name(f"edge-lab {self._name}")
@@ -125,7 +127,6 @@ class OpcUaServer(Server):
             ]
         )
         server.set_identity_tokens([_TOKENS[login] for login in self._options.logins])
-        server.set_certificate_validator(self._trust.check)
         try:
             await server.load_certificate(self._files.certificate.read_bytes(), "pem")
             await server.load_private_key(self._files.key.read_bytes(), format="pem")
@@ -149,9 +150,9 @@ class OpcUaServer(Server):
             self._nodes[name] = await self._add_variable(folder, plant.name, name, kind)
         writable = self._nodes[REQUESTED_SETPOINT]
         await writable.set_writable()
-        self._space.set_attribute_value_setter(
-            writable.nodeid, ua.AttributeIds.Value, self._set_setpoint
-        )
+        for attribute in (ua.AttributeIds.AccessLevel, ua.AttributeIds.UserAccessLevel):
+            await writable.set_attr_bit(attribute, ua.AccessLevel.TimestampWrite)
+        self._server.iserver.attribute_service.on_write(writable.nodeid, self._set_setpoint)
         await self._make_signals()
         await self._make_groups()
         await self._make_history()
@@ -198,7 +199,7 @@ class OpcUaServer(Server):
     async def _make_history(self) -> None:
         if self._history is None:
             return
-        self._server.iserver.history_manager.set_storage(self._history)
+        self._server.iserver.history_manager.steps = self._history
         for name in self._recorded:
             node = self._nodes[name]
             await node.write_attribute(ua.AttributeIds.Historizing, ua.DataValue(True))
@@ -298,8 +299,8 @@ class OpcUaServer(Server):
             )
         if self._fails():  # so that each read is counted
             self._answer_with(data)
-        requested = shown.plant.setpoint.point.value(shown.requested)
-        self._store(requested, when)
+        setpoint = self._space[self._nodes[REQUESTED_SETPOINT].nodeid]
+        setpoint.attributes[ua.AttributeIds.Value].value = self._requested(when)
         if shown.past and shown.past[-1].seq != self._remembered:
             self._remember(shown.past[-1])
         for point, condition in self._conditions.items():
@@ -341,23 +342,26 @@ class OpcUaServer(Server):
             ua.Variant(value, self._types[name]), SourceTimestamp=when, ServerTimestamp=when
         )
 
-    def _store(self, requested: Value, when: datetime) -> None:
-        node = self._space[self._nodes[REQUESTED_SETPOINT].nodeid]
-        node.attributes[ua.AttributeIds.Value].value = self._data(
-            REQUESTED_SETPOINT, float(requested), when
-        )
-
-    def _set_setpoint(self, node: Any, attribute: Any, value: Any) -> None:
-        """A client writes the setpoint."""
+    def _set_setpoint(self, value: Any) -> Any:
+        """A client writes the setpoint, a Double; what it is then is what the truth says."""
         setpoint = self._shown.plant.setpoint
-        written = value.Value.Value if value.Value is not None else None
-        if not isinstance(written, float) or not setpoint.accepts(setpoint.point.raw(written)):
+        written = value.Value.Value
+        if not setpoint.low <= written <= setpoint.high:  # NaN is neither
             raise ServiceError(ua.StatusCodes.BadOutOfRange)
         raw = setpoint.point.raw(written)
-        address = node_id(self._shown.plant.name, REQUESTED_SETPOINT)
-        self._shown.on_write(address, written)
+        done = float(setpoint.point.value(raw))
+        self._shown.on_write(node_id(self._shown.plant.name, REQUESTED_SETPOINT), done)
         self._shown.requested = raw
-        self._store(setpoint.point.value(raw), datetime.now(UTC))
+        now = datetime.now(UTC)
+        self._requested_since = value.SourceTimestamp or now
+        return self._requested(now)
+
+    def _requested(self, when: datetime) -> Any:
+        """The setpoint asked for; its source is whoever wrote it, and when."""
+        point = self._shown.plant.setpoint.point
+        value = self._data(REQUESTED_SETPOINT, float(point.value(self._shown.requested)), when)
+        since = self._requested_since
+        return replace(value, SourceTimestamp=since) if since else value
 
     # -- as a client ---------------------------------------------------------------------
 
@@ -396,19 +400,6 @@ def _type(point: Point) -> Any:
 def _time(ns: int) -> datetime:
     """ns since 1970, whole microseconds, as OPC UA has them."""
     return datetime.fromtimestamp(ns // 10**9, UTC).replace(microsecond=ns // 1000 % 10**6)
-
-
-class _ItemByItem(AttributeService):  # type: ignore[misc]
-    """A write that is refused is the status of its item; asyncua lets it end the whole request."""
-
-    async def write(self, params: Any, user: Any) -> list[Any]:
-        found: list[Any] = []
-        for item in params.NodesToWrite:
-            try:
-                found += await super().write(ua.WriteParameters(NodesToWrite=[item]), user)
-            except ServiceError as refusal:
-                found.append(ua.StatusCode(refusal.code))
-        return found
 
 
 class _Condition:

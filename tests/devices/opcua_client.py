@@ -28,9 +28,10 @@ def node_id(name: str) -> ua.NodeId:
 
 
 async def secured(
-    folder: Path, name: str, uri: str = URI, timeout: float = 10, **mode: Any
+    folder: Path, name: str, uri: str = URI, timeout: float = 10, watchdog: float = 1, **mode: Any
 ) -> Client:
-    client = Client(URL, timeout=timeout)
+    """A client with that certificate; `watchdog` is how long it lets the device be busy, s."""
+    client = Client(URL, timeout=timeout, watchdog_intervall=watchdog)
     client.application_uri = uri
     await client.set_security(
         SecurityPolicyBasic256Sha256,

@@ -11,7 +11,8 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ POLICIES = {
     "Aes256Sha256RsaPss": SecurityPolicyAes256Sha256RsaPss,
 }
 NAMESPACE = 2
+BEFORE, AFTER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def ns(when: datetime) -> int:
@@ -98,10 +100,10 @@ async def history(folder: Path) -> dict[str, Any]:
             ("sequence", ua.NodeId("press.sequence", NAMESPACE)),
             ("spike", ua.NodeId("signals.spike", NAMESPACE)),
         ):
-            values = await client.get_node(id_).read_raw_history(numvalues=0)
+            values = await client.get_node(id_).read_raw_history(BEFORE, AFTER, return_bounds=False)
             found[name] = [[ns(each.SourceTimestamp), each.Value.Value] for each in values]
         times = [datetime.fromtimestamp(time / 10**9) for time, _ in found["force"]]
-        wanted = node.read_raw_history
+        wanted = partial(node.read_raw_history, return_bounds=False)
         first, last = values[2].SourceTimestamp, values[7].SourceTimestamp
         found["between"] = [ns(each.SourceTimestamp) for each in await wanted(first, last)]
         found["backwards"] = [ns(each.SourceTimestamp) for each in await wanted(last, first)]

@@ -155,7 +155,7 @@ def test_only_the_requested_setpoint_can_be_written_over_opcua(press: Site) -> N
         "reads back": 300.5,
         "too low": "BadOutOfRange",
         "no double": "BadTypeMismatch",
-        "read-only": "BadUserAccessDenied",
+        "read-only": "BadNotWritable",
     }
     (*_, write) = [each for each in press.client.truth() if isinstance(each, TruthWrite)]
     assert (write.address, write.value) == ("ns=2;s=press.requested_setpoint", 300.5)

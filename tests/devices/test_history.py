@@ -1,77 +1,99 @@
-"""HistoryRead of raw values: what OPC 10000-11, 6.5.3 says of times, order and number."""
+"""HistoryRead of raw values: what OPC 10000-11, 4.4 and 6.5.3 say of times, order and bounds."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from asyncua import ua
 
-from edge_lab.devices.history import StepHistory
+from edge_lab.devices.history import Period, StepHistory
 
 BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
 NODE, OTHER = ua.NodeId("force", 2), ua.NodeId("none", 2)
-NEVER = ua.get_win_epoch()
+NO_BOUND = -1
 
 
-def at(number: int) -> datetime:
+def at(number: float) -> datetime:
     return BEGAN + timedelta(seconds=number)
 
 
 @pytest.fixture
 def history() -> StepHistory:
-    """Of ten steps, the last eight: 3 to 10."""
-    history = StepHistory(8)
-    for number in range(1, 11):
-        history.keep(at(number), {NODE: ua.DataValue(number, SourceTimestamp=at(number))})
+    """Of six steps, the last five: 0, 20, 30, 50 and 60."""
+    history = StepHistory(5)
+    for number in (-10, 0, 20, 30, 50, 60):
+        value = ua.DataValue(ua.Variant(number), SourceTimestamp=at(number))
+        history.keep(at(number), {NODE: value})
     return history
 
 
-def read(
-    history: StepHistory, start: datetime | None, end: datetime | None, most: int = 0
-) -> tuple[list[int], datetime | None]:
-    values, more = asyncio.run(history.read_node_history(NODE, start, end, most))
-    return [value.Value.Value for value in values], more
+def read(history: StepHistory, start: int | None, end: int | None, *, bounds: bool) -> list[int]:
+    first = None if start is None else at(start)
+    last = None if end is None else at(end)
+    values = history.raw(NODE, Period(first, last, bounds))
+    return [NO_BOUND if v.StatusCode.is_bad() else v.Value.Value for v in values]
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "most", "values", "more"),
+    ("start", "end", "values"),
     [
-        (at(4), at(6), 0, [4, 5, 6], None),
-        (at(6), at(4), 0, [6, 5, 4], None),
-        (at(4), at(6), 2, [4, 5], at(6)),
-        (at(6), at(4), 2, [6, 5], at(4)),
-        (at(8), None, 2, [8, 9], at(10)),
-        (at(8), NEVER, 0, [8, 9, 10], None),
-        (None, at(5), 2, [5, 4], None),
-        (None, None, 0, [3, 4, 5, 6, 7, 8, 9, 10], None),
-        (None, None, 3, [3, 4, 5], at(6)),
-        (at(11), at(20), 0, [], None),
-        (at(1), at(2), 0, [], None),
+        (0, 50, [0, 20, 30]),
+        (10, 40, [20, 30]),
+        (50, 0, [50, 30, 20]),
+        (40, 10, [30, 20]),
+        (-5, 50, [0, 20, 30]),
+        (10, 70, [20, 30, 50, 60]),
+        (0, None, [0, 20, 30, 50, 60]),
+        (70, None, []),
+        (None, 60, [60, 50, 30, 20, 0]),
+        (None, -5, []),
+        (-5, -5, []),
+        (0, 0, [0]),
+        (10, 10, []),
     ],
 )
-def test_values_come_in_the_order_and_number_asked_for(
-    history: StepHistory,
-    start: datetime | None,
-    end: datetime | None,
-    most: int,
-    values: list[int],
-    more: datetime | None,
+def test_values_are_in_the_order_of_the_times_and_without_the_end(
+    history: StepHistory, start: int | None, end: int | None, values: list[int]
 ) -> None:
-    assert read(history, start, end, most) == (values, more)
+    assert read(history, start, end, bounds=False) == values
 
 
-def test_a_read_goes_on_where_it_ended(history: StepHistory) -> None:
-    found, start = [], at(3)
-    while True:
-        values, more = read(history, start, at(10), 3)
-        found += values
-        if more is None:
-            break
-        start = more
-    assert found == list(range(3, 11))
+@pytest.mark.parametrize(
+    ("start", "end", "values"),
+    [
+        (0, 50, [0, 20, 30, 50]),
+        (10, 40, [0, 20, 30, 50]),
+        (50, 0, [50, 30, 20, 0]),
+        (40, 10, [50, 30, 20, 0]),
+        (-5, 50, [NO_BOUND, 0, 20, 30, 50]),
+        (10, 70, [0, 20, 30, 50, 60, NO_BOUND]),
+        (0, None, [0, 20, 30, 50, 60, NO_BOUND]),
+        (70, None, [60, NO_BOUND]),
+        (None, 60, [60, 50, 30, 20, 0, NO_BOUND]),
+        (None, -5, [0, NO_BOUND]),
+        (-5, -5, [NO_BOUND, 0]),
+        (0, 0, [0, 20]),
+        (10, 10, [0, 20]),
+    ],
+)
+def test_bounds_are_the_nearest_values_outside(
+    history: StepHistory, start: int | None, end: int | None, values: list[int]
+) -> None:
+    assert read(history, start, end, bounds=True) == values
+
+
+def test_where_there_is_no_bound_its_time_is_that_of_the_period(history: StepHistory) -> None:
+    first, *_, last = history.raw(NODE, Period(at(-5), at(70), bounds=True))
+    assert (first.SourceTimestamp, last.SourceTimestamp) == (at(-5), at(70))
+    assert first.StatusCode.name == last.StatusCode.name == "BadBoundNotFound"
+    assert first.Value.Value is None
+    *_, last = history.raw(NODE, Period(at(0), None, bounds=True))
+    assert last.SourceTimestamp == at(61)
+    *_, last = history.raw(NODE, Period(None, at(60), bounds=True))
+    assert last.SourceTimestamp == at(-1)
 
 
 def test_a_node_without_history_has_none(history: StepHistory) -> None:
-    assert asyncio.run(history.read_node_history(OTHER, None, None, 0)) == ([], None)
+    assert history.raw(OTHER, Period(at(0), at(60))) == ()
+    assert StepHistory(5).raw(NODE, Period(at(0), at(60))) == ()

@@ -124,9 +124,9 @@ def test_history_is_the_truth(press: Site) -> None:
         ("spike", {step.time: spikes[step.seq] for step in steps}),
     ):
         assert all(expected[time] == value for time, value in found[name])
-    assert found["between"] == whole[2:8]
-    assert found["backwards"] == whole[7:1:-1]
-    assert found["parts"] == [whole[2:6], whole[6:8]]
+    assert found["between"] == whole[2:7]
+    assert found["backwards"] == whole[7:2:-1]
+    assert found["parts"] == [whole[2:6], whole[6:7]]
 
 
 def test_a_passed_limit_is_an_event_and_in_the_truth(press: Site) -> None:

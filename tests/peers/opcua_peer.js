@@ -2,80 +2,29 @@
 // The words are the device's URL and the folder with NAME.crt and NAME.key, trust/ca.crt, crl.der.
 "use strict";
 
-const fs = require("node:fs");
-const path = require("node:path");
 const opcua = require("node-opcua-client");
-const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
+const { Peer, node, password, readSequence, refusal, run } = require("./opcua_session.js");
 
-const [url, folder] = process.argv.slice(2);
-const password = { type: opcua.UserTokenType.UserName, userName: "operator", password: "secret" };
-const pem = (name) => fs.readFileSync(path.join(folder, name), "utf8");
-
-async function withSession(options, user, act) {
-  const client = opcua.OPCUAClient.create({
-    applicationUri: "urn:edge-lab:sampler:edge-arm",
-    clientName: "peer",
-    certificateFile: path.join(folder, `${options.name ?? "client"}.crt`),
-    privateKeyFile: path.join(folder, `${options.name ?? "client"}.key`),
-    clientCertificateManager: options.store,
-    securityMode: opcua.MessageSecurityMode[options.mode ?? "SignAndEncrypt"],
-    securityPolicy: opcua.SecurityPolicy[options.policy ?? "Basic256Sha256"],
-    endpointMustExist: true,
-    connectionStrategy: { maxRetry: 0, initialDelay: 100 },
-    transportTimeout: 30000,
-    requestedSessionTimeout: 60000,
-  });
-  try {
-    await client.connect(url);
-    const session = await client.createSession(user);
-    try {
-      return await act(session);
-    } finally {
-      await session.close();
-    }
-  } finally {
-    await client.disconnect();
-  }
-}
-
-async function refusal(attempt) {
-  try {
-    await attempt();
-    return "";
-  } catch (trouble) {
-    return /Bad\w+/.exec(trouble.message)?.[0] ?? trouble.message;
-  }
-}
-
-const der = (name) => Buffer.from(pem(name).replace(/-----[^-]+-----|\s/g, ""), "base64");
-const node = (name) => `ns=2;s=press.${name}`;
+const peer = new Peer(...process.argv.slice(2));
+const operator = password("operator", "secret");
 const time = (date) => date.getTime();
-const readSequence = async (session) => {
-  const value = await session.read({ nodeId: node("sequence"), attributeId: opcua.AttributeIds.Value });
-  if (value.statusCode.isNotGood()) throw new Error(value.statusCode.name);
-};
 
-async function logins(store) {
+async function logins() {
   const found = {};
   for (const policy of ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]) {
     for (const mode of ["Sign", "SignAndEncrypt"]) {
       found[`${policy} ${mode}`] = await refusal(() =>
-        withSession({ store, policy, mode }, password, readSequence));
+        peer.withSession({ policy, mode }, operator, readSequence));
     }
   }
-  const certificate = (name) => ({
-    type: opcua.UserTokenType.Certificate,
-    certificateData: der(`${name}.crt`),
-    privateKey: pem(`${name}.key`),
-  });
   const others = {
-    "user certificate": [{ store }, certificate("user")],
-    "foreign user certificate": [{ store }, certificate("foreign")],
-    "wrong password": [{ store }, { ...password, password: "guess" }],
-    "foreign client certificate": [{ store, name: "foreign" }, password],
+    "user certificate": [{}, peer.certificate("user")],
+    "foreign user certificate": [{}, peer.certificate("foreign")],
+    "wrong password": [{}, password("operator", "guess")],
+    "foreign client certificate": [{ name: "foreign" }, operator],
   };
   for (const [what, [options, user]] of Object.entries(others)) {
-    found[what] = await refusal(() => withSession(options, user, readSequence));
+    found[what] = await refusal(() => peer.withSession(options, user, readSequence));
   }
   return found;
 }
@@ -150,24 +99,14 @@ async function subscribe(session) {
 }
 
 async function main() {
-  const store = new OPCUACertificateManager({
-    rootFolder: path.join(folder, "store"),
-    automaticallyAcceptUnknownCertificate: true,
-  });
-  await store.initialize();
-  await store.addIssuer(der(path.join("trust", "ca.crt")), false, true);
-  await store.addRevocationList(fs.readFileSync(path.join(folder, "crl.der")));
-  const found = { logins: await logins(store) };
-  Object.assign(found, await withSession({ store }, password, async (session) => ({
+  await peer.openStore();
+  const found = { logins: await logins() };
+  return Object.assign(found, await peer.withSession({}, operator, async (session) => ({
     browse: await browse(session),
     values: await readAndWrite(session),
     history: await history(session),
     subscription: await subscribe(session),
   })));
-  console.log(JSON.stringify(found));
 }
 
-main().then(
-  () => process.exit(0),
-  (trouble) => { console.error(trouble); process.exit(1); },
-);
+run(main);
