@@ -25,8 +25,8 @@ from rich.text import Text
 
 from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want, host_arch
 from edge_lab.artifacts.gomodules import GO_REMEDY, Toolchain, find_toolchain
-from edge_lab.core.errors import EdgeLabError
-from edge_lab.core.home import cache_home
+from edge_lab.core.errors import EdgeLabError, LabError
+from edge_lab.core.home import RunDir, cache_home
 from edge_lab.core.step import step
 from edge_lab.data import IMAGES
 from edge_lab.topology import Arch, Topology
@@ -464,6 +464,25 @@ _NO_LIMIT = 1 << 62
 """cgroup v1 writes "no limit" as the greatest multiple of a page below 2^63."""
 
 
+def _sockets(this: Examination) -> Iterator[HostCheck]:
+    run = RunDir(this.topology.name)
+    remedy = ""
+    try:
+        run.require_sockets()
+    except LabError as trouble:
+        found, remedy = trouble.message, trouble.remedy
+    else:
+        fits = run.short == run.path
+        found = f"paths below {run.path} fit" if fits else f"by way of {run.short}: paths are long"
+    yield HostCheck(
+        name="socket paths",
+        ok=not remedy,
+        found=found,
+        needed_for="the sockets of machines and devices",
+        remedy=remedy,
+    )
+
+
 def _cpus(this: Examination) -> Iterator[HostCheck]:
     count = this.host.cpus()
     yield HostCheck(
@@ -486,6 +505,7 @@ PROBES: tuple[Probe, ...] = (
     _tun,
     _namespaces,
     _subordinate_ids,
+    _sockets,
     _disk,
     _memory,
     _cpus,

@@ -33,6 +33,7 @@ def own_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("XDG_CACHE_HOME", cache)
         monkeypatch.delenv("EDGE_LAB", raising=False)
         monkeypatch.delenv("LAB_MIRROR", raising=False)
+        monkeypatch.setattr("edge_lab.core.shortpath.ROOM", Path(cache))
         yield Path(cache)
 
 

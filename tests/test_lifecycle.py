@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,14 +67,20 @@ def made(topology: Topology, condition: Condition = Condition.UP) -> RunDir:
     return run
 
 
-@pytest.fixture
-def alive(default_topology: Topology) -> Iterator[RunDir]:
-    """The default lab, up, with one process of its own."""
-    run = made(default_topology)
+@contextlib.contextmanager
+def living(topology: Topology) -> Iterator[RunDir]:
+    """The lab, up, with one process of its own."""
+    run = made(topology)
     process = spawn(SLEEP, run=run.path, log=run.logs / "a.log")
     yield run
     process.kill()
     process.wait()
+
+
+@pytest.fixture
+def alive(default_topology: Topology) -> Iterator[RunDir]:
+    with living(default_topology) as run:
+        yield run
 
 
 def hold(lock: Path) -> subprocess.Popen[str]:
@@ -141,7 +148,7 @@ def test_only_the_newest_evidence_is_kept(own_cache: Path) -> None:
 
 def test_a_lab_that_is_only_coming_up_cannot_be_attached_to(default_topology: Topology) -> None:
     made(default_topology, Condition.COMING_UP)
-    with pytest.raises(LabError, match="not up yet"):
+    with pytest.raises(LabError, match="is not up"):
         attach(default_topology.name)
 
 

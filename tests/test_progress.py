@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from rich.console import Console
 
-from edge_lab.cli.progress import StepTree, showing_steps, void
+from edge_lab.cli.progress import StepTree, showing_steps, time_so_far, void
 from edge_lab.core.step import listening, step
 
 
@@ -29,6 +30,64 @@ def test_plain_output_says_start_end_and_failure_in_order() -> None:
         raise ValueError("no disk")
     lines = sink.getvalue().splitlines()
     assert lines == ["up …", "  images …", "  images: failed: no disk", "up: failed: no disk"]
+
+
+def test_a_step_that_takes_long_gives_signs_of_life_with_its_time_and_what_is_left() -> None:
+    lines: list[str] = []
+    alive = threading.Event()
+
+    class Sink(io.StringIO):
+        def write(self, text: str) -> int:
+            lines.extend(line for line in text.splitlines() if line)
+            if sum("so far" in line for line in lines) >= 2:
+                alive.set()
+            return len(text)
+
+    console = Console(file=Sink(), force_terminal=False, width=10)
+    with (
+        showing_steps(console, life_seconds=0.05),
+        step("up"),
+        step("obtain 2 artifacts") as outer,
+    ):
+        outer.progress("1 left", 0.5)
+        with step("build kubelet (x86_64)") as inner:
+            inner.progress("compiled 12 packages of at most 60", 0.2)
+            assert alive.wait(20)
+    signs = [line for line in lines if "so far" in line]
+    for sign in signs:
+        assert sign.startswith("    build kubelet (x86_64): compiled 12 packages of at most 60;")
+        assert "1 left" in sign
+    ended = next(line for line in lines if line.startswith("    build kubelet (x86_64): 0."))
+    assert lines.index(ended) > lines.index(signs[-1])
+
+
+def test_a_step_that_is_soon_over_gives_none() -> None:
+    sink = io.StringIO()
+    with showing_steps(Console(file=sink, force_terminal=False), life_seconds=30), step("up"):
+        pass
+    assert "so far" not in sink.getvalue()
+
+
+def test_of_many_components_that_are_there_the_last_stay_in_sight() -> None:
+    tree = StepTree()
+    with (
+        listening(lambda event: void(tree.take(event))),
+        step("lab"),
+        step("artifacts"),
+        step("obtain"),
+    ):
+        for number in range(10):
+            with step(f"get {number}"):
+                pass
+        shown = [row.title for row in tree.rows()]
+    assert shown == ["lab", "artifacts", "obtain", "get 7", "get 8", "get 9"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.9, "0 s"), (59.9, "59 s"), (65, "1 min 05 s"), (3720, "1 h 02 min")]
+)
+def test_a_time_is_told_in_its_own_units(seconds: float, shown: str) -> None:
+    assert time_so_far(seconds) == shown
 
 
 def test_a_live_tree_can_be_drawn_with_a_bar() -> None:

@@ -98,6 +98,26 @@ def test_a_good_topology_is_read_as_it_is_written() -> None:
     assert topology.architectures == (Arch.X86_64, Arch.RISCV64)
 
 
+def test_two_endpoints_fit_into_a_31() -> None:
+    text = GOOD.replace("subnet: 10.78.0.0/24", "subnet: 10.78.0.2/31")
+    topology = parse_topology(text.replace("10.78.0.9", "10.78.0.3"))
+    assert topology.interface(topology.link("edge-plant")) == IPv4Interface("10.78.0.2/31")
+    assert topology.interface(topology.link("boiler-plant")) == IPv4Interface("10.78.0.3/31")
+
+
+def test_keys_of_the_writer_s_own_hold_anchors_and_are_left_alone() -> None:
+    text = "x-node: &node {arch: riscv64, role: edge, memory: 1GiB}\nx-: 1\n" + GOOD
+    inline = "arch: riscv64, role: edge, memory: 1GiB"
+    assert inline in GOOD
+    text = "".join(
+        (text[: text.rindex(inline)], "<<: *node", text[text.rindex(inline) + len(inline) :])
+    )
+    assert parse_topology(text) == parse_topology(GOOD)
+    jsonschema.validate(YAML(typ="safe").load(text), topology_schema())
+    with pytest.raises(InputError, match="unknown key 'y-node'"):
+        parse_topology("y-node: 1\n" + GOOD)
+
+
 def test_what_follows_from_a_topology_is_settled_by_it_alone() -> None:
     topology = parse_topology(GOOD)
     assert topology.cluster_network.name == "cloud"
@@ -315,6 +335,18 @@ MISTAKES = {
         "  - {name: boiler, protocol: modbus-tcp, twins: [edge]}",
         ["'edge' cannot keep a twin of 'boiler'", "Add a link from edge to plant."],
         "twins: [edge]",
+    ),
+    "a subnet of one address is no network": (
+        "subnet: 10.78.0.0/24",
+        "subnet: 10.78.0.2/32",
+        ["10.78.0.2/32 has room for one address only", "/31"],
+        "10.78.0.2/32",
+    ),
+    "a key that is the writer's own is so at the top only": (
+        "arch: riscv64, role: edge",
+        "arch: riscv64, x-mine: 1, role: edge",
+        ["unknown key 'nodes.1.x-mine'"],
+        "x-mine",
     ),
     "a missing key is named": (
         "arch: riscv64, ",

@@ -259,6 +259,7 @@ class ArtifactStore:
         found: dict[Want, Artifact] = {}
         refusals: dict[Want, list[Refusal]] = {order.want: [NOT_CACHED] for order in orders}
         for order in orders:
+            _tell(this, len(found), len(orders))
             got = self._from_mirror(order, place, offers[order.want])
             if isinstance(got, Refusal):
                 refusals[order.want].append(got)
@@ -276,7 +277,9 @@ class ArtifactStore:
         if hopeless:
             raise CannotObtain(hopeless)
         if isinstance(toolchain, Toolchain):
-            found |= self._build_all(left, toolchain, refusals, deadline)
+            for built in self._build_all(left, toolchain, refusals, deadline):
+                found |= built
+                _tell(this, len(found), len(orders))
         return found
 
     def _give_up_early(
@@ -347,10 +350,11 @@ class ArtifactStore:
         toolchain: Toolchain,
         refusals: Mapping[Want, list[Refusal]],
         deadline: Deadline,
-    ) -> dict[Want, Artifact]:
+    ) -> Iterator[dict[Want, Artifact]]:
         """One `go build` for all orders of one module, architecture and set of flags.
 
-        Files of a module that are only joined come first: they are had in a moment.
+        Gives what each has made as soon as it has. Files of a module that are only joined come
+        first: they are had in a moment.
         """
         groups: dict[tuple[str, Arch, str], list[_Order]] = {}
         for order in sorted(orders, key=lambda order: order.component.files is None):
@@ -360,18 +364,16 @@ class ArtifactStore:
                 group = (recipe.module, order.want.arch, flags)
                 groups.setdefault(group, []).append(order)
         builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
-        found: dict[Want, Artifact] = {}
         for (name, arch, _), group_orders in groups.items():
             make = self._join if group_orders[0].component.files else self._build
             try:
-                found |= make(self._module(name), arch, group_orders, builder, deadline)
+                yield make(self._module(name), arch, group_orders, builder, deadline)
             except BuildFailed as trouble:
                 for order in group_orders:
                     refusals[order.want].append(Refusal(GO, trouble.reason))
                 raise CannotObtain(
                     {order.want: refusals[order.want] for order in group_orders}
                 ) from trouble
-        return found
 
     def _build(
         self,
@@ -499,6 +501,11 @@ def _built_from(component: Component) -> str:
     if recipe.local:
         return f"{GO}: images/go/{recipe.module}"
     return f"{GO}: {recipe.upstream}@{component.version}"
+
+
+def _tell(this: Step, obtained: int, wanted: int) -> None:
+    if wanted > 1:
+        this.progress(f"{wanted - obtained} left", obtained / wanted)
 
 
 def _in_words(orders: Sequence[_Order]) -> str:

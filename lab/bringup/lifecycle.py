@@ -23,6 +23,7 @@ from edge_lab.core.ports import require_free
 from edge_lab.core.process import end_processes, lock_holder
 from edge_lab.core.step import step
 from edge_lab.handle.lab import Lab
+from edge_lab.handle.stage import forget_stage, telling_stage
 from edge_lab.handle.state import LabState, state_if_up
 from edge_lab.topology import Topology
 
@@ -58,6 +59,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
     options, host = options or UpOptions(), host or LocalHost()
     run = RunDir(topology.name)
     run.require_ours()
+    run.require_sockets()
     with _alone(run):
         found = state_if_up(run)
         if found is not None:
@@ -68,7 +70,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
                 _clear(run)
         if options.api_port is not None:
             require_free(options.api_port, "the API server")
-        with step(f"lab {topology.name}"):
+        with telling_stage(run), step(f"lab {topology.name}"):
             built = Deadline.after(BUILD_SECONDS * host.speed_factor)
             plan = host.plan(topology, options.stack, built)
             start = Start(host, run, plan, host.accelerator(plan), options)
@@ -111,6 +113,7 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
             with _alone(run):
                 cleared = _clear(run, deadline)
                 run.lock.unlink(missing_ok=True)
+                forget_stage(run)
                 return TakenDown(ended + cleared.processes, cleared.evidence)
         except _Busy:
             holder = lock_holder(run.lock)

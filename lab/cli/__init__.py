@@ -6,10 +6,9 @@ import errno
 import os
 import sys
 
-from rich.console import Console
-
 from edge_lab.cli.app import app
-from edge_lab.core.errors import EdgeLabError
+from edge_lab.cli.common import err
+from edge_lab.core.errors import EdgeLabError, LabError
 from edge_lab.core.interrupts import end_as_by_interrupt
 
 
@@ -28,15 +27,21 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except EdgeLabError as trouble:
-        console = Console(stderr=True)
-        console.print(f"[bold red]error:[/] {_escaped(trouble.message)}", highlight=False)
-        if trouble.remedy:
-            console.print(f"[yellow]→[/] {_escaped(trouble.remedy)}", highlight=False)
+        _tell(trouble)
         sys.exit(trouble.exit_code)
+    except OSError as trouble:  # of the host: no space, no permission, standard output is full
+        # What could not be written is not tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(trouble, BrokenPipeError):  # a reader that has enough is no trouble
+            _tell(LabError(str(trouble)))
+        sys.exit(LabError.exit_code)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; `lab down` clears what was begun", highlight=False)
+        err.print("interrupted; `lab down` clears what was begun", highlight=False)
         sys.exit(130)
 
 
@@ -45,6 +50,12 @@ def _print_to_nobody() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
+
+
+def _tell(trouble: EdgeLabError) -> None:
+    err.print(f"[bold red]error:[/] {_escaped(trouble.message)}", highlight=False, soft_wrap=True)
+    if trouble.remedy:
+        err.print(f"[yellow]→[/] {_escaped(trouble.remedy)}", highlight=False, soft_wrap=True)
 
 
 def _escaped(text: str) -> str:

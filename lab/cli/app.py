@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from edge_lab.cli import render
+from edge_lab.cli import reach, render
 from edge_lab.cli.capture import capture
 from edge_lab.cli.common import (
     DEFAULT_TOPOLOGY,
@@ -22,19 +23,38 @@ from edge_lab.cli.common import (
     err,
     out,
     print_json,
+    topology_file,
 )
 from edge_lab.cli.compare import compare
+from edge_lab.cli.completion import LabGroup
 from edge_lab.cli.faults import chaos, fault
+from edge_lab.cli.outputs import STDOUT, check_file, write_file
 from edge_lab.cli.progress import showing_steps
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 
 app = typer.Typer(
+    cls=LabGroup,
     help="A hardware-in-the-loop test lab for edge Kubernetes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.print(f"edge-lab {version('edge-lab')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def lab_(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Its version.")
+    ] = False,
+) -> None:
+    """A hardware-in-the-loop test lab for edge Kubernetes."""
 
 
 class Schema(StrEnum):
@@ -58,7 +78,10 @@ def up(
         bool, typer.Option(help="After a cold start, save a checkpoint for the next one.")
     ] = True,
     api_port: Annotated[
-        int | None, typer.Option(help="Loopback port of the API server (default: a free one).")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Loopback port of the API server (default: a free one)."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Call the lab so, not as its file says.")] = None,
     as_json: AsJson = False,
@@ -68,7 +91,7 @@ def up(
     from edge_lab.topology import load_topology
 
     options = UpOptions(stack=stack, cold=cold, save=save, api_port=api_port)
-    wanted = load_topology(topology, name=name)
+    wanted = load_topology(topology_file(topology), name=name)
     with showing_steps(err):
         lab = bring_up(wanted, options)
     if as_json:
@@ -150,7 +173,7 @@ def doctor(
         for damaged in store.verify():
             err.print(f"damaged, and removed: {damaged}", highlight=False, markup=False)
     with showing_steps(err):
-        report = examine(load_topology(topology))
+        report = examine(load_topology(topology_file(topology)))
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -174,36 +197,6 @@ def schema(
 
 
 @app.command()
-def ssh(node: NodeName, lab: LabName = None) -> None:
-    """A shell on a node, over the management path."""
-    from edge_lab.bringup.attach import attach
-
-    found = attach(chosen(lab))
-    found.machine(node)
-    os.execvp("ssh", ["ssh", "-F", str(found.run.ssh_config), node])  # noqa: S606
-
-
-@app.command("exec", context_settings={"ignore_unknown_options": True})
-def execute(
-    node: NodeName,
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
-    lab: LabName = None,
-    timeout: Annotated[float, typer.Option(help="Seconds.")] = 600.0,
-) -> None:
-    """Run a command on a node as root; its output and exit code are passed on."""
-    import shlex
-
-    from edge_lab.bringup.attach import attach
-
-    machine = attach(chosen(lab)).machine(node)
-    line = command[0] if len(command) == 1 else shlex.join(command)
-    result = machine.run(line, Deadline.after(timeout), check=False)
-    sys.stdout.write(result.stdout)
-    sys.stderr.write(result.stderr)
-    raise typer.Exit(result.returncode)
-
-
-@app.command()
 def console(
     node: NodeName,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
@@ -222,7 +215,9 @@ def console(
 def logs(
     what: Annotated[str, typer.Argument(help="A node, or a log of the lab (see `lab logs`).")] = "",
     unit: Annotated[str, typer.Option("--unit", "-u", help="Only this systemd unit.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", help="At most so many lines.")] = 200,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, help="At most so many lines.")
+    ] = 200,
     lab: LabName = None,
 ) -> None:
     """The journal of a node, or a log of the lab's own processes."""
@@ -250,7 +245,9 @@ def graph(
     topology: Annotated[
         Path | None, typer.Argument(help="Draw this topology file, not the lab that is up.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="SVG file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="SVG file; - is standard output.")
+    ] = None,
     lab: LabName = None,
 ) -> None:
     """A picture of the lab, as SVG: with live state where it is up."""
@@ -258,12 +255,13 @@ def graph(
     from edge_lab.handle.picture import lab_svg
     from edge_lab.topology import load_topology
 
-    svg = lab_svg(load_topology(topology)) if topology else attach(chosen(lab)).svg()
-    if output is None:
-        sys.stdout.write(svg + "\n")
-        return
-    output.write_text(svg, encoding="utf-8")
-    out.print(f"wrote {escape(str(output))}", highlight=False)
+    output = output or STDOUT
+    check_file(output, "--output")
+    drawn = load_topology(topology_file(topology)) if topology else None
+    svg = lab_svg(drawn) if drawn else attach(chosen(lab)).svg()
+    write_file(output, svg + "\n", "--output")
+    if output != STDOUT:
+        out.print(f"wrote {escape(str(output))}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -281,6 +279,7 @@ def samples(lab: LabName = None, as_json: AsJson = False) -> None:
         out.print(render.samples_table(rows))
 
 
+reach.register(app)
 app.command()(capture)
 app.command()(chaos)
 app.command()(compare)

@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from edge_lab.core.errors import InputError
 from edge_lab.core.home import RunDir
+from edge_lab.data import LABS
 from edge_lab.handle.state import known_labs
 
-out = Console()
-err = Console(stderr=True)
+NO_LIMIT = 10_000
+"""Columns where there is no terminal: nothing is cut, and nothing that belongs together is torn."""
+
+
+def _open_what_is_closed() -> None:
+    """A command that was started with closed streams has /dev/null in their place.
+
+    Python would have None there, and the next file that is opened would be standard output.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - it stays open
+
+
+def _console(stream: TextIO, *, stderr: bool) -> Console:
+    return Console(stderr=stderr, width=None if stream.isatty() else NO_LIMIT)
+
+
+_open_what_is_closed()
+out = _console(sys.stdout, stderr=False)
+err = _console(sys.stderr, stderr=True)
 
 DEFAULT_TOPOLOGY = Path("labs/default.yaml")
+
+
+def topology_file(given: Path) -> Path:
+    """The file meant: the default one is the one that edge-lab ships, if there is none here."""
+    if given == DEFAULT_TOPOLOGY and not os.path.lexists(given):
+        shipped = LABS / given.name
+        err.print(f"no {given} here: {escape(str(shipped))} is taken", style="dim", highlight=False)
+        return shipped
+    return given
 
 
 def _labs(incomplete: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edge_lab.cli.common import AsJson, out
+from edge_lab.cli.outputs import check_file, write_file
 
 
 def compare(
@@ -23,10 +24,12 @@ def compare(
     """What the same faults did to each runtime: downtime, detection, samples and return."""
     from edge_lab.report.compare import comparison_html, comparison_of, comparison_table, read_cells
 
-    comparison = comparison_of(read_cells(*places))
     if html is not None:
-        html.write_text(comparison_html(comparison), encoding="utf-8")
+        check_file(html, "--html")
+    comparison = comparison_of(read_cells(*places))
     if as_json:
         sys.stdout.write(comparison.model_dump_json(indent=2) + "\n")
     else:
         out.print(comparison_table(comparison))
+    if html is not None:
+        write_file(html, comparison_html(comparison), "--html")

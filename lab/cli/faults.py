@@ -12,7 +12,17 @@ from pydantic import BaseModel
 from rich.markup import escape
 from rich.table import Table
 
-from edge_lab.cli.common import DEFAULT_TOPOLOGY, AsJson, LabName, chosen, err, out, print_json
+from edge_lab.cli.common import (
+    DEFAULT_TOPOLOGY,
+    AsJson,
+    LabName,
+    chosen,
+    err,
+    out,
+    print_json,
+    topology_file,
+)
+from edge_lab.cli.outputs import check_folder
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.render import plain_table
 from edge_lab.core.errors import InputError, LabError
@@ -37,7 +47,7 @@ def chaos(
     plan: Annotated[Path, typer.Argument(help="The plan file.", dir_okay=False)],
     lab: LabName = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="In place of the seed in the file.")
+        int | None, typer.Option(min=0, max=2**63 - 1, help="In place of the seed in the file.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print what would be done, and when.")
@@ -57,6 +67,8 @@ def chaos(
     """Run a plan of faults; each proves itself, and all are healed at the end."""
     from edge_lab.faults.plan import load_plan
 
+    if output is not None and not dry_run:
+        check_folder(output, "--output")
     if dry_run:
         read = load_plan(plan, _topology(lab), seed=seed)
         if as_json:
@@ -96,13 +108,18 @@ def _try(
 
     logs: list[str] = []
     cells: list[CellRecord] = []
+    not_kept: OSError | None = None
     for number in range(1, times + 1):
         with showing_steps(err):
             trial = try_plan(lab, plan, scaled_limit())
         logs.append(trial.run.log())
         cells += trial.cells()
         if output is not None:
-            trial.write(output, f"{plan.name}-{number}")
+            # What three minutes have shown is told, whether it can be kept or not.
+            try:
+                trial.write(output, f"{plan.name}-{number}")
+            except OSError as trouble:
+                not_kept = trouble
         for each in trial.verdicts:
             text = str(each).splitlines()[0] if each.passed else str(each)
             err.print(f"run {number}: {escape(text)}", highlight=False)
@@ -129,6 +146,8 @@ def _try(
             highlight=False,
         )
         _print_replay(file, plan)
+    if not_kept is not None:
+        err.print(f"not kept in {escape(str(output))}: {escape(str(not_kept))}", highlight=False)
     if not same:
         raise LabError(
             "the fault log differs between runs of one seed",
@@ -136,6 +155,8 @@ def _try(
         )
     if not all(cell.passed for cell in cells):
         raise typer.Exit(1)
+    if not_kept is not None:
+        raise typer.Exit(LabError.exit_code)
 
 
 def _topology(lab: str | None) -> Topology:
@@ -150,7 +171,7 @@ def _topology(lab: str | None) -> Topology:
         return state.topology
     if lab:
         raise InputError(f"there is no lab {name!r}", remedy="`lab up` brings one up.")
-    return load_topology(DEFAULT_TOPOLOGY)
+    return load_topology(topology_file(DEFAULT_TOPOLOGY))
 
 
 def _schedule_json(plan: Plan) -> dict[str, Any]:

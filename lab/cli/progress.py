@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
@@ -16,11 +18,20 @@ from rich.text import Text
 
 from edge_lab.core.step import Phase, StepEvent, listening
 
-DEEPEST_SHOWN = 2
+DEEPEST_SHOWN = 3
 """Steps below this depth go to the log only."""
 
 _NOBODY_READS = (OSError, SystemExit)
 """What printing raises when the terminal or the pipe is gone; rich ends a process then."""
+ENDED_SHOWN = 3
+"""Of the steps inside one that is under way, so many that have ended stay in sight."""
+
+LIFE_SECONDS = 60.0
+"""Without a terminal, a step that takes long says so often that it is still at work."""
+
+BAR_WIDTH = 16
+_CLOCK_FROM = 1.0
+"""Seconds after which a step under way shows its time."""
 
 
 @dataclass
@@ -28,11 +39,22 @@ class _Row:
     title: str
     depth: int
     parent: int | None
+    began: float
+    """By the monotonic clock."""
     phase: Phase = Phase.START
     detail: str = ""
     done: float | None = None
     seconds: float = 0.0
     children: list[int] = field(default_factory=list)
+
+    @property
+    def under_way(self) -> bool:
+        return self.phase in (Phase.START, Phase.PROGRESS)
+
+    @property
+    def so_far(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
 
 
 class StepTree:
@@ -47,7 +69,8 @@ class StepTree:
             row = self._rows.get(event.id)
             if row is None:
                 parent = self._rows.get(event.parent) if event.parent else None
-                row = _Row(event.title, parent.depth + 1 if parent else 0, event.parent)
+                depth = parent.depth + 1 if parent else 0
+                row = _Row(event.title, depth, event.parent, time.monotonic() - event.seconds)
                 self._rows[event.id] = row
                 if parent:
                     parent.children.append(event.id)
@@ -60,36 +83,72 @@ class StepTree:
         """Depth first; children of a step that has ended well are folded away."""
         with self._lock:
             found: list[_Row] = []
-            for each in self._rows.values():
-                if each.depth == 0:
-                    self._collect(each, found)
+            for row in self._rows.values():
+                if row.depth == 0:
+                    self._collect(row, found)
             return found
+
+    def detail_around(self, row: _Row) -> str:
+        """What the step that `row` is inside has told last."""
+        with self._lock:
+            around = self._rows.get(row.parent) if row.parent else None
+            return around.detail if around else ""
+
+    def at_work(self) -> list[_Row]:
+        """Those under way that have nothing under way inside them, as far as they are shown."""
+        with self._lock:
+            return [
+                row
+                for row in self._rows.values()
+                if row.under_way
+                and row.depth <= DEEPEST_SHOWN
+                and not any(
+                    self._rows[child].under_way and self._rows[child].depth <= DEEPEST_SHOWN
+                    for child in row.children
+                )
+            ]
 
     def _collect(self, row: _Row, into: list[_Row]) -> None:
         into.append(row)
         if row.depth < DEEPEST_SHOWN and (row.phase is not Phase.END or row.depth == 0):
-            for child in row.children:
-                self._collect(self._rows[child], into)
+            children = [self._rows[child] for child in row.children]
+            if row.depth == DEEPEST_SHOWN - 1:
+                ended = [child for child in children if child.phase is Phase.END]
+                hidden = {id(child) for child in ended[:-ENDED_SHOWN]}
+                children = [child for child in children if id(child) not in hidden]
+            for child in children:
+                self._collect(child, into)
+
+
+def time_so_far(seconds: float) -> str:
+    """12 s, 3 min 05 s, 1 h 02 min."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 def _draw(row: _Row, spinner: Spinner) -> tuple[RenderableType, RenderableType, RenderableType]:
-    indent = "  " * row.depth
-    if row.phase is Phase.END:
-        sign = Text("✓", style="green")
-    elif row.phase is Phase.FAIL:
-        sign = Text("✗", style="bold red")
-    else:
-        title = Text(indent + row.title)
+    title = Text(row.title)
+    shown = Padding(title, (0, 0, 0, 2 * row.depth))
+    if row.under_way:
         if row.detail:
             title.append(f"  {row.detail}", style="dim")
-        bar: RenderableType = (
-            ProgressBar(total=1.0, completed=row.done, width=24) if row.done is not None else ""
-        )
-        return spinner, title, bar
-    title = Text(indent + row.title)
-    if row.phase is Phase.FAIL and row.detail:
-        title.append(f"  {row.detail}", style="red")
-    return sign, title, Text(f"{row.seconds:.1f} s", style="dim")
+        clock = Text(time_so_far(row.so_far) if row.so_far >= _CLOCK_FROM else "", style="dim")
+        if row.done is None:
+            return spinner, shown, clock
+        both = Table.grid(padding=(0, 1))
+        both.add_row(ProgressBar(total=1.0, completed=row.done, width=BAR_WIDTH), clock)
+        return spinner, shown, both
+    if row.phase is Phase.FAIL:
+        if row.detail:
+            title.append(f"  {row.detail}", style="red")
+        sign = Text("✗", style="bold red")
+    else:
+        sign = Text("✓", style="green")
+    return sign, shown, Text(f"{row.seconds:.1f} s", style="dim")
 
 
 class _Tree:
@@ -99,13 +158,16 @@ class _Tree:
 
     def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
+        table.add_column()
+        table.add_column(overflow="fold")
+        table.add_column(no_wrap=True)
         for row in self._tree.rows():
             table.add_row(*_draw(row, self._spinner))
         return Group(table)
 
 
 @contextlib.contextmanager
-def showing_steps(console: Console) -> Iterator[None]:
+def showing_steps(console: Console, life_seconds: float = LIFE_SECONDS) -> Iterator[None]:
     """While the block runs, its steps are shown on `console`."""
     tree = StepTree()
     if console.is_terminal:
@@ -118,24 +180,57 @@ def showing_steps(console: Console) -> Iterator[None]:
             with contextlib.suppress(*_NOBODY_READS):
                 live.stop()
         return
+    lines = _Lines(tree, console)
+    with listening(lines.take), lines.living(life_seconds):
+        yield
 
-    def line(event: StepEvent) -> None:
-        row = tree.take(event)
+
+class _Lines:
+    """Each step as a line when it begins and one when it ends, and some in between."""
+
+    def __init__(self, tree: StepTree, console: Console) -> None:
+        self._tree = tree
+        self._console = console
+
+    def take(self, event: StepEvent) -> None:
+        row = self._tree.take(event)
         if row.depth > DEEPEST_SHOWN or event.phase is Phase.PROGRESS:
             return
-        indent = "  " * row.depth
         if event.phase is Phase.START:
-            text = f"{indent}{row.title} …"
+            self._print(row, " …")
         elif event.phase is Phase.END:
-            text = f"{indent}{row.title}: {event.seconds:.1f} s"
+            self._print(row, f": {event.seconds:.1f} s")
         else:
-            text = f"{indent}{row.title}: failed: {event.detail}"
+            self._print(row, f": failed: {event.detail}")
+
+    @contextlib.contextmanager
+    def living(self, every: float) -> Iterator[None]:
+        """While the block runs, each step at work says so `every` so many seconds."""
+        over = threading.Event()
+        told: dict[int, float] = {}
+
+        def watch() -> None:
+            while not over.wait(min(1.0, every / 4)):
+                for row in self._tree.at_work():
+                    if row.so_far - told.get(id(row), 0.0) >= every:
+                        told[id(row)] = row.so_far
+                        told_of = (row.detail, self._tree.detail_around(row))
+                        details = "; ".join(filter(None, told_of)) or "at work"
+                        self._print(row, f": {details}; {time_so_far(row.so_far)} so far")
+
+        thread = threading.Thread(target=watch, name="signs of life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _print(self, row: _Row, rest: str) -> None:
+        text = f"{'  ' * row.depth}{row.title}{rest}"
         # The step goes on though nobody reads of it: it may be one that heals a fault.
         with contextlib.suppress(*_NOBODY_READS):
-            console.print(text, highlight=False, markup=False)
-
-    with listening(line):
-        yield
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def void(_: object) -> None:

@@ -10,15 +10,20 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from edge_lab.cli.common import out
 from edge_lab.core.home import RunDir
 from edge_lab.handle.linkstate import LinkState
 from edge_lab.handle.state import LabState
 from edge_lab.handle.status import DeviceSamples, LabStatus
 
+WIDE_ENOUGH = 80
+"""Columns of a terminal in which names, which are short, need not be torn."""
+
 GOOD, BAD = "[green]●[/]", "[red]●[/]"
 
 
 def plain_table(title: str, *columns: str) -> Table:
+    """Nothing is cut: where a terminal is too narrow, long cells go on in the next line."""
     table = Table(
         title=title,
         title_justify="left",
@@ -29,7 +34,8 @@ def plain_table(title: str, *columns: str) -> Table:
         show_edge=False,
     )
     for column in columns:
-        table.add_column(column, no_wrap=True)
+        whole = column in ("name", "id", "endpoint", "network") and out.width >= WIDE_ENOUGH
+        table.add_column(column, no_wrap=whole, overflow="fold")
     return table
 
 

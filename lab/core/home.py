@@ -10,9 +10,10 @@ from pathlib import Path
 
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.names import NAME_RULE, is_name
+from edge_lab.core.shortpath import check_place, make_link, remove_link, short_path
 
-SOCKET_PATH_LIMIT = 107
-"""Bytes that fit into sockaddr_un.sun_path beside its closing zero (unix(7))."""
+LONGEST_SOCKET = len("/l/libvirt/qemu/lib/domain-99-aaaaaaaaaaaaaaaaaaaa/monitor.sock")
+"""Of the paths of sockets below a run directory: libvirt's for the monitor of a machine."""
 
 
 def cache_home() -> Path:
@@ -59,6 +60,11 @@ class RunDir:
         return cache_home() / "labs" / self.lab
 
     @property
+    def short(self) -> Path:
+        """The same directory by a path that has room for sockets below it; `make` sees to it."""
+        return short_path(self.path, LONGEST_SOCKET)
+
+    @property
     def state(self) -> Path:
         return self.path / "state.json"
 
@@ -86,8 +92,8 @@ class RunDir:
 
     @property
     def devices(self) -> Path:
-        """Specification, state and ground truth of each device."""
-        return self.path / "devices"
+        """Specification, state, ground truth and control socket of each device."""
+        return self.short / "devices"
 
     @property
     def disks(self) -> Path:
@@ -95,7 +101,7 @@ class RunDir:
 
     @property
     def fabric_socket(self) -> Path:
-        return self.path / "fabric.sock"
+        return self.short / "fabric.sock"
 
     @property
     def ssh_config(self) -> Path:
@@ -132,23 +138,25 @@ class RunDir:
     def remove(self) -> None:
         """Removes the directory with all that is in it; LabError if it is not ours."""
         self.require_ours()
+        remove_link(self.path, self.short)
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def require_sockets(self) -> None:
+        """LabError if no path for sockets in this directory can be had. Makes nothing of it yet."""
+        if self.short != self.path:
+            check_place()
+
+    def link(self) -> None:
+        """Sees to it that `short` leads here: /tmp is swept. LabError if it cannot."""
+        make_link(self.path, self.short)
+
     def make(self) -> None:
-        """Makes the directory and its rooms; refuses a path too long for sockets."""
-        # The longest is libvirt's: l/libvirt/qemu/lib/domain-NN-<20 chars>/monitor.sock
-        longest = len(os.fsencode(self.path)) + len(
-            "/l/libvirt/qemu/lib/domain-99-aaaaaaaaaaaaaaaaaaaa/monitor.sock"
-        )
-        if longest > SOCKET_PATH_LIMIT:
-            raise LabError(
-                f"the run directory {self.path} is too long a path for Unix sockets",
-                remedy="Point XDG_CACHE_HOME at a shorter path.",
-            )
+        """Makes the directory and its rooms; LabError if there can be no sockets in it."""
         self.require_ours()
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / MARKER).touch()
+        self.path.chmod(0o700)
+        self.link()
         for room in (self.logs, self.consoles, self.captures, self.devices, self.disks):
             room.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path.chmod(0o700)

@@ -23,6 +23,9 @@ Loc = tuple[str | int, ...]
 
 M = TypeVar("M")
 
+EXTENSION = "x-"
+"""Begins a key that is the writer's own, as in Docker Compose and OpenAPI."""
+
 
 class Problem(ValueError):
     """A mistake that a model's own check finds, with the place (`loc`) to show it at.
@@ -49,6 +52,8 @@ class YamlModel(Generic[M]):
     """For messages, a few keys of its mapping: `name:, nodes:, …`."""
     remedy: str = ""
     """What to do when there is no such file."""
+    extensions: bool = False
+    """Whether keys at the top that begin with `x-` are the writer's own, for anchors say."""
 
     def load(
         self,
@@ -89,6 +94,9 @@ class YamlModel(Generic[M]):
         if not isinstance(tree, CommentedMap):
             keys = f" ({self.keys})" if self.keys else ""
             raise InputError(f"a {self.what} is a mapping{keys}", file=file, line=1)
+        if self.extensions:
+            for key in [key for key in tree if str(key).startswith(EXTENSION)]:
+                del tree[key]
         for key, value in (put or {}).items():
             tree[key] = value
         return self.validate(tree, file, check=check)
@@ -111,6 +119,15 @@ class YamlModel(Generic[M]):
         except Problem as trouble:
             raise _of_problem(trouble, tree, file) from trouble
         return read
+
+
+def file_schema(form: type[BaseModel]) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a file with `extensions`."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **form.model_json_schema(),
+        "patternProperties": {f"^{EXTENSION}": {}},
+    }
 
 
 def read_yaml(text: str, file: Path | str = "") -> Any:

@@ -22,7 +22,8 @@ from pydantic import (
 
 from edge_lab.core.durations import Seconds, show_duration
 from edge_lab.core.errors import InputError
-from edge_lab.core.yamlmodel import Loc, Problem, YamlModel, did_you_mean, read_yaml
+from edge_lab.core.yamlmodel import Loc, Problem, YamlModel, did_you_mean, file_schema, read_yaml
+from edge_lab.data import PLANS
 from edge_lab.fabric.dice import Dice
 from edge_lab.faults import futile, profiles
 from edge_lab.faults.kinds import (
@@ -146,7 +147,8 @@ _PLAN: YamlModel[PlanFile] = YamlModel(
     PlanFile,
     what="plan",
     keys="name:, lasts:, faults:, …",
-    remedy="plans/five-minute-partition.yaml is a good one to begin with.",
+    remedy=f"{PLANS / 'five-minute-partition.yaml'} is a good one to begin with.",
+    extensions=True,
 )
 _FAULT: YamlModel[Fault] = YamlModel(Fault, what="fault", keys="fault: cut, link: …")
 
@@ -221,8 +223,7 @@ def parse_plan(
 
 def plan_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a plan file (plans/schema.json is kept equal to it)."""
-    schema = PlanFile.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return file_schema(PlanFile)
 
 
 def parse_fault(words: Sequence[str]) -> Fault:

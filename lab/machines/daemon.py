@@ -142,6 +142,7 @@ class DaemonRooms:
     """The folders of one private daemon; all below <run>/l, a short name for the sockets."""
 
     run: Path
+    """The run directory, by its short path."""
     root: bool
 
     @property
@@ -272,7 +273,7 @@ class LibvirtDaemon:
 
         `kvm` is for a host on which a probe guest has booted with it (accelerator.py).
         """
-        rooms = DaemonRooms(run.path, os.geteuid() == 0)
+        rooms = DaemonRooms(run.short, os.geteuid() == 0)
         rooms.make()
         if own_session:
             daemon = cls(run, USERS_OWN)
@@ -302,7 +303,7 @@ class LibvirtDaemon:
     @classmethod
     def attach(cls, run: RunDir) -> LibvirtDaemon:
         """The daemon of a lab that is up; LabError if there is none."""
-        note = DaemonRooms(run.path, os.geteuid() == 0).base / "daemon.json"
+        note = DaemonRooms(run.short, os.geteuid() == 0).base / "daemon.json"
         try:
             daemon = cls(run, json.loads(note.read_text())["uri"])
         except (OSError, ValueError, KeyError) as trouble:
@@ -356,7 +357,7 @@ class LibvirtDaemon:
         real = find_emulator(arch)
         if self.uri == USERS_OWN:
             return real
-        return str(DaemonRooms(self.run.path, os.geteuid() == 0).emulators / EMULATORS[arch])
+        return str(DaemonRooms(self.run.short, os.geteuid() == 0).emulators / EMULATORS[arch])
 
     # -- connection ----------------------------------------------------------------------
 

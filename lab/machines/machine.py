@@ -100,8 +100,8 @@ class LibvirtMachine:
             overlay=self.run_dir.disks / f"{self.name}.qcow2",
             seed=self.run_dir.disks / f"{self.name}.seed.tar",
             console=self.run_dir.consoles / f"{self.name}.log",
-            console_socket=self.run_dir.consoles / f"{self.name}.sock",
-            debugger=self.run_dir.consoles / f"{self.name}.gdb",
+            console_socket=self.run_dir.short / "consoles" / f"{self.name}.sock",
+            debugger=self.run_dir.short / "consoles" / f"{self.name}.gdb",
         )
 
     @property

@@ -50,7 +50,7 @@ class CommandResult:
 
 def control_path(run: RunDir, node: str) -> Path:
     """Short on purpose: ssh adds 17 characters while it makes the socket."""
-    return run.path / "s" / node
+    return run.short / "s" / node
 
 
 def ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> str:
@@ -173,6 +173,19 @@ class SshClient:
             env=marked_environment(self._run.path),
         )
 
+    def command_line(self, command: str, deadline: Deadline, *, tty: bool = False) -> list[str]:
+        """The program that runs a shell command over the shared connection, and its arguments.
+
+        For who gives it streams of his own; it ends with 255 when there is no connection.
+        """
+        self._join(deadline)
+        return self._ssh("-t" if tty else "-T", self._node, "--", command)
+
+    def require_connection(self) -> None:
+        """Raises Unreachable if the machine neither holds the connection nor answers anew."""
+        if not (self._alive() or self.answers()):
+            raise Unreachable(f"{self._node} does not answer to SSH")
+
     def _join(self, deadline: Deadline) -> None:
         """Sees to it that the shared connection is there; in vain is no error, only slower."""
         with self._joining:
@@ -181,7 +194,8 @@ class SshClient:
                 self._open(deadline)
 
     def _open(self, deadline: Deadline) -> None:
-        self._socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._run.link()
+        self._socket.parent.mkdir(exist_ok=True, mode=0o700)
         master = spawn(
             self._ssh("-M", "-N", "-T", self._node),
             run=self._run.path,

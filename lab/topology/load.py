@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_lab.core.yamlmodel import YamlModel, line_of
+from edge_lab.data import LABS
 from edge_lab.topology.model import Topology, TopologyProblem
 
 __all__ = ["line_of", "load_topology", "parse_topology"]
@@ -13,7 +14,8 @@ _TOPOLOGY: YamlModel[Topology] = YamlModel(
     Topology,
     what="topology",
     keys="name:, nodes:, links:, …",
-    remedy="labs/default.yaml is a good one to begin with.",
+    remedy=f"{LABS / 'default.yaml'} is a good one to begin with.",
+    extensions=True,
 )
 
 

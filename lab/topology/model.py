@@ -290,6 +290,7 @@ class Topology(_Model):
         self._unique_names()
         self._one_server()
         self._links_lead_somewhere()
+        self._subnets_have_room()
         self._addresses_are_free()
         self._all_are_wired()
         self._pod_subnet_is_apart()
@@ -353,6 +354,15 @@ class Topology(_Model):
                     ("links", index, "network"),
                 )
 
+    def _subnets_have_room(self) -> None:
+        for index, network in enumerate(self.networks):
+            if network.subnet.prefixlen > LONGEST_PREFIX:
+                raise TopologyProblem(
+                    f"the subnet {network.subnet} has room for one address only",
+                    ("networks", index, "subnet"),
+                    f"A network joins two endpoints at least: take a /{LONGEST_PREFIX} or wider.",
+                )
+
     def _addresses_are_free(self) -> None:
         taken: dict[IPv4Address, str] = {}
         for index, link in enumerate(self.links):
@@ -362,7 +372,11 @@ class Topology(_Model):
                 raise TopologyProblem(
                     f"{link.address} is not in {subnet}, the subnet of network {link.network!r}", at
                 )
-            if link.address in (subnet.network_address, subnet.broadcast_address):
+            # A /31 has neither: both of its addresses are a host's (RFC 3021).
+            if subnet.prefixlen < LONGEST_PREFIX and link.address in (
+                subnet.network_address,
+                subnet.broadcast_address,
+            ):
                 raise TopologyProblem(
                     f"{link.address} is the network's own or its broadcast address", at
                 )
@@ -437,6 +451,9 @@ class Topology(_Model):
                 )
             taken.append(network.subnet)
 
+
+LONGEST_PREFIX = 31
+"""Of a network's subnet: two endpoints and nothing else."""
 
 MANAGEMENT_SUBNET = IPv4Network("10.0.2.0/24")
 """QEMU's user-mode network, on which each guest is 10.0.2.15; never part of the fabric."""

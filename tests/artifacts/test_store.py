@@ -356,3 +356,22 @@ def test_the_mirror_is_named_by_the_environment(
     (row,) = ArtifactStore.default().state([Want("kubelet", ARM)])
     assert row.state is Availability.MISSING
     assert "there is no such folder (it is named by LAB_MIRROR)" in row.remedy
+
+
+def test_it_is_told_what_is_being_obtained_and_how_much_is_left(store: ArtifactStore) -> None:
+    told: list[tuple[str, str, float | None]] = []
+    started: list[str] = []
+
+    def take(event: StepEvent) -> None:
+        if event.phase is Phase.START:
+            started.append(event.title)
+        if event.phase is Phase.PROGRESS and event.title.startswith("obtain"):
+            told.append((event.title, event.detail, event.done))
+
+    wants = [Want(name, Arch.AARCH64) for name in CATALOG]
+    with listening(take):
+        store.resolve(wants, Deadline.after(30))
+    assert dict.fromkeys(told) == dict.fromkeys(
+        ("obtain 3 artifacts", f"{left} left", (3 - left) / 3) for left in (3, 1, 0)
+    )
+    assert started == ["obtain 3 artifacts", "build one, two (aarch64)", "build ours (aarch64)"]

@@ -19,10 +19,7 @@ MakeSpec = Callable[..., GuestSpec]
 
 @pytest.fixture
 def run() -> RunDir:
-    """The rooms of a run directory, wherever pytest has its temporary folders.
-
-    RunDir.make would refuse a path as long as theirs; no socket of a machine is made here.
-    """
+    """The rooms of a run directory; no socket of a machine is made here."""
     made = RunDir("default")
     for room in (made.logs, made.consoles, made.disks, made.keys):
         room.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,44 @@
+"""`lab --install-completion SHELL`: Typer's own option knows only the shell that it runs in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.completion import install_callback, show_callback
+from typer.core import TyperGroup
+
+from edge_lab.core.errors import InputError
+
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+_DO = {"--install-completion": install_callback, "--show-completion": show_callback}
+
+
+class LabGroup(TyperGroup):
+    """All commands; a shell that is named after an option of completion is the one that counts."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        option, equals, shell = (args[0] if args else "").partition("=")
+        if option not in _DO or ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        if not equals and len(args) > 1:
+            shell = args[1]
+        if shell in SHELLS:
+            param = next(each for each in self.params if option in each.opts)
+            _DO[option](ctx, param, shell)
+        if shell or equals:
+            raise InputError(
+                f"there is no completion for the shell {shell!r}", remedy=_remedy(option)
+            )
+        try:
+            return super().parse_args(ctx, args)
+        except typer.Exit as trouble:
+            if not trouble.exit_code:
+                raise
+            raise InputError(
+                "there is no completion for the shell that this runs in", remedy=_remedy(option)
+            ) from trouble
+
+
+def _remedy(option: str) -> str:
+    return f"Name one that there is: lab {option} {'|'.join(SHELLS)}"

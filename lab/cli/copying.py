@@ -1,0 +1,261 @@
+"""Copies files between this machine and the nodes, as `tar` over SSH: the guests have no SFTP.
+
+Both ends of a copy are shell scripts, whichever machine they run on.  A file appears at its new
+place whole or not at all; of a folder that breaks off, what has arrived so far stays, as with `cp`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import IO, Protocol
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError, named
+from edge_lab.machines.attended import started
+from edge_lab.machines.ssh import LOGIN_SECONDS, UNREACHABLE, SshClient
+
+LOOK_SECONDS = 60.0
+"""For a look at what is at a path; it includes a login."""
+_CHANGED_MEANWHILE = 1
+"""tar's exit code when a file changed as it was read: what it was at some time is copied."""
+_NOBODY_READS = (-signal.SIGPIPE, 128 + signal.SIGPIPE)
+
+_EXTRACT = "tar -xpf - --no-same-owner --keep-directory-symlink"
+
+
+class Thing(StrEnum):
+    """What is at a path."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    OTHER = "other"
+    """A device, a pipe, a socket."""
+    NOTHING = "nothing"
+    NOWHERE = "nowhere"
+    """Nothing, and there is no folder to put something into."""
+
+
+class Machine(Protocol):
+    """Where one end of a copy runs."""
+
+    @property
+    def name(self) -> str:
+        """For messages; empty for this machine."""
+        ...
+
+    def argv(self, script: str) -> list[str]:
+        """The program that runs a shell script there, and its arguments."""
+        ...
+
+    def ask(self, script: str) -> subprocess.CompletedProcess[bytes]: ...
+
+
+@dataclass(frozen=True)
+class Here:
+    name: str = ""
+
+    def argv(self, script: str) -> list[str]:
+        return ["sh", "-c", script]
+
+    def ask(self, script: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            self.argv(script), stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+
+
+@dataclass(frozen=True)
+class OnNode:
+    name: str
+    client: SshClient
+
+    def argv(self, script: str) -> list[str]:
+        return self.client.command_line(script, Deadline.after(LOGIN_SECONDS))
+
+    def ask(self, script: str) -> subprocess.CompletedProcess[bytes]:
+        return self.client.call(script, Deadline.after(LOOK_SECONDS))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path on a machine; it begins at root's home on a node, and here at the current folder."""
+
+    machine: Machine
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.machine.name}:{self.path}" if self.machine.name else self.path
+
+    @property
+    def name(self) -> str:
+        """The last part of the path; empty if that is no name."""
+        last = posixpath.basename(self.path.rstrip("/"))
+        return "" if last in (".", "..") else last
+
+    def below(self, name: str) -> Place:
+        return Place(self.machine, posixpath.join(self.path, name))
+
+    @property
+    def quoted(self) -> str:
+        """For a script: never an option."""
+        return shlex.quote(f"./{self.path}" if self.path.startswith("-") else self.path)
+
+    def look(self) -> Thing:
+        """Raises Unreachable if the node does not answer."""
+        said = self.machine.ask(
+            f"p={self.quoted}\n"
+            'if [ -d "$p" ]; then echo folder; elif [ -f "$p" ]; then echo file\n'
+            'elif [ -e "$p" ]; then echo other\n'
+            'elif [ -d "$(dirname -- "$p")" ]; then echo nothing; else echo nowhere; fi'
+        )
+        try:
+            return Thing(said.stdout.decode().strip())
+        except ValueError as trouble:
+            raise LabError(f"cannot look at {self}: {_told(said.stderr)}") from trouble
+
+
+def is_on_node(text: str) -> bool:
+    """Whether `text` is NODE:PATH; what has a slash before its colon is a path on this machine."""
+    before, colon, _ = text.partition(":")
+    return bool(colon and before) and "/" not in before
+
+
+def parse_place(text: str, clients: Mapping[str, SshClient]) -> Place:
+    """`NODE:PATH`, or a path on this machine (see `is_on_node`).
+
+    Raises:
+        InputError: there is no such node, or the text is empty.
+    """
+    if not text:
+        raise InputError("an empty path names nothing")
+    if not is_on_node(text):
+        return Place(Here(), text)
+    before, _, path = text.partition(":")
+    client = named("node", before, clients)
+    if path == "~" or path.startswith("~/"):
+        path = path[2:]
+    return Place(OnNode(before, client), path or ".")
+
+
+def copy(source: Place, target: Place, *, recursive: bool = False) -> str:
+    """Copies a file, or with `recursive` a folder; modes and times are kept. Returns a warning.
+
+    As with `cp`: into `target` if that is a folder, else as `target`. A link at `source` is
+    followed, links within a folder are copied as links.
+
+    Raises:
+        InputError: there is nothing to copy, or nowhere to copy it to.
+        Unreachable: a node does not answer.
+        LabError: it did not work on the node, or the connection broke.
+    """
+    kind = source.look()
+    if kind in (Thing.NOTHING, Thing.NOWHERE):
+        raise InputError(f"there is no {source}")
+    if kind is Thing.FOLDER and not recursive:
+        raise InputError(f"{source} is a folder", remedy="Copy it with all in it: lab cp -r.")
+    if kind is Thing.OTHER:
+        raise InputError(
+            f"{source} is neither a file nor a folder", remedy="Read it with `lab exec NODE cat`."
+        )
+    there = target.look()
+    if there is Thing.FOLDER and source.name:
+        target = target.below(source.name)
+        there = target.look()
+    _must_fit(source, kind, target, there)
+    if kind is Thing.FOLDER:
+        return _stream(source, _pack_folder(source), target, _unpack_folder(target, there))
+    return _stream(source, _pack_file(source), target, _unpack_file(source, target))
+
+
+def _must_fit(source: Place, kind: Thing, target: Place, there: Thing) -> None:
+    if there is Thing.NOWHERE or (
+        kind is Thing.FILE and there is Thing.NOTHING and target.path.endswith("/")
+    ):
+        raise InputError(f"there is no folder for {target}", remedy="Make it first.")
+    if there not in (Thing.NOTHING, kind):
+        what = "neither a file nor a folder" if there is Thing.OTHER else f"a {there.value}"
+        raise InputError(f"{target} is {what}, and {source} is a {kind.value}")
+    inside = posixpath.normpath(target.path) + "/"
+    if source.machine == target.machine and inside.startswith(
+        posixpath.normpath(source.path) + "/"
+    ):
+        raise InputError(f"{target} is {source} itself, or inside it")
+
+
+def _pack_file(source: Place) -> str:
+    folder = Place(source.machine, posixpath.dirname(source.path) or ".")
+    name = shlex.quote(f"./{posixpath.basename(source.path)}")
+    return f"exec tar -chf - -C {folder.quoted} -- {name}"
+
+
+def _unpack_file(source: Place, target: Place) -> str:
+    arrived = shlex.quote(posixpath.basename(source.path))
+    return (
+        f"set -e; to=$(readlink -f -- {target.quoted})\n"
+        'new=$(mktemp -d -- "${to%/*}/.lab-cp.XXXXXX")\n'
+        "trap 'rm -rf -- \"$new\"' EXIT; trap 'exit 1' HUP INT TERM\n"
+        f'{_EXTRACT} -C "$new"\n'
+        f'mv -fT -- "$new"/{arrived} "$to"\n'
+    )
+
+
+def _pack_folder(source: Place) -> str:
+    return f"exec tar -cf - -C {source.quoted} ."
+
+
+def _unpack_folder(target: Place, there: Thing) -> str:
+    if there is Thing.FOLDER:  # which keeps its mode
+        return f"exec {_EXTRACT} --no-overwrite-dir -C {target.quoted}"
+    return f"mkdir -- {target.quoted} && exec {_EXTRACT} -C {target.quoted}"
+
+
+def _stream(source: Place, pack: str, target: Place, unpack: str) -> str:
+    with (
+        tempfile.TemporaryFile() as said_by_source,
+        tempfile.TemporaryFile() as said_by_target,
+        started(
+            source.machine.argv(pack),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said_by_source,
+        ) as packing,
+    ):
+        assert packing.stdout is not None
+        with started(
+            target.machine.argv(unpack),
+            stdin=packing.stdout,
+            stdout=subprocess.DEVNULL,
+            stderr=said_by_target,
+        ) as unpacking:
+            packing.stdout.close()
+            unpacked = unpacking.wait()
+            packed = packing.wait()
+        warning = _all_of(said_by_source)
+        # If the target failed, the source had nobody to write to.
+        if packed not in (0, _CHANGED_MEANWHILE) and not (unpacked and packed in _NOBODY_READS):
+            raise _failed(source, packed, warning)
+        if unpacked:
+            raise _failed(target, unpacked, _all_of(said_by_target))
+        return warning
+
+
+def _failed(place: Place, code: int, said: str) -> InputError | LabError:
+    if place.machine.name and code == UNREACHABLE:
+        return LabError(f"the connection to {place.machine.name} broke: {said}")
+    message = f"cannot copy {place}: {said or f'ended with {code}'}"
+    return LabError(message) if place.machine.name else InputError(message)
+
+
+def _all_of(said: IO[bytes]) -> str:
+    said.seek(0)
+    return _told(said.read())
+
+
+def _told(said: bytes) -> str:
+    return said.decode(errors="replace").strip()
