@@ -25,6 +25,7 @@ from rich.text import Text
 
 from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want, host_arch
 from edge_lab.artifacts.gomodules import GO_REMEDY, Toolchain, find_toolchain
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, LabError
 from edge_lab.core.home import RunDir, cache_home
 from edge_lab.core.step import step
@@ -130,7 +131,7 @@ class Host:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=seconds,
+                timeout=Deadline.scaled(seconds).remaining,
                 stdin=subprocess.DEVNULL,
                 check=False,
             )

@@ -90,7 +90,7 @@ def find_toolchain() -> Toolchain | str:
             [path, "env", "GOVERSION"],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=Deadline.scaled(30).remaining,
             cwd="/",
             env={**os.environ, "GOTOOLCHAIN": "local"},
             check=False,

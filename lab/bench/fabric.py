@@ -359,7 +359,7 @@ def steered_fabric() -> Iterator[tuple[Ends, FabricClient]]:
         argv = [sys.executable, "-m", "edge_lab.fabric", "--config", str(folder / "fabric.json")]
         process = undo.enter_context(_running([*argv, "--socket", str(folder / "control")]))
         client = FabricClient(folder / "control")
-        client.wait_ready(Deadline.after(20))
+        client.wait_ready(Deadline.scaled(20))
         ends[1].send(_frame(64, _RECEIVER, _SENDER))
         ends[0].recv(_ROOM)
         assert process.poll() is None
@@ -415,7 +415,7 @@ class _VdeEnd:
         _widen(self.data)
 
     def answer(self) -> None:
-        self._door.settimeout(10)
+        self._door.settimeout(Deadline.scaled(10).remaining)
         self._control, _ = self._door.accept()
         request = self._control.recv(1024)
         magic, version, _kind = struct.unpack_from("<III", request)
@@ -455,7 +455,7 @@ def _running(argv: Sequence[str], stdin: int = subprocess.DEVNULL) -> Iterator[A
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(Deadline.scaled(5).remaining)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -467,7 +467,7 @@ def _come_first(pid: int) -> None:
 
 
 def _appears(path: Path) -> None:
-    Deadline.after(10).wait_for(f"{path} appears", path.exists, every=0.02)
+    Deadline.scaled(10).wait_for(f"{path} appears", path.exists, every=0.02)
 
 
 # -- measurements ----------------------------------------------------------------------------
@@ -564,7 +564,7 @@ def effects(times: int) -> Effects:
         sender = _Child(lambda: _flood(ends.sender, theirs))
         try:
             before = client.link("link1").counters.rx.forwarded
-            Deadline.after(10).wait_for(
+            Deadline.scaled(10).wait_for(
                 "frames flow",
                 lambda: client.link("link1").counters.rx.forwarded > before,
                 every=0.02,

@@ -59,7 +59,7 @@ def measure(topology: Topology) -> Times:
             times.boots[name] = round(machine.record.ssh_seconds or 0.0, 1)
             times.reboots += machine.reboots
         with times.stage("save, and ready again"):
-            key = save_checkpoint(lab, Deadline.after(SAVE_LIMIT))
+            key = save_checkpoint(lab, Deadline.scaled(SAVE_LIMIT))
         found = CheckpointStore().find(key)
         times.checkpoint_mib = _mib(found.path) if found else 0
         with times.stage("down"):
@@ -67,7 +67,7 @@ def measure(topology: Topology) -> Times:
         with times.stage("start from the checkpoint to ready"):
             lab = bring_up(topology)
         with times.stage("restore in place, and ready again"):
-            restore_checkpoint(lab, Deadline.after(SAVE_LIMIT))
+            restore_checkpoint(lab, Deadline.scaled(SAVE_LIMIT))
         times.proofs = proofs.measure(lab, PROOFS)
     finally:
         with times.stage("down, after a restore"):

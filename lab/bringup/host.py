@@ -165,7 +165,11 @@ def emulator_version() -> str:
     """QEMU's, by its image tool."""
     try:
         said = subprocess.run(
-            ["qemu-img", "--version"], capture_output=True, text=True, check=True, timeout=30
+            ["qemu-img", "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=Deadline.scaled(30).remaining,
         ).stdout
     except (OSError, subprocess.SubprocessError) as trouble:
         raise LabError("qemu-img is not installed", remedy="`lab doctor` tells more.") from trouble

@@ -106,7 +106,7 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
     """
     run = RunDir(name)
     ended = 0
-    deadline = deadline or Deadline.after(DOWN_SECONDS)
+    deadline = deadline or Deadline.scaled(DOWN_SECONDS)
     # Whoever is still bringing it up holds the lock: that process is ended first.
     for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         try:
@@ -126,7 +126,7 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
 
 def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
     run.require_ours()
-    ended = end_processes(run.path, deadline or Deadline.after(DOWN_SECONDS))
+    ended = end_processes(run.path, deadline or Deadline.scaled(DOWN_SECONDS))
     evidence = keep_evidence(run) if run.path.is_dir() else None
     run.remove()
     return TakenDown(len(ended), evidence)
@@ -140,7 +140,7 @@ class _Busy(LabError):
 def _alone(run: RunDir) -> Iterator[None]:
     """Only one process at a time brings a lab up, down, or saves it."""
     run.lock.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run.lock, timeout=LOCK_SECONDS)
+    lock = FileLock(run.lock, timeout=Deadline.scaled(LOCK_SECONDS).remaining)
     try:
         lock.acquire()
     except Timeout:

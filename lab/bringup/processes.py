@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.home import RunDir
 from edge_lab.core.process import spawn, still_alive
-from edge_lab.core.speed import speed_factor
 from edge_lab.core.step import step
 from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, device_spec, start_device
 from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
@@ -140,6 +139,6 @@ def start_devices(run: RunDir, state: LabState, deadline: Deadline) -> None:
             log = run.logs / f"device-{spec.name}.log"
             process = start_device(spec, run=run.path, log=log)
             started.append((spec, still_alive(process, f"the device {spec.name}", log)))
-        limit = deadline.within(DEVICES_SECONDS * speed_factor())
+        limit = deadline.within(DEVICES_SECONDS)
         for spec, alive in started:
             DeviceClient(spec.folder).wait_ready(limit, watch=alive)

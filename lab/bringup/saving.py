@@ -140,7 +140,7 @@ def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
         lab.mark(Condition.IN_TRANSITION)
         for machine in lab.machines.values():
             machine.power_off()
-        lab.host.end_devices(lab.run, deadline.within(END_DEVICES_SECONDS * lab.host.speed_factor))
+        lab.host.end_devices(lab.run, deadline.within(END_DEVICES_SECONDS))
         lab.fabric.load(json.loads(checkpoint.fabric.read_text()))
         restore_devices(lab, checkpoint)
         lab.host.start_devices(lab.run, lab.state, deadline)

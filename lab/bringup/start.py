@@ -331,7 +331,9 @@ def _keep_journals(lab: Lab) -> None:
 
     def keep(machine: Machine) -> None:
         with contextlib.suppress(EdgeLabError, OSError):
-            journal = machine.journal(lines=JOURNAL_LINES, deadline=Deadline.after(JOURNAL_SECONDS))
+            journal = machine.journal(
+                lines=JOURNAL_LINES, deadline=Deadline.scaled(JOURNAL_SECONDS)
+            )
             file = lab.run.logs / f"journal-{machine.name}.log"
             file.write_text(journal, encoding="utf-8")
 

@@ -107,7 +107,7 @@ def down(lab: LabName = None) -> None:
     from edge_lab.bringup.lifecycle import take_down
 
     name = chosen(lab)
-    gone = take_down(name, Deadline.after(30))
+    gone = take_down(name, Deadline.scaled(30))
     out.print(
         f"lab {name}: {gone.processes} processes ended"
         + (f"; logs kept in {gone.evidence}" if gone.evidence else ""),

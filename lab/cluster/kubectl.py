@@ -84,14 +84,18 @@ class Kubectl:
 
     # -- one command ---------------------------------------------------------------------
 
-    def run(self, *args: str, deadline: Deadline, input: str | None = None) -> str:
+    def run(
+        self, *args: str, deadline: Deadline, input: str | None = None, waits: bool = False
+    ) -> str:
         """The standard output of `kubectl args…`.
+
+        With `waits`, the command waits for something to happen, and has all of the deadline.
 
         Raises:
             KubectlError: it failed, or gave no answer in `REQUEST_SECONDS`.
             DeadlineExceeded: there was no time left to begin with.
         """
-        done = self._call(args, deadline, input)
+        done = self._call(args, deadline, input, waits)
         if done.returncode != 0:
             raise KubectlError(
                 f"kubectl {' '.join(args)}: {done.stderr.strip() or f'exit {done.returncode}'}",
@@ -100,11 +104,15 @@ class Kubectl:
         return done.stdout
 
     def _call(
-        self, args: Sequence[str], deadline: Deadline, stdin: str | None = None
+        self,
+        args: Sequence[str],
+        deadline: Deadline,
+        stdin: str | None = None,
+        waits: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         what = f"kubectl {' '.join(args)}"
         deadline.check(what)
-        limit = deadline.within(REQUEST_SECONDS)
+        limit = deadline if waits else deadline.within(REQUEST_SECONDS)
         try:
             return subprocess.run(
                 self._argv(args),
@@ -223,6 +231,7 @@ class Kubectl:
             *(("--now",) if now else ()),
             *(("--force", "--grace-period=0") if force else ()),
             deadline=deadline,
+            waits=wait,
         )
 
     def raw(self, path: str, deadline: Deadline) -> str:

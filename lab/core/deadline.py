@@ -14,8 +14,10 @@ T = TypeVar("T")
 class Deadline:
     """A moment on the monotonic clock by which something must have happened.
 
-    Made once, at the top, with `Deadline.after(seconds)`, and passed on; whoever waits
-    takes what is left of it.
+    Made once, at the top, and passed on; whoever waits takes what is left of it. A number of
+    seconds that stands in the code is one of the reference machine, and goes by
+    `Deadline.scaled`. `Deadline.after` is for a time that somebody else gives, and for what
+    takes the same time on every host.
     """
 
     __slots__ = ("_at", "_total")
@@ -28,6 +30,13 @@ class Deadline:
     def after(cls, seconds: float) -> Deadline:
         """The deadline `seconds` from now."""
         return cls(time.monotonic() + seconds, seconds)
+
+    @classmethod
+    def scaled(cls, seconds: float) -> Deadline:
+        """The deadline `seconds` of the reference machine from now, on this host as it is."""
+        from edge_lab.core.speed import patience
+
+        return cls.after(seconds * patience())
 
     @property
     def remaining(self) -> float:
@@ -44,8 +53,8 @@ class Deadline:
         return time.monotonic() >= self._at
 
     def within(self, seconds: float) -> Deadline:
-        """The sooner of this deadline and `seconds` from now."""
-        return Deadline.after(min(seconds, self.remaining))
+        """The sooner of this deadline and `Deadline.scaled(seconds)`."""
+        return Deadline.after(min(Deadline.scaled(seconds).remaining, self.remaining))
 
     def check(self, what: str) -> None:
         """Raises DeadlineExceeded when there is no time left for `what`."""

@@ -148,7 +148,7 @@ def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[
         within.wait_for(f"{sign.name} ends processes", lambda: ended(sign, told), every=0.05)
 
     try:
-        wait(deadline.within(deadline.remaining / 2), signal.SIGTERM)
+        wait(Deadline.after(deadline.remaining / 2), signal.SIGTERM)
     except DeadlineExceeded:
         wait(deadline, signal.SIGKILL)
     return list(found.values())

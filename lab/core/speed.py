@@ -14,11 +14,14 @@ from __future__ import annotations
 import functools
 import os
 import time
+from dataclasses import dataclass
 
 from edge_lab.core.process import demand_of_others
 
 REFERENCE_CORES = 2
 CALCULATIONS = 25
+GUESSED = 3
+"""So many are enough for a guess."""
 REFERENCE_CALCULATION = 0.022
 """Seconds that `_calculation` takes on the reference machine."""
 
@@ -26,7 +29,7 @@ FASTEST, SLOWEST = 1.0, 20.0
 
 
 @functools.cache
-def _calculation() -> float:
+def _calculation(times: int = CALCULATIONS) -> float:
     """Seconds of one core for a fixed calculation: the best of many, in about a second.
 
     Those in which others had the core are not counted: they are in the load already. Many,
@@ -34,7 +37,7 @@ def _calculation() -> float:
     it often is: the best of three was seen to vary by half.
     """
     best = float("inf")
-    for _ in range(CALCULATIONS):
+    for _ in range(times):
         started = time.thread_time()
         value = 1
         for number in range(400_000):
@@ -89,7 +92,43 @@ def pace_of(factor: float) -> int:
     return next((pace for least, pace in PACES if factor >= least), 1)
 
 
+@dataclass(frozen=True)
+class _Measured:
+    factor: float
+    at: float
+    """On the monotonic clock, s."""
+
+
 @functools.cache
+def _measured() -> _Measured:
+    return _Measured(_factor(demand_of_others()), time.monotonic())
+
+
 def speed_factor() -> float:
-    """The factor of this host, measured once per process, in about two seconds."""
-    return _factor(demand_of_others())
+    """The factor of this host, measured in about two seconds, and again by `measure_again`."""
+    return _measured().factor
+
+
+def patience() -> float:
+    """What the limit of a single wait is multiplied by: the factor, if this process has measured
+    it, or else a guess that takes a tenth of a second.
+
+    The guess counts the load of labs, too: it is rather too high than too low.
+    """
+    return speed_factor() if _measured.cache_info().currsize else _guess()
+
+
+@functools.cache
+def _guess() -> float:
+    cores = len(os.sched_getaffinity(0))
+    return host_factor(_calculation(GUESSED), cores, os.getloadavg()[0])
+
+
+def measure_again(older_than: float) -> None:
+    """Measures the load of others anew if that was done more than `older_than` seconds ago.
+
+    In a process that runs for long, between things that are timed: it takes a second.
+    """
+    if time.monotonic() - _measured().at > older_than:
+        _measured.cache_clear()
+        _measured()

@@ -119,7 +119,7 @@ class DeviceClient:
         return snapshot
 
     def _ask(self, op: str, deadline: Deadline | None, **more: object) -> Any:
-        limit = (deadline or Deadline.after(_ANSWER_SECONDS)).within(_ANSWER_SECONDS)
+        limit = (deadline or Deadline.scaled(_ANSWER_SECONDS)).within(_ANSWER_SECONDS)
         path = self.folder / SOCKET
         request = {"op": op, "within": limit.remaining * _SELF_READ_SHARE, **more}
         try:

@@ -133,7 +133,7 @@ class FabricClient:
 
     def _say(self, peer: socket.socket, request: Request) -> None:
         with self._troubles():
-            peer.settimeout(ANSWER_TIME)
+            peer.settimeout(Deadline.scaled(ANSWER_TIME).remaining)
             peer.connect(str(self.socket_path))
             peer.sendall(request.model_dump_json().encode() + b"\n")
 

@@ -28,13 +28,17 @@ Ready."""
 
 
 def scaled_limit() -> TimeLimit:
-    """Deadlines scaled by the speed of this host, as it is now."""
-    from edge_lab.core.speed import (
-        speed_factor,  # not sooner: tests of the plugins put another in its place
-    )
+    """Deadlines scaled by the speed of this host, as it was when last measured."""
 
-    factor = speed_factor()
-    return lambda seconds: Deadline.after(seconds * factor)
+    # Not imported sooner: tests of the plugins put another in its place.
+    from edge_lab.core.speed import speed_factor
+
+    speed_factor()  # so that the first limit takes no longer to make than others
+
+    def limit(seconds: float) -> Deadline:
+        return Deadline.after(seconds * speed_factor())
+
+    return limit
 
 
 def prove(

@@ -185,7 +185,7 @@ def running_plan(
     A block that ends waits for the plan to end; one that raises ends the plan at once.  All is
     healed in either case, as by `run_plan`, and the same is raised.
     """
-    deadline = deadline or Deadline.after(plan.lasts_s + HEAL_S)
+    deadline = deadline or plan_deadline(plan, Deadline.scaled)
     run = _Run(plan, engine, clock or Clock(), deadline)
     with step(run.title) as shown:
         thread = threading.Thread(target=run.play, args=(shown,), name=run.title)

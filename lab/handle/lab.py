@@ -107,7 +107,7 @@ class Lab:
     def _nodes(self) -> Iterator[NodeStatus]:
         seen: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(EdgeLabError):
-            found = self.kubectl.items("nodes", deadline=Deadline.after(ANSWER_SECONDS))
+            found = self.kubectl.items("nodes", deadline=Deadline.scaled(ANSWER_SECONDS))
             seen = {each["metadata"]["name"]: each for each in found}
         for node in self.topology.nodes:
             item: dict[str, Any] = seen.get(node.name, {})

@@ -98,7 +98,7 @@ def build_workload_image(
     """
     if not binaries:
         raise LabError("a workload image of no architecture is no image")
-    until = deadline or Deadline.after(_DEFAULT_DEADLINE)
+    until = deadline or Deadline.scaled(_DEFAULT_DEADLINE)
     shells = busybox or {arch: build_root_image(arch, until).busybox for arch in binaries}
     applets = load_workload_recipe().applets
     with (

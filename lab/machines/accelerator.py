@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.home import cache_home
 from edge_lab.machines.domain import EMULATORS
 from edge_lab.machines.guest import AcceleratorName
@@ -86,7 +87,11 @@ def probe_accelerator(image: RootImage | None, *, force: bool = False) -> Accele
 
 def _key(arch: Arch, digest: str) -> str:
     version = subprocess.run(
-        [EMULATORS[arch], "--version"], capture_output=True, text=True, check=False, timeout=30
+        [EMULATORS[arch], "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=Deadline.scaled(30).remaining,
     ).stdout.partition("\n")[0]
     return hashlib.sha256(f"{version}|{platform.release()}|{digest}".encode()).hexdigest()[:16]
 
@@ -161,13 +166,13 @@ def boot_probe(arch: Arch, kernel: Path, accel: str, limit: float) -> ProbeResul
             guest.kill()
             # A process stuck in a broken KVM call cannot be killed: it is not waited for.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                guest.wait(3)
+                guest.wait(Deadline.scaled(3).remaining)
         lines = output.read_text(errors="replace").strip().splitlines()
         return ProbeResult(booted, seconds, lines[-1].strip() if lines else "")
 
 
 def _probe(arch: Arch, kernel: Path) -> Accelerator:
-    result = boot_probe(arch, kernel, "kvm", PROBE_SECONDS)
+    result = boot_probe(arch, kernel, "kvm", Deadline.scaled(PROBE_SECONDS).total)
     if result.booted:
         reason = f"a probe guest booted with KVM in {result.seconds:.1f} s"
         return Accelerator("kvm", reason, arch)

@@ -327,7 +327,7 @@ class LibvirtDaemon:
         if self._process is not None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(min(10.0, deadline.remaining))
+                self._process.wait(deadline.within(10).remaining)
         mine = [each for each in processes_of(self.run.path) if "libvirtd" in each.command]
         for process in mine:
             with contextlib.suppress(ProcessLookupError):
@@ -350,7 +350,7 @@ class LibvirtDaemon:
         trouble: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop(Deadline.after(30))
+        self.stop(Deadline.scaled(30))
 
     def emulator(self, arch: Arch) -> str:
         """QEMU for `arch`, by the path that this daemon knows it by."""

@@ -15,7 +15,7 @@ def create_overlay(overlay: Path, backing: Path, backing_format: Literal["raw", 
     overlay.unlink(missing_ok=True)
     overlay.parent.mkdir(parents=True, exist_ok=True)
     _qemu_img(
-        Deadline.after(60),
+        Deadline.scaled(60),
         *("create", "-q", "-f", "qcow2", "-F", backing_format, "-b", str(backing.resolve())),
         str(overlay),
     )

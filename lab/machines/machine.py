@@ -528,7 +528,7 @@ class LibvirtMachine:
         Without a deadline it has a minute.  With `check`, an exit code other than 0 is a
         LabError that shows what the command said.
         """
-        done = self._ssh.call(command, deadline or Deadline.after(60))
+        done = self._ssh.call(command, deadline or Deadline.scaled(60))
         result = CommandResult(
             command,
             done.returncode,
@@ -553,7 +553,7 @@ class LibvirtMachine:
 
     def read(self, path: str, deadline: Deadline | None = None) -> bytes:
         """The content of a file in the guest."""
-        done = self._ssh.call(f"cat -- {shlex.quote(path)}", deadline or Deadline.after(60))
+        done = self._ssh.call(f"cat -- {shlex.quote(path)}", deadline or Deadline.scaled(60))
         if done.returncode:
             raise LabError(f"{self.name}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout
@@ -569,7 +569,7 @@ class LibvirtMachine:
             f"set -e; mkdir -p -- {folder}; umask 077; cat > {draft}; "
             f"chmod {file.mode:o} {draft}; mv -f -- {draft} {path}"
         )
-        done = self._ssh.call(command, deadline or Deadline.after(60), stdin=file.content)
+        done = self._ssh.call(command, deadline or Deadline.scaled(60), stdin=file.content)
         if done.returncode:
             raise LabError(
                 f"{self.name}: cannot write {file.path}: "

@@ -19,6 +19,7 @@ import os
 import socket
 from pathlib import Path
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 
 MTIMECMP = 0x0200_4000
@@ -69,7 +70,7 @@ def rearm_timers(debugger: Path, harts: int) -> None:
     """
     try:
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection:
-            connection.settimeout(REPLY_SECONDS)
+            connection.settimeout(Deadline.scaled(REPLY_SECONDS).remaining)
             connection.connect(os.fsencode(debugger))
             gdb = _Debugger(connection)
             _must_be_ok(gdb.ask("Qqemu.PhyMemMode:1"))

@@ -26,6 +26,9 @@ from edge_lab.machines.keys import LabKeys
 LOGIN_SECONDS = 60
 """For a login, its keys and all: an emulated CPU that boots beside others needs half of it."""
 
+LEAVE_SECONDS = 5.0
+"""For the end of the shared connection."""
+
 UNREACHABLE = 255
 """ssh's own exit code when the connection failed."""
 
@@ -224,13 +227,16 @@ class SshClient:
         if self._socket.exists():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 subprocess.run(
-                    self._ssh("-O", "exit", self._node), capture_output=True, timeout=5, check=False
+                    self._ssh("-O", "exit", self._node),
+                    capture_output=True,
+                    timeout=Deadline.scaled(LEAVE_SECONDS).remaining,
+                    check=False,
                 )
             self._socket.unlink(missing_ok=True)
         if self._master is not None:
             self._master.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._master.wait(5)
+                self._master.wait(Deadline.scaled(LEAVE_SECONDS).remaining)
             self._master = None
 
 

@@ -101,7 +101,7 @@ class Recorder:
     def __exit__(self, *trouble: object) -> None:
         self._ended.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(Deadline.scaled(30).remaining)
 
     @property
     def _book(self) -> FaultBook:
@@ -121,7 +121,7 @@ class Recorder:
         samples: tuple[SampleObservation, ...] = ()
         with step("evidence: samples") as reading:
             try:
-                samples = observations(self._lab, Deadline.after(OBSERVE_SECONDS))
+                samples = observations(self._lab, Deadline.scaled(OBSERVE_SECONDS))
             except LabError as trouble:
                 reading.progress(f"the collector cannot be asked: {trouble.message}")
         watched = tuple(each for each in samples if each.node in self.nodes)
@@ -206,7 +206,7 @@ class Recorder:
         while not self._ended.wait(LOOK_EVERY):
             try:
                 # A plain read. /readyz gives its datastore two seconds, and a busy one more.
-                self._lab.kubectl.raw("/api/v1/namespaces/default", Deadline.after(API_SECONDS))
+                self._lab.kubectl.raw("/api/v1/namespaces/default", Deadline.scaled(API_SECONDS))
                 answered = True
             except LabError:
                 answered = False
@@ -233,7 +233,7 @@ class Recorder:
 
     def _listed(self, what: tuple[str, ...]) -> list[dict[str, Any]] | None:
         try:
-            return self._lab.kubectl.items(*what, deadline=Deadline.after(API_SECONDS))
+            return self._lab.kubectl.items(*what, deadline=Deadline.scaled(API_SECONDS))
         except LabError:
             return None  # it has gone away just now
 
@@ -287,19 +287,20 @@ class Recorder:
     def _watch_node(self, machine: Machine) -> None:
         while not self._ended.is_set():
             if machine.answers():
-                with _ending(machine.stream(LOOP, Deadline.after(CONNECT_SECONDS))) as stream:
+                with _ending(machine.stream(LOOP, Deadline.scaled(CONNECT_SECONDS))) as stream:
                     self._follow(machine.name, stream)
             self._ended.wait(LOOK_EVERY / 2)
 
     def _follow(self, node: str, stream: subprocess.Popen[bytes]) -> None:
         """Reads the loop's lines until the node is silent, or the recorder ends."""
         view = NodeView()
+        silent = Deadline.scaled(SILENT_SECONDS).total
         heard = time.monotonic()
         heard_at = time.time_ns()
 
         def guard() -> None:
             while stream.poll() is None:
-                late = time.monotonic() - heard > SILENT_SECONDS
+                late = time.monotonic() - heard > silent
                 if late or self._ended.wait(LOOK_EVERY / 4):
                     stream.kill()
                     return

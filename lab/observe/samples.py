@@ -40,7 +40,7 @@ def observations(lab: Lab, deadline: Deadline) -> tuple[SampleObservation, ...]:
 
 def verdicts(lab: Lab, deadline: Deadline | None = None) -> tuple[SampleVerdict, ...]:
     """The oracle's verdict on each observation."""
-    limit = deadline or Deadline.after(OBSERVE_SECONDS)
+    limit = deadline or Deadline.scaled(OBSERVE_SECONDS)
     return tuple(judge_samples(observation) for observation in observations(lab, limit))
 
 

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.observe.recorder import watch_events
 from edge_lab.oracles.twins import TwinSighting
 from edge_lab.twins.client import STATUSES
@@ -50,7 +51,7 @@ class TwinWatch:
             self._process.kill()
             self._process.wait()
         if self._thread is not None:
-            self._thread.join(END_SECONDS)
+            self._thread.join(Deadline.scaled(END_SECONDS).remaining)
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
 

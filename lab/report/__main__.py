@@ -17,7 +17,7 @@ def main() -> int:
         print("usage: python -m edge_lab.report RESULTS PAGE_FOLDER", file=sys.stderr)
         return 2
     try:
-        page = make_page(Path(sys.argv[1]), Path(sys.argv[2]), Deadline.after(SECONDS))
+        page = make_page(Path(sys.argv[1]), Path(sys.argv[2]), Deadline.scaled(SECONDS))
     except EdgeLabError as trouble:
         print(trouble, file=sys.stderr)
         return trouble.exit_code

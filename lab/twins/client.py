@@ -60,7 +60,11 @@ class TwinClient:
             yield
         finally:
             # The caller's time may be up, and what it has changed must be undone.
-            self._put(name, before, Deadline.after(max(deadline.remaining, UNDO_SECONDS)))
+            self._put(
+                name,
+                before,
+                max(deadline, Deadline.scaled(UNDO_SECONDS), key=lambda limit: limit.remaining),
+            )
 
     def desire(self, name: str, values: Mapping[str, str], deadline: Deadline) -> None:
         """As `desiring`, and for good."""

@@ -9,11 +9,11 @@ import allure
 import pytest
 
 from edge_lab.cluster.kubectl import KubectlError
-from edge_lab.devices import TruthWrite
+from edge_lab.devices import TruthStep, TruthWrite
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
 from edge_lab.devices.spec import plant_of
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import enough, eventually
 from edge_lab.fixtures.twins import LabTwin
 from edge_lab.fixtures.wires import Wires
 from edge_lab.twins.status import ONLINE, TwinStatus
@@ -29,10 +29,15 @@ SETTLE_SECONDS = 180.0
 """For what was asked for to be done and confirmed, on an emulated node."""
 
 
+def newest(twin: LabTwin) -> TruthStep:
+    """The step that the device is in."""
+    return enough(twin.truth.steps(), f"steps of {twin.device.name}")[-1]
+
+
 def fit(twin: LabTwin) -> str:
     """A setpoint in range that is not the one in force."""
     setpoint = plant_of(twin.device.protocol).setpoint
-    now = setpoint.point.value(twin.truth.steps()[-1].requested)
+    now = setpoint.point.value(newest(twin).requested)
     middle = (setpoint.low + setpoint.high) / 2
     return f"{middle + (0.5 if abs(now - middle) < 0.25 else 0):.1f}"
 
@@ -45,7 +50,7 @@ def writes(twin: LabTwin) -> list[TruthWrite]:
 def asked(twin: LabTwin) -> float:
     """The setpoint that the device was last asked for, in its unit."""
     point = plant_of(twin.device.protocol).setpoint.point
-    return float(point.value(twin.truth.steps()[-1].requested))
+    return float(point.value(newest(twin).requested))
 
 
 def reached(twin: LabTwin, value: str, time_limit: TimeLimit) -> None:
@@ -116,13 +121,11 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
     with contextlib.ExitStack() as wish:
         with wires.cut(uplink(lab, twin.node.name)):
             # Long enough for every connection to be given up, not only to stand still.
-            last = twin.truth.steps()[-1].seq + round(
-                until_lost(lab) * 1000 / twin.device.period_ms
-            )
+            last = newest(twin).seq + round(until_lost(lab) * 1000 / twin.device.period_ms)
             wish.enter_context(twin.desiring({REQUESTED_SETPOINT: value}))
             eventually(
                 "the device has gone on",
-                lambda: twin.truth.steps()[-1].seq > last,
+                lambda: newest(twin).seq > last,
                 time_limit(SETTLE_SECONDS),
             )
             assert len(writes(twin)) == before, "the wish came through a wire that is cut"

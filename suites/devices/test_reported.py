@@ -15,7 +15,7 @@ from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.core.step import step
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import enough, eventually
 from edge_lab.fixtures.twins import LabTwin
 from edge_lab.observe.twins import observe_twin
 from edge_lab.observe.twinwatch import TwinWatch
@@ -128,7 +128,7 @@ def test_a_twin_reports_what_the_device_shows(
     numbers = {
         each.status.value(SEQUENCE): each for each in filter(_says_something, evidence.sightings)
     }
-    first, *_, last = numbers.values()
+    first, *_, last = enough(numbers.values(), f"values of {twin}", least=2)
     assert judge(replace(evidence, sightings=[first]), silent_after=WATCH_SECONDS / 4).stuck
     undone = [*evidence.sightings, replace(first, time=last.time + 1)]
     assert judge(replace(evidence, sightings=undone)).back
@@ -175,7 +175,7 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
     cycle = twin.collect_s
     twin.truth.pause()
     try:
-        last = twin.truth.steps()[-1].seq
+        last = enough(twin.truth.steps(), f"steps of {twin.device.name}")[-1].seq
         # One property after the other, where a stack sends each by itself (KubeEdge's DMI).
         eventually(
             "all of the last step is reported",

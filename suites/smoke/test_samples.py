@@ -11,7 +11,7 @@ from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.outcomes import enough, eventually
 from edge_lab.fixtures.workload import Workload
 from edge_lab.oracles.samples import judge_samples
 
@@ -65,7 +65,7 @@ def test_the_verdict_fails_on_evidence_that_was_tampered_with(
     for device in workload.devices_of(edge_node.spec):
         honest = observed(workload, edge_node.name, device, time_limit)
         assert judge_samples(honest).passed
-        first, *rest = honest.collected
+        first, *rest = enough(honest.collected, f"samples of {device}", least=2)
         name = min(first.values)
         altered = first.model_copy(update={"values": {**first.values, name: -1}})
         assert judge_samples(replace(honest, collected=[altered, *rest])).wrong
