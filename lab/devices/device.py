@@ -86,6 +86,7 @@ class Device:
             (str(spec.address.ip), self._server.port),
             (LOOPBACK, self._server.port),
             self._server.framing,
+            self._server.close_sessions,
         )
         self._fault: DeviceFault | None = None
         self._changing = asyncio.Lock()

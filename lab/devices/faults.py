@@ -45,7 +45,8 @@ class Gone(_Fault):
     """The device is away.
 
     `silent`: as without power. Nothing answers on its wire, not even ARP; when it is back,
-    connections that stood are reset, as by any device that has started anew.
+    connections that stood are reset and OPC UA sessions are not known any more, as by any device
+    that has started anew.
     `refused`: connections are refused, and the standing ones are closed.
     """
 
@@ -175,7 +176,8 @@ class Busy(_Fault):
 
 
 class SessionDrop(_Fault):
-    """All connections are closed at once, and with `period_s` again every so many seconds."""
+    """All sessions are closed at once with their subscriptions, and all connections; with
+    `period_s` again every so many seconds.  A client must make a new session."""
 
     kind: Literal["session-drop"] = "session-drop"
     period_s: float | None = Field(None, ge=0.05, le=86_400, allow_inf_nan=False)

@@ -20,7 +20,7 @@ from cryptography import x509
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.devices.access import Trust, Users
 from edge_lab.devices.alarms import AlarmState
-from edge_lab.devices.faults import DeviceFault, Exceptions, Untrusted
+from edge_lab.devices.faults import DeviceFault, Exceptions, Gone, Untrusted
 from edge_lab.devices.framing import OpcUaFraming
 from edge_lab.devices.history import StepHistory
 from edge_lab.devices.opcua_server import GuardedServer
@@ -263,7 +263,14 @@ class OpcUaServer(Server):
         self._fault, self._unread, self._refused_before = fault, 0, self.refused
         own = self._files.certificate.read_bytes() if isinstance(fault, Untrusted) else None
         self._trust.only = x509.load_pem_x509_certificate(own) if own else None
+        if isinstance(fault, Untrusted):
+            await self._server.close_sessions(spare=self._trust.only)
+        elif isinstance(fault, Gone) and fault.how == "silent":  # it will have started anew
+            await self.close_sessions()
         await self.show()
+
+    async def close_sessions(self) -> None:
+        await self._server.close_sessions()
 
     @property
     def affected(self) -> int:

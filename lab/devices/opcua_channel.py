@@ -15,7 +15,6 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.crypto.uacrypto import InvalidSignature
 from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
-from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary, uatcp_to_binary
 from cryptography import exceptions as cryptography
 from cryptography import x509
@@ -28,6 +27,7 @@ from edge_lab.devices.opcua_requests import (
     decoded,
     service_of,
 )
+from edge_lab.devices.opcua_session_processor import SessionProcessor
 from edge_lab.devices.refusals import RefusalLog
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Channel(SecureConnection):  # type: ignore[misc]
             raise ServiceError(ua.StatusCodes.BadSequenceNumberInvalid) from trouble
 
 
-class Processor(UaProcessor):  # type: ignore[misc]
+class Processor(SessionProcessor):
     """Answers each request, or ends the connection with an error message."""
 
     def __init__(self, iserver: Any, transport: Any, limits: Any, trust: Trust) -> None:
@@ -147,6 +147,7 @@ class Processor(UaProcessor):  # type: ignore[misc]
 
     async def _serve(self, typeid: Any, requesthdr: Any, seqhdr: Any, body: Any) -> Any:
         service = service_of(typeid)
+        self.attach(typeid, requesthdr)
         # Who may do nothing is told so by asyncua, whatever it asks for.
         permissions = self._connection.security_policy.permissions
         allowed = not isinstance(permissions, NoService)

@@ -64,6 +64,7 @@ _SERVICES = (
     Service("ModifyMonitoredItems", "ItemsToModify"),
     Service("DeleteMonitoredItems", "MonitoredItemIds"),
     Service("SetMonitoringMode", "MonitoredItemIds"),
+    Service("SetTriggering"),
     Service("Publish"),
     Service("Republish"),
 )

@@ -12,19 +12,26 @@ from asyncua import Node, Server, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_server import InternalServer
-from asyncua.server.internal_session import InternalSession
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from edge_lab.devices.access import Trust, TrustingFactory, UnsecuredFactory, Users
 from edge_lab.devices.continuation import MOST, ContinuationPoints
 from edge_lab.devices.opcua_attributes import Attributes
 from edge_lab.devices.opcua_channel import Listener
 from edge_lab.devices.opcua_history import History
+from edge_lab.devices.opcua_session_processor import accept_unknown_members
+from edge_lab.devices.opcua_sessions import Session
+from edge_lab.devices.opcua_subscription_service import Subscriptions
 from edge_lab.devices.opcua_views import Methods, Views
 from edge_lab.devices.refusals import RefusalLog
 
+_REFRESH_SEVERITY = 100
+"""Of the events that enclose what ConditionRefresh brings."""
 
-class ClientSession(InternalSession):  # type: ignore[misc]
+
+class ClientSession(Session):
     """What a client's session does; its continuation points end with it."""
 
     def __init__(self, *asyncua: Any, **more: Any) -> None:
@@ -84,6 +91,9 @@ class Services(InternalServer):  # type: ignore[misc]
         self.method_service.stop()
         self.method_service = Methods(self.aspace, self.refusals)
         self.history_manager = History(self, self.refusals)
+        self.subscription_service = Subscriptions(self.aspace, iserver=self)
+        self.isession.subscription_service = self.subscription_service
+        self.bind_condition_methods = _REFRESH_SEVERITY
         # Whatever address a client has reached it by, a device names its own: the client may
         # have sent none, or one of a relay before it.
         self.match_discovery_endpoint_url = False
@@ -130,6 +140,11 @@ class Services(InternalServer):  # type: ignore[misc]
             self.trust.refuse(chain.subject, "BadUserSignatureInvalid")
             raise ServiceError(ua.StatusCodes.BadUserSignatureInvalid) from trouble
 
+    @property
+    def sessions(self) -> list[ClientSession]:
+        """Those of clients."""
+        return list(self._external_sessions.values())
+
     async def get_endpoints(self, params: Any = None, sockname: Any = None) -> list[Any]:
         """All endpoints, or those of the transports that are asked for."""
         wanted = params.ProfileUris if params is not None else None
@@ -157,6 +172,7 @@ class GuardedServer(Server):  # type: ignore[misc]
 
     def __init__(self, trust: Trust, users: Users) -> None:
         super().__init__(iserver=Services(trust, users))
+        accept_unknown_members()
         self._trust = trust
 
     async def _setup_server_nodes(self) -> None:
@@ -173,3 +189,10 @@ class GuardedServer(Server):  # type: ignore[misc]
         )
         self.bserver.set_policies(self._policies)
         await self.bserver.start()
+
+    async def close_sessions(self, spare: x509.Certificate | None = None) -> None:
+        """All at once, with their subscriptions; not those made with the certificate `spare`."""
+        spared = spare.public_bytes(Encoding.DER) if spare is not None else None
+        for session in self.iserver.sessions:
+            if spared is None or session.certificate != spared:
+                await session.close_session()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from random import Random
 
 from edge_lab.core.errors import LabError
@@ -24,13 +25,25 @@ _SHOW_SECONDS = 2.0
 """For a connection of its own to be turned away."""
 
 
+async def _no_sessions() -> None:
+    pass
+
+
 class Relay:
     """The connections of all clients, and the fault that they suffer from."""
 
-    def __init__(self, outer: Address, inner: Address, framing: Framing) -> None:
+    def __init__(
+        self,
+        outer: Address,
+        inner: Address,
+        framing: Framing,
+        close_sessions: Callable[[], Awaitable[None]] = _no_sessions,
+    ) -> None:
         self._outer = outer
         self.inner = inner
         self.framing = framing
+        self._close_sessions = close_sessions
+        """What the fault `session-drop` does in the server."""
         self.fault: DeviceFault | None = None
         self.affected = 0
         """Answers and connections that the present fault has touched."""
@@ -83,6 +96,7 @@ class Relay:
                 self._stop_listening()
                 await self._drop(everyone, silently=fault.how == "silent")
             case SessionDrop():
+                await self._close_sessions()
                 await self._drop(everyone)
                 if fault.period_s:
                     self._dropping = asyncio.create_task(self._drop_again(fault.period_s))
@@ -103,6 +117,7 @@ class Relay:
     async def _drop_again(self, period: float) -> None:
         while True:
             await asyncio.sleep(period)
+            await self._close_sessions()
             await self._drop(frozenset(self._connections))
 
     def _stop_dropping(self) -> None:

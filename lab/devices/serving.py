@@ -95,6 +95,9 @@ class Server(ABC):
     async def set_fault(self, fault: DeviceFault | None) -> None:
         """Does what of a fault lies inside the protocol, in the place of what was set."""
 
+    async def close_sessions(self) -> None:  # noqa: B027
+        """Ends what outlives a client's connection, where the protocol has such a thing."""
+
     @property
     def affected(self) -> int:
         """What that has touched since it was set: answers, or clients turned away."""

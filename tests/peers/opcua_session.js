@@ -39,7 +39,7 @@ class Peer {
     await this.store.addRevocationList(fs.readFileSync(path.join(this.folder, "crl.der")));
   }
 
-  // Options are name, mode and policy, each with a default.
+  // Options are name, mode, policy and maxRetry (-1 for ever), each with a default.
   async withSession(options, user, act) {
     const name = options.name ?? "client";
     const client = opcua.OPCUAClient.create({
@@ -51,7 +51,7 @@ class Peer {
       securityMode: opcua.MessageSecurityMode[options.mode ?? "SignAndEncrypt"],
       securityPolicy: opcua.SecurityPolicy[options.policy ?? "Basic256Sha256"],
       endpointMustExist: true,
-      connectionStrategy: { maxRetry: 0, initialDelay: 100 },
+      connectionStrategy: { maxRetry: options.maxRetry ?? 0, initialDelay: 100, maxDelay: 500 },
       transportTimeout: 30000,
       requestedSessionTimeout: 60000,
     });

@@ -1,0 +1,17 @@
+"""What several tests of the devices share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.devices.opcua_bench import Bench
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """An OPC UA server with the device's services, without a device."""
+    bench = Bench(tmp_path_factory.mktemp("bench"))
+    with bench.running():
+        yield bench
