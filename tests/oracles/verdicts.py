@@ -22,6 +22,6 @@ def altered(recording: Recording, **change: Any) -> Recording:
 
 def says(verdict: AutonomyVerdict, sentence: str) -> None:
     """It failed, with this sentence and no other."""
-    assert not verdict.passed
+    assert not verdict.passed, verdict
     assert [problem for problem in verdict.problems if sentence in problem], verdict
     assert len(verdict.problems) == 1, verdict
