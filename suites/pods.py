@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edge_lab.cluster.kubectl import KubectlError, pod_ready
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.cluster.objects import pod_ready
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.workload import NAMESPACE

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edge_lab.bench.fabric import Figure
+from edge_lab.bench.figures import Figure
 from edge_lab.bench.lifecycle import Times
 from edge_lab.bench.page import performance_page
 from edge_lab.bench.proofs import ProofTimes

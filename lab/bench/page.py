@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from edge_lab.bench.fabric import Figure
+from edge_lab.bench.figures import Figure
 from edge_lab.bench.lifecycle import Times
 from edge_lab.bench.proofs import ProofTimes
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from edge_lab.cluster.certificates import CertificateRequest
+from edge_lab.cluster.objects import Manifest, to_yaml
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 
@@ -23,23 +21,6 @@ FIELD_MANAGER = "edge-lab"
 REQUEST_SECONDS = 60.0
 """The most that one command takes, unless its deadline is sooner or it is told otherwise."""
 
-Manifest = Mapping[str, Any]
-
-HOPELESS = frozenset(
-    {
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-    }
-)
-"""Reasons for waiting that time does not cure: the lab's images are there or never will be."""
-
-CRASHES = 4
-"""So many restarts of one container, and waiting for its pod ends."""
-
 
 class KubectlError(LabError):
     """kubectl said no; `stderr` is what it said."""
@@ -47,10 +28,6 @@ class KubectlError(LabError):
     def __init__(self, message: str, *, stderr: str, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.stderr = stderr
-
-    @property
-    def not_found(self) -> bool:
-        return "(NotFound)" in self.stderr
 
     @property
     def refused(self) -> bool:
@@ -77,10 +54,6 @@ class Kubectl:
     def __init__(self, binary: Path, kubeconfig: Path) -> None:
         self.binary = binary
         self.kubeconfig = kubeconfig
-
-    def with_kubeconfig(self, kubeconfig: Path) -> Kubectl:
-        """The same binary as another user."""
-        return Kubectl(self.binary, kubeconfig)
 
     # -- one command ---------------------------------------------------------------------
 
@@ -295,94 +268,6 @@ class Kubectl:
         found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
         return [f"{event.get('reason', '')}: {event.get('message', '')}" for event in found]
 
-    # -- waiting -------------------------------------------------------------------------
-
-    def wait_nodes_ready(self, names: Iterable[str], deadline: Deadline) -> float:
-        """Waits until all named nodes are Ready; returns the seconds that it took."""
-        wanted = set(names)
-        began = time.monotonic()
-        missing = wanted
-
-        def all_ready() -> bool:
-            nonlocal missing
-            nodes = self.items("nodes", deadline=deadline)
-            missing = wanted - {node["metadata"]["name"] for node in nodes if node_ready(node)}
-            return not missing
-
-        try:
-            deadline.wait_for("nodes are Ready", all_ready, every=1.0, transient=NOT_YET)
-        except DeadlineExceeded as trouble:
-            trouble.message += f"; not Ready: {', '.join(sorted(missing))}"
-            raise
-        return time.monotonic() - began
-
-    def wait_pod_ready(
-        self, pod: str, deadline: Deadline, *, namespace: str = "default", crashes: int = CRASHES
-    ) -> dict[str, Any]:
-        """Waits until the pod is Ready, and returns it.
-
-        Ends early, with the pod's events, when it is in a state that cannot get better: an
-        image that is not there, a container that has crashed `crashes` times since the call,
-        a pod that has failed.
-
-        Raises:
-            PodTrouble: waiting longer is of no use.
-            DeadlineExceeded: not ready in time.
-        """
-        seen: dict[str, Any] = {}
-        before: dict[str, dict[str, int]] = {}  # by uid: restarts when it was first seen
-
-        def ready() -> dict[str, Any] | None:
-            nonlocal seen
-            found = self.find("pod", pod, "-n", namespace, deadline=deadline)
-            if found is None:
-                return None
-            seen = found
-            before.setdefault(seen["metadata"]["uid"], restart_counts(seen))
-            return seen if pod_ready(seen) else None
-
-        def hopeless() -> None:
-            earlier = before[seen["metadata"]["uid"]] if seen else {}
-            trouble = pod_trouble(seen, crashes, earlier) if seen else None
-            if trouble:
-                raise PodTrouble(
-                    f"pod {namespace}/{pod} will not get ready: {trouble}"
-                    + self._events_for_message(pod, namespace, deadline)
-                )
-
-        return deadline.wait_for(
-            f"pod {namespace}/{pod} Ready",
-            ready,
-            every=1.0,
-            transient=NOT_YET,
-            watch=hopeless,
-        )
-
-    def wait_pods_ready(
-        self, pods: Iterable[str], deadline: Deadline, *, namespace: str = "default"
-    ) -> None:
-        """`wait_pod_ready` for each; they share the deadline."""
-        for pod in pods:
-            self.wait_pod_ready(pod, deadline, namespace=namespace)
-
-    def wait_gone(
-        self, kind: str, name: str, deadline: Deadline, *, namespace: str = "default"
-    ) -> None:
-        """Waits until there is no such object any more."""
-        deadline.wait_for(
-            f"{kind} {namespace}/{name} is gone",
-            lambda: self.find(kind, name, "-n", namespace, deadline=deadline) is None,
-            every=1.0,
-            transient=NOT_YET,
-        )
-
-    def _events_for_message(self, pod: str, namespace: str, deadline: Deadline) -> str:
-        try:
-            events = self.events(pod, deadline, namespace=namespace)
-        except LabError:
-            return ""
-        return "".join(f"\n  {line}" for line in events[-5:])
-
     # -- certificates --------------------------------------------------------------------
 
     def pending_requests(self, deadline: Deadline) -> Iterator[CertificateRequest]:
@@ -397,96 +282,6 @@ class Kubectl:
 
     def deny_csr(self, name: str, deadline: Deadline) -> None:
         self.run("certificate", "deny", name, deadline=deadline)
-
-
-class PodTrouble(LabError):
-    """A pod is in a state that waiting does not cure."""
-
-
-@dataclass(frozen=True)
-class CertificateRequest:
-    """One certificates.k8s.io/v1 CertificateSigningRequest."""
-
-    name: str
-    username: str
-    """Who the API server took the sender for."""
-    groups: tuple[str, ...]
-    signer: str
-    usages: tuple[str, ...]
-    request_pem: bytes
-
-    @classmethod
-    def from_object(cls, item: Mapping[str, Any]) -> CertificateRequest:
-        spec = item["spec"]
-        return cls(
-            name=item["metadata"]["name"],
-            username=spec.get("username", ""),
-            groups=tuple(spec.get("groups", ())),
-            signer=spec["signerName"],
-            usages=tuple(spec.get("usages", ())),
-            request_pem=base64.b64decode(spec["request"]),
-        )
-
-
-def to_yaml(manifest: Manifest | Iterable[Manifest]) -> str:
-    """One YAML document per object."""
-    documents = [manifest] if isinstance(manifest, Mapping) else list(manifest)
-    return str(yaml.safe_dump_all([dict(each) for each in documents], sort_keys=False))
-
-
-def condition(item: Mapping[str, Any], kind: str) -> str:
-    """The status of one condition of an object: True, False, Unknown, or empty.
-
-    A CustomResourceDefinition that was made just now has `conditions: null` in it, not a list.
-    """
-    for each in item.get("status", {}).get("conditions") or ():
-        if each["type"] == kind:
-            return str(each["status"])
-    return ""
-
-
-def node_ready(node: Mapping[str, Any]) -> bool:
-    return condition(node, "Ready") == "True"
-
-
-def pod_ready(pod: Mapping[str, Any]) -> bool:
-    return condition(pod, "Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
-
-
-def restart_counts(pod: Mapping[str, Any]) -> dict[str, int]:
-    """How often each container of the pod has been started again."""
-    return {each["name"]: int(each.get("restartCount", 0)) for each in _containers(pod)}
-
-
-def pod_trouble(
-    pod: Mapping[str, Any], crashes: int = CRASHES, before: Mapping[str, int] | None = None
-) -> str | None:
-    """Why the pod will never be ready, in words; None while there is hope.
-
-    Restarts count from `before`: a node that was rebooted has restarted its containers too.
-    """
-    status = pod.get("status", {})
-    phase = status.get("phase")
-    if phase in ("Failed", "Succeeded"):
-        details = (f"its phase is {phase}", status.get("reason"), status.get("message"))
-        return ": ".join(each for each in details if each)
-    for container in _containers(pod):
-        name = container["name"]
-        waiting = container.get("state", {}).get("waiting") or {}
-        if waiting.get("reason") in HOPELESS:
-            said = f": {waiting['message']}" if waiting.get("message") else ""
-            return f"container {name} waits with {waiting['reason']}{said}"
-        restarts = container.get("restartCount", 0) - (before or {}).get(name, 0)
-        if restarts >= crashes and not container.get("ready"):
-            last = container.get("lastState", {}).get("terminated") or {}
-            code = f" (last exit code {last['exitCode']})" if "exitCode" in last else ""
-            return f"container {name} has crashed {restarts} times{code}"
-    return None
-
-
-def _containers(pod: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    status = pod.get("status", {})
-    return (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
 
 
 def _parsed(text: str, args: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from edge_lab.cluster.kubectl import CertificateRequest
+from edge_lab.cluster.certificates import CertificateRequest
 from edge_lab.pki import API_SERVICE_IP
 from edge_lab.topology import Topology
 

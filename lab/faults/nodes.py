@@ -24,7 +24,7 @@ from edge_lab.faults.kinds import (
 )
 from edge_lab.faults.limits import BOOT_SECONDS, COMMAND_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from edge_lab.faults.undo import undoing
-from edge_lab.machines.machine import FIRST_LINE
+from edge_lab.machines.booting import FIRST_LINE
 
 if TYPE_CHECKING:
     from edge_lab.machines import ClockOffset, Machine

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_lab.cluster.kubectl import Kubectl, node_ready
+from edge_lab.cluster.kubectl import Kubectl
+from edge_lab.cluster.objects import node_ready
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, named
 from edge_lab.core.home import RunDir

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from edge_lab.cluster.kubectl import condition, pod_ready, restart_counts
+from edge_lab.cluster.objects import condition, pod_ready, restart_counts
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edge_lab.artifacts import Artifact, Want, host_arch
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import Manifest
+from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.pki import Pki

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.artifacts import Want
-from edge_lab.cluster.kubectl import Manifest
+from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import SERVICE_SUBNET, api_server_spec
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import (

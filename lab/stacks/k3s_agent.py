@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import Manifest
+from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, StackContext, wants_for

@@ -18,8 +18,9 @@ import yaml
 
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import NOT_YET, Manifest
+from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.labels import own_labels
+from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.images.oci import PAUSE

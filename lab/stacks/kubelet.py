@@ -10,8 +10,8 @@ import yaml
 
 from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import Manifest
 from edge_lab.cluster.labels import own_labels
+from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (

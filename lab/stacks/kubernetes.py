@@ -14,7 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from edge_lab.artifacts import Want
-from edge_lab.cluster.kubectl import Manifest
+from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import SERVICE_SUBNET, Identity
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import NOT_YET, Manifest, condition, node_ready
+from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.labels import given_labels
+from edge_lab.cluster.objects import Manifest, condition, node_ready
 from edge_lab.cluster.requests import objections
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError

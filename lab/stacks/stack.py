@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from edge_lab.artifacts import Artifact, Want
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import Manifest
 from edge_lab.cluster.labels import check_labels
+from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.pki import SERVICE_SUBNET

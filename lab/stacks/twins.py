@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from edge_lab.artifacts import Want
-from edge_lab.cluster.kubectl import Manifest
+from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import Pki, mapper_uri
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
 from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.cluster.pods import wait_pods_ready
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.topology import Topology
@@ -85,7 +86,7 @@ class WorkloadClient:
 
     def wait_ready(self, deadline: Deadline) -> None:
         """Waits until all its pods are Ready; PodTrouble if one never will be."""
-        self._kubectl.wait_pods_ready(self.pods, deadline, namespace=NAMESPACE)
+        wait_pods_ready(self._kubectl, self.pods, deadline, namespace=NAMESPACE)
 
     # -- what it has seen ----------------------------------------------------------------
 

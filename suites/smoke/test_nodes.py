@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.cluster.kubectl import KubectlError, node_ready
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.cluster.objects import node_ready
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.cluster.kubectl import ExecResult, KubectlError, pod_ready
+from edge_lab.cluster.kubectl import ExecResult, KubectlError
+from edge_lab.cluster.objects import pod_ready
 from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import allure
 
-from edge_lab.cluster.kubectl import KubectlError, node_ready
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.cluster.objects import node_ready
 from edge_lab.fabric import CLEAR, CUT
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode

@@ -10,7 +10,8 @@ import allure
 import pytest
 
 from edge_lab.artifacts import ArtifactStore, Availability, Want
-from edge_lab.cluster.kubectl import KubectlError, node_ready
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.cluster.objects import node_ready
 from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode

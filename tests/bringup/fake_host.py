@@ -18,7 +18,8 @@ from typing import Any
 from edge_lab.artifacts import Artifact, Want
 from edge_lab.bringup.plan import Plan
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import Kubectl, Manifest
+from edge_lab.cluster.kubectl import Kubectl
+from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir

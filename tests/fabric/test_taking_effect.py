@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_lab.bench.fabric import EFFECT_DWELL, effects, effects_of
+from edge_lab.bench.effects import EFFECT_DWELL, effects, effects_of
 from edge_lab.core.errors import LabError
 
 LONGEST = 0.050

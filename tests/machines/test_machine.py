@@ -13,8 +13,9 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
-from edge_lab.machines import CommandResult, Fatal, GuestSpec, LibvirtMachine, MachineDied
-from edge_lab.machines import machine as module
+from edge_lab.machines import CommandResult, Fatal, GuestSpec, LibvirtMachine, MachineDied, booting
+from edge_lab.machines import clock as clock_module
+from edge_lab.machines.libvirt_domain import LibvirtDomain
 
 MakeSpec = Callable[..., GuestSpec]
 
@@ -41,7 +42,7 @@ class Guest:
         self.boot()
 
     def up(self) -> bool:
-        text = self.machine.console.text(self.machine._boot_mark)
+        text = self.machine.console.text(self.machine.boots.mark)
         return "Linux version" in text and "panic" not in text
 
     def run(self, command: str, *_: Any, **__: Any) -> Any:
@@ -53,12 +54,12 @@ def guest(make_spec: MakeSpec, run: RunDir, monkeypatch: pytest.MonkeyPatch) -> 
     daemon: Any = None
     machine = LibvirtMachine(make_spec(), run, daemon)
     player = Guest(machine, [])
-    monkeypatch.setattr(LibvirtMachine, "is_on", property(lambda _: True))
-    monkeypatch.setattr(machine, "reset", player.reset)
-    monkeypatch.setattr(machine, "run", player.run)
-    monkeypatch.setattr(machine._ssh, "answers", player.up)
-    monkeypatch.setattr(module, "SILENT_SECONDS", 0.05)
-    monkeypatch.setattr(module, "speed_factor", lambda: 1.0)
+    monkeypatch.setattr(LibvirtDomain, "is_on", property(lambda _: True))
+    monkeypatch.setattr(machine.domain, "reset", player.reset)
+    monkeypatch.setattr(machine.shell, "run", player.run)
+    monkeypatch.setattr(machine.shell, "answers", player.up)
+    monkeypatch.setattr(booting, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(booting, "speed_factor", lambda: 1.0)
     return player
 
 
@@ -106,7 +107,7 @@ def test_a_panic_of_an_earlier_boot_is_not_held_against_this_one(
     guest.machine.console.path.write_text(FIRST + PANIC)
     guest.boots = [FIRST]
     guest.boot()
-    guest.machine.wait_booted(Deadline.after(5))
+    guest.machine.boots.wait_booted(Deadline.after(5))
 
 
 def test_a_degraded_system_is_an_error_with_the_units_that_failed(guest: Guest) -> None:
@@ -118,8 +119,8 @@ def test_a_degraded_system_is_an_error_with_the_units_that_failed(guest: Guest) 
     }
     guest.boot()
     with pytest.raises(LabError, match=r"degraded: a\.service\na\.service:\nbecause"):
-        guest.machine.wait_booted(Deadline.after(5))
-    guest.machine.wait_booted(Deadline.after(5), {"a.service"})
+        guest.machine.boots.wait_booted(Deadline.after(5))
+    guest.machine.boots.wait_booted(Deadline.after(5), {"a.service"})
 
 
 def test_waiting_for_a_unit_ends_when_it_has_failed(guest: Guest) -> None:
@@ -169,17 +170,17 @@ def test_a_slow_way_to_a_clock_does_not_spoil_its_setting(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, offset: float
 ) -> None:
     clock = Clock(offset, delays=[0.6])
-    monkeypatch.setattr(guest.machine, "run", clock.run)
+    monkeypatch.setattr(guest.machine.shell, "run", clock.run)
     left = guest.machine.set_clock(Deadline.after(10))
-    assert abs(left) < module.CLOCK_TOLERANCE
-    assert abs(clock.offset) < module.CLOCK_TOLERANCE
+    assert abs(left) < clock_module.CLOCK_TOLERANCE
+    assert abs(clock.offset) < clock_module.CLOCK_TOLERANCE
 
 
 def test_a_clock_is_looked_at_until_something_can_be_said_of_it(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CLOCK_TOLERANCE", 0.02)
-    monkeypatch.setattr(module, "CLOCK_LIMIT", 0.05)
+    monkeypatch.setattr(clock_module, "CLOCK_TOLERANCE", 0.02)
+    monkeypatch.setattr(clock_module, "CLOCK_LIMIT", 0.05)
     answers = iter([0.2, 0.2, 0.2, 0.2, 0.0])
 
     def run(command: str, *_: Any) -> CommandResult:
@@ -187,18 +188,18 @@ def test_a_clock_is_looked_at_until_something_can_be_said_of_it(
         time.sleep(next(answers))
         return CommandResult(command, 0, f"{shown:.9f}", "")
 
-    monkeypatch.setattr(guest.machine, "run", run)
+    monkeypatch.setattr(guest.machine.shell, "run", run)
     seen = guest.machine.clock_offset(Deadline.after(10))
     assert seen.doubt <= 0.05
     assert seen.seconds == pytest.approx(0.15, abs=0.05)
-    assert not seen.fits(module.CLOCK_TOLERANCE)
+    assert not seen.fits(clock_module.CLOCK_TOLERANCE)
 
 
 def test_a_clock_that_cannot_be_set_is_a_lab_error(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(-45.0, delays=[])
-    monkeypatch.setattr(guest.machine, "run", clock.run)
-    monkeypatch.setattr(guest.machine, "move_clock", lambda *_: None)
+    monkeypatch.setattr(guest.machine.shell, "run", clock.run)
+    monkeypatch.setattr(guest.machine.clock, "move_clock", lambda *_: None)
     with pytest.raises(LabError, match=r"stays -45\.00 s off"):
         guest.machine.set_clock(Deadline.after(10))

@@ -28,7 +28,7 @@ from tests.oracles.recordings import (
     ready,
     waiting,
 )
-from tests.oracles.test_autonomy import recordings
+from tests.oracles.strategies import recordings
 
 SVG = "{http://www.w3.org/2000/svg}"
 X, Y = ("x", "x1", "x2"), ("y", "y1", "y2")

@@ -12,13 +12,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.stacks import StackContext, get_stack
 from edge_lab.stacks.stack import Stack
 from edge_lab.topology import Topology
-from tests.stacks.test_stacks import (  # noqa: F401 - fixtures
-    ContextFor,
-    context_for,
-    pki,
-    topology,
-    workload,
-)
+from tests.stacks.provisions import ContextFor
 
 
 @pytest.fixture(params=["kubernetes+openyurt", "kubernetes+kubeedge"])
@@ -31,8 +25,7 @@ def kinds(manifests: Any) -> set[str]:
 
 
 def test_the_first_objects_define_devices_and_hold_none(
-    stack: Stack,
-    context_for: ContextFor,  # noqa: F811
+    stack: Stack, context_for: ContextFor
 ) -> None:
     context: StackContext = context_for(stack)
     first = kinds(stack.manifests(context))
@@ -40,10 +33,7 @@ def test_the_first_objects_define_devices_and_hold_none(
     assert not first & {"Device", "DeviceModel"}
 
 
-def test_devices_come_when_nodes_are_ready(
-    stack: Stack,
-    topology: Topology,  # noqa: F811
-) -> None:
+def test_devices_come_when_nodes_are_ready(stack: Stack, topology: Topology) -> None:
     applied: list[Any] = []
 
     class Applying:

@@ -26,7 +26,7 @@ from edge_lab.stacks.kubelet import Kubelet
 from edge_lab.stacks.kubernetes import Kubernetes
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Arch, Taint, Timing, Topology, load_topology
-from tests.stacks.test_stacks import DEFAULT, FakeImage, files_of, units_of, verify
+from tests.stacks.provisions import DEFAULT, FakeImage, files_of, units_of, verify
 
 ZSTANDARD = b"\x28\xb5\x2f\xfd and so on"
 

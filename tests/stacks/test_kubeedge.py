@@ -23,7 +23,7 @@ from edge_lab.stacks.kubeedge import (
     edgecore_config,
 )
 from edge_lab.topology import Taint, Topology, load_topology
-from tests.stacks.test_stacks import DEFAULT
+from tests.stacks.provisions import DEFAULT
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from edge_lab.cluster.access import ClusterAccess
-from edge_lab.cluster.kubectl import CertificateRequest, Kubectl, KubectlError
+from edge_lab.cluster.certificates import CertificateRequest
+from edge_lab.cluster.kubectl import Kubectl, KubectlError
 from edge_lab.cluster.requests import SERVING_SIGNER, objections
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError

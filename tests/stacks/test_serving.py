@@ -16,7 +16,7 @@ import pytest
 from edge_lab.pki import Pki
 from edge_lab.stacks.serving import SCRIPT, UNTIL_THEY_SERVE, serving
 from edge_lab.topology import load_topology
-from tests.stacks.test_stacks import DEFAULT, files_of, units_of
+from tests.stacks.provisions import DEFAULT, files_of, units_of
 
 LISTED = "[+]node-lifecycle-controller ok\nhealthz check passed\n"
 

@@ -21,7 +21,7 @@ from edge_lab.stacks.base import DmiServer
 from edge_lab.stacks.openyurt import OpenYurt
 from edge_lab.stacks.twins import COLLECT_MS, COLLECT_SINGLY_MS
 from edge_lab.topology import Arch, Topology, load_topology
-from tests.stacks.test_stacks import DEFAULT, FakeImage, files_of, units_of
+from tests.stacks.provisions import DEFAULT, FakeImage, files_of, units_of
 from tests.twins.everywhere import with_all_twins
 
 UNIT = "edge-mapper.service"

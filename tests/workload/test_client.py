@@ -72,7 +72,11 @@ class FakeKubectl:
             raise KubectlError("kubectl apply: no answer within 60 s", stderr="")
         self.applied.append(list(manifest))
 
-    def find(self, *args: str, deadline: Deadline) -> dict[str, Any] | None:
+    def find(self, kind: str, name: str, *_: str, deadline: Deadline) -> dict[str, Any] | None:
+        if kind == "pod":
+            self.asked.append(name)
+            ready = {"type": "Ready", "status": "True"}
+            return {"metadata": {"name": name, "uid": name}, "status": {"conditions": [ready]}}
         self._account_after -= 1
         return {"kind": "ServiceAccount"} if self._account_after < 0 else None
 
@@ -83,9 +87,6 @@ class FakeKubectl:
     def exec(self, pod: str, command: Sequence[str], deadline: Deadline, **_: Any) -> ExecResult:
         self.asked.append(f"{pod}: {' '.join(command)}")
         return ExecResult(0, json.dumps(STATUS), "")
-
-    def wait_pods_ready(self, pods: Sequence[str], deadline: Deadline, **options: Any) -> None:
-        self.asked += pods
 
 
 class Node:

@@ -1,0 +1,47 @@
+"""Objects of the API server as data: written as YAML, their conditions read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+Manifest = Mapping[str, Any]
+
+
+def to_yaml(manifest: Manifest | Iterable[Manifest]) -> str:
+    """One YAML document per object."""
+    documents = [manifest] if isinstance(manifest, Mapping) else list(manifest)
+    return str(yaml.safe_dump_all([dict(document) for document in documents], sort_keys=False))
+
+
+def condition(item: Mapping[str, Any], kind: str) -> str:
+    """The status of one condition of an object: True, False, Unknown, or empty.
+
+    A CustomResourceDefinition that was made just now has `conditions: null` in it, not a list.
+    """
+    for found in item.get("status", {}).get("conditions") or ():
+        if found["type"] == kind:
+            return str(found["status"])
+    return ""
+
+
+def node_ready(node: Mapping[str, Any]) -> bool:
+    return condition(node, "Ready") == "True"
+
+
+def pod_ready(pod: Mapping[str, Any]) -> bool:
+    return condition(pod, "Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+
+
+def restart_counts(pod: Mapping[str, Any]) -> dict[str, int]:
+    """How often each container of the pod has been started again."""
+    statuses = container_statuses(pod)
+    return {status["name"]: int(status.get("restartCount", 0)) for status in statuses}
+
+
+def container_statuses(pod: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """What is said of each of its containers; those that initialize it come first."""
+    status = pod.get("status", {})
+    return (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))

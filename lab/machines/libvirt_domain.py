@@ -1,0 +1,143 @@
+"""The libvirt domain of one machine: started, switched, changed, saved; failures by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import libvirt
+
+from edge_lab.core.errors import LabError
+from edge_lab.machines.api import PowerState
+from edge_lab.machines.daemon import LibvirtDaemon
+from edge_lab.machines.domain import wire_xml
+from edge_lab.machines.guest import WireNic
+
+_T = TypeVar("_T")
+
+
+class LibvirtDomain:
+    """One domain, by its UUID.
+
+    It is looked up for each call, since a domain of the lab is gone when it is switched off.
+    """
+
+    def __init__(self, name: str, uuid: UUID, daemon: LibvirtDaemon, console: Path) -> None:
+        self.name = name
+        self._uuid = uuid
+        self._daemon = daemon
+        self._console = console
+
+    # -- power ---------------------------------------------------------------------------
+
+    def create(self, xml: str) -> None:
+        """Starts it as `xml` describes it."""
+        _called(f"cannot start {self.name}", self._daemon.connection.createXML, xml, 0)
+
+    def destroy(self) -> bool:
+        """Cuts its power; False if it was off."""
+        domain = self._found_or_none()
+        if domain is None:
+            return False
+        with contextlib.suppress(libvirt.libvirtError):
+            domain.destroy()
+        return True
+
+    def reset(self) -> None:
+        """Presses the reset button."""
+        _called(f"cannot reset {self.name}", self._found.reset, 0)
+
+    def suspend(self) -> None:
+        """Stops its CPUs where they are."""
+        _called(f"cannot pause {self.name}", self._found.suspend)
+
+    def resume(self) -> None:
+        """Lets its CPUs go on."""
+        _called(f"cannot resume {self.name}", self._found.resume)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is running or paused."""
+        domain = self._found_or_none()
+        return domain is not None and bool(domain.isActive())
+
+    @property
+    def state(self) -> PowerState:
+        domain = self._found_or_none()
+        if domain is None:
+            return "off"
+        number = _called(f"no state of {self.name}", domain.state)[0]
+        known: dict[int, PowerState] = {
+            libvirt.VIR_DOMAIN_RUNNING: "running",
+            libvirt.VIR_DOMAIN_BLOCKED: "running",
+            libvirt.VIR_DOMAIN_PAUSED: "paused",
+            libvirt.VIR_DOMAIN_CRASHED: "crashed",
+        }
+        return known.get(number, "off")
+
+    # -- NICs and disks of a running domain ----------------------------------------------
+
+    def set_carrier(self, nic: WireNic, index: int, up: bool) -> None:
+        """Plugs the cable of its NIC number `index` in or out."""
+        _called(
+            f"cannot switch the carrier of {nic.name} on {self.name}",
+            self._found.updateDeviceFlags,
+            wire_xml(nic, index, carrier=up),
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
+
+    def set_disk_pace(self, disk: str, iops: int | None) -> None:
+        """Lets a disk do no more than `iops` operations a second, or any."""
+        _called(
+            f"cannot set the pace of {disk} on {self.name}",
+            self._found.setBlockIoTune,
+            disk,
+            {"total_iops_sec": iops or 0},
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
+
+    # -- saved memory --------------------------------------------------------------------
+
+    def save(self, memory: Path) -> None:
+        """Writes memory and devices to a file, and switches it off."""
+        # Paused already when a whole lab is saved; the file says nothing of that.
+        flags = libvirt.VIR_DOMAIN_SAVE_PAUSED
+        _called(f"cannot save {self.name}", self._found.saveFlags, str(memory), None, flags)
+
+    def restore(self, memory: Path, xml: str) -> None:
+        """Goes on from a saved file as `xml` describes it today; its CPUs are paused."""
+        _called(
+            f"cannot restore {self.name}",
+            self._daemon.connection.restoreFlags,
+            str(memory),
+            xml,
+            libvirt.VIR_DOMAIN_SAVE_PAUSED,
+        )
+
+    # -- lookup --------------------------------------------------------------------------
+
+    @property
+    def _found(self) -> Any:
+        domain = self._found_or_none()
+        if domain is None:
+            raise LabError(f"{self.name} is switched off", remedy=f"Console: {self._console}")
+        return domain
+
+    def _found_or_none(self) -> Any:
+        try:
+            return self._daemon.connection.lookupByUUIDString(str(self._uuid))
+        except libvirt.libvirtError as trouble:
+            if trouble.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None
+            raise LabError(f"libvirt: {trouble}") from trouble
+
+
+def _called(trouble: str, call: Callable[..., _T], *args: Any) -> _T:
+    """What `call` returns; a LabError that begins with `trouble` if libvirt refuses."""
+    try:
+        return call(*args)
+    except libvirt.libvirtError as cause:
+        raise LabError(f"{trouble}: {cause}") from cause
