@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("lab", "fixtures", "suites")
 
 FIXED = {
-    ("lab/process.py", "Deadline.after(EXEC_SECONDS)"): "the speed is measured by way of it",
+    ("lab/core/process.py", "Deadline.after(EXEC_SECONDS)"): "the speed is measured by way of it",
     ("lab/artifacts/store.py", "Deadline.after(0)"): "nothing is waited for",
     ("lab/artifacts/store.py", "timeout=0"): "nothing is waited for",
     ("lab/artifacts/gomodules.py", "process.wait(0.25)"): "the period of a poll",

@@ -76,10 +76,10 @@ class OnNode:
     client: SshClient
 
     def argv(self, script: str) -> list[str]:
-        return self.client.command_line(script, Deadline.after(LOGIN_SECONDS))
+        return self.client.command_line(script, Deadline.scaled(LOGIN_SECONDS))
 
     def ask(self, script: str) -> subprocess.CompletedProcess[bytes]:
-        return self.client.call(script, Deadline.after(LOOK_SECONDS))
+        return self.client.call(script, Deadline.scaled(LOOK_SECONDS))
 
 
 @dataclass(frozen=True)

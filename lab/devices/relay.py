@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from random import Random
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.devices.connection import Connection
 from edge_lab.devices.faults import Busy, DeviceFault, Gone, SessionDrop, Untrusted
@@ -134,7 +135,8 @@ class Relay:
         """Connects to itself once more often than may be, so that one of them is turned away."""
         lines = [await self._connect() for _ in range(connections + 1)]
         ends = [asyncio.create_task(reader.read(1)) for reader, _ in lines]
-        await asyncio.wait(ends, timeout=_SHOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        limit = Deadline.scaled(_SHOW_SECONDS)
+        await asyncio.wait(ends, timeout=limit.remaining, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
             end.cancel()
         await asyncio.gather(*ends, return_exceptions=True)

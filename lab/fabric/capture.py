@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.fabric.client import ANSWER_TIME, FabricClient
 from edge_lab.fabric.output import Files, Limits
@@ -118,7 +119,7 @@ class Capture:
     def end(self) -> Captured:
         """Ends it, if it has not ended, and returns when the last frame is written."""
         self.finish()
-        self._thread.join(GRACE_SECONDS)
+        self._thread.join(Deadline.scaled(GRACE_SECONDS).remaining)
         self._waker.close()
         self._thread.join()
         counted = self._recorder.statistics
@@ -159,7 +160,7 @@ class Capture:
                 return Ended.READER_GONE
             if self._peer.fileno() not in events:  # it was to end, and no end has come yet
                 poll.unregister(self._wake)
-                if not poll.poll(ANSWER_TIME * 1000):
+                if not poll.poll(Deadline.scaled(ANSWER_TIME).remaining * 1000):
                     return Ended.FABRIC_GONE
                 continue
             data = self._received()
@@ -169,7 +170,7 @@ class Capture:
 
     def _skim(self) -> None:
         """What was dropped, to be told though nothing more is written."""
-        self._peer.settimeout(ANSWER_TIME)
+        self._peer.settimeout(Deadline.scaled(ANSWER_TIME).remaining)
         while data := self._received():
             self._recorder.skim(data)
 

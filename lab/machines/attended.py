@@ -84,7 +84,7 @@ def run_attended(
         Unreachable: there is no connection, or it broke.
     """
     script = _ON_TTY.format(line=shlex.quote(line)) if tty else attended(line)
-    argv = client.command_line(script, Deadline.after(LOGIN_SECONDS), tty=tty)
+    argv = client.command_line(script, Deadline.scaled(LOGIN_SECONDS), tty=tty)
     with started(argv) as process:
         try:
             code = process.wait(limit.remaining if limit else None)
@@ -126,7 +126,7 @@ def started(
         if process.poll() is None:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_END_SECONDS)
+                process.wait(Deadline.scaled(_END_SECONDS).remaining)
             process.kill()
             process.wait()
 

@@ -161,12 +161,13 @@ class LibvirtMachine:
         self.boots.reset()
 
     def suspend(self) -> None:
-        """Stops its CPUs where they are."""
+        """Stops its CPUs where they are. No error if they are stopped."""
         self.domain.suspend()
 
     def resume(self) -> None:
-        """Lets its CPUs go on."""
-        self.domain.resume()
+        """Lets its CPUs go on. No error if they run."""
+        if self.state != "running":  # libvirt refuses to resume what runs
+            self.domain.resume()
 
     # -- boots ---------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-import edge_lab.handle.lab
+import edge_lab.bringup.attach
 from edge_lab.cli.app import app
 from edge_lab.cli.capture import parse_size
 from edge_lab.core.errors import InputError
@@ -28,7 +28,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-import edge_lab.handle.lab
+import edge_lab.bringup.attach
 from edge_lab.cli import main
 from edge_lab.fabric import FabricClient
 fabric = FabricClient(Path(sys.argv.pop(1)))
@@ -36,7 +36,7 @@ folder = Path(sys.argv.pop(1))
 lab = SimpleNamespace(
     fabric=fabric, check_link=fabric.link, run=SimpleNamespace(captures=folder / "captures")
 )
-edge_lab.handle.lab.attach = lambda name: lab
+edge_lab.bringup.attach.attach = lambda name: lab
 sys.argv[0] = "lab"
 main()
 """
@@ -165,7 +165,7 @@ def test_what_cannot_be_right_is_refused_before_a_capture_begins(
         check_link=fabric.client.link,
         run=SimpleNamespace(captures=tmp_path / "captures"),
     )
-    monkeypatch.setattr(edge_lab.handle.lab, "attach", lambda name: lab)
+    monkeypatch.setattr(edge_lab.bringup.attach, "attach", lambda name: lab)
     for words in (
         "l9",
         "l0 --output=",

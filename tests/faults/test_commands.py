@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-import edge_lab.handle.lab
+import edge_lab.bringup.attach
 import edge_lab.trials.trials
 from edge_lab.cli.app import app
 from edge_lab.core.errors import EdgeLabError, InputError, LabError
@@ -81,7 +81,7 @@ class FakeLab:
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     up = FakeLab(load_topology(ROOT / "labs" / "default.yaml"))
-    monkeypatch.setattr(edge_lab.handle.lab, "attach", lambda name: up)
+    monkeypatch.setattr(edge_lab.bringup.attach, "attach", lambda name: up)
     monkeypatch.setattr(FaultEngine, "of", lambda running: fake)
     return fake
 

@@ -20,7 +20,7 @@ COMMAND = """
 import contextlib, fcntl, signal, sys, termios, time
 from pathlib import Path
 from types import SimpleNamespace
-import edge_lab.handle.lab, edge_lab.core.speed
+import edge_lab.bringup.attach, edge_lab.core.speed
 from edge_lab.cli import main
 from edge_lab.faults.book import FaultBook
 from edge_lab.faults.engine import FaultEngine
@@ -41,7 +41,7 @@ class Faults:
 faults = Faults()
 engine = FaultEngine(FaultBook(Path(sys.argv.pop(1))), faults, faults, faults)
 topology = load_topology(Path(sys.argv.pop(1)))
-edge_lab.handle.lab.attach = lambda name: SimpleNamespace(topology=topology)
+edge_lab.bringup.attach.attach = lambda name: SimpleNamespace(topology=topology)
 edge_lab.core.speed.speed_factor = lambda: 1.0
 FaultEngine.of = lambda running, limit=None: engine
 sys.argv[0] = "lab"

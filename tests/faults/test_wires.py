@@ -68,6 +68,8 @@ class FakeWire:
     """Standing connections send frames now and then."""
     ends: bool = False
     """The ping that goes on does not."""
+    patience: float = 30.0
+    """Seconds that a proof may take: ample where it succeeds, whatever else the host is doing."""
     _flapped: int = 0
     history: list[tuple[str, str]] = field(default_factory=list)
     carrier: list[tuple[str, bool]] = field(default_factory=list)
@@ -184,8 +186,8 @@ class FakeWire:
 FaultsOn = Callable[[FakeWire], WireFaults]
 
 
-def soon(seconds: float) -> Deadline:
-    return Deadline.after(0.2)
+HOPELESS = 0.2
+"""Seconds to wait for what will not come."""
 
 
 @pytest.fixture
@@ -193,7 +195,9 @@ def faults_on(default_topology: Topology) -> FaultsOn:
     def make(wire: FakeWire) -> WireFaults:
         fabric: Any = wire
         machines: Any = {node.name: wire for node in default_topology.nodes}
-        return WireFaults(OverWire(default_topology, fabric, machines, soon))
+        return WireFaults(
+            OverWire(default_topology, fabric, machines, lambda _: Deadline.after(wire.patience))
+        )
 
     return make
 
@@ -243,7 +247,7 @@ def test_a_fault_is_set_seen_and_healed(faults_on: FaultsOn, fault: WireFault) -
 def test_a_fault_without_effect_is_a_lab_error_and_nothing_of_it_is_left(
     faults_on: FaultsOn, fault: WireFault
 ) -> None:
-    wire = FakeWire(obeys=False)
+    wire = FakeWire(obeys=False, patience=HOPELESS)
     with pytest.raises(LabError, match="no effect was seen"):
         faults_on(wire).inject(fault)
     assert (wire.tx, wire.rx) == (CLEAR, CLEAR)
@@ -251,7 +255,7 @@ def test_a_fault_without_effect_is_a_lab_error_and_nothing_of_it_is_left(
 
 @by_title
 def test_a_wire_that_is_dead_already_proves_no_fault(faults_on: FaultsOn, fault: WireFault) -> None:
-    wire = FakeWire(dead=True)
+    wire = FakeWire(dead=True, patience=HOPELESS)
     with pytest.raises(LabError):
         faults_on(wire).inject(fault)
     assert wire.history == []
@@ -262,7 +266,7 @@ def test_a_wire_that_does_not_heal_is_a_lab_error(faults_on: FaultsOn, fault: Wi
     wire = FakeWire(heals=False)
     faults = faults_on(wire)
     faults.inject(fault)
-    wire.dead = True
+    wire.dead, wire.patience = True, HOPELESS
     # A direction that is not clear may let nothing pass: but then the fabric says so.
     wire.tx = wire.rx = CLEAR
     with pytest.raises(LabError, match="is healed"):
@@ -311,7 +315,7 @@ def test_only_a_cable_that_is_out_takes_the_carrier_and_gives_it_back(
 
 def test_silence_without_a_dropped_frame_is_no_drop(faults_on: FaultsOn) -> None:
     with pytest.raises(LabError, match="no effect was seen"):
-        faults_on(FakeWire(counts=False)).inject(Drop(link=LINK))
+        faults_on(FakeWire(counts=False, patience=HOPELESS)).inject(Drop(link=LINK))
 
 
 def test_a_ping_that_ends_is_no_silence(faults_on: FaultsOn) -> None:
@@ -321,7 +325,7 @@ def test_a_ping_that_ends_is_no_silence(faults_on: FaultsOn) -> None:
 
 def test_half_open_without_a_standing_connection_proves_nothing(faults_on: FaultsOn) -> None:
     with pytest.raises(LabError, match="no effect was seen"):
-        faults_on(FakeWire(traffic=False)).inject(HalfOpen(link=LINK))
+        faults_on(FakeWire(traffic=False, patience=HOPELESS)).inject(HalfOpen(link=LINK))
 
 
 def test_a_delay_below_the_wires_own_cannot_be_proved(faults_on: FaultsOn) -> None:
@@ -352,13 +356,13 @@ def test_a_wire_that_is_not_cleared_is_not_healed(faults_on: FaultsOn, fault: Wi
     wire = FakeWire()
     faults = faults_on(wire)
     faults.inject(fault)
-    wire.heals = False
+    wire.heals, wire.patience = False, HOPELESS
     with pytest.raises(LabError, match="is healed"):
         faults.heal(fault)
 
 
 def test_what_befalls_the_other_direction_proves_nothing(faults_on: FaultsOn) -> None:
-    wire = FakeWire(rx=DirectionState(loss=0.3))
+    wire = FakeWire(rx=DirectionState(loss=0.3), patience=HOPELESS)
     faults = faults_on(wire)
     wire.set("", rx=DirectionState(loss=0.3))
     original = wire.set
@@ -399,4 +403,4 @@ def test_a_flap_is_seen_by_a_ping_that_went_on_before(faults_on: FaultsOn) -> No
 
 def test_what_proves_a_fault_is_asked_within_the_time_limit(faults_on: FaultsOn) -> None:
     with pytest.raises(DeadlineExceeded, match="carries frames before the fault"):
-        faults_on(FakeWire(dead=True)).inject(Cut(link=LINK))
+        faults_on(FakeWire(dead=True, patience=HOPELESS)).inject(Cut(link=LINK))
