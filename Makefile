@@ -6,7 +6,7 @@ RESULTS := build/allure-results
 # In this order: what smoke finds broken need not be broken on purpose. There are suites/nodes and
 # suites/devices, too.
 SUITES ?= suites/smoke suites/network suites/autonomy
-# Of these, what every change has to pass: half an hour on two idle cores, and little of it waiting.
+# Of these, what every change has to pass: some ten minutes on two idle cores.
 CORE := suites/smoke suites/network/test_plans.py suites/autonomy/test_offline.py
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
 BIN := .venv/bin
@@ -44,8 +44,8 @@ lab-down: setup ## Take the lab down; leaves nothing but the cache
 test: check unit ## What every change must pass: style and types, the framework's tests, the core of the suites
 	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
-unit: setup ## The framework's own tests: no machine, some minutes
-	$(BIN)/pytest tests
+unit: setup ## The framework's own tests: no machine, some minutes (UNIT="-m 'not slow'": fewer)
+	$(BIN)/pytest tests -n 2 --dist loadfile $(UNIT)
 
 peers: setup ## The devices against clients that nobody here wrote (needs Node.js 20 and npm)
 	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/

@@ -21,14 +21,16 @@ CLOCK_SECONDS = 2.0
 """The most that a guest's clock may be off after a restore."""
 
 
-def assert_up(lab: Lab) -> None:
-    """All machines run, and the lab is written down as up."""
-    assert {machine.state for machine in lab.machines.values()} == {"running"}
-    assert all(machine.is_on and machine.answers() for machine in lab.machines.values())
+def assert_up(lab: Lab, deadline: Deadline) -> None:
+    """All machines run and obey, and the lab is written down as up."""
+    for name, machine in lab.machines.items():
+        assert machine.state == "running", f"{name} is {machine.state}"
+        assert machine.is_on, f"{name} runs and is not on"
+        assert machine.run("true", deadline).ok
     state = read_state(lab.run)
-    assert state is not None
-    assert state.condition is Condition.UP
-    assert state == lab.state
+    assert state is not None, "there is no state file"
+    assert state.condition is Condition.UP, f"the lab is {state.condition}"
+    assert state == lab.state, "the state file is not that of the handle"
 
 
 def assert_clocks_fit(lab: Lab, deadline: Deadline) -> None:
@@ -48,15 +50,20 @@ def found(machine: Machine, deadline: Deadline) -> tuple[str, str]:
     return in_memory.decode(), on_disk.decode()
 
 
+def _assert_found(machine: Machine, text: str, deadline: Deadline) -> None:
+    seen = found(machine, deadline)
+    assert seen == (text, text), f"in memory and on disk: {seen}, not {text}"
+
+
 def assert_switches(machine: Machine) -> None:
     """Pausing and resuming may be said twice."""
     for _ in range(2):
         machine.suspend()
-        assert machine.state == "paused"
+        assert machine.state == "paused", machine.state
         assert machine.is_on
     for _ in range(2):
         machine.resume()
-        assert machine.state == "running"
+        assert machine.state == "running", machine.state
 
 
 def assert_no_second_power_on(machine: Machine) -> None:
@@ -71,10 +78,10 @@ def assert_save_and_restore(lab: Lab, machine: Machine, deadline: Deadline) -> N
     """A restore takes back what came after the save, in memory and on disk, and nothing else."""
     leave(machine, "before", deadline)
     save_checkpoint(lab, deadline)
-    assert_up(lab)
-    assert found(machine, deadline) == ("before", "before")
+    assert_up(lab, deadline)
+    _assert_found(machine, "before", deadline)
     leave(machine, "after", deadline)
     restore_checkpoint(lab, deadline)
-    assert_up(lab)
+    assert_up(lab, deadline)
     assert_clocks_fit(lab, deadline)
-    assert found(machine, deadline) == ("before", "before")
+    _assert_found(machine, "before", deadline)

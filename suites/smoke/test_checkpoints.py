@@ -54,7 +54,7 @@ def test_a_save_that_fails_leaves_the_lab_as_it_was(
     monkeypatch.setattr("edge_lab.machines.machine.flatten_overlay", without_room)
     with pytest.raises(SaveFailed):
         save_checkpoint(lab, limit)
-    bringup.assert_up(lab)
+    bringup.assert_up(lab, limit)
     bringup.assert_clocks_fit(lab, limit)
     assert bringup.found(failing, limit) == ("kept", "kept")
     assert {name: machine.read(BOOT_ID) for name, machine in lab.machines.items()} == boots

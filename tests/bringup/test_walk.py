@@ -86,7 +86,7 @@ def steps_of(host: FakeHost, action: Callable[[], object]) -> list[str]:
 
 def test_a_cold_start_walks_all_stages_in_their_order(host: FakeHost, topology: Topology) -> None:
     lab = bring_up(topology, UpOptions(save=False), host)
-    bringup.assert_up(lab)
+    bringup.assert_up(lab, soon())
     assert not lab.state.restored
     assert [step for step in host.done if not step.startswith("boot")] == [
         *("plan", "provision", "payload disk", "payload disk", "given", "start fabric"),
@@ -118,7 +118,7 @@ def test_each_stage_of_a_cold_start_that_fails_leaves_nothing(
             assert host.fails == {}, failing
             assert nothing_is_left(topology), failing
             assert {guest.power for guest in host.guests.values()} <= {"off"}, failing
-    bringup.assert_up(bring_up(topology, options, host))
+    bringup.assert_up(bring_up(topology, options, host), soon())
 
 
 def test_the_journals_of_a_failed_start_are_kept(host: FakeHost, topology: Topology) -> None:
@@ -151,7 +151,7 @@ def test_a_cold_start_that_cannot_save_is_a_lab_that_is_up(
         warnings.clear()
         lab = bring_up(topology, UpOptions(cold=True), host)
         assert host.fails == {}, failing
-        bringup.assert_up(lab)
+        bringup.assert_up(lab, soon())
         bringup.assert_clocks_fit(lab, soon())
         assert host.paused == set(), failing
         assert {guest.boots for guest in host.guests.values()} == {1}
@@ -178,7 +178,7 @@ def test_a_start_from_a_checkpoint_boots_nothing(
     take_down(topology.name, soon())
     steps = steps_of(host, lambda: bring_up(topology, host=host))
     lab = attach(topology.name, host)
-    bringup.assert_up(lab)
+    bringup.assert_up(lab, soon())
     bringup.assert_clocks_fit(lab, soon())
     assert lab.state.restored
     assert not [step for step in steps if step.startswith("boot")]
@@ -219,7 +219,7 @@ def test_whatever_fails_of_a_restoring_start_it_becomes_a_cold_one(
         host.fails = {failing: trouble}
         lab = bring_up(topology, UpOptions(save=False), host)
         assert host.fails == {}, failing
-        bringup.assert_up(lab)
+        bringup.assert_up(lab, soon())
         assert not lab.state.restored
         assert checkpoints() == [], failing
         save_checkpoint(lab, soon())
@@ -262,7 +262,7 @@ def test_a_damaged_checkpoint_never_ends_in_a_traceback(
         shutil.copytree(sound, stored)
         next(damage for name, damage in damages(stored) if name == what)()
         lab = bring_up(topology, UpOptions(save=False), host)
-        bringup.assert_up(lab)
+        bringup.assert_up(lab, soon())
         if not lab.state.restored:
             assert checkpoints() == [], what
 
@@ -294,7 +294,7 @@ def test_each_step_of_a_save_that_fails_leaves_the_lab_as_it_was(
         host.fails = {failing: LabError("planted")}
         with pytest.raises(SaveFailed):
             save_lab(topology.name, host)
-        bringup.assert_up(attach(topology.name, host))
+        bringup.assert_up(attach(topology.name, host), soon())
         assert bringup.found(edge, soon()) == (failing, failing)
         assert host.paused == set()
         assert checkpoints() == before, "the one from before is still good"
@@ -314,7 +314,7 @@ def test_a_lab_that_cannot_go_on_after_a_save_says_so(
     assert state.condition is Condition.IN_TRANSITION
     with pytest.raises(LabError):
         attach(topology.name, host)
-    bringup.assert_up(bring_up(topology, host=host))
+    bringup.assert_up(bring_up(topology, host=host), soon())
 
 
 def test_a_restore_that_fails_half_way_is_no_lab_that_is_up(
@@ -329,7 +329,7 @@ def test_a_restore_that_fails_half_way_is_no_lab_that_is_up(
         with pytest.raises(LabError):
             attach(topology.name, host)
         restore_checkpoint(lab, soon())  # by whoever still has hold of it
-        bringup.assert_up(attach(topology.name, host))
+        bringup.assert_up(attach(topology.name, host), soon())
 
 
 def test_a_restore_from_a_damaged_checkpoint_touches_nothing(
@@ -340,7 +340,7 @@ def test_a_restore_from_a_damaged_checkpoint_touches_nothing(
     with pytest.raises(LabError):
         restore_lab(topology.name, host)
     assert host.done == []
-    bringup.assert_up(attach(topology.name, host))
+    bringup.assert_up(attach(topology.name, host), soon())
 
 
 def test_without_a_checkpoint_there_is_nothing_to_restore(
@@ -349,7 +349,7 @@ def test_without_a_checkpoint_there_is_nothing_to_restore(
     lab = bring_up(topology, UpOptions(save=False), host)
     with pytest.raises(LabError):
         restore_checkpoint(lab, soon())
-    bringup.assert_up(attach(topology.name, host))
+    bringup.assert_up(attach(topology.name, host), soon())
 
 
 # -- whoever runs the machines -----------------------------------------------------------------
