@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,11 @@ from edge_lab.topology import Topology, load_topology
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "labs"
+
+# Under nohup, or in the background of a shell, both are ignored, and children inherit that.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Scripts that tests start as processes import from the packages tests and images.
 os.environ["PYTHONPATH"] = os.pathsep.join(
