@@ -91,6 +91,8 @@ class DoctorReport(_Model):
     """All findings; `ok` is false if something is missing that a lab cannot do without."""
 
     topology: str
+    addons: tuple[str, ...] = ()
+    """Those of the topology; what they need is among the artifacts."""
     checks: tuple[HostCheck, ...]
     accelerator: AcceleratorFinding
     stacks: tuple[StackFinding, ...]
@@ -530,12 +532,11 @@ def doctor(
     store = store or ArtifactStore.default()
     with step("examine this machine"):
         wants = {name: (stack_wants or _wants_of)(name, topology) for name in topology.stacks}
-        common = tuple(Want("edge-workload", arch) for arch in topology.architectures)
-        rows = store.state([*(want for each in wants.values() for want in each), *common])
+        rows = store.state([want for wanted in wants.values() for want in wanted])
         state = {Want(row.component, row.arch): row for row in rows}
-        stacks = _judge({name: (*each, *common) for name, each in wants.items()}, state)
+        stacks = _judge(wants, state)
         chosen = next((each.name for each in stacks if each.chosen), None)
-        used = [*wants[chosen], *common] if chosen else []
+        used = wants[chosen] if chosen else ()
         all_cached = bool(used) and all(state[w].state is Availability.CACHED for w in used)
         this = Examination(host or Host(), topology, cache_home(), all_cached)
         checks = tuple(check for probe in PROBES for check in probe(this))
@@ -543,6 +544,7 @@ def doctor(
         found = (accelerator or _probe_accelerator)()
     return DoctorReport(
         topology=topology.name,
+        addons=topology.addons,
         checks=checks,
         accelerator=AcceleratorFinding(name=found.name, reason=found.reason),
         stacks=stacks,
@@ -564,9 +566,9 @@ def _judge(
 
 
 def _wants_of(name: str, topology: Topology) -> Sequence[Want]:
-    from edge_lab.stacks import get_stack
+    from edge_lab.addons import get_platform
 
-    return get_stack(name).wants(topology)
+    return get_platform(name, topology).wants(topology)
 
 
 def _probe_accelerator() -> AcceleratorLike:
@@ -630,7 +632,8 @@ def _conclusion(report: DoctorReport) -> Text:
         named = ", ".join(check.name for check in report.checks if check.needs_root)
         lines.append(f"These take root to put right: {named}.")
     if report.ok:
-        lines.insert(0, f"A lab of {report.topology!r} can come up here.")
+        having = f" with {', '.join(report.addons)}" if report.addons else ""
+        lines.insert(0, f"A lab of {report.topology!r}{having} can come up here.")
     return Text("\n".join(lines), style="green" if report.ok else "bold red")
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edge_lab.addons.workload import NAMESPACE
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.cluster.objects import pod_ready
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.workload import NAMESPACE
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

@@ -138,7 +138,7 @@ def test_a_host_that_has_everything_is_fine(topology: Topology) -> None:
     assert report.ok
     assert [each.name for each in report.checks if not each.ok] == []
     assert not any(each.remedy for each in report.checks)
-    assert "A lab of 'default' can come up here." in shown(report)
+    assert "A lab of 'default' with twins, workload can come up here." in shown(report)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_lab.addons import load_topology
 from edge_lab.bench import fabric, lifecycle
 from edge_lab.bench.page import performance_page
 from edge_lab.cli.progress import showing_steps
 from edge_lab.core.errors import EdgeLabError
-from edge_lab.topology import load_topology
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_lab.addons import Stage
 from edge_lab.bringup.plan import Plan
 from edge_lab.bringup.processes import guest_specs
 from edge_lab.handle.state import LabState
@@ -20,9 +21,8 @@ from edge_lab.images import payload_digest
 from edge_lab.machines import Accelerator, LabKeys, domain_on_paper, guest_seed
 from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext
-from edge_lab.workload import workload_objects
 
-GUEST_FORMAT = 1
+GUEST_FORMAT = 2
 """Raised when guests change in a way that nothing below shows, such as a program that is started in
 them once they are up, or what is written at run time to files that a restore goes on from."""
 
@@ -50,20 +50,16 @@ def _parts(
     context = StackContext(
         topology=plan.topology,
         artifacts=plan.artifacts,
-        workload=plan.workload,
+        container_images=plan.container_images,
         pki=pki,
         api_host_port=state.ports.api,
     )
-    provisions = plan.stack.provision(context)
+    provisions = plan.platform.provision(context)
     for spec in guest_specs(state, provisions):
         of_guest = accelerator.of(spec.arch)
         yield f"{spec.name} seed", guest_seed(spec, LabKeys(keys), of_guest)
         yield f"{spec.name} domain", domain_on_paper(spec, of_guest).encode()
         yield f"{spec.name} payload", payload_digest(provisions[spec.name].payload).encode()
-    objects = {
-        "stack": plan.stack.manifests(context),
-        "twins": plan.stack.devices(plan.topology),
-        "workload": workload_objects(plan.topology, pki),
-    }
-    for name, manifests in objects.items():
-        yield f"{name} objects", json.dumps(manifests, sort_keys=True).encode()
+    for stage in Stage:
+        for origin, manifests in plan.platform.manifests(context, stage).items():
+            yield f"{origin} {stage}", json.dumps(manifests, sort_keys=True).encode()

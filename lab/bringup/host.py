@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from edge_lab.addons import get_platform
+from edge_lab.addons.workload import WorkloadClient
 from edge_lab.bringup.given import given_digest
 from edge_lab.bringup.plan import Plan, make_plan
 from edge_lab.bringup.processes import guest_specs, start_devices, start_fabric
@@ -36,9 +38,7 @@ from edge_lab.machines import (
     write_ssh_config,
 )
 from edge_lab.provisioning.provision import PayloadFile, Provision
-from edge_lab.stacks import get_stack
 from edge_lab.topology import Topology
-from edge_lab.workload import WorkloadClient
 
 
 class Host(Protocol):
@@ -198,7 +198,7 @@ def make_lab(
         machines=machines,
         fabric=FabricClient(run.fabric_socket),
         kubectl=kubectl,
-        stack=get_stack(state.stack),
+        platform=get_platform(state.stack, state.topology),
         workload=WorkloadClient(kubectl, state.topology, machines),
         devices={
             device.name: DeviceClient(run.devices / device.name)

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_lab.addons import Platform, get_platform
 from edge_lab.artifacts import Artifact, ArtifactStore, CannotObtain, Want
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
-from edge_lab.images import OciImage, RootImage, build_root_image, build_workload_image
-from edge_lab.stacks import Stack, get_stack, kubectl_want
+from edge_lab.images import ImageArchive, ImageSpec, RootImage, build_images, build_root_image
+from edge_lab.stacks import kubectl_want
 from edge_lab.topology import Arch, Topology
-
-WORKLOAD = "edge-workload"
 
 
 @dataclass(frozen=True)
 class Plan:
     given: Topology
     pace: int
-    stack: Stack
+    platform: Platform
     artifacts: Mapping[Want, Artifact]
     images: Mapping[Arch, RootImage]
-    workload: OciImage
+    container_images: ImageArchive
 
     @property
     def kubectl(self) -> Path:
@@ -46,10 +45,10 @@ class Plan:
         """Hex digest of everything that decides what a lab made from it is."""
         parts = {
             "topology": self.topology.model_dump(mode="json", exclude={"stacks"}),
-            "stack": self.stack.name,
+            "stack": self.platform.name,
             "artifacts": sorted(each.sha256 for each in self.artifacts.values()),
             "images": {arch.value: image.digest for arch, image in self.images.items()},
-            "workload": self.workload.digest,
+            "container images": self.container_images.sha256,
             "more": more,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -61,40 +60,41 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
     `pace` is that of the host (`host_pace`).
 
     Raises:
-        InputError: a stack of that name is not known.
+        InputError: a stack or an add-on of that name is not known.
         LabError: no stack of the topology, or not the pinned one, can be had; the message
             names every source that was tried.
     """
-    stacks = [get_stack(name) for name in ([pinned] if pinned else topology.stacks)]
-    for each in stacks:
-        each.check(topology)
+    platforms = [get_platform(name, topology) for name in ([pinned] if pinned else topology.stacks)]
+    for platform in platforms:
+        platform.check(topology)
     store = ArtifactStore.default()
     with step("artifacts"):
-        stack, artifacts = _first_that_can_be_had(topology, stacks, store, deadline)
+        platform, artifacts = _first_that_can_be_had(topology, platforms, store, deadline)
     images: dict[Arch, RootImage] = {}
     with step("images"):
         for arch in topology.architectures:
             with step(f"root disk {arch.value}"):
                 images[arch] = build_root_image(arch, deadline)
-        with step("workload image"):
-            workload = build_workload_image(
-                _workload_binaries(topology, artifacts),
+        with step("container images"):
+            specs = platform.images(topology)
+            container_images = build_images(
+                specs,
+                _programs(specs, topology, artifacts),
                 busybox={arch: image.busybox for arch, image in images.items()},
                 deadline=deadline,
             )
-    return Plan(topology, pace, stack, artifacts, images, workload)
+    return Plan(topology, pace, platform, artifacts, images, container_images)
 
 
 def _first_that_can_be_had(
-    topology: Topology, stacks: list[Stack], store: ArtifactStore, deadline: Deadline
-) -> tuple[Stack, Mapping[Want, Artifact]]:
+    topology: Topology, platforms: Sequence[Platform], store: ArtifactStore, deadline: Deadline
+) -> tuple[Platform, Mapping[Want, Artifact]]:
     reasons: list[str] = []
-    workload = tuple(Want(WORKLOAD, arch) for arch in topology.architectures)
-    for stack in stacks:
+    for platform in platforms:
         try:
-            return stack, store.resolve((*stack.wants(topology), *workload), deadline)
+            return platform, store.resolve(platform.wants(topology), deadline)
         except CannotObtain as trouble:
-            reasons.append(f"{stack.name}: {trouble.message}")
+            reasons.append(f"{platform.name}: {trouble.message}")
     if len(reasons) == 1:
         raise LabError(reasons[0], remedy="`lab doctor` shows what is missing and why.")
     raise LabError(
@@ -103,5 +103,11 @@ def _first_that_can_be_had(
     )
 
 
-def _workload_binaries(topology: Topology, artifacts: Mapping[Want, Artifact]) -> dict[Arch, Path]:
-    return {arch: artifacts[Want(WORKLOAD, arch)].path for arch in topology.architectures}
+def _programs(
+    specs: Sequence[ImageSpec], topology: Topology, artifacts: Mapping[Want, Artifact]
+) -> dict[str, dict[Arch, Path]]:
+    """By component, the programs that the images are made of."""
+    return {
+        component: {arch: artifacts[Want(component, arch)].path for arch in topology.architectures}
+        for component in {spec.component for spec in specs}
+    }

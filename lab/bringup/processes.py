@@ -14,11 +14,12 @@ from edge_lab.core.home import RunDir
 from edge_lab.core.process import spawn, still_alive
 from edge_lab.core.step import step
 from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, device_spec, start_device
+from edge_lab.devices.identities import server_identity
 from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
 from edge_lab.handle.state import LabState
 from edge_lab.images import load_root_image
 from edge_lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
-from edge_lab.pki import Pki
+from edge_lab.pki import DEVICES, Pki
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import API_PORT
 from edge_lab.topology import Arch, Protocol
@@ -124,8 +125,8 @@ def _opcua_files(run: RunDir, pki: Pki, device: str) -> OpcUaFiles:
     """The device's own certificate, and a trust store that holds the lab's device CA."""
     trust = run.devices / device / "trust"
     trust.mkdir(parents=True, exist_ok=True)
-    (trust / "ca.crt").write_bytes(pki.device.certificate_pem)
-    certificate, key = pki.opcua_server_paths(device)
+    (trust / "ca.crt").write_bytes(pki.authority(DEVICES).certificate_pem)
+    certificate, key = pki.identity_paths(DEVICES, server_identity(device))
     return OpcUaFiles(certificate=certificate, key=key, trust=trust)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.step import step
 from edge_lab.handle.lab import Lab
 from edge_lab.machines.console import Fatal
 
@@ -33,7 +32,4 @@ def panic_watch(lab: Lab) -> Callable[[], None]:
 
 def wait_lab_ready(lab: Lab, deadline: Deadline) -> None:
     """Until a lab that was restored is as ready as it was when it had been booted."""
-    with step(f"stack {lab.stack_name}"):
-        lab.stack.wait_ready(cluster_access(lab), deadline, restored=True)
-    with step("workload"):
-        lab.workload.wait_ready(deadline)
+    lab.platform.wait_ready(cluster_access(lab), deadline)

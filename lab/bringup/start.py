@@ -1,7 +1,7 @@
 """The walk from a plan to a lab that is ready: from a checkpoint if one fits, else cold.
 
 Cold: keys and payload disks, fabric, devices, the server machine, the control plane on it, the
-edge machines with the stack, twins, workload. From a checkpoint: fabric, devices, all machines.
+edge machines with the stack, add-ons. From a checkpoint: fabric, devices, all machines.
 """
 
 from __future__ import annotations
@@ -105,13 +105,13 @@ class Start:
     # -- cold ----------------------------------------------------------------------------
 
     def _cold(self) -> Lab:
-        deadline, stack = self._deadline(), self.plan.stack
+        deadline, platform = self._deadline(), self.plan.platform
         self.run.make()
         ports = self._choose_ports()
         with step("keys and disks"):
-            pki = Pki.create(self.run.keys, self.plan.topology)
+            pki = Pki.create(self.run.keys, platform.identities(self.plan.topology))
             context = self._context(pki, ports)
-            provisions = stack.provision(context)
+            provisions = platform.provision(context)
             payloads = {
                 name: self.host.payload_disk(provision.payload, deadline)
                 for name, provision in provisions.items()
@@ -130,18 +130,11 @@ class Start:
             boots.begin(Role.SERVER)
             cluster = cluster_access(lab, boots.check)
             with step("control plane"):
-                late = stack.wait_control_plane(cluster, stack.manifests(context), deadline)
+                late = platform.wait_control_plane(cluster, context, deadline)
             for name, files in late.items():
                 lab.machine(name).add_files(files)
             boots.begin(Role.EDGE)
-            with step(f"stack {lab.stack_name}"):
-                stack.wait_ready(cluster, deadline)
-            stack.give_devices(cluster, deadline)
-            # Not sooner: pods that are bound to a node which does not exist are collected as
-            # garbage.
-            with step("workload"):
-                lab.workload.deploy(pki, deadline)
-                lab.workload.wait_ready(deadline)
+            platform.deploy(cluster, context, deadline)
             boots.wait()
         return lab
 
@@ -203,7 +196,7 @@ class Start:
         return StackContext(
             topology=self.plan.topology,
             artifacts=self.plan.artifacts,
-            workload=self.plan.workload,
+            container_images=self.plan.container_images,
             pki=pki,
             api_host_port=ports.api,
         )
@@ -217,7 +210,7 @@ class Start:
             lab=plan.topology.name,
             topology=plan.topology,
             pace=plan.pace,
-            stack=plan.stack.name,
+            stack=plan.platform.name,
             condition=Condition.COMING_UP,
             ports=ports,
             accelerator={node.name: self.accelerator.of(node.arch) for node in plan.topology.nodes},
@@ -231,7 +224,9 @@ class Start:
         state = state.model_copy(update={"given": given})
         state.write(self.run)
         self.run.kubeconfig.touch(mode=0o600)
-        self.run.kubeconfig.write_text(plan.stack.admin_kubeconfig(context), encoding="utf-8")
+        self.run.kubeconfig.write_text(
+            plan.platform.stack.admin_kubeconfig(context), encoding="utf-8"
+        )
         return state
 
     def _choose_ports(self) -> Ports:
@@ -257,7 +252,7 @@ class Start:
         """Of everything that takes part; the report shows them."""
         found = {"edge-lab": version("edge-lab"), "qemu": self.host.fingerprint()[0]}
         found |= {name: version(name) for name in ("libvirt-python", "pymodbus", "asyncua")}
-        found |= self.plan.stack.versions(self.plan.artifacts)
+        found |= self.plan.platform.versions(self.plan.artifacts, self.plan.topology)
         for arch, image in self.plan.images.items():
             found |= {f"{name} ({arch.value})": text for name, text in image.versions.items()}
         return found

@@ -87,8 +87,8 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Bring a lab up: build what is missing, boot, start the stack, wait until all is ready."""
+    from edge_lab.addons import load_topology
     from edge_lab.bringup.lifecycle import UpOptions, bring_up
-    from edge_lab.topology import load_topology
 
     options = UpOptions(stack=stack, cold=cold, save=save, api_port=api_port)
     wanted = load_topology(topology_file(topology), name=name)
@@ -160,10 +160,10 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """What this machine has and lacks: tools, accelerator, and where each component comes from."""
+    from edge_lab.addons import load_topology
     from edge_lab.artifacts import ArtifactStore
     from edge_lab.doctor import doctor as examine
     from edge_lab.doctor import render_doctor
-    from edge_lab.topology import load_topology
 
     store = ArtifactStore.default()
     if lock:
@@ -251,9 +251,9 @@ def graph(
     lab: LabName = None,
 ) -> None:
     """A picture of the lab, as SVG: with live state where it is up."""
+    from edge_lab.addons import load_topology
     from edge_lab.bringup.attach import attach
     from edge_lab.handle.picture import lab_svg
-    from edge_lab.topology import load_topology
 
     output = output or STDOUT
     check_file(output, "--output")

@@ -161,9 +161,9 @@ def _try(
 
 def _topology(lab: str | None) -> Topology:
     """Of the lab that is up, or of the default topology file if none is."""
+    from edge_lab.addons import load_topology
     from edge_lab.core.home import RunDir
     from edge_lab.handle.state import read_state
-    from edge_lab.topology import load_topology
 
     name = chosen(lab)
     state = read_state(RunDir(name))

@@ -46,6 +46,7 @@ def _mark(good: bool, yes: str, no: str) -> str:
 def status_table(status: LabStatus) -> RenderableType:
     head = Text.from_markup(
         f"lab [bold]{escape(status.lab)}[/]  stack [bold]{escape(status.stack)}[/]"
+        f"  add-ons [bold]{escape(', '.join(status.addons) or 'none')}[/]"
         f"  {'from its checkpoint' if status.restored else 'cold start'}"
     )
     nodes = plain_table("nodes", "name", "arch", "memory", "ready", "runtime", "accelerator")

@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from edge_lab.cluster.addresses import API_SERVICE_IP
 from edge_lab.cluster.certificates import CertificateRequest
-from edge_lab.pki import API_SERVICE_IP
 from edge_lab.topology import Topology
 
 SERVING_SIGNER = "kubernetes.io/kubelet-serving"

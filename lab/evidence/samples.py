@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_lab.addons.workload.records import CollectedSample, SampleCounts
 from edge_lab.devices.truth import TruthStep
-from edge_lab.workload.records import CollectedSample, SampleCounts
 
 
 @dataclass(frozen=True)

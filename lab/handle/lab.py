@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_lab.addons import Platform
+from edge_lab.addons.workload import WorkloadClient
 from edge_lab.cluster.kubectl import Kubectl
 from edge_lab.cluster.objects import node_ready
 from edge_lab.core.deadline import Deadline
@@ -31,7 +33,6 @@ from edge_lab.handle.status import (
 from edge_lab.machines import Machine
 from edge_lab.stacks import Stack
 from edge_lab.topology import Topology
-from edge_lab.workload import WorkloadClient
 
 if TYPE_CHECKING:
     from edge_lab.bringup.host import Host
@@ -51,7 +52,8 @@ class Lab:
     fabric: FabricClient
     kubectl: Kubectl
     devices: Mapping[str, DeviceClient]
-    stack: Stack
+    platform: Platform
+    """The stack and the add-ons."""
     workload: WorkloadClient
     """The samplers and the collector."""
 
@@ -64,6 +66,11 @@ class Lab:
     @property
     def topology(self) -> Topology:
         return self.state.topology
+
+    @property
+    def stack(self) -> Stack:
+        """Control plane and edge runtime."""
+        return self.platform.stack
 
     @property
     def stack_name(self) -> str:
@@ -93,6 +100,7 @@ class Lab:
         return LabStatus(
             lab=self.name,
             stack=self.stack_name,
+            addons=self.topology.addons,
             restored=self.state.restored,
             kubeconfig=str(self.run.kubeconfig),
             nodes=tuple(self._nodes()),
@@ -110,6 +118,7 @@ class Lab:
         with contextlib.suppress(EdgeLabError):
             found = self.kubectl.items("nodes", deadline=Deadline.scaled(ANSWER_SECONDS))
             seen = {each["metadata"]["name"]: each for each in found}
+        able = self.platform.capabilities(self.topology)
         for node in self.topology.nodes:
             item: dict[str, Any] = seen.get(node.name, {})
             edge = node in self.topology.edges
@@ -122,6 +131,7 @@ class Lab:
                 memory_mib=node.memory,
                 ready=bool(item) and node_ready(item),
                 runtime=runtime,
+                capabilities=tuple(sorted(able[node.name])),
                 address=str(self.topology.cluster_link(node.name).address),
                 accelerator=self.state.accelerator[node.name],
                 reboots=self.machines[node.name].reboots,

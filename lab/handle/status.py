@@ -19,6 +19,8 @@ class NodeStatus(_Model):
     """As the API server sees it."""
     runtime: str
     """The edge runtime and what the node says of itself, as `openyurt (kubelet v1.34.4)`."""
+    capabilities: tuple[str, ...] = ()
+    """What it can do, by the stack and the add-ons."""
     address: str
     accelerator: str
     reboots: int
@@ -56,6 +58,7 @@ class FaultStatus(_Model):
 class LabStatus(_Model):
     lab: str
     stack: str
+    addons: tuple[str, ...] = ()
     restored: bool
     kubeconfig: str
     nodes: tuple[NodeStatus, ...]

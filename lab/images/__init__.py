@@ -1,6 +1,14 @@
 """Images: what guests boot from, what they are handed, and what their pods run."""
 
-from edge_lab.images.oci import PAUSE, WORKLOAD, OciImage, build_workload_image
+from edge_lab.images.oci import (
+    EDGE_PROGRAM,
+    PAUSE,
+    SANDBOX_IMAGE,
+    ImageArchive,
+    ImageFile,
+    ImageSpec,
+    build_images,
+)
 from edge_lab.images.payload import build_payload_disk, payload_digest
 from edge_lab.images.root import (
     RootImage,
@@ -11,13 +19,16 @@ from edge_lab.images.root import (
 )
 
 __all__ = [
+    "EDGE_PROGRAM",
     "PAUSE",
-    "WORKLOAD",
-    "OciImage",
+    "SANDBOX_IMAGE",
+    "ImageArchive",
+    "ImageFile",
+    "ImageSpec",
     "RootImage",
+    "build_images",
     "build_payload_disk",
     "build_root_image",
-    "build_workload_image",
     "cached_root_image",
     "image_digest",
     "load_root_image",

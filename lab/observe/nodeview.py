@@ -15,8 +15,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from edge_lab.addons.workload.manifests import SAMPLER_STATUS
 from edge_lab.core.errors import LabError
-from edge_lab.workload.manifests import SAMPLER_STATUS
 
 TASKS = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from edge_lab.addons.workload import NAMESPACE
 from edge_lab.cluster.objects import condition, pod_ready, restart_counts
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
@@ -28,7 +29,6 @@ from edge_lab.evidence.samples import SampleObservation
 from edge_lab.faults.book import FaultBook
 from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
 from edge_lab.observe.samples import OBSERVE_SECONDS, observations
-from edge_lab.workload import NAMESPACE
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_lab.addons.workload import sampled_devices, sampling_nodes
 from edge_lab.core.deadline import Deadline
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.handle.status import DeviceSamples
 from edge_lab.oracles.samples import SampleVerdict, judge_samples
-from edge_lab.workload import sampled_devices, sampling_nodes
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

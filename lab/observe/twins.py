@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from edge_lab.addons.twins.manifests import properties_of
+from edge_lab.addons.twins.names import twin_name
 from edge_lab.observe.twinwatch import TwinWatch
 from edge_lab.oracles.twins import TwinObservation, reported_values
 from edge_lab.topology import Device
-from edge_lab.twins.manifests import properties_of
-from edge_lab.twins.names import twin_name
 
 if TYPE_CHECKING:
     from edge_lab.devices import DeviceClient

@@ -8,12 +8,12 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from edge_lab.addons.twins.client import STATUSES
+from edge_lab.addons.twins.names import NAMESPACE
+from edge_lab.addons.twins.status import parse_status
 from edge_lab.core.deadline import Deadline
 from edge_lab.observe.recorder import watch_events
 from edge_lab.oracles.twins import TwinSighting
-from edge_lab.twins.client import STATUSES
-from edge_lab.twins.names import NAMESPACE
-from edge_lab.twins.status import parse_status
 
 if TYPE_CHECKING:
     from edge_lab.cluster.kubectl import Kubectl

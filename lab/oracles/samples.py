@@ -28,10 +28,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_lab.addons.workload.records import CollectedSample, SampleCounts
 from edge_lab.devices.truth import TruthStep
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.oracles.spans import NANOSECONDS
-from edge_lab.workload.records import CollectedSample, SampleCounts
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
+from edge_lab.addons.twins.status import TwinStatus
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, Point
 from edge_lab.devices.truth import TruthStep
 from edge_lab.oracles.spans import NANOSECONDS, Held, Span, held
-from edge_lab.twins.status import TwinStatus
 
 
 @dataclass(frozen=True)

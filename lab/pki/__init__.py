@@ -1,41 +1,20 @@
 """Certificates of one lab: an authority per trust domain, a certificate per identity."""
 
 from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
-from edge_lab.pki.pki import (
-    API_SERVICE_IP,
-    MAPPER_GROUP,
-    SERVICE_SUBNET,
-    Pki,
-    api_server_spec,
-    device_uri,
-    kubelet_server_spec,
-    mapper_uri,
-    mapper_user,
-    node_client_spec,
-    opcua_client_spec,
-    opcua_mapper_spec,
-    opcua_server_spec,
-    sampler_uri,
-)
+from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
+from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
 
 __all__ = [
-    "API_SERVICE_IP",
-    "MAPPER_GROUP",
-    "SERVICE_SUBNET",
+    "CLUSTER",
+    "DEVICES",
     "Authority",
     "CertificateSpec",
     "Identity",
+    "IdentityRequest",
     "KeyKind",
     "Pki",
+    "Request",
+    "SigningKeyRequest",
+    "TrustDomain",
     "Usage",
-    "api_server_spec",
-    "device_uri",
-    "kubelet_server_spec",
-    "mapper_uri",
-    "mapper_user",
-    "node_client_spec",
-    "opcua_client_spec",
-    "opcua_mapper_spec",
-    "opcua_server_spec",
-    "sampler_uri",
 ]

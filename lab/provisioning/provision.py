@@ -16,7 +16,7 @@ from typing import TypeVar
 from edge_lab.core.errors import LabError
 
 PAYLOAD_MOUNT = PurePosixPath("/opt/edge-lab")
-"""Payload files are below it: bin/kubelet, images/workload.tar, …"""
+"""Payload files are below it: bin/kubelet, images/edge-lab.tar, …"""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edge_lab.addons.workload import NAMESPACE
 from edge_lab.evidence.recording import Recording
 from edge_lab.oracles.podview import is_up
 from edge_lab.oracles.sightings import InSight, sightings
 from edge_lab.oracles.spans import Held, Span, held, value_before
-from edge_lab.workload import NAMESPACE
 
 GOOD, BAD, UNSURE = "#9fd3b4", "#c53030", "#f0b429"
 ABSENT, SILENT, NOT_KNOWN = "#7b4bb7", "#39424e", "#e9edf1"

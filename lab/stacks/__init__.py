@@ -6,9 +6,11 @@ from edge_lab.stacks.base import (
     ApiEndpoint,
     Capability,
     ControlPlane,
+    DmiServer,
     EdgeRuntime,
     StackContext,
     kubectl_want,
+    wants_for,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.readiness import approve_requests
@@ -22,6 +24,7 @@ __all__ = [
     "ClusterAccess",
     "CommandOutput",
     "ControlPlane",
+    "DmiServer",
     "EdgeRuntime",
     "MachineAccess",
     "Stack",
@@ -31,4 +34,5 @@ __all__ = [
     "kubeconfig",
     "kubectl_want",
     "stack_names",
+    "wants_for",
 ]

@@ -16,12 +16,12 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.pki import Pki
+from edge_lab.pki import Pki, Request
 from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 from edge_lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:
-    from edge_lab.images import OciImage
+    from edge_lab.images import ImageArchive
 
 API_PORT = 6443
 """The API server's port on the cluster network, and in the guest for the host's forward."""
@@ -52,7 +52,8 @@ class StackContext:
 
     topology: Topology
     artifacts: Mapping[Want, Artifact]
-    workload: OciImage
+    container_images: ImageArchive
+    """Those that its nodes have from the start."""
     pki: Pki
     api_host_port: int
     """Port of the host's 127.0.0.1 that leads to `API_PORT` of the server node."""
@@ -92,6 +93,10 @@ class ControlPlane(Protocol):
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         """The components it needs."""
+        ...
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        """The certificates and keys it needs, those of its own node among them."""
         ...
 
     def endpoint(self, ctx: StackContext) -> ApiEndpoint:
@@ -140,6 +145,10 @@ class EdgeRuntime(Protocol):
         ...
 
     def wants(self, topology: Topology) -> tuple[Want, ...]: ...
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        """The certificates and keys it needs on edge nodes and on the server node."""
+        ...
 
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision: ...
 

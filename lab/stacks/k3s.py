@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.artifacts import Want
+from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
-from edge_lab.pki import SERVICE_SUBNET, api_server_spec
+from edge_lab.pki import CLUSTER, Request
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import (
     API_PORT,
@@ -25,6 +26,7 @@ from edge_lab.stacks.base import (
     go_duration,
     kubectl_want,
 )
+from edge_lab.stacks.identities import ADMIN, SERVICE_ACCOUNT, admin_requests, api_server_spec
 from edge_lab.stacks.k3s_node import AIRGAP_IMAGES, DATA, K3S, K3sNode, secret
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubernetes import AUDIT_LOG, AUDIT_POLICY, audit_policy, server_url
@@ -61,14 +63,19 @@ class K3s:
         images = (Want(AIRGAP_IMAGES, arch),) if self.embedded else ()
         return (Want(K3S, arch), *images, kubectl_want())
 
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        # All others are made by K3s itself, with the lab's authority.
+        return admin_requests()
+
     def endpoint(self, ctx: StackContext) -> ApiEndpoint:
-        return ApiEndpoint(server_url(ctx.topology), ctx.pki.cluster.certificate_pem, K3S_UNIT)
+        authority = ctx.pki.authority(CLUSTER)
+        return ApiEndpoint(server_url(ctx.topology), authority.certificate_pem, K3S_UNIT)
 
     def admin_kubeconfig(self, ctx: StackContext) -> str:
         return kubeconfig(
             f"https://127.0.0.1:{ctx.api_host_port}",
-            ca_pem=ctx.pki.cluster.certificate_pem,
-            identity=ctx.pki.admin,
+            ca_pem=ctx.pki.authority(CLUSTER).certificate_pem,
+            identity=ctx.pki.identity(CLUSTER, ADMIN),
         )
 
     def units(self) -> tuple[str, ...]:
@@ -146,9 +153,9 @@ def controller_manager_arguments(topology: Topology) -> list[str]:
 def authorities(ctx: StackContext) -> tuple[GuestFile, ...]:
     """The lab's authority under every name of K3s', and the key of service accounts."""
     names = ("server-ca", "client-ca", "request-header-ca", "etcd/server-ca", "etcd/peer-ca")
-    authority = ctx.pki.cluster.identity
+    authority = ctx.pki.authority(CLUSTER).identity
     return (
         *(GuestFile(f"{TLS}/{name}.crt", authority.certificate_pem) for name in names),
         *(GuestFile(f"{TLS}/{name}.key", authority.key_pem, 0o600) for name in names),
-        GuestFile(f"{TLS}/service.key", ctx.pki.service_account_key, 0o600),
+        GuestFile(f"{TLS}/service.key", ctx.pki.signing_key(CLUSTER, SERVICE_ACCOUNT), 0o600),
     )

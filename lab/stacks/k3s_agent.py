@@ -11,6 +11,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
+from edge_lab.pki import Request
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, StackContext, wants_for
 from edge_lab.stacks.k3s_node import DATA, K3S, K3sNode, agent_token
@@ -41,6 +42,9 @@ class K3sAgent:
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return wants_for(K3S, topology.edges)
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        return ()
 
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
         k3s = K3sNode(node, "agent", AGENT)

@@ -14,11 +14,17 @@ from typing import Any
 import yaml
 
 from edge_lab.cluster.labels import own_labels
-from edge_lab.pki import Pki
+from edge_lab.pki import CLUSTER, Pki
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
 from edge_lab.stacks.base import StackContext
 from edge_lab.stacks.kubelet import kubelet_config
-from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
+from edge_lab.stacks.node import (
+    CONTAINERD_SOCKET,
+    IMAGE_ARCHIVE,
+    IMAGES,
+    POD_NETWORK,
+    node_provision,
+)
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Timing
 
@@ -137,7 +143,7 @@ class K3sNode:
         if not self.embedded:
             return ()
         images = [str(PAYLOAD_MOUNT / each.path) for each in archives]
-        images.append(str(PAYLOAD_MOUNT / "images/workload.tar"))
+        images.append(str(PAYLOAD_MOUNT / IMAGE_ARCHIVE))
         return (
             ("/usr/bin/mkdir", "-p", IMPORTED, "/opt/cni"),
             ("/usr/bin/ln", "-sf", *images, IMPORTED),
@@ -163,7 +169,7 @@ def kubelet_drop_in(node: Node, timing: Timing, embedded: bool) -> str:
 
 def secret(pki: Pki, purpose: str) -> str:
     """A password of this lab (hex), made from a key that never leaves its server node."""
-    key = pki.cluster.identity.key_pem
+    key = pki.authority(CLUSTER).identity.key_pem
     return hmac.new(key, f"edge-lab k3s {purpose}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -173,5 +179,5 @@ def agent_token(pki: Pki) -> str:
     The format is K10<SHA-256 of server-ca.crt as it lies on disk>::<user>:<password>
     (pkg/clientaccess/token.go); an agent refuses a server of any other authority.
     """
-    digest = hashlib.sha256(pki.cluster.certificate_pem).hexdigest()
+    digest = hashlib.sha256(pki.authority(CLUSTER).certificate_pem).hexdigest()
     return f"K10{digest}::node:{secret(pki, 'agent')}"

@@ -24,6 +24,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.images.oci import PAUSE
+from edge_lab.pki import CLUSTER, CertificateSpec, IdentityRequest, Request
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     API_PORT,
@@ -60,6 +61,9 @@ EDGE_CA = f"{HOME}/ca/rootCA.crt"
 EDGE_CERTIFICATE, EDGE_KEY = f"{HOME}/certs/server.crt", f"{HOME}/certs/server.key"
 EDGE_DATABASE = "/var/lib/kubeedge/edgecore.db"
 
+CLOUDCORE_USER = "edge-lab:cloudcore"
+"""Who cloudcore is to the API server, and the name of its role."""
+
 CLOUDCORE_STATE = "kubeedge"
 """Its folder below /var/lib."""
 ALLOWED = f"/var/lib/{CLOUDCORE_STATE}/allowed"
@@ -86,6 +90,10 @@ class KubeEdge:
             Want(CLOUDCORE, topology.server.arch),
             custom_resources_want(),
         )
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        # Edge nodes get theirs from cloudcore, which is known to the API server by this one.
+        return (IdentityRequest(CLUSTER, CLOUDCORE, CertificateSpec(CLOUDCORE_USER)),)
 
     # -- edge nodes ------------------------------------------------------------------------
 
@@ -127,8 +135,8 @@ class KubeEdge:
         )
         access = kubeconfig(
             f"https://127.0.0.1:{API_PORT}",
-            ca_pem=ctx.pki.cluster.certificate_pem,
-            identity=ctx.pki.cloudcore,
+            ca_pem=ctx.pki.authority(CLUSTER).certificate_pem,
+            identity=ctx.pki.identity(CLUSTER, CLOUDCORE),
         )
         files = (
             GuestFile.text(CLOUD_CONFIG, cloudcore_config(ctx.topology), 0o600),
@@ -310,7 +318,7 @@ def cloudcore_rights() -> tuple[Manifest, ...]:
             "verbs": [*read, "create"],
         },
     ]
-    role = "edge-lab:cloudcore"
+    role = CLOUDCORE_USER
     group = "rbac.authorization.k8s.io"
     return (
         {

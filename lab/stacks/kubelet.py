@@ -13,6 +13,7 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
+from edge_lab.pki import CLUSTER, Request
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     ApiEndpoint,
@@ -21,6 +22,7 @@ from edge_lab.stacks.base import (
     go_duration,
     wants_for,
 )
+from edge_lab.stacks.identities import kubelet_server, node_client, node_requests
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
@@ -56,6 +58,9 @@ class Kubelet:
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return wants_for(KUBELET, topology.edges)
 
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        return edge_node_requests(topology)
+
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
         return kubelet_provision(ctx, node, node_kubeconfig(api))
 
@@ -73,6 +78,11 @@ class Kubelet:
 
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         return ()
+
+
+def edge_node_requests(topology: Topology) -> tuple[Request, ...]:
+    """The identities of the edge nodes' kubelets."""
+    return tuple(request for node in topology.edges for request in node_requests(topology, node))
 
 
 def node_kubeconfig(api: ApiEndpoint) -> str:
@@ -123,12 +133,12 @@ def kubelet_provision(
         # Containers are not the kubelet's children, but mounts that it is making are.
         kill_mode="process",
     )
-    server = ctx.pki.kubelet_server(node.name)
+    server = kubelet_server(ctx.pki, node.name)
     files = (
         GuestFile.text(CONFIG, kubelet_config(node, ctx.topology.timing)),
         GuestFile.text(KUBECONFIG, kubeconfig_text, 0o600),
-        GuestFile(CLUSTER_CA, ctx.pki.cluster.certificate_pem),
-        GuestFile(CLIENT_PEM, ctx.pki.node_client(node.name).combined_pem, 0o600),
+        GuestFile(CLUSTER_CA, ctx.pki.authority(CLUSTER).certificate_pem),
+        GuestFile(CLIENT_PEM, node_client(ctx.pki, node.name).combined_pem, 0o600),
         GuestFile(SERVER_CERTIFICATE, server.certificate_pem),
         GuestFile(SERVER_KEY, server.key_pem, 0o600),
     )

@@ -14,9 +14,11 @@ from typing import Any, Literal
 import yaml
 
 from edge_lab.artifacts import Want
+from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
-from edge_lab.pki import SERVICE_SUBNET, Identity
+from edge_lab.pki import CLUSTER, Identity, Request
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks import identities as names
 from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
@@ -82,16 +84,22 @@ class Kubernetes:
         programs = (KINE, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET)
         return (*(Want(program, arch) for program in programs), kubectl_want())
 
-    def endpoint(self, ctx: StackContext) -> ApiEndpoint:
-        return ApiEndpoint(
-            server_url(ctx.topology), ctx.pki.cluster.certificate_pem, API_SERVES_UNIT
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        return (
+            *names.admin_requests(),
+            *names.control_plane_requests(topology),
+            *names.node_requests(topology, topology.server),
         )
+
+    def endpoint(self, ctx: StackContext) -> ApiEndpoint:
+        authority = ctx.pki.authority(CLUSTER)
+        return ApiEndpoint(server_url(ctx.topology), authority.certificate_pem, API_SERVES_UNIT)
 
     def admin_kubeconfig(self, ctx: StackContext) -> str:
         return kubeconfig(
             f"https://127.0.0.1:{ctx.api_host_port}",
-            ca_pem=ctx.pki.cluster.certificate_pem,
-            identity=ctx.pki.admin,
+            ca_pem=ctx.pki.authority(CLUSTER).certificate_pem,
+            identity=ctx.pki.identity(CLUSTER, names.ADMIN),
         )
 
     def units(self) -> tuple[str, ...]:
@@ -135,30 +143,24 @@ class Kubernetes:
                     {
                         "apiGroup": "rbac.authorization.k8s.io",
                         "kind": "User",
-                        "name": "edge-lab:apiserver-kubelet-client",
+                        "name": names.KUBELET_CLIENT_USER,
                     }
                 ],
             },
         )
 
     def _keys(self, ctx: StackContext) -> Provision:
-        pki = ctx.pki
-        secret = {
-            "ca.key": pki.cluster.identity.key_pem,
-            "apiserver.key": pki.api_server.key_pem,
-            "apiserver-kubelet-client.key": pki.api_server_kubelet_client.key_pem,
-            f"{CONTROLLER_MANAGER}.key": pki.controller_manager.key_pem,
-            f"{SCHEDULER}.key": pki.scheduler.key_pem,
-            "service-account.key": pki.service_account_key,
+        shown = {
+            "ca": ctx.pki.authority(CLUSTER).identity,
+            "apiserver": ctx.pki.identity(CLUSTER, names.API_SERVER),
+            "apiserver-kubelet-client": ctx.pki.identity(CLUSTER, names.API_SERVER_KUBELET_CLIENT),
+            CONTROLLER_MANAGER: ctx.pki.identity(CLUSTER, names.CONTROLLER_MANAGER),
+            SCHEDULER: ctx.pki.identity(CLUSTER, names.SCHEDULER),
         }
-        public = {
-            "ca.crt": pki.cluster.certificate_pem,
-            "apiserver.crt": pki.api_server.certificate_pem,
-            "apiserver-kubelet-client.crt": pki.api_server_kubelet_client.certificate_pem,
-            f"{CONTROLLER_MANAGER}.crt": pki.controller_manager.certificate_pem,
-            f"{SCHEDULER}.crt": pki.scheduler.certificate_pem,
-            "service-account.pub": pki.service_account_public_key,
-        }
+        secret = {f"{name}.key": identity.key_pem for name, identity in shown.items()}
+        public = {f"{name}.crt": identity.certificate_pem for name, identity in shown.items()}
+        secret["service-account.key"] = ctx.pki.signing_key(CLUSTER, names.SERVICE_ACCOUNT)
+        public["service-account.pub"] = ctx.pki.verification_key(CLUSTER, names.SERVICE_ACCOUNT)
         return Provision(
             files=(
                 *(GuestFile(f"{PKI}/{name}", text, 0o600) for name, text in secret.items()),
@@ -258,7 +260,9 @@ def controller_manager(ctx: StackContext) -> Provision:
         ),
         after=(API_SERVES_UNIT,),
     )
-    return service + _kubeconfig_file(ctx, config, ctx.pki.controller_manager)
+    return service + _kubeconfig_file(
+        ctx, config, ctx.pki.identity(CLUSTER, names.CONTROLLER_MANAGER)
+    )
 
 
 def scheduler(ctx: StackContext) -> Provision:
@@ -275,7 +279,7 @@ def scheduler(ctx: StackContext) -> Provision:
         ),
         after=(API_SERVES_UNIT,),
     )
-    return service + _kubeconfig_file(ctx, config, ctx.pki.scheduler)
+    return service + _kubeconfig_file(ctx, config, ctx.pki.identity(CLUSTER, names.SCHEDULER))
 
 
 def _serving_certificate(program: str) -> tuple[str, ...]:
@@ -346,7 +350,7 @@ def _kubeconfig_file(ctx: StackContext, path: str, identity: Identity) -> Provis
     """A kubeconfig for a program on the server node itself."""
     text = kubeconfig(
         f"https://127.0.0.1:{API_PORT}",
-        ca_pem=ctx.pki.cluster.certificate_pem,
+        ca_pem=ctx.pki.authority(CLUSTER).certificate_pem,
         identity=identity,
     )
     return Provision(files=(GuestFile.text(path, text, 0o600),))

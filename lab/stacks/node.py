@@ -18,6 +18,9 @@ CNI_CONFIG = "/etc/cni/net.d/10-edge-lab.conflist"
 CONTAINERD_SOCKET = "unix:///run/containerd/containerd.sock"
 POD_CHAIN = "EDGE-LAB-PODS"
 
+IMAGE_ARCHIVE = "images/edge-lab.tar"
+"""Of the payload."""
+
 POD_NETWORK = "edge-lab-pod-network"
 IMAGES = "edge-lab-images"
 """A unit of the root image, enabled there: imports what lies below images/ of the payload."""
@@ -99,9 +102,10 @@ def masquerade_rules(topology: Topology, node: Node) -> str:
 
 
 def images(ctx: StackContext, node: Node) -> Provision:
-    """The workload archive. The root image's own unit `IMAGES` imports it: no node pulls."""
-    path = ctx.workload.archives[node.arch]
+    """The archive of container images. The root image's own unit `IMAGES` imports it: no node
+    pulls."""
+    path = ctx.container_images.archives[node.arch]
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    payload = PayloadFile("images/workload.tar", path, digest, executable=False)
+    payload = PayloadFile(IMAGE_ARCHIVE, path, digest, executable=False)
     return Provision(payload=(payload,))

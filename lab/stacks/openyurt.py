@@ -11,6 +11,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
+from edge_lab.pki import Request
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
 from edge_lab.stacks.kubeconfig import kubeconfig
@@ -18,6 +19,7 @@ from edge_lab.stacks.kubelet import (
     CLIENT_PEM,
     KUBELET,
     KUBELET_UNIT,
+    edge_node_requests,
     kubelet_provision,
     node_kubeconfig,
 )
@@ -52,6 +54,9 @@ class OpenYurt:
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return wants_for(KUBELET, topology.edges) + wants_for(YURTHUB, topology.edges)
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        return edge_node_requests(topology)
 
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
         kubelet = kubelet_provision(

@@ -163,17 +163,35 @@ def apply_manifests(
         # Objects of kinds that are not there yet would be refused, and all tried again.
         if definitions:
             cluster.kubectl.apply_patiently(
-                "the stack's own kinds are defined", definitions, deadline, watch
+                "the kinds of objects are defined", definitions, deadline, watch
             )
             deadline.wait_for(
-                "the stack's own kinds are served",
+                "the kinds of objects are served",
                 established,
                 every=1.0,
                 transient=NOT_YET,
                 watch=watch,
             )
-        others = [each for each in manifests if each["kind"] != DEFINITION]
-        cluster.kubectl.apply_patiently("the stack's objects are there", others, deadline, watch)
+        pods = [each for each in manifests if each["kind"] == "Pod"]
+        others = [each for each in manifests if each["kind"] not in (DEFINITION, "Pod")]
+        if others:
+            cluster.kubectl.apply_patiently("the objects are there", others, deadline, watch)
+        for namespace in sorted({pod["metadata"].get("namespace", "default") for pod in pods}):
+            wait_service_account(cluster, namespace, deadline)
+        if pods:
+            cluster.kubectl.apply_patiently("the pods are there", pods, deadline, watch)
+
+
+def wait_service_account(cluster: ClusterAccess, namespace: str, deadline: Deadline) -> None:
+    """Until the controller manager has made it: without it a pod is refused."""
+    kubectl = cluster.kubectl
+    deadline.wait_for(
+        f"the default service account of namespace {namespace}",
+        lambda: kubectl.find("serviceaccount", "default", "-n", namespace, deadline=deadline),
+        every=1.0,
+        transient=NOT_YET,
+        watch=cluster.watch,
+    )
 
 
 def wait_nodes(

@@ -1,5 +1,7 @@
 """The topology: what is wanted, validated, with a line number for each mistake."""
 
+from edge_lab.topology.arch import Arch, Role
+from edge_lab.topology.consistency import MANAGEMENT_SUBNET, TopologyProblem
 from edge_lab.topology.device import (
     Alarm,
     FastNodes,
@@ -14,14 +16,11 @@ from edge_lab.topology.device import (
 )
 from edge_lab.topology.load import load_topology, parse_topology
 from edge_lab.topology.model import (
-    MANAGEMENT_SUBNET,
-    Arch,
     Device,
     Link,
     Network,
     Node,
     Protocol,
-    Role,
     Taint,
     Topology,
 )
@@ -49,6 +48,7 @@ __all__ = [
     "Taint",
     "Timing",
     "Topology",
+    "TopologyProblem",
     "WordOrder",
     "load_topology",
     "parse_topology",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from edge_lab.core.yamlmodel import YamlModel, line_of
 from edge_lab.data import LABS
-from edge_lab.topology.model import Topology, TopologyProblem
+from edge_lab.topology.consistency import TopologyProblem
+from edge_lab.topology.model import Topology
 
 __all__ = ["line_of", "load_topology", "parse_topology"]
 
@@ -19,19 +21,28 @@ _TOPOLOGY: YamlModel[Topology] = YamlModel(
 )
 
 
-def load_topology(path: Path, *, name: str | None = None) -> Topology:
+def load_topology(
+    path: Path,
+    *,
+    name: str | None = None,
+    check: Callable[[Topology], None] = lambda topology: None,
+) -> Topology:
     """The topology in `path`; `name` calls the lab otherwise than its file does.
 
-    Files that it names are found from its folder, and are absolute in what is returned.
+    Files that it names are found from its folder, and are absolute in what is returned. What
+    `check` raises as a TopologyProblem gets its file and line, too.
 
     Raises:
         InputError: the file is missing, no YAML, or describes no possible lab; the
             message holds file, line, what is wrong and what would be right.
     """
     folder = path.absolute().parent
-    read = _TOPOLOGY.load(
-        path, put=_called(name), check=lambda topology: _files_are_there(topology, folder)
-    )
+
+    def check_all(topology: Topology) -> None:
+        _files_are_there(topology, folder)
+        check(topology)
+
+    read = _TOPOLOGY.load(path, put=_called(name), check=check_all)
     return read.beside(folder)
 
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from edge_lab.core.names import NAME_RULE, is_name
-from edge_lab.core.yamlmodel import Problem
+from edge_lab.topology.arch import Arch, Role
+from edge_lab.topology.consistency import check_consistency
 from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, WordOrder
 from edge_lab.topology.timing import Timing
 
@@ -22,31 +23,6 @@ MAX_MEMORY_MIB = 65536
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*(MiB|GiB|Mi|Gi)")
 
 _N = TypeVar("_N", "Node", "Link", "Network", "Device")
-
-
-class Arch(StrEnum):
-    """A processor architecture, in the words of the kernel (`uname -m`)."""
-
-    X86_64 = "x86_64"
-    AARCH64 = "aarch64"
-    RISCV64 = "riscv64"
-
-    @property
-    def go(self) -> str:
-        """As Go, Kubernetes and OCI call it."""
-        return {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}[self.value]
-
-    @property
-    def debian(self) -> str:
-        """As Debian calls it."""
-        return self.go
-
-
-class Role(StrEnum):
-    SERVER = "server"
-    """Runs the control plane, and pods too."""
-    EDGE = "edge"
-    """Runs the edge runtime."""
 
 
 class Protocol(StrEnum):
@@ -60,10 +36,6 @@ class Protocol(StrEnum):
     @property
     def is_modbus(self) -> bool:
         return self in (Protocol.MODBUS, Protocol.MODBUS_RTU)
-
-
-class TopologyProblem(Problem):
-    """A mistake in a topology, with the place (`loc`) it should be shown at."""
 
 
 def _memory_mib(value: Any) -> Any:
@@ -202,8 +174,12 @@ class Device(_Model):
         return self.name
 
 
+DEFAULT_ADDONS = ("twins", "workload")
+"""Of a topology that lists none."""
+
+
 class Topology(_Model):
-    """One lab: its nodes, networks, links and devices, and the stacks it may run."""
+    """One lab: its nodes, networks, links and devices, the stacks it may run, its add-ons."""
 
     name: Name
     stacks: tuple[str, ...] = Field(min_length=1, description="In order of preference.")
@@ -211,6 +187,9 @@ class Topology(_Model):
     nodes: tuple[Node, ...] = Field(min_length=1)
     links: tuple[Link, ...] = Field(min_length=1)
     devices: tuple[Device, ...] = ()
+    addons: tuple[Name, ...] = Field(
+        DEFAULT_ADDONS, description="What runs on the lab beside its stack, in order."
+    )
     pod_subnet: IPv4Network = Field(IPv4Network("10.42.0.0/16"), description="A /16.")
     timing: Timing = Timing()
 
@@ -287,176 +266,8 @@ class Topology(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Topology:
-        self._unique_names()
-        self._one_server()
-        self._links_lead_somewhere()
-        self._subnets_have_room()
-        self._addresses_are_free()
-        self._all_are_wired()
-        self._pod_subnet_is_apart()
-        self._twins_are_in_reach()
+        check_consistency(self)
         return self
-
-    def _unique_names(self) -> None:
-        seen: dict[str, str] = {}
-        for kind in ("nodes", "devices"):
-            for index, each in enumerate(getattr(self, kind)):
-                if each.name in seen:
-                    raise TopologyProblem(
-                        f"the name {each.name!r} is taken already (in {seen[each.name]})",
-                        (kind, index, "name"),
-                        "Nodes and devices share one set of names.",
-                    )
-                seen[each.name] = kind
-        for kind in ("networks", "links"):
-            names: set[str] = set()
-            for index, each in enumerate(getattr(self, kind)):
-                if each.name in names:
-                    raise TopologyProblem(
-                        f"two {kind} are called {each.name!r}", (kind, index, "name")
-                    )
-                names.add(each.name)
-
-    def _one_server(self) -> None:
-        servers = [i for i, node in enumerate(self.nodes) if node.role is Role.SERVER]
-        if not servers:
-            raise TopologyProblem(
-                "no node has the role server", ("nodes",), "Give one node `role: server`."
-            )
-        if len(servers) > 1:
-            raise TopologyProblem(
-                "more than one node has the role server",
-                ("nodes", servers[1], "role"),
-                "A lab has one server; make the others `role: edge`.",
-            )
-
-    def _links_lead_somewhere(self) -> None:
-        endpoints = [n.name for n in self.nodes] + [d.name for d in self.devices]
-        networks = [each.name for each in self.networks]
-        for index, link in enumerate(self.links):
-            for field, names in (("endpoint", endpoints), ("network", networks)):
-                name = getattr(link, field)
-                if name not in names:
-                    raise TopologyProblem(
-                        f"link {link.name!r} leads to nowhere: there is no {field} {name!r}",
-                        ("links", index, field),
-                        f"Known are: {', '.join(names)}.",
-                    )
-            same = [
-                other
-                for other in self.links[:index]
-                if (other.endpoint, other.network) == (link.endpoint, link.network)
-            ]
-            if same:
-                raise TopologyProblem(
-                    f"{link.endpoint!r} is on network {link.network!r} twice "
-                    f"(link {same[0].name!r} too)",
-                    ("links", index, "network"),
-                )
-
-    def _subnets_have_room(self) -> None:
-        for index, network in enumerate(self.networks):
-            if network.subnet.prefixlen > LONGEST_PREFIX:
-                raise TopologyProblem(
-                    f"the subnet {network.subnet} has room for one address only",
-                    ("networks", index, "subnet"),
-                    f"A network joins two endpoints at least: take a /{LONGEST_PREFIX} or wider.",
-                )
-
-    def _addresses_are_free(self) -> None:
-        taken: dict[IPv4Address, str] = {}
-        for index, link in enumerate(self.links):
-            at = ("links", index, "address")
-            subnet = self.network(link.network).subnet
-            if link.address not in subnet:
-                raise TopologyProblem(
-                    f"{link.address} is not in {subnet}, the subnet of network {link.network!r}", at
-                )
-            # A /31 has neither: both of its addresses are a host's (RFC 3021).
-            if subnet.prefixlen < LONGEST_PREFIX and link.address in (
-                subnet.network_address,
-                subnet.broadcast_address,
-            ):
-                raise TopologyProblem(
-                    f"{link.address} is the network's own or its broadcast address", at
-                )
-            if link.address in taken:
-                raise TopologyProblem(
-                    f"{link.endpoint!r} and {taken[link.address]!r} both have the address "
-                    f"{link.address}",
-                    at,
-                    "Give each endpoint an address of its own.",
-                )
-            taken[link.address] = link.endpoint
-
-    def _all_are_wired(self) -> None:
-        for kind in ("nodes", "devices"):
-            for index, each in enumerate(getattr(self, kind)):
-                links = self.links_of(each.name)
-                if not links:
-                    raise TopologyProblem(
-                        f"{each.name!r} has no link", (kind, index, "name"), "Add one to `links`."
-                    )
-                if kind == "devices" and len(links) > 1:
-                    raise TopologyProblem(
-                        f"the device {each.name!r} has {len(links)} links; it takes one",
-                        ("links", self.links.index(links[1]), "endpoint"),
-                    )
-        cluster = self.cluster_network.name
-        for index, node in enumerate(self.nodes):
-            if cluster not in [link.network for link in self.links_of(node.name)]:
-                raise TopologyProblem(
-                    f"node {node.name!r} cannot reach the server: it has no link to the network "
-                    f"{cluster!r}",
-                    ("nodes", index, "name"),
-                    f"Add a link from {node.name} to {cluster}.",
-                )
-
-    def _twins_are_in_reach(self) -> None:
-        edges = [node.name for node in self.edges]
-        for index, device in enumerate(self.devices):
-            network = self.links_of(device.name)[0].network
-            for place, name in enumerate(device.twins):
-                at = ("devices", index, "twins", place)
-                if name not in edges:
-                    raise TopologyProblem(
-                        f"no twin of {device.name!r} can be on {name!r}: that is no edge node",
-                        at,
-                        f"Edge nodes are: {', '.join(edges) or 'none'}.",
-                    )
-                if name in device.twins[:place]:
-                    raise TopologyProblem(f"{name!r} is to keep two twins of {device.name!r}", at)
-                if network not in [link.network for link in self.links_of(name)]:
-                    raise TopologyProblem(
-                        f"{name!r} cannot keep a twin of {device.name!r}: it has no link to the "
-                        f"network {network!r}",
-                        at,
-                        f"Add a link from {name} to {network}.",
-                    )
-
-    def _pod_subnet_is_apart(self) -> None:
-        if self.pod_subnet.prefixlen != 16:
-            raise TopologyProblem(f"the pod subnet {self.pod_subnet} is no /16", ("pod_subnet",))
-        taken = [self.pod_subnet]
-        for index, network in enumerate(self.networks):
-            here = ("networks", index, "subnet")
-            for other in taken:
-                if network.subnet.overlaps(other):
-                    raise TopologyProblem(f"the subnet {network.subnet} overlaps {other}", here)
-            if network.subnet.overlaps(MANAGEMENT_SUBNET):
-                raise TopologyProblem(
-                    f"the subnet {network.subnet} overlaps the management network "
-                    f"{MANAGEMENT_SUBNET}",
-                    here,
-                )
-            taken.append(network.subnet)
-
-
-LONGEST_PREFIX = 31
-"""Of a network's subnet: two endpoints and nothing else."""
-
-MANAGEMENT_SUBNET = IPv4Network("10.0.2.0/24")
-"""QEMU's user-mode network, on which each guest is 10.0.2.15; never part of the fabric."""
 
 
 def _by_name(items: tuple[_N, ...], name: str) -> _N:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_lab.workload import NAMESPACE
-from edge_lab.workload.manifests import IMAGE
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.manifests import IMAGE
 
 LABEL = "edge-lab-bystander"
 

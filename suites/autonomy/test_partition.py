@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.manifests import sampler_pod
 from edge_lab.evidence.recording import PodSeen, Recording
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut
@@ -20,8 +22,6 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import enough
 from edge_lab.observe.watch import Watch
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
-from edge_lab.workload import NAMESPACE
-from edge_lab.workload.manifests import sampler_pod
 from suites.autonomy.bystanders import DOOMED, IMPATIENT, pod_name
 from suites.edges import edges, until_evicted, uplink
 

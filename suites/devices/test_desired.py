@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.twins.status import ONLINE, TwinStatus
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.devices import TruthStep, TruthWrite
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
@@ -16,7 +17,6 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import enough, eventually
 from edge_lab.fixtures.twins import LabTwin
 from edge_lab.fixtures.wires import Wires
-from edge_lab.twins.status import ONLINE, TwinStatus
 from suites.edges import until_lost, uplink
 from suites.known import KUBEEDGE_TRACKER
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.twins.client import TwinClient
+from edge_lab.addons.twins.manifests import properties_of
+from edge_lab.addons.twins.missing import MISSING, partial_twin
+from edge_lab.addons.twins.names import API_GROUP, NAMESPACE
+from edge_lab.addons.twins.status import ONLINE, TwinStatus
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.twins import LabTwin
 from edge_lab.stacks.base import DmiServer
-from edge_lab.twins.client import TwinClient
-from edge_lab.twins.manifests import properties_of
-from edge_lab.twins.missing import MISSING, partial_twin
-from edge_lab.twins.names import API_GROUP, NAMESPACE
-from edge_lab.twins.status import ONLINE, TwinStatus
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

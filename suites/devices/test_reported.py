@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.twins.mapperunit import collect_ms
+from edge_lab.addons.twins.status import ONLINE
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.core.step import step
 from edge_lab.devices.points import SEQUENCE
@@ -28,7 +30,6 @@ from edge_lab.oracles.twins import (
     judge_twin,
     reported_values,
 )
-from edge_lab.twins.status import ONLINE
 from suites.known import cloudcore_undoes_reports
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
         )
         began = time.time_ns()
         twins = [device for device in lab.topology.devices if device.twins]
-        slowest = max(lab.stack.collect_ms(device) for device in twins) / 1000
+        slowest = max(collect_ms(device, lab.stack.runtime) for device in twins) / 1000
         silent = time_limit(SILENT_SECONDS).total
         # Twice as long as a twin may be silent: else it could not be found to be.
         seconds = max(WATCH_SECONDS, WATCH_CYCLES * slowest, 2 * (slowest + silent))

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.twins.client import TwinClient
+from edge_lab.addons.twins.manifests import device_manifest
+from edge_lab.addons.twins.names import API_GROUP, NAMESPACE, twin_name, twins_of
+from edge_lab.addons.twins.status import OFFLINE, ONLINE
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.core.errors import MissingCapability
 from edge_lab.devices.faults import Gone
@@ -18,10 +22,6 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.twins import LabTwin
-from edge_lab.twins.client import TwinClient
-from edge_lab.twins.manifests import device_manifest
-from edge_lab.twins.names import API_GROUP, NAMESPACE, twin_name, twins_of
-from edge_lab.twins.status import OFFLINE, ONLINE
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

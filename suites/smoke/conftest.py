@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.manifests import IMAGE
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.workload import NAMESPACE
-from edge_lab.workload.manifests import IMAGE
 from suites.pods import running_pods
 
 if TYPE_CHECKING:

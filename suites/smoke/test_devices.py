@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.workload.identities import sampler_spec
+from edge_lab.addons.workload.manifests import SAMPLER_FOLDER, sampler_pod
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.devices import TruthStep
 from edge_lab.devices.points import (
@@ -25,10 +27,9 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import ProbeResult, Workload
-from edge_lab.pki import Authority, KeyKind, Pki, opcua_client_spec
+from edge_lab.pki import DEVICES, Authority, KeyKind, Pki
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Device
-from edge_lab.workload.manifests import SAMPLER_FOLDER, sampler_pod
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -147,11 +148,11 @@ def test_the_opcua_device_turns_a_foreign_certificate_away(
 def foreign_certificate(lab: Lab, node: LabNode) -> Iterator[None]:
     """In the sampler's folder: the right names, signed by an authority that nobody knows."""
     foreign = Authority.create("somebody else's authority", key=KeyKind.RSA)
-    identity = foreign.issue(opcua_client_spec(node.name))
+    identity = foreign.issue(sampler_spec(node.name))
     files = {
         "tls.crt": identity.certificate_pem,
         "tls.key": identity.key_pem,
-        "ca.crt": Pki.load(lab.run.keys).device.certificate_pem,
+        "ca.crt": Pki.load(lab.run.keys).authority(DEVICES).certificate_pem,
     }
     try:
         for name, content in files.items():

@@ -35,7 +35,7 @@ def objections(found: Footprint) -> list[str]:
 
 @allure.title("The programs of the stack fit the memory of {node}")
 def test_the_stack_fits_the_node(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
-    units = lab.stack.units(lab.topology)[node.name]
+    units = lab.platform.units(lab.topology)[node.name]
     found = footprint(node.machine, units, time_limit(60))
     allure.attach("\n".join(found.rows()), "memory", allure.attachment_type.TEXT)
     assert objections(found) == []

@@ -70,7 +70,7 @@ def test_each_node_has_the_memory_of_the_topology_and_no_more(
 @allure.story("Runtime")
 @allure.title("The units of the stack run on {node}")
 def test_the_units_of_the_stack_run_on_each_node(lab: Lab, node: LabNode, node_host: Any) -> None:
-    units = lab.stack.units(lab.topology)[node.name]
+    units = lab.platform.units(lab.topology)[node.name]
     assert units, f"{lab.stack_name} names no unit for {node.name}: there is nothing to look at"
     down = [unit for unit in units if not node_host.service(unit).is_running]
     assert down == []

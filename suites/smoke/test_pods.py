@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.manifests import SAMPLER_PORT, sampler_pod, sampling_nodes
 from edge_lab.cluster.kubectl import ExecResult, KubectlError
 from edge_lab.cluster.objects import pod_ready
 from edge_lab.core.errors import MissingCapability
@@ -15,8 +17,6 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
-from edge_lab.workload import NAMESPACE
-from edge_lab.workload.manifests import SAMPLER_PORT, sampler_pod, sampling_nodes
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import allure
 
+from edge_lab.addons.twins.status import ONLINE
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.twins import LabTwin
-from edge_lab.twins.status import ONLINE
 
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Twins")]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import allure
 
+from edge_lab.addons.workload.manifests import sampling_nodes
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.cluster.objects import node_ready
 from edge_lab.fabric import CLEAR, CUT
@@ -17,7 +18,6 @@ from edge_lab.fixtures.wires import Wires
 from edge_lab.fixtures.workload import Workload
 from edge_lab.oracles.samples import judge_samples
 from edge_lab.topology import Device
-from edge_lab.workload.manifests import sampling_nodes
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

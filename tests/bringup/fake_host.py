@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_lab.addons import AddOn, AddOnContext, Cluster, Platform, Stage
+from edge_lab.addons.workload import WorkloadClient
 from edge_lab.artifacts import Artifact, Want
 from edge_lab.bringup.plan import Plan
 from edge_lab.cluster.access import ClusterAccess
@@ -30,7 +32,7 @@ from edge_lab.devices.truth import FILE as TRUTH
 from edge_lab.fabric import FabricClient
 from edge_lab.handle.lab import Lab
 from edge_lab.handle.state import LabState
-from edge_lab.images import OciImage
+from edge_lab.images import ImageArchive
 from edge_lab.machines import (
     Accelerator,
     BootRecord,
@@ -40,11 +42,9 @@ from edge_lab.machines import (
     PowerState,
     SavedMachine,
 )
-from edge_lab.pki import Pki
 from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 from edge_lab.stacks import Stack, StackContext, get_stack
 from edge_lab.topology import Arch, Topology
-from edge_lab.workload import WorkloadClient
 
 STACK = "kubernetes+kubelet"
 
@@ -94,10 +94,10 @@ class FakeHost:
         return Plan(
             given=topology,
             pace=self.paces[0],
-            stack=FakeStack(chosen.control, chosen.runtime, self),
+            platform=self._platform(chosen),
             artifacts={Want("kubectl", Arch.X86_64): kubectl},
             images={},
-            workload=OciImage(Path("/nowhere"), "workload", "sha256:0"),
+            container_images=ImageArchive(Path("/nowhere")),
         )
 
     def accelerator(self, plan: Plan) -> Accelerator:
@@ -163,9 +163,13 @@ class FakeHost:
                 device.name: FakeDevice(self, run.devices / device.name)
                 for device in state.topology.devices
             },
-            stack=FakeStack(chosen.control, chosen.runtime, self),
-            workload=FakeWorkload(self, kubectl, state.topology),
+            platform=self._platform(chosen),
+            workload=WorkloadClient(kubectl, state.topology),
         )
+
+    def _platform(self, chosen: Stack) -> Platform:
+        stack = FakeStack(chosen.control, chosen.runtime, self)
+        return Platform(stack, (fake_addon(self, "twins"), fake_addon(self, "workload")))
 
     def stop(self, run: RunDir) -> None:
         """As a restart of the host does."""
@@ -429,24 +433,28 @@ class FakeStack(Stack):
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         return ()
 
-    def versions(self, artifacts: Mapping[Want, Artifact]) -> dict[str, str]:
-        return {}
-
     def wait_control_plane(
-        self, cluster: ClusterAccess, manifests: tuple[Manifest, ...], deadline: Deadline
+        self,
+        cluster: ClusterAccess,
+        manifests: tuple[Manifest, ...],
+        deadline: Deadline,
+        *,
+        units: tuple[str, ...] = (),
     ) -> dict[str, tuple[GuestFile, ...]]:
         self.host.do("wait control plane")
         self._wait(cluster, [cluster.topology.server.name], deadline)
         return {node.name: () for node in cluster.topology.edges}
 
     def wait_ready(
-        self, cluster: ClusterAccess, deadline: Deadline, *, restored: bool = False
+        self,
+        cluster: ClusterAccess,
+        deadline: Deadline,
+        *,
+        units: Mapping[str, tuple[str, ...]] | None = None,
+        restored: bool = False,
     ) -> None:
         self.host.do("wait stack")
         self._wait(cluster, [node.name for node in cluster.topology.nodes], deadline)
-
-    def give_devices(self, cluster: ClusterAccess, deadline: Deadline) -> None:
-        self.host.do("apply twins")
 
     def _wait(self, cluster: ClusterAccess, nodes: Sequence[str], deadline: Deadline) -> None:
         deadline.wait_for(
@@ -457,13 +465,18 @@ class FakeStack(Stack):
         )
 
 
-class FakeWorkload(WorkloadClient):
-    def __init__(self, host: FakeHost, kubectl: Kubectl, topology: Topology) -> None:
-        super().__init__(kubectl, topology)
-        self._host = host
+def fake_addon(host: FakeHost, called: str) -> AddOn:
+    """Has objects when nodes are Ready, and is waited for."""
 
-    def deploy(self, pki: Pki, deadline: Deadline) -> None:
-        self._host.do("deploy workload")
+    class FakeAddOn(AddOn):
+        name = called
 
-    def wait_ready(self, deadline: Deadline) -> None:
-        self._host.do("wait workload")
+        def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
+            if stage is Stage.NODES_READY:
+                host.do(f"apply {called}")
+            return ()
+
+        def wait_ready(self, cluster: Cluster) -> None:
+            host.do(f"wait {called}")
+
+    return FakeAddOn()

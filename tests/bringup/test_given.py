@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edge_lab.artifacts import Artifact, Want
+from edge_lab.addons import get_platform
+from edge_lab.artifacts import Artifact
 from edge_lab.bringup.given import given_digest
 from edge_lab.bringup.plan import Plan
 from edge_lab.core.errors import LabError
 from edge_lab.handle.state import Condition, LabState, Ports, WirePorts
-from edge_lab.images import OciImage, RootImage
+from edge_lab.images import ImageArchive, RootImage
 from edge_lab.machines import Accelerator
-from edge_lab.pki import Pki
-from edge_lab.stacks import get_stack
 from edge_lab.topology import Topology, load_topology
 from tests.conftest import LABS
+from tests.keys import make_keys
 
 TCG = Accelerator("tcg", "", None)
 Digest = Callable[..., str]
@@ -31,7 +31,7 @@ Digest = Callable[..., str]
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("given") / "keys"
-    Pki.create(folder, load_topology(LABS / "default.yaml"))
+    make_keys(folder, load_topology(LABS / "default.yaml"))
     return folder
 
 
@@ -47,7 +47,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plan_of(topology: Topology, files: Path, stack: str = "kubernetes+kubelet") -> Plan:
-    chosen = get_stack(stack)
+    chosen = get_platform(stack, topology)
     artifacts = {
         want: Artifact(
             want.component,
@@ -57,15 +57,15 @@ def plan_of(topology: Topology, files: Path, stack: str = "kubernetes+kubelet") 
             hashlib.sha256(str(want).encode()).hexdigest(),
             "a test",
         )
-        for want in (*chosen.wants(topology), Want("kubectl", topology.server.arch))
+        for want in chosen.wants(topology)
     }
     images = {
         arch: RootImage(arch, files / "disk", files / "kernel", files / "initrd", "0", {}, files)
         for arch in topology.architectures
     }
     archives = dict.fromkeys(topology.architectures, files / "workload.tar")
-    workload = OciImage(files / "workload.tar", "workload", "sha256:0", archives=archives)
-    return Plan(topology, 1, chosen, artifacts, images, workload)
+    container_images = ImageArchive(files / "workload.tar", archives=archives)
+    return Plan(topology, 1, chosen, artifacts, images, container_images)
 
 
 def state_of(plan: Plan, port: int) -> LabState:
@@ -74,7 +74,7 @@ def state_of(plan: Plan, port: int) -> LabState:
     return LabState(
         lab=topology.name,
         topology=topology,
-        stack=plan.stack.name,
+        stack=plan.platform.name,
         condition=Condition.COMING_UP,
         ports=Ports(
             api=port,
@@ -120,7 +120,7 @@ def test_another_stack_gives_something_else(digest: Digest, stack: str) -> None:
 
 
 def test_other_keys_are_something_else(digest: Digest, tmp_path: Path) -> None:
-    Pki.create(tmp_path / "keys", load_topology(LABS / "default.yaml"))
+    make_keys(tmp_path / "keys", load_topology(LABS / "default.yaml"))
     assert digest(folder=tmp_path / "keys") != digest()
 
 
@@ -147,9 +147,9 @@ def test_kernels_are_told_something_else_under_acceleration(digest: Digest) -> N
     ("name", "value"),
     [
         ("edge_lab.stacks.kubelet.EVICTION", {"memory.available": "1Mi"}),
-        ("edge_lab.workload.manifests.MOST_POLL_MS", 1),
+        ("edge_lab.addons.workload.manifests.MOST_POLL_MS", 1),
         ("edge_lab.machines.seed.WANTS", "/etc/systemd/system/another.target.wants"),
-        ("edge_lab.stacks.twins.COLLECT_MS", 11_000),
+        ("edge_lab.addons.twins.mapperunit.COLLECT_MS", 11_000),
         ("edge_lab.bringup.given.GUEST_FORMAT", 0),
     ],
     ids=lambda value: str(value).rpartition(".")[2],

@@ -91,7 +91,7 @@ def test_a_cold_start_walks_all_stages_in_their_order(host: FakeHost, topology: 
     assert [step for step in host.done if not step.startswith("boot")] == [
         *("plan", "provision", "payload disk", "payload disk", "given", "start fabric"),
         *("start devices", "open", "wait control plane", "wait stack"),
-        *("apply twins", "deploy workload", "wait workload"),
+        *("apply twins", "wait twins", "apply workload", "wait workload"),
     ]
     control_plane = host.done.index("wait control plane")
     assert host.done.index("open") < host.done.index("boot server")

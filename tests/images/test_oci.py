@@ -1,4 +1,4 @@
-"""The workload image: an OCI image layout in a tar, the same each time."""
+"""Container images: an OCI image layout in a tar, the same each time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,16 @@ import jsonschema
 import pytest
 
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.images import PAUSE, WORKLOAD, OciImage, build_workload_image
-from edge_lab.images.oci import load_workload_recipe
+from edge_lab.images import (
+    EDGE_PROGRAM,
+    PAUSE,
+    SANDBOX_IMAGE,
+    ImageArchive,
+    ImageFile,
+    ImageSpec,
+    build_images,
+)
+from edge_lab.images.oci import load_image_recipe
 from edge_lab.topology import Arch
 
 DESCRIPTOR = {
@@ -68,18 +77,26 @@ CONFIG = {
 
 def fake_busybox(folder: Path, arch: Arch) -> Path:
     file = folder / f"busybox-{arch.value}"
-    applets = load_workload_recipe().applets
+    applets = load_image_recipe().applets
     file.write_bytes(b"\x7fELF" + arch.encode() + b"\0" + "\0".join(applets).encode() + b"\0")
     return file
 
 
-def build(folder: Path, *archs: Arch, content: bytes = b"edge") -> OciImage:
+WORKLOAD = "edge-lab.local/workload:0.1.0"
+SPECS = (ImageSpec(WORKLOAD, EDGE_PROGRAM, ("/edge",)), SANDBOX_IMAGE)
+
+
+def build(
+    folder: Path, *archs: Arch, content: bytes = b"edge", specs: Sequence[ImageSpec] = SPECS
+) -> ImageArchive:
     binaries = {}
     for arch in archs:
         binaries[arch] = folder / f"edge-{arch.value}"
         binaries[arch].write_bytes(content + arch.encode())
-    return build_workload_image(
-        binaries, busybox={arch: fake_busybox(folder, arch) for arch in archs}
+    return build_images(
+        specs,
+        {spec.component: binaries for spec in specs},
+        busybox={arch: fake_busybox(folder, arch) for arch in archs},
     )
 
 
@@ -121,7 +138,7 @@ def test_the_archive_is_an_image_layout_of_two_names_and_three_platforms(tmp_pat
     layout = Layout(image.path)
     assert layout.json("oci-layout") == {"imageLayoutVersion": "1.0.0"}
     jsonschema.validate(layout.json("index.json"), INDEX)
-    assert layout.index_of(WORKLOAD)["digest"] == image.digest
+    assert layout.index_of(WORKLOAD)["digest"] == image.digests[WORKLOAD]
     for reference, entrypoint in ((WORKLOAD, ["/edge"]), (PAUSE, ["/edge", "pause"])):
         index = json.loads(layout.blob(layout.index_of(reference)))
         jsonschema.validate(index, INDEX)
@@ -184,7 +201,7 @@ def test_equal_binaries_make_an_equal_archive(tmp_path: Path) -> None:
 
 def test_another_binary_makes_another_image(tmp_path: Path) -> None:
     first = build(tmp_path, Arch.X86_64)
-    assert build(tmp_path, Arch.X86_64, content=b"other").digest != first.digest
+    assert build(tmp_path, Arch.X86_64, content=b"other").digests != first.digests
 
 
 def test_the_index_comes_first_in_the_archive(tmp_path: Path) -> None:
@@ -192,15 +209,17 @@ def test_the_index_comes_first_in_the_archive(tmp_path: Path) -> None:
 
 
 def test_an_image_of_nothing_is_an_error() -> None:
-    with pytest.raises(LabError, match="no architecture"):
-        build_workload_image({})
+    with pytest.raises(LabError, match="or an architecture"):
+        build_images(SPECS, {})
+    with pytest.raises(LabError, match="without an image"):
+        build_images((), {EDGE_PROGRAM: {}})
 
 
 def test_a_busybox_without_a_wanted_name_is_an_error(tmp_path: Path, own_cache: Path) -> None:
     binary = tmp_path / "edge"
     binary.write_bytes(b"x")
     with pytest.raises(LabError, match="has no"):
-        build_workload_image({Arch.X86_64: binary}, busybox={Arch.X86_64: binary})
+        build_images(SPECS, {EDGE_PROGRAM: {Arch.X86_64: binary}}, busybox={Arch.X86_64: binary})
     assert not list((own_cache / "edge-lab/tmp").glob("*.d"))
 
 
@@ -208,5 +227,43 @@ def test_a_mistake_in_the_workload_recipe_is_told_with_its_line(tmp_path: Path) 
     file = tmp_path / "image.yaml"
     file.write_text("# a comment\napplets: [sh, true]\n")
     with pytest.raises(InputError, match="applets") as caught:
-        load_workload_recipe(file)
+        load_image_recipe(file)
     assert caught.value.line == 2
+
+
+def test_any_number_of_images_share_what_is_equal(tmp_path: Path) -> None:
+    name = "example.org/dns:1"
+    config = ImageFile("/etc/dns.conf", b"zone .", 0o600)
+    dns = ImageSpec(name, "dns", ("/dns", "-v"), program="/dns", files=(config,))
+    layout = Layout(build(tmp_path, Arch.RISCV64, specs=(*SPECS, dns)).path)
+    layers: dict[str, list[dict[str, Any]]] = {}
+    for reference in (WORKLOAD, PAUSE, name):
+        index = json.loads(layout.blob(layout.index_of(reference)))
+        layers[reference] = json.loads(layout.blob(index["manifests"][0]))["layers"]
+    assert layers[WORKLOAD] == layers[PAUSE]
+    shell, program, files = layers[name]
+    assert shell == layers[PAUSE][0]
+    assert open_tar(layout.blob(program)).getnames() == ["dns"]
+    written = open_tar(layout.blob(files)).getmember("etc/dns.conf")
+    assert (written.mode, written.size) == (0o600, len(config.content))
+
+
+def test_two_images_of_one_name_or_without_a_program_are_an_error(tmp_path: Path) -> None:
+    other = ImageSpec(WORKLOAD, EDGE_PROGRAM, ("/edge", "other"))
+    with pytest.raises(LabError, match="share one reference"):
+        build(tmp_path, Arch.X86_64, specs=(*SPECS, other))
+    binary = fake_busybox(tmp_path, Arch.X86_64)
+    with pytest.raises(LabError, match="no dns for x86_64"):
+        build_images(
+            [ImageSpec("example.org/dns:1", "dns", ("/dns",))],
+            {EDGE_PROGRAM: {Arch.X86_64: binary}},
+            busybox={Arch.X86_64: binary},
+        )
+
+
+@pytest.mark.parametrize("path", ["dns", "/../dns", "/a/../../b"])
+def test_a_path_that_leaves_the_image_is_refused(path: str) -> None:
+    with pytest.raises(LabError, match="not absolute"):
+        ImageSpec("example.org/dns:1", "dns", ("/dns",), program=path)
+    with pytest.raises(LabError, match="not absolute"):
+        ImageSpec("example.org/dns:1", "dns", ("/dns",), files=(ImageFile(path, b""),))

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from edge_lab.addons.twins.manifests import device_manifest, model_manifest, properties_of
+from edge_lab.addons.twins.missing import MISSING, partial_twin
+from edge_lab.addons.twins.status import parse_status
 from edge_lab.devices import TruthWrite
 from edge_lab.devices.points import REQUESTED_SETPOINT
 from edge_lab.oracles.twins import TwinObservation, TwinSighting, judge_twin
 from edge_lab.pki import Authority, KeyKind
 from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, load_topology
 from edge_lab.topology.device import SecurityMode, SecurityPolicy, WordOrder
-from edge_lab.twins.manifests import device_manifest, model_manifest, properties_of
-from edge_lab.twins.missing import MISSING, partial_twin
-from edge_lab.twins.status import parse_status
 from tests.devices.plant_site import (
     Site,
     as_client,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_lab.addons.workload.manifests import SAMPLER_STATUS
 from edge_lab.core.errors import LabError
 from edge_lab.observe.nodeview import LOOP, TASKS, Look, NodeView, PodKey, Samples
-from edge_lab.workload.manifests import SAMPLER_STATUS
 
 POD = PodKey("edge-lab", "sampler-edge-arm", "0d5d8a3e")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from edge_lab.addons.workload.records import CollectedSample, SampleCounts
 from edge_lab.devices.truth import TruthStep
 from edge_lab.evidence.recording import (
     ApiSeen,
@@ -18,7 +19,6 @@ from edge_lab.evidence.recording import (
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.faults.kinds import Cut, Fault, PowerOff
 from edge_lab.faults.records import FaultRecord
-from edge_lab.workload.records import CollectedSample, SampleCounts
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

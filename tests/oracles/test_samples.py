@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_lab.addons.workload.records import CollectedSample, SampleCounts
 from edge_lab.devices.truth import TruthStep
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.oracles.samples import judge_samples
-from edge_lab.workload.records import CollectedSample, SampleCounts
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lab.addons.twins.status import ReportedProperty, TwinStatus
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
 from edge_lab.devices.truth import TruthStep
 from edge_lab.oracles.twinlatency import Latency, percentile, twin_latencies
 from edge_lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
-from edge_lab.twins.status import ReportedProperty, TwinStatus
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from edge_lab.addons import Platform
 from edge_lab.artifacts import Artifact
 from edge_lab.pki import Pki
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack, StackContext, get_stack, stack_names
 from edge_lab.topology import Arch, Topology, load_topology
+from tests.keys import make_keys
 from tests.stacks.provisions import DEFAULT, ContextFor, FakeImage
 
 
@@ -23,7 +25,7 @@ def topology() -> Topology:
 
 @pytest.fixture(scope="session")
 def pki(topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki.create(tmp_path_factory.mktemp("pki") / "keys", topology)
+    return make_keys(tmp_path_factory.mktemp("pki") / "keys", topology)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,7 @@ def context_for(
     documents = [crd | {"metadata": {"name": name}} for name in names]
     (cache / "kubeedge-crds").write_text(yaml.safe_dump_all(documents))
 
-    def make(stack: Stack) -> StackContext:
+    def make(stack: Stack | Platform) -> StackContext:
         artifacts = {
             want: Artifact(
                 want.component,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_lab.addons import Platform
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import Stack, StackContext
 from edge_lab.topology import Arch
@@ -18,12 +19,12 @@ DEFAULT = Path(__file__).parents[2] / "labs" / "default.yaml"
 
 @dataclass(frozen=True)
 class FakeImage:
-    """As much of an OciImage as a stack looks at."""
+    """As much of an ImageArchive as a stack looks at."""
 
     archives: dict[Arch, Path]
 
 
-ContextFor = Callable[[Stack], StackContext]
+ContextFor = Callable[[Stack | Platform], StackContext]
 
 
 def files_of(provision: Provision) -> dict[str, GuestFile]:

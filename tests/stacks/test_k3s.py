@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 
 from edge_lab.artifacts import Artifact, Want, host_arch
 from edge_lab.core.errors import InputError
-from edge_lab.pki import Pki
+from edge_lab.pki import CLUSTER, Pki
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Capability, Stack, StackContext, get_stack, stack_names
 from edge_lab.stacks.k3s import TLS, K3s
@@ -26,6 +26,7 @@ from edge_lab.stacks.kubelet import Kubelet
 from edge_lab.stacks.kubernetes import Kubernetes
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Arch, Taint, Timing, Topology, load_topology
+from tests.keys import make_keys
 from tests.stacks.provisions import DEFAULT, FakeImage, files_of, units_of, verify
 
 ZSTANDARD = b"\x28\xb5\x2f\xfd and so on"
@@ -38,7 +39,7 @@ def topology() -> Topology:
 
 @pytest.fixture(scope="module")
 def pki(topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return Pki.create(tmp_path_factory.mktemp("pki") / "keys", topology)
+    return make_keys(tmp_path_factory.mktemp("pki") / "keys", topology)
 
 
 @pytest.fixture
@@ -149,17 +150,17 @@ def test_the_labs_authority_is_the_one_root_of_trust(context: StackContext) -> N
     for name in ("server-ca", "client-ca", "request-header-ca", "etcd/server-ca", "etcd/peer-ca"):
         certificate = x509.load_pem_x509_certificate(files[f"{TLS}/{name}.crt"].content)
         key = serialization.load_pem_private_key(files[f"{TLS}/{name}.key"].content, password=None)
-        assert certificate == pki.cluster.certificate
+        assert certificate == pki.authority(CLUSTER).certificate
         assert key.public_key() == certificate.public_key()
         assert stat.S_IMODE(files[f"{TLS}/{name}.key"].mode) == 0o600
-    assert files[f"{TLS}/service.key"].content == pki.service_account_key
+    assert files[f"{TLS}/service.key"].content == pki.signing_key(CLUSTER, "service-account")
 
 
 def test_an_agent_holds_no_key_of_the_cluster_and_cannot_join_as_a_server(
     context: StackContext,
 ) -> None:
     content = b"".join(file.content for file in agent(context).files)
-    assert context.pki.cluster.identity.key_pem not in content
+    assert context.pki.authority(CLUSTER).identity.key_pem not in content
     assert secret(context.pki, "server").encode() not in content
     assert secret(context.pki, "agent").encode() in content
     config = config_of(server(context))
@@ -186,7 +187,7 @@ def test_no_secret_is_readable_by_others(context: StackContext) -> None:
 
 
 def test_two_labs_have_different_tokens(context: StackContext, tmp_path: Path) -> None:
-    other = Pki.create(tmp_path / "other", context.topology)
+    other = make_keys(tmp_path / "other", context.topology)
     assert agent_token(other) != agent_token(context.pki)
 
 
@@ -322,7 +323,7 @@ def test_its_archive_is_named_for_what_it_is(
     assert archive in {each.path for each in provision.payload}
     links = words_of(units_of(provision)["k3s.service"], "ExecStartPre")
     assert any(
-        f"/opt/edge-lab/{archive} /opt/edge-lab/images/workload.tar" in each for each in links
+        f"/opt/edge-lab/{archive} /opt/edge-lab/images/edge-lab.tar" in each for each in links
     )
 
 

@@ -12,7 +12,7 @@ import yaml
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
-from edge_lab.pki import Pki
+from edge_lab.pki import CLUSTER
 from edge_lab.stacks import Capability, get_stack
 from edge_lab.stacks.kubeedge import (
     ALLOWED,
@@ -23,6 +23,7 @@ from edge_lab.stacks.kubeedge import (
     edgecore_config,
 )
 from edge_lab.topology import Taint, Topology, load_topology
+from tests.keys import make_keys
 from tests.stacks.provisions import DEFAULT
 
 
@@ -95,8 +96,8 @@ def test_cloudcore_may_write_down_the_status_of_devices() -> None:
 def test_the_certificate_of_cloudcore_is_the_one_with_the_rights(
     topology: Topology, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    pki = Pki.create(tmp_path_factory.mktemp("pki") / "keys", topology)
-    subject = pki.cloudcore.certificate.subject.rfc4514_string()
+    pki = make_keys(tmp_path_factory.mktemp("pki") / "keys", topology)
+    subject = pki.identity(CLUSTER, "cloudcore").certificate.subject.rfc4514_string()
     assert subject == "CN=edge-lab:cloudcore"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from edge_lab.artifacts import Want, host_arch
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.stacks import Capability, Stack, StackContext, get_stack, kubectl_want, stack_names
+from edge_lab.stacks import Capability, Stack, StackContext, get_stack, stack_names
 from edge_lab.topology import Arch, Topology
 
 
@@ -53,15 +54,9 @@ def test_wanted_are_the_programs_of_each_architecture_and_kubectl_for_the_host(
 
 
 def test_a_component_that_was_not_resolved_is_named(stack: Stack, context: StackContext) -> None:
-    bare = StackContext(context.topology, {}, context.workload, context.pki, context.api_host_port)
+    bare = replace(context, artifacts={})
     with pytest.raises(LabError, match="no artifact for"):
         stack.provision(bare)
-
-
-def test_versions_are_by_component(stack: Stack, context: StackContext) -> None:
-    versions = stack.versions(context.artifacts)
-    assert set(versions.values()) == {"v1"}
-    assert kubectl_want().component in versions
 
 
 def test_a_network_on_the_services_addresses_is_refused(topology: Topology, stack: Stack) -> None:

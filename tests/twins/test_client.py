@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_lab.addons.twins.client import DEVICES, TwinClient
+from edge_lab.addons.twins.status import ReportedProperty, TwinStatus, parse_status
 from edge_lab.cluster.kubectl import Kubectl
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.twins.client import DEVICES, TwinClient
-from edge_lab.twins.status import ReportedProperty, TwinStatus, parse_status
 
 STATUS = {
     "metadata": {"name": "boiler-edge"},

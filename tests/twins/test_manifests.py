@@ -7,11 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, block_of, read_block
-from edge_lab.devices.spec import plant_of
-from edge_lab.topology import Device, ModbusOptions, Protocol, Topology, load_topology
-from edge_lab.topology.device import WordOrder
-from edge_lab.twins.manifests import (
+from edge_lab.addons.twins.manifests import (
     device_definitions,
     device_manifest,
     mapper_rights,
@@ -19,7 +15,11 @@ from edge_lab.twins.manifests import (
     properties_of,
     twin_manifests,
 )
-from edge_lab.twins.missing import MISSING, partial_twin
+from edge_lab.addons.twins.missing import MISSING, partial_twin
+from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, block_of, read_block
+from edge_lab.devices.spec import plant_of
+from edge_lab.topology import Device, ModbusOptions, Protocol, Topology, load_topology
+from edge_lab.topology.device import WordOrder
 from images.mapper.edge_mapper.modbus import Place
 from images.mapper.edge_mapper.objects import checked, parse_device, parse_model
 from images.mapper.edge_mapper.values import Refused

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.twins import mapperapp
+from edge_lab.addons.twins import mapperapp
 from images.mapper import start
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from edge_lab.addons import AddOnContext, Cluster, Stage
+from edge_lab.addons.workload import WorkloadClient, parse_arrived, parse_collected
+from edge_lab.addons.workload.addon import Workload
+from edge_lab.addons.workload.records import parse_status
 from edge_lab.cluster.kubectl import ExecResult, Kubectl, KubectlError
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
-from edge_lab.pki import Pki
+from edge_lab.images import ImageArchive
+from edge_lab.stacks import ClusterAccess, StackContext, get_stack
+from edge_lab.stacks.readiness import apply_manifests
 from edge_lab.topology import Topology
-from edge_lab.workload import WorkloadClient, parse_arrived, parse_collected
-from edge_lab.workload.records import parse_status
+from tests.keys import make_keys
 
 STATUS = {
     "node": "edge-arm",
@@ -110,29 +116,40 @@ def client(kubectl: FakeKubectl, topology: Topology, **nodes: Node) -> WorkloadC
     return WorkloadClient(cast("Kubectl", kubectl), topology, named)
 
 
+def platform_context(topology: Topology, folder: Path) -> AddOnContext:
+    given = StackContext(
+        topology, {}, ImageArchive(folder), make_keys(folder / "keys", topology), 1
+    )
+    return AddOnContext(given, get_stack("kubernetes+openyurt"))
+
+
 def test_pods_are_applied_once_their_service_account_is_there(
-    default_topology: Topology, deadline: Deadline, tmp_path_factory: pytest.TempPathFactory
+    default_topology: Topology, deadline: Deadline, tmp_path: Path
 ) -> None:
-    pki = Pki.create(tmp_path_factory.mktemp("keys"), default_topology)
+    context = platform_context(default_topology, tmp_path)
+    assert Workload().manifests(context, Stage.API_SERVER_UP) == ()
+    objects = Workload().manifests(context, Stage.NODES_READY)
     kubectl = FakeKubectl(account_after=1, busy=1)
-    client(kubectl, default_topology).deploy(pki, deadline)
+    access = ClusterAccess(cast("Kubectl", kubectl), {}, default_topology)
+    apply_manifests(access, objects, deadline)
     first, second = kubectl.applied
     assert {each["kind"] for each in first} == {"Namespace", "ConfigMap", "Secret"}
     assert {each["kind"] for each in second} == {"Pod"}
 
 
 def test_without_a_service_account_the_wait_ends_and_says_for_what(
-    default_topology: Topology, tmp_path_factory: pytest.TempPathFactory
+    default_topology: Topology, tmp_path: Path
 ) -> None:
-    pki = Pki.create(tmp_path_factory.mktemp("keys"), default_topology)
-    kubectl = FakeKubectl(account_after=1000)
+    objects = Workload().manifests(platform_context(default_topology, tmp_path), Stage.NODES_READY)
+    access = ClusterAccess(cast("Kubectl", FakeKubectl(account_after=1000)), {}, default_topology)
     with pytest.raises(DeadlineExceeded, match="default service account of namespace edge-lab"):
-        client(kubectl, default_topology).deploy(pki, Deadline.after(0.1))
+        apply_manifests(access, objects, Deadline.after(0.1))
 
 
 def test_all_pods_are_waited_for(default_topology: Topology, deadline: Deadline) -> None:
     kubectl = FakeKubectl()
-    client(kubectl, default_topology).wait_ready(deadline)
+    access = ClusterAccess(cast("Kubectl", kubectl), {}, default_topology)
+    Workload().wait_ready(Cluster(access, get_stack("kubernetes+openyurt"), deadline))
     assert kubectl.asked == ["collector", "sampler-edge-arm", "sampler-edge-riscv"]
 
 

@@ -13,13 +13,18 @@ from typing import Any
 
 import pytest
 
+from edge_lab.addons.workload.manifests import sampler_config
+from edge_lab.addons.workload.records import (
+    SamplerStatus,
+    parse_arrived,
+    parse_collected,
+    parse_status,
+)
 from edge_lab.artifacts.gomodules import FLAGS
 from edge_lab.core.deadline import Deadline
 from edge_lab.oracles import SampleObservation, judge_samples
 from edge_lab.pki import Authority, KeyKind
 from edge_lab.topology import Topology
-from edge_lab.workload.manifests import sampler_config
-from edge_lab.workload.records import SamplerStatus, parse_arrived, parse_collected, parse_status
 from tests.devices.plant_site import (
     Site,
     boiler_spec,

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from edge_lab.devices.plant import PLANTS
-from edge_lab.topology import Topology, parse_topology
-from edge_lab.workload.manifests import (
+from edge_lab.addons.workload.manifests import (
     NAMESPACE,
     sampled_devices,
     sampler_config,
     sampling_nodes,
     workload_manifests,
 )
+from edge_lab.devices.plant import PLANTS
+from edge_lab.topology import Topology, parse_topology
 
 
 class Identity:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.twins.names import MAPPER_UNIT
+from edge_lab.addons.workload import NAMESPACE
 from edge_lab.core.deadline import Deadline
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Freeze, HalfOpen, Kill, Which
@@ -22,8 +24,6 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.observe.recorder import Recorder
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
 from edge_lab.stacks.kubeedge import EDGECORE_UNIT
-from edge_lab.twins.names import MAPPER_UNIT
-from edge_lab.workload import NAMESPACE
 from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
 from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
 from suites.known import KUBEEDGE_TRACKER, edgecore_ends_containers

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from edge_lab.addons.twins.names import API_GROUP, NAMESPACE
+from edge_lab.addons.twins.status import TwinStatus, parse_status
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.twins.names import API_GROUP, NAMESPACE
-from edge_lab.twins.status import TwinStatus, parse_status
 
 if TYPE_CHECKING:
     from edge_lab.cluster.kubectl import Kubectl

@@ -12,6 +12,9 @@ NAMESPACE = "edge-lab"
 MODBUS, OPCUA = "modbus", "opcua"
 """Names of protocols in Device objects; the mapper goes by them."""
 
+MAPPER_GROUP = "edge-lab:mappers"
+"""The group of all device mappers, by which the cluster gives them their rights."""
+
 MAPPER_UNIT = "edge-mapper.service"
 
 

@@ -1,13 +1,13 @@
 """The lab's own workload: a sampler on each edge node, a collector on the server."""
 
-from edge_lab.workload.client import WorkloadClient, workload_objects
-from edge_lab.workload.manifests import (
+from edge_lab.addons.workload.client import WorkloadClient
+from edge_lab.addons.workload.manifests import (
     NAMESPACE,
     sampled_devices,
     sampling_nodes,
     workload_manifests,
 )
-from edge_lab.workload.records import (
+from edge_lab.addons.workload.records import (
     ArrivedCounts,
     CollectedSample,
     SampleCounts,
@@ -28,5 +28,4 @@ __all__ = [
     "sampled_devices",
     "sampling_nodes",
     "workload_manifests",
-    "workload_objects",
 ]

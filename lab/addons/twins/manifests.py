@@ -11,6 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_lab.addons.twins.names import (
+    API_GROUP,
+    API_VERSION,
+    MAPPER_GROUP,
+    NAMESPACE,
+    protocol_name,
+    twin_name,
+)
 from edge_lab.devices.points import (
     MODBUS_PORT,
     MODBUS_UNIT,
@@ -24,16 +32,8 @@ from edge_lab.devices.points import (
     registers_of,
 )
 from edge_lab.devices.spec import plant_of
-from edge_lab.pki import MAPPER_GROUP
 from edge_lab.topology import Device, Protocol, Topology
 from edge_lab.topology.device import Login
-from edge_lab.twins.names import (
-    API_GROUP,
-    API_VERSION,
-    NAMESPACE,
-    protocol_name,
-    twin_name,
-)
 
 Manifest = dict[str, Any]
 

@@ -5,11 +5,11 @@ A wrong address in one property must not take the others with it: here is the wr
 
 from __future__ import annotations
 
+from edge_lab.addons.twins.manifests import Manifest, TwinProperty, device_manifest, model_manifest
+from edge_lab.addons.twins.names import protocol_name
 from edge_lab.devices.points import Point, node_id, registers_of
 from edge_lab.devices.spec import plant_of
 from edge_lab.topology import Device, Topology
-from edge_lab.twins.manifests import Manifest, TwinProperty, device_manifest, model_manifest
-from edge_lab.twins.names import protocol_name
 
 MISSING = "missing"
 """What the property is called."""

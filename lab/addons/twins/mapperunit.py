@@ -1,4 +1,4 @@
-"""Twins of devices on a stack: the mapper on edge nodes, and its objects in the cluster.
+"""The mapper on a node that keeps twins: its unit, its configuration, its keys.
 
 A runtime that keeps twins itself serves DMI, KubeEdge's interface to mappers, at a socket;
 it says so by being a `DmiServer`.  On any other the mapper speaks to the API server, past
@@ -10,17 +10,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from edge_lab.artifacts import Want
-from edge_lab.cluster.objects import Manifest
-from edge_lab.pki import Pki, mapper_uri
+from edge_lab.addons.base import AddOnContext
+from edge_lab.addons.twins.identities import mapper_identity, mapper_uri
+from edge_lab.addons.twins.mapperapp import PAYLOAD, mapper_app
+from edge_lab.addons.twins.names import MAPPER_UNIT, twins_of
+from edge_lab.pki import CLUSTER, DEVICES, Pki, TrustDomain
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
-from edge_lab.stacks.base import ApiEndpoint, DmiServer, EdgeRuntime, StackContext
-from edge_lab.stacks.kubeedge import custom_resources, custom_resources_want
+from edge_lab.stacks import DmiServer, EdgeRuntime
 from edge_lab.stacks.unit import Service
-from edge_lab.topology import Device, Node, Protocol, Topology
-from edge_lab.twins.manifests import device_definitions, mapper_rights
-from edge_lab.twins.mapperapp import PAYLOAD, mapper_app
-from edge_lab.twins.names import MAPPER_UNIT, has_twins, twins_of
+from edge_lab.topology import Device, Node, Protocol
 
 NAME = MAPPER_UNIT.removesuffix(".service")
 HOME = "/etc/edge-mapper"
@@ -46,28 +44,9 @@ def collect_ms(device: Device, runtime: EdgeRuntime) -> int:
     return max(least, device.period_ms)
 
 
-def twin_wants(topology: Topology) -> tuple[Want, ...]:
-    """The definitions of devices, which on other stacks come from KubeEdge too."""
-    return (custom_resources_want(),) if has_twins(topology) else ()
-
-
-def twin_units(topology: Topology, node: Node) -> tuple[str, ...]:
-    """The mapper, on a node that keeps twins."""
-    return (MAPPER_UNIT,) if twins_of(topology, node) else ()
-
-
-def twin_kinds(ctx: StackContext, runtime: EdgeRuntime) -> tuple[Manifest, ...]:
-    """What the cluster must know before it has devices: their kinds, and who may touch them."""
-    # A runtime that serves DMI has all that among its own objects.
-    if isinstance(runtime, DmiServer) or not has_twins(ctx.topology):
-        return ()
-    return (*device_definitions(custom_resources(ctx)), *mapper_rights())
-
-
-def mapper_provision(
-    ctx: StackContext, node: Node, runtime: EdgeRuntime, api: ApiEndpoint
-) -> Provision:
-    """What a node that keeps twins is given for it."""
+def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
+    """What a node that keeps twins is given for it; nothing for any other."""
+    pki, runtime = ctx.given.pki, ctx.stack.runtime
     if not twins_of(ctx.topology, node):
         return Provision()
     config: dict[str, Any] = {"node": node.name}
@@ -75,11 +54,11 @@ def mapper_provision(
     if isinstance(runtime, DmiServer):
         config["dmi"] = {"socket": runtime.dmi_socket, "own": OWN_SOCKET}
     else:
-        config["api"] = {"url": api.url, **_paths(API)}
-        files += _keys(API, ctx.pki, node)
+        config["api"] = {"url": ctx.api.url, **_paths(API)}
+        files += _keys(API, CLUSTER, pki, node)
     if any(each.protocol is Protocol.OPCUA for each in twins_of(ctx.topology, node)):
         config["opcua"] = {"uri": mapper_uri(node.name), **_paths(OPCUA)}
-        files += _keys(OPCUA, ctx.pki, node)
+        files += _keys(OPCUA, DEVICES, pki, node)
     service = Service(
         name=NAME,
         description="Device mapper: twins of the devices within reach",
@@ -106,11 +85,10 @@ def _paths(folder: str) -> dict[str, str]:
     }
 
 
-def _keys(folder: str, pki: Pki, node: Node) -> tuple[GuestFile, ...]:
-    identity = pki.mapper(node.name) if folder == API else pki.opcua_mapper(node.name)
-    authority = pki.cluster if folder == API else pki.device
+def _keys(folder: str, domain: TrustDomain, pki: Pki, node: Node) -> tuple[GuestFile, ...]:
+    identity = pki.identity(domain, mapper_identity(node.name))
     return (
-        GuestFile(f"{folder}/ca.crt", authority.certificate_pem),
+        GuestFile(f"{folder}/ca.crt", pki.authority(domain).certificate_pem),
         GuestFile(f"{folder}/tls.crt", identity.certificate_pem),
         GuestFile(f"{folder}/tls.key", identity.key_pem, 0o600),
     )

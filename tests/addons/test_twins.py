@@ -13,27 +13,29 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from edge_lab.addons import Platform, Stage, get_platform
+from edge_lab.addons.twins.mapperunit import COLLECT_MS, COLLECT_SINGLY_MS, collect_ms
 from edge_lab.artifacts import Artifact
-from edge_lab.pki import Pki
+from edge_lab.cluster.objects import Manifest
 from edge_lab.provisioning.provision import Provision
-from edge_lab.stacks import Stack, StackContext, get_stack
+from edge_lab.stacks import Stack, StackContext
 from edge_lab.stacks.base import DmiServer
 from edge_lab.stacks.openyurt import OpenYurt
-from edge_lab.stacks.twins import COLLECT_MS, COLLECT_SINGLY_MS
 from edge_lab.topology import Arch, Topology, load_topology
+from tests.keys import make_keys
 from tests.stacks.provisions import DEFAULT, FakeImage, files_of, units_of
 from tests.twins.everywhere import with_all_twins
 
 UNIT = "edge-mapper.service"
 
-ContextFor = Callable[[Stack], StackContext]
+ContextFor = Callable[[Platform], StackContext]
 
 
 @pytest.fixture(scope="module")
 def context_for(tmp_path_factory: pytest.TempPathFactory) -> ContextFor:
     folder = tmp_path_factory.mktemp("twins")
     topology = with_all_twins(load_topology(DEFAULT))
-    pki = Pki.create(folder / "keys", topology)
+    pki = make_keys(folder / "keys", topology)
     crd = {"kind": "CustomResourceDefinition"}
     names = ("devices.devices.kubeedge.io", "rules.rules.kubeedge.io")
     documents = [crd | {"metadata": {"name": name}} for name in names]
@@ -42,10 +44,10 @@ def context_for(tmp_path_factory: pytest.TempPathFactory) -> ContextFor:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     image: Any = FakeImage(dict.fromkeys(Arch, file))
 
-    def make(stack: Stack) -> StackContext:
+    def make(platform: Platform) -> StackContext:
         artifacts = {
             want: Artifact(want.component, "v1", want.arch, file, digest, "made up")
-            for want in stack.wants(topology)
+            for want in platform.wants(topology)
         }
         return StackContext(topology, artifacts, image, pki, api_host_port=26443)
 
@@ -72,8 +74,16 @@ class Given:
         return found
 
 
-def given(stack: Stack, context: StackContext) -> Given:
-    return Given(stack.provision(context)["edge-arm"])
+def given(platform: Platform, context: StackContext) -> Given:
+    return Given(platform.provision(context)["edge-arm"])
+
+
+def twin_objects(platform: Platform, context: StackContext, stage: Stage) -> tuple[Manifest, ...]:
+    return platform.manifests(context, stage)["twins"]
+
+
+def platform_of(stack: str) -> Platform:
+    return get_platform(stack, load_topology(DEFAULT))
 
 
 def without_twins(topology: Topology, *devices: str) -> Topology:
@@ -85,12 +95,12 @@ def without_twins(topology: Topology, *devices: str) -> Topology:
 
 
 def test_an_edge_node_gets_a_mapper_that_is_watched(context_for: ContextFor) -> None:
-    stack = get_stack("kubernetes+openyurt")
-    context = context_for(stack)
-    provision = given(stack, context).provision
+    platform = platform_of("kubernetes+openyurt")
+    context = context_for(platform)
+    provision = given(platform, context).provision
     assert UNIT in provision.units
-    assert UNIT in stack.units(context.topology)["edge-arm"]
-    assert UNIT not in stack.units(context.topology)["server"]
+    assert UNIT in platform.units(context.topology)["edge-arm"]
+    assert UNIT not in platform.units(context.topology)["server"]
     text = units_of(provision)[UNIT]
     assert "/opt/edge-lab/mapper/edge-mapper.pyz" in text
     assert "RequiresMountsFor=/opt/edge-lab" in text
@@ -102,9 +112,9 @@ def test_an_edge_node_gets_a_mapper_that_is_watched(context_for: ContextFor) -> 
 def test_it_goes_to_the_api_server_past_the_runtime_as_nobody_but_itself(
     context_for: ContextFor,
 ) -> None:
-    stack = get_stack("kubernetes+openyurt")
-    context = context_for(stack)
-    provision = given(stack, context)
+    platform = platform_of("kubernetes+openyurt")
+    context = context_for(platform)
+    provision = given(platform, context)
     access = provision.config["api"]
     assert access["url"] == "https://10.77.0.1:6443"
     files = files_of(provision.provision)
@@ -113,26 +123,26 @@ def test_it_goes_to_the_api_server_past_the_runtime_as_nobody_but_itself(
     (name,) = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     (group,) = subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     assert (name.value, group.value) == ("edge-lab:mapper:edge-arm", "edge-lab:mappers")
-    devices = [each["kind"] for each in stack.devices(context.topology)]
+    devices = [each["kind"] for each in twin_objects(platform, context, Stage.NODES_READY)]
     assert devices.count("Device") == 4
 
 
 def test_keys_of_opc_ua_are_only_where_such_a_twin_is(context_for: ContextFor) -> None:
-    stack = get_stack("kubernetes+openyurt")
-    context = context_for(stack)
-    assert given(stack, context).config["opcua"]["uri"] == "urn:edge-lab:mapper:edge-arm"
+    platform = platform_of("kubernetes+openyurt")
+    context = context_for(platform)
+    assert given(platform, context).config["opcua"]["uri"] == "urn:edge-lab:mapper:edge-arm"
     modbus_only = replace(context, topology=without_twins(context.topology, "press"))
-    found = given(stack, modbus_only)
+    found = given(platform, modbus_only)
     assert "opcua" not in found.config
     assert not [path for path in files_of(found.provision) if "edge-mapper/opcua" in path]
 
 
 def test_a_runtime_that_serves_dmi_gets_a_mapper_that_speaks_it(context_for: ContextFor) -> None:
-    usual = get_stack("kubernetes+openyurt")
+    usual = platform_of("kubernetes+openyurt")
     context = context_for(usual)
-    assert not isinstance(usual.runtime, DmiServer)
-    stack = Stack(usual.control, WithDmi())
-    found = given(stack, context)
+    assert not isinstance(usual.stack.runtime, DmiServer)
+    platform = replace(usual, stack=Stack(usual.stack.control, WithDmi()))
+    found = given(platform, context)
     assert found.config["dmi"] == {
         "socket": "/etc/core/dmi.sock",
         "own": "/run/edge-mapper/mapper.sock",
@@ -140,29 +150,31 @@ def test_a_runtime_that_serves_dmi_gets_a_mapper_that_speaks_it(context_for: Con
     assert "api" not in found.config
     # Nor is it given a key for the API server, or a right there.
     assert not [path for path in files_of(found.provision) if "edge-mapper/api" in path]
-    names = [each["metadata"]["name"] for each in stack.manifests(context)]
+    names = [
+        each["metadata"]["name"] for each in twin_objects(platform, context, Stage.API_SERVER_UP)
+    ]
     assert "edge-lab:mappers" not in names
 
 
 def test_without_twins_there_is_nothing_of_them(context_for: ContextFor) -> None:
-    stack = get_stack("kubernetes+openyurt")
-    context = context_for(stack)
+    platform = platform_of("kubernetes+openyurt")
+    context = context_for(platform)
     bare = replace(context, topology=without_twins(context.topology, "press", "boiler"))
-    provision = given(stack, bare).provision
+    provision = given(platform, bare).provision
     assert UNIT not in provision.units
     assert not [each for each in provision.payload if each.path.startswith("mapper/")]
-    assert UNIT not in stack.units(bare.topology)["edge-arm"]
-    assert "kubeedge-crds" not in [each.component for each in stack.wants(bare.topology)]
-    assert not [each for each in stack.manifests(bare) if each["kind"] == "Device"]
+    assert UNIT not in platform.units(bare.topology)["edge-arm"]
+    assert "kubeedge-crds" not in [each.component for each in platform.wants(bare.topology)]
+    assert not any(twin_objects(platform, bare, stage) for stage in Stage)
 
 
 @pytest.mark.parametrize("name", ["kubernetes+openyurt", "kubernetes+kubelet"])
 def test_stacks_without_kubeedge_want_its_definitions_for_twins(
     name: str, context_for: ContextFor
 ) -> None:
-    stack = get_stack(name)
-    topology = context_for(stack).topology
-    assert "kubeedge-crds" in [each.component for each in stack.wants(topology)]
+    platform = platform_of(name)
+    topology = context_for(platform).topology
+    assert "kubeedge-crds" in [each.component for each in platform.wants(topology)]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +183,6 @@ def test_stacks_without_kubeedge_want_its_definitions_for_twins(
 def test_a_twin_is_collected_as_often_as_the_way_bears_and_never_faster_than_its_device(
     runtime: OpenYurt, least: int
 ) -> None:
-    stack = Stack(get_stack("kubernetes+openyurt").control, runtime)
     boiler = load_topology(DEFAULT).device("boiler")
     fast, slow = (boiler.model_copy(update={"period_ms": ms}) for ms in (1_000, 60_000))
-    assert (stack.collect_ms(fast), stack.collect_ms(slow)) == (least, 60_000)
+    assert (collect_ms(fast, runtime), collect_ms(slow, runtime)) == (least, 60_000)

@@ -63,6 +63,11 @@ def sampler_pod(node: str) -> str:
     return f"sampler-{node}"
 
 
+def workload_pods(topology: Topology) -> tuple[str, ...]:
+    """The names of all pods of the workload."""
+    return (COLLECTOR, *(sampler_pod(node.name) for node in sampling_nodes(topology)))
+
+
 def sampled_devices(topology: Topology, node: Node) -> tuple[Device, ...]:
     """The devices that share a network with the node and that the sampler can read."""
     networks = {link.network for link in topology.links_of(node.name)}

@@ -1,4 +1,4 @@
-"""The lab's side of the workload: put it there, and ask it what it has seen."""
+"""The lab's side of the workload: asks it what it has seen."""
 
 from __future__ import annotations
 
@@ -6,22 +6,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
-from edge_lab.cluster.kubectl import NOT_YET
-from edge_lab.cluster.pods import wait_pods_ready
-from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
-from edge_lab.topology import Topology
-from edge_lab.workload.manifests import (
+from edge_lab.addons.workload.manifests import (
     COLLECTOR,
     COLLECTOR_PORT,
     NAMESPACE,
     SAMPLER_STATUS,
-    Manifest,
     sampler_pod,
     sampling_nodes,
-    workload_manifests,
+    workload_pods,
 )
-from edge_lab.workload.records import (
+from edge_lab.addons.workload.records import (
     ArrivedCounts,
     CollectedSample,
     SamplerStatus,
@@ -29,16 +23,12 @@ from edge_lab.workload.records import (
     parse_collected,
     parse_status,
 )
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.topology import Topology
 
 if TYPE_CHECKING:
     from edge_lab.cluster.kubectl import Kubectl
-    from edge_lab.pki import Pki
-
-
-def workload_objects(topology: Topology, pki: Pki) -> tuple[Manifest, ...]:
-    """All objects of the workload, with the keys of its samplers."""
-    clients = {node.name: pki.opcua_client(node.name) for node in sampling_nodes(topology)}
-    return tuple(workload_manifests(topology, clients, pki.device.certificate_pem))
 
 
 class NodeFiles(Protocol):
@@ -64,29 +54,7 @@ class WorkloadClient:
     @property
     def pods(self) -> tuple[str, ...]:
         """The names of all its pods."""
-        samplers = (sampler_pod(node.name) for node in sampling_nodes(self._topology))
-        return (COLLECTOR, *samplers)
-
-    def deploy(self, pki: Pki, deadline: Deadline) -> None:
-        """Applies all objects, as often as a busy API server needs; waits for no pod."""
-        manifests = workload_objects(self._topology, pki)
-        pods = [each for each in manifests if each["kind"] == "Pod"]
-        others = [each for each in manifests if each["kind"] != "Pod"]
-        self._kubectl.apply_patiently("the workload's objects", others, deadline)
-        # A pod is refused until the controller manager has made this one.
-        deadline.wait_for(
-            f"the default service account of namespace {NAMESPACE}",
-            lambda: self._kubectl.find(
-                "serviceaccount", "default", "-n", NAMESPACE, deadline=deadline
-            ),
-            every=1.0,
-            transient=NOT_YET,
-        )
-        self._kubectl.apply_patiently("the workload's pods", pods, deadline)
-
-    def wait_ready(self, deadline: Deadline) -> None:
-        """Waits until all its pods are Ready; PodTrouble if one never will be."""
-        wait_pods_ready(self._kubectl, self.pods, deadline, namespace=NAMESPACE)
+        return workload_pods(self._topology)
 
     # -- what it has seen ----------------------------------------------------------------
 

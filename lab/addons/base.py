@@ -1,0 +1,137 @@
+"""What an add-on is: something that runs on nodes or in the cluster, whatever the stack.
+
+An add-on inherits from `AddOn` and overrides what it needs; every method has a default, "nothing".
+It gets its name in `edge_lab.addons.catalog`, or in the entry point group `edge_lab.addons` of
+another distribution, and is used by the topologies that list it under `addons:`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from edge_lab.artifacts import Want
+from edge_lab.cluster.access import ClusterAccess
+from edge_lab.cluster.objects import Manifest
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.yamlmodel import Loc
+from edge_lab.images import ImageSpec
+from edge_lab.pki import Request
+from edge_lab.provisioning.provision import Provision
+from edge_lab.stacks import ApiEndpoint, Stack, StackContext
+from edge_lab.topology import Node, Topology
+
+
+class Stage(StrEnum):
+    """When objects are applied to the cluster."""
+
+    API_SERVER_UP = "API server up"
+    """As soon as the API server answers; no edge node is there yet."""
+    NODES_READY = "nodes Ready"
+    """All nodes are Ready, and take pods."""
+
+
+@dataclass(frozen=True)
+class AddOnContext:
+    """What an add-on is made from: all that the stack is made from, and the stack."""
+
+    given: StackContext
+    stack: Stack
+
+    @property
+    def topology(self) -> Topology:
+        return self.given.topology
+
+    @property
+    def api(self) -> ApiEndpoint:
+        """Where edge nodes reach the API server."""
+        return self.stack.control.endpoint(self.given)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that comes up or is restored, for an add-on that waits for its own part of it."""
+
+    access: ClusterAccess
+    stack: Stack
+    deadline: Deadline
+    restored: bool = False
+    """From a checkpoint: what the API server remembers may be older than the restore."""
+
+    @property
+    def topology(self) -> Topology:
+        return self.access.topology
+
+
+class AddOn:
+    """The default of everything: nothing is wanted, made, or waited for."""
+
+    name: ClassVar[str]
+    """As topologies list it."""
+
+    needs_addons: ClassVar[tuple[str, ...]] = ()
+    """Add-ons that a topology must list too."""
+    needs_capabilities: ClassVar[frozenset[str]] = frozenset()
+    """What the stack must be able to do."""
+    declares: ClassVar[frozenset[str]] = frozenset()
+    """All that `capabilities` may give, so that a misspelt marker is an error on every lab."""
+
+    # -- whether it fits -----------------------------------------------------------------
+
+    def asked_for_at(self, topology: Topology) -> Loc | None:
+        """The place in a topology that makes sense with this add-on only, if there is one.
+
+        Such a topology is refused unless it lists the add-on.
+        """
+        return None
+
+    def check(self, topology: Topology) -> None:
+        """TopologyProblem if the add-on cannot do what `topology` asks of it."""
+
+    # -- what it is made of --------------------------------------------------------------
+
+    def wants(self, topology: Topology, stack: Stack) -> tuple[Want, ...]:
+        """Components that it needs."""
+        return ()
+
+    def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
+        """Container images that its pods run; every node has them from the start."""
+        return ()
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        """Certificates and keys that it needs, by trust domain."""
+        return ()
+
+    # -- where it runs -------------------------------------------------------------------
+
+    def provision(self, ctx: AddOnContext, node: Node) -> Provision:
+        """What `node`, the server or an edge node, is given before it boots."""
+        return Provision()
+
+    def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
+        """Units of `provision` that must be running before the lab is ready."""
+        return ()
+
+    def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
+        """Objects that the cluster gets at `stage`."""
+        return ()
+
+    def wait_ready(self, cluster: Cluster) -> None:
+        """Until it works; its objects are applied.
+
+        Raises:
+            LabError: it never will.
+            DeadlineExceeded: not in time.
+        """
+
+    # -- what it gives -------------------------------------------------------------------
+
+    def capabilities(self, topology: Topology, node: Node, stack: Stack) -> frozenset[str]:
+        """What `node` can do by it; a subset of `declares`."""
+        return frozenset()
+
+    def versions(self, topology: Topology) -> Mapping[str, str]:
+        """By component, versions for the report that are not those of `wants`."""
+        return {}

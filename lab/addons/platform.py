@@ -1,0 +1,170 @@
+"""The stack and the add-ons of a lab, put together: all that runs on its machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
+from edge_lab.addons.catalog import find_addon
+from edge_lab.addons.checks import lacking
+from edge_lab.artifacts import Artifact, Want
+from edge_lab.cluster.access import ClusterAccess
+from edge_lab.cluster.objects import Manifest
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError
+from edge_lab.core.step import step
+from edge_lab.devices.identities import device_requests
+from edge_lab.images import SANDBOX_IMAGE, ImageSpec
+from edge_lab.pki import Request
+from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.stacks import Stack, StackContext, get_stack, wants_for
+from edge_lab.stacks.readiness import UnitWatch, apply_manifests
+from edge_lab.topology import Node, Topology
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What runs on the machines of a lab. Add-ons take their turns in the topology's order."""
+
+    stack: Stack
+    addons: tuple[AddOn, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The stack's: add-ons are listed apart."""
+        return self.stack.name
+
+    def check(self, topology: Topology) -> None:
+        """InputError if the stack cannot run `topology`, or an add-on cannot run on the stack."""
+        self.stack.check(topology)
+        for addon in self.addons:
+            if lack := lacking(addon, self.stack):
+                raise InputError(
+                    f"the add-on {addon.name!r} needs {lack}, which the stack {self.stack.name} "
+                    "lacks",
+                    remedy=f"Take another stack, or {addon.name} out of the topology's `addons`.",
+                )
+
+    # -- what it is made of --------------------------------------------------------------
+
+    def wants(self, topology: Topology) -> tuple[Want, ...]:
+        """The components it needs, kubectl for the host and the images' programs among them."""
+        wanted = list(self.stack.wants(topology))
+        for addon in self.addons:
+            wanted += addon.wants(topology, self.stack)
+        for image in self.images(topology):
+            wanted += wants_for(image.component, topology.nodes)
+        return tuple(dict.fromkeys(wanted))
+
+    def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
+        """The container images of its nodes; every pod is in a sandbox."""
+        of_addons = [image for addon in self.addons for image in addon.images(topology)]
+        return tuple(dict.fromkeys((SANDBOX_IMAGE, *of_addons)))
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        """All keys and certificates of a lab, its devices' among them."""
+        requests = [*self.stack.identities(topology), *device_requests(topology)]
+        for addon in self.addons:
+            requests += addon.identities(topology)
+        return tuple(requests)
+
+    # -- what nodes are given ------------------------------------------------------------
+
+    def provision(self, given: StackContext) -> dict[str, Provision]:
+        """By node, all that it is given before it boots."""
+        self.check(given.topology)
+        ctx = AddOnContext(given, self.stack)
+        of_stack = self.stack.provision(given)
+        return {
+            node.name: Provision.total(
+                (of_stack[node.name], *(addon.provision(ctx, node) for addon in self.addons))
+            )
+            for node in given.topology.nodes
+        }
+
+    def units(self, topology: Topology) -> dict[str, tuple[str, ...]]:
+        """By node, the units that must be running."""
+        of_stack = self.stack.units(topology)
+        return {
+            node.name: (*of_stack[node.name], *self._addon_units(topology, node))
+            for node in topology.nodes
+        }
+
+    def _addon_units(self, topology: Topology, node: Node) -> tuple[str, ...]:
+        units = [unit for addon in self.addons for unit in addon.units(topology, node, self.stack)]
+        return tuple(dict.fromkeys(units))
+
+    def manifests(self, given: StackContext, stage: Stage) -> dict[str, tuple[Manifest, ...]]:
+        """By whom they are from, the objects that the cluster gets at `stage`."""
+        ctx = AddOnContext(given, self.stack)
+        of_stack = self.stack.manifests(given) if stage is Stage.API_SERVER_UP else ()
+        of_addons = {addon.name: addon.manifests(ctx, stage) for addon in self.addons}
+        return {f"stack {self.stack.name}": of_stack, **of_addons}
+
+    # -- until it works ------------------------------------------------------------------
+
+    def wait_control_plane(
+        self, cluster: ClusterAccess, given: StackContext, deadline: Deadline
+    ) -> dict[str, tuple[GuestFile, ...]]:
+        """Until the API server answers and has the objects of its stage; no edge node is needed.
+
+        Returns by edge node the files that it needs to join and that were not there before:
+        it is switched on with them.
+        """
+        by_origin = self.manifests(given, Stage.API_SERVER_UP)
+        objects = tuple(each for manifests in by_origin.values() for each in manifests)
+        return self.stack.wait_control_plane(
+            cluster, objects, deadline, units=self._server_units(cluster.topology)
+        )
+
+    def _server_units(self, topology: Topology) -> tuple[str, ...]:
+        return (*self.stack.server_units(), *self._addon_units(topology, topology.server))
+
+    def deploy(self, cluster: ClusterAccess, given: StackContext, deadline: Deadline) -> None:
+        """Until all nodes are Ready and each add-on has its objects and works."""
+        topology = cluster.topology
+        with step(f"stack {self.name}"):
+            self.stack.wait_ready(cluster, deadline, units=self.units(topology))
+        watch = UnitWatch(cluster, self.units(topology), deadline)
+        watched = replace(cluster, watch=watch)
+        ctx = AddOnContext(given, self.stack)
+        for addon in self.addons:
+            with step(f"add-on {addon.name}"):
+                objects = addon.manifests(ctx, Stage.NODES_READY)
+                apply_manifests(watched, objects, deadline, "objects")
+                addon.wait_ready(Cluster(watched, self.stack, deadline))
+
+    def wait_ready(self, cluster: ClusterAccess, deadline: Deadline) -> None:
+        """Until a lab that was restored is as ready as it was when it had been booted."""
+        with step(f"stack {self.name}"):
+            self.stack.wait_ready(
+                cluster, deadline, units=self.units(cluster.topology), restored=True
+            )
+        for addon in self.addons:
+            with step(f"add-on {addon.name}"):
+                addon.wait_ready(Cluster(cluster, self.stack, deadline, restored=True))
+
+    # -- what it gives -------------------------------------------------------------------
+
+    def capabilities(self, topology: Topology) -> dict[str, frozenset[str]]:
+        """By node, what it can do: by the stack, and by each add-on."""
+        of_stack = frozenset(str(name) for name in self.stack.capabilities)
+        return {
+            node.name: of_stack.union(
+                *(addon.capabilities(topology, node, self.stack) for addon in self.addons)
+            )
+            for node in topology.nodes
+        }
+
+    def versions(self, artifacts: Mapping[Want, Artifact], topology: Topology) -> dict[str, str]:
+        """By component, the version of what it runs."""
+        found = dict(sorted((each.component, each.version) for each in artifacts.values()))
+        for addon in self.addons:
+            found |= addon.versions(topology)
+        return found
+
+
+def get_platform(stack: str, topology: Topology) -> Platform:
+    """The stack of that name with the add-ons of `topology`; InputError names what is unknown."""
+    return Platform(get_stack(stack), tuple(find_addon(name) for name in topology.addons))

@@ -1,0 +1,43 @@
+"""The add-on `workload`: samplers on edge nodes, a collector on the server."""
+
+from __future__ import annotations
+
+from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
+from edge_lab.addons.workload.identities import client_identity, sampler_requests
+from edge_lab.addons.workload.manifests import (
+    IMAGE,
+    NAMESPACE,
+    sampling_nodes,
+    workload_manifests,
+    workload_pods,
+)
+from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.pods import wait_pods_ready
+from edge_lab.images import EDGE_PROGRAM, ImageSpec
+from edge_lab.pki import DEVICES, Request
+from edge_lab.topology import Topology
+
+
+class Workload(AddOn):
+    """What reads the devices and passes on what it has read: the evidence of autonomy."""
+
+    name = "workload"
+
+    def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
+        return (ImageSpec(IMAGE, EDGE_PROGRAM, ("/edge",)),)
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        return sampler_requests(topology)
+
+    def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
+        # Not sooner: pods that are bound to a node which does not exist are collected as garbage.
+        if stage is not Stage.NODES_READY:
+            return ()
+        pki, nodes = ctx.given.pki, sampling_nodes(ctx.topology)
+        clients = {node.name: pki.identity(DEVICES, client_identity(node.name)) for node in nodes}
+        authority = pki.authority(DEVICES).certificate_pem if nodes else b""
+        return workload_manifests(ctx.topology, clients, authority)
+
+    def wait_ready(self, cluster: Cluster) -> None:
+        pods = workload_pods(cluster.topology)
+        wait_pods_ready(cluster.access.kubectl, pods, cluster.deadline, namespace=NAMESPACE)
