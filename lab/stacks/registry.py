@@ -1,11 +1,17 @@
-"""The stacks by name."""
+"""The stacks by name: the lab's own control planes and edge runtimes, and other distributions'.
+
+Another distribution brings them by entry points of the groups `edge_lab.control_planes` and
+`edge_lab.edge_runtimes`, whose names are theirs and whose objects are their classes.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from edge_lab.core.errors import InputError
+from edge_lab.core.plugins import PluginGroup
 from edge_lab.stacks.base import ControlPlane, EdgeRuntime
 from edge_lab.stacks.k3s import K3s
 from edge_lab.stacks.k3s_agent import K3sAgent
@@ -28,12 +34,29 @@ EDGE_RUNTIMES: Mapping[str, Callable[[], EdgeRuntime]] = {
 }
 
 
+def _named(loaded: Any, name: str) -> bool:
+    return getattr(loaded, "name", None) == name
+
+
+_CONTROL_PLANES: PluginGroup[ControlPlane] = PluginGroup(
+    "edge_lab.control_planes", "control plane", lambda: CONTROL_PLANES, _named
+)
+_EDGE_RUNTIMES: PluginGroup[EdgeRuntime] = PluginGroup(
+    "edge_lab.edge_runtimes", "edge runtime", lambda: EDGE_RUNTIMES, _named
+)
+
+
+def edge_runtime_names() -> tuple[str, ...]:
+    """All edge runtimes that there are, other distributions' among them."""
+    return _EDGE_RUNTIMES.names()
+
+
 def stack_names() -> tuple[str, ...]:
     """All stacks that there are."""
     return tuple(
         f"{control}+{runtime}"
-        for control in CONTROL_PLANES
-        for runtime in EDGE_RUNTIMES
+        for control in _CONTROL_PLANES.names()
+        for runtime in _EDGE_RUNTIMES.names()
         if fit(control, runtime)
     )
 
@@ -41,8 +64,8 @@ def stack_names() -> tuple[str, ...]:
 def get_stack(name: str) -> Stack:
     """The stack called `<control plane>+<edge runtime>`; InputError if there is none."""
     control, _, runtime = name.partition("+")
-    if control in CONTROL_PLANES and runtime in EDGE_RUNTIMES:
-        return Stack(CONTROL_PLANES[control](), EDGE_RUNTIMES[runtime]())
+    if control in _CONTROL_PLANES.names() and runtime in _EDGE_RUNTIMES.names():
+        return Stack(_CONTROL_PLANES.find(control), _EDGE_RUNTIMES.find(runtime))
     near = difflib.get_close_matches(name, stack_names(), n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     raise InputError(

@@ -10,6 +10,8 @@ import pytest
 from edge_lab.addons import AddOn, find_addon, get_platform, known_addons, load_topology
 from edge_lab.addons.catalog import ADDONS, declared_capabilities
 from edge_lab.core.errors import InputError
+from edge_lab.fixtures.capabilities import known_runtimes
+from edge_lab.stacks import get_stack, stack_names
 from edge_lab.topology import Topology
 from tests.conftest import LABS
 
@@ -32,6 +34,13 @@ class NoAddOn:
     pass
 """
 
+THIRD_RUNTIME = """
+from edge_lab.stacks.kubelet import Kubelet
+
+class Nimbus(Kubelet):
+    name = "nimbus"
+"""
+
 
 class Distribution:
     """A folder on the path of imports with a package and its entry points."""
@@ -39,18 +48,22 @@ class Distribution:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "lab_beacon.py").write_text(THIRD_PARTY)
+        (folder / "lab_nimbus.py").write_text(THIRD_RUNTIME)
 
-    def brings(self, entry_points: str, name: str = "lab-beacon") -> None:
+    def brings(
+        self, entry_points: str, name: str = "lab-beacon", group: str = "edge_lab.addons"
+    ) -> None:
         info = self.folder / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[edge_lab.addons]\n{entry_points}\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{entry_points}\n")
 
 
 @pytest.fixture
 def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Distribution:
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "lab_beacon", raising=False)
+    for module in ("lab_beacon", "lab_nimbus"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     return Distribution(tmp_path)
 
 
@@ -86,6 +99,19 @@ def test_another_distribution_brings_one_without_a_fork(
     able = platform.capabilities(topology)
     assert "beacon" in able["edge-arm"]
     assert "beacon" not in able["server"]
+
+
+def test_another_distribution_brings_an_edge_runtime(
+    distribution: Distribution, default_topology: Topology
+) -> None:
+    distribution.brings("nimbus = lab_nimbus:Nimbus", group="edge_lab.edge_runtimes")
+    assert {"kubernetes+nimbus", "k3s+nimbus"} <= set(stack_names())
+    platform = get_platform("kubernetes+nimbus", default_topology)
+    assert platform.name == "kubernetes+nimbus"
+    assert "nimbus" in known_runtimes()
+    with pytest.raises(InputError) as caught:
+        get_stack("kubernetes+nimbu")
+    assert "kubernetes+nimbus" in caught.value.remedy
 
 
 def test_before_it_is_installed_its_topology_is_refused_with_the_line(tmp_path: Path) -> None:
