@@ -3,8 +3,8 @@
 PYTHON ?= python3
 TOPOLOGY ?= labs/default.yaml
 RESULTS := build/allure-results
-# In this order: what smoke finds broken need not be broken on purpose. There are suites/nodes and
-# suites/devices, too.
+# In this order: what smoke finds broken need not be broken on purpose. There are more: suites/nodes,
+# suites/devices, suites/lifecycle.
 SUITES ?= suites/smoke suites/network suites/autonomy
 # Of these, what every change has to pass: some ten minutes on two idle cores.
 CORE := suites/smoke suites/network/test_plans.py suites/autonomy/test_offline.py

@@ -1,0 +1,47 @@
+"""A save that fails: the lab runs on as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import allure
+import pytest
+
+from edge_lab.bringup.saving import SaveFailed, save_checkpoint
+from edge_lab.core.errors import LabError
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.machines.disk import flatten_overlay
+from suites import bringup
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Life cycle"), allure.feature("Checkpoints")]
+
+SAVE_SECONDS = 600.0
+"""For a save and the recovery that it ends with, on the reference machine; one minute is usual."""
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@allure.title("A save that finds no room leaves the lab running as it was")
+def test_a_save_that_fails_leaves_the_lab_as_it_was(
+    lab: Lab, time_limit: TimeLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = time_limit(SAVE_SECONDS)
+    *_, failing = lab.machines.values()
+
+    def without_room(overlay: Any, *rest: Any) -> None:
+        if overlay.stem == failing.name:
+            raise LabError("No space left on device")
+        flatten_overlay(overlay, *rest)
+
+    boots = {name: machine.read(BOOT_ID) for name, machine in lab.machines.items()}
+    bringup.leave(failing, "kept", limit)
+    monkeypatch.setattr("edge_lab.machines.machine.flatten_overlay", without_room)
+    with pytest.raises(SaveFailed):
+        save_checkpoint(lab, limit)
+    bringup.assert_up(lab, limit)
+    bringup.assert_clocks_fit(lab, limit)
+    assert bringup.found(failing, limit) == ("kept", "kept")
+    assert {name: machine.read(BOOT_ID) for name, machine in lab.machines.items()} == boots
