@@ -14,7 +14,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.core.step import step
-from edge_lab.devices.identities import device_requests
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.images import SANDBOX_IMAGE, ImageSpec
 from edge_lab.pki import Request
 from edge_lab.provisioning.provision import GuestFile, Provision
@@ -64,7 +64,9 @@ class Platform:
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         """All keys and certificates of a lab, its devices' among them."""
-        requests = [*self.stack.identities(topology), *device_requests(topology)]
+        requests = list(self.stack.identities(topology))
+        for device in topology.devices:
+            requests += protocol_of(device.protocol).identities(topology, device)
         for addon in self.addons:
             requests += addon.identities(topology)
         return tuple(requests)

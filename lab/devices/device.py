@@ -15,11 +15,10 @@ from edge_lab.core.errors import LabError
 from edge_lab.devices.alarms import AlarmState, states_of
 from edge_lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import DEVICE_FAULT, Busy, DeviceFault, Gone
-from edge_lab.devices.modbus import ModbusRtuServer, ModbusTcpServer
-from edge_lab.devices.opcua import OpcUaServer
 from edge_lab.devices.points import COILS, Value, coil
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.devices.relay import Relay
-from edge_lab.devices.serving import LOOPBACK, Server, Shown
+from edge_lab.devices.serving import LOOPBACK, Shown
 from edge_lab.devices.signals import reading
 from edge_lab.devices.spec import DeviceSpec
 from edge_lab.devices.truth import (
@@ -33,7 +32,6 @@ from edge_lab.devices.truth import (
     read_past,
 )
 from edge_lab.devices.wire import Pump, enter_namespace, open_tap, open_wire, set_nic
-from edge_lab.topology import Protocol
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +79,7 @@ class Device:
             past=deque(past.steps, maxlen=max(1, spec.nodes.history)),
             on_write=self._written,
         )
-        self._server = self._make_server()
+        self._server = protocol_of(spec.protocol).make_server(spec, self._shown)
         self._relay = Relay(
             (str(spec.address.ip), self._server.port),
             (LOOPBACK, self._server.port),
@@ -94,23 +92,6 @@ class Device:
         """Reads of itself that took too long and are being cleared away."""
         self._running = asyncio.Event()
         self._pump: Pump | None = None
-
-    def _make_server(self) -> Server:
-        address = self._spec.address.ip
-        if self._spec.protocol is Protocol.MODBUS:
-            return ModbusTcpServer(self._shown, address, self._spec.modbus)
-        if self._spec.protocol is Protocol.MODBUS_RTU:
-            return ModbusRtuServer(self._shown, address, self._spec.modbus)
-        if self._spec.opcua is None:  # the specification has seen to it
-            raise LabError("an OPC UA device needs certificates")
-        return OpcUaServer(
-            self._shown,
-            self._spec.name,
-            address,
-            self._spec.opcua,
-            self._spec.nodes,
-            self._spec.seed,
-        )
 
     async def run(self, tap: int, wire: socket.socket) -> None:
         """Serves until SIGTERM or SIGINT."""

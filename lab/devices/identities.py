@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from edge_lab.pki import DEVICES, CertificateSpec, IdentityRequest, KeyKind, Request, Usage
-from edge_lab.topology import Device, Protocol, Topology
-
-
-def device_requests(topology: Topology) -> tuple[Request, ...]:
-    """The certificates of the OPC UA devices."""
-    return tuple(
-        IdentityRequest(DEVICES, server_identity(device.name), opcua_server_spec(topology, device))
-        for device in topology.devices
-        if device.protocol is Protocol.OPCUA
-    )
+from edge_lab.pki import CertificateSpec, KeyKind, Usage
+from edge_lab.topology import Device, Topology
 
 
 def server_identity(device: str) -> str:

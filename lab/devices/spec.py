@@ -11,19 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edge_lab.core.errors import InputError
 from edge_lab.devices.plant import PLANTS, Plant
+from edge_lab.devices.protocols import plant_of
 from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, Topology
-
-DEFAULT_PLANT = {
-    Protocol.MODBUS: "boiler",
-    Protocol.MODBUS_RTU: "boiler",
-    Protocol.OPCUA: "press",
-}
-
-
-def plant_of(protocol: Protocol) -> Plant[Any]:
-    """The model behind a device of that protocol, where its specification names none."""
-    return PLANTS[DEFAULT_PLANT[protocol]]
-
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 

@@ -6,21 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_lab.core.errors import InputError
-from edge_lab.devices.points import MODBUS_PORT, OPCUA_PORT
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.fabric.state import Match
 from edge_lab.faults.kinds import Way
 from edge_lab.faults.probe import WireProbe
 from edge_lab.stacks.base import API_PORT
-from edge_lab.topology import Link, Protocol, Topology
+from edge_lab.topology import Link, Topology
 
 DISCARD_PORT = 9
 """For what is only to cross a wire: nothing listens there, and TCP is refused."""
-
-_DEVICE_PORTS = {
-    Protocol.MODBUS: MODBUS_PORT,
-    Protocol.MODBUS_RTU: MODBUS_PORT,
-    Protocol.OPCUA: OPCUA_PORT,
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ def _port_of(topology: Topology, link: Link) -> int | None:
         return API_PORT
     for device in topology.devices:
         if device.name == link.endpoint:
-            return device.port if device.image else _DEVICE_PORTS[device.protocol]
+            return protocol_of(device.protocol).port(device)
     return None
 
 

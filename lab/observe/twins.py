@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_lab.addons.twins.manifests import properties_of
 from edge_lab.addons.twins.names import twin_name
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.observe.twinwatch import TwinWatch
 from edge_lab.oracles.twins import TwinObservation, reported_values
 from edge_lab.topology import Device
@@ -41,7 +42,7 @@ def observe_twin(
         sightings=sightings,
         truth=client.steps(),
         points={each.point.name: each.point for each in properties_of(device)},
-        raw=device.protocol.is_modbus,
+        raw=protocol_of(device.protocol).truth_is_raw,
         collect_s=collect_s,
         known=reported_values(before[-1]) if before else {},
     )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import check_consistency
-from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, WordOrder
+from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions
 from edge_lab.topology.timing import Timing
 
 MIB = 1024 * 1024
@@ -155,19 +155,6 @@ class Device(_Model):
         return self.model_copy(
             update={"opcua": self.opcua.model_copy(update={"nodesets": nodesets})}
         )
-
-    @property
-    def sampled(self) -> bool:
-        """Whether the workload's sampler can read it: Modbus TCP with the high word first, and
-        OPC UA by the policy and the login that a device has without options."""
-        if self.opcua:
-            default = OpcUaOptions()
-            return set(default.policies) <= set(self.opcua.policies) and (
-                set(default.modes) <= set(self.opcua.modes)
-                and set(default.logins) <= set(self.opcua.logins)
-            )
-        plain = self.modbus is None or self.modbus.word_order is WordOrder.BIG
-        return self.protocol in (Protocol.MODBUS, Protocol.OPCUA) and plain
 
     def __str__(self) -> str:
         """The name: titles in the report may say `{device}`."""

@@ -12,7 +12,7 @@ from edge_lab.addons.twins.status import ONLINE, TwinStatus
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.devices import TruthStep, TruthWrite
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE
-from edge_lab.devices.spec import plant_of
+from edge_lab.devices.protocols import plant_of
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import enough, eventually
 from edge_lab.fixtures.twins import LabTwin

@@ -22,7 +22,7 @@ from edge_lab.devices.points import (
     node_id,
     read_block,
 )
-from edge_lab.devices.spec import plant_of
+from edge_lab.devices.protocols import plant_of
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually

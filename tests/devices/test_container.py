@@ -17,6 +17,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.devices import DeviceSpec
 from edge_lab.devices.container import LABEL, started
 from edge_lab.devices.faults import Gone, Slow
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.topology import Device, Protocol
 from tests.devices.engine import IMAGE, PORT, engine, make_image
 from tests.devices.plant_site import Site, free_ports, require_namespaces, start_site
@@ -177,4 +178,5 @@ def test_a_device_is_a_protocol_or_an_image(device: dict[str, object], says: str
     with pytest.raises(ValueError, match=says):
         Device.model_validate({"name": "meter", **device})
     assert Device(name="meter", image="any").protocol is Protocol.CONTAINER
-    assert not Device(name="meter", image="any").sampled
+    meter = Device(name="meter", image="any")
+    assert not protocol_of(meter.protocol).can_be_sampled(meter)

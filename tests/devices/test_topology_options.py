@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_lab.core.errors import InputError
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.devices.spec import OpcUaFiles, device_spec
 from edge_lab.topology import (
     Device,
@@ -184,7 +185,8 @@ def test_a_mistake_is_answered_with_its_line(mistake: str) -> None:
     ],
 )
 def test_the_sampler_reads_what_it_can(options: dict[str, object], sampled: bool) -> None:
-    assert Device.model_validate({"name": "any", **options}).sampled is sampled
+    device = Device.model_validate({"name": "any", **options})
+    assert protocol_of(device.protocol).can_be_sampled(device) is sampled
 
 
 def test_a_twin_needs_a_login_that_the_mapper_has() -> None:

@@ -17,7 +17,7 @@ from edge_lab.addons.twins.manifests import (
 )
 from edge_lab.addons.twins.missing import MISSING, partial_twin
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, block_of, read_block
-from edge_lab.devices.spec import plant_of
+from edge_lab.devices.protocols import plant_of
 from edge_lab.topology import Device, ModbusOptions, Protocol, Topology, load_topology
 from edge_lab.topology.device import WordOrder
 from images.mapper.edge_mapper.modbus import Place

@@ -16,24 +16,11 @@ from edge_lab.addons.twins.names import (
     API_VERSION,
     MAPPER_GROUP,
     NAMESPACE,
-    protocol_name,
     twin_name,
 )
-from edge_lab.devices.points import (
-    MODBUS_PORT,
-    MODBUS_UNIT,
-    OPCUA_PORT,
-    REQUESTED_SETPOINT,
-    SEQUENCE,
-    SEQUENCE_POINT,
-    SETPOINT_REGISTER,
-    Point,
-    node_id,
-    registers_of,
-)
-from edge_lab.devices.spec import plant_of
-from edge_lab.topology import Device, Protocol, Topology
-from edge_lab.topology.device import Login
+from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
+from edge_lab.devices.protocols import plant_of, protocol_of
+from edge_lab.topology import Device, Topology
 
 Manifest = dict[str, Any]
 
@@ -57,33 +44,11 @@ def properties_of(device: Device) -> tuple[TwinProperty, ...]:
     plant = plant_of(device.protocol)
     setpoint = plant.setpoint
     requested = Point(REQUESTED_SETPOINT, setpoint.point.unit, setpoint.point.kind, digits=1)
-    if device.protocol.is_modbus:
-        places = {
-            register.point.name: _register(device, register.point, register.address)
-            for register in registers_of(plant.points)
-        }
-        places[REQUESTED_SETPOINT] = _register(device, requested, SETPOINT_REGISTER)
-    else:
-        places = {
-            point.name: {
-                "nodeId": node_id(plant.name, point.name),
-                **({"digits": point.digits} if point.digits else {}),
-            }
-            for point in (SEQUENCE_POINT, *plant.points, requested)
-        }
+    places = protocol_of(device.protocol).twin_places(device, requested)
     return (
         *(TwinProperty(each, places[each.name]) for each in (SEQUENCE_POINT, *plant.points)),
         TwinProperty(requested, places[REQUESTED_SETPOINT], setpoint.low, setpoint.high),
     )
-
-
-def _register(device: Device, point: Point, address: int) -> dict[str, Any]:
-    place: dict[str, Any] = {"register": address, "kind": point.kind.value}
-    if point.digits:
-        place["digits"] = point.digits
-    if device.modbus and point.kind.registers > 1:
-        place["wordOrder"] = device.modbus.word_order.value
-    return place
 
 
 # -- models and devices ------------------------------------------------------------------
@@ -96,7 +61,7 @@ def model_manifest(device: Device) -> Manifest:
         "kind": "DeviceModel",
         "metadata": {"name": device.name, "namespace": NAMESPACE, "labels": _labels(device)},
         "spec": {
-            "protocol": protocol_name(device.protocol),
+            "protocol": protocol_of(device.protocol).twin_name,
             "properties": [_model_property(each) for each in properties_of(device)],
         },
     }
@@ -130,7 +95,7 @@ def device_manifest(
     usual one; `only` are the properties to take.
     """
     wanted = None if only is None else set(only)
-    protocol = protocol_name(device.protocol)
+    protocol = protocol_of(device.protocol)
     return {
         "apiVersion": API_VERSION,
         "kind": "Device",
@@ -142,41 +107,26 @@ def device_manifest(
         "spec": {
             "deviceModelRef": {"name": device.name},
             "nodeName": node,
-            "protocol": {"protocolName": protocol, "configData": _access(topology, device)},
+            "protocol": {
+                "protocolName": protocol.twin_name,
+                "configData": protocol.twin_access(topology, device),
+            },
             "properties": [
                 {
                     "name": each.point.name,
                     "collectCycle": cycle_ms,
                     "reportCycle": cycle_ms,
                     "reportToCloud": True,
-                    "visitors": {"protocolName": protocol, "configData": dict(each.place)},
+                    "visitors": {
+                        "protocolName": protocol.twin_name,
+                        "configData": dict(each.place),
+                    },
                 }
                 for each in properties_of(device)
                 if wanted is None or each.point.name in wanted
             ],
         },
     }
-
-
-def _access(topology: Topology, device: Device) -> Manifest:
-    """How the mapper reaches the device."""
-    address = topology.links_of(device.name)[0].address
-    if device.protocol.is_modbus:
-        framing = "rtu" if device.protocol is Protocol.MODBUS_RTU else "tcp"
-        return {
-            "host": str(address),
-            "port": MODBUS_PORT,
-            "unit": MODBUS_UNIT,
-            "framing": framing,
-        }
-    access: Manifest = {"url": f"opc.tcp://{address}:{OPCUA_PORT}"}
-    options = device.opcua
-    if options:
-        access |= {"policy": options.policies[0].value, "mode": options.modes[0].value}
-        if Login.ANONYMOUS not in options.logins and options.users:
-            user, password = next(iter(options.users.items()))
-            access |= {"user": user, "password": password}
-    return access
 
 
 def _labels(device: Device) -> dict[str, str]:

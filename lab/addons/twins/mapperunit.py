@@ -14,11 +14,12 @@ from edge_lab.addons.base import AddOnContext
 from edge_lab.addons.twins.identities import mapper_identity, mapper_uri
 from edge_lab.addons.twins.mapperapp import PAYLOAD, mapper_app
 from edge_lab.addons.twins.names import MAPPER_UNIT, twins_of
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.pki import CLUSTER, DEVICES, Pki, TrustDomain
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import DmiServer, EdgeRuntime
 from edge_lab.stacks.unit import Service
-from edge_lab.topology import Device, Node, Protocol
+from edge_lab.topology import Device, Node
 
 NAME = MAPPER_UNIT.removesuffix(".service")
 HOME = "/etc/edge-mapper"
@@ -56,7 +57,10 @@ def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
     else:
         config["api"] = {"url": ctx.api.url, **_paths(API)}
         files += _keys(API, CLUSTER, pki, node)
-    if any(each.protocol is Protocol.OPCUA for each in twins_of(ctx.topology, node)):
+    if any(
+        protocol_of(device.protocol).mapper_needs_certificate
+        for device in twins_of(ctx.topology, node)
+    ):
         config["opcua"] = {"uri": mapper_uri(node.name), **_paths(OPCUA)}
         files += _keys(OPCUA, DEVICES, pki, node)
     service = Service(

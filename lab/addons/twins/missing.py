@@ -6,9 +6,8 @@ A wrong address in one property must not take the others with it: here is the wr
 from __future__ import annotations
 
 from edge_lab.addons.twins.manifests import Manifest, TwinProperty, device_manifest, model_manifest
-from edge_lab.addons.twins.names import protocol_name
-from edge_lab.devices.points import Point, node_id, registers_of
-from edge_lab.devices.spec import plant_of
+from edge_lab.devices.points import Point
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.topology import Device, Topology
 
 MISSING = "missing"
@@ -17,13 +16,8 @@ MISSING = "missing"
 
 def missing_property(device: Device) -> TwinProperty:
     """A property at a place where the device has nothing, next to those where it has something."""
-    plant = plant_of(device.protocol)
     point = Point(MISSING, "")
-    if device.protocol.is_modbus:
-        last = registers_of(plant.points)[-1]
-        address = last.address + last.point.kind.registers
-        return TwinProperty(point, {"register": address, "kind": point.kind.value})
-    return TwinProperty(point, {"nodeId": node_id(plant.name, MISSING)})
+    return TwinProperty(point, protocol_of(device.protocol).missing_place(device, point))
 
 
 def partial_twin(
@@ -36,7 +30,7 @@ def partial_twin(
     model["spec"]["properties"].append({"name": MISSING, "type": "INT", "accessMode": "ReadOnly"})
     item = device_manifest(topology, device, node, name=name, cycle_ms=cycle_ms)
     item["spec"]["deviceModelRef"]["name"] = name
-    protocol = protocol_name(device.protocol)
+    protocol = protocol_of(device.protocol).twin_name
     item["spec"]["properties"].append(
         {
             "name": MISSING,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from edge_lab.topology import Device, Node, Protocol, Topology
+from edge_lab.topology import Device, Node, Topology
 
 API_GROUP = "devices.kubeedge.io"
 API_VERSION = f"{API_GROUP}/v1beta1"
 NAMESPACE = "edge-lab"
 """Where the lab's own Device objects are: the workload's namespace."""
-
-MODBUS, OPCUA = "modbus", "opcua"
-"""Names of protocols in Device objects; the mapper goes by them."""
 
 MAPPER_GROUP = "edge-lab:mappers"
 """The group of all device mappers, by which the cluster gives them their rights."""
@@ -21,11 +18,6 @@ MAPPER_UNIT = "edge-mapper.service"
 def twin_name(device: str, node: str) -> str:
     """The Device object, and its DeviceStatus, of a device's twin on a node."""
     return f"{device}-{node}"
-
-
-def protocol_name(protocol: Protocol) -> str:
-    """What Device objects call the protocol."""
-    return MODBUS if protocol.is_modbus else OPCUA
 
 
 def twins_of(topology: Topology, node: Node) -> tuple[Device, ...]:

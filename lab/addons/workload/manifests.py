@@ -16,17 +16,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from edge_lab.devices.points import (
-    MODBUS_PORT,
-    MODBUS_UNIT,
-    OPCUA_PORT,
-    SEQUENCE,
-    node_id,
-    registers_of,
-)
-from edge_lab.devices.spec import plant_of
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.topology import Device, Node, Topology
-from edge_lab.topology import Protocol as DeviceProtocol
 
 NAMESPACE = "edge-lab"
 IMAGE = "edge-lab.local/workload:0.1.0"
@@ -74,7 +65,8 @@ def sampled_devices(topology: Topology, node: Node) -> tuple[Device, ...]:
     return tuple(
         device
         for device in topology.devices
-        if device.sampled and topology.links_of(device.name)[0].network in networks
+        if protocol_of(device.protocol).can_be_sampled(device)
+        and topology.links_of(device.name)[0].network in networks
     )
 
 
@@ -106,29 +98,10 @@ def sampler_config(topology: Topology, node: Node) -> dict[str, Any]:
 
 
 def _device_config(topology: Topology, device: Device) -> dict[str, Any]:
-    plant = plant_of(device.protocol)
-    address = topology.links_of(device.name)[0].address
-    if device.protocol is DeviceProtocol.MODBUS:
-        return {
-            "name": device.name,
-            "protocol": device.protocol.value,
-            "address": f"{address}:{MODBUS_PORT}",
-            "unit": MODBUS_UNIT,
-            "points": [
-                {
-                    "name": register.point.name,
-                    "register": register.address,
-                    "kind": register.point.kind.value,
-                }
-                for register in registers_of(plant.points)
-            ],
-        }
-    names = [SEQUENCE, *(point.name for point in plant.points)]
     return {
         "name": device.name,
         "protocol": device.protocol.value,
-        "address": f"opc.tcp://{address}:{OPCUA_PORT}",
-        "points": [{"name": name, "node": node_id(plant.name, name)} for name in names],
+        **protocol_of(device.protocol).sampler_config(topology, device),
     }
 
 

@@ -41,10 +41,14 @@ const (
 
 // Open connects to a device.
 func Open(ctx context.Context, d config.Device, s config.Security) (Device, error) {
-	if d.Protocol == config.OPCUA {
+	switch d.Protocol {
+	case config.Modbus:
+		return openModbus(d)
+	case config.OPCUA:
 		return openOPCUA(ctx, d, s)
+	default:
+		return nil, fmt.Errorf("unknown protocol %q", d.Protocol)
 	}
-	return openModbus(d)
 }
 
 // -- Modbus --------------------------------------------------------------------------------
