@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
+from edge_lab.core.priority import come_first
 from edge_lab.fabric.loop import NICENESS
 
 
@@ -22,7 +23,7 @@ class Child:
         self._pid = os.fork()
         if not self._pid:
             code = 1
-            come_first(0)
+            come_first(NICENESS)
             try:
                 os.write(writer, json.dumps(work()).encode())
                 code = 0
@@ -44,7 +45,7 @@ class Child:
 def running(argv: Sequence[str], stdin: int = subprocess.DEVNULL) -> Iterator[Any]:
     """A program, for as long as the context lasts."""
     process = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.DEVNULL)
-    come_first(process.pid)
+    come_first(NICENESS, process.pid)
     try:
         yield process
     finally:
@@ -54,9 +55,3 @@ def running(argv: Sequence[str], stdin: int = subprocess.DEVNULL) -> Iterator[An
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def come_first(pid: int) -> None:
-    """Gives a process (0: this one) the niceness of the fabric, where that is allowed."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)

@@ -16,13 +16,15 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from edge_lab.core.priority import come_first
 from edge_lab.fabric.config import FabricConfig
 from edge_lab.fabric.control import Connection, listen
 from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.wire import Outbox, UdpWire, can_segment
 
 NICENESS = -10
-"""Of the fabric where it is allowed, that is, for root."""
+"""Of the fabric where it is allowed, that is, for root. Emulated machines take all processors; a wire
+must not be late because of them."""
 
 _TFD_ABSTIME = 1
 _NS_PER_S = 1_000_000_000
@@ -96,7 +98,7 @@ class Loop:
         """Forwards until SIGTERM or SIGINT, then closes captures and removes the socket."""
         with self._undo:
             self._heed_signals()
-            _come_first()
+            come_first(NICENESS)
             gc.freeze()
             self._forward()
 
@@ -164,9 +166,3 @@ class Loop:
         self._epoll.unregister(descriptor)
         del self._others[descriptor]
         connection.close()
-
-
-def _come_first() -> None:
-    """Emulated machines take all processors; a wire must not be late because of them."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
