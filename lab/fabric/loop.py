@@ -23,8 +23,8 @@ from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.wire import Outbox, UdpWire, can_segment
 
 NICENESS = -10
-"""Of the fabric where it is allowed, that is, for root. Emulated machines take all processors; a wire
-must not be late because of them."""
+"""Of the fabric where it is allowed, that is, for root. Emulated machines take all processors; a
+link must not be late because of them."""
 
 _TFD_ABSTIME = 1
 _NS_PER_S = 1_000_000_000
