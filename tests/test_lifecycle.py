@@ -24,6 +24,7 @@ from edge_lab.handle.state import (
     read_state,
     state_if_up,
 )
+from edge_lab.machines.daemonrooms import DaemonRooms
 from edge_lab.topology import Timing, Topology
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -144,6 +145,18 @@ def test_only_the_newest_evidence_is_kept(own_cache: Path) -> None:
     kept = sorted((own_cache / "edge-lab" / "kept").iterdir())
     texts = [(each / "logs" / "n.log").read_text() for each in kept]
     assert texts == [str(number) for number in range(2, KEPT + 2)]
+
+
+def test_what_an_emulator_has_said_is_kept_too(own_cache: Path) -> None:
+    run = RunDir("a")
+    run.make()
+    (run.logs / "n.log").touch()
+    folder = DaemonRooms.of(run).emulator_logs
+    folder.mkdir(parents=True)
+    (folder / "a-server.log").write_text("terminating on signal 15 from pid 1")
+    kept = keep_evidence(run)
+    assert kept is not None
+    assert "signal 15" in (kept / "logs" / "emulator-a-server.log").read_text()
 
 
 def test_a_lab_that_is_only_coming_up_cannot_be_attached_to(default_topology: Topology) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_lab.core.home import RunDir, cache_home
+from edge_lab.machines.daemonrooms import DaemonRooms
 
 KEPT = 5
 """How many labs' evidence stays."""
@@ -18,6 +19,7 @@ _KEPT_NAME = re.compile(r"[0-9]{8}T[0-9]{12}-[-a-z0-9]+")
 
 def keep_evidence(run: RunDir) -> Path | None:
     """Moves logs, consoles and captures of `run` to the cache; None if there are none."""
+    _take_emulator_logs(run)
     rooms = [room for room in (run.logs, run.consoles, run.captures) if room.is_dir()]
     if not any(any(room.iterdir()) for room in rooms):
         return None
@@ -31,3 +33,10 @@ def keep_evidence(run: RunDir) -> Path | None:
     for entry in kept[:-KEPT]:
         shutil.rmtree(entry, ignore_errors=True)
     return target
+
+
+def _take_emulator_logs(run: RunDir) -> None:
+    """Puts them beside the lab's own logs."""
+    for log in DaemonRooms.of(run).emulator_logs.glob("*.log"):
+        if run.logs.is_dir() and log.is_file():
+            log.replace(run.logs / f"emulator-{log.name}")

@@ -62,14 +62,14 @@ class LibvirtDomain:
     def is_on(self) -> bool:
         """Whether it is running or paused."""
         domain = self._found_or_none()
-        return domain is not None and bool(domain.isActive())
+        return domain is not None and bool(_unless_gone(domain.isActive, False))
 
     @property
     def state(self) -> PowerState:
         domain = self._found_or_none()
         if domain is None:
             return "off"
-        number = _called(f"no state of {self.name}", domain.state)[0]
+        number = _unless_gone(domain.state, (libvirt.VIR_DOMAIN_SHUTOFF,))[0]
         known: dict[int, PowerState] = {
             libvirt.VIR_DOMAIN_RUNNING: "running",
             libvirt.VIR_DOMAIN_BLOCKED: "running",
@@ -133,6 +133,16 @@ class LibvirtDomain:
             if trouble.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 return None
             raise LabError(f"libvirt: {trouble}") from trouble
+
+
+def _unless_gone(look: Callable[[], _T], gone: _T) -> _T:
+    """What `look` says of a domain; `gone` if it has ended since it was looked up."""
+    try:
+        return look()
+    except libvirt.libvirtError as cause:
+        if cause.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return gone
+        raise LabError(f"libvirt: {cause}") from cause
 
 
 def _called(trouble: str, call: Callable[..., _T], *args: Any) -> _T:

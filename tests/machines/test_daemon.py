@@ -10,7 +10,7 @@ import pytest
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.machines import LibvirtDaemon
-from edge_lab.machines.daemon import DaemonRooms, daemon_argv
+from edge_lab.machines.daemonrooms import DaemonRooms, daemon_argv
 
 
 def test_root_gets_a_mount_namespace_of_its_own() -> None:
