@@ -40,7 +40,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edge_lab.bench.effects import effects
-from edge_lab.bench.figures import Figure, percentile
+from edge_lab.bench.figures import Figure
 from edge_lab.bench.media import (
     DELAY_MS,
     LOSS,
@@ -53,6 +53,7 @@ from edge_lab.bench.media import (
 )
 from edge_lab.bench.rates import highest_rate, latencies, trial
 from edge_lab.bench.vde import vde_switch, wirefilter
+from edge_lab.evidence.percentile import percentile
 
 SIZES = (1514, 64)
 FLOOD_FRAMES = 200_000

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
 @dataclass

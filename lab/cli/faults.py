@@ -141,7 +141,7 @@ def _try(
         out.print(comparison_table(comparison))
         out.print(
             f"{times} runs, {'one' if same else len(set(logs))} fault log"
-            f"{'' if same else 's'}; {sum(cell.passed for cell in cells)} of {len(cells)} "
+            f"{'' if same else 's'}; {sum(cell.passed is True for cell in cells)} of {len(cells)} "
             "verdicts passed",
             highlight=False,
         )

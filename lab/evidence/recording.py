@@ -6,31 +6,42 @@ Observations are changes, not samples at a fixed pace: a value holds until the n
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializeAsAny,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 
+from edge_lab.core.errors import InputError
+from edge_lab.evidence.observation import Observation, Subject, dumped, loaded
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.faults.records import FaultRecord
 
+S = TypeVar("S", bound=Observation)
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+FORMAT: Final = 2
+"""Of a recording's file. The first format had no number."""
 
 
-class NodeSeen(_Model):
+class NodeSeen(Observation, kind="node"):
     """The API server's view of a node's condition Ready."""
 
-    time: int
     node: str
     ready: str
     """True, False, Unknown, or Absent (no such node object)."""
 
 
-class PodSeen(_Model):
+class PodSeen(Observation, kind="pod"):
     """The API server's view of a pod."""
 
-    time: int
     node: str
     namespace: str
     name: str
@@ -42,11 +53,14 @@ class PodSeen(_Model):
     gone: bool = False
     """The object was removed."""
 
+    @property
+    def subject(self) -> Subject:
+        return self.namespace, self.name, self.uid
 
-class ContainerSeen(_Model):
+
+class ContainerSeen(Observation, kind="containers"):
     """The node's own view of one pod's containers, as its container runtime has them."""
 
-    time: int
     node: str
     namespace: str
     pod: str
@@ -55,37 +69,41 @@ class ContainerSeen(_Model):
     running: tuple[str, ...]
     """Ids of the containers (no sandboxes) that run now, sorted."""
 
+    @property
+    def subject(self) -> Subject:
+        return self.node, self.uid
 
-class NodeAnswered(_Model):
+
+class NodeAnswered(Observation, kind="answered"):
     """Whether a node answered over the management path; written at each change."""
 
-    time: int
     node: str
     answered: bool
     boot: str = ""
     """The kernel's boot id: another one is another boot."""
 
 
-class WaitingSeen(_Model):
+class WaitingSeen(Observation, kind="waiting"):
     """Samples on a node's disk that the collector has not confirmed, all devices together."""
 
-    time: int
     node: str
     waiting: int
     sampled: int
     """The highest number given out, summed over devices."""
 
 
-class ApiSeen(_Model):
+class ApiSeen(Observation, kind="api"):
     """Whether the API server answered the lab; written at each change."""
 
-    time: int
     answered: bool
 
 
-class Recording(_Model):
+class Recording(BaseModel):
     """All that was seen between `began` and `ended`, each list in the order of its time."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[2] = FORMAT
     began: int
     ended: int
     runtime: str
@@ -99,8 +117,25 @@ class Recording(_Model):
     answered: tuple[NodeAnswered, ...] = ()
     waiting_seen: tuple[WaitingSeen, ...] = ()
     api_seen: tuple[ApiSeen, ...] = ()
+    observed: tuple[SerializeAsAny[Observation], ...] = ()
+    """What watchers of suites and add-ons have seen, of any kind."""
     samples: tuple[SampleObservation, ...] = ()
     """Taken at the end, after the backlog was in or the time was up."""
+
+    @field_serializer("observed", when_used="json")
+    def _dumped(self, observed: tuple[Observation, ...]) -> list[dict[str, Any]]:
+        return [dumped(observation) for observation in observed]
+
+    @field_validator("observed", mode="before")
+    @classmethod
+    def _loaded(cls, observed: Iterable[Any]) -> tuple[Any, ...]:
+        if not isinstance(observed, list | tuple):
+            raise ValueError("a list of observations")  # noqa: TRY004 - as pydantic wants it
+        return tuple(loaded(each) if isinstance(each, Mapping) else each for each in observed)
+
+    def seen(self, kind: type[S]) -> tuple[S, ...]:
+        """What watchers have seen of that kind."""
+        return tuple(each for each in self.observed if isinstance(each, kind))
 
     def write(self, path: Path) -> None:
         """Into the file at `path`, whose folder is made."""
@@ -109,5 +144,35 @@ class Recording(_Model):
 
     @classmethod
     def read(cls, path: Path) -> Recording:
-        """ValidationError if the file holds no recording."""
-        return cls.model_validate_json(path.read_bytes())
+        """The recording in the file at `path`.
+
+        Raises:
+            InputError: it cannot be read, holds no recording, or one of another format.
+        """
+        try:
+            text = path.read_bytes()
+            said = json.loads(text)
+        except OSError as trouble:
+            raise InputError(f"cannot be read: {trouble.strerror}", file=path) from trouble
+        except (ValueError, RecursionError) as trouble:
+            raise InputError("no recording: it is no JSON", file=path) from trouble
+        _check_format(said, path)
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as trouble:
+            first = trouble.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise InputError(f"no recording: {place}: {first['msg']}", file=path) from trouble
+
+
+def _check_format(said: object, path: Path) -> None:
+    if not isinstance(said, dict) or not said.keys() >= {"began", "ended"}:
+        raise InputError("no recording", file=path, remedy="Suites write them into recordings/.")
+    found = said.get("format")
+    if found != FORMAT:
+        which = "without a format number" if found is None else f"of format {found!r}"
+        raise InputError(
+            f"a recording {which}, and this edge-lab reads format {FORMAT}",
+            file=path,
+            remedy="Read it with the edge-lab that wrote it, or run the test again.",
+        )

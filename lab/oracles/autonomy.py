@@ -11,7 +11,7 @@ No evidence is no pass: whatever a figure needs and the recording does not hold 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_lab.evidence.recording import Recording
 from edge_lab.oracles import nodeview, podview
@@ -19,31 +19,17 @@ from edge_lab.oracles.case import Case, Expectation, concern_of, concerns
 from edge_lab.oracles.figures import Figures
 from edge_lab.oracles.samples import SampleVerdict, judge_samples
 from edge_lab.oracles.spans import NANOSECONDS, Span
+from edge_lab.oracles.verdict import Verdict
 
 __all__ = ["AutonomyVerdict", "Expectation", "Figures", "concern_of", "judge_autonomy"]
 
 
 @dataclass(frozen=True)
-class AutonomyVerdict:
-    """The verdict on one node. `problems` says why it has not passed."""
+class AutonomyVerdict(Verdict):
+    """The verdict on one node. Times in its evidence are seconds from the first injection."""
 
-    node: str
-    runtime: str
-    figures: Figures
-    problems: tuple[str, ...]
-    evidence: tuple[str, ...] = ()
-    """What each figure rests on. Times are seconds from the first injection."""
+    figures: Figures = field(default_factory=Figures)
     samples: tuple[SampleVerdict, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        return not self.problems
-
-    def __str__(self) -> str:
-        row = "; ".join(f"{name} {text}" for name, text in self.figures.row().items())
-        head = f"{self.node} with {self.runtime} {'passed' if self.passed else 'failed'}: {row}"
-        problems = (f"! {problem}" for problem in self.problems)
-        return "\n  ".join((head, *problems, *self.evidence))
 
 
 def judge_autonomy(
@@ -54,7 +40,7 @@ def judge_autonomy(
     faults = tuple(each for each in recording.faults if concerns(each, node, expect.concern))
     if not faults:
         nothing = f"no evidence: no fault that concerns {node} was injected"
-        return AutonomyVerdict(node, recording.runtime, Figures(), (nothing,))
+        return AutonomyVerdict(node, recording.runtime, (nothing,), Figures().measures(node))
     case = Case(recording, node, expect, faults)
     if node not in recording.nodes:
         case.lacking(f"{node} was not looked at")
@@ -85,7 +71,13 @@ def judge_autonomy(
         backlog_after_s=_backlog_in(case, len(samples)),
     )
     return AutonomyVerdict(
-        node, recording.runtime, figures, tuple(case.problems), tuple(case.evidence), samples
+        node=node,
+        runtime=recording.runtime,
+        problems=tuple(case.problems),
+        measures=figures.measures(node),
+        evidence=tuple(case.evidence),
+        figures=figures,
+        samples=samples,
     )
 
 

@@ -1,14 +1,10 @@
-"""The six figures of autonomy, of one run or spread over several."""
+"""The figures of autonomy, and the measures that they are for tables and comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-HEADINGS = ("detected", "downtime", "restarts", "samples", "ready again", "backlog in")
-"""What `Figures.row` and `spread` name the six."""
-
-NOTHING = "–"
+from edge_lab.evidence.measures import COUNT, Better, Measure
 
 
 @dataclass(frozen=True)
@@ -45,60 +41,87 @@ class Figures:
         known = [count for count in (self.restarts, self.replaced) if count is not None]
         return max(known, default=None)
 
-    def row(self) -> dict[str, str]:
-        """The six figures as text, by heading."""
-        return spread([self])
+    def measures(self, node: str) -> tuple[Measure, ...]:
+        """All of them as measures of `node`."""
+        return tuple(kind.measure(value, node) for kind, value in self._by_kind())
+
+    def _by_kind(self) -> tuple[tuple[_Kind, float | None], ...]:
+        return (
+            (_DETECTED, self.detect_s),
+            (_DOWNTIME, self.downtime_s),
+            (_LONGEST_OUTAGE, self.longest_s),
+            (_RESTARTS, self.restarted),
+            (_RECREATED, self.recreated),
+            (_TWICE, self.duplicates),
+            (_LOST, self.lost),
+            (_REPEATED, self.repeated),
+            (_WRONG, self.wrong),
+            (_LATE, self.late),
+            (_READY, self.ready_after_s),
+            (_BACKLOG, self.backlog_after_s),
+        )
 
 
-def spread(runs: Sequence[Figures]) -> dict[str, str]:
-    """The six figures of several runs as text, least to most, by heading."""
-    downtime = _seconds([run.downtime_s for run in runs])
-    longest = _seconds([run.longest_s for run in runs])
-    if any(run.longest_s not in (None, run.downtime_s) for run in runs):
-        downtime += f", longest {longest}"
-    texts = (
-        _seconds([run.detect_s for run in runs]),
-        downtime,
-        _counts(
-            ([run.restarted for run in runs], "restarted"),
-            ([run.recreated for run in runs], "recreated"),
-            ([run.duplicates for run in runs], "twice at once"),
-        ),
-        _counts(
-            ([run.lost for run in runs], "lost"),
-            ([run.repeated for run in runs], "repeated"),
-            ([run.wrong for run in runs], "wrong"),
-            ([run.late for run in runs], "late"),
-        ),
-        _seconds([run.ready_after_s for run in runs]),
-        _seconds([run.backlog_after_s for run in runs]),
-    )
-    return dict(zip(HEADINGS, texts, strict=True))
+@dataclass(frozen=True)
+class _Kind:
+    """What a figure is as a measure, but for its value."""
+
+    name: str
+    heading: str
+    unit: str
+    evidence: str
+    lacking: str
+    """Why there is no value, if there is none."""
+    label: str = ""
+    minor: bool = False
+
+    def measure(self, value: float | None, node: str) -> Measure:
+        return Measure(
+            name=self.name,
+            value=value,
+            reason=self.lacking if value is None else "",
+            unit=self.unit,
+            better=Better.LOWER,
+            node=node,
+            evidence=self.evidence,
+            heading=self.heading,
+            label=self.label,
+            minor=self.minor,
+        )
 
 
-def _seconds(values: Sequence[float | None]) -> str:
-    text = _range(values, lambda value: f"{value:.1f}" if value < 99.95 else f"{value:.0f}", " s")
-    return text or NOTHING
+_API = "the API server's view of the node"
+_RUNTIME = "the state of the node's container runtime"
+_SAMPLES = "what the collector holds, against the devices' ground truth"
+_NO_POD = "no pod was seen to run before the first fault"
+_NO_SAMPLES = "no samples were judged"
 
-
-def _counts(*kinds: tuple[Sequence[int | None], str]) -> str:
-    """The first kind always, the others where there are any."""
-    parts = [
-        f"{_range(values, str)} {noun}"
-        for index, (values, noun) in enumerate(kinds)
-        if any(value is not None and (value or not index) for value in values)
-    ]
-    return ", ".join(parts) or NOTHING
-
-
-N = float | int
-
-
-def _range(values: Sequence[N | None], text: Callable[..., str], unit: str = "") -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    least, most = text(min(known)), text(max(known))
-    shown = (least if least == most else f"{least}–{most}") + unit
-    absent = len(values) - len(known)
-    return f"{shown} ({NOTHING} in {absent} of {len(values)})" if absent else shown
+_DETECTED = _Kind(
+    "detected_after", "detected", "s", _API, "no fault that was proved was seen to be noticed"
+)
+_DOWNTIME = _Kind("downtime", "downtime", "s", _RUNTIME, _NO_POD)
+_LONGEST_OUTAGE = _Kind("longest_outage", "longest outage", "s", _RUNTIME, _NO_POD, minor=True)
+_RESTARTS = _Kind(
+    "restarts",
+    "restarts",
+    COUNT,
+    "the greater of the API server's restart counts and the containers replaced on the node",
+    _NO_POD,
+    "restarted",
+)
+_RECREATED = _Kind(
+    "pods_recreated", "restarts", COUNT, "uids of pods in both views", _NO_POD, "recreated", True
+)
+_TWICE = _Kind("pods_twice", "restarts", COUNT, _RUNTIME, _NO_POD, "twice at once", True)
+_LOST = _Kind("samples_lost", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "lost")
+_REPEATED = _Kind("samples_repeated", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "repeated", True)
+_WRONG = _Kind("samples_wrong", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "wrong", True)
+_LATE = _Kind("samples_late", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "late", True)
+_READY = _Kind("ready_after", "ready again", "s", _API, "the node was not seen to come back")
+_BACKLOG = _Kind(
+    "backlog_after",
+    "backlog in",
+    "s",
+    "the samples that wait on the node's disk",
+    "no backlog was seen to come in after the last heal",
+)

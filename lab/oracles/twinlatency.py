@@ -10,12 +10,12 @@ that were reported, and holds what they waited for the mapper's next read.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.devices.truth import TruthStep
+from edge_lab.evidence.percentile import percentile
 from edge_lab.oracles.spans import NANOSECONDS
 from edge_lab.oracles.twins import TwinSighting
 
@@ -33,7 +33,7 @@ class Latency:
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Latency:
         values = sorted(seconds)
-        p50, p90, p99, longest = (percentile(values, share) for share in (0.5, 0.9, 0.99, 1.0))
+        p50, p90, p99, longest = (percentile(values, percent) for percent in (50, 90, 99, 100))
         return cls(len(values), p50, p90, p99, longest)
 
     def __str__(self) -> str:
@@ -41,13 +41,6 @@ class Latency:
             f"p50 {self.p50:.2f} s, p90 {self.p90:.2f} s, p99 {self.p99:.2f} s, "
             f"max {self.longest:.2f} s, N {self.count}"
         )
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The least value that so large a part of them does not exceed (nearest rank)."""
-    if not ordered:
-        return math.nan
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def twin_latencies(

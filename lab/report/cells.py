@@ -1,46 +1,52 @@
-"""What the suites leave for the differential table: one JSON line for each verdict on a node."""
+"""What the suites leave for the differential table: a JSON line for each verdict on a node, and
+for what a test has measured of one."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_lab.core.errors import InputError
-from edge_lab.oracles.figures import Figures
-
-if TYPE_CHECKING:
-    from edge_lab.oracles.autonomy import AutonomyVerdict
+from edge_lab.evidence.measures import Measure
+from edge_lab.oracles.verdict import Verdict
 
 FILE = "cells.jsonl"
 """In a results folder."""
 
+FORMAT: Final = 2
+"""Of a line. The first format had no number, and six figures in place of measures."""
+
 
 class CellRecord(BaseModel):
-    """One verdict: what a scenario did to one node with one runtime, in one run."""
+    """What a scenario did to one node with one runtime, in one run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    format: Literal[2] = FORMAT
     scenario: str
     """Title of the fault or scenario."""
     runtime: str
     """The stack, as control+runtime."""
     node: str
-    figures: Figures
-    passed: bool
+    """Empty for what is of no node."""
+    measures: tuple[Measure, ...] = ()
+    passed: bool | None
+    """By the verdict; None for what was measured and not judged."""
     problems: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, scenario: str, verdict: AutonomyVerdict) -> Self:
+    def of(cls, scenario: str, verdict: Verdict) -> Self:
         """The verdict as a cell of the table."""
         return cls(
             scenario=scenario,
             runtime=verdict.runtime,
             node=verdict.node,
-            figures=verdict.figures,
+            measures=verdict.measures,
             passed=verdict.passed,
             problems=verdict.problems,
         )
@@ -85,11 +91,30 @@ def _read(file: Path) -> Sequence[CellRecord]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        _check_format(line, file, number)
         try:
             cells.append(CellRecord.model_validate_json(line))
         except ValidationError as trouble:
             first = trouble.errors()[0]
             place = ".".join(map(str, first["loc"]))
             why = f"{place}: {first['msg']}" if place else first["msg"]
-            raise InputError(f"no verdict: {why}", file=file, line=number) from trouble
+            raise InputError(f"no cell of a table: {why}", file=file, line=number) from trouble
     return cells
+
+
+def _check_format(line: bytes, file: Path, number: int) -> None:
+    """Of a line that says which it has, or is of the time when none did."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return  # it is no cell at all, which is told better
+    if not isinstance(said, dict) or said.get("format") == FORMAT:
+        return
+    if "format" in said or "figures" in said:
+        found = f"format {said['format']!r}" if "format" in said else "the format before the second"
+        raise InputError(
+            f"written by another version of edge-lab: {found}, and this one reads {FORMAT}",
+            file=file,
+            line=number,
+            remedy="Run the suites again, or compare with the version that wrote it.",
+        )

@@ -1,12 +1,13 @@
 """The differential table: the same faults, one column a runtime.
 
-A cell holds all runs of a scenario with a runtime, by node; their figures are shown from
-least to most, and red where a run has not passed.
+A cell holds all runs of a scenario with a runtime, by node; their measures are shown from
+least to most, and red where a run has not passed.  Which measures there are is up to those
+who have recorded them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from html import escape
 
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +16,8 @@ from rich.console import RenderableType
 from rich.markup import escape as plain
 from rich.table import Table
 
-from edge_lab.oracles.figures import spread
+from edge_lab.evidence.measures import Better
+from edge_lab.evidence.spread import Line, spread
 from edge_lab.report.cells import CellRecord, read_cells
 
 __all__ = [
@@ -40,18 +42,23 @@ class NodeRuns(_Model):
     runs: tuple[CellRecord, ...]
 
     @property
+    def judged(self) -> int:
+        """So many of the runs have a verdict; others have only been measured."""
+        return sum(run.passed is not None for run in self.runs)
+
+    @property
     def passed(self) -> int:
         """So many of the runs."""
-        return sum(run.passed for run in self.runs)
+        return sum(run.passed is True for run in self.runs)
 
     @property
     def good(self) -> bool:
-        return self.passed == len(self.runs)
+        return self.passed == self.judged
 
     @property
-    def figures(self) -> dict[str, str]:
-        """The six, as text, by heading."""
-        return spread([run.figures for run in self.runs])
+    def lines(self) -> tuple[Line, ...]:
+        """What was measured, a line a heading."""
+        return spread(measure for run in self.runs for measure in run.measures)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -122,10 +129,12 @@ tbody th { background: #f4f6f8; max-width: 220px; }
 .bad b { color: #c53030; }
 .bad { background: #fdecec; box-shadow: 0 0 0 4px #fdecec; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 10px; margin: 2px 0 0; }
-dt { color: #6b7785; }
+dt { color: #6b7785; white-space: nowrap; }
+dt[title] { text-decoration: underline dotted #b8c2cc; cursor: help; }
 dd { margin: 0; white-space: nowrap; }
 details { color: #c53030; max-width: 360px; }
-.none { color: #6b7785; }
+.run.measured b { color: #6b7785; font-weight: normal; }
+.none, .legend { color: #6b7785; }
 """
 
 
@@ -135,9 +144,9 @@ def comparison_html(comparison: Comparison) -> str:
     body = "\n".join(_html_row(row) for row in comparison.rows)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>What the faults did, by runtime</title><style>{_STYLE}</style></head>\n<body>"
-        f'<table><thead><tr><th scope="col">fault</th>{head}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></body></html>\n"
+        f"<title>Verdicts and measures, by runtime</title><style>{_STYLE}</style></head>\n<body>"
+        f'<table><thead><tr><th scope="col">scenario</th>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table>{_html_legend(comparison)}</body></html>\n"
     )
 
 
@@ -152,38 +161,64 @@ def _html_row(row: Row) -> str:
 
 
 def _html_runs(runs: NodeRuns) -> str:
-    figures = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in runs.figures.items()
-    )
+    lines = "".join(map(_html_line, runs.lines))
     problems = "".join(f"<li>{escape(problem)}</li>" for problem in runs.problems)
     why = f"<details><summary>why</summary><ul>{problems}</ul></details>" if problems else ""
+    kind = "" if runs.judged and runs.good else " bad" if runs.judged else " measured"
     return (
-        f'<div class="run{"" if runs.good else " bad"}">{escape(runs.node)} '
-        f"<b>{escape(_said(runs))}</b><dl>{figures}</dl>{why}</div>"
+        f'<div class="run{kind}">{escape(runs.node)} '
+        f"<b>{escape(_said(runs))}</b><dl>{lines}</dl>{why}</div>"
     )
+
+
+def _html_line(line: Line) -> str:
+    hint = f' title="{escape(line.hint)}"' if line.hint else ""
+    return f"<dt{hint}>{escape(line.title)}</dt><dd>{escape(line.text)}</dd>"
+
+
+def _html_legend(comparison: Comparison) -> str:
+    legend = _legend(comparison)
+    return f'<p class="legend">{escape(legend)}</p>' if legend else ""
+
+
+def _legend(comparison: Comparison) -> str:
+    """What the arrows in the table mean; empty if there are none."""
+    ways = {
+        line.better
+        for row in comparison.rows
+        for cell in row.cells
+        for runs in cell.nodes
+        for line in runs.lines
+    }
+    shown = (way for way in Better if way.sign and way in ways)
+    return ", ".join(f"{way.sign} {way.value} is better" for way in shown)
 
 
 def _said(runs: NodeRuns) -> str:
-    if len(runs.runs) == 1:
+    if not runs.judged:
+        return "measured"
+    if runs.judged == 1:
         return "passed" if runs.good else "failed"
-    return f"{runs.passed} of {len(runs.runs)} passed"
+    return f"{runs.passed} of {runs.judged} passed"
 
 
 # -- on a terminal ---------------------------------------------------------------------------
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
-    """One line a figure, one column a runtime."""
+    """One line a heading, one column a runtime."""
     table = Table(
-        title="what the faults did",
+        title="verdicts and measures",
         title_justify="left",
         title_style="bold",
+        caption=_legend(comparison) or None,
+        caption_justify="left",
         header_style="dim",
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1),
     )
-    for name in ("fault", "node", "", *map(plain, comparison.columns)):
+    for name in ("scenario", "node", "", *map(plain, comparison.columns)):
         table.add_column(name)
     for row in comparison.rows:
         nodes = sorted({runs.node for cell in row.cells for runs in cell.nodes})
@@ -192,22 +227,19 @@ def comparison_table(comparison: Comparison) -> RenderableType:
     return table
 
 
-def _add_rows(table: Table, row: Row, node: str, title: str) -> None:
-    columns = [list(_terminal_lines(cell, node)) for cell in row.cells]
-    names = [name for name, _ in next(column for column in columns if column)]
-    for line, name in enumerate(names):
-        table.add_row(
-            plain(title) if line == 0 else "",
-            plain(node) if line == 0 else "",
-            f"[dim]{name}[/]",
-            *(column[line][1] if column else "" for column in columns),
-            end_section=line == len(names) - 1,
-        )
+def _add_rows(table: Table, row: Row, node: str, scenario: str) -> None:
+    """Of one node: whether it passed, then its measures; a column may lack some of them."""
+    columns = [next((runs for runs in cell.nodes if runs.node == node), None) for cell in row.cells]
+    lines = [{line.title: line for line in runs.lines} if runs else {} for runs in columns]
+    titles = list(dict.fromkeys(title for column in lines for title in column))
+    said = ("" if runs is None else _coloured(runs) for runs in columns)
+    table.add_row(plain(scenario), plain(node), "", *said, end_section=not titles)
+    for title in titles:
+        texts = (plain(column[title].text) if title in column else "" for column in lines)
+        last = title == titles[-1]
+        table.add_row("", "", f"[dim]{plain(title)}[/]", *texts, end_section=last)
 
 
-def _terminal_lines(cell: Cell, node: str) -> Iterator[tuple[str, str]]:
-    for runs in cell.nodes:
-        if runs.node == node:
-            colour = "green" if runs.good else "red"
-            yield "", f"[{colour}]● {_said(runs)}[/]"
-            yield from ((name, plain(text)) for name, text in runs.figures.items())
+def _coloured(runs: NodeRuns) -> str:
+    colour = "dim" if not runs.judged else "green" if runs.good else "red"
+    return f"[{colour}]● {_said(runs)}[/]"

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from edge_lab.addons.twins.status import ReportedProperty, TwinStatus
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
 from edge_lab.devices.truth import TruthStep
-from edge_lab.oracles.twinlatency import Latency, percentile, twin_latencies
+from edge_lab.oracles.twinlatency import Latency, twin_latencies
 from edge_lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
 
 SECOND = 1_000_000_000
@@ -292,14 +290,3 @@ def test_the_figures_are_those_of_the_nearest_rank() -> None:
     )
     assert "N 100" in str(figures)
     assert Latency.of([]).count == 0
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
-def test_a_percentile_is_one_of_the_values_and_enough_are_no_greater(
-    values: list[float], share: float
-) -> None:
-    ordered = sorted(values)
-    found = percentile(ordered, share)
-    assert found in ordered
-    assert sum(each <= found for each in ordered) >= share * len(ordered) - 1e-9

@@ -1,0 +1,105 @@
+"""Observations: what was seen of a lab at one moment, as models that are known by their kind.
+
+A kind is registered by its class:
+
+    class MemorySeen(Observation, kind="memory"):
+        node: str
+        available_mib: float
+
+From then on a recording that holds such observations is read back with them.  What is of a kind
+that nobody has registered is kept as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+Subject = tuple[str, ...]
+
+_KINDS: dict[str, type[Observation]] = {}
+
+
+class Observation(BaseModel):
+    """Something that was seen. A value holds until the next observation of the same subject."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str] = ""
+
+    time: int
+    """ns since 1970 on the host's clock, at the moment when the host learnt of it."""
+
+    def __init_subclass__(cls, *, kind: str = "", **more: Any) -> None:
+        super().__init_subclass__(**more)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, kind: str = "", **more: Any) -> None:
+        """Registers the class under its kind.
+
+        Raises:
+            TypeError: it has no kind, another class has that kind, or a field is called so.
+        """
+        super().__pydantic_init_subclass__(**more)
+        if not kind.isidentifier():
+            raise TypeError(f"{cls.__qualname__} needs a kind, an identifier: {kind!r} is none")
+        if "kind" in cls.model_fields:
+            raise TypeError(f"{cls.__qualname__} has a field `kind`, which is the name of its kind")
+        other = _KINDS.get(kind)
+        if other is not None and _place(other) != _place(cls):
+            raise TypeError(f"{_place(cls)} and {_place(other)} are both of kind {kind!r}")
+        cls.kind = kind
+        _KINDS[kind] = cls
+
+    @property
+    def subject(self) -> Subject:
+        """What it is of; one that says what the last of its subject said is not recorded."""
+        node = getattr(self, "node", None)
+        return () if node is None else (str(node),)
+
+    @property
+    def number(self) -> float | None:
+        """What a timeline draws of it, in the band of its `node`; None for nothing."""
+        return None
+
+
+def _place(kind: type[Observation]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+class UnknownSeen(Observation, kind="unknown"):
+    """An observation whose kind is not registered here: kept, and written back as it was."""
+
+    unknown_kind: str
+    said: dict[str, Any]
+    """All of its fields but its kind."""
+
+
+def dumped(observation: Observation) -> dict[str, Any]:
+    """As JSON data, with its kind."""
+    if isinstance(observation, UnknownSeen):
+        return {"kind": observation.unknown_kind, **observation.said}
+    return {"kind": observation.kind, **observation.model_dump(mode="json")}
+
+
+def loaded(data: Mapping[str, Any]) -> Observation:
+    """The observation that `dumped` has made this of.
+
+    Raises:
+        ValueError: it has no kind or no time, or does not fit its kind.
+    """
+    said = dict(data)
+    kind = said.pop("kind", None)
+    if not isinstance(kind, str) or not kind:
+        raise ValueError("an observation says its kind")
+    known = _KINDS.get(kind)
+    if known is None or known is UnknownSeen:
+        time = TypeAdapter(int).validate_python(said.get("time"))
+        return UnknownSeen(time=time, unknown_kind=kind, said=said)
+    return known.model_validate_json(json.dumps(said))
+
+
+__all__ = ["Observation", "Subject", "UnknownSeen", "dumped", "loaded"]

@@ -1,0 +1,74 @@
+"""Measures of one run, or of several, as the lines of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edge_lab.evidence.measures import NOTHING, Better, Measure, number_text, value_text
+
+
+@dataclass(frozen=True)
+class Line:
+    """What stands in a table under one heading."""
+
+    heading: str
+    text: str
+    """Least to most, by label; what has no value is counted."""
+    better: Better
+    """Which way all of it is better; `NEITHER` if they differ."""
+    hint: str
+    """What the values rest on, and why there are none."""
+
+    @property
+    def title(self) -> str:
+        """The heading with an arrow to where it is better."""
+        return f"{self.heading} {self.better.sign}".rstrip()
+
+
+def spread(measures: Iterable[Measure]) -> tuple[Line, ...]:
+    """A line for each heading, in the order in which they come.
+
+    Values of one name and unit are of several runs: they are shown from least to most.
+    """
+    headings: dict[str, dict[tuple[str, str], list[Measure]]] = {}
+    for measure in measures:
+        same = headings.setdefault(measure.title, {})
+        same.setdefault((measure.name, measure.unit), []).append(measure)
+    lines = (_line(heading, list(kinds.values())) for heading, kinds in headings.items())
+    return tuple(line for line in lines if line is not None)
+
+
+def _line(heading: str, kinds: Sequence[Sequence[Measure]]) -> Line | None:
+    """None if it holds nothing but what tables leave out."""
+    shown = [values for values in kinds if not _left_out(values)]
+    if not shown:
+        return None
+    parts = [_part(values) for values in shown if _known(values)]
+    ways = {values[0].better for values in shown}
+    rests = [measure.evidence for values in shown for measure in values if measure.evidence]
+    lacks = [measure.reason for values in shown for measure in values if measure.reason]
+    return Line(
+        heading=heading,
+        text=", ".join(parts) or NOTHING,
+        better=ways.pop() if len(ways) == 1 else Better.NEITHER,
+        hint="; ".join(dict.fromkeys([*rests, *lacks])),
+    )
+
+
+def _left_out(values: Sequence[Measure]) -> bool:
+    return values[0].minor and not any(measure.value for measure in values)
+
+
+def _known(values: Sequence[Measure]) -> list[float]:
+    return [measure.value for measure in values if measure.value is not None]
+
+
+def _part(values: Sequence[Measure]) -> str:
+    known = _known(values)
+    least, most = number_text(min(known)), number_text(max(known))
+    numbers = least if least == most else f"{least}–{most}"
+    shown = value_text(numbers, values[0].unit)
+    if len(known) < len(values):
+        shown += f" ({NOTHING} in {len(values) - len(known)} of {len(values)})"
+    return f"{shown} {values[0].label}".rstrip()

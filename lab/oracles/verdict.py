@@ -1,0 +1,32 @@
+"""What every oracle gives: passed or not and why, what was measured, and what that rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_lab.evidence.measures import Measure
+from edge_lab.evidence.spread import spread
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on one node in one run. An oracle with more to say derives from it."""
+
+    node: str
+    runtime: str
+    """The stack, as control+runtime."""
+    problems: tuple[str, ...] = ()
+    """Why it has not passed. No evidence is a problem, too."""
+    measures: tuple[Measure, ...] = ()
+    evidence: tuple[str, ...] = ()
+    """What it rests on, a line each."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        row = "; ".join(f"{line.heading} {line.text}" for line in spread(self.measures))
+        head = f"{self.node} with {self.runtime} {'passed' if self.passed else 'failed'}"
+        problems = (f"! {problem}" for problem in self.problems)
+        return "\n  ".join((f"{head}: {row}" if row else head, *problems, *self.evidence))
