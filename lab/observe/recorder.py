@@ -7,15 +7,16 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.cluster.objects import condition, pod_ready, restart_counts
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
+from edge_lab.core.errors import InputError, LabError, MissingCapability
 from edge_lab.core.step import step
+from edge_lab.evidence.observation import Observation
 from edge_lab.evidence.recording import (
     ApiSeen,
     ContainerSeen,
@@ -26,7 +27,9 @@ from edge_lab.evidence.recording import (
     WaitingSeen,
 )
 from edge_lab.evidence.samples import SampleObservation
+from edge_lab.evidence.watcher import Watcher
 from edge_lab.faults.book import FaultBook
+from edge_lab.observe.log import ObservationLog
 from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
 from edge_lab.observe.samples import OBSERVE_SECONDS, observations
 
@@ -44,23 +47,31 @@ CONNECT_SECONDS = 30.0
 LOOK_EVERY = 2.0
 """Seconds between two looks at whether everything that watches still does."""
 
+END_SECONDS = 30.0
+"""For each watcher to end when the watch is over."""
+
 API_SECONDS = 15.0
 """The most that the API server may take for a read."""
 
-Seen = NodeSeen | PodSeen | ContainerSeen | NodeAnswered | WaitingSeen | ApiSeen
-_S = TypeVar("_S", bound=Seen)
+S = TypeVar("S", bound=Observation)
+
+_OWN = (NodeSeen, PodSeen, ContainerSeen, NodeAnswered, WaitingSeen, ApiSeen)
+"""Kinds that have a place of their own in a recording."""
 
 
 class Recorder:
     """Watches from `__enter__` to `__exit__`; what was seen until now can be had at any time."""
 
-    def __init__(self, lab: Lab, nodes: tuple[str, ...] = ()) -> None:
-        """Watches `nodes`, or all edge nodes."""
+    def __init__(
+        self, lab: Lab, nodes: tuple[str, ...] = (), watchers: Sequence[Watcher] = ()
+    ) -> None:
+        """Watches `nodes`, or all edge nodes; `watchers` watch what else there is to see."""
         self._lab = lab
+        self._watchers = tuple(watchers)
+        self._watching: set[int] = set()
+        """By place among the watchers: those that have looked at least once."""
         self.nodes = nodes or tuple(node.name for node in lab.topology.edges)
-        self._seen: list[Seen] = []
-        self._newest: dict[tuple[str, ...], Seen] = {}
-        self._lock = threading.Lock()
+        self._log = ObservationLog()
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._began = 0
@@ -79,6 +90,7 @@ class Recorder:
             partial(self._watch_objects, ("nodes",), self._node_event),
             partial(self._watch_objects, ("pods", "-n", NAMESPACE), self._pod_event),
             *(partial(self._watch_node, self._lab.machine(node)) for node in self.nodes),
+            *(partial(self._let_watch, *numbered) for numbered in enumerate(self._watchers)),
         ]
         for watch in watchers:
             thread = threading.Thread(target=self._guarded, args=(watch,), daemon=True)
@@ -94,14 +106,26 @@ class Recorder:
             self._trouble = trouble
 
     def check(self) -> None:
-        """Raises LabError if something does not watch any more."""
+        """Raises LabError if something does not watch any more.
+
+        InputError or MissingCapability, if that is what a watcher has raised.
+        """
+        if isinstance(self._trouble, InputError | MissingCapability):
+            raise self._trouble
         if self._trouble is not None:
             raise LabError(f"the recorder has gone blind: {self._trouble}") from self._trouble
 
     def __exit__(self, *trouble: object) -> None:
+        """LabError if one of the watchers that came with it goes on."""
         self._ended.set()
         for thread in self._threads:
-            thread.join(Deadline.scaled(30).remaining)
+            thread.join(Deadline.scaled(END_SECONDS).remaining)
+        theirs = zip(
+            reversed(self._watchers), reversed(self._threads), strict=False
+        )  # started last
+        going_on = [repr(watcher.name) for watcher, thread in theirs if thread.is_alive()]
+        if going_on and trouble[0] is None:
+            raise LabError(f"did not end when the watch was over: watcher {', '.join(going_on)}")
 
     @property
     def _book(self) -> FaultBook:
@@ -125,10 +149,9 @@ class Recorder:
             except LabError as trouble:
                 reading.progress(f"the collector cannot be asked: {trouble.message}")
         watched = tuple(each for each in samples if each.node in self.nodes)
-        with self._lock:
-            seen = sorted(self._seen, key=lambda each: each.time)
+        seen = self._log.in_order()
 
-        def of(kind: type[_S]) -> tuple[_S, ...]:
+        def of(kind: type[S]) -> tuple[S, ...]:
             return tuple(each for each in seen if isinstance(each, kind))
 
         return Recording(
@@ -143,23 +166,23 @@ class Recorder:
             answered=of(NodeAnswered),
             waiting_seen=of(WaitingSeen),
             api_seen=of(ApiSeen),
+            observed=tuple(each for each in seen if not isinstance(each, _OWN)),
             samples=watched,
         )
 
-    def newest(self, kind: type[_S], *key: str) -> _S | None:
+    def newest(self, kind: type[S], *subject: str) -> S | None:
         """The last that was seen of this: a node's name, or for pods namespace, name and uid."""
-        with self._lock:
-            found = self._newest.get((kind.__name__, *key))
-        return found if isinstance(found, kind) else None
+        return self._log.newest(kind, *subject)
 
     def pods(self, node: str) -> list[PodSeen]:
         """The pods of a node as the API server showed them last, removed ones too."""
-        return [each for each in self._all_newest(PodSeen) if each.node == node]
+        return [each for each in self._log.all_newest(PodSeen) if each.node == node]
 
     def wait_baseline(self, deadline: Deadline) -> None:
         """Until each watched node was seen Ready, its pods too, with containers and samples.
 
-        And the API server to have answered: what is seen first after a fault tells nothing.
+        And the API server to have answered, and each other watcher to have looked: what is seen
+        first after a fault tells nothing.
         """
 
         def complete(node: str) -> bool:
@@ -175,6 +198,12 @@ class Recorder:
                 and any(each.running for each in self.containers(node))
             )
 
+        for number, watcher in enumerate(self._watchers):
+            deadline.wait_for(
+                f"the watcher {watcher.name!r} has looked",
+                partial(self._watching.__contains__, number),
+                watch=self.check,
+            )
         for node in self.nodes:
             deadline.wait_for(
                 f"{node} is watched, Ready, with containers and samples",
@@ -184,21 +213,7 @@ class Recorder:
 
     def containers(self, node: str) -> list[ContainerSeen]:
         """The pods of a node by its own view, as it showed them last."""
-        return [each for each in self._all_newest(ContainerSeen) if each.node == node]
-
-    def _all_newest(self, kind: type[_S]) -> list[_S]:
-        with self._lock:
-            return [each for each in self._newest.values() if isinstance(each, kind)]
-
-    def _add(self, seen: Seen, *key: str) -> None:
-        """Keeps it if it is news."""
-        at = (type(seen).__name__, *key)
-        with self._lock:
-            old = self._newest.get(at)
-            if old is not None and old.model_copy(update={"time": seen.time}) == seen:
-                return
-            self._newest[at] = seen
-            self._seen.append(seen)
+        return [each for each in self._log.all_newest(ContainerSeen) if each.node == node]
 
     # -- the API server's view -----------------------------------------------------------------
 
@@ -210,7 +225,7 @@ class Recorder:
                 answered = True
             except LabError:
                 answered = False
-            self._add(ApiSeen(time=time.time_ns(), answered=answered))
+            self._log.add(ApiSeen(time=time.time_ns(), answered=answered))
 
     def _api_answers(self) -> bool:
         seen = self.newest(ApiSeen)
@@ -249,7 +264,7 @@ class Recorder:
         for node in item if kind == "LISTED" else [item]:
             name = node["metadata"]["name"]
             ready = "Absent" if kind == "DELETED" else condition(node, "Ready") or "Unknown"
-            self._add(NodeSeen(time=now, node=name, ready=ready), name)
+            self._log.add(NodeSeen(time=now, node=name, ready=ready))
 
     def _pod_event(self, kind: str, item: Any) -> None:
         now = time.time_ns()
@@ -257,7 +272,7 @@ class Recorder:
             self._note_vanished({pod["metadata"]["uid"] for pod in item}, now)
         for pod in item if kind == "LISTED" else [item]:
             meta, status = pod["metadata"], pod.get("status", {})
-            self._add(
+            self._log.add(
                 PodSeen(
                     time=now,
                     node=pod["spec"].get("nodeName", ""),
@@ -269,18 +284,15 @@ class Recorder:
                     restarts=sum(restart_counts(pod).values()),
                     deleting="deletionTimestamp" in meta,
                     gone=kind == "DELETED",
-                ),
-                meta["namespace"],
-                meta["name"],
-                meta["uid"],
+                )
             )
 
     def _note_vanished(self, there: set[str], now: int) -> None:
         """Pods that went while nobody watched."""
-        for pod in self._all_newest(PodSeen):
+        for pod in self._log.all_newest(PodSeen):
             if not pod.gone and pod.uid not in there:
                 gone = pod.model_copy(update={"time": now, "gone": True, "ready": False})
-                self._add(gone, pod.namespace, pod.name, pod.uid)
+                self._log.add(gone)
 
     # -- the node's own view -------------------------------------------------------------------
 
@@ -313,20 +325,17 @@ class Recorder:
             seen = view.read(line.decode(errors="replace").rstrip("\n"))
             if view.boot and not begun:
                 begun = True
-                self._add(
-                    NodeAnswered(time=heard_at, node=node, answered=True, boot=view.boot), node
-                )
+                self._log.add(NodeAnswered(time=heard_at, node=node, answered=True, boot=view.boot))
             if isinstance(seen, Look):
                 self._look(node, seen, heard_at)
             elif isinstance(seen, Samples):
-                self._add(
+                self._log.add(
                     WaitingSeen(
                         time=heard_at, node=node, waiting=seen.waiting, sampled=seen.sampled
-                    ),
-                    node,
+                    )
                 )
         if begun and not self._ended.is_set():
-            self._add(NodeAnswered(time=heard_at, node=node, answered=False, boot=view.boot), node)
+            self._log.add(NodeAnswered(time=heard_at, node=node, answered=False, boot=view.boot))
 
     def _look(self, node: str, look: Look, now: int) -> None:
         gone = {
@@ -335,7 +344,7 @@ class Recorder:
             if each.running
         }
         for pod, running in {**gone, **look.running}.items():
-            self._add(
+            self._log.add(
                 ContainerSeen(
                     time=now,
                     node=node,
@@ -343,10 +352,23 @@ class Recorder:
                     pod=pod.name,
                     uid=pod.uid,
                     running=running,
-                ),
-                node,
-                pod.uid,
+                )
             )
+
+    # -- what else there is to see -------------------------------------------------------------
+
+    def _let_watch(self, number: int, watcher: Watcher) -> None:
+        for seen in watcher.watch(self._ended):
+            if isinstance(seen, Observation):
+                self._log.add(seen)
+            elif seen is not None:
+                kind = type(seen).__name__
+                raise LabError(f"the watcher {watcher.name!r} yields no observations: {kind}")
+            self._watching.add(number)
+            if self._ended.is_set():
+                return
+        if not self._ended.is_set():
+            raise LabError(f"the watcher {watcher.name!r} has ended by itself")
 
 
 @contextlib.contextmanager

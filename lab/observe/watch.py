@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from edge_lab.addons.workload import sampled_devices
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.step import step
 from edge_lab.evidence.recording import ApiSeen, NodeSeen, Recording, WaitingSeen
+from edge_lab.evidence.watcher import Watcher
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.observe.recorder import Recorder
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, concern_of, judge_autonomy
@@ -90,15 +91,18 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(lab: Lab, limit: TimeLimit, *nodes: str) -> Iterator[Watch]:
+def watching(
+    lab: Lab, limit: TimeLimit, *nodes: str, watchers: Sequence[Watcher] = ()
+) -> Iterator[Watch]:
     """Records while the block runs and then until all is well again; edge nodes, if none is named.
 
+    `watchers` watch what else there is to see.
     What does not become well in time is no error here: the verdict will say so.
 
     Raises:
         LabError: the lab was not whole to begin with, or could not be watched.
     """
-    with Recorder(lab, nodes) as recorder:
+    with Recorder(lab, nodes, watchers) as recorder:
         with step("watch"):
             recorder.wait_baseline(limit(BASELINE_SECONDS))
         watch = Watch(lab, recorder, {node: _sampled(lab, node, limit) for node in recorder.nodes})

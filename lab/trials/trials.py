@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_lab.core.step import step
 from edge_lab.evidence.recording import Recording
+from edge_lab.evidence.watcher import Watcher
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
@@ -48,14 +49,16 @@ class Trial:
             write_cell(folder, cell)
 
 
-def try_plan(lab: Lab, plan: Plan, limit: TimeLimit) -> Trial:
+def try_plan(lab: Lab, plan: Plan, limit: TimeLimit, watchers: Sequence[Watcher] = ()) -> Trial:
     """Runs the plan with the lab under watch until all is well again, and judges.
+
+    What `watchers` see is in the recording, too.
 
     Raises:
         LabError: the lab was not whole, could not be watched, or the plan failed.
     """
     with step(f"trial of {plan.name}"):
-        with watching(lab, limit) as watch:
+        with watching(lab, limit, watchers=watchers) as watch:
             engine = FaultEngine.of(lab, limit)
             run = run_plan(plan, engine, deadline=plan_deadline(plan, limit))
         verdicts = tuple(watch.judge(node, ANYTHING_BUT_LOSS) for node in watch.nodes)

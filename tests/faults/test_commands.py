@@ -198,7 +198,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
             return judge_autonomy(self.recording, node, expect=expect)
 
     @contextlib.contextmanager
-    def watching(running: FakeLab, limit: object) -> Iterator[Watch]:
+    def watching(running: FakeLab, limit: object, watchers: object) -> Iterator[Watch]:
         yield Watch()
 
     monkeypatch.setattr(edge_lab.trials.trials, "watching", watching)
