@@ -103,9 +103,9 @@ def number_text(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     size = abs(value)
-    if size >= 99.95:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if size >= 1 or not value else f"{value:.3g}"
+    if size and not 1 <= size < 1e15:
+        return f"{value:.3g}"
+    return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}"
 
 
 def value_text(number: str, unit: str) -> str:

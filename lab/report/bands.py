@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,18 @@ READY = {"True": GOOD, "False": BAD, "Unknown": UNSURE, "Absent": ABSENT}
 
 MOST_PODS = 10
 """Of a node; those that were down come first."""
+
+
+MOST_CHARTS = 6
+"""Of a node, of what watchers of suites and add-ons have seen."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Numbers over time."""
+
+    label: str
+    points: Sequence[tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,23 @@ class Band:
         self.waiting = sorted(
             (seen.time, seen.waiting) for seen in recording.waiting_seen if seen.node == node
         )
+        charts = _charts(recording, node)
+        self.charts = charts[:MOST_CHARTS]
+        left = len(charts) - len(self.charts)
+        self.more_charts = f"and {left} charts more" if left else ""
+
+
+def _charts(recording: Recording, node: str) -> list[Chart]:
+    """What watchers have seen of the node as numbers, a chart for each kind and subject."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    for seen in recording.observed:
+        number = seen.number
+        if getattr(seen, "node", None) != node or number is None or not math.isfinite(number):
+            continue
+        rest = [part for part in seen.subject if part != node]
+        label = " ".join([seen.kind.replace("_", " "), *rest])
+        points.setdefault(label, []).append((seen.time, number))
+    return [Chart(label, sorted(found)) for label, found in points.items()]
 
 
 def answers(changes: Iterable[tuple[int, bool]], until: int) -> list[Piece]:

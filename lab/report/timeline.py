@@ -1,16 +1,30 @@
 """One picture of a recording on one time axis: what broke, when, and what came back.
 
 Faults are on top, then a band for each node: Ready as the API server shows it, whether the
-node answers over the management path, its pods by its own view, and the samples that wait.
+node answers over the management path, its pods by its own view, the samples that wait, and
+what else watchers have seen as numbers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from edge_lab.evidence.measures import number_text
 from edge_lab.evidence.recording import Recording
 from edge_lab.oracles.spans import NANOSECONDS, Span, united
-from edge_lab.report.bands import ABSENT, BAD, GOOD, NOT_KNOWN, SILENT, UNSURE, Band, Piece, answers
+from edge_lab.report.bands import (
+    ABSENT,
+    BAD,
+    GOOD,
+    NOT_KNOWN,
+    SILENT,
+    UNSURE,
+    Band,
+    Chart,
+    Piece,
+    answers,
+)
 from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
 from edge_lab.report.faultbars import FAULT, FAULT_LIGHT, FAULT_TEXT, FaultBar, in_force, lanes_of
 
@@ -134,7 +148,16 @@ class _Timeline:
         if band.more_pods:
             self._canvas.text(28, self._y + 11, band.more_pods, fill=MUTED)
             self._y += ROW
-        self._chart(band.waiting)
+        most = max((count for _, count in band.waiting), default=0)
+        said = f"at most {most}" if band.waiting else "not looked at"
+        self._chart(Chart("samples waiting", band.waiting), said, bold=bool(most))
+        for chart in band.charts:
+            numbers = [number for _, number in chart.points]
+            said = "–".join(dict.fromkeys(map(number_text, (min(numbers), max(numbers)))))
+            self._chart(chart, said)
+        if band.more_charts:
+            self._canvas.text(28, self._y + 11, band.more_charts, fill=MUTED)
+            self._y += ROW
         self._y += 8
 
     def _row(
@@ -169,17 +192,21 @@ class _Timeline:
                 )
                 return
 
-    def _chart(self, counts: Sequence[tuple[int, int]]) -> None:
-        before = [each for each in counts if each[0] <= self._axis.span.start]
-        waiting = [*before[-1:], *counts[len(before) :]]
-        self._canvas.text(28, self._y + 12, "samples waiting", fill=MUTED)
+    def _chart(self, chart: Chart, said: str, bold: bool = False) -> None:
+        before = [point for point in chart.points if point[0] <= self._axis.span.start]
+        points = [*before[-1:], *chart.points[len(before) :]]
+        label = shortened(chart.label, LEFT - 36, 11)
+        self._canvas.text(28, self._y + 12, label, fill=MUTED, hint=chart.label)
+        self._canvas.text(28, self._y + 27, shortened(said, LEFT - 36, 11), fill=INK, bold=bold)
         base = self._y + CHART
-        most = max((count for _, count in waiting), default=0)
-        said = f"at most {most}" if waiting else "not looked at"
-        self._canvas.text(28, self._y + 27, said, fill=INK, bold=bool(most))
         self._canvas.line(LEFT, base, RIGHT, base, "#b8c2cc")
-        if waiting and most:
-            tops = _steps(waiting, self._axis, base, (CHART - 6) / most, self._recording.ended)
+        lowest = min((number for _, number in points), default=0)
+        highest = max((number for _, number in points), default=0)
+        floor = min(0, lowest)
+        most = highest - floor
+        if 0 < most < math.inf:
+            heights = [(time, (number - floor) / most * (CHART - 6)) for time, number in points]
+            tops = _steps(heights, self._axis, base, self._recording.ended)
             self._canvas.polygon(
                 [(tops[0][0], base), *tops, (tops[-1][0], base)],
                 CHART_FILL,
@@ -218,24 +245,24 @@ class _Timeline:
 
 def _height(band: Band) -> float:
     """As `_draw_band` grows it."""
-    rows = 2 + len(band.pods) + bool(band.more_pods)
-    return 26 + ROW * rows + CHART + 4 + 8
+    rows = 2 + len(band.pods) + bool(band.more_pods) + bool(band.more_charts)
+    return 26 + ROW * rows + (CHART + 4) * (1 + len(band.charts)) + 8
 
 
 def _steps(
-    waiting: Sequence[tuple[int, int]], axis: Axis, base: float, scale: float, until: int
+    heights: Sequence[tuple[int, float]], axis: Axis, base: float, until: int
 ) -> list[tuple[float, float]]:
-    """The outline of the chart: each count holds until the next; one point a pixel, the highest."""
-    peaks: dict[float, int] = {}
-    last = 0
-    for time, count in waiting:
+    """The outline of a chart: each height holds until the next; one point a pixel, the highest."""
+    peaks: dict[float, float] = {}
+    last = 0.0
+    for time, height in heights:
         x = round(axis.x(time), 0)
-        peaks[x] = max(peaks.get(x, count), count)
-        last = count
+        peaks[x] = max(peaks.get(x, height), height)
+        last = height
     points: list[tuple[float, float]] = []
-    for x, count in sorted(peaks.items()):
+    for x, height in sorted(peaks.items()):
         if points:
             points.append((x, points[-1][1]))
-        points.append((x, base - count * scale))
-    points.append((max(points[-1][0], axis.x(until)), base - last * scale))
+        points.append((x, base - height))
+    points.append((max(points[-1][0], axis.x(until)), base - last))
     return points

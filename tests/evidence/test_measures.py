@@ -88,6 +88,7 @@ def test_a_measure_is_read_as_it_was_written(value: float, better: Better) -> No
         (99.96, "100"),
         (1234.5, "1234"),
         (-2.25, "-2.2"),
+        (1e300, "1e+300"),
     ],
 )
 def test_a_number_has_the_digits_that_one_can_use(value: float, text: str) -> None:

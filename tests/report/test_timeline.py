@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
 from xml.etree import ElementTree as ET
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lab.evidence.observation import Observation, Subject
 from edge_lab.evidence.recording import Recording
 from edge_lab.faults.kinds import Cut, DiskFull, Fault, Flap, Kill, Pause, Profile
 from edge_lab.oracles.spans import Span
@@ -148,6 +150,61 @@ def test_what_comes_from_outside_is_escaped() -> None:
     assert "<script>" not in svg
     assert "\x00" not in svg
     ET.fromstring(svg)
+
+
+class LoadSeen(Observation, kind="tests_load_seen"):
+    node: str
+    cpu: int
+    load: float | None
+
+    @property
+    def subject(self) -> Subject:
+        return self.node, f"cpu{self.cpu}"
+
+    @property
+    def number(self) -> float | None:
+        return self.load
+
+
+def loads(*seen: tuple[float, int, float | None], node: str = NODE) -> tuple[LoadSeen, ...]:
+    return tuple(LoadSeen(time=at(time), node=node, cpu=cpu, load=load) for time, cpu, load in seen)
+
+
+def with_loads(*seen: tuple[float, int, float | None], node: str = NODE) -> ET.Element:
+    return parsed(cut_and_healed().model_copy(update={"observed": loads(*seen, node=node)}))
+
+
+def charts(root: ET.Element) -> int:
+    return len(list(root.iter(f"{SVG}polygon")))
+
+
+def test_what_watchers_saw_as_numbers_has_a_chart_for_each_subject() -> None:
+    root = with_loads((1, 0, 0.5), (70, 0, 3.25), (1, 1, 7.0), (90, 1, None))
+    assert {"tests load seen cpu0", "0.5–3.2", "tests load seen cpu1", "7.0"} <= set(texts(root))
+    assert charts(root) == charts(parsed(cut_and_healed())) + 2
+    inside(root)
+
+
+def test_what_is_of_another_node_or_no_number_is_in_no_band() -> None:
+    bare = ET.tostring(parsed(cut_and_healed()))
+    assert ET.tostring(with_loads((1, 0, 9.0), node="elsewhere")) == bare
+    assert ET.tostring(with_loads((1, 0, None), (2, 0, math.nan), (3, 0, math.inf))) == bare
+
+
+def test_of_many_charts_the_first_are_drawn() -> None:
+    root = with_loads(*((1.0, cpu, 1.0) for cpu in range(30)))
+    assert "and 24 charts more" in texts(root)
+    inside(root)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-10, 300), st.integers(0, 2), st.none() | st.floats()), max_size=8)
+)
+def test_any_number_is_drawn_inside_the_view_box(
+    seen: list[tuple[float, int, float | None]],
+) -> None:
+    inside(with_loads(*seen))
 
 
 FAULTS: list[Fault] = [
