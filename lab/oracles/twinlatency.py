@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.devices.truth import TruthStep
+from edge_lab.evidence.measures import COUNT, Better, Measure, identifier
 from edge_lab.evidence.percentile import percentile
 from edge_lab.oracles.spans import NANOSECONDS
 from edge_lab.oracles.twins import TwinSighting
@@ -36,11 +37,26 @@ class Latency:
         p50, p90, p99, longest = (percentile(values, percent) for percent in (50, 90, 99, 100))
         return cls(len(values), p50, p90, p99, longest)
 
-    def __str__(self) -> str:
-        return (
-            f"p50 {self.p50:.2f} s, p90 {self.p90:.2f} s, p99 {self.p99:.2f} s, "
-            f"max {self.longest:.2f} s, N {self.count}"
-        )
+    def measures(self, title: str, *, node: str, evidence: str = "") -> tuple[Measure, ...]:
+        """Of one twin, all under one title."""
+        shares = {"p50": self.p50, "p90": self.p90, "p99": self.p99, "at most": self.longest}
+
+        def measure(label: str, value: float | None, unit: str) -> Measure:
+            return Measure(
+                name=identifier(f"{title} {label}"),
+                value=value,
+                reason="no step was seen" if value is None else "",
+                unit=unit,
+                better=Better.LOWER if unit == "s" else Better.NEITHER,
+                node=node,
+                evidence=evidence,
+                heading=title,
+                label=label,
+            )
+
+        known = {label: value if self.count else None for label, value in shares.items()}
+        spread = tuple(measure(label, value, "s") for label, value in known.items())
+        return (*spread, measure("steps", self.count, COUNT))
 
 
 def twin_latencies(

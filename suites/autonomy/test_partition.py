@@ -18,6 +18,7 @@ from edge_lab.faults.kinds import Cut
 from edge_lab.faults.records import FaultRecord
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import enough
 from edge_lab.observe.watch import Watch
@@ -33,6 +34,7 @@ pytestmark = [
     allure.feature("Partition"),
 ]
 
+SCENARIO = "5 minute partition"
 PARTITION_SECONDS = 300.0
 DELETE_AFTER = 60.0
 
@@ -87,7 +89,7 @@ def partition(
     time_limit: TimeLimit,
 ) -> Partition:
     """Cuts all uplinks for five minutes; a minute after the cut the cloud deletes a pod."""
-    autonomy = autonomy_of("5 minute partition")
+    autonomy = autonomy_of(SCENARIO)
     cuts = [Cut(link=uplink(lab, node)) for node in edges(lab)]
     with autonomy.watching() as watch, fault_engine.inflict_all(cuts):
         autonomy.hold(DELETE_AFTER)
@@ -106,9 +108,10 @@ def test_the_workload_goes_on_and_loses_nothing(edge_node: LabNode, partition: P
     assert verdict.passed, str(verdict)
 
 
+@pytest.mark.scenario(SCENARIO)
 @allure.title("A pod of {edge_node} without tolerations is evicted in time, and runs until then")
 def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_it(
-    lab: Lab, edge_node: LabNode, partition: Partition
+    lab: Lab, edge_node: LabNode, partition: Partition, measure: Measuring
 ) -> None:
     name = pod_name(IMPATIENT, edge_node.name)
     cut = partition.cut(edge_node.name)
@@ -116,7 +119,7 @@ def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_i
     deleting = [each.time for each in partition.pod(name) if each.deleting]
     assert deleting, f"{name} was never marked for deletion"
     waited = (deleting[0] - cut.began) / 1e9
-    allure.attach(f"{waited:.1f} s after the cut", "evicted", allure.attachment_type.TEXT)
+    measure("evicted after the cut", waited, unit="s", node=edge_node.name)
     assert waited >= timing.unreachable_toleration, "evicted before its time"
     assert cut.heal_began is not None
     assert deleting[0] < cut.heal_began, "evicted only after the heal"

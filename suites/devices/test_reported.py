@@ -17,6 +17,7 @@ from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.core.step import step
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import enough, eventually
 from edge_lab.fixtures.twins import LabTwin
 from edge_lab.observe.twins import observe_twin
@@ -153,17 +154,20 @@ def test_a_twin_says_that_its_device_is_online(twin: LabTwin, watch: tuple[TwinW
 
 
 @allure.story("Latency")
+@pytest.mark.scenario("twin latency")
 @allure.title("From the device to the cluster: {twin}")
-def test_how_long_a_value_takes_to_the_cluster(twin: LabTwin, watch: tuple[TwinWatch, int]) -> None:
+def test_how_long_a_value_takes_to_the_cluster(
+    twin: LabTwin, watch: tuple[TwinWatch, int], measure: Measuring
+) -> None:
     seconds = twin_latencies(observed(twin, watch).sightings, twin.truth.steps())
-    latency = Latency.of(seconds)
-    text = (
-        f"{twin.node.spec.arch.value}, {twin.device.protocol.value}, "
-        f"collect cycle {twin.collect_s:g} s: {latency}"
-    )
-    allure.attach(text, f"latency of {twin}", allure.attachment_type.TEXT)
-    print(text)
-    assert latency.count > 0, "no step was seen from the device to the cluster"
+    for each in Latency.of(seconds).measures(
+        f"{twin.device.name} to the cluster",
+        node=twin.node.name,
+        evidence=f"{twin.node.spec.arch.value}, {twin.device.protocol.value}, "
+        f"collect cycle {twin.collect_s:g} s",
+    ):
+        measure.add(each)
+    assert seconds, "no step was seen from the device to the cluster"
     assert min(seconds) > 0, "a step was reported before the device had shown it"
 
 

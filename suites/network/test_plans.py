@@ -10,6 +10,7 @@ import pytest
 
 from edge_lab.fixtures.faults import Chaos
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
 from suites.edges import edges, uplink
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def plan(lab: Lab, tmp_path: Path, time_limit: TimeLimit) -> str:
 
 @allure.title("Each node can be reached by the lab while a plan breaks its wires")
 def test_the_lab_reaches_its_nodes_while_a_plan_breaks_their_wires(
-    lab: Lab, chaos: Chaos, plan: str, time_limit: TimeLimit
+    lab: Lab, chaos: Chaos, plan: str, time_limit: TimeLimit, measure: Measuring
 ) -> None:
     limit = time_limit(ASK_SECONDS)
     answers = 0
@@ -51,6 +52,6 @@ def test_the_lab_reaches_its_nodes_while_a_plan_breaks_their_wires(
             for node in edges(lab):
                 answers += lab.machines[node].run("echo alive").stdout == "alive\n"
         seen = [each for each in run.records if each.seen is not None]
-    allure.attach(f"{answers} answers", "answers", allure.attachment_type.TEXT)
+    measure("answers meanwhile", answers, unit="count")
     assert len(seen) >= len(edges(lab)), "the plan has broken no wire meanwhile"
     assert answers >= 2 * len(edges(lab))

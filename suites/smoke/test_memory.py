@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import allure
+import pytest
 
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.observe.footprint import Footprint, footprint
 
@@ -33,11 +35,17 @@ def objections(found: Footprint) -> list[str]:
     return said
 
 
+@pytest.mark.scenario("at rest")
 @allure.title("The programs of the stack fit the memory of {node}")
-def test_the_stack_fits_the_node(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
+def test_the_stack_fits_the_node(
+    lab: Lab, node: LabNode, time_limit: TimeLimit, measure: Measuring
+) -> None:
     units = lab.platform.units(lab.topology)[node.name]
     found = footprint(node.machine, units, time_limit(60))
     allure.attach("\n".join(found.rows()), "memory", allure.attachment_type.TEXT)
+    taken, here = round(sum(found.units.values()), 1), node.name
+    measure("memory of the stack", taken, unit="MiB", better="lower", node=here, evidence="VmRSS")
+    measure("memory available", round(found.available, 1), unit="MiB", better="higher", node=here)
     assert objections(found) == []
 
 

@@ -9,6 +9,7 @@ import pytest
 from edge_lab.addons.twins.status import ReportedProperty, TwinStatus
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
 from edge_lab.devices.truth import TruthStep
+from edge_lab.evidence.spread import spread
 from edge_lab.oracles.twinlatency import Latency, twin_latencies
 from edge_lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
 
@@ -288,5 +289,15 @@ def test_the_figures_are_those_of_the_nearest_rank() -> None:
         *(100, 50.0, 90.0, 99.0),
         100.0,
     )
-    assert "N 100" in str(figures)
     assert Latency.of([]).count == 0
+
+
+def test_latencies_are_measures_of_one_line() -> None:
+    found = Latency.of([0.5, 1.5]).measures("press to the cluster", node="edge-arm")
+    (line,) = spread(found)
+    assert line.heading == "press to the cluster"
+    assert line.text == "0.5 s p50, 1.5 s p90, 1.5 s p99, 1.5 s at most, 2 steps"
+    assert {measure.node for measure in found} == {"edge-arm"}
+    (none,) = spread(Latency.of([]).measures("press to the cluster", node="edge-arm"))
+    assert none.text == "0 steps"
+    assert "no step was seen" in none.hint
