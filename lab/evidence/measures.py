@@ -21,7 +21,7 @@ NOTHING = "–"
 """Stands for a value that there is not."""
 
 Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Text of one line."""
 
 
@@ -46,18 +46,18 @@ class Measure(BaseModel):
     name: str
     """An identifier. Values of one name and unit are compared with each other."""
     value: Number | None
-    reason: Line = ""
+    reason: Text = ""
     """Why there is no value; empty if there is one."""
     unit: Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]{1,16}$")]
     """`s`, `ms`, `MiB`, `%`, any other symbol without blanks; `count` for plain numbers."""
     better: Better = Better.NEITHER
-    node: Line = ""
+    node: Text = ""
     """The node that it is of; empty if it is of none."""
-    evidence: Line = ""
+    evidence: Text = ""
     """What it rests on."""
-    heading: Line = ""
+    heading: Text = ""
     """What tables call it; the name, if left empty. Measures of one heading share a line."""
-    label: Line = ""
+    label: Text = ""
     """What tells it from others of its heading: `restarted` in "1 restarted, 2 recreated"."""
     minor: bool = False
     """Tables leave it out where it is 0."""
@@ -77,20 +77,13 @@ class Measure(BaseModel):
         """The heading, or the name as words."""
         return self.heading or self.name.replace("_", " ")
 
-    @property
-    def full_title(self) -> str:
-        """The title with its label."""
-        return f"{self.title}, {self.label}" if self.label else self.title
-
-    @property
-    def text(self) -> str:
-        """The value with its unit; if there is none, why."""
-        return self.reason if self.value is None else value_text(number_text(self.value), self.unit)
-
     def __str__(self) -> str:
-        """In a line: node, title, value."""
-        value = f"{NOTHING} ({self.reason})" if self.value is None else self.text
-        return ": ".join(part for part in (self.node, self.full_title, value) if part)
+        """In a line: node, title, value or why there is none."""
+        value = f"{NOTHING} ({self.reason})"
+        if self.value is not None:
+            value = value_text(number_text(self.value), self.unit)
+        title = f"{self.title}, {self.label}" if self.label else self.title
+        return ": ".join(part for part in (self.node, title, value) if part)
 
 
 def identifier(title: str) -> str:

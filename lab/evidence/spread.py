@@ -17,13 +17,25 @@ class Line:
     """Least to most, by label; what has no value is counted."""
     better: Better
     """Which way all of it is better; `NEITHER` if they differ."""
-    hint: str
-    """What the values rest on, and why there are none."""
+    evidence: str
+    """What the values rest on."""
+    reason: str
+    """Why some have none."""
 
     @property
     def title(self) -> str:
         """The heading with an arrow to where it is better."""
         return f"{self.heading} {self.better.sign}".rstrip()
+
+    @property
+    def hint(self) -> str:
+        """What the values rest on, and why there are none."""
+        return "; ".join(part for part in (self.evidence, self.reason) if part)
+
+    @property
+    def whole(self) -> str:
+        """The text; if there is no value at all, with the reason."""
+        return f"{self.text} ({self.reason})" if self.text == NOTHING else self.text
 
 
 def spread(measures: Iterable[Measure]) -> tuple[Line, ...]:
@@ -52,7 +64,8 @@ def _line(heading: str, kinds: Sequence[Sequence[Measure]]) -> Line | None:
         heading=heading,
         text=", ".join(parts) or NOTHING,
         better=ways.pop() if len(ways) == 1 else Better.NEITHER,
-        hint="; ".join(dict.fromkeys([*rests, *lacks])),
+        evidence="; ".join(dict.fromkeys(rests)),
+        reason="; ".join(dict.fromkeys(lacks)),
     )
 
 

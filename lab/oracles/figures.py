@@ -78,7 +78,7 @@ class _Kind:
     def measure(self, value: float | None, node: str) -> Measure:
         return Measure(
             name=self.name,
-            value=value,
+            value=value if value is None or self.unit == COUNT else float(value),
             reason=self.lacking if value is None else "",
             unit=self.unit,
             better=Better.LOWER,

@@ -98,8 +98,8 @@ def test_a_number_has_the_digits_that_one_can_use(value: float, text: str) -> No
 def test_a_measure_reads_as_a_line() -> None:
     assert str(measure(node="edge-arm")) == "edge-arm: leak: 7 MiB"
     assert str(measure(value=None)) == "leak: – (not seen)"
-    assert measure(unit=COUNT).text == "7"
-    assert measure(unit="%").text == "7%"
+    assert str(measure(unit=COUNT, label="lost")) == "leak, lost: 7"
+    assert str(measure(unit="%")) == "leak: 7%"
 
 
 @pytest.mark.parametrize(
