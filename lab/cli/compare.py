@@ -1,4 +1,4 @@
-"""`lab compare`: the differential table out of the verdicts that suites have left."""
+"""`lab compare`: the differential table out of the verdicts and measures that suites have left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def compare(
         Path | None, typer.Option("--html", help="Write the table to this HTML file too.")
     ] = None,
 ) -> None:
-    """What the same faults did to each runtime: downtime, detection, samples and return."""
+    """What the same scenarios did to each runtime: verdicts and measures, side by side."""
     from edge_lab.report.compare import comparison_html, comparison_of, comparison_table, read_cells
 
     if html is not None:
