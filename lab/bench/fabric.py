@@ -53,7 +53,7 @@ from edge_lab.bench.media import (
 )
 from edge_lab.bench.rates import highest_rate, latencies, trial
 from edge_lab.bench.vde import vde_switch, wirefilter
-from edge_lab.evidence.percentile import percentile
+from edge_lab.measuring.percentile import percentile
 
 SIZES = (1514, 64)
 FLOOD_FRAMES = 200_000

@@ -21,9 +21,9 @@ from pydantic import (
 )
 
 from edge_lab.core.errors import InputError
-from edge_lab.evidence.observation import Observation, Subject, dumped, loaded
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.faults.records import FaultRecord
+from edge_lab.measuring.observation import Observation, Subject, dumped, loaded
 
 S = TypeVar("S", bound=Observation)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TypeVar
 
-from edge_lab.evidence.observation import Observation
+from edge_lab.measuring.observation import Observation
 
 S = TypeVar("S", bound=Observation)
 

@@ -16,7 +16,6 @@ from edge_lab.cluster.objects import condition, pod_ready, restart_counts
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError, MissingCapability
 from edge_lab.core.step import step
-from edge_lab.evidence.observation import Observation
 from edge_lab.evidence.recording import (
     ApiSeen,
     ContainerSeen,
@@ -27,8 +26,9 @@ from edge_lab.evidence.recording import (
     WaitingSeen,
 )
 from edge_lab.evidence.samples import SampleObservation
-from edge_lab.evidence.watcher import Watcher
 from edge_lab.faults.book import FaultBook
+from edge_lab.measuring.observation import Observation
+from edge_lab.measuring.watcher import Watcher
 from edge_lab.observe.log import ObservationLog
 from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
 from edge_lab.observe.samples import OBSERVE_SECONDS, observations

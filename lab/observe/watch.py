@@ -12,8 +12,8 @@ from edge_lab.addons.workload import sampled_devices
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.step import step
 from edge_lab.evidence.recording import ApiSeen, NodeSeen, Recording, WaitingSeen
-from edge_lab.evidence.watcher import Watcher
 from edge_lab.faults.limits import TimeLimit
+from edge_lab.measuring.watcher import Watcher
 from edge_lab.observe.recorder import Recorder
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, concern_of, judge_autonomy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_lab.evidence.measures import COUNT, Better, Measure
+from edge_lab.measuring.measures import COUNT, Better, Measure
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from edge_lab.devices.points import SEQUENCE
 from edge_lab.devices.truth import TruthStep
-from edge_lab.evidence.measures import COUNT, Better, Measure, identifier
-from edge_lab.evidence.percentile import percentile
+from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.percentile import percentile
 from edge_lab.oracles.spans import NANOSECONDS
 from edge_lab.oracles.twins import TwinSighting
 

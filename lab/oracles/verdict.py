@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_lab.evidence.measures import Measure
-from edge_lab.evidence.spread import spread
+from edge_lab.measuring.measures import Measure
+from edge_lab.measuring.spread import spread
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_lab.core.errors import InputError
-from edge_lab.evidence.measures import Measure
+from edge_lab.measuring.measures import Measure
 from edge_lab.oracles.verdict import Verdict
 
 FILE = "cells.jsonl"

@@ -16,8 +16,8 @@ from rich.console import RenderableType
 from rich.markup import escape as plain
 from rich.table import Table
 
-from edge_lab.evidence.measures import Better
-from edge_lab.evidence.spread import Line, spread
+from edge_lab.measuring.measures import Better
+from edge_lab.measuring.spread import Line, spread
 from edge_lab.report.cells import CellRecord, read_cells
 
 __all__ = [

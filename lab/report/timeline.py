@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edge_lab.evidence.measures import number_text
 from edge_lab.evidence.recording import Recording
+from edge_lab.measuring.measures import number_text
 from edge_lab.oracles.spans import NANOSECONDS, Span, united
 from edge_lab.report.bands import (
     ABSENT,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from edge_lab.core.step import step
 from edge_lab.evidence.recording import Recording
-from edge_lab.evidence.watcher import Watcher
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
 from edge_lab.faults.runner import PlanRun, plan_deadline, run_plan
+from edge_lab.measuring.watcher import Watcher
 from edge_lab.observe.watch import watching
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
 from edge_lab.report.cells import CellRecord, write_cell

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.core.errors import InputError
-from edge_lab.evidence.observation import Observation
 from edge_lab.evidence.recording import FORMAT, Recording
+from edge_lab.measuring.observation import Observation
 from edge_lab.oracles.autonomy import judge_autonomy
 from tests.oracles.recordings import NODE, at, cut_and_healed
 from tests.oracles.strategies import recordings

@@ -13,9 +13,9 @@ import pytest
 import edge_lab.observe.recorder
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, InputError, LabError, MissingCapability
-from edge_lab.evidence.observation import Observation
 from edge_lab.evidence.recording import Recording
-from edge_lab.evidence.watcher import Ended
+from edge_lab.measuring.observation import Observation
+from edge_lab.measuring.watcher import Ended
 from edge_lab.observe.recorder import Recorder
 from tests.observe.fakes import NODE, FakeKubectl, begin, seen
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.recording import Recording
-from edge_lab.evidence.watcher import Watcher
+from edge_lab.measuring.watcher import Watcher
 from edge_lab.oracles.verdict import Verdict
 from tests.oracles.recordings import NODE, at, cut_and_healed
 from tests.oracles.strategies import recordings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from edge_lab.evidence.measures import Better
-from edge_lab.evidence.spread import spread
+from edge_lab.measuring.measures import Better
+from edge_lab.measuring.spread import spread
 from edge_lab.oracles.autonomy import judge_autonomy
 from edge_lab.oracles.figures import Figures
 from tests.oracles.recordings import NODE

@@ -9,7 +9,7 @@ import pytest
 from edge_lab.addons.twins.status import ReportedProperty, TwinStatus
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
 from edge_lab.devices.truth import TruthStep
-from edge_lab.evidence.spread import spread
+from edge_lab.measuring.spread import spread
 from edge_lab.oracles.twinlatency import Latency, twin_latencies
 from edge_lab.oracles.twins import TwinObservation, TwinSighting, is_current, judge_twin
 

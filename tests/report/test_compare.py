@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from edge_lab.cli.compare import compare
 from edge_lab.core.errors import InputError
-from edge_lab.evidence.measures import Better, Measure
+from edge_lab.measuring.measures import Better, Measure
 from edge_lab.oracles.figures import Figures
 from edge_lab.report.cells import FILE, FORMAT, CellRecord, read_cells, write_cell
 from edge_lab.report.compare import (

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lab.evidence.observation import Observation, Subject
 from edge_lab.evidence.recording import Recording
 from edge_lab.faults.kinds import Cut, DiskFull, Fault, Flap, Kill, Pause, Profile
+from edge_lab.measuring.observation import Observation, Subject
 from edge_lab.oracles.spans import Span
 from edge_lab.report.canvas import Axis, shortened, text_width
 from edge_lab.report.faultbars import lanes_of

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge_lab.evidence.measures import COUNT, Better, Measure, identifier, number_text
-from edge_lab.evidence.spread import spread
+from edge_lab.measuring.measures import COUNT, Better, Measure, identifier, number_text
+from edge_lab.measuring.spread import spread
 
 
 def measure(name: str = "leak", value: float | None = 7, **more: Any) -> Measure:

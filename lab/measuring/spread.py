@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_lab.evidence.measures import NOTHING, Better, Measure, number_text, value_text
+from edge_lab.measuring.measures import NOTHING, Better, Measure, number_text, value_text
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lab.evidence.percentile import percentile
+from edge_lab.measuring.percentile import percentile
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from edge_lab.evidence.observation import Observation
+from edge_lab.measuring.observation import Observation
 
 
 class Ended(Protocol):
