@@ -131,11 +131,11 @@ class Recording(BaseModel):
     def _loaded(cls, observed: Iterable[Any]) -> tuple[Any, ...]:
         if not isinstance(observed, list | tuple):
             raise ValueError("a list of observations")  # noqa: TRY004 - as pydantic wants it
-        return tuple(loaded(each) if isinstance(each, Mapping) else each for each in observed)
+        return tuple(loaded(said) if isinstance(said, Mapping) else said for said in observed)
 
     def seen(self, kind: type[S]) -> tuple[S, ...]:
         """What watchers have seen of that kind."""
-        return tuple(each for each in self.observed if isinstance(each, kind))
+        return tuple(seen for seen in self.observed if isinstance(seen, kind))
 
     def write(self, path: Path) -> None:
         """Into the file at `path`, whose folder is made."""

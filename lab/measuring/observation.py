@@ -26,7 +26,7 @@ _KINDS: dict[str, type[Observation]] = {}
 class Observation(BaseModel):
     """Something that was seen. A value holds until the next observation of the same subject."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: ClassVar[str] = ""
 

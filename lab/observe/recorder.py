@@ -120,9 +120,8 @@ class Recorder:
         self._ended.set()
         for thread in self._threads:
             thread.join(Deadline.scaled(END_SECONDS).remaining)
-        theirs = zip(
-            reversed(self._watchers), reversed(self._threads), strict=False
-        )  # started last
+        # Their threads were started last.
+        theirs = zip(reversed(self._watchers), reversed(self._threads), strict=False)
         going_on = [repr(watcher.name) for watcher, thread in theirs if thread.is_alive()]
         if going_on and trouble[0] is None:
             raise LabError(f"did not end when the watch was over: watcher {', '.join(going_on)}")
@@ -166,7 +165,7 @@ class Recorder:
             answered=of(NodeAnswered),
             waiting_seen=of(WaitingSeen),
             api_seen=of(ApiSeen),
-            observed=tuple(each for each in seen if not isinstance(each, _OWN)),
+            observed=tuple(other for other in seen if not isinstance(other, _OWN)),
             samples=watched,
         )
 

@@ -160,13 +160,13 @@ def test_how_long_a_value_takes_to_the_cluster(
     twin: LabTwin, watch: tuple[TwinWatch, int], measure: Measuring
 ) -> None:
     seconds = twin_latencies(observed(twin, watch).sightings, twin.truth.steps())
-    for each in Latency.of(seconds).measures(
+    for latency in Latency.of(seconds).measures(
         f"{twin.device.name} to the cluster",
         node=twin.node.name,
         evidence=f"{twin.node.spec.arch.value}, {twin.device.protocol.value}, "
         f"collect cycle {twin.collect_s:g} s",
     ):
-        measure.add(each)
+        measure.add(latency)
     assert seconds, "no step was seen from the device to the cluster"
     assert min(seconds) > 0, "a step was reported before the device had shown it"
 

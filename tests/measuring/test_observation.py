@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from edge_lab.measuring.observation import Observation, UnknownSeen, dumped, loaded
 
@@ -43,6 +45,16 @@ def test_an_observation_is_read_back_by_its_kind() -> None:
 def test_data_that_does_not_fit_its_kind_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         loaded({**DATA, **change})
+
+
+@pytest.mark.parametrize("load", [math.nan, math.inf])
+def test_a_number_that_json_does_not_know_is_refused_when_it_is_seen(load: float) -> None:
+    class LoadSeen(Observation, kind="tests_load"):
+        load: float
+
+    assert LoadSeen(time=1, load=0.5).load == 0.5
+    with pytest.raises(ValidationError):
+        LoadSeen(time=1, load=load)
 
 
 def test_an_unknown_kind_is_kept_and_written_back_as_it_was() -> None:
