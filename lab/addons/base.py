@@ -7,10 +7,10 @@ another distribution, and is used by the topologies that list it under `addons:`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
@@ -18,10 +18,14 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.yamlmodel import Loc
 from edge_lab.images import ImageSpec
+from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import Request
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import ApiEndpoint, Stack, StackContext
 from edge_lab.topology import Node, Topology
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
 
 
 class Stage(StrEnum):
@@ -131,6 +135,10 @@ class AddOn:
     def capabilities(self, topology: Topology, node: Node, stack: Stack) -> frozenset[str]:
         """What `node` can do by it; a subset of `declares`."""
         return frozenset()
+
+    def watchers(self, lab: Lab) -> Sequence[Watcher]:
+        """What records its side of things while a test breaks the lab."""
+        return ()
 
     def versions(self, topology: Topology) -> Mapping[str, str]:
         """By component, versions for the report that are not those of `wants`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
 from edge_lab.addons.catalog import find_addon
@@ -16,11 +17,15 @@ from edge_lab.core.errors import InputError
 from edge_lab.core.step import step
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.images import SANDBOX_IMAGE, ImageSpec
+from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import Request
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import Stack, StackContext, get_stack, wants_for
 from edge_lab.stacks.readiness import UnitWatch, apply_manifests
 from edge_lab.topology import Node, Topology
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,10 @@ class Platform:
             )
             for node in topology.nodes
         }
+
+    def watchers(self, lab: Lab) -> tuple[Watcher, ...]:
+        """What the add-ons record while a test breaks the lab."""
+        return tuple(watcher for addon in self.addons for watcher in addon.watchers(lab))
 
     def versions(self, artifacts: Mapping[Want, Artifact], topology: Topology) -> dict[str, str]:
         """By component, the version of what it runs."""

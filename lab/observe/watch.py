@@ -96,13 +96,14 @@ def watching(
 ) -> Iterator[Watch]:
     """Records while the block runs and then until all is well again; edge nodes, if none is named.
 
-    `watchers` watch what else there is to see.
+    `watchers`, and those of the lab's add-ons, watch what else there is to see.
     What does not become well in time is no error here: the verdict will say so.
 
     Raises:
         LabError: the lab was not whole to begin with, or could not be watched.
     """
-    with Recorder(lab, nodes, watchers) as recorder:
+    everybody = (*lab.platform.watchers(lab), *watchers)
+    with Recorder(lab, nodes, everybody) as recorder:
         with step("watch"):
             recorder.wait_baseline(limit(BASELINE_SECONDS))
         watch = Watch(lab, recorder, {node: _sampled(lab, node, limit) for node in recorder.nodes})

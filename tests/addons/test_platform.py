@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -10,7 +12,10 @@ from edge_lab.addons import AddOn, AddOnContext, Platform, Stage, get_platform
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.errors import LabError
+from edge_lab.handle.lab import Lab
 from edge_lab.images import PAUSE, ImageSpec
+from edge_lab.measuring.observation import Observation
+from edge_lab.measuring.watcher import Ended
 from edge_lab.pki import CertificateSpec, IdentityRequest, Request, TrustDomain
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import Stack, get_stack, kubectl_want, wants_for
@@ -104,6 +109,25 @@ def test_a_capability_is_a_nodes_not_the_labs(platform: Platform, topology: Topo
     assert "sensing" in able["edge-arm"]
     assert "sensing" not in able["edge-riscv"]
     assert all("autonomy" in having for having in able.values())
+
+
+def test_what_add_ons_watch_with_is_watched_with(platform: Platform) -> None:
+    class Watcher:
+        name = "sensor"
+
+        def watch(self, ended: Ended) -> Iterator[Observation | None]:
+            yield None
+
+    class Watching(Sensor):
+        name = "watching"
+
+        def watchers(self, lab: Lab) -> tuple[Watcher, ...]:
+            return (Watcher(),)
+
+    lab = cast("Lab", object())
+    assert platform.watchers(lab) == ()
+    both = replace(platform, addons=(Sensor(), Watching()))
+    assert [watcher.name for watcher in both.watchers(lab)] == ["sensor"]
 
 
 def test_versions_are_by_component(context_for: ContextFor, topology: Topology) -> None:
