@@ -20,12 +20,13 @@ KINE = "v0.16.3"
 OPENYURT = "v1.7.0"
 KUBEEDGE = "v1.23.1"
 K3S = "v1.34.9+k3s1"
+COREDNS = "v1.14.7"
 WORKLOAD = "0.1.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
 
-def _kubernetes(name: str) -> Component:
+def _kubernetes(name: str, module: str = "kubernetes") -> Component:
     base = "k8s.io/component-base/version"
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
     values = {
@@ -38,7 +39,7 @@ def _kubernetes(name: str) -> Component:
         name,
         KUBERNETES,
         go=GoSource(
-            module="kubernetes",
+            module=module,
             package=f"k8s.io/kubernetes/cmd/{name}",
             upstream="k8s.io/kubernetes",
             ldflags=tuple(f"-X {base}.{key}={value}" for key, value in values.items()),
@@ -85,6 +86,8 @@ _COMPONENTS = (
     _kubernetes("kube-scheduler"),
     _kubernetes("kubectl"),
     _kubernetes("kubelet"),
+    # A module of its own: the others need not be built anew for it.
+    _kubernetes("kube-proxy", "kube-proxy"),
     Component(
         "kine",
         KINE,
@@ -107,6 +110,12 @@ _COMPONENTS = (
             upstream="github.com/openyurtio/openyurt",
             ldflags=(f"-X github.com/openyurtio/openyurt/pkg/projectinfo.gitVersion={OPENYURT}",),
         ),
+    ),
+    Component(
+        "coredns",
+        COREDNS,
+        # A main package of ours with few of its plugins; tests compare the version with go.mod's.
+        go=GoSource(module="coredns", package="edge-lab/images/coredns"),
     ),
     _kubeedge("cloudcore", "cloud/cloudcore/cloudcore"),
     _kubeedge("edgecore", "edge/edgecore"),
