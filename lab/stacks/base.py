@@ -183,6 +183,22 @@ class DmiServer(Protocol):
         ...
 
 
+@runtime_checkable
+class ApiCache(Protocol):
+    """An edge runtime that answers programs of its node in the API server's place, from a cache
+    while that is out of reach. It shows the node's own certificate for them."""
+
+    @property
+    def api_cache_url(self) -> str:
+        """Where on the node it does."""
+        ...
+
+    @property
+    def api_cache_unit(self) -> str:
+        """The unit that it is."""
+        ...
+
+
 def wants_for(component: str, nodes: Iterable[Node]) -> tuple[Want, ...]:
     """`component` once for each architecture of `nodes`."""
     return tuple(dict.fromkeys(Want(component, node.arch) for node in nodes))

@@ -32,6 +32,8 @@ KUBELET = "kubelet"
 KUBELET_UNIT = "kubelet.service"
 
 CONFIG = "/var/lib/kubelet/config.yaml"
+DROP_INS = "/var/lib/kubelet/config.d"
+"""Files *.conf here, for whoever has more to tell it; the last one that names a field counts."""
 KUBECONFIG = "/var/lib/kubelet/kubeconfig"
 CLUSTER_CA = "/etc/kubernetes/pki/ca.crt"
 CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -121,6 +123,7 @@ def kubelet_provision(
         command=(
             str(PAYLOAD_MOUNT / "bin/kubelet"),
             f"--config={CONFIG}",
+            f"--config-dir={DROP_INS}",
             f"--kubeconfig={KUBECONFIG}",
             f"--hostname-override={node.name}",
             f"--node-ip={address}",
@@ -128,6 +131,7 @@ def kubelet_provision(
         ),
         after=(*local, *after),
         wants=(*local, *after),
+        before_start=(("/usr/bin/mkdir", "-p", DROP_INS),),
         mounts=(str(PAYLOAD_MOUNT),),
         oom_score_adjust=-999,
         # Containers are not the kubelet's children, but mounts that it is making are.

@@ -65,6 +65,8 @@ def bridge_config(cidr: IPv4Network) -> str:
         "type": "bridge",
         "bridge": "cni0",
         "isGateway": True,
+        # So that a pod reaches itself by the address of its own Service, too.
+        "hairpinMode": True,
         # The plugin's own masquerading would hide pods of other nodes too.
         "ipMasq": False,
         "ipam": {

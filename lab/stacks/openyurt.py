@@ -51,6 +51,8 @@ class OpenYurt:
     offline_state: tuple[str, ...] = (CACHE, f"{ROOT}/pki")
     identity_files: tuple[str, ...] = (CLIENT_PEM,)
     agents: tuple[str, ...] = (YURTHUB_UNIT, KUBELET_UNIT)
+    api_cache_url = PROXY
+    api_cache_unit = YURTHUB_UNIT
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return wants_for(KUBELET, topology.edges) + wants_for(YURTHUB, topology.edges)

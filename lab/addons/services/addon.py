@@ -1,0 +1,71 @@
+"""The add-on `services`: pods reach Services by ClusterIP and by name, on nodes that can have it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from edge_lab.addons.base import AddOn, AddOnContext, Stage
+from edge_lab.addons.services.dns import dns_provision
+from edge_lab.addons.services.names import (
+    COREDNS,
+    COREDNS_UNIT,
+    KUBE_PROXY,
+    KUBE_PROXY_UNIT,
+    SERVICES,
+    has_services,
+    nodes_with_services,
+)
+from edge_lab.addons.services.objects import dns_objects, rights
+from edge_lab.addons.services.pods import resolution_drop_in
+from edge_lab.addons.services.proxy import proxy_provision
+from edge_lab.addons.services.upstream import access_of, service_requests, started_before
+from edge_lab.artifacts import Want
+from edge_lab.cluster.objects import Manifest
+from edge_lab.pki import Request
+from edge_lab.provisioning.provision import Provision
+from edge_lab.stacks import ApiCache, Stack, wants_for
+from edge_lab.topology import Node, Topology
+
+
+class Services(AddOn):
+    """kube-proxy and a name server on each node whose runtime has something to tell them."""
+
+    name: ClassVar[str] = SERVICES
+    declares: ClassVar[frozenset[str]] = frozenset({SERVICES})
+
+    def wants(self, topology: Topology, stack: Stack) -> tuple[Want, ...]:
+        nodes = nodes_with_services(topology, stack)
+        return wants_for(KUBE_PROXY, nodes) + wants_for(COREDNS, nodes)
+
+    def identities(self, topology: Topology) -> tuple[Request, ...]:
+        return service_requests(topology)
+
+    def provision(self, ctx: AddOnContext, node: Node) -> Provision:
+        topology = ctx.topology
+        if not has_services(topology, node, ctx.stack):
+            return Provision()
+        after = started_before(ctx, node)
+        return Provision.total(
+            (
+                proxy_provision(topology, node, access_of(ctx, node, KUBE_PROXY), after),
+                dns_provision(topology, node, access_of(ctx, node, COREDNS), after),
+                Provision(
+                    files=(resolution_drop_in(topology, node, ctx.stack),),
+                    payload=tuple(ctx.given.binary(name, node) for name in (KUBE_PROXY, COREDNS)),
+                ),
+            )
+        )
+
+    def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
+        return (KUBE_PROXY_UNIT, COREDNS_UNIT) if has_services(topology, node, stack) else ()
+
+    def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
+        # At once: kube-proxy and CoreDNS of the first boot ask for them.
+        if stage is not Stage.API_SERVER_UP:
+            return ()
+        nodes = nodes_with_services(ctx.topology, ctx.stack)
+        behind_cache = isinstance(ctx.stack.runtime, ApiCache)
+        return (*rights(behind_cache), *dns_objects(ctx.topology, nodes))
+
+    def capabilities(self, topology: Topology, node: Node, stack: Stack) -> frozenset[str]:
+        return self.declares if has_services(topology, node, stack) else frozenset()

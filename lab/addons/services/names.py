@@ -1,0 +1,34 @@
+"""What the parts of the add-on call each other, and where on a node they lie."""
+
+from __future__ import annotations
+
+from edge_lab.cluster.addresses import SERVICE_SUBNET
+from edge_lab.stacks import Stack
+from edge_lab.topology import Node, Topology
+
+SERVICES = "services"
+"""The add-on, and the capability of a node whose pods reach Services and resolve their names."""
+
+KUBE_PROXY, COREDNS = "kube-proxy", "coredns"
+KUBE_PROXY_UNIT, COREDNS_UNIT = f"{KUBE_PROXY}.service", f"{COREDNS}.service"
+
+CLUSTER_DOMAIN = "cluster.local"
+DNS_ADDRESS = SERVICE_SUBNET[10]
+"""The ClusterIP of kube-dns: the tenth address, as everywhere."""
+DNS_PORT = 53
+
+NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
+
+WITHOUT_SERVICES = frozenset({"kubeedge"})
+"""Edge runtimes on whose nodes there is nothing for kube-proxy to ask: edgecore refuses to run
+beside it, and keeps Services and EndpointSlices only for programs of KubeEdge's own (EdgeMesh)."""
+
+
+def has_services(topology: Topology, node: Node, stack: Stack) -> bool:
+    """Whether the add-on runs on `node`: on the server always, on edge nodes by their runtime."""
+    return node.name == topology.server.name or stack.runtime.name not in WITHOUT_SERVICES
+
+
+def nodes_with_services(topology: Topology, stack: Stack) -> tuple[Node, ...]:
+    """The nodes that the add-on runs on, in the topology's order."""
+    return tuple(node for node in topology.nodes if has_services(topology, node, stack))

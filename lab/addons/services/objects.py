@@ -1,0 +1,104 @@
+"""The Kubernetes objects of the add-on, as plain dicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lab.addons.services.dns import dns_endpoint
+from edge_lab.addons.services.names import DNS_ADDRESS, DNS_PORT, DNS_SERVICE, NAMESPACE
+from edge_lab.addons.services.upstream import COREDNS_GROUP
+from edge_lab.cluster.objects import Manifest
+from edge_lab.topology import Node, Topology
+
+RBAC = "rbac.authorization.k8s.io"
+COREDNS_ROLE = "system:coredns"
+PROXIER_ROLE = "system:node-proxier"
+"""Kubernetes' own role for kube-proxy."""
+
+_PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
+
+
+def dns_objects(topology: Topology, nodes: tuple[Node, ...]) -> tuple[Manifest, ...]:
+    """Service kube-dns, and who is behind it: the CoreDNS of each of `nodes`.
+
+    `internalTrafficPolicy: Local` sends each query to the name server of its own node. No selector
+    finds programs that are not pods, so the EndpointSlice is written here, and stays as it is when
+    a node is lost.
+    """
+    labels = {"k8s-app": DNS_SERVICE, "kubernetes.io/name": "CoreDNS"}
+    ports = [{"name": name, "protocol": protocol, "port": DNS_PORT} for name, protocol in _PORTS]
+    service: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": DNS_SERVICE, "namespace": NAMESPACE, "labels": labels},
+        "spec": {
+            "clusterIP": str(DNS_ADDRESS),
+            "internalTrafficPolicy": "Local",
+            "ports": [{**port, "targetPort": DNS_PORT} for port in ports],
+        },
+    }
+    endpoints: dict[str, Any] = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{DNS_SERVICE}-nodes",
+            "namespace": NAMESPACE,
+            "labels": {
+                "kubernetes.io/service-name": DNS_SERVICE,
+                "endpointslice.kubernetes.io/managed-by": "edge-lab",
+            },
+        },
+        "addressType": "IPv4",
+        "ports": ports,
+        "endpoints": [
+            {
+                "addresses": [str(dns_endpoint(topology, node))],
+                "nodeName": node.name,
+                "conditions": {"ready": True},
+            }
+            for node in nodes
+        ],
+    }
+    return service, endpoints
+
+
+def rights(behind_cache: bool) -> tuple[Manifest, ...]:
+    """Who may read what: CoreDNS with its own certificates, and kube-proxy by Kubernetes' default.
+
+    With `behind_cache` both ask by way of a cache on their node, which shows the node's
+    certificate: then nodes may, too.
+    """
+    groups = [COREDNS_GROUP, *(["system:nodes"] if behind_cache else [])]
+    found: list[Manifest] = [
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": COREDNS_ROLE},
+            "rules": [
+                {
+                    "apiGroups": [""],
+                    "resources": ["services", "namespaces", "endpoints", "pods"],
+                    "verbs": ["list", "watch"],
+                },
+                {
+                    "apiGroups": ["discovery.k8s.io"],
+                    "resources": ["endpointslices"],
+                    "verbs": ["list", "watch"],
+                },
+            ],
+        },
+        _binding(COREDNS_ROLE, COREDNS_ROLE, groups),
+    ]
+    if behind_cache:
+        found.append(_binding("edge-lab:node-proxiers", PROXIER_ROLE, ["system:nodes"]))
+    return tuple(found)
+
+
+def _binding(name: str, role: str, groups: list[str]) -> Manifest:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": group} for group in groups],
+    }

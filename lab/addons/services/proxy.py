@@ -1,0 +1,93 @@
+"""kube-proxy of one node: its configuration, its unit, and the route that the node itself needs."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+import yaml
+
+from edge_lab.addons.services.names import KUBE_PROXY
+from edge_lab.cluster.addresses import SERVICE_SUBNET
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Node, Topology
+
+HOME = f"/var/lib/{KUBE_PROXY}"
+CONFIG, KUBECONFIG = f"{HOME}/config.yaml", f"{HOME}/kubeconfig"
+HEALTH, METRICS = "127.0.0.1:10256", "127.0.0.1:10249"
+
+ROUTE_LINK = "services0"
+"""A link that leads nowhere, for the route to Services."""
+
+MEMORY_MIB = 96
+"""Soft limit of its Go heap: above it the collector works harder."""
+
+
+def proxy_config(topology: Topology, node: Node) -> str:
+    """The KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1) of `node`, as YAML."""
+    config: dict[str, Any] = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clientConnection": {"kubeconfig": KUBECONFIG},
+        "hostnameOverride": node.name,
+        # Else it waits half a minute for a Node object that is not there yet, and then takes
+        # 127.0.0.1 for the node's address.
+        "bindAddress": str(topology.cluster_link(node.name).address),
+        "healthzBindAddress": HEALTH,
+        "metricsBindAddress": METRICS,
+        # What comes from a pod keeps its address: each node has a route to every other's pods.
+        "detectLocalMode": "ClusterCIDR",
+        "clusterCIDR": str(topology.pod_subnet),
+        # The kernel's own limits, which follow from the machine's memory. To set others it needs
+        # nf_conntrack before any rule has loaded it, and ends itself where that is not so.
+        "conntrack": {
+            "maxPerCore": 0,
+            "min": 0,
+            "tcpEstablishedTimeout": "0s",
+            "tcpCloseWaitTimeout": "0s",
+        },
+    }
+    return str(yaml.safe_dump(config, sort_keys=False))
+
+
+def proxy_service(address: IPv4Address, after: tuple[str, ...]) -> Service:
+    """The unit. `address` is the node's on the cluster network."""
+    return Service(
+        name=KUBE_PROXY,
+        description="kube-proxy: addresses of Services",
+        command=(str(PAYLOAD_MOUNT / "bin" / KUBE_PROXY), f"--config={CONFIG}"),
+        after=after,
+        wants=after,
+        before_start=service_route(address),
+        environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
+        mounts=(str(PAYLOAD_MOUNT),),
+        oom_score_adjust=-998,
+    )
+
+
+def service_route(address: IPv4Address) -> tuple[tuple[str, ...], ...]:
+    """Commands that give the node a route to the ClusterIPs, from its own `address`.
+
+    Nodes have no default route, and without any the kernel says "unreachable" before a rule has
+    seen the packet: to the node's programs, and to pods that ask a Service without endpoints. Not
+    over an uplink, whose cable may be out, nor lo, where a refusal does not reach who asked.
+    """
+    ip = "/usr/bin/ip"
+    return (
+        # There already, when kube-proxy starts again.
+        (f"-{ip}", "link", "add", ROUTE_LINK, "type", "dummy"),
+        (ip, "link", "set", ROUTE_LINK, "up"),
+        (ip, "route", "replace", str(SERVICE_SUBNET), "dev", ROUTE_LINK, "src", str(address)),
+    )
+
+
+def proxy_provision(
+    topology: Topology, node: Node, kubeconfig_text: str, after: tuple[str, ...]
+) -> Provision:
+    """Unit and files; the program is the caller's to add."""
+    return proxy_service(topology.cluster_link(node.name).address, after).provision(
+        GuestFile.text(CONFIG, proxy_config(topology, node)),
+        GuestFile.text(KUBECONFIG, kubeconfig_text, 0o600),
+    )
