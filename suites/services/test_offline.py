@@ -1,0 +1,193 @@
+"""Services and names on nodes whose cloud is out of reach, and after they boot without it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.step import step
+from edge_lab.cluster.objects import node_ready
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Reboot
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from suites.edges import until_lost, uplink
+from suites.pods import POD_SECONDS, running_pods
+from suites.services.clients import Client, cluster_ip, full_name
+from suites.services.conftest import SETTLE_SECONDS, able_edges, standing
+from suites.services.objects import (
+    LONELY,
+    PASSING,
+    POD_PORT,
+    listener,
+    node_backend,
+    pod_backend,
+    service,
+)
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Services"),
+    allure.feature("Offline"),
+    pytest.mark.needs("services"),
+]
+
+Clients = Callable[[str], Client]
+
+PODS_BACK_SECONDS = 240.0
+"""From the boot of a node that is offline until its pods answer: two of them and their network."""
+BACK_SECONDS = 150.0
+"""From the heal until the API server holds a node for Ready."""
+
+
+@pytest.fixture
+def offline(
+    lab: Lab, service_nodes: tuple[str, ...], faults: FaultEngine, time_limit: TimeLimit
+) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """All edge nodes cut off while the block runs; then until they are Ready again."""
+
+    @contextlib.contextmanager
+    def cut() -> Iterator[None]:
+        with faults.inflict_all([Cut(link=uplink(lab, node)) for node in able_edges(lab)]):
+            yield
+        for node in able_edges(lab):
+            eventually(f"{node} is Ready", lambda node=node: ready(node), time_limit(BACK_SECONDS))
+
+    def ready(node: str) -> bool:
+        return node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
+
+    return cut
+
+
+def hold_until_lost(lab: Lab, time_limit: TimeLimit) -> None:
+    """Until the API server has given all edge nodes up, and their endpoints with them."""
+    with step("hold until the nodes are lost"):
+        limit = Deadline.after(until_lost(lab) + time_limit(60).total)
+        for node in able_edges(lab):
+            limit.wait_for(
+                f"{node} is lost",
+                lambda node=node: (
+                    not node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
+                ),
+            )
+
+
+@pytest.mark.scenario("services without the cloud")
+@allure.title("Without the cloud, pods reach the Services of their own node by address and name")
+def test_services_of_the_own_node_are_reached_without_the_cloud(
+    lab: Lab,
+    client: Clients,
+    offline: Callable[[], contextlib.AbstractContextManager[None]],
+    time_limit: TimeLimit,
+) -> None:
+    server = lab.topology.server.name
+    addresses = {
+        node: cluster_ip(lab, pod_backend(node), time_limit) for node in (*able_edges(lab), server)
+    }
+    with offline():
+        hold_until_lost(lab, time_limit)
+        for node in able_edges(lab):
+            for target in (addresses[node], pod_backend(node), node_backend(node)):
+                found = client(node).now(target)
+                assert found.ok, f"on {node}: {found}"
+            # Names of others are known as well, but nobody is there: the cut is one.
+            away = client(node).now(full_name(pod_backend(server)))
+            assert not away.ok and not away.unknown, f"on {node}: {away}"
+            for target in (LONELY, addresses[node] + ":81"):
+                assert client(node).now(target).refused, f"on {node}: {target}"
+            assert client(node).now("nobody").unknown
+        # Whom the cloud takes for lost it no longer sends anybody to.
+        for node in able_edges(lab):
+            client(server).until_refused(pod_backend(node), SETTLE_SECONDS)
+    for node in able_edges(lab):
+        for other in addresses:
+            client(node).until_reached(pod_backend(other), SETTLE_SECONDS)
+        client(server).until_reached(pod_backend(node), SETTLE_SECONDS)
+
+
+@pytest.mark.scenario("endpoint removed while offline")
+@allure.title(
+    "An endpoint that the cloud removed while its node was offline is gone after the heal"
+)
+def test_an_endpoint_removed_while_offline_is_gone_after_the_heal(
+    lab: Lab,
+    client: Clients,
+    offline: Callable[[], contextlib.AbstractContextManager[None]],
+    time_limit: TimeLimit,
+) -> None:
+    names = {node: f"doomed-{node}" for node in able_edges(lab)}
+    manifests = [listener(name, node, POD_PORT, app=PASSING) for node, name in names.items()]
+    with (
+        standing(lab, [service(name, name, POD_PORT) for name in names.values()], time_limit),
+        running_pods(lab, manifests, PASSING, time_limit),
+    ):
+        for node, name in names.items():
+            client(node).until_reached(name, SETTLE_SECONDS)
+        with offline():
+            for name in names.values():
+                lab.kubectl.delete(
+                    "pod", name, "-n", NAMESPACE, deadline=time_limit(60), force=True
+                )
+            for node, name in names.items():
+                found = client(node).now(name)
+                assert found.ok, f"on {node}, which cannot know: {found}"
+        for node, name in names.items():
+            client(node).until_refused(name, SETTLE_SECONDS)
+
+
+@pytest.fixture
+def rebooted(
+    lab: Lab,
+    faults: FaultEngine,
+    offline: Callable[[], contextlib.AbstractContextManager[None]],
+    client: Clients,
+) -> Iterator[tuple[str, ...]]:
+    """The edge nodes, reset while they are cut off; they are until the test has ended."""
+    nodes = able_edges(lab)
+    with offline():
+        with faults.inflict_all([Reboot(node=node) for node in nodes]):
+            pass  # healed when they are up again
+        yield nodes
+    for node in nodes:
+        for other in nodes:
+            client(node).until_reached(pod_backend(other), POD_SECONDS)
+
+
+@pytest.mark.scenario("services after a reboot while offline")
+@pytest.mark.fails_without("offline-reboot")
+@allure.title("A node that boots while offline resolves names and reaches its own address by them")
+def test_names_resolve_after_a_reboot_while_offline(
+    rebooted: tuple[str, ...], client: Clients
+) -> None:
+    for node in rebooted:
+        client(node).until_reached(node_backend(node), PODS_BACK_SECONDS)
+        assert client(node).now(LONELY).refused
+        assert client(node).now("nobody").unknown
+
+
+@pytest.mark.scenario("pods' Services after a reboot while offline")
+@pytest.mark.fails_without("offline-reboot")
+@pytest.mark.known_failure(
+    runtime="openyurt",
+    tracker="https://github.com/openyurtio/openyurt/issues/2810",
+    seen="v1.7.0: pods get new addresses at a boot, and yurthub's cache of EndpointSlices keeps "
+    "the old ones until the cloud is back",
+    look_again="2027-05-27",
+    # Addresses are given in the order in which pods start.
+    by_chance=True,
+)
+@allure.title("A node that boots while offline reaches its own pods by their Services")
+def test_pods_are_reached_by_services_after_a_reboot_while_offline(
+    rebooted: tuple[str, ...], client: Clients
+) -> None:
+    for node in rebooted:
+        client(node).until_reached(node_backend(node), PODS_BACK_SECONDS)
+        client(node).until_reached(pod_backend(node), PODS_BACK_SECONDS)
