@@ -1,0 +1,72 @@
+"""kube-proxy: what it is told, and what its unit does before it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edge_lab.addons.services.proxy import CONFIG, proxy_config, proxy_provision, service_route
+from edge_lab.topology import Topology
+from tests.stacks.provisions import files_of, flags_of, units_of, verify
+
+KUBECONFIG_TEXT = "apiVersion: v1\n"
+
+
+def test_it_is_told_of_the_node_it_is_on(topology: Topology) -> None:
+    config = yaml.safe_load(proxy_config(topology, topology.node("edge-arm")))
+    assert config["mode"] == "nftables"
+    assert config["hostnameOverride"] == "edge-arm"
+    assert config["bindAddress"] == "10.77.0.11"
+    assert IPv4Network(config["clusterCIDR"]) == topology.pod_subnet
+    assert config["detectLocalMode"] == "ClusterCIDR"
+
+
+def test_it_answers_on_loopback_alone(topology: Topology) -> None:
+    config = yaml.safe_load(proxy_config(topology, topology.server))
+    for key in ("healthzBindAddress", "metricsBindAddress"):
+        address, _, _ = config[key].rpartition(":")
+        assert IPv4Address(address).is_loopback
+
+
+def test_it_sets_no_limit_of_connection_tracking(topology: Topology) -> None:
+    """Whatever is above zero is written to the kernel, and a failure to do so ends kube-proxy."""
+    limits = yaml.safe_load(proxy_config(topology, topology.server))["conntrack"]
+    assert {str(value) for value in limits.values()} == {"0", "0s"}
+
+
+def test_its_files_and_unit_agree(topology: Topology) -> None:
+    provision = proxy_provision(topology, topology.server, KUBECONFIG_TEXT, ("first.service",))
+    files = files_of(provision)
+    unit = units_of(provision)["kube-proxy.service"]
+    assert flags_of(unit)["config"] == CONFIG
+    assert yaml.safe_load(files[CONFIG].content)["clientConnection"]["kubeconfig"] in files
+    assert "After=first.service" in unit
+    assert provision.units == ("kube-proxy.service",)
+
+
+def test_what_it_shows_is_for_root_alone(topology: Topology) -> None:
+    provision = proxy_provision(topology, topology.server, KUBECONFIG_TEXT, ())
+    (kubeconfig,) = [each for each in provision.files if each.content == KUBECONFIG_TEXT.encode()]
+    assert kubeconfig.mode == 0o600
+
+
+def test_the_route_comes_from_the_nodes_own_address(topology: Topology) -> None:
+    *_, route = service_route(IPv4Address("10.77.0.11"))
+    assert route[-2:] == ("src", "10.77.0.11")
+    assert "10.96.0.0/16" in route
+    assert "lo" not in route
+
+
+def test_a_link_that_is_there_already_is_no_failure(topology: Topology) -> None:
+    add, up, _ = service_route(IPv4Address("10.77.0.11"))
+    assert add[0].startswith("-")
+    assert not up[0].startswith("-")
+
+
+@pytest.mark.slow
+def test_systemd_accepts_the_unit(topology: Topology, tmp_path: Path) -> None:
+    provision = proxy_provision(topology, topology.server, KUBECONFIG_TEXT, ())
+    verify(tmp_path, units_of(provision))
