@@ -3,6 +3,7 @@
 from edge_lab.cluster.access import ClusterAccess, CommandOutput, MachineAccess
 from edge_lab.stacks.base import (
     API_PORT,
+    ApiCache,
     ApiEndpoint,
     Capability,
     ControlPlane,
@@ -19,6 +20,7 @@ from edge_lab.stacks.stack import Stack
 
 __all__ = [
     "API_PORT",
+    "ApiCache",
     "ApiEndpoint",
     "Capability",
     "ClusterAccess",

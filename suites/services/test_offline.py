@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
 import pytest
 
 from edge_lab.addons.workload import NAMESPACE
+from edge_lab.cluster.objects import node_ready
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
-from edge_lab.cluster.objects import node_ready
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Reboot
 from edge_lab.fixtures.lab import TimeLimit
@@ -59,10 +60,8 @@ def offline(
         with faults.inflict_all([Cut(link=uplink(lab, node)) for node in able_edges(lab)]):
             yield
         for node in able_edges(lab):
-            eventually(f"{node} is Ready", lambda node=node: ready(node), time_limit(BACK_SECONDS))
-
-    def ready(node: str) -> bool:
-        return node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
+            limit = time_limit(BACK_SECONDS)
+            eventually(f"{node} is Ready", partial(is_ready, lab, node, time_limit), limit)
 
     return cut
 
@@ -72,12 +71,15 @@ def hold_until_lost(lab: Lab, time_limit: TimeLimit) -> None:
     with step("hold until the nodes are lost"):
         limit = Deadline.after(until_lost(lab) + time_limit(60).total)
         for node in able_edges(lab):
-            limit.wait_for(
-                f"{node} is lost",
-                lambda node=node: (
-                    not node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
-                ),
-            )
+            eventually(f"{node} is lost", partial(is_lost, lab, node, time_limit), limit)
+
+
+def is_ready(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
+    return node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
+
+
+def is_lost(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
+    return not is_ready(lab, node, time_limit)
 
 
 @pytest.mark.scenario("services without the cloud")
@@ -100,7 +102,8 @@ def test_services_of_the_own_node_are_reached_without_the_cloud(
                 assert found.ok, f"on {node}: {found}"
             # Names of others are known as well, but nobody is there: the cut is one.
             away = client(node).now(full_name(pod_backend(server)))
-            assert not away.ok and not away.unknown, f"on {node}: {away}"
+            assert not away.ok, f"on {node}: {away}"
+            assert not away.unknown, f"on {node}: {away}"
             for target in (LONELY, addresses[node] + ":81"):
                 assert client(node).now(target).refused, f"on {node}: {target}"
             assert client(node).now("nobody").unknown

@@ -43,7 +43,12 @@ def test_the_server_is_up_when_its_control_plane_serves(context_for: ContextFor)
 def test_every_file_that_a_program_is_pointed_to_is_there(
     provisions: Mapping[str, Provision],
 ) -> None:
-    made_by_it = {"/var/log/kubernetes/audit.log", "/var/lib/yurthub", "/etc/kubernetes/cache/"}
+    made_by_it = {
+        "/var/log/kubernetes/audit.log",
+        "/var/lib/yurthub",
+        "/etc/kubernetes/cache/",
+        "/var/lib/kubelet/config.d",
+    }
     for provision in provisions.values():
         for text in units_of(provision).values():
             for flag, value in flags_of(text).items():

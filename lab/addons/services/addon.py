@@ -1,4 +1,4 @@
-"""The add-on `services`: pods reach Services by ClusterIP and by name, on nodes that can have it."""
+"""The add-on `services`: pods reach Services by ClusterIP and by name, where that can be."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def corefile(topology: Topology, node: Node) -> str:
     """
     bind = f"    bind {topology.cluster_link(node.name).address}"
     cluster_zones = (CLUSTER_DOMAIN, *REVERSE_ZONES)
-    lab_names = sorted({host.name for host in (*topology.nodes, *topology.devices)})
+    nodes, devices = topology.nodes, topology.devices
+    lab_names = sorted({*(each.name for each in nodes), *(each.name for each in devices)})
     blocks = (
         (
             cluster_zones,

@@ -154,9 +154,7 @@ def test_each_node_is_sent_to_its_own_name_server(
     ] == ports
 
 
-def test_a_node_without_it_is_sent_nowhere(
-    platform_of: PlatformOf, context_of: ContextOf
-) -> None:
+def test_a_node_without_it_is_sent_nowhere(platform_of: PlatformOf, context_of: ContextOf) -> None:
     manifests = manifests_of("kubernetes+kubeedge", platform_of, context_of)
     slices = one(manifests, "EndpointSlice", "kube-dns-nodes")
     assert [each["nodeName"] for each in slices["endpoints"]] == ["server"]

@@ -1,4 +1,4 @@
-"""CoreDNS: which server block answers what, and that the program has what the Corefile asks of it."""
+"""CoreDNS: which server block answers what, and that the program has what the Corefile names."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-import pytest
 import yaml
 
 from edge_lab.addons.services.proxy import CONFIG, proxy_config, proxy_provision, service_route
@@ -66,7 +66,9 @@ def test_a_link_that_is_there_already_is_no_failure(topology: Topology) -> None:
     assert not up[0].startswith("-")
 
 
-@pytest.mark.slow
 def test_systemd_accepts_the_unit(topology: Topology, tmp_path: Path) -> None:
     provision = proxy_provision(topology, topology.server, KUBECONFIG_TEXT, ())
-    verify(tmp_path, units_of(provision))
+    unit = units_of(provision)["kube-proxy.service"]
+    # The program is on the payload disk; systemd-analyze wants to see some program.
+    text = re.sub(r"(?m)^(ExecStart(?:Pre)?=-?)\S+", r"\1/bin/true", unit)
+    verify(tmp_path, {"kube-proxy.service": text})
