@@ -162,7 +162,7 @@ def kubelet_drop_in(node: Node, timing: Timing, embedded: bool) -> str:
         del config[key]
     if embedded:
         del config["cgroupDriver"]  # K3s and its containerd agree on one
-    # There is no name server in a lab; K3s would name one that it has been told not to start.
+    # K3s would name a server that it has been told not to start; a later drop-in may name one.
     config["clusterDNS"] = []
     return str(yaml.safe_dump(config, sort_keys=False))
 

@@ -159,7 +159,7 @@ def kubelet_config(node: Node, timing: Timing) -> str:
         "cgroupDriver": "cgroupfs",
         "failSwapOn": False,
         "maxPods": MAX_PODS,
-        # Empty, not left out: pods then get no name server, as there is none in a lab.
+        # Empty, not left out: pods get no name server, unless a drop-in names one.
         "resolvConf": "",
         "registerWithTaints": [
             {"key": taint.key, "value": taint.value, "effect": taint.effect}

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
-from edge_lab.addons.services.dns import dns_provision
+from edge_lab.addons.services.dns import READY, dns_provision
 from edge_lab.addons.services.names import (
     COREDNS,
     COREDNS_UNIT,
     KUBE_PROXY,
     KUBE_PROXY_UNIT,
+    SERVES,
     SERVICES,
     has_services,
     nodes_with_services,
 )
 from edge_lab.addons.services.objects import dns_objects, rights
 from edge_lab.addons.services.pods import resolution_drop_in
-from edge_lab.addons.services.proxy import proxy_provision
+from edge_lab.addons.services.proxy import HEALTH, proxy_provision
 from edge_lab.addons.services.upstream import access_of, service_requests, started_before
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import Request
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import ApiCache, Stack, wants_for
+from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology
 
 
@@ -49,6 +51,12 @@ class Services(AddOn):
             (
                 proxy_provision(topology, node, access_of(ctx, node, KUBE_PROXY), after),
                 dns_provision(topology, node, access_of(ctx, node, COREDNS), after),
+                serving(
+                    SERVES,
+                    "kube-proxy and CoreDNS know the Services",
+                    [f"http://{HEALTH}/healthz", f"http://{READY}/ready"],
+                    (KUBE_PROXY_UNIT, COREDNS_UNIT),
+                ),
                 Provision(
                     files=(resolution_drop_in(topology, node, ctx.stack),),
                     payload=tuple(ctx.given.binary(name, node) for name in (KUBE_PROXY, COREDNS)),
@@ -57,7 +65,9 @@ class Services(AddOn):
         )
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
-        return (KUBE_PROXY_UNIT, COREDNS_UNIT) if has_services(topology, node, stack) else ()
+        if not has_services(topology, node, stack):
+            return ()
+        return (KUBE_PROXY_UNIT, COREDNS_UNIT, f"{SERVES}.service")
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
         # At once: kube-proxy and CoreDNS of the first boot ask for them.

@@ -12,6 +12,9 @@ SERVICES = "services"
 KUBE_PROXY, COREDNS = "kube-proxy", "coredns"
 KUBE_PROXY_UNIT, COREDNS_UNIT = f"{KUBE_PROXY}.service", f"{COREDNS}.service"
 
+SERVES = "edge-lab-services-serve"
+"""The unit that has started when both know all Services."""
+
 CLUSTER_DOMAIN = "cluster.local"
 DNS_ADDRESS = SERVICE_SUBNET[10]
 """The ClusterIP of kube-dns: the tenth address, as everywhere."""

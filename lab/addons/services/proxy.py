@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from typing import Any
 
 import yaml
@@ -18,7 +17,19 @@ CONFIG, KUBECONFIG = f"{HOME}/config.yaml", f"{HOME}/kubeconfig"
 HEALTH, METRICS = "127.0.0.1:10256", "127.0.0.1:10249"
 
 ROUTE_LINK = "services0"
-"""A link that leads nowhere, for the route to Services."""
+SERVICE_ROUTE = (
+    # There already, when kube-proxy starts again.
+    ("-/usr/bin/ip", "link", "add", ROUTE_LINK, "type", "dummy"),
+    ("/usr/bin/ip", "link", "set", ROUTE_LINK, "up"),
+    ("/usr/bin/ip", "route", "replace", str(SERVICE_SUBNET), "dev", ROUTE_LINK),
+)
+"""Commands that give the node a route to the ClusterIPs, over a link that leads nowhere.
+
+Nodes have no default route, and without any the kernel says "unreachable" before a rule has seen
+the packet: to the node's programs, and to pods that ask a Service without endpoints. Not over an
+uplink, whose cable may be out, nor lo, where a refusal does not reach the program that asked.
+Whatever address a packet sets out with, kube-proxy gives it another on its way out.
+"""
 
 MEMORY_MIB = 96
 """Soft limit of its Go heap: above it the collector works harder."""
@@ -52,34 +63,18 @@ def proxy_config(topology: Topology, node: Node) -> str:
     return str(yaml.safe_dump(config, sort_keys=False))
 
 
-def proxy_service(address: IPv4Address, after: tuple[str, ...]) -> Service:
-    """The unit. `address` is the node's on the cluster network."""
+def proxy_service(after: tuple[str, ...]) -> Service:
+    """The unit, with the route to Services that the node itself needs."""
     return Service(
         name=KUBE_PROXY,
         description="kube-proxy: addresses of Services",
         command=(str(PAYLOAD_MOUNT / "bin" / KUBE_PROXY), f"--config={CONFIG}"),
         after=after,
         wants=after,
-        before_start=service_route(address),
+        before_start=SERVICE_ROUTE,
         environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
         mounts=(str(PAYLOAD_MOUNT),),
         oom_score_adjust=-998,
-    )
-
-
-def service_route(address: IPv4Address) -> tuple[tuple[str, ...], ...]:
-    """Commands that give the node a route to the ClusterIPs, from its own `address`.
-
-    Nodes have no default route, and without any the kernel says "unreachable" before a rule has
-    seen the packet: to the node's programs, and to pods that ask a Service without endpoints. Not
-    over an uplink, whose cable may be out, nor lo, where a refusal does not reach who asked.
-    """
-    ip = "/usr/bin/ip"
-    return (
-        # There already, when kube-proxy starts again.
-        (f"-{ip}", "link", "add", ROUTE_LINK, "type", "dummy"),
-        (ip, "link", "set", ROUTE_LINK, "up"),
-        (ip, "route", "replace", str(SERVICE_SUBNET), "dev", ROUTE_LINK, "src", str(address)),
     )
 
 
@@ -87,7 +82,7 @@ def proxy_provision(
     topology: Topology, node: Node, kubeconfig_text: str, after: tuple[str, ...]
 ) -> Provision:
     """Unit and files; the program is the caller's to add."""
-    return proxy_service(topology.cluster_link(node.name).address, after).provision(
+    return proxy_service(after).provision(
         GuestFile.text(CONFIG, proxy_config(topology, node)),
         GuestFile.text(KUBECONFIG, kubeconfig_text, 0o600),
     )

@@ -11,6 +11,8 @@ from edge_lab.topology import Node, Topology
 KUBE_PROXY_USER = "system:kube-proxy"
 """Kubernetes' own: its default binding gives this user the role system:node-proxier."""
 COREDNS_GROUP = "edge-lab:coredns"
+NETWORK = "systemd-networkd.service"
+"""What gives the node the address that CoreDNS listens on."""
 
 
 def coredns_user(node: str) -> str:
@@ -59,6 +61,6 @@ def access_of(ctx: AddOnContext, node: Node, program: str) -> str:
 def started_before(ctx: AddOnContext, node: Node) -> tuple[str, ...]:
     """The units that kube-proxy and CoreDNS of `node` are started after."""
     if node.name == ctx.topology.server.name:
-        return (ctx.api.unit,)
+        return (NETWORK, ctx.api.unit)
     cache = api_cache(ctx, node)
-    return () if cache is None else (cache.api_cache_unit,)
+    return (NETWORK,) if cache is None else (NETWORK, cache.api_cache_unit)

@@ -11,7 +11,7 @@ import yaml
 
 from edge_lab.addons import Stage
 from edge_lab.addons.services.addon import Services
-from edge_lab.addons.services.names import DNS_ADDRESS, SERVICES
+from edge_lab.addons.services.names import DNS_ADDRESS, SERVES, SERVICES
 from edge_lab.addons.services.pods import FILE
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
@@ -23,7 +23,7 @@ from edge_lab.topology import Arch, Topology
 from tests.addons.services.conftest import ContextOf, PlatformOf
 from tests.stacks.provisions import after, files_of, flags_of, units_of
 
-OURS = {"kube-proxy.service", "coredns.service"}
+OURS = {"kube-proxy.service", "coredns.service", "edge-lab-services-serve.service"}
 ON_KUBELETS = ("kubernetes+openyurt", "kubernetes+kubelet")
 ProvisionsOf = Callable[[str], dict[str, Provision]]
 
@@ -98,7 +98,10 @@ def test_behind_yurthub_they_ask_it_and_show_nothing(
     config = kubeconfig_of(edge, program)
     assert server_of(config) == "http://127.0.0.1:10261"
     assert config["users"][0]["user"] == {}
-    assert after(units_of(edge)[f"{program}.service"]) == ["yurthub.service"]
+    assert after(units_of(edge)[f"{program}.service"]) == [
+        "systemd-networkd.service",
+        "yurthub.service",
+    ]
 
 
 @pytest.mark.parametrize("program", ["kube-proxy", "coredns"])
@@ -115,8 +118,8 @@ def test_elsewhere_they_ask_the_api_server_as_themselves(
 
 def test_on_the_server_they_start_when_its_api_server_serves(provisions_of: ProvisionsOf) -> None:
     units = units_of(provisions_of("kubernetes+openyurt")["server"])
-    for unit in OURS:
-        assert after(units[unit]) == ["edge-lab-api-server-serves.service"]
+    for unit in ("kube-proxy.service", "coredns.service"):
+        assert "edge-lab-api-server-serves.service" in after(units[unit])
 
 
 def test_each_node_has_certificates_of_its_own(topology: Topology) -> None:
@@ -127,6 +130,12 @@ def test_each_node_has_certificates_of_its_own(topology: Topology) -> None:
     users = {each.spec.common_name for each in requests}
     assert "system:kube-proxy" in users
     assert {f"edge-lab:coredns:{node.name}" for node in topology.nodes} < users
+
+
+def test_a_node_is_ready_when_both_know_the_services(provisions_of: ProvisionsOf) -> None:
+    unit = units_of(provisions_of("kubernetes+openyurt")["edge-riscv"])[f"{SERVES}.service"]
+    assert {"http://127.0.0.1:10256/healthz", "http://127.0.0.1:8181/ready"} <= set(unit.split())
+    assert after(unit) == ["kube-proxy.service", "coredns.service"]
 
 
 # -- objects ------------------------------------------------------------------------------------
