@@ -30,7 +30,7 @@ for folder in {TASKS}/*/; do
   spec=$folder/config.json
   grep -q '"io.kubernetes.cri.container-type":"container"' $spec || continue
   grep -q '"io.kubernetes.cri.sandbox-name":"@POD@"' $spec || continue
-  read -r pid < $folder/init.pid && [ -d /proc/$pid ] || continue
+  pid=$(cat $folder/init.pid) && [ -d /proc/$pid ] || continue
   exec nsenter --target $pid --mount --net -- @COMMAND@
 done
 exit {NO_POD}
