@@ -1,6 +1,6 @@
-"""How long a fault on a wire takes until its effect has been seen, and its heal until the cure has.
+"""How long a fault of a link takes until its effect has been seen, and its heal until the cure has.
 
-That includes the question before the fault, whether the wire carries frames at all, and an SSH
+That includes the question before the fault, whether the link carries frames at all, and an SSH
 command on an emulated node for the fault and one for its cure. How soon the fabric itself acts:
 `edge_lab.bench.fabric`.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edge_lab.core.errors import LabError
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import Cut, Drop, WireFault
+from edge_lab.faults.kinds import Cut, Drop, LinkFault
 from edge_lab.faults.limits import scaled_limit
 from edge_lab.handle.lab import Lab
 from edge_lab.oracles.spans import Span
@@ -35,7 +35,7 @@ def measure(lab: Lab, count: int) -> tuple[ProofTimes, ...]:
     return tuple(_one(engine, fault, count) for fault in _faults(lab))
 
 
-def _faults(lab: Lab) -> Iterator[WireFault]:
+def _faults(lab: Lab) -> Iterator[LinkFault]:
     for node in lab.topology.edges:
         link = lab.topology.cluster_link(node.name).name
         yield Drop(link=link)
@@ -43,7 +43,7 @@ def _faults(lab: Lab) -> Iterator[WireFault]:
         yield Cut(link=link, direction="tx")
 
 
-def _one(engine: FaultEngine, fault: WireFault, count: int) -> ProofTimes:
+def _one(engine: FaultEngine, fault: LinkFault, count: int) -> ProofTimes:
     seen: list[float] = []
     healed: list[float] = []
     for _ in range(count):

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from edge_lab.cli import reach, render
 from edge_lab.cli.capture import capture
+from edge_lab.cli.chaos import chaos
 from edge_lab.cli.common import (
     DEFAULT_TOPOLOGY,
     AsJson,
@@ -27,7 +28,7 @@ from edge_lab.cli.common import (
 )
 from edge_lab.cli.compare import compare
 from edge_lab.cli.completion import LabGroup
-from edge_lab.cli.faults import chaos, fault
+from edge_lab.cli.faults import fault
 from edge_lab.cli.outputs import STDOUT, check_file, write_file
 from edge_lab.cli.progress import showing_steps
 from edge_lab.core.deadline import Deadline

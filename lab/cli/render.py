@@ -39,6 +39,14 @@ def plain_table(title: str, *columns: str) -> Table:
     return table
 
 
+def wrapped(table: Table) -> Table:
+    """Long cells are shown in full, on several lines."""
+    for column in table.columns[1:]:
+        column.no_wrap = False
+        column.overflow = "fold"
+    return table
+
+
 def _mark(good: bool, yes: str, no: str) -> str:
     return f"{GOOD} {yes}" if good else f"{BAD} {no}"
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.faults.kinds import Fault
+from edge_lab.faults.fault import Fault
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.undo import StillInForce
 
@@ -40,8 +40,13 @@ class FaultBook:
                 record = FaultRecord.model_validate_json(line)
             except ValidationError as trouble:
                 raise LabError(f"{self.path}:{number}: no record of a fault") from trouble
+            except InputError as trouble:  # of a family that was there when it was injected
+                raise LabError(
+                    f"{self.path}:{number}: no record of a fault that is known: {trouble.message}",
+                    remedy=f"Is the package that brings it still installed? {trouble.remedy}",
+                ) from trouble
             found[record.id] = record
-        return tuple(found[each] for each in sorted(found))
+        return tuple(found[number] for number in sorted(found))
 
     def in_force(self) -> tuple[FaultRecord, ...]:
         """Those that were injected and not healed."""

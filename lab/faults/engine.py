@@ -6,35 +6,28 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from edge_lab.core.errors import LabError
+from edge_lab.core.errors import EdgeLabError
 from edge_lab.core.step import step
 from edge_lab.faults.book import FaultBook
-from edge_lab.faults.devices import DeviceFaults
-from edge_lab.faults.kinds import Fault, NodeFault, WireFault
+from edge_lab.faults.family import Injector
+from edge_lab.faults.fault import Fault
+from edge_lab.faults.injectors import LabInjectors
 from edge_lab.faults.limits import TimeLimit, scaled_limit
-from edge_lab.faults.nodes import NodeFaults
-from edge_lab.faults.overwire import OverWire
-from edge_lab.faults.plan import check_fault
 from edge_lab.faults.records import FaultRecord
-from edge_lab.faults.wires import WireFaults
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 T = TypeVar("T")
 
-_WIRES = get_args(WireFault)
-_NODES = get_args(NodeFault)
+InjectorOf = Callable[[Fault], Injector[Any]]
+"""What injects and heals a fault; InputError if nothing does."""
 
 
-class Injector(Protocol):
-    """Does one family of faults, and says what was seen."""
-
-    def inject(self, fault: Any) -> str: ...
-
-    def heal(self, fault: Any) -> str: ...
+def _nothing_more(fault: Fault) -> None:
+    pass
 
 
 class FaultEngine:
@@ -43,31 +36,21 @@ class FaultEngine:
     def __init__(
         self,
         book: FaultBook,
-        wires: WireFaults,
-        nodes: NodeFaults,
-        devices: DeviceFaults,
-        possible: Callable[[Fault], None] = lambda fault: None,
+        injector_of: InjectorOf,
+        possible: Callable[[Fault], None] = _nothing_more,
     ) -> None:
         """`possible` raises InputError for a fault that could never be seen in that lab."""
-        self._possible = possible
         self._book = book
-        self._wires = wires
-        self._nodes = nodes
-        self._devices = devices
+        self._injector_of = injector_of
+        self._possible = possible
 
     @classmethod
     def of(cls, lab: Lab, limit: TimeLimit | None = None) -> Self:
         """The engine of a lab that is up."""
-        limit = limit or scaled_limit()
-
-        tools = OverWire(lab.topology, lab.fabric, lab.machines, limit)
-        wires = WireFaults(tools)
         return cls(
             FaultBook(lab.run.logs),
-            wires,
-            NodeFaults(lab.machines, limit, wires.plug, lab.stack.runtime.agents),
-            DeviceFaults(tools, lab.devices),
-            lambda fault: check_fault(fault, lab.topology),
+            LabInjectors(lab, limit or scaled_limit()),
+            lambda fault: fault.check(lab.topology),
         )
 
     def check(self, fault: Fault) -> None:
@@ -77,8 +60,7 @@ class FaultEngine:
             InputError: it could not, and why.
         """
         self._possible(fault)
-        if isinstance(fault, _NODES):
-            self._nodes.check(fault)
+        self._injector_of(fault).check(fault)
 
     def inject(self, fault: Fault) -> FaultRecord:
         """Returns after its effect was seen.
@@ -90,16 +72,17 @@ class FaultEngine:
             StillInForce: nor could it be undone; the book holds it as in force.
         """
         self._possible(fault)
+        injector = self._injector_of(fault)
         record = self._book.open(fault, time.time_ns())
         with self._book.closing(record), step(f"fault: {fault.title}"):
-            proof = self._injector(fault).inject(fault)
+            proof = injector.inject(fault)
         return self._book.enter(record.model_copy(update={"seen": time.time_ns(), "proof": proof}))
 
     def heal(self, record: FaultRecord) -> FaultRecord:
         """Returns after the cure was seen; LabError if none was: the fault stays in the book."""
         begun = self._book.enter(record.model_copy(update={"heal_began": time.time_ns()}))
         with step(f"heal: {record.fault.title}"):
-            cure = self._injector(record.fault).heal(record.fault)
+            cure = self._injector_of(record.fault).heal(record.fault)
         return self._book.enter(begun.model_copy(update={"healed": time.time_ns(), "cure": cure}))
 
     @contextlib.contextmanager
@@ -124,11 +107,11 @@ class FaultEngine:
 
     def heal_all(self) -> None:
         """Heals what is in force, the newest first; tries all before it raises."""
-        troubles: list[LabError] = []
+        troubles: list[EdgeLabError] = []
         for record in reversed(self.in_force()):
             try:
                 self.heal(record)
-            except LabError as trouble:
+            except EdgeLabError as trouble:
                 troubles.append(trouble)
         if troubles:
             raise troubles[0]
@@ -141,11 +124,6 @@ class FaultEngine:
         """All faults since the lab came up, by id."""
         return self._book.history()
 
-    def _injector(self, fault: Fault) -> Injector:
-        if isinstance(fault, _WIRES):
-            return self._wires
-        return self._nodes if isinstance(fault, _NODES) else self._devices
-
 
 def _at_once(do: Callable[[T], object], things: Iterable[T], title: str) -> None:
     """Does it to each, all at the same time; raises the first trouble when all are done."""
@@ -156,5 +134,5 @@ def _at_once(do: Callable[[T], object], things: Iterable[T], title: str) -> None
                 do(thing)
 
         done = [pool.submit(one, thing) for thing in things]
-    for each in done:
-        each.result()
+    for result in done:
+        result.result()

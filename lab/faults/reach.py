@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from edge_lab.core.errors import InputError
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.fabric.state import Match
-from edge_lab.faults.kinds import Way
+from edge_lab.fabric.state import Direction, Match
 from edge_lab.faults.probe import WireProbe
 from edge_lab.stacks.base import API_PORT
 from edge_lab.topology import Link, Topology
@@ -101,14 +100,16 @@ def services(topology: Topology, link: Link, frames: Match) -> Iterator[Service]
             yield pair.service(port)
 
 
-def datagram(topology: Topology, link: Link, frames: Match, ways: Sequence[Way]) -> Service:
-    """Where a datagram can be sent that crosses `link` one of these ways, as described.
+def datagram(
+    topology: Topology, link: Link, frames: Match, directions: Sequence[Direction]
+) -> Service:
+    """Where a datagram can be sent that crosses `link` in one of these directions, as described.
 
     Raises:
         InputError: nobody can be made to send one; nobody need answer it.
     """
     for pair in _with_peer(topology, link, frames):
-        if "tx" in ways if pair.asker == link else "rx" in ways:
+        if (Direction.TX if pair.asker == link else Direction.RX) in directions:
             return pair.service((frames.ports or (DISCARD_PORT,))[0])
     raise InputError(
         f"no node can be made to send such datagrams over {link.name!r} that way, so that their "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_lab.faults.kinds import Fault
+from edge_lab.faults.anyfault import AnyFault
 
 
 class FaultRecord(BaseModel):
@@ -14,7 +14,7 @@ class FaultRecord(BaseModel):
 
     id: int
     """Counts up from 1 in the life of a lab."""
-    fault: Fault
+    fault: AnyFault
     began: int
     """When the injection was asked for."""
     seen: int | None = None

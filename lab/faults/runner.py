@@ -15,11 +15,11 @@ from edge_lab.core.durations import show_duration
 from edge_lab.core.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
 from edge_lab.core.interrupts import interrupts_noted
 from edge_lab.core.step import Step, step
-from edge_lab.faults.kinds import Fault
+from edge_lab.faults.fault import Fault
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
 from edge_lab.faults.records import FaultRecord
-from edge_lab.faults.schedule import Contradictions, Planned, is_momentary
+from edge_lab.faults.schedule import Contradictions, Planned
 
 HEAL_S = 900.0
 """For effects and cures to be seen, on top of the time that a plan lasts."""
@@ -300,7 +300,7 @@ class _Run:
             late = max(0.0, self._clock.now - player.planned.at_s)
             player.record = self._engine.inject(fault)
             player.outcome = Outcome.NOT_HEALED
-            if not is_momentary(fault):
+            if not fault.is_momentary:
                 own.progress("in force")
                 self._clock.wait(player.planned.ends_s + late, self.stop)
             player.record = self._engine.heal(player.record)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from edge_lab.evidence.recording import Recording
 from edge_lab.oracles import nodeview, podview
-from edge_lab.oracles.case import Case, Expectation, concern_of, concerns
+from edge_lab.oracles.case import Case, Expectation, concern_of, faults_of
 from edge_lab.oracles.figures import Figures
 from edge_lab.oracles.samples import SampleVerdict, judge_samples
 from edge_lab.oracles.spans import NANOSECONDS, Span
@@ -37,7 +37,7 @@ def judge_autonomy(
 ) -> AutonomyVerdict:
     """The verdict on `node`, by what `expect` allows (default: nothing stops, all comes back)."""
     expect = expect or Expectation()
-    faults = tuple(each for each in recording.faults if concerns(each, node, expect.concern))
+    faults = faults_of(recording, node, expect.concern)
     if not faults:
         nothing = f"no evidence: no fault that concerns {node} was injected"
         return AutonomyVerdict(node, recording.runtime, (nothing,), Figures().measures(node))

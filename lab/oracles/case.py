@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge_lab.evidence.recording import Recording
-from edge_lab.faults.kinds import OnDevice
+from edge_lab.faults.effects import Scope
 from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.spans import NANOSECONDS, Span
 from edge_lab.topology import Topology
@@ -62,12 +62,24 @@ def concern_of(topology: Topology, node: str) -> frozenset[str]:
     return frozenset(both | {link.name for name in both for link in topology.links_of(name)})
 
 
-def concerns(record: FaultRecord, node: str, concern: frozenset[str] | None) -> bool:
-    fault = record.fault
-    if concern is None:
-        return not isinstance(fault, OnDevice)
-    names = {getattr(fault, place, None) for place in ("link", "node", "device")}
-    return bool(names & {node, *concern})
+def faults_of(
+    recording: Recording, node: str, concern: frozenset[str] | None
+) -> tuple[FaultRecord, ...]:
+    """The faults that may be why something happens to the node, or to pods that ran on it."""
+    pods = (
+        f"{seen.namespace}/{seen.pod}" for seen in recording.container_seen if seen.node == node
+    )
+    near = None if concern is None else frozenset({node, *concern, *pods})
+    return tuple(record for record in recording.faults if _concerns(record.fault.scope, near))
+
+
+def _concerns(scope: Scope, near: frozenset[str] | None) -> bool:
+    """Whether a fault of that scope acts on something `near`; None for all links and nodes."""
+    if scope.is_whole_lab:
+        return True
+    if near is None:
+        return not scope.is_devices_alone
+    return bool(scope.names & near)
 
 
 class Case:
@@ -83,7 +95,7 @@ class Case:
         self.recording = recording
         self.node = node
         self.expect = expect
-        self.faults = sorted(faults, key=lambda each: (each.began, each.id))
+        self.faults = sorted(faults, key=lambda record: (record.began, record.id))
         """Those that concern the node, at least one; the first injected comes first."""
         self.start = self.faults[0].began
         self.span = Span(self.start, recording.ended)

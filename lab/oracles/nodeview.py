@@ -46,11 +46,12 @@ def api_gaps(case: Case) -> tuple[Span, ...]:
 
 def _server_fault(case: Case, gap: Span) -> FaultRecord | None:
     """The fault on another node, which can only be the server, that was in force then."""
-    for each in case.faults:
-        end = case.span.end if each.healed is None else each.healed
-        elsewhere = getattr(each.fault, "node", case.node) != case.node
-        if elsewhere and gap.touches(Span(each.began, end)):
-            return each
+    for record in case.faults:
+        end = case.span.end if record.healed is None else record.healed
+        nodes = record.fault.scope.nodes
+        elsewhere = bool(nodes) and case.node not in nodes
+        if elsewhere and gap.touches(Span(record.began, end)):
+            return record
     return None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from edge_lab.evidence.recording import ContainerSeen, NodeAnswered, Recording
-from edge_lab.faults.kinds import Pause, PowerOff, Reboot
+from edge_lab.faults.effects import NodeStop
 from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.spans import Held, Span, held
 
@@ -52,13 +52,15 @@ def sightings(recording: Recording, node: str) -> dict[PodName, tuple[Held[InSig
 def stopped(recording: Recording, node: str) -> tuple[Span, ...]:
     """When the node was stopped on purpose: without power, paused, or on its way up again."""
     return tuple(
-        Span(each.began, recording.ended if each.healed is None else each.healed)
-        for each in recording.faults
-        if isinstance(each.fault, _STOPS) and each.fault.node == node
+        Span(record.began, recording.ended if record.healed is None else record.healed)
+        for record in recording.faults
+        if _stop_of(record, node) is not None
     )
 
 
-_STOPS = (PowerOff, Pause, Reboot)
+def _stop_of(record: FaultRecord, node: str) -> NodeStop | None:
+    """How the fault stops that node; None if it does not."""
+    return next((stop for stop in record.fault.stops if stop.node == node), None)
 
 
 # -- events ----------------------------------------------------------------------------------
@@ -105,20 +107,17 @@ def _events(recording: Recording, node: str) -> Iterator[tuple[int, _Event]]:
 def _of_fault(
     record: FaultRecord, node: str, recording: Recording
 ) -> Iterator[tuple[int, int, _Event]]:
-    fault = record.fault
-    if not isinstance(fault, _STOPS) or fault.node != node:
-        return
-    if isinstance(fault, Reboot):
-        if fault.orderly:
-            return  # Its containers run on until it is seen that they do not.
-        release = record.began
-    else:
+    stop = _stop_of(record, node)
+    if stop is None or not stop.sudden:
+        return  # In good order, its containers run on until it is seen that they do not.
+    release = record.began
+    if stop.until_heal:
         ends = (record.heal_began, record.healed, recording.ended)
         release = next(end for end in ends if end is not None)
     yield record.began, 0, _Darkened(release)
     yield release, 3, _Released()
     if record.healed is not None:
-        yield record.healed, 4, _Cured(same_boot=isinstance(fault, Pause))
+        yield record.healed, 4, _Cured(same_boot=stop.keeps_boot)
 
 
 # -- what is in sight ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from edge_lab.evidence.recording import NodeSeen
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import Cut, Flap, HalfOpen, Profile, Which
+from edge_lab.faults.kinds import Cut, Directions, Flap, HalfOpen, Profile
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import Expectation
@@ -34,7 +34,7 @@ BACK_SECONDS = 150.0
 )
 @allure.title("A cut in one direction ({direction}) is noticed, and leaves nothing behind")
 def test_a_one_way_cut_is_noticed_and_passes(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy, direction: Which
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, direction: Directions
 ) -> None:
     cuts = [Cut(link=uplink(lab, node), direction=direction) for node in edges(lab)]
     with autonomy.watching() as watch, faults.inflict_all(cuts):

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edge_lab.cli import faults
+from edge_lab.cli import chaos
 from edge_lab.cli.app import app
 from edge_lab.core.errors import InputError
 from edge_lab.core.home import cache_home
@@ -113,7 +113,7 @@ def test_a_verdict_is_told_even_if_it_cannot_be_kept(
     plan = load_plan(Path(QUICK), default_topology)
     lab: Any = None
     with pytest.raises(typer.Exit) as ended:
-        faults._try(lab, Path(QUICK), plan, 1, tmp_path, as_json=True)
+        chaos._try(lab, Path(QUICK), plan, 1, tmp_path, as_json=True)
     assert ended.value.exit_code == code
     assert '"comparison"' in capsys.readouterr().out
 

@@ -22,9 +22,9 @@ from edge_lab.devices.faults import (
     Split,
     Untrusted,
 )
-from edge_lab.faults.devices import DeviceFaults
+from edge_lab.faults.families.device.injector import DeviceInjector
 from edge_lab.faults.kinds import OnDevice
-from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.linkprober import LinkProber
 from edge_lab.topology import Topology
 
 
@@ -75,12 +75,12 @@ class FakeDevice:
                 return SimpleNamespace(stdout="connected\n")
 
 
-def faults_on(topology: Topology, device: FakeDevice) -> DeviceFaults:
+def faults_on(topology: Topology, device: FakeDevice) -> DeviceInjector:
     devices: Any = {"boiler": device, "press": device}
     machines: Any = {node.name: device for node in topology.nodes}
     fabric: Any = None
-    tools = OverWire(topology, fabric, machines, lambda seconds: Deadline.after(0.2))
-    return DeviceFaults(tools, devices)
+    tools = LinkProber(topology, fabric, machines, lambda seconds: Deadline.after(0.2))
+    return DeviceInjector(tools, devices)
 
 
 EACH = [

@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.book import FILE, FaultBook
 from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.family import Injector
 from edge_lab.faults.kinds import Cut, Drop, Fault, Kill, Pause
 
 
 @dataclass
-class FakeFaults:
+class FakeFaults(Injector[Fault]):
     """Injects and heals by writing it down."""
 
     troubled: frozenset[str] = frozenset()
@@ -36,8 +36,7 @@ class FakeFaults:
 
 
 def engine_on(folder: Path, faults: FakeFaults) -> FaultEngine:
-    each: Any = faults
-    return FaultEngine(FaultBook(folder), each, each, each)
+    return FaultEngine(FaultBook(folder), lambda fault: faults)
 
 
 CUT = Cut(link="arm-cloud")

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from edge_lab.core.errors import InputError
 from edge_lab.fabric.state import MOST_BURST_BYTES, Impairment
 from edge_lab.faults.book import FaultBook
+from edge_lab.faults.byhand import parse_fault
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.futile import objections
+from edge_lab.faults.family import Injector
 from edge_lab.faults.kinds import FAULT, Fault, Impair
-from edge_lab.faults.plan import check_fault, parse_fault, parse_plan
+from edge_lab.faults.plan import parse_plan
 from edge_lab.topology import load_topology
 from edge_lab.topology.load import parse_topology
 
@@ -100,24 +101,23 @@ each_futile = pytest.mark.parametrize(("text", "field"), FUTILE.values(), ids=FU
 def engine(folder: Path) -> FaultEngine:
     """One that would do anything."""
 
-    class Anything:
+    class Anything(Injector[Fault]):
         def inject(self, fault: Any) -> str:
             return "seen"
 
         def heal(self, fault: Any) -> str:
             return "cured"
 
-    every = Anything()
-    faults: Any = every
+    anything = Anything()
     return FaultEngine(
-        FaultBook(folder), faults, faults, faults, lambda fault: check_fault(fault, TOPOLOGY)
+        FaultBook(folder), lambda fault: anything, lambda fault: fault.check(TOPOLOGY)
     )
 
 
 @each_futile
 def test_by_hand(text: str, field: str) -> None:
     with pytest.raises(InputError) as refused:
-        check_fault(parse_fault([text]), TOPOLOGY)
+        parse_fault([text]).check(TOPOLOGY)
     assert refused.value.message
 
 
@@ -154,7 +154,7 @@ def test_in_python(text: str, field: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", SEEN)
 def test_what_can_be_seen_is_accepted(text: str, tmp_path: Path) -> None:
     fault = parse_fault([text])
-    check_fault(fault, TOPOLOGY)
+    fault.check(TOPOLOGY)
     assert engine(tmp_path).inject(fault).proof == "seen"
     plan = f"name: good\nlasts: 2h\nfaults:\n  - {text[:-1]}, at: 1s, for: 1h30m}}\n"
     assert parse_plan(plan, TOPOLOGY).schedule()
@@ -173,11 +173,11 @@ CHANCES = st.one_of(st.just(0.0), st.floats(0, 1), st.floats(0, 0.01), st.just(1
 )
 def test_what_is_accepted_acts(**values: Any) -> None:
     fault = Impair(link="arm-cloud", **values)
-    if any(objections(fault, TOPOLOGY)) or fault.impairment.is_clear:
+    if any(fault.objections(TOPOLOGY)):
         with pytest.raises(InputError):
-            check_fault(fault, TOPOLOGY)
+            fault.check(TOPOLOGY)
         return
-    check_fault(fault, TOPOLOGY)
+    fault.check(TOPOLOGY)
     assert (fault.mtu or 0) < 1500
     assert fault.loss < 1 or fault.impairment == Impairment(loss=fault.loss, mtu=fault.mtu)
 
@@ -185,7 +185,7 @@ def test_what_is_accepted_acts(**values: Any) -> None:
 def test_a_burst_up_to_what_is_sent_to_see_it() -> None:
     def refused(burst: int) -> bool:
         try:
-            check_fault(Impair(link="arm-cloud", rate_kbit=100, burst_bytes=burst), TOPOLOGY)
+            Impair(link="arm-cloud", rate_kbit=100, burst_bytes=burst).check(TOPOLOGY)
         except InputError:
             return True
         return False
@@ -230,5 +230,5 @@ def test_what_needs_a_connection_is_refused_where_nothing_takes_one(fault: objec
     found: Fault = FAULT.validate_python(fault)
     lonely = parse_topology(LONELY)
     with pytest.raises(InputError, match="nothing takes connections"):
-        check_fault(found, lonely)
-    check_fault(found, parse_topology(LONELY.replace('image:1"', 'image:1", port: 80')))
+        found.check(lonely)
+    found.check(parse_topology(LONELY.replace('image:1"', 'image:1", port: 80')))

@@ -39,7 +39,7 @@ class Faults:
         return "cured"
 
 faults = Faults()
-engine = FaultEngine(FaultBook(Path(sys.argv.pop(1))), faults, faults, faults)
+engine = FaultEngine(FaultBook(Path(sys.argv.pop(1))), lambda fault: faults)
 topology = load_topology(Path(sys.argv.pop(1)))
 edge_lab.bringup.attach.attach = lambda name: SimpleNamespace(topology=topology)
 edge_lab.core.speed.speed_factor = lambda: 1.0

@@ -13,6 +13,8 @@ import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
+from edge_lab.faults.families.node.action import NodeTools
+from edge_lab.faults.families.node.injector import NodeInjector
 from edge_lab.faults.kinds import (
     ClockJump,
     ClockSkew,
@@ -25,7 +27,6 @@ from edge_lab.faults.kinds import (
     Reboot,
     SlowDisk,
 )
-from edge_lab.faults.nodes import NodeFaults
 from edge_lab.faults.undo import StillInForce
 from edge_lab.machines import ClockOffset
 
@@ -43,6 +44,8 @@ class FakeMachine:
     state: str = "running"
     pid: int = 300
     stopped: bool = False
+    hides_signals: bool = False
+    """Its processes seem to run, whatever was sent to them."""
     offset: float = 0.0
     ppm: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -123,7 +126,9 @@ class FakeMachine:
             "-s KILL": lambda found: self._do("kill", pid=self.pid + 1),
             "-s STOP": lambda found: self._do("stop", stopped=True),
             "-s CONT": lambda found: self._do("continue", stopped=False),
-            "/status": lambda found: "T (stopped)" if self.stopped else "S (sleeping)",
+            "/status": lambda found: (
+                "T (stopped)" if self.stopped and not self.hides_signals else "S (sleeping)"
+            ),
             "systemctl start": lambda found: self._do("start"),
             r"adjtimex -q -t (\d+) -f (-?\d+)": self._adjust,
             "adjtimex$": lambda found: (
@@ -145,10 +150,10 @@ class FakeMachine:
         return count * max(self.usual, 1 / self.pace if self.pace else 0)
 
 
-def faults_on(machine: FakeMachine, plugged: list[str] | None = None) -> NodeFaults:
+def faults_on(machine: FakeMachine, plugged: list[str] | None = None) -> NodeInjector:
     machines: Any = {NODE: machine}
     noted = plugged if plugged is not None else []
-    return NodeFaults(machines, lambda seconds: Deadline.after(0.3), noted.append)
+    return NodeInjector(machines, NodeTools(lambda seconds: Deadline.after(0.3), noted.append))
 
 
 EACH: list[NodeFault] = [
@@ -205,7 +210,7 @@ def test_a_heal_that_failed_at_the_boot_can_be_tried_again() -> None:
 def test_a_fault_that_is_not_seen_is_undone() -> None:
     machine = FakeMachine()
     faults = faults_on(machine)
-    faults._is_stopped = lambda machine, pid: False  # type: ignore[method-assign]
+    machine.hides_signals = True
     with pytest.raises(LabError, match="no effect was seen"):
         faults.inject(Freeze(node=NODE, service=SERVICE))
     assert machine.done == ["stop", "continue"]

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from edge_lab.cli.app import app
 from edge_lab.core.errors import InputError
-from edge_lab.faults.profiles import PROFILES, LinkProfile, profile
+from edge_lab.faults.families.link.profiles import PROFILES, LinkProfile, profile
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "break-a-lab.md"
 

@@ -7,12 +7,12 @@ from ipaddress import IPv4Address
 import pytest
 
 from edge_lab.core.errors import InputError
-from edge_lab.fabric.state import Match
+from edge_lab.fabric.state import Direction, Match
 from edge_lab.faults import reach
-from edge_lab.faults.kinds import Way
 from edge_lab.faults.probe import WireProbe
 from edge_lab.topology import Topology
 
+TX, RX = Direction.TX, Direction.RX
 SERVER, ARM, RISCV = "10.77.0.1", "10.77.0.11", "10.77.0.12"
 ARM_PLANT, RISCV_PLANT, BOILER = "10.78.0.11", "10.78.0.12", "10.78.0.101"
 
@@ -48,27 +48,27 @@ def test_a_peer_that_no_frame_has_is_refused(default_topology: Topology, address
 
 
 @pytest.mark.parametrize(
-    ("link", "ways", "asker", "to"),
+    ("link", "directions", "asker", "to"),
     [
-        ("arm-cloud", ("tx", "rx"), "edge-arm", SERVER),
-        ("arm-cloud", ("tx",), "edge-arm", SERVER),
-        ("arm-cloud", ("rx",), "server", ARM),
-        ("boiler-plant", ("rx",), "edge-arm", BOILER),
-        ("boiler-plant", ("tx", "rx"), "edge-arm", BOILER),
+        ("arm-cloud", (TX, RX), "edge-arm", SERVER),
+        ("arm-cloud", (TX,), "edge-arm", SERVER),
+        ("arm-cloud", (RX,), "server", ARM),
+        ("boiler-plant", (RX,), "edge-arm", BOILER),
+        ("boiler-plant", (TX, RX), "edge-arm", BOILER),
     ],
 )
 def test_a_datagram_crosses_the_link_the_way_that_is_broken(
-    default_topology: Topology, link: str, ways: tuple[Way, ...], asker: str, to: str
+    default_topology: Topology, link: str, directions: tuple[Direction, ...], asker: str, to: str
 ) -> None:
     frames = Match(protocol="udp", ports=(53,))
-    found = reach.datagram(default_topology, default_topology.link(link), frames, ways)
+    found = reach.datagram(default_topology, default_topology.link(link), frames, directions)
     assert found == reach.Service(asker, to, 53)
 
 
 def test_a_device_sends_no_datagram_for_a_proof(default_topology: Topology) -> None:
     link = default_topology.link("boiler-plant")
     with pytest.raises(InputError):
-        reach.datagram(default_topology, link, Match(protocol="udp"), ("tx",))
+        reach.datagram(default_topology, link, Match(protocol="udp"), (TX,))
 
 
 def test_without_a_port_any_will_do(default_topology: Topology) -> None:

@@ -18,7 +18,7 @@ from edge_lab.addons.twins.names import MAPPER_UNIT
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.core.deadline import Deadline
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import Cut, Freeze, HalfOpen, Kill, Which
+from edge_lab.faults.kinds import Cut, Directions, Freeze, HalfOpen, Kill
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.observe.recorder import Recorder
@@ -95,7 +95,7 @@ def doomed_ended(recorder: Recorder, node: str) -> bool:
 @issues(6181)
 @allure.title("#6181: a node is Ready again after a cut of one direction ({direction})")
 def test_6181_a_node_returns_after_a_one_way_cut(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit, direction: Which
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit, direction: Directions
 ) -> None:
     cuts = [Cut(link=uplink(lab, node), direction=direction) for node in edges(lab)]
     with autonomy.watching() as watch:

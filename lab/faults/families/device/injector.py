@@ -1,4 +1,4 @@
-"""Faults on devices: set at the device, seen in what it answers itself and its clients."""
+"""Faults of devices: set at the device, seen in what it answers itself and its clients."""
 
 from __future__ import annotations
 
@@ -7,33 +7,23 @@ from collections.abc import Callable, Iterator, Mapping
 from edge_lab.core.errors import LabError, named
 from edge_lab.devices import DeviceClient
 from edge_lab.devices.control import DeviceStatus
-from edge_lab.devices.faults import (
-    AnyFault,
-    BadCrc,
-    Busy,
-    Exceptions,
-    Gone,
-    Junk,
-    Late,
-    SessionDrop,
-    Slow,
-    Split,
-    Untrusted,
-)
-from edge_lab.faults.kinds import OnDevice
+from edge_lab.devices.faults import AnyFault
+from edge_lab.faults.families.device.kinds import OnDevice
+from edge_lab.faults.families.device.proofs import proof_of
+from edge_lab.faults.family import Injector
 from edge_lab.faults.limits import PROOF_SECONDS, prove
-from edge_lab.faults.overwire import OverWire
+from edge_lab.faults.linkprober import LinkProber
 from edge_lab.faults.undo import undoing
 
 Shows = Callable[[DeviceStatus], str]
 """What a status shows of an effect or a cure; empty if nothing."""
 
 
-class DeviceFaults:
+class DeviceInjector(Injector[OnDevice]):
     """Injects and heals faults of the devices of a lab."""
 
-    def __init__(self, tools: OverWire, devices: Mapping[str, DeviceClient]) -> None:
-        self._tools = tools
+    def __init__(self, prober: LinkProber, devices: Mapping[str, DeviceClient]) -> None:
+        self._prober = prober
         self._devices = devices
 
     def inject(self, fault: OnDevice) -> str:
@@ -44,9 +34,10 @@ class DeviceFaults:
             LabError: the device does not answer as it is, or no effect was seen.
         """
         device = self._device(fault.device)
-        fault.does.check(self._tools.topology.device(fault.device).protocol)
-        before = device.wait_ready(self._tools.limit(PROOF_SECONDS))
-        if isinstance(fault.does, SessionDrop | Untrusted) and not before.clients:
+        fault.does.check(self._prober.topology.device(fault.device).protocol)
+        proof = proof_of(fault.does)
+        before = device.wait_ready(self._prober.limit(PROOF_SECONDS))
+        if proof.needs_clients and not before.clients:
             raise LabError(f"{fault.title}: nobody is connected, so that it could not be seen")
         with undoing(lambda: device.set_fault(None)):
             return self._see(
@@ -55,10 +46,11 @@ class DeviceFaults:
 
     def heal(self, fault: OnDevice) -> str:
         """Clears it, and returns what was seen of the cure; LabError if none was."""
+        was_away = proof_of(fault.does).away
 
         def cured(now: DeviceStatus) -> str:
             well = now.fault is None and now.reachable
-            if isinstance(fault.does, Gone) and not self._connects(fault.device):
+            if was_away and not self._connects(fault.device):
                 return ""
             return f"answered within {now.answer_ms or 0:.0f} ms" if well else ""
 
@@ -77,41 +69,25 @@ class DeviceFaults:
         def statuses() -> Iterator[DeviceStatus]:
             yield device.set_fault(fault)
             while True:
-                yield device.status(self._tools.limit(PROOF_SECONDS))
+                yield device.status(self._prober.limit(PROOF_SECONDS))
 
         seen = statuses()
-        return prove(what, lambda: shows(next(seen)), self._tools.limit(PROOF_SECONDS))
+        return prove(what, lambda: shows(next(seen)), self._prober.limit(PROOF_SECONDS))
 
     def _connects(self, device: str) -> bool:
-        """Whether a node gets a connection to it, or a refusal, over the wire."""
-        (link,) = self._tools.topology.links_of(device)
-        return self._tools.reached(self._tools.service(link))
+        """Whether a node gets a connection to it, or a refusal, over its link."""
+        (link,) = self._prober.topology.links_of(device)
+        return self._prober.reached(self._prober.service(link))
 
     def _effect(self, fault: OnDevice, before: DeviceStatus, now: DeviceStatus) -> str:
         if now.fault != fault.does:
             return ""
-        if isinstance(fault.does, Gone):
-            silent = fault.does.how == "silent"
-            if now.reachable or (silent and self._connects(fault.device)):
+        proof = proof_of(fault.does)
+        if proof.away:
+            if now.reachable or (fault.cuts_off and self._connects(fault.device)):
                 return ""
             return f"it does not answer: {now.trouble}"
-        if not now.affected or not _shows(fault.does, now, before):
+        if not now.affected or not proof.met(fault.does, now, before):
             return ""
         said = f"answered within {now.answer_ms:.0f} ms" if now.answer_ms else now.trouble
         return f"{now.affected} answers or connections were touched; {said}"
-
-
-def _shows(does: AnyFault, now: DeviceStatus, before: DeviceStatus) -> bool:
-    """Whether the device's own read of itself has met the fault, where it must."""
-    took = now.answer_ms or 0.0
-    match does:
-        case Slow():
-            return took >= does.delay_ms - does.jitter_ms or not now.reachable
-        case Split():
-            return took >= (does.pieces - 1) * does.gap_ms or not now.reachable
-        case Exceptions() | Junk() | BadCrc():
-            return does.probability < 1 or not now.reachable
-        case Untrusted():
-            return now.refused > before.refused
-        case Late() | Busy() | SessionDrop() | Gone():
-            return True

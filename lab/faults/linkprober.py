@@ -1,28 +1,27 @@
-"""What can be asked over a wire of the lab, and of the fabric that carries it."""
+"""What can be asked over a link of the lab, and of the fabric that carries it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from edge_lab.fabric import FabricClient
-from edge_lab.fabric.state import LinkCounters
+from edge_lab.fabric.state import Direction, LinkCounters
 from edge_lab.faults import reach
-from edge_lab.faults.kinds import WireFault
+from edge_lab.faults.counters import CounterDelta
 from edge_lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from edge_lab.faults.probe import Burst, Prober, Question, WireProbe, parse_connect, parse_ping
 from edge_lab.faults.reach import Service
 from edge_lab.faults.runningping import RunningPing
-from edge_lab.faults.signs import Grown
 from edge_lab.topology import Link, Topology
 
 PING_ON_INTERVAL = 0.05
-"""Seconds between the pings that go on while a wire is broken."""
+"""Seconds between the pings that go on while a link is broken."""
 
 ENOUGH_ANSWERS = 3
 
 
-class OverWire:
-    """Probes over the wires of one lab."""
+class LinkProber:
+    """Probes over the links of one lab."""
 
     def __init__(
         self,
@@ -77,9 +76,11 @@ class OverWire:
             f"bash -c '{command}'", self.limit(PROBE_SECONDS), check=False
         )
 
-    def grown(self, fault: WireFault, before: LinkCounters) -> Grown:
-        """What was counted on the fault's link, in its directions, since `before`."""
-        return Grown(before, self.fabric.link(fault.link).counters, fault.ways)
+    def counted(
+        self, link: Link, directions: Sequence[Direction], before: LinkCounters
+    ) -> CounterDelta:
+        """What the fabric has counted on the link, in these directions, since `before`."""
+        return CounterDelta(before, self.fabric.link(link.name).counters, tuple(directions))
 
     def settled(self, probe: WireProbe, question: Question, what: str) -> Burst:
         """The first burst with an answer: a probe that cannot succeed proves no fault."""
@@ -99,7 +100,7 @@ class OverWire:
             seen,
             self.limit(PROOF_SECONDS + more),
             every=0.05,
-            remedy="Nothing was proved: look at the wire's counters (`lab status --json`).",
+            remedy="Nothing was proved: look at the link's counters (`lab status --json`).",
         )
 
     def connectable(self, service: Service) -> None:

@@ -1,0 +1,174 @@
+"""Which families of faults there are: those of edge-lab, and those that other packages bring.
+
+A package brings a family by an entry point of the group `edge_lab.fault_families`, whose name is
+the family's and whose value is a `FaultFamily`. Entry points are loaded when a fault is asked for
+that edge-lab itself has not, or when all faults are: a package that is broken never stands in the
+way of healing a link.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Literal, get_args, get_origin
+
+from edge_lab.core.errors import EdgeLabError, InputError
+from edge_lab.core.yamlmodel import did_you_mean
+from edge_lab.faults.families import device, link, node
+from edge_lab.faults.family import FaultFamily
+from edge_lab.faults.fault import Fault
+
+BUILT_IN: tuple[FaultFamily, ...] = (link.FAMILY, node.FAMILY, device.FAMILY)
+"""In the order in which plans' messages and `lab fault kinds` list them."""
+
+GROUP = "edge_lab.fault_families"
+
+PLAN_KEYS = frozenset({"at", "for", "for_"})
+"""What a plan says of each fault beside its own fields."""
+
+OWN = "edge-lab"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Families by name, and all their kinds by name."""
+
+    families: Mapping[str, FaultFamily]
+    kinds: Mapping[str, type[Fault]]
+
+    @classmethod
+    def of(cls, brought: Iterable[tuple[FaultFamily, str]]) -> Catalogue:
+        """Of families, each with the distribution that brings it.
+
+        Raises:
+            InputError: a family or a kind is not what it must be, or two have one name.
+        """
+        families: dict[str, FaultFamily] = {}
+        kinds: dict[str, type[Fault]] = {}
+        by: dict[str, str] = {}
+        for family, distribution in brought:
+            _claim(f"family of faults {family.name!r}", distribution, by)
+            families[family.name] = family
+            for kind in family.kinds:
+                name = _name_of(kind, family, distribution)
+                _claim(f"fault {name!r}", distribution, by)
+                kinds[name] = kind
+        return cls(MappingProxyType(families), MappingProxyType(kinds))
+
+    def kind(self, name: str) -> type[Fault]:
+        """The kind of that name; InputError if there is none."""
+        try:
+            return self.kinds[name]
+        except KeyError:
+            raise InputError(
+                f"there is no fault {name!r}",
+                remedy=f"{did_you_mean(name, self.kinds)}Known are: {', '.join(self.kinds)}.",
+            ) from None
+
+    def family_of(self, fault: Fault) -> FaultFamily:
+        """InputError if its kind is not in the catalogue."""
+        kind = self.kind(fault.fault)
+        if type(fault) is not kind:
+            raise InputError(
+                f"the fault {fault.fault!r} is {kind.__module__}.{kind.__qualname__}, not "
+                f"{type(fault).__module__}.{type(fault).__qualname__}",
+                remedy="A kind belongs into the `kinds` of its family.",
+            )
+        return self.families[kind.family]
+
+
+@functools.cache
+def built_in() -> Catalogue:
+    """The families that come with edge-lab."""
+    return Catalogue.of((family, OWN) for family in BUILT_IN)
+
+
+@functools.cache
+def catalogue() -> Catalogue:
+    """All families, those of other packages too.
+
+    Raises:
+        InputError: one of them cannot be loaded, or its names clash with those of another one.
+    """
+    return Catalogue.of([*((family, OWN) for family in BUILT_IN), *_brought()])
+
+
+def kind_named(name: str) -> type[Fault]:
+    """The kind of that name; InputError if there is none."""
+    return _that_has(name).kind(name)
+
+
+def family_of(fault: Fault) -> FaultFamily:
+    """The family that injects and heals it; InputError if its kind is in no catalogue."""
+    return _that_has(fault.fault).family_of(fault)
+
+
+def _that_has(kind: str) -> Catalogue:
+    own = built_in()
+    return own if kind in own.kinds else catalogue()
+
+
+# -- of other packages ---------------------------------------------------------------------------
+
+
+def _brought() -> Iterator[tuple[FaultFamily, str]]:
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        yield _loaded(point), _distribution(point)
+
+
+def _distribution(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
+def _loaded(point: EntryPoint) -> FaultFamily:
+    where = f"the family of faults {point.name!r} of {_distribution(point)}"
+    remedy = f"Mend or uninstall it; its entry point is {point.value}."
+    try:
+        family = point.load()
+    except EdgeLabError as trouble:
+        raise InputError(f"{where} cannot be loaded: {trouble.message}", remedy=remedy) from trouble
+    except Exception as trouble:
+        says = f"{type(trouble).__name__}: {trouble}"
+        raise InputError(f"{where} cannot be loaded: {says}", remedy=remedy) from trouble
+    if not isinstance(family, FaultFamily):
+        raise InputError(f"{where} is no FaultFamily but {family!r}", remedy=remedy)
+    if family.name != point.name:
+        raise InputError(f"{where} calls itself {family.name!r}", remedy=remedy)
+    return family
+
+
+def _claim(what: str, distribution: str, by: dict[str, str]) -> None:
+    if what in by:
+        raise InputError(
+            f"there are two of the {what}: of {by[what]} and of {distribution}",
+            remedy="Uninstall one of them, or give one another name.",
+        )
+    by[what] = distribution
+
+
+def _name_of(kind: type[Fault], family: FaultFamily, distribution: str) -> str:
+    """The name of a kind; InputError if the kind cannot be used."""
+    of = f"of the family {family.name!r} of {distribution}"
+    if not (isinstance(kind, type) and issubclass(kind, Fault)):
+        raise InputError(f"{kind!r} {of} is no class of a Fault")
+    field = kind.model_fields.get("fault")
+    names = get_args(field.annotation) if field is not None else ()
+    if field is None or get_origin(field.annotation) is not Literal or names != (field.default,):
+        raise InputError(
+            f"{kind.__qualname__} {of} has no name",
+            remedy='A kind has a field like `fault: Literal["cut"] = "cut"`.',
+        )
+    if kind.family != family.name:
+        raise InputError(
+            f"{kind.__qualname__} {of} says that its family is {kind.family!r}",
+            remedy=f'It must say `family: ClassVar[str] = "{family.name}"`.',
+        )
+    if taken := sorted(PLAN_KEYS & set(kind.model_fields)):
+        raise InputError(
+            f"{kind.__qualname__} {of} has a field {taken[0]!r}, which plans have for themselves",
+            remedy="Give it another name.",
+        )
+    return str(field.default)

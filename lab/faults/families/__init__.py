@@ -1,0 +1,1 @@
+"""The families of faults that come with edge-lab. `edge_lab.faults.catalogue` lists them."""

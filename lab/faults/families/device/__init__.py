@@ -1,0 +1,20 @@
+"""Faults of devices: set at the device, seen in what it answers itself and its clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lab.faults.families.device.kinds import OnDevice
+from edge_lab.faults.family import FaultFamily, Injector, LabAccess
+from edge_lab.faults.limits import TimeLimit
+
+
+def _injector(lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
+    from edge_lab.faults.families.device.injector import DeviceInjector
+    from edge_lab.faults.linkprober import LinkProber
+
+    prober = LinkProber(lab.topology, lab.fabric, lab.machines, limit)
+    return DeviceInjector(prober, lab.devices)
+
+
+FAMILY = FaultFamily("device", (OnDevice,), _injector)

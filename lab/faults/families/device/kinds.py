@@ -1,0 +1,81 @@
+"""What a device can be made to do wrong, as a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+from edge_lab.devices.faults import DeviceFault, Gone
+from edge_lab.faults import reach
+from edge_lab.faults.claims import Claims, device_part, link_part, observation_path
+from edge_lab.faults.effects import Scope
+from edge_lab.faults.fault import Fault
+from edge_lab.faults.objections import Objection, refused, unknown_name
+from edge_lab.topology import Topology
+
+LEAST_CHANCE_OF_ANSWERS = 0.01
+"""A device is asked some hundred times while its fault is to be seen."""
+
+
+class OnDevice(Fault):
+    """What a device does wrong: see `edge_lab.devices.faults`."""
+
+    family: ClassVar[str] = "device"
+    fault: Literal["device"] = "device"
+    device: str
+    does: DeviceFault
+
+    @property
+    def title(self) -> str:
+        return f"{self.device} {self.does}"
+
+    @property
+    def targets(self) -> frozenset[str]:
+        return frozenset({device_part(self.device)})
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(devices=frozenset({self.device}))
+
+    @property
+    def cuts_off(self) -> bool:
+        """Whether no connection to the device can be made while it lasts."""
+        return isinstance(self.does, Gone) and self.does.how == "silent"
+
+    def claims(self, topology: Topology) -> Claims:
+        (link,) = topology.links_of(self.device)
+        return Claims(
+            self.targets,
+            needs=frozenset({link_part(link.name)}),
+            observed_through=observation_path(topology, link),
+            disables=frozenset({device_part(self.device)}),
+        )
+
+    def objections(self, topology: Topology) -> Iterator[Objection]:
+        names = [device.name for device in topology.devices]
+        yield from unknown_name("device", self.device, names)
+        if self.device in names:
+            yield from self._of_protocol(topology)
+            yield from refused("device", lambda: self.claims(topology))
+            yield from self._not_seen(topology)
+
+    def _of_protocol(self, topology: Topology) -> Iterator[Objection]:
+        protocol = topology.device(self.device).protocol
+        for objection in refused("does", lambda: self.does.check(protocol)):
+            yield objection._replace(message=f"{self.device}: {objection.message}")
+
+    def _not_seen(self, topology: Topology) -> Iterator[Objection]:
+        fields: dict[str, Any] = self.does.model_dump()
+        for field in ("probability", "delay_ms"):
+            if fields.get(field) == 0:
+                yield Objection("does", f"a fault with {field} 0 has no effect that could be seen")
+        probability: float = fields.get("probability", 1.0)
+        if 0 < probability < LEAST_CHANCE_OF_ANSWERS:
+            yield Objection(
+                "does",
+                f"a probability of {probability:g} is too seldom to be seen",
+                f"Give {LEAST_CHANCE_OF_ANSWERS:g} or more.",
+            )
+        if self.cuts_off:
+            (link,) = topology.links_of(self.device)
+            yield from refused("device", lambda: reach.service(topology, link))

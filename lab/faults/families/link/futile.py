@@ -1,0 +1,95 @@
+"""Impairments that could never be seen, whatever the link: refused before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge_lab.fabric.state import Impairment
+from edge_lab.faults.families.link.symptoms import PLAIN, held_bits
+from edge_lab.faults.objections import Objection
+from edge_lab.faults.probe import MOST_IN_A_FRAME
+
+MOST_KBIT = 1_000_000.0
+"""What is sent to see a line's rate passes in less time at this one than a ping takes."""
+
+LEAST_CHANCE = 0.0005
+"""Of frames. A proof sends several thousand; of what is rarer it may well meet none."""
+
+ALWAYS = 0.999
+
+
+def impairment_objections(state: Impairment) -> Iterator[Objection]:
+    """Why nothing of it could be seen on any link."""
+    if state.mtu is not None and state.mtu >= MOST_IN_A_FRAME:
+        yield Objection(
+            "mtu",
+            f"no packet in a lab is longer than {MOST_IN_A_FRAME} bytes, so that `mtu: "
+            f"{state.mtu}` has no effect",
+            f"Give less than {MOST_IN_A_FRAME}.",
+        )
+    if state.rate_kbit is not None:
+        yield from _rate(state)
+    if state.reorder >= 1:
+        yield Objection(
+            "reorder",
+            "with `reorder: 1` no frame is delayed, and none overtakes another",
+            "Give less than 1.",
+        )
+    burst = state.burst_loss.loss if state.burst_loss else 0.0
+    chances = {
+        "loss": state.loss,
+        "burst_loss": burst,
+        "duplicate": state.duplicate,
+        "reorder": state.reorder,
+        "corrupt": state.corrupt,
+    }
+    for name, chance in chances.items():
+        if 0 < chance < LEAST_CHANCE:
+            yield Objection(
+                name,
+                f"{chance:g} is too seldom for {name} to be seen",
+                f"Give {LEAST_CHANCE:g} or more.",
+            )
+    yield from _hidden_parts(state, max(state.loss, burst))
+
+
+def _rate(state: Impairment) -> Iterator[Objection]:
+    if state.rate_kbit is not None and state.rate_kbit >= MOST_KBIT:
+        yield Objection(
+            "rate_kbit",
+            f"a rate of {state.rate_kbit:g} kbit/s is more than can be told from none",
+            f"Give less than {MOST_KBIT:g}, which is 1 Gbit/s.",
+        )
+    elif not held_bits(state):
+        yield Objection(
+            "burst_bytes",
+            f"{state.burst_bytes} bytes are more than is sent at once to see the rate, so that "
+            "nothing would wait",
+            "Give a smaller burst.",
+        )
+
+
+def _hidden_parts(state: Impairment, loss: float) -> Iterator[Objection]:
+    """What would be seen, did not another part of the mixture hide it."""
+    delays = [name for name in ("delay_ms", "jitter_ms", "rate_kbit") if getattr(state, name)]
+    delays += ["duplicate"] if state.duplicate else []
+    hidden = [*delays, "corrupt"] if state.corrupt else delays
+    if loss >= ALWAYS and hidden:
+        yield Objection(
+            hidden[0],
+            f"all frames are lost, so that {hidden[0]} has no effect",
+            "Give less loss.",
+        )
+    elif state.corrupt >= ALWAYS and delays:
+        yield Objection(
+            delays[0],
+            f"all frames are corrupt, so that no answer shows {delays[0]}",
+            "Corrupt fewer of them.",
+        )
+    lossy = hidden + [name for name in ("loss", "burst_loss") if getattr(state, name)]
+    if state.mtu is not None and state.mtu < PLAIN.packet and lossy:
+        yield Objection(
+            "mtu",
+            f"with an mtu of {state.mtu} no ping passes, so that {lossy[0]} could not be seen",
+            f"Give {PLAIN.packet} or more.",
+        )

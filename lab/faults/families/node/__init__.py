@@ -1,0 +1,36 @@
+"""Faults of nodes: their power, CPUs, services, clock and disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lab.faults.families.node.kinds import (
+    ClockJump,
+    ClockSkew,
+    DiskFull,
+    Freeze,
+    Kill,
+    Pause,
+    PowerOff,
+    Reboot,
+    SlowDisk,
+)
+from edge_lab.faults.family import FaultFamily, Injector, LabAccess
+from edge_lab.faults.limits import TimeLimit
+
+
+def _injector(lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
+    from edge_lab.faults.carrier import Carriers
+    from edge_lab.faults.families.node.action import NodeTools
+    from edge_lab.faults.families.node.injector import NodeInjector
+
+    carriers = Carriers(lab.topology, lab.fabric, lab.machines)
+    tools = NodeTools(limit, carriers.restore, lab.stack.runtime.agents)
+    return NodeInjector(lab.machines, tools)
+
+
+FAMILY = FaultFamily(
+    "node",
+    (PowerOff, Reboot, Pause, Kill, Freeze, ClockJump, ClockSkew, DiskFull, SlowDisk),
+    _injector,
+)

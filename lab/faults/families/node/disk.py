@@ -1,0 +1,141 @@
+"""Faults of a node's disk."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.faults.families.node.action import NodeAction
+from edge_lab.faults.families.node.kinds import DiskFull, SlowDisk
+
+if TYPE_CHECKING:
+    from edge_lab.machines import Machine
+
+FILLER = ".edge-lab-filler"
+"""The file that takes up a disk, below the path that is to be full."""
+
+SCRATCH = "/var/tmp/.edge-lab-pace"  # noqa: S108 - in a guest, where nobody else is
+ROOT_DISK = "vda"
+
+RESERVE_MIB = 24
+"""What ext4 keeps to itself for its own books, and shows as free."""
+
+BLOCK = 4096
+MOST_WRITES = 400
+
+
+class DiskFullAction(NodeAction[DiskFull]):
+    def check(self, machine: Machine, fault: DiskFull) -> None:
+        self._has_room(machine, fault)
+
+    def inject(self, machine: Machine, fault: DiskFull) -> str:
+        path = shlex.quote(fault.path)
+        self._has_room(machine, fault)
+        filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
+        self.tools.run(
+            machine,
+            # What is kept for root counts as free here: the filler is root's too. Metadata of
+            # the filler itself takes some of it, so the last bit is written until it fails.
+            f"set -e; rm -f {filler}; sync -f {path}; "
+            f"free=$(( $(stat -f -c '%f * %S' {path}) - {fault.leave_mib} * 1048576 )); "
+            f"fallocate -l $free {filler} || fallocate -l $(( free - free / 64 )) {filler}; "
+            + (
+                ""
+                if fault.leave_mib
+                else f"dd if=/dev/zero bs=64k oflag=append conv=notrunc of={filler} 2>/dev/null "
+                f"|| true; dd if=/dev/zero bs=4k oflag=append conv=notrunc of={filler} "
+                "2>/dev/null || true"
+            ),
+        )
+        left = self._free_bytes(machine, fault.path)
+        if left > (fault.leave_mib + RESERVE_MIB) * 1048576:
+            raise LabError(f"no effect was seen: {left} bytes are free on {machine.name}")
+        if not fault.leave_mib and self._can_write(machine, fault.path):
+            raise LabError(f"no effect was seen: {machine.name} can still write to {fault.path}")
+        return f"{left} bytes are free"
+
+    def heal(self, machine: Machine, fault: DiskFull) -> str:
+        filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
+        self.tools.run(machine, f"rm -f {filler}; sync -f {shlex.quote(fault.path)}")
+        self.tools.see(
+            f"{machine.name} can write to {fault.path}",
+            lambda: self._can_write(machine, fault.path),
+        )
+        return f"{self._free_bytes(machine, fault.path)} bytes are free"
+
+    def _has_room(self, machine: Machine, fault: DiskFull) -> None:
+        """InputError if there is nothing that could be filled."""
+        path = shlex.quote(fault.path)
+        if self.tools.run(machine, f"test -d {path} && echo yes || echo no") != "yes":
+            raise InputError(f"there is no folder {fault.path} on {machine.name}")
+        free = self._free_bytes(machine, fault.path) // 1048576
+        if free <= fault.leave_mib:
+            raise InputError(
+                f"{free} MiB are free on {machine.name}: that is less than {fault.leave_mib} MiB",
+                remedy="Leave less.",
+            )
+
+    def _free_bytes(self, machine: Machine, path: str) -> int:
+        blocks, size = self.tools.run(machine, f"stat -f -c '%f %S' {shlex.quote(path)}").split()
+        return int(blocks) * int(size)
+
+    def _can_write(self, machine: Machine, path: str) -> bool:
+        file = shlex.quote(f"{path.rstrip('/')}/{FILLER}-probe")
+        command = (
+            f"dd if=/dev/zero of={file} bs=64k count=4 conv=fsync 2>/dev/null && "
+            f"echo written; rm -f {file}"
+        )
+        return self.tools.run(machine, command) == "written"
+
+
+class SlowDiskAction(NodeAction[SlowDisk]):
+    def check(self, machine: Machine, fault: SlowDisk) -> None:
+        self._usual(machine, fault)
+
+    def inject(self, machine: Machine, fault: SlowDisk) -> str:
+        count, least = _trial(fault)
+        usual = self._usual(machine, fault)
+        machine.set_disk_pace(ROOT_DISK, fault.iops)
+        took = self._writes(machine, count)
+        if took < least:
+            raise LabError(
+                f"no effect was seen: {count} writes on {machine.name} took {took:.1f} s"
+            )
+        return f"{count} writes took {took:.1f} s, before {usual:.1f} s"
+
+    def heal(self, machine: Machine, fault: SlowDisk) -> str:
+        machine.set_disk_pace(ROOT_DISK, None)
+        count, least = _trial(fault)
+        self.tools.see(
+            f"the disk of {machine.name} is as fast as before",
+            lambda: self._writes(machine, count) < least,
+        )
+        return "as fast as before"
+
+    def _usual(self, machine: Machine, fault: SlowDisk) -> float:
+        """Seconds that the writes take, by which the fault is seen; InputError if it could not."""
+        count, least = _trial(fault)
+        usual = self._writes(machine, count)
+        if usual >= least:
+            raise InputError(
+                f"{fault.title} cannot be told from its pace: {count} writes took {usual:.1f} s",
+                remedy="Use fewer operations a second.",
+            )
+        return usual
+
+    def _writes(self, machine: Machine, count: int) -> float:
+        """Seconds that so many direct writes take."""
+        said = self.tools.run(
+            machine,
+            f"t=${{EPOCHREALTIME/./}}; dd if=/dev/zero of={SCRATCH} bs={BLOCK} count={count} "
+            f"oflag=direct conv=notrunc 2>/dev/null && echo $(( ${{EPOCHREALTIME/./}} - t )); "
+            f"done=$?; rm -f {SCRATCH}; exit $done",
+        )
+        return int(said) / 1e6
+
+
+def _trial(fault: SlowDisk) -> tuple[int, float]:
+    """So many writes, and the seconds that they take at least while the fault is in force."""
+    count = min(MOST_WRITES, max(5, fault.iops * 2))
+    return count, count / fault.iops / 2

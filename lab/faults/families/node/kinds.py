@@ -1,0 +1,224 @@
+"""What can be done to a node, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from edge_lab.faults.claims import Claims, node_part
+from edge_lab.faults.effects import NodeStop, Scope
+from edge_lab.faults.fault import Fault
+from edge_lab.faults.objections import Objection, unknown_name
+from edge_lab.topology import Topology
+
+LIFELINES = frozenset({"ssh", "sshd", "dbus", "systemd-networkd", "systemd-logind"})
+"""Services over which the lab itself reaches a node: without them no fault is healed."""
+
+NO_DISK = ("/proc", "/sys", "/dev", "/run", "/boot")
+"""Folders on which no file system of a node's disk is, or one that it cannot boot without."""
+
+
+class NodeFault(Fault):
+    """Base of the faults of nodes."""
+
+    family: ClassVar[str] = "node"
+    node: str
+
+    @property
+    def targets(self) -> frozenset[str]:
+        return frozenset({f"{node_part(self.node)} {self._target}"})
+
+    @property
+    def _target(self) -> str:
+        """What of the node it has to itself."""
+        return "power"
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(nodes=frozenset({self.node}))
+
+    def claims(self, topology: Topology) -> Claims:
+        node = frozenset({node_part(self.node)})
+        return Claims(self.targets, needs=node, disables=node if self.stops else frozenset())
+
+    def objections(self, topology: Topology) -> Iterator[Objection]:
+        yield from unknown_name("node", self.node, [node.name for node in topology.nodes])
+        yield from self._wrong_fields()
+
+    def _wrong_fields(self) -> Iterator[Objection]:
+        """Objections to the fields alone."""
+        yield from ()
+
+
+class ServiceFault(NodeFault):
+    """Base of the faults of a systemd service."""
+
+    service: str = Field(pattern=r"^[\w@.:-]+$")
+
+    @property
+    def _target(self) -> str:
+        return self.service
+
+    def _wrong_fields(self) -> Iterator[Objection]:
+        stem, dot, kind = self.service.rpartition(".")
+        if not dot or kind != "service" or not stem:
+            yield Objection(
+                "service",
+                f"{self.service!r} names no service",
+                f"Write it as {self.service}.service.",
+            )
+        if stem.partition("@")[0] in LIFELINES:
+            yield Objection(
+                "service",
+                f"without {self.service} the lab could not reach {self.node} to heal it",
+                "To have a node out of reach, cut its links or pause it.",
+            )
+
+
+class ClockFault(NodeFault):
+    """Base of the faults of a node's clock."""
+
+    @property
+    def _target(self) -> str:
+        return "clock"
+
+
+class PowerOff(NodeFault):
+    """The plug is pulled; the heal puts it in again and waits for the boot."""
+
+    fault: Literal["power-off"] = "power-off"
+
+    @property
+    def title(self) -> str:
+        return f"{self.node} without power"
+
+    @property
+    def stops(self) -> tuple[NodeStop, ...]:
+        return (NodeStop(self.node),)
+
+
+class Reboot(NodeFault):
+    """The node starts anew: in good order, or by its reset button. Healed once it is up."""
+
+    fault: Literal["reboot"] = "reboot"
+    orderly: bool = False
+
+    reserved_s: ClassVar[float] = 120.0
+
+    @property
+    def title(self) -> str:
+        return f"{'reboot' if self.orderly else 'reset'} of {self.node}"
+
+    @property
+    def stops(self) -> tuple[NodeStop, ...]:
+        return (NodeStop(self.node, until_heal=False, sudden=not self.orderly),)
+
+
+class Pause(NodeFault):
+    """All CPUs stand still, as if the machine were frozen."""
+
+    fault: Literal["pause"] = "pause"
+
+    @property
+    def title(self) -> str:
+        return f"{self.node} paused"
+
+    @property
+    def stops(self) -> tuple[NodeStop, ...]:
+        return (NodeStop(self.node, keeps_boot=True),)
+
+
+class Kill(ServiceFault):
+    """SIGKILL to the main process of a systemd service; systemd may start it again."""
+
+    fault: Literal["kill"] = "kill"
+
+    reserved_s: ClassVar[float] = 10.0
+
+    @property
+    def title(self) -> str:
+        return f"{self.service} killed on {self.node}"
+
+
+class Freeze(ServiceFault):
+    """SIGSTOP to the main process of a systemd service; the heal sends SIGCONT."""
+
+    fault: Literal["freeze"] = "freeze"
+
+    @property
+    def title(self) -> str:
+        return f"{self.service} stopped on {self.node}"
+
+
+class ClockJump(ClockFault):
+    """The clock is set ahead or back at once; the heal sets it right."""
+
+    fault: Literal["clock-jump"] = "clock-jump"
+    seconds: float = Field(ge=-86_400 * 3650, le=86_400 * 3650)
+
+    @property
+    def title(self) -> str:
+        return f"clock of {self.node} {self.seconds:+g} s"
+
+    def _wrong_fields(self) -> Iterator[Objection]:
+        if not self.seconds:
+            yield Objection("seconds", "a jump of 0 s has no effect that could be seen")
+
+
+class ClockSkew(ClockFault):
+    """The clock runs too fast or too slow; the heal gives it its pace and sets it right."""
+
+    fault: Literal["clock-skew"] = "clock-skew"
+    ppm: int = Field(ge=-100_000, le=100_000, description="Microseconds gained in a second.")
+
+    @property
+    def title(self) -> str:
+        return f"clock of {self.node} {self.ppm:+d} ppm"
+
+    def _wrong_fields(self) -> Iterator[Objection]:
+        if not self.ppm:
+            yield Objection("ppm", "a skew of 0 ppm has no effect that could be seen")
+
+
+class DiskFull(NodeFault):
+    """The file system of `path` is filled up to `leave_mib`; the heal takes the filler away."""
+
+    fault: Literal["disk-full"] = "disk-full"
+    path: str = Field("/var", pattern=r"^/[\w./-]*$")
+    leave_mib: int = Field(0, ge=0)
+
+    @property
+    def _target(self) -> str:
+        return "disk space"
+
+    @property
+    def title(self) -> str:
+        return f"disk of {self.node} full"
+
+    def _wrong_fields(self) -> Iterator[Objection]:
+        is_elsewhere = any(
+            self.path == folder or self.path.startswith(f"{folder}/") for folder in NO_DISK
+        )
+        if ".." in self.path.split("/") or is_elsewhere:
+            yield Objection(
+                "path",
+                f"{self.path} is no place on a disk that may be filled",
+                "/var is where containers, images and logs are.",
+            )
+
+
+class SlowDisk(NodeFault):
+    """The disk does no more than `iops` operations a second."""
+
+    fault: Literal["slow-disk"] = "slow-disk"
+    iops: int = Field(ge=1, le=100_000)
+
+    @property
+    def _target(self) -> str:
+        return "disk pace"
+
+    @property
+    def title(self) -> str:
+        return f"disk of {self.node} at {self.iops} operations a second"

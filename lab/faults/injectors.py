@@ -1,0 +1,29 @@
+"""The injectors of one lab, each made when the first fault of its family comes."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from edge_lab.faults.catalogue import family_of
+from edge_lab.faults.family import Injector, LabAccess
+from edge_lab.faults.fault import Fault
+from edge_lab.faults.limits import TimeLimit
+
+
+class LabInjectors:
+    """Gives the injector of a fault in that lab. Any number of threads may ask."""
+
+    def __init__(self, lab: LabAccess, limit: TimeLimit) -> None:
+        self._lab = lab
+        self._limit = limit
+        self._made: dict[str, Injector[Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, fault: Fault) -> Injector[Any]:
+        """Raises InputError if its kind is in no catalogue."""
+        family = family_of(fault)
+        with self._lock:
+            if family.name not in self._made:
+                self._made[family.name] = family.injector(self._lab, self._limit)
+            return self._made[family.name]
