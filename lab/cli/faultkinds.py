@@ -41,11 +41,11 @@ class KindRow(NamedTuple):
 
 def kind_rows() -> list[KindRow]:
     """A row for each fault, or for each thing that it can do where one of its fields says what."""
-    from edge_lab.faults.catalogue import catalogue
+    from edge_lab.faults.catalog import catalog
 
     return [
         KindRow(kind.family, name, fields, meaning)
-        for name, kind in catalogue().kinds.items()
+        for name, kind in catalog().kinds.items()
         for fields, meaning in _forms(kind)
     ]
 

@@ -1,4 +1,4 @@
-"""Any fault as data: read by its name in the catalogue, written with all its fields."""
+"""Any fault as data: read by its name in the catalog, written with all its fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, SerializeAsAny, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from edge_lab.faults.catalogue import kind_named
+from edge_lab.faults.catalog import kind_named
 from edge_lab.faults.fault import Fault
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_lab.core.errors import InputError
 from edge_lab.core.yamlmodel import read_yaml
-from edge_lab.faults.catalogue import catalogue
+from edge_lab.faults.catalog import catalog
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.planfile import plan_form
 
@@ -20,7 +20,7 @@ def parse_fault(words: Sequence[str]) -> Fault:
     Raises:
         InputError: there is no such fault.
     """
-    form = plan_form(catalogue()).fault_yaml
+    form = plan_form(catalog()).fault_yaml
     text = " ".join(words).strip()
     if text.startswith("{"):
         return form.parse(text)

@@ -1,6 +1,6 @@
 """What can be done to a lab, as data: the faults that come with edge-lab, for suites to import.
 
-Each family has its kinds in `edge_lab.faults.families`; `edge_lab.faults.catalogue` knows those of
+Each family has its kinds in `edge_lab.faults.families`; `edge_lab.faults.catalog` knows those of
 other packages, too.
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_lab.core.errors import InputError
 from edge_lab.core.yamlmodel import Loc, Problem, file_schema
-from edge_lab.faults.catalogue import built_in, catalogue
+from edge_lab.faults.catalog import built_in, catalog
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.planfile import AtRandom, PlanFile, plan_form
 from edge_lab.faults.planning import make_schedule
@@ -65,7 +65,7 @@ def load_plan(
         InputError: the file is missing, no YAML, or no plan that is possible there; the
             message holds file, line, what is wrong and what would be right.
     """
-    written = plan_form(catalogue()).plan_yaml.load(
+    written = plan_form(catalog()).plan_yaml.load(
         path, check=lambda read: _check(read, topology, seed, functools.cache(ask))
     )
     return Plan.of(written, topology, seed=seed)
@@ -80,7 +80,7 @@ def parse_plan(
     ask: Ask = nothing_more,
 ) -> Plan:
     """As `load_plan`, from text; `file` is what messages call it."""
-    written = plan_form(catalogue()).plan_yaml.parse(
+    written = plan_form(catalog()).plan_yaml.parse(
         text, file, check=lambda read: _check(read, topology, seed, functools.cache(ask))
     )
     return Plan.of(written, topology, seed=seed)

@@ -21,7 +21,7 @@ from edge_lab.core.durations import Seconds, show_duration
 from edge_lab.core.yamlmodel import YamlModel
 from edge_lab.data import PLANS
 from edge_lab.faults.anyfault import AnyFault
-from edge_lab.faults.catalogue import Catalogue
+from edge_lab.faults.catalog import Catalog
 from edge_lab.faults.fault import Fault
 
 LONGEST_S = 7 * 24 * 3600.0
@@ -87,7 +87,7 @@ class PlanFile(_Model):
 
 @dataclass(frozen=True)
 class PlanForm:
-    """The models of plans and faults for one catalogue.
+    """The models of plans and faults for one catalog.
 
     Unions that are told apart by `fault`, so that a mistake is answered with what was meant.
     """
@@ -111,9 +111,9 @@ class PlanForm:
         return YamlModel(self.fault, what="fault", keys="fault: cut, link: …")
 
 
-def plan_form(catalogue: Catalogue) -> PlanForm:
+def plan_form(catalog: Catalog) -> PlanForm:
     """The models for its kinds, in its order."""
-    return _form(tuple(catalogue.kinds.values()))
+    return _form(tuple(catalog.kinds.values()))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from edge_lab.cli.app import app
 from edge_lab.cli.faultkinds import kind_rows
 from edge_lab.core.durations import show_duration
-from edge_lab.faults.catalogue import built_in
+from edge_lab.faults.catalog import built_in
 from edge_lab.faults.kinds import FAULT
 from edge_lab.faults.plan import load_plan, parse_plan, plan_schema
 from tests.faults.plans import PLANS, ROOT, TOPOLOGY, shipped

@@ -1,1 +1,1 @@
-"""The families of faults that come with edge-lab. `edge_lab.faults.catalogue` lists them."""
+"""The families of faults that come with edge-lab. `edge_lab.faults.catalog` lists them."""

@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Literal, get_args, get_origin
 
-from edge_lab.core.errors import EdgeLabError, InputError
+from edge_lab.core.errors import InputError
 from edge_lab.core.yamlmodel import did_you_mean
 from edge_lab.faults.families import device, link, node
 from edge_lab.faults.family import FaultFamily
@@ -29,32 +29,32 @@ GROUP = "edge_lab.fault_families"
 PLAN_KEYS = frozenset({"at", "for", "for_"})
 """What a plan says of each fault beside its own fields."""
 
-OWN = "edge-lab"
+OWN = "edge-lab itself"
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """Families by name, and all their kinds by name."""
 
     families: Mapping[str, FaultFamily]
     kinds: Mapping[str, type[Fault]]
 
     @classmethod
-    def of(cls, brought: Iterable[tuple[FaultFamily, str]]) -> Catalogue:
-        """Of families, each with the distribution that brings it.
+    def of(cls, brought: Iterable[tuple[FaultFamily, str]]) -> Catalog:
+        """Of families, each with where it comes from.
 
         Raises:
             InputError: a family or a kind is not what it must be, or two have one name.
         """
         families: dict[str, FaultFamily] = {}
         kinds: dict[str, type[Fault]] = {}
-        by: dict[str, str] = {}
-        for family, distribution in brought:
-            _claim(f"family of faults {family.name!r}", distribution, by)
+        claimed: dict[str, str] = {}
+        for family, origin in brought:
+            _claim(f"family of faults {family.name!r}", origin, claimed)
             families[family.name] = family
             for kind in family.kinds:
-                name = _name_of(kind, family, distribution)
-                _claim(f"fault {name!r}", distribution, by)
+                name = _name_of(kind, family, origin)
+                _claim(f"fault {name!r}", origin, claimed)
                 kinds[name] = kind
         return cls(MappingProxyType(families), MappingProxyType(kinds))
 
@@ -69,7 +69,7 @@ class Catalogue:
             ) from None
 
     def family_of(self, fault: Fault) -> FaultFamily:
-        """InputError if its kind is not in the catalogue."""
+        """InputError if its kind is not in the catalog."""
         kind = self.kind(fault.fault)
         if type(fault) is not kind:
             raise InputError(
@@ -81,19 +81,19 @@ class Catalogue:
 
 
 @functools.cache
-def built_in() -> Catalogue:
+def built_in() -> Catalog:
     """The families that come with edge-lab."""
-    return Catalogue.of((family, OWN) for family in BUILT_IN)
+    return Catalog.of((family, OWN) for family in BUILT_IN)
 
 
 @functools.cache
-def catalogue() -> Catalogue:
+def catalog() -> Catalog:
     """All families, those of other packages too.
 
     Raises:
         InputError: one of them cannot be loaded, or its names clash with those of another one.
     """
-    return Catalogue.of([*((family, OWN) for family in BUILT_IN), *_brought()])
+    return Catalog.of([*((family, OWN) for family in BUILT_IN), *_brought()])
 
 
 def kind_named(name: str) -> type[Fault]:
@@ -102,56 +102,61 @@ def kind_named(name: str) -> type[Fault]:
 
 
 def family_of(fault: Fault) -> FaultFamily:
-    """The family that injects and heals it; InputError if its kind is in no catalogue."""
+    """The family that injects and heals it; InputError if its kind is in no catalog."""
     return _that_has(fault.fault).family_of(fault)
 
 
-def _that_has(kind: str) -> Catalogue:
+def _that_has(kind: str) -> Catalog:
     own = built_in()
-    return own if kind in own.kinds else catalogue()
+    return own if kind in own.kinds else catalog()
 
 
 # -- of other packages ---------------------------------------------------------------------------
 
 
 def _brought() -> Iterator[tuple[FaultFamily, str]]:
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        yield _loaded(point), _distribution(point)
+    # One that is found by two paths is one all the same.
+    points = {(point.name, point.value): point for point in entry_points(group=GROUP)}
+    for _, point in sorted(points.items()):
+        yield _loaded(point), _origin(point)
 
 
-def _distribution(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+def _origin(point: EntryPoint) -> str:
+    return f"the distribution {point.dist.name}" if point.dist else "an installed distribution"
 
 
 def _loaded(point: EntryPoint) -> FaultFamily:
-    where = f"the family of faults {point.name!r} of {_distribution(point)}"
-    remedy = f"Mend or uninstall it; its entry point is {point.value}."
+    where = f"the family of faults {point.name!r} of {_origin(point)}"
+    remedy = f"Its entry point is {point.value}: install it again, or uninstall it."
     try:
         family = point.load()
-    except EdgeLabError as trouble:
-        raise InputError(f"{where} cannot be loaded: {trouble.message}", remedy=remedy) from trouble
     except Exception as trouble:
-        says = f"{type(trouble).__name__}: {trouble}"
-        raise InputError(f"{where} cannot be loaded: {says}", remedy=remedy) from trouble
-    if not isinstance(family, FaultFamily):
-        raise InputError(f"{where} is no FaultFamily but {family!r}", remedy=remedy)
-    if family.name != point.name:
-        raise InputError(f"{where} calls itself {family.name!r}", remedy=remedy)
+        raise InputError(
+            f"{where} cannot be loaded ({type(trouble).__name__}: {trouble})", remedy=remedy
+        ) from trouble
+    if not isinstance(family, FaultFamily) or family.name != point.name:
+        raise InputError(
+            f"the entry point {point.name} = {point.value} of {_origin(point)} is no family of "
+            "faults of that name",
+            remedy="It must name a FaultFamily of edge_lab.faults.family that has this name.",
+        )
     return family
 
 
-def _claim(what: str, distribution: str, by: dict[str, str]) -> None:
-    if what in by:
-        raise InputError(
-            f"there are two of the {what}: of {by[what]} and of {distribution}",
-            remedy="Uninstall one of them, or give one another name.",
-        )
-    by[what] = distribution
+def _claim(what: str, origin: str, claimed: dict[str, str]) -> None:
+    """Raises InputError if that name is another's already."""
+    if what not in claimed:
+        claimed[what] = origin
+        return
+    raise InputError(
+        f"{claimed[what]} and {origin} both bring a {what}",
+        remedy="Uninstall one of them until its authors have chosen another name.",
+    )
 
 
-def _name_of(kind: type[Fault], family: FaultFamily, distribution: str) -> str:
+def _name_of(kind: type[Fault], family: FaultFamily, origin: str) -> str:
     """The name of a kind; InputError if the kind cannot be used."""
-    of = f"of the family {family.name!r} of {distribution}"
+    of = f"of the family {family.name!r} of {origin}"
     if not (isinstance(kind, type) and issubclass(kind, Fault)):
         raise InputError(f"{kind!r} {of} is no class of a Fault")
     field = kind.model_fields.get("fault")
@@ -161,11 +166,13 @@ def _name_of(kind: type[Fault], family: FaultFamily, distribution: str) -> str:
             f"{kind.__qualname__} {of} has no name",
             remedy='A kind has a field like `fault: Literal["cut"] = "cut"`.',
         )
-    if kind.family != family.name:
+    if (said := getattr(kind, "family", None)) != family.name:
         raise InputError(
-            f"{kind.__qualname__} {of} says that its family is {kind.family!r}",
+            f"{kind.__qualname__} {of} says that its family is {said!r}",
             remedy=f'It must say `family: ClassVar[str] = "{family.name}"`.',
         )
+    if missing := sorted(kind.__abstractmethods__):
+        raise InputError(f"{kind.__qualname__} {of} does not define {', '.join(missing)}")
     if taken := sorted(PLAN_KEYS & set(kind.model_fields)):
         raise InputError(
             f"{kind.__qualname__} {of} has a field {taken[0]!r}, which plans have for themselves",
