@@ -142,7 +142,7 @@ def _try(
             "the fault log differs between runs of one seed",
             remedy="Look at the logs with --output: a fault was not seen, or came too late.",
         )
-    if not all(cell.passed is not False for cell in cells):
+    if not all(cell.passed for cell in cells):
         raise typer.Exit(1)
     if not_kept is not None:
         raise typer.Exit(LabError.exit_code)

@@ -1,4 +1,5 @@
 """Faults on purpose: as data, injected with proof, healed with proof, written down.
 
-`kinds` says what can be done to a lab; `engine` does it; `plan` reads schedules of it.
+`fault` is what every fault knows of itself, `families` has the kinds and what does them, `catalog`
+lists the families. `plan` reads schedules of faults; `engine` injects and heals them in a lab.
 """

@@ -14,7 +14,7 @@ TimeLimit = Callable[[float], Deadline]
 """Makes a deadline from seconds of the reference machine, scaled by this one's speed."""
 
 PROOF_SECONDS = 90.0
-"""For a fault on a wire, or its cure, to be seen. One or two are usual."""
+"""For a fault, or its cure, to be seen. One or two are usual."""
 
 PROBE_SECONDS = 60.0
 """For one burst of probes, the SSH command included."""

@@ -1,6 +1,6 @@
-"""Probes that prove a fault on a wire: pings and connections over it, asked for by SSH.
+"""Probes that prove a fault of a link: pings and connections over it, asked for by SSH.
 
-What a probe sends crosses the wire in question; what starts it and brings its result back
+What a probe sends crosses the link in question; what starts it and brings its result back
 goes over the management path, which no fault touches.
 """
 
@@ -102,7 +102,7 @@ class Burst:
 
 @dataclass(frozen=True)
 class WireProbe:
-    """Asks over one wire: from `node` to `address`, the nearest other end."""
+    """Asks over one link: from `node` to `address`, the nearest other end."""
 
     node: str
     address: str
@@ -184,7 +184,7 @@ def parse_ping(output: str) -> Burst:
 
 
 def parse_connect(output: str) -> bool:
-    """Whether the other end was reached: a refusal has crossed the wire too."""
+    """Whether the other end was reached: a refusal has crossed the link too."""
     match output.split():
         case ["connected"] | ["refused"]:
             return True

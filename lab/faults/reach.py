@@ -13,12 +13,12 @@ from edge_lab.stacks.base import API_PORT
 from edge_lab.topology import Link, Topology
 
 DISCARD_PORT = 9
-"""For what is only to cross a wire: nothing listens there, and TCP is refused."""
+"""For what is only to cross a link: nothing listens there, and TCP is refused."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """Something that takes TCP connections at the other end of a wire, asked by `node`."""
+    """Something that takes TCP connections at the other end of a link, asked by `node`."""
 
     node: str
     address: str

@@ -113,19 +113,19 @@ class PlanRun:
     @property
     def records(self) -> tuple[FaultRecord, ...]:
         """With the times at which all was seen, in the order in which it was asked for."""
-        found = (each.record for each in self.happened if each.record is not None)
+        found = (one.record for one in self.happened if one.record is not None)
         return tuple(sorted(found, key=lambda record: record.id))
 
     def log(self) -> str:
         """One line for each fault, with planned times only: the same for the same seed."""
         rows = [
             (
-                *each.planned.times,
-                each.planned.fault.fault,
-                each.planned.fault.model_dump_json(exclude_defaults=True, exclude={"fault"}),
-                each.outcome.value,
+                *one.planned.times,
+                one.planned.fault.fault,
+                one.planned.fault.model_dump_json(exclude_defaults=True, exclude={"fault"}),
+                one.outcome.value,
             )
-            for each in self.happened
+            for one in self.happened
         ]
         lines = [f"plan {self.plan.name}, seed {self.seed}"]
         return "\n".join(lines + ["\t".join(row) for row in rows]) + "\n"
@@ -136,7 +136,7 @@ class PlanRun:
             "plan": self.plan.name,
             "seed": self.seed,
             "lasts_s": self.plan.lasts_s,
-            "faults": [each.as_json() for each in self.happened],
+            "faults": [one.as_json() for one in self.happened],
             "records": [record.model_dump(mode="json") for record in self.records],
         }
 

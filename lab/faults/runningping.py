@@ -1,4 +1,4 @@
-"""A ping that goes on while its wire is broken, read as it prints."""
+"""A ping that goes on while its link is broken, read as it prints."""
 
 from __future__ import annotations
 

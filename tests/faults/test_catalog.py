@@ -10,6 +10,7 @@ import pytest
 from edge_lab.core.errors import InputError
 from edge_lab.devices.faults import DeviceFault
 from edge_lab.faults import catalog as catalogs
+from edge_lab.faults import kinds
 from edge_lab.faults.book import FaultBook
 from edge_lab.faults.catalog import BUILT_IN, Catalog, built_in, catalog, family_of, kind_named
 from edge_lab.faults.engine import FaultEngine
@@ -28,7 +29,6 @@ from tests.faults.plans import TOPOLOGY, plan_of
 __all__ = ["site"]
 
 KINDS = modules_of_the_page()["acme_load/kinds.py"]
-FAMILY = modules_of_the_page()["acme_load/__init__.py"]
 
 
 class Anything(Injector[Fault]):
@@ -60,6 +60,11 @@ def test_each_kind_has_a_proof_or_an_action_in_its_family() -> None:
     assert set(link_proofs.PROOFS) == set(families["link"].kinds)
     assert set(node_injector.ACTIONS) == set(families["node"].kinds)
     assert set(device_proofs.PROOFS) == set(typing.get_args(typing.get_args(DeviceFault)[0]))
+
+
+def test_suites_can_import_each_kind_from_one_module() -> None:
+    offered = {getattr(kinds, name) for name in kinds.__all__}
+    assert set(built_in().kinds.values()) <= offered
 
 
 class Strange(Kill):
@@ -95,9 +100,9 @@ def test_a_family_of_edge_lab_is_one_entry_in_the_catalog(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install_the_page_s()
-    kinds = catalog().families["load"].kinds
+    foreign = catalog().families["load"].kinds
     site.uninstall_all()
-    monkeypatch.setattr(catalogs, "BUILT_IN", (*BUILT_IN, FaultFamily("load", kinds, anything)))
+    monkeypatch.setattr(catalogs, "BUILT_IN", (*BUILT_IN, FaultFamily("load", foreign, anything)))
     built_in.cache_clear()
     try:
         assert "PlannedCpuHog" in plan_schema()["$defs"]

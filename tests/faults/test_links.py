@@ -199,7 +199,7 @@ def test_a_wire_that_is_not_cleared_is_not_healed(faults_on: FaultsOn, fault: Li
         faults.heal(fault)
 
 
-def test_what_befalls_the_other_direction_proves_nothing(faults_on: FaultsOn) -> None:
+def test_what_happens_to_the_other_direction_proves_nothing(faults_on: FaultsOn) -> None:
     wire = FakeLink(rx=DirectionState(loss=0.3), patience=HOPELESS)
     faults = faults_on(wire)
     wire.set("", rx=DirectionState(loss=0.3))

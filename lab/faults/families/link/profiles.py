@@ -52,8 +52,8 @@ _ERRANT = (
 )
 
 PROFILES: dict[str, LinkProfile] = {
-    each.name: each
-    for each in (
+    line.name: line
+    for line in (
         LinkProfile(
             "edge",
             "2G mobile (EDGE)",
