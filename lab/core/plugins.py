@@ -54,6 +54,11 @@ class PluginGroup(Generic[T]):
             remedy=f"{hint}Known are: {', '.join(self.names())}.",
         )
 
+    def origin(self, name: str) -> str:
+        """Who brings the plug-in of that name, for messages."""
+        foreign = self._foreign()
+        return _origin(foreign[name]) if name in foreign else "edge-lab"
+
     def _foreign(self) -> dict[str, EntryPoint]:
         own = self.own()
         found: dict[str, EntryPoint] = {}

@@ -1,35 +1,42 @@
-"""Which families of faults there are: those of edge-lab, and those that other packages bring.
+"""Which families of faults there are: those of edge-lab, and those of other distributions.
 
-A package brings a family by an entry point of the group `edge_lab.fault_families`, whose name is
-the family's and whose value is a `FaultFamily`. Entry points are loaded when a fault is asked for
-that edge-lab itself has not, or when all faults are: a package that is broken never stands in the
-way of healing a link.
+Another distribution brings a family by an entry point of the group `edge_lab.fault_families`, whose
+name is the family's and whose object is its class. They are loaded when a fault is asked for that
+edge-lab itself does not have, or when all faults are: a distribution that is broken never stands in
+the way of healing a link.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Literal, get_args, get_origin
 
 from edge_lab.core.errors import InputError
+from edge_lab.core.plugins import PluginGroup
 from edge_lab.core.yamlmodel import did_you_mean
-from edge_lab.faults.families import device, link, node
+from edge_lab.faults.families.device import Devices
+from edge_lab.faults.families.link import Links
+from edge_lab.faults.families.node import Nodes
 from edge_lab.faults.family import FaultFamily
 from edge_lab.faults.fault import Fault
 
-BUILT_IN: tuple[FaultFamily, ...] = (link.FAMILY, node.FAMILY, device.FAMILY)
-"""In the order in which plans' messages and `lab fault kinds` list them."""
+BUILT_IN: Mapping[str, Callable[[], FaultFamily]] = {
+    family.name: family for family in (Links, Nodes, Devices)
+}
+"""In the order in which messages and `lab fault kinds` list them."""
 
-GROUP = "edge_lab.fault_families"
+PLUGINS: PluginGroup[FaultFamily] = PluginGroup(
+    group="edge_lab.fault_families",
+    what="family of faults",
+    own=lambda: BUILT_IN,
+    fits=lambda loaded, name: isinstance(loaded, FaultFamily) and loaded.name == name,
+)
 
 PLAN_KEYS = frozenset({"at", "for", "for_"})
 """What a plan says of each fault beside its own fields."""
-
-OWN = "edge-lab itself"
 
 
 @dataclass(frozen=True)
@@ -41,21 +48,24 @@ class Catalog:
 
     @classmethod
     def of(cls, brought: Iterable[tuple[FaultFamily, str]]) -> Catalog:
-        """Of families, each with where it comes from.
+        """Of families of different names, each with who brings it.
 
         Raises:
-            InputError: a family or a kind is not what it must be, or two have one name.
+            InputError: a kind cannot be used, or two have one name.
         """
         families: dict[str, FaultFamily] = {}
         kinds: dict[str, type[Fault]] = {}
-        claimed: dict[str, str] = {}
+        origins: dict[str, str] = {}
         for family, origin in brought:
-            _claim(f"family of faults {family.name!r}", origin, claimed)
             families[family.name] = family
             for kind in family.kinds:
                 name = _name_of(kind, family, origin)
-                _claim(f"fault {name!r}", origin, claimed)
-                kinds[name] = kind
+                if name in kinds:
+                    raise InputError(
+                        f"{origins[name]} and {origin} both bring a fault {name!r}",
+                        remedy="Uninstall one of them until its authors have chosen another name.",
+                    )
+                kinds[name], origins[name] = kind, origin
         return cls(MappingProxyType(families), MappingProxyType(kinds))
 
     def kind(self, name: str) -> type[Fault]:
@@ -83,17 +93,17 @@ class Catalog:
 @functools.cache
 def built_in() -> Catalog:
     """The families that come with edge-lab."""
-    return Catalog.of((family, OWN) for family in BUILT_IN)
+    return Catalog.of((family(), "edge-lab") for family in BUILT_IN.values())
 
 
 @functools.cache
 def catalog() -> Catalog:
-    """All families, those of other packages too.
+    """All families, those of other distributions too.
 
     Raises:
         InputError: one of them cannot be loaded, or its names clash with those of another one.
     """
-    return Catalog.of([*((family, OWN) for family in BUILT_IN), *_brought()])
+    return Catalog.of((PLUGINS.find(name), PLUGINS.origin(name)) for name in PLUGINS.names())
 
 
 def kind_named(name: str) -> type[Fault]:
@@ -109,49 +119,6 @@ def family_of(fault: Fault) -> FaultFamily:
 def _that_has(kind: str) -> Catalog:
     own = built_in()
     return own if kind in own.kinds else catalog()
-
-
-# -- of other packages ---------------------------------------------------------------------------
-
-
-def _brought() -> Iterator[tuple[FaultFamily, str]]:
-    # One that is found by two paths is one all the same.
-    points = {(point.name, point.value): point for point in entry_points(group=GROUP)}
-    for _, point in sorted(points.items()):
-        yield _loaded(point), _origin(point)
-
-
-def _origin(point: EntryPoint) -> str:
-    return f"the distribution {point.dist.name}" if point.dist else "an installed distribution"
-
-
-def _loaded(point: EntryPoint) -> FaultFamily:
-    where = f"the family of faults {point.name!r} of {_origin(point)}"
-    remedy = f"Its entry point is {point.value}: install it again, or uninstall it."
-    try:
-        family = point.load()
-    except Exception as trouble:
-        raise InputError(
-            f"{where} cannot be loaded ({type(trouble).__name__}: {trouble})", remedy=remedy
-        ) from trouble
-    if not isinstance(family, FaultFamily) or family.name != point.name:
-        raise InputError(
-            f"the entry point {point.name} = {point.value} of {_origin(point)} is no family of "
-            "faults of that name",
-            remedy="It must name a FaultFamily of edge_lab.faults.family that has this name.",
-        )
-    return family
-
-
-def _claim(what: str, origin: str, claimed: dict[str, str]) -> None:
-    """Raises InputError if that name is another's already."""
-    if what not in claimed:
-        claimed[what] = origin
-        return
-    raise InputError(
-        f"{claimed[what]} and {origin} both bring a {what}",
-        remedy="Uninstall one of them until its authors have chosen another name.",
-    )
 
 
 def _name_of(kind: type[Fault], family: FaultFamily, origin: str) -> str:

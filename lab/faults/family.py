@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from edge_lab.core.errors import InputError
 from edge_lab.core.yamlmodel import did_you_mean
@@ -75,15 +74,16 @@ class Injector(ABC, Generic[F]):
         """
 
 
-@dataclass(frozen=True)
-class FaultFamily:
+class FaultFamily(ABC):
     """Kinds of faults that one injector does."""
 
-    name: str
-    kinds: tuple[type[Fault], ...]
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[type[Fault], ...]]
     """Each names the family, in `Fault.family`."""
-    injector: Callable[[LabAccess, TimeLimit], Injector[Any]]
-    """Made when the family is first used in a lab. Imports of what only it needs belong in here."""
+
+    @abstractmethod
+    def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
+        """Made when the family is first used in that lab; what only it needs is imported here."""
 
 
 def for_kind(table: Mapping[type[Fault], T], fault: Fault) -> T:

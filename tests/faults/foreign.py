@@ -47,7 +47,7 @@ class Site:
         info = self._folder / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[{catalog.GROUP}]\n{entry_point}\n")
+        (info / "entry_points.txt").write_text(f"[{catalog.PLUGINS.group}]\n{entry_point}\n")
         catalog.catalog.cache_clear()
 
     def install_the_page_s(self) -> None:

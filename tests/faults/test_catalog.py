@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -39,8 +40,19 @@ class Anything(Injector[Fault]):
         return "cured"
 
 
-def anything(lab: LabAccess, limit: TimeLimit) -> Injector[Fault]:
-    return Anything()
+class Made(FaultFamily):
+    """A family for tests, with other kinds and another name."""
+
+    name = "load"
+    kinds: ClassVar[tuple[type[Fault], ...]] = ()
+
+    def __init__(self, *kinds: type[Fault]) -> None:
+        self.made = 0
+        self.kinds = kinds  # type: ignore[misc]
+
+    def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Fault]:
+        self.made += 1
+        return Anything()
 
 
 # -- what is there -------------------------------------------------------------------------------
@@ -49,7 +61,7 @@ def anything(lab: LabAccess, limit: TimeLimit) -> Injector[Fault]:
 def test_each_kind_names_its_family_and_has_a_name_of_its_own() -> None:
     own = built_in()
     assert list(own.families) == ["link", "node", "device"]
-    assert sum(len(family.kinds) for family in BUILT_IN) == len(own.kinds)
+    assert sum(len(family.kinds) for family in own.families.values()) == len(own.kinds)
     for name, kind in own.kinds.items():
         assert kind.model_fields["fault"].default == name
         assert kind in own.families[kind.family].kinds
@@ -65,6 +77,13 @@ def test_each_kind_has_a_proof_or_an_action_in_its_family() -> None:
 def test_suites_can_import_each_kind_from_one_module() -> None:
     offered = {getattr(kinds, name) for name in kinds.__all__}
     assert set(built_in().kinds.values()) <= offered
+
+
+class Idle(Kill):
+    """A good kind of the family that is made for tests."""
+
+    family: ClassVar[str] = "load"
+    fault: Literal["idle"] = "idle"  # type: ignore[assignment]
 
 
 class Strange(Kill):
@@ -102,7 +121,7 @@ def test_a_family_of_edge_lab_is_one_entry_in_the_catalog(
     site.install_the_page_s()
     foreign = catalog().families["load"].kinds
     site.uninstall_all()
-    monkeypatch.setattr(catalogs, "BUILT_IN", (*BUILT_IN, FaultFamily("load", foreign, anything)))
+    monkeypatch.setattr(catalogs, "BUILT_IN", {**BUILT_IN, "load": lambda: Made(*foreign)})
     built_in.cache_clear()
     try:
         assert "PlannedCpuHog" in plan_schema()["$defs"]
@@ -124,17 +143,17 @@ def refused() -> InputError:
 
 @pytest.mark.parametrize(
     "text",
-    ["import nowhere_to_be_found", "raise OSError('no disk')", "FAMILIE = 1", "FAMILY = 1"],
+    ["import nowhere_to_be_found", "raise OSError('no disk')", "Brocken = 1", "Broken = object"],
 )
 def test_a_family_that_cannot_be_loaded_names_its_distribution(site: Site, text: str) -> None:
-    site.install("acme-broken", "broken = acme_broken:FAMILY", {"acme_broken.py": text})
+    site.install("acme-broken", "broken = acme_broken:Broken", {"acme_broken.py": text})
     assert "acme-broken" in refused().message
     with pytest.raises(InputError):
         parse_plan(plan_of("{fault: cut, link: arm-cloud, at: 0, for: 9}"), TOPOLOGY)
 
 
 def test_no_broken_distribution_stands_in_the_way_of_a_heal(site: Site, tmp_path: Path) -> None:
-    site.install("acme-broken", "broken = acme_broken:FAMILY", {"acme_broken.py": "1 / 0"})
+    site.install("acme-broken", "broken = acme_broken:Broken", {"acme_broken.py": "1 / 0"})
     refused()
     record = FaultRecord(id=1, fault=Cut(link="arm-cloud"), began=1)
     book = FaultBook(tmp_path)
@@ -148,14 +167,14 @@ def test_no_broken_distribution_stands_in_the_way_of_a_heal(site: Site, tmp_path
 
 def test_two_families_of_one_name_are_refused_with_both_distributions(site: Site) -> None:
     site.install_the_page_s()
-    other = {"acme_other.py": "from acme_load import FAMILY\n"}
-    site.install("acme-other", "load = acme_other:FAMILY", other)
+    other = {"acme_other.py": "from acme_load import Load\n"}
+    site.install("acme-other", "load = acme_other:Load", other)
     assert {"acme-load", "acme-other"} <= set(refused().message.replace("'", " ").split())
 
 
 def test_a_family_of_a_name_of_edge_lab_s_own_is_refused(site: Site) -> None:
-    family = "from edge_lab.faults.families.link import FAMILY\n"
-    site.install("acme-link", "link = acme_link:FAMILY", {"acme_link.py": family})
+    family = "from edge_lab.faults.families.link import Links\n"
+    site.install("acme-link", "link = acme_link:Links", {"acme_link.py": family})
     assert "acme-link" in refused().message
 
 
@@ -178,36 +197,28 @@ def test_a_kind_that_could_not_be_used_is_refused_with_its_distribution(
     old, new = BAD_KINDS[case]
     assert old in KINDS
     modules = {**modules_of_the_page(), "acme_load/kinds.py": KINDS.replace(old, new)}
-    site.install("acme-load", "load = acme_load:FAMILY", modules)
+    site.install("acme-load", "load = acme_load:Load", modules)
     assert "acme-load" in refused().message
 
 
 def test_a_family_whose_entry_point_has_another_name_is_refused(site: Site) -> None:
-    site.install("acme-load", "lode = acme_load:FAMILY", modules_of_the_page())
+    site.install("acme-load", "lode = acme_load:Load", modules_of_the_page())
     assert "acme-load" in refused().message
 
 
 def test_two_kinds_of_one_name_in_one_family_are_refused() -> None:
     with pytest.raises(InputError):
-        Catalog.of([(FaultFamily("link", (Cut, Cut), anything), "acme")])
+        Catalog.of([(Made(Idle, Idle), "acme")])
 
 
 # -- injectors -----------------------------------------------------------------------------------
 
 
 def test_an_injector_is_made_when_its_family_is_first_used_and_once() -> None:
-    made: list[str] = []
-    lab: typing.Any = None
-
-    def make(lab: LabAccess, limit: TimeLimit) -> Injector[Fault]:
-        made.append("link")
-        return Anything()
-
-    def families(fault: Fault) -> FaultFamily:
-        return FaultFamily(fault.family, (), make)
-
-    injectors = LabInjectors(lab, lambda seconds: typing.cast("typing.Any", None), families)
-    assert made == []
+    family = Made()
+    unused: typing.Any = None
+    injectors = LabInjectors(unused, unused, lambda fault: family)
+    assert family.made == 0
     first = injectors(Cut(link="arm-cloud"))
     assert injectors(Cut(link="riscv-cloud")) is first
-    assert made == ["link"]
+    assert family.made == 1

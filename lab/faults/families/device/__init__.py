@@ -9,12 +9,13 @@ from edge_lab.faults.family import FaultFamily, Injector, LabAccess
 from edge_lab.faults.limits import TimeLimit
 
 
-def _injector(lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
-    from edge_lab.faults.families.device.injector import DeviceInjector
-    from edge_lab.faults.linkprober import LinkProber
+class Devices(FaultFamily):
+    name = "device"
+    kinds = (OnDevice,)
 
-    prober = LinkProber(lab.topology, lab.fabric, lab.machines, limit)
-    return DeviceInjector(prober, lab.devices)
+    def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
+        from edge_lab.faults.families.device.injector import DeviceInjector
+        from edge_lab.faults.linkprober import LinkProber
 
-
-FAMILY = FaultFamily("device", (OnDevice,), _injector)
+        prober = LinkProber(lab.topology, lab.fabric, lab.machines, limit)
+        return DeviceInjector(prober, lab.devices)

@@ -9,13 +9,14 @@ from edge_lab.faults.family import FaultFamily, Injector, LabAccess
 from edge_lab.faults.limits import TimeLimit
 
 
-def _injector(lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
-    from edge_lab.faults.carrier import Carriers
-    from edge_lab.faults.families.link.injector import LinkInjector
-    from edge_lab.faults.linkprober import LinkProber
+class Links(FaultFamily):
+    name = "link"
+    kinds = (Cut, Drop, HalfOpen, Impair, Profile, Flap)
 
-    prober = LinkProber(lab.topology, lab.fabric, lab.machines, limit)
-    return LinkInjector(prober, Carriers(lab.topology, lab.fabric, lab.machines))
+    def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
+        from edge_lab.faults.carrier import Carriers
+        from edge_lab.faults.families.link.injector import LinkInjector
+        from edge_lab.faults.linkprober import LinkProber
 
-
-FAMILY = FaultFamily("link", (Cut, Drop, HalfOpen, Impair, Profile, Flap), _injector)
+        prober = LinkProber(lab.topology, lab.fabric, lab.machines, limit)
+        return LinkInjector(prober, Carriers(lab.topology, lab.fabric, lab.machines))

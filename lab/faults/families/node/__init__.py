@@ -19,18 +19,15 @@ from edge_lab.faults.family import FaultFamily, Injector, LabAccess
 from edge_lab.faults.limits import TimeLimit
 
 
-def _injector(lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
-    from edge_lab.faults.carrier import Carriers
-    from edge_lab.faults.families.node.action import NodeTools
-    from edge_lab.faults.families.node.injector import NodeInjector
+class Nodes(FaultFamily):
+    name = "node"
+    kinds = (PowerOff, Reboot, Pause, Kill, Freeze, ClockJump, ClockSkew, DiskFull, SlowDisk)
 
-    carriers = Carriers(lab.topology, lab.fabric, lab.machines)
-    tools = NodeTools(limit, carriers.restore, lab.stack.runtime.agents)
-    return NodeInjector(lab.machines, tools)
+    def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
+        from edge_lab.faults.carrier import Carriers
+        from edge_lab.faults.families.node.action import NodeTools
+        from edge_lab.faults.families.node.injector import NodeInjector
 
-
-FAMILY = FaultFamily(
-    "node",
-    (PowerOff, Reboot, Pause, Kill, Freeze, ClockJump, ClockSkew, DiskFull, SlowDisk),
-    _injector,
-)
+        carriers = Carriers(lab.topology, lab.fabric, lab.machines)
+        tools = NodeTools(limit, carriers.restore, lab.stack.runtime.agents)
+        return NodeInjector(lab.machines, tools)
