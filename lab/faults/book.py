@@ -56,15 +56,15 @@ class FaultBook:
         """Enters a fault that begins now.
 
         Raises:
-            InputError: one that is in force lays hold of the same thing.
+            InputError: one of its targets is that of a fault in force.
         """
         with self._lock:
             history = self.history()
             for other in history:
                 if other.in_force and (common := other.fault.targets & fault.targets):
                     raise InputError(
-                        f"{fault.title}: fault {other.id} ({other.fault.title}) has hold of "
-                        f"{min(common)}",
+                        f"{fault.title}: {min(common)} is locked by fault {other.id} "
+                        f"({other.fault.title})",
                         remedy=f"Heal it first: lab fault heal {other.id}",
                     )
             record = FaultRecord(id=len(history) + 1, fault=fault, began=now)

@@ -66,8 +66,8 @@ class FaultEngine:
         """Returns after its effect was seen.
 
         Raises:
-            InputError: it names what is not there, could never be seen, or a fault in force has
-                hold of the same.
+            InputError: it names what is not there, could never be seen, or one of its
+                targets is that of a fault in force.
             LabError: no effect was seen; nothing of it is left then.
             StillInForce: nor could it be undone; the book holds it as in force.
         """

@@ -104,7 +104,7 @@ class Contradictions:
         mine, its = self.claims(one), self.claims(other)
         at_once = ""
         if shared := mine.locks & its.locks:
-            at_once = f"both lay hold of {min(one.targets & other.targets or shared)}"
+            at_once = f"both lock {min(one.targets & other.targets or shared)}"
         elif taken := mine.disables & its.needs | its.disables & mine.needs:
             at_once = f"the other needs {min(taken)}"
         return Relation(
@@ -125,7 +125,7 @@ class Contradictions:
 def _seen(fault: Fault, taken: frozenset[str]) -> str:
     if not taken:
         return ""
-    return f"{fault.title} is seen by way of {min(taken)}, when it begins and when it ends"
+    return f"{fault.title} is observed through {min(taken)} when it begins and when it ends"
 
 
 def _moments(span: Span) -> tuple[Span, Span]:

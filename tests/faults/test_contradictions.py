@@ -34,7 +34,7 @@ def test_while_one_way_is_shut_nothing_can_be_seen_of_the_other(shut: str) -> No
         f"{{fault: {shut}, link: arm-cloud, direction: tx, at: 0s, for: 10s}}",
         "{fault: impair, link: arm-cloud, direction: rx, loss: 0.5, at: 5s, for: 10s}",
     )
-    with pytest.raises(InputError, match="both lay hold of link arm-cloud rx"):
+    with pytest.raises(InputError, match="both lock link arm-cloud rx"):
         parse_plan(text, TOPOLOGY)
 
 
@@ -60,7 +60,7 @@ CONTRADICTIONS = {
     "a cut link has nothing else": (
         "{fault: cut, link: arm-cloud, at: 10, for: 60}",
         "{fault: drop, link: arm-cloud, direction: tx, at: 30, for: 5}",
-        "both lay hold of link arm-cloud tx",
+        "both lock link arm-cloud tx",
     ),
     "a node without power does nothing else": (
         "{fault: power-off, node: edge-arm, at: 10, for: 60}",
@@ -82,20 +82,20 @@ CONTRADICTIONS = {
         "{fault: power-off, node: server, at: 30, for: 120}",
         "the other needs node server",
     ),
-    "a link is seen by way of the server's": (
+    "a link is observed through the server's": (
         "{fault: cut, link: server-cloud, at: 10, for: 60}",
         "{fault: drop, link: arm-cloud, at: 30, for: 5}",
-        "is seen by way of link",
+        "is observed through link",
     ),
-    "a cure is seen by way of the server": (
+    "a cure is observed through the server": (
         "{fault: cut, link: arm-cloud, at: 10, for: 60}",
         "{fault: pause, node: server, at: 65, for: 20}",
-        "cut on arm-cloud is seen by way of node server, when it begins and when it ends",
+        "cut on arm-cloud is observed through node server when it begins and when it ends",
     ),
     "a device's wire is seen from its neighbour": (
         "{fault: drop, link: arm-plant, at: 10, for: 60}",
         "{fault: drop, link: boiler-plant, at: 30, for: 5}",
-        "seen by way of link arm-plant",
+        "observed through link arm-plant",
     ),
     "a device behind a dead wire shows nothing": (
         "{fault: cut, link: boiler-plant, at: 10, for: 60}",
@@ -105,12 +105,12 @@ CONTRADICTIONS = {
     "a clock goes wrong in one way at a time": (
         "{fault: clock-jump, node: edge-arm, seconds: 60, at: 10, for: 60}",
         "{fault: clock-skew, node: edge-arm, ppm: 500, at: 30, for: 5}",
-        "both lay hold of node edge-arm clock",
+        "both lock node edge-arm clock",
     ),
     "one service is not killed twice at once": (
         "{fault: kill, node: edge-arm, service: kubelet.service, at: 10}",
         "{fault: freeze, node: edge-arm, service: kubelet.service, at: 15, for: 5}",
-        "both lay hold of node edge-arm kubelet.service",
+        "both lock node edge-arm kubelet.service",
     ),
 }
 

@@ -71,7 +71,7 @@ def test_another_process_heals_what_one_has_injected(tmp_path: Path) -> None:
 def test_no_two_faults_have_hold_of_the_same_thing(tmp_path: Path) -> None:
     engine = engine_on(tmp_path, FakeFaults())
     engine.inject(Drop(link="arm-cloud", direction="tx"))
-    with pytest.raises(InputError, match="has hold of link arm-cloud tx"):
+    with pytest.raises(InputError, match="link arm-cloud tx is locked"):
         engine.inject(CUT)
     engine.inject(Drop(link="arm-cloud", direction="rx"))
     engine.inject(Kill(node="edge-arm", service="kubelet.service"))

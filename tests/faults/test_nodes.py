@@ -37,7 +37,7 @@ DISK = 8 * 2**30
 
 @dataclass
 class FakeMachine:
-    """As much of a machine as faults lay hold of. One that does not obey says yes to all."""
+    """As much of a machine as faults act on. One that does not obey says yes to all."""
 
     name: str = NODE
     obeys: bool = True

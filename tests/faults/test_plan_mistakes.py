@@ -122,7 +122,7 @@ MISTAKES = {
         "link: arm-cloud, delay",
         [
             "delay 300 ms ± 50 ms on arm-cloud at 10s for 1m contradicts cut on arm-cloud at 10s",
-            "both lay hold of link arm-cloud",
+            "both lock link arm-cloud",
         ],
         "delay_ms",
     ),
