@@ -17,6 +17,7 @@ from edge_lab.core.interrupts import interrupts_noted
 
 if TYPE_CHECKING:
     from edge_lab.faults.engine import FaultEngine
+    from edge_lab.faults.fault import Fault
     from edge_lab.faults.records import FaultRecord
 
 fault = typer.Typer(help="Break a running lab by hand, and heal it.", no_args_is_help=True)
@@ -44,9 +45,7 @@ def add(
     wanted.check(running.topology)
     engine = FaultEngine.of(running)
     with showing_steps(err):
-        record = engine.inject(wanted)
-        if wanted.is_momentary:
-            record = _over(engine, record)
+        record = _momentary(engine, wanted) if wanted.is_momentary else engine.inject(wanted)
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
@@ -55,13 +54,16 @@ def add(
     out.print(f"{escape(seen)}\n{escape(end)}", highlight=False, soft_wrap=True)
 
 
-def _over(engine: FaultEngine, record: FaultRecord) -> FaultRecord:
-    """Waits until a fault is over that ends by itself; an interrupt is put off until then."""
+def _momentary(engine: FaultEngine, fault: Fault) -> FaultRecord:
+    """Waits until a fault is over that ends by itself; once it is seen, an interrupt waits too."""
     try:
-        return engine.heal(record)
+        return engine.heal(engine.inject(fault))
     except KeyboardInterrupt:
         with interrupts_noted(lambda: None):
-            engine.heal(record)
+            # It may come before the injection could return its record.
+            for record in engine.in_force():
+                if record.fault == fault:
+                    engine.heal(record)
         raise
 
 

@@ -108,6 +108,27 @@ def test_a_momentary_fault_by_hand_is_over_when_the_command_returns(engine: Fake
     assert engine.in_force() == ()
 
 
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [(["reboot", "node=edge-arm"], 0), (["cut", "link=arm-cloud"], 1)],
+    ids=["momentary", "until it is healed"],
+)
+def test_an_interrupt_right_after_the_injection_leaves_no_momentary_fault(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, words: list[str], left: int
+) -> None:
+    inject = engine.inject
+
+    def interrupted(fault: Fault) -> FaultRecord:
+        inject(fault)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "inject", interrupted)
+    asked = ask("fault", "add", *words)
+    assert asked.exit_code != 0
+    assert len(engine.history()) == 1
+    assert len(engine.in_force()) == left
+
+
 def test_a_plan_with_a_fault_that_the_lab_could_not_show_touches_nothing(
     engine: FakeEngine, tmp_path: Path
 ) -> None:
