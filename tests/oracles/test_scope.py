@@ -86,7 +86,6 @@ NEAR = frozenset({NODE, "server", "arm-cloud"})
             True,
         ),
     ],
-    ids=str,
 )
 def test_a_fault_concerns_a_node_by_its_scope(what: Fault, with_any: bool, with_near: bool) -> None:
     assert concerns(what, NODE, None) is with_any
