@@ -15,17 +15,14 @@ from rich.console import Console
 
 from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want
 from edge_lab.artifacts.gomodules import Toolchain
-from edge_lab.doctor import (
+from edge_lab.doctor import DoctorReport, HostCheck, doctor, render_doctor
+from edge_lab.doctor.host import Host
+from edge_lab.doctor.model import AcceleratorFinding
+from edge_lab.doctor.probes import (
     HOST_PACKAGES,
-    AcceleratorFinding,
-    DoctorReport,
-    Host,
-    HostCheck,
-    doctor,
     has_subordinate_ids,
     host_packages,
     memory_limit,
-    render_doctor,
 )
 from edge_lab.topology import Arch, Topology, load_topology
 

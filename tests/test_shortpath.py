@@ -16,7 +16,8 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import LONGEST_SOCKET, RunDir
 from edge_lab.core.process import processes_of
-from edge_lab.doctor import AcceleratorFinding, doctor
+from edge_lab.doctor import doctor
+from edge_lab.doctor.model import AcceleratorFinding
 from edge_lab.machines.ssh import control_path, ssh_config
 from edge_lab.topology import Topology
 from tests.test_doctor import FakeHost

@@ -1,36 +1,23 @@
-"""`lab doctor`: what this machine has and lacks for a topology, before anything is built.
+"""The probes: each looks at one thing that a lab needs.
 
-Each probe is one entry of `PROBES` (or of `TOOLS`, for programs): a function from what it
-may look at to one `HostCheck`.  Nothing here changes the host or asks the network.
+One is an entry of `PROBES` (or of `TOOLS`, for programs): a function from what it may look at to
+`HostCheck`s. Nothing here changes the host or asks the network.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import pwd
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import psutil
-from pydantic import BaseModel, ConfigDict, computed_field
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want, host_arch
-from edge_lab.artifacts.gomodules import GO_REMEDY, Toolchain, find_toolchain
-from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import EdgeLabError, LabError
-from edge_lab.core.home import RunDir, cache_home
-from edge_lab.core.step import step
+from edge_lab.artifacts.gomodules import GO_REMEDY, Toolchain
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import RunDir
 from edge_lab.data import IMAGES
-from edge_lab.topology import Arch, Topology
+from edge_lab.doctor.host import Examination, Host
+from edge_lab.doctor.model import HostCheck
+from edge_lab.topology import Arch
 
 GIB = 1024**3
 MIB = 1024**2
@@ -45,153 +32,6 @@ NODE_MINIMUM = (20, 19)
 """What Allure 3 asks for."""
 HOST_PACKAGES = IMAGES / "host-packages.txt"
 INSTALLER = "images/install-host-packages.sh"
-
-_FALLBACK_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class HostCheck(_Model):
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    found: str
-    """What is there, in words."""
-    needed_for: str
-    remedy: str = ""
-    """What to do about it; empty when all is well."""
-    required: bool = True
-    """Whether a lab cannot do without; a check that is not required only warns."""
-    needs_root: bool = False
-    """Whether the remedy takes root."""
-
-
-class AcceleratorFinding(_Model):
-    """How guests of the host's architecture run."""
-
-    name: str
-    reason: str
-
-
-class StackFinding(_Model):
-    """Whether one stack of the topology can be had."""
-
-    name: str
-    ok: bool
-    chosen: bool
-    """The first that can be had: `lab up` takes it."""
-    missing: tuple[str, ...] = ()
-    """What it lacks, in words."""
-
-
-class DoctorReport(_Model):
-    """All findings; `ok` is false if something is missing that a lab cannot do without."""
-
-    topology: str
-    addons: tuple[str, ...] = ()
-    """Those of the topology; what they need is among the artifacts."""
-    checks: tuple[HostCheck, ...]
-    accelerator: AcceleratorFinding
-    stacks: tuple[StackFinding, ...]
-    artifacts: tuple[ArtifactState, ...]
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def ok(self) -> bool:
-        return all(check.ok or not check.required for check in self.checks) and any(
-            stack.ok for stack in self.stacks
-        )
-
-
-class AcceleratorLike(Protocol):
-    """What the probe of the accelerator tells."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def reason(self) -> str: ...
-
-
-class Host:
-    """All that the probes look at; tests put another in its place."""
-
-    uid: int = os.getuid()
-
-    def which(self, program: str) -> str | None:
-        """The path of a program; the folders of system programs count too."""
-        return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_FALLBACK_PATH}")
-
-    def output(self, argv: Sequence[str], seconds: float = 15.0) -> str | None:
-        """What a command prints; None if it fails or takes longer than `seconds`."""
-        try:
-            done = subprocess.run(
-                list(argv),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=Deadline.scaled(seconds).remaining,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return None if done.returncode else done.stdout + done.stderr
-
-    def read(self, path: str) -> str | None:
-        """The text of a file; None if it cannot be read."""
-        try:
-            return Path(path).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-
-    def open_problem(self, path: str) -> str:
-        """Why a device cannot be opened for reading and writing; empty if it can."""
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
-        except OSError as trouble:
-            return trouble.strerror or str(trouble)
-        return ""
-
-    def free_disk(self, folder: Path) -> int:
-        """Bytes that this user may still write below `folder`."""
-        return shutil.disk_usage(folder).free
-
-    def memory(self) -> tuple[int, int]:
-        """Total and available memory, bytes."""
-        seen = psutil.virtual_memory()
-        return seen.total, seen.available
-
-    def cpus(self) -> int:
-        return len(os.sched_getaffinity(0))
-
-    def user(self) -> str:
-        try:
-            return pwd.getpwuid(self.uid).pw_name
-        except KeyError:
-            return str(self.uid)
-
-    def toolchain(self) -> Toolchain | str:
-        """The Go on PATH, or why it cannot be used."""
-        return find_toolchain()
-
-    def module(self, name: str) -> bool:
-        """Whether a Python module can be imported."""
-        return importlib.util.find_spec(name) is not None
-
-
-@dataclass(frozen=True)
-class Examination:
-    """What is examined, and for what."""
-
-    host: Host
-    topology: Topology
-    cache: Path
-    all_cached: bool
-    """Whether every artifact of the chosen stack is in the cache already."""
 
 
 @dataclass(frozen=True)
@@ -513,128 +353,6 @@ PROBES: tuple[Probe, ...] = (
     _memory,
     _cpus,
 )
-
-
-def doctor(
-    topology: Topology,
-    *,
-    store: ArtifactStore | None = None,
-    host: Host | None = None,
-    accelerator: Callable[[], AcceleratorLike] | None = None,
-    stack_wants: Callable[[str, Topology], Sequence[Want]] | None = None,
-) -> DoctorReport:
-    """Looks at this machine and says what the topology's lab would lack on it.
-
-    Raises:
-        InputError: the topology names a stack that is not known, or the lock file of the
-            artifacts is damaged.
-    """
-    store = store or ArtifactStore.default()
-    with step("examine this machine"):
-        wants = {name: (stack_wants or _wants_of)(name, topology) for name in topology.stacks}
-        rows = store.state([want for wanted in wants.values() for want in wanted])
-        state = {Want(row.component, row.arch): row for row in rows}
-        stacks = _judge(wants, state)
-        chosen = next((each.name for each in stacks if each.chosen), None)
-        used = wants[chosen] if chosen else ()
-        all_cached = bool(used) and all(state[w].state is Availability.CACHED for w in used)
-        this = Examination(host or Host(), topology, cache_home(), all_cached)
-        checks = tuple(check for probe in PROBES for check in probe(this))
-    with step("accelerator"):
-        found = (accelerator or _probe_accelerator)()
-    return DoctorReport(
-        topology=topology.name,
-        addons=topology.addons,
-        checks=checks,
-        accelerator=AcceleratorFinding(name=found.name, reason=found.reason),
-        stacks=stacks,
-        artifacts=tuple(rows),
-    )
-
-
-def _judge(
-    wants: Mapping[str, Sequence[Want]], state: Mapping[Want, ArtifactState]
-) -> tuple[StackFinding, ...]:
-    findings: list[StackFinding] = []
-    for name, needed in wants.items():
-        missing = tuple(
-            str(want) for want in dict.fromkeys(needed) if state[want].state is Availability.MISSING
-        )
-        first = not missing and not any(each.ok for each in findings)
-        findings.append(StackFinding(name=name, ok=not missing, chosen=first, missing=missing))
-    return tuple(findings)
-
-
-def _wants_of(name: str, topology: Topology) -> Sequence[Want]:
-    from edge_lab.addons import get_platform
-
-    return get_platform(name, topology).wants(topology)
-
-
-def _probe_accelerator() -> AcceleratorLike:
-    from edge_lab.images import cached_root_image
-    from edge_lab.machines.accelerator import probe_accelerator
-
-    try:
-        return probe_accelerator(cached_root_image(host_arch()))
-    except EdgeLabError as trouble:
-        return AcceleratorFinding(name="tcg", reason=trouble.message)
-
-
-def render_doctor(report: DoctorReport) -> RenderableType:
-    """The report for a terminal."""
-    host = Table(box=None, pad_edge=False, title_justify="left")
-    for heading in ("", "this machine", "found", "needed for"):
-        host.add_column(heading, header_style="bold", overflow="fold")
-    for check in report.checks:
-        host.add_row(_sign(check), check.name, check.found, Text(check.needed_for, style="dim"))
-        if check.remedy:
-            host.add_row("", "", Text(f"→ {check.remedy}", style="yellow"), "")
-    speed = report.accelerator
-    host.add_row(Text("·", style="dim"), "accelerator", f"{speed.name}: {speed.reason}", "")
-
-    artifacts = Table(box=None, pad_edge=False)
-    for heading in ("", "component", "version", "for", "state", "source"):
-        artifacts.add_column(heading, header_style="bold", overflow="fold")
-    for row in report.artifacts:
-        sign = Text("✗", style="bold red") if row.state is Availability.MISSING else _GOOD
-        told = Text(f"→ {row.remedy}", style="yellow") if row.remedy else Text(row.source)
-        artifacts.add_row(sign, row.component, row.version, row.arch.value, row.state.value, told)
-
-    stacks = Table.grid(padding=(0, 1))
-    for stack in report.stacks:
-        verdict = "can be had"
-        if stack.chosen:
-            verdict = "can be had; `lab up` takes it"
-        elif stack.missing:
-            verdict = f"cannot be had: no {', no '.join(stack.missing)}"
-        stacks.add_row(_GOOD if stack.ok else Text("✗", style="bold red"), stack.name, verdict)
-    return Group(host, "", artifacts, "", stacks, "", _conclusion(report))
-
-
-_GOOD = Text("✓", style="green")
-
-
-def _sign(check: HostCheck) -> Text:
-    if check.ok:
-        return _GOOD
-    return Text("✗", style="bold red") if check.required else Text("!", style="bold yellow")
-
-
-def _conclusion(report: DoctorReport) -> Text:
-    bad = [check for check in report.checks if not check.ok and check.required]
-    lines = []
-    if bad:
-        lines.append(f"A lab cannot come up here: {', '.join(check.name for check in bad)}.")
-    if not any(stack.ok for stack in report.stacks):
-        lines.append("None of the topology's stacks can be had.")
-    if any(check.needs_root for check in report.checks):
-        named = ", ".join(check.name for check in report.checks if check.needs_root)
-        lines.append(f"These take root to put right: {named}.")
-    if report.ok:
-        having = f" with {', '.join(report.addons)}" if report.addons else ""
-        lines.insert(0, f"A lab of {report.topology!r}{having} can come up here.")
-    return Text("\n".join(lines), style="green" if report.ok else "bold red")
 
 
 def _version_in(told: str) -> str:

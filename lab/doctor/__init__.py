@@ -1,0 +1,7 @@
+"""`lab doctor`: what this machine has and lacks for a topology, before anything is built."""
+
+from edge_lab.doctor.examine import doctor
+from edge_lab.doctor.model import DoctorReport, HostCheck
+from edge_lab.doctor.render import render_doctor
+
+__all__ = ["DoctorReport", "HostCheck", "doctor", "render_doctor"]

@@ -1,0 +1,98 @@
+"""This machine, as the probes look at it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from edge_lab.artifacts.gomodules import Toolchain, find_toolchain
+from edge_lab.core.deadline import Deadline
+from edge_lab.topology import Topology
+
+_FALLBACK_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+class Host:
+    """All that the probes look at; tests put another in its place."""
+
+    uid: int = os.getuid()
+
+    def which(self, program: str) -> str | None:
+        """The path of a program; the folders of system programs count too."""
+        return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_FALLBACK_PATH}")
+
+    def output(self, argv: Sequence[str], seconds: float = 15.0) -> str | None:
+        """What a command prints; None if it fails or takes longer than `seconds`."""
+        try:
+            done = subprocess.run(
+                list(argv),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=Deadline.scaled(seconds).remaining,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return None if done.returncode else done.stdout + done.stderr
+
+    def read(self, path: str) -> str | None:
+        """The text of a file; None if it cannot be read."""
+        try:
+            return Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
+    def open_problem(self, path: str) -> str:
+        """Why a device cannot be opened for reading and writing; empty if it can."""
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        except OSError as trouble:
+            return trouble.strerror or str(trouble)
+        return ""
+
+    def free_disk(self, folder: Path) -> int:
+        """Bytes that this user may still write below `folder`."""
+        return shutil.disk_usage(folder).free
+
+    def memory(self) -> tuple[int, int]:
+        """Total and available memory, bytes."""
+        seen = psutil.virtual_memory()
+        return seen.total, seen.available
+
+    def cpus(self) -> int:
+        return len(os.sched_getaffinity(0))
+
+    def user(self) -> str:
+        try:
+            return pwd.getpwuid(self.uid).pw_name
+        except KeyError:
+            return str(self.uid)
+
+    def toolchain(self) -> Toolchain | str:
+        """The Go on PATH, or why it cannot be used."""
+        return find_toolchain()
+
+    def module(self, name: str) -> bool:
+        """Whether a Python module can be imported."""
+        return importlib.util.find_spec(name) is not None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is examined, and for what."""
+
+    host: Host
+    topology: Topology
+    cache: Path
+    all_cached: bool
+    """Whether every artifact of the chosen stack is in the cache already."""
