@@ -38,7 +38,7 @@ def able_edges(lab: Lab) -> tuple[str, ...]:
 def standing(lab: Lab, objects: list[dict[str, Any]], time_limit: TimeLimit) -> Iterator[None]:
     """These Services stand while the block runs."""
     lab.kubectl.apply(objects, time_limit(60))
-    names = [each["metadata"]["name"] for each in objects]
+    names = [manifest["metadata"]["name"] for manifest in objects]
     try:
         yield
     finally:

@@ -33,8 +33,9 @@ def corefile(topology: Topology, node: Node) -> str:
     """
     bind = f"    bind {topology.cluster_link(node.name).address}"
     cluster_zones = (CLUSTER_DOMAIN, *REVERSE_ZONES)
-    nodes, devices = topology.nodes, topology.devices
-    lab_names = sorted({*(each.name for each in nodes), *(each.name for each in devices)})
+    node_names = (host.name for host in topology.nodes)
+    device_names = (device.name for device in topology.devices)
+    lab_names = sorted({*node_names, *device_names})
     blocks = (
         (
             cluster_zones,

@@ -45,7 +45,7 @@ def manifests_of(stack: str, platform_of: PlatformOf, context_of: ContextOf) -> 
 
 def one(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     (found,) = [
-        each for each in manifests if each["kind"] == kind and each["metadata"]["name"] == name
+        found for found in manifests if found["kind"] == kind and found["metadata"]["name"] == name
     ]
     return found
 
@@ -124,10 +124,12 @@ def test_on_the_server_they_start_when_its_api_server_serves(provisions_of: Prov
 
 def test_each_node_has_certificates_of_its_own(topology: Topology) -> None:
     requests = [
-        each for each in Services().identities(topology) if isinstance(each, IdentityRequest)
+        request
+        for request in Services().identities(topology)
+        if isinstance(request, IdentityRequest)
     ]
-    assert len({each.name for each in requests}) == 2 * len(topology.nodes)
-    users = {each.spec.common_name for each in requests}
+    assert len({request.name for request in requests}) == 2 * len(topology.nodes)
+    users = {request.spec.common_name for request in requests}
     assert "system:kube-proxy" in users
     assert {f"edge-lab:coredns:{node.name}" for node in topology.nodes} < users
 
@@ -151,22 +153,22 @@ def test_each_node_is_sent_to_its_own_name_server(
     assert "selector" not in service["spec"]
     slices = one(manifests, "EndpointSlice", "kube-dns-nodes")
     assert slices["metadata"]["labels"]["kubernetes.io/service-name"] == "kube-dns"
-    by_node = {each["nodeName"]: each["addresses"] for each in slices["endpoints"]}
+    by_node = {endpoint["nodeName"]: endpoint["addresses"] for endpoint in slices["endpoints"]}
     assert by_node == {
         node.name: [str(topology.cluster_link(node.name).address)] for node in topology.nodes
     }
     # A port of a slice belongs to that of the Service with its name.
-    ports = [{key: each[key] for key in ("name", "protocol", "port")} for each in slices["ports"]]
+    ports = [{key: port[key] for key in ("name", "protocol", "port")} for port in slices["ports"]]
     assert [
-        {key: each[key] for key in ("name", "protocol", "port")}
-        for each in service["spec"]["ports"]
+        {key: port[key] for key in ("name", "protocol", "port")}
+        for port in service["spec"]["ports"]
     ] == ports
 
 
 def test_a_node_without_it_is_sent_nowhere(platform_of: PlatformOf, context_of: ContextOf) -> None:
     manifests = manifests_of("kubernetes+kubeedge", platform_of, context_of)
     slices = one(manifests, "EndpointSlice", "kube-dns-nodes")
-    assert [each["nodeName"] for each in slices["endpoints"]] == ["server"]
+    assert [endpoint["nodeName"] for endpoint in slices["endpoints"]] == ["server"]
 
 
 @pytest.mark.parametrize(
@@ -176,14 +178,14 @@ def test_nodes_may_ask_only_where_they_are_asked_by(
     platform_of: PlatformOf, context_of: ContextOf, stack: str, nodes_may: bool
 ) -> None:
     bindings = [
-        each
-        for each in manifests_of(stack, platform_of, context_of)
-        if each["kind"] == "ClusterRoleBinding"
+        binding
+        for binding in manifests_of(stack, platform_of, context_of)
+        if binding["kind"] == "ClusterRoleBinding"
     ]
     given = {
-        each["roleRef"]["name"]
-        for each in bindings
-        for subject in each["subjects"]
+        binding["roleRef"]["name"]
+        for binding in bindings
+        for subject in binding["subjects"]
         if subject["name"] == "system:nodes"
     }
     assert given == ({"system:coredns", "system:node-proxier"} if nodes_may else set())
@@ -211,7 +213,7 @@ def test_kubelets_name_the_name_server_to_their_pods(
     for provision in provisions_of(stack).values():
         config = yaml.safe_load(files_of(provision)[f"{DROP_INS}/{FILE}"].content)
         assert config["kind"] == "KubeletConfiguration"
-        assert [IPv4Address(each) for each in config["clusterDNS"]] == [DNS_ADDRESS]
+        assert [IPv4Address(address) for address in config["clusterDNS"]] == [DNS_ADDRESS]
         assert config["clusterDomain"] == "cluster.local"
         assert flags_of(units_of(provision)["kubelet.service"])["config-dir"] == DROP_INS
 

@@ -55,7 +55,7 @@ def test_its_files_and_unit_agree(topology: Topology) -> None:
 
 def test_what_it_shows_is_for_root_alone(topology: Topology) -> None:
     provision = proxy_provision(topology, topology.server, KUBECONFIG_TEXT, ())
-    (kubeconfig,) = [each for each in provision.files if each.content == KUBECONFIG_TEXT.encode()]
+    (kubeconfig,) = [file for file in provision.files if file.content == KUBECONFIG_TEXT.encode()]
     assert kubeconfig.mode == 0o600
 
 
