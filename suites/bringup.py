@@ -1,7 +1,7 @@
 """What holds of any lab that is up, whoever runs its machines.
 
-The smoke suite asserts it of a lab with guests, tests/bringup of one without: what the latter's
-machines promise is what the former's keep.
+The suites smoke and lifecycle assert it of a lab with guests, tests/bringup of one without: what
+the latter's machines promise is what the former's keep.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A save that fails: the lab runs on as it was."""
+"""Saving and restoring a lab with guests: what tests/bringup asserts of one without."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Life cycle"), allure.feature("Checkpoints")]
 
 SAVE_SECONDS = 600.0
-"""For a save and the recovery that it ends with, on the reference machine; one minute is usual."""
+"""For a save and the restore or recovery that it ends with, on the reference machine; one minute
+is usual."""
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@allure.title("A restore takes back what came after the save, in memory and on disk")
+def test_a_save_goes_on_from_where_it_was(lab: Lab, time_limit: TimeLimit) -> None:
+    machine = lab.machine(lab.topology.edges[0].name)
+    bringup.assert_save_and_restore(lab, machine, time_limit(SAVE_SECONDS))
 
 
 @allure.title("A save that finds no room leaves the lab running as it was")
