@@ -45,7 +45,8 @@ def leave(machine: Machine, text: str, deadline: Deadline) -> None:
 
 
 def found(machine: Machine, deadline: Deadline) -> tuple[str, str]:
-    """What `leave` has left in memory and on disk."""
+    """What `leave` has left in memory and on disk; not what memory remembers of the disk."""
+    machine.run("sync; echo 3 > /proc/sys/vm/drop_caches", deadline)
     in_memory, on_disk = (machine.read(path, deadline) for path in (IN_MEMORY, ON_DISK))
     return in_memory.decode(), on_disk.decode()
 
@@ -77,9 +78,11 @@ def assert_no_second_power_on(machine: Machine) -> None:
 def assert_save_and_restore(lab: Lab, machine: Machine, deadline: Deadline) -> None:
     """A restore takes back what came after the save, in memory and on disk, and nothing else."""
     leave(machine, "before", deadline)
-    save_checkpoint(lab, deadline)
-    assert_up(lab, deadline)
-    _assert_found(machine, "before", deadline)
+    # Twice: the second is a save of a lab that was restored, whose disk is more than one overlay.
+    for _ in range(2):
+        save_checkpoint(lab, deadline)
+        assert_up(lab, deadline)
+        _assert_found(machine, "before", deadline)
     leave(machine, "after", deadline)
     restore_checkpoint(lab, deadline)
     assert_up(lab, deadline)

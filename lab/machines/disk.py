@@ -28,12 +28,35 @@ def flatten_overlay(overlay: Path, base: Path, target: Path, deadline: Deadline)
     `overlay` must be stopped or paused with its disks synced (libvirt's save does that).
     """
     draft = target.with_name(f"{target.name}.part")
-    _qemu_img(
-        deadline,
-        *("convert", "-q", "-U", "-f", "qcow2", "-O", "qcow2"),
-        *("-B", str(base.resolve()), "-F", "raw", str(overlay), str(draft)),
-    )
-    draft.replace(target)
+    # Not `convert -B`: that takes what the overlay itself holds, and leaves out what only the
+    # overlays below it do.
+    try:
+        _copy_sparse(overlay, draft, deadline)
+        _qemu_img(
+            deadline,
+            *("rebase", "-q", "-U", "-f", "qcow2"),
+            *("-b", str(base.resolve()), "-F", "raw", str(draft)),
+        )
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _copy_sparse(source: Path, target: Path, deadline: Deadline) -> None:
+    deadline.check(f"copying {source.name}")
+    try:
+        done = subprocess.run(
+            ["cp", "--sparse=always", "--", str(source), str(target)],
+            capture_output=True,
+            text=True,
+            timeout=deadline.remaining,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise DeadlineExceeded(f"copying {source.name}: not done in time") from late
+    if done.returncode:
+        raise LabError(f"cannot copy {source}: {done.stderr.strip()}")
 
 
 def _qemu_img(deadline: Deadline, *args: str) -> None:
