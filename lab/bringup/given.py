@@ -22,9 +22,9 @@ from edge_lab.machines import Accelerator, LabKeys, domain_on_paper, guest_seed
 from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext
 
-GUEST_FORMAT = 2
+GUEST_FORMAT = 3
 """Raised when guests change in a way that nothing below shows, such as a program that is started in
-them once they are up, or what is written at run time to files that a restore goes on from."""
+them once they are up, or when checkpoints that were written before must not be used any more."""
 
 
 def given_digest(plan: Plan, state: LabState, keys: Path, accelerator: Accelerator) -> str:

@@ -1,4 +1,4 @@
-"""Disks of machines: what a checkpoint's copy holds, whatever chain of overlays it was made from."""
+"""Disks of machines: what the copy for a checkpoint holds, whatever overlays it was made from."""
 
 from __future__ import annotations
 
