@@ -25,6 +25,7 @@ def load_topology(path: Path, *, name: str | None = None) -> Topology:
 def check_addons(topology: Topology) -> None:
     """TopologyProblem if an add-on is unknown, missing, or lacks what it needs."""
     addons = [_found(topology, index) for index in range(len(topology.addons))]
+    stacks = _known_stacks(topology)
     for index, addon in enumerate(addons):
         for needed in addon.needs_addons:
             if needed not in topology.addons:
@@ -33,7 +34,7 @@ def check_addons(topology: Topology) -> None:
                     ("addons", index),
                     f"Add {needed} to `addons`.",
                 )
-        for number, stack in enumerate(_known_stacks(topology)):
+        for number, stack in enumerate(stacks):
             if lack := lacking(addon, stack):
                 raise TopologyProblem(
                     f"the add-on {addon.name!r} needs {lack}, which the stack {stack.name} of this "

@@ -20,7 +20,6 @@ from edge_lab.handle.state import LabState
 from edge_lab.images import payload_digest
 from edge_lab.machines import Accelerator, LabKeys, domain_on_paper, guest_seed
 from edge_lab.pki import Pki
-from edge_lab.stacks import StackContext
 
 GUEST_FORMAT = 3
 """Raised when guests change in a way that nothing below shows, such as a program that is started in
@@ -46,14 +45,7 @@ def _parts(
 ) -> Iterator[tuple[str, bytes]]:
     """Each thing that is given, by its name."""
     state = state.model_copy(update={"ports": state.ports.blank()})
-    pki = Pki.load(keys)
-    context = StackContext(
-        topology=plan.topology,
-        artifacts=plan.artifacts,
-        container_images=plan.container_images,
-        pki=pki,
-        api_host_port=state.ports.api,
-    )
+    context = plan.context(Pki.load(keys), state.ports.api)
     provisions = plan.platform.provision(context)
     for spec in guest_specs(state, provisions):
         of_guest = accelerator.of(spec.arch)

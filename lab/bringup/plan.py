@@ -18,7 +18,8 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
 from edge_lab.images import ImageArchive, ImageSpec, RootImage, build_images, build_root_image
-from edge_lab.stacks import kubectl_want
+from edge_lab.pki import Pki
+from edge_lab.stacks import StackContext, kubectl_want
 from edge_lab.topology import Arch, Topology
 
 
@@ -40,6 +41,16 @@ class Plan:
     def topology(self) -> Topology:
         """The one that was given, with its cluster's timing at `pace`."""
         return self.given.at_pace(self.pace)
+
+    def context(self, pki: Pki, api_host_port: int) -> StackContext:
+        """What a lab with these keys and that port of its API server is made from."""
+        return StackContext(
+            topology=self.topology,
+            artifacts=self.artifacts,
+            container_images=self.container_images,
+            pki=pki,
+            api_host_port=api_host_port,
+        )
 
     def digest(self, *more: str) -> str:
         """Hex digest of everything that decides what a lab made from it is."""

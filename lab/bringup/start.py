@@ -110,7 +110,7 @@ class Start:
         ports = self._choose_ports()
         with step("keys and disks"):
             pki = Pki.create(self.run.keys, platform.identities(self.plan.topology))
-            context = self._context(pki, ports)
+            context = self.plan.context(pki, ports.api)
             provisions = platform.provision(context)
             payloads = {
                 name: self.host.payload_disk(provision.payload, deadline)
@@ -179,7 +179,7 @@ class Start:
         shutil.copytree(checkpoint.keys, self.run.keys, dirs_exist_ok=True)
         ports = self._choose_ports()
         payloads = load_state(checkpoint.state).payloads
-        context = self._context(Pki.load(self.run.keys), ports)
+        context = self.plan.context(Pki.load(self.run.keys), ports.api)
         state = self._write_state(ports, payloads, context)
         fabric = self.host.start_fabric(self.run, state, deadline)
         fabric.load(json.loads(checkpoint.fabric.read_text()))
@@ -191,15 +191,6 @@ class Start:
         return _finished(lab, restored=True)
 
     # -- what both write down ------------------------------------------------------------
-
-    def _context(self, pki: Pki, ports: Ports) -> StackContext:
-        return StackContext(
-            topology=self.plan.topology,
-            artifacts=self.plan.artifacts,
-            container_images=self.plan.container_images,
-            pki=pki,
-            api_host_port=ports.api,
-        )
 
     def _write_state(
         self, ports: Ports, payloads: dict[str, Path], context: StackContext
