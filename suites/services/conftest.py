@@ -30,8 +30,11 @@ def able_nodes(lab: Lab) -> tuple[str, ...]:
 
 
 def able_edges(lab: Lab) -> tuple[str, ...]:
-    """The edge nodes among them."""
-    return tuple(node for node in able_nodes(lab) if node != lab.topology.server.name)
+    """The edge nodes among them, one at least: a test about none would pass for nothing."""
+    found = tuple(node for node in able_nodes(lab) if node != lab.topology.server.name)
+    if not found:
+        raise MissingCapability(f"no edge node has {SERVICES!r}")
+    return found
 
 
 @contextlib.contextmanager
