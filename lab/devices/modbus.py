@@ -72,6 +72,12 @@ class ModbusServer(Server):
         """Nothing to do: each request reads what is shown."""
 
     async def read_itself(self) -> int:
+        lost = asyncio.get_running_loop().create_future()
+
+        def changed(connected: bool) -> None:
+            if not connected and not lost.done():
+                lost.set_exception(ConnectionError("the device closed its own connection"))
+
         client = AsyncModbusTcpClient(
             self._address,
             port=MODBUS_PORT,
@@ -79,19 +85,26 @@ class ModbusServer(Server):
             timeout=self.self_read_seconds,
             retries=0,
             reconnect_delay=0,  # where it is turned away, once is enough
+            trace_connect=changed,
         )
+        reading = asyncio.create_task(self._read_block(client))
         try:
-            if not await client.connect():
-                raise ConnectionError("the device does not accept its own connection")
-            reply = await client.read_holding_registers(
-                0, count=self._length, device_id=MODBUS_UNIT
-            )
-            if reply.isError():
-                raise ConnectionError(f"the device answered {reply}")
-            seq, _ = read_block(self._points, reply.registers, self._order)
-            return seq
+            # The client itself would wait for an answer on a closed connection until its timeout.
+            await asyncio.wait({reading, lost}, return_when=asyncio.FIRST_COMPLETED)
+            return await (reading if reading.done() else lost)
         finally:
+            reading.cancel()
+            lost.cancel()
             client.close()
+
+    async def _read_block(self, client: AsyncModbusTcpClient) -> int:
+        if not await client.connect():
+            raise ConnectionError("the device does not accept its own connection")
+        reply = await client.read_holding_registers(0, count=self._length, device_id=MODBUS_UNIT)
+        if reply.isError():
+            raise ConnectionError(f"the device answered {reply}")
+        seq, _ = read_block(self._points, reply.registers, self._order)
+        return seq
 
     async def set_fault(self, fault: DeviceFault | None) -> None:
         """Nothing to do: the relay does all faults of this protocol."""

@@ -268,6 +268,8 @@ def test_a_busy_device_closes_what_it_has_no_socket_for(boiler: Site, peer: RawP
             # Two sockets that the device has tried by itself, and then its read.
             assert status.affected == 3
             assert (status.clients, status.reachable) == (1, False)
+            # Told at once, not when the read's time is up.
+            assert "TimeoutError" not in status.trouble
             for _ in range(2):
                 with peer.line() as further:
                     assert further.hear().ended
