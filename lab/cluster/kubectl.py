@@ -1,42 +1,33 @@
-"""kubectl as the lab's way to the API server: one binary, one kubeconfig, typed answers."""
+"""The lab's way to the API server: a client of its own for objects, kubectl for all else."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from edge_lab.cluster.certificates import CertificateRequest
-from edge_lab.cluster.objects import Manifest, to_yaml
+from edge_lab.cluster.errors import NOT_YET, KubectlError, RequestRefused, StatusError
+from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.resources import parse_query
+from edge_lab.cluster.watch import Watch
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.errors import LabError
 
-FIELD_MANAGER = "edge-lab"
-"""The owner of fields that the lab applies (server-side apply)."""
+if TYPE_CHECKING:
+    from edge_lab.cluster.client import ApiClient
+
+__all__ = ["NOT_YET", "ExecResult", "Kubectl", "KubectlError", "RequestRefused", "StatusError"]
 
 REQUEST_SECONDS = 60.0
 """The most that one command takes, unless its deadline is sooner or it is told otherwise."""
-
-
-class KubectlError(LabError):
-    """kubectl said no; `stderr` is what it said."""
-
-    def __init__(self, message: str, *, stderr: str, remedy: str = "") -> None:
-        super().__init__(message, remedy=remedy)
-        self.stderr = stderr
-
-    @property
-    def refused(self) -> bool:
-        """The API server turned the caller away: not who it should be, or not allowed."""
-        return "(Forbidden)" in self.stderr or "(Unauthorized)" in self.stderr
-
-
-NOT_YET = (KubectlError, DeadlineExceeded)
-"""What does not end a wait for the cluster: whoever waits says itself that time is up."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +40,35 @@ class ExecResult:
 
 
 class Kubectl:
-    """Runs `binary` with `kubeconfig`, and leaves no file outside the kubeconfig's folder."""
+    """One cluster, by its kubeconfig.
+
+    Objects are read, applied and watched in this process, on connections that are kept. What
+    takes kubectl's arguments as they are, and what goes on inside containers, runs `binary`; it
+    leaves no file outside the kubeconfig's folder. That costs a process and a TLS handshake each
+    time: nothing that waits may go by it.
+    """
 
     def __init__(self, binary: Path, kubeconfig: Path) -> None:
         self.binary = binary
         self.kubeconfig = kubeconfig
+        self._lock = threading.Lock()
+        self._opened: tuple[tuple[int, ...], ApiClient] | None = None
+
+    @property
+    def _api(self) -> ApiClient:
+        """The client; another one when the kubeconfig is another."""
+        # Only who asks a cluster needs it, and importing it takes its time.
+        from edge_lab.cluster.client import ApiClient
+
+        try:
+            now = self.kubeconfig.stat()
+        except OSError as trouble:
+            raise KubectlError(f"{self.kubeconfig}: {trouble.strerror}") from trouble
+        which = (now.st_ino, now.st_mtime_ns, now.st_size)
+        with self._lock:
+            if self._opened is None or self._opened[0] != which:
+                self._opened = which, ApiClient(self.kubeconfig)
+            return self._opened[1]
 
     # -- one command ---------------------------------------------------------------------
 
@@ -122,48 +137,41 @@ class Kubectl:
         # The user's own kuberc must not change what the lab's commands mean.
         return {**kept, "KUBERC": "off", "NO_PROXY": "127.0.0.1,localhost"}
 
-    def watch(self, *args: str) -> subprocess.Popen[str]:
-        """Starts `kubectl get args… --watch`: one JSON object {type, object} after another.
-
-        The caller reads its standard output and ends it.
-        """
-        return subprocess.Popen(
-            self._argv(("get", *args, "--watch", "--output-watch-events", "-o", "json")),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            env=self._environment(),
-        )
-
     # -- objects -------------------------------------------------------------------------
 
     def get_json(self, *args: str, deadline: Deadline) -> dict[str, Any]:
-        """`kubectl get args… -o json`, parsed."""
-        return _parsed(self.run("get", *args, "-o", "json", deadline=deadline), args)
+        """The answer to `kubectl get args…`: an object, or several as `items`."""
+        return self._api.get(parse_query(args), deadline)
 
     def find(self, *args: str, deadline: Deadline) -> dict[str, Any] | None:
         """As `get_json` of one object; None if there is none of that name."""
-        text = self.run("get", *args, "--ignore-not-found", "-o", "json", deadline=deadline)
-        return _parsed(text, args) if text.strip() else None
+        return self._api.find(parse_query(args), deadline)
 
     def items(self, *args: str, deadline: Deadline) -> list[dict[str, Any]]:
         """The items of `get_json`."""
-        return list(self.get_json(*args, deadline=deadline).get("items", []))
+        return self._api.items(parse_query(args), deadline)
+
+    def watch(self, *args: str) -> Watch:
+        """Follows the objects that `kubectl get args…` would show, once it is iterated over."""
+        return Watch(partial(self._api.feed, parse_query(args)))
 
     def apply(self, manifest: Manifest | Iterable[Manifest] | str, deadline: Deadline) -> None:
-        """Applies one object, several, or YAML text, server-side."""
-        self.run(
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            f"--field-manager={FIELD_MANAGER}",
-            "-f",
-            "-",
-            deadline=deadline,
-            input=manifest if isinstance(manifest, str) else to_yaml(manifest),
-        )
+        """Applies one object, several, or YAML text, server-side.
+
+        As kubectl, it goes on with the next when the API server does not take one.
+        """
+        if isinstance(manifest, str):
+            manifests: list[Manifest] = [each for each in yaml.safe_load_all(manifest) if each]
+        else:
+            manifests = [manifest] if isinstance(manifest, Mapping) else list(manifest)
+        troubles: list[StatusError] = []
+        for wanted in manifests:
+            try:
+                self._api.apply(wanted, deadline)
+            except StatusError as trouble:
+                troubles.append(trouble)
+        if troubles:
+            raise troubles[0]
 
     def apply_patiently(
         self,
@@ -182,6 +190,14 @@ class Kubectl:
             return True
 
         deadline.wait_for(what, applied, transient=NOT_YET, watch=watch)
+
+    def patch(self, *args: str, patch: Mapping[str, Any], deadline: Deadline) -> None:
+        """A merge patch of the one object that `args` name: null removes a field."""
+        self._api.patch(parse_query(args), patch, deadline)
+
+    def label(self, *args: str, labels: Mapping[str, str], deadline: Deadline) -> None:
+        """Puts `labels` on the one object that `args` name, over those that it has."""
+        self.patch(*args, patch={"metadata": {"labels": dict(labels)}}, deadline=deadline)
 
     def delete(
         self,
@@ -209,7 +225,7 @@ class Kubectl:
 
     def raw(self, path: str, deadline: Deadline) -> str:
         """The answer to a GET of `path`, such as /readyz."""
-        return self.run("get", "--raw", path, deadline=deadline)
+        return self._api.raw(path, deadline)
 
     # -- pods ----------------------------------------------------------------------------
 
@@ -278,17 +294,7 @@ class Kubectl:
 
     def approve_csr(self, name: str, deadline: Deadline) -> None:
         """Approves the request; whoever calls has looked at what it asks for."""
-        self.run("certificate", "approve", name, deadline=deadline)
+        self._api.decide(name, "Approved", deadline)
 
     def deny_csr(self, name: str, deadline: Deadline) -> None:
-        self.run("certificate", "deny", name, deadline=deadline)
-
-
-def _parsed(text: str, args: Sequence[str]) -> dict[str, Any]:
-    try:
-        parsed = json.loads(text)
-    except ValueError as trouble:
-        raise LabError(f"kubectl get {' '.join(args)} did not answer with JSON") from trouble
-    if not isinstance(parsed, dict):
-        raise LabError(f"kubectl get {' '.join(args)} did not answer with an object")
-    return parsed
+        self._api.decide(name, "Denied", deadline)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -34,6 +33,7 @@ from edge_lab.observe.nodeview import LOOP, Look, NodeView, PodKey, Samples
 from edge_lab.observe.samples import OBSERVE_SECONDS, observations
 
 if TYPE_CHECKING:
+    from edge_lab.cluster.watch import Watch
     from edge_lab.handle.lab import Lab
     from edge_lab.machines import Machine
 
@@ -238,9 +238,9 @@ class Recorder:
                 self._ended.wait(LOOK_EVERY)
                 continue
             event("LISTED", listed)
-            with _ending(self._lab.kubectl.watch(*what)) as watch:
+            with self._lab.kubectl.watch(*what) as watch:
                 threading.Thread(target=self._end_when_away, args=(watch,), daemon=True).start()
-                for kind, item in watch_events(watch.stdout):
+                for kind, item in watch:
                     self._followed.add(what[0])
                     event(kind, item)
             self._ended.wait(LOOK_EVERY / 4)
@@ -251,11 +251,11 @@ class Recorder:
         except LabError:
             return None  # it has gone away just now
 
-    def _end_when_away(self, watch: subprocess.Popen[str]) -> None:
+    def _end_when_away(self, watch: Watch) -> None:
         """A watch whose server has lost its power would hang for minutes."""
-        while watch.poll() is None:
+        while not watch.ended:
             if self._ended.wait(LOOK_EVERY / 4) or not self._api_answers():
-                watch.kill()
+                watch.close()
                 return
 
     def _node_event(self, kind: str, item: Any) -> None:
@@ -380,19 +380,3 @@ def _ending(process: Any) -> Iterator[Any]:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def watch_events(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """The events of `kubectl get --watch --output-watch-events -o json`: one a line.
-
-    Raises:
-        LabError: a whole line is no event.
-    """
-    for line in lines:
-        if not line.endswith("\n"):
-            return  # broken off
-        try:
-            event = json.loads(line)
-            yield event["type"], event["object"]
-        except (ValueError, KeyError, TypeError) as trouble:
-            raise LabError(f"kubectl's watch printed no event: {line[:80]!r}") from trouble

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from types import TracebackType
@@ -12,11 +11,11 @@ from edge_lab.addons.twins.client import STATUSES
 from edge_lab.addons.twins.names import NAMESPACE
 from edge_lab.addons.twins.status import parse_status
 from edge_lab.core.deadline import Deadline
-from edge_lab.observe.recorder import watch_events
 from edge_lab.oracles.twins import TwinSighting
 
 if TYPE_CHECKING:
     from edge_lab.cluster.kubectl import Kubectl
+    from edge_lab.cluster.watch import Watch
 
 END_SECONDS = 5.0
 
@@ -32,12 +31,12 @@ class TwinWatch:
         self._namespace = namespace
         self._seen: list[TwinSighting] = []
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
+        self._watch: Watch | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._process = self._kubectl.watch(STATUSES, "-n", self._namespace)
-        self._thread = threading.Thread(target=self._follow, args=(self._process,), daemon=True)
+        self._watch = self._kubectl.watch(STATUSES, "-n", self._namespace)
+        self._thread = threading.Thread(target=self._follow, args=(self._watch,), daemon=True)
         self._thread.start()
         return self
 
@@ -47,28 +46,24 @@ class TwinWatch:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        if self._watch is not None:
+            self._watch.close()
         if self._thread is not None:
             self._thread.join(Deadline.scaled(END_SECONDS).remaining)
-        if self._process is not None and self._process.stdout is not None:
-            self._process.stdout.close()
 
     @property
     def ended(self) -> bool:
         """Whether it has ended by itself: the API server was away."""
-        return self._process is not None and self._process.poll() is not None
+        return self._watch is not None and self._watch.ended
 
     def sightings(self, twin: str) -> tuple[TwinSighting, ...]:
         """What was seen so far of one twin, in the order of time."""
         with self._lock:
             return tuple(each for each in self._seen if each.status.name == twin)
 
-    def _follow(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
+    def _follow(self, watch: Watch) -> None:
         known: set[str] = set()
-        for kind, item in watch_events(process.stdout):
+        for kind, item in watch:
             now = time.time_ns()
             status = parse_status(item)
             first = kind == "ADDED" and status.name not in known

@@ -17,6 +17,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
 from edge_lab.stacks.registration import LOOK_SECONDS, Registrations
+from edge_lab.topology import Node
 
 DEFINITION = "CustomResourceDefinition"
 
@@ -266,10 +267,9 @@ def approve_requests(cluster: ClusterAccess, deadline: Deadline) -> tuple[str, .
 def give_labels(cluster: ClusterAccess, deadline: Deadline) -> None:
     """Puts on the nodes the labels that they may not put on themselves."""
     for node in cluster.topology.nodes:
-        labels = [f"{key}={value}" for key, value in given_labels(node).items()]
 
-        def labelled(name: str = node.name, wanted: tuple[str, ...] = tuple(labels)) -> bool:
-            cluster.kubectl.run("label", "node", name, *wanted, "--overwrite", deadline=deadline)
+        def labelled(node: Node = node) -> bool:
+            cluster.kubectl.label("node", node.name, labels=given_labels(node), deadline=deadline)
             return True
 
         deadline.wait_for(f"labels of {node.name}", labelled, transient=NOT_YET)

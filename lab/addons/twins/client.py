@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +87,5 @@ class TwinClient:
 
     def _put(self, name: str, properties: list[dict[str, Any]], deadline: Deadline) -> None:
         # A merge patch replaces lists whole, so that what was added goes again.
-        patch = json.dumps({"spec": {"properties": properties}})
-        self._kubectl.run(
-            *("patch", DEVICES, name, "-n", self.namespace, "--type=merge", "-p", patch),
-            deadline=deadline,
-        )
+        patch = {"spec": {"properties": properties}}
+        self._kubectl.patch(DEVICES, name, "-n", self.namespace, patch=patch, deadline=deadline)

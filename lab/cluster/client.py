@@ -1,0 +1,340 @@
+"""The lab's own client of an API server: lightkube on connections that are kept.
+
+Importing this takes a quarter of a second, so whoever may do without it imports it late.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import msgspec
+import yaml
+from lightkube import Client
+from lightkube.config.client_adapter import user_auth, verify_cluster
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
+from lightkube.core.exceptions import ApiError, ConfigError
+from lightkube.generic_resource import (
+    GenericGlobalResource,
+    GenericGlobalStatus,
+    GenericNamespacedResource,
+    create_api_info,
+)
+from lightkube.types import PatchType
+
+from edge_lab.cluster.discovery import Discovery
+from edge_lab.cluster.errors import (
+    INVALID,
+    UNAUTHORIZED,
+    KubectlError,
+    RequestRefused,
+    StatusError,
+)
+from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.resources import Query, Resource
+from edge_lab.cluster.transport import ApiTransport, WatchTransport, until
+from edge_lab.cluster.watch import Event
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+
+FIELD_MANAGER = "edge-lab"
+"""The owner of fields that the lab applies (server-side apply)."""
+
+REQUEST_SECONDS = 60.0
+"""The most that one request takes, unless its deadline is sooner."""
+
+UNAUTHORIZED_SECONDS = 60.0
+"""An API server that says 401 for so long and nothing else knows none of the lab's certificates;
+one whose clock has not been set yet finds them not valid yet."""
+
+AGAIN = 10
+"""So often a request is repeated that the API server wants repeated (Retry-After)."""
+
+WATCH_SECONDS = 120
+"""The API server ends a watch after so long, and it goes on where it was."""
+
+UNREADABLE = (ConfigError, OSError, ValueError, KeyError, yaml.YAMLError, msgspec.MsgspecError)
+"""What reading a kubeconfig raises that is none."""
+
+T = TypeVar("T")
+
+
+class ApiClient:
+    """Asks the API server of one kubeconfig; any number of threads may at once.
+
+    Raises, in all that asks:
+        KubectlError: no, or no answer: not yet (`edge_lab.cluster.errors`).
+        RequestRefused: no, and that is for good.
+        DeadlineExceeded: there was no time left to begin with.
+    """
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._config, self._context = _read(kubeconfig)
+        self._transport = ApiTransport(self._context)
+        self._client = _client(self._config, self._transport)
+        self._plain = httpx2.Client(
+            base_url=self._config.cluster.server,
+            auth=user_auth(self._config.user),
+            transport=self._transport,
+            trust_env=False,
+        )
+        self._discovery = Discovery(self._parsed)
+        self._unauthorized_since: float | None = None
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # -- reads -------------------------------------------------------------------------------
+
+    def get(self, query: Query, deadline: Deadline) -> dict[str, Any]:
+        """One object; with no name, `{"items": [...]}`."""
+        if not query.name:
+            return {"kind": "List", "items": self.items(query, deadline)}
+        resource = self._discovery.named(query.word, deadline)
+
+        def asked() -> dict[str, Any]:
+            found = self._client.get(_class(resource), query.name, **self._in(query, resource))
+            return dict(found)
+
+        return self._served(resource, f"get {query}", deadline, asked)
+
+    def find(self, query: Query, deadline: Deadline) -> dict[str, Any] | None:
+        """As `get` of one object; None if there is none of that name."""
+        try:
+            return self.get(query, deadline)
+        except StatusError as trouble:
+            if trouble.reason == "NotFound" and not trouble.kind_missing:
+                return None
+            raise
+
+    def items(self, query: Query, deadline: Deadline) -> list[dict[str, Any]]:
+        """All objects that the query selects."""
+        if query.name:
+            raise ValueError(f"the items of one object: {query}")
+        resource = self._discovery.named(query.word, deadline)
+
+        def asked() -> list[dict[str, Any]]:
+            found = self._client.list(
+                _class(resource),
+                labels=_pairs(query.labels),
+                fields=_pairs(query.fields),
+                **self._in(query, resource),
+            )
+            kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+            return [{**kind, **item} for item in found]
+
+        return self._served(resource, f"list {query}", deadline, asked)
+
+    def raw(self, path: str, deadline: Deadline) -> str:
+        """The answer to a GET of `path`, such as /readyz."""
+        return self._asked(f"get {path}", deadline, lambda: self._plain.get(path).text)
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def apply(self, manifest: Manifest, deadline: Deadline) -> None:
+        """Server-side apply; fields that others own become the lab's."""
+        name = manifest["metadata"]["name"]
+        query = Query(manifest["kind"], name, manifest["metadata"].get("namespace", ""))
+        resource = self._discovery.of_manifest(manifest["apiVersion"], manifest["kind"], deadline)
+        self._patched(query, resource, dict(manifest), deadline, PatchType.APPLY)
+
+    def patch(self, query: Query, patch: Mapping[str, Any], deadline: Deadline) -> None:
+        """A merge patch: null removes a field, lists are replaced whole."""
+        resource = self._discovery.named(query.word, deadline)
+        self._patched(query, resource, dict(patch), deadline, PatchType.MERGE)
+
+    def _patched(
+        self,
+        query: Query,
+        resource: Resource,
+        patch: dict[str, Any],
+        deadline: Deadline,
+        kind: PatchType,
+    ) -> None:
+        def asked() -> None:
+            self._client.patch(
+                _class(resource),
+                query.name,
+                patch,
+                patch_type=kind,
+                field_manager=FIELD_MANAGER,
+                force=True,
+                **self._in(query, resource),
+            )
+
+        verb = "apply" if kind is PatchType.APPLY else "patch"
+        self._served(resource, f"{verb} {query}", deadline, asked)
+
+    def decide(self, request: str, decision: str, deadline: Deadline) -> None:
+        """Sets a certificate signing request to Approved or Denied."""
+        condition = {
+            "type": decision,
+            "status": "True",
+            "reason": "EdgeLab",
+            "message": "by the lab that the cluster belongs to",
+            "lastUpdateTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        patch = {"status": {"conditions": [condition]}}
+
+        def asked() -> None:
+            self._client.patch(_approval(), request, patch, patch_type=PatchType.STRATEGIC)
+
+        self._asked(f"{decision} {request}", deadline, asked)
+
+    # -- watches -----------------------------------------------------------------------------
+
+    def feed(self, query: Query) -> ObjectFeed:
+        """Events of the objects that the query selects."""
+        silence = Deadline.scaled(2 * WATCH_SECONDS).total
+        transport = WatchTransport(self._context, silence)
+
+        def events() -> Iterator[Event]:
+            resource = self._discovery.named(query.word, Deadline.scaled(REQUEST_SECONDS))
+            client = _client(self._config, transport)
+            found = client.watch(
+                _class(resource),
+                labels=_pairs(query.labels),
+                fields=_pairs(query.fields),
+                server_timeout=WATCH_SECONDS,
+                **self._in(query, resource),
+            )
+            for kind, item in found:
+                yield kind, dict(item)
+
+        return ObjectFeed(transport, events)
+
+    # -- one request -------------------------------------------------------------------------
+
+    def _in(self, query: Query, resource: Resource) -> dict[str, Any]:
+        """The namespace, for what lies in one."""
+        if not resource.namespaced:
+            return {}
+        return {"namespace": "*" if query.everywhere else query.namespace or None}
+
+    def _served(self, resource: Resource, what: str, deadline: Deadline, ask: Callable[[], T]) -> T:
+        try:
+            return self._asked(what, deadline, ask)
+        except StatusError as trouble:
+            if trouble.kind_missing:
+                self._discovery.forget(resource)
+            raise
+
+    def _asked(self, what: str, deadline: Deadline, ask: Callable[[], T]) -> T:
+        deadline.check(what)
+        limit = deadline.within(REQUEST_SECONDS)
+        for left in reversed(range(AGAIN + 1)):
+            try:
+                with until(limit):
+                    answer = ask()
+            except StatusError as trouble:
+                self._refuse_for_good(trouble)
+                wait = trouble.retry_after
+                if wait is None or wait >= limit.remaining or not left:
+                    raise
+                time.sleep(wait)
+            except (ValueError, msgspec.MsgspecError) as trouble:
+                raise LabError(f"{what}: the API server did not answer with JSON") from trouble
+            else:
+                self._unauthorized_since = None
+                return answer
+        raise AssertionError  # the last one returns or raises
+
+    def _refuse_for_good(self, trouble: StatusError) -> None:
+        if trouble.code == INVALID:
+            raise RequestRefused(trouble) from trouble
+        if trouble.code != UNAUTHORIZED:
+            self._unauthorized_since = None
+            return
+        now = time.monotonic()
+        since = self._unauthorized_since
+        if since is None:
+            self._unauthorized_since = now
+        elif now - since > Deadline.scaled(UNAUTHORIZED_SECONDS).total:
+            raise RequestRefused(trouble) from trouble
+
+    def _parsed(self, path: str, deadline: Deadline) -> Mapping[str, Any]:
+        text = self.raw(path, deadline)
+        try:
+            parsed = json.loads(text)
+        except ValueError as trouble:
+            raise LabError(f"{path}: the API server did not answer with JSON") from trouble
+        if not isinstance(parsed, dict):
+            raise LabError(f"{path}: the API server did not answer with an object")
+        return parsed
+
+
+class ObjectFeed:
+    """The events of one watch, which another thread can end."""
+
+    def __init__(self, transport: WatchTransport, events: Callable[[], Iterator[Event]]) -> None:
+        self._transport = transport
+        self._events = events
+
+    def __iter__(self) -> Iterator[Event]:
+        try:
+            yield from self._events()
+        except ApiError as trouble:
+            raise KubectlError(f"the watch has ended: {trouble.status.message}") from trouble
+        except (httpx2.HTTPError, msgspec.MsgspecError) as trouble:
+            raise KubectlError(f"the watch has ended: {trouble}") from trouble
+
+    def sever(self) -> None:
+        self._transport.sever()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _class(resource: Resource) -> Any:
+    """What lightkube takes for a kind: a class. Its objects are dicts, whatever is in them."""
+    base = GenericNamespacedResource if resource.namespaced else GenericGlobalResource
+    info = create_api_info(resource.group, resource.version, resource.kind, resource.plural)
+    return type(resource.kind, (base,), {"_api_info": info})
+
+
+def _approval() -> Any:
+    """certificatesigningrequests/approval, as lightkube takes it."""
+    group, kind = "certificates.k8s.io", "CertificateSigningRequest"
+    info = create_api_info(group, "v1", kind, "certificatesigningrequests", verbs=["patch"])
+    info = replace(info, parent=info.resource, action="approval")
+    return type("Approval", (GenericGlobalStatus,), {"_api_info": info})
+
+
+def _client(config: SingleConfig, transport: httpx2.BaseTransport) -> Client:
+    return Client(config=config, transport=transport, trust_env=False, field_manager=FIELD_MANAGER)
+
+
+def _pairs(selector: str) -> dict[str, Any] | None:
+    """key=value,… as lightkube takes it."""
+    if not selector:
+        return None
+    pairs = [pair.partition("=") for pair in selector.split(",")]
+    if not all(key and equals for key, equals, _ in pairs) or "!" in selector:
+        raise ValueError(f"a selection by more than equality: {selector}")
+    return {key: value.removeprefix("=") for key, _, value in pairs}
+
+
+def _read(kubeconfig: Path) -> tuple[SingleConfig, ssl.SSLContext]:
+    """The cluster and user of the current context.
+
+    Raises:
+        KubectlError: there is no such file (yet), or it is no kubeconfig.
+    """
+    try:
+        config = KubeConfig.from_file(kubeconfig).get()
+        if config is None or config.user is None:
+            raise KubectlError(f"{kubeconfig} has no current context with a user")
+        context = verify_cluster(config.cluster, config.user, config.abs_file, trust_env=False)
+    except UNREADABLE as trouble:
+        raise KubectlError(f"{kubeconfig} is no kubeconfig: {trouble}") from trouble
+    # As Python before 3.13, and as kubectl: other distributions' authorities are not all to the
+    # letter of RFC 5280.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return config, context

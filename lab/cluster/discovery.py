@@ -1,0 +1,89 @@
+"""Which kinds an API server serves: asked when one is needed, and again when it was not there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from edge_lab.cluster.errors import KubectlError, StatusError
+from edge_lab.cluster.resources import BUILT_IN, Resource
+from edge_lab.core.deadline import Deadline
+
+Ask = Callable[[str, Deadline], Mapping[str, Any]]
+"""GETs a path of the API server; what it answers, parsed."""
+
+
+class Discovery:
+    """Finds kinds by kubectl's words, and by what a manifest says.
+
+    Only what was found is remembered: a kind that is not served yet may be a moment later.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._known: frozenset[Resource] = frozenset()
+        self._lock = threading.Lock()
+
+    def named(self, word: str, deadline: Deadline) -> Resource:
+        """The kind that kubectl would take `word` for.
+
+        Raises:
+            KubectlError: no such kind is served (yet), or the API server cannot be asked.
+        """
+        for resource in (*BUILT_IN, *self._known):
+            if resource.is_called(word):
+                return resource
+        _, dot, group = word.partition(".")
+        groups = [self._group(group, deadline)] if dot else self._groups(deadline)
+        for versions in groups:
+            for resource in self._served(versions, deadline):
+                if resource.is_called(word):
+                    return self._remembered(resource)
+        raise KubectlError(f"the API server has no kind {word}")
+
+    def of_manifest(self, api_version: str, kind: str, deadline: Deadline) -> Resource:
+        """The kind of an object with these.
+
+        Raises:
+            KubectlError: as `named`.
+        """
+        for resource in (*BUILT_IN, *self._known):
+            if (resource.api_version, resource.kind) == (api_version, kind):
+                return resource
+        for resource in self._served(api_version, deadline):
+            if resource.kind == kind:
+                return self._remembered(resource)
+        raise KubectlError(f"the API server has no kind {kind} in {api_version}")
+
+    def forget(self, resource: Resource) -> None:
+        """It is not served any more: the next who asks for it learns what is."""
+        with self._lock:
+            self._known -= {resource}
+
+    def _remembered(self, resource: Resource) -> Resource:
+        with self._lock:
+            self._known |= {resource}
+        return resource
+
+    def _group(self, group: str, deadline: Deadline) -> str:
+        return str(self._ask(f"/apis/{group}", deadline)["preferredVersion"]["groupVersion"])
+
+    def _groups(self, deadline: Deadline) -> Iterator[str]:
+        yield "v1"
+        for group in self._ask("/apis", deadline).get("groups", ()):
+            yield str(group["preferredVersion"]["groupVersion"])
+
+    def _served(self, api_version: str, deadline: Deadline) -> Iterator[Resource]:
+        group, _, version = api_version.rpartition("/")
+        try:
+            answer = self._ask(f"/apis/{api_version}" if group else f"/api/{version}", deadline)
+        except StatusError as trouble:
+            if trouble.kind_missing:
+                return
+            raise
+        for resource in answer.get("resources", ()):
+            if "/" not in resource["name"]:
+                yield Resource(
+                    group, version, resource["kind"], resource["name"], resource["namespaced"]
+                )

@@ -1,0 +1,89 @@
+"""What can go wrong between the lab and an API server, by what a wait makes of it.
+
+A `KubectlError` is "not yet": an API server that starts, or that is busy, refuses connections,
+does not answer, answers with 429, 500, 503 or 504, forbids what its caches of roles do not know
+of, or has not heard of a kind that was defined a moment ago. A `RequestRefused` stays so however
+often it is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from edge_lab.core.errors import DeadlineExceeded, LabError
+
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+NOT_FOUND = 404
+INVALID = 422
+
+
+class KubectlError(LabError):
+    """The API server, or kubectl, said no or nothing; `stderr` is what kubectl said."""
+
+    def __init__(self, message: str, *, stderr: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.stderr = stderr
+
+    @property
+    def refused(self) -> bool:
+        """The API server turned the caller away: not who it should be, or not allowed."""
+        return "(Forbidden)" in self.stderr or "(Unauthorized)" in self.stderr
+
+
+class StatusError(KubectlError):
+    """The API server answered, with the HTTP status `code`."""
+
+    def __init__(
+        self,
+        what: str,
+        code: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        status = _status(body)
+        said = str(status.get("message") or body[:200].decode(errors="replace").strip())
+        super().__init__(f"{what}: {said or 'no explanation'} (HTTP {code})", stderr=said)
+        self.code = code
+        self.reason = str(status.get("reason", ""))
+        self._details = status.get("details")
+        self._after = (headers or {}).get("retry-after", "")
+
+    @property
+    def refused(self) -> bool:
+        return self.code in (UNAUTHORIZED, FORBIDDEN)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the API server wants to be asked again, if it says so."""
+        return float(self._after) if self._after.isascii() and self._after.isdigit() else None
+
+    @property
+    def kind_missing(self) -> bool:
+        """Nothing is served there; an object that is not there has its name in the answer."""
+        named = isinstance(self._details, dict) and self._details.get("name")
+        return self.code == NOT_FOUND and not named
+
+
+class RequestRefused(LabError):
+    """The API server will not do it however often it is asked: 422, or 401 for good."""
+
+    def __init__(self, trouble: StatusError) -> None:
+        super().__init__(trouble.message)
+        self.code = trouble.code
+        self.reason = trouble.reason
+
+
+NOT_YET = (KubectlError, DeadlineExceeded)
+"""What does not end a wait for the cluster: whoever waits says itself that time is up."""
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    """The v1 Status in an answer; empty if there is none."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and found.get("kind") == "Status" else {}
