@@ -139,9 +139,8 @@ class ApiTransport(httpx2.BaseTransport):
         StatusError: the answer is an error.
     """
 
-    def __init__(self, context: ssl.SSLContext, kept_seconds: float = KEPT_SECONDS) -> None:
+    def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
-        self._kept_seconds = kept_seconds
         self._lock = threading.Lock()
         self._connections = self._new()
 
@@ -151,7 +150,7 @@ class ApiTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         deadline = _limit.get()
-        exchange = Exchange(deadline, deadline.within(self._kept_seconds))
+        exchange = Exchange(deadline, deadline.within(KEPT_SECONDS))
         with self._using() as connections:
             try:
                 return _carried_out(connections.pool, request, exchange)

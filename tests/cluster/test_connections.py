@@ -165,7 +165,12 @@ def test_a_waiting_thread_does_not_lose_its_answer_to_anothers_dead_connection(
     """The pool that is given up is closed when the last who uses it has its answer."""
     monkeypatch.setattr(transport, "KEPT_SECONDS", 10.0)
     go_on, asked = threading.Event(), threading.Event()
-    api.answer("GET /slow", Answer("slow", wait=lambda: (asked.set(), go_on.wait(20))))
+
+    def held_up() -> None:
+        asked.set()
+        go_on.wait(soon.remaining)
+
+    api.answer("GET /slow", Answer("slow", wait=held_up))
     api.answer(NODES, NONE, Answer(NONE.body, breaks_off=True), NONE)
     kubectl.items("nodes", deadline=soon)
     said: list[str] = []

@@ -63,9 +63,7 @@ def test_it_ends_when_only_a_list_can_tell_what_has_happened(
     assert len(api.asked) == 2
 
 
-def test_another_thread_ends_it_at_once(
-    api: ApiServer, kubectl: Kubectl, soon: Deadline
-) -> None:
+def test_another_thread_ends_it_at_once(api: ApiServer, kubectl: Kubectl, soon: Deadline) -> None:
     stays, seen = threading.Event(), threading.Event()
     api.answer(NODES, Answer(events=[event("ADDED", "a", 7)], stays=stays))
     watch = kubectl.watch("nodes")

@@ -28,9 +28,9 @@ def at_once() -> bool:
 
 
 @pytest.fixture
-def kubectl(tmp_path: Path, at_once: bool) -> FakeKubectl:
+def kubectl(at_once: bool) -> FakeKubectl:
     listed = {"nodes": [node_object("True")], "pods": [pod_object()]}
-    fake = FakeKubectl(tmp_path, listed)
+    fake = FakeKubectl(listed)
     if at_once:
         fake.answers.set()
     return fake

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
+from edge_lab.cluster.watch import Event, Watch
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.observe.recorder import Recorder
@@ -36,10 +39,26 @@ def pod_object(uid: str = "u1", restarts: int = 0, **meta: Any) -> dict[str, Any
 
 
 @dataclass
-class FakeKubectl:
-    """Lists what it is given, and watches a file that a test appends to."""
+class QueueFeed:
+    """What comes out of a queue; None is its end."""
 
-    folder: Path
+    queue: SimpleQueue[Event | None]
+
+    def __iter__(self) -> Iterator[Event]:
+        while event := self.queue.get():
+            yield event
+
+    def sever(self) -> None:
+        self.queue.put(None)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass
+class FakeKubectl:
+    """Lists what it is given, and watches what a test tells."""
+
     listed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     answers: threading.Event = field(default_factory=threading.Event)
     """Reads wait for it: an API server that takes its time."""
@@ -51,15 +70,15 @@ class FakeKubectl:
     def items(self, *what: str, deadline: Deadline) -> list[dict[str, Any]]:
         return self.listed.get(what[0], [])
 
-    def watch(self, *what: str) -> subprocess.Popen[str]:
-        file = self.folder / what[0]
-        file.touch()
-        command = ["tail", "-n", "+1", "-f", "-s", "0.05", str(file)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    told: defaultdict[str, SimpleQueue[Event | None]] = field(
+        default_factory=lambda: defaultdict(SimpleQueue)
+    )
+
+    def watch(self, *what: str) -> Watch:
+        return Watch(lambda: QueueFeed(self.told[what[0]]))
 
     def tell(self, kind: str, event: str, item: dict[str, Any]) -> None:
-        with (self.folder / kind).open("a") as file:
-            file.write(json.dumps({"type": event, "object": item}) + "\n")
+        self.told[kind].put((event, item))
 
 
 class FakeWorkload:

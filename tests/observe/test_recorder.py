@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.evidence.recording import NodeSeen, PodSeen
-from edge_lab.observe.recorder import Recorder, watch_events
+from edge_lab.observe.recorder import Recorder
 from tests.observe.fakes import NODE, FakeKubectl, FakeMachine, begin, node_object, pod_object, seen
 
 
@@ -89,16 +87,8 @@ def test_pods_are_told_apart_by_uid_and_followed_to_their_end(
 def test_a_recorder_that_has_gone_blind_says_so(recorder: Recorder, kubectl: FakeKubectl) -> None:
     begin(kubectl)
     recorder.wait_baseline(Deadline.after(20))
-    with (kubectl.folder / "nodes").open("a") as file:
-        file.write("not an event\n")
+    kubectl.tell("nodes", "MODIFIED", {"kind": "no node"})
     with pytest.raises(LabError, match="gone blind"):
         seen(recorder, "trouble", lambda: False)
     with pytest.raises(LabError, match="gone blind"):
         recorder.recording()
-
-
-def test_a_line_that_is_broken_off_is_no_event() -> None:
-    whole = json.dumps({"type": "ADDED", "object": {}}) + "\n"
-    assert list(watch_events([whole, whole[:20]])) == [("ADDED", {})]
-    with pytest.raises(LabError, match="no event"):
-        list(watch_events(["{}\n"]))

@@ -130,29 +130,6 @@ def test_a_missing_kubectl_is_a_lab_error(tmp_path: Path, soon: Deadline) -> Non
         Kubectl(tmp_path / "none", tmp_path / "kubeconfig").run("version", deadline=soon)
 
 
-def test_objects_are_applied_server_side_one_document_each(fake: Fake, soon: Deadline) -> None:
-    fake.answer({"to": "apply"})
-    objects: list[dict[str, Any]] = [
-        {"kind": "A", "metadata": {"name": "a"}},
-        {"kind": "B", "x": "yes"},
-    ]
-    fake.kubectl.apply(objects, soon)
-    (call,) = fake.calls
-    assert "--server-side" in call["argv"]
-    assert list(yaml.safe_load_all(call["stdin"])) == objects
-
-
-def test_what_is_not_there_is_none(fake: Fake, soon: Deadline) -> None:
-    fake.answer({"to": "get pod x", "stdout": ""})
-    assert fake.kubectl.find("pod", "x", deadline=soon) is None
-
-
-def test_an_answer_that_is_no_json_is_a_lab_error(fake: Fake, soon: Deadline) -> None:
-    fake.answer({"to": "get", "stdout": "<html>"})
-    with pytest.raises(LabError, match="JSON"):
-        fake.kubectl.get_json("nodes", deadline=soon)
-
-
 def test_a_commands_exit_code_is_told_from_kubectls_own(fake: Fake, soon: Deadline) -> None:
     fake.answer(
         {
@@ -199,28 +176,37 @@ def pod(
     }
 
 
-EVENTS = {
-    "items": [
-        {"reason": "Late", "message": "two", "lastTimestamp": "2026-01-02T00:00:00Z"},
-        {"reason": "Early", "message": "one", "lastTimestamp": "2026-01-01T00:00:00Z"},
-    ]
-}
+EVENTS = [
+    {"reason": "Late", "message": "two", "lastTimestamp": "2026-01-02T00:00:00Z"},
+    {"reason": "Early", "message": "one", "lastTimestamp": "2026-01-01T00:00:00Z"},
+]
 
 
-def test_a_ready_pod_is_returned(fake: Fake, soon: Deadline) -> None:
-    fake.answer({"to": "get pod p", "stdout": json.dumps(pod(ready=True))})
-    assert wait_pod_ready(fake.kubectl, "p", soon)["metadata"]["name"] == "p"
+class PaperKubectl(Kubectl):
+    """One pod and its events, on paper."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        super().__init__(Path("/nowhere"), Path("/nowhere"))
+        self.found = found
+
+    def find(self, *args: str, deadline: Deadline) -> dict[str, Any] | None:
+        assert args[:2] == ("pod", "p")
+        return self.found
+
+    def items(self, *args: str, deadline: Deadline) -> list[dict[str, Any]]:
+        assert args[0] == "events"
+        return list(EVENTS)
 
 
-def test_waiting_for_an_image_that_is_not_there_ends_with_the_events(
-    fake: Fake, soon: Deadline
-) -> None:
-    fake.answer(
-        {"to": "get pod p", "stdout": json.dumps(pod(waiting="ErrImageNeverPull"))},
-        {"to": "get events", "stdout": json.dumps(EVENTS)},
-    )
+def test_a_ready_pod_is_returned(soon: Deadline) -> None:
+    kubectl = PaperKubectl(pod(ready=True))
+    assert wait_pod_ready(kubectl, "p", soon)["metadata"]["name"] == "p"
+
+
+def test_waiting_for_an_image_that_is_not_there_ends_with_the_events(soon: Deadline) -> None:
+    kubectl = PaperKubectl(pod(waiting="ErrImageNeverPull"))
     with pytest.raises(PodTrouble, match=r"ErrImageNeverPull: so it is\n  Early: one\n  Late: two"):
-        wait_pod_ready(fake.kubectl, "p", soon)
+        wait_pod_ready(kubectl, "p", soon)
     assert soon.remaining > 10
 
 

@@ -45,12 +45,11 @@ class FakeKubectl:
             return None
         return {"spec": {"properties": json.loads(json.dumps(self.properties))}}
 
-    def run(self, *args: str, deadline: Deadline, input: str | None = None) -> str:
-        assert args[:2] == ("patch", DEVICES)
-        self.properties = json.loads(args[-1])["spec"]["properties"]
+    def patch(self, *args: str, patch: dict[str, Any], deadline: Deadline) -> None:
+        assert args[0] == DEVICES
+        self.properties = json.loads(json.dumps(patch))["spec"]["properties"]
         assert self.properties is not None
         self.patches.append(self.properties)
-        return ""
 
 
 def client_of(properties: list[dict[str, Any]] | None) -> tuple[TwinClient, FakeKubectl]:
@@ -120,14 +119,14 @@ def test_it_is_taken_back_after_a_failure_too() -> None:
 
 def test_it_is_taken_back_when_no_answer_came_to_what_was_done() -> None:
     client, fake = client_of([{"name": "a"}])
-    run = fake.run
+    put = fake.patch
 
-    def unanswered(*args: str, deadline: Deadline, input: str | None = None) -> str:
-        run(*args, deadline=deadline, input=input)
-        fake.run = run  # type: ignore[method-assign]
+    def unanswered(*args: str, patch: dict[str, Any], deadline: Deadline) -> None:
+        put(*args, patch=patch, deadline=deadline)
+        fake.patch = put  # type: ignore[method-assign]
         raise LabError("no answer")
 
-    fake.run = unanswered  # type: ignore[method-assign]
+    fake.patch = unanswered  # type: ignore[method-assign]
     with pytest.raises(LabError), client.desiring("boiler-edge", {"a": "7"}, soon):
         pass
     assert len(fake.patches) == 2
