@@ -60,7 +60,10 @@ AGAIN = 10
 WATCH_SECONDS = 120
 """The API server ends a watch after so long, and it goes on where it was."""
 
-UNREADABLE = (ConfigError, OSError, ValueError, KeyError, yaml.YAMLError, msgspec.MsgspecError)
+UNREADABLE = (
+    *(ConfigError, yaml.YAMLError, msgspec.MsgspecError),
+    *(OSError, ValueError, LookupError, AttributeError, TypeError),
+)
 """What reading a kubeconfig raises that is none."""
 
 T = TypeVar("T")
