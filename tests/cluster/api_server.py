@@ -204,7 +204,8 @@ def _handler(api: ApiServer) -> type[BaseHTTPRequestHandler]:
             if answer.events is not None:
                 self._events(answer)
                 return
-            self.send_header("Content-Length", str(len(text) + answer.breaks_off))
+            missing = 1_000_000 if answer.trickles else int(answer.breaks_off)
+            self.send_header("Content-Length", str(len(text) + missing))
             self.end_headers()
             if answer.trickles:
                 self._trickle()
