@@ -7,7 +7,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +152,8 @@ class Kubectl:
 
     def watch(self, *args: str) -> Watch:
         """Follows the objects that `kubectl get args…` would show, once it is iterated over."""
-        return Watch(partial(self._api.feed, parse_query(args)))
+        query = parse_query(args)
+        return Watch(lambda: self._api.feed(query))
 
     def apply(self, manifest: Manifest | Iterable[Manifest] | str, deadline: Deadline) -> None:
         """Applies one object, several, or YAML text, server-side.

@@ -91,6 +91,13 @@ def test_one_that_was_closed_before_asks_nobody(api: ApiServer, kubectl: Kubectl
     assert api.asked == []
 
 
+def test_one_without_a_kubeconfig_ends(kubectl: Kubectl) -> None:
+    kubectl.kubeconfig.unlink()
+    watch = kubectl.watch("nodes")
+    assert told(watch) == []
+    assert watch.trouble is not None
+
+
 def test_it_ends_with_its_server(api: ApiServer, kubectl: Kubectl, soon: Deadline) -> None:
     stays, seen = threading.Event(), threading.Event()
     api.answer(NODES, Answer(events=[event("ADDED", "a", 7)], stays=stays))
