@@ -124,14 +124,14 @@ def platform_context(topology: Topology, folder: Path) -> AddOnContext:
 
 
 def test_pods_are_applied_once_their_service_account_is_there(
-    default_topology: Topology, deadline: Deadline, tmp_path: Path
+    default_topology: Topology, tmp_path: Path
 ) -> None:
     context = platform_context(default_topology, tmp_path)
     assert Workload().manifests(context, Stage.API_SERVER_UP) == ()
     objects = Workload().manifests(context, Stage.NODES_READY)
     kubectl = FakeKubectl(account_after=1, busy=1)
     access = ClusterAccess(cast("Kubectl", kubectl), {}, default_topology)
-    apply_manifests(access, objects, deadline)
+    apply_manifests(access, objects, Deadline.after(60))
     first, second = kubectl.applied
     assert {each["kind"] for each in first} == {"Namespace", "ConfigMap", "Secret"}
     assert {each["kind"] for each in second} == {"Pod"}
