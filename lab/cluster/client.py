@@ -20,7 +20,7 @@ import yaml
 from lightkube import Client
 from lightkube.config.client_adapter import user_auth, verify_cluster
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
-from lightkube.core.exceptions import ApiError, ConfigError
+from lightkube.core.exceptions import ApiError, ConfigError, NotReadyError
 from lightkube.generic_resource import (
     GenericGlobalResource,
     GenericGlobalStatus,
@@ -31,6 +31,7 @@ from lightkube.types import PatchType
 
 from edge_lab.cluster.discovery import Discovery
 from edge_lab.cluster.errors import (
+    INTERNAL,
     INVALID,
     UNAUTHORIZED,
     KubectlError,
@@ -39,7 +40,7 @@ from edge_lab.cluster.errors import (
 )
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.resources import Query, Resource
-from edge_lab.cluster.transport import ApiTransport, WatchTransport, until
+from edge_lab.cluster.transport import AGAIN, ApiTransport, WatchTransport, until
 from edge_lab.cluster.watch import Event
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
@@ -54,11 +55,11 @@ UNAUTHORIZED_SECONDS = 60.0
 """An API server that says 401 for so long and nothing else knows none of the lab's certificates;
 one whose clock has not been set yet finds them not valid yet."""
 
-AGAIN = 10
-"""So often a request is repeated that the API server wants repeated (Retry-After)."""
-
-WATCH_SECONDS = 120
+WATCH_SECONDS = 60
 """The API server ends a watch after so long, and it goes on where it was."""
+
+SILENCE_SECONDS = 30.0
+"""An API server that has not ended a watch so long after that is taken to be gone."""
 
 UNREADABLE = (
     *(ConfigError, yaml.YAMLError, msgspec.MsgspecError),
@@ -124,14 +125,8 @@ class ApiClient:
         resource = self._discovery.named(query.word, deadline)
 
         def asked() -> list[dict[str, Any]]:
-            found = self._client.list(
-                _class(resource),
-                labels=_pairs(query.labels),
-                fields=_pairs(query.fields),
-                **self._in(query, resource),
-            )
-            kind = {"apiVersion": resource.api_version, "kind": resource.kind}
-            return [{**kind, **item} for item in found]
+            found = self._listed(self._client, query, resource)
+            return [_with_kind(item, resource) for item in found]
 
         return self._served(resource, f"list {query}", deadline, asked)
 
@@ -194,24 +189,39 @@ class ApiClient:
     # -- watches -----------------------------------------------------------------------------
 
     def feed(self, query: Query) -> ObjectFeed:
-        """Events of the objects that the query selects."""
-        silence = Deadline.scaled(2 * WATCH_SECONDS).total
+        """Those that the query selects, as ADDED, and then what happens to them."""
+        silence = WATCH_SECONDS + Deadline.scaled(SILENCE_SECONDS).total
         transport = WatchTransport(self._context, silence)
 
         def events() -> Iterator[Event]:
             resource = self._discovery.named(query.word, Deadline.scaled(REQUEST_SECONDS))
             client = _client(self._config, transport)
-            found = client.watch(
+            listed = self._listed(client, query, resource)
+            for item in listed:
+                yield "ADDED", _with_kind(item, resource)
+            # From the list's version: those of the objects are in no order, and may be so old
+            # that the API server does not know them any more.
+            watched = client.watch(
                 _class(resource),
                 labels=_pairs(query.labels),
                 fields=_pairs(query.fields),
                 server_timeout=WATCH_SECONDS,
+                resource_version=listed.resourceVersion,
                 **self._in(query, resource),
             )
-            for kind, item in found:
-                yield kind, dict(item)
+            for kind, item in watched:
+                if kind != "BOOKMARK":
+                    yield kind, dict(item)
 
         return ObjectFeed(transport, events)
+
+    def _listed(self, client: Client, query: Query, resource: Resource) -> Any:
+        return client.list(
+            _class(resource),
+            labels=_pairs(query.labels),
+            fields=_pairs(query.fields),
+            **self._in(query, resource),
+        )
 
     # -- one request -------------------------------------------------------------------------
 
@@ -284,8 +294,8 @@ class ObjectFeed:
         try:
             yield from self._events()
         except ApiError as trouble:
-            raise KubectlError(f"the watch has ended: {trouble.status.message}") from trouble
-        except (httpx2.HTTPError, msgspec.MsgspecError) as trouble:
+            raise _ended(trouble) from trouble
+        except (httpx2.HTTPError, msgspec.MsgspecError, NotReadyError) as trouble:
             raise KubectlError(f"the watch has ended: {trouble}") from trouble
 
     def sever(self) -> None:
@@ -300,6 +310,19 @@ def _class(resource: Resource) -> Any:
     base = GenericNamespacedResource if resource.namespaced else GenericGlobalResource
     info = create_api_info(resource.group, resource.version, resource.kind, resource.plural)
     return type(resource.kind, (base,), {"_api_info": info})
+
+
+def _with_kind(item: Mapping[str, Any], resource: Resource) -> dict[str, Any]:
+    """An item of a list, which does not say itself what it is."""
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+
+
+def _ended(trouble: ApiError) -> StatusError:
+    """What an event of the kind ERROR says, such as 410: the history begins later."""
+    status = trouble.status
+    said = {"kind": "Status", "message": status.message, "reason": status.reason}
+    body = json.dumps(said).encode()
+    return StatusError("the watch has ended", status.code or INTERNAL, body)
 
 
 def _approval() -> Any:

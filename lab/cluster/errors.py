@@ -18,6 +18,10 @@ UNAUTHORIZED = 401
 FORBIDDEN = 403
 NOT_FOUND = 404
 INVALID = 422
+INTERNAL = 500
+
+AT_ONCE_SECONDS = 0.1
+"""What is wanted again after no time at all is asked for after this."""
 
 
 class KubectlError(LabError):
@@ -49,7 +53,7 @@ class StatusError(KubectlError):
         self.code = code
         self.reason = str(status.get("reason", ""))
         self._details = status.get("details")
-        self._after = (headers or {}).get("retry-after", "")
+        self._after = (headers or {}).get("retry-after", "").strip()
 
     @property
     def refused(self) -> bool:
@@ -58,7 +62,9 @@ class StatusError(KubectlError):
     @property
     def retry_after(self) -> float | None:
         """Seconds after which the API server wants to be asked again, if it says so."""
-        return float(self._after) if self._after.isascii() and self._after.isdigit() else None
+        if not (self._after.isascii() and self._after.isdigit()):
+            return None
+        return max(float(self._after), AT_ONCE_SECONDS)
 
     @property
     def kind_missing(self) -> bool:

@@ -66,7 +66,10 @@ class Kubectl:
         which = (now.st_ino, now.st_mtime_ns, now.st_size)
         with self._lock:
             if self._opened is None or self._opened[0] != which:
-                self._opened = which, ApiClient(self.kubeconfig)
+                client = ApiClient(self.kubeconfig)
+                if self._opened is not None:
+                    self._opened[1].close()
+                self._opened = which, client
             return self._opened[1]
 
     # -- one command ---------------------------------------------------------------------

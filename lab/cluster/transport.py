@@ -31,6 +31,9 @@ IDLE_SECONDS = 60.0
 CONNECTIONS = 16
 """More threads than that wait for each other."""
 
+AGAIN = 10
+"""So often a request is repeated that the API server wants repeated (Retry-After)."""
+
 APPLY = "application/apply-patch+yaml"
 
 TROUBLE = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
@@ -155,10 +158,11 @@ class ApiTransport(httpx2.BaseTransport):
             try:
                 return _carried_out(connections.pool, request, exchange)
             except TROUBLE as trouble:
+                if not exchange.fresh:
+                    # Others that were kept are as old as this one.
+                    self._retire(connections)
                 if exchange.fresh or deadline.expired:
                     raise _no_answer(request, deadline, trouble) from trouble
-            # Others that were kept are as old as this one.
-            self._retire(connections)
         exchange = Exchange(deadline, None)
         with self._using() as connections:
             try:
@@ -188,32 +192,55 @@ class ApiTransport(httpx2.BaseTransport):
                 self._connections = self._new()
 
     def close(self) -> None:
-        with self._lock:
-            connections, self._connections = self._connections, self._new()
-        connections.pool.close()
+        """Ends its connections; those that others wait for an answer on, when it is there."""
+        with self._using() as connections:
+            self._retire(connections)
 
 
 @dataclass
 class WatchTransport(httpx2.BaseTransport):
-    """Streams answers, and can be ended by another thread at any time."""
+    """Streams answers, and can be ended by another thread at any time.
+
+    Raises:
+        KubectlError: there is no answer, or it is broken off.
+        StatusError: the answer is an error, and not to come again soon (Retry-After).
+    """
 
     context: ssl.SSLContext
     silence: float
     """Seconds without a byte after which the peer is taken to be gone."""
     _streams: list[httpcore2.NetworkStream] = field(default_factory=list)
-    _closed: bool = False
+    _closed: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._pool = _pool(self.context, BoundedBackend(lambda: self.silence), 1)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        if self._closed:
-            raise KubectlError("the watch is closed")
+        if request.url.params.get("watch"):
+            # With them, a watch of what seldom changes knows how far it has come.
+            request.url = request.url.copy_merge_params({"allowWatchBookmarks": "true"})
+        for left in reversed(range(AGAIN + 1)):
+            if self._closed.is_set():
+                raise KubectlError("the watch is closed")
+            try:
+                return self._carried_out(request)
+            except StatusError as trouble:
+                wait = trouble.retry_after
+                if wait is None or wait > self.silence or not left:
+                    raise
+                self._closed.wait(wait)
+        raise AssertionError  # the last one returns or raises
+
+    def _carried_out(self, request: httpx2.Request) -> httpx2.Response:
         try:
             answer = self._pool.handle_request(_plain(request, {"trace": self._trace}))
             if answer.status >= 400:
-                raise _status_error(request, answer, answer.read())
+                try:
+                    body = answer.read()
+                finally:
+                    answer.close()
+                raise _status_error(request, answer, body)
         except TROUBLE as trouble:
             raise KubectlError(f"{request.method} {request.url.path}: {trouble!r}") from trouble
         return httpx2.Response(
@@ -224,14 +251,14 @@ class WatchTransport(httpx2.BaseTransport):
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             with self._lock:
                 self._streams = [info["return_value"]]
-                closed = self._closed
+                closed = self._closed.is_set()
             if closed:
                 self.sever()
 
     def sever(self) -> None:
         """Breaks off what is read from right now."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             streams = tuple(self._streams)
         for stream in streams:
             with contextlib.suppress(OSError):

@@ -126,7 +126,7 @@ class ApiServer:
     # -- answers -----------------------------------------------------------------------------
 
     def answer(self, request: str, *answers: Answer) -> None:
-        """To `request`, such as `GET /api/v1/nodes`."""
+        """To `request`, such as `GET /api/v1/nodes`, or `WATCH` of the same."""
         self._answers[request] = list(answers)
 
     def accepted(self) -> int:
@@ -139,7 +139,8 @@ class ApiServer:
             self._thaw.wait()
         with self._lock:
             self.asked.append(asked)
-            answers = self._answers.get(f"{asked.method} {asked.path}", [NO_SUCH_PATH])
+            verb = "WATCH" if "watch" in asked.query else asked.method
+            answers = self._answers.get(f"{verb} {asked.path}", [NO_SUCH_PATH])
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
 

@@ -91,6 +91,80 @@ def test_a_kept_connection_that_went_silent_is_replaced(
     assert api.connections == 2
 
 
+def test_connections_that_went_silent_together_cost_one_request_not_one_each(
+    api: ApiServer, kubectl: Kubectl, soon: Deadline
+) -> None:
+    """A machine came back from a checkpoint; what is asked for a short time only does not have
+    to find out of each of its connections."""
+    together = threading.Barrier(2)
+    api.answer("GET /a", Answer("ok", wait=lambda: together.wait(soon.remaining)))
+    api.answer(NODES, NONE)
+    threads = [threading.Thread(target=kubectl.raw, args=("/a", soon)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(soon.remaining)
+    assert api.connections == 2
+    api.freeze()
+    with pytest.raises(NOT_YET):
+        kubectl.items("nodes", deadline=Deadline.after(0.5))
+    assert kubectl.items("nodes", deadline=soon) == []
+    assert api.connections == 3
+
+
+def test_a_server_from_a_checkpoint_is_asked_on_a_new_connection_at_once(
+    api: ApiServer, kubectl: Kubectl, soon: Deadline
+) -> None:
+    """Nobody asked while it was away; the connection that was kept is of another life."""
+    api.answer(NODES, NONE)
+    kubectl.items("nodes", deadline=soon)
+    api.stop()
+    api.start()
+    began = time.monotonic()
+    assert kubectl.items("nodes", deadline=soon) == []
+    assert time.monotonic() - began < SLACK
+    assert api.connections == 2
+
+
+def test_certificates_of_a_restored_lab_end_the_connections_of_the_former(
+    api: ApiServer, kubectl: Kubectl, soon: Deadline
+) -> None:
+    api.answer(NODES, NONE)
+    kubectl.items("nodes", deadline=soon)
+    api.stop()
+    api.authority = Authority.create("restored")
+    api.start()
+    with pytest.raises(KubectlError):
+        kubectl.items("nodes", deadline=soon)
+    former = kubectl._api
+    api.kubeconfig()
+    assert kubectl.items("nodes", deadline=soon) == []
+    assert kubectl._api is not former
+    assert former._transport._connections.pool.connections == []
+
+
+def test_an_answer_that_is_waited_for_comes_though_the_client_is_closed(
+    api: ApiServer, kubectl: Kubectl, soon: Deadline
+) -> None:
+    """Whoever found the lab's other certificates closes the client that others still use."""
+    go_on, asked = threading.Event(), threading.Event()
+
+    def held_up() -> None:
+        asked.set()
+        go_on.wait(soon.remaining)
+
+    api.answer("GET /slow", Answer("slow", wait=held_up))
+    client = kubectl._api
+    said: list[str] = []
+    waiting = threading.Thread(target=lambda: said.append(client.raw("/slow", soon)))
+    waiting.start()
+    assert asked.wait(soon.remaining)
+    client.close()
+    go_on.set()
+    waiting.join(soon.remaining)
+    assert said == ["slow"]
+
+
 def test_a_silent_server_gets_no_more_than_one_new_connection_a_request(
     api: ApiServer,
     kubectl: Kubectl,
