@@ -87,6 +87,9 @@ def test_a_kept_connection_that_went_silent_is_replaced(
     kubectl.items("nodes", deadline=soon)
     api.freeze()
     kubectl.items("nodes", deadline=soon)
+    assert api.connections == 2
+    # A busy host may take longer than that to answer on the new one.
+    monkeypatch.setattr(transport, "KEPT_SECONDS", 20.0)
     kubectl.items("nodes", deadline=soon)
     assert api.connections == 2
 
@@ -107,7 +110,7 @@ def test_connections_that_went_silent_together_cost_one_request_not_one_each(
     assert api.connections == 2
     api.freeze()
     with pytest.raises(NOT_YET):
-        kubectl.items("nodes", deadline=Deadline.after(0.5))
+        kubectl.items("nodes", deadline=Deadline.after(2.0))
     assert kubectl.items("nodes", deadline=soon) == []
     assert api.connections == 3
 
