@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.fabric import LinkStatus, Mode
-from edge_lab.fabric.state import CLEAR, Counters, DirectionState, LinkCounters
+from edge_lab.fabric.counters import Counters, LinkCounters
+from edge_lab.fabric.state import CLEAR, DirectionState
 from edge_lab.handle.linkstate import LinkState, link_state
 from edge_lab.handle.picture import LinkView, lab_svg
 from edge_lab.topology import load_topology

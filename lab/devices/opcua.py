@@ -11,18 +11,17 @@ from random import Random
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from asyncua import Client, ua
+from asyncua import ua
 from asyncua.common.utils import ServiceError
-from asyncua.crypto import security_policies
-from asyncua.crypto.uacrypto import CertProperties
 from cryptography import x509
 
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.devices.access import Trust, Users
-from edge_lab.devices.alarms import AlarmState
 from edge_lab.devices.faults import DeviceFault, Exceptions, Gone, Untrusted
 from edge_lab.devices.framing import OpcUaFraming
 from edge_lab.devices.history import StepHistory
+from edge_lab.devices.opcua_condition import Condition
+from edge_lab.devices.opcua_self_read import application_uri, read_as_client
 from edge_lab.devices.opcua_server import GuardedServer
 from edge_lab.devices.points import (
     OPCUA_NAMESPACE,
@@ -39,27 +38,13 @@ from edge_lab.devices.serving import LOOPBACK, Server, Shown
 from edge_lab.devices.signals import reading
 from edge_lab.devices.spec import OpcUaFiles
 from edge_lab.devices.truth import TruthStep
-from edge_lab.topology import Alarm, Login, OpcUaOptions, SecurityMode, SecurityPolicy
+from edge_lab.topology import Login, OpcUaOptions
 
 _TOKENS = {
     Login.ANONYMOUS: ua.AnonymousIdentityToken,
     Login.PASSWORD: ua.UserNameIdentityToken,
     Login.CERTIFICATE: ua.X509IdentityToken,
 }
-_POLICIES = {
-    SecurityPolicy.BASIC256SHA256: security_policies.SecurityPolicyBasic256Sha256,
-    SecurityPolicy.AES128SHA256RSAOAEP: security_policies.SecurityPolicyAes128Sha256RsaOaep,
-    SecurityPolicy.AES256SHA256RSAPSS: security_policies.SecurityPolicyAes256Sha256RsaPss,
-}
-_MODES = {
-    SecurityMode.SIGN: ua.MessageSecurityMode.Sign,
-    SecurityMode.SIGN_AND_ENCRYPT: ua.MessageSecurityMode.SignAndEncrypt,
-}
-
-
-def application_uri(name: str) -> str:
-    """What a device calls itself; its certificate names the same."""
-    return f"urn:edge-lab:device:{name}"
 
 
 class OpcUaServer(Server):
@@ -87,7 +72,7 @@ class OpcUaServer(Server):
         self._types: dict[str, Any] = {}
         self._groups: dict[str, list[Any]] = {}
         self._history = StepHistory(options.history) if options.history else None
-        self._conditions: dict[str, _Condition] = {}
+        self._conditions: dict[str, Condition] = {}
         self._trust = Trust(files.trust)
         self._fault: DeviceFault | None = None
         self._remembered = 0
@@ -158,7 +143,7 @@ class OpcUaServer(Server):
         await self._make_history()
         for alarm in self._options.alarms:
             node = self._nodes[alarm.point]
-            self._conditions[alarm.point] = await _Condition.make(self._server, folder, node, alarm)
+            self._conditions[alarm.point] = await Condition.make(self._server, folder, node, alarm)
         await self._import_nodesets()
 
     async def _add_folder(self, name: str) -> Any:
@@ -252,6 +237,12 @@ class OpcUaServer(Server):
     async def stop(self) -> None:
         if self._server is not None:
             await self._server.stop()
+
+    async def read_itself(self) -> int:
+        node = node_id(self._shown.plant.name, SEQUENCE)
+        return await read_as_client(
+            self._url, self._name, node, self._files, self._options, self.self_read_seconds
+        )
 
     @property
     def refused(self) -> int:
@@ -370,35 +361,6 @@ class OpcUaServer(Server):
         since = self._requested_since
         return replace(value, SourceTimestamp=since) if since else value
 
-    # -- as a client ---------------------------------------------------------------------
-
-    async def read_itself(self) -> int:
-        certificate = CertProperties(self._files.certificate.read_bytes(), "pem")
-        key = CertProperties(self._files.key.read_bytes(), "pem")
-        client = Client(self._url, timeout=self.self_read_seconds)
-        client.application_uri = application_uri(self._name)
-        await client.set_security(
-            _POLICIES[self._options.policies[0]],
-            certificate=certificate,
-            private_key=key,
-            server_certificate=certificate,
-            mode=_MODES[self._options.modes[0]],
-        )
-        match self._options.login:
-            case Login.PASSWORD:
-                name, password = next(iter(self._options.users.items()))
-                client.set_user(name)
-                client.set_password(password)
-            case Login.CERTIFICATE:
-                await client.load_client_certificate(certificate.path_or_content, "pem")
-                await client.load_private_key(key.path_or_content, extension="pem")
-        try:
-            async with client:
-                node = client.get_node(node_id(self._shown.plant.name, SEQUENCE))
-                return int(await node.read_value())
-        finally:  # asyncua leaves it open when it is cancelled while it connects
-            client.disconnect_socket()
-
 
 def _type(point: Point) -> Any:
     return ua.VariantType.Double if point.digits else ua.VariantType.Int32
@@ -407,71 +369,3 @@ def _type(point: Point) -> Any:
 def _time(ns: int) -> datetime:
     """ns since 1970, whole microseconds, as OPC UA has them."""
     return datetime.fromtimestamp(ns // 10**9, UTC).replace(microsecond=ns // 1000 % 10**6)
-
-
-class _Condition:
-    """An alarm as OPC UA has it: an ExclusiveLevelAlarm that tells of each change of its state.
-
-    asyncua hands an event only to those who subscribe to the very node that emits it, so it is
-    emitted twice: by the plant's object, and by the Server object.
-    """
-
-    _SAYS: Mapping[AlarmState, str] = {
-        AlarmState.HIGH: "High",
-        AlarmState.LOW: "Low",
-        AlarmState.NORMAL: "",
-    }
-
-    def __init__(self, session: Any, generator: Any, folder: Any, alarm: Alarm) -> None:
-        self._session = session
-        self._generator = generator
-        self._folder = folder
-        self._alarm = alarm
-        self._state = AlarmState.NORMAL
-
-    @classmethod
-    async def make(cls, server: Any, folder: Any, node: Any, alarm: Alarm) -> _Condition:
-        generator = await server.get_event_generator(
-            ua.NodeId(ua.ObjectIds.ExclusiveLevelAlarmType), ua.ObjectIds.Server
-        )
-        await folder.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
-        event = generator.event
-        event.SourceNode = node.nodeid
-        event.SourceName = alarm.point
-        event.ConditionName = f"{alarm.point} limit"
-        event.ConditionClassId = ua.NodeId(ua.ObjectIds.ProcessConditionClassType)
-        event.ConditionClassName = ua.LocalizedText("ProcessConditionClassType")
-        event.NodeId = ua.NodeId(f"{node.nodeid.Identifier}.alarm", OPCUA_NAMESPACE_INDEX)
-        event.BranchId = ua.NodeId()
-        event.InputNode = node.nodeid
-        event.HighLimit, event.LowLimit = alarm.high, alarm.low
-        text = ua.VariantType.LocalizedText
-        event.add_property("LimitState/CurrentState", None, text)
-        _set(event, "EnabledState", ua.LocalizedText("Enabled"), True)
-        _set(event, "AckedState", ua.LocalizedText("Acknowledged"), True)
-        return cls(server.iserver.isession, generator, folder, alarm)
-
-    async def show(self, state: AlarmState, value: Value, when: datetime) -> None:
-        """Tells of the state, if it is a new one."""
-        if state is self._state:
-            return
-        self._state = state
-        active = state is not AlarmState.NORMAL
-        event = self._generator.event
-        event.Severity = self._alarm.severity
-        event.Retain = active
-        event.Quality = ua.StatusCode(ua.StatusCodes.Good)
-        said = "Active" if active else "Inactive"
-        _set(event, "ActiveState", ua.LocalizedText(said), active)
-        setattr(event, "LimitState/CurrentState", ua.LocalizedText(self._SAYS[state]))
-        told = f"{state} at {value:g}" if active else f"normal again at {value:g}"
-        event.emitting_node = self._folder.nodeid
-        await self._generator.trigger(when, f"{self._alarm.point} is {told}")
-        event.emitting_node = ua.NodeId(ua.ObjectIds.Server)
-        await self._session.subscription_service.trigger_event(event)
-
-
-def _set(event: Any, name: str, text: Any, holds: bool) -> None:
-    """A two-state variable of an event."""
-    setattr(event, name, text)
-    setattr(event, f"{name}/Id", holds)

@@ -7,21 +7,10 @@ it through a `FabricClient`.
 
 from edge_lab.fabric.client import FabricClient
 from edge_lab.fabric.config import FabricConfig, LinkConfig
-from edge_lab.fabric.state import (
-    CLEAR,
-    CUT,
-    DROP,
-    Counters,
-    Direction,
-    DirectionState,
-    GilbertElliott,
-    Impairment,
-    LinkCounters,
-    LinkStatus,
-    Match,
-    Mode,
-    Reason,
-)
+from edge_lab.fabric.counters import Counters, LinkCounters, Reason
+from edge_lab.fabric.impairment import GilbertElliott, Impairment
+from edge_lab.fabric.state import CLEAR, CUT, DROP, Direction, DirectionState, Match, Mode
+from edge_lab.fabric.status import LinkStatus
 
 __all__ = [
     "CLEAR",

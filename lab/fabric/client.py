@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
+from edge_lab.fabric.counters import LinkCounters
 from edge_lab.fabric.protocol import (
     LINKS,
     Answer,
@@ -27,7 +28,9 @@ from edge_lab.fabric.protocol import (
     Set,
     Snapshot,
 )
-from edge_lab.fabric.state import DirectionState, FabricSnapshot, LinkCounters, LinkStatus
+from edge_lab.fabric.snapshots import FabricSnapshot
+from edge_lab.fabric.state import DirectionState
+from edge_lab.fabric.status import LinkStatus
 
 ANSWER_TIME = 30.0
 """Seconds after which a fabric that does not answer is taken to be stuck."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from edge_lab.core.errors import InputError
+from edge_lab.fabric.frozen import FrozenModel
 
 LOOPBACK = "127.0.0.1"
 
 Port = Annotated[int, Field(gt=0, lt=65_536)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LinkConfig(_Model):
+class LinkConfig(FrozenModel):
     """One cable: the fabric listens at `fabric_port` and sends to `endpoint_port`."""
 
     name: str = Field(min_length=1)
@@ -27,7 +24,7 @@ class LinkConfig(_Model):
     endpoint_port: Port
 
 
-class FabricConfig(_Model):
+class FabricConfig(FrozenModel):
     """The JSON file of a fabric. Each network is an Ethernet switch."""
 
     networks: tuple[str, ...]

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 
 from edge_lab.fabric.pcapng import Statistics, header, statistics
-from edge_lab.fabric.state import CaptureStatus
+from edge_lab.fabric.status import CaptureStatus
 
 QUEUE_BYTES = 16 << 20
 """What waits for a reader at most, beside what the socket itself holds."""

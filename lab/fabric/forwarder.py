@@ -14,21 +14,14 @@ from edge_lab.core.errors import InputError, named
 from edge_lab.fabric.agenda import Agenda
 from edge_lab.fabric.arena import SHORTEST, Arena, ArenaPool, Run, count, join, slots
 from edge_lab.fabric.config import FabricConfig, LinkConfig
+from edge_lab.fabric.counters import LinkCounters, Reason
 from edge_lab.fabric.feed import CaptureFeed
 from edge_lab.fabric.pcapng import packets
 from edge_lab.fabric.pipe import Pipe
+from edge_lab.fabric.snapshots import FabricSnapshot, LinkSnapshot
 from edge_lab.fabric.stages import TICK_NS, Clipboard, Flight
-from edge_lab.fabric.state import (
-    CLEAR,
-    Direction,
-    DirectionState,
-    FabricSnapshot,
-    LinkCounters,
-    LinkSnapshot,
-    LinkStatus,
-    Mode,
-    Reason,
-)
+from edge_lab.fabric.state import CLEAR, Direction, DirectionState, Mode
+from edge_lab.fabric.status import LinkStatus
 from edge_lab.fabric.switch import Switch
 from edge_lab.fabric.wire import Wire
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edge_lab.fabric.arena import Arena, Run, count, first
+from edge_lab.fabric.counters import Reason
 from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.impairment import LONGEST_QUEUE
+from edge_lab.fabric.snapshots import Memory, PipeSnapshot
 from edge_lab.fabric.stages import Clipboard, Flight, Gate, Rate, Stage, Tally, build
-from edge_lab.fabric.state import (
-    CLEAR,
-    LONGEST_QUEUE,
-    Direction,
-    DirectionState,
-    Memory,
-    Mode,
-    PipeSnapshot,
-    Reason,
-)
+from edge_lab.fabric.state import CLEAR, Direction, DirectionState, Mode
 
 QUEUE_FRAMES = LONGEST_QUEUE
 """Most frames that wait in one direction; what comes on top is dropped as overflow."""

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from edge_lab.core.errors import EdgeLabError, InputError, LabError
-from edge_lab.fabric.state import DirectionState, FabricSnapshot, LinkStatus
+from edge_lab.fabric.frozen import FrozenModel
+from edge_lab.fabric.snapshots import FabricSnapshot
+from edge_lab.fabric.state import DirectionState
+from edge_lab.fabric.status import LinkStatus
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Ping(_Model):
+class Ping(FrozenModel):
     op: Literal["ping"] = "ping"
 
 
-class Links(_Model):
+class Links(FrozenModel):
     op: Literal["links"] = "links"
 
 
-class Set(_Model):
+class Set(FrozenModel):
     """Puts the states that are given in force; what is null stays as it is."""
 
     op: Literal["set"] = "set"
@@ -31,21 +30,21 @@ class Set(_Model):
     rx: DirectionState | None = None
 
 
-class Heal(_Model):
+class Heal(FrozenModel):
     """Clears one link, or all of them."""
 
     op: Literal["heal"] = "heal"
     link: str | None = None
 
 
-class Reseed(_Model):
+class Reseed(FrozenModel):
     """Begins all random streams anew from `seed`."""
 
     op: Literal["reseed"] = "reseed"
     seed: int
 
 
-class CaptureStart(_Model):
+class CaptureStart(FrozenModel):
     """After the answer the connection bears a capture in pcapng, and nothing else.
 
     It ends when the asker shuts its side or is gone, or at a `CaptureStop` of anybody; then come
@@ -58,18 +57,18 @@ class CaptureStart(_Model):
     """Where it goes, in words: the fabric opens nothing."""
 
 
-class CaptureStop(_Model):
+class CaptureStop(FrozenModel):
     """Ends all captures of a link; the answer says where they went."""
 
     op: Literal["capture_stop"] = "capture_stop"
     link: str
 
 
-class Snapshot(_Model):
+class Snapshot(FrozenModel):
     op: Literal["snapshot"] = "snapshot"
 
 
-class Load(_Model):
+class Load(FrozenModel):
     op: Literal["load"] = "load"
     snapshot: FabricSnapshot
 
@@ -81,7 +80,7 @@ Request = Annotated[
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 
 
-class Trouble(_Model):
+class Trouble(FrozenModel):
     """An error that goes back to the asker."""
 
     kind: Literal["input", "lab"]
@@ -99,12 +98,12 @@ class Trouble(_Model):
         return LabError(self.message, remedy=self.remedy)
 
 
-class Answer(_Model):
+class Answer(FrozenModel):
     result: Any = None
     trouble: Trouble | None = None
 
 
-class Pong(_Model):
+class Pong(FrozenModel):
     pid: int
     links: int
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from edge_lab.core.errors import LabError
 from edge_lab.fabric.arena import BATCH, SLOTS, Arena, Run, count, first
 from edge_lab.fabric.config import LOOPBACK, LinkConfig
-from edge_lab.fabric.state import Reason
+from edge_lab.fabric.counters import Reason
 
 SOCKET_BUFFER = 32 * 1024 * 1024
 """Bytes asked for in each direction; without root the kernel gives what rmem_max allows."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_lab.fabric.state import Counters, Direction, LinkCounters, Reason
+from edge_lab.fabric.counters import Counters, LinkCounters, Reason
+from edge_lab.fabric.state import Direction
 
 _ON_PURPOSE = (
     Reason.CUT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from edge_lab.fabric import FabricClient
-from edge_lab.fabric.state import Direction, LinkCounters
+from edge_lab.fabric.counters import LinkCounters
+from edge_lab.fabric.state import Direction
 from edge_lab.faults import reach
 from edge_lab.faults.counters import CounterDelta
 from edge_lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove

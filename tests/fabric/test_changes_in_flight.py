@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.fabric import CLEAR, CUT, DirectionState, Reason
-from edge_lab.fabric.state import LONGEST_DELAY_MS
+from edge_lab.fabric.impairment import LONGEST_DELAY_MS
 
 from .wires import MS, Bench, number_of, numbered, unhurried
 

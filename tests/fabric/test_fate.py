@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.fabric import CLEAR, DirectionState, GilbertElliott, Match, Mode
+from edge_lab.fabric.snapshots import FabricSnapshot
 from edge_lab.fabric.stages import TICK_NS
-from edge_lab.fabric.state import FabricSnapshot
 
 from .wires import BROADCAST, MS, Bench, ipv4, number_of, numbered, unhurried
 

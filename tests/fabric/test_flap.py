@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge_lab.fabric.arena import Arena
+from edge_lab.fabric.counters import Reason
 from edge_lab.fabric.stages.flight import Flight, Tally
 from edge_lab.fabric.stages.gates import Flap
-from edge_lab.fabric.state import DirectionState, FlapTimes, Mode, Reason
+from edge_lab.fabric.state import DirectionState, FlapTimes, Mode
 
 MS = 1_000_000
 

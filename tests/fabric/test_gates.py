@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge_lab.fabric import CLEAR, CUT, DROP, DirectionState, Match, Mode, Reason
 from edge_lab.fabric.headers import packet, ports, segment
+from edge_lab.fabric.snapshots import FabricSnapshot
 from edge_lab.fabric.stages.gates import MOST_CONNECTIONS
-from edge_lab.fabric.state import FabricSnapshot
 
 from .wires import (
     ACK,

@@ -12,8 +12,8 @@ from edge_lab.core.errors import InputError
 from edge_lab.fabric import CLEAR, CUT, DirectionState, FabricConfig, LinkConfig, LinkStatus
 from edge_lab.fabric.agenda import Agenda
 from edge_lab.fabric.arena import Arena, count, first, join, slots
+from edge_lab.fabric.counters import Counters, LinkCounters
 from edge_lab.fabric.dice import Dice
-from edge_lab.fabric.state import Counters, LinkCounters
 from edge_lab.fabric.switch import MOST_ADDRESSES, Switch, address
 from edge_lab.fabric.wire import groups
 

@@ -17,7 +17,7 @@ from edge_lab.fabric import (
     Match,
     Mode,
 )
-from edge_lab.fabric.state import FabricSnapshot, PipeSnapshot
+from edge_lab.fabric.snapshots import FabricSnapshot, PipeSnapshot
 
 BURSTS = GilbertElliott(p=0.01, r=0.25)
 

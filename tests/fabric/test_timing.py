@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from edge_lab.fabric import DirectionState, Reason
 from edge_lab.fabric.arena import Arena, slots
+from edge_lab.fabric.impairment import Distribution
 from edge_lab.fabric.stages import TICK_NS, Flight, Tally
 from edge_lab.fabric.stages.timing import SPREADS, Rate
-from edge_lab.fabric.state import Distribution
 
 from .wires import MS, Bench, number_of, numbered, unhurried
 

@@ -10,8 +10,8 @@ from hypothesis import settings
 
 from edge_lab.fabric.arena import Arena, Run, slots
 from edge_lab.fabric.config import FabricConfig, LinkConfig
+from edge_lab.fabric.counters import Counters
 from edge_lab.fabric.forwarder import Forwarder
-from edge_lab.fabric.state import Counters
 from edge_lab.fabric.wire import Sent
 
 MS = 1_000_000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.core.errors import InputError
-from edge_lab.fabric.state import MOST_BURST_BYTES, Impairment
+from edge_lab.fabric.impairment import MOST_BURST_BYTES, Impairment
 from edge_lab.faults.book import FaultBook
 from edge_lab.faults.byhand import parse_fault
 from edge_lab.faults.engine import FaultEngine

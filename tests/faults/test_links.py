@@ -12,7 +12,8 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
 from edge_lab.fabric import CLEAR, CUT, DROP, DirectionState
-from edge_lab.fabric.state import GilbertElliott, Match
+from edge_lab.fabric.impairment import GilbertElliott
+from edge_lab.fabric.state import Match
 from edge_lab.faults.carrier import Carriers
 from edge_lab.faults.families.link.injector import LinkInjector
 from edge_lab.faults.kinds import Cut, Drop, Flap, HalfOpen, Impair, LinkFault, Profile

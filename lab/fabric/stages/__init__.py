@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from edge_lab.fabric.counters import Reason
 from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.snapshots import Memory
 from edge_lab.fabric.stages.copies import Clipboard, Corrupt, Duplicate
 from edge_lab.fabric.stages.flight import TICK_NS, Flight, Stage, Tally
 from edge_lab.fabric.stages.gates import Closed, Flap, Gate, HalfOpen, Mtu, Selective
 from edge_lab.fabric.stages.losses import BurstLoss, Loss
 from edge_lab.fabric.stages.timing import Delay, Jitter, Rate, Reorder
-from edge_lab.fabric.state import DirectionState, Memory, Mode, Reason
+from edge_lab.fabric.state import DirectionState, Mode
 
 __all__ = ["TICK_NS", "Clipboard", "Flight", "Gate", "Rate", "Stage", "Tally", "build"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from edge_lab.fabric.arena import Arena, Run
-from edge_lab.fabric.state import Counters, Memory, Reason
+from edge_lab.fabric.counters import Counters, Reason
+from edge_lab.fabric.snapshots import Memory
 
 TICK_NS = 100_000
 """Due times are rounded up to this, so that frames close together leave together."""

@@ -6,10 +6,12 @@ import bisect
 from collections.abc import Callable, Iterable
 
 from edge_lab.fabric.arena import Arena, Run, count
+from edge_lab.fabric.counters import Reason
 from edge_lab.fabric.dice import Dice
 from edge_lab.fabric.headers import ETHERNET, ICMP, SYN, TCP, UDP, packet, ports, segment
+from edge_lab.fabric.snapshots import Memory
 from edge_lab.fabric.stages.flight import Filter, Flight, Tally
-from edge_lab.fabric.state import FlapTimes, Match, Memory, Reason
+from edge_lab.fabric.state import FlapTimes, Match
 
 MOST_CONNECTIONS = 4_096
 """What a half-open direction remembers; beyond it, the connection longest silent dies."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edge_lab.fabric.arena import Arena, Run
+from edge_lab.fabric.counters import Reason
 from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.impairment import GilbertElliott
 from edge_lab.fabric.stages.chances import Chosen, Gaps
 from edge_lab.fabric.stages.flight import Filter, Tally
-from edge_lab.fabric.state import GilbertElliott, Reason
 
 
 class Loss(Chosen, Filter):

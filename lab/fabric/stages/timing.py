@@ -8,10 +8,12 @@ from collections.abc import Callable
 from statistics import NormalDist
 
 from edge_lab.fabric.arena import join, slots
+from edge_lab.fabric.counters import Reason
 from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.impairment import Distribution
+from edge_lab.fabric.snapshots import Memory
 from edge_lab.fabric.stages.chances import Chosen
 from edge_lab.fabric.stages.flight import TICK_NS, Flight, Tally
-from edge_lab.fabric.state import Distribution, Memory, Reason
 
 NS_PER_MS = 1_000_000
 _NS_KBIT = 8_000_000

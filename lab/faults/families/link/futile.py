@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge_lab.fabric.state import Impairment
+from edge_lab.fabric.impairment import Impairment
 from edge_lab.faults.families.link.symptoms import PLAIN, held_bits
 from edge_lab.faults.objections import Objection
 from edge_lab.faults.probe import MOST_IN_A_FRAME

@@ -9,7 +9,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from edge_lab.fabric import CUT, DirectionState, Mode
-from edge_lab.fabric.state import Direction, FlapTimes, Impairment, Match
+from edge_lab.fabric.impairment import Impairment
+from edge_lab.fabric.state import Direction, FlapTimes, Match
 from edge_lab.faults import reach
 from edge_lab.faults.claims import Claims, endpoint_part, link_part, observation_path
 from edge_lab.faults.effects import Scope

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edge_lab.core.errors import InputError
 from edge_lab.core.yamlmodel import did_you_mean
-from edge_lab.fabric.state import GilbertElliott, Impairment
+from edge_lab.fabric.impairment import GilbertElliott, Impairment
 
 QUEUE_FRAMES = 100
 """Before a slow line: 5 s of full frames at 240 kbit/s. The lab's choice, not of a source."""

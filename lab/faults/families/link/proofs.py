@@ -14,7 +14,8 @@ from typing import Protocol
 
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.fabric import DirectionState, Reason
-from edge_lab.fabric.state import LinkCounters, Match
+from edge_lab.fabric.counters import LinkCounters
+from edge_lab.fabric.state import Match
 from edge_lab.faults import reach
 from edge_lab.faults.counters import CounterDelta
 from edge_lab.faults.families.link.kinds import (

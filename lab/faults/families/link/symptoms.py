@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edge_lab.fabric.state import DirectionState, Impairment, Reason
+from edge_lab.fabric.counters import Reason
+from edge_lab.fabric.impairment import Impairment
+from edge_lab.fabric.state import DirectionState
 from edge_lab.faults.counters import CounterDelta
 from edge_lab.faults.probe import Burst, Question
 
