@@ -13,6 +13,7 @@ from edge_lab.devices import DeviceFault, TruthStep, TruthWrite
 from edge_lab.devices.faults import BadCrc, Exceptions, Junk, Late, Slow, Split
 from edge_lab.devices.points import read_block
 from edge_lab.topology import ModbusOptions, Protocol, WordOrder
+from tests.devices.messages import rtu
 from tests.devices.plant_site import (
     HERE,
     Site,
@@ -22,7 +23,6 @@ from tests.devices.plant_site import (
     start_site,
 )
 from tests.devices.raw_peer import RawPeer, raw_peer
-from tests.devices.test_relay import rtu
 
 CLIENT = HERE / "modbus_client.py"
 LITTLE = ModbusOptions(word_order=WordOrder.LITTLE)

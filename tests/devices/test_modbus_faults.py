@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,76 +25,27 @@ from edge_lab.devices.faults import (
     Split,
     Untrusted,
 )
-from edge_lab.devices.points import SETPOINT_REGISTER, read_block
+from edge_lab.devices.points import read_block
+from tests.devices.modbus_site import (
+    REGISTERS,
+    assert_right,
+    boiler,
+    fault,
+    peer,
+    read_request,
+    reads_right,
+    write_request,
+)
 from tests.devices.plant_site import (
     HERE,
     Site,
     assert_failing_reads_leave_nothing_open,
     boiler_spec,
-    require_namespaces,
     start_site,
 )
-from tests.devices.raw_peer import Heard, Line, RawPeer, raw_peer
+from tests.devices.raw_peer import RawPeer
 
-REGISTERS = 10
-
-
-@pytest.fixture(scope="module")
-def boiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    require_namespaces()
-    site = start_site(boiler_spec(tmp_path_factory.mktemp("d")))
-    yield site
-    site.process.kill()
-    site.process.wait()
-
-
-@pytest.fixture(scope="module")
-def peer(boiler: Site) -> Iterator[RawPeer]:
-    with raw_peer(boiler) as peer:
-        yield peer
-
-
-@contextmanager
-def fault(site: Site, fault: DeviceFault) -> Iterator[DeviceStatus]:
-    """The device does `fault`; the status is from just after it was set."""
-    status = site.client.set_fault(fault, Deadline.after(1.0))
-    assert status.fault == fault
-    try:
-        yield status
-    finally:
-        well = site.client.set_fault(None)
-    assert well.reachable, well.trouble
-    assert (well.fault, well.affected) == (None, 0)
-    assert well.answer_ms is not None
-
-
-def read_request(transaction: int, count: int = REGISTERS) -> bytes:
-    return struct.pack(">HHHBBHH", transaction, 0, 6, 1, 3, 0, count)
-
-
-def write_request(transaction: int, raw: int) -> bytes:
-    return struct.pack(">HHHBBHH", transaction, 0, 6, 1, 6, SETPOINT_REGISTER, raw)
-
-
-def transaction(answer: bytes) -> int:
-    return int.from_bytes(answer[:2], "big")
-
-
-def assert_right(site: Site, answer: bytes, number: int) -> None:
-    """It is the whole answer to the read with that number, and true."""
-    head = struct.pack(">HHHBBB", number, 0, 3 + 2 * REGISTERS, 1, 3, 2 * REGISTERS)
-    assert answer[: len(head)] == head
-    assert len(answer) == len(head) + 2 * REGISTERS
-    seq, raw = read_block(site.spec.model.points, struct.unpack(">10H", answer[len(head) :]))
-    assert raw == {step.seq: step for step in site.client.steps()}[seq].values
-
-
-def reads_right(site: Site, line: Line, number: int = 9) -> None:
-    """What comes first on this line in answer to a read is the whole answer, and true."""
-    assert_right(site, line.ask(read_request(number)), number)
-
-
-# -- slow --------------------------------------------------------------------------------
+__all__ = ["boiler", "peer"]
 
 
 def test_a_slow_device_answers_late_and_then_at_once(boiler: Site, peer: RawPeer) -> None:
@@ -149,9 +97,6 @@ def test_control_requests_do_not_wait_for_a_fault(boiler: Site) -> None:
         assert boiler.client.snapshot().seq > seq
 
 
-# -- split -------------------------------------------------------------------------------
-
-
 def test_a_split_answer_comes_in_so_many_pieces(boiler: Site, peer: RawPeer) -> None:
     with peer.line() as line:
         reads_right(boiler, line)
@@ -164,9 +109,6 @@ def test_a_split_answer_comes_in_so_many_pieces(boiler: Site, peer: RawPeer) -> 
             assert heard.times[-1] - heard.times[0] >= 0.4
             assert_right(boiler, heard.bytes, 2)
         reads_right(boiler, line)
-
-
-# -- junk --------------------------------------------------------------------------------
 
 
 def test_junk_is_no_modbus_and_ends_with_the_fault(boiler: Site, peer: RawPeer) -> None:
@@ -204,9 +146,6 @@ def test_a_seed_strikes_the_same_answers_again(boiler: Site, peer: RawPeer) -> N
     assert struck(boiler, peer, Junk(probability=0.4, seed=6)) != first
 
 
-# -- late --------------------------------------------------------------------------------
-
-
 def test_a_late_answer_is_that_to_the_request_before(boiler: Site, peer: RawPeer) -> None:
     with peer.line() as line:
         reads_right(boiler, line)
@@ -223,9 +162,6 @@ def test_a_late_answer_is_that_to_the_request_before(boiler: Site, peer: RawPeer
         # The answer to 13 does not come any more, and puts no later answer out of step.
         assert line.is_silent()
         reads_right(boiler, line, 14)
-
-
-# -- exceptions --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("code", [4, 6, 11])
@@ -258,9 +194,6 @@ def test_a_part_of_the_requests_is_refused_by_its_seed(boiler: Site, peer: RawPe
     assert struck(boiler, peer, some) == first
 
 
-# -- busy --------------------------------------------------------------------------------
-
-
 def test_a_busy_device_closes_what_it_has_no_socket_for(boiler: Site, peer: RawPeer) -> None:
     with peer.line() as line:
         reads_right(boiler, line)
@@ -282,74 +215,6 @@ def test_a_busy_device_closes_what_it_has_no_socket_for(boiler: Site, peer: RawP
         with peer.line() as one, peer.line() as other:
             reads_right(boiler, one)
             reads_right(boiler, other)
-
-
-# -- gone --------------------------------------------------------------------------------
-
-
-def test_a_device_that_refuses_closes_what_stands_and_comes_back(
-    boiler: Site, peer: RawPeer
-) -> None:
-    with peer.line() as line:
-        reads_right(boiler, line)
-        with fault(boiler, Gone(how="refused")) as status:
-            assert not status.reachable
-            assert status.affected == 1
-            assert status.clients == 0
-            assert line.hear().ended
-            with pytest.raises(ConnectionRefusedError):
-                peer.connect()
-            assert "52:54:00:ed:00:06" in peer.neighbours()
-    with peer.line() as line:
-        reads_right(boiler, line)
-
-
-def test_a_silent_device_is_not_on_the_wire_any_more(boiler: Site, peer: RawPeer) -> None:
-    with peer.line() as line:
-        reads_right(boiler, line)
-        peer.forget()
-        reads_right(boiler, line)
-        assert "52:54:00:ed:00:06" in peer.neighbours()
-        with fault(boiler, Gone()) as status:
-            assert not status.reachable
-            assert status.answer_ms is None
-            assert (status.affected, status.clients) == (1, 0)
-            line.say(read_request(1))
-            assert line.is_silent()
-            peer.forget()
-            with pytest.raises(OSError, match=r"timed out|No route"):
-                peer.connect(seconds=1.0)
-            assert "52:54:00:ed:00:06" not in peer.neighbours()
-            assert boiler.client.status().frames_out == status.frames_out
-        # As of a device that was switched on again: it does not know this connection. The kernel
-        # may have repeated the first request already, and got the answer to that.
-        try:
-            line.say(read_request(2))
-            assert line.hear().ended == "reset"
-        except ConnectionResetError:
-            pass
-    with peer.line() as line:
-        reads_right(boiler, line)
-
-
-def test_a_device_without_power_for_a_moment_takes_no_leave(boiler: Site, peer: RawPeer) -> None:
-    with peer.line() as line:
-        reads_right(boiler, line)
-        with fault(boiler, Gone()):
-            pass
-        # The kernel would repeat a farewell that was lost, within a fraction of a second.
-        assert line.hear(patience=1.0) == Heard()
-        line.say(read_request(1))
-        assert line.hear().ended == "reset"
-
-
-def test_steps_go_on_while_a_device_is_gone(boiler: Site) -> None:
-    with fault(boiler, Gone()):
-        before = boiler.client.snapshot().seq
-        Deadline.after(5).wait_for("steps", lambda: boiler.client.snapshot().seq > before + 3)
-
-
-# -- the rest ----------------------------------------------------------------------------
 
 
 def test_a_fault_takes_the_place_of_the_one_before(boiler: Site, peer: RawPeer) -> None:

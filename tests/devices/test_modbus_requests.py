@@ -9,6 +9,7 @@ import pytest
 
 from edge_lab.devices import TruthWrite
 from edge_lab.topology import Protocol
+from tests.devices.messages import rtu
 from tests.devices.modbus_frames import (
     NOT_SERVED,
     REFUSED,
@@ -21,7 +22,6 @@ from tests.devices.modbus_frames import (
 )
 from tests.devices.plant_site import Site, boiler_spec, require_namespaces, start_site
 from tests.devices.raw_peer import Line, RawPeer, raw_peer
-from tests.devices.test_relay import rtu
 
 READ = read()
 over_tcp = pytest.mark.parametrize("site", [Protocol.MODBUS], indirect=True)

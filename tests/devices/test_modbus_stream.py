@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +11,6 @@ from hypothesis import strategies as st
 
 from edge_lab.devices.faults import (
     BadCrc,
-    Busy,
     DeviceFault,
     Exceptions,
     Junk,
@@ -22,14 +18,12 @@ from edge_lab.devices.faults import (
     Slow,
     Split,
 )
-from edge_lab.devices.framing import ModbusFraming, RtuFraming
+from edge_lab.devices.framing import ModbusFraming
 from edge_lab.devices.modbus import ModbusRtuServer, ModbusServer, ModbusTcpServer
-from edge_lab.devices.points import MODBUS_UNIT, Value
-from edge_lab.devices.relay import Relay
-from edge_lab.topology import ModbusOptions
+from tests.devices.messages import portions, rtu
+from tests.devices.modbus_bench import device, noted, serves
 from tests.devices.modbus_frames import Frame, frames, read, read_and_write, write, write_more
-from tests.devices.test_modbus_pdu import plant_tables
-from tests.devices.test_relay import CLIENT, HOST, Pair, connect, portions, rtu, run
+from tests.devices.relay_bench import CLIENT, HOST, Pair, connect, run
 
 pdus = st.sampled_from(
     [
@@ -57,46 +51,6 @@ pdus = st.sampled_from(
 )
 units = st.sampled_from([1, 1, 1, 0, 7, 255])
 cuts = st.lists(st.integers(0, 4000), max_size=15)
-
-
-class PatientRtu(RtuFraming):
-    """Takes no stall of a busy machine for the end of a frame."""
-
-    silence = 10.0
-
-
-@asynccontextmanager
-async def device(kind: type[ModbusServer]) -> AsyncIterator[tuple[Relay, int, ModbusServer]]:
-    """Relay and server as in a device, and the relay's port."""
-    server = serves(kind)
-    spare = await asyncio.start_server(lambda reader, writer: None, HOST, 0)
-    other = await asyncio.start_server(lambda reader, writer: None, HOST, 0)
-    inner, outer = (each.sockets[0].getsockname()[1] for each in (spare, other))
-    spare.close()
-    other.close()
-    server.port = inner
-    await server.start()
-    relay = Relay((HOST, outer), (HOST, inner), server.framing)
-    await relay.start()
-    try:
-        yield relay, outer, server
-    finally:
-        await relay.stop()
-        await server.stop()
-
-
-def serves(kind: type[ModbusServer]) -> ModbusServer:
-    _, shown, _ = plant_tables()
-    server = kind(shown, IPv4Address(HOST), ModbusOptions())
-    if kind is ModbusRtuServer:
-        server.framing = PatientRtu(MODBUS_UNIT)
-    return server
-
-
-def noted(server: ModbusServer) -> list[tuple[str, Value]]:
-    written: list[tuple[str, Value]] = []
-    server._shown.on_write = lambda address, value: written.append((address, value))
-    return written
 
 
 def as_one_by_one(kind: type[ModbusServer], sent: list[bytes]) -> tuple[bytes, object]:
@@ -215,9 +169,6 @@ def test_a_client_that_takes_no_answers_is_held_back_and_gets_them_all(
     run(scenario())
 
 
-# -- with a fault ------------------------------------------------------------------------
-
-
 async def ask_at_once(port: int, number: int, data: bytes) -> Pair:
     reader, writer = await connect(port)
     writer.write(b"".join(Frame(place, data).bytes for place in range(number)))
@@ -314,89 +265,6 @@ def test_more_requests_than_a_slow_device_keeps_are_refused_as_busy() -> None:
             assert len(written) == 128
             writer.write(Frame(7, read(100, 1)).bytes)
             assert await reader.readexactly(11) == Frame(7, b"\3\2\2\x8a").bytes
-            writer.close()
-
-    run(scenario())
-
-
-# -- busy --------------------------------------------------------------------------------
-
-
-async def is_served(port: int) -> bool:
-    reader, writer = await connect(port)
-    writer.write(Frame(1, read(100, 1)).bytes)
-    try:
-        return await reader.read(11) != b""
-    except ConnectionResetError:
-        return False
-    finally:
-        writer.close()
-
-
-@pytest.mark.parametrize("most", [0, 1, 3])
-def test_a_busy_device_takes_so_many_connections_and_serves_those(most: int) -> None:
-    async def scenario() -> None:
-        async with device(ModbusTcpServer) as (relay, port, _):
-            await relay.set_fault(Busy(connections=most))
-            assert relay.affected == 0
-            await relay.overfill(most)
-            assert relay.affected == 1
-            while relay.clients or relay._connections:
-                await asyncio.sleep(0)
-            lines = [await connect(port) for _ in range(most)]
-            for _ in range(3):
-                for reader, writer in lines:
-                    writer.write(Frame(1, read(100, 1)).bytes)
-                    assert len(await reader.readexactly(11)) == 11
-                assert not await is_served(port)
-            assert relay.affected == 4
-            assert relay.clients == most
-            if lines:
-                lines.pop()[1].close()
-                while relay.clients == most:
-                    await asyncio.sleep(0)
-                assert await is_served(port)
-            await relay.set_fault(None)
-            for _ in range(most + 2):
-                lines.append(await connect(port))
-                assert await is_served(port)
-            for _, writer in lines:
-                writer.close()
-
-    run(scenario())
-
-
-def test_connections_that_stand_are_left_alone_by_a_busy_device() -> None:
-    async def scenario() -> None:
-        async with device(ModbusTcpServer) as (relay, port, _):
-            lines = [await connect(port) for _ in range(3)]
-            for reader, writer in lines:
-                writer.write(Frame(1, read(100, 1)).bytes)
-                await reader.readexactly(11)
-            await relay.set_fault(Busy(connections=1))
-            for reader, writer in lines:
-                writer.write(Frame(1, read(100, 1)).bytes)
-                assert len(await reader.readexactly(11)) == 11
-                assert not await is_served(port)
-                writer.close()
-
-    run(scenario())
-
-
-def test_what_a_busy_device_reads_itself_takes_no_socket_from_a_client() -> None:
-    async def scenario() -> None:
-        async with device(ModbusTcpServer) as (relay, port, _):
-            await relay.set_fault(Busy(connections=1))
-            own = await asyncio.open_connection(HOST, port)
-            assert await is_served(port)
-            own[1].close()
-            while relay._connections:
-                await asyncio.sleep(0)
-            _, writer = await connect(port)
-            while not relay.clients:
-                await asyncio.sleep(0)
-            reader, _ = await asyncio.open_connection(HOST, port)
-            assert await reader.read() == b""
             writer.close()
 
     run(scenario())

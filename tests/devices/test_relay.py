@@ -1,21 +1,13 @@
-"""The relay and its framing: transparent without a fault, exact with one."""
+"""The relay: transparent without a fault, exact with one."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from itertools import pairwise
 from random import Random
-from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from edge_lab.core.errors import LabError
-from edge_lab.devices.connection import junk
 from edge_lab.devices.faults import (
     BadCrc,
     DeviceFault,
@@ -26,227 +18,10 @@ from edge_lab.devices.faults import (
     Slow,
     Split,
 )
-from edge_lab.devices.framing import (
-    Framing,
-    ModbusFraming,
-    NotFramed,
-    OpcUaFraming,
-    RtuFraming,
-    Splitter,
-    Way,
-)
-from edge_lab.devices.outbox import cut
+from edge_lab.devices.framing import ModbusFraming, OpcUaFraming
 from edge_lab.devices.relay import Relay
-
-T = TypeVar("T")
-HOST = "127.0.0.1"
-CLIENT = ("127.0.0.2", 0)
-"""Another address than the relay's: whoever comes from that is the device itself."""
-
-
-def modbus(transaction: int, data: bytes) -> bytes:
-    return struct.pack(">HHHB", transaction, 0, len(data) + 1, 1) + data
-
-
-def opcua(kind: bytes, data: bytes) -> bytes:
-    return kind + b"F" + struct.pack("<I", len(data) + 8) + data
-
-
-def crc(data: bytes) -> int:
-    """CRC-16 of Modbus, bit by bit as the specification draws it (serial line, 6.2.2)."""
-    value = 0xFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ (0xA001 if value & 1 else 0)
-    return value
-
-
-def rtu(unit: int, data: bytes) -> bytes:
-    frame = bytes((unit,)) + data
-    return frame + struct.pack("<H", crc(frame))
-
-
-RTU = RtuFraming(1)
-words, units = st.integers(0, 0xFFFF), st.integers(0, 247)
-rtu_requests = st.builds(
-    lambda unit, function, first, second: rtu(unit, struct.pack(">BHH", function, first, second)),
-    units,
-    st.integers(1, 6),
-    words,
-    words,
-) | st.builds(
-    lambda unit, address, data: rtu(
-        unit, struct.pack(">BHHB", 16, address, len(data) // 2, len(data)) + data
-    ),
-    units,
-    words,
-    st.binary(min_size=2, max_size=246),
-)
-rtu_answers = st.builds(
-    lambda unit, function, data: rtu(unit, bytes((function, len(data))) + data),
-    units,
-    st.integers(1, 4),
-    st.binary(min_size=1, max_size=250),
-) | st.builds(
-    lambda unit, function, code: rtu(unit, bytes((function | 0x80, code))),
-    units,
-    st.integers(1, 127),
-    st.integers(1, 11),
-)
-modbus_messages = st.builds(modbus, st.integers(0, 65_535), st.binary(min_size=1, max_size=253))
-opcua_messages = st.builds(
-    opcua, st.sampled_from([b"HEL", b"ACK", b"OPN", b"MSG", b"CLO"]), st.binary(max_size=400)
-)
-ways = st.sampled_from(Way)
-streams = (
-    st.tuples(st.just(ModbusFraming()), ways, st.lists(modbus_messages, max_size=8))
-    | st.tuples(st.just(OpcUaFraming()), ways, st.lists(opcua_messages, max_size=8))
-    | st.tuples(st.just(RTU), st.just(Way.REQUEST), st.lists(rtu_requests, max_size=8))
-    | st.tuples(st.just(RTU), st.just(Way.ANSWER), st.lists(rtu_answers, max_size=8))
-)
-framings = st.sampled_from([ModbusFraming(), OpcUaFraming(), RTU])
-
-
-def portions(data: bytes, ends: list[int]) -> list[bytes]:
-    """`data` cut at those places, as a network may do."""
-    places = sorted({0, *(end % (len(data) + 1) for end in ends), len(data)})
-    return [data[start:end] for start, end in pairwise(places)]
-
-
-# -- framing -----------------------------------------------------------------------------
-
-
-@given(streams, st.lists(st.integers(0, 5000), max_size=12))
-def test_messages_are_found_however_they_are_portioned(
-    stream: tuple[Framing, Way, list[bytes]], ends: list[int]
-) -> None:
-    framing, way, messages = stream
-    splitter = Splitter(framing, way)
-    found: list[bytes] = []
-    for portion in portions(b"".join(messages), ends):
-        found += splitter.feed(portion)
-    assert found == messages
-    assert splitter.framed
-
-
-@given(framings, ways, st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=6))
-def test_no_byte_is_lost_or_added_whatever_comes(
-    framing: Framing, way: Way, data: bytes, ends: list[int]
-) -> None:
-    splitter = Splitter(framing, way)
-    out = b"".join(b"".join(splitter.feed(portion)) for portion in portions(data, ends))
-    assert data.startswith(out)
-    if not splitter.framed:
-        assert out == data
-
-
-@given(
-    st.sampled_from([ModbusFraming(), OpcUaFraming()]), st.integers(0, 1000), st.integers(8, 300)
-)
-def test_junk_begins_no_message(framing: Framing, seed: int, length: int) -> None:
-    nonsense = junk(Random(seed), length, framing)
-    assert len(nonsense) == length
-    with pytest.raises(NotFramed):
-        framing.length(nonsense, Way.ANSWER)
-
-
-@settings(max_examples=20)
-@given(st.integers(0, 1000), st.integers(5, 40))
-def test_no_rtu_frame_lies_anywhere_in_junk(seed: int, length: int) -> None:
-    nonsense = junk(Random(seed), length, RTU)
-    assert len(nonsense) == length
-    for start in range(length):
-        for end in range(start + 4, length + 1):
-            assert crc(nonsense[start : end - 2]) != struct.unpack("<H", nonsense[end - 2 : end])[0]
-
-
-def test_a_frame_in_junk_would_be_seen() -> None:
-    assert RTU.holds_message(b"\x90\x91" + rtu(1, b"\x83\x02") + b"\x92")
-
-
-@given(rtu_answers)
-def test_a_spoiled_answer_is_as_long_and_fits_no_more(answer: bytes) -> None:
-    spoiled = RTU.spoiled(answer)
-    assert spoiled[:-2] == answer[:-2]
-    assert struct.unpack("<H", spoiled[-2:])[0] != crc(spoiled[:-2])
-
-
-@given(rtu_requests, st.integers(1, 11))
-def test_a_refusal_in_rtu_names_unit_function_and_code(request: bytes, code: int) -> None:
-    own = rtu(1, request[1:-2])
-    assert RTU.refusal(own, code) == rtu(1, bytes((request[1] | 0x80, code)))
-
-
-def test_in_rtu_what_is_for_other_units_or_for_all_or_spoiled_is_not_refused() -> None:
-    for request in (
-        rtu(7, b"\3\0\0\0\1"),
-        rtu(0, b"\6\0\x64\0\1"),
-        rtu(1, b"\3\0\0\0\1")[:-1] + b"!",
-    ):
-        assert RTU.refusal(request, 6) is None
-
-
-def test_in_rtu_only_what_is_whole_and_for_this_unit_is_answered() -> None:
-    read, write = b"\3\0\0\0\1", b"\6\0\x64\0\1"
-    cases = {rtu(1, read): (True, True), rtu(0, write): (False, True), rtu(7, read): (False, False)}
-    cases |= {rtu(1, read)[:-1] + b"!": (False, False), rtu(1, b"\x41\1\2"): (True, True)}
-    for frame, expected in cases.items():
-        assert (RTU.is_answered(frame), RTU.is_heard(frame)) == expected
-
-
-def test_after_what_is_no_rtu_frame_the_next_one_is_found() -> None:
-    splitter, frame = Splitter(RTU, Way.REQUEST), rtu(1, b"\3\0\0\0\1")
-    assert list(splitter.feed(b"\xff\xff\xff\xff")) == [b"\xff\xff\xff\xff"]
-    assert not splitter.framed
-    assert list(splitter.feed(frame[:5])) == []
-    assert list(splitter.feed(frame[5:])) == [frame]
-    assert splitter.framed
-
-
-@given(st.binary(min_size=1, max_size=100), st.integers(2, 120))
-def test_a_cut_message_has_all_its_bytes_and_no_empty_piece(data: bytes, pieces: int) -> None:
-    found = cut(data, pieces)
-    assert b"".join(found) == data
-    assert all(found)
-    assert len(found) == min(pieces, len(data))
-
-
-# -- over sockets ------------------------------------------------------------------------
-
-
-def run(scenario: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(scenario, 20))
-
-
-Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-@asynccontextmanager
-async def echoing(framing: Framing) -> AsyncIterator[tuple[Relay, int]]:
-    """A relay before a server that says back what it is told, and the relay's port."""
-
-    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(echo, HOST, 0)
-    spare = await asyncio.start_server(echo, HOST, 0)
-    port = int(spare.sockets[0].getsockname()[1])
-    spare.close()
-    relay = Relay((HOST, port), (HOST, server.sockets[0].getsockname()[1]), framing)
-    await relay.start()
-    try:
-        yield relay, port
-    finally:
-        await relay.stop()
-        server.close()
-
-
-async def connect(port: int) -> Pair:
-    return await asyncio.open_connection(HOST, port, local_addr=CLIENT)
+from tests.devices.messages import RTU, modbus, opcua, rtu
+from tests.devices.relay_bench import HOST, answering, connect, echoing, run
 
 
 def test_without_a_fault_all_passes_even_what_is_no_modbus() -> None:
@@ -409,23 +184,6 @@ def test_an_rtu_answer_suffers_each_fault(fault: DeviceFault, comes: bytes) -> N
         server.close()
 
     run(scenario())
-
-
-@asynccontextmanager
-async def answering(answer: bytes) -> AsyncIterator[tuple[Relay, int, list[bytes]]]:
-    """A relay before a server that says one thing to all; also what that has been told."""
-    told: list[bytes] = []
-
-    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(256):
-            told.append(data)
-            writer.write(answer)
-
-    server = await asyncio.start_server(say, HOST, 0)
-    async with echoing(RTU) as (relay, port):
-        relay.inner = (HOST, server.sockets[0].getsockname()[1])
-        yield relay, port, told
-    server.close()
 
 
 def test_half_an_rtu_frame_and_a_pause_do_not_shift_what_comes_after_them() -> None:

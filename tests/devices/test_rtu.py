@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edge_lab.devices import rtu
-from tests.devices.test_relay import crc, portions, rtu_requests
-from tests.devices.test_relay import rtu as frame
+from tests.devices.messages import crc, portions, rtu_requests
+from tests.devices.messages import rtu as frame
 
 GOOD = frame(1, b"\3\0\0\0\2")
 
