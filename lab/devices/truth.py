@@ -206,11 +206,6 @@ def read_past(folder: Path, steps: int = 1) -> Past:
     return Past(tuple(last), written, ticks)
 
 
-def last_step(folder: Path) -> TruthStep | None:
-    """The last step in the log; None if there is no log, or no step in it."""
-    return read_past(folder).step
-
-
 def _drop_torn_line(path: Path) -> None:
     if not path.exists():
         return

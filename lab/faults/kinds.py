@@ -30,12 +30,6 @@ from edge_lab.faults.families.node.kinds import (
 )
 from edge_lab.faults.fault import Fault
 
-Which = Directions
-"""Its former name, for suites that import it."""
-
-WireFault = LinkFault
-"""Its former name, for suites that import it."""
-
 __all__ = [
     "FAULT",
     "AnyFault",
@@ -59,6 +53,4 @@ __all__ = [
     "Profile",
     "Reboot",
     "SlowDisk",
-    "Which",
-    "WireFault",
 ]

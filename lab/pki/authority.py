@@ -78,11 +78,6 @@ class Identity:
         return x509.load_pem_x509_certificate(self.certificate_pem)
 
     @property
-    def certificate_der(self) -> bytes:
-        """DER, as OPC UA sends it over the wire."""
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
-    @property
     def combined_pem(self) -> bytes:
         """Certificate and key in one file, as the kubelet keeps its client certificate."""
         return self.certificate_pem + self.key_pem

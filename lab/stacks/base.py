@@ -130,16 +130,6 @@ class EdgeRuntime(Protocol):
     def capabilities(self) -> frozenset[Capability]: ...
 
     @property
-    def offline_state(self) -> tuple[str, ...]:
-        """Paths in the guest where it keeps what it needs while offline."""
-        ...
-
-    @property
-    def identity_files(self) -> tuple[str, ...]:
-        """Paths in the guest of the certificate and key it shows to the control plane."""
-        ...
-
-    @property
     def agents(self) -> tuple[str, ...]:
         """Units that keep pods running and speak to the control plane: what a suite may kill."""
         ...

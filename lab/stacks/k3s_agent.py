@@ -14,7 +14,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.pki import Request
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, StackContext, wants_for
-from edge_lab.stacks.k3s_node import DATA, K3S, K3sNode, agent_token
+from edge_lab.stacks.k3s_node import K3S, K3sNode, agent_token
 from edge_lab.stacks.kubelet import Kubelet
 from edge_lab.stacks.node import IMAGES, POD_NETWORK
 from edge_lab.topology import Node, Topology
@@ -33,11 +33,6 @@ class K3sAgent:
     name = "k3s"
     # By its documentation, not by sight.
     capabilities = Kubelet.capabilities
-    offline_state: tuple[str, ...] = ()
-    identity_files: tuple[str, ...] = (
-        f"{DATA}/agent/client-kubelet.crt",
-        f"{DATA}/agent/client-kubelet.key",
-    )
     agents: tuple[str, ...] = (AGENT_UNIT,)
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:

@@ -57,9 +57,6 @@ CLOUD_KUBECONFIG = f"{HOME}/cloudcore.kubeconfig"
 EDGE_CONFIG = f"{HOME}/config/edgecore.yaml"
 BOOTSTRAP_TOKEN = f"{HOME}/bootstrap-edgecore.conf"
 """edgecore reads the token here, and needs it only while it has no certificate."""
-EDGE_CA = f"{HOME}/ca/rootCA.crt"
-EDGE_CERTIFICATE, EDGE_KEY = f"{HOME}/certs/server.crt", f"{HOME}/certs/server.key"
-EDGE_DATABASE = "/var/lib/kubeedge/edgecore.db"
 
 CLOUDCORE_USER = "edge-lab:cloudcore"
 """Who cloudcore is to the API server, and the name of its role."""
@@ -79,8 +76,6 @@ class KubeEdge:
     name = "kubeedge"
     # No EXEC: logs and commands go through cloudcore's stream, which is off by default.
     capabilities = frozenset({Capability.AUTONOMY, Capability.OFFLINE_REBOOT})
-    offline_state: tuple[str, ...] = (EDGE_DATABASE, EDGE_CERTIFICATE)
-    identity_files: tuple[str, ...] = (EDGE_CERTIFICATE, EDGE_KEY)
     agents: tuple[str, ...] = (EDGECORE_UNIT,)
     dmi_socket = DMI_SOCKET
 

@@ -53,8 +53,6 @@ class Kubelet:
 
     name = "kubelet"
     capabilities = frozenset({Capability.EXEC})
-    offline_state: tuple[str, ...] = ()
-    identity_files: tuple[str, ...] = (CLIENT_PEM,)
     agents: tuple[str, ...] = (KUBELET_UNIT,)
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:

@@ -16,7 +16,6 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import (
-    CLIENT_PEM,
     KUBELET,
     KUBELET_UNIT,
     edge_node_requests,
@@ -48,8 +47,6 @@ class OpenYurt:
 
     name = "openyurt"
     capabilities = frozenset({Capability.AUTONOMY, Capability.OFFLINE_REBOOT, Capability.EXEC})
-    offline_state: tuple[str, ...] = (CACHE, f"{ROOT}/pki")
-    identity_files: tuple[str, ...] = (CLIENT_PEM,)
     agents: tuple[str, ...] = (YURTHUB_UNIT, KUBELET_UNIT)
     api_cache_url = PROXY
     api_cache_unit = YURTHUB_UNIT

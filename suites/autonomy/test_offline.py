@@ -8,8 +8,8 @@ import allure
 import pytest
 
 from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.families.node.services import STARTED_BY_HAND
 from edge_lab.faults.kinds import Cut, Kill, Reboot
-from edge_lab.faults.nodes import STARTED_BY_HAND
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import Expectation

@@ -54,10 +54,6 @@ def write_request(transaction: int, raw: int) -> bytes:
     return struct.pack(">HHHBBHH", transaction, 0, 6, 1, 6, SETPOINT_REGISTER, raw)
 
 
-def transaction(answer: bytes) -> int:
-    return int.from_bytes(answer[:2], "big")
-
-
 def assert_right(site: Site, answer: bytes, number: int) -> None:
     """It is the whole answer to the read with that number, and true."""
     head = struct.pack(">HHHBBB", number, 0, 3 + 2 * REGISTERS, 1, 3, 2 * REGISTERS)

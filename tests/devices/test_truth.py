@@ -18,7 +18,6 @@ from edge_lab.devices.truth import (
     TruthStep,
     TruthTick,
     TruthWrite,
-    last_step,
     now,
     parse_truth,
     read_past,
@@ -98,9 +97,9 @@ def test_a_missing_log_is_a_lab_error(tmp_path: Path) -> None:
 
 
 def test_the_last_step_is_found_behind_writes(tmp_path: Path) -> None:
-    assert last_step(tmp_path) is None
+    assert read_past(tmp_path).step is None
     written(tmp_path, STEP, TruthWrite(1, 1500, "100", 650))
-    assert last_step(tmp_path) == STEP
+    assert read_past(tmp_path).step == STEP
 
 
 def test_the_past_is_the_last_steps_writes_and_ticks(tmp_path: Path) -> None:

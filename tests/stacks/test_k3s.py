@@ -245,7 +245,6 @@ def test_the_drop_in_is_read_after_k3s_own_file() -> None:
 
 def test_an_agent_claims_no_autonomy() -> None:
     assert not K3sAgent.capabilities & {Capability.AUTONOMY, Capability.OFFLINE_REBOOT}
-    assert K3sAgent.offline_state == ()
 
 
 # -- units ---------------------------------------------------------------------------------
