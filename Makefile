@@ -12,13 +12,15 @@ CORE := $(patsubst %,suites/smoke/test_%.py,nodes pods devices samples twins che
 	suites/network/test_plans.py \
 	suites/autonomy/test_offline.py::test_pods_are_back_before_the_network_is
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
+# How the framework's own tests are spread over processes: a file stays whole, with what it shares.
+SPREAD ?= -n 2 --dist loadfile
 BIN := .venv/bin
 # Quick when nothing has changed: each stamp is older than nothing it was made from.
 VENV_STAMP := .venv/.edge-lab-installed
 HOST_STAMP := .venv/.edge-lab-host-packages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit peers suites compare check format schema bench report clean
+.PHONY: help setup lab-up lab-down test unit unit-all coverage peers suites compare check format schema bench report clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +46,18 @@ lab-up: setup ## Bring the lab up (TOPOLOGY=labs/default.yaml); builds what is m
 lab-down: setup ## Take the lab down; leaves nothing but the cache
 	$(BIN)/lab down
 
-test: check unit ## What every change must pass: style and types, the framework's tests, the core of the suites
+test: check unit-all ## What every change must pass: style and types, the framework's tests, the core of the suites
 	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
-unit: setup ## The framework's own tests: no machine, some minutes (UNIT="-m 'not slow'": fewer)
-	$(BIN)/pytest tests -n 2 --dist loadfile $(UNIT)
+unit: setup ## The framework's own tests but the slow ones, a minute or so: before each commit
+	$(BIN)/pytest tests $(SPREAD) -m 'not slow' --hypothesis-profile=quick --durations=10 $(UNIT)
+
+unit-all: setup ## All of the framework's own tests, properties tried in full: what CI runs
+	$(BIN)/pytest tests $(SPREAD) --durations=10 $(UNIT)
+
+coverage: setup ## Which lines the framework's own tests reach: build/coverage/index.html
+	$(BIN)/pytest tests $(SPREAD) --cov --cov-report=term:skip-covered \
+	  --cov-report=html:build/coverage $(UNIT)
 
 peers: setup ## The devices against clients that nobody here wrote (needs Node.js 20 and npm)
 	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/

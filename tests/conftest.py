@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from edge_lab.topology import Topology, load_topology
+from tests.budget import register_profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "labs"
@@ -28,9 +28,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 
-# How long one example takes is the machine's affair, and it may be busy.
-settings.register_profile("busy", deadline=None)
-settings.load_profile("busy")
+register_profiles()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever leaves a test out of what runs before each commit says why."""
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            if not mark.kwargs.get("reason"):
+                raise pytest.UsageError(f"{item.nodeid}: write `slow(reason=...)`")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("lab", "fixtures", "images", "suites", "tests", ".ci")
+FOLDERS = ("lab", "fixtures", "images", "suites", "tests")
 SUFFIXES = (".py", ".go", ".sh", ".js")
 MOST_LINES = 400
 

@@ -25,6 +25,7 @@ from edge_lab.core.home import MARKER, RunDir, cache_home
 from edge_lab.core.names import is_name
 from edge_lab.handle.state import known_labs
 from edge_lab.topology import Topology, load_topology
+from tests.budget import examples
 from tests.conftest import LABS
 from tests.test_lifecycle import made
 
@@ -120,7 +121,7 @@ def names() -> st.SearchStrategy[str]:
 
 
 @given(name=names())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_whatever_the_name_nothing_outside_its_run_directory_is_removed(name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="el") as folder, cache_at(Path(folder)):
         topology = load_topology(LABS / "default.yaml")

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_lab.core.errors import InputError
 from edge_lab.core.yamlmodel import Problem, YamlModel, did_you_mean, line_of, read_yaml
-
-unhurried = settings(deadline=None)
-"""How long one example takes is the machine's affair, and it may be busy."""
 
 
 class _Model(BaseModel):
@@ -254,14 +251,12 @@ def test_nothing_near_means_no_guess() -> None:
     assert did_you_mean("cak", ["cake"]) == "Did you mean 'cake'? "
 
 
-@unhurried
 @given(text=st.text(max_size=200))
 def test_any_text_is_a_model_or_an_input_error(text: str) -> None:
     with contextlib.suppress(InputError):
         MENU.parse(text)
 
 
-@unhurried
 @given(junk=st.text(max_size=12), at=st.integers(0, len(GOOD)))
 def test_junk_anywhere_in_a_good_file_is_an_input_error_at_worst(junk: str, at: int) -> None:
     with contextlib.suppress(InputError):
@@ -282,7 +277,6 @@ trees = st.recursive(
 )
 
 
-@unhurried
 @given(tree=st.dictionaries(st.sampled_from([*Menu.model_fields, "x"]), trees, max_size=5))
 def test_any_tree_of_known_words_is_a_model_or_an_input_error(tree: dict[str, Any]) -> None:
     with contextlib.suppress(InputError):

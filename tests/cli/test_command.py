@@ -27,6 +27,7 @@ from edge_lab.handle.stage import stage_of, telling_stage
 from edge_lab.handle.state import Condition
 from edge_lab.handle.status import DeviceStatus, FaultStatus, LabStatus, LinkStatus, NodeStatus
 from edge_lab.topology import Topology
+from tests.budget import examples
 from tests.cli.conftest import COMMAND
 from tests.test_lifecycle import made, soon
 
@@ -226,7 +227,7 @@ READ_ONLY = ("status", "exec", "cp", "logs", "console", "graph", "fault", "chaos
 
 
 @given(command=st.sampled_from(READ_ONLY), rest=st.lists(WORDS, max_size=5))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_whatever_is_typed_ends_with_a_sentence(command: str, rest: list[str]) -> None:
     # Without a lab, and without an option that names a file to write.
     arguments = [command, *(word for word in rest if not word.startswith(("--o", "-o")))]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge_lab.devices.connection import junk
 from edge_lab.devices.framing import Framing, ModbusFraming, NotFramed, OpcUaFraming, Splitter, Way
 from edge_lab.devices.outbox import cut
+from tests.budget import examples
 from tests.devices.messages import (
     RTU,
     crc,
@@ -67,7 +68,7 @@ def test_junk_begins_no_message(framing: Framing, seed: int, length: int) -> Non
         framing.length(nonsense, Way.ANSWER)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 1000), st.integers(5, 40))
 def test_no_rtu_frame_lies_anywhere_in_junk(seed: int, length: int) -> None:
     nonsense = junk(Random(seed), length, RTU)

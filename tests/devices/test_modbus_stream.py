@@ -20,6 +20,7 @@ from edge_lab.devices.faults import (
 )
 from edge_lab.devices.framing import ModbusFraming
 from edge_lab.devices.modbus import ModbusRtuServer, ModbusServer, ModbusTcpServer
+from tests.budget import examples
 from tests.devices.messages import portions, rtu
 from tests.devices.modbus_bench import device, noted, serves
 from tests.devices.modbus_frames import Frame, frames, read, read_and_write, write, write_more
@@ -88,7 +89,7 @@ END = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.lists(st.builds(Frame, st.integers(0, 0xFFFE), pdus, units), max_size=30), cuts)
 def test_modbus_tcp_is_answered_the_same_however_it_is_cut(
     sent: list[Frame], ends: list[int]
@@ -102,7 +103,7 @@ def test_modbus_tcp_is_answered_the_same_however_it_is_cut(
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.lists(st.builds(rtu, units, pdus), max_size=20), cuts)
 def test_rtu_is_answered_the_same_however_it_is_cut(sent: list[bytes], ends: list[int]) -> None:
     expected, written = as_one_by_one(ModbusRtuServer, sent)

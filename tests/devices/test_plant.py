@@ -20,6 +20,7 @@ from edge_lab.devices.points import (
     read_block,
     registers_of,
 )
+from tests.budget import examples
 
 plants = st.sampled_from(sorted(PLANTS)).map(PLANTS.__getitem__)
 seeds = st.integers(0, 2**32)
@@ -32,7 +33,7 @@ def run(plant: Plant[Any], seed: int, steps: int, setpoint: float, seconds: floa
     return states
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(plants, seeds, st.floats(0, 1), st.sampled_from([0.05, 0.5, 1.0, 7.3, 60.0]))
 def test_all_readings_stay_within_what_their_registers_carry(
     plant: Plant[Any], seed: int, share: float, seconds: float
@@ -47,7 +48,7 @@ def test_all_readings_stay_within_what_their_registers_carry(
                 assert low <= values[point.name] * 10**point.digits <= high
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(seeds, st.floats(40, 95), st.sampled_from([0.1, 1.0, 10.0]))
 def test_the_boiler_stays_between_cold_and_boiling(
     seed: int, setpoint: float, seconds: float
@@ -70,7 +71,7 @@ def test_the_pressure_follows_the_temperature() -> None:
     assert hot.pressure > cold.pressure + 0.5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(seeds, st.floats(50, 500), st.sampled_from([0.1, 0.5, 1.0]))
 def test_the_press_goes_through_its_phases_in_order(
     seed: int, setpoint: float, seconds: float

@@ -14,6 +14,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.evidence.recording import FORMAT, Recording
 from edge_lab.measuring.observation import Observation
 from edge_lab.oracles.autonomy import judge_autonomy
+from tests.budget import examples
 from tests.oracles.recordings import NODE, at, cut_and_healed
 from tests.oracles.strategies import recordings
 
@@ -36,7 +37,7 @@ def change(file: Path, **changes: Any) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(recordings())
 def test_a_recording_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, recording: Recording
@@ -95,7 +96,7 @@ def test_what_is_wrong_in_a_recording_is_named(file: Path, changes: dict[str, An
     assert refused.value.file == str(file)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.one_of(st.binary(max_size=40), st.sampled_from([b"[]", b"{}", b"7", b"[" * 100_000])))
 def test_whatever_is_in_a_file_is_no_traceback(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_lab.fabric import CLEAR, CUT, DirectionState, Reason
 from edge_lab.fabric.impairment import LONGEST_DELAY_MS
 
-from .wires import MS, Bench, number_of, numbered, unhurried
+from .wires import MS, Bench, number_of, numbered
 
 MINUTE = DirectionState(delay_ms=LONGEST_DELAY_MS)
 
@@ -132,7 +132,6 @@ def test_a_heal_of_one_direction_leaves_those_in_the_other() -> None:
     assert numbers(bench, 0) == [7]
 
 
-@unhurried
 @given(
     steps=st.lists(
         st.one_of(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from edge_lab.fabric import DirectionState
 from edge_lab.fabric.arena import SLOTS, ArenaPool
 from edge_lab.fabric.stages import Clipboard
+from tests.budget import examples
 
-from .wires import BROADCAST, MS, Bench, frame, number_of, numbered, unhurried
+from .wires import BROADCAST, MS, Bench, frame, number_of, numbered
 
 
 def flipped(sent: bytes, came: bytes) -> list[int]:
@@ -24,7 +25,7 @@ def flipped(sent: bytes, came: bytes) -> list[int]:
 # -- duplicates ------------------------------------------------------------------------------
 
 
-@settings(unhurried, max_examples=25)
+@settings(max_examples=examples(25))
 @given(seed=st.integers(0, 2**64), duplicate=st.sampled_from([0.01, 0.2, 0.9]))
 def test_as_many_frames_come_twice_as_the_state_says(seed: int, duplicate: float) -> None:
     bench = Bench(seed=seed)
@@ -68,7 +69,6 @@ def test_a_copy_has_a_delay_of_its_own() -> None:
 # -- flipped bits ----------------------------------------------------------------------------
 
 
-@unhurried
 @given(
     seed=st.integers(0, 2**64),
     lengths=st.lists(st.integers(18, 200), min_size=1, max_size=30),
@@ -129,7 +129,7 @@ def test_a_bit_that_the_sender_s_link_flips_is_flipped_for_all_and_may_be_joined
     assert len(flipped(bench.arrived(2)[0], bench.arrived(1)[0])) == 1
 
 
-@settings(unhurried, max_examples=25)
+@settings(max_examples=examples(25))
 @given(seed=st.integers(0, 2**64), corrupt=st.sampled_from([0.01, 0.3]))
 def test_as_many_frames_are_corrupted_as_the_state_says(seed: int, corrupt: float) -> None:
     bench = Bench(seed=seed)

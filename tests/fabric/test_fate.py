@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from edge_lab.fabric import CLEAR, DirectionState, GilbertElliott, Match, Mode
 from edge_lab.fabric.snapshots import FabricSnapshot
 from edge_lab.fabric.stages import TICK_NS
+from tests.budget import examples
 
-from .wires import BROADCAST, MS, Bench, ipv4, number_of, numbered, unhurried
+from .wires import BROADCAST, MS, Bench, ipv4, number_of, numbered
 
 SECOND = 1_000 * MS
 BURSTS = GilbertElliott(p=0.2, r=0.4, bad=0.9, good=0.1)
@@ -81,7 +82,7 @@ def fate(state: DirectionState, seed: int, chunks: list[int]) -> Came:
 
 
 @pytest.mark.parametrize("name", STATES)
-@settings(unhurried, max_examples=12)
+@settings(max_examples=examples(12))
 @given(seed=st.integers(0, 2**64), chunks=st.lists(st.integers(1, 60), max_size=6))
 def test_one_seed_has_one_fate_however_frames_are_batched(
     name: str, seed: int, chunks: list[int]
@@ -95,7 +96,7 @@ def test_another_seed_has_another_fate(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATES)
-@settings(unhurried, max_examples=12)
+@settings(max_examples=examples(12))
 @given(before=st.integers(0, 150), ticks=st.integers(0, 300))
 def test_a_checkpoint_in_the_middle_changes_no_fate(name: str, before: int, ticks: int) -> None:
     bench, other = Bench(seed=9), Bench(seed=77)
@@ -184,7 +185,6 @@ def state_of(drawn: dict[str, object]) -> DirectionState:
     return DirectionState.model_validate(drawn)
 
 
-@unhurried
 @given(
     one=impairments.map(state_of),
     two=impairments.map(state_of),

@@ -12,8 +12,9 @@ from edge_lab.core.errors import InputError
 from edge_lab.fabric import CUT, DROP, DirectionState, Mode, Reason
 from edge_lab.fabric.pipe import QUEUE_FRAMES
 from edge_lab.fabric.stages import TICK_NS
+from tests.budget import examples
 
-from .wires import BROADCAST, MS, Bench, frame, mac, numbered, unhurried
+from .wires import BROADCAST, MS, Bench, frame, mac, numbered
 
 traffic = st.lists(
     st.tuples(st.integers(0, 3), st.one_of(st.integers(0, 3), st.just(BROADCAST))), max_size=150
@@ -23,7 +24,6 @@ traffic = st.lists(
 # -- without a fault -------------------------------------------------------------------------
 
 
-@unhurried
 @given(sent=traffic, chunk=st.integers(1, 70))
 def test_without_a_fault_each_frame_reaches_each_addressee_once_and_in_order(
     sent: list[tuple[int, int | bytes]], chunk: int
@@ -47,7 +47,6 @@ def test_without_a_fault_each_frame_reaches_each_addressee_once_and_in_order(
     assert bench.counters_add_up()
 
 
-@unhurried
 @given(lengths=st.lists(st.integers(14, 65_507), max_size=8))
 def test_frames_of_any_length_arrive_as_they_were_sent(lengths: list[int]) -> None:
     bench = Bench()
@@ -188,7 +187,6 @@ def on_time(took: list[int], tx: float, rx: float) -> bool:
     return all(least <= each <= least + 2 * TICK_NS + 2 for each in took)
 
 
-@unhurried
 @given(
     times=st.lists(st.integers(0, 5 * MS), min_size=1, max_size=60).map(sorted),
     tx=st.floats(0, 30),
@@ -243,7 +241,7 @@ def fate(seed: int, loss: float, frames: int, link: int = 0) -> list[bytes]:
     return bench.arrived(1 - link)
 
 
-@settings(unhurried, max_examples=40)
+@settings(max_examples=examples(40))
 @given(seed=st.integers(0, 2**64), loss=st.sampled_from([0.01, 0.1, 0.5, 0.9]))
 def test_as_many_frames_are_lost_as_the_state_says(seed: int, loss: float) -> None:
     frames = 4000
@@ -271,7 +269,6 @@ def test_all_or_nothing_is_lost_at_the_ends_of_the_scale() -> None:
     assert len(fate(1, 5e-324, 500)) == 500
 
 
-@unhurried
 @given(chunks=st.lists(st.integers(1, 50), max_size=20))
 def test_the_same_frames_are_lost_however_they_are_batched(chunks: list[int]) -> None:
     bench = Bench(seed=5)
@@ -324,7 +321,6 @@ def test_reseeding_begins_the_same_losses_again() -> None:
 # -- checkpoints -----------------------------------------------------------------------------
 
 
-@unhurried
 @given(before=st.integers(0, 200), loss=st.floats(0.01, 0.99))
 def test_a_loaded_snapshot_goes_on_with_the_same_dice(before: int, loss: float) -> None:
     bench = Bench(seed=9)
@@ -366,7 +362,6 @@ def test_an_unknown_link_is_answered_with_the_known_ones() -> None:
         Bench().forwarder.set("nope", CUT, CUT)
 
 
-@unhurried
 @given(
     sent=traffic,
     state=st.builds(

@@ -27,7 +27,6 @@ from .wires import (
     numbered,
     port_pair,
     tcp,
-    unhurried,
 )
 
 HALF_OPEN = DirectionState(mode=Mode.HALF_OPEN)
@@ -52,7 +51,6 @@ def passes(state: DirectionState, *frames: bytes) -> list[bool]:
 # -- headers ---------------------------------------------------------------------------------
 
 
-@unhurried
 @given(data=st.binary(max_size=80), options=st.integers(0, 10))
 def test_whatever_a_frame_holds_it_is_read_or_not_and_never_beyond_its_end(
     data: bytes, options: int
@@ -120,7 +118,6 @@ matches = st.builds(
 ) | st.builds(Match, protocol=st.just("icmp"), peer=st.none() | addresses.map(IPv4Address))
 
 
-@unhurried
 @given(match=matches, sent=st.lists(packets, max_size=20))
 def test_what_a_match_describes_vanishes_and_all_else_passes(
     match: Match, sent: list[Sent]
@@ -312,7 +309,6 @@ def test_a_flood_of_connections_pushes_out_the_one_longest_silent() -> None:
     assert len(memory) == MOST_CONNECTIONS
 
 
-@unhurried
 @given(
     before=st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=30),
     after=st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=30),
@@ -335,7 +331,6 @@ def test_connections_seen_to_open_are_known_after_a_checkpoint(
 # -- the longest packet ----------------------------------------------------------------------
 
 
-@unhurried
 @given(mtu=st.integers(68, 9_000), lengths=st.lists(st.integers(-3, 3), max_size=20))
 def test_packets_up_to_the_mtu_pass_and_longer_ones_vanish(mtu: int, lengths: list[int]) -> None:
     bench = Bench()

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.fabric import DirectionState, GilbertElliott, Reason
+from tests.budget import examples
 
-from .wires import Bench, number_of, numbered, unhurried
+from .wires import Bench, number_of, numbered
 
 
 def lost(model: GilbertElliott, seed: int, frames: int) -> list[bool]:
@@ -55,13 +56,13 @@ models = st.builds(
 )
 
 
-@settings(unhurried, max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**64), model=models)
 def test_a_bursty_line_loses_as_much_as_its_model_says(seed: int, model: GilbertElliott) -> None:
     assert as_many_as_meant(lost(model, seed, 6_000), model)
 
 
-@settings(unhurried, max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**64), p=st.sampled_from([0.1, 0.3]), r=st.sampled_from([0.1, 0.5]))
 def test_its_bursts_are_as_long_as_its_model_says(seed: int, p: float, r: float) -> None:
     model = GilbertElliott(p=p, r=r)

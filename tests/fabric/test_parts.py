@@ -17,8 +17,6 @@ from edge_lab.fabric.dice import Dice
 from edge_lab.fabric.switch import MOST_ADDRESSES, Switch, address
 from edge_lab.fabric.wire import groups
 
-from .wires import unhurried
-
 runs_of = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=8).map(
     lambda gaps: [
         (sum(a + b for a, b in gaps[:n]) + gap, sum(a + b for a, b in gaps[:n]) + gap + size)
@@ -27,7 +25,6 @@ runs_of = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=8).
 )
 
 
-@unhurried
 @given(runs=runs_of, frames=st.integers(0, 60))
 def test_parting_runs_keeps_every_slot_in_its_place(
     runs: list[tuple[int, int]], frames: int
@@ -37,7 +34,6 @@ def test_parting_runs_keeps_every_slot_in_its_place(
     assert [*slots(head), *slots(rest)] == list(slots(runs))
 
 
-@unhurried
 @given(one=runs_of, two=runs_of)
 def test_joining_runs_keeps_every_slot_in_its_place(
     one: list[tuple[int, int]], two: list[tuple[int, int]]
@@ -47,7 +43,6 @@ def test_joining_runs_keeps_every_slot_in_its_place(
     assert [*slots(joined)] == [*slots(one), *slots(two)]
 
 
-@unhurried
 @given(dues=st.lists(st.integers(0, 5), max_size=50))
 def test_the_agenda_is_in_order_of_time_and_equal_times_in_order_of_entry(
     dues: list[int],
@@ -62,7 +57,6 @@ def test_the_agenda_is_in_order_of_time_and_equal_times_in_order_of_entry(
     assert len(agenda) == 0
 
 
-@unhurried
 @given(seed=st.integers(), position=st.integers(0, 200))
 def test_dice_go_on_from_any_position(seed: int, position: int) -> None:
     dice = Dice(seed, "link", "tx")
@@ -109,7 +103,6 @@ def test_a_flood_of_invented_addresses_does_not_fill_memory() -> None:
     assert known == list(range(50, MOST_ADDRESSES + 50))
 
 
-@unhurried
 @given(st.lists(st.one_of(st.sampled_from([64, 1514, 9000]), st.integers(14, 65_507)), min_size=1))
 def test_the_kernel_can_cut_each_group_into_the_same_frames(lengths: list[int]) -> None:
     at = 0

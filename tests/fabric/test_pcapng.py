@@ -20,8 +20,6 @@ from pcapng.blocks import (  # type: ignore[import-untyped]
 from edge_lab.fabric import Direction, pcapng
 from edge_lab.fabric.pcapng import Statistics
 
-from .wires import unhurried
-
 # The library warns about a field of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pcapng")
 
@@ -76,7 +74,6 @@ def test_that_reader_would_see_a_wrong_length(tmp_path: Path) -> None:
         read(path)
 
 
-@unhurried
 @given(frames=st.lists(st.binary(min_size=14, max_size=200), max_size=30))
 def test_every_frame_is_read_back_as_it_was(
     frames: list[bytes], tmp_path_factory: pytest.TempPathFactory
@@ -87,7 +84,6 @@ def test_every_frame_is_read_back_as_it_was(
     assert packets(path) == [("inbound", each) for each in frames]
 
 
-@unhurried
 @given(
     frames=st.lists(st.binary(min_size=14, max_size=90), min_size=1, max_size=9),
     cut=st.integers(min_value=0, max_value=2_000),

@@ -15,12 +15,10 @@ from edge_lab.fabric.pcapng import Statistics
 from edge_lab.fabric.recorder import Ended, Over, Recorder
 
 from .captured import frames_of
-from .wires import unhurried
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pcapng")
 
 
-@unhurried
 @given(
     lengths=st.lists(st.integers(14, 300), max_size=30),
     cuts=st.lists(st.integers(1, 400), min_size=1, max_size=30),

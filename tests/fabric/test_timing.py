@@ -14,8 +14,9 @@ from edge_lab.fabric.arena import Arena, slots
 from edge_lab.fabric.impairment import Distribution
 from edge_lab.fabric.stages import TICK_NS, Flight, Tally
 from edge_lab.fabric.stages.timing import SPREADS, Rate
+from tests.budget import examples
 
-from .wires import MS, Bench, number_of, numbered, unhurried
+from .wires import MS, Bench, number_of, numbered
 
 TICK_MS = TICK_NS / MS
 SECOND = 1_000 * MS
@@ -54,7 +55,7 @@ def is_spread_by(took: list[float], mean: float, jitter: float, law: Distributio
     return near and wide <= sixfold * math.sqrt((kurtosis - 1) / 4)
 
 
-@settings(unhurried, max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**64), law=st.sampled_from(sorted(LAWS)))
 def test_jitter_has_the_mean_and_the_spread_of_its_law(seed: int, law: Distribution) -> None:
     state = DirectionState(delay_ms=100, jitter_ms=20, distribution=law)
@@ -70,7 +71,6 @@ def test_that_check_would_see_another_law_and_another_mean() -> None:
         assert not is_spread_by(took, 100, 30, law)
 
 
-@unhurried
 @given(law=st.sampled_from(sorted(SPREADS)), chance=st.floats(0, 1, exclude_max=True))
 def test_no_number_is_outside_of_its_law(law: Distribution, chance: float) -> None:
     _, _, least, most, _ = LAWS[law]
@@ -98,7 +98,7 @@ def test_without_jitter_all_take_the_same_time_and_stay_in_order() -> None:
 # -- disorder --------------------------------------------------------------------------------
 
 
-@settings(unhurried, max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     seed=st.integers(0, 2**64),
     reorder=st.sampled_from([0.02, 0.25, 0.9]),
@@ -193,7 +193,6 @@ def test_jitter_makes_no_frame_leave_before_the_line_has_carried_it() -> None:
     assert all(each >= least for each, least in zip(took, carried, strict=True))
 
 
-@unhurried
 @given(
     times=st.lists(st.integers(0, 2 * MS), min_size=1, max_size=80).map(sorted),
     kbit=st.sampled_from([1_000.0, 100_000.0, 1e6]),
@@ -230,7 +229,6 @@ def goes(kbit: float, burst: int, frames: list[tuple[int, int]]) -> list[tuple[i
     return seen
 
 
-@unhurried
 @given(
     kbit=st.sampled_from([1.0, 64.0, 1_600.0, 1e6]) | st.floats(1, 1e7),
     burst=st.integers(0, 20_000),
@@ -256,7 +254,6 @@ def test_a_token_bucket_lets_no_more_pass_than_its_burst_and_its_rate(
             assert octets <= bucket + span * per_ns + 1e-6 * octets + per_ns + 1
 
 
-@unhurried
 @given(
     kbit=st.floats(1, 1e7),
     burst=st.integers(0, 20_000),

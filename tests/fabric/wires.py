@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 
-from hypothesis import settings
-
 from edge_lab.fabric.arena import Arena, Run, slots
 from edge_lab.fabric.config import FabricConfig, LinkConfig
 from edge_lab.fabric.counters import Counters
@@ -15,9 +13,6 @@ from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.wire import Sent
 
 MS = 1_000_000
-
-unhurried = settings(deadline=None)
-"""For properties: the machine may be busy with an emulated one."""
 
 
 def mac(number: int) -> bytes:

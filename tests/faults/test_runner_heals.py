@@ -23,6 +23,7 @@ from edge_lab.faults.runner import (
     PlanRun,
     run_plan,
 )
+from tests.budget import examples
 from tests.faults.fake_engine import (
     PLAN,
     ROOT,
@@ -176,7 +177,7 @@ def test_a_plan_runs_in_any_thread() -> None:
     assert [each.outcome for each in done[0].happened] == [Outcome.HEALED] * 4
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=examples(25))
 @given(broken=st.sets(st.integers(0, 15)), unhealed=st.sets(st.integers(0, 15)))
 def test_whatever_fails_nothing_is_left_that_could_be_healed(
     broken: set[int], unhealed: set[int]

@@ -14,6 +14,7 @@ from edge_lab.faults.catalog import built_in
 from edge_lab.faults.kinds import FAULT, Drop, Reboot
 from edge_lab.faults.plan import parse_plan
 from edge_lab.faults.schedule import Planned
+from tests.budget import examples
 from tests.faults.plans import GOOD, TOPOLOGY, faults_of, plan_of, refusal
 
 
@@ -108,7 +109,7 @@ fixed: st.SearchStrategy[dict[str, Any]] = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     entries=st.lists(fixed, max_size=3).flatmap(
         lambda some: st.lists(blocks, min_size=1, max_size=3).map(lambda more: [*some, *more])

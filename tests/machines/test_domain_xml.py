@@ -25,6 +25,7 @@ from edge_lab.machines.domain import (
 )
 from edge_lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_MAC
 from edge_lab.topology import Arch
+from tests.budget import examples
 
 MakeSpec = Callable[..., GuestSpec]
 
@@ -188,7 +189,7 @@ def test_more_links_than_slots_are_refused(make_spec: MakeSpec) -> None:
         xml_of(dataclasses.replace(spec, nics=spec.nics * 12))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(
     folder=st.text(
         st.characters(

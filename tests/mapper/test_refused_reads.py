@@ -17,6 +17,7 @@ from images.mapper.edge_mapper.modbus import ModbusLine, RegisterReader
 from images.mapper.edge_mapper.objects import ModelProperty, Property
 from images.mapper.edge_mapper.places import Place, Table
 from images.mapper.edge_mapper.values import Value, ValueType
+from tests.budget import examples
 from tests.mapper.modbus_device import COILS, HOLDING, INPUT, ModbusDevice
 
 
@@ -309,7 +310,7 @@ def test_a_register_that_is_never_answered_hides_no_other_for_long(
     st.integers(1, 20),
     st.sampled_from([Declined, Unavailable]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_whatever_is_there_is_read(
     wanted: set[int], missing: set[int], most: int, kind: type[Declined]
 ) -> None:

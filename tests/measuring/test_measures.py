@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from edge_lab.measuring.measures import COUNT, Better, Measure, identifier, number_text
 from edge_lab.measuring.spread import spread
+from tests.budget import examples
 
 
 def measure(name: str = "leak", value: float | None = 7, **more: Any) -> Measure:
@@ -59,7 +60,7 @@ def test_any_symbol_is_a_unit(unit: str) -> None:
     assert measure(unit=unit).unit == unit
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False)),
     st.sampled_from(Better),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge_lab.measuring.observation import Observation, UnknownSeen, dumped, loaded
+from tests.budget import examples
 
 
 class DiskSeen(Observation, kind="tests_disk"):
@@ -103,7 +104,7 @@ def test_no_field_is_called_kind() -> None:
             kind: str  # type: ignore[misc]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.dictionaries(
         st.sampled_from(["kind", "time", "node", "free", "x"]),

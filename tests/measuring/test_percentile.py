@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.measuring.percentile import percentile
@@ -26,7 +26,6 @@ def test_there_is_none_of_no_values() -> None:
     assert math.isnan(percentile([], 50))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 100))
 def test_it_is_one_of_the_values_and_enough_are_no_greater(
     values: list[float], percent: float

@@ -14,6 +14,7 @@ from edge_lab.core.errors import LabError
 from edge_lab.evidence.recording import Recording
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.oracles.verdict import Verdict
+from tests.budget import examples
 from tests.oracles.recordings import NODE, at, cut_and_healed
 from tests.oracles.strategies import recordings
 
@@ -69,7 +70,7 @@ def test_without_evidence_there_is_no_pass(verdict: Verdict) -> None:
     assert verdict.measures[0].reason
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(recordings())
 def test_any_recording_has_a_verdict(recording: Recording) -> None:
     assert str(ADDED.judge_memory(recording, NODE, least_mib=200))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_lab.evidence.recording import ContainerSeen, Recording
@@ -51,7 +51,6 @@ def moved(recording: Recording, by: int) -> Recording:
     )
 
 
-@settings(deadline=None)
 @given(recordings())
 def test_no_figure_is_negative_and_nothing_exceeds_the_recording(recording: Recording) -> None:
     figures = judged(recording).figures
@@ -60,7 +59,6 @@ def test_no_figure_is_negative_and_nothing_exceeds_the_recording(recording: Reco
         assert figures.longest_s <= figures.downtime_s <= 240
 
 
-@settings(deadline=None)
 @given(recordings(), st.integers(-(10**15), 10**15))
 def test_the_hour_of_day_changes_nothing(recording: Recording, by: int) -> None:
     here, there = judged(recording), judged(moved(recording, by))
@@ -71,7 +69,6 @@ def test_the_hour_of_day_changes_nothing(recording: Recording, by: int) -> None:
     )
 
 
-@settings(deadline=None)
 @given(recordings(), st.randoms(use_true_random=False))
 def test_the_order_of_events_at_one_moment_changes_nothing(recording: Recording, dice: Any) -> None:
     """Of different subjects: of one subject, the last word counts."""
@@ -94,7 +91,6 @@ def test_the_order_of_events_at_one_moment_changes_nothing(recording: Recording,
     assert judged(other) == judged(recording)
 
 
-@settings(deadline=None)
 @given(recordings(), recordings())
 def test_other_nodes_change_nothing(recording: Recording, other: Recording) -> None:
     def elsewhere(events: Any) -> Any:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
+from tests.budget import examples
 
 SERVER = CertificateSpec("the server", dns_names=("server",), usages=(Usage.SERVER,))
 CLIENT = CertificateSpec("system:node:edge", ("system:nodes",))
@@ -137,7 +138,7 @@ def test_an_issued_certificate_is_no_authority(authority: Authority) -> None:
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-:.", min_size=1, max_size=40)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(
     common_name=names,
     organizations=st.lists(names, max_size=3),

@@ -26,6 +26,7 @@ from edge_lab.report.compare import (
     comparison_of,
     comparison_table,
 )
+from tests.budget import examples
 
 
 def cell(
@@ -131,7 +132,7 @@ def test_cells_of_another_format_are_refused_with_what_to_do(
     assert refused.value.remedy
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.one_of(
         st.binary(max_size=60),
@@ -180,7 +181,7 @@ def test_rows_are_scenarios_as_they_came_and_columns_are_runtimes() -> None:
     assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.builds(

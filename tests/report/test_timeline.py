@@ -18,6 +18,7 @@ from edge_lab.oracles.spans import Span
 from edge_lab.report.canvas import Axis, shortened, text_width
 from edge_lab.report.faultbars import lanes_of
 from edge_lab.report.timeline import timeline_svg
+from tests.budget import examples
 from tests.oracles.recordings import (
     NODE,
     POD,
@@ -200,7 +201,7 @@ def test_of_many_charts_the_first_are_drawn() -> None:
     inside(root)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.floats(-10, 300), st.integers(0, 2), st.none() | FINITE), max_size=8))
 def test_any_number_is_drawn_inside_the_view_box(
     seen: list[tuple[float, int, float | None]],
@@ -219,7 +220,6 @@ spans = st.tuples(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
 open_spans = st.lists(st.tuples(spans, st.sampled_from(FAULTS), st.booleans()), max_size=12)
 
 
-@settings(deadline=None)
 @given(open_spans)
 def test_bars_and_labels_of_a_lane_never_overlap(
     drawn: list[tuple[list[int], Fault, bool]],
@@ -238,7 +238,7 @@ def test_bars_and_labels_of_a_lane_never_overlap(
         assert all(bar.begins >= axis.left - 1 and bar.ends <= axis.right + 1 for bar in lane)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(recordings(), st.text(max_size=300))
 def test_any_recording_draws_inside_its_view_box(recording: Recording, title: str) -> None:
     svg = timeline_svg(recording, title)

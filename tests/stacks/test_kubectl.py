@@ -19,6 +19,7 @@ from edge_lab.cluster.objects import node_ready, pod_ready, to_yaml
 from edge_lab.cluster.pods import PodTrouble, pod_trouble, wait_pod_ready
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
+from tests.budget import examples
 
 SCRIPT = """#!{python}
 import json, os, sys, time
@@ -279,7 +280,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.lists(st.dictionaries(st.text("abcxyz", min_size=1), json_values), min_size=1, max_size=3)
 )
