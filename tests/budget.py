@@ -23,4 +23,4 @@ def register_profiles() -> None:
 
 def examples(full: int) -> int:
     """What is tried of a property that has `full` examples in CI, at least five."""
-    return min(full, max(5, full * settings.default.max_examples // _ALL))
+    return min(full, max(5, full * settings().max_examples // _ALL))

@@ -34,6 +34,9 @@ from tests.devices.plant_site import (
     store,
 )
 
+slow = pytest.mark.slow(reason="a device or an OPC UA client started for it alone")
+
+
 HERE = Path(__file__).parent
 MODBUS_CLIENT, OPCUA_CLIENT = HERE / "modbus_client.py", HERE / "opcua_client.py"
 
@@ -114,6 +117,7 @@ def test_a_written_setpoint_is_in_the_truth_and_in_force_from_the_next_step(boil
     assert {step.values["setpoint"] for step in steps} == {655}
 
 
+@slow
 def test_the_truth_is_what_the_model_says_for_the_seed(tmp_path: Path) -> None:
     site = start_site(boiler_spec(tmp_path))
     try:
@@ -144,12 +148,14 @@ def test_every_opcua_read_is_one_step_of_the_truth(press: Site) -> None:
     assert len(seen) > 5
 
 
+@slow
 def test_a_subscription_brings_every_step(press: Site) -> None:
     seen = as_client([press], OPCUA_CLIENT, "subscribe", folder_of(press))
     assert len(seen) > 5
     assert all(after > before for before, after in pairwise(seen))
 
 
+@slow
 def test_only_the_requested_setpoint_can_be_written_over_opcua(press: Site) -> None:
     assert as_client([press], OPCUA_CLIENT, "write", folder_of(press)) == {
         "reads back": 300.5,
@@ -161,6 +167,7 @@ def test_only_the_requested_setpoint_can_be_written_over_opcua(press: Site) -> N
     assert (write.address, write.value) == ("ns=2;s=press.requested_setpoint", 300.5)
 
 
+@slow
 def test_who_is_not_trusted_is_refused_and_counted(press: Site) -> None:
     before = press.client.status().refused
     assert as_client([press], OPCUA_CLIENT, "refused", folder_of(press)) == {
@@ -192,6 +199,7 @@ def test_a_device_reads_itself_over_its_own_protocol(
     assert status.clients == 0
 
 
+@slow
 def test_a_killed_device_goes_on_with_the_next_step(tmp_path: Path) -> None:
     site = start_site(boiler_spec(tmp_path))
     try:
@@ -215,6 +223,7 @@ def test_sigterm_ends_a_device_cleanly_and_leaves_no_socket(tmp_path: Path) -> N
         site.client.status()
 
 
+@slow
 def test_a_paused_device_answers_but_stands_still(boiler: Site) -> None:
     paused = boiler.client.pause()
     try:
@@ -228,6 +237,7 @@ def test_a_paused_device_answers_but_stands_still(boiler: Site) -> None:
     Deadline.after(5).wait_for("a step", lambda: boiler.client.snapshot().seq > paused.seq)
 
 
+@slow
 def test_a_restored_device_goes_on_from_what_was_saved(tmp_path: Path) -> None:
     site = start_site(boiler_spec(tmp_path))
     try:
@@ -273,6 +283,7 @@ def test_a_specification_that_cannot_be_right_ends_with_2(tmp_path: Path) -> Non
     assert str(file) in done.stderr
 
 
+@slow
 def test_a_trust_store_without_certificates_is_a_lab_error(tmp_path: Path) -> None:
     spec = press_spec(tmp_path, Authority.create("device CA", KeyKind.RSA))
     assert spec.opcua is not None
@@ -315,6 +326,7 @@ def test_a_tap_can_be_made_in_a_user_namespace() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@slow
 def test_nothing_is_left_of_a_killed_device(tmp_path: Path) -> None:
     site = start_site(boiler_spec(tmp_path))
     namespace = (Path("/proc") / str(site.process.pid) / "ns" / "net").readlink()

@@ -204,10 +204,12 @@ def test_an_rtu_answer_goes_wrong_as_asked_and_is_right_again(
     with peer.line() as line:
         right = line.ask(READ)
         assert right == rtu(1, right[1:-2])
-        status = serial.client.set_fault(fault, Deadline.after(5))
+        right_in_the_end = isinstance(fault, Slow | Split)
+        # The device reads itself for so long, if it gets no right answer.
+        status = serial.client.set_fault(fault, Deadline.after(5 if right_in_the_end else 1))
         try:
             assert status.fault == fault
-            assert status.reachable is isinstance(fault, Slow | Split)
+            assert status.reachable is right_in_the_end
             line.say(READ)
             heard = line.hear(patience=2.0)
             match fault:

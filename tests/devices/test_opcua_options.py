@@ -40,6 +40,9 @@ from tests.devices.plant_site import (
 )
 from tests.devices.test_device import run_device
 
+pytestmark = pytest.mark.slow(reason="OPC UA devices are started, and their past comes about")
+
+
 CLIENT = HERE / "opcua_options_client.py"
 ALL = OpcUaOptions(
     policies=tuple(SecurityPolicy),

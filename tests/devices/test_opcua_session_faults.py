@@ -20,6 +20,9 @@ from tests.devices.plant_site import (
     store,
 )
 
+pytestmark = pytest.mark.slow(reason="an OPC UA client that is a process of its own for each fault")
+
+
 ENDED = {"session": "BadSessionIdInvalid", "subscription": "BadSubscriptionIdInvalid"}
 GOES_ON = {"session": "", "subscription": "Good"}
 

@@ -29,6 +29,9 @@ from tests.devices.plant_site import (
     store,
 )
 
+pytestmark = pytest.mark.slow(reason="device, mapper and API server as processes on a wire")
+
+
 URI = "urn:edge-lab:mapper:edge-arm"
 CYCLE_MS = 200
 SCRIPT = Path(__file__).with_name("in_the_plant.py")
