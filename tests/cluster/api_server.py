@@ -54,6 +54,11 @@ def not_found(name: str) -> Answer:
 
 
 NO_SUCH_PATH = Answer("404 page not found", 404, {"Content-Type": "text/plain"})
+NODES = "GET /api/v1/nodes"
+"""A request for all nodes, as an `ApiServer` is told what to answer to it."""
+TWO = Answer({"items": [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}]})
+NONE = Answer({"items": []})
+"""Lists of two objects, and of none."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,7 @@ from edge_lab.cluster.kubectl import NOT_YET, Kubectl, KubectlError, StatusError
 from edge_lab.core import speed
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki.authority import Authority
-from tests.cluster.api_server import Answer, ApiServer
-
-NODES = "GET /api/v1/nodes"
-NONE = Answer({"items": []})
+from tests.cluster.api_server import NODES, NONE, Answer, ApiServer
 
 SLACK = 5.0
 """Seconds by which a busy host may be late."""
