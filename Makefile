@@ -49,7 +49,7 @@ lab-down: setup ## Take the lab down; leaves nothing but the cache
 test: check unit-all ## What every change must pass: style and types, the framework's tests, the core of the suites
 	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
-unit: setup ## The framework's own tests but the slow ones, a minute or so: before each commit
+unit: setup ## The framework's own tests but the slow ones: before each commit
 	$(BIN)/pytest tests $(SPREAD) -m 'not slow' --hypothesis-profile=quick --durations=10 $(UNIT)
 
 unit-all: setup ## All of the framework's own tests, properties tried in full: what CI runs

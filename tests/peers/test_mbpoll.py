@@ -21,6 +21,11 @@ from tests.devices.plant_site import Site, boiler_spec, require_namespaces, star
 from tests.devices.raw_peer import RawPeer, raw_peer
 from tests.peers.clients import HERE, require_program
 
+pytestmark = pytest.mark.slow(
+    reason="the clients of others against devices that are processes: make peers"
+)
+
+
 LENGTH = 10
 TABLES = {"coils": "0", "discrete": "1", "inputs": "3", "holding": "4"}
 LINE = re.compile(r"^\[(\d+)\]:\s+(-?\d+)", re.MULTILINE)

@@ -30,6 +30,11 @@ from tests.peers.clients import (
 )
 from tests.peers.libmodbus_peer import LIBRARY
 
+pytestmark = pytest.mark.slow(
+    reason="the clients of others against devices that are processes: make peers"
+)
+
+
 KINDS = {"tcp": Protocol.MODBUS, "rtu": Protocol.MODBUS_RTU}
 
 

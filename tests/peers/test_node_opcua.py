@@ -21,6 +21,11 @@ from tests.devices.plant_site import Site, press_spec, require_namespaces, start
 from tests.devices.test_opcua_options import ALL, certificates
 from tests.peers.clients import HERE, NODE_FOLDER, on_the_wire, require_node_client
 
+pytestmark = pytest.mark.slow(
+    reason="the clients of others against devices that are processes: make peers"
+)
+
+
 URL = "opc.tcp://10.78.0.102:4840"
 MS = 1_000_000
 """ns; node-opcua's times are whole milliseconds."""

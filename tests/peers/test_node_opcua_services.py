@@ -22,6 +22,11 @@ from tests.devices.plant_site import (
 from tests.peers.clients import HERE, NODE_FOLDER, on_the_wire, require_node_client
 from tests.peers.test_node_opcua import MS, URL, nothing_revoked
 
+pytestmark = pytest.mark.slow(
+    reason="the clients of others against devices that are processes: make peers"
+)
+
+
 OPTIONS = OpcUaOptions(logins=tuple(Login), users={"operator": "secret"}, history=2000)
 
 

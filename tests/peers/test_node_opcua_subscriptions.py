@@ -26,6 +26,11 @@ from tests.devices.plant_site import (
 from tests.peers.clients import HERE, NODE_FOLDER, on_the_wire, require_node_client
 from tests.peers.test_node_opcua import URL, nothing_revoked
 
+pytestmark = pytest.mark.slow(
+    reason="the clients of others against devices that are processes: make peers"
+)
+
+
 OPTIONS = OpcUaOptions(
     fast=FastNodes(count=1, period_ms=50), slow=SlowNodes(count=1, period_ms=3_600_000)
 )

@@ -36,6 +36,9 @@ from tests.devices.plant_site import (
     store,
 )
 
+pytestmark = pytest.mark.slow(reason="compiles Go, and records what devices give for a while")
+
+
 SOURCE = Path(__file__).resolve().parents[2] / "images" / "go" / "workload"
 CACHE = Path.home() / ".cache" / "edge-lab" / "go"
 """The cache that the lab itself builds with; with its flags too, nothing is compiled twice."""
