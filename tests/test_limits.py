@@ -18,7 +18,7 @@ FOLDERS = ("lab", "fixtures", "suites")
 
 FIXED = {
     ("lab/core/process.py", "Deadline.after(EXEC_SECONDS)"): "the speed is measured by way of it",
-    ("lab/artifacts/store.py", "Deadline.after(0)"): "nothing is waited for",
+    ("lab/artifacts/availability.py", "Deadline.after(0)"): "nothing is waited for",
     ("lab/artifacts/store.py", "timeout=0"): "nothing is waited for",
     ("lab/artifacts/gomodules.py", "process.wait(0.25)"): "the period of a poll",
     ("lab/faults/runner.py", "thread.join(LOOK_S)"): "the period of a poll",

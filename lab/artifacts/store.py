@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from edge_lab.artifacts.availability import Prospects, disagreeing
 from edge_lab.artifacts.cache import ArtifactCache, Origin
 from edge_lab.artifacts.catalog import CATALOG, find_component
-from edge_lab.artifacts.gofiles import join_files, pinned_sum
-from edge_lab.artifacts.gomodules import (
-    FLAGS,
-    GO_REMEDY,
-    GOFLAGS,
-    BuildFailed,
-    GoBuilder,
-    GoModule,
-    Toolchain,
-    find_toolchain,
-    link_flags,
-    module_digest,
-)
-from edge_lab.artifacts.lock import (
-    Lock,
-    check_lock,
-    disagreements,
-    make_lock,
-    read_lock,
-    write_lock,
-)
+from edge_lab.artifacts.gomodules import Toolchain, find_toolchain
+from edge_lab.artifacts.lock import Lock, disagreements, make_lock, read_lock, write_lock
 from edge_lab.artifacts.mirror import VARIABLE, Mirror, find_in_mirror, mirror_place, read_mirror
 from edge_lab.artifacts.model import (
     Artifact,
     ArtifactState,
-    Availability,
     CannotObtain,
     Component,
     Refusal,
     SourceFailed,
     Want,
 )
+from edge_lab.artifacts.modulebuilds import ModuleBuilds
 from edge_lab.artifacts.offers import Found, take, vouch
+from edge_lab.artifacts.orders import Order, OrderBook
 from edge_lab.artifacts.places import Place, WebFolder
 from edge_lab.artifacts.release import RELEASE_PAGE, find_release
 from edge_lab.artifacts.web import Web
@@ -55,28 +35,9 @@ from edge_lab.core.errors import DeadlineExceeded, InputError
 from edge_lab.core.home import cache_home
 from edge_lab.core.step import Step, step
 from edge_lab.data import IMAGES
-from edge_lab.topology import Arch
 
 LOCK_NAME = "artifacts.lock"
-GO = "Go modules"
 NOT_CACHED = Refusal("cache", "not there, or damaged")
-
-
-@dataclass(frozen=True)
-class _Order:
-    """A want with all that follows from it."""
-
-    want: Want
-    component: Component
-    key: str
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where a component would come from, in words; `sure` if that has been looked at."""
-
-    words: str
-    sure: bool
 
 
 class ArtifactStore:
@@ -94,12 +55,13 @@ class ArtifactStore:
         catalog: Mapping[str, Component] = CATALOG,
         recipes: Path = IMAGES,
     ) -> None:
-        self._home = cache
         self._cache = ArtifactCache(cache / "artifacts")
         self._mirror = mirror
         self._catalog = catalog
         self._modules = recipes / "go"
         self._lock_file = recipes / LOCK_NAME
+        self._orders = OrderBook(catalog, self._lock_file, self._modules)
+        self._builds = ModuleBuilds(self._cache, cache, self._modules)
 
     @classmethod
     def default(cls) -> ArtifactStore:
@@ -125,7 +87,7 @@ class ArtifactStore:
             LabError: the disk is full.
             DeadlineExceeded: not done in time.
         """
-        orders = self._orders(wanted)
+        orders = self._orders.orders(wanted)
         found = self._cached(orders)
         missing = [order for order in orders if order.want not in found]
         if missing:
@@ -143,13 +105,14 @@ class ArtifactStore:
             InputError: an unknown component, or a lock file that cannot be read.
         """
         lock = read_lock(self._lock_file)
-        toolchain = find_toolchain()
+        prospects = Prospects(self._cache, self._mirror, lock, self._builds, find_toolchain())
         rows = []
         for want in dict.fromkeys(wanted):
             component = find_component(want.component, self._catalog)
-            differ = disagreements(lock, [component], self._modules)
-            order = None if differ else self._order(want, component, lock)
-            rows.append(self._row(want, component, order, differ, lock, toolchain))
+            if differ := disagreements(lock, [component], self._modules):
+                rows.append(disagreeing(component, want.arch, differ))
+            else:
+                rows.append(prospects.state(self._orders.order(want, component, lock)))
         return rows
 
     def verify(self) -> tuple[Path, ...]:
@@ -175,46 +138,7 @@ class ArtifactStore:
         differ = disagreements(before, self._catalog.values(), self._modules)
         return (*differ, *gone)
 
-    # -- orders and keys -----------------------------------------------------------------
-
-    def _orders(self, wanted: Sequence[Want]) -> list[_Order]:
-        wants = list(dict.fromkeys(wanted))
-        components = {want: find_component(want.component, self._catalog) for want in wants}
-        lock = read_lock(self._lock_file)
-        check_lock(self._lock_file, lock, components.values(), self._modules)
-        return [self._order(want, components[want], lock) for want in wants]
-
-    def _order(self, want: Want, component: Component, lock: Lock) -> _Order:
-        pinned = lock.components[component.name].digest(want.arch)
-        parts: dict[str, object] = {
-            "component": component.name,
-            "version": component.version,
-            "arch": want.arch.value,
-            "pinned": str(pinned or ""),
-        }
-        if release := component.release:
-            files = release.files.get(want.arch, ())
-            parts["release"] = [release.page, *files, release.member]
-        if component.go:
-            module = self._module(component.go.module)
-            parts |= {
-                "module": "" if module.problem() else module_digest(module, component.go),
-                "package": component.go.package,
-                "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
-            }
-        if component.files:
-            module = self._module(component.files.module)
-            parts |= {
-                "module": "" if module.problem() else module_digest(module, component.files),
-                "patterns": component.files.patterns,
-            }
-        text = json.dumps(parts, sort_keys=True)
-        return _Order(want, component, hashlib.sha256(text.encode()).hexdigest())
-
-    def _module(self, name: str) -> GoModule:
-        return GoModule(name, self._modules / name)
-
-    def _cached(self, orders: Sequence[_Order]) -> dict[Want, Artifact]:
+    def _cached(self, orders: Sequence[Order]) -> dict[Want, Artifact]:
         seen = {
             order.want: self._cache.look(order.component, order.want.arch, order.key)
             for order in orders
@@ -246,7 +170,7 @@ class ArtifactStore:
             lock.release()
 
     def _obtain(
-        self, orders: Sequence[_Order], this: Step, deadline: Deadline
+        self, orders: Sequence[Order], this: Step, deadline: Deadline
     ) -> dict[Want, Artifact]:
         if not orders:
             return {}
@@ -271,20 +195,20 @@ class ArtifactStore:
         left = [order for order in orders if order.want not in found]
         hopeless = {}
         for order in left:
-            if reason := self._why_not_go(order.component, toolchain):
-                refusals[order.want].append(Refusal(GO, reason))
+            if unbuildable := self._builds.refusal(order.component, toolchain):
+                refusals[order.want].append(unbuildable)
                 hopeless[order.want] = refusals[order.want]
         if hopeless:
             raise CannotObtain(hopeless)
         if isinstance(toolchain, Toolchain):
-            for built in self._build_all(left, toolchain, refusals, deadline):
+            for built in self._builds.build_all(left, toolchain, refusals, deadline):
                 found |= built
                 _tell(this, len(found), len(orders))
         return found
 
     def _give_up_early(
         self,
-        orders: Sequence[_Order],
+        orders: Sequence[Order],
         offers: Mapping[Want, Found | Refusal],
         toolchain: Toolchain | str,
     ) -> None:
@@ -293,14 +217,14 @@ class ArtifactStore:
         for order in orders:
             offer = offers[order.want]
             released = find_release(order.component, order.want.arch)
-            reason = self._why_not_go(order.component, toolchain)
-            if isinstance(offer, Refusal) and isinstance(released, Refusal) and reason:
-                hopeless[order.want] = (NOT_CACHED, offer, released, Refusal(GO, reason))
+            unbuildable = self._builds.refusal(order.component, toolchain)
+            if isinstance(offer, Refusal) and isinstance(released, Refusal) and unbuildable:
+                hopeless[order.want] = (NOT_CACHED, offer, released, unbuildable)
         if hopeless:
             raise CannotObtain(hopeless)
 
     def _from_mirror(
-        self, order: _Order, place: Place | Refusal, offer: Found | Refusal
+        self, order: Order, place: Place | Refusal, offer: Found | Refusal
     ) -> Artifact | Refusal:
         if isinstance(place, Refusal):
             return place
@@ -308,7 +232,7 @@ class ArtifactStore:
             return offer
         return self._take(order, place, offer, "mirror", f"mirror {place}")
 
-    def _from_release(self, order: _Order, lock: Lock, web: Web) -> Artifact | Refusal:
+    def _from_release(self, order: Order, lock: Lock, web: Web) -> Artifact | Refusal:
         release = find_release(order.component, order.want.arch)
         if isinstance(release, Refusal):
             return release
@@ -320,7 +244,7 @@ class ArtifactStore:
         return self._take(order, place, found, "release", RELEASE_PAGE)
 
     def _take(
-        self, order: _Order, place: Place, found: Found, kind: str, refuser: str
+        self, order: Order, place: Place, found: Found, kind: str, refuser: str
     ) -> Artifact | Refusal:
         """The file that was found, in the cache. `kind` and `refuser` name its source in words."""
         component, arch = order.component, order.want.arch
@@ -336,157 +260,8 @@ class ArtifactStore:
             origin = Origin(source, vouched=found.vouched)
             return self._cache.put(file, component, arch, order.key, origin)
 
-    def _why_not_go(self, component: Component, toolchain: Toolchain | str) -> str:
-        recipe = component.recipe
-        if recipe is None:
-            return f"{component.name} is not built from Go modules"
-        if problem := self._module(recipe.module).problem():
-            return problem
-        return f"{toolchain}. {GO_REMEDY}" if isinstance(toolchain, str) else ""
 
-    def _build_all(
-        self,
-        orders: Sequence[_Order],
-        toolchain: Toolchain,
-        refusals: Mapping[Want, list[Refusal]],
-        deadline: Deadline,
-    ) -> Iterator[dict[Want, Artifact]]:
-        """One `go build` for all orders of one module, architecture and set of flags.
-
-        Gives what each has made as soon as it has. Files of a module that are only joined come
-        first: they are had in a moment.
-        """
-        groups: dict[tuple[str, Arch, str], list[_Order]] = {}
-        for order in sorted(orders, key=lambda order: order.component.files is None):
-            source = order.component.go
-            flags = link_flags(source) if source else ""
-            if recipe := order.component.recipe:
-                group = (recipe.module, order.want.arch, flags)
-                groups.setdefault(group, []).append(order)
-        builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
-        for (name, arch, _), group_orders in groups.items():
-            make = self._join if group_orders[0].component.files else self._build
-            try:
-                yield make(self._module(name), arch, group_orders, builder, deadline)
-            except BuildFailed as trouble:
-                for order in group_orders:
-                    refusals[order.want].append(Refusal(GO, trouble.reason))
-                raise CannotObtain(
-                    {order.want: refusals[order.want] for order in group_orders}
-                ) from trouble
-
-    def _build(
-        self,
-        module: GoModule,
-        arch: Arch,
-        orders: Sequence[_Order],
-        builder: GoBuilder,
-        deadline: Deadline,
-    ) -> dict[Want, Artifact]:
-        components = [order.component for order in orders]
-        title = f"build {', '.join(each.name for each in components)} ({arch.value})"
-        with step(title) as this, self._cache.scratch() as folder:
-            read = [module_digest(module, each.go) for each in components if each.go]
-            files = builder.build(module, components, arch, folder, this, deadline)
-            if read != [module_digest(module, each.go) for each in components if each.go]:
-                raise BuildFailed(f"images/go/{module.name} was changed during the build")
-            this.progress("checking", 1.0)
-            found = {}
-            for order, digest in zip(orders, read, strict=True):
-                file = files[order.component.name]
-                if not file.is_file():
-                    raise BuildFailed(f"`go build` made no {file.name}")
-                origin = Origin(_built_from(order.component), digest, builder.toolchain.version)
-                found[order.want] = self._cache.put(file, order.component, arch, order.key, origin)
-            return found
-
-    def _join(
-        self,
-        module: GoModule,
-        arch: Arch,
-        orders: Sequence[_Order],
-        builder: GoBuilder,
-        deadline: Deadline,
-    ) -> dict[Want, Artifact]:
-        """The files of `module` that each order wants, one file for each order."""
-        found = {}
-        for order in orders:
-            component, source = order.component, order.component.files
-            assert source is not None
-            with step(f"get {component.name}") as this, self._cache.scratch() as folder:
-                read = module_digest(module, source)
-                pinned = pinned_sum(module, source.upstream, component.version)
-                archive = builder.fetch(module, source.upstream, component.version, this, deadline)
-                file = folder / "joined"
-                join_files(archive, source, component.version, pinned, file)
-                if read != module_digest(module, source):
-                    raise BuildFailed(f"images/go/{module.name} was changed in the meantime")
-                origin = Origin(_built_from(component), read, builder.toolchain.version)
-                found[order.want] = self._cache.put(file, component, arch, order.key, origin)
-        return found
-
-    # -- the table -----------------------------------------------------------------------
-
-    def _row(
-        self,
-        want: Want,
-        component: Component,
-        order: _Order | None,
-        differ: Sequence[str],
-        lock: Lock,
-        toolchain: Toolchain | str,
-    ) -> ArtifactState:
-        def row(state: Availability, source: str, remedy: str = "") -> ArtifactState:
-            return ArtifactState(
-                component.name, component.version, want.arch, state, source, remedy
-            )
-
-        if order is None:
-            return row(
-                Availability.MISSING,
-                "",
-                f"{'; '.join(differ)}: if that is meant, pin it with `lab doctor --lock`.",
-            )
-        cached = self._cache.look(component, want.arch, order.key)
-        if cached:
-            return row(Availability.CACHED, cached.source)
-        refused: list[Refusal] = []
-        mirrored = self._mirrored(component, want.arch, lock)
-        if isinstance(mirrored, Refusal):
-            refused.append(mirrored)
-        elif mirrored.sure:
-            return row(Availability.AVAILABLE, mirrored.words)
-        released = find_release(component, want.arch)
-        reason = self._why_not_go(component, toolchain)
-        otherwise = ""
-        if not isinstance(released, Refusal):
-            otherwise = f"release {released.url}"
-        elif not reason:
-            otherwise = _built_from(component)
-        else:
-            refused += [released, Refusal(GO, reason)]
-        if isinstance(mirrored, _Source):
-            why_not = "; ".join(map(str, refused))
-            words = f"{mirrored.words}; else {otherwise or f'from nowhere ({why_not})'}"
-            return row(Availability.AVAILABLE, words)
-        if otherwise:
-            return row(Availability.AVAILABLE, otherwise)
-        return row(Availability.MISSING, "", "; ".join(map(str, refused)))
-
-    def _mirrored(self, component: Component, arch: Arch, lock: Lock) -> _Source | Refusal:
-        """What is known of the mirror without asking any network."""
-        if isinstance(self._mirror, str):
-            return _Source(f"mirror {self._mirror}, if it has it", sure=False)
-        place = mirror_place(self._mirror, Web(Deadline.after(0)))  # a folder: no web is asked
-        if isinstance(place, Refusal):
-            return place
-        found = find_in_mirror(place, component, arch, lock.components[component.name].digest(arch))
-        if isinstance(found, Refusal):
-            return found
-        return _Source(f"mirror {place.where(found.offer.path)}", sure=True)
-
-
-def _look_into(place: Place | Refusal, order: _Order, lock: Lock) -> Found | Refusal:
+def _look_into(place: Place | Refusal, order: Order, lock: Lock) -> Found | Refusal:
     """What the mirror has for `order`; nothing is taken from it yet."""
     if isinstance(place, Refusal):
         return place
@@ -494,21 +269,12 @@ def _look_into(place: Place | Refusal, order: _Order, lock: Lock) -> Found | Ref
     return find_in_mirror(place, order.component, order.want.arch, pinned)
 
 
-def _built_from(component: Component) -> str:
-    recipe = component.recipe
-    if recipe is None:
-        return ""
-    if recipe.local:
-        return f"{GO}: images/go/{recipe.module}"
-    return f"{GO}: {recipe.upstream}@{component.version}"
-
-
 def _tell(this: Step, obtained: int, wanted: int) -> None:
     if wanted > 1:
         this.progress(f"{wanted - obtained} left", obtained / wanted)
 
 
-def _in_words(orders: Sequence[_Order]) -> str:
+def _in_words(orders: Sequence[Order]) -> str:
     if len(orders) == 1:
         return str(orders[0].want)
     return f"{len(orders)} artifacts"

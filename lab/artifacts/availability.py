@@ -1,0 +1,90 @@
+"""Where each artifact is, or would come from, without a build and without the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_lab.artifacts.cache import ArtifactCache
+from edge_lab.artifacts.gomodules import Toolchain
+from edge_lab.artifacts.lock import Lock
+from edge_lab.artifacts.mirror import Mirror, find_in_mirror, mirror_place
+from edge_lab.artifacts.model import ArtifactState, Availability, Component, Refusal
+from edge_lab.artifacts.modulebuilds import ModuleBuilds, built_from
+from edge_lab.artifacts.orders import Order
+from edge_lab.artifacts.release import find_release
+from edge_lab.artifacts.web import Web
+from edge_lab.core.deadline import Deadline
+from edge_lab.topology import Arch
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a component would come from, in words; `sure` if that has been looked at."""
+
+    words: str
+    sure: bool
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """Looks into the cache, a mirror that is a folder, and what else is known of sources."""
+
+    cache: ArtifactCache
+    mirror: Mirror
+    lock: Lock
+    builds: ModuleBuilds
+    toolchain: Toolchain | str
+
+    def state(self, order: Order) -> ArtifactState:
+        """Where what is ordered is, or would come from."""
+        component, arch = order.component, order.want.arch
+
+        def row(state: Availability, source: str, remedy: str = "") -> ArtifactState:
+            return ArtifactState(component.name, component.version, arch, state, source, remedy)
+
+        cached = self.cache.look(component, arch, order.key)
+        if cached:
+            return row(Availability.CACHED, cached.source)
+        refused: list[Refusal] = []
+        mirrored = self._mirrored(component, arch)
+        if isinstance(mirrored, Refusal):
+            refused.append(mirrored)
+        elif mirrored.sure:
+            return row(Availability.AVAILABLE, mirrored.words)
+        released = find_release(component, arch)
+        unbuildable = self.builds.refusal(component, self.toolchain)
+        otherwise = ""
+        if not isinstance(released, Refusal):
+            otherwise = f"release {released.url}"
+        elif unbuildable is None:
+            otherwise = built_from(component)
+        else:
+            refused += [released, unbuildable]
+        if isinstance(mirrored, _Source):
+            why_not = "; ".join(map(str, refused))
+            words = f"{mirrored.words}; else {otherwise or f'from nowhere ({why_not})'}"
+            return row(Availability.AVAILABLE, words)
+        if otherwise:
+            return row(Availability.AVAILABLE, otherwise)
+        return row(Availability.MISSING, "", "; ".join(map(str, refused)))
+
+    def _mirrored(self, component: Component, arch: Arch) -> _Source | Refusal:
+        """What is known of the mirror without asking any network."""
+        if isinstance(self.mirror, str):
+            return _Source(f"mirror {self.mirror}, if it has it", sure=False)
+        place = mirror_place(self.mirror, Web(Deadline.after(0)))  # a folder: no web is asked
+        if isinstance(place, Refusal):
+            return place
+        found = find_in_mirror(
+            place, component, arch, self.lock.components[component.name].digest(arch)
+        )
+        if isinstance(found, Refusal):
+            return found
+        return _Source(f"mirror {place.where(found.offer.path)}", sure=True)
+
+
+def disagreeing(component: Component, arch: Arch, differ: Sequence[str]) -> ArtifactState:
+    """The state of a component that the lock does not know as it is now."""
+    remedy = f"{'; '.join(differ)}: if that is meant, pin it with `lab doctor --lock`."
+    return ArtifactState(component.name, component.version, arch, Availability.MISSING, "", remedy)

@@ -1,0 +1,145 @@
+"""Components as the Go modules of images/go give them: built, or joined from a module's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edge_lab.artifacts.cache import ArtifactCache, Origin
+from edge_lab.artifacts.gofiles import join_files, pinned_sum
+from edge_lab.artifacts.gomodules import (
+    GO_REMEDY,
+    BuildFailed,
+    GoBuilder,
+    GoModule,
+    Toolchain,
+    link_flags,
+    module_digest,
+)
+from edge_lab.artifacts.model import Artifact, CannotObtain, Component, Refusal, Want
+from edge_lab.artifacts.orders import Order
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.step import step
+from edge_lab.topology import Arch
+
+GO_MODULES = "Go modules"
+
+
+class ModuleBuilds:
+    """Builds what orders want into the cache.
+
+    Go's own caches and the logs of builds are in `home`, the modules below `modules`.
+    """
+
+    def __init__(self, cache: ArtifactCache, home: Path, modules: Path) -> None:
+        self._cache = cache
+        self._home = home
+        self._modules = modules
+
+    def refusal(self, component: Component, toolchain: Toolchain | str) -> Refusal | None:
+        """Why the component cannot be built here; builds nothing."""
+        recipe = component.recipe
+        if recipe is None:
+            return Refusal(GO_MODULES, f"{component.name} is not built from Go modules")
+        if problem := self._module(recipe.module).problem():
+            return Refusal(GO_MODULES, problem)
+        if isinstance(toolchain, str):
+            return Refusal(GO_MODULES, f"{toolchain}. {GO_REMEDY}")
+        return None
+
+    def build_all(
+        self,
+        orders: Sequence[Order],
+        toolchain: Toolchain,
+        refusals: Mapping[Want, list[Refusal]],
+        deadline: Deadline,
+    ) -> Iterator[dict[Want, Artifact]]:
+        """One `go build` for all orders of one module, architecture and set of flags.
+
+        Gives what each has made as soon as it has. Files of a module that are only joined come
+        first: they are had in a moment.
+
+        Raises:
+            CannotObtain: a build failed; with `refusals`, those of the sources before it.
+        """
+        groups: dict[tuple[str, Arch, str], list[Order]] = {}
+        for order in sorted(orders, key=lambda order: order.component.files is None):
+            source = order.component.go
+            flags = link_flags(source) if source else ""
+            if recipe := order.component.recipe:
+                group = (recipe.module, order.want.arch, flags)
+                groups.setdefault(group, []).append(order)
+        builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
+        for (name, arch, _), group_orders in groups.items():
+            make = self._join if group_orders[0].component.files else self._build
+            try:
+                yield make(self._module(name), arch, group_orders, builder, deadline)
+            except BuildFailed as trouble:
+                for order in group_orders:
+                    refusals[order.want].append(Refusal(GO_MODULES, trouble.reason))
+                raise CannotObtain(
+                    {order.want: refusals[order.want] for order in group_orders}
+                ) from trouble
+
+    def _build(
+        self,
+        module: GoModule,
+        arch: Arch,
+        orders: Sequence[Order],
+        builder: GoBuilder,
+        deadline: Deadline,
+    ) -> dict[Want, Artifact]:
+        components = [order.component for order in orders]
+        title = f"build {', '.join(each.name for each in components)} ({arch.value})"
+        with step(title) as this, self._cache.scratch() as folder:
+            read = [module_digest(module, each.go) for each in components if each.go]
+            files = builder.build(module, components, arch, folder, this, deadline)
+            if read != [module_digest(module, each.go) for each in components if each.go]:
+                raise BuildFailed(f"images/go/{module.name} was changed during the build")
+            this.progress("checking", 1.0)
+            found = {}
+            for order, digest in zip(orders, read, strict=True):
+                file = files[order.component.name]
+                if not file.is_file():
+                    raise BuildFailed(f"`go build` made no {file.name}")
+                origin = Origin(built_from(order.component), digest, builder.toolchain.version)
+                found[order.want] = self._cache.put(file, order.component, arch, order.key, origin)
+            return found
+
+    def _join(
+        self,
+        module: GoModule,
+        arch: Arch,
+        orders: Sequence[Order],
+        builder: GoBuilder,
+        deadline: Deadline,
+    ) -> dict[Want, Artifact]:
+        """The files of `module` that each order wants, one file for each order."""
+        found = {}
+        for order in orders:
+            component, source = order.component, order.component.files
+            assert source is not None
+            with step(f"get {component.name}") as this, self._cache.scratch() as folder:
+                read = module_digest(module, source)
+                pinned = pinned_sum(module, source.upstream, component.version)
+                archive = builder.fetch(module, source.upstream, component.version, this, deadline)
+                file = folder / "joined"
+                join_files(archive, source, component.version, pinned, file)
+                if read != module_digest(module, source):
+                    raise BuildFailed(f"images/go/{module.name} was changed in the meantime")
+                origin = Origin(built_from(component), read, builder.toolchain.version)
+                found[order.want] = self._cache.put(file, component, arch, order.key, origin)
+        return found
+
+    def _module(self, name: str) -> GoModule:
+        return GoModule(name, self._modules / name)
+
+
+def built_from(component: Component) -> str:
+    """The module that the component is built from, in words."""
+    recipe = component.recipe
+    if recipe is None:
+        return ""
+    if recipe.local:
+        return f"{GO_MODULES}: images/go/{recipe.module}"
+    return f"{GO_MODULES}: {recipe.upstream}@{component.version}"
