@@ -56,6 +56,7 @@ unit-all: setup ## All of the framework's own tests, properties tried in full: w
 	$(BIN)/pytest tests $(SPREAD) --durations=10 $(UNIT)
 
 coverage: setup ## Which lines the framework's own tests reach: build/coverage/index.html
+	@mkdir -p build
 	$(BIN)/pytest tests $(SPREAD) --cov --cov-report=term:skip-covered \
 	  --cov-report=html:build/coverage $(UNIT)
 
