@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from edge_lab.artifacts.checksums import Digest, parse_checksums
 from edge_lab.artifacts.model import Component, ReleaseSource, SourceFailed
+from edge_lab.artifacts.pin import Pin
 from edge_lab.artifacts.places import Place
 from edge_lab.artifacts.tarball import extract
 from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
-LOCK = "images/artifacts.lock"
 _SUMS = ("SHA512SUMS", "SHA256SUMS")
 
 
@@ -96,7 +96,7 @@ class Missed:
     """Those that it has, and that nothing vouches for."""
 
 
-def find(place: Place, offers: Sequence[Offer], pinned: Digest | None) -> Found | Missed:
+def find(place: Place, offers: Sequence[Offer], pinned: Pin | None) -> Found | Missed:
     """The first of `offers` that the place has and something vouches for."""
     unvouched: dict[Offer, str] = {}
     troubles: list[str] = []
@@ -120,13 +120,13 @@ def find(place: Place, offers: Sequence[Offer], pinned: Digest | None) -> Found 
     return Missed(f"holds no {names}")
 
 
-def vouch(place: Place, offer: Offer, pinned: Digest | None) -> Found | str:
+def vouch(place: Place, offer: Offer, pinned: Pin | None) -> Found | str:
     """The offer with the digest that it must have, or why none can be told.
 
     The lock's digest outranks every other, and then nobody is asked.
     """
     if pinned is not None:
-        return Found(offer, pinned, LOCK, pinned=True)
+        return Found(offer, pinned.digest, pinned.by, pinned=True)
     silent: list[str] = []
     for path in offer.checksums:
         try:
@@ -171,8 +171,13 @@ def take(place: Place, found: Found, into: Path, this: Step) -> Path:
 
 def _checked(file: Path, found: Found, name: str) -> Path:
     if not found.digest.matches(file):
+        remedy = (
+            ". Put the right file there, or pin this one (lab doctor --lock) if it is meant"
+            if found.pinned
+            else ""
+        )
         raise SourceFailed(
             f"{name} is not what it should be: its digest is not {found.digest}, as "
-            f"{found.vouched_by} has it"
+            f"{found.vouched_by} has it{remedy}"
         )
     return file

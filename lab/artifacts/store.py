@@ -13,7 +13,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from edge_lab.artifacts.cache import ArtifactCache, Origin
-from edge_lab.artifacts.catalog import CATALOG, find_component
+from edge_lab.artifacts.catalog import CATALOG
+from edge_lab.artifacts.components import Components, Owned, installed_components
+from edge_lab.artifacts.componentset import LOCK_NAME, OWN, ComponentSet
 from edge_lab.artifacts.gofiles import join_files, pinned_sum
 from edge_lab.artifacts.gomodules import (
     FLAGS,
@@ -32,7 +34,10 @@ from edge_lab.artifacts.lock import (
     check_lock,
     disagreements,
     make_lock,
+    no_pin_remedy,
+    pin_of,
     read_lock,
+    unpinned,
     write_lock,
 )
 from edge_lab.artifacts.mirror import VARIABLE, Mirror, find_in_mirror, mirror_place, read_mirror
@@ -47,6 +52,7 @@ from edge_lab.artifacts.model import (
     Want,
 )
 from edge_lab.artifacts.offers import Found, take, vouch
+from edge_lab.artifacts.pin import Pin
 from edge_lab.artifacts.places import Place, WebFolder
 from edge_lab.artifacts.release import RELEASE_PAGE, find_release
 from edge_lab.artifacts.web import Web
@@ -57,7 +63,6 @@ from edge_lab.core.step import Step, step
 from edge_lab.data import IMAGES
 from edge_lab.topology import Arch
 
-LOCK_NAME = "artifacts.lock"
 GO = "Go modules"
 NOT_CACHED = Refusal("cache", "not there, or damaged")
 
@@ -68,6 +73,9 @@ class _Order:
 
     want: Want
     component: Component
+    module: GoModule | None
+    """Of which it is had, if it is."""
+    pin: Pin | None
     key: str
 
 
@@ -93,22 +101,27 @@ class ArtifactStore:
         *,
         catalog: Mapping[str, Component] = CATALOG,
         recipes: Path = IMAGES,
+        components: Components | None = None,
     ) -> None:
+        """`catalog` and the folder `recipes` stand for edge-lab's own components where no
+        `components` are given."""
         self._home = cache
         self._cache = ArtifactCache(cache / "artifacts")
         self._mirror = mirror
-        self._catalog = catalog
-        self._modules = recipes / "go"
-        self._lock_file = recipes / LOCK_NAME
+        self._components = components or Components(
+            ComponentSet(OWN, tuple(catalog.values()), recipes / LOCK_NAME, recipes / "go")
+        )
 
     @classmethod
     def default(cls) -> ArtifactStore:
-        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does.
+        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does, and
+        the components of all distributions that are installed.
 
         Raises:
             InputError: LAB_MIRROR is an address that cannot be used.
         """
-        return cls(cache_home(), read_mirror(os.environ.get(VARIABLE, "")))
+        mirror = read_mirror(os.environ.get(VARIABLE, ""))
+        return cls(cache_home(), mirror, components=installed_components())
 
     # -- what is asked of it -------------------------------------------------------------
 
@@ -142,77 +155,84 @@ class ArtifactStore:
         Raises:
             InputError: an unknown component, or a lock file that cannot be read.
         """
-        lock = read_lock(self._lock_file)
         toolchain = find_toolchain()
+        locks: dict[Path, Lock] = {}
         rows = []
         for want in dict.fromkeys(wanted):
-            component = find_component(want.component, self._catalog)
-            differ = disagreements(lock, [component], self._modules)
-            order = None if differ else self._order(want, component, lock)
-            rows.append(self._row(want, component, order, differ, lock, toolchain))
+            owned = self._components.find(want.component)
+            component, owner = owned.component, owned.owner
+            if owner.lock not in locks:
+                locks[owner.lock] = read_lock(owner)
+            lock = locks[owner.lock]
+            if remedy := _not_fit(owned, lock, want):
+                missing = Availability.MISSING
+                rows.append(
+                    ArtifactState(component.name, component.version, want.arch, missing, "", remedy)
+                )
+            else:
+                rows.append(self._row(self._order(want, owned, lock), toolchain))
         return rows
 
     def verify(self) -> tuple[Path, ...]:
         """Reads every cached artifact in full; removes and returns those that are damaged."""
         return self._cache.verify()
 
-    def update_lock(self) -> tuple[str, ...]:
-        """Pins catalogue and modules as they are now; returns in words what changed.
+    def update_lock(self, of: str = OWN) -> tuple[str, ...]:
+        """Pins the set of components of that name as it is now; returns in words what changed.
 
         Raises:
-            InputError: catalogue and go.mod do not have the same version of something.
+            InputError: catalogue and go.mod do not have the same version of something, there is
+                no such set, or its lock file cannot be written.
         """
+        owner = self._components.set_named(of)
         before = None
         with contextlib.suppress(InputError):
-            before = read_lock(self._lock_file)
-        after = make_lock(self._catalog, self._modules, before)
+            before = read_lock(owner)
+        after = make_lock(owner, before)
         if after == before:
             return ()
-        write_lock(self._lock_file, after)
+        write_lock(owner.lock, after)
         if before is None:
-            return (f"{self._lock_file} is new",)
-        gone = [f"{name} is gone" for name in before.components if name not in self._catalog]
-        differ = disagreements(before, self._catalog.values(), self._modules)
-        return (*differ, *gone)
+            return (f"{owner.lock} is new",)
+        gone = [f"{name} is gone" for name in before.components if name not in owner.by_name]
+        return (*disagreements(before, owner, owner.components), *gone)
 
     # -- orders and keys -----------------------------------------------------------------
 
     def _orders(self, wanted: Sequence[Want]) -> list[_Order]:
-        wants = list(dict.fromkeys(wanted))
-        components = {want: find_component(want.component, self._catalog) for want in wants}
-        lock = read_lock(self._lock_file)
-        check_lock(self._lock_file, lock, components.values(), self._modules)
-        return [self._order(want, components[want], lock) for want in wants]
+        owned = {want: self._components.find(want.component) for want in dict.fromkeys(wanted)}
+        locks: dict[Path, Lock] = {}
+        for owner in {each.owner.lock: each.owner for each in owned.values()}.values():
+            locks[owner.lock] = read_lock(owner)
+            theirs = {want: each.component for want, each in owned.items() if each.owner is owner}
+            check_lock(owner, locks[owner.lock], theirs)
+        return [self._order(want, each, locks[each.owner.lock]) for want, each in owned.items()]
 
-    def _order(self, want: Want, component: Component, lock: Lock) -> _Order:
-        pinned = lock.components[component.name].digest(want.arch)
+    def _order(self, want: Want, owned: Owned, lock: Lock) -> _Order:
+        component, module = owned.component, owned.owner.module(owned.component)
+        pin = pin_of(owned.owner, lock, want)
         parts: dict[str, object] = {
             "component": component.name,
             "version": component.version,
             "arch": want.arch.value,
-            "pinned": str(pinned or ""),
+            "pinned": str(pin.digest) if pin else "",
         }
         if release := component.release:
             files = release.files.get(want.arch, ())
             parts["release"] = [release.page, *files, release.member]
-        if component.go:
-            module = self._module(component.go.module)
+        if component.go and module:
             parts |= {
                 "module": "" if module.problem() else module_digest(module, component.go),
                 "package": component.go.package,
                 "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
             }
-        if component.files:
-            module = self._module(component.files.module)
+        if component.files and module:
             parts |= {
                 "module": "" if module.problem() else module_digest(module, component.files),
                 "patterns": component.files.patterns,
             }
         text = json.dumps(parts, sort_keys=True)
-        return _Order(want, component, hashlib.sha256(text.encode()).hexdigest())
-
-    def _module(self, name: str) -> GoModule:
-        return GoModule(name, self._modules / name)
+        return _Order(want, component, module, pin, hashlib.sha256(text.encode()).hexdigest())
 
     def _cached(self, orders: Sequence[_Order]) -> dict[Want, Artifact]:
         seen = {
@@ -250,11 +270,10 @@ class ArtifactStore:
     ) -> dict[Want, Artifact]:
         if not orders:
             return {}
-        lock = read_lock(self._lock_file)
         web = Web(deadline)
         toolchain = find_toolchain()
         place = mirror_place(self._mirror, web)
-        offers = {order.want: _look_into(place, order, lock) for order in orders}
+        offers = {order.want: _look_into(place, order) for order in orders}
         self._give_up_early(orders, offers, toolchain)
         found: dict[Want, Artifact] = {}
         refusals: dict[Want, list[Refusal]] = {order.want: [NOT_CACHED] for order in orders}
@@ -263,7 +282,7 @@ class ArtifactStore:
             got = self._from_mirror(order, place, offers[order.want])
             if isinstance(got, Refusal):
                 refusals[order.want].append(got)
-                got = self._from_release(order, lock, web)
+                got = self._from_release(order, web)
             if isinstance(got, Refusal):
                 refusals[order.want].append(got)
             else:
@@ -271,7 +290,7 @@ class ArtifactStore:
         left = [order for order in orders if order.want not in found]
         hopeless = {}
         for order in left:
-            if reason := self._why_not_go(order.component, toolchain):
+            if reason := _why_not_go(order, toolchain):
                 refusals[order.want].append(Refusal(GO, reason))
                 hopeless[order.want] = refusals[order.want]
         if hopeless:
@@ -293,7 +312,7 @@ class ArtifactStore:
         for order in orders:
             offer = offers[order.want]
             released = find_release(order.component, order.want.arch)
-            reason = self._why_not_go(order.component, toolchain)
+            reason = _why_not_go(order, toolchain)
             if isinstance(offer, Refusal) and isinstance(released, Refusal) and reason:
                 hopeless[order.want] = (NOT_CACHED, offer, released, Refusal(GO, reason))
         if hopeless:
@@ -308,13 +327,12 @@ class ArtifactStore:
             return offer
         return self._take(order, place, offer, "mirror", f"mirror {place}")
 
-    def _from_release(self, order: _Order, lock: Lock, web: Web) -> Artifact | Refusal:
+    def _from_release(self, order: _Order, web: Web) -> Artifact | Refusal:
         release = find_release(order.component, order.want.arch)
         if isinstance(release, Refusal):
             return release
         place = WebFolder(release.page, web)
-        pinned = lock.components[order.component.name].digest(order.want.arch)
-        found = vouch(place, release.offer, pinned)
+        found = vouch(place, release.offer, order.pin)
         if isinstance(found, str):
             return Refusal(f"{RELEASE_PAGE} {release.page}", found)
         return self._take(order, place, found, "release", RELEASE_PAGE)
@@ -336,14 +354,6 @@ class ArtifactStore:
             origin = Origin(source, vouched=found.vouched)
             return self._cache.put(file, component, arch, order.key, origin)
 
-    def _why_not_go(self, component: Component, toolchain: Toolchain | str) -> str:
-        recipe = component.recipe
-        if recipe is None:
-            return f"{component.name} is not built from Go modules"
-        if problem := self._module(recipe.module).problem():
-            return problem
-        return f"{toolchain}. {GO_REMEDY}" if isinstance(toolchain, str) else ""
-
     def _build_all(
         self,
         orders: Sequence[_Order],
@@ -356,18 +366,18 @@ class ArtifactStore:
         Gives what each has made as soon as it has. Files of a module that are only joined come
         first: they are had in a moment.
         """
-        groups: dict[tuple[str, Arch, str], list[_Order]] = {}
+        groups: dict[tuple[GoModule, Arch, str], list[_Order]] = {}
         for order in sorted(orders, key=lambda order: order.component.files is None):
             source = order.component.go
             flags = link_flags(source) if source else ""
-            if recipe := order.component.recipe:
-                group = (recipe.module, order.want.arch, flags)
+            if order.module:
+                group = (order.module, order.want.arch, flags)
                 groups.setdefault(group, []).append(order)
         builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
-        for (name, arch, _), group_orders in groups.items():
+        for (module, arch, _), group_orders in groups.items():
             make = self._join if group_orders[0].component.files else self._build
             try:
-                yield make(self._module(name), arch, group_orders, builder, deadline)
+                yield make(module, arch, group_orders, builder, deadline)
             except BuildFailed as trouble:
                 for order in group_orders:
                     refusals[order.want].append(Refusal(GO, trouble.reason))
@@ -389,14 +399,16 @@ class ArtifactStore:
             read = [module_digest(module, each.go) for each in components if each.go]
             files = builder.build(module, components, arch, folder, this, deadline)
             if read != [module_digest(module, each.go) for each in components if each.go]:
-                raise BuildFailed(f"images/go/{module.name} was changed during the build")
+                raise BuildFailed(f"{module.shown} was changed during the build")
             this.progress("checking", 1.0)
             found = {}
             for order, digest in zip(orders, read, strict=True):
                 file = files[order.component.name]
                 if not file.is_file():
                     raise BuildFailed(f"`go build` made no {file.name}")
-                origin = Origin(_built_from(order.component), digest, builder.toolchain.version)
+                origin = Origin(
+                    _built_from(order.component, module), digest, builder.toolchain.version
+                )
                 found[order.want] = self._cache.put(file, order.component, arch, order.key, origin)
             return found
 
@@ -420,49 +432,35 @@ class ArtifactStore:
                 file = folder / "joined"
                 join_files(archive, source, component.version, pinned, file)
                 if read != module_digest(module, source):
-                    raise BuildFailed(f"images/go/{module.name} was changed in the meantime")
-                origin = Origin(_built_from(component), read, builder.toolchain.version)
+                    raise BuildFailed(f"{module.shown} was changed in the meantime")
+                origin = Origin(_built_from(component, module), read, builder.toolchain.version)
                 found[order.want] = self._cache.put(file, component, arch, order.key, origin)
         return found
 
     # -- the table -----------------------------------------------------------------------
 
-    def _row(
-        self,
-        want: Want,
-        component: Component,
-        order: _Order | None,
-        differ: Sequence[str],
-        lock: Lock,
-        toolchain: Toolchain | str,
-    ) -> ArtifactState:
-        def row(state: Availability, source: str, remedy: str = "") -> ArtifactState:
-            return ArtifactState(
-                component.name, component.version, want.arch, state, source, remedy
-            )
+    def _row(self, order: _Order, toolchain: Toolchain | str) -> ArtifactState:
+        component, arch = order.component, order.want.arch
 
-        if order is None:
-            return row(
-                Availability.MISSING,
-                "",
-                f"{'; '.join(differ)}: if that is meant, pin it with `lab doctor --lock`.",
-            )
-        cached = self._cache.look(component, want.arch, order.key)
+        def row(state: Availability, source: str, remedy: str = "") -> ArtifactState:
+            return ArtifactState(component.name, component.version, arch, state, source, remedy)
+
+        cached = self._cache.look(component, arch, order.key)
         if cached:
             return row(Availability.CACHED, cached.source)
         refused: list[Refusal] = []
-        mirrored = self._mirrored(component, want.arch, lock)
+        mirrored = self._mirrored(order)
         if isinstance(mirrored, Refusal):
             refused.append(mirrored)
         elif mirrored.sure:
             return row(Availability.AVAILABLE, mirrored.words)
-        released = find_release(component, want.arch)
-        reason = self._why_not_go(component, toolchain)
+        released = find_release(component, arch)
+        reason = _why_not_go(order, toolchain)
         otherwise = ""
         if not isinstance(released, Refusal):
             otherwise = f"release {released.url}"
         elif not reason:
-            otherwise = _built_from(component)
+            otherwise = _built_from(component, order.module)
         else:
             refused += [released, Refusal(GO, reason)]
         if isinstance(mirrored, _Source):
@@ -473,33 +471,49 @@ class ArtifactStore:
             return row(Availability.AVAILABLE, otherwise)
         return row(Availability.MISSING, "", "; ".join(map(str, refused)))
 
-    def _mirrored(self, component: Component, arch: Arch, lock: Lock) -> _Source | Refusal:
+    def _mirrored(self, order: _Order) -> _Source | Refusal:
         """What is known of the mirror without asking any network."""
         if isinstance(self._mirror, str):
             return _Source(f"mirror {self._mirror}, if it has it", sure=False)
         place = mirror_place(self._mirror, Web(Deadline.after(0)))  # a folder: no web is asked
         if isinstance(place, Refusal):
             return place
-        found = find_in_mirror(place, component, arch, lock.components[component.name].digest(arch))
+        found = find_in_mirror(place, order.component, order.want.arch, order.pin)
         if isinstance(found, Refusal):
             return found
         return _Source(f"mirror {place.where(found.offer.path)}", sure=True)
 
 
-def _look_into(place: Place | Refusal, order: _Order, lock: Lock) -> Found | Refusal:
+def _not_fit(owned: Owned, lock: Lock, want: Want) -> str:
+    """What is to be done about a lock that does not fit what is wanted; empty if it does."""
+    if differ := disagreements(lock, owned.owner, [owned.component]):
+        return f"{'; '.join(differ)}: if that is meant, pin it with `{owned.owner.lock_command}`."
+    if unpinned(lock, {want: owned.component}):
+        return no_pin_remedy(owned.owner, want)
+    return ""
+
+
+def _why_not_go(order: _Order, toolchain: Toolchain | str) -> str:
+    if order.module is None:
+        return f"{order.component.name} is not built from Go modules"
+    if problem := order.module.problem():
+        return problem
+    return f"{toolchain}. {GO_REMEDY}" if isinstance(toolchain, str) else ""
+
+
+def _look_into(place: Place | Refusal, order: _Order) -> Found | Refusal:
     """What the mirror has for `order`; nothing is taken from it yet."""
     if isinstance(place, Refusal):
         return place
-    pinned = lock.components[order.component.name].digest(order.want.arch)
-    return find_in_mirror(place, order.component, order.want.arch, pinned)
+    return find_in_mirror(place, order.component, order.want.arch, order.pin)
 
 
-def _built_from(component: Component) -> str:
+def _built_from(component: Component, module: GoModule | None) -> str:
     recipe = component.recipe
-    if recipe is None:
+    if recipe is None or module is None:
         return ""
     if recipe.local:
-        return f"{GO}: images/go/{recipe.module}"
+        return f"{GO}: {module.shown}"
     return f"{GO}: {recipe.upstream}@{component.version}"
 
 
