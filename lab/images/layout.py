@@ -9,11 +9,12 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from edge_lab.core.errors import LabError
 from edge_lab.topology import Arch
@@ -43,6 +44,10 @@ class Layout:
     def add_layer(self, write: Callable[[BinaryIO], object]) -> Descriptor:
         """Adds the layer that `write` writes."""
         return self._add(LAYER, write)
+
+    def add_blob(self, source: IO[bytes]) -> str:
+        """Adds a part that was made elsewhere; returns its digest (sha256:…)."""
+        return str(self._add("", lambda sink: shutil.copyfileobj(source, sink))["digest"])
 
     def _add(self, media_type: str, write: Callable[[BinaryIO], object]) -> Descriptor:
         draft = self._folder / "draft"
