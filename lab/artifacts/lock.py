@@ -92,10 +92,11 @@ def read_lock(owner: ComponentSet) -> Lock:
     except ValidationError as trouble:
         first = trouble.errors()[0]
         where = [str(part) for part in first["loc"]]
+        told = f"{'.'.join(where)}: {first['msg']}" if where else first["msg"]
         raise InputError(
-            f"not a lock file: {'.'.join(where)}: {first['msg']}",
+            f"not a lock file: {told}",
             file=file,
-            line=line_in_lock(file, *where),
+            line=line_in_lock(file, *where) or 1,
             remedy=_remedy(owner),
         ) from trouble
     for name, locked in lock.components.items():

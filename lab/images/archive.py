@@ -1,6 +1,6 @@
 """Container images that somebody else has made: an OCI image layout in a tar, read and verified.
 
-Such an archive is what `skopeo copy … oci-archive:` and `docker buildx build -o type=oci` write, and
+Such an archive is what `skopeo copy … oci-archive:` and `docker buildx build -o type=oci` write;
 a layout that lies in a folder becomes one by `tar -C <folder> -cf <file> .`
 (OCI image-spec 1.1, image-layout.md.)
 """
@@ -54,7 +54,7 @@ class ImageLayoutArchive:
         for part in (manifest["config"], *manifest["layers"]):
             self._add(part, into)
         self._add(named[0], into)
-        platform = {"architecture": arch.go, "os": "linux", **named[0].get("platform", {})}
+        platform = {"architecture": arch.go, "os": "linux", **(named[0].get("platform") or {})}
         kept = {key: named[0][key] for key in ("mediaType", "digest", "size")}
         return {**kept, "platform": platform}
 
