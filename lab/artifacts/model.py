@@ -98,6 +98,9 @@ class Component:
     sha256: Mapping[Arch, str] = field(default_factory=lambda: _NO_DIGESTS)
     """Pinned hex digests of it, wherever it is taken from; for what is not built from Go and has
     no publisher whose checksums vouch for it."""
+    image: bool = False
+    """Whether it is a container image: an OCI image layout, in a tar or as a folder of a mirror.
+    Its pins are digests of the image (of its index, or of a manifest), not of the tar."""
 
     @property
     def recipe(self) -> GoSource | GoFiles | None:
@@ -111,6 +114,8 @@ class Component:
 
     def needs_pin(self, arch: Arch) -> bool:
         """Whether nothing but the lock can say what it must be."""
+        if self.image:
+            return True
         if self.recipe is not None:
             return False
         return self.release is None or bool(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from edge_lab.artifacts.checksums import Digest, parse_checksums
+from edge_lab.artifacts.imagelayout import NoImage, extract_image
 from edge_lab.artifacts.model import Component, ReleaseSource, SourceFailed
 from edge_lab.artifacts.pin import Pin
 from edge_lab.artifacts.places import Place
@@ -15,6 +16,7 @@ from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
 _SUMS = ("SHA512SUMS", "SHA256SUMS")
+_PIN_IT = ". Put the right file there, or pin this one (lab doctor --lock) if it is meant"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Offer:
     """Paths of the checksum files that may vouch for it, in the order they are asked."""
     member: str = ""
     """If it is a tarball: where the component is inside, below the top folder."""
+    image: Arch | None = None
+    """If it is a container image: for which architecture it is taken."""
 
     @property
     def name(self) -> str:
@@ -56,7 +60,8 @@ def mirror_offers(component: Component, arch: Arch) -> tuple[Offer, ...]:
     of the mirror if the name has the version in it. One that has not could be of any version.
     """
     own = [component.fill(template, arch) for template in component.mirror]
-    found = [Offer(path, _common_sums(path)) for path in own]
+    image = arch if component.image else None
+    found = [Offer(path, _common_sums(path), image=image) for path in own]
     release = component.release
     if release is not None:
         for file in release.files.get(arch, ()):
@@ -71,7 +76,7 @@ def published(release: ReleaseSource, component: Component, arch: Arch, template
     """The file of a release under its publisher's name, with its publisher's checksums."""
     file = component.fill(template, arch)
     sums = (component.fill(release.checksums, arch, file),) if release.checksums else ()
-    return Offer(file, sums, release.member)
+    return Offer(file, sums, release.member, arch if component.image else None)
 
 
 def _moved(offer: Offer, folder: str) -> Offer:
@@ -154,6 +159,10 @@ def take(place: Place, found: Found, into: Path, this: Step) -> Path:
     offer = found.offer
     file = into / "file"
     place.copy(offer.path, file, this)
+    if offer.image:
+        return _image_in(file, found, place.where(offer.path), into / "image")
+    if file.is_dir():
+        raise SourceFailed(f"{place.where(offer.path)} is a folder")
     if not offer.member:
         return _checked(file, found, place.where(offer.path))
     if not found.pinned:
@@ -169,15 +178,23 @@ def take(place: Place, found: Found, into: Path, this: Step) -> Path:
     return component
 
 
+def _image_in(file: Path, found: Found, name: str, target: Path) -> Path:
+    """The image of that digest, and nothing else, as a file."""
+    assert found.offer.image is not None
+    try:
+        extract_image(file, str(found.digest), found.offer.image, target)
+    except NoImage as trouble:
+        raise SourceFailed(
+            f"{name} is not what it should be, {found.digest} by {found.vouched_by}: "
+            f"{trouble.reason}{_PIN_IT}"
+        ) from trouble
+    return target
+
+
 def _checked(file: Path, found: Found, name: str) -> Path:
     if not found.digest.matches(file):
-        remedy = (
-            ". Put the right file there, or pin this one (lab doctor --lock) if it is meant"
-            if found.pinned
-            else ""
-        )
         raise SourceFailed(
             f"{name} is not what it should be: its digest is not {found.digest}, as "
-            f"{found.vouched_by} has it{remedy}"
+            f"{found.vouched_by} has it{_PIN_IT if found.pinned else ''}"
         )
     return file

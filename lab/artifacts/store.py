@@ -216,6 +216,7 @@ class ArtifactStore:
             "version": component.version,
             "arch": want.arch.value,
             "pinned": str(pin.digest) if pin else "",
+            **({"image": True} if component.image else {}),
         }
         if release := component.release:
             files = release.files.get(want.arch, ())

@@ -16,14 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from edge_lab.artifacts.imagelayout import INDEX, MANIFEST
 from edge_lab.core.errors import LabError
 from edge_lab.topology import Arch
 
 CREATED = "1970-01-01T00:00:00Z"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 
@@ -36,6 +35,10 @@ class Layout:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir()
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
 
     def add_json(self, media_type: str, content: Mapping[str, Any]) -> Descriptor:
         """Adds a document; equal content makes equal bytes."""

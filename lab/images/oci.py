@@ -89,7 +89,7 @@ class ReadyImage:
     reference: str
     """Its name on the nodes; pods say it with `imagePullPolicy: Never`."""
     component: str
-    """The component whose artifact is the archive: an OCI image layout in a tar."""
+    """The component that is the image: `Component.image`."""
 
 
 AnyImage = ImageSpec | ReadyImage

@@ -89,8 +89,11 @@ def topology_with(folder: Path, device: str = "", addons: str = "[twins, workloa
     return file
 
 
-def meter_archive(file: Path, architectures: Sequence[Arch] = tuple(Arch)) -> bytes:
-    """An OCI image layout in a tar, as a vendor gives it away; returns it."""
+def meter_archive(
+    file: Path, architectures: Sequence[Arch] = tuple(Arch), text: str = "meter"
+) -> str:
+    """Writes an OCI image layout in a tar, as a vendor gives it away; returns the image's digest,
+    hex."""
     file.parent.mkdir(parents=True, exist_ok=True)
     scratch = file.with_suffix(".blobs")
     layout = Layout(scratch)
@@ -99,12 +102,13 @@ def meter_archive(file: Path, architectures: Sequence[Arch] = tuple(Arch)) -> by
 
         def write(sink: Any, arch: Arch = arch) -> None:
             with open_tar(sink) as tar:
-                put(tar, "meter", f"meter for {arch.go}".encode(), 0o755)
+                put(tar, "meter", f"{text} for {arch.go}".encode(), 0o755)
 
         manifests.append(layout.add_image(arch, [layout.add_layer(write)], ("/meter",)))
-    layout.write(file, {"vendor.example/meter:latest": layout.add_index(manifests)})
+    index = layout.add_index(manifests)
+    layout.write(file, {"vendor.example/meter:latest": index})
     shutil.rmtree(scratch)
-    return file.read_bytes()
+    return str(index["digest"]).removeprefix("sha256:")
 
 
 def repacked(content: bytes, changes: dict[str, bytes | None]) -> bytes:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from edge_lab.addons import get_platform, load_topology
-from edge_lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
+from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Want
+from edge_lab.artifacts.imagelayout import INDEX, open_layout
 from edge_lab.bringup import plan as planning
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.core.plugins import PluginGroup
 from edge_lab.doctor import doctor
 from edge_lab.images import EDGE_PROGRAM, PAUSE
+from edge_lab.images.archive import copy_image
+from edge_lab.images.layout import Layout
 from edge_lab.topology import Arch, Topology
 from tests.images.test_oci import Layout as ReadLayout
 from tests.images.test_oci import fake_busybox
@@ -31,7 +36,7 @@ STACK = "kubernetes+openyurt"
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A mirror with what Acme's add-on needs."""
     folder = tmp_path / "mirror"
-    meter_archive(folder / METER_FILE)
+    folder.mkdir()
     for arch, content in AGENT.items():
         (folder / f"acme-agent-0.1.0-linux-{arch.go}").write_bytes(content)
     monkeypatch.setenv("LAB_MIRROR", str(folder))
@@ -43,8 +48,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pinned(acme: Site, mirror: Path) -> Site:
     """Acme's distribution with the lock that it would be published with."""
     ArtifactStore.default().update_lock("acme")
-    meter = sha256((mirror / METER_FILE).read_bytes())
-    acme.pin("acme-meter", dict.fromkeys(Arch, meter))
+    acme.pin("acme-meter", dict.fromkeys(Arch, meter_archive(mirror / METER_FILE)))
     acme.pin("acme-agent", {arch: sha256(content) for arch, content in AGENT.items()})
     return acme
 
@@ -110,8 +114,8 @@ def test_a_checkpoint_does_not_fit_a_lab_with_another_image(
 ) -> None:
     before = plan.digest()
     assert planning.make_plan(plan.given, STACK, Deadline.after(60)).digest() == before
-    content = meter_archive(mirror / METER_FILE, list(reversed(Arch)))
-    pinned.pin("acme-meter", dict.fromkeys(Arch, sha256(content)))
+    digest = meter_archive(mirror / METER_FILE, text="a newer meter")
+    pinned.pin("acme-meter", dict.fromkeys(Arch, digest))
     assert planning.make_plan(plan.given, STACK, Deadline.after(60)).digest() != before
 
 
@@ -184,7 +188,7 @@ def test_a_file_of_another_digest_is_refused_with_the_line_of_its_pin(
     (mirror / METER_FILE).write_bytes(b"something else")
     with pytest.raises(CannotObtain) as caught:
         ArtifactStore.default().resolve([METER], Deadline.after(10))
-    (refusal,) = [each for each in caught.value.failures[METER] if "digest" in each.reason]
+    (refusal,) = [each for each in caught.value.failures[METER] if METER_FILE in each.reason]
     lines = pinned.lock.read_text().splitlines()
     at = next(
         n
@@ -264,20 +268,99 @@ def test_edge_labs_own_are_found_without_loading_any_other(
     assert not asked
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"index.json": b"[]"}, id="no index"),
-        pytest.param({"index.json": None}, id="without an index"),
-        pytest.param({"index.json": b'{"manifests": []}'}, id="without an image"),
-    ],
-)
-def test_an_archive_that_is_no_image_is_refused(
-    plan: planning.Plan, pinned: Site, mirror: Path, changes: dict[str, bytes | None]
+# -- images in whichever form ------------------------------------------------------------
+
+
+def resolved() -> Artifact:
+    return ArtifactStore.default().resolve([METER], Deadline.after(10))[METER]
+
+
+def repack(file: Path, changes: dict[str, bytes | None]) -> None:
+    file.write_bytes(repacked(file.read_bytes(), changes))
+
+
+def test_an_image_is_the_same_in_every_form(pinned: Site, mirror: Path, own_cache: Path) -> None:
+    file = mirror / METER_FILE
+    first = resolved()
+    repack(file, {})  # another tar of the same image
+    shutil.rmtree(own_cache / "edge-lab/artifacts")
+    assert resolved().sha256 == first.sha256
+    with tarfile.open(file) as tar:
+        tar.extractall(mirror / "acme/acme-meter", filter="data")
+    file.unlink()
+    shutil.rmtree(own_cache / "edge-lab/artifacts")
+    assert resolved().sha256 == first.sha256
+    assert resolved().source.endswith("acme/acme-meter")
+
+
+def test_a_pin_may_be_of_one_manifest(pinned: Site, mirror: Path) -> None:
+    before = resolved().sha256
+    with open_layout(mirror / METER_FILE) as layout:
+        digest = layout.manifest(Arch.AARCH64)["digest"].removeprefix("sha256:")
+    pinned.pin("acme-meter", {Arch.AARCH64: digest})
+    assert resolved().sha256 == before
+    pinned.pin("acme-meter", {Arch.AARCH64: digest, Arch.X86_64: digest})
+    with pytest.raises(CannotObtain):  # that manifest is not of x86_64
+        ArtifactStore.default().resolve([Want("acme-meter", Arch.X86_64)], Deadline.after(10))
+
+
+def part_of(file: Path, what: str) -> str:
+    """The path of a part of the image for aarch64: its manifest, or its first layer."""
+    with open_layout(file) as layout:
+        parts = layout.parts(layout.manifest(Arch.AARCH64))
+    digest = parts[-1] if what == "manifest" else parts[1]
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+
+
+@pytest.mark.parametrize("what", ["manifest", "layer"])
+@pytest.mark.parametrize("content", [b"{}", None], ids=["changed", "missing"])
+def test_a_damaged_image_is_refused(
+    pinned: Site, mirror: Path, what: str, content: bytes | None
 ) -> None:
     file = mirror / METER_FILE
-    file.write_bytes(repacked(file.read_bytes(), changes))
-    pinned.pin("acme-meter", dict.fromkeys(Arch, sha256(file.read_bytes())))
-    with pytest.raises(InputError) as caught:
-        planning.make_plan(plan.given, STACK, Deadline.after(60))
-    assert "acme-meter" in caught.value.file
+    part = part_of(file, what)
+    repack(file, {part: content})
+    with pytest.raises(CannotObtain) as caught:
+        resolved()
+    (refusal,) = [each for each in caught.value.failures[METER] if METER_FILE in each.reason]
+    assert part.rpartition("/")[2] in refusal.reason
+
+
+def index_of(*manifests: object) -> bytes:
+    return json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        None,
+        b"[]",
+        b"{",
+        index_of(),
+        index_of({"mediaType": INDEX}),
+        index_of("text"),
+        index_of({"mediaType": INDEX, "digest": "sha256:../../up"}),
+        index_of({"mediaType": INDEX, "digest": f"sha256:{'0' * 64}"}),
+    ],
+)
+def test_what_is_no_image_layout_is_refused(
+    pinned: Site, mirror: Path, index: bytes | None
+) -> None:
+    repack(mirror / METER_FILE, {"index.json": index})
+    with pytest.raises(CannotObtain):
+        resolved()
+
+
+def test_an_image_for_other_architectures_is_refused(pinned: Site, mirror: Path) -> None:
+    digest = meter_archive(mirror / METER_FILE, [Arch.X86_64])
+    pinned.pin("acme-meter", dict.fromkeys(Arch, digest))
+    with pytest.raises(CannotObtain, match="linux/arm64"):
+        resolved()
+
+
+def test_an_add_on_cannot_take_another_component_for_an_image(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"no image")
+    with pytest.raises(InputError, match="image=True") as caught:
+        copy_image(program, Arch.X86_64, Layout(tmp_path / "blobs"))
+    assert caught.value.file == str(program)

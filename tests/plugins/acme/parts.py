@@ -11,7 +11,9 @@ HERE = Path(__file__).parent
 AGENT = Component(
     "acme-agent", "0.1.0", go=GoSource(module="agent", package="example.org/acme/agent")
 )
-METER = Component("acme-meter", "2.1.0", mirror=("acme/{name}-{version}.oci.tar",))
+METER = Component(
+    "acme-meter", "2.1.0", image=True, mirror=("acme/{name}-{version}.oci.tar", "acme/{name}")
+)
 """A container image for all architectures, as its vendor has made it."""
 
 
