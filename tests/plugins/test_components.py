@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from edge_lab.addons import get_platform, load_topology
 from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Want
 from edge_lab.artifacts.imagelayout import INDEX, open_layout
 from edge_lab.bringup import plan as planning
+from edge_lab.cli.app import app
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.core.plugins import PluginGroup
@@ -151,6 +153,15 @@ def test_edge_labs_own_lock_is_left_alone(pinned: Site) -> None:
     names = json.loads(pinned.lock.read_text())["components"]
     assert set(names) == {"acme-agent", "acme-meter"}
     assert ArtifactStore.default().update_lock() == ()
+
+
+def test_the_command_pins_the_set_that_is_named(acme: Site, tmp_path: Path) -> None:
+    topology = tmp_path / "lab.yaml"
+    topology.write_text("name: [")  # so that nothing is examined afterwards
+    for name, written in (("acne", False), ("acme", True)):
+        done = CliRunner().invoke(app, ["doctor", str(topology), "--lock", "--of", name])
+        assert isinstance(done.exception, InputError)
+        assert acme.lock.exists() is written
 
 
 # -- what is refused ---------------------------------------------------------------------
