@@ -7,6 +7,7 @@ called. The sets of others are loaded when a component is asked for that edge-la
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class Components:
         self._own = own
         self._others = others
 
+    @functools.cached_property
+    def _all(self) -> Mapping[str, Owned]:
+        return merged((self._own, *self._others()))
+
     def find(self, name: str) -> Owned:
         """The component of that name.
 
@@ -50,7 +55,7 @@ class Components:
         """
         if name in self._own.by_name:
             return Owned(self._own.by_name[name], self._own)
-        known = merged((self._own, *self._others()))
+        known = self._all
         if name in known:
             return known[name]
         raise InputError(

@@ -8,11 +8,14 @@ image's digest vouches for all of it, whichever form it has. (OCI image-spec 1.1
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import re
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -65,10 +68,13 @@ class ImageLayout:
         if len(found) != 1:
             raise NoImage(f"it holds {len(found) or 'no'} images for linux/{arch.go}, not one")
         (descriptor,) = found.values()
-        platform = {"architecture": arch.go, "os": "linux", **(descriptor.get("platform") or {})}
-        size = self.copy(descriptor["digest"], io.BytesIO())
-        kept = {key: descriptor[key] for key in ("mediaType", "digest")}
-        return {**kept, "size": size, "platform": platform}
+        # Nothing of it may depend on the index that led here.
+        return {
+            "mediaType": descriptor["mediaType"],
+            "digest": descriptor["digest"],
+            "size": self.copy(descriptor["digest"], io.BytesIO()),
+            "platform": {"architecture": arch.go, "os": "linux"},
+        }
 
     def parts(self, manifest: Descriptor) -> tuple[str, ...]:
         """The digests of all that an image is made of, its manifest's at the end."""
@@ -158,8 +164,8 @@ def open_layout(place: Path) -> Iterator[ImageLayout]:
                 yield ImageLayout(
                     lambda path: tar.extractfile(members[path]) if path in members else None
                 )
-    except (tarfile.TarError, EOFError) as trouble:
-        raise NoImage(f"it is no tar and no folder: {trouble}") from trouble
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as trouble:
+        raise NoImage(f"it is no tar that can be read: {trouble}") from trouble
     except (KeyError, TypeError, AttributeError) as trouble:
         raise NoImage(f"one of its documents lacks or misuses {trouble}") from trouble
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from edge_lab.artifacts.checksums import Digest, parse_checksums
+from edge_lab.artifacts.diskroom import room_on_disk
 from edge_lab.artifacts.imagelayout import NoImage, extract_image
 from edge_lab.artifacts.model import Component, ReleaseSource, SourceFailed
 from edge_lab.artifacts.pin import Pin
@@ -182,7 +183,8 @@ def _image_in(file: Path, found: Found, name: str, target: Path) -> Path:
     """The image of that digest, and nothing else, as a file."""
     assert found.offer.image is not None
     try:
-        extract_image(file, str(found.digest), found.offer.image, target)
+        with room_on_disk(target.parent, file.stat().st_size):
+            extract_image(file, str(found.digest), found.offer.image, target)
     except NoImage as trouble:
         raise SourceFailed(
             f"{name} is not what it should be, {found.digest} by {found.vouched_by}: "

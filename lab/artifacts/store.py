@@ -204,7 +204,7 @@ class ArtifactStore:
         locks: dict[Path, Lock] = {}
         for owner in {each.owner.lock: each.owner for each in owned.values()}.values():
             locks[owner.lock] = read_lock(owner)
-            theirs = {want: each.component for want, each in owned.items() if each.owner is owner}
+            theirs = {want: each.component for want, each in owned.items() if each.owner == owner}
             check_lock(owner, locks[owner.lock], theirs)
         return [self._order(want, each, locks[each.owner.lock]) for want, each in owned.items()]
 

@@ -180,6 +180,18 @@ def test_a_lock_that_lacks_the_component_is_named(pinned: Site) -> None:
     assert "lab doctor --lock --of acme" in row.remedy
 
 
+def test_each_of_several_wants_is_checked(pinned: Site) -> None:
+    wants = [Want(name, Arch.AARCH64) for name in ("acme-agent", "acme-meter")]
+    lock = json.loads(pinned.lock.read_text())
+    for name in lock["components"]:
+        one = {**lock, "components": {**lock["components"]}}
+        del one["components"][name]
+        pinned.lock.write_text(json.dumps(one))
+        for order in (wants, wants[::-1]):
+            with pytest.raises(InputError, match=f"{name} is not in the lock"):
+                ArtifactStore.default().resolve(order, Deadline.after(10))
+
+
 def test_a_lock_that_lacks_the_architecture_is_named_with_its_line(pinned: Site) -> None:
     pinned.pin("acme-meter", {Arch.X86_64: "a" * 64})
     with pytest.raises(InputError) as caught:
