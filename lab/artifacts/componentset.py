@@ -50,5 +50,5 @@ class ComponentSet:
         recipe = component.recipe
         if recipe is None:
             return None
-        folder = self.sources / recipe.module
-        return GoModule(recipe.module, folder, "" if self.is_own else str(folder))
+        within = "images/go" if self.is_own else str(self.sources)
+        return GoModule(recipe.module, self.sources / recipe.module, within)

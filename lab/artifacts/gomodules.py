@@ -112,12 +112,13 @@ class GoModule:
 
     name: str
     folder: Path
-    shown: str = ""
-    """What messages and records call the folder; images/go/<name> if it is not said."""
+    within: str = "images/go"
+    """What messages and records call the sources that it is one of."""
 
-    def __post_init__(self) -> None:
-        if not self.shown:
-            object.__setattr__(self, "shown", f"images/go/{self.name}")
+    @property
+    def shown(self) -> str:
+        """What messages and records call the folder."""
+        return f"{self.within}/{self.name}"
 
     def problem(self) -> str:
         """What keeps it from being a module; empty if nothing does."""

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -202,17 +202,20 @@ def _differ(lock: Lock, owner: ComponentSet, component: Component) -> list[str]:
     return found
 
 
-def unpinned(lock: Lock, wants: Mapping[Want, Component]) -> tuple[Want, ...]:
-    """Of `wants`, whose components are in the lock, those that nothing says the content of."""
-    return tuple(
-        want
-        for want, component in wants.items()
-        if component.needs_pin(want.arch)
-        and lock.components[component.name].digest(want.arch) is None
-    )
+def misfit(owner: ComponentSet, lock: Lock, want: Want) -> str:
+    """What is to be done about a lock that does not fit what is wanted; empty if it does."""
+    if differ := _differ(lock, owner, owner.by_name[want.component]):
+        return f"{'; '.join(differ)}: if that is meant, pin it with `{owner.lock_command}`."
+    return _no_pin_remedy(owner, want) if _lacks_pin(owner, lock, want) else ""
 
 
-def no_pin_remedy(owner: ComponentSet, want: Want) -> str:
+def _lacks_pin(owner: ComponentSet, lock: Lock, want: Want) -> bool:
+    """Whether nothing says what is wanted must be; its component is in the lock."""
+    needed = owner.by_name[want.component].needs_pin(want.arch)
+    return needed and lock.components[want.component].digest(want.arch) is None
+
+
+def _no_pin_remedy(owner: ComponentSet, want: Want) -> str:
     """What to do about one of them."""
     return (
         f"Give {want.component} its SHA-256 for {want.arch.value} in {owner.lock_shown} (`files`), "
@@ -220,9 +223,10 @@ def no_pin_remedy(owner: ComponentSet, want: Want) -> str:
     )
 
 
-def check_lock(owner: ComponentSet, lock: Lock, wants: Mapping[Want, Component]) -> None:
+def check_lock(owner: ComponentSet, lock: Lock, wants: Iterable[Want]) -> None:
     """InputError when the lock and its owner disagree about what is wanted, or it lacks a pin."""
-    components = list(dict.fromkeys(component.name for component in wants.values()))
+    wants = tuple(wants)
+    components = list(dict.fromkeys(want.component for want in wants))
     for name in components:
         if _differ(lock, owner, owner.by_name[name]):
             found = disagreements(lock, owner, (owner.by_name[each] for each in components))
@@ -232,12 +236,12 @@ def check_lock(owner: ComponentSet, lock: Lock, wants: Mapping[Want, Component])
                 line=line_in_lock(owner.lock, "components", name),
                 remedy=_remedy(owner),
             )
-    for want in unpinned(lock, wants):
+    for want in (each for each in wants if _lacks_pin(owner, lock, each)):
         raise InputError(
             f"no digest of {want} is pinned, and nobody else says what it must be",
             file=owner.lock,
             line=line_in_lock(owner.lock, "components", want.component, "files"),
-            remedy=no_pin_remedy(owner, want),
+            remedy=_no_pin_remedy(owner, want),
         )
 
 

@@ -34,10 +34,9 @@ from edge_lab.artifacts.lock import (
     check_lock,
     disagreements,
     make_lock,
-    no_pin_remedy,
+    misfit,
     pin_of,
     read_lock,
-    unpinned,
     write_lock,
 )
 from edge_lab.artifacts.mirror import VARIABLE, Mirror, find_in_mirror, mirror_place, read_mirror
@@ -164,7 +163,7 @@ class ArtifactStore:
             if owner.lock not in locks:
                 locks[owner.lock] = read_lock(owner)
             lock = locks[owner.lock]
-            if remedy := _not_fit(owned, lock, want):
+            if remedy := misfit(owner, lock, want):
                 missing = Availability.MISSING
                 rows.append(
                     ArtifactState(component.name, component.version, want.arch, missing, "", remedy)
@@ -204,7 +203,7 @@ class ArtifactStore:
         locks: dict[Path, Lock] = {}
         for owner in {each.owner.lock: each.owner for each in owned.values()}.values():
             locks[owner.lock] = read_lock(owner)
-            theirs = {want: each.component for want, each in owned.items() if each.owner == owner}
+            theirs = [want for want, each in owned.items() if each.owner == owner]
             check_lock(owner, locks[owner.lock], theirs)
         return [self._order(want, each, locks[each.owner.lock]) for want, each in owned.items()]
 
@@ -483,15 +482,6 @@ class ArtifactStore:
         if isinstance(found, Refusal):
             return found
         return _Source(f"mirror {place.where(found.offer.path)}", sure=True)
-
-
-def _not_fit(owned: Owned, lock: Lock, want: Want) -> str:
-    """What is to be done about a lock that does not fit what is wanted; empty if it does."""
-    if differ := disagreements(lock, owned.owner, [owned.component]):
-        return f"{'; '.join(differ)}: if that is meant, pin it with `{owned.owner.lock_command}`."
-    if unpinned(lock, {want: owned.component}):
-        return no_pin_remedy(owned.owner, want)
-    return ""
 
 
 def _why_not_go(order: _Order, toolchain: Toolchain | str) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.site import Site
+from edge_lab.artifacts import ArtifactStore
+from edge_lab.topology import Arch
+from tests.plugins.site import AGENT, METER_FILE, Site, meter_archive, sha256
 
 
 @pytest.fixture
@@ -32,3 +34,24 @@ def acme(site: Site) -> Site:
     """With Acme's."""
     site.install_acme()
     return site
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A mirror with what Acme's add-on needs."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    for arch, content in AGENT.items():
+        (folder / f"acme-agent-0.1.0-linux-{arch.go}").write_bytes(content)
+    monkeypatch.setenv("LAB_MIRROR", str(folder))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # no Go
+    return folder
+
+
+@pytest.fixture
+def pinned(acme: Site, mirror: Path) -> Site:
+    """Acme's distribution with the lock that it would be published with."""
+    ArtifactStore.default().update_lock("acme")
+    acme.pin("acme-meter", dict.fromkeys(Arch, meter_archive(mirror / METER_FILE)))
+    acme.pin("acme-agent", {arch: sha256(content) for arch, content in AGENT.items()})
+    return acme

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_lab.artifacts import Want
 from edge_lab.images.layout import Layout, open_tar, put
 from edge_lab.topology import Arch
 from tests.conftest import LABS
@@ -26,6 +27,13 @@ acme = lab_acme.parts:parts
 [edge_lab.device_protocols]
 acme-line = lab_acme.line:AcmeLine
 """
+
+
+METER_FILE = "acme/acme-meter-2.1.0.oci.tar"
+"""In the mirror."""
+METER = Want("acme-meter", Arch.AARCH64)
+AGENT = {arch: f"agent for {arch.go}".encode() for arch in Arch}
+"""The content of the agent's programs."""
 
 
 class Site:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge_lab.addons import get_platform, load_topology
-from edge_lab.artifacts import Artifact, ArtifactStore, Availability, CannotObtain, Want
-from edge_lab.artifacts.imagelayout import INDEX, open_layout
+from edge_lab.artifacts import ArtifactStore, Availability, CannotObtain, Want
 from edge_lab.bringup import plan as planning
 from edge_lab.cli.app import app
 from edge_lab.core.deadline import Deadline
@@ -21,38 +18,20 @@ from edge_lab.core.errors import InputError
 from edge_lab.core.plugins import PluginGroup
 from edge_lab.doctor import doctor
 from edge_lab.images import EDGE_PROGRAM, PAUSE
-from edge_lab.images.archive import copy_image
-from edge_lab.images.layout import Layout
 from edge_lab.topology import Arch, Topology
 from tests.images.test_oci import Layout as ReadLayout
 from tests.images.test_oci import fake_busybox
-from tests.plugins.site import Site, meter_archive, repacked, sha256, topology_with
+from tests.plugins.site import (
+    AGENT,
+    METER,
+    METER_FILE,
+    Site,
+    meter_archive,
+    sha256,
+    topology_with,
+)
 
-METER_FILE = "acme/acme-meter-2.1.0.oci.tar"
-AGENT = {arch: f"agent for {arch.go}".encode() for arch in Arch}
-METER = Want("acme-meter", Arch.AARCH64)
 STACK = "kubernetes+openyurt"
-
-
-@pytest.fixture
-def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror with what Acme's add-on needs."""
-    folder = tmp_path / "mirror"
-    folder.mkdir()
-    for arch, content in AGENT.items():
-        (folder / f"acme-agent-0.1.0-linux-{arch.go}").write_bytes(content)
-    monkeypatch.setenv("LAB_MIRROR", str(folder))
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # no Go
-    return folder
-
-
-@pytest.fixture
-def pinned(acme: Site, mirror: Path) -> Site:
-    """Acme's distribution with the lock that it would be published with."""
-    ArtifactStore.default().update_lock("acme")
-    acme.pin("acme-meter", dict.fromkeys(Arch, meter_archive(mirror / METER_FILE)))
-    acme.pin("acme-agent", {arch: sha256(content) for arch, content in AGENT.items()})
-    return acme
 
 
 def with_everything_else(mirror: Path, topology: Topology) -> None:
@@ -231,24 +210,30 @@ def test_a_damaged_lock_of_another_distribution_spares_edge_labs_own(pinned: Sit
     ArtifactStore.default().state([Want(EDGE_PROGRAM, Arch.X86_64)])
 
 
-@pytest.mark.parametrize("taken", ["acme-meter", "kubectl"])
-def test_a_name_that_two_use_is_refused_with_both(pinned: Site, taken: str) -> None:
-    pinned.install(
+def bring_another(site: Site, name: str, version: str = "9") -> Path:
+    """Installs a distribution with one component of that name; returns its lock."""
+    site.install(
         "lab-other",
         "[edge_lab.components]\nother = lab_other:parts\n",
         "from pathlib import Path\n"
         "from edge_lab.artifacts import Component, ComponentSet\n"
         "def parts():\n"
-        f"    return ComponentSet('other', (Component({taken!r}, '9'),),\n"
+        f"    return ComponentSet('other', (Component({name!r}, {version!r}),),\n"
         "        Path(__file__).with_name('other.lock'), Path(__file__).parent)\n",
     )
-    lock = pinned.folder / "other.lock"
-    lock.write_text(json.dumps({"components": {taken: {"version": "9"}}}, indent=2))
+    lock = site.folder / "other.lock"
+    lock.write_text(json.dumps({"components": {name: {"version": version}}}, indent=2))
+    return lock
+
+
+@pytest.mark.parametrize(("taken", "by"), [("acme-meter", "lab-acme"), ("kubectl", "edge-lab")])
+def test_a_name_that_two_use_is_refused_with_both(pinned: Site, taken: str, by: str) -> None:
+    lock = bring_another(pinned, taken)
     with pytest.raises(InputError) as caught:
         ArtifactStore.default().resolve([METER], Deadline.after(10))
     assert (caught.value.file, caught.value.line) == (str(lock), 3)
     assert "lab-other" in caught.value.message
-    assert ("lab-acme" if taken == "acme-meter" else "edge-lab") in caught.value.message
+    assert by in caught.value.message
     assert caught.value.remedy
     pinned.uninstall("lab-other")
     ArtifactStore.default().resolve([METER], Deadline.after(10))
@@ -256,18 +241,10 @@ def test_a_name_that_two_use_is_refused_with_both(pinned: Site, taken: str) -> N
 
 @pytest.mark.parametrize(("name", "version"), [("../up", "1"), ("acme-up", "1/2"), ("acme-up", "")])
 def test_what_cannot_be_part_of_a_path_is_refused(pinned: Site, name: str, version: str) -> None:
-    pinned.install(
-        "lab-other",
-        "[edge_lab.components]\nother = lab_other:parts\n",
-        "from pathlib import Path\n"
-        "from edge_lab.artifacts import Component, ComponentSet\n"
-        "def parts():\n"
-        f"    return ComponentSet('other', (Component({name!r}, {version!r}),),\n"
-        "        Path('/nowhere/other.lock'), Path('/nowhere'))\n",
-    )
+    lock = bring_another(pinned, name, version)
     with pytest.raises(InputError) as caught:
         ArtifactStore.default().state([METER])
-    assert caught.value.file == "/nowhere/other.lock"
+    assert (caught.value.file, caught.value.line) == (str(lock), 3)
 
 
 def test_an_unknown_component_is_told_with_its_neighbour(pinned: Site) -> None:
@@ -289,101 +266,3 @@ def test_edge_labs_own_are_found_without_loading_any_other(
     monkeypatch.setattr(PluginGroup, "find", lambda self, name: asked.append(name))
     ArtifactStore.default().state([Want("kubectl", Arch.X86_64)])
     assert not asked
-
-
-# -- images in whichever form ------------------------------------------------------------
-
-
-def resolved() -> Artifact:
-    return ArtifactStore.default().resolve([METER], Deadline.after(10))[METER]
-
-
-def repack(file: Path, changes: dict[str, bytes | None]) -> None:
-    file.write_bytes(repacked(file.read_bytes(), changes))
-
-
-def test_an_image_is_the_same_in_every_form(pinned: Site, mirror: Path, own_cache: Path) -> None:
-    file = mirror / METER_FILE
-    first = resolved()
-    repack(file, {})  # another tar of the same image
-    shutil.rmtree(own_cache / "edge-lab/artifacts")
-    assert resolved().sha256 == first.sha256
-    with tarfile.open(file) as tar:
-        tar.extractall(mirror / "acme/acme-meter", filter="data")
-    file.unlink()
-    shutil.rmtree(own_cache / "edge-lab/artifacts")
-    assert resolved().sha256 == first.sha256
-    assert resolved().source.endswith("acme/acme-meter")
-
-
-def test_a_pin_may_be_of_one_manifest(pinned: Site, mirror: Path) -> None:
-    before = resolved().sha256
-    with open_layout(mirror / METER_FILE) as layout:
-        digest = layout.manifest(Arch.AARCH64)["digest"].removeprefix("sha256:")
-    pinned.pin("acme-meter", {Arch.AARCH64: digest})
-    assert resolved().sha256 == before
-    pinned.pin("acme-meter", {Arch.AARCH64: digest, Arch.X86_64: digest})
-    with pytest.raises(CannotObtain):  # that manifest is not of x86_64
-        ArtifactStore.default().resolve([Want("acme-meter", Arch.X86_64)], Deadline.after(10))
-
-
-def part_of(file: Path, what: str) -> str:
-    """The path of a part of the image for aarch64: its manifest, or its first layer."""
-    with open_layout(file) as layout:
-        parts = layout.parts(layout.manifest(Arch.AARCH64))
-    digest = parts[-1] if what == "manifest" else parts[1]
-    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
-
-
-@pytest.mark.parametrize("what", ["manifest", "layer"])
-@pytest.mark.parametrize("content", [b"{}", None], ids=["changed", "missing"])
-def test_a_damaged_image_is_refused(
-    pinned: Site, mirror: Path, what: str, content: bytes | None
-) -> None:
-    file = mirror / METER_FILE
-    part = part_of(file, what)
-    repack(file, {part: content})
-    with pytest.raises(CannotObtain) as caught:
-        resolved()
-    (refusal,) = [each for each in caught.value.failures[METER] if METER_FILE in each.reason]
-    assert part.rpartition("/")[2] in refusal.reason
-
-
-def index_of(*manifests: object) -> bytes:
-    return json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
-
-
-@pytest.mark.parametrize(
-    "index",
-    [
-        None,
-        b"[]",
-        b"{",
-        index_of(),
-        index_of({"mediaType": INDEX}),
-        index_of("text"),
-        index_of({"mediaType": INDEX, "digest": "sha256:../../up"}),
-        index_of({"mediaType": INDEX, "digest": f"sha256:{'0' * 64}"}),
-    ],
-)
-def test_what_is_no_image_layout_is_refused(
-    pinned: Site, mirror: Path, index: bytes | None
-) -> None:
-    repack(mirror / METER_FILE, {"index.json": index})
-    with pytest.raises(CannotObtain):
-        resolved()
-
-
-def test_an_image_for_other_architectures_is_refused(pinned: Site, mirror: Path) -> None:
-    digest = meter_archive(mirror / METER_FILE, [Arch.X86_64])
-    pinned.pin("acme-meter", dict.fromkeys(Arch, digest))
-    with pytest.raises(CannotObtain, match="linux/arm64"):
-        resolved()
-
-
-def test_an_add_on_cannot_take_another_component_for_an_image(tmp_path: Path) -> None:
-    program = tmp_path / "program"
-    program.write_bytes(b"no image")
-    with pytest.raises(InputError, match="image=True") as caught:
-        copy_image(program, Arch.X86_64, Layout(tmp_path / "blobs"))
-    assert caught.value.file == str(program)
