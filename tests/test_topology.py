@@ -67,7 +67,7 @@ def test_a_good_topology_is_read_as_it_is_written() -> None:
     assert topology.node("edge").arch is Arch.RISCV64
     assert topology.node("edge").memory == 1024
     assert topology.node("server").memory == 2048
-    assert topology.device("boiler").protocol is Protocol.MODBUS
+    assert topology.device("boiler").protocol == Protocol.MODBUS
     assert topology.architectures == (Arch.X86_64, Arch.RISCV64)
 
 

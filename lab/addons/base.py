@@ -17,7 +17,7 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.yamlmodel import Loc
-from edge_lab.images import ImageSpec
+from edge_lab.images import AnyImage
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import Request
 from edge_lab.provisioning.provision import Provision
@@ -100,7 +100,7 @@ class AddOn:
         """Components that it needs."""
         return ()
 
-    def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
+    def images(self, topology: Topology) -> tuple[AnyImage, ...]:
         """Container images that its pods run; every node has them from the start."""
         return ()
 

@@ -8,18 +8,26 @@ from edge_lab.addons import catalog
 from edge_lab.addons.base import AddOn
 from edge_lab.addons.catalog import find_addon, known_addons
 from edge_lab.core.errors import InputError
+from edge_lab.devices.protocols import check_devices
 from edge_lab.stacks import Stack, get_stack
 from edge_lab.topology import Topology, TopologyProblem
 from edge_lab.topology import load_topology as read_topology
 
 
 def load_topology(path: Path, *, name: str | None = None) -> Topology:
-    """As `edge_lab.topology.load_topology`, and its add-ons are known and fit its stacks.
+    """As `edge_lab.topology.load_topology`, and its devices' protocols and its add-ons are
+    known, and fit what is asked of them.
 
     Raises:
         InputError: with file, line and remedy.
     """
-    return read_topology(path, name=name, check=check_addons)
+    return read_topology(path, name=name, check=check_plugins)
+
+
+def check_plugins(topology: Topology) -> None:
+    """TopologyProblem if it asks for a protocol or an add-on that cannot be had so."""
+    check_devices(topology)
+    check_addons(topology)
 
 
 def check_addons(topology: Topology) -> None:

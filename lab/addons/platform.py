@@ -16,7 +16,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.core.step import step
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.images import SANDBOX_IMAGE, ImageSpec
+from edge_lab.images import SANDBOX_IMAGE, AnyImage
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import Request
 from edge_lab.provisioning.provision import GuestFile, Provision
@@ -62,7 +62,7 @@ class Platform:
             wanted += wants_for(image.component, topology.nodes)
         return tuple(dict.fromkeys(wanted))
 
-    def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
+    def images(self, topology: Topology) -> tuple[AnyImage, ...]:
         """The container images of its nodes; every pod is in a sandbox."""
         of_addons = [image for addon in self.addons for image in addon.images(topology)]
         return tuple(dict.fromkeys((SANDBOX_IMAGE, *of_addons)))

@@ -1,6 +1,7 @@
 """Artifacts: each component of the stack as a local file with a digest."""
 
-from edge_lab.artifacts.catalog import CATALOG, find_component
+from edge_lab.artifacts.catalog import CATALOG
+from edge_lab.artifacts.componentset import ComponentSet
 from edge_lab.artifacts.model import (
     Artifact,
     ArtifactState,
@@ -24,11 +25,11 @@ __all__ = [
     "Availability",
     "CannotObtain",
     "Component",
+    "ComponentSet",
     "GoFiles",
     "GoSource",
     "Refusal",
     "ReleaseSource",
     "Want",
-    "find_component",
     "host_arch",
 ]

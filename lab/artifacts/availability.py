@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_lab.artifacts.cache import ArtifactCache
 from edge_lab.artifacts.gomodules import Toolchain
-from edge_lab.artifacts.lock import Lock
 from edge_lab.artifacts.mirror import Mirror, find_in_mirror, mirror_place
-from edge_lab.artifacts.model import ArtifactState, Availability, Component, Refusal
+from edge_lab.artifacts.model import ArtifactState, Availability, Refusal
 from edge_lab.artifacts.modulebuilds import ModuleBuilds, built_from
 from edge_lab.artifacts.orders import Order
 from edge_lab.artifacts.release import find_release
 from edge_lab.artifacts.web import Web
 from edge_lab.core.deadline import Deadline
-from edge_lab.topology import Arch
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,6 @@ class Prospects:
 
     cache: ArtifactCache
     mirror: Mirror
-    lock: Lock
     builds: ModuleBuilds
     toolchain: Toolchain | str
 
@@ -47,18 +43,18 @@ class Prospects:
         if cached:
             return row(Availability.CACHED, cached.source)
         refused: list[Refusal] = []
-        mirrored = self._mirrored(component, arch)
+        mirrored = self._mirrored(order)
         if isinstance(mirrored, Refusal):
             refused.append(mirrored)
         elif mirrored.sure:
             return row(Availability.AVAILABLE, mirrored.words)
         released = find_release(component, arch)
-        unbuildable = self.builds.refusal(component, self.toolchain)
+        unbuildable = self.builds.refusal(order, self.toolchain)
         otherwise = ""
         if not isinstance(released, Refusal):
             otherwise = f"release {released.url}"
         elif unbuildable is None:
-            otherwise = built_from(component)
+            otherwise = built_from(component, order.module)
         else:
             refused += [released, unbuildable]
         if isinstance(mirrored, _Source):
@@ -69,22 +65,14 @@ class Prospects:
             return row(Availability.AVAILABLE, otherwise)
         return row(Availability.MISSING, "", "; ".join(map(str, refused)))
 
-    def _mirrored(self, component: Component, arch: Arch) -> _Source | Refusal:
+    def _mirrored(self, order: Order) -> _Source | Refusal:
         """What is known of the mirror without asking any network."""
         if isinstance(self.mirror, str):
             return _Source(f"mirror {self.mirror}, if it has it", sure=False)
         place = mirror_place(self.mirror, Web(Deadline.after(0)))  # a folder: no web is asked
         if isinstance(place, Refusal):
             return place
-        found = find_in_mirror(
-            place, component, arch, self.lock.components[component.name].digest(arch)
-        )
+        found = find_in_mirror(place, order.component, order.want.arch, order.pin)
         if isinstance(found, Refusal):
             return found
         return _Source(f"mirror {place.where(found.offer.path)}", sure=True)
-
-
-def disagreeing(component: Component, arch: Arch, differ: Sequence[str]) -> ArtifactState:
-    """The state of a component that the lock does not know as it is now."""
-    remedy = f"{'; '.join(differ)}: if that is meant, pin it with `lab doctor --lock`."
-    return ArtifactState(component.name, component.version, arch, Availability.MISSING, "", remedy)

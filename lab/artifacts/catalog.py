@@ -1,4 +1,4 @@
-"""Every component that a stack can ask for, as data.
+"""Every component of edge-lab itself that a stack can ask for, as data.
 
 The Kubernetes binaries are built from their Go modules, or taken from a mirror of dl.k8s.io,
 which publishes a SHA-256 beside each file. K3s and KubeEdge come from their release pages,
@@ -7,12 +7,10 @@ which publish checksums too, or from a mirror of those.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge_lab.artifacts.model import FLAT, Component, GoFiles, GoSource, ReleaseSource
-from edge_lab.core.errors import InputError
 from edge_lab.topology import Arch
 
 KUBERNETES = "v1.34.4"
@@ -154,18 +152,3 @@ _COMPONENTS = (
 )
 
 CATALOG: Mapping[str, Component] = MappingProxyType({each.name: each for each in _COMPONENTS})
-
-
-def find_component(name: str, catalog: Mapping[str, Component] = CATALOG) -> Component:
-    """The component of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name in catalog:
-        return catalog[name]
-    near = difflib.get_close_matches(name, catalog, n=1)
-    raise InputError(
-        f"no component is called {name!r}",
-        remedy=(f"Did you mean {near[0]!r}? " if near else "") + f"Known: {', '.join(catalog)}.",
-    )

@@ -41,7 +41,7 @@ def pinned_sum(module: GoModule, upstream: str, version: str) -> str:
         fields = line.split()
         if fields[:2] == [upstream, version] and len(fields) == 3:
             return fields[2]
-    raise BuildFailed(f"images/go/{module.name}/go.sum does not pin {upstream} {version}")
+    raise BuildFailed(f"{module.shown}/go.sum does not pin {upstream} {version}")
 
 
 def archive_sum(archive: zipfile.ZipFile) -> str:

@@ -1,4 +1,4 @@
-"""The Go modules below images/go: their digests, and how they are built.
+"""The Go modules that components are built from: their digests, and how they are built.
 
 The toolchain is the one on PATH (GOTOOLCHAIN=local: none is downloaded behind the user's
 back), its caches are in the lab's cache, and go.sum decides what a module's content may be.
@@ -108,15 +108,22 @@ def find_toolchain() -> Toolchain | str:
 
 @dataclass(frozen=True)
 class GoModule:
-    """One folder below images/go."""
+    """One folder of the sources of components: below images/go if it is edge-lab's own."""
 
     name: str
     folder: Path
+    within: str = "images/go"
+    """What messages and records call the sources that it is one of."""
+
+    @property
+    def shown(self) -> str:
+        """What messages and records call the folder."""
+        return f"{self.within}/{self.name}"
 
     def problem(self) -> str:
         """What keeps it from being a module; empty if nothing does."""
         if not (self.folder / "go.mod").is_file():
-            return f"images/go/{self.name}/go.mod is missing"
+            return f"{self.shown}/go.mod is missing"
         return ""
 
     def digest(self) -> str:

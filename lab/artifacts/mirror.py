@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_lab.artifacts.checksums import Digest
 from edge_lab.artifacts.model import Component, Refusal
 from edge_lab.artifacts.offers import Found, Missed, find, mirror_offers
+from edge_lab.artifacts.pin import Pin
 from edge_lab.artifacts.places import Folder, Place, WebFolder
 from edge_lab.artifacts.web import Web
 from edge_lab.core.errors import InputError
@@ -67,7 +67,7 @@ def mirror_place(mirror: Mirror, web: Web) -> Place | Refusal:
 
 
 def find_in_mirror(
-    place: Place, component: Component, arch: Arch, pinned: Digest | None
+    place: Place, component: Component, arch: Arch, pinned: Pin | None
 ) -> Found | Refusal:
     """The component's file in the mirror and the digest that it must have.
 

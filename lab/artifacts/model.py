@@ -20,7 +20,7 @@ class GoSource:
     """How a component is built from Go modules."""
 
     module: str
-    """Folder below images/go that holds go.mod and go.sum."""
+    """Folder below the sources of its owner (images/go) that holds go.mod and go.sum."""
     package: str
     """Import path of the main package."""
     upstream: str = ""
@@ -44,7 +44,7 @@ class GoFiles:
     """Files of a Go module, joined into one; nothing is compiled and nothing else resolved."""
 
     module: str
-    """Folder below images/go that holds go.mod and go.sum."""
+    """Folder below the sources of its owner (images/go) that holds go.mod and go.sum."""
     upstream: str
     """The module. Its required version must be the component's."""
     patterns: tuple[str, ...]
@@ -95,11 +95,32 @@ class Component:
     mirror: tuple[str, ...] = (FLAT,)
     """Where it may lie below the mirror beside the places that follow from `release`;
     templates over {name}, {version} and {arch}."""
+    sha256: Mapping[Arch, str] = field(default_factory=lambda: _NO_DIGESTS)
+    """Pinned hex digests of it, wherever it is taken from; for what is not built from Go and has
+    no publisher whose checksums vouch for it."""
+    image: bool = False
+    """Whether it is a container image: an OCI image layout, in a tar or as a folder of a mirror.
+    Its pins are digests of the image (of its index, or of a manifest), not of the tar."""
 
     @property
     def recipe(self) -> GoSource | GoFiles | None:
         """How it is had by Go modules, if it is."""
         return self.go or self.files
+
+    @property
+    def pins(self) -> Mapping[Arch, str]:
+        """The digests that its owner demands; they go into the lock."""
+        return {**(self.release.sha256 if self.release else {}), **self.sha256}
+
+    def needs_pin(self, arch: Arch) -> bool:
+        """Whether nothing but the lock can say what it must be."""
+        if self.image:
+            return True
+        if self.recipe is not None:
+            return False
+        return self.release is None or bool(
+            self.release.files.get(arch) and not self.release.checksums
+        )
 
     def fill(self, template: str, arch: Arch, file: str = "") -> str:
         """`template` with {name}, {version}, {arch} and {file} put in."""

@@ -1,4 +1,4 @@
-"""Components as the Go modules of images/go give them: built, or joined from a module's files."""
+"""Components as Go modules give them: built, or joined from a module's files."""
 
 from __future__ import annotations
 
@@ -28,20 +28,18 @@ GO_MODULES = "Go modules"
 class ModuleBuilds:
     """Builds what orders want into the cache.
 
-    Go's own caches and the logs of builds are in `home`, the modules below `modules`.
+    Go's own caches and the logs of builds are in `home`.
     """
 
-    def __init__(self, cache: ArtifactCache, home: Path, modules: Path) -> None:
+    def __init__(self, cache: ArtifactCache, home: Path) -> None:
         self._cache = cache
         self._home = home
-        self._modules = modules
 
-    def refusal(self, component: Component, toolchain: Toolchain | str) -> Refusal | None:
-        """Why the component cannot be built here; builds nothing."""
-        recipe = component.recipe
-        if recipe is None:
-            return Refusal(GO_MODULES, f"{component.name} is not built from Go modules")
-        if problem := self._module(recipe.module).problem():
+    def refusal(self, order: Order, toolchain: Toolchain | str) -> Refusal | None:
+        """Why what is ordered cannot be built here; builds nothing."""
+        if order.module is None:
+            return Refusal(GO_MODULES, f"{order.component.name} is not built from Go modules")
+        if problem := order.module.problem():
             return Refusal(GO_MODULES, problem)
         if isinstance(toolchain, str):
             return Refusal(GO_MODULES, f"{toolchain}. {GO_REMEDY}")
@@ -62,18 +60,18 @@ class ModuleBuilds:
         Raises:
             CannotObtain: a build failed; with `refusals`, those of the sources before it.
         """
-        groups: dict[tuple[str, Arch, str], list[Order]] = {}
+        groups: dict[tuple[GoModule, Arch, str], list[Order]] = {}
         for order in sorted(orders, key=lambda order: order.component.files is None):
             source = order.component.go
             flags = link_flags(source) if source else ""
-            if recipe := order.component.recipe:
-                group = (recipe.module, order.want.arch, flags)
+            if order.module:
+                group = (order.module, order.want.arch, flags)
                 groups.setdefault(group, []).append(order)
         builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
-        for (name, arch, _), group_orders in groups.items():
+        for (module, arch, _), group_orders in groups.items():
             make = self._join if group_orders[0].component.files else self._build
             try:
-                yield make(self._module(name), arch, group_orders, builder, deadline)
+                yield make(module, arch, group_orders, builder, deadline)
             except BuildFailed as trouble:
                 for order in group_orders:
                     refusals[order.want].append(Refusal(GO_MODULES, trouble.reason))
@@ -95,14 +93,16 @@ class ModuleBuilds:
             read = [module_digest(module, each.go) for each in components if each.go]
             files = builder.build(module, components, arch, folder, this, deadline)
             if read != [module_digest(module, each.go) for each in components if each.go]:
-                raise BuildFailed(f"images/go/{module.name} was changed during the build")
+                raise BuildFailed(f"{module.shown} was changed during the build")
             this.progress("checking", 1.0)
             found = {}
             for order, digest in zip(orders, read, strict=True):
                 file = files[order.component.name]
                 if not file.is_file():
                     raise BuildFailed(f"`go build` made no {file.name}")
-                origin = Origin(built_from(order.component), digest, builder.toolchain.version)
+                origin = Origin(
+                    built_from(order.component, module), digest, builder.toolchain.version
+                )
                 found[order.want] = self._cache.put(file, order.component, arch, order.key, origin)
             return found
 
@@ -126,20 +126,17 @@ class ModuleBuilds:
                 file = folder / "joined"
                 join_files(archive, source, component.version, pinned, file)
                 if read != module_digest(module, source):
-                    raise BuildFailed(f"images/go/{module.name} was changed in the meantime")
-                origin = Origin(built_from(component), read, builder.toolchain.version)
+                    raise BuildFailed(f"{module.shown} was changed in the meantime")
+                origin = Origin(built_from(component, module), read, builder.toolchain.version)
                 found[order.want] = self._cache.put(file, component, arch, order.key, origin)
         return found
 
-    def _module(self, name: str) -> GoModule:
-        return GoModule(name, self._modules / name)
 
-
-def built_from(component: Component) -> str:
+def built_from(component: Component, module: GoModule | None) -> str:
     """The module that the component is built from, in words."""
     recipe = component.recipe
-    if recipe is None:
+    if recipe is None or module is None:
         return ""
     if recipe.local:
-        return f"{GO_MODULES}: images/go/{recipe.module}"
+        return f"{GO_MODULES}: {module.shown}"
     return f"{GO_MODULES}: {recipe.upstream}@{component.version}"

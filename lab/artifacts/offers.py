@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from edge_lab.artifacts.checksums import Digest, parse_checksums
+from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.imagelayout import NoImage, extract_image
 from edge_lab.artifacts.model import Component, ReleaseSource, SourceFailed
+from edge_lab.artifacts.pin import Pin
 from edge_lab.artifacts.places import Place
 from edge_lab.artifacts.tarball import extract
 from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
-LOCK = "images/artifacts.lock"
 _SUMS = ("SHA512SUMS", "SHA256SUMS")
+_PIN_IT = ". Put the right file there, or pin this one (lab doctor --lock) if it is meant"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Offer:
     """Paths of the checksum files that may vouch for it, in the order they are asked."""
     member: str = ""
     """If it is a tarball: where the component is inside, below the top folder."""
+    image: Arch | None = None
+    """If it is a container image: for which architecture it is taken."""
 
     @property
     def name(self) -> str:
@@ -56,7 +61,8 @@ def mirror_offers(component: Component, arch: Arch) -> tuple[Offer, ...]:
     of the mirror if the name has the version in it. One that has not could be of any version.
     """
     own = [component.fill(template, arch) for template in component.mirror]
-    found = [Offer(path, _common_sums(path)) for path in own]
+    image = arch if component.image else None
+    found = [Offer(path, _common_sums(path), image=image) for path in own]
     release = component.release
     if release is not None:
         for file in release.files.get(arch, ()):
@@ -71,7 +77,7 @@ def published(release: ReleaseSource, component: Component, arch: Arch, template
     """The file of a release under its publisher's name, with its publisher's checksums."""
     file = component.fill(template, arch)
     sums = (component.fill(release.checksums, arch, file),) if release.checksums else ()
-    return Offer(file, sums, release.member)
+    return Offer(file, sums, release.member, arch if component.image else None)
 
 
 def _moved(offer: Offer, folder: str) -> Offer:
@@ -96,7 +102,7 @@ class Missed:
     """Those that it has, and that nothing vouches for."""
 
 
-def find(place: Place, offers: Sequence[Offer], pinned: Digest | None) -> Found | Missed:
+def find(place: Place, offers: Sequence[Offer], pinned: Pin | None) -> Found | Missed:
     """The first of `offers` that the place has and something vouches for."""
     unvouched: dict[Offer, str] = {}
     troubles: list[str] = []
@@ -120,13 +126,13 @@ def find(place: Place, offers: Sequence[Offer], pinned: Digest | None) -> Found 
     return Missed(f"holds no {names}")
 
 
-def vouch(place: Place, offer: Offer, pinned: Digest | None) -> Found | str:
+def vouch(place: Place, offer: Offer, pinned: Pin | None) -> Found | str:
     """The offer with the digest that it must have, or why none can be told.
 
     The lock's digest outranks every other, and then nobody is asked.
     """
     if pinned is not None:
-        return Found(offer, pinned, LOCK, pinned=True)
+        return Found(offer, pinned.digest, pinned.by, pinned=True)
     silent: list[str] = []
     for path in offer.checksums:
         try:
@@ -154,6 +160,10 @@ def take(place: Place, found: Found, into: Path, this: Step) -> Path:
     offer = found.offer
     file = into / "file"
     place.copy(offer.path, file, this)
+    if offer.image:
+        return _image_in(file, found, place.where(offer.path), into / "image")
+    if file.is_dir():
+        raise SourceFailed(f"{place.where(offer.path)} is a folder")
     if not offer.member:
         return _checked(file, found, place.where(offer.path))
     if not found.pinned:
@@ -169,10 +179,24 @@ def take(place: Place, found: Found, into: Path, this: Step) -> Path:
     return component
 
 
+def _image_in(file: Path, found: Found, name: str, target: Path) -> Path:
+    """The image of that digest, and nothing else, as a file."""
+    assert found.offer.image is not None
+    try:
+        with room_on_disk(target.parent, file.stat().st_size):
+            extract_image(file, str(found.digest), found.offer.image, target)
+    except NoImage as trouble:
+        raise SourceFailed(
+            f"{name} is not what it should be, {found.digest} by {found.vouched_by}: "
+            f"{trouble.reason}{_PIN_IT}"
+        ) from trouble
+    return target
+
+
 def _checked(file: Path, found: Found, name: str) -> Path:
     if not found.digest.matches(file):
         raise SourceFailed(
             f"{name} is not what it should be: its digest is not {found.digest}, as "
-            f"{found.vouched_by} has it"
+            f"{found.vouched_by} has it{_PIN_IT if found.pinned else ''}"
         )
     return file

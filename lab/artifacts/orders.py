@@ -1,17 +1,18 @@
-"""What is wanted, with all that follows from it: its component, and its key in the cache."""
+"""What is wanted, with all that follows from it: component, pin, and key in the cache."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_lab.artifacts.catalog import find_component
+from edge_lab.artifacts.components import Components, Owned
 from edge_lab.artifacts.gomodules import FLAGS, GOFLAGS, GoModule, link_flags, module_digest
-from edge_lab.artifacts.lock import Lock, check_lock, read_lock
-from edge_lab.artifacts.model import Component, Want
+from edge_lab.artifacts.lock import Lock, check_lock, misfit, pin_of, read_lock
+from edge_lab.artifacts.model import ArtifactState, Availability, Component, Want
+from edge_lab.artifacts.pin import Pin
 
 
 @dataclass(frozen=True)
@@ -20,56 +21,80 @@ class Order:
 
     want: Want
     component: Component
+    module: GoModule | None
+    """The Go module that the component is built or joined from, if there is one."""
+    pin: Pin | None
     key: str
 
 
 class OrderBook:
-    """Makes orders by the catalogue, the lock file and the Go modules of images/go."""
+    """Makes orders by the components that there are, and by the locks of their sets."""
 
-    def __init__(self, catalog: Mapping[str, Component], lock_file: Path, modules: Path) -> None:
-        self._catalog = catalog
-        self._lock_file = lock_file
-        self._modules = modules
+    def __init__(self, components: Components) -> None:
+        self._components = components
 
     def orders(self, wanted: Sequence[Want]) -> list[Order]:
         """One for each want.
 
         Raises:
-            InputError: an unknown component, or the lock disagrees with the catalogue.
+            InputError: an unknown component, or its lock disagrees with its set.
         """
-        wants = list(dict.fromkeys(wanted))
-        components = {want: find_component(want.component, self._catalog) for want in wants}
-        lock = read_lock(self._lock_file)
-        check_lock(self._lock_file, lock, components.values(), self._modules)
-        return [self.order(want, components[want], lock) for want in wants]
+        owned = {want: self._components.find(want.component) for want in dict.fromkeys(wanted)}
+        locks: dict[Path, Lock] = {}
+        for owner in {each.owner.lock: each.owner for each in owned.values()}.values():
+            locks[owner.lock] = read_lock(owner)
+            theirs = [want for want, each in owned.items() if each.owner == owner]
+            check_lock(owner, locks[owner.lock], theirs)
+        return [_order(want, each, locks[each.owner.lock]) for want, each in owned.items()]
 
-    def order(self, want: Want, component: Component, lock: Lock) -> Order:
-        """The order of a component that the lock agrees about."""
-        pinned = lock.components[component.name].digest(want.arch)
-        parts: dict[str, object] = {
-            "component": component.name,
-            "version": component.version,
-            "arch": want.arch.value,
-            "pinned": str(pinned or ""),
+    def looked_up(self, wanted: Sequence[Want]) -> list[Order | ArtifactState]:
+        """An order for each want; where the lock disagrees, the state that says so.
+
+        Raises:
+            InputError: an unknown component, or a lock file that cannot be read.
+        """
+        locks: dict[Path, Lock] = {}
+        found: list[Order | ArtifactState] = []
+        for want in dict.fromkeys(wanted):
+            owned = self._components.find(want.component)
+            component, owner = owned.component, owned.owner
+            if owner.lock not in locks:
+                locks[owner.lock] = read_lock(owner)
+            lock = locks[owner.lock]
+            if remedy := misfit(owner, lock, want):
+                missing = Availability.MISSING
+                found.append(
+                    ArtifactState(component.name, component.version, want.arch, missing, "", remedy)
+                )
+            else:
+                found.append(_order(want, owned, lock))
+        return found
+
+
+def _order(want: Want, owned: Owned, lock: Lock) -> Order:
+    """The order of a component that the lock agrees about."""
+    component, module = owned.component, owned.owner.module(owned.component)
+    pin = pin_of(owned.owner, lock, want)
+    parts: dict[str, object] = {
+        "component": component.name,
+        "version": component.version,
+        "arch": want.arch.value,
+        "pinned": str(pin.digest) if pin else "",
+        **({"image": True} if component.image else {}),
+    }
+    if release := component.release:
+        files = release.files.get(want.arch, ())
+        parts["release"] = [release.page, *files, release.member]
+    if component.go and module:
+        parts |= {
+            "module": "" if module.problem() else module_digest(module, component.go),
+            "package": component.go.package,
+            "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
         }
-        if release := component.release:
-            files = release.files.get(want.arch, ())
-            parts["release"] = [release.page, *files, release.member]
-        if component.go:
-            module = self._module(component.go.module)
-            parts |= {
-                "module": "" if module.problem() else module_digest(module, component.go),
-                "package": component.go.package,
-                "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
-            }
-        if component.files:
-            module = self._module(component.files.module)
-            parts |= {
-                "module": "" if module.problem() else module_digest(module, component.files),
-                "patterns": component.files.patterns,
-            }
-        text = json.dumps(parts, sort_keys=True)
-        return Order(want, component, hashlib.sha256(text.encode()).hexdigest())
-
-    def _module(self, name: str) -> GoModule:
-        return GoModule(name, self._modules / name)
+    if component.files and module:
+        parts |= {
+            "module": "" if module.problem() else module_digest(module, component.files),
+            "patterns": component.files.patterns,
+        }
+    text = json.dumps(parts, sort_keys=True)
+    return Order(want, component, module, pin, hashlib.sha256(text.encode()).hexdigest())

@@ -28,7 +28,8 @@ class Place(Protocol):
         ...
 
     def copy(self, path: str, target: Path, this: Step) -> None:
-        """Writes the file to `target`, which is not there yet."""
+        """Writes the file, or the folder of a container image, to `target`, which is not there
+        yet."""
         ...
 
 
@@ -45,7 +46,8 @@ class Folder:
         return str(self.root / path)
 
     def has(self, path: str) -> bool:
-        return (self.root / path).is_file()
+        file = self.root / path
+        return file.is_file() or (file / "index.json").is_file()  # or a container image
 
     def text(self, path: str) -> str | None:
         try:
@@ -59,6 +61,11 @@ class Folder:
     def copy(self, path: str, target: Path, this: Step) -> None:
         source = self.root / path
         try:
+            if source.is_dir():
+                size = sum(each.stat().st_size for each in source.rglob("*") if each.is_file())
+                with room_on_disk(target.parent, size):
+                    shutil.copytree(source, target)
+                return
             size = source.stat().st_size
             with room_on_disk(target.parent, size):
                 shutil.copyfile(source, target)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from edge_lab.artifacts.availability import Prospects, disagreeing
+from edge_lab.artifacts.availability import Prospects
 from edge_lab.artifacts.cache import ArtifactCache, Origin
-from edge_lab.artifacts.catalog import CATALOG, find_component
+from edge_lab.artifacts.catalog import CATALOG
+from edge_lab.artifacts.components import Components, installed_components
+from edge_lab.artifacts.componentset import LOCK_NAME, OWN, ComponentSet
 from edge_lab.artifacts.gomodules import Toolchain, find_toolchain
-from edge_lab.artifacts.lock import Lock, disagreements, make_lock, read_lock, write_lock
+from edge_lab.artifacts.lock import disagreements, make_lock, read_lock, write_lock
 from edge_lab.artifacts.mirror import VARIABLE, Mirror, find_in_mirror, mirror_place, read_mirror
 from edge_lab.artifacts.model import (
     Artifact,
@@ -36,7 +38,6 @@ from edge_lab.core.home import cache_home
 from edge_lab.core.step import Step, step
 from edge_lab.data import IMAGES
 
-LOCK_NAME = "artifacts.lock"
 NOT_CACHED = Refusal("cache", "not there, or damaged")
 
 
@@ -54,23 +55,28 @@ class ArtifactStore:
         *,
         catalog: Mapping[str, Component] = CATALOG,
         recipes: Path = IMAGES,
+        components: Components | None = None,
     ) -> None:
+        """`catalog` and the folder `recipes` stand for edge-lab's own components where no
+        `components` are given."""
         self._cache = ArtifactCache(cache / "artifacts")
         self._mirror = mirror
-        self._catalog = catalog
-        self._modules = recipes / "go"
-        self._lock_file = recipes / LOCK_NAME
-        self._orders = OrderBook(catalog, self._lock_file, self._modules)
-        self._builds = ModuleBuilds(self._cache, cache, self._modules)
+        self._components = components or Components(
+            ComponentSet(OWN, tuple(catalog.values()), recipes / LOCK_NAME, recipes / "go")
+        )
+        self._orders = OrderBook(self._components)
+        self._builds = ModuleBuilds(self._cache, cache)
 
     @classmethod
     def default(cls) -> ArtifactStore:
-        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does.
+        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does, and
+        the components of all distributions that are installed.
 
         Raises:
             InputError: LAB_MIRROR is an address that cannot be used.
         """
-        return cls(cache_home(), read_mirror(os.environ.get(VARIABLE, "")))
+        mirror = read_mirror(os.environ.get(VARIABLE, ""))
+        return cls(cache_home(), mirror, components=installed_components())
 
     # -- what is asked of it -------------------------------------------------------------
 
@@ -104,39 +110,35 @@ class ArtifactStore:
         Raises:
             InputError: an unknown component, or a lock file that cannot be read.
         """
-        lock = read_lock(self._lock_file)
-        prospects = Prospects(self._cache, self._mirror, lock, self._builds, find_toolchain())
-        rows = []
-        for want in dict.fromkeys(wanted):
-            component = find_component(want.component, self._catalog)
-            if differ := disagreements(lock, [component], self._modules):
-                rows.append(disagreeing(component, want.arch, differ))
-            else:
-                rows.append(prospects.state(self._orders.order(want, component, lock)))
-        return rows
+        prospects = Prospects(self._cache, self._mirror, self._builds, find_toolchain())
+        return [
+            prospects.state(found) if isinstance(found, Order) else found
+            for found in self._orders.looked_up(wanted)
+        ]
 
     def verify(self) -> tuple[Path, ...]:
         """Reads every cached artifact in full; removes and returns those that are damaged."""
         return self._cache.verify()
 
-    def update_lock(self) -> tuple[str, ...]:
-        """Pins catalogue and modules as they are now; returns in words what changed.
+    def update_lock(self, of: str = OWN) -> tuple[str, ...]:
+        """Pins the set of components of that name as it is now; returns in words what changed.
 
         Raises:
-            InputError: catalogue and go.mod do not have the same version of something.
+            InputError: catalogue and go.mod do not have the same version of something, there is
+                no such set, or its lock file cannot be written.
         """
+        owner = self._components.set_named(of)
         before = None
         with contextlib.suppress(InputError):
-            before = read_lock(self._lock_file)
-        after = make_lock(self._catalog, self._modules, before)
+            before = read_lock(owner)
+        after = make_lock(owner, before)
         if after == before:
             return ()
-        write_lock(self._lock_file, after)
+        write_lock(owner.lock, after)
         if before is None:
-            return (f"{self._lock_file} is new",)
-        gone = [f"{name} is gone" for name in before.components if name not in self._catalog]
-        differ = disagreements(before, self._catalog.values(), self._modules)
-        return (*differ, *gone)
+            return (f"{owner.lock} is new",)
+        gone = [f"{name} is gone" for name in before.components if name not in owner.by_name]
+        return (*disagreements(before, owner, owner.components), *gone)
 
     def _cached(self, orders: Sequence[Order]) -> dict[Want, Artifact]:
         seen = {
@@ -174,11 +176,10 @@ class ArtifactStore:
     ) -> dict[Want, Artifact]:
         if not orders:
             return {}
-        lock = read_lock(self._lock_file)
         web = Web(deadline)
         toolchain = find_toolchain()
         place = mirror_place(self._mirror, web)
-        offers = {order.want: _look_into(place, order, lock) for order in orders}
+        offers = {order.want: _look_into(place, order) for order in orders}
         self._give_up_early(orders, offers, toolchain)
         found: dict[Want, Artifact] = {}
         refusals: dict[Want, list[Refusal]] = {order.want: [NOT_CACHED] for order in orders}
@@ -187,7 +188,7 @@ class ArtifactStore:
             got = self._from_mirror(order, place, offers[order.want])
             if isinstance(got, Refusal):
                 refusals[order.want].append(got)
-                got = self._from_release(order, lock, web)
+                got = self._from_release(order, web)
             if isinstance(got, Refusal):
                 refusals[order.want].append(got)
             else:
@@ -195,7 +196,7 @@ class ArtifactStore:
         left = [order for order in orders if order.want not in found]
         hopeless = {}
         for order in left:
-            if unbuildable := self._builds.refusal(order.component, toolchain):
+            if unbuildable := self._builds.refusal(order, toolchain):
                 refusals[order.want].append(unbuildable)
                 hopeless[order.want] = refusals[order.want]
         if hopeless:
@@ -217,7 +218,7 @@ class ArtifactStore:
         for order in orders:
             offer = offers[order.want]
             released = find_release(order.component, order.want.arch)
-            unbuildable = self._builds.refusal(order.component, toolchain)
+            unbuildable = self._builds.refusal(order, toolchain)
             if isinstance(offer, Refusal) and isinstance(released, Refusal) and unbuildable:
                 hopeless[order.want] = (NOT_CACHED, offer, released, unbuildable)
         if hopeless:
@@ -232,13 +233,12 @@ class ArtifactStore:
             return offer
         return self._take(order, place, offer, "mirror", f"mirror {place}")
 
-    def _from_release(self, order: Order, lock: Lock, web: Web) -> Artifact | Refusal:
+    def _from_release(self, order: Order, web: Web) -> Artifact | Refusal:
         release = find_release(order.component, order.want.arch)
         if isinstance(release, Refusal):
             return release
         place = WebFolder(release.page, web)
-        pinned = lock.components[order.component.name].digest(order.want.arch)
-        found = vouch(place, release.offer, pinned)
+        found = vouch(place, release.offer, order.pin)
         if isinstance(found, str):
             return Refusal(f"{RELEASE_PAGE} {release.page}", found)
         return self._take(order, place, found, "release", RELEASE_PAGE)
@@ -261,12 +261,11 @@ class ArtifactStore:
             return self._cache.put(file, component, arch, order.key, origin)
 
 
-def _look_into(place: Place | Refusal, order: Order, lock: Lock) -> Found | Refusal:
+def _look_into(place: Place | Refusal, order: Order) -> Found | Refusal:
     """What the mirror has for `order`; nothing is taken from it yet."""
     if isinstance(place, Refusal):
         return place
-    pinned = lock.components[order.component.name].digest(order.want.arch)
-    return find_in_mirror(place, order.component, order.want.arch, pinned)
+    return find_in_mirror(place, order.component, order.want.arch, order.pin)
 
 
 def _tell(this: Step, obtained: int, wanted: int) -> None:

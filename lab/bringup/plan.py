@@ -17,7 +17,7 @@ from edge_lab.artifacts import Artifact, ArtifactStore, CannotObtain, Want
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
-from edge_lab.images import ImageArchive, ImageSpec, RootImage, build_images, build_root_image
+from edge_lab.images import AnyImage, ImageArchive, RootImage, build_images, build_root_image
 from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext, kubectl_want
 from edge_lab.topology import Arch, Topology
@@ -115,7 +115,7 @@ def _first_that_can_be_had(
 
 
 def _programs(
-    specs: Sequence[ImageSpec], topology: Topology, artifacts: Mapping[Want, Artifact]
+    specs: Sequence[AnyImage], topology: Topology, artifacts: Mapping[Want, Artifact]
 ) -> dict[str, dict[Arch, Path]]:
     """By component, the programs that the images are made of."""
     return {

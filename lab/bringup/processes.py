@@ -13,8 +13,9 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.home import RunDir
 from edge_lab.core.process import spawn, still_alive
 from edge_lab.core.step import step
-from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, device_spec, start_device
+from edge_lab.devices import DeviceClient, DeviceSpec, IdentityFiles, device_spec, start_device
 from edge_lab.devices.identities import server_identity
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
 from edge_lab.handle.state import LabState
 from edge_lab.images import load_root_image
@@ -22,7 +23,7 @@ from edge_lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
 from edge_lab.pki import DEVICES, Pki
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import API_PORT
-from edge_lab.topology import Arch, Protocol
+from edge_lab.topology import Arch
 
 SSH_PORT = 22
 
@@ -105,9 +106,11 @@ def device_specs(run: RunDir, state: LabState) -> tuple[DeviceSpec, ...]:
     specs = []
     for device in state.topology.devices:
         (link,) = state.topology.links_of(device.name)
-        opcua = None
-        if device.protocol is Protocol.OPCUA:
-            opcua = _opcua_files(run, pki, device.name)
+        requests = protocol_of(device.protocol).identities(state.topology, device)
+        needs_identity = any(
+            (request.domain, request.name) == (DEVICES, server_identity(device.name))
+            for request in requests
+        )
         specs.append(
             device_spec(
                 state.topology,
@@ -115,19 +118,19 @@ def device_specs(run: RunDir, state: LabState) -> tuple[DeviceSpec, ...]:
                 fabric_port=state.ports.wires[link.name].fabric,
                 endpoint_port=state.ports.wires[link.name].endpoint,
                 folder=run.devices / device.name,
-                opcua=opcua,
+                identity=_identity_files(run, pki, device.name) if needs_identity else None,
             )
         )
     return tuple(specs)
 
 
-def _opcua_files(run: RunDir, pki: Pki, device: str) -> OpcUaFiles:
+def _identity_files(run: RunDir, pki: Pki, device: str) -> IdentityFiles:
     """The device's own certificate, and a trust store that holds the lab's device CA."""
     trust = run.devices / device / "trust"
     trust.mkdir(parents=True, exist_ok=True)
     (trust / "ca.crt").write_bytes(pki.authority(DEVICES).certificate_pem)
     certificate, key = pki.identity_paths(DEVICES, server_identity(device))
-    return OpcUaFiles(certificate=certificate, key=key, trust=trust)
+    return IdentityFiles(certificate=certificate, key=key, trust=trust)
 
 
 def start_devices(run: RunDir, state: LabState, deadline: Deadline) -> None:

@@ -158,6 +158,12 @@ def doctor(
     lock: Annotated[
         bool, typer.Option("--lock", help="Pin catalogue and Go modules as they are now.")
     ] = False,
+    of: Annotated[
+        str,
+        typer.Option(
+            "--of", metavar="NAME", help="Pin the components of another distribution, with --lock."
+        ),
+    ] = "edge-lab",
     as_json: AsJson = False,
 ) -> None:
     """What this machine has and lacks: tools, accelerator, and where each component comes from."""
@@ -168,7 +174,7 @@ def doctor(
 
     store = ArtifactStore.default()
     if lock:
-        for change in store.update_lock() or ("the lock file fits already",):
+        for change in store.update_lock(of) or ("the lock file fits already",):
             err.print(change, highlight=False, markup=False)
     if verify:
         for damaged in store.verify():

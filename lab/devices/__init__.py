@@ -3,7 +3,7 @@
 from edge_lab.devices.client import DeviceClient, restore_device, start_device
 from edge_lab.devices.control import DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import DeviceFault
-from edge_lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
+from edge_lab.devices.spec import DeviceSpec, IdentityFiles, device_spec
 from edge_lab.devices.truth import (
     TruthAlarm,
     TruthRecord,
@@ -20,7 +20,7 @@ __all__ = [
     "DeviceSnapshot",
     "DeviceSpec",
     "DeviceStatus",
-    "OpcUaFiles",
+    "IdentityFiles",
     "TruthAlarm",
     "TruthRecord",
     "TruthSignals",

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edge_lab.core.errors import EdgeLabError
 from edge_lab.devices.faults import DeviceFault
-from edge_lab.topology import Protocol
+from edge_lab.topology.protocols import ProtocolName
 
 SOCKET = "control.sock"
 
@@ -33,7 +33,7 @@ class DeviceStatus(_Model):
     """How a device is."""
 
     name: str
-    protocol: Protocol
+    protocol: ProtocolName
     seq: int
     """Number of the step that is shown."""
     reachable: bool

@@ -102,7 +102,7 @@ class Device:
             {
                 "device": self._spec.name,
                 "plant": self._plant.name,
-                "protocol": self._spec.protocol.value,
+                "protocol": self._spec.protocol,
                 "seed": self._spec.seed,
                 "period_ms": self._spec.period_ms,
                 "addresses": self._server.addresses(),

@@ -11,12 +11,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from edge_lab.core.errors import InputError
-from edge_lab.topology import Protocol
+from edge_lab.devices.protocols.catalog import PLUGINS, protocol_of
 
 LONGEST_DELAY_MS = 60_000.0
 
-_ALL = frozenset(Protocol) - {Protocol.CONTAINER}
-"""All that are served by the lab itself, so that it can let them go wrong."""
 Milliseconds = Annotated[float, Field(ge=0, le=LONGEST_DELAY_MS, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0)]
@@ -26,14 +24,20 @@ class _Fault(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
-    def protocols(self) -> frozenset[Protocol]:
-        """Protocols in which there is such a fault."""
-        return _ALL
+    def needs_server(self) -> bool:
+        """Whether only a device that the lab itself serves can do it."""
+        return True
 
-    def check(self, protocol: Protocol) -> None:
+    def exists_on(self, protocol: str) -> bool:
+        """Whether a device of that protocol can do this."""
+        descriptor = protocol_of(protocol)
+        served = descriptor.is_served or not self.needs_server
+        return served and getattr(self, "kind", "") in descriptor.faults
+
+    def check(self, protocol: str) -> None:
         """Raises InputError if a device of that protocol cannot do this."""
-        if protocol not in self.protocols:
-            exists = " and ".join(sorted(self.protocols))
+        if not self.exists_on(protocol):
+            exists = " and ".join(sorted(name for name in PLUGINS.names() if self.exists_on(name)))
             kind = getattr(self, "kind", "")
             raise InputError(
                 f"the fault {kind!r} does not exist on {protocol}",
@@ -54,8 +58,8 @@ class Gone(_Fault):
     how: Literal["silent", "refused"] = "silent"
 
     @property
-    def protocols(self) -> frozenset[Protocol]:
-        return frozenset(Protocol) if self.how == "silent" else _ALL
+    def needs_server(self) -> bool:
+        return self.how != "silent"
 
     def __str__(self) -> str:
         return "gone" if self.how == "silent" else "gone, refusing connections"
@@ -131,10 +135,6 @@ class Late(_Fault):
 
     kind: Literal["late"] = "late"
 
-    @property
-    def protocols(self) -> frozenset[Protocol]:
-        return frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU})
-
     def __str__(self) -> str:
         return "answers one request late"
 
@@ -145,10 +145,6 @@ class BadCrc(_Fault):
     kind: Literal["bad-crc"] = "bad-crc"
     probability: Probability = 1.0
     seed: Seed = 0
-
-    @property
-    def protocols(self) -> frozenset[Protocol]:
-        return frozenset({Protocol.MODBUS_RTU})
 
     def __str__(self) -> str:
         return f"answers with a bad CRC{_part(self.probability)}"
@@ -164,10 +160,6 @@ class Busy(_Fault):
     kind: Literal["busy"] = "busy"
     connections: int = Field(1, ge=0, le=32)
 
-    @property
-    def protocols(self) -> frozenset[Protocol]:
-        return frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU})
-
     def __str__(self) -> str:
         some = "connection" if self.connections == 1 else "connections"
         return (
@@ -182,10 +174,6 @@ class SessionDrop(_Fault):
     kind: Literal["session-drop"] = "session-drop"
     period_s: float | None = Field(None, ge=0.05, le=86_400, allow_inf_nan=False)
 
-    @property
-    def protocols(self) -> frozenset[Protocol]:
-        return frozenset({Protocol.OPCUA})
-
     def __str__(self) -> str:
         again = f" every {self.period_s:g} s" if self.period_s else ""
         return f"drops all sessions{again}"
@@ -198,10 +186,6 @@ class Untrusted(_Fault):
     """
 
     kind: Literal["untrusted"] = "untrusted"
-
-    @property
-    def protocols(self) -> frozenset[Protocol]:
-        return frozenset({Protocol.OPCUA})
 
     def __str__(self) -> str:
         return "trusts no client"

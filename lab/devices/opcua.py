@@ -36,7 +36,7 @@ from edge_lab.devices.points import (
 )
 from edge_lab.devices.serving import LOOPBACK, Server, Shown
 from edge_lab.devices.signals import reading
-from edge_lab.devices.spec import OpcUaFiles
+from edge_lab.devices.spec import IdentityFiles
 from edge_lab.devices.truth import TruthStep
 from edge_lab.topology import Login, OpcUaOptions
 
@@ -57,7 +57,7 @@ class OpcUaServer(Server):
         shown: Shown,
         name: str,
         address: IPv4Address,
-        files: OpcUaFiles,
+        files: IdentityFiles,
         options: OpcUaOptions,
         seed: int,
     ) -> None:

@@ -6,7 +6,7 @@ from asyncua import Client, ua
 from asyncua.crypto import security_policies
 from asyncua.crypto.uacrypto import CertProperties
 
-from edge_lab.devices.spec import OpcUaFiles
+from edge_lab.devices.spec import IdentityFiles
 from edge_lab.topology import Login, OpcUaOptions, SecurityMode, SecurityPolicy
 
 _POLICIES = {
@@ -26,7 +26,7 @@ def application_uri(name: str) -> str:
 
 
 async def read_as_client(
-    url: str, name: str, node: str, files: OpcUaFiles, options: OpcUaOptions, seconds: float
+    url: str, name: str, node: str, files: IdentityFiles, options: OpcUaOptions, seconds: float
 ) -> int:
     """The number that `node` of the device `name` shows; no answer takes longer than `seconds`."""
     certificate = CertProperties(files.certificate.read_bytes(), "pem")

@@ -13,6 +13,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.devices.plant import PLANTS, Plant
 from edge_lab.devices.protocols import plant_of
 from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, Topology
+from edge_lab.topology.protocols import ProtocolName
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
@@ -30,8 +31,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OpcUaFiles(_Model):
-    """Where an OPC UA device's certificates lie, all PEM.
+class IdentityFiles(_Model):
+    """Where the certificates of a device lie that needs some, all PEM.
 
     `certificate` names `urn:edge-lab:device:<name>` and may be used as client certificate
     too: the device reads itself with it.  A client is let in whose certificate, or whose
@@ -47,7 +48,7 @@ class DeviceSpec(_Model):
     """One simulated device."""
 
     name: str
-    protocol: Protocol
+    protocol: ProtocolName
     plant: str = ""
     """Which model moves its values; if empty, the protocol's default."""
     seed: int = Field(ge=0)
@@ -61,10 +62,12 @@ class DeviceSpec(_Model):
     """UDP port on 127.0.0.1 of the device's end."""
     folder: Path
     """Ground truth, control socket."""
-    opcua: OpcUaFiles | None = None
+    identity: IdentityFiles | None = None
     modbus: ModbusOptions = ModbusOptions()
     nodes: OpcUaOptions = OpcUaOptions()
     """What an OPC UA device is asked for beside its plant."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What a device of another distribution's protocol is asked for."""
     image: str = ""
     """Of a container, in the place of a plant and its server."""
     port: Port | None = None
@@ -74,8 +77,8 @@ class DeviceSpec(_Model):
     def _consistent(self) -> DeviceSpec:
         if self.plant and self.plant not in PLANTS:
             raise ValueError(f"there is no plant {self.plant!r}; known are {', '.join(PLANTS)}")
-        if self.protocol is Protocol.OPCUA and self.opcua is None:
-            raise ValueError("an OPC UA device needs `opcua`: certificate, key, trust")
+        if self.protocol == Protocol.OPCUA and self.identity is None:
+            raise ValueError("an OPC UA device needs `identity`: certificate, key, trust")
         return self
 
     @property
@@ -103,9 +106,10 @@ def device_spec(
     fabric_port: int,
     endpoint_port: int,
     folder: Path,
-    opcua: OpcUaFiles | None = None,
+    identity: IdentityFiles | None = None,
 ) -> DeviceSpec:
-    """The specification of a topology's device; `opcua` is needed for OPC UA alone."""
+    """The specification of a topology's device; `identity` is needed where the protocol is served
+    with a certificate."""
     (link,) = topology.links_of(device.name)
     return DeviceSpec(
         name=device.name,
@@ -117,9 +121,10 @@ def device_spec(
         fabric_port=fabric_port,
         endpoint_port=endpoint_port,
         folder=folder,
-        opcua=opcua if device.protocol is Protocol.OPCUA else None,
+        identity=identity,
         modbus=device.modbus or ModbusOptions(),
         nodes=device.opcua or OpcUaOptions(),
+        options=device.options or {},
         image=device.image,
         port=device.port,
     )

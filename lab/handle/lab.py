@@ -160,7 +160,7 @@ class Lab:
                 reachable, sequence = said.reachable, said.seq
             yield DeviceStatus(
                 name=device.name,
-                protocol=device.protocol.value,
+                protocol=device.protocol,
                 address=str(self.topology.links_of(device.name)[0].address),
                 reachable=reachable,
                 sequence=sequence,

@@ -119,7 +119,7 @@ class _Picture:
                 self._x(index, len(devices)),
                 self._device_top,
                 "device",
-                (device.protocol.value,),
+                (device.protocol,),
             )
         return ET.tostring(svg, encoding="unicode")
 

@@ -4,9 +4,11 @@ from edge_lab.images.oci import (
     EDGE_PROGRAM,
     PAUSE,
     SANDBOX_IMAGE,
+    AnyImage,
     ImageArchive,
     ImageFile,
     ImageSpec,
+    ReadyImage,
     build_images,
 )
 from edge_lab.images.payload import build_payload_disk, payload_digest
@@ -22,9 +24,11 @@ __all__ = [
     "EDGE_PROGRAM",
     "PAUSE",
     "SANDBOX_IMAGE",
+    "AnyImage",
     "ImageArchive",
     "ImageFile",
     "ImageSpec",
+    "ReadyImage",
     "RootImage",
     "build_images",
     "build_payload_disk",

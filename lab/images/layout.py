@@ -9,20 +9,20 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
+from edge_lab.artifacts.imagelayout import INDEX, MANIFEST
 from edge_lab.core.errors import LabError
 from edge_lab.topology import Arch
 
 CREATED = "1970-01-01T00:00:00Z"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 
@@ -36,6 +36,10 @@ class Layout:
         self._folder = folder
         folder.mkdir()
 
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
     def add_json(self, media_type: str, content: Mapping[str, Any]) -> Descriptor:
         """Adds a document; equal content makes equal bytes."""
         return self._add(media_type, lambda sink: sink.write(_json(content)))
@@ -43,6 +47,10 @@ class Layout:
     def add_layer(self, write: Callable[[BinaryIO], object]) -> Descriptor:
         """Adds the layer that `write` writes."""
         return self._add(LAYER, write)
+
+    def add_blob(self, source: IO[bytes]) -> str:
+        """Adds a part that was made elsewhere; returns its digest (sha256:…)."""
+        return str(self._add("", lambda sink: shutil.copyfileobj(source, sink))["digest"])
 
     def _add(self, media_type: str, write: Callable[[BinaryIO], object]) -> Descriptor:
         draft = self._folder / "draft"

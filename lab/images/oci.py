@@ -23,6 +23,7 @@ from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
 from edge_lab.core.step import step
 from edge_lab.data import IMAGES
+from edge_lab.images.archive import copy_image
 from edge_lab.images.layout import Descriptor, Layout, open_tar, put, put_file, put_folder, put_link
 from edge_lab.images.recipe import read_model
 from edge_lab.images.root import build_root_image
@@ -81,6 +82,19 @@ class ImageSpec:
             raise LabError(f"a path in the image {self.reference} is not absolute and plain")
 
 
+@dataclass(frozen=True)
+class ReadyImage:
+    """A container image that is taken as it is: an archive that somebody else has made."""
+
+    reference: str
+    """Its name on the nodes; pods say it with `imagePullPolicy: Never`."""
+    component: str
+    """The component that is the image: `Component.image`."""
+
+
+AnyImage = ImageSpec | ReadyImage
+
+
 EDGE_PROGRAM = "edge-workload"
 """The lab's own program, as a component: sampler, collector, sandbox, probes."""
 
@@ -104,18 +118,20 @@ class ImageArchive:
 
 
 def build_images(
-    specs: Sequence[ImageSpec],
+    specs: Sequence[AnyImage],
     programs: Mapping[str, Mapping[Arch, Path]],
     *,
     busybox: Mapping[Arch, Path] | None = None,
     deadline: Deadline | None = None,
 ) -> ImageArchive:
-    """The archive of `specs`, for the architectures of `programs`, by component.
+    """The archive of `specs`, for the architectures of `programs`, by component: programs, and
+    archives of images.
 
     `busybox` defaults to those in the root images, which are built where they are missing.
 
     Raises:
         LabError: there is no image, no architecture, or no program for an image.
+        InputError: an archive of an image cannot be used.
     """
     architectures = sorted({arch for binaries in programs.values() for arch in binaries})
     if not specs or not architectures:
@@ -137,8 +153,13 @@ def build_images(
             until.check("making the container images")
             shell = layout.add_layer(_shell_layer(shells[arch], applets))
             for spec in specs:
-                layers = [shell, *_own_layers(layout, spec, arch, programs)]
-                manifests[spec.reference].append(layout.add_image(arch, layers, spec.entrypoint))
+                file = _file_of(spec, arch, programs)
+                if isinstance(spec, ReadyImage):
+                    manifest = copy_image(file, arch, layout)
+                else:
+                    layers = [shell, *_own_layers(layout, spec, file)]
+                    manifest = layout.add_image(arch, layers, spec.entrypoint)
+                manifests[spec.reference].append(manifest)
         indexes = {reference: layout.add_index(each) for reference, each in manifests.items()}
         draft = scratch / "image.tar"
         layout.write(draft, indexes)
@@ -154,15 +175,16 @@ def build_images(
     return ImageArchive(target, digests, whole, archives)
 
 
-def _own_layers(
-    layout: Layout, spec: ImageSpec, arch: Arch, programs: Mapping[str, Mapping[Arch, Path]]
-) -> list[Descriptor]:
+def _file_of(spec: AnyImage, arch: Arch, programs: Mapping[str, Mapping[Arch, Path]]) -> Path:
     try:
-        program = programs[spec.component][arch]
+        return programs[spec.component][arch]
     except KeyError as trouble:
         raise LabError(
-            f"no {spec.component} for {arch.value}, the program of the image {spec.reference}"
+            f"no {spec.component} for {arch.value}, of which the image {spec.reference} is made"
         ) from trouble
+
+
+def _own_layers(layout: Layout, spec: ImageSpec, program: Path) -> list[Descriptor]:
     layers = [layout.add_layer(_program_layer(program, spec.program))]
     if spec.files:
         layers.append(layout.add_layer(_files_layer(spec.files)))

@@ -20,10 +20,10 @@ from edge_lab.topology.model import (
     Link,
     Network,
     Node,
-    Protocol,
     Taint,
     Topology,
 )
+from edge_lab.topology.protocols import Protocol, known_protocols
 from edge_lab.topology.schema import topology_schema
 from edge_lab.topology.timing import Timing
 
@@ -50,6 +50,7 @@ __all__ = [
     "Topology",
     "TopologyProblem",
     "WordOrder",
+    "known_protocols",
     "load_topology",
     "parse_topology",
     "topology_schema",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,6 +13,7 @@ from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import check_consistency
 from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions
+from edge_lab.topology.protocols import OWN, Protocol, ProtocolName
 from edge_lab.topology.timing import Timing
 
 MIB = 1024 * 1024
@@ -23,19 +23,6 @@ MAX_MEMORY_MIB = 65536
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*(MiB|GiB|Mi|Gi)")
 
 _N = TypeVar("_N", "Node", "Link", "Network", "Device")
-
-
-class Protocol(StrEnum):
-    MODBUS = "modbus-tcp"
-    MODBUS_RTU = "modbus-rtu-tcp"
-    """RTU frames with their CRC over a TCP connection, as converters of serial lines have it."""
-    OPCUA = "opcua"
-    CONTAINER = "container"
-    """Whatever a container image serves: without a plant and without a ground truth."""
-
-    @property
-    def is_modbus(self) -> bool:
-        return self in (Protocol.MODBUS, Protocol.MODBUS_RTU)
 
 
 def _memory_mib(value: Any) -> Any:
@@ -117,11 +104,20 @@ class Link(_Model):
 
 class Device(_Model):
     name: Name
-    protocol: Protocol = Field(Protocol.CONTAINER, description="Not needed with an image.")
+    protocol: ProtocolName = Field(
+        Protocol.CONTAINER.value, description="Not needed with an image."
+    )
     seed: int = Field(1, ge=0, description="Seed of the plant model that moves its values.")
     period_ms: int = Field(1000, ge=50, le=60_000, description="Time between two values, ms.")
     modbus: ModbusOptions | None = None
     opcua: OpcUaOptions | None = None
+    options: dict[str, Any] | None = Field(
+        None,
+        description="Of a protocol that another distribution brings, which says what they are.",
+    )
+    sampled: bool | None = Field(
+        None, description="Whether samplers read it; if it is not said, where they can."
+    )
     twins: tuple[str, ...] = Field((), description="Edge nodes that keep a twin of the device.")
     image: str = Field("", description="A container image that Docker has, in place of a protocol.")
     port: int | None = Field(
@@ -130,13 +126,16 @@ class Device(_Model):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Device:
-        if self.modbus and not self.protocol.is_modbus:
+        # Whether another protocol is there at all is found out before what it has no use for.
+        if self.modbus and self.protocol in OWN - {Protocol.MODBUS, Protocol.MODBUS_RTU}:
             raise ValueError(f"the options modbus are not for a device that speaks {self.protocol}")
-        if self.opcua and self.protocol is not Protocol.OPCUA:
+        if self.opcua and self.protocol in OWN - {Protocol.OPCUA}:
             raise ValueError(f"the options opcua are not for a device that speaks {self.protocol}")
-        if self.protocol is Protocol.CONTAINER and not self.image:
+        if self.options and self.protocol in OWN:
+            raise ValueError(f"`options` are not for a device that speaks {self.protocol}")
+        if self.protocol == Protocol.CONTAINER and not self.image:
             raise ValueError("a device needs a protocol, or a container's image")
-        if self.protocol is not Protocol.CONTAINER and (self.image or self.port):
+        if self.protocol != Protocol.CONTAINER and (self.image or self.port):
             raise ValueError(f"image and port are not for a device that speaks {self.protocol}")
         if self.image and self.twins:
             raise ValueError("nodes cannot keep a twin of a container: they do not know its points")

@@ -163,7 +163,7 @@ def test_how_long_a_value_takes_to_the_cluster(
     for latency in Latency.of(seconds).measures(
         f"{twin.device.name} to the cluster",
         node=twin.node.name,
-        evidence=f"{twin.node.spec.arch.value}, {twin.device.protocol.value}, "
+        evidence=f"{twin.node.spec.arch.value}, {twin.device.protocol}, "
         f"collect cycle {twin.collect_s:g} s",
     ):
         measure.add(latency)

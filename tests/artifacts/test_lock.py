@@ -7,9 +7,10 @@ import pytest
 
 from edge_lab.artifacts import CATALOG as REAL_CATALOG
 from edge_lab.artifacts import ArtifactStore, Availability, ReleaseSource, Want
+from edge_lab.artifacts.components import own_components
+from edge_lab.artifacts.componentset import LOCK_NAME, OWN, ComponentSet
 from edge_lab.artifacts.gomodules import GoModule
 from edge_lab.artifacts.lock import disagreements, read_lock
-from edge_lab.artifacts.store import LOCK_NAME
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.data import IMAGES
@@ -55,7 +56,8 @@ def test_a_changed_release_digest_is_refused(
     with pytest.raises(InputError, match="the digest of one for x86_64 differs"):
         changed.resolve([ONE], Deadline.after(10))
     changed.update_lock()
-    assert read_lock(recipes / LOCK_NAME).components["one"].files == {Arch.X86_64: "a" * 64}
+    made = ComponentSet(OWN, tuple(catalog.values()), recipes / LOCK_NAME, recipes / "go")
+    assert read_lock(made).components["one"].files == {Arch.X86_64: "a" * 64}
 
 
 def test_only_what_is_wanted_must_agree(store: ArtifactStore, recipes: Path) -> None:
@@ -83,7 +85,7 @@ def test_a_damaged_lock_is_named_with_its_file(
     store: ArtifactStore, recipes: Path, text: str
 ) -> None:
     (recipes / LOCK_NAME).write_text(text)
-    with pytest.raises(InputError, match=r"artifacts\.lock: not a lock file"):
+    with pytest.raises(InputError, match=r"artifacts\.lock:[1-9]: not a lock file"):
         store.resolve([ONE], Deadline.after(10))
 
 
@@ -104,8 +106,9 @@ def test_a_replace_line_decides_the_version(tmp_path: Path) -> None:
 
 
 def test_the_committed_lock_fits_the_catalogue() -> None:
-    lock = read_lock(IMAGES / LOCK_NAME)
-    assert disagreements(lock, REAL_CATALOG.values(), IMAGES / "go") == ()
+    own = own_components()
+    lock = read_lock(own)
+    assert disagreements(lock, own, own.components) == ()
     assert set(lock.components) == set(REAL_CATALOG)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.devices import DeviceClient, DeviceSpec, OpcUaFiles, start_device
+from edge_lab.devices import DeviceClient, DeviceSpec, IdentityFiles, start_device
 from edge_lab.devices.faults import Junk, Slow
 from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
 from edge_lab.topology import ModbusOptions, OpcUaOptions, Protocol
@@ -157,7 +157,9 @@ def press_spec(
         endpoint_port=endpoint,
         folder=folder / "press",
         nodes=nodes or OpcUaOptions(),
-        opcua=OpcUaFiles(certificate=folder / "press.crt", key=folder / "press.key", trust=trust),
+        identity=IdentityFiles(
+            certificate=folder / "press.crt", key=folder / "press.key", trust=trust
+        ),
     )
 
 

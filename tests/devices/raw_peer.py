@@ -82,7 +82,7 @@ class RawPeer:
     """Makes connections from a namespace on the wire of a device."""
 
     def __init__(self, site: Site, door: Path, port: int | None) -> None:
-        served = 502 if site.spec.opcua is None else 4840
+        served = 502 if site.spec.identity is None else 4840
         self._target = (str(site.spec.address.ip), port or served)
         self._door = door
 

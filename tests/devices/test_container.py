@@ -177,6 +177,6 @@ def test_without_an_engine_the_device_says_so(
 def test_a_device_is_a_protocol_or_an_image(device: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Device.model_validate({"name": "meter", **device})
-    assert Device(name="meter", image="any").protocol is Protocol.CONTAINER
+    assert Device(name="meter", image="any").protocol == Protocol.CONTAINER
     meter = Device(name="meter", image="any")
     assert not protocol_of(meter.protocol).can_be_sampled(meter)

@@ -286,8 +286,8 @@ def test_a_specification_that_cannot_be_right_ends_with_2(tmp_path: Path) -> Non
 @slow
 def test_a_trust_store_without_certificates_is_a_lab_error(tmp_path: Path) -> None:
     spec = press_spec(tmp_path, Authority.create("device CA", KeyKind.RSA))
-    assert spec.opcua is not None
-    (spec.opcua.trust / "ca.crt").unlink()
+    assert spec.identity is not None
+    (spec.identity.trust / "ca.crt").unlink()
     file = tmp_path / "spec.json"
     file.write_text(spec.model_dump_json())
     done = run_device(file)

@@ -65,7 +65,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 
 def words(site: Site, what: str) -> list[str]:
-    return [what, "rtu"] if site.spec.protocol is Protocol.MODBUS_RTU else [what]
+    return [what, "rtu"] if site.spec.protocol == Protocol.MODBUS_RTU else [what]
 
 
 # -- both --------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def line(peer: RawPeer) -> Iterator[Line]:
 
 @pytest.fixture
 def is_rtu(site: Site) -> bool:
-    return site.spec.protocol is Protocol.MODBUS_RTU
+    return site.spec.protocol == Protocol.MODBUS_RTU
 
 
 @pytest.fixture

@@ -7,11 +7,17 @@ import re
 
 import pytest
 
-from edge_lab.core.errors import LabError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.data import IMAGES
 from edge_lab.devices.plant import PLANTS
 from edge_lab.devices.points import Point
-from edge_lab.devices.protocols import PROTOCOLS, DeviceProtocol, protocol_of
+from edge_lab.devices.protocols import (
+    MAPPER_SPEAKS,
+    PROTOCOLS,
+    SAMPLER_SPEAKS,
+    DeviceProtocol,
+    protocol_of,
+)
 from edge_lab.topology import Device, Protocol, Topology
 
 SERVED = [name for name in Protocol if name is not Protocol.CONTAINER]
@@ -40,15 +46,15 @@ def sampler_protocols() -> set[str]:
 
 @pytest.mark.parametrize("name", Protocol)
 def test_every_protocol_of_a_topology_has_its_descriptor(name: Protocol) -> None:
-    assert protocol_of(name).name is name
+    assert protocol_of(name).name == name
 
 
 def test_a_protocol_without_one_is_an_error_and_never_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = {name: PROTOCOLS[name] for name in Protocol if name is not Protocol.OPCUA}
+    known = {name: PROTOCOLS[name] for name in Protocol if name != Protocol.OPCUA}
     monkeypatch.setattr("edge_lab.devices.protocols.catalog.PROTOCOLS", known)
-    with pytest.raises(LabError, match="opcua"):
+    with pytest.raises(InputError, match="opcua"):
         protocol_of(Protocol.OPCUA)
 
 
@@ -56,17 +62,23 @@ def test_a_protocol_without_one_is_an_error_and_never_another(
 def test_what_the_lab_serves_has_a_plant_a_port_and_twins(name: Protocol) -> None:
     protocol, device = protocol_of(name), Device(name="any", protocol=name)
     assert protocol.port(device)
+    assert protocol.has_twins
     assert protocol.twin_name in mapper_protocols()
     requested = Point("requested_setpoint", "")
     places = protocol.twin_places(device, requested)
     assert {point.name for point in PLANTS[protocol.plant].points} <= set(places)
     assert protocol.missing_place(device, Point("missing", "")) not in places.values()
     if protocol.can_be_sampled(device):
-        assert name.value in sampler_protocols()
+        assert protocol.sampler_name == name.value in sampler_protocols()
+
+
+def test_what_a_descriptor_may_say_is_what_sampler_and_mapper_speak() -> None:
+    assert sampler_protocols() == SAMPLER_SPEAKS
+    assert mapper_protocols() == MAPPER_SPEAKS
 
 
 def test_a_container_is_only_a_port(default_topology: Topology) -> None:
-    protocol, device = PROTOCOLS[Protocol.CONTAINER], Device(name="any", image="meter", port=80)
+    protocol, device = protocol_of(Protocol.CONTAINER), Device(name="any", image="meter", port=80)
     assert protocol.port(device) == 80
     assert not protocol.can_be_sampled(device)
     assert not protocol.identities(default_topology, device)
@@ -74,12 +86,13 @@ def test_a_container_is_only_a_port(default_topology: Topology) -> None:
 
 def test_whatever_a_protocol_does_not_say_is_an_error(default_topology: Topology) -> None:
     class Silent(DeviceProtocol):
-        pass
+        name = Protocol.CONTAINER.value
 
-    protocol, device = Silent(Protocol.CONTAINER), Device(name="any", image="meter")
+    protocol, device = Silent(), Device(name="any", image="meter")
     for ask in (
         lambda: protocol.plant,
         lambda: protocol.twin_name,
+        lambda: protocol.sampler_name,
         lambda: protocol.twin_access(default_topology, device),
         lambda: protocol.sampler_config(default_topology, device),
         lambda: protocol.missing_place(device, Point("missing", "")),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_lab.core.errors import InputError
-from edge_lab.devices.spec import DeviceSpec, OpcUaFiles, device_spec
+from edge_lab.devices.spec import DeviceSpec, IdentityFiles, device_spec
 from edge_lab.topology import Protocol, Topology
 
 GOOD: dict[str, Any] = {
@@ -24,7 +24,7 @@ GOOD: dict[str, Any] = {
     "endpoint_port": 21002,
     "folder": Path("/run/boiler"),
 }
-FILES = OpcUaFiles(certificate=Path("a.crt"), key=Path("a.key"), trust=Path("trust"))
+FILES = IdentityFiles(certificate=Path("a.crt"), key=Path("a.key"), trust=Path("trust"))
 
 
 def test_a_specification_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_topology_says_all_but_ports_and_paths(default_topology: Topology) -> 
         fabric_port=1,
         endpoint_port=2,
         folder=Path("/run/press"),
-        opcua=FILES,
+        identity=FILES,
     )
     assert str(spec.address) == "10.78.0.102/24"
     assert spec.mac == default_topology.mac(default_topology.link("press-plant"))

@@ -9,7 +9,7 @@ import pytest
 
 from edge_lab.core.errors import InputError
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.devices.spec import OpcUaFiles, device_spec
+from edge_lab.devices.spec import IdentityFiles, device_spec
 from edge_lab.topology import (
     Device,
     OpcUaOptions,
@@ -54,7 +54,7 @@ devices:
       slow: {count: 5, period_ms: 30000}
       nodesets: [models/nodeset.xml]
 """
-FILES = OpcUaFiles(certificate=Path("a.crt"), key=Path("a.key"), trust=Path("trust"))
+FILES = IdentityFiles(certificate=Path("a.crt"), key=Path("a.key"), trust=Path("trust"))
 
 
 def written(folder: Path, text: str = GOOD) -> Path:
@@ -74,11 +74,11 @@ def test_options_come_to_the_device_as_they_are_written(tmp_path: Path) -> None:
             fabric_port=1,
             endpoint_port=2,
             folder=Path("/run/device"),
-            opcua=FILES,
+            identity=FILES,
         )
         for device in topology.devices
     )
-    assert meter.protocol is Protocol.MODBUS_RTU
+    assert meter.protocol == Protocol.MODBUS_RTU
     assert meter.modbus.word_order is WordOrder.LITTLE
     assert meter.model.name == "boiler"
     assert press.nodes.policies[1] is SecurityPolicy.AES256SHA256RSAPSS

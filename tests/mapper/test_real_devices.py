@@ -106,7 +106,7 @@ def judged(found: dict[str, Any], site: Site, device: Device) -> str:
         sightings=sightings,
         truth=site.client.steps(),
         points={each.point.name: each.point for each in properties_of(device)},
-        raw=device.protocol.is_modbus,
+        raw=device.protocol != Protocol.OPCUA,
         collect_s=CYCLE_MS / 1000,
     )
     verdict = judge_twin(observation, late_after=10.0, silent_after=20.0)

@@ -79,7 +79,7 @@ class Bench:
     def _run(self, options: list[str], values: Sequence[str] = ()) -> Polled:
         host = str(self.site.spec.address.ip)
         words = ["mbpoll", "-0", "-1", "-q", "-o", "10", "-a", "1", *options]
-        if self.site.spec.protocol is Protocol.MODBUS_RTU:
+        if self.site.spec.protocol == Protocol.MODBUS_RTU:
             words = ["--line", f"{host}:502", *words, "-m", "rtu", "-P", "none", "{line}"]
         else:
             words += ["-m", "tcp", host]
@@ -157,7 +157,7 @@ def test_what_is_not_allowed_is_refused_as_the_protocol_says(bench: Bench, site:
 
 def test_faults_are_seen_for_what_they_are(bench: Bench, site: Site) -> None:
     faults: dict[DeviceFault, str] = {Exceptions(code=6): "Slave device or server is busy"}
-    if site.spec.protocol is Protocol.MODBUS_RTU:
+    if site.spec.protocol == Protocol.MODBUS_RTU:
         faults[BadCrc()] = "Invalid CRC"
     for fault, seen in faults.items():
         site.client.set_fault(fault, Deadline.after(20))

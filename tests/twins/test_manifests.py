@@ -169,6 +169,6 @@ def test_a_partial_twin_asks_for_all_and_for_one_thing_more(topology: Topology, 
     # What it asks for more is nowhere else, and beside what there is.
     places = [each.visitor for each in found.properties.values()]
     assert places.count(places[-1]) == 1
-    if device.protocol.is_modbus:
+    if device.protocol in (Protocol.MODBUS, Protocol.MODBUS_RTU):
         ends = [Place.of(place).end for place in places[:-1]]
         assert Place.of(places[-1]).register in ends

@@ -7,21 +7,40 @@ from edge_lab.addons.workload.identities import client_identity, sampler_request
 from edge_lab.addons.workload.manifests import (
     IMAGE,
     NAMESPACE,
+    sampled_devices,
     sampling_nodes,
     workload_manifests,
     workload_pods,
 )
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.pods import wait_pods_ready
+from edge_lab.core.yamlmodel import Loc
 from edge_lab.images import EDGE_PROGRAM, ImageSpec
 from edge_lab.pki import DEVICES, Request
-from edge_lab.topology import Topology
+from edge_lab.topology import Topology, TopologyProblem
 
 
 class Workload(AddOn):
     """What reads the devices and passes on what it has read: the evidence of autonomy."""
 
     name = "workload"
+
+    def asked_for_at(self, topology: Topology) -> Loc | None:
+        for index, device in enumerate(topology.devices):
+            if device.sampled:
+                return ("devices", index, "sampled")
+        return None
+
+    def check(self, topology: Topology) -> None:
+        for index, device in enumerate(topology.devices):
+            if device.sampled and not any(
+                device in sampled_devices(topology, node) for node in topology.edges
+            ):
+                raise TopologyProblem(
+                    f"{device.name!r} cannot be sampled: no edge node is on its network",
+                    ("devices", index, "sampled"),
+                    f"Add a link from an edge node to {topology.links_of(device.name)[0].network}.",
+                )
 
     def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
         return (ImageSpec(IMAGE, EDGE_PROGRAM, ("/edge",)),)

@@ -65,7 +65,8 @@ def sampled_devices(topology: Topology, node: Node) -> tuple[Device, ...]:
     return tuple(
         device
         for device in topology.devices
-        if protocol_of(device.protocol).can_be_sampled(device)
+        if device.sampled is not False
+        and protocol_of(device.protocol).can_be_sampled(device)
         and topology.links_of(device.name)[0].network in networks
     )
 
@@ -100,7 +101,7 @@ def sampler_config(topology: Topology, node: Node) -> dict[str, Any]:
 def _device_config(topology: Topology, device: Device) -> dict[str, Any]:
     return {
         "name": device.name,
-        "protocol": device.protocol.value,
+        "protocol": protocol_of(device.protocol).sampler_name,
         **protocol_of(device.protocol).sampler_config(topology, device),
     }
 

@@ -1,6 +1,25 @@
 """What devices speak: one descriptor for each protocol, in a module of its own."""
 
-from edge_lab.devices.protocols.base import DeviceProtocol
+from edge_lab.devices.protocols.base import (
+    MAPPER_SPEAKS,
+    RELAYED_FAULTS,
+    SAMPLER_SPEAKS,
+    DeviceProtocol,
+    Options,
+    address_of,
+)
 from edge_lab.devices.protocols.catalog import PROTOCOLS, plant_of, protocol_of
+from edge_lab.devices.protocols.checks import check_devices
 
-__all__ = ["PROTOCOLS", "DeviceProtocol", "plant_of", "protocol_of"]
+__all__ = [
+    "MAPPER_SPEAKS",
+    "PROTOCOLS",
+    "RELAYED_FAULTS",
+    "SAMPLER_SPEAKS",
+    "DeviceProtocol",
+    "Options",
+    "address_of",
+    "check_devices",
+    "plant_of",
+    "protocol_of",
+]

@@ -2,17 +2,23 @@
 
 Everything else asks the descriptor: the device process for its server, faults for its port, the
 sampler and the twins for where its values are, the lab for the certificates that it needs.
+
+Edge-lab's own are in `catalog`. Another distribution brings a protocol by an entry point of the
+group `edge_lab.device_protocols`, whose name is the protocol's and whose object is its class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
 
 from edge_lab.core.errors import LabError
+from edge_lab.devices.plant import PLANTS, Plant
 from edge_lab.devices.points import Point
 from edge_lab.pki import Request
-from edge_lab.topology import Device, Protocol, Topology
+from edge_lab.topology import Device, Topology
 
 if TYPE_CHECKING:
     from edge_lab.devices.serving import Server, Shown
@@ -22,11 +28,35 @@ Place = Mapping[str, Any]
 """Where at a device a value is; goes into a Device object's `configData` as it is."""
 
 
+SAMPLER_SPEAKS = frozenset({"modbus-tcp", "opcua"})
+"""What the sampler can read (images/go/workload/internal/config)."""
+MAPPER_SPEAKS = frozenset({"modbus", "opcua"})
+"""What the mapper can read and write (images/mapper/edge_mapper/lines.py)."""
+
+RELAYED_FAULTS = frozenset({"gone", "slow", "junk", "split", "busy"})
+"""Faults that the relay before each server does, whatever the protocol, by its framing alone."""
+
+
+class Options(BaseModel):
+    """The `options` of a device in a topology; each protocol has a model of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 class DeviceProtocol:
     """A protocol without a server of the lab's, whose values nobody can read."""
 
-    def __init__(self, name: Protocol) -> None:
-        self.name = name
+    name: ClassVar[str]
+    """As topologies say it."""
+
+    options: ClassVar[type[BaseModel]] = Options
+    """What a device may be asked for. (For edge-lab's own protocols there are other keys.)"""
+
+    is_served: ClassVar[bool] = True
+    """Whether the lab itself serves it, with a plant and its ground truth."""
+
+    faults: ClassVar[frozenset[str]] = RELAYED_FAULTS
+    """Kinds of `edge_lab.devices.faults` that its devices can have."""
 
     def _none(self, what: str) -> LabError:
         return LabError(f"a device that speaks {self.name} has no {what}")
@@ -43,12 +73,21 @@ class DeviceProtocol:
         raise self._none("plant")
 
     @property
+    def model(self) -> Plant[Any]:
+        """The plant itself."""
+        return PLANTS[self.plant]
+
+    @property
     def truth_is_raw(self) -> bool:
         """Whether its ground truth holds the raw numbers of its registers, not what they mean."""
         return False
 
     def identities(self, topology: Topology, device: Device) -> tuple[Request, ...]:
-        """The certificates that the device needs."""
+        """The certificates that the device needs.
+
+        One that is called `server_identity(device.name)`, in the trust domain DEVICES, is handed
+        to its process: `DeviceSpec.identity`.
+        """
         return ()
 
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
@@ -57,8 +96,16 @@ class DeviceProtocol:
 
     # -- the sampler ---------------------------------------------------------------------
 
+    @property
+    def sampler_name(self) -> str:
+        """What the sampler calls what the device speaks, of SAMPLER_SPEAKS."""
+        raise self._none("sampler")
+
     def can_be_sampled(self, device: Device) -> bool:
-        """Whether the workload's sampler can read a device with these options."""
+        """Whether the workload's sampler can read a device with these options.
+
+        A device that it cannot read is served and shown, and nobody samples it.
+        """
         return False
 
     def sampler_config(self, topology: Topology, device: Device) -> dict[str, Any]:
@@ -70,9 +117,13 @@ class DeviceProtocol:
 
     # -- twins ---------------------------------------------------------------------------
 
+    has_twins: ClassVar[bool] = False
+    """Whether nodes can keep twins of its devices: the mapper can speak it."""
+
     @property
     def twin_name(self) -> str:
-        """What Device objects and the mapper call it; LabError if nodes keep no such twins."""
+        """What Device objects and the mapper call it, of MAPPER_SPEAKS; LabError if there are no
+        such twins."""
         raise self._none("twin")
 
     @property

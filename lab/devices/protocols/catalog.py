@@ -1,4 +1,4 @@
-"""The descriptors of all protocols."""
+"""The descriptors of all protocols: the lab's own, and those of other distributions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,36 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from edge_lab.core.errors import LabError
-from edge_lab.devices.plant import PLANTS, Plant
+from edge_lab.core.plugins import PluginGroup
+from edge_lab.devices.plant import Plant
 from edge_lab.devices.protocols.base import DeviceProtocol
 from edge_lab.devices.protocols.container import Container
 from edge_lab.devices.protocols.modbus import Modbus, ModbusRtu
 from edge_lab.devices.protocols.opcua import OpcUa
-from edge_lab.topology import Protocol
+from edge_lab.topology.protocols import GROUP, WHAT
 
-PROTOCOLS: Mapping[Protocol, DeviceProtocol] = MappingProxyType(
-    {protocol.name: protocol for protocol in (Modbus(), ModbusRtu(), OpcUa(), Container())}
+PROTOCOLS: Mapping[str, type[DeviceProtocol]] = MappingProxyType(
+    {protocol.name: protocol for protocol in (Modbus, ModbusRtu, OpcUa, Container)}
+)
+"""The lab's own."""
+
+PLUGINS: PluginGroup[DeviceProtocol] = PluginGroup(
+    group=GROUP,
+    what=WHAT,
+    own=lambda: PROTOCOLS,
+    fits=lambda loaded, name: isinstance(loaded, DeviceProtocol) and loaded.name == name,
 )
 
 
-def protocol_of(name: Protocol) -> DeviceProtocol:
-    """The descriptor of a protocol; LabError if there is none."""
-    try:
-        return PROTOCOLS[name]
-    except KeyError as trouble:
-        raise LabError(f"the lab knows no protocol {name!r}") from trouble
+def protocol_of(name: str) -> DeviceProtocol:
+    """The descriptor of a protocol.
+
+    Raises:
+        InputError: there is none, or its distribution cannot be imported.
+    """
+    return PLUGINS.find(name)
 
 
-def plant_of(protocol: Protocol) -> Plant[Any]:
+def plant_of(protocol: str) -> Plant[Any]:
     """The model behind a device of that protocol, where its specification names none."""
-    return PLANTS[protocol_of(protocol).plant]
+    return protocol_of(protocol).model

@@ -9,8 +9,9 @@ from edge_lab.topology import Device, Protocol
 class Container(DeviceProtocol):
     """Without a plant, a ground truth, a sampler or a twin: the lab does not know its points."""
 
-    def __init__(self) -> None:
-        super().__init__(Protocol.CONTAINER)
+    name = Protocol.CONTAINER.value
+    is_served = False
+    faults = frozenset({"gone"})
 
     def port(self, device: Device) -> int | None:
         return device.port

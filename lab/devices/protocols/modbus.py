@@ -13,7 +13,7 @@ from edge_lab.devices.points import (
     Point,
     registers_of,
 )
-from edge_lab.devices.protocols.base import DeviceProtocol, Place, address_of
+from edge_lab.devices.protocols.base import RELAYED_FAULTS, DeviceProtocol, Place, address_of
 from edge_lab.topology import Device, Protocol, Topology, WordOrder
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 class Modbus(DeviceProtocol):
     """Holding registers; the truth holds their raw numbers."""
 
+    name = Protocol.MODBUS.value
+    faults = RELAYED_FAULTS | {"exceptions", "late"}
     plant = "boiler"
     truth_is_raw = True
+    sampler_name = "modbus-tcp"
+    has_twins = True
     twin_name = "modbus"
     framing = "tcp"
-
-    def __init__(self) -> None:
-        super().__init__(Protocol.MODBUS)
 
     def port(self, device: Device) -> int | None:
         return MODBUS_PORT
@@ -81,10 +82,9 @@ class Modbus(DeviceProtocol):
 class ModbusRtu(Modbus):
     """The same registers in RTU frames; the sampler speaks TCP frames only."""
 
+    name = Protocol.MODBUS_RTU.value
+    faults = Modbus.faults | {"bad-crc"}
     framing = "rtu"
-
-    def __init__(self) -> None:
-        DeviceProtocol.__init__(self, Protocol.MODBUS_RTU)
 
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
         from edge_lab.devices.modbus import ModbusRtuServer

@@ -8,7 +8,7 @@ from edge_lab.core.errors import LabError
 from edge_lab.devices.identities import opcua_server_spec, server_identity
 from edge_lab.devices.plant import PLANTS
 from edge_lab.devices.points import OPCUA_PORT, SEQUENCE, SEQUENCE_POINT, Point, node_id
-from edge_lab.devices.protocols.base import DeviceProtocol, Place, address_of
+from edge_lab.devices.protocols.base import RELAYED_FAULTS, DeviceProtocol, Place, address_of
 from edge_lab.pki import DEVICES, IdentityRequest, Request
 from edge_lab.topology import Device, OpcUaOptions, Protocol, Topology
 from edge_lab.topology.device import Login
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 class OpcUa(DeviceProtocol):
     """Nodes of one address space; server and clients show certificates."""
 
+    name = Protocol.OPCUA.value
+    faults = (RELAYED_FAULTS - {"busy"}) | {"exceptions", "session-drop", "untrusted"}
     plant = "press"
+    sampler_name = "opcua"
+    has_twins = True
     twin_name = "opcua"
     mapper_needs_certificate = True
-
-    def __init__(self) -> None:
-        super().__init__(Protocol.OPCUA)
 
     def port(self, device: Device) -> int | None:
         return OPCUA_PORT
@@ -38,9 +39,9 @@ class OpcUa(DeviceProtocol):
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
         from edge_lab.devices.opcua import OpcUaServer
 
-        if spec.opcua is None:  # the specification has seen to it
+        if spec.identity is None:  # the specification has seen to it
             raise LabError("an OPC UA device needs certificates")
-        return OpcUaServer(shown, spec.name, spec.address.ip, spec.opcua, spec.nodes, spec.seed)
+        return OpcUaServer(shown, spec.name, spec.address.ip, spec.identity, spec.nodes, spec.seed)
 
     def can_be_sampled(self, device: Device) -> bool:
         """By the policy, mode and login that a device without options has."""

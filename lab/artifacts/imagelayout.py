@@ -1,0 +1,203 @@
+"""A container image that somebody else has made: an OCI image layout, in a tar or as a folder.
+
+`skopeo copy … oci-archive:` and `docker buildx build -o type=oci` write the one, and
+`skopeo copy … oci:` the other. Everything that is read is compared with its digest, so that the
+image's digest vouches for all of it, whichever form it has. (OCI image-spec 1.1, image-layout.md.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from edge_lab.topology import Arch
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_INDEXES = (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
+_MANIFESTS = (MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
+_BIGGEST_DOCUMENT = 4 * 1024 * 1024
+"""Bytes of an index, a manifest or a configuration; containerd takes 8 MiB at most."""
+_DEEPEST = 4
+"""Indexes within each other."""
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+Descriptor = dict[str, Any]
+
+
+class NoImage(Exception):
+    """It is no image layout, is damaged, or holds no such image; `reason` says in words which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ImageLayout:
+    """An image layout whose parts are opened by their path, or as None if they are not there."""
+
+    def __init__(self, open_part: Callable[[str], IO[bytes] | None]) -> None:
+        self._open_part = open_part
+
+    def manifest(self, arch: Arch, image: str = "") -> Descriptor:
+        """The manifest of the one image for `arch`; `image` is a digest (sha256:…) that it has, or
+        that an index has which it is in.
+
+        Raises:
+            NoImage: there is none, or more than one.
+        """
+        top = self._parsed(self._content("index.json"), "index.json")
+        reached = [
+            each
+            for each in self._walk(top, (), _DEEPEST)
+            if not image or image in (each[0]["digest"], *each[1])
+        ]
+        if not reached:
+            raise NoImage(f"it holds no {image or 'image'}")
+        found = {each["digest"]: each for each, _ in reached if self._is_for(each, arch)}
+        if len(found) != 1:
+            raise NoImage(f"it holds {len(found) or 'no'} images for linux/{arch.go}, not one")
+        (descriptor,) = found.values()
+        # Nothing of it may depend on the index that led here.
+        return {
+            "mediaType": descriptor["mediaType"],
+            "digest": descriptor["digest"],
+            "size": self.copy(descriptor["digest"], io.BytesIO()),
+            "platform": {"architecture": arch.go, "os": "linux"},
+        }
+
+    def parts(self, manifest: Descriptor) -> tuple[str, ...]:
+        """The digests of all that an image is made of, its manifest's at the end."""
+        content = self._document(manifest)
+        parts = (content["config"], *content["layers"], manifest)
+        return tuple(dict.fromkeys(str(part["digest"]) for part in parts))
+
+    def copy(self, digest: str, sink: IO[bytes]) -> int:
+        """Writes a part to `sink`; returns its size. NoImage if it is damaged."""
+        whole, size = hashlib.sha256(), 0
+        with self._part(digest) as stream:
+            while piece := stream.read(1 << 20):
+                whole.update(piece)
+                size += sink.write(piece)
+        self._compare(whole.hexdigest(), digest)
+        return size
+
+    def _walk(
+        self, index: Descriptor, within: tuple[str, ...], depth: int
+    ) -> Iterator[tuple[Descriptor, tuple[str, ...]]]:
+        """Each image's manifest with the digests of the indexes that it is in."""
+        if not depth:
+            raise NoImage("its indexes are nested too deeply")
+        for each in index.get("manifests") or ():
+            if each.get("mediaType") in _INDEXES:
+                digest = str(each["digest"])
+                yield from self._walk(self._document(each), (*within, digest), depth - 1)
+            elif each.get("mediaType") in _MANIFESTS:
+                yield each, within
+
+    def _is_for(self, manifest: Descriptor, arch: Arch) -> bool:
+        # Of a single image, its configuration says it.
+        platform = manifest.get("platform") or self._document(self._document(manifest)["config"])
+        return (platform.get("os"), platform.get("architecture")) == ("linux", arch.go)
+
+    def _document(self, descriptor: Descriptor) -> Descriptor:
+        digest = str(descriptor["digest"])
+        with self._part(digest) as stream:
+            content = stream.read(_BIGGEST_DOCUMENT)
+        self._compare(hashlib.sha256(content).hexdigest(), digest)
+        return self._parsed(content, digest)
+
+    def _content(self, path: str) -> bytes:
+        stream = self._open_part(path)
+        if stream is None:
+            raise NoImage(f"it has no {path}, and is no OCI image layout")
+        with stream:
+            return stream.read(_BIGGEST_DOCUMENT)
+
+    def _part(self, digest: str) -> IO[bytes]:
+        if not _DIGEST.fullmatch(digest):
+            raise NoImage(f"its part {digest!r} is not named by a SHA-256")
+        stream = self._open_part(f"blobs/sha256/{digest.removeprefix('sha256:')}")
+        if stream is None:
+            raise NoImage(f"its part {digest} is missing")
+        return stream
+
+    @staticmethod
+    def _compare(found: str, digest: str) -> None:
+        if f"sha256:{found}" != digest:
+            raise NoImage(f"its part {digest} is damaged: its content has another digest")
+
+    @staticmethod
+    def _parsed(content: bytes, name: str) -> Descriptor:
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as trouble:
+            raise NoImage(f"its part {name} is no JSON: {trouble}") from trouble
+        if not isinstance(document, dict):
+            raise NoImage(f"its part {name} is no JSON object")
+        return document
+
+
+@contextlib.contextmanager
+def open_layout(place: Path) -> Iterator[ImageLayout]:
+    """The image layout in a tar or a folder.
+
+    Raises:
+        NoImage: within the block too, at whatever is wrong with it.
+    """
+    try:
+        if place.is_dir():
+            yield ImageLayout(lambda path: _opened(place / path))
+        else:
+            with tarfile.open(place) as tar:
+                members = {each.name.removeprefix("./"): each for each in tar if each.isreg()}
+                yield ImageLayout(
+                    lambda path: tar.extractfile(members[path]) if path in members else None
+                )
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as trouble:
+        raise NoImage(f"it is no tar that can be read: {trouble}") from trouble
+    except (KeyError, TypeError, AttributeError) as trouble:
+        raise NoImage(f"one of its documents lacks or misuses {trouble}") from trouble
+
+
+def _opened(file: Path) -> IO[bytes] | None:
+    return file.open("rb") if file.is_file() else None
+
+
+def extract_image(place: Path, image: str, arch: Arch, target: Path) -> None:
+    """Writes the image for `arch` that is, or is part of, `image` (sha256:…) as a layout in a tar.
+
+    Equal images make equal files, whatever they came in.
+
+    Raises:
+        NoImage: there is none, or it is damaged.
+    """
+    with open_layout(place) as layout, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+        manifest = layout.manifest(arch, image)
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]}
+        _put(tar, "index.json", json.dumps(index, sort_keys=True).encode())
+        _put(tar, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+        for digest in layout.parts(manifest):
+            draft = target.with_name("part")
+            with draft.open("w+b") as sink:
+                entry = tarfile.TarInfo(f"blobs/sha256/{digest.removeprefix('sha256:')}")
+                entry.size = layout.copy(digest, sink)
+                sink.seek(0)
+                tar.addfile(entry, sink)
+            draft.unlink()
+
+
+def _put(tar: tarfile.TarFile, path: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(path)
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,98 @@
+"""The devices of a topology, checked against the protocols that there are."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from edge_lab.core.errors import InputError
+from edge_lab.core.yamlmodel import Loc, did_you_mean
+from edge_lab.devices.protocols.base import MAPPER_SPEAKS, SAMPLER_SPEAKS, DeviceProtocol
+from edge_lab.devices.protocols.catalog import protocol_of
+from edge_lab.topology import Device, Topology, TopologyProblem
+from edge_lab.topology.protocols import OWN
+
+
+def check_devices(topology: Topology) -> None:
+    """TopologyProblem if a device cannot be what its protocol says."""
+    for index, device in enumerate(topology.devices):
+        at: Loc = ("devices", index)
+        protocol = _known(device, at)
+        if protocol.name not in OWN:
+            _check_keys(device, at)
+            check_options(protocol, device, (*at, "options"))
+        _check_twins(protocol, device, (*at, "twins"))
+        _check_sampled(protocol, device, (*at, "sampled"))
+
+
+def _known(device: Device, at: Loc) -> DeviceProtocol:
+    try:
+        return protocol_of(device.protocol)
+    except InputError as trouble:
+        raise TopologyProblem(trouble.message, (*at, "protocol"), trouble.remedy) from trouble
+
+
+def _check_keys(device: Device, at: Loc) -> None:
+    for key in ("modbus", "opcua"):
+        if getattr(device, key) is not None:
+            raise TopologyProblem(
+                f"the options {key} are not for a device that speaks {device.protocol}",
+                (*at, key),
+                "What this protocol can be asked for is in `options`.",
+            )
+
+
+def check_options(protocol: DeviceProtocol, device: Device, at: Loc) -> None:
+    """TopologyProblem if the protocol's model refuses the options of the device."""
+    try:
+        protocol.options.model_validate(device.options or {})
+    except ValidationError as trouble:
+        first = trouble.errors()[0]
+        loc, known = first["loc"], tuple(protocol.options.model_fields)
+        where = ".".join(str(part) for part in loc)
+        if first["type"] == "extra_forbidden":
+            message = f"the protocol {protocol.name} has no option {where!r}"
+            hint = did_you_mean(str(loc[-1]), known) if len(loc) == 1 else ""
+        elif first["type"] == "missing":
+            message, hint = f"the protocol {protocol.name} needs the option {where!r}", ""
+        else:
+            cause = first.get("ctx", {}).get("error") or first["msg"]
+            message, hint = f"the option {where or 'options'}: {cause}", ""
+        remedy = f"{hint}Known are: {', '.join(known) or 'none'}."
+        raise TopologyProblem(message, (*at, *loc), remedy) from trouble
+
+
+def _check_twins(protocol: DeviceProtocol, device: Device, at: Loc) -> None:
+    if not device.twins:
+        return
+    if not protocol.has_twins:
+        raise TopologyProblem(
+            f"nodes cannot keep a twin of {device.name!r}: their mapper does not speak "
+            f"{protocol.name}",
+            at,
+            "Leave `twins` out: the device is served and has its ground truth all the same.",
+        )
+    if protocol.twin_name not in MAPPER_SPEAKS:
+        raise TopologyProblem(
+            f"the protocol {protocol.name} says that the mapper knows it as "
+            f"{protocol.twin_name!r}, which it does not",
+            at,
+            f"It speaks {' and '.join(sorted(MAPPER_SPEAKS))}.",
+        )
+
+
+def _check_sampled(protocol: DeviceProtocol, device: Device, at: Loc) -> None:
+    can = protocol.can_be_sampled(device)
+    if device.sampled and not can:
+        raise TopologyProblem(
+            f"{device.name!r} cannot be sampled: samplers do not speak {protocol.name} as this "
+            "device does",
+            at,
+            "Leave `sampled` out: the device is served and has its ground truth all the same.",
+        )
+    if can and device.sampled is not False and protocol.sampler_name not in SAMPLER_SPEAKS:
+        raise TopologyProblem(
+            f"the protocol {protocol.name} says that samplers know it as "
+            f"{protocol.sampler_name!r}, which they do not",
+            (*at[:-1], "protocol"),
+            f"They speak {' and '.join(sorted(SAMPLER_SPEAKS))}; `sampled: false` keeps them away.",
+        )

@@ -1,0 +1,3 @@
+module example.org/acme/agent
+
+go 1.25.0
