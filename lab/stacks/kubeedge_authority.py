@@ -12,7 +12,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.pki import Authority, Identity
 
-NAMESPACE, SECRET = "kubeedge", "casecret"  # noqa: S105 - its name
+NAMESPACE, SECRET = "kubeedge", "casecret"
 
 
 def kubeedge_authority(kubectl: Kubectl, deadline: Deadline) -> Authority:
