@@ -16,7 +16,7 @@ from OpenSSL import SSL
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.probes.answer import is_whole, parsed
-from edge_lab.probes.attempt import Attempt, Resumable
+from edge_lab.probes.attempt import Attempt, Request, Resumable
 from edge_lab.probes.dial import ByteStream, Dial, NotConnectedError, SilentError
 from edge_lab.probes.record import Ended, HttpAnswer, ProbeRecord, Step
 from edge_lab.probes.tls import (
@@ -99,36 +99,34 @@ def _tls(what: Attempt, stream: ByteStream, course: _Course, deadline: Deadline)
         return
     course.step = Step.ANSWER
     client.write(what.request.bytes(_host(what), _agent(what), what.bearer))
-    _answer(what, course, deadline, client.read, first)
+    _answer(what.request, course, deadline, client.read, first)
 
 
 def _plain(what: Attempt, stream: ByteStream, course: _Course, deadline: Deadline) -> None:
     course.step = Step.ANSWER
-    request = what.request
-    assert request is not None
+    request = what.request or Request()
     stream.send(request.bytes(_host(what), _agent(what), what.bearer))
-    _answer(what, course, deadline, stream.receive, b"")
+    _answer(request, course, deadline, stream.receive, b"")
 
 
 def _answer(
-    what: Attempt,
+    request: Request,
     course: _Course,
     deadline: Deadline,
     read: Callable[[Deadline], bytes],
     data: bytes,
 ) -> None:
-    assert what.request is not None
     while not is_whole(data):
         try:
             more = read(deadline)
         except (SilentError, PeerClosedError):
-            if parsed(data, what.request.method) is None:
+            if parsed(data, request.method) is None:
                 raise
             break
         if not more:
             break
         data += more
-    course.http = parsed(data, what.request.method, confidential=what.request.confidential)
+    course.http = parsed(data, request.method, confidential=request.confidential)
     course.ended = Ended.ANSWERED if course.http is not None else Ended.CLOSED
     if course.http is None and data:
         course.detail = f"no HTTP: {data[:40]!r}"

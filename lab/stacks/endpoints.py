@@ -196,14 +196,14 @@ def cloudcore_endpoints(node: Node) -> tuple[Endpoint, ...]:
             name="cloudcore-hub",
             node=node.name,
             port=HUB_WEBSOCKET_PORT,
-            speaks=Speaks.HTTPS,
+            speaks=Speaks.TLS,
             purpose="messages of edge nodes, over a WebSocket",
             admits="edge nodes with a certificate of cloudcore's authority",
-            # Not a WebSocket's request, so that no node is taken for connected: 404 is let in.
             policy=MUTUAL_TLS,
             domain=KUBEEDGE_DOMAIN,
             right=CertificateSpec("system:node:{client}", ("system:nodes",)),
-            request=Request("/"),
+            # A WebSocket's would make cloudcore take the node for connected.
+            request=None,
         ),
         Endpoint(
             name="cloudcore-join",

@@ -142,6 +142,13 @@ def test_where_nothing_is_asked_the_certificate_that_is_taken_is_the_answer(
     assert refused.ended is Ended.ALERT
 
 
+def test_plain_text_where_nothing_is_asked(tmp_path: Path, authority: Authority) -> None:
+    with serving(plain_http()) as port:
+        record = tried(port, request=None, plain=True)
+    assert record.http is not None
+    assert record.http.status == 200
+
+
 # -- by a program ----------------------------------------------------------------------------
 
 FORWARD = """
