@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from edge_lab.pki import CLUSTER, CertificateSpec, TrustDomain
-from edge_lab.probes.attempt import Request
 from edge_lab.probes.expected import NOT_PROBED, Policy
+from edge_lab.probes.request import Request
 from edge_lab.topology import Topology
 
 

@@ -16,9 +16,10 @@ from OpenSSL import SSL
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.probes.answer import is_whole, parsed
-from edge_lab.probes.attempt import Attempt, Request, Resumable
+from edge_lab.probes.attempt import Attempt, Resumable
 from edge_lab.probes.dial import ByteStream, Dial, NotConnectedError, SilentError
 from edge_lab.probes.record import Ended, HttpAnswer, ProbeRecord, Step
+from edge_lab.probes.request import Request
 from edge_lab.probes.tls import (
     CannotOfferError,
     NotTlsError,

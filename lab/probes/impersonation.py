@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from edge_lab.probes.attempt import Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.probes.expected import Expected, Policy, let_in, status
+from edge_lab.probes.request import Request
 
 MERGE = "application/merge-patch+json"
 DRY = "?dryRun=All"

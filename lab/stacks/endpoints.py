@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge_lab.pki import CertificateSpec, TrustDomain
-from edge_lab.probes.attempt import Request
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks
 from edge_lab.probes.expected import (
     ANYONE_BY_HTTP,
@@ -21,6 +20,7 @@ from edge_lab.probes.expected import (
     loopback,
     status,
 )
+from edge_lab.probes.request import Request
 from edge_lab.stacks.base import API_PORT
 from edge_lab.stacks.identities import KUBELET_CLIENT_USER, node_client_spec
 from edge_lab.topology import Node

@@ -12,13 +12,14 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.oracles.identity import Finding, judge_identity
 from edge_lab.pki import CLUSTER, CertificateSpec, Pki
-from edge_lab.probes.attempt import Attempt, Request
+from edge_lab.probes.attempt import Attempt
 from edge_lab.probes.dial import SocketDial
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.probes.engine import attempt
 from edge_lab.probes.impersonation import trespass_endpoints
 from edge_lab.probes.mint import Mint
 from edge_lab.probes.record import ProbeRecord
+from edge_lab.probes.request import Request
 from edge_lab.probes.run import Target
 from edge_lab.stacks import get_stack
 from edge_lab.stacks.identities import node_client_spec

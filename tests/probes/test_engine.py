@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import Authority
 from edge_lab.probes.answer import is_whole, parsed
-from edge_lab.probes.attempt import Attempt, Request
+from edge_lab.probes.attempt import Attempt
 from edge_lab.probes.catalog import PROBES
 from edge_lab.probes.dial import NotConnectedError, ProgramDial, SilentError, SocketDial
 from edge_lab.probes.engine import attempt
 from edge_lab.probes.expected import ANYONE_BY_HTTP, MUTUAL_TLS
 from edge_lab.probes.mint import Mint
 from edge_lab.probes.record import Direction, Ended, ProbeRecord, Step
+from edge_lab.probes.request import Request
 from tests.probes.conftest import TargetAt
 from tests.probes.servers import closing, https, plain_http, server_context, serving, silent
 

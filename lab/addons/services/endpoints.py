@@ -8,9 +8,9 @@ from edge_lab.addons.services.dns import HEALTH, METRICS, READY
 from edge_lab.addons.services.names import COREDNS, DNS_PORT, KUBE_PROXY
 from edge_lab.addons.services.proxy import HEALTH as PROXY_HEALTH
 from edge_lab.addons.services.proxy import METRICS as PROXY_METRICS
-from edge_lab.probes.attempt import Request
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks
 from edge_lab.probes.expected import ANYONE_BY_HTTP, loopback
+from edge_lab.probes.request import Request
 from edge_lab.topology import Node
 
 _LOCAL = (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edge_lab.addons.workload.manifests import COLLECTOR, COLLECTOR_PORT
-from edge_lab.probes.attempt import Request
 from edge_lab.probes.endpoint import Endpoint, Speaks
 from edge_lab.probes.expected import ANYONE_BY_HTTP
+from edge_lab.probes.request import Request
 from edge_lab.topology import Topology
 
 
