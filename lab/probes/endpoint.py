@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from edge_lab.pki import CLUSTER, CertificateSpec, TrustDomain
-from edge_lab.probes.expected import NOT_PROBED, Policy
+from edge_lab.probes.expected import ANYONE_BY_HTTP, NOT_PROBED, Policy, loopback
 from edge_lab.probes.request import Request
 from edge_lab.topology import Topology
 
@@ -68,6 +68,21 @@ class Endpoint:
             self.request, path=self.request.path.format(client=client)
         )
         return replace(self, right=right, request=request)
+
+
+def plain_on_loopback(name: str, node: str, port: int, path: str, purpose: str) -> Endpoint:
+    """Plain HTTP for whoever is on the node, as programs are asked how they are."""
+    return Endpoint(
+        name=name,
+        node=node,
+        port=port,
+        speaks=Speaks.HTTP,
+        purpose=purpose,
+        admits="anyone on the node",
+        policy=loopback(ANYONE_BY_HTTP),
+        reach=Reach.LOOPBACK,
+        request=Request(path),
+    )
 
 
 @runtime_checkable

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge_lab.pki import CertificateSpec, TrustDomain
-from edge_lab.probes.endpoint import Endpoint, Reach, Speaks
+from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
 from edge_lab.probes.expected import (
-    ANYONE_BY_HTTP,
     ANYONE_BY_TLS,
     MUTUAL_TLS,
     VERIFIED_BY_HTTP,
@@ -26,7 +25,6 @@ from edge_lab.stacks.identities import KUBELET_CLIENT_USER, node_client_spec
 from edge_lab.topology import Node
 
 NODE_CLIENT = node_client_spec("{client}")
-ADMIN_CLIENT = CertificateSpec("edge-lab:prober", ("system:masters",))
 
 API_POLICY = VERIFIED_BY_HTTP.but(
     # Anonymous requests are let in as system:anonymous, who may read how it is and no more; a
@@ -42,7 +40,7 @@ KUBEEDGE_DOMAIN = TrustDomain("kubeedge", "KubeEdge")
 """cloudcore's own authority: it makes it, and the lab reads it from the cluster."""
 
 CONTROLLER_MANAGER_PORT, SCHEDULER_PORT = 10257, 10259
-KUBELET_PORT, KUBELET_READ_ONLY_PORT, KUBELET_HEALTH_PORT = 10250, 10255, 10248
+KUBELET_PORT, KUBELET_HEALTH_PORT = 10250, 10248
 
 
 def api_server_endpoint(node: Node) -> Endpoint:
@@ -114,16 +112,12 @@ def kubelet_endpoints(nodes: Iterable[Node]) -> tuple[Endpoint, ...]:
                 right=CertificateSpec(KUBELET_CLIENT_USER),
                 request=Request("/pods", confidential=True),
             ),
-            Endpoint(
-                name="kubelet-health",
-                node=node.name,
-                port=KUBELET_HEALTH_PORT,
-                speaks=Speaks.HTTP,
-                purpose="the kubelet's health",
-                admits="anyone on the node",
-                policy=loopback(ANYONE_BY_HTTP),
-                reach=Reach.LOOPBACK,
-                request=Request("/healthz"),
+            plain_on_loopback(
+                "kubelet-health",
+                node.name,
+                KUBELET_HEALTH_PORT,
+                "/healthz",
+                "the kubelet's health",
             ),
         )
     )
@@ -144,27 +138,19 @@ def yurthub_endpoints(nodes: Iterable[Node], *, multiplexer_on_wire: bool) -> tu
 
 def _yurthub_endpoints(node: Node, multiplexer_on_wire: bool) -> Iterable[Endpoint]:
     own_node = Request(f"/api/v1/nodes/{node.name}")
-    yield Endpoint(
-        name="yurthub",
-        node=node.name,
-        port=HUB_PORT,
-        speaks=Speaks.HTTP,
-        purpose="health, metrics, pods; join token, image upgrade",
-        admits="anyone on the node",
-        policy=loopback(ANYONE_BY_HTTP),
-        reach=Reach.LOOPBACK,
-        request=Request("/v1/healthz"),
+    yield plain_on_loopback(
+        "yurthub",
+        node.name,
+        HUB_PORT,
+        "/v1/healthz",
+        "health, metrics, pods; join token, image upgrade",
     )
-    yield Endpoint(
-        name="yurthub-proxy",
-        node=node.name,
-        port=HUB_PROXY_PORT,
-        speaks=Speaks.HTTP,
-        purpose="the API server, by the node's certificate",
-        admits="anyone on the node, who acts as the node",
-        policy=loopback(ANYONE_BY_HTTP),
-        reach=Reach.LOOPBACK,
-        request=own_node,
+    yield plain_on_loopback(
+        "yurthub-proxy",
+        node.name,
+        HUB_PROXY_PORT,
+        own_node.path,
+        "the API server, by the node's certificate",
     )
     secure = ("yurthub-secure", HUB_SECURE_PORT), ("yurthub-multiplexer", HUB_MULTIPLEXER_PORT)
     for name, port in secure:
@@ -186,16 +172,16 @@ def _yurthub_endpoints(node: Node, multiplexer_on_wire: bool) -> Iterable[Endpoi
 
 # -- KubeEdge --------------------------------------------------------------------------------
 
-HUB_WEBSOCKET_PORT, JOIN_PORT, EDGED_PORT = 10_000, 10_002, 10350
+EDGED_PORT = 10350
 
 
-def cloudcore_endpoints(node: Node) -> tuple[Endpoint, ...]:
+def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, ...]:
     """cloudcore's hub and where nodes join; its stream (10003, 10004) is off."""
     return (
         Endpoint(
             name="cloudcore-hub",
             node=node.name,
-            port=HUB_WEBSOCKET_PORT,
+            port=hub,
             speaks=Speaks.TLS,
             purpose="messages of edge nodes, over a WebSocket",
             admits="edge nodes with a certificate of cloudcore's authority",
@@ -208,7 +194,7 @@ def cloudcore_endpoints(node: Node) -> tuple[Endpoint, ...]:
         Endpoint(
             name="cloudcore-join",
             node=node.name,
-            port=JOIN_PORT,
+            port=join,
             speaks=Speaks.HTTPS,
             purpose="certificates for edge nodes",
             admits="who has a join token, or the node's certificate",
@@ -227,7 +213,7 @@ def cloudcore_endpoints(node: Node) -> tuple[Endpoint, ...]:
         Endpoint(
             name="cloudcore-ca",
             node=node.name,
-            port=JOIN_PORT,
+            port=join,
             speaks=Speaks.HTTPS,
             purpose="cloudcore's CA certificate, for nodes that join",
             admits="anyone",
@@ -241,16 +227,8 @@ def cloudcore_endpoints(node: Node) -> tuple[Endpoint, ...]:
 def edgecore_endpoints(nodes: Iterable[Node]) -> tuple[Endpoint, ...]:
     """edgecore's kubelet API, read-only."""
     return tuple(
-        Endpoint(
-            name="edgecore",
-            node=node.name,
-            port=EDGED_PORT,
-            speaks=Speaks.HTTP,
-            purpose="pods and health of the node, read-only",
-            admits="anyone on the node",
-            policy=loopback(ANYONE_BY_HTTP),
-            reach=Reach.LOOPBACK,
-            request=Request("/healthz"),
+        plain_on_loopback(
+            "edgecore", node.name, EDGED_PORT, "/healthz", "pods and health of the node, read-only"
         )
         for node in nodes
     )

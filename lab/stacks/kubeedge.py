@@ -118,7 +118,10 @@ class KubeEdge:
         return service.provision(config) + binary + node_provision(ctx, node)
 
     def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
-        return (*cloudcore_endpoints(topology.server), *edgecore_endpoints(topology.edges))
+        return (
+            *cloudcore_endpoints(topology.server, hub=HUB_PORT, join=JOIN_PORT),
+            *edgecore_endpoints(topology.edges),
+        )
 
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", EDGECORE_UNIT)

@@ -8,9 +8,7 @@ from edge_lab.addons.services.dns import HEALTH, METRICS, READY
 from edge_lab.addons.services.names import COREDNS, DNS_PORT, KUBE_PROXY
 from edge_lab.addons.services.proxy import HEALTH as PROXY_HEALTH
 from edge_lab.addons.services.proxy import METRICS as PROXY_METRICS
-from edge_lab.probes.endpoint import Endpoint, Reach, Speaks
-from edge_lab.probes.expected import ANYONE_BY_HTTP, loopback
-from edge_lab.probes.request import Request
+from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
 from edge_lab.topology import Node
 
 _LOCAL = (
@@ -36,14 +34,5 @@ def _of(node: Node) -> Iterable[Endpoint]:
         admits="anyone on the node's networks",
     )
     for name, listens, path in _LOCAL:
-        yield Endpoint(
-            name=name,
-            node=node.name,
-            port=int(listens.rpartition(":")[2]),
-            speaks=Speaks.HTTP,
-            purpose=f"{path} of {name.rpartition('-')[0]}",
-            admits="anyone on the node",
-            policy=loopback(ANYONE_BY_HTTP),
-            reach=Reach.LOOPBACK,
-            request=Request(path),
-        )
+        port, purpose = int(listens.rpartition(":")[2]), f"{path} of {name.rpartition('-')[0]}"
+        yield plain_on_loopback(name, node.name, port, path, purpose)
