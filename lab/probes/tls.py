@@ -17,7 +17,13 @@ from edge_lab.probes.attempt import Attempt, Resumable
 from edge_lab.probes.dial import CHUNK, ByteStream
 from edge_lab.probes.record import Alert, Direction, ServerShown
 
-__all__ = ["CannotOfferError", "PeerAlertError", "PeerClosedError", "TlsClient"]
+__all__ = [
+    "CannotOfferError",
+    "NotTlsError",
+    "PeerAlertError",
+    "PeerClosedError",
+    "TlsClient",
+]
 
 _EVERYTHING = b"ALL:@SECLEVEL=0"
 """Old versions and weak keys, too: it is the peer that shall refuse them."""
