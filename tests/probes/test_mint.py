@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from edge_lab.pki import Authority, KeyKind
+from edge_lab.pki import Authority, Identity, KeyKind
 from edge_lab.probes.mint import Mint
 from tests.probes.conftest import OTHER, SPEC
 
@@ -29,9 +32,9 @@ def test_the_good_one_is_the_right_peers(mint: Mint) -> None:
 
 @pytest.mark.parametrize("make", [Mint.foreign, Mint.foreign_of_same_name, Mint.self_signed])
 def test_foreign_ones_name_the_right_peer_and_have_another_authority(
-    mint: Mint, make: object
+    mint: Mint, make: Callable[[Mint], Identity]
 ) -> None:
-    certificate = make(mint).certificate  # type: ignore[operator]
+    certificate = make(mint).certificate
     assert SPEC.common_name in certificate.subject.rfc4514_string()
     assert not is_signed_by(certificate, mint.authority)
 
@@ -43,7 +46,7 @@ def test_one_foreign_authority_has_the_real_ones_name(mint: Mint) -> None:
 
 
 def test_dates(mint: Mint) -> None:
-    now = mint.good().certificate.not_valid_before_utc.now(tz=None).astimezone()
+    now = datetime.now(UTC)
     assert mint.expired().certificate.not_valid_after_utc < now
     assert mint.not_yet_valid().certificate.not_valid_before_utc > now
 
