@@ -20,6 +20,7 @@ from edge_lab.core.yamlmodel import Loc
 from edge_lab.images import AnyImage
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import ApiEndpoint, Stack, StackContext
 from edge_lab.topology import Node, Topology
@@ -116,6 +117,10 @@ class AddOn:
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
         """Units of `provision` that must be running before the lab is ready."""
+        return ()
+
+    def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
+        """Ports on which its parts listen, and who is meant to get in there."""
         return ()
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
 from edge_lab.addons.catalog import find_addon
 from edge_lab.addons.checks import lacking
+from edge_lab.addons.platform_endpoints import device_endpoints, machine_endpoints
 from edge_lab.artifacts import Artifact, Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
@@ -19,6 +20,7 @@ from edge_lab.devices.protocols import protocol_of
 from edge_lab.images import SANDBOX_IMAGE, AnyImage
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import Stack, StackContext, get_stack, wants_for
 from edge_lab.stacks.readiness import UnitWatch, apply_manifests
@@ -101,6 +103,18 @@ class Platform:
     def _addon_units(self, topology: Topology, node: Node) -> tuple[str, ...]:
         units = [unit for addon in self.addons for unit in addon.units(topology, node, self.stack)]
         return tuple(dict.fromkeys(units))
+
+    def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
+        """All ports that are declared, by the stack, the add-ons, and of machines and devices."""
+        of_addons = (
+            endpoint for addon in self.addons for endpoint in addon.endpoints(topology, self.stack)
+        )
+        return (
+            *self.stack.endpoints(topology),
+            *of_addons,
+            *machine_endpoints(topology),
+            *device_endpoints(topology),
+        )
 
     def manifests(self, given: StackContext, stage: Stage) -> dict[str, tuple[Manifest, ...]]:
         """By whom they are from, the objects that the cluster gets at `stage`."""

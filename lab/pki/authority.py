@@ -7,7 +7,7 @@ is one whose `starts` and `lifetime` lie in the past.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -71,7 +71,7 @@ class Identity:
     """A certificate with its private key, both PEM."""
 
     certificate_pem: bytes
-    key_pem: bytes
+    key_pem: bytes = field(repr=False)
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -130,10 +130,10 @@ class Authority:
     def certificate(self) -> x509.Certificate:
         return self.identity.certificate
 
-    def issue(self, spec: CertificateSpec) -> Identity:
-        """A new key and a certificate for it, as `spec` says."""
+    def issue(self, spec: CertificateSpec, *, key: PrivateKey | None = None) -> Identity:
+        """A new key (or `key`) and a certificate for it, as `spec` says."""
         issuer = self.certificate
-        private = new_key(spec.key)
+        private = key or new_key(spec.key)
         starts = spec.starts or datetime.now(UTC) - SLACK
         builder = (
             x509.CertificateBuilder()

@@ -17,6 +17,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import CLUSTER, Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import (
     API_PORT,
@@ -25,6 +26,11 @@ from edge_lab.stacks.base import (
     StackContext,
     go_duration,
     kubectl_want,
+)
+from edge_lab.stacks.endpoints import (
+    api_server_endpoint,
+    k3s_supervisor_endpoint,
+    kubelet_endpoints,
 )
 from edge_lab.stacks.identities import ADMIN, SERVICE_ACCOUNT, admin_requests, api_server_spec
 from edge_lab.stacks.k3s_node import AIRGAP_IMAGES, DATA, K3S, K3sNode, secret
@@ -80,6 +86,14 @@ class K3s:
 
     def units(self) -> tuple[str, ...]:
         return (f"{IMAGES}.service", f"{POD_NETWORK}.service", K3S_UNIT)
+
+    def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
+        server = topology.server
+        return (
+            api_server_endpoint(server),
+            k3s_supervisor_endpoint(server),
+            *kubelet_endpoints((server,)),
+        )
 
     def provision(self, ctx: StackContext) -> Provision:
         node = K3sNode(ctx.topology.server, "server", K3S, self.embedded)

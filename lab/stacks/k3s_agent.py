@@ -12,8 +12,10 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, StackContext, wants_for
+from edge_lab.stacks.endpoints import kubelet_endpoints
 from edge_lab.stacks.k3s_node import K3S, K3sNode, agent_token
 from edge_lab.stacks.kubelet import Kubelet
 from edge_lab.stacks.node import IMAGES, POD_NETWORK
@@ -51,6 +53,9 @@ class K3sAgent:
             GuestFile.text(ENVIRONMENT, environment, 0o600),
             environment_file=ENVIRONMENT,
         )
+
+    def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
+        return kubelet_endpoints(topology.edges)
 
     def units(self) -> tuple[str, ...]:
         return (f"{IMAGES}.service", f"{POD_NETWORK}.service", AGENT_UNIT)

@@ -25,6 +25,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.images.oci import PAUSE
 from edge_lab.pki import CLUSTER, CertificateSpec, IdentityRequest, Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     API_PORT,
@@ -34,6 +35,7 @@ from edge_lab.stacks.base import (
     go_duration,
     wants_for,
 )
+from edge_lab.stacks.endpoints import cloudcore_endpoints, edgecore_endpoints
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
@@ -109,6 +111,12 @@ class KubeEdge:
         config = GuestFile.text(EDGE_CONFIG, edgecore_config(ctx.topology, node), 0o600)
         binary = Provision(payload=(ctx.binary(EDGECORE, node),))
         return service.provision(config) + binary + node_provision(ctx, node)
+
+    def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
+        return (
+            *cloudcore_endpoints(topology.server, hub=HUB_PORT, join=JOIN_PORT),
+            *edgecore_endpoints(topology.edges),
+        )
 
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", EDGECORE_UNIT)

@@ -17,6 +17,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import CLUSTER, Identity, Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import identities as names
 from edge_lab.stacks.base import (
@@ -26,6 +27,12 @@ from edge_lab.stacks.base import (
     StackContext,
     go_duration,
     kubectl_want,
+)
+from edge_lab.stacks.endpoints import (
+    api_server_endpoint,
+    api_server_health,
+    component_endpoints,
+    kubelet_endpoints,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
@@ -106,6 +113,15 @@ class Kubernetes:
         programs = (KINE, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, IMAGES, POD_NETWORK)
         names = (*programs, API_SERVES, CONTROL_PLANE_SERVES)
         return (*(f"{name}.service" for name in names), KUBELET_UNIT)
+
+    def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
+        server = topology.server
+        return (
+            api_server_endpoint(server),
+            api_server_health(server),
+            *component_endpoints(server),
+            *kubelet_endpoints((server,)),
+        )
 
     def provision(self, ctx: StackContext) -> Provision:
         server = ctx.topology.server

@@ -7,13 +7,19 @@ lab approves that request after a look at it (`readiness.py`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
+from edge_lab.cluster.addresses import LOOPBACK
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
+from edge_lab.stacks.endpoints import kubelet_endpoints, yurthub_endpoints
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import (
     KUBELET,
@@ -42,14 +48,26 @@ lie between two heartbeats. yurthub's own are two, and an emulated API server is
 slower: the node would be lost without any fault."""
 
 
+@dataclass(frozen=True)
 class OpenYurt:
-    """yurthub between the kubelet and the API server."""
+    """yurthub between the kubelet and the API server.
 
-    name = "openyurt"
-    capabilities = frozenset({Capability.AUTONOMY, Capability.OFFLINE_REBOOT, Capability.EXEC})
-    agents: tuple[str, ...] = (YURTHUB_UNIT, KUBELET_UNIT)
-    api_cache_url = PROXY
-    api_cache_unit = YURTHUB_UNIT
+    yurthub 1.7 serves its proxy a second time, at port 10269 of the address that --node-ip names,
+    and asks nobody there who they are: what comes without a token goes out under the node's own
+    certificate. `multiplexer_on_wire` leaves it on the node's address, as OpenYurt's own set-up
+    does; else it is told loopback. Nothing else goes by --node-ip but the addresses in its serving
+    certificate. See docs/findings/openyurt-yurthub-10269.md.
+    """
+
+    multiplexer_on_wire: bool = False
+
+    name: ClassVar[str] = "openyurt"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.AUTONOMY, Capability.OFFLINE_REBOOT, Capability.EXEC}
+    )
+    agents: ClassVar[tuple[str, ...]] = (YURTHUB_UNIT, KUBELET_UNIT)
+    api_cache_url: ClassVar[str] = PROXY
+    api_cache_unit: ClassVar[str] = YURTHUB_UNIT
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return wants_for(KUBELET, topology.edges) + wants_for(YURTHUB, topology.edges)
@@ -76,7 +94,7 @@ class OpenYurt:
                 str(PAYLOAD_MOUNT / "bin/yurthub"),
                 f"--node-name={node.name}",
                 f"--nodepool-name={NODE_POOL}",
-                f"--node-ip={ctx.topology.cluster_link(node.name).address}",
+                f"--node-ip={self.multiplexer_address(ctx.topology, node)}",
                 f"--server-addr={api.url}",
                 "--bootstrap-mode=kubeletcertificate",
                 "--bind-address=127.0.0.1",
@@ -105,6 +123,17 @@ class OpenYurt:
 
     def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
         return ()
+
+    def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
+        return (
+            *kubelet_endpoints(topology.edges),
+            *yurthub_endpoints(topology.edges, multiplexer_on_wire=self.multiplexer_on_wire),
+        )
+
+    def multiplexer_address(self, topology: Topology, node: Node) -> str:
+        """Where yurthub serves port 10269."""
+        address = topology.cluster_link(node.name).address
+        return str(address if self.multiplexer_on_wire else LOOPBACK)
 
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", YURTHUB_UNIT, KUBELET_UNIT)

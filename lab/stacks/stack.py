@@ -13,6 +13,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.pki import Request
+from edge_lab.probes.endpoint import Endpoint, Listens
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import (
     Capability,
@@ -49,6 +50,16 @@ class Stack:
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         """The certificates and keys it needs."""
         return (*self.control.identities(topology), *self.runtime.identities(topology))
+
+    def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
+        """The ports that it listens on, if control plane and runtime say so."""
+        parts: tuple[object, ...] = (self.control, self.runtime)
+        return tuple(
+            endpoint
+            for part in parts
+            if isinstance(part, Listens)
+            for endpoint in part.endpoints(topology)
+        )
 
     def check(self, topology: Topology) -> None:
         """InputError if this stack cannot run `topology`."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
 from edge_lab.addons.services.dns import READY, dns_provision
+from edge_lab.addons.services.endpoints import service_endpoints
 from edge_lab.addons.services.names import (
     COREDNS,
     COREDNS_UNIT,
@@ -23,6 +24,7 @@ from edge_lab.addons.services.upstream import access_of, service_requests, start
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import Request
+from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import ApiCache, Stack, wants_for
 from edge_lab.stacks.serving import serving
@@ -68,6 +70,9 @@ class Services(AddOn):
         if not has_services(topology, node, stack):
             return ()
         return (KUBE_PROXY_UNIT, COREDNS_UNIT, f"{SERVES}.service")
+
+    def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
+        return service_endpoints(nodes_with_services(topology, stack))
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
         # At once: kube-proxy and CoreDNS of the first boot ask for them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
+from edge_lab.addons.workload.endpoints import workload_endpoints
 from edge_lab.addons.workload.identities import client_identity, sampler_requests
 from edge_lab.addons.workload.manifests import (
     IMAGE,
@@ -17,6 +18,8 @@ from edge_lab.cluster.pods import wait_pods_ready
 from edge_lab.core.yamlmodel import Loc
 from edge_lab.images import EDGE_PROGRAM, ImageSpec
 from edge_lab.pki import DEVICES, Request
+from edge_lab.probes.endpoint import Endpoint
+from edge_lab.stacks import Stack
 from edge_lab.topology import Topology, TopologyProblem
 
 
@@ -47,6 +50,9 @@ class Workload(AddOn):
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         return sampler_requests(topology)
+
+    def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
+        return workload_endpoints(topology)
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
         # Not sooner: pods that are bound to a node which does not exist are collected as garbage.

@@ -1,0 +1,208 @@
+"""The verdict on probes: whether each was let in or turned away, and for the reason expected.
+
+That something failed is never a pass. A refusal for another reason is not one either, and an
+endpoint that is down is no evidence of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge_lab.measuring.measures import COUNT, Better, Measure
+from edge_lab.oracles.verdict import Verdict
+from edge_lab.probes.endpoint import Endpoint
+from edge_lab.probes.expected import FROM_WIRE, Expected, Outcome
+from edge_lab.probes.record import Direction, Ended, ProbeRecord
+
+TURNED_AWAY = frozenset({400, 401, 403})
+"""By these an endpoint says that it will not have this peer. All other answers are of one that
+deals with the request, but for those of the next line."""
+BROKEN = frozenset(range(500, 600))
+"""It has not come to a decision."""
+
+
+class Finding(StrEnum):
+    """What one record says, beside what was expected."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WRONG_REASON = "wrong reason"
+    """Turned away, and not for the reason that was expected."""
+    LET_IN = "let in"
+    """And should not have been."""
+    SHUT_OUT = "shut out"
+    """The peer that is meant to get in was turned away."""
+    NO_EVIDENCE = "no evidence"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One probe of one endpoint."""
+
+    record: ProbeRecord
+    expected: Expected
+    finding: Finding
+
+    @property
+    def passed(self) -> bool:
+        return self.finding is Finding.PASS
+
+    def __str__(self) -> str:
+        return f"{self.record}; expected: {self.expected}: {self.finding}"
+
+
+def judge_probe(record: ProbeRecord, expected: Expected, *, up: bool = True) -> Judged:
+    """`up` is whether the endpoint is known to serve somebody: without that, that nobody comes
+    through to it says nothing."""
+    findings = [_finding(record, one, up) for one in _alternatives(expected)]
+    passed = next((one for one in findings if one is Finding.PASS), findings[0])
+    return Judged(record, expected, passed)
+
+
+def _alternatives(expected: Expected) -> Iterable[Expected]:
+    one: Expected | None = expected
+    while one is not None:
+        yield one
+        one = one.alternative
+
+
+def _finding(record: ProbeRecord, expected: Expected, up: bool) -> Finding:
+    if record.ended is Ended.NOT_CONNECTED:
+        apart = expected.outcome is Outcome.UNREACHABLE and up
+        return Finding.PASS if apart else Finding.NO_EVIDENCE
+    if was_let_in(record):
+        return _of_let_in(record, expected)
+    if not _was_turned_away(record):
+        return Finding.NO_EVIDENCE
+    if expected.outcome is Outcome.LET_IN:
+        return Finding.SHUT_OUT
+    return Finding.PASS if _for_the_reason(record, expected) else Finding.WRONG_REASON
+
+
+def was_let_in(record: ProbeRecord) -> bool:
+    """Whether the endpoint dealt with the peer, whatever it had to say to it."""
+    if record.ended is Ended.ACCEPTED:
+        return True
+    return (
+        record.http is not None
+        and record.http.status not in TURNED_AWAY
+        and record.http.status not in BROKEN
+    )
+
+
+def _was_turned_away(record: ProbeRecord) -> bool:
+    """Whether the endpoint has said no: by an alert of its own, a status, or no TLS at all."""
+    if record.http is not None:
+        return record.http.status in TURNED_AWAY
+    if record.ended is Ended.NOT_TLS:
+        return True
+    return (
+        record.ended is Ended.ALERT
+        and record.alert is not None
+        and record.alert.direction is Direction.RECEIVED
+    )
+
+
+def _of_let_in(record: ProbeRecord, expected: Expected) -> Finding:
+    if expected.outcome is not Outcome.LET_IN:
+        return Finding.LET_IN
+    if expected.statuses and (record.http is None or record.http.status not in expected.statuses):
+        return Finding.WRONG_REASON
+    return Finding.PASS
+
+
+def _for_the_reason(record: ProbeRecord, expected: Expected) -> bool:
+    if expected.outcome is Outcome.ALERT:
+        number = record.alert.number if record.alert is not None and record.http is None else None
+        return number in expected.alerts_under(record.tls)
+    if expected.outcome is Outcome.STATUS:
+        return record.http is not None and record.http.status in expected.statuses
+    return expected.outcome is Outcome.NO_TLS and record.ended is Ended.NOT_TLS
+
+
+# -- an endpoint -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class IdentityVerdict(Verdict):
+    """On all probes of some endpoints, from one node."""
+
+    judged: tuple[Judged, ...] = ()
+
+
+def judge_identity(
+    node: str,
+    runtime: str,
+    records: Sequence[ProbeRecord],
+    endpoints: Mapping[str, Endpoint],
+) -> IdentityVerdict:
+    """The verdict on `records` by what `endpoints`, by their ids, declare.
+
+    A probe that an endpoint declares and that was not made is no evidence.
+    """
+    judged: list[Judged] = []
+    problems: list[str] = []
+    for name, endpoint in endpoints.items():
+        of_it = [record for record in records if record.endpoint == name]
+        up = any(was_let_in(record) and record.probe != FROM_WIRE for record in of_it)
+        for probe, expected in endpoint.policy.expects.items():
+            found = [judge_probe(r, expected, up=up) for r in of_it if r.probe == probe]
+            if not found:
+                problems.append(f"no evidence: {probe} at {name} was not tried")
+            judged += found
+            problems += [str(one) for one in found if not one.passed]
+    known = {(name, probe) for name, e in endpoints.items() for probe in e.policy.expects}
+    strange = [r for r in records if (r.endpoint, r.probe) not in known]
+    problems += [f"nobody has declared what is expected of {record}" for record in strange]
+    if not judged:
+        problems.append("no evidence: nothing was probed")
+    evidence = (f"{len(judged)} probes of {len(endpoints)} endpoints",)
+    return IdentityVerdict(
+        node, runtime, tuple(problems), _measures(node, judged), evidence, tuple(judged)
+    )
+
+
+_COUNTED = {
+    Finding.PASS: Better.HIGHER,
+    Finding.LET_IN: Better.LOWER,
+    Finding.WRONG_REASON: Better.LOWER,
+    Finding.SHUT_OUT: Better.LOWER,
+    Finding.NO_EVIDENCE: Better.LOWER,
+}
+_LABELS = {
+    Finding.PASS: "as expected",
+    Finding.LET_IN: "let in wrongly",
+    Finding.WRONG_REASON: "for the wrong reason",
+    Finding.SHUT_OUT: "shut out wrongly",
+    Finding.NO_EVIDENCE: "without evidence",
+}
+
+
+def _measures(node: str, judged: Sequence[Judged]) -> tuple[Measure, ...]:
+    counts = [
+        Measure(
+            name=f"probes_{finding.name.lower()}",
+            value=sum(one.finding is finding for one in judged),
+            unit=COUNT,
+            better=better,
+            node=node,
+            evidence="each probe's record beside what its endpoint declares",
+            heading="probes as expected" if finding is Finding.PASS else "probes not as expected",
+            label="" if finding is Finding.PASS else _LABELS[finding],
+            minor=finding is not Finding.PASS,
+        )
+        for finding, better in _COUNTED.items()
+    ]
+    times = [one.record.seconds for one in judged]
+    slowest = Measure(
+        name="probe_seconds",
+        value=max(times) if times else None,
+        reason="" if times else "nothing was probed",
+        unit="s",
+        better=Better.NEITHER,
+        node=node,
+        evidence="from the connection's beginning to its end",
+        heading="slowest probe",
+    )
+    return (*counts, slowest)

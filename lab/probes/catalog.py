@@ -1,0 +1,79 @@
+"""The probe set: each entry is one way in which a peer can be the wrong one, and one right peer.
+
+A stack's or an add-on's own probe is a `Probe` that is added with `register`; its name in the
+policies of endpoints says what is expected of it there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edge_lab.core.errors import InputError
+from edge_lab.pki import Identity
+from edge_lab.probes.attempt import TlsVersion
+from edge_lab.probes.mint import Mint
+
+
+def _nobody(mint: Mint) -> Identity | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One client identity, and the way it comes."""
+
+    name: str
+    title: str
+    shows: Callable[[Mint], Identity | None] = _nobody
+    plain: bool = False
+    version: TlsVersion | None = None
+    """This one alone; else TLS 1.2 and 1.3."""
+    token: Callable[[], str] | None = None
+    steals: bool = False
+    """Shows nothing, and goes on with the session that a right peer had before."""
+    from_wire: bool = False
+    """Comes over the wire to an endpoint that is for its own node."""
+
+
+def bad_token() -> str:
+    """A bearer token that nobody has signed."""
+    return secrets.token_urlsafe(24)
+
+
+_PROBES: dict[str, Probe] = {
+    probe.name: probe
+    for probe in (
+        Probe("right", "the right peer", Mint.good),
+        Probe("none", "no certificate"),
+        Probe("foreign-ca", "a foreign CA", Mint.foreign),
+        Probe("foreign-ca-same-name", "a foreign CA of the same name", Mint.foreign_of_same_name),
+        Probe("self-signed", "a self-signed certificate", Mint.self_signed),
+        Probe("wrong-name", "the right CA, the wrong name", Mint.wrong_name),
+        Probe("other-node", "another node's certificate", Mint.other_node),
+        Probe("expired", "an expired certificate", Mint.expired),
+        Probe("not-yet-valid", "a certificate that is not valid yet", Mint.not_yet_valid),
+        Probe("server-certificate", "a server's certificate", Mint.server_certificate),
+        Probe("weak-key", "a key of 1,024 bits", Mint.weak_key),
+        Probe("sha1-signature", "a signature over SHA-1", Mint.sha1_signature),
+        Probe("tls-1.1", "TLS 1.1", Mint.good, version=TlsVersion.TLS1_1),
+        Probe("tls-1.0", "TLS 1.0", Mint.good, version=TlsVersion.TLS1_0),
+        Probe("plaintext", "plain text", plain=True),
+        Probe("tls", "TLS on a plain port"),
+        Probe("stolen-ticket", "a stolen session ticket", steals=True),
+        Probe("bad-token", "a bad bearer token", token=bad_token),
+        Probe("from-wire", "over the wire to what is for the node alone", from_wire=True),
+    )
+}
+
+PROBES: Mapping[str, Probe] = MappingProxyType(_PROBES)
+"""By name, in the order in which tables show them."""
+
+
+def register(probe: Probe) -> None:
+    """Adds a stack's or an add-on's own; InputError if its name is another's."""
+    other = _PROBES.setdefault(probe.name, probe)
+    if other != probe:
+        raise InputError(f"there is a probe {probe.name!r} already")

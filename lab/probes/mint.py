@@ -1,0 +1,77 @@
+"""The certificates that probes show, made by authorities of the lab's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
+from edge_lab.probes.sha1 import issue_over_sha1
+
+WEAK_BITS = 1024
+NOBODY = "edge-lab:nobody"
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Mint:
+    """Makes certificates for who is meant to get in (`right`), and all that are not good."""
+
+    authority: Authority
+    """The one that the endpoint trusts."""
+    right: CertificateSpec
+    other: CertificateSpec | None = None
+    """Another node's."""
+
+    @cached_property
+    def _foreign(self) -> Authority:
+        return Authority.create("edge-lab foreign CA")
+
+    @cached_property
+    def _same_name(self) -> Authority:
+        """Its name is the real one's, and its key is not."""
+        names = self.authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return Authority.create(str(names[0].value) if names else "edge-lab cluster CA")
+
+    def good(self) -> Identity:
+        return self.authority.issue(self.right)
+
+    def foreign(self) -> Identity:
+        return self._foreign.issue(self.right)
+
+    def foreign_of_same_name(self) -> Identity:
+        return self._same_name.issue(self.right)
+
+    def self_signed(self) -> Identity:
+        """Of the right name, and its own issuer."""
+        return Authority.create(self.right.common_name).identity
+
+    def wrong_name(self) -> Identity:
+        return self.authority.issue(CertificateSpec(NOBODY))
+
+    def expired(self) -> Identity:
+        return self._at(datetime.now(UTC) - 2 * DAY)
+
+    def not_yet_valid(self) -> Identity:
+        return self._at(datetime.now(UTC) + DAY)
+
+    def _at(self, starts: datetime) -> Identity:
+        return self.authority.issue(replace(self.right, starts=starts, lifetime=DAY))
+
+    def server_certificate(self) -> Identity:
+        """Good for servers only."""
+        return self.authority.issue(replace(self.right, usages=(Usage.SERVER,)))
+
+    def weak_key(self) -> Identity:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=WEAK_BITS)
+        return self.authority.issue(replace(self.right, key=KeyKind.RSA), key=key)
+
+    def sha1_signature(self) -> Identity:
+        return issue_over_sha1(self.authority, self.right)
+
+    def other_node(self) -> Identity | None:
+        return None if self.other is None else self.authority.issue(self.other)

@@ -1,0 +1,106 @@
+"""The matrix of endpoints and probes, as a page of its own: no scripts, and nothing is fetched.
+
+A cell says what was met, by colour and in words, and opens the record that it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from edge_lab.oracles.identity import Finding, Judged
+from edge_lab.probes.catalog import PROBES
+
+_STYLE = """
+body { margin: 12px; background: #fff; color: #1f2933;
+  font: 13px/1.45 "DejaVu Sans", Helvetica, Arial, sans-serif; }
+table { border-collapse: collapse; }
+th, td { border: 1px solid #b8c2cc; padding: 4px 8px; text-align: left; vertical-align: top; }
+thead th { background: #dfe5ec; position: sticky; top: 0; max-width: 110px; font-size: 11px; }
+tbody th { background: #f4f6f8; white-space: nowrap; }
+tbody th small { display: block; color: #6b7785; font-weight: normal; }
+summary { cursor: pointer; white-space: nowrap; }
+summary small { display: block; color: #6b7785; }
+pre { font-size: 11px; max-width: 420px; white-space: pre-wrap; overflow-wrap: anywhere; }
+.pass { background: #e8f5ec; }
+.pass b { color: #2f855a; }
+.bad { background: #fdecec; }
+.bad b { color: #c53030; }
+.unknown { background: #fdf3dc; }
+.unknown b { color: #975a16; }
+.none, .legend { color: #6b7785; }
+"""
+
+_CLASS = {
+    Finding.PASS: "pass",
+    Finding.LET_IN: "bad",
+    Finding.WRONG_REASON: "bad",
+    Finding.SHUT_OUT: "bad",
+    Finding.NO_EVIDENCE: "unknown",
+}
+
+LEGEND = (
+    "green: as expected; red: let in, shut out, or turned away for another reason; yellow: no "
+    "evidence. – : the probe is not for this endpoint."
+)
+
+
+def matrix_html(judged: Iterable[Judged], title: str = "Who is let in") -> str:
+    """One row for each endpoint and place that it was probed from, one column for each probe."""
+    rows: dict[tuple[str, str], dict[str, list[Judged]]] = {}
+    for one in judged:
+        # What comes from elsewhere stands beside what comes from the node itself.
+        client = "" if PROBES[one.record.probe].from_wire else one.record.client
+        row = rows.setdefault((one.record.endpoint, client), {})
+        row.setdefault(one.record.probe, []).append(one)
+    rows = _joined(rows)
+    met = {probe for row in rows.values() for probe in row}
+    columns = [name for name in PROBES if name in met]
+    head = "".join(f'<th scope="col">{escape(PROBES[name].title)}</th>' for name in columns)
+    body = "\n".join(_row(where, cells, columns) for where, cells in rows.items())
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>"
+        f'<table><thead><tr><th scope="col">endpoint</th>{head}</tr></thead>\n'
+        f'<tbody>{body}</tbody></table><p class="legend">{escape(LEGEND)}</p></body></html>\n'
+    )
+
+
+def _joined(
+    rows: dict[tuple[str, str], dict[str, list[Judged]]],
+) -> dict[tuple[str, str], dict[str, list[Judged]]]:
+    """With probes from elsewhere in the row of their endpoint, if it has one."""
+    joined = {where: dict(cells) for where, cells in rows.items() if where[1]}
+    for (endpoint, client), cells in rows.items():
+        if client:
+            continue
+        place = next((where for where in joined if where[0] == endpoint), (endpoint, client))
+        for probe, found in cells.items():
+            joined.setdefault(place, {}).setdefault(probe, []).extend(found)
+    return joined
+
+
+def _row(where: tuple[str, str], cells: dict[str, list[Judged]], columns: Sequence[str]) -> str:
+    endpoint, client = where
+    origin = f"<small>from {escape(client)}</small>" if client else ""
+    found = "".join(_cell(cells.get(column, ())) for column in columns)
+    return f'<tr><th scope="row">{escape(endpoint)}{origin}</th>{found}</tr>'
+
+
+def _cell(found: Sequence[Judged]) -> str:
+    if not found:
+        return '<td class="none">–</td>'
+    worst = next((one for one in found if not one.passed), found[0])
+    inner = "".join(map(_details, found))
+    return f'<td class="{_CLASS[worst.finding]}">{inner}</td>'
+
+
+def _details(one: Judged) -> str:
+    word = one.record.shown if one.passed else f"{one.finding}: {one.record.shown}"
+    note = f"\n\n{one.expected.note}" if one.expected.note else ""
+    record = one.record.model_dump_json(indent=1, exclude_defaults=True)
+    return (
+        f"<details><summary><b>{escape(word)}</b>"
+        f"<small>expected: {escape(str(one.expected))}</small></summary>"
+        f"<pre>{escape(record + note)}</pre></details>"
+    )

@@ -1,0 +1,252 @@
+"""The ports of control planes and edge runtimes: who is meant to get in, what probes shall meet.
+
+By source: k8s.io/apiserver pkg/server/secure_serving.go and pkg/authentication/request, and
+k8s.io/kubernetes pkg/kubelet/server/server.go (1.34); openyurt pkg/yurthub (1.7); kubeedge
+cloud/pkg/cloudhub (1.23); K3s pkg/server (1.34).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge_lab.pki import CertificateSpec, TrustDomain
+from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
+from edge_lab.probes.expected import (
+    ANYONE_BY_TLS,
+    MUTUAL_TLS,
+    VERIFIED_BY_HTTP,
+    let_in,
+    loopback,
+    status,
+)
+from edge_lab.probes.request import Request
+from edge_lab.stacks.base import API_PORT
+from edge_lab.stacks.identities import KUBELET_CLIENT_USER, node_client_spec
+from edge_lab.topology import Node
+
+NODE_CLIENT = node_client_spec("{client}")
+
+API_POLICY = VERIFIED_BY_HTTP.but(
+    # Anonymous requests are let in as system:anonymous, who may read how it is and no more; a
+    # certificate or token that is shown and wrong is an error, on every path.
+    none=status(403),
+    other_node=status(403),
+)
+"""kube-apiserver with anonymous requests on, and the Node authorizer."""
+
+KUBELET_POLICY = VERIFIED_BY_HTTP.but(wrong_name=status(403), other_node=status(403))
+
+KUBEEDGE_DOMAIN = TrustDomain("kubeedge", "KubeEdge")
+"""cloudcore's own authority: it makes it, and the lab reads it from the cluster."""
+
+CONTROLLER_MANAGER_PORT, SCHEDULER_PORT = 10257, 10259
+KUBELET_PORT, KUBELET_HEALTH_PORT = 10250, 10248
+
+
+def api_server_endpoint(node: Node) -> Endpoint:
+    return Endpoint(
+        name="kube-apiserver",
+        node=node.name,
+        port=API_PORT,
+        speaks=Speaks.HTTPS,
+        purpose="Kubernetes API",
+        admits="who has a certificate of the cluster's authority or a token, for what RBAC and the "
+        "Node authorizer allow; anyone for /readyz, /livez, /healthz, /version",
+        policy=API_POLICY,
+        right=NODE_CLIENT,
+        request=Request("/api/v1/nodes/{client}"),
+    )
+
+
+def api_server_health(node: Node) -> Endpoint:
+    """The same port, on a path that is open to all but those who show something wrong."""
+    return Endpoint(
+        name="kube-apiserver-readyz",
+        node=node.name,
+        port=API_PORT,
+        speaks=Speaks.HTTPS,
+        purpose="the API server's health",
+        admits="anyone; who shows a wrong certificate is refused here as well",
+        policy=VERIFIED_BY_HTTP.but("health for anyone", none=let_in(200), wrong_name=let_in(200)),
+        right=NODE_CLIENT,
+        request=Request("/readyz?exclude=etcd&exclude=etcd-readiness"),
+    )
+
+
+def component_endpoints(node: Node) -> tuple[Endpoint, ...]:
+    """Controller manager and scheduler: on loopback, and asked by nobody but their own node."""
+    return tuple(
+        Endpoint(
+            name=name,
+            node=node.name,
+            port=port,
+            speaks=Speaks.HTTPS,
+            purpose="health",
+            admits="anyone on the node, for /healthz",
+            policy=loopback(ANYONE_BY_TLS),
+            reach=Reach.LOOPBACK,
+            request=Request("/healthz"),
+        )
+        for name, port in (
+            ("kube-controller-manager", CONTROLLER_MANAGER_PORT),
+            ("kube-scheduler", SCHEDULER_PORT),
+        )
+    )
+
+
+def kubelet_endpoints(nodes: Iterable[Node]) -> tuple[Endpoint, ...]:
+    """The kubelet's API on the wire, and its health on loopback. Its read-only port is off: if it
+    listens, it is a finding."""
+    return tuple(
+        endpoint
+        for node in nodes
+        for endpoint in (
+            Endpoint(
+                name="kubelet",
+                node=node.name,
+                port=KUBELET_PORT,
+                speaks=Speaks.HTTPS,
+                purpose="pods, logs and exec of the node",
+                admits="the API server, as a user who may do nodes/proxy",
+                policy=KUBELET_POLICY,
+                right=CertificateSpec(KUBELET_CLIENT_USER),
+                request=Request("/pods", confidential=True),
+            ),
+            plain_on_loopback(
+                "kubelet-health",
+                node.name,
+                KUBELET_HEALTH_PORT,
+                "/healthz",
+                "the kubelet's health",
+            ),
+        )
+    )
+
+
+# -- OpenYurt --------------------------------------------------------------------------------
+
+HUB_PORT, HUB_PROXY_PORT, HUB_SECURE_PORT, HUB_MULTIPLEXER_PORT = 10267, 10261, 10268, 10269
+
+
+def yurthub_endpoints(nodes: Iterable[Node], *, multiplexer_on_wire: bool) -> tuple[Endpoint, ...]:
+    """yurthub's four ports. Whoever reaches one of the last three acts as the node, so they are for
+    the node alone; `multiplexer_on_wire` is what yurthub does if it is told the node's address."""
+    return tuple(
+        endpoint for node in nodes for endpoint in _yurthub_endpoints(node, multiplexer_on_wire)
+    )
+
+
+def _yurthub_endpoints(node: Node, multiplexer_on_wire: bool) -> Iterable[Endpoint]:
+    own_node = Request(f"/api/v1/nodes/{node.name}")
+    yield plain_on_loopback(
+        "yurthub",
+        node.name,
+        HUB_PORT,
+        "/v1/healthz",
+        "health, metrics, pods; join token, image upgrade",
+    )
+    yield plain_on_loopback(
+        "yurthub-proxy",
+        node.name,
+        HUB_PROXY_PORT,
+        own_node.path,
+        "the API server, by the node's certificate",
+    )
+    secure = ("yurthub-secure", HUB_SECURE_PORT), ("yurthub-multiplexer", HUB_MULTIPLEXER_PORT)
+    for name, port in secure:
+        exposed = multiplexer_on_wire and port == HUB_MULTIPLEXER_PORT
+        yield Endpoint(
+            name=name,
+            node=node.name,
+            port=port,
+            speaks=Speaks.HTTPS,
+            purpose="the API server, by the node's certificate",
+            admits="other nodes of the cluster" if exposed else "anyone on the node, as the node",
+            # On a wire it must ask who comes; that it does not is the finding.
+            policy=VERIFIED_BY_HTTP if exposed else loopback(ANYONE_BY_TLS),
+            reach=Reach.WIRE if exposed else Reach.LOOPBACK,
+            right=NODE_CLIENT,
+            request=own_node,
+        )
+
+
+# -- KubeEdge --------------------------------------------------------------------------------
+
+EDGED_PORT = 10350
+
+
+def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, ...]:
+    """cloudcore's hub and where nodes join; its stream (10003, 10004) is off."""
+    return (
+        Endpoint(
+            name="cloudcore-hub",
+            node=node.name,
+            port=hub,
+            speaks=Speaks.TLS,
+            purpose="messages of edge nodes, over a WebSocket",
+            admits="edge nodes with a certificate of cloudcore's authority",
+            policy=MUTUAL_TLS,
+            domain=KUBEEDGE_DOMAIN,
+            right=CertificateSpec("system:node:{client}", ("system:nodes",)),
+            # A WebSocket's would make cloudcore take the node for connected.
+            request=None,
+        ),
+        Endpoint(
+            name="cloudcore-join",
+            node=node.name,
+            port=join,
+            speaks=Speaks.HTTPS,
+            purpose="certificates for edge nodes",
+            admits="who has a join token, or the node's certificate",
+            policy=VERIFIED_BY_HTTP.but(
+                right=None,
+                wrong_name=status(401),
+                weak_key=None,
+                stolen_ticket=None,
+                server_certificate=None,
+                sha1_signature=None,
+            ),
+            domain=KUBEEDGE_DOMAIN,
+            right=CertificateSpec("system:node:{client}", ("system:nodes",)),
+            request=Request("/edge.crt", confidential=True),
+        ),
+        Endpoint(
+            name="cloudcore-ca",
+            node=node.name,
+            port=join,
+            speaks=Speaks.HTTPS,
+            purpose="cloudcore's CA certificate, for nodes that join",
+            admits="anyone",
+            policy=ANYONE_BY_TLS,
+            domain=KUBEEDGE_DOMAIN,
+            request=Request("/ca.crt"),
+        ),
+    )
+
+
+def edgecore_endpoints(nodes: Iterable[Node]) -> tuple[Endpoint, ...]:
+    """edgecore's kubelet API, read-only."""
+    return tuple(
+        plain_on_loopback(
+            "edgecore", node.name, EDGED_PORT, "/healthz", "pods and health of the node, read-only"
+        )
+        for node in nodes
+    )
+
+
+# -- K3s -------------------------------------------------------------------------------------
+
+
+def k3s_supervisor_endpoint(node: Node) -> Endpoint:
+    """The same port as the API server's: certificates and configuration for agents."""
+    return Endpoint(
+        name="k3s-supervisor",
+        node=node.name,
+        port=API_PORT,
+        speaks=Speaks.HTTPS,
+        purpose="K3s' supervisor: configuration for agents",
+        admits="who has the agents' token, or a node's certificate",
+        policy=VERIFIED_BY_HTTP.but(wrong_name=status(403)),
+        right=NODE_CLIENT,
+        request=Request("/v1-k3s/config", confidential=True),
+    )

@@ -1,0 +1,132 @@
+"""Endpoints that are wrong on purpose, on a node of a running lab: for negative controls."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.machines import Machine
+from edge_lab.pki import Authority, CertificateSpec, Usage
+from edge_lab.probes.endpoint import Endpoint, Speaks
+from edge_lab.probes.expected import VERIFIED_BY_HTTP, alert, status
+from edge_lab.probes.listeners import COMMAND, listeners_of
+from edge_lab.provisioning.provision import GuestFile
+from edge_lab.stacks.endpoints import HUB_MULTIPLEXER_PORT, NODE_CLIENT, yurthub_endpoints
+from edge_lab.stacks.openyurt import YURTHUB_UNIT
+
+if TYPE_CHECKING:
+    from edge_lab.topology import Topology
+
+PORT = 18443
+FOLDER = "/run/edge-lab-open-door"
+UNIT = "edge-lab-open-door"
+START_SECONDS, HUB_SECONDS = 60.0, 120.0
+
+ANYONE_IS_LET_IN = '''\
+"""Says 200 to whoever comes, by any TLS or none."""
+
+import socket
+import ssl
+import sys
+
+folder, port = sys.argv[1], int(sys.argv[2])
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(folder + "/tls.pem")
+context.set_ciphers("ALL:@SECLEVEL=0")
+context.minimum_version = ssl.TLSVersion.TLSv1
+listener = socket.create_server(("", port))
+while True:
+    peer, _ = listener.accept()
+    peer.settimeout(20)
+    try:
+        if peer.recv(1, socket.MSG_PEEK) == b"\\x16":
+            peer = context.wrap_socket(peer, server_side=True)
+        if peer.recv(65536):
+            peer.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+    except OSError as trouble:
+        print(trouble, flush=True)
+    finally:
+        peer.close()
+'''
+
+STRICT = VERIFIED_BY_HTTP.but(
+    "strict", other_node=status(403), weak_key=alert(42), stolen_ticket=status(401)
+)
+"""Every probe but the right one is to be turned away."""
+
+
+def door(node: str, port: int = PORT) -> Endpoint:
+    return Endpoint(
+        name="open-door",
+        node=node,
+        port=port,
+        speaks=Speaks.HTTPS,
+        purpose="a negative control",
+        admits="nobody but the right peer",
+        policy=STRICT,
+        right=NODE_CLIENT,
+    )
+
+
+@contextlib.contextmanager
+def open_door(node: LabNode, authority: Authority, time_limit: TimeLimit) -> Iterator[Endpoint]:
+    """An endpoint that lets anyone in, for as long as the block runs."""
+    machine, limit = node.machine, time_limit(START_SECONDS)
+    shown = authority.issue(CertificateSpec("open-door", usages=(Usage.SERVER,)))
+    machine.write(GuestFile(f"{FOLDER}/tls.pem", shown.combined_pem, 0o600), limit)
+    machine.write(GuestFile.text(f"{FOLDER}/door.py", ANYONE_IS_LET_IN), limit)
+    machine.run(
+        f"systemd-run --quiet --collect --unit={UNIT} "
+        f"/usr/bin/python3 {FOLDER}/door.py {FOLDER} {PORT}",
+        limit,
+    )
+    try:
+        limit.wait_for("the open door takes connections", lambda: listens(machine, PORT))
+        yield door(node.name)
+    finally:
+        after = time_limit(START_SECONDS)
+        machine.run(f"systemctl stop {UNIT}; rm -rf {FOLDER}", after, check=False)
+
+
+def listens(machine: Machine, port: int, address: str = "") -> bool:
+    seen = listeners_of(machine.run(COMMAND).stdout)
+    return any(it.port == port and address in ("", it.address) for it in seen)
+
+
+@contextlib.contextmanager
+def open_hub(node: LabNode, topology: Topology, time_limit: TimeLimit) -> Iterator[Endpoint]:
+    """yurthub's multiplexer on the node's own address, as it is without the lab's setting."""
+    machine = node.machine
+    address = str(topology.cluster_link(node.name).address)
+    folder = f"/run/systemd/system/{YURTHUB_UNIT}.d"
+    unit = machine.read(f"/etc/systemd/system/{YURTHUB_UNIT}", time_limit(60)).decode()
+    (command,) = (line for line in unit.splitlines() if line.startswith("ExecStart="))
+    opened = command.replace("--node-ip=127.0.0.1", f"--node-ip={address}")
+    assert opened != command, f"{node.name}: yurthub is open already: {json.dumps(command)}"
+    drop_in = GuestFile.text(f"{folder}/open.conf", f"[Service]\nExecStart=\n{opened}\n")
+    again = f"systemctl daemon-reload && systemctl restart {YURTHUB_UNIT}"
+    machine.write(drop_in, time_limit(60))
+    try:
+        limit = time_limit(HUB_SECONDS)
+        machine.run(again, limit)
+        limit.wait_for(
+            "yurthub listens on the wire",
+            lambda: listens(machine, HUB_MULTIPLEXER_PORT, address),
+        )
+        (exposed,) = (
+            endpoint
+            for endpoint in yurthub_endpoints((node.spec,), multiplexer_on_wire=True)
+            if endpoint.port == HUB_MULTIPLEXER_PORT
+        )
+        yield exposed
+    finally:
+        limit = time_limit(HUB_SECONDS)
+        machine.run(f"rm -rf {folder}; {again}", limit)
+        limit.wait_for(
+            "yurthub listens on loopback alone",
+            lambda: listens(machine, HUB_MULTIPLEXER_PORT, "127.0.0.1"),
+        )

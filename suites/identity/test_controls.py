@@ -1,0 +1,60 @@
+"""Negative controls: what must turn the probes red, does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.probes import Prober
+from edge_lab.oracles.identity import Finding, judge_identity
+from edge_lab.pki import CLUSTER
+from suites.identity.doors import PORT, door, open_door, open_hub
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Identity"), allure.feature("Controls")]
+
+
+@allure.story("Let in")
+@allure.title("An endpoint that lets anyone in turns each probe from {edge_node} red")
+def test_an_open_endpoint_turns_each_probe_red(
+    server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
+) -> None:
+    with open_door(server, probe.authority(CLUSTER), time_limit) as endpoint:
+        records = probe.try_all(endpoint, edge_node.name)
+    verdict = judge_identity(edge_node.name, "control", records, {endpoint.id: endpoint})
+    found = {one.record.probe: one.finding for one in verdict.judged}
+    assert found.pop("right") is Finding.PASS
+    assert found
+    assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
+
+
+@allure.story("Down")
+@allure.title("An endpoint that is down is no evidence, from {edge_node}")
+def test_an_endpoint_that_is_down_is_no_evidence(
+    server: LabNode, edge_node: LabNode, probe: Prober
+) -> None:
+    assert not [it for it in probe.listeners(server.name) if it.port == PORT]
+    endpoint = door(server.name)
+    records = probe.try_all(endpoint, edge_node.name)
+    verdict = judge_identity(edge_node.name, "control", records, {endpoint.id: endpoint})
+    assert {one.finding for one in verdict.judged} == {Finding.NO_EVIDENCE}
+
+
+@allure.story("yurthub")
+@allure.title("yurthub on the address of {edge_node} lets anyone act as the node")
+@pytest.mark.runtime("openyurt")
+def test_yurthub_on_the_wire_lets_anyone_in(
+    lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
+) -> None:
+    """With the lab's setting taken back; docs/findings/openyurt-yurthub-10269.md."""
+    with open_hub(edge_node, lab.topology, time_limit) as endpoint:
+        records = probe.try_all(endpoint, server.name)
+    verdict = judge_identity(server.name, "control", records, {endpoint.id: endpoint})
+    found = {one.record.probe: one.finding for one in verdict.judged}
+    assert found["none"] is found["foreign-ca"] is found["expired"] is Finding.LET_IN, str(verdict)

@@ -1,0 +1,86 @@
+"""Each endpoint that is declared lets in who is meant to get in, and turns every other peer away
+for the right reason; and no port on a wire is undeclared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.probes import Prober
+from edge_lab.machines.guest import MANAGEMENT_ADDRESS
+from edge_lab.oracles.identity import was_let_in
+from edge_lab.probes.catalog import PROBES
+from edge_lab.probes.endpoint import Endpoint
+from edge_lab.probes.impersonation import trespass_endpoints
+from edge_lab.probes.listeners import missing, undeclared
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Identity"), allure.feature("Endpoints")]
+
+
+def clients(lab: Lab, endpoint: Endpoint) -> list[str]:
+    """From where it is probed: the server from each edge node, an edge node from the server."""
+    server = lab.topology.server.name
+    if endpoint.node == server:
+        return [node.name for node in lab.topology.edges]
+    return [server]
+
+
+@allure.story("Probes")
+@allure.title("{probed_endpoint}")
+@pytest.mark.scenario("wrong peers")
+def test_each_wrong_peer_is_turned_away_for_the_right_reason(
+    lab: Lab, probe: Prober, probed_endpoint: Endpoint
+) -> None:
+    verdicts = [probe.probe(probed_endpoint, client) for client in clients(lab, probed_endpoint)]
+    assert verdicts, "nobody to probe from"
+    failed = [str(verdict) for verdict in verdicts if not verdict.passed]
+    assert not failed, "\n".join(failed)
+
+
+@allure.story("Impersonation")
+@allure.title("{edge_node} may do nothing to another node")
+@pytest.mark.scenario("another node's objects")
+def test_a_node_may_do_nothing_to_another(
+    lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober
+) -> None:
+    others = [node.name for node in lab.topology.nodes if node.name != edge_node.name]
+    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    endpoints = trespass_endpoints(api, edge_node.name, others[-1])
+    records = [
+        record for endpoint in endpoints for record in probe.try_all(endpoint, edge_node.name)
+    ]
+    verdict = probe.judge(edge_node.name, endpoints, records)
+    assert verdict.passed, str(verdict)
+
+
+@allure.story("Ports")
+@allure.title("Nothing listens on a wire of {node} that is not declared")
+def test_no_port_on_a_wire_is_undeclared(node: LabNode, probe: Prober) -> None:
+    seen, declared = probe.listeners(node.name), probe.endpoints(node.name)
+    assert seen, "nothing listens at all, not even what asked"
+    found = undeclared(seen, declared, unseen={str(MANAGEMENT_ADDRESS.ip)})
+    assert not found, f"undeclared on {node.name}: {', '.join(map(str, found))}"
+    assert not missing(seen, declared), "declared, and not there"
+    # The same question must be able to come out otherwise.
+    assert undeclared(seen, [])
+
+
+@allure.story("Tickets")
+@allure.title("No bad certificate rides on a good one's session, from {edge_node}")
+def test_no_probe_rides_on_an_earlier_session(
+    server: LabNode, edge_node: LabNode, probe: Prober
+) -> None:
+    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    target = probe.target(api, edge_node.name)
+    good = target.try_one(PROBES["right"])
+    assert was_let_in(good), str(good)
+    after = [target.try_one(PROBES[name]) for name in ("none", "expired", "foreign-ca")]
+    assert [str(record) for record in after if record.resumed or was_let_in(record)] == []
+    # A session that is stolen is resumed: else the line above would say nothing.
+    assert target.try_one(PROBES["stolen-ticket"]).resumed

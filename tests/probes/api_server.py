@@ -1,0 +1,122 @@
+"""A real kube-apiserver over kine on this host's loopback, much as the lab starts it in a guest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.pki import CLUSTER, Pki
+from edge_lab.stacks import identities as names
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-lab" / "artifacts"
+"""At import, for tests have a cache of their own."""
+
+
+def program(name: str) -> Path | None:
+    """One that the lab has built for this host, if it has."""
+    arch = os.uname().machine
+    return next(iter(sorted(CACHE.glob(f"{name}/*-{arch}-*/{name}"), reverse=True)), None)
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    port: int
+    log: Path
+
+
+@contextlib.contextmanager
+def api_server(folder: Path, pki: Pki) -> Iterator[ApiServer]:
+    """Until the block is over; it takes connections."""
+    kine, server = program("kine"), program("kube-apiserver")
+    assert kine is not None
+    assert server is not None
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    certificates = _written(folder, pki)
+    datastore = f"unix://{folder}/kine.sock"
+    log = folder / "kube-apiserver.log"
+    with (
+        _running(
+            [
+                str(kine),
+                f"--listen-address={datastore}",
+                f"--endpoint=sqlite://{folder}/state.db?_journal_mode=WAL",
+                "--metrics-bind-address=0",
+            ],
+            folder / "kine.log",
+        ),
+        _running(
+            [
+                str(server),
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",
+                f"--secure-port={port}",
+                f"--etcd-servers={datastore}",
+                "--service-cluster-ip-range=10.96.0.0/16",
+                "--authorization-mode=Node,RBAC",
+                "--enable-admission-plugins=NodeRestriction",
+                "--endpoint-reconciler-type=none",
+                f"--client-ca-file={certificates['ca.crt']}",
+                f"--tls-cert-file={certificates['server.crt']}",
+                f"--tls-private-key-file={certificates['server.key']}",
+                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+                f"--service-account-key-file={certificates['sa.pub']}",
+                f"--service-account-signing-key-file={certificates['sa.key']}",
+                "--profiling=false",
+            ],
+            log,
+        ) as process,
+    ):
+        started = ApiServer(port, log)
+        Deadline.scaled(240).wait_for(
+            "the API server takes connections",
+            lambda: _serves(started, process),
+            transient=(OSError,),
+        )
+        yield started
+
+
+def _written(folder: Path, pki: Pki) -> dict[str, Path]:
+    shown = pki.identity(CLUSTER, names.API_SERVER)
+    files = {
+        "ca.crt": pki.authority(CLUSTER).certificate_pem,
+        "server.crt": shown.certificate_pem,
+        "server.key": shown.key_pem,
+        "sa.key": pki.signing_key(CLUSTER, names.SERVICE_ACCOUNT),
+        "sa.pub": pki.verification_key(CLUSTER, names.SERVICE_ACCOUNT),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return {name: folder / name for name in files}
+
+
+def _serves(server: ApiServer, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, server.log.read_text()[-2000:]
+    with socket.create_connection(("127.0.0.1", server.port), 1):
+        return True
+
+
+@contextlib.contextmanager
+def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["nice", "-n", "19", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,3 @@
+module edge-lab.test/goserver
+
+go 1.21
