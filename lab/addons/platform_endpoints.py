@@ -28,7 +28,7 @@ def device_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
     """Devices by their own protocols, which ask in their own way or not at all."""
     return tuple(
         Endpoint(
-            name=device.protocol.value,
+            name=device.protocol,
             node=device.name,
             port=port,
             speaks=Speaks.OTHER,
