@@ -75,7 +75,7 @@ class Catalog:
         except KeyError:
             raise InputError(
                 f"there is no fault {name!r}",
-                remedy=f"{did_you_mean(name, self.kinds)}Known are: {', '.join(self.kinds)}.",
+                remedy=f"{did_you_mean(name, self.kinds)}Available: {', '.join(self.kinds)}.",
             ) from None
 
     def family_of(self, fault: Fault) -> FaultFamily:
