@@ -82,7 +82,7 @@ class Match(_Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.ports and self.protocol == "icmp":
-            raise ValueError("icmp has no ports: give either `protocol: icmp` or `ports`")
+            raise ValueError("icmp has no ports: use either `protocol: icmp` or `ports`")
         return self
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ class GilbertElliott(_Model):
     def _consistent(self) -> Self:
         if self.good >= self.bad:
             raise ValueError(
-                f"a good line must lose less than a bad one: good {self.good:g}, bad {self.bad:g}"
+                f"`good` must be less than `bad`: good {self.good:g}, bad {self.bad:g}"
             )
         return self
 
@@ -190,16 +190,16 @@ class Impairment(_Model):
     def _possible(self) -> Self:
         if self.loss and self.burst_loss:
             raise ValueError(
-                "give `loss` or `burst_loss`, not both; its `good` is loss outside bursts"
+                "use `loss` or `burst_loss`, not both; `good` of `burst_loss` is the loss outside bursts"
             )
         if self.reorder and not self.delay_ms:
-            raise ValueError("`reorder` needs `delay_ms`: frames without delay overtake nothing")
+            raise ValueError("`reorder` needs `delay_ms`: frames without a delay cannot be overtaken")
         if self.distribution != "uniform" and not self.jitter_ms:
-            raise ValueError("`distribution` is that of the jitter: give `jitter_ms`")
+            raise ValueError("`distribution` needs `jitter_ms`")
         if self.rate_kbit is None and self.burst_bytes:
             raise ValueError("`burst_bytes` needs `rate_kbit`")
         if self.rate_kbit is None and self.queue_frames != QUEUE_FRAMES:
-            raise ValueError("`queue_frames` needs `rate_kbit`: it is the queue before the line")
+            raise ValueError("`queue_frames` needs `rate_kbit`")
         return self
 
     @property
@@ -285,7 +285,7 @@ class DirectionState(Impairment):
             raise ValueError(f"`flap` needs mode pass, not {self.mode.value}")
         if self.match is not None and self.mode is not Mode.DROP:
             raise ValueError(
-                f"`match` says which frames vanish: it needs mode drop, not {self.mode.value}"
+                f"`match` selects the frames to drop: it needs mode drop, not {self.mode.value}"
             )
         return self
 

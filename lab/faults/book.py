@@ -39,11 +39,11 @@ class FaultBook:
             try:
                 record = FaultRecord.model_validate_json(line)
             except ValidationError as trouble:
-                raise LabError(f"{self.path}:{number}: no record of a fault") from trouble
+                raise LabError(f"{self.path}:{number}: not a record of a fault") from trouble
             except InputError as trouble:  # of a family that was there when it was injected
                 raise LabError(
-                    f"{self.path}:{number}: no record of a fault that is known: {trouble.message}",
-                    remedy=f"Is the package that brings it still installed? {trouble.remedy}",
+                    f"{self.path}:{number}: a record of an unknown fault: {trouble.message}",
+                    remedy=f"Install the package that provides it, or run `lab down`. {trouble.remedy}",
                 ) from trouble
             found[record.id] = record
         return tuple(found[number] for number in sorted(found))

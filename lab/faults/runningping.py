@@ -98,7 +98,7 @@ class RunningPing:
         """LabError if it has ended by itself."""
         if self._over:
             raise LabError(
-                f"the ping from {self.name} has ended: {self._said or 'it said nothing'}"
+                f"the ping from {self.name} ended: {self._said or 'no output'}"
             )
 
     def _read(self) -> None:
