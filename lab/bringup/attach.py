@@ -37,13 +37,15 @@ def _not_up(run: RunDir) -> LabError:
         if stage is not None:
             return LabError(
                 f"lab {run.lab!r} is starting{f': {stage}' if stage else ''}",
-                remedy=f"Wait until `lab up` has finished, or run `lab down --lab {run.lab}` to stop it.",
+                remedy=f"Wait until `lab up` has finished, or run `lab down --lab {run.lab}` "
+                "to stop it.",
             )
     if state is None:
         return LabError(f"lab {run.lab!r} is not running", remedy="Run `lab up` to start it.")
     if state.condition is Condition.IN_TRANSITION:
         return LabError(
-            f"lab {run.lab!r} is being saved or restored, or an earlier save or restore was interrupted",
+            f"lab {run.lab!r} is being saved or restored, or an earlier save or restore was "
+            "interrupted",
             remedy=f"Wait for that command, or run `lab down --lab {run.lab}` to remove the lab.",
         )
     if state.condition is Condition.COMING_UP:
@@ -52,6 +54,7 @@ def _not_up(run: RunDir) -> LabError:
             remedy="Run `lab up` to start it again, or `lab down` to remove what is left.",
         )
     return LabError(
-        f"lab {run.lab!r} is no longer running: its processes have ended, for example by a reboot of the host",
+        f"lab {run.lab!r} is no longer running: its processes have ended, for example by a "
+        "reboot of the host",
         remedy="Run `lab up` to start it again, or `lab down` to remove what is left.",
     )

@@ -41,7 +41,10 @@ def _run() -> None:
             _tell(LabError(str(trouble)))
         sys.exit(LabError.exit_code)
     except KeyboardInterrupt:
-        err.print("interrupted; run `lab down` to remove a lab that was only partly started", highlight=False)
+        err.print(
+            "interrupted; run `lab down` to remove a lab that was only partly started",
+            highlight=False,
+        )
         sys.exit(130)
 
 

@@ -52,7 +52,10 @@ def _version(asked: bool) -> None:
 @app.callback()
 def lab_(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """A hardware-in-the-loop test lab for edge Kubernetes."""
@@ -71,10 +74,10 @@ def up(
     topology: Annotated[
         Path, typer.Argument(help="The topology file.", dir_okay=False)
     ] = DEFAULT_TOPOLOGY,
-    stack: Annotated[
-        str | None, typer.Option(help="Use this stack, for example k3s+k3s.")
-    ] = None,
-    cold: Annotated[bool, typer.Option("--cold", help="Boot the machines; do not use a checkpoint.")] = False,
+    stack: Annotated[str | None, typer.Option(help="Use this stack, for example k3s+k3s.")] = None,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Boot the machines; do not use a checkpoint.")
+    ] = False,
     save: Annotated[
         bool, typer.Option(help="After a cold start, save a checkpoint for the next one.")
     ] = True,
@@ -84,7 +87,9 @@ def up(
             min=1, max=65535, help="Loopback port of the API server (default: a free one)."
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the lab (default: from the topology).")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the lab (default: from the topology).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a lab: build missing components, boot the machines, wait until the stack is ready."""
@@ -156,7 +161,8 @@ def doctor(
         bool, typer.Option("--verify", help="First verify the digest of every cached artifact.")
     ] = False,
     lock: Annotated[
-        bool, typer.Option("--lock", help="Update the lock file from the catalog and the Go modules.")
+        bool,
+        typer.Option("--lock", help="Update the lock file from the catalog and the Go modules."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -214,7 +220,9 @@ def console(
 
 @app.command()
 def logs(
-    what: Annotated[str, typer.Argument(help="A node or a log of the lab; omit it to list them.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="A node or a log of the lab; omit it to list them.")
+    ] = "",
     unit: Annotated[str, typer.Option("--unit", "-u", help="Show only this systemd unit.")] = "",
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=1, help="Show at most this number of lines.")

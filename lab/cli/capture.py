@@ -31,24 +31,29 @@ def capture(
             "--output",
             "-o",
             metavar="FILE",
-            help="pcapng file (default: in the run directory), named pipe, or - for standard output.",
+            help="pcapng file (default: in the run directory), named pipe, or - for standard "
+            "output.",
         ),
     ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Duration in seconds (default: 10 for a file without --max-size, else until stopped)."
+            help="Duration in seconds (default: 10 for a file without --max-size, else until "
+            "stopped)."
         ),
     ] = None,
     max_size: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="Stop at this size: 500K, 10M, 1G; with --files, size of each file."
+            metavar="SIZE",
+            help="Stop at this size: 500K, 10M, 1G; with --files, size of each file.",
         ),
     ] = None,
     files: Annotated[
         int,
-        typer.Option(min=1, help="Write numbered files of --max-size each; keep this many, the newest."),
+        typer.Option(
+            min=1, help="Write numbered files of --max-size each; keep this many, the newest."
+        ),
     ] = 1,
     stop: Annotated[
         bool, typer.Option("--stop", help="Stop the running captures of the link.")

@@ -136,11 +136,14 @@ def _try(
         )
         _print_replay(file, plan)
     if not_kept is not None:
-        err.print(f"cannot write to {escape(str(output))}: {escape(str(not_kept))}", highlight=False)
+        err.print(
+            f"cannot write to {escape(str(output))}: {escape(str(not_kept))}", highlight=False
+        )
     if not same:
         raise LabError(
             "the fault logs of runs with the same seed differ",
-            remedy="Keep the logs with --output and look for a fault that was not seen or came too late.",
+            remedy="Keep the logs with --output and look for a fault that was not seen or "
+            "came too late.",
         )
     if not all(cell.passed for cell in cells):
         raise typer.Exit(1)
@@ -159,7 +162,9 @@ def _topology(lab: str | None) -> Topology:
     if state is not None:
         return state.topology
     if lab:
-        raise InputError(f"there is no lab {name!r}", remedy=f"Run `lab up --name {lab}` to start it.")
+        raise InputError(
+            f"there is no lab {name!r}", remedy=f"Run `lab up --name {lab}` to start it."
+        )
     return load_topology(topology_file(DEFAULT_TOPOLOGY))
 
 

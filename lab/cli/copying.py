@@ -158,10 +158,14 @@ def copy(source: Place, target: Place, *, recursive: bool = False) -> str:
     if kind in (Thing.NOTHING, Thing.NOWHERE):
         raise InputError(f"{source} does not exist")
     if kind is Thing.FOLDER and not recursive:
-        raise InputError(f"{source} is a folder", remedy=f"Run `lab cp -r {source} {target}` to copy it with its contents.")
+        raise InputError(
+            f"{source} is a folder",
+            remedy=f"Run `lab cp -r {source} {target}` to copy it with its contents.",
+        )
     if kind is Thing.OTHER:
         raise InputError(
-            f"{source} is neither a file nor a folder", remedy="Run `lab exec NODE cat PATH` to read it."
+            f"{source} is neither a file nor a folder",
+            remedy="Run `lab exec NODE cat PATH` to read it.",
         )
     there = target.look()
     if there is Thing.FOLDER and source.name:
@@ -177,10 +181,14 @@ def _must_fit(source: Place, kind: Thing, target: Place, there: Thing) -> None:
     if there is Thing.NOWHERE or (
         kind is Thing.FILE and there is Thing.NOTHING and target.path.endswith("/")
     ):
-        raise InputError(f"the parent folder of {target} does not exist", remedy="Create it first with mkdir -p.")
+        raise InputError(
+            f"the parent folder of {target} does not exist", remedy="Create it first with mkdir -p."
+        )
     if there not in (Thing.NOTHING, kind):
         what = "neither a file nor a folder" if there is Thing.OTHER else f"a {there.value}"
-        raise InputError(f"cannot overwrite {target}, which is {what}, with {source}, which is a {kind.value}")
+        raise InputError(
+            f"cannot overwrite {target}, which is {what}, with {source}, which is a {kind.value}"
+        )
     inside = posixpath.normpath(target.path) + "/"
     if source.machine == target.machine and inside.startswith(
         posixpath.normpath(source.path) + "/"

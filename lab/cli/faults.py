@@ -50,7 +50,11 @@ def add(
         print_json(record.model_dump(mode="json"))
         return
     seen = f"fault {record.id}: {wanted.title}; seen: {record.proof}"
-    end = f"healed: {record.cure}" if wanted.is_momentary else f"to heal it: lab fault heal {record.id}"
+    end = (
+        f"healed: {record.cure}"
+        if wanted.is_momentary
+        else f"to heal it: lab fault heal {record.id}"
+    )
     out.print(f"{escape(seen)}\n{escape(end)}", highlight=False, soft_wrap=True)
 
 

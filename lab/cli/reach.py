@@ -40,7 +40,9 @@ def execute(
     node: NodeName,
     command: Annotated[
         list[str],
-        typer.Argument(help="The command and its arguments; a single argument is run by the shell."),
+        typer.Argument(
+            help="The command and its arguments; a single argument is run by the shell."
+        ),
     ],
     lab: LabName = None,
     timeout: Annotated[

@@ -57,7 +57,8 @@ def _check(key: str, value: str, where: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > 63:
         raise InputError(
             f"{where} {key!r}: {name!r} is not a valid name",
-            remedy="Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or "
+            remedy="Use at most 63 letters, digits, '-', '_' and '.', beginning and ending "
+            "with a letter or "
             "digit.",
         )
     if value and (not _NAME.fullmatch(value) or len(value) > 63):

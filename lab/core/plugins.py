@@ -65,12 +65,14 @@ class PluginGroup(Generic[T]):
         for entry in entry_points(group=self.group):
             if not is_name(entry.name):
                 raise InputError(
-                    f"{_origin(entry)} provides the {self.what} {entry.name!r}, which is not a valid name",
+                    f"{_origin(entry)} provides the {self.what} {entry.name!r}, which is not "
+                    "a valid name",
                     remedy=f"A name is {NAME_RULE}.",
                 )
             if entry.name in own:
                 raise InputError(
-                    f"{_origin(entry)} provides the {self.what} {entry.name!r}, and edge-lab has one " 
+                    f"{_origin(entry)} provides the {self.what} {entry.name!r}, and edge-lab "
+                    "has one "
                     "of that name",
                     remedy="Uninstall it until its authors have chosen another name.",
                 )
@@ -94,7 +96,7 @@ class PluginGroup(Generic[T]):
             ) from trouble
         if not self.fits(loaded, entry.name):
             raise InputError(
-                f"the entry point {entry.name} = {entry.value} of {_origin(entry)} is no "
+                f"the entry point {entry.name} = {entry.value} of {_origin(entry)} is not a "
                 f"{self.what} of that name"
             )
         return loaded

@@ -186,7 +186,9 @@ def _namespaces(this: Examination) -> Iterator[HostCheck]:
     ok = host.output(["unshare", *flags, "true"]) is not None
     remedy = ""
     if not ok and root:
-        remedy = "This root user lacks CAP_SYS_ADMIN (a container?): run the lab as an ordinary user."
+        remedy = (
+            "This root user lacks CAP_SYS_ADMIN (a container?): run the lab as an ordinary user."
+        )
     elif not ok:
         remedy = "As root: " + (_userns_remedy(host) or "allow user namespaces to ordinary users.")
     yield HostCheck(
@@ -259,7 +261,8 @@ def _disk(this: Examination) -> Iterator[HostCheck]:
         needed_for="a lab" if this.all_cached else "building all components, and a lab",
         remedy=""
         if ok
-        else f"Free disk space (about {_gib(wanted)} required), or set XDG_CACHE_HOME to another disk.",
+        else f"Free disk space (about {_gib(wanted)} required), or set XDG_CACHE_HOME to "
+        "another disk.",
         required=free < DISK_FOR_A_LAB,
     )
 
@@ -316,7 +319,11 @@ def _sockets(this: Examination) -> Iterator[HostCheck]:
         found, remedy = trouble.message, trouble.remedy
     else:
         fits = run.short == run.path
-        found = f"paths below {run.path} are short enough" if fits else f"through {run.short}: paths are too long"
+        found = (
+            f"paths below {run.path} are short enough"
+            if fits
+            else f"through {run.short}: paths are too long"
+        )
     yield HostCheck(
         name="socket paths",
         ok=not remedy,

@@ -168,8 +168,8 @@ class Recording(BaseModel):
 def _check_format(said: object, path: Path) -> None:
     if not isinstance(said, dict) or not said.keys() >= {"began", "ended"}:
         raise InputError(
-                "not a recording", file=path, remedy="Suites write recordings to recordings/."
-            )
+            "not a recording", file=path, remedy="Suites write recordings to recordings/."
+        )
     found = said.get("format")
     if found != FORMAT:
         which = "without a format number" if found is None else f"of format {found!r}"

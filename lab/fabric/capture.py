@@ -46,7 +46,8 @@ class Captured:
             )
         if self.ended is Ended.FABRIC_GONE:
             raise LabError(
-                f"the capture stopped because the fabric ended; {self.frames} frames were written to "
+                f"the capture stopped because the fabric ended; {self.frames} frames were "
+                "written to "
                 f"{self.to}",
                 remedy="Run `lab status` to see whether the lab is running.",
             )

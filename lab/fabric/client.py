@@ -178,5 +178,6 @@ def _first_line(peer: socket.socket) -> Callable[[], bytes]:
 def _gone(path: Path) -> LabError:
     return LabError(
         f"no fabric answers at {path}: it was not started, or it has ended",
-        remedy="See fabric.log (`lab logs fabric`); run `lab down` to remove what is left.",
+        remedy="See its log in the logs of the run directory; run `lab down` to remove what "
+        "is left.",
     )

@@ -150,7 +150,8 @@ class Output:
         if os.isatty(self._descriptor):
             raise InputError(
                 "refusing to write a binary capture to the terminal",
-                remedy="Pipe it (lab capture LINK -o - | tshark -i -) or write to a file with -o FILE.",
+                remedy="Pipe it (lab capture LINK -o - | tshark -i -) or write to a file "
+                "with -o FILE.",
             )
         if not self.is_file:
             return

@@ -190,10 +190,13 @@ class Impairment(_Model):
     def _possible(self) -> Self:
         if self.loss and self.burst_loss:
             raise ValueError(
-                "use `loss` or `burst_loss`, not both; `good` of `burst_loss` is the loss outside bursts"
+                "use `loss` or `burst_loss`, not both; `good` of `burst_loss` is the loss "
+                "outside bursts"
             )
         if self.reorder and not self.delay_ms:
-            raise ValueError("`reorder` needs `delay_ms`: frames without a delay cannot be overtaken")
+            raise ValueError(
+                "`reorder` needs `delay_ms`: frames without a delay cannot be overtaken"
+            )
         if self.distribution != "uniform" and not self.jitter_ms:
             raise ValueError("`distribution` needs `jitter_ms`")
         if self.rate_kbit is None and self.burst_bytes:

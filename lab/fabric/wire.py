@@ -226,7 +226,8 @@ class UdpWire:
             raise LabError(
                 f"UDP port {link.fabric_port} on {LOOPBACK} is not available for link "
                 f"{link.name}: {os.strerror(trouble.errno or 0)}",
-                remedy=f"Stop the program that uses it (`ss -ulpn sport = :{link.fabric_port}` shows it), "
+                remedy="Stop the program that uses it (`ss -ulpn sport = "
+                f":{link.fabric_port}` shows it), "
                 "or give the link another port.",
             ) from trouble
         self._socket.connect((LOOPBACK, link.endpoint_port))

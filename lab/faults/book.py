@@ -43,7 +43,8 @@ class FaultBook:
             except InputError as trouble:  # of a family that was there when it was injected
                 raise LabError(
                     f"{self.path}:{number}: a record of an unknown fault: {trouble.message}",
-                    remedy=f"Install the package that provides it, or run `lab down`. {trouble.remedy}",
+                    remedy="Check that the package that provides it is installed. "
+                    f"{trouble.remedy}",
                 ) from trouble
             found[record.id] = record
         return tuple(found[number] for number in sorted(found))
@@ -99,7 +100,7 @@ class FaultBook:
         except BaseException as trouble:
             self.enter(
                 record.model_copy(
-                    update={"healed": record.began, "cure": f"never in force: {trouble}"}
+                    update={"healed": record.began, "cure": f"never active: {trouble}"}
                 )
             )
             raise

@@ -32,7 +32,8 @@ def parse_fault(words: Sequence[str]) -> Fault:
         if not equals or not key:
             raise InputError(
                 f"{word!r} is not a field of a fault",
-                remedy="Write fields as name=value, for example: lab fault add drop link=arm-cloud.",
+                remedy="Write fields as name=value, for example: lab fault add drop "
+                "link=arm-cloud.",
             )
         *outer, last = key.split(".")
         inner = tree

@@ -43,7 +43,8 @@ def make_schedule(written: PlanFile, topology: Topology, seed: int) -> tuple[Pla
                 raise Problem(
                     f"no room for {_faults(chance.count)} between "
                     f"{show_duration(chance.between[0])} and {show_duration(chance.between[1])} "
-                    f"with the seed {seed}: they would conflict with each other or with other faults",
+                    f"with the seed {seed}: they would conflict with each other or with other "
+                    "faults",
                     ("faults", index, "at_random"),
                     "Use fewer or shorter faults, more time, or more targets.",
                 )
@@ -66,7 +67,9 @@ def _fixed(
     least = fault.least_s
     if entry.for_ is None and not least:
         raise Problem(
-            f"{fault.title} has no `for`: it would never end", loc, "Add `for`, for example `for: 60s`."
+            f"{fault.title} has no `for`: it would never end",
+            loc,
+            "Add `for`, for example `for: 60s`.",
         )
     if entry.for_ == 0:
         raise Problem("`for: 0` leaves no time to see the fault", (*loc, "for"))
@@ -79,7 +82,7 @@ def _fixed(
     item = planned(entry.at, entry.for_, fault)
     if item.ends_s > written.lasts:
         what = "is over" if entry.for_ is None else "ends"
-        kept = "; `for` says otherwise" if fault.is_momentary and entry.for_ is None else ""
+        kept = ", or set a shorter `for`" if fault.is_momentary and entry.for_ is None else ""
         raise Problem(
             f"{fault.title} {what} at {show_duration(item.ends_s)}, and the plan lasts "
             f"{show_duration(written.lasts)}",
@@ -101,7 +104,9 @@ def _chance(index: int, block: RandomFaults, written: PlanFile, topology: Topolo
         )
     if block.for_ is None and not all(fault.least_s for fault in block.choose):
         raise Problem(
-            "`for` is missing: the faults would never end", loc, "Add `for`, for example `for: [5s, 20s]`."
+            "`for` is missing: the faults would never end",
+            loc,
+            "Add `for`, for example `for: [5s, 20s]`.",
         )
     if block.for_ is not None and block.for_[0] == 0:
         raise Problem("`for` from 0 s leaves no time to see a fault", (*loc, "for"))

@@ -225,7 +225,8 @@ class _Run:
         if before := engine.in_force():
             names = ", ".join(record.fault.title for record in before)
             raise InputError(
-                f"there are active faults: {names}", remedy="Run `lab fault heal --all` to heal them."
+                f"there are active faults: {names}",
+                remedy="Run `lab fault heal --all` to heal them.",
             )
         if deadline.remaining < plan.lasts_s:
             raise InputError(

@@ -29,6 +29,7 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
         except EdgeLabError as left:
             raise StillInForce(
                 f"{trouble}; the fault could not be undone: {left.message}",
-                remedy="Run `lab fault heal --all` to heal it, or `lab restore` to restore the lab.",
+                remedy="Run `lab fault heal --all` to heal it, or `lab restore` to restore "
+                "the lab.",
             ) from trouble
         raise

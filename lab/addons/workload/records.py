@@ -91,7 +91,9 @@ def parse_collected(text: str) -> tuple[CollectedSample, ...]:
         try:
             found.append(CollectedSample.model_validate(json.loads(line)))
         except ValueError as trouble:
-            raise LabError(f"line {number} from the collector is not a sample: {trouble}") from trouble
+            raise LabError(
+                f"line {number} from the collector is not a sample: {trouble}"
+            ) from trouble
     return tuple(found)
 
 

@@ -38,7 +38,9 @@ class DeviceInjector(Injector[OnDevice]):
         proof = proof_of(fault.does)
         before = device.wait_ready(self._prober.limit(PROOF_SECONDS))
         if proof.needs_clients and not before.clients:
-            raise LabError(f"{fault.title}: no client is connected, so its effect could not be seen")
+            raise LabError(
+                f"{fault.title}: no client is connected, so its effect could not be seen"
+            )
         with undoing(lambda: device.set_fault(None)):
             return self._see(
                 fault.title, device, fault.does, lambda now: self._effect(fault, before, now)

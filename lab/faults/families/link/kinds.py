@@ -198,7 +198,7 @@ class HalfOpen(DirectedFault):
 
 
 class Impair(DirectedFault, Impairment):
-    """A bad line: any combination of delay, loss, duplication, reordering, corruption, rate, MTU."""
+    """A bad line: any combination of delay, loss, duplicates, reordering, corruption, rate, MTU."""
 
     fault: Literal["impair"] = "impair"
 

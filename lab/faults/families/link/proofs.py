@@ -229,7 +229,9 @@ class HalfOpenProof:
             died = self._subject.counted(counters).dropped(Reason.HALF_OPEN)
             if not died or not self._subject.prober.reached(self._service):
                 return ""
-            return f"{died} frames of established connections dropped; a new one from {self._service}"
+            return (
+                f"{died} frames of established connections dropped; a new one from {self._service}"
+            )
 
         return self._subject.prove(look, self._service)
 

@@ -54,7 +54,7 @@ class ClockJumpAction(NodeAction[ClockJump]):
         if abs(seconds) <= 4 * before.doubt:
             raise InputError(
                 f"a jump of {seconds:g} s is too small to measure: the clock of "
-                f"{machine.name} is known to {before.doubt:.2f} s",
+                f"{machine.name} can only be read to within {before.doubt:.2f} s",
                 remedy="Use a larger jump.",
             )
         return before
@@ -72,7 +72,9 @@ class ClockSkewAction(NodeAction[ClockSkew]):
             raise LabError(f"unexpected output of adjtimex on {machine.name}: {said!r}")
         shown = (int(tick[1]) - TICK) * 100 + int(frequency[1]) / FREQUENCY_UNIT
         if abs(shown - ppm) > 1:
-            raise LabError(f"no effect was seen: the kernel of {machine.name} reports {shown:g} ppm")
+            raise LabError(
+                f"no effect was seen: the kernel of {machine.name} reports {shown:g} ppm"
+            )
         if abs(ppm) < MEASURABLE_PPM:
             return f"its kernel's clock runs {shown:+g} ppm off"
 
