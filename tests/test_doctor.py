@@ -372,4 +372,4 @@ def test_the_installer_tells_an_ordinary_user_the_command(installer: Path) -> No
 def test_the_installer_says_what_is_missing_when_apt_fails(installer: Path) -> None:
     done = run(installer, "installed_alpha", APT_STATUS="100")
     assert done.returncode == 3
-    assert "Missing still: alpha-dev" in done.stderr
+    assert "Still missing: alpha-dev" in done.stderr

@@ -60,7 +60,7 @@ class Tool:
             ok=works,
             found=found,
             needed_for=self.needed_for,
-            remedy="" if works else f"Install it (Debian: apt-get install {self.package}).",
+            remedy="" if works else f"As root: apt-get install {self.package}",
             required=self.required,
             needs_root=not works,
         )
@@ -102,7 +102,7 @@ def _libvirt_python(this: Examination) -> Iterator[HostCheck]:
     yield HostCheck(
         name="libvirt for Python",
         ok=there,
-        found="there" if there else "not installed",
+        found="installed" if there else "not installed",
         needed_for="machines",
         remedy="" if there else "Run `make setup`; it compiles against Debian's libvirt-dev.",
     )
@@ -131,7 +131,7 @@ def _node(this: Examination) -> Iterator[HostCheck]:
             name=program,
             ok=ok,
             found=_version_in(told or "") or "not installed",
-            needed_for="the Allure page of a test run (`make report`)",
+            needed_for="the Allure report of a test run (`make report`)",
             remedy="" if ok else f"Install Node.js {_dotted(NODE_MINIMUM)} or newer, with npm.",
             required=False,
         )
@@ -169,7 +169,7 @@ def _tun(this: Examination) -> Iterator[HostCheck]:
     yield HostCheck(
         name="/dev/net/tun",
         ok=not problem,
-        found=problem or "opens",
+        found=problem or "can be opened",
         needed_for="the link of each device",
         remedy="As root: modprobe tun; mkdir -p /dev/net; "
         "[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200; chmod 666 /dev/net/tun"
@@ -229,7 +229,7 @@ def _subordinate_ids(this: Examination) -> Iterator[HostCheck]:
     yield HostCheck(
         name="subordinate ids",
         ok=not lacking,
-        found=f"none for {user} in {' and '.join(lacking)}" if lacking else "there",
+        found=f"none for {user} in {' and '.join(lacking)}" if lacking else "configured",
         needed_for="root images without root",
         remedy="As root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
         + user

@@ -41,7 +41,7 @@ def need_tools(names: Sequence[str]) -> None:
     if lacking:
         raise LabError(
             f"cannot build images: {', '.join(lacking)} not installed",
-            remedy=f"Run `apt-get install {' '.join(lacking)}` as root (Debian).",
+            remedy=f"As root: apt-get install {' '.join(lacking)}",
         )
 
 

@@ -127,7 +127,7 @@ class BootWatch:
                 if death.fatal.kind not in (Fatal.PANIC, Fatal.SILENT) or not retries_left:
                     raise
                 self._record.write(replace(self.record, reboots=self.record.reboots + 1))
-                with step(f"{self._name} restart after {death.fatal.kind}"):
+                with step(f"restart {self._name} after {death.fatal.kind}"):
                     self.reset()
             else:
                 return

@@ -50,7 +50,7 @@ def _find_libvirtd() -> str:
     if not found:
         raise LabError(
             "libvirtd is not installed",
-            remedy="Run `apt-get install libvirt-daemon libvirt-daemon-system` as root (Debian).",
+            remedy="As root: apt-get install libvirt-daemon libvirt-daemon-system",
         )
     return found
 

@@ -81,7 +81,7 @@ def find_emulator(arch: Arch) -> str:
         package = {"x86_64": "x86", "aarch64": "arm", "riscv64": "misc"}[arch.value]
         raise LabError(
             f"{EMULATORS[arch]} is not installed",
-            remedy=f"Run `apt-get install qemu-system-{package}` as root (Debian).",
+            remedy=f"As root: apt-get install qemu-system-{package}",
         )
     return found
 
