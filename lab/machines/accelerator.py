@@ -72,7 +72,9 @@ def probe_accelerator(image: RootImage | None, *, force: bool = False) -> Accele
     if not KVM.exists():
         return Accelerator("tcg", "this host has no /dev/kvm", arch)
     if not os.access(KVM, os.R_OK | os.W_OK):
-        return Accelerator("tcg", "no permission to open /dev/kvm (add the user to the group kvm)", arch)
+        return Accelerator(
+            "tcg", "no permission to open /dev/kvm (add the user to the group kvm)", arch
+        )
     if image is None or image.arch != arch:
         return Accelerator("tcg", f"no {arch} guest kernel to test /dev/kvm with", arch)
     key = _key(arch, image.digest)
