@@ -30,7 +30,7 @@ setup: $(VENV_STAMP) ## Install the host packages (apt, as root) and the Python 
 $(HOST_STAMP): images/install-host-packages.sh images/host-packages.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "edge-lab needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
-	  echo "Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
+	  echo "Install one, or set its path: make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
 	bash images/install-host-packages.sh
 	@mkdir -p $(@D) && touch $@
 
@@ -40,32 +40,32 @@ $(VENV_STAMP): pyproject.toml $(HOST_STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $@
 
-lab-up: setup ## Bring the lab up (TOPOLOGY=labs/default.yaml); builds what is missing
+lab-up: setup ## Start the lab (TOPOLOGY=labs/default.yaml); builds missing components
 	$(BIN)/lab up $(TOPOLOGY)
 
-lab-down: setup ## Take the lab down; leaves nothing but the cache
+lab-down: setup ## Stop the lab and remove everything except the cache
 	$(BIN)/lab down
 
-test: check unit-all ## What every change must pass: style and types, the framework's tests, the core of the suites
+test: check unit-all ## Run what every change must pass: style and types, the framework's tests, the core of the suites
 	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
-unit: setup ## The framework's own tests but the slow ones: before each commit
+unit: setup ## Run the framework's own tests except the slow ones, before each commit
 	$(BIN)/pytest tests $(SPREAD) -m 'not slow' --hypothesis-profile=quick --durations=10 $(UNIT)
 
-unit-all: setup ## All of the framework's own tests, properties tried in full: what CI runs
+unit-all: setup ## Run all of the framework's own tests, as CI does
 	$(BIN)/pytest tests $(SPREAD) --durations=10 $(UNIT)
 
-coverage: setup ## Which lines the framework's own tests reach: build/coverage/index.html
+coverage: setup ## Measure the coverage of the framework's own tests: build/coverage/index.html
 	@mkdir -p build
 	$(BIN)/pytest tests $(SPREAD) --cov --cov-report=term:skip-covered \
 	  --cov-report=html:build/coverage $(UNIT)
 
-peers: setup ## The devices against clients that nobody here wrote (needs Node.js 20 and npm)
+peers: setup ## Test the devices with third-party clients (needs Node.js 20 and npm)
 	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/
 	npm ci --prefix build/peers --ignore-scripts --omit=optional --no-audit --no-fund --silent
 	$(BIN)/pytest tests/peers tests/devices/test_modbus_requests.py
 
-suites: setup ## The suites whole (SUITES=…), in the lab that is up or in one brought up for them
+suites: setup ## Run the suites (SUITES=…) in the running lab, or in one started for them
 	rm -rf $(RESULTS)
 	$(BIN)/pytest $(SUITES) --lab-topology=$(TOPOLOGY) --alluredir=$(RESULTS)
 
@@ -79,15 +79,15 @@ format: setup ## Put the style right
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: setup ## Write labs/schema.json and plans/schema.json anew, for editors
+schema: setup ## Regenerate labs/schema.json and plans/schema.json, for editors
 	@mkdir -p build
 	$(BIN)/lab schema > build/schema.json && mv build/schema.json labs/schema.json
 	$(BIN)/lab schema plan > build/schema.json && mv build/schema.json plans/schema.json
 
-bench: setup ## Measure the lab itself and write docs/performance.md (a quarter of an hour)
+bench: setup ## Measure the lab and write docs/performance.md (a quarter of an hour)
 	$(BIN)/python -m edge_lab.bench
 
-compare: setup ## Run the suites network and autonomy on each of STACKS; what each fault did to each
+compare: setup ## Run the suites network and autonomy on each of STACKS and compare them
 	rm -rf build/compare
 	failed=0; for stack in $(STACKS); do \
 	  $(BIN)/pytest suites/network suites/autonomy suites/nodes --lab-topology=$(TOPOLOGY) \
@@ -95,8 +95,8 @@ compare: setup ## Run the suites network and autonomy on each of STACKS; what ea
 	done; \
 	$(BIN)/lab compare build/compare --html build/compare/index.html; exit $$failed
 
-report: setup ## Write the Allure page of the last run to build/report (needs Node.js 20.19)
+report: setup ## Write the Allure report of the last run to build/report (needs Node.js 20.19)
 	$(BIN)/python -m edge_lab.report $(RESULTS) build/report
 
-clean: ## Remove what was built here; the cache and running labs stay
+clean: ## Remove build results; keep the cache and running labs
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,7 @@ list=$(dirname "$0")/host-packages.txt
 wanted=$(sed -e 's/#.*//' "$list" | tr -s '[:space:]' ' ')
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
-	echo "This host is not Debian or a kin of it. Install what these packages hold:$wanted" >&2
+	echo "This host is not based on Debian. Install the equivalents of these packages:$wanted" >&2
 	exit 3
 fi
 
@@ -29,7 +29,7 @@ done
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ]; then
-	echo "These Debian packages are missing. Install them, and try again:" >&2
+	echo "Debian packages are missing. Install them and try again:" >&2
 	echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
 	exit 3
 fi
@@ -40,6 +40,6 @@ quiet="-qq -o Dpkg::Use-Pty=0"
 # shellcheck disable=SC2086
 if ! { apt-get update $quiet && apt-get install --yes --no-install-recommends $quiet $missing; } >&2
 then
-	echo "apt-get failed; its messages are above. Missing still:$missing" >&2
+	echo "apt-get failed; see its messages above. Still missing:$missing" >&2
 	exit 3
 fi

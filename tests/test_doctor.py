@@ -135,7 +135,7 @@ def test_a_host_that_has_everything_is_fine(topology: Topology) -> None:
     assert report.ok
     assert [each.name for each in report.checks if not each.ok] == []
     assert not any(each.remedy for each in report.checks)
-    assert "A lab of 'default' with twins, workload can come up here." in shown(report)
+    assert "A lab of 'default' with twins, workload can run on this machine." in shown(report)
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ def test_a_missing_program_is_named_with_its_package(
     assert found.found == "not installed"
     assert f"apt-get install {package}" in found.remedy
     assert found.needs_root
-    assert f"A lab cannot come up here: {program}" in shown(report)
+    assert f"A lab cannot run on this machine: {program}" in shown(report)
 
 
 def test_a_program_that_does_not_run_is_not_there(topology: Topology) -> None:
     found = check(examine(topology, FakeHost(fails={"qemu-img"})), "qemu-img")
     assert not found.ok
-    assert "does not run" in found.found
+    assert "cannot be run" in found.found
 
 
 def test_only_emulators_of_the_topology_are_asked_for(topology: Topology) -> None:
@@ -193,14 +193,14 @@ def test_the_first_stack_that_can_be_had_is_chosen(topology: Topology) -> None:
     first, second = report.stacks
     assert (first.ok, first.chosen, first.missing) == (False, False, ("yurthub for aarch64",))
     assert (second.ok, second.chosen) == (True, True)
-    assert "cannot be had: no yurthub for aarch64" in shown(report)
+    assert "not available: missing yurthub for aarch64" in shown(report)
     assert "get it" in shown(report)
 
 
 def test_when_no_stack_can_be_had_the_report_is_bad(topology: Topology) -> None:
     report = examine(topology, store=FakeStore(missing=["kubelet"]))
     assert not report.ok
-    assert "None of the topology's stacks can be had." in shown(report)
+    assert "None of the topology's stacks is available." in shown(report)
 
 
 def test_devices_need_taps(topology: Topology) -> None:
@@ -232,7 +232,7 @@ def test_an_ordinary_user_needs_subordinate_ids(topology: Topology) -> None:
     found = check(report, "subordinate ids")
     assert found.found == "none for ada in /etc/subgid"
     assert "usermod --add-subuids" in found.remedy
-    assert "These take root to put right: subordinate ids." in shown(report)
+    assert "Root is required to fix: subordinate ids." in shown(report)
     assert "subordinate ids" not in [each.name for each in examine(topology).checks]
 
 
@@ -372,4 +372,4 @@ def test_the_installer_tells_an_ordinary_user_the_command(installer: Path) -> No
 def test_the_installer_says_what_is_missing_when_apt_fails(installer: Path) -> None:
     done = run(installer, "installed_alpha", APT_STATUS="100")
     assert done.returncode == 3
-    assert "Missing still: alpha-dev" in done.stderr
+    assert "Still missing: alpha-dev" in done.stderr

@@ -161,14 +161,14 @@ def test_what_an_emulator_has_said_is_kept_too(own_cache: Path) -> None:
 
 def test_a_lab_that_is_only_coming_up_cannot_be_attached_to(default_topology: Topology) -> None:
     made(default_topology, Condition.COMING_UP)
-    with pytest.raises(LabError, match="is not up"):
+    with pytest.raises(LabError, match="is not running"):
         attach(default_topology.name)
 
 
 def test_a_damaged_state_is_a_lab_error_with_a_remedy(default_topology: Topology) -> None:
     run = made(default_topology)
     run.state.write_text("{}")
-    with pytest.raises(LabError, match="cannot be read") as caught:
+    with pytest.raises(LabError, match="cannot read") as caught:
         read_state(run)
     assert "lab down" in caught.value.remedy
 
@@ -183,7 +183,7 @@ def test_a_lab_of_another_topology_that_is_up_is_not_taken_for_this_one(
     default_topology: Topology, alive: RunDir
 ) -> None:
     other = default_topology.model_copy(update={"devices": ()})
-    with pytest.raises(InputError, match="of another topology is up") as caught:
+    with pytest.raises(InputError, match="with another topology is running") as caught:
         bring_up(other)
     assert "lab down" in caught.value.remedy
 
@@ -193,17 +193,17 @@ def test_a_lab_that_is_up_at_the_pace_of_a_slow_host_is_the_same_one(
 ) -> None:
     slow = {"topology": default_topology.at_pace(2), "pace": 2}
     state_of(default_topology).model_copy(update=slow).write(alive)
-    with pytest.raises(InputError, match=r"is up with the stack kubernetes\+kubelet"):
+    with pytest.raises(InputError, match=r"is running with the stack kubernetes\+kubelet"):
         bring_up(default_topology, UpOptions(stack="kubernetes+openyurt"))  # no other objection
     other = default_topology.model_copy(update={"timing": Timing()})
-    with pytest.raises(InputError, match="of another topology is up"):
+    with pytest.raises(InputError, match="with another topology is running"):
         bring_up(other)
 
 
 def test_a_lab_that_is_up_with_another_stack_is_not_taken_for_this_one(
     default_topology: Topology, alive: RunDir
 ) -> None:
-    with pytest.raises(InputError, match=r"is up with the stack kubernetes\+kubelet"):
+    with pytest.raises(InputError, match=r"is running with the stack kubernetes\+kubelet"):
         bring_up(default_topology, UpOptions(stack="kubernetes+openyurt"))
 
 

@@ -35,7 +35,7 @@ def test_a_port_that_something_listens_on_is_not_free(busy_port: int) -> None:
 
 
 def test_a_busy_port_that_was_asked_for_is_an_input_error_with_a_remedy(busy_port: int) -> None:
-    with pytest.raises(InputError, match="the API server wants it") as caught:
+    with pytest.raises(InputError, match="the API server needs it") as caught:
         require_free(busy_port, "the API server")
     assert "leave the option out" in caught.value.remedy
 

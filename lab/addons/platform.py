@@ -50,7 +50,8 @@ class Platform:
                 raise InputError(
                     f"the add-on {addon.name!r} needs {lack}, which the stack {self.stack.name} "
                     "lacks",
-                    remedy=f"Take another stack, or {addon.name} out of the topology's `addons`.",
+                    remedy=f"Use another stack, or remove {addon.name} from the topology's "
+                    "`addons`.",
                 )
 
     # -- what it is made of --------------------------------------------------------------

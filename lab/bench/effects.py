@@ -72,7 +72,7 @@ def effects_of(changes: Sequence[tuple[float, float]], came: Sequence[float]) ->
     for stop, resume in changes:
         at = bisect.bisect_left(came, resume)
         if not 0 < at < len(came):
-            raise LabError("the flood that was to show the effect of a change did not flow")
+            raise LabError("the traffic that should show the effect of a change did not flow")
         stopped.append(max(0.0, came[at - 1] - stop))
         resumed.append(came[at] - resume)
     return Effects(sorted(stopped), sorted(resumed))

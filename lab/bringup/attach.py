@@ -36,22 +36,25 @@ def _not_up(run: RunDir) -> LabError:
         stage = stage_of(run)
         if stage is not None:
             return LabError(
-                f"lab {run.lab!r} is coming up{f': {stage}' if stage else ''}",
-                remedy="Wait for the `lab up` that is at work, or end it with `lab down`.",
+                f"lab {run.lab!r} is starting{f': {stage}' if stage else ''}",
+                remedy=f"Wait until `lab up` has finished, or run `lab down --lab {run.lab}` "
+                "to stop it.",
             )
     if state is None:
-        return LabError(f"lab {run.lab!r} is not up", remedy="`lab up` brings it up.")
+        return LabError(f"lab {run.lab!r} is not running", remedy="Run `lab up` to start it.")
     if state.condition is Condition.IN_TRANSITION:
         return LabError(
-            f"lab {run.lab!r} is being saved or restored, or that has failed half-way",
-            remedy=f"Wait for whoever is at work, or clear it: lab down --lab {run.lab}",
+            f"lab {run.lab!r} is being saved or restored, or an earlier save or restore was "
+            "interrupted",
+            remedy=f"Wait for that command, or run `lab down --lab {run.lab}` to remove the lab.",
         )
     if state.condition is Condition.COMING_UP:
         return LabError(
-            f"lab {run.lab!r} is not up: its start was interrupted",
-            remedy="`lab up` starts it again, `lab down` only clears what is left.",
+            f"lab {run.lab!r} is not running: its start was interrupted",
+            remedy="Run `lab up` to start it again, or `lab down` to remove what is left.",
         )
     return LabError(
-        f"lab {run.lab!r} is up no more: its processes are gone, as after a restart of the host",
-        remedy="`lab up` brings it up again, `lab down` only clears what is left.",
+        f"lab {run.lab!r} is no longer running: its processes have ended, for example by a "
+        "reboot of the host",
+        remedy="Run `lab up` to start it again, or `lab down` to remove what is left.",
     )

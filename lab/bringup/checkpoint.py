@@ -74,14 +74,14 @@ class Checkpoint:
         if missing:
             raise LabError(
                 f"the checkpoint {self.key[:16]} is damaged: {missing[0].name} is missing or empty",
-                remedy="`lab save` makes a new one.",
+                remedy="Run `lab save` to make a new one.",
             )
         try:
             json.loads(self.fabric.read_text(encoding="utf-8"))
         except ValueError as trouble:
             raise LabError(
                 f"the checkpoint {self.key[:16]} is damaged: {self.fabric.name} cannot be read",
-                remedy="`lab save` makes a new one.",
+                remedy="Run `lab save` to make a new one.",
             ) from trouble
 
 
@@ -95,8 +95,8 @@ class CheckpointStore:
         """Always a direct child of the store; LabError for a key that would be anything else."""
         if not _KEY.fullmatch(key):
             raise LabError(
-                f"{key!r} cannot be the key of a checkpoint",
-                remedy="The lab's state file is damaged: `lab down`, then `lab up`.",
+                f"{key!r} is not a valid key of a checkpoint",
+                remedy="The lab's state file is damaged: run `lab down`, then `lab up`.",
             )
         return self.root / key
 
@@ -127,7 +127,7 @@ class CheckpointStore:
         except OSError as trouble:
             raise LabError(
                 f"cannot write the checkpoint: {trouble.strerror or trouble}",
-                remedy=f"A checkpoint needs about 1.5 GB in {self.root}.",
+                remedy=f"Free some space: a checkpoint needs about 1.5 GB in {self.root}.",
             ) from trouble
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -172,7 +172,9 @@ def emulator_version() -> str:
             timeout=Deadline.scaled(30).remaining,
         ).stdout
     except (OSError, subprocess.SubprocessError) as trouble:
-        raise LabError("qemu-img is not installed", remedy="`lab doctor` tells more.") from trouble
+        raise LabError(
+            "qemu-img is not installed", remedy="Run `lab doctor` to see what is missing."
+        ) from trouble
     return said.partition("\n")[0].removeprefix("qemu-img version ")
 
 

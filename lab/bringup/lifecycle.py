@@ -66,7 +66,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
             _must_be_the_same(found, topology, options)
             return attach(topology.name, host)
         if run.path.exists():
-            with step(f"clear what is left of the last lab {topology.name}"):
+            with step(f"remove what is left of the last lab {topology.name}"):
                 _clear(run)
         if options.api_port is not None:
             require_free(options.api_port, "the API server")
@@ -86,13 +86,13 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
 def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -> None:
     if found.topology != topology.at_pace(found.pace):
         raise InputError(
-            f"a lab {topology.name!r} of another topology is up",
-            remedy=f"Take it down first: lab down --lab {topology.name}",
+            f"a lab {topology.name!r} with another topology is running",
+            remedy=f"Stop it first: lab down --lab {topology.name}",
         )
     if options.stack not in (None, found.stack):
         raise InputError(
-            f"lab {topology.name!r} is up with the stack {found.stack}",
-            remedy=f"Take it down first: lab down --lab {topology.name}",
+            f"lab {topology.name!r} is running with the stack {found.stack}",
+            remedy=f"Stop it first: lab down --lab {topology.name}",
         )
 
 
@@ -121,7 +121,7 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(holder, sign)
                     ended += 1
-    raise LabError(f"lab {name!r} cannot be taken down: {run.lock} stays locked")
+    raise LabError(f"lab {name!r} cannot be stopped: another process keeps {run.lock} locked")
 
 
 def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
@@ -145,8 +145,8 @@ def _alone(run: RunDir) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise _Busy(
-            f"another process is at work on lab {run.lab!r}",
-            remedy="Wait for it, or end it with `lab down`.",
+            f"another process is changing lab {run.lab!r}",
+            remedy="Wait for it, or run `lab down` to stop it.",
         ) from None
     try:
         yield

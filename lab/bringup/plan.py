@@ -107,10 +107,10 @@ def _first_that_can_be_had(
         except CannotObtain as trouble:
             reasons.append(f"{platform.name}: {trouble.message}")
     if len(reasons) == 1:
-        raise LabError(reasons[0], remedy="`lab doctor` shows what is missing and why.")
+        raise LabError(reasons[0], remedy="Run `lab doctor` to see what is missing and why.")
     raise LabError(
-        "none of the topology's stacks can be had:\n  " + "\n  ".join(reasons),
-        remedy="`lab doctor` shows what is missing and why.",
+        "none of the topology's stacks is available:\n  " + "\n  ".join(reasons),
+        remedy="Run `lab doctor` to see what is missing and why.",
     )
 
 

@@ -45,7 +45,7 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
     """
     if faults := FaultBook(lab.run.logs).in_force():
         raise InputError(
-            "faults are in force: " + ", ".join(entry.fault.title for entry in faults),
+            "there are active faults: " + ", ".join(entry.fault.title for entry in faults),
             remedy="Heal them first: lab fault heal --all",
         )
     key = lab.state.checkpoint
@@ -59,7 +59,7 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
         message = trouble.message if isinstance(trouble, EdgeLabError) else str(trouble)
         remedy = trouble.remedy if isinstance(trouble, EdgeLabError) else ""
         raise SaveFailed(
-            message, remedy=f"The lab goes on as it was. {remedy}".strip()
+            message, remedy=f"The lab keeps running unchanged. {remedy}".strip()
         ) from trouble
     try:
         restore_checkpoint(lab, deadline)
@@ -99,7 +99,7 @@ def _recovering(lab: Lab, checkpoint: Checkpoint) -> Iterator[None]:
         yield
     except BaseException as trouble:
         try:
-            with step(f"the lab goes on as it was, unsaved ({_first_line(trouble)})") as recovering:
+            with step(f"the lab keeps running, not saved ({_first_line(trouble)})") as recovering:
                 limit = Deadline.after(RECOVER_SECONDS * lab.host.speed_factor)
                 _each_machine(
                     lab,
@@ -112,9 +112,9 @@ def _recovering(lab: Lab, checkpoint: Checkpoint) -> Iterator[None]:
                 lab.mark(before)
         except EdgeLabError as more:
             raise _Unrecoverable(
-                f"the lab could not be saved ({_first_line(trouble)}), nor does it go on: "
+                f"the lab could not be saved ({_first_line(trouble)}) and could not be resumed: "
                 f"{more.message}",
-                remedy=f"Take it down: lab down --lab {lab.name}",
+                remedy=f"Stop it: lab down --lab {lab.name}",
             ) from trouble
         raise
 
@@ -133,7 +133,7 @@ def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
     checkpoint = CheckpointStore().find(lab.state.checkpoint)
     if checkpoint is None:
         raise LabError(
-            f"lab {lab.name!r} has no checkpoint that fits it", remedy="`lab save` makes one."
+            f"lab {lab.name!r} has no matching checkpoint", remedy="Run `lab save` to make one."
         )
     with step("restore"):
         checkpoint.check(lab.topology)

@@ -171,7 +171,7 @@ class Start:
         checkpoint.check(self.plan.topology)
         saved = load_state(checkpoint.state)
         if self.host.given(self.plan, saved, checkpoint.keys, self.accelerator) != saved.given:
-            raise LabError("its guests were made by another version of edge-lab")
+            raise LabError("its guests were created by another version of edge-lab")
 
     def _from_checkpoint(self, checkpoint: Checkpoint) -> Lab:
         deadline = self._deadline()
@@ -292,7 +292,7 @@ def _announced_pace(pace: int) -> Iterator[None]:
     if pace == 1:
         yield
         return
-    with step(f"a slow host: the cluster's periods are {pace} times as long"):
+    with step(f"slow host: the cluster's timeouts are multiplied by {pace}"):
         yield
 
 
@@ -323,7 +323,7 @@ def _keep_journals(lab: Lab) -> None:
             file = lab.run.logs / f"journal-{machine.name}.log"
             file.write_text(journal, encoding="utf-8")
 
-    with step("journals of the machines"), ThreadPoolExecutor(len(lab.machines)) as pool:
+    with step("save the journals of the machines"), ThreadPoolExecutor(len(lab.machines)) as pool:
         for machine in lab.machines.values():
             pool.submit(keep, machine)
 

@@ -13,7 +13,7 @@ from edge_lab.core.interrupts import end_as_by_interrupt
 
 
 def main() -> None:
-    """Runs the command; a trouble of ours is told in words, with its own exit code."""
+    """Runs the command; an error of the lab is printed as a message, with its own exit code."""
     end_as_by_interrupt()
     try:
         _run()
@@ -41,7 +41,10 @@ def _run() -> None:
             _tell(LabError(str(trouble)))
         sys.exit(LabError.exit_code)
     except KeyboardInterrupt:
-        err.print("interrupted; `lab down` clears what was begun", highlight=False)
+        err.print(
+            "interrupted; run `lab down` to remove a lab that was only partly started",
+            highlight=False,
+        )
         sys.exit(130)
 
 

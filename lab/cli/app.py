@@ -52,7 +52,10 @@ def _version(asked: bool) -> None:
 @app.callback()
 def lab_(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Its version.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """A hardware-in-the-loop test lab for edge Kubernetes."""
@@ -71,10 +74,10 @@ def up(
     topology: Annotated[
         Path, typer.Argument(help="The topology file.", dir_okay=False)
     ] = DEFAULT_TOPOLOGY,
-    stack: Annotated[
-        str | None, typer.Option(help="Pin the stack, as control-plane+edge-runtime.")
-    ] = None,
-    cold: Annotated[bool, typer.Option("--cold", help="Boot; use no checkpoint.")] = False,
+    stack: Annotated[str | None, typer.Option(help="Use this stack, for example k3s+k3s.")] = None,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Boot the machines; do not use a checkpoint.")
+    ] = False,
     save: Annotated[
         bool, typer.Option(help="After a cold start, save a checkpoint for the next one.")
     ] = True,
@@ -84,10 +87,12 @@ def up(
             min=1, max=65535, help="Loopback port of the API server (default: a free one)."
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Call the lab so, not as its file says.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the lab (default: from the topology).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a lab up: build what is missing, boot, start the stack, wait until all is ready."""
+    """Start a lab: build missing components, boot the machines, wait until the stack is ready."""
     from edge_lab.addons import load_topology
     from edge_lab.bringup.lifecycle import UpOptions, bring_up
 
@@ -104,13 +109,13 @@ def up(
 
 @app.command()
 def down(lab: LabName = None) -> None:
-    """Take a lab down; leave nothing but the cache."""
+    """Stop a lab and remove everything except the cache."""
     from edge_lab.bringup.lifecycle import take_down
 
     name = chosen(lab)
     gone = take_down(name, Deadline.scaled(30))
     out.print(
-        f"lab {name}: {gone.processes} processes ended"
+        f"lab {name}: stopped {gone.processes} processes"
         + (f"; logs kept in {gone.evidence}" if gone.evidence else ""),
         highlight=False,
         soft_wrap=True,
@@ -119,7 +124,7 @@ def down(lab: LabName = None) -> None:
 
 @app.command()
 def status(lab: LabName = None, as_json: AsJson = False) -> None:
-    """Nodes, links and devices of a lab as they are now."""
+    """Show the current state of nodes, links and devices."""
     from edge_lab.bringup.attach import attach
 
     found = attach(chosen(lab)).status()
@@ -131,7 +136,7 @@ def status(lab: LabName = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def save(lab: LabName = None) -> None:
-    """Save the whole lab as a checkpoint: machines, wires and devices together."""
+    """Save the whole lab as a checkpoint: machines, fabric and devices."""
     from edge_lab.bringup.lifecycle import save_lab
 
     with showing_steps(err):
@@ -141,7 +146,7 @@ def save(lab: LabName = None) -> None:
 
 @app.command()
 def restore(lab: LabName = None) -> None:
-    """Put a running lab back to its checkpoint."""
+    """Restore a running lab from its checkpoint."""
     from edge_lab.bringup.lifecycle import restore_lab
 
     with showing_steps(err):
@@ -153,10 +158,11 @@ def restore(lab: LabName = None) -> None:
 def doctor(
     topology: Annotated[Path, typer.Argument(help="The topology file.")] = DEFAULT_TOPOLOGY,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read every cached artifact in full first.")
+        bool, typer.Option("--verify", help="First verify the digest of every cached artifact.")
     ] = False,
     lock: Annotated[
-        bool, typer.Option("--lock", help="Pin catalogue and Go modules as they are now.")
+        bool,
+        typer.Option("--lock", help="Update the lock file from the catalog and the Go modules."),
     ] = False,
     of: Annotated[
         str,
@@ -166,7 +172,7 @@ def doctor(
     ] = "edge-lab",
     as_json: AsJson = False,
 ) -> None:
-    """What this machine has and lacks: tools, accelerator, and where each component comes from."""
+    """Check this machine: tools, accelerator, and the source of each component."""
     from edge_lab.addons import load_topology
     from edge_lab.artifacts import ArtifactStore
     from edge_lab.doctor import doctor as examine
@@ -174,11 +180,11 @@ def doctor(
 
     store = ArtifactStore.default()
     if lock:
-        for change in store.update_lock(of) or ("the lock file fits already",):
+        for change in store.update_lock(of) or ("the lock file is up to date",):
             err.print(change, highlight=False, markup=False)
     if verify:
         for damaged in store.verify():
-            err.print(f"damaged, and removed: {damaged}", highlight=False, markup=False)
+            err.print(f"removed a damaged artifact: {damaged}", highlight=False, markup=False)
     with showing_steps(err):
         report = examine(load_topology(topology_file(topology)))
     if as_json:
@@ -191,9 +197,9 @@ def doctor(
 
 @app.command()
 def schema(
-    what: Annotated[Schema, typer.Argument(help="Of which kind of file.")] = Schema.TOPOLOGY,
+    what: Annotated[Schema, typer.Argument(help="The kind of file.")] = Schema.TOPOLOGY,
 ) -> None:
-    """The JSON schema of topology or plan files, for editors."""
+    """Print the JSON schema of topology or plan files, for editors."""
     from edge_lab.faults.plan import plan_schema
     from edge_lab.topology import topology_schema
 
@@ -206,10 +212,10 @@ def schema(
 @app.command()
 def console(
     node: NodeName,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output.")] = False,
     lab: LabName = None,
 ) -> None:
-    """What a node has written to its serial console since it was first switched on."""
+    """Print the serial console of a node, from its first boot on."""
     from edge_lab.bringup.attach import attach
 
     path = attach(chosen(lab)).console_path(node)
@@ -220,14 +226,16 @@ def console(
 
 @app.command()
 def logs(
-    what: Annotated[str, typer.Argument(help="A node, or a log of the lab (see `lab logs`).")] = "",
-    unit: Annotated[str, typer.Option("--unit", "-u", help="Only this systemd unit.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="A node or a log of the lab; omit it to list them.")
+    ] = "",
+    unit: Annotated[str, typer.Option("--unit", "-u", help="Show only this systemd unit.")] = "",
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, help="At most so many lines.")
+        int, typer.Option("--lines", "-n", min=1, help="Show at most this number of lines.")
     ] = 200,
     lab: LabName = None,
 ) -> None:
-    """The journal of a node, or a log of the lab's own processes."""
+    """Print the journal of a node, or a log of the lab's own processes."""
     from edge_lab.bringup.attach import attach
 
     found = attach(chosen(lab))
@@ -241,7 +249,7 @@ def logs(
         return
     if what not in own:
         raise InputError(
-            f"there is no log {what!r}", remedy=f"Known are: {', '.join((*found.machines, *own))}."
+            f"there is no log {what!r}", remedy=f"Available: {', '.join((*found.machines, *own))}."
         )
     text = own[what].read_text(encoding="utf-8", errors="replace")
     sys.stdout.write("".join(text.splitlines(keepends=True)[-lines:]))
@@ -250,14 +258,14 @@ def logs(
 @app.command()
 def graph(
     topology: Annotated[
-        Path | None, typer.Argument(help="Draw this topology file, not the lab that is up.")
+        Path | None, typer.Argument(help="Draw this topology file instead of the running lab.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="SVG file; - is standard output.")
+        Path | None, typer.Option("--output", "-o", help="SVG file; - for standard output.")
     ] = None,
     lab: LabName = None,
 ) -> None:
-    """A picture of the lab, as SVG: with live state where it is up."""
+    """Draw a lab as SVG; a running lab with its current state."""
     from edge_lab.addons import load_topology
     from edge_lab.bringup.attach import attach
     from edge_lab.handle.picture import lab_svg
@@ -273,13 +281,13 @@ def graph(
 
 @app.command()
 def samples(lab: LabName = None, as_json: AsJson = False) -> None:
-    """Per device and edge node: values written by the device, sampled, arrived."""
+    """Show the values written, sampled and received, for each device and edge node."""
     from edge_lab.bringup.attach import attach
     from edge_lab.observe.samples import samples_of
 
     rows = samples_of(attach(chosen(lab)))
     if not rows:
-        raise LabError("the lab has no devices, so there are no samples")
+        raise LabError("the lab has no devices and therefore no samples")
     if as_json:
         print_json([row.model_dump(mode="json") for row in rows])
     else:

@@ -31,27 +31,32 @@ def capture(
             "--output",
             "-o",
             metavar="FILE",
-            help="pcapng file (default: in the lab); a named pipe; - for standard output.",
+            help="pcapng file (default: in the run directory), named pipe, or - for standard "
+            "output.",
         ),
     ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="How long (default: 10 into a file without a size, else until it is ended)."
+            help="Duration in seconds (default: 10 for a file without --max-size, else until "
+            "stopped)."
         ),
     ] = None,
     max_size: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="End at so many bytes: 500K, 10M, 1G; with --files, of one file."
+            metavar="SIZE",
+            help="Stop at this size: 500K, 10M, 1G; with --files, size of each file.",
         ),
     ] = None,
     files: Annotated[
         int,
-        typer.Option(min=1, help="Keep the newest so many files of --max-size, with numbers."),
+        typer.Option(
+            min=1, help="Write numbered files of --max-size each; keep this many, the newest."
+        ),
     ] = 1,
     stop: Annotated[
-        bool, typer.Option("--stop", help="End the captures of the link that are under way.")
+        bool, typer.Option("--stop", help="Stop the running captures of the link.")
     ] = False,
     lab: LabName = None,
 ) -> None:
@@ -65,12 +70,12 @@ def capture(
 
     limits = Limits(None if max_size is None else parse_size(max_size), files)
     if seconds is not None and not seconds > 0:
-        raise InputError(f"--seconds {seconds:g} is no time for a capture")
+        raise InputError(f"--seconds must be greater than 0, not {seconds:g}")
     found = attach(chosen(lab))
     found.check_link(link)
     if stop:
         for file in found.fabric.capture_stop(link):
-            out.print(f"ended: the capture to {escape(file)}", highlight=False, soft_wrap=True)
+            out.print(f"stopped the capture to {escape(file)}", highlight=False, soft_wrap=True)
         return
     where = output
     if where is None:
@@ -79,7 +84,7 @@ def capture(
     if seconds is None and limits.max_bytes is None and _is_file(where):
         seconds = DEFAULT_SECONDS
     if where != STANDARD_OUTPUT and _is_pipe(Path(where)):
-        err.print(f"waiting for a reader of {escape(where)}", highlight=False, soft_wrap=True)
+        err.print(f"waiting until a program reads {escape(where)}", highlight=False, soft_wrap=True)
     to = Files(where, limits)
     shown = to.output.is_shown
     begun: list[Capture] = []
@@ -107,7 +112,7 @@ def summary(captured: Captured) -> str:
         where = f"{len(captured.files)} files, {captured.files[0]} to {captured.files[-1]}"
     text = f"{captured.frames} frames in {where}"
     if captured.dropped:
-        text += f"; {captured.dropped} more came faster than they could be written"
+        text += f"; {captured.dropped} more were lost because they could not be written fast enough"
     return text
 
 
@@ -115,7 +120,7 @@ def parse_size(text: str) -> int:
     """Bytes: 1500, 500K, 10M, 1G, of 1000 each, or 10Mi of 1024; InputError if it is none."""
     found = _SIZE.fullmatch(text.strip())
     if found is None or not float(found[1]):
-        raise InputError(f"{text!r} is no size", remedy="Write it as 500K, 10M or 1G.")
+        raise InputError(f"{text!r} is not a size", remedy="Write a size such as 500K, 10M or 1G.")
     unit = (1024 if found[3] else 1000) ** " kmg".index(found[2].lower() or " ")
     return max(1, int(float(found[1]) * unit))
 

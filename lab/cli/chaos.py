@@ -1,4 +1,4 @@
-"""`lab chaos`: breaks a lab by a plan, and judges what it did."""
+"""`lab chaos`: runs a fault plan against a lab and judges the effects."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def chaos(
     plan: Annotated[Path, typer.Argument(help="The plan file.", dir_okay=False)],
     lab: LabName = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="In place of the seed in the file.")
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Use this seed instead of the plan's.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only print what would be done, and when.")
+        bool, typer.Option("--dry-run", help="Only print the schedule of the faults.")
     ] = False,
     verdict: Annotated[
-        bool, typer.Option("--verdict", help="Watch the edge nodes, and judge what they did.")
+        bool, typer.Option("--verdict", help="Watch the edge nodes and judge how they behaved.")
     ] = False,
     times: Annotated[
-        int, typer.Option(min=1, help="Run it so often, and show how the verdicts vary.")
+        int, typer.Option(min=1, help="Number of runs; the verdicts are compared.")
     ] = 1,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Keep recordings, pictures and verdicts here."),
+        typer.Option("--output", "-o", help="Folder for recordings, timelines and verdicts."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a plan of faults; each proves itself, and all are healed at the end."""
+    """Run a fault plan; each fault is verified, and all are healed at the end."""
     from edge_lab.faults.plan import load_plan
 
     if output is not None and not dry_run:
@@ -136,11 +136,14 @@ def _try(
         )
         _print_replay(file, plan)
     if not_kept is not None:
-        err.print(f"not kept in {escape(str(output))}: {escape(str(not_kept))}", highlight=False)
+        err.print(
+            f"cannot write to {escape(str(output))}: {escape(str(not_kept))}", highlight=False
+        )
     if not same:
         raise LabError(
-            "the fault log differs between runs of one seed",
-            remedy="Look at the logs with --output: a fault was not seen, or came too late.",
+            "the fault logs of runs with the same seed differ",
+            remedy="Keep the logs with --output and look for a fault that was not seen or "
+            "came too late.",
         )
     if not all(cell.passed for cell in cells):
         raise typer.Exit(1)
@@ -159,7 +162,9 @@ def _topology(lab: str | None) -> Topology:
     if state is not None:
         return state.topology
     if lab:
-        raise InputError(f"there is no lab {name!r}", remedy="`lab up` brings one up.")
+        raise InputError(
+            f"there is no lab {name!r}", remedy=f"Run `lab up --name {lab}` to start it."
+        )
     return load_topology(topology_file(DEFAULT_TOPOLOGY))
 
 
@@ -208,7 +213,7 @@ def _print_heading(plan: Plan) -> None:
 
 def _print_replay(file: Path, plan: Plan) -> None:
     out.print(
-        f"the same again: lab chaos {escape(str(file))} --seed {plan.seed}",
+        f"to repeat this run: lab chaos {escape(str(file))} --seed {plan.seed}",
         highlight=False,
         soft_wrap=True,
         style="dim",

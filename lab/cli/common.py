@@ -44,10 +44,10 @@ DEFAULT_TOPOLOGY = Path("labs/default.yaml")
 
 
 def topology_file(given: Path) -> Path:
-    """The file meant: the default one is the one that edge-lab ships, if there is none here."""
+    """The file to read: for the default, the one shipped with edge-lab if there is none here."""
     if given == DEFAULT_TOPOLOGY and not os.path.lexists(given):
         shipped = LABS / given.name
-        err.print(f"no {given} here: {escape(str(shipped))} is taken", style="dim", highlight=False)
+        err.print(f"{given} not found; using {escape(str(shipped))}", style="dim", highlight=False)
         return shipped
     return given
 
@@ -82,11 +82,11 @@ LabName = Annotated[
         "--lab",
         "-l",
         envvar="EDGE_LAB",
-        help="Which lab; may be left out where there is only one.",
+        help="Name of the lab; not needed if only one exists.",
         autocompletion=_labs,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NodeName = Annotated[str, typer.Argument(metavar="NODE", autocompletion=_nodes)]
 LinkName = Annotated[str, typer.Argument(metavar="LINK", autocompletion=_links)]
 
@@ -102,7 +102,7 @@ def chosen(lab: str | None) -> str:
     known = known_labs()
     if len(known) > 1 and "default" not in known:
         raise InputError(
-            f"there are {len(known)} labs: {', '.join(known)}", remedy="Say which with --lab NAME."
+            f"there are {len(known)} labs: {', '.join(known)}", remedy="Select one with --lab NAME."
         )
     return known[0] if len(known) == 1 else "default"
 

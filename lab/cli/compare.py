@@ -14,14 +14,14 @@ from edge_lab.cli.outputs import check_file, write_file
 
 def compare(
     places: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER|FILE", help="Results of suites, of any runs.")
+        list[Path], typer.Argument(metavar="FOLDER|FILE", help="Results of test runs.")
     ],
     as_json: AsJson = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write the table to this HTML file too.")
+        Path | None, typer.Option("--html", help="Also write the table to this HTML file.")
     ] = None,
 ) -> None:
-    """What the same scenarios did to each runtime: verdicts and measures, side by side."""
+    """Compare verdicts and measures of the same scenarios on different runtimes."""
     from edge_lab.report.compare import comparison_html, comparison_of, comparison_table, read_cells
 
     if html is not None:

@@ -36,9 +36,9 @@ class LabGroup(TyperGroup):
             if not trouble.exit_code:
                 raise
             raise InputError(
-                "there is no completion for the shell that this runs in", remedy=_remedy(option)
+                "there is no completion for the current shell", remedy=_remedy(option)
             ) from trouble
 
 
 def _remedy(option: str) -> str:
-    return f"Name one that there is: lab {option} {'|'.join(SHELLS)}"
+    return f"Run `lab {option} SHELL` with one of: {', '.join(SHELLS)}."

@@ -117,7 +117,7 @@ class Place:
         try:
             return Thing(said.stdout.decode().strip())
         except ValueError as trouble:
-            raise LabError(f"cannot look at {self}: {_told(said.stderr)}") from trouble
+            raise LabError(f"cannot inspect {self}: {_told(said.stderr)}") from trouble
 
 
 def is_on_node(text: str) -> bool:
@@ -133,7 +133,7 @@ def parse_place(text: str, clients: Mapping[str, SshClient]) -> Place:
         InputError: there is no such node, or the text is empty.
     """
     if not text:
-        raise InputError("an empty path names nothing")
+        raise InputError("the path is empty")
     if not is_on_node(text):
         return Place(Here(), text)
     before, _, path = text.partition(":")
@@ -156,12 +156,16 @@ def copy(source: Place, target: Place, *, recursive: bool = False) -> str:
     """
     kind = source.look()
     if kind in (Thing.NOTHING, Thing.NOWHERE):
-        raise InputError(f"there is no {source}")
+        raise InputError(f"{source} does not exist")
     if kind is Thing.FOLDER and not recursive:
-        raise InputError(f"{source} is a folder", remedy="Copy it with all in it: lab cp -r.")
+        raise InputError(
+            f"{source} is a folder",
+            remedy=f"Run `lab cp -r {source} {target}` to copy it with its contents.",
+        )
     if kind is Thing.OTHER:
         raise InputError(
-            f"{source} is neither a file nor a folder", remedy="Read it with `lab exec NODE cat`."
+            f"{source} is neither a file nor a folder",
+            remedy="Run `lab exec NODE cat PATH` to read it.",
         )
     there = target.look()
     if there is Thing.FOLDER and source.name:
@@ -177,15 +181,19 @@ def _must_fit(source: Place, kind: Thing, target: Place, there: Thing) -> None:
     if there is Thing.NOWHERE or (
         kind is Thing.FILE and there is Thing.NOTHING and target.path.endswith("/")
     ):
-        raise InputError(f"there is no folder for {target}", remedy="Make it first.")
+        raise InputError(
+            f"the parent folder of {target} does not exist", remedy="Create it first with mkdir -p."
+        )
     if there not in (Thing.NOTHING, kind):
         what = "neither a file nor a folder" if there is Thing.OTHER else f"a {there.value}"
-        raise InputError(f"{target} is {what}, and {source} is a {kind.value}")
+        raise InputError(
+            f"cannot overwrite {target}, which is {what}, with {source}, which is a {kind.value}"
+        )
     inside = posixpath.normpath(target.path) + "/"
     if source.machine == target.machine and inside.startswith(
         posixpath.normpath(source.path) + "/"
     ):
-        raise InputError(f"{target} is {source} itself, or inside it")
+        raise InputError(f"{target} is the same as {source}, or inside it")
 
 
 def _pack_file(source: Place) -> str:
@@ -247,8 +255,8 @@ def _stream(source: Place, pack: str, target: Place, unpack: str) -> str:
 
 def _failed(place: Place, code: int, said: str) -> InputError | LabError:
     if place.machine.name and code == UNREACHABLE:
-        return LabError(f"the connection to {place.machine.name} broke: {said}")
-    message = f"cannot copy {place}: {said or f'ended with {code}'}"
+        return LabError(f"the connection to {place.machine.name} was lost: {said}")
+    message = f"cannot copy {place}: {said or f'exit status {code}'}"
     return LabError(message) if place.machine.name else InputError(message)
 
 

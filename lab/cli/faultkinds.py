@@ -14,18 +14,18 @@ from edge_lab.cli.render import plain_table, wrapped
 
 
 def kinds() -> None:
-    """All faults there are, by family, with their fields."""
-    table = wrapped(plain_table("faults", "family", "fault", "fields", "what it does"))
+    """List all kinds of faults with their fields."""
+    table = wrapped(plain_table("faults", "family", "fault", "fields", "effect"))
     for row in kind_rows():
         table.add_row(*map(escape, row))
     out.print(table)
 
 
 def list_profiles() -> None:
-    """Kinds of lines by name, for the fault `profile`."""
+    """List the line profiles for the fault `profile`."""
     from edge_lab.faults.families.link.profiles import PROFILES
 
-    table = wrapped(plain_table("line profiles", "name", "what", "up", "down", "source"))
+    table = wrapped(plain_table("line profiles", "name", "description", "up", "down", "source"))
     for line in PROFILES.values():
         cells = (line.name, line.what, str(line.up), str(line.down), line.source)
         table.add_row(*map(escape, cells))

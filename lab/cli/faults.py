@@ -1,4 +1,4 @@
-"""`lab fault`: breaks a lab by hand, and heals it."""
+"""`lab fault`: injects faults by hand and heals them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_lab.faults.fault import Fault
     from edge_lab.faults.records import FaultRecord
 
-fault = typer.Typer(help="Break a running lab by hand, and heal it.", no_args_is_help=True)
+fault = typer.Typer(help="Inject faults into a running lab and heal them.", no_args_is_help=True)
 
 
 @fault.command()
@@ -28,14 +28,14 @@ def add(
     spec: Annotated[
         list[str],
         typer.Argument(
-            help="As in a plan, without times: '{fault: drop, link: arm-cloud}', "
-            "or in short: drop link=arm-cloud direction=tx."
+            help="As in a plan but without times: '{fault: drop, link: arm-cloud}', "
+            "or short: drop link=arm-cloud direction=tx."
         ),
     ],
     lab: LabName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Inject a fault; returns when its effect was seen. It lasts until `lab fault heal`."""
+    """Inject a fault and wait until its effect is seen. It lasts until `lab fault heal`."""
     from edge_lab.bringup.attach import attach
     from edge_lab.faults.byhand import parse_fault
     from edge_lab.faults.engine import FaultEngine
@@ -50,7 +50,11 @@ def add(
         print_json(record.model_dump(mode="json"))
         return
     seen = f"fault {record.id}: {wanted.title}; seen: {record.proof}"
-    end = f"over: {record.cure}" if wanted.is_momentary else f"end it: lab fault heal {record.id}"
+    end = (
+        f"healed: {record.cure}"
+        if wanted.is_momentary
+        else f"to heal it: lab fault heal {record.id}"
+    )
     out.print(f"{escape(seen)}\n{escape(end)}", highlight=False, soft_wrap=True)
 
 
@@ -69,11 +73,11 @@ def _momentary(engine: FaultEngine, fault: Fault) -> FaultRecord:
 
 @fault.command("list")
 def list_(
-    everything: Annotated[bool, typer.Option("--all", help="Those that are healed, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include healed faults.")] = False,
     lab: LabName = None,
     as_json: AsJson = False,
 ) -> None:
-    """The faults in force."""
+    """List the active faults."""
     from edge_lab.bringup.attach import attach
     from edge_lab.faults.engine import FaultEngine
 
@@ -83,7 +87,7 @@ def list_(
         print_json([record.model_dump(mode="json") for record in records])
         return
     if not records:
-        out.print("no faults" if everything else "no faults in force")
+        out.print("no faults" if everything else "no active faults")
         return
     table = wrapped(plain_table("faults", "id", "fault", "since", "until", "seen"))
     for record in records:
@@ -100,19 +104,19 @@ def list_(
 @fault.command()
 def heal(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="See `lab fault list`.")
+        list[int] | None, typer.Argument(metavar="[ID]...", help="IDs from `lab fault list`.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are in force.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Heal all active faults.")] = False,
     lab: LabName = None,
 ) -> None:
-    """Heal faults; returns when each cure was seen."""
+    """Heal faults and wait until each recovery is seen."""
     from edge_lab.bringup.attach import attach
     from edge_lab.faults.engine import FaultEngine
 
     if bool(ids) == everything:
         raise InputError(
-            "say which faults are to be healed: ids, or --all",
-            remedy="`lab fault list` shows what is in force.",
+            "specify which faults to heal: IDs or --all",
+            remedy="Run `lab fault list` to see the active faults.",
         )
     engine = FaultEngine.of(attach(chosen(lab)))
     records = _to_heal(engine.in_force(), ids or [], everything=everything)
@@ -124,7 +128,7 @@ def heal(
         else:
             healed += [engine.heal(record) for record in records]
     if not healed:
-        out.print("no faults in force")
+        out.print("no active faults")
     for record in healed:
         out.print(f"healed: {escape(record.fault.title)}", highlight=False)
 
@@ -138,7 +142,7 @@ def _to_heal(
     for number in ids:
         if number not in by_id:
             known = ", ".join(map(str, by_id)) or "none"
-            raise InputError(f"no fault {number} is in force", remedy=f"In force: {known}.")
+            raise InputError(f"there is no active fault {number}", remedy=f"Active: {known}.")
     return [by_id[number] for number in dict.fromkeys(ids)]
 
 

@@ -67,5 +67,6 @@ def _told(path: Path, option: str) -> Iterator[None]:
     except (OSError, ValueError) as trouble:  # ValueError: a path with a zero byte in it
         reason = getattr(trouble, "strerror", None) or trouble
         raise InputError(
-            f"{option}: cannot write to {str(path)!r}: {reason}", remedy="Name another place."
+            f"{option}: cannot write to {str(path)!r}: {reason}",
+            remedy=f"Give {option} another path.",
         ) from trouble

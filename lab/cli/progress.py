@@ -215,7 +215,7 @@ class _Lines:
                     if row.so_far - told.get(id(row), 0.0) >= every:
                         told[id(row)] = row.so_far
                         told_of = (row.detail, self._tree.detail_around(row))
-                        details = "; ".join(filter(None, told_of)) or "at work"
+                        details = "; ".join(filter(None, told_of)) or "running"
                         self._print(row, f": {details}; {time_so_far(row.so_far)} so far")
 
         thread = threading.Thread(target=watch, name="signs of life", daemon=True)

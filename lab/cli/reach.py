@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ssh(node: NodeName, lab: LabName = None) -> None:
-    """A shell on a node, over the management path."""
+    """Open a shell on a node over SSH."""
     run, clients = _nodes(lab)
     named("node", node, clients)
     os.execvp("ssh", ["ssh", "-F", str(run.ssh_config), node])  # noqa: S606
@@ -40,25 +40,27 @@ def execute(
     node: NodeName,
     command: Annotated[
         list[str],
-        typer.Argument(help="The command and its arguments; a single word is a shell command."),
+        typer.Argument(
+            help="The command and its arguments; a single argument is run by the shell."
+        ),
     ],
     lab: LabName = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds; without it, as long as it takes.")
+        float | None, typer.Option(min=0.001, help="Time limit in seconds (default: none).")
     ] = None,
     tty: Annotated[
         bool | None,
         typer.Option(
             "--tty/--no-tty",
             "-t/-T",
-            help="Give it a terminal, or not; without either, if input and output are one.",
+            help="Allocate a terminal, or do not (default: if standard input and output are one).",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Run a command on a node as root: its input, its output as it comes, its exit code.
+    """Run a command on a node as root; input, output and exit code are passed through.
 
-    Options of `lab exec` come before NODE. The command ends when `lab exec` ends.
+    Options of `lab exec` go before NODE. The command is stopped when `lab exec` ends.
     """
     from edge_lab.machines.attended import run_attended
 
@@ -77,19 +79,20 @@ def execute(
 
 
 def cp(
-    source: Annotated[str, typer.Argument(metavar="SRC", help="NODE:PATH, or a path here.")],
-    target: Annotated[str, typer.Argument(metavar="DST", help="NODE:PATH, or a path here.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", help="NODE:PATH or a local path.")],
+    target: Annotated[str, typer.Argument(metavar="DST", help="NODE:PATH or a local path.")],
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Copy a folder, with all in it.")
+        bool, typer.Option("--recursive", "-r", help="Copy a folder with its contents.")
     ] = False,
     lab: LabName = None,
 ) -> None:
-    """Copy a file or a folder to a node, from one, or between two; modes are kept."""
+    """Copy files or folders to, from or between nodes; file modes are preserved."""
     from edge_lab.cli.copying import copy, is_on_node, parse_place
 
     if not any(map(is_on_node, (source, target))):
         raise InputError(
-            "neither path is on a node", remedy="Write one as NODE:PATH: lab cp file NODE:/root/."
+            "neither path is on a node",
+            remedy="Write one of them as NODE:PATH, for example: lab cp file NODE:/root/.",
         )
     _, clients = _nodes(lab)
     first, second = (parse_place(text, clients) for text in (source, target))
@@ -104,17 +107,17 @@ def cp(
 def _words(command: list[str]) -> list[str]:
     words = command[1:] if command[0] == "--" else command
     if not words:
-        raise InputError("there is no command to run", remedy="`lab ssh NODE` is a shell.")
+        raise InputError("no command given", remedy="Run `lab ssh NODE` to open a shell.")
     if words is command and words[0].startswith("-"):
         raise InputError(
-            f"{words[0]!r} is no command",
-            remedy="Options of `lab exec` come before NODE; what follows it is the command.",
+            f"{words[0]!r} is not a command",
+            remedy="Put options of `lab exec` before NODE; the command follows NODE.",
         )
     return words
 
 
 def _nodes(lab: str | None) -> tuple[RunDir, dict[str, SshClient]]:
-    """The lab that is up, and how each node is reached; libvirt is not asked."""
+    """The running lab, and how each node is reached; libvirt is not asked."""
     from edge_lab.bringup.attach import require_up
     from edge_lab.core.home import RunDir
     from edge_lab.machines.ssh import SshClient

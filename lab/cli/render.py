@@ -55,7 +55,7 @@ def status_table(status: LabStatus) -> RenderableType:
     head = Text.from_markup(
         f"lab [bold]{escape(status.lab)}[/]  stack [bold]{escape(status.stack)}[/]"
         f"  add-ons [bold]{escape(', '.join(status.addons) or 'none')}[/]"
-        f"  {'from its checkpoint' if status.restored else 'cold start'}"
+        f"  {'from checkpoint' if status.restored else 'cold start'}"
     )
     nodes = plain_table("nodes", "name", "arch", "memory", "ready", "runtime", "accelerator")
     for node in status.nodes:
@@ -89,7 +89,7 @@ def status_table(status: LabStatus) -> RenderableType:
             )
         parts.append(devices)
     if status.faults:
-        faults = plain_table("faults in force", "id", "fault")
+        faults = plain_table("active faults", "id", "fault")
         for fault in status.faults:
             faults.add_row(str(fault.id), f"{BAD} {escape(fault.title)}")
         parts.append(faults)

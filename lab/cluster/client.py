@@ -359,7 +359,7 @@ def _read(kubeconfig: Path) -> tuple[SingleConfig, ssl.SSLContext]:
             raise KubectlError(f"{kubeconfig} has no current context with a user")
         context = verify_cluster(config.cluster, config.user, config.abs_file, trust_env=False)
     except UNREADABLE as trouble:
-        raise KubectlError(f"{kubeconfig} is no kubeconfig: {trouble}") from trouble
+        raise KubectlError(f"{kubeconfig} is not a kubeconfig: {trouble}") from trouble
     # As Python before 3.13, and as kubectl: other distributions' authorities are not all to the
     # letter of RFC 5280.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

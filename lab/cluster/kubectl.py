@@ -122,7 +122,7 @@ class Kubectl:
         except OSError as trouble:
             raise LabError(
                 f"cannot run {self.binary}: {trouble.strerror}",
-                remedy="`lab doctor` says what is missing.",
+                remedy="Run `lab doctor` to see what is missing.",
             ) from trouble
 
     def _argv(self, args: Sequence[str]) -> list[str]:

@@ -51,17 +51,18 @@ def _check(key: str, value: str, where: str) -> None:
     prefix, slash, name = key.rpartition("/")
     if slash and not (_PREFIX.fullmatch(prefix) and len(prefix) <= 253):
         raise InputError(
-            f"{where} {key!r}: {prefix!r} is no DNS name",
-            remedy="Before the slash stands a DNS name in lower case, such as example.org.",
+            f"{where} {key!r}: {prefix!r} is not a DNS name",
+            remedy="Use a lowercase DNS name before the slash, such as example.org.",
         )
     if not _NAME.fullmatch(name) or len(name) > 63:
         raise InputError(
-            f"{where} {key!r}: {name!r} is no usable name",
-            remedy="At most 63 letters, digits and -_. , beginning and ending with a letter or "
+            f"{where} {key!r}: {name!r} is not a valid name",
+            remedy="Use at most 63 letters, digits, '-', '_' and '.', beginning and ending "
+            "with a letter or "
             "digit.",
         )
     if value and (not _NAME.fullmatch(value) or len(value) > 63):
         raise InputError(
-            f"{where} {key!r}: {value!r} is no usable value",
-            remedy="A value is empty, or made as a name is.",
+            f"{where} {key!r}: {value!r} is not a valid value",
+            remedy="A value is empty or follows the rules of a name.",
         )

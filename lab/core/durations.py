@@ -23,11 +23,11 @@ def parse_duration(text: str) -> float:
         raise ValueError(f"{text!r} is negative: {_HOW}")
     # durationpy passes over what stands between two numbers, and knows years.
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration: {_HOW}")
+        raise ValueError(f"{text!r} is not a duration: {_HOW}")
     try:
         return durationpy.from_str(text).total_seconds()
     except durationpy.DurationError as trouble:
-        raise ValueError(f"{text!r} is no duration that a clock knows: {_HOW}") from trouble
+        raise ValueError(f"{text!r} is out of range for a duration: {_HOW}") from trouble
 
 
 def show_duration(seconds: float) -> str:
@@ -44,11 +44,11 @@ def show_duration(seconds: float) -> str:
 
 def _seconds(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} is no duration: {_HOW}")  # noqa: TRY004
+        raise ValueError(f"{str(value).lower()} is not a duration: {_HOW}")  # noqa: TRY004
     if isinstance(value, str):
         return parse_duration(value)
     if isinstance(value, int | float) and (value < 0 or not math.isfinite(value)):
-        raise ValueError(f"{value:g} is no duration: {_HOW}")
+        raise ValueError(f"{value:g} is not a duration: {_HOW}")
     return value
 
 

@@ -62,4 +62,4 @@ def named(kind: str, name: str, among: Mapping[str, T]) -> T:
         return among[name]
     except KeyError:
         known = ", ".join(among) or "none"
-        raise InputError(f"there is no {kind} {name!r}", remedy=f"Known are: {known}.") from None
+        raise InputError(f"there is no {kind} {name!r}", remedy=f"Available: {known}.") from None

@@ -25,7 +25,7 @@ def cache_home() -> Path:
     except OSError as trouble:
         raise LabError(
             f"cannot make the cache folder {home}: {trouble.strerror}",
-            remedy="Point XDG_CACHE_HOME at a folder that you may write to.",
+            remedy="Set XDG_CACHE_HOME to a folder that you can write to.",
         ) from trouble
     return home
 
@@ -51,7 +51,7 @@ class RunDir:
     def __post_init__(self) -> None:
         if not is_name(self.lab):
             raise InputError(
-                f"{self.lab!r} cannot be the name of a lab",
+                f"{self.lab!r} is not a valid name of a lab",
                 remedy=f"A name is {NAME_RULE}; it is not a path.",
             )
 
@@ -131,7 +131,7 @@ class RunDir:
         """LabError if something else is at `path`; nothing there is no error."""
         if os.path.lexists(self.path) and not self.is_ours:
             raise LabError(
-                f"{self.path} is not the run directory of a lab; nothing was changed there",
+                f"{self.path} is not the run directory of a lab; nothing was changed",
                 remedy="Move it elsewhere, or give the lab another name: lab up --name NAME",
             )
 

@@ -51,7 +51,7 @@ class PluginGroup(Generic[T]):
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise InputError(
             f"there is no {self.what} {name!r}",
-            remedy=f"{hint}Known are: {', '.join(self.names())}.",
+            remedy=f"{hint}Available: {', '.join(self.names())}.",
         )
 
     def origin(self, name: str) -> str:
@@ -65,19 +65,21 @@ class PluginGroup(Generic[T]):
         for entry in entry_points(group=self.group):
             if not is_name(entry.name):
                 raise InputError(
-                    f"{_origin(entry)} brings the {self.what} {entry.name!r}, which is no name",
+                    f"{_origin(entry)} provides the {self.what} {entry.name!r}, which is not "
+                    "a valid name",
                     remedy=f"A name is {NAME_RULE}.",
                 )
             if entry.name in own:
                 raise InputError(
-                    f"{_origin(entry)} brings the {self.what} {entry.name!r}, and edge-lab has one "
+                    f"{_origin(entry)} provides the {self.what} {entry.name!r}, and edge-lab "
+                    "has one "
                     "of that name",
-                    remedy="Its authors have to choose another; uninstall it until then.",
+                    remedy="Uninstall it until its authors have chosen another name.",
                 )
             other = found.setdefault(entry.name, entry)
             if other.value != entry.value:
                 raise InputError(
-                    f"{_origin(other)} and {_origin(entry)} both bring the {self.what} "
+                    f"{_origin(other)} and {_origin(entry)} both provide the {self.what} "
                     f"{entry.name!r}",
                     remedy="Uninstall one of them.",
                 )
@@ -90,11 +92,11 @@ class PluginGroup(Generic[T]):
             raise InputError(
                 f"the {self.what} {entry.name!r} of {_origin(entry)} cannot be loaded "
                 f"({type(trouble).__name__}: {trouble})",
-                remedy=f"Its entry point is {entry.value}: install it again, or uninstall it.",
+                remedy=f"Its entry point is {entry.value}: reinstall or uninstall it.",
             ) from trouble
         if not self.fits(loaded, entry.name):
             raise InputError(
-                f"the entry point {entry.name} = {entry.value} of {_origin(entry)} is no "
+                f"the entry point {entry.name} = {entry.value} of {_origin(entry)} is not a "
                 f"{self.what} of that name"
             )
         return loaded

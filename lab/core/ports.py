@@ -44,17 +44,17 @@ def choose_ports(count: int, taken: Iterable[int] = ()) -> tuple[int, ...]:
             chosen.append(port)
     raise LabError(
         f"no {count} free loopback ports between {FIRST} and {LAST}",
-        remedy="End labs that you no longer need with `lab down`.",
+        remedy="Stop labs that you no longer need with `lab down --lab NAME`.",
     )
 
 
 def require_free(port: int, what: str) -> int:
     """`port`, if it is free; InputError says what to do otherwise."""
     if not 0 < port < 65_536:
-        raise InputError(f"{port} is no port number", remedy="Ports are 1 to 65535.")
+        raise InputError(f"{port} is not a port number", remedy="Ports are 1 to 65535.")
     if not is_free(port):
         raise InputError(
-            f"port {port} on 127.0.0.1 is busy, and {what} wants it",
-            remedy="Choose another one, or leave the option out: the lab then finds a free port.",
+            f"port {port} on 127.0.0.1 is in use, but {what} needs it",
+            remedy="Choose another port, or omit the option: the lab then finds a free port.",
         )
     return port

@@ -64,7 +64,7 @@ def spawn(
             )
         except FileNotFoundError as trouble:
             raise LabError(
-                f"{argv[0]} is not installed", remedy="`lab doctor` says what is missing."
+                f"{argv[0]} is not installed", remedy="Run `lab doctor` to see what is missing."
             ) from trouble
 
 
@@ -184,7 +184,7 @@ def still_alive(process: subprocess.Popen[bytes], what: str, log: Path) -> Calla
     def watch() -> None:
         if process.poll() is not None:
             raise LabError(
-                f"{what} has ended with status {process.returncode}: {last_line(log)}",
+                f"{what} ended with exit status {process.returncode}: {last_line(log)}",
                 remedy=f"Log: {log}",
             )
 

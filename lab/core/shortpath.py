@@ -71,12 +71,12 @@ def check_place() -> None:
             raise
         except OSError as trouble:
             raise LabError(
-                f"cannot make {links}, for sockets: {trouble.strerror}", remedy=_REMEDY
+                f"cannot create {links} for sockets: {trouble.strerror}", remedy=_REMEDY
             ) from trouble
     seen = links.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_mode & 0o077:
         raise LabError(
-            f"{links} is not a folder of yours that nobody else may open (mode 0700)",
+            f"{links} is not a folder that you own with mode 0700",
             remedy=f"Remove it, or {_REMEDY[0].lower()}{_REMEDY[1:]}",
         )
 

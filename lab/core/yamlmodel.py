@@ -93,7 +93,7 @@ class YamlModel(Generic[M]):
         tree = read_yaml(text, file)
         if not isinstance(tree, CommentedMap):
             keys = f" ({self.keys})" if self.keys else ""
-            raise InputError(f"a {self.what} is a mapping{keys}", file=file, line=1)
+            raise InputError(f"a {self.what} must be a mapping{keys}", file=file, line=1)
         if self.extensions:
             for key in [key for key in tree if str(key).startswith(EXTENSION)]:
                 del tree[key]
@@ -193,17 +193,17 @@ def _as_input_error(
             key, _ = _tags(first)
             where = ".".join((*map(str, loc), key))
             tags = _values_known_at(form, first["loc"], key)
-            remedy = f"Known are: {', '.join(tags)}." if tags else ""
+            remedy = f"Available: {', '.join(tags)}." if tags else ""
             return InputError(f"{where!r} is missing", file=file, line=line, remedy=remedy)
         case "union_tag_invalid":
             key, tags = _tags(first)
             said = str(first["ctx"]["tag"])
             where = ".".join((*map(str, loc), key))
             return InputError(
-                f"{where}: there is no {said!r}",
+                f"{where}: unknown value {said!r}",
                 file=file,
                 line=line_of(tree, (*loc, key)) if _is_read(tree) else 0,
-                remedy=f"{did_you_mean(said, tags)}Known are: {', '.join(tags)}.",
+                remedy=f"{did_you_mean(said, tags)}Available: {', '.join(tags)}.",
             )
     told = [
         str(each.get("ctx", {}).get("error") or each["msg"])

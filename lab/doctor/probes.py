@@ -52,7 +52,7 @@ class Tool:
         if path is None:
             found = "not installed"
         elif told is None:
-            found = f"{path} does not run"
+            found = f"{path} cannot be run"
         else:
             found = _version_in(told) or path
         return HostCheck(
@@ -60,7 +60,7 @@ class Tool:
             ok=works,
             found=found,
             needed_for=self.needed_for,
-            remedy="" if works else f"Install it (Debian: apt-get install {self.package}).",
+            remedy="" if works else f"As root: apt-get install {self.package}",
             required=self.required,
             needs_root=not works,
         )
@@ -75,7 +75,7 @@ EMULATORS: Mapping[Arch, Tool] = {
 TOOLS = (
     Tool("qemu-img", "qemu-utils", "disks of the nodes"),
     Tool("libvirtd", "libvirt-daemon libvirt-daemon-driver-qemu", "machines"),
-    Tool("virsh", "libvirt-clients", "looking at machines by hand", required=False),
+    Tool("virsh", "libvirt-clients", "inspecting machines by hand", required=False),
     Tool("mmdebstrap", "mmdebstrap", "root images"),
     Tool("mke2fs", "e2fsprogs", "root images and payload disks", ("-V",)),
     Tool("depmod", "kmod", "root images"),
@@ -102,7 +102,7 @@ def _libvirt_python(this: Examination) -> Iterator[HostCheck]:
     yield HostCheck(
         name="libvirt for Python",
         ok=there,
-        found="there" if there else "not installed",
+        found="installed" if there else "not installed",
         needed_for="machines",
         remedy="" if there else "Run `make setup`; it compiles against Debian's libvirt-dev.",
     )
@@ -115,7 +115,7 @@ def _go(this: Examination) -> Iterator[HostCheck]:
         name="go",
         ok=ok,
         found=toolchain.version if isinstance(toolchain, Toolchain) else toolchain,
-        needed_for="building components that neither cache nor mirror has",
+        needed_for="building components that are not in the cache or the mirror",
         remedy="" if ok else GO_REMEDY,
         required=False,  # the table of artifacts knows whether it is
     )
@@ -131,7 +131,7 @@ def _node(this: Examination) -> Iterator[HostCheck]:
             name=program,
             ok=ok,
             found=_version_in(told or "") or "not installed",
-            needed_for="the Allure page of a test run (`make report`)",
+            needed_for="the Allure report of a test run (`make report`)",
             remedy="" if ok else f"Install Node.js {_dotted(NODE_MINIMUM)} or newer, with npm.",
             required=False,
         )
@@ -169,8 +169,8 @@ def _tun(this: Examination) -> Iterator[HostCheck]:
     yield HostCheck(
         name="/dev/net/tun",
         ok=not problem,
-        found=problem or "opens",
-        needed_for="the wire of each device",
+        found=problem or "can be opened",
+        needed_for="the link of each device",
         remedy="As root: modprobe tun; mkdir -p /dev/net; "
         "[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200; chmod 666 /dev/net/tun"
         if problem
@@ -186,14 +186,16 @@ def _namespaces(this: Examination) -> Iterator[HostCheck]:
     ok = host.output(["unshare", *flags, "true"]) is not None
     remedy = ""
     if not ok and root:
-        remedy = "This root lacks CAP_SYS_ADMIN (a container?): run the lab as an ordinary user."
+        remedy = (
+            "This root user lacks CAP_SYS_ADMIN (a container?): run the lab as an ordinary user."
+        )
     elif not ok:
         remedy = "As root: " + (_userns_remedy(host) or "allow user namespaces to ordinary users.")
     yield HostCheck(
         name="namespaces" if root else "user namespaces",
         ok=ok,
-        found="can be made" if ok else "cannot be made",
-        needed_for="devices and machines, apart from the host's network and mounts",
+        found="can be created" if ok else "cannot be created",
+        needed_for="isolating devices and machines from the host's network and mounts",
         remedy=remedy,
         needs_root=not ok and not root,
     )
@@ -227,11 +229,11 @@ def _subordinate_ids(this: Examination) -> Iterator[HostCheck]:
     yield HostCheck(
         name="subordinate ids",
         ok=not lacking,
-        found=f"none for {user} in {' and '.join(lacking)}" if lacking else "there",
+        found=f"none for {user} in {' and '.join(lacking)}" if lacking else "configured",
         needed_for="root images without root",
         remedy="As root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
         + user
-        + " (another range if that is taken)"
+        + " (another range if that one is in use)"
         if lacking
         else "",
         needs_root=bool(lacking),
@@ -259,7 +261,8 @@ def _disk(this: Examination) -> Iterator[HostCheck]:
         needed_for="a lab" if this.all_cached else "building all components, and a lab",
         remedy=""
         if ok
-        else f"About {_gib(wanted)} are wanted: free some, or point XDG_CACHE_HOME elsewhere.",
+        else f"Free disk space (about {_gib(wanted)} required), or set XDG_CACHE_HOME to "
+        "another disk.",
         required=free < DISK_FOR_A_LAB,
     )
 
@@ -277,7 +280,7 @@ def _memory(this: Examination) -> Iterator[HostCheck]:
         ok=ok,
         found=f"{_gib(available)} available of {_gib(total)}{held}",
         needed_for=f"{len(nodes)} nodes of {this.topology.name!r}: {_gib(wanted)}",
-        remedy="" if ok else "End other programs, or give the nodes less `memory`.",
+        remedy="" if ok else "Stop other programs, or reduce the nodes' `memory`.",
         required=cap < wanted,
     )
 
@@ -316,7 +319,11 @@ def _sockets(this: Examination) -> Iterator[HostCheck]:
         found, remedy = trouble.message, trouble.remedy
     else:
         fits = run.short == run.path
-        found = f"paths below {run.path} fit" if fits else f"by way of {run.short}: paths are long"
+        found = (
+            f"paths below {run.path} are short enough"
+            if fits
+            else f"through {run.short}: paths are too long"
+        )
     yield HostCheck(
         name="socket paths",
         ok=not remedy,
@@ -332,8 +339,8 @@ def _cpus(this: Examination) -> Iterator[HostCheck]:
         name="processors",
         ok=count > 1,
         found=str(count),
-        needed_for="emulation at a bearable speed",
-        remedy="" if count > 1 else "With a single processor everything takes far longer.",
+        needed_for="emulation at a usable speed",
+        remedy="" if count > 1 else "With a single processor everything takes much longer.",
         required=False,
     )
 

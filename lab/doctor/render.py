@@ -32,11 +32,11 @@ def render_doctor(report: DoctorReport) -> RenderableType:
 
     stacks = Table.grid(padding=(0, 1))
     for stack in report.stacks:
-        verdict = "can be had"
+        verdict = "available"
         if stack.chosen:
-            verdict = "can be had; `lab up` takes it"
+            verdict = "available; used by `lab up`"
         elif stack.missing:
-            verdict = f"cannot be had: no {', no '.join(stack.missing)}"
+            verdict = f"not available: missing {', '.join(stack.missing)}"
         stacks.add_row(_GOOD if stack.ok else Text("✗", style="bold red"), stack.name, verdict)
     return Group(host, "", artifacts, "", stacks, "", _conclusion(report))
 
@@ -54,13 +54,13 @@ def _conclusion(report: DoctorReport) -> Text:
     bad = [check for check in report.checks if not check.ok and check.required]
     lines = []
     if bad:
-        lines.append(f"A lab cannot come up here: {', '.join(check.name for check in bad)}.")
+        lines.append(f"A lab cannot run on this machine: {', '.join(check.name for check in bad)}.")
     if not any(stack.ok for stack in report.stacks):
-        lines.append("None of the topology's stacks can be had.")
+        lines.append("None of the topology's stacks is available.")
     if any(check.needs_root for check in report.checks):
         named = ", ".join(check.name for check in report.checks if check.needs_root)
-        lines.append(f"These take root to put right: {named}.")
+        lines.append(f"Root is required to fix: {named}.")
     if report.ok:
         having = f" with {', '.join(report.addons)}" if report.addons else ""
-        lines.insert(0, f"A lab of {report.topology!r}{having} can come up here.")
+        lines.insert(0, f"A lab of {report.topology!r}{having} can run on this machine.")
     return Text("\n".join(lines), style="green" if report.ok else "bold red")

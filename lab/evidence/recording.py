@@ -153,26 +153,28 @@ class Recording(BaseModel):
             text = path.read_bytes()
             said = json.loads(text)
         except OSError as trouble:
-            raise InputError(f"cannot be read: {trouble.strerror}", file=path) from trouble
+            raise InputError(f"cannot read the file: {trouble.strerror}", file=path) from trouble
         except (ValueError, RecursionError) as trouble:
-            raise InputError("no recording: it is no JSON", file=path) from trouble
+            raise InputError("not a recording: invalid JSON", file=path) from trouble
         _check_format(said, path)
         try:
             return cls.model_validate_json(text)
         except ValidationError as trouble:
             first = trouble.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise InputError(f"no recording: {place}: {first['msg']}", file=path) from trouble
+            raise InputError(f"not a recording: {place}: {first['msg']}", file=path) from trouble
 
 
 def _check_format(said: object, path: Path) -> None:
     if not isinstance(said, dict) or not said.keys() >= {"began", "ended"}:
-        raise InputError("no recording", file=path, remedy="Suites write them into recordings/.")
+        raise InputError(
+            "not a recording", file=path, remedy="Suites write recordings to recordings/."
+        )
     found = said.get("format")
     if found != FORMAT:
         which = "without a format number" if found is None else f"of format {found!r}"
         raise InputError(
             f"a recording {which}, and this edge-lab reads format {FORMAT}",
             file=path,
-            remedy="Read it with the edge-lab that wrote it, or run the test again.",
+            remedy="Use the version of edge-lab that wrote it, or run the test again.",
         )

@@ -40,15 +40,16 @@ class Captured:
         """LabError if it did not end as it should."""
         if self.ended is Ended.FAILED:
             raise LabError(
-                f"the capture has ended: {self.to}: {self.trouble}; {self.frames} whole frames "
+                f"the capture stopped: {self.to}: {self.trouble}; {self.frames} complete frames "
                 "are written",
-                remedy="Make room, or keep less: --max-size 10M --files 5.",
+                remedy="Free disk space, or limit the capture: --max-size 10M --files 5.",
             )
         if self.ended is Ended.FABRIC_GONE:
             raise LabError(
-                f"the capture has ended with its fabric; {self.frames} frames are written to "
+                f"the capture stopped because the fabric ended; {self.frames} frames were "
+                "written to "
                 f"{self.to}",
-                remedy="`lab status` tells whether the lab is up.",
+                remedy="Run `lab status` to see whether the lab is running.",
             )
 
 

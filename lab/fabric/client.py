@@ -125,7 +125,7 @@ class FabricClient:
         try:
             wanted = FabricSnapshot.model_validate(snapshot)
         except ValidationError as trouble:
-            raise InputError(f"this is no snapshot of a fabric: {trouble}") from trouble
+            raise InputError(f"not a snapshot of a fabric: {trouble}") from trouble
         self._ask(Load(snapshot=wanted))
 
     def _ask(self, request: Request) -> Any:
@@ -156,8 +156,8 @@ class FabricClient:
             yield
         except TimeoutError as trouble:
             raise LabError(
-                f"the fabric at {self.socket_path} has not answered for {ANSWER_TIME:.0f} s",
-                remedy="`lab down` ends it, `lab up` starts a new one.",
+                f"the fabric at {self.socket_path} did not answer within {ANSWER_TIME:.0f} s",
+                remedy="Run `lab down`, then `lab up`.",
             ) from trouble
         except OSError as trouble:
             raise _gone(self.socket_path) from trouble
@@ -180,6 +180,7 @@ def _first_line(peer: socket.socket) -> Callable[[], bytes]:
 
 def _gone(path: Path) -> LabError:
     return LabError(
-        f"no fabric answers at {path}: it was not started, or it has died",
-        remedy="Its log is in the run directory's logs; `lab down` clears what is left.",
+        f"no fabric answers at {path}: it was not started, or it has ended",
+        remedy="See its log in the logs of the run directory; run `lab down` to remove what "
+        "is left.",
     )

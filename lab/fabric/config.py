@@ -45,7 +45,7 @@ class FabricConfig(FrozenModel):
         ports = [port for link in self.links for port in (link.fabric_port, link.endpoint_port)]
         if len(set(ports)) < len(ports):
             twice = sorted({port for port in ports if ports.count(port) > 1})
-            raise ValueError(f"ports are used twice: {', '.join(map(str, twice))}")
+            raise ValueError(f"ports used twice: {', '.join(map(str, twice))}")
         return self
 
     @classmethod
@@ -54,7 +54,7 @@ class FabricConfig(FrozenModel):
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as trouble:
-            raise InputError(f"cannot be read: {trouble.strerror}", file=path) from trouble
+            raise InputError(f"cannot read the file: {trouble.strerror}", file=path) from trouble
         except ValidationError as trouble:
             first = trouble.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])

@@ -179,7 +179,7 @@ def listen(path: Path) -> socket.socket:
             else:
                 raise LabError(
                     f"another fabric listens at {path}",
-                    remedy="Take that lab down first, or give this fabric another socket.",
+                    remedy="Stop that lab with `lab down`, or give this fabric another socket.",
                 )
     server = socket.socket(
         socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
@@ -191,7 +191,7 @@ def listen(path: Path) -> socket.socket:
         server.close()
         raise LabError(
             f"cannot make the control socket {path}: {trouble.strerror or trouble}",
-            remedy="Name a path of at most 107 bytes in a folder that exists.",
+            remedy="Use a path of at most 107 bytes in an existing folder.",
         ) from trouble
     finally:
         os.umask(before)

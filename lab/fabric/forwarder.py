@@ -297,7 +297,7 @@ class Forwarder:
         """Takes up where `snapshot` was taken; frames in flight are dropped as flushed."""
         if set(snapshot.links) != set(self._by_name):
             raise InputError(
-                "the snapshot is of a fabric with other links: "
+                "the snapshot was taken of a fabric with different links: "
                 + ", ".join(sorted(set(snapshot.links) ^ set(self._by_name))),
                 remedy="Load it into a fabric that was started with the same configuration.",
             )

@@ -44,7 +44,7 @@ class GilbertElliott(FrozenModel):
     def _consistent(self) -> Self:
         if self.good >= self.bad:
             raise ValueError(
-                f"a good line must lose less than a bad one: good {self.good:g}, bad {self.bad:g}"
+                f"`good` must be less than `bad`: good {self.good:g}, bad {self.bad:g}"
             )
         return self
 
@@ -119,16 +119,19 @@ class Impairment(FrozenModel):
     def _possible(self) -> Self:
         if self.loss and self.burst_loss:
             raise ValueError(
-                "give `loss` or `burst_loss`, not both; its `good` is loss outside bursts"
+                "use `loss` or `burst_loss`, not both; `good` of `burst_loss` is the loss "
+                "outside bursts"
             )
         if self.reorder and not self.delay_ms:
-            raise ValueError("`reorder` needs `delay_ms`: frames without delay overtake nothing")
+            raise ValueError(
+                "`reorder` needs `delay_ms`: frames without a delay cannot be overtaken"
+            )
         if self.distribution != "uniform" and not self.jitter_ms:
-            raise ValueError("`distribution` is that of the jitter: give `jitter_ms`")
+            raise ValueError("`distribution` needs `jitter_ms`")
         if self.rate_kbit is None and self.burst_bytes:
             raise ValueError("`burst_bytes` needs `rate_kbit`")
         if self.rate_kbit is None and self.queue_frames != QUEUE_FRAMES:
-            raise ValueError("`queue_frames` needs `rate_kbit`: it is the queue before the line")
+            raise ValueError("`queue_frames` needs `rate_kbit`")
         return self
 
     @property

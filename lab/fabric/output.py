@@ -84,8 +84,8 @@ class Output:
                 opened = cls(os.open(where, flags, 0o644), where)
             except OSError as trouble:
                 raise InputError(
-                    f"cannot write the capture {where}: {trouble.strerror}",
-                    remedy="Name a file in a folder that exists and may be written to.",
+                    f"cannot write the capture to {where}: {trouble.strerror}",
+                    remedy="Use a file in an existing folder that you can write to.",
                 ) from trouble
         try:
             opened._claim()
@@ -149,8 +149,9 @@ class Output:
     def _claim(self) -> None:
         if os.isatty(self._descriptor):
             raise InputError(
-                "a capture is no text, and this is a terminal",
-                remedy="Pipe it: lab capture LINK -o - | tshark -i -, or name a file with -o.",
+                "refusing to write a binary capture to the terminal",
+                remedy="Pipe it (lab capture LINK -o - | tshark -i -) or write to a file "
+                "with -o FILE.",
             )
         if not self.is_file:
             return
@@ -159,7 +160,7 @@ class Output:
         except BlockingIOError:
             raise InputError(
                 f"another capture is being written to {self.name}",
-                remedy="Name another file with -o, or end that capture first.",
+                remedy="Use another file with -o, or run `lab capture LINK --stop` first.",
             ) from None
         except OSError:  # a file system without locks
             pass
@@ -192,12 +193,12 @@ class Files:
         if limits.files > 1:
             if where == STANDARD_OUTPUT or not _may_be_file(Path(where)):
                 raise InputError(
-                    f"{where} is no file, so that there can be no ring of it",
-                    remedy="Name a file with -o, or leave --files out.",
+                    f"--files needs a regular file, and {where} is not one",
+                    remedy="Give a file with -o, or omit --files.",
                 )
             if limits.max_bytes is None:
                 raise InputError(
-                    "a ring of files needs the size of one of them", remedy="Add --max-size 10M."
+                    "--files needs the size of each file", remedy="Add --max-size 10M."
                 )
         self.output = self._open()
 

@@ -49,7 +49,7 @@ class Match(FrozenModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.ports and self.protocol == "icmp":
-            raise ValueError("icmp has no ports: give either `protocol: icmp` or `ports`")
+            raise ValueError("icmp has no ports: use either `protocol: icmp` or `ports`")
         return self
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class DirectionState(Impairment):
             raise ValueError(f"`flap` needs mode pass, not {self.mode.value}")
         if self.match is not None and self.mode is not Mode.DROP:
             raise ValueError(
-                f"`match` says which frames vanish: it needs mode drop, not {self.mode.value}"
+                f"`match` selects the frames to drop: it needs mode drop, not {self.mode.value}"
             )
         return self
 

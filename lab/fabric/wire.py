@@ -224,9 +224,10 @@ class UdpWire:
         except OSError as trouble:
             self._socket.close()
             raise LabError(
-                f"UDP port {link.fabric_port} on {LOOPBACK} cannot be had for link "
+                f"UDP port {link.fabric_port} on {LOOPBACK} is not available for link "
                 f"{link.name}: {os.strerror(trouble.errno or 0)}",
-                remedy=f"End what holds it (`ss -ulpn sport = :{link.fabric_port}` names it), "
+                remedy="Stop the program that uses it (`ss -ulpn sport = "
+                f":{link.fabric_port}` shows it), "
                 "or give the link another port.",
             ) from trouble
         self._socket.connect((LOOPBACK, link.endpoint_port))

@@ -17,7 +17,7 @@ def _read(value: Any) -> Fault:
     if isinstance(value, Fault):
         return value
     if not isinstance(value, Mapping) or "fault" not in value:
-        raise PydanticCustomError("no_fault", "a fault is a mapping with `fault`")
+        raise PydanticCustomError("no_fault", "a fault must be a mapping with the key `fault`")
     return kind_named(str(value["fault"])).model_validate(value)
 
 

@@ -39,11 +39,12 @@ class FaultBook:
             try:
                 record = FaultRecord.model_validate_json(line)
             except ValidationError as trouble:
-                raise LabError(f"{self.path}:{number}: no record of a fault") from trouble
+                raise LabError(f"{self.path}:{number}: not a record of a fault") from trouble
             except InputError as trouble:  # of a family that was there when it was injected
                 raise LabError(
-                    f"{self.path}:{number}: no record of a fault that is known: {trouble.message}",
-                    remedy=f"Is the package that brings it still installed? {trouble.remedy}",
+                    f"{self.path}:{number}: a record of an unknown fault: {trouble.message}",
+                    remedy="Check that the package that provides it is installed. "
+                    f"{trouble.remedy}",
                 ) from trouble
             found[record.id] = record
         return tuple(found[number] for number in sorted(found))
@@ -99,7 +100,7 @@ class FaultBook:
         except BaseException as trouble:
             self.enter(
                 record.model_copy(
-                    update={"healed": record.began, "cure": f"never in force: {trouble}"}
+                    update={"healed": record.began, "cure": f"never active: {trouble}"}
                 )
             )
             raise

@@ -25,20 +25,21 @@ def parse_fault(words: Sequence[str]) -> Fault:
     if text.startswith("{"):
         return form.parse(text)
     if not words:
-        raise InputError("no fault is named", remedy="`lab fault kinds` lists them.")
+        raise InputError("no fault given", remedy="Run `lab fault kinds` to list them.")
     tree: dict[str, Any] = {"fault": words[0]}
     for word in words[1:]:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise InputError(
-                f"{word!r} is no field of a fault",
-                remedy="Write fields as name=value: lab fault add drop link=arm-cloud.",
+                f"{word!r} is not a field of a fault",
+                remedy="Write fields as name=value, for example: lab fault add drop "
+                "link=arm-cloud.",
             )
         *outer, last = key.split(".")
         inner = tree
         for name in outer:
             inner = inner.setdefault(name, {})
             if not isinstance(inner, dict):
-                raise InputError(f"{word!r}: {name!r} has a value already")
+                raise InputError(f"{word!r}: {name!r} is already set")
         inner[last] = read_yaml(value)
     return form.validate(tree)

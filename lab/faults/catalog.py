@@ -62,7 +62,7 @@ class Catalog:
                 name = _name_of(kind, family, origin)
                 if name in kinds:
                     raise InputError(
-                        f"{origins[name]} and {origin} both bring a fault {name!r}",
+                        f"{origins[name]} and {origin} both provide a fault {name!r}",
                         remedy="Uninstall one of them until its authors have chosen another name.",
                     )
                 kinds[name], origins[name] = kind, origin
@@ -75,7 +75,7 @@ class Catalog:
         except KeyError:
             raise InputError(
                 f"there is no fault {name!r}",
-                remedy=f"{did_you_mean(name, self.kinds)}Known are: {', '.join(self.kinds)}.",
+                remedy=f"{did_you_mean(name, self.kinds)}Available: {', '.join(self.kinds)}.",
             ) from None
 
     def family_of(self, fault: Fault) -> FaultFamily:
@@ -85,7 +85,7 @@ class Catalog:
             raise InputError(
                 f"the fault {fault.fault!r} is {kind.__module__}.{kind.__qualname__}, not "
                 f"{type(fault).__module__}.{type(fault).__qualname__}",
-                remedy="A kind belongs into the `kinds` of its family.",
+                remedy="Add the class to the `kinds` of its family.",
             )
         return self.families[kind.family]
 
@@ -125,24 +125,24 @@ def _name_of(kind: type[Fault], family: FaultFamily, origin: str) -> str:
     """The name of a kind; InputError if the kind cannot be used."""
     of = f"of the family {family.name!r} of {origin}"
     if not (isinstance(kind, type) and issubclass(kind, Fault)):
-        raise InputError(f"{kind!r} {of} is no class of a Fault")
+        raise InputError(f"{kind!r} {of} is not a subclass of Fault")
     field = kind.model_fields.get("fault")
     names = get_args(field.annotation) if field is not None else ()
     if field is None or get_origin(field.annotation) is not Literal or names != (field.default,):
         raise InputError(
             f"{kind.__qualname__} {of} has no name",
-            remedy='A kind has a field like `fault: Literal["cut"] = "cut"`.',
+            remedy='Add a field such as `fault: Literal["cut"] = "cut"`.',
         )
     if (said := getattr(kind, "family", None)) != family.name:
         raise InputError(
-            f"{kind.__qualname__} {of} says that its family is {said!r}",
-            remedy=f'It must say `family: ClassVar[str] = "{family.name}"`.',
+            f"{kind.__qualname__} {of} declares the family {said!r}",
+            remedy=f'It must declare `family: ClassVar[str] = "{family.name}"`.',
         )
     if missing := sorted(kind.__abstractmethods__):
         raise InputError(f"{kind.__qualname__} {of} does not define {', '.join(missing)}")
     if taken := sorted(PLAN_KEYS & set(kind.model_fields)):
         raise InputError(
-            f"{kind.__qualname__} {of} has a field {taken[0]!r}, which plans have for themselves",
+            f"{kind.__qualname__} {of} has a field {taken[0]!r}, which is reserved for plans",
             remedy="Give it another name.",
         )
     return str(field.default)

@@ -98,5 +98,5 @@ def for_kind(table: Mapping[type[Fault], T], fault: Fault) -> T:
         known = [str(kind.model_fields["fault"].default) for kind in table]
         raise InputError(
             f"the family {fault.family!r} has no fault {fault.fault!r}",
-            remedy=f"{did_you_mean(fault.fault, known)}Known are: {', '.join(known)}.",
+            remedy=f"{did_you_mean(fault.fault, known)}Available: {', '.join(known)}.",
         ) from None

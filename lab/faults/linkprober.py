@@ -101,7 +101,7 @@ class LinkProber:
             seen,
             self.limit(PROOF_SECONDS + more),
             every=0.05,
-            remedy="Nothing was proved: look at the link's counters (`lab status --json`).",
+            remedy="No effect was seen: run `lab status --json` and check the link's counters.",
         )
 
     def connectable(self, service: Service) -> None:

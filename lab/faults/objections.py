@@ -23,7 +23,7 @@ def unknown_name(field: str, name: str, known: Iterable[str]) -> Iterator[Object
         yield Objection(
             field,
             f"there is no {field} {name!r}",
-            f"{did_you_mean(name, names)}Known are: {', '.join(names) or 'none'}.",
+            f"{did_you_mean(name, names)}Available: {', '.join(names) or 'none'}.",
         )
 
 

@@ -102,7 +102,7 @@ class PlanForm:
             self.file,
             what="plan",
             keys="name:, lasts:, faults:, …",
-            remedy=f"{PLANS / 'five-minute-partition.yaml'} is a good one to begin with.",
+            remedy=f"{PLANS / 'five-minute-partition.yaml'} is a good example to start from.",
             extensions=True,
         )
 
@@ -130,7 +130,7 @@ def _form(kinds: tuple[type[Fault], ...]) -> PlanForm:
         Discriminator(
             _form_of,
             custom_error_type="no_entry",
-            custom_error_message="an entry is a mapping with `fault` or with `at_random`",
+            custom_error_message="an entry must be a mapping with the key `fault` or `at_random`",
         ),
     ]
     return PlanForm(_extended(PlanFile, faults=tuple[entry, ...]), fault)

@@ -32,7 +32,7 @@ def make_schedule(written: PlanFile, topology: Topology, seed: int) -> tuple[Pla
             raise Problem(
                 f"{item} contradicts {earlier}: {why}",
                 ("faults", index),
-                "Give them times apart, or take another target.",
+                "Use times that do not overlap, or another target.",
             )
     found = list(fixed.values())
     for index, entry in enumerate(written.faults):
@@ -43,9 +43,10 @@ def make_schedule(written: PlanFile, topology: Topology, seed: int) -> tuple[Pla
                 raise Problem(
                     f"no room for {_faults(chance.count)} between "
                     f"{show_duration(chance.between[0])} and {show_duration(chance.between[1])} "
-                    f"with the seed {seed}: they would contradict each other or other faults",
+                    f"with the seed {seed}: they would conflict with each other or with other "
+                    "faults",
                     ("faults", index, "at_random"),
-                    "Take fewer or shorter ones, more time, or more targets.",
+                    "Use fewer or shorter faults, more time, or more targets.",
                 )
             found += drawn
     if len(found) > MOST_FAULTS:
@@ -66,25 +67,27 @@ def _fixed(
     least = fault.least_s
     if entry.for_ is None and not least:
         raise Problem(
-            f"{fault.title} has no `for`: it would last for ever", loc, "Add `for: 60s`, say."
+            f"{fault.title} has no `for`: it would never end",
+            loc,
+            "Add `for`, for example `for: 60s`.",
         )
     if entry.for_ == 0:
-        raise Problem("`for: 0` is no time for a fault to be seen", (*loc, "for"))
+        raise Problem("`for: 0` leaves no time to see the fault", (*loc, "for"))
     if entry.for_ is not None and entry.for_ < least and not fault.is_momentary:
         raise Problem(
-            f"{fault.title} takes {show_duration(least)}, more than `for` gives it",
+            f"{fault.title} takes {show_duration(least)}, more than its `for`",
             (*loc, "for"),
-            "Leave `for` out, or take fewer or shorter periods.",
+            "Omit `for`, or use fewer or shorter periods.",
         )
     item = planned(entry.at, entry.for_, fault)
     if item.ends_s > written.lasts:
         what = "is over" if entry.for_ is None else "ends"
-        kept = "; `for` says otherwise" if fault.is_momentary and entry.for_ is None else ""
+        kept = ", or set a shorter `for`" if fault.is_momentary and entry.for_ is None else ""
         raise Problem(
             f"{fault.title} {what} at {show_duration(item.ends_s)}, and the plan lasts "
             f"{show_duration(written.lasts)}",
             (*loc, "at" if entry.for_ is None else "for"),
-            f"Let it begin sooner or end sooner, or let the plan last longer{kept}.",
+            f"Let it begin or end earlier, or increase the plan's `lasts`{kept}.",
         )
     return item
 
@@ -101,10 +104,12 @@ def _chance(index: int, block: RandomFaults, written: PlanFile, topology: Topolo
         )
     if block.for_ is None and not all(fault.least_s for fault in block.choose):
         raise Problem(
-            "`for` is missing: the faults would last for ever", loc, "Add `for: [5s, 20s]`, say."
+            "`for` is missing: the faults would never end",
+            loc,
+            "Add `for`, for example `for: [5s, 20s]`.",
         )
     if block.for_ is not None and block.for_[0] == 0:
-        raise Problem("`for` from 0 s is no time for a fault to be seen", (*loc, "for"))
+        raise Problem("`for` from 0 s leaves no time to see a fault", (*loc, "for"))
     return Chance(block.count, block.between, block.for_ or (0.0, 0.0), block.choose)
 
 

@@ -127,7 +127,7 @@ class WireProbe:
         elif neighbours:
             return cls(link.endpoint, str((near_nodes or neighbours)[0].address))
         raise InputError(
-            f"no probe can cross the link {link.name!r}: it has no neighbour with a node at "
+            f"no probe can cross the link {link.name!r}: there is no other link with a node at "
             f"either end on the network {link.network!r}"
         )
 
@@ -173,8 +173,8 @@ def parse_ping(output: str) -> Burst:
         if "unreachable" in output.lower():
             return Burst(1, 0)
         raise LabError(
-            f"ping gave no summary: {output.strip() or 'it said nothing'}",
-            remedy="The root image must have ping (iputils-ping).",
+            f"ping printed no summary: {output.strip() or 'no output'}",
+            remedy="Add ping (iputils-ping) to the root image.",
         )
     sent, received, duplicates = int(counts[1]), int(counts[2]), int(counts[3] or 0)
     times = _TIMES.search(output)
@@ -191,4 +191,4 @@ def parse_connect(output: str) -> bool:
         case ["lost"]:
             return False
         case _:
-            raise LabError(f"the probe printed something else: {output.strip()!r}")
+            raise LabError(f"unexpected output of the probe: {output.strip()!r}")

@@ -63,7 +63,7 @@ def service(topology: Topology, link: Link) -> Service:
         if port := _port_of(topology, pair.asked):
             return pair.service(port)
     raise InputError(
-        f"nothing takes connections over {link.name!r}, so that this could not be seen"
+        f"nothing accepts connections over {link.name!r}, so the effect could not be seen"
     )
 
 
@@ -112,9 +112,9 @@ def datagram(
         if (Direction.TX if pair.asker == link else Direction.RX) in directions:
             return pair.service((frames.ports or (DISCARD_PORT,))[0])
     raise InputError(
-        f"no node can be made to send such datagrams over {link.name!r} that way, so that their "
+        f"no node can send such datagrams over {link.name!r} in that direction, so their "
         "loss could not be seen",
-        remedy="Leave `direction` out, or drop tcp or icmp: there the answer comes that way.",
+        remedy="Omit `direction`, or drop tcp or icmp, whose answers come that way.",
     )
 
 
@@ -128,7 +128,7 @@ def _with_peer(topology: Topology, link: Link, frames: Match) -> list[Pair]:
             {pair.asker.address for pair in found} | {pair.asked.address for pair in found}
         )
         raise InputError(
-            f"no frame over {link.name!r} that could be asked for has the address {frames.peer}",
+            f"no frame that a probe can send over {link.name!r} has the address {frames.peer}",
             remedy=f"Addresses there: {', '.join(map(str, addresses)) or 'none'}.",
         )
     return fitting

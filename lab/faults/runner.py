@@ -225,12 +225,13 @@ class _Run:
         if before := engine.in_force():
             names = ", ".join(record.fault.title for record in before)
             raise InputError(
-                f"faults are in force already: {names}", remedy="`lab fault heal --all` ends them."
+                f"there are active faults: {names}",
+                remedy="Run `lab fault heal --all` to heal them.",
             )
         if deadline.remaining < plan.lasts_s:
             raise InputError(
                 f"the plan lasts {show_duration(plan.lasts_s)}, and only "
-                f"{show_duration(deadline.remaining)} are left for it"
+                f"{show_duration(deadline.remaining)} are left"
             )
         self.title = f"plan {plan.name}, seed {plan.seed}"
         self.stop = threading.Event()
@@ -301,7 +302,7 @@ class _Run:
             player.record = self._engine.inject(fault)
             player.outcome = Outcome.NOT_HEALED
             if not fault.is_momentary:
-                own.progress("in force")
+                own.progress("active")
                 self._clock.wait(player.planned.ends_s + late, self.stop)
             player.record = self._engine.heal(player.record)
             player.outcome = Outcome.HEALED
@@ -334,10 +335,10 @@ class _Run:
         elif trouble is not None:
             says = repr(trouble)
         if left:
-            says += f"; still in force: {', '.join(record.fault.title for record in left)}"
-            remedy = "`lab fault heal --all` tries once more, `lab restore` puts the lab back."
+            says += f"; still active: {', '.join(record.fault.title for record in left)}"
+            remedy = "Run `lab fault heal --all` to try again, or `lab restore` to restore the lab."
         else:
-            says += "; all is healed"
+            says += "; all faults are healed"
         raise PlanFailed(f"{where}: {says}", remedy=remedy, run=self.so_far) from trouble
 
 

@@ -97,9 +97,7 @@ class RunningPing:
     def check(self) -> None:
         """LabError if it has ended by itself."""
         if self._over:
-            raise LabError(
-                f"the ping from {self.name} has ended: {self._said or 'it said nothing'}"
-            )
+            raise LabError(f"the ping from {self.name} ended: {self._said or 'no output'}")
 
     def _read(self) -> None:
         for raw in self._stream.stdout or ():

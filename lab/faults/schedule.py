@@ -57,7 +57,7 @@ def planned(at_s: float, for_s: float | None, fault: Fault) -> Planned:
     if for_s is None:
         for_s = fault.least_s
     if not for_s:
-        raise ValueError(f"{fault.title} would last for ever")
+        raise ValueError(f"{fault.title} would never end")
     return Planned(at_s, for_s, fault)
 
 

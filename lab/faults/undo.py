@@ -28,7 +28,8 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
             undo()
         except EdgeLabError as left:
             raise StillInForce(
-                f"{trouble}; and it could not be undone: {left.message}",
-                remedy="Heal it: lab fault heal --all, or go back: lab restore",
+                f"{trouble}; the fault could not be undone: {left.message}",
+                remedy="Run `lab fault heal --all` to heal it, or `lab restore` to restore "
+                "the lab.",
             ) from trouble
         raise

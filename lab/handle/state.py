@@ -98,7 +98,7 @@ def read_state(run: RunDir) -> LabState | None:
     except FileNotFoundError:
         return None
     except LabError as trouble:
-        trouble.remedy += f" `lab down --lab {run.lab}` clears it."
+        trouble.remedy += f" Run `lab down --lab {run.lab}` to remove it."
         raise
 
 
@@ -119,8 +119,8 @@ def load_state(path: Path) -> LabState:
         return LabState.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as trouble:
         raise LabError(
-            f"{path} cannot be read: {trouble.errors()[0]['msg']}",
-            remedy="It is of another version, or damaged.",
+            f"cannot read {path}: {trouble.errors()[0]['msg']}",
+            remedy="The file is damaged or of another version of edge-lab.",
         ) from trouble
 
 

@@ -40,8 +40,8 @@ def need_tools(names: Sequence[str]) -> None:
     lacking = sorted({TOOLS[name] for name in names if not shutil.which(name, path=tool_path())})
     if lacking:
         raise LabError(
-            f"images cannot be built: {', '.join(lacking)} not installed",
-            remedy=f"Debian: apt install {' '.join(lacking)}.",
+            f"cannot build images: {', '.join(lacking)} not installed",
+            remedy=f"As root: apt-get install {' '.join(lacking)}",
         )
 
 
@@ -67,7 +67,7 @@ def check_namespaces() -> None:
     )
     if tried.returncode:
         raise LabError(
-            f"no user namespace for building images: {tried.stderr.strip()}",
+            f"cannot create a user namespace for building images: {tried.stderr.strip()}",
             remedy="Install uidmap, give this user a range in /etc/subuid and /etc/subgid "
             "(usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), and allow "
             "unprivileged user namespaces; or build as root.",

@@ -146,7 +146,7 @@ def put_file(tar: tarfile.TarFile, path: str, source: Path, mode: int) -> None:
         entry = _entry(path, mode)
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise LabError(f"{source} is no regular file")
+            raise LabError(f"{source} is not a regular file")
         entry.size = status.st_size
         tar.addfile(entry, stream)
 

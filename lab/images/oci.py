@@ -135,7 +135,7 @@ def build_images(
     """
     architectures = sorted({arch for binaries in programs.values() for arch in binaries})
     if not specs or not architectures:
-        raise LabError("an archive without an image or an architecture is no archive")
+        raise LabError("the archive has no image or no architecture")
     until = deadline or Deadline.scaled(_DEFAULT_DEADLINE)
     shells = busybox or {arch: build_root_image(arch, until).busybox for arch in architectures}
     applets = load_image_recipe().applets
@@ -231,7 +231,7 @@ def _blobs_of_others(whole: tarfile.TarFile, arch: Arch) -> set[str]:
             mine = manifest["platform"]["architecture"] == arch.go
             (ours if mine else theirs).update(parts)
     if not ours:
-        raise LabError(f"the container images have nothing for {arch.value}")
+        raise LabError(f"there is no container image for {arch.value}")
     return theirs - ours
 
 

@@ -81,12 +81,12 @@ def _check_paths(files: Sequence[PayloadFile]) -> None:
     paths = [PurePosixPath(file.path) for file in files]
     for path in paths:
         if not _PATH.fullmatch(str(path)) or ".." in path.parts or not path.parts:
-            raise LabError(f"{str(path)!r} is no path below the payload's mount")
+            raise LabError(f"{str(path)!r} is not a path below the payload's mount point")
     twice = {path for path in paths if paths.count(path) > 1}
     if twice:
-        raise LabError(f"two payload files want to be {min(twice)}")
+        raise LabError(f"two payload files have the same path {min(twice)}")
     if clash := {parent for path in paths for parent in path.parents} & set(paths):
-        raise LabError(f"{min(clash)} is both a file and a folder of the payload")
+        raise LabError(f"{min(clash)} is both a file and a folder in the payload")
 
 
 def _rounded(size: int) -> int:
@@ -105,8 +105,8 @@ def _verified_size(file: PayloadFile) -> int:
         ) from trouble
     if found != file.sha256:
         raise LabError(
-            f"{file.source} is not what was meant for the payload: its SHA-256 is {found}, "
-            f"wanted is {file.sha256}",
-            remedy="It was changed since it was built; remove it, and it is built anew.",
+            f"{file.source} was changed after it was built: its SHA-256 is {found}, "
+            f"expected {file.sha256}",
+            remedy="Remove it and run `lab up` again to rebuild it.",
         )
     return size

@@ -37,13 +37,13 @@ _FIRST_UNPRIVILEGED_ID = 100
 
 def _is_package(name: str) -> str:
     if not _PACKAGE.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a Debian package")
+        raise ValueError(f"{name!r} is not the name of a Debian package")
     return name
 
 
 def _is_absolute(path: str) -> str:
     if not path.startswith("/") or ".." in path.split("/") or path == "/":
-        raise ValueError(f"{path!r} is no absolute path in a guest")
+        raise ValueError(f"{path!r} is not an absolute path in a guest")
     return path
 
 
@@ -55,7 +55,7 @@ def _is_pattern(pattern: str) -> str:
 
 def _is_folder(name: str) -> str:
     if "/" in name or name in ("", ".", "..", INITRAMFS):
-        raise ValueError(f"{name!r} is no folder beside the recipe")
+        raise ValueError(f"{name!r} is not a folder beside the recipe")
     return name
 
 
@@ -124,7 +124,7 @@ class Recipe(_Model):
             seen: set[int | str] = set()
             for each in known:
                 if each.id in seen or each.name in seen:
-                    raise ValueError(f"{kind}: {each.name} ({each.id}) is there twice")
+                    raise ValueError(f"{kind}: {each.name} ({each.id}) is listed twice")
                 seen |= {each.id, each.name}
         return self
 
@@ -172,7 +172,7 @@ def read_model(file: Path, model: type[_M]) -> tuple[_M, CommentedMap]:
         ) from trouble
     if not isinstance(tree, CommentedMap):
         keys = ", ".join(f"{key}:" for key in model.model_fields)
-        raise InputError(f"a recipe is a mapping ({keys})", file=file, line=1)
+        raise InputError(f"a recipe must be a mapping ({keys})", file=file, line=1)
     try:
         return model.model_validate(tree), tree
     except ValidationError as trouble:

@@ -107,8 +107,8 @@ def load_root_image(arch: Arch, digest: str) -> RootImage:
     found = _look(arch, digest)
     if found is None:
         raise LabError(
-            f"the {arch.value} root image {digest[:DIGITS]} is not in the cache any more",
-            remedy="The lab that uses it cannot go on: `lab down`, then `lab up`.",
+            f"the {arch.value} root image {digest[:DIGITS]} is no longer in the cache",
+            remedy="Run `lab down`, then `lab up`.",
         )
     return found
 
@@ -132,7 +132,7 @@ def build_root_image(arch: Arch, deadline: Deadline) -> RootImage:
             _build(arch, digest, scratch, deadline, this)
     built = _look(arch, digest)
     if built is None:
-        raise LabError(f"the {arch.value} root image was removed just after it was built")
+        raise LabError(f"the {arch.value} root image was removed immediately after it was built")
     return built
 
 
@@ -207,11 +207,12 @@ def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Ste
                 if attempt == _ATTEMPTS or deadline.remaining < _RETRY_SECONDS:
                     raise LabError(
                         trouble.message,
-                        remedy=f"Debian packages come from {_public(mirror)}. Is it reachable, and "
-                        "has it this suite? LAB_DEBIAN_MIRROR names another; the proxy is apt's. "
+                        remedy=f"Check that {_public(mirror)} is reachable and "
+                        "provides this suite. Set LAB_DEBIAN_MIRROR for another mirror; "
+                        "apt's proxy is used. "
                         f"See {log}.",
                     ) from trouble
-                this.progress("the mirror fails; trying again")
+                this.progress("the mirror failed; trying again")
                 time.sleep(_RETRY_SECONDS)
                 log.write_bytes(b"")
         packages = _packages(scratch / assemble.PACKAGES)

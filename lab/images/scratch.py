@@ -38,11 +38,12 @@ def building(kind: str, deadline: Deadline, progress: Step | None = None) -> Ite
         except Timeout:
             if deadline.expired:
                 raise DeadlineExceeded(
-                    f"another process has built a {kind} for {deadline.total:.0f} s",
+                    f"another process did not finish building a {kind} within "
+                    f"{deadline.total:.0f} s",
                     remedy=f"It holds {lock.lock_file}.",
                 ) from None
             if progress:
-                progress.progress(f"another process builds a {kind}; waiting for it")
+                progress.progress(f"waiting for another process that builds a {kind}")
     try:
         for left in rooms.glob(f"{kind}.*.d"):
             discard(left)

@@ -68,13 +68,15 @@ def probe_accelerator(image: RootImage | None, *, force: bool = False) -> Accele
     """
     arch = host_arch()
     if arch is None:
-        return Accelerator("tcg", f"no guests of {platform.machine()}", None)
+        return Accelerator("tcg", f"guests of {platform.machine()} are not supported", None)
     if not KVM.exists():
         return Accelerator("tcg", "this host has no /dev/kvm", arch)
     if not os.access(KVM, os.R_OK | os.W_OK):
-        return Accelerator("tcg", "you may not open /dev/kvm (group kvm?)", arch)
+        return Accelerator(
+            "tcg", "no permission to open /dev/kvm (add the user to the group kvm)", arch
+        )
     if image is None or image.arch != arch:
-        return Accelerator("tcg", f"no {arch} guest kernel at hand to prove /dev/kvm with", arch)
+        return Accelerator("tcg", f"no {arch} guest kernel to test /dev/kvm with", arch)
     key = _key(arch, image.digest)
     cache = cache_home() / "accelerator.json"
     known = _load(cache)
@@ -176,7 +178,7 @@ def _probe(arch: Arch, kernel: Path) -> Accelerator:
     if result.booted:
         reason = f"a probe guest booted with KVM in {result.seconds:.1f} s"
         return Accelerator("kvm", reason, arch)
-    said = f"; its last line: {result.last_line}" if result.last_line else " and said nothing"
+    said = f"; its last line: {result.last_line}" if result.last_line else ", without output"
     return Accelerator(
         "tcg", f"the probe guest did not boot with KVM in {result.seconds:.0f} s{said}", arch
     )

@@ -117,7 +117,8 @@ def started(
     except OSError as trouble:
         if trouble.errno == errno.E2BIG:
             raise InputError(
-                "the command is too long", remedy="Copy a script: lab cp."
+                "the command is too long",
+                remedy="Copy a script to the node with `lab cp` and run that.",
             ) from trouble
         raise LabError(f"cannot run {argv[0]}: {trouble.strerror}") from trouble
     try:

@@ -127,7 +127,7 @@ class BootWatch:
                 if death.fatal.kind not in (Fatal.PANIC, Fatal.SILENT) or not retries_left:
                     raise
                 self._record.write(replace(self.record, reboots=self.record.reboots + 1))
-                with step(f"{self._name} is started again: {death.fatal.kind}"):
+                with step(f"restart {self._name} after {death.fatal.kind}"):
                     self.reset()
             else:
                 return
@@ -150,7 +150,7 @@ class BootWatch:
                 raise MachineDied(self._name, fatal, self._console.path)
             if not self._switch.is_on:
                 raise LabError(
-                    f"{self._name} has switched itself off while it booted",
+                    f"{self._name} switched itself off during boot",
                     remedy=f"Console: {self._console.path}",
                 )
 
@@ -221,5 +221,5 @@ class BootWatch:
         units = sorted(self._failed_units(deadline))
         tails = "".join(f"\n{unit}:\n{self._shell.journal(unit, lines=15)}" for unit in units)
         raise LabError(
-            f"{self._name} came up {state}: {', '.join(units) or 'nobody knows why'}{tails}"
+            f"{self._name} booted but is {state}: {', '.join(units) or 'unknown reason'}{tails}"
         )

@@ -58,7 +58,9 @@ class ShellClock:
             left = self.clock_offset(deadline)
         if abs(left.seconds) <= CLOCK_LIMIT:
             return left.seconds
-        raise LabError(f"{self._shell.name}: its clock stays {left.seconds:+.2f} s off the host's")
+        raise LabError(
+            f"{self._shell.name}: its clock is still {left.seconds:+.2f} s off the host's"
+        )
 
     def move_clock(self, seconds: float, deadline: Deadline) -> None:
         """Moves the guest's clock by `seconds`.

@@ -50,7 +50,7 @@ def _find_libvirtd() -> str:
     if not found:
         raise LabError(
             "libvirtd is not installed",
-            remedy="Debian: apt install libvirt-daemon libvirt-daemon-system (`lab doctor`).",
+            remedy="As root: apt-get install libvirt-daemon libvirt-daemon-system",
         )
     return found
 
@@ -95,7 +95,7 @@ class LibvirtDaemon:
             def alive() -> None:
                 if process.poll() is not None:
                     raise LabError(
-                        f"libvirtd has ended with status {process.returncode}: {_last_line(log)}",
+                        f"libvirtd ended with exit status {process.returncode}: {_last_line(log)}",
                         remedy=_remedy(rooms, log),
                     )
 
@@ -113,8 +113,8 @@ class LibvirtDaemon:
             daemon = cls(run, json.loads(note.read_text())["uri"])
         except (OSError, ValueError, KeyError) as trouble:
             raise LabError(
-                f"lab {run.lab!r} has no libvirt daemon",
-                remedy="`lab down` cleans up, `lab up` starts it.",
+                f"lab {run.lab!r} has no running libvirt daemon",
+                remedy="Run `lab down`, then `lab up`.",
             ) from trouble
         _ = daemon.connection
         return daemon

@@ -71,7 +71,7 @@ def _qemu_img(deadline: Deadline, *args: str) -> None:
         )
     except FileNotFoundError as trouble:
         raise LabError(
-            "qemu-img is not installed", remedy="Debian: apt install qemu-utils."
+            "qemu-img is not installed", remedy="As root: apt-get install qemu-utils"
         ) from trouble
     except subprocess.TimeoutExpired as late:
         raise DeadlineExceeded(f"qemu-img {args[0]}: not done in time") from late

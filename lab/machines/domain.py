@@ -81,7 +81,7 @@ def find_emulator(arch: Arch) -> str:
         package = {"x86_64": "x86", "aarch64": "arm", "riscv64": "misc"}[arch.value]
         raise LabError(
             f"{EMULATORS[arch]} is not installed",
-            remedy=f"Debian: apt install qemu-system-{package}.",
+            remedy=f"As root: apt-get install qemu-system-{package}",
         )
     return found
 
@@ -181,7 +181,7 @@ def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: 
             ET.SubElement(disk, "readonly")
         _pci(disk, _SLOT_DISKS + index)
     if _SLOT_NICS + len(spec.nics) - 1 > _LAST_SLOT:
-        raise LabError(f"{spec.name} has {len(spec.nics)} links; a machine takes 23")
+        raise LabError(f"{spec.name} has {len(spec.nics)} links; at most 23 are possible")
     for index, nic in enumerate(spec.nics):
         _wire(devices, nic, _SLOT_NICS + index)
     serial = ET.SubElement(devices, "serial", {"type": "unix"})

@@ -100,7 +100,7 @@ class LibvirtMachine:
     def add_files(self, files: Collection[GuestFile]) -> None:
         """Puts `files` on its seed disk too. Only before it is switched on the first time."""
         if self.is_on:
-            raise LabError(f"{self.name} is on already: it would not see new files")
+            raise LabError(f"{self.name} is already running and would not see new files")
         self.spec = replace(self.spec, files=(*self.spec.files, *files))
 
     def write_seed(self) -> None:
@@ -204,7 +204,7 @@ class LibvirtMachine:
             if nic.mac == mac:
                 self.domain.set_carrier(nic, index, up)
                 return
-        raise LabError(f"{self.name} has no NIC {mac} on a wire")
+        raise LabError(f"{self.name} has no NIC {mac} on a link")
 
     def set_disk_pace(self, disk: str, iops: int | None) -> None:
         """Lets a disk (vda is the root's) do no more than `iops` operations a second, or any."""

@@ -59,7 +59,7 @@ class _Debugger:
                 return body.decode()
             more = self._connection.recv(4096)
             if not more or len(self._received) > _PACKET_LIMIT:
-                raise LabError("QEMU's debugger port gave no answer")
+                raise LabError("QEMU's debugger port did not answer")
             self._received += more
 
 
@@ -78,7 +78,9 @@ def rearm_timers(debugger: Path, harts: int) -> None:
                 where = f"{MTIMECMP + 8 * hart:x},8"
                 value = gdb.ask(f"m{where}")
                 if len(value) != 16:
-                    raise LabError(f"QEMU's debugger port gave no timer of hart {hart}: {value!r}")
+                    raise LabError(
+                        f"QEMU's debugger port returned no timer of hart {hart}: {value!r}"
+                    )
                 _must_be_ok(gdb.ask(f"M{where}:{value}"))
             _must_be_ok(gdb.ask("Qqemu.PhyMemMode:0"))
     except OSError as trouble:
@@ -87,4 +89,4 @@ def rearm_timers(debugger: Path, harts: int) -> None:
 
 def _must_be_ok(reply: str) -> None:
     if reply != "OK":
-        raise LabError(f"QEMU's debugger port refuses: {reply!r}")
+        raise LabError(f"QEMU's debugger port rejected the request: {reply!r}")

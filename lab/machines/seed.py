@@ -42,9 +42,9 @@ def build_seed(files: Iterable[GuestFile], units: Iterable[str] = ()) -> bytes:
     for file in files:
         path = str(PurePosixPath(file.path))
         if not path.startswith("/") or ".." in PurePosixPath(path).parts or path == "/":
-            raise LabError(f"{file.path!r} is no absolute path for a file in a guest")
+            raise LabError(f"{file.path!r} is not an absolute path in a guest")
         if by_path.setdefault(path, file) != file:
-            raise LabError(f"two different files for {path} on one seed disk")
+            raise LabError(f"two different files for {path} on the seed disk")
     links = {f"{WANTS}/{unit}": _unit_path(unit, by_path) for unit in units}
     folders = {
         str(parent)
@@ -54,7 +54,7 @@ def build_seed(files: Iterable[GuestFile], units: Iterable[str] = ()) -> bytes:
     }
     clash = folders & set(by_path)
     if clash:
-        raise LabError(f"{min(clash)} is both a file and a folder on one seed disk")
+        raise LabError(f"{min(clash)} is both a file and a folder on the seed disk")
     sink = io.BytesIO()
     # GNU format: what busybox's tar reads without extended headers, and no size limit of note.
     with tarfile.open(fileobj=sink, mode="w", format=tarfile.GNU_FORMAT) as tar:

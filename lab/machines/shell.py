@@ -52,7 +52,9 @@ class GuestShell:
         )
         if check and not result.ok:
             said = (result.stderr or result.stdout).strip()[-2000:]
-            raise LabError(f"{self.name}: `{command}` ended with {result.returncode}: {said}")
+            raise LabError(
+                f"{self.name}: `{command}` failed with exit status {result.returncode}: {said}"
+            )
         return result
 
     def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:

@@ -65,11 +65,11 @@ class Measure(BaseModel):
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if not self.name.isidentifier():
-            raise ValueError(f"the name of a measure is an identifier, not {self.name!r}")
+            raise ValueError(f"the name of a measure must be an identifier, not {self.name!r}")
         if self.value is None and not self.reason:
-            raise ValueError(f"{self.name} has no value, and no reason why")
+            raise ValueError(f"{self.name} has neither a value nor a reason for its absence")
         if self.value is not None and self.reason:
-            raise ValueError(f"{self.name} has a value, and a reason why it has none")
+            raise ValueError(f"{self.name} has both a value and a reason for its absence")
         return self
 
     @property

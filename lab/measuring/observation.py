@@ -94,7 +94,7 @@ def loaded(data: Mapping[str, Any]) -> Observation:
     said = dict(data)
     kind = said.pop("kind", None)
     if not isinstance(kind, str) or not kind:
-        raise ValueError("an observation says its kind")
+        raise ValueError("an observation needs the key `kind`")
     known = _KINDS.get(kind)
     if known is None or known is UnknownSeen:
         time = TypeAdapter(int).validate_python(said.get("time"))

@@ -84,7 +84,7 @@ def parse_footprint(text: str) -> Footprint:
     try:
         total, available = meminfo["MemTotal"], meminfo["MemAvailable"]
     except KeyError as lack:
-        raise LabError(f"the guest does not tell its {lack.args[0]}: {text!r}") from lack
+        raise LabError(f"the guest did not report its {lack.args[0]}: {text!r}") from lack
     if kills is None:
-        raise LabError(f"the guest does not tell whether it killed for memory: {text!r}")
+        raise LabError(f"the guest did not report OOM kills: {text!r}")
     return Footprint(total, available, units, tuple(absent), kills)

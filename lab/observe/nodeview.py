@@ -101,7 +101,7 @@ class NodeView:
             case ["S", text]:
                 return _samples(text)
             case _:
-                raise LabError(f"the loop on the node printed something else: {line[:80]!r}")
+                raise LabError(f"unexpected output of the loop on the node: {line[:80]!r}")
         return None
 
     def _name(self, rest: str) -> None:

@@ -113,7 +113,9 @@ class Recorder:
         if isinstance(self._trouble, InputError | MissingCapability):
             raise self._trouble
         if self._trouble is not None:
-            raise LabError(f"the recorder has gone blind: {self._trouble}") from self._trouble
+            raise LabError(
+                f"the recorder can no longer observe the lab: {self._trouble}"
+            ) from self._trouble
 
     def __exit__(self, *trouble: object) -> None:
         """LabError if one of the watchers that came with it goes on."""
@@ -124,7 +126,9 @@ class Recorder:
         theirs = zip(reversed(self._watchers), reversed(self._threads), strict=False)
         going_on = [repr(watcher.name) for watcher, thread in theirs if thread.is_alive()]
         if going_on and trouble[0] is None:
-            raise LabError(f"did not end when the watch was over: watcher {', '.join(going_on)}")
+            raise LabError(
+                f"still running after the end of the watch: watcher {', '.join(going_on)}"
+            )
 
     @property
     def _book(self) -> FaultBook:
@@ -146,7 +150,7 @@ class Recorder:
             try:
                 samples = observations(self._lab, Deadline.scaled(OBSERVE_SECONDS))
             except LabError as trouble:
-                reading.progress(f"the collector cannot be asked: {trouble.message}")
+                reading.progress(f"cannot query the collector: {trouble.message}")
         watched = tuple(each for each in samples if each.node in self.nodes)
         seen = self._log.in_order()
 
@@ -367,7 +371,7 @@ class Recorder:
             if self._ended.is_set():
                 return
         if not self._ended.is_set():
-            raise LabError(f"the watcher {watcher.name!r} has ended by itself")
+            raise LabError(f"the watcher {watcher.name!r} ended before the watch")
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ class Watch:
     def recording(self) -> Recording:
         """All that was seen; there is one when the watch is over."""
         if self._recording is None:
-            raise LabError("the watch is not over: judge after its block")
+            raise LabError("the watch is still running: judge after its `with` block")
         return self._recording
 
     def end(self) -> None:

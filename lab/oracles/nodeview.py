@@ -106,7 +106,7 @@ def returned(case: Case, ready: Sequence[Held[str]], gaps: Sequence[Span]) -> fl
     if case.expect.must_return and stayed.seconds < case.expect.stay_s:
         case.lacking(
             f"{case.node} was seen Ready for only {stayed.seconds:.1f} s at the end; "
-            f"{case.expect.stay_s:g} s are wanted"
+            f"{case.expect.stay_s:g} s are required"
         )
     case.evidence.append(f"Ready=True at {case.at(since)}, to the end")
     seconds = Span(case.healed, since).seconds

@@ -183,7 +183,7 @@ def new_key(kind: KeyKind) -> PrivateKey:
 def load_key(pem: bytes) -> PrivateKey:
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise TypeError(f"a key of the lab is EC or RSA, not {type(key).__name__}")
+        raise TypeError(f"a key of the lab must be EC or RSA, not {type(key).__name__}")
     return key
 
 

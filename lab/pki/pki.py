@@ -53,8 +53,8 @@ class Pki:
         domains = _distinct_domains(by_name.values())
         if any((folder / domain.name).exists() for domain in domains):
             raise LabError(
-                f"{folder} holds the keys of a lab already",
-                remedy="`lab down` removes them with the lab they belong to.",
+                f"{folder} already contains the keys of a lab",
+                remedy="Run `lab down` to remove that lab and its keys.",
             )
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -141,8 +141,8 @@ class Pki:
         except OSError as trouble:
             raise LabError(
                 f"cannot read {path}, a certificate or key of the lab: {trouble.strerror}",
-                remedy="It is made when the lab comes up, for the nodes, devices and add-ons of "
-                "its topology; after a change of topology: `lab down`, `lab up`.",
+                remedy="It is created by `lab up` for the nodes, devices and add-ons of "
+                "the topology; after a change of the topology run `lab down`, then `lab up`.",
             ) from trouble
 
 

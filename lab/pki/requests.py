@@ -24,7 +24,7 @@ class TrustDomain:
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
-            raise LabError(f"{self.name!r} is no name for a trust domain")
+            raise LabError(f"{self.name!r} is not a valid name of a trust domain")
 
 
 @dataclass(frozen=True)
@@ -56,4 +56,4 @@ Request = IdentityRequest | SigningKeyRequest
 
 def _check_name(name: str) -> None:
     if not _FILE_STEM.fullmatch(name) or name == "ca":
-        raise LabError(f"{name!r} is no name for an identity")
+        raise LabError(f"{name!r} is not a valid name of an identity")

@@ -74,5 +74,5 @@ def _merged(ours: tuple[_F, ...], theirs: tuple[_F, ...]) -> tuple[_F, ...]:
     by_path = {each.path: each for each in ours}
     for each in theirs:
         if by_path.setdefault(each.path, each) != each:
-            raise LabError(f"two parts of the stack want to write {each.path} in one guest")
+            raise LabError(f"two parts of the stack write {each.path} in the same guest")
     return tuple(by_path.values())

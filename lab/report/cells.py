@@ -76,7 +76,7 @@ def read_cells(*places: Path) -> tuple[CellRecord, ...]:
         if not cells:
             raise InputError(
                 f"no verdicts in {place}",
-                remedy=f"Suites write {FILE} into the folder given with --alluredir.",
+                remedy=f"Run the suites with --alluredir=FOLDER; they write {FILE} there.",
             )
         found += cells
     return tuple(found)
@@ -86,7 +86,7 @@ def _read(file: Path) -> Sequence[CellRecord]:
     try:
         lines = file.read_bytes().split(b"\n")
     except OSError as trouble:
-        raise InputError(f"cannot be read: {trouble.strerror}", file=file) from trouble
+        raise InputError(f"cannot read the file: {trouble.strerror}", file=file) from trouble
     cells: list[CellRecord] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -98,7 +98,7 @@ def _read(file: Path) -> Sequence[CellRecord]:
             first = trouble.errors()[0]
             place = ".".join(map(str, first["loc"]))
             why = f"{place}: {first['msg']}" if place else first["msg"]
-            raise InputError(f"no cell of a table: {why}", file=file, line=number) from trouble
+            raise InputError(f"not a verdict: {why}", file=file, line=number) from trouble
     return cells
 
 
@@ -116,5 +116,5 @@ def _check_format(line: bytes, file: Path, number: int) -> None:
             f"written by another version of edge-lab: {found}, and this one reads {FORMAT}",
             file=file,
             line=number,
-            remedy="Run the suites again, or compare with the version that wrote it.",
+            remedy="Run the suites again, or use the version of edge-lab that wrote it.",
         )

@@ -43,7 +43,7 @@ def make_page(results: Path, output: Path, deadline: Deadline) -> Path:
     require_page_folder(output)
     tool = _installed(deadline)
     shutil.rmtree(output, ignore_errors=True)
-    with step("report page"):
+    with step("report"):
         said = _run(
             [
                 str(tool / "node_modules" / ".bin" / "allure"),
@@ -61,7 +61,7 @@ def make_page(results: Path, output: Path, deadline: Deadline) -> Path:
         )
     page = output / "index.html"
     if not page.is_file():
-        raise LabError(f"the generator wrote no {page}: {said.strip()}")
+        raise LabError(f"the report generator wrote no {page}: {said.strip()}")
     (output / MARKER).touch()
     return page
 
@@ -72,8 +72,8 @@ def require_page_folder(output: Path) -> None:
         return
     if output.is_symlink() or not output.is_dir() or any(output.iterdir()):
         raise InputError(
-            f"{output} is no report, and writing one there would replace it",
-            remedy="Name a folder that does not exist yet, or remove this one yourself.",
+            f"{output} is not a report and would be overwritten",
+            remedy="Use a folder that does not exist, or remove this one first.",
         )
 
 

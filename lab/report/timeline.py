@@ -219,7 +219,7 @@ class _Timeline:
 
     def _legend(self) -> None:
         entries = (
-            (FAULT, "fault in force"),
+            (FAULT, "active fault"),
             (FAULT_LIGHT, "asked for, or being healed"),
             (GOOD, "Ready, answers, containers run"),
             (BAD, "not Ready, containers down"),

@@ -64,7 +64,7 @@ class StackContext:
         try:
             return self.artifacts[want]
         except KeyError as trouble:
-            raise LabError(f"no artifact for {want}; the stack's `wants` must name it") from trouble
+            raise LabError(f"no artifact for {want}; add it to the stack's `wants`") from trouble
 
     def binary(self, component: str, node: Node) -> PayloadFile:
         """The component for the node's architecture, as bin/<component> of its payload."""

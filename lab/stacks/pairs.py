@@ -21,7 +21,7 @@ def check_pair(control: str, runtime: str) -> None:
     if not fit(control, runtime):
         needed = ONLY_WITH[runtime]
         raise InputError(
-            f"the edge runtime {runtime!r} joins the control plane {needed!r} alone, not "
+            f"the edge runtime {runtime!r} works only with the control plane {needed!r}, not with "
             f"{control!r}",
-            remedy=f"Take {needed}+{runtime}, or {control} with another runtime.",
+            remedy=f"Use {needed}+{runtime}, or {control} with another runtime.",
         )

@@ -62,7 +62,7 @@ class UnitWatch:
             if trouble := self._trouble(node, unit):
                 raise LabError(
                     f"{unit.name} on {node} {trouble}{self._journal(node, unit.name)}",
-                    remedy="The whole journal is in the lab's logs.",
+                    remedy="See the lab's logs for the whole journal.",
                 )
 
     def _trouble(self, node: str, unit: UnitState) -> str:

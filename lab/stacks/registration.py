@@ -56,7 +56,7 @@ class Registrations:
                 continue
             start = self._run(node, REGISTERED)
             if start and believed.get(node) == start:
-                with step(f"{node} is registered with nobody: its kubelet is started anew"):
+                with step(f"{node} is not registered: restarting its kubelet"):
                     self._run(node, f"systemctl restart {KUBELET_UNIT}")
             elif start:
                 self._believes[node] = start

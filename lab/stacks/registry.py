@@ -69,5 +69,5 @@ def get_stack(name: str) -> Stack:
     near = difflib.get_close_matches(name, stack_names(), n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     raise InputError(
-        f"there is no stack {name!r}", remedy=f"{hint}Known are: {', '.join(stack_names())}."
+        f"there is no stack {name!r}", remedy=f"{hint}Available: {', '.join(stack_names())}."
     )

@@ -192,10 +192,10 @@ def test_a_lab_that_comes_up_says_in_which_stage(default_topology: Topology) -> 
         assert stage_of(run) == ""
         with step("artifacts"), step("obtain 4 artifacts"):
             assert stage_of(run) == "artifacts, obtain 4 artifacts"
-            assert "is coming up: artifacts, obtain 4 artifacts" in str(status_says())
+            assert "is starting: artifacts, obtain 4 artifacts" in str(status_says())
         with step("machines"):
             made(default_topology, Condition.COMING_UP)
-            assert "is coming up: machines" in str(status_says())
+            assert "is starting: machines" in str(status_says())
     assert stage_of(run) is None
     assert "was interrupted" in str(status_says())
 
@@ -205,7 +205,7 @@ def test_a_start_that_was_killed_is_not_coming_up(default_topology: Topology) ->
     run.lock.parent.mkdir(parents=True)
     run.lock.with_suffix(".stage").write_text("artifacts")
     assert stage_of(run) is None
-    assert "coming up" not in str(status_says())
+    assert "is starting" not in str(status_says())
     take_down(default_topology.name, soon())
     assert list(run.lock.parent.iterdir()) == []
 

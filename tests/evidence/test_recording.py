@@ -91,7 +91,7 @@ def test_what_is_wrong_in_a_recording_is_named(file: Path, changes: dict[str, An
     CUT.write(file)
     change(file, **changes)
     (place,) = changes
-    with pytest.raises(InputError, match=f"no recording: {place}") as refused:
+    with pytest.raises(InputError, match=f"not a recording: {place}") as refused:
         Recording.read(file)
     assert refused.value.file == str(file)
 

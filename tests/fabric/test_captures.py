@@ -217,7 +217,7 @@ def test_an_output_that_cannot_be_opened_is_refused_at_once(
 def test_a_link_that_is_not_there_empties_no_file(fabric: Started, tmp_path: Path) -> None:
     file = tmp_path / "l0.pcapng"
     file.write_text("of value")
-    with pytest.raises(InputError, match="Known are"):
+    with pytest.raises(InputError, match="Available"):
         Capture.to(fabric.client, "l9", file)
     assert file.read_text() == "of value"
 

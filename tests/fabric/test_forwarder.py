@@ -358,7 +358,7 @@ def test_a_snapshot_of_other_links_is_refused() -> None:
 
 
 def test_an_unknown_link_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="no link 'nope'\n  Known are: l0, l1"):
+    with pytest.raises(InputError, match="no link 'nope'\n  Available: l0, l1"):
         Bench().forwarder.set("nope", CUT, CUT)
 
 

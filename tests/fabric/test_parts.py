@@ -152,7 +152,7 @@ def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, words: str) -
 
 
 def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nope\.json: cannot be read"):
+    with pytest.raises(InputError, match=r"nope\.json: cannot read"):
         FabricConfig.read(tmp_path / "nope.json")
 
 

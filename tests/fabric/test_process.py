@@ -160,7 +160,7 @@ def test_a_snapshot_is_json_and_comes_back(fabric: Started) -> None:
 
 
 def test_errors_come_back_as_messages(fabric: Started) -> None:
-    with pytest.raises(InputError, match="Known are: l0, l1, l2"):
+    with pytest.raises(InputError, match="Available: l0, l1, l2"):
         fabric.client.set("nope", tx=CUT)
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(str(fabric.client.socket_path))

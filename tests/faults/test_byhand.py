@@ -35,13 +35,13 @@ def test_the_short_form_reaches_into_fields_and_reads_values_as_yaml() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "no fault is named"),
-        (["drop", "arm-cloud"], "'arm-cloud' is no field of a fault"),
-        (["drop", "=x"], "'=x' is no field of a fault"),
+        ([], "no fault given"),
+        (["drop", "arm-cloud"], "'arm-cloud' is not a field of a fault"),
+        (["drop", "=x"], "'=x' is not a field of a fault"),
         (["drop", "lnk=arm-cloud"], "Did you mean 'link'?"),
         (["drip", "link=arm-cloud"], "Did you mean 'drop'?"),
         (["drop", "link=[", "x=1"], "not valid YAML"),
-        (["drop", "link=a", "link.b=c"], "'link' has a value already"),
+        (["drop", "link=a", "link.b=c"], "'link' is already set"),
         (["{fault: drop"], "not valid YAML"),
         (["{fault: drop, link: arm-cloud, at: 5s}"], "unknown key 'at'"),
     ],

@@ -98,13 +98,13 @@ def test_a_fault_is_added_listed_and_healed(engine: FakeEngine) -> None:
     assert "drop on arm-cloud, tx only" in listed.output
     assert "[3] pings lost" in listed.output
     assert ask("fault", "heal", "1").output.endswith("healed: drop on arm-cloud, tx only\n")
-    assert ask("fault", "list").output == "no faults in force\n"
+    assert ask("fault", "list").output == "no active faults\n"
     assert "drop on arm-cloud, tx only" in ask("fault", "list", "--all").output
 
 
 def test_a_momentary_fault_by_hand_is_over_when_the_command_returns(engine: FakeEngine) -> None:
     added = ask("fault", "add", "{fault: reboot, node: edge-arm}")
-    assert "over: pings answered" in added.output
+    assert "healed: pings answered" in added.output
     assert engine.in_force() == ()
 
 
@@ -147,7 +147,7 @@ def test_all_faults_are_healed_at_once(engine: FakeEngine) -> None:
     assert "healed: cut on arm-cloud" in healed
     assert "healed: cut on riscv-cloud" in healed
     assert engine.in_force() == ()
-    assert "no faults in force" in ask("fault", "heal", "--all").output
+    assert "no active faults" in ask("fault", "heal", "--all").output
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_plan_runs_and_names_the_seed_to_replay_it_with(
     assert done.exit_code == 0, done.output
     assert "plan quick, seed 9, 2s" in done.output
     assert done.output.count("seen and healed") == 2
-    assert f"the same again: lab chaos {file} --seed 9" in done.output
+    assert f"to repeat this run: lab chaos {file} --seed 9" in done.output
     assert [record.fault.fault for record in engine.records] == ["kill", "cut"]
     told = json.loads(ask("chaos", str(file), "--json").stdout)
     assert [each["outcome"] for each in told["faults"]] == ["seen and healed"] * 2

@@ -129,7 +129,7 @@ def test_a_protocol_without_such_a_fault_says_which_has_it(default_topology: Top
 
 
 def test_sessions_cannot_be_dropped_where_nobody_is_connected(default_topology: Topology) -> None:
-    with pytest.raises(LabError, match="nobody is connected"):
+    with pytest.raises(LabError, match="no client is connected"):
         faults_on(default_topology, FakeDevice(clients=0)).inject(
             OnDevice(device="press", does=SessionDrop())
         )

@@ -85,7 +85,7 @@ def test_a_fault_without_effect_is_in_the_book_and_not_in_force(tmp_path: Path) 
     (record,) = engine.history()
     assert not record.in_force
     assert record.seen is None
-    assert "never in force" in record.cure
+    assert "never active" in record.cure
 
 
 def test_a_fault_that_does_not_heal_stays_in_force(tmp_path: Path) -> None:

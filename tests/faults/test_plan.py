@@ -56,7 +56,7 @@ def test_a_flap_lasts_as_long_as_its_count_says() -> None:
     assert alone.for_s == 18
     (longer,) = parse_plan(plan_of(f"{{{flap}, for: 30s}}"), TOPOLOGY).schedule()
     assert longer.for_s == 30
-    assert "takes 18s, more than `for` gives it" in str(refusal(plan_of(f"{{{flap}, for: 17s}}")))
+    assert "takes 18s, more than its `for`" in str(refusal(plan_of(f"{{{flap}, for: 17s}}")))
 
 
 def test_what_a_flap_leaves_to_chance_follows_from_the_plan_s_seed() -> None:
@@ -85,4 +85,4 @@ def test_a_momentary_fault_may_say_what_is_kept_for_it() -> None:
     assert "contradicts" in str(refusal(text.replace("for: 30s", "for: 31s")))
     trouble = str(refusal(text.replace(", for: 30s", "")))
     assert "reset of edge-arm is over at 2m1s, and the plan lasts 1m" in trouble
-    assert "`for` says otherwise" in trouble
+    assert "set a shorter `for`" in trouble

@@ -12,19 +12,19 @@ MISTAKES = {
     "an unknown fault": (
         "fault: cut",
         "fault: cutt",
-        ["faults.0.fault: there is no 'cutt'", "Did you mean 'cut'?", "half-open"],
+        ["faults.0.fault: unknown value 'cutt'", "Did you mean 'cut'?", "half-open"],
         "cutt",
     ),
     "a fault that is not named": (
         "fault: cut, ",
         "",
-        ["'faults.0.fault' is missing", "Known are: cut, drop"],
+        ["'faults.0.fault' is missing", "Available: cut, drop"],
         "link: arm-cloud, at",
     ),
     "an entry that is no mapping": (
         "faults:\n",
         "faults:\n  - cut the wire\n",
-        ["an entry is a mapping with `fault` or with `at_random`"],
+        ["an entry must be a mapping with the key `fault` or `at_random`"],
         "cut the wire",
     ),
     "an unknown field names the one that was meant": (
@@ -45,7 +45,7 @@ MISTAKES = {
         ["faults.2.at", "'-20s' is negative", "90s, 5m"],
         "-20s",
     ),
-    "a time that is none": ("at: 20s", "at: soon", ["'soon' is no duration"], "soon"),
+    "a time that is none": ("at: 20s", "at: soon", ["'soon' is not a duration"], "soon"),
     "a fault without a beginning": (
         ", at: 20s",
         "",
@@ -55,13 +55,13 @@ MISTAKES = {
     "a fault for ever": (
         "at: 10s, for: 60s}\n  - {fault: impair",
         "at: 10s}\n  - {fault: impair",
-        ["cut on arm-cloud has no `for`: it would last for ever", "for: 60s"],
+        ["cut on arm-cloud has no `for`: it would never end", "for: 60s"],
         "fault: cut",
     ),
     "a fault for no time": (
         "at: 10s, for: 60s}\n  - {fault: impair",
         "at: 10s, for: 0s}\n  - {fault: impair",
-        ["`for: 0` is no time for a fault to be seen"],
+        ["`for: 0` leaves no time to see the fault"],
         "for: 0s",
     ),
     "an unknown link": (
@@ -91,7 +91,7 @@ MISTAKES = {
     "a service without its suffix": (
         "kubelet.service",
         "kubelet",
-        ["'kubelet' names no service", "Write it as kubelet.service."],
+        ["'kubelet' is not a service", "Write it as kubelet.service."],
         "service: kubelet",
     ),
     "the service over which the lab heals": (
@@ -148,13 +148,13 @@ MISTAKES = {
     "a random block for ever": (
         "      for: [5s, 20s]\n",
         "",
-        ["`for` is missing: the faults would last for ever"],
+        ["`for` is missing: the faults would never end"],
         "at_random",
     ),
     "a random block for no time": (
         "[5s, 20s]",
         "[0s, 20s]",
-        ["no time for a fault to be seen"],
+        ["leaves no time to see a fault"],
         "for: [0s",
     ),
     "random faults with times of their own": (
@@ -182,18 +182,18 @@ SENSELESS = {
         "there is no device 'oven'"
     ),
     "{fault: device, device: boiler, does: {kind: junk, probability: 0}, at: 0, for: 9}": (
-        "a fault with probability 0 has no effect"
+        "a fault with probability 0 has no visible effect"
     ),
     "{fault: device, device: boiler, does: {kind: slow, delay_ms: 0}, at: 0, for: 9}": (
-        "a fault with delay_ms 0 has no effect"
+        "a fault with delay_ms 0 has no visible effect"
     ),
     "{fault: profile, link: arm-cloud, name: 5g, at: 0, for: 9}": "there is no line profile '5g'",
     "{fault: impair, link: arm-cloud, at: 0, for: 9}": "an impairment that changes nothing",
-    "{fault: clock-jump, node: server, seconds: 0, at: 0, for: 9}": "no effect that could be seen",
-    "{fault: clock-skew, node: server, ppm: 0, at: 0, for: 9}": "no effect that could be seen",
-    "{fault: disk-full, node: server, path: /proc, at: 0, for: 9}": "/proc is no place on a disk",
-    "{fault: disk-full, node: server, path: /run/x, at: 0, for: 9}": "/run/x is no place on a disk",
-    "{fault: disk-full, node: server, path: /var/../dev, at: 0, for: 9}": "is no place on a disk",
+    "{fault: clock-jump, node: server, seconds: 0, at: 0, for: 9}": "no visible effect",
+    "{fault: clock-skew, node: server, ppm: 0, at: 0, for: 9}": "no visible effect",
+    "{fault: disk-full, node: server, path: /proc, at: 0, for: 9}": "/proc is not a path",
+    "{fault: disk-full, node: server, path: /run/x, at: 0, for: 9}": "/run/x is not a path",
+    "{fault: disk-full, node: server, path: /var/../dev, at: 0, for: 9}": "is not a path",
     "{fault: freeze, node: server, service: sshd.service, at: 0, for: 9}": "could not reach server",
     "{fault: kill, node: server, service: ssh@1.service, at: 0}": "could not reach server",
 }

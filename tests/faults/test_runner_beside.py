@@ -74,7 +74,7 @@ def test_a_plan_that_fails_beside_a_block_is_told_when_the_block_has_ended() -> 
         with running_plan(parse_plan(PLAN, TOPOLOGY), engine, clock=clock):
             ended.append(True)
 
-    with pytest.raises(PlanFailed, match="no effect; all is healed"):
+    with pytest.raises(PlanFailed, match="no effect; all faults are healed"):
         block()
     assert ended == [True]
     assert engine.in_force() == ()

@@ -56,7 +56,7 @@ def test_when_an_injection_fails_the_others_are_healed_at_once_and_then_it_is_to
     assert engine.in_force() == ()
     assert failed.__cause__ is trouble
     assert str(failed).startswith("kubelet.service killed on edge-arm at 10s: ")
-    assert "all is healed" in failed.message
+    assert "all faults are healed" in failed.message
     assert failed.exit_code == 3
     outcomes = [each.outcome for each in failed.run.happened]
     assert outcomes[:2] == [Outcome.HEALED, Outcome.HEALED]
@@ -77,7 +77,7 @@ def test_a_heal_that_fails_once_is_tried_again_and_told() -> None:
 
     failed, engine = failure(parse_plan(PLAN, TOPOLOGY), on_heal=once)
     assert engine.in_force() == ()
-    assert "no cure was seen; all is healed" in failed.message
+    assert "no cure was seen; all faults are healed" in failed.message
     assert failed.run.happened[0].outcome is Outcome.HEALED
 
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_healed_is_named_and_the_rest_is_healed() -> None:
         on_heal=fails_at("cut on arm-cloud", LabError("no cure was seen")),
     )
     assert [record.fault.title for record in engine.in_force()] == ["cut on arm-cloud"]
-    assert "still in force: cut on arm-cloud" in failed.message
+    assert "still active: cut on arm-cloud" in failed.message
     assert "lab fault heal --all" in failed.remedy
     assert failed.run.happened[0].outcome is Outcome.NOT_HEALED
     assert failed.run.happened[1].outcome is Outcome.HEALED
@@ -131,7 +131,7 @@ def test_an_interrupt_that_leaves_something_broken_says_so() -> None:
     failed, engine = failure(
         long_plan(), on_inject=send, on_heal=fails_at("cut on arm-cloud", LabError("no cure"))
     )
-    assert "still in force: cut on arm-cloud" in failed.message
+    assert "still active: cut on arm-cloud" in failed.message
     assert len(engine.in_force()) == 1
 
 
@@ -164,7 +164,7 @@ def test_a_plan_does_not_begin_without_the_time_for_it() -> None:
 def test_a_plan_does_not_begin_where_faults_are_in_force() -> None:
     engine = FakeEngine(Clock())
     engine.inject(Cut(link="arm-plant"))
-    with pytest.raises(InputError, match=r"in force already: cut on arm-plant[\s\S]*heal --all"):
+    with pytest.raises(InputError, match=r"active faults: cut on arm-plant[\s\S]*heal --all"):
         run_plan(parse_plan(PLAN, TOPOLOGY), engine, deadline=Deadline.after(1000))
     assert len(engine.in_force()) == 1
 

@@ -197,7 +197,7 @@ def test_a_password_in_the_address_of_a_mirror_is_not_told() -> None:
         ("E: Failed to fetch http://a/b  Could not connect", True),
         ("  File has unexpected size (1 != 2). Mirror sync in progress?", True),
         ("E: Unable to locate package nosuch", False),
-        ("the packages hold 2 kernels", False),
+        ("the packages contain 2 kernels", False),
     ],
 )
 def test_trouble_of_the_mirror_is_told_from_other_trouble(line: str, ours: bool) -> None:

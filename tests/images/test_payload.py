@@ -84,7 +84,7 @@ def test_an_empty_payload_is_a_disk_too() -> None:
 def test_a_file_that_is_not_what_was_meant_is_an_error(tmp_path: Path, own_cache: Path) -> None:
     good = payload(tmp_path, "bin/tool", b"content")
     good.source.write_bytes(b"changed")
-    with pytest.raises(LabError, match="is not what was meant"):
+    with pytest.raises(LabError, match="was changed after it was built"):
         build_payload_disk([good], Deadline.after(60))
     assert not list((own_cache / "edge-lab/payloads").glob("*"))
     assert not list((own_cache / "edge-lab/tmp").glob("*.d"))

@@ -79,7 +79,7 @@ def test_what_is_no_yaml_is_told_with_its_line(recipe_folder: Path) -> None:
 @pytest.mark.parametrize("text", ["", "- a\n", "just words\n"])
 def test_what_is_no_mapping_is_no_recipe(recipe_folder: Path, text: str) -> None:
     (recipe_folder / "recipe.yaml").write_text(text)
-    with pytest.raises(InputError, match="a recipe is a mapping"):
+    with pytest.raises(InputError, match="a recipe must be a mapping"):
         load_recipe(recipe_folder)
 
 

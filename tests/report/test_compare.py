@@ -104,7 +104,7 @@ def test_a_line_that_is_no_verdict_is_named(tmp_path: Path) -> None:
     written(tmp_path, CELLS[0])
     file = tmp_path / FILE
     file.write_text(file.read_text() + json.dumps({"format": FORMAT, "scenario": "x"}) + "\n")
-    with pytest.raises(InputError, match="no cell of a table: runtime") as refused:
+    with pytest.raises(InputError, match="not a verdict: runtime") as refused:
         read_cells(tmp_path)
     assert (refused.value.file, refused.value.line) == (str(file), 2)
 
@@ -161,7 +161,7 @@ def test_whatever_is_in_a_file_is_read_or_refused(
 def test_a_folder_without_verdicts_is_no_empty_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no verdicts in"):
         read_cells(tmp_path)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot read"):
         read_cells(tmp_path / "absent.jsonl")
 
 

@@ -81,7 +81,7 @@ class TwinClient:
         if found is None:
             raise LabError(
                 f"there is no twin {name} in the cluster",
-                remedy="Name the node in the device's `twins` in the topology.",
+                remedy="Add the node to the device's `twins` in the topology.",
             )
         return list(found["spec"].get("properties") or ())
 

@@ -132,7 +132,7 @@ def _requires(name: str) -> list[str]:
     except PackageNotFoundError as trouble:
         raise LabError(
             f"the mapper needs the Python package {name}, which is not installed",
-            remedy="`make setup` installs what edge-lab needs.",
+            remedy="Run `make setup` to install it.",
         ) from trouble
 
 
@@ -149,6 +149,6 @@ def _files_of(package: str) -> Iterator[tuple[str, bytes]]:
         if name.startswith(("../", "/", *LEFT_OUT)):
             continue
         if file.suffix in (".so", ".pyd"):
-            raise LabError(f"the package {package} is not pure Python: it holds {name}")
+            raise LabError(f"the package {package} is not pure Python: it contains {name}")
         if file.suffix == ".py" or name.endswith(".dist-info/METADATA"):
             yield name, Path(str(file.locate())).read_bytes()

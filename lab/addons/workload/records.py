@@ -79,7 +79,7 @@ def parse_status(text: str | bytes) -> SamplerStatus:
     try:
         return SamplerStatus.model_validate_json(text)
     except ValidationError as trouble:
-        raise LabError(f"no status of a sampler: {trouble.errors()[0]['msg']}") from trouble
+        raise LabError(f"invalid sampler status: {trouble.errors()[0]['msg']}") from trouble
 
 
 def parse_collected(text: str) -> tuple[CollectedSample, ...]:
@@ -91,7 +91,9 @@ def parse_collected(text: str) -> tuple[CollectedSample, ...]:
         try:
             found.append(CollectedSample.model_validate(json.loads(line)))
         except ValueError as trouble:
-            raise LabError(f"line {number} from the collector is no sample: {trouble}") from trouble
+            raise LabError(
+                f"line {number} from the collector is not a sample: {trouble}"
+            ) from trouble
     return tuple(found)
 
 
@@ -100,4 +102,4 @@ def parse_arrived(text: str) -> tuple[ArrivedCounts, ...]:
     try:
         return TypeAdapter(tuple[ArrivedCounts, ...]).validate_json(text)
     except ValidationError as trouble:
-        raise LabError(f"no counts of a collector: {trouble.errors()[0]['msg']}") from trouble
+        raise LabError(f"invalid collector counts: {trouble.errors()[0]['msg']}") from trouble

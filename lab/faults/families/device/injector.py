@@ -38,7 +38,9 @@ class DeviceInjector(Injector[OnDevice]):
         proof = proof_of(fault.does)
         before = device.wait_ready(self._prober.limit(PROOF_SECONDS))
         if proof.needs_clients and not before.clients:
-            raise LabError(f"{fault.title}: nobody is connected, so that it could not be seen")
+            raise LabError(
+                f"{fault.title}: no client is connected, so its effect could not be seen"
+            )
         with undoing(lambda: device.set_fault(None)):
             return self._see(
                 fault.title, device, fault.does, lambda now: self._effect(fault, before, now)
@@ -90,4 +92,4 @@ class DeviceInjector(Injector[OnDevice]):
         if not now.affected or not proof.met(fault.does, now, before):
             return ""
         said = f"answered within {now.answer_ms:.0f} ms" if now.answer_ms else now.trouble
-        return f"{now.affected} answers or connections were touched; {said}"
+        return f"{now.affected} answers or connections were affected; {said}"

@@ -68,13 +68,13 @@ class OnDevice(Fault):
         fields: dict[str, Any] = self.does.model_dump()
         for field in ("probability", "delay_ms"):
             if fields.get(field) == 0:
-                yield Objection("does", f"a fault with {field} 0 has no effect that could be seen")
+                yield Objection("does", f"a fault with {field} 0 has no visible effect")
         probability: float = fields.get("probability", 1.0)
         if 0 < probability < LEAST_CHANCE_OF_ANSWERS:
             yield Objection(
                 "does",
-                f"a probability of {probability:g} is too seldom to be seen",
-                f"Give {LEAST_CHANCE_OF_ANSWERS:g} or more.",
+                f"a probability of {probability:g} is too small for an effect to be seen",
+                f"Use {LEAST_CHANCE_OF_ANSWERS:g} or more.",
             )
         if self.cuts_off:
             (link,) = topology.links_of(self.device)

@@ -86,5 +86,5 @@ def proof_of(does: AnyFault) -> DeviceProof:
         known = [str(kind.model_fields["kind"].default) for kind in PROOFS]
         raise InputError(
             f"there is no proof for a device that does {does.kind!r}",
-            remedy=f"{did_you_mean(does.kind, known)}Known are: {', '.join(known)}.",
+            remedy=f"{did_you_mean(does.kind, known)}Available: {', '.join(known)}.",
         ) from None

@@ -23,17 +23,17 @@ def impairment_objections(state: Impairment) -> Iterator[Objection]:
     if state.mtu is not None and state.mtu >= MOST_IN_A_FRAME:
         yield Objection(
             "mtu",
-            f"no packet in a lab is longer than {MOST_IN_A_FRAME} bytes, so that `mtu: "
+            f"no packet in a lab is longer than {MOST_IN_A_FRAME} bytes, so `mtu: "
             f"{state.mtu}` has no effect",
-            f"Give less than {MOST_IN_A_FRAME}.",
+            f"Use less than {MOST_IN_A_FRAME}.",
         )
     if state.rate_kbit is not None:
         yield from _rate(state)
     if state.reorder >= 1:
         yield Objection(
             "reorder",
-            "with `reorder: 1` no frame is delayed, and none overtakes another",
-            "Give less than 1.",
+            "with `reorder: 1` no frame is delayed, so none overtakes another",
+            "Use less than 1.",
         )
     burst = state.burst_loss.loss if state.burst_loss else 0.0
     chances = {
@@ -47,8 +47,8 @@ def impairment_objections(state: Impairment) -> Iterator[Objection]:
         if 0 < chance < LEAST_CHANCE:
             yield Objection(
                 name,
-                f"{chance:g} is too seldom for {name} to be seen",
-                f"Give {LEAST_CHANCE:g} or more.",
+                f"{chance:g} is too small for {name} to be seen",
+                f"Use {LEAST_CHANCE:g} or more.",
             )
     yield from _hidden_parts(state, max(state.loss, burst))
 
@@ -57,15 +57,15 @@ def _rate(state: Impairment) -> Iterator[Objection]:
     if state.rate_kbit is not None and state.rate_kbit >= MOST_KBIT:
         yield Objection(
             "rate_kbit",
-            f"a rate of {state.rate_kbit:g} kbit/s is more than can be told from none",
-            f"Give less than {MOST_KBIT:g}, which is 1 Gbit/s.",
+            f"a rate of {state.rate_kbit:g} kbit/s is too high to be distinguished from no limit",
+            f"Use less than {MOST_KBIT:g}, which is 1 Gbit/s.",
         )
     elif not held_bits(state):
         yield Objection(
             "burst_bytes",
-            f"{state.burst_bytes} bytes are more than is sent at once to see the rate, so that "
+            f"{state.burst_bytes} bytes are more than the probe sends at once, so that "
             "nothing would wait",
-            "Give a smaller burst.",
+            "Use a smaller burst.",
         )
 
 
@@ -77,19 +77,19 @@ def _hidden_parts(state: Impairment, loss: float) -> Iterator[Objection]:
     if loss >= ALWAYS and hidden:
         yield Objection(
             hidden[0],
-            f"all frames are lost, so that {hidden[0]} has no effect",
-            "Give less loss.",
+            f"all frames are lost, so {hidden[0]} has no effect",
+            "Use less loss.",
         )
     elif state.corrupt >= ALWAYS and delays:
         yield Objection(
             delays[0],
-            f"all frames are corrupt, so that no answer shows {delays[0]}",
-            "Corrupt fewer of them.",
+            f"all frames are corrupt, so no answer shows {delays[0]}",
+            "Use less corruption.",
         )
     lossy = hidden + [name for name in ("loss", "burst_loss") if getattr(state, name)]
     if state.mtu is not None and state.mtu < PLAIN.packet and lossy:
         yield Objection(
             "mtu",
-            f"with an mtu of {state.mtu} no ping passes, so that {lossy[0]} could not be seen",
-            f"Give {PLAIN.packet} or more.",
+            f"with an mtu of {state.mtu} no ping passes, so {lossy[0]} could not be seen",
+            f"Use {PLAIN.packet} or more.",
         )

@@ -122,7 +122,7 @@ class DirectedFault(LinkFault):
 
 
 class Cut(DirectedFault):
-    """The cable is out. With both directions cut, the endpoint sees its carrier go."""
+    """The cable is unplugged. With both directions cut, the endpoint loses its carrier."""
 
     fault: Literal["cut"] = "cut"
 
@@ -140,7 +140,7 @@ class Cut(DirectedFault):
 
 
 class Drop(DirectedFault):
-    """Frames vanish and the carrier stays; with `match`, only frames that it describes."""
+    """Frames are dropped, the carrier stays up; with `match`, only matching frames."""
 
     fault: Literal["drop"] = "drop"
     match: Match | None = None
@@ -178,7 +178,7 @@ class Drop(DirectedFault):
 
 
 class HalfOpen(DirectedFault):
-    """TCP connections that stand die in silence; new ones pass (a firewall that restarted)."""
+    """Established TCP connections die silently; new ones work (a restarted firewall)."""
 
     fault: Literal["half-open"] = "half-open"
 
@@ -199,7 +199,7 @@ class HalfOpen(DirectedFault):
 
 
 class Impair(DirectedFault, Impairment):
-    """A bad line: delay, loss, duplicates, disorder, corruption, rate, MTU, in any mixture."""
+    """A bad line: any combination of delay, loss, duplicates, reordering, corruption, rate, MTU."""
 
     fault: Literal["impair"] = "impair"
 
@@ -224,7 +224,7 @@ class Impair(DirectedFault, Impairment):
         if self.impairment.is_clear:
             fields = ", ".join(Impairment.model_fields)
             yield Objection(
-                "fault", "an impairment that changes nothing", f"Give one of: {fields}."
+                "fault", "an impairment that changes nothing", f"Set at least one of: {fields}."
             )
 
     def _not_seen(self, topology: Topology) -> Iterator[Objection]:
@@ -232,7 +232,7 @@ class Impair(DirectedFault, Impairment):
 
 
 class Profile(LinkFault):
-    """The link behaves as a named kind of line: `lab fault profiles` lists them."""
+    """The link behaves like a named line: `lab fault profiles` lists them."""
 
     fault: Literal["profile"] = "profile"
     name: str
@@ -254,7 +254,7 @@ class Profile(LinkFault):
 
 
 class Flap(DirectedFault):
-    """Frames vanish and pass in turn, `count` times; then the link stays up.
+    """Frames are alternately dropped and passed, `count` times; then the link stays up.
 
     The carrier stays. Where it shall go too, let a plan cut the link again and again.
     """
@@ -301,5 +301,5 @@ class Flap(DirectedFault):
             yield Objection(
                 "period_s",
                 f"the link would be down for {down:g} s in all, too short to be seen",
-                f"Give it longer or more periods, {LEAST_DOWN_S:g} s down in all or more.",
+                f"Use longer or more periods, {LEAST_DOWN_S:g} s down in all or more.",
             )

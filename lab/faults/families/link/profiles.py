@@ -123,5 +123,5 @@ def profile(name: str) -> LinkProfile:
     except KeyError:
         raise InputError(
             f"there is no line profile {name!r}",
-            remedy=f"{did_you_mean(name, PROFILES)}Known are: {', '.join(PROFILES)}.",
+            remedy=f"{did_you_mean(name, PROFILES)}Available: {', '.join(PROFILES)}.",
         ) from None

@@ -131,7 +131,7 @@ class SymptomProof:
     def before(self) -> Iterator[None]:
         prober, link, title = self._subject.prober, self._subject.link, self._subject.fault.title
         if not self._symptoms:
-            raise InputError(f"{title}: that does nothing to a link")
+            raise InputError(f"{title} has no effect on a link")
         burst = prober.settled(self._probe, PLAIN, link.name)
         asked = PLAIN
         telling: list[Symptom] = []
@@ -143,8 +143,8 @@ class SymptomProof:
                 telling.append(symptom)
         if not telling:
             raise InputError(
-                f"{title} cannot be told from the link as it is: {burst}",
-                remedy="Use a stronger one.",
+                f"{title} cannot be distinguished from the link's normal behavior: {burst}",
+                remedy="Use a stronger impairment.",
             )
         # Of a mixture, what is too weak to be seen is taken on trust with the rest.
         self._symptoms = telling
@@ -188,8 +188,8 @@ class MatchProof:
             if prober.reached(service):
                 return service
         raise LabError(
-            f"{self._subject.fault.title}: nothing could be reached at these ports before the "
-            "fault, so that its effect could not be seen"
+            f"{self._subject.fault.title}: nothing answered at these ports before the "
+            "fault, so its effect could not be seen"
         )
 
     def seen(self, counters: LinkCounters) -> str:
@@ -230,7 +230,9 @@ class HalfOpenProof:
             died = self._subject.counted(counters).dropped(Reason.HALF_OPEN)
             if not died or not self._subject.prober.reached(self._service):
                 return ""
-            return f"{died} frames of standing connections dropped; a new one from {self._service}"
+            return (
+                f"{died} frames of established connections dropped; a new one from {self._service}"
+            )
 
         return self._subject.prove(look, self._service)
 

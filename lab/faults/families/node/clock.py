@@ -53,9 +53,9 @@ class ClockJumpAction(NodeAction[ClockJump]):
         before = machine.clock_offset(self.tools.limit(COMMAND_SECONDS))
         if abs(seconds) <= 4 * before.doubt:
             raise InputError(
-                f"a jump of {seconds:g} s cannot be told from what a look at the clock of "
-                f"{machine.name} may be off, {before.doubt:.2f} s",
-                remedy="Let it jump farther.",
+                f"a jump of {seconds:g} s is too small to measure: the clock of "
+                f"{machine.name} can only be read to within {before.doubt:.2f} s",
+                remedy="Use a larger jump.",
             )
         return before
 
@@ -69,10 +69,12 @@ class ClockSkewAction(NodeAction[ClockSkew]):
         said = self.tools.run(machine, "busybox adjtimex")
         tick, frequency = _TICK.search(said), _FREQUENCY.search(said)
         if tick is None or frequency is None:
-            raise LabError(f"adjtimex on {machine.name} said something else: {said!r}")
+            raise LabError(f"unexpected output of adjtimex on {machine.name}: {said!r}")
         shown = (int(tick[1]) - TICK) * 100 + int(frequency[1]) / FREQUENCY_UNIT
         if abs(shown - ppm) > 1:
-            raise LabError(f"no effect was seen: the kernel of {machine.name} says {shown:g} ppm")
+            raise LabError(
+                f"no effect was seen: the kernel of {machine.name} reports {shown:g} ppm"
+            )
         if abs(ppm) < MEASURABLE_PPM:
             return f"its kernel's clock runs {shown:+g} ppm off"
 

@@ -68,12 +68,12 @@ class DiskFullAction(NodeAction[DiskFull]):
         """InputError if there is nothing that could be filled."""
         path = shlex.quote(fault.path)
         if self.tools.run(machine, f"test -d {path} && echo yes || echo no") != "yes":
-            raise InputError(f"there is no folder {fault.path} on {machine.name}")
+            raise InputError(f"the folder {fault.path} does not exist on {machine.name}")
         free = self._free_bytes(machine, fault.path) // 1048576
         if free <= fault.leave_mib:
             raise InputError(
-                f"{free} MiB are free on {machine.name}: that is less than {fault.leave_mib} MiB",
-                remedy="Leave less.",
+                f"{free} MiB are free on {machine.name}, which is less than {fault.leave_mib} MiB",
+                remedy="Use a smaller `leave_mib`.",
             )
 
     def _free_bytes(self, machine: Machine, path: str) -> int:
@@ -119,8 +119,8 @@ class SlowDiskAction(NodeAction[SlowDisk]):
         usual = self._writes(machine, count)
         if usual >= least:
             raise InputError(
-                f"{fault.title} cannot be told from its pace: {count} writes took {usual:.1f} s",
-                remedy="Use fewer operations a second.",
+                f"{fault.title} does not slow the disk down: {count} writes took {usual:.1f} s",
+                remedy="Use a smaller `iops`.",
             )
         return usual
 

@@ -66,14 +66,14 @@ class ServiceFault(NodeFault):
         if not dot or kind != "service" or not stem:
             yield Objection(
                 "service",
-                f"{self.service!r} names no service",
+                f"{self.service!r} is not a service",
                 f"Write it as {self.service}.service.",
             )
         if stem.partition("@")[0] in LIFELINES:
             yield Objection(
                 "service",
                 f"without {self.service} the lab could not reach {self.node} to heal it",
-                "To have a node out of reach, cut its links or pause it.",
+                "To make a node unreachable, cut its links or pause it.",
             )
 
 
@@ -86,7 +86,7 @@ class ClockFault(NodeFault):
 
 
 class PowerOff(NodeFault):
-    """The plug is pulled; the heal puts it in again and waits for the boot."""
+    """The node loses power; healing switches it on and waits for the boot."""
 
     fault: Literal["power-off"] = "power-off"
 
@@ -100,7 +100,7 @@ class PowerOff(NodeFault):
 
 
 class Reboot(NodeFault):
-    """The node starts anew: in good order, or by its reset button. Healed once it is up."""
+    """The node reboots: cleanly, or by its reset button. Healed once it is up."""
 
     fault: Literal["reboot"] = "reboot"
     orderly: bool = False
@@ -117,7 +117,7 @@ class Reboot(NodeFault):
 
 
 class Pause(NodeFault):
-    """All CPUs stand still, as if the machine were frozen."""
+    """All CPUs are stopped, as if the machine were frozen."""
 
     fault: Literal["pause"] = "pause"
 
@@ -143,7 +143,7 @@ class Kill(ServiceFault):
 
 
 class Freeze(ServiceFault):
-    """SIGSTOP to the main process of a systemd service; the heal sends SIGCONT."""
+    """SIGSTOP to the main process of a systemd service; healing sends SIGCONT."""
 
     fault: Literal["freeze"] = "freeze"
 
@@ -153,7 +153,7 @@ class Freeze(ServiceFault):
 
 
 class ClockJump(ClockFault):
-    """The clock is set ahead or back at once; the heal sets it right."""
+    """The clock jumps ahead or back; healing corrects it."""
 
     fault: Literal["clock-jump"] = "clock-jump"
     seconds: float = Field(ge=-86_400 * 3650, le=86_400 * 3650)
@@ -164,11 +164,11 @@ class ClockJump(ClockFault):
 
     def _wrong_fields(self) -> Iterator[Objection]:
         if not self.seconds:
-            yield Objection("seconds", "a jump of 0 s has no effect that could be seen")
+            yield Objection("seconds", "a jump of 0 s has no visible effect")
 
 
 class ClockSkew(ClockFault):
-    """The clock runs too fast or too slow; the heal gives it its pace and sets it right."""
+    """The clock runs too fast or too slow; healing restores its rate and corrects it."""
 
     fault: Literal["clock-skew"] = "clock-skew"
     ppm: int = Field(ge=-100_000, le=100_000, description="Microseconds gained in a second.")
@@ -179,11 +179,11 @@ class ClockSkew(ClockFault):
 
     def _wrong_fields(self) -> Iterator[Objection]:
         if not self.ppm:
-            yield Objection("ppm", "a skew of 0 ppm has no effect that could be seen")
+            yield Objection("ppm", "a skew of 0 ppm has no visible effect")
 
 
 class DiskFull(NodeFault):
-    """The file system of `path` is filled up to `leave_mib`; the heal takes the filler away."""
+    """The file system of `path` is filled up to `leave_mib`; healing removes the filler."""
 
     fault: Literal["disk-full"] = "disk-full"
     path: str = Field("/var", pattern=r"^/[\w./-]*$")
@@ -204,13 +204,13 @@ class DiskFull(NodeFault):
         if ".." in self.path.split("/") or is_elsewhere:
             yield Objection(
                 "path",
-                f"{self.path} is no place on a disk that may be filled",
-                "/var is where containers, images and logs are.",
+                f"{self.path} is not a path that may be filled",
+                "Use a path below /var, where containers, images and logs are.",
             )
 
 
 class SlowDisk(NodeFault):
-    """The disk does no more than `iops` operations a second."""
+    """The disk is limited to `iops` operations per second."""
 
     fault: Literal["slow-disk"] = "slow-disk"
     iops: int = Field(ge=1, le=100_000)
@@ -221,4 +221,4 @@ class SlowDisk(NodeFault):
 
     @property
     def title(self) -> str:
-        return f"disk of {self.node} at {self.iops} operations a second"
+        return f"disk of {self.node} limited to {self.iops} operations/s"

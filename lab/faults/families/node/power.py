@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class PowerOffAction(NodeAction[PowerOff]):
     def inject(self, machine: Machine, fault: PowerOff) -> str:
         if not machine.is_on:
-            raise InputError(f"{machine.name} is off already")
+            raise InputError(f"{machine.name} is already switched off")
         machine.power_off()
         self.tools.see(f"{machine.name} is off", lambda: machine.state == "off")
-        return "its machine is gone"
+        return "its machine has stopped"
 
     def heal(self, machine: Machine, fault: PowerOff) -> str:
         if not machine.is_on:  # else a former heal has come so far, and the boot took too long
@@ -39,7 +39,7 @@ class RebootAction(NodeAction[Reboot]):
         else:
             machine.reset()
             machine.console.wait_for(FIRST_LINE, limit, mark)
-        return "its kernel has begun anew"
+        return "its kernel has rebooted"
 
     def heal(self, machine: Machine, fault: Reboot) -> str:
         return _booted(self.tools, machine)
@@ -49,7 +49,7 @@ class PauseAction(NodeAction[Pause]):
     def inject(self, machine: Machine, fault: Pause) -> str:
         machine.suspend()
         self.tools.see(f"{machine.name} is paused", lambda: machine.state == "paused")
-        return "its CPUs stand still"
+        return "its CPUs are stopped"
 
     def heal(self, machine: Machine, fault: Pause) -> str:
         if machine.state == "paused":

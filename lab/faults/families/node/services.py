@@ -41,9 +41,9 @@ class ServiceAction(NodeAction[S]):
         pid = self._main_pid(machine, service)
         if not pid:
             raise InputError(
-                f"{service} does not run on {machine.name}",
-                remedy=f"lab exec {machine.name} -- systemctl list-units --type=service shows "
-                "what does.",
+                f"{service} is not running on {machine.name}",
+                remedy=f"Run `lab exec {machine.name} -- systemctl list-units --type=service` to "
+                "see which services are.",
             )
         return pid
 
@@ -51,7 +51,7 @@ class ServiceAction(NodeAction[S]):
         how = "by itself"
         try:
             self.tools.limit(RESTART_SECONDS).wait_for(
-                f"{service} of {machine.name} runs again",
+                f"{service} of {machine.name} is running again",
                 lambda: self._main_pid(machine, service),
             )
         except DeadlineExceeded:
@@ -67,7 +67,7 @@ class KillAction(ServiceAction[Kill]):
         pid = self._must_run(machine, service)
         self._signal(machine, service, "KILL")
         self.tools.see(
-            f"{service} of {machine.name} is dead",
+            f"{service} of {machine.name} was killed",
             lambda: self._main_pid(machine, service) != pid,
         )
         return f"its process {pid} is gone"
@@ -93,9 +93,9 @@ class FreezeAction(ServiceAction[Freeze]):
             return self._running(machine, service)
         self._signal(machine, service, "CONT")
         self.tools.see(
-            f"{service} of {machine.name} goes on", lambda: not self._is_stopped(machine, pid)
+            f"{service} of {machine.name} continues", lambda: not self._is_stopped(machine, pid)
         )
-        return f"its process {pid} goes on"
+        return f"its process {pid} continues"
 
     def _is_stopped(self, machine: Machine, pid: int) -> bool:
         said = self.tools.run(machine, f"sed -n 's/^State:\\s*//p' /proc/{pid}/status")
