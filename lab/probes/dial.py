@@ -164,7 +164,7 @@ def _end(program: subprocess.Popen[bytes]) -> None:
         program.stdin.close()
     program.terminate()
     try:
-        program.wait(LEAVE_SECONDS)
+        program.wait(Deadline.scaled(LEAVE_SECONDS).remaining)
     except subprocess.TimeoutExpired:
         program.kill()
         program.wait()
