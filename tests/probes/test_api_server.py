@@ -28,7 +28,7 @@ from tests.keys import make_keys
 from tests.probes.api_server import ApiServer, api_server, program
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(reason="runs a real API server"),
     pytest.mark.skipif(
         program("kube-apiserver") is None or program("kine") is None,
         reason="the lab has built no kube-apiserver and kine for this host yet",

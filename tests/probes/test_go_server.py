@@ -21,7 +21,7 @@ CACHE = os.environ.get("GOCACHE", str(Path.home() / ".cache" / "go-build"))
 """At import, for tests have a cache of their own."""
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(reason="compiles a Go server"),
     pytest.mark.skipif(GO is None, reason="there is no Go on this host"),
 ]
 
