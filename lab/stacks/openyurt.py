@@ -39,6 +39,7 @@ PROXY = "http://127.0.0.1:10261"
 HEALTH = "http://127.0.0.1:10267/v1/healthz"
 HUB_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 """Where kubeletcertificate mode looks for it; the path is fixed in yurthub."""
+RBAC = "rbac.authorization.k8s.io"
 CACHE = "/etc/kubernetes/cache"
 ROOT = "/var/lib/yurthub"
 NODE_POOL = "edge"
@@ -142,13 +143,13 @@ class OpenYurt:
         role = "yurt-hub"
         return (
             {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "apiVersion": f"{RBAC}/v1",
                 "kind": "ClusterRole",
                 "metadata": {"name": role},
                 "rules": [
                     {
                         "apiGroups": [""],
-                        "resources": ["configmaps", "services", "endpoints"],
+                        "resources": ["services", "endpoints"],
                         "verbs": ["get", "list", "watch"],
                     },
                     {
@@ -168,21 +169,30 @@ class OpenYurt:
                     },
                 ],
             },
+            _nodes_have("ClusterRole", role),
+            # Its own ConfigMaps. OpenYurt's chart lets nodes read those of all namespaces.
             {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": role},
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "ClusterRole",
-                    "name": role,
-                },
-                "subjects": [
+                "apiVersion": f"{RBAC}/v1",
+                "kind": "Role",
+                "metadata": {"name": role, "namespace": "kube-system"},
+                "rules": [
                     {
-                        "apiGroup": "rbac.authorization.k8s.io",
-                        "kind": "Group",
-                        "name": "system:nodes",
-                    }
+                        "apiGroups": [""],
+                        "resources": ["configmaps"],
+                        "verbs": ["get", "list", "watch"],
+                    },
                 ],
             },
+            _nodes_have("Role", role, "kube-system"),
         )
+
+
+def _nodes_have(kind: str, role: str, namespace: str = "") -> Manifest:
+    """The binding of a role to all nodes."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": {"name": role, **({"namespace": namespace} if namespace else {})},
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role},
+        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": "system:nodes"}],
+    }

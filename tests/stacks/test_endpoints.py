@@ -56,7 +56,7 @@ def test_the_names_in_requests_are_the_clients(topology: Topology) -> None:
     there = api.as_client("edge-arm")
     assert there.request is not None
     assert there.right is not None
-    assert there.request.path == "/api/v1/nodes/edge-arm"
+    assert there.request.path == "/api/v1/pods?fieldSelector=spec.nodeName%3Dedge-arm"
     assert there.right.common_name == "system:node:edge-arm"
     assert there.speaks is Speaks.HTTPS
 

@@ -77,7 +77,7 @@ def rights(behind_cache: bool) -> tuple[Manifest, ...]:
             "rules": [
                 {
                     "apiGroups": [""],
-                    "resources": ["services", "namespaces", "endpoints", "pods"],
+                    "resources": ["services", "namespaces"],
                     "verbs": ["list", "watch"],
                 },
                 {
