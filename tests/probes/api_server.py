@@ -24,10 +24,20 @@ def program(name: str) -> Path | None:
     return next(iter(sorted(CACHE.glob(f"{name}/*-{arch}-*/{name}"), reverse=True)), None)
 
 
+PARAMETERS = "?_journal_mode=WAL&_busy_timeout=30000&_synchronous=OFF&_txlock=immediate"
+"""As the lab's. Without a time to wait for each other, writes fail on a busy host, and the API
+server ends when one of its first does."""
+
+
 @dataclass(frozen=True)
 class ApiServer:
     port: int
     log: Path
+    process: subprocess.Popen[bytes]
+
+    def watch(self) -> None:
+        """For waits: raises if it has ended."""
+        assert self.process.poll() is None, self.log.read_text(errors="replace")[-2000:]
 
 
 @contextlib.contextmanager
@@ -46,7 +56,7 @@ def api_server(folder: Path, pki: Pki) -> Iterator[ApiServer]:
             [
                 str(kine),
                 f"--listen-address={datastore}",
-                f"--endpoint=sqlite://{folder}/state.db?_journal_mode=WAL",
+                f"--endpoint=sqlite://{folder}/state.db{PARAMETERS}",
                 "--metrics-bind-address=0",
             ],
             folder / "kine.log",
@@ -73,11 +83,12 @@ def api_server(folder: Path, pki: Pki) -> Iterator[ApiServer]:
             log,
         ) as process,
     ):
-        started = ApiServer(port, log)
+        started = ApiServer(port, log, process)
         Deadline.scaled(240).wait_for(
             "the API server takes connections",
-            lambda: _serves(started, process),
+            lambda: _serves(started),
             transient=(OSError,),
+            watch=started.watch,
         )
         yield started
 
@@ -96,8 +107,7 @@ def _written(folder: Path, pki: Pki) -> dict[str, Path]:
     return {name: folder / name for name in files}
 
 
-def _serves(server: ApiServer, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, server.log.read_text()[-2000:]
+def _serves(server: ApiServer) -> bool:
     with socket.create_connection(("127.0.0.1", server.port), 1):
         return True
 
@@ -106,7 +116,7 @@ def _serves(server: ApiServer, process: subprocess.Popen[bytes]) -> bool:
 def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["nice", "-n", "19", *command],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

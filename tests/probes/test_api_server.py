@@ -55,9 +55,10 @@ def server(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiSe
 
         limit = Deadline.scaled(120)
         ready = Request("/readyz")
-        limit.wait_for("the API server is ready", lambda: asked(ready) == 200)
+        watch = running.watch
+        limit.wait_for("the API server is ready", lambda: asked(ready) == 200, watch=watch)
         namespace = Request("/api/v1/namespaces/default")
-        limit.wait_for("it has made its namespaces", lambda: asked(namespace) == 200)
+        limit.wait_for("namespaces are there", lambda: asked(namespace) == 200, watch=watch)
         for name in (OWN, OTHER):
             node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
             made = asked(Request("/api/v1/nodes", method="POST", body=json.dumps(node)))
