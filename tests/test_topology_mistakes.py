@@ -237,7 +237,7 @@ def test_a_mistake_is_answered_with_line_and_remedy(mistake: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- list\n"])
 def test_what_is_no_mapping_is_refused(text: str) -> None:
-    assert "a topology is a mapping" in str(refusal(text))
+    assert "a topology must be a mapping" in str(refusal(text))
 
 
 def test_broken_yaml_names_the_line() -> None:

@@ -125,7 +125,7 @@ MISTAKES = {
     "a form that is none": (
         "food: cake",
         "food: cakes",
-        ["courses.1.food: there is no 'cakes'", "Did you mean 'cake'?", "Available: cake, soup."],
+        ["courses.1.food: unknown value 'cakes'", "Did you mean 'cake'?", "Available: cake, soup."],
         7,
     ),
     "a form that is not named": (
@@ -212,7 +212,7 @@ def test_a_check_from_outside_is_shown_at_its_place() -> None:
 
 @pytest.mark.parametrize("text", ["", "words", "- a\n- list\n"])
 def test_what_is_no_mapping_names_a_few_keys(text: str) -> None:
-    assert "a menu is a mapping (name:, courses:, …)" in str(refusal(text))
+    assert "a menu must be a mapping (name:, courses:, …)" in str(refusal(text))
 
 
 @pytest.mark.parametrize(

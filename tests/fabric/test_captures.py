@@ -195,7 +195,7 @@ def test_a_ring_keeps_the_newest_files_each_of_them_whole(fabric: Started, tmp_p
 
 @pytest.mark.parametrize("where", ["-", "/dev/null"])
 def test_there_is_no_ring_of_what_is_no_file(fabric: Started, where: str) -> None:
-    with pytest.raises(InputError, match="no ring"):
+    with pytest.raises(InputError, match="needs a regular file"):
         Capture.to(fabric.client, "l0", where, Limits(max_bytes=1_000, files=2))
 
 

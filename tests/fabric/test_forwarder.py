@@ -353,7 +353,7 @@ def test_loading_drops_what_was_in_flight() -> None:
 
 def test_a_snapshot_of_other_links_is_refused() -> None:
     snapshot = Bench([3]).forwarder.snapshot()
-    with pytest.raises(InputError, match="other links: l2"):
+    with pytest.raises(InputError, match="different links: l2"):
         Bench([2]).forwarder.load(snapshot)
 
 

@@ -229,6 +229,6 @@ links:
 def test_what_needs_a_connection_is_refused_where_nothing_takes_one(fault: object) -> None:
     found: Fault = FAULT.validate_python(fault)
     lonely = parse_topology(LONELY)
-    with pytest.raises(InputError, match="nothing takes connections"):
+    with pytest.raises(InputError, match="nothing accepts connections"):
         found.check(lonely)
     found.check(parse_topology(LONELY.replace('image:1"', 'image:1", port: 80')))

@@ -43,13 +43,13 @@ def test_the_shipped_recipe_is_one_for_every_architecture() -> None:
     [
         ("disk: 8192", "disk: big", "disk"),
         ("disk: 8192", "dsik: 8192", "unknown key"),
-        ("  - socat", "  - so cat", "no name of a Debian package"),
+        ("  - socat", "  - so cat", "not the name of a Debian package"),
         ("suite: trixie", "suite: ../trixie", "suite"),
         ("  - etc/update-motd.d", "  - /etc/update-motd.d", "without / at its start"),
         ("  - etc/update-motd.d", "  - '*'", "below the root disk"),
-        ("  - /etc/cni/net.d", "  - etc/cni/net.d", "no absolute path"),
+        ("  - /etc/cni/net.d", "  - etc/cni/net.d", "not an absolute path"),
         ("files: [common, containerd-2]", "files: [common, nowhere]", "no folder nowhere"),
-        ("files: [common, containerd-2]", "files: [../common]", "no folder beside"),
+        ("files: [common, containerd-2]", "files: [../common]", "not a folder beside"),
         ("id: 998", "id: 0", "greater than or equal to 100"),
     ],
 )

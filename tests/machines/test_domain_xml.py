@@ -185,7 +185,7 @@ def test_a_pulled_cable_is_the_same_nic_with_its_link_down(make_spec: MakeSpec) 
 
 def test_more_links_than_slots_are_refused(make_spec: MakeSpec) -> None:
     spec = make_spec()
-    with pytest.raises(LabError, match="takes 23"):
+    with pytest.raises(LabError, match="at most 23"):
         xml_of(dataclasses.replace(spec, nics=spec.nics * 12))
 
 

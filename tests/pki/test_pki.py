@@ -147,7 +147,7 @@ def test_keys_are_read_back_as_they_were_made(pki: Pki) -> None:
 
 def test_keys_are_not_made_twice(pki: Pki, topology: Topology) -> None:
     before = of(pki, "admin")
-    with pytest.raises(LabError, match="holds the keys"):
+    with pytest.raises(LabError, match="already contains the keys"):
         make_keys(pki.folder, topology)
     assert of(pki, "admin") == before
 

@@ -336,7 +336,7 @@ def test_it_is_left_to_choose_its_socket_and_cgroups(context: StackContext) -> N
 
 
 def test_a_k3s_agent_joins_no_other_control_plane(topology: Topology) -> None:
-    with pytest.raises(InputError, match="works only with the control plane 'k3s' alone") as caught:
+    with pytest.raises(InputError, match="works only with the control plane 'k3s'") as caught:
         Stack(Kubernetes(), K3sAgent()).check(topology)
     assert "k3s+k3s" in caught.value.remedy
     with pytest.raises(InputError):

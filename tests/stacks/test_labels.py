@@ -78,10 +78,10 @@ def usable(key: str, value: str) -> bool:
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ({"Site!": "x"}, "no usable name"),
-        ({"UPPER/site": "x"}, "no DNS name"),
-        ({"site": "nord süd"}, "no usable value"),
-        ({"x" * 64: ""}, "no usable name"),
+        ({"Site!": "x"}, "not a valid name"),
+        ({"UPPER/site": "x"}, "not a DNS name"),
+        ({"site": "nord süd"}, "not a valid value"),
+        ({"x" * 64: ""}, "not a valid name"),
     ],
 )
 def test_a_label_that_kubernetes_would_refuse_is_refused_at_once(
