@@ -209,7 +209,7 @@ def test_a_lab_that_is_up_with_another_stack_is_not_taken_for_this_one(
 
 def test_a_lab_whose_processes_are_all_gone_is_up_no_more(default_topology: Topology) -> None:
     run = made(default_topology)
-    with pytest.raises(LabError, match="up no more") as caught:
+    with pytest.raises(LabError, match="no longer running") as caught:
         attach(default_topology.name)
     assert "`lab up`" in caught.value.remedy
     assert read_state(run) is not None

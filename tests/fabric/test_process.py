@@ -155,7 +155,7 @@ def test_a_snapshot_is_json_and_comes_back(fabric: Started) -> None:
     fabric.client.load(snapshot)
     assert (fabric.client.link("l1").tx, fabric.client.link("l1").rx) == (slow, CUT)
     assert fabric.client.snapshot() == snapshot
-    with pytest.raises(InputError, match="no snapshot"):
+    with pytest.raises(InputError, match="not a snapshot"):
         fabric.client.load({"seed": 1})
 
 

@@ -153,9 +153,9 @@ def test_all_faults_are_healed_at_once(engine: FakeEngine) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["fault", "heal"], "say which faults are to be healed"),
-        (["fault", "heal", "1", "--all"], "say which faults are to be healed"),
-        (["fault", "heal", "7"], "no fault 7 is in force"),
+        (["fault", "heal"], "specify which faults to heal"),
+        (["fault", "heal", "1", "--all"], "specify which faults to heal"),
+        (["fault", "heal", "7"], "there is no active fault 7"),
         (["fault", "add", "cut", "link=nowhere"], "there is no link 'nowhere'"),
         (["fault", "add", "kill", "node=server", "service=ssh.service"], "could not reach server"),
         (["chaos", "none.yaml"], "cannot read the plan"),
