@@ -58,7 +58,7 @@ def test_a_probe_that_says_nothing_is_a_lab_error_not_a_lost_frame() -> None:
     with pytest.raises(LabError):
         parse_ping("")
     for nothing in ("", "bash: no such thing\n"):
-        with pytest.raises(LabError, match="something else"):
+        with pytest.raises(LabError, match="unexpected output"):
             parse_connect(nothing)
 
 

@@ -138,7 +138,7 @@ def test_waiting_for_a_unit_ends_when_it_has_failed(guest: Guest) -> None:
 
 
 def test_a_carrier_can_be_switched_on_wires_only(guest: Guest) -> None:
-    with pytest.raises(LabError, match="no NIC 52:54:00:ed:ff:01 on a wire"):
+    with pytest.raises(LabError, match="no NIC 52:54:00:ed:ff:01 on a link"):
         guest.machine.set_carrier("52:54:00:ed:ff:01", False)
 
 
