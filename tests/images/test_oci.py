@@ -211,7 +211,7 @@ def test_the_index_comes_first_in_the_archive(tmp_path: Path) -> None:
 def test_an_image_of_nothing_is_an_error() -> None:
     with pytest.raises(LabError, match="or no architecture"):
         build_images(SPECS, {})
-    with pytest.raises(LabError, match="without an image"):
+    with pytest.raises(LabError, match="has no image"):
         build_images((), {EDGE_PROGRAM: {}})
 
 

@@ -69,7 +69,7 @@ def test_the_daemon_listens_on_no_network(run: RunDir) -> None:
 
 
 def test_attaching_to_a_lab_that_is_down_is_an_error_of_the_lab(run: RunDir) -> None:
-    with pytest.raises(LabError, match="no libvirt daemon"):
+    with pytest.raises(LabError, match="no running libvirt daemon"):
         LibvirtDaemon.attach(run)
 
 
