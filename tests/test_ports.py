@@ -37,10 +37,10 @@ def test_a_port_that_something_listens_on_is_not_free(busy_port: int) -> None:
 def test_a_busy_port_that_was_asked_for_is_an_input_error_with_a_remedy(busy_port: int) -> None:
     with pytest.raises(InputError, match="the API server needs it") as caught:
         require_free(busy_port, "the API server")
-    assert "leave the option out" in caught.value.remedy
+    assert "omit the option" in caught.value.remedy
 
 
 @pytest.mark.parametrize("port", [0, -1, 65_536])
 def test_what_is_no_port_number_is_refused(port: int) -> None:
-    with pytest.raises(InputError, match="no port number"):
+    with pytest.raises(InputError, match="is not a port number"):
         require_free(port, "the API server")

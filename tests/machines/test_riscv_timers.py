@@ -80,7 +80,7 @@ def test_each_timer_is_written_back_as_it_was(tmp_path_factory: pytest.TempPathF
 def test_a_port_that_refuses_is_an_error(tmp_path_factory: pytest.TempPathFactory) -> None:
     with (
         listening(Port(refuse="M"), tmp_path_factory) as path,
-        pytest.raises(LabError, match="refuses: 'E14'"),
+        pytest.raises(LabError, match="rejected the request: 'E14'"),
     ):
         rearm_timers(path, 2)
 

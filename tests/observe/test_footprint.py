@@ -35,5 +35,5 @@ def test_a_kill_for_memory_is_counted() -> None:
 @pytest.mark.parametrize("lost", ["MemTotal", "MemAvailable", "kills"])
 def test_an_answer_with_a_hole_is_a_lab_error(lost: str) -> None:
     text = "\n".join(line for line in ANSWER.splitlines() if not line.startswith(lost))
-    with pytest.raises(LabError, match="does not tell"):
+    with pytest.raises(LabError, match="did not report"):
         parse_footprint(text)

@@ -157,7 +157,7 @@ def test_a_watcher_that_does_not_end_is_told(
 
     try:
         with (
-            pytest.raises(LabError, match="did not end"),
+            pytest.raises(LabError, match="still running"),
             Recorder(fake_lab, (NODE,), [Watching(deaf), Thermometer()]),
         ):
             pass
