@@ -30,14 +30,13 @@ def write_accounts(root: Path, recipe: Recipe) -> None:
     for user in recipe.users:
         gid = number.get(user.group or user.name)
         if gid is None:
-            raise LabError(f"the recipe's user {user.name} has an unknown group {user.group!r}")
+            raise LabError(f"the recipe's user {user.name} is of no known group {user.group!r}")
         passwd.append(f"{user.name}:x:{user.id}:{gid}:{user.comment}:{user.home}:{NOLOGIN}")
     users = [line.split(":")[0] for line in passwd]
     lacking = _declared(root) - {*users, *number}
     if lacking:
         raise LabError(
-            "the packages need accounts that are missing from the recipe: "
-            f"{', '.join(sorted(lacking))}",
+            f"the packages want accounts that the recipe lacks: {', '.join(sorted(lacking))}",
             remedy="Add them to users: or groups: in images/root/recipe.yaml.",
         )
     _write(root / "etc/passwd", passwd, 0o644)
@@ -53,7 +52,7 @@ def _master(root: Path, name: str) -> list[str]:
     try:
         text = file.read_text(encoding="ascii")
     except OSError as trouble:
-        raise LabError(f"base-passwd contains no {name}.master: {trouble}") from trouble
+        raise LabError(f"base-passwd has no {name}.master: {trouble}") from trouble
     lines = []
     for line in text.splitlines():
         account, _, *rest = line.split(":")

@@ -108,7 +108,7 @@ def _unpack(plan: Plan, recipe: Recipe, root: Path) -> None:
 def _kernel_version(root: Path) -> str:
     found = sorted(path.name for path in (root / "usr/lib/modules").iterdir())
     if len(found) != 1:
-        raise LabError(f"the packages contain {len(found)} kernels instead of one: {found}")
+        raise LabError(f"the packages hold {len(found)} kernels instead of one: {found}")
     return found[0]
 
 
@@ -117,7 +117,7 @@ def _kernel_image(root: Path, kernel: str) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise LabError(f"kernel {kernel} was not found at any of the expected paths")
+    raise LabError(f"kernel {kernel} is at none of the places it should be at")
 
 
 def _remove(root: Path, patterns: tuple[str, ...]) -> None:
@@ -176,7 +176,7 @@ def _enable(root: Path, recipe: Recipe) -> None:
         for unit in units:
             place = next((each for each in folders if (root / each / unit).exists()), None)
             if place is None:
-                raise LabError(f"the recipe enables {unit}, which no package or file provides")
+                raise LabError(f"the recipe enables {unit}, which no package or file brings")
             _link(root / f"etc/systemd/system/{target}.wants/{unit}", f"/{place}/{unit}")
 
 
