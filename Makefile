@@ -4,12 +4,13 @@ PYTHON ?= python3
 TOPOLOGY ?= labs/default.yaml
 RESULTS := build/allure-results
 # In this order: what smoke finds broken need not be broken on purpose. There are more: suites/nodes,
-# suites/devices, suites/lifecycle.
+# suites/devices, suites/lifecycle, suites/identity, suites/services.
 SUITES ?= suites/smoke suites/network suites/autonomy
-# Of these, what every change has to pass: nodes, pods, devices and samples as they should be, a plan
-# of faults, and a reboot while offline. Some eight minutes on two idle cores.
+# What every change has to pass: nodes, pods, devices and samples as they should be, a plan of faults,
+# every declared endpoint tried by wrong peers, and a reboot while offline.
 CORE := $(patsubst %,suites/smoke/test_%.py,nodes pods devices samples twins checkpoints) \
 	suites/network/test_plans.py \
+	suites/identity/test_endpoints.py \
 	suites/autonomy/test_offline.py::test_pods_are_back_before_the_network_is
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
 # How the framework's own tests are spread over processes: a file stays whole, with what it shares.
