@@ -189,7 +189,7 @@ def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, .
             admits="edge nodes with a certificate of cloudcore's authority",
             policy=MUTUAL_TLS,
             domain=KUBEEDGE_DOMAIN,
-            right=CertificateSpec("system:node:{client}", ("system:nodes",)),
+            right=NODE_CLIENT,
             # A WebSocket's would make cloudcore take the node for connected.
             request=None,
         ),
@@ -209,7 +209,7 @@ def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, .
                 sha1_signature=None,
             ),
             domain=KUBEEDGE_DOMAIN,
-            right=CertificateSpec("system:node:{client}", ("system:nodes",)),
+            right=NODE_CLIENT,
             request=Request("/edge.crt", confidential=True),
         ),
         Endpoint(

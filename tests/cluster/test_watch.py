@@ -162,10 +162,8 @@ def test_a_list_without_a_version_ends_it(api: ApiServer, kubectl: Kubectl) -> N
     assert len(api.asked) == 1
 
 
-def test_another_thread_ends_it_at_once(api: ApiServer, kubectl: Kubectl, soon: Deadline) -> None:
-    stays, seen = threading.Event(), threading.Event()
-    api.answer(NODES, Answer(events=[event("ADDED", "a", 7)], stays=stays))
-    watch = kubectl.watch("nodes")
+def following(watch: Watch, seen: threading.Event) -> threading.Thread:
+    """A thread that reads the events; `seen` is set at each."""
 
     def follow() -> None:
         for _ in watch:
@@ -173,6 +171,14 @@ def test_another_thread_ends_it_at_once(api: ApiServer, kubectl: Kubectl, soon: 
 
     thread = threading.Thread(target=follow)
     thread.start()
+    return thread
+
+
+def test_another_thread_ends_it_at_once(api: ApiServer, kubectl: Kubectl, soon: Deadline) -> None:
+    stays, seen = threading.Event(), threading.Event()
+    api.answer(NODES, Answer(events=[event("ADDED", "a", 7)], stays=stays))
+    watch = kubectl.watch("nodes")
+    thread = following(watch, seen)
     assert seen.wait(soon.remaining)
     assert not watch.ended
     watch.close()
@@ -201,13 +207,7 @@ def test_it_ends_with_its_server(api: ApiServer, kubectl: Kubectl, soon: Deadlin
     stays, seen = threading.Event(), threading.Event()
     api.answer(NODES, Answer(events=[event("ADDED", "a", 7)], stays=stays))
     watch = kubectl.watch("nodes")
-
-    def follow() -> None:
-        for _ in watch:
-            seen.set()
-
-    thread = threading.Thread(target=follow)
-    thread.start()
+    thread = following(watch, seen)
     assert seen.wait(soon.remaining)
     api.stop()
     thread.join(soon.remaining)
