@@ -1,7 +1,7 @@
 """What a root disk is made from, as data: images/root/recipe.yaml and the folders beside it.
 
 The digest of all that goes into one architecture's image is its name in the cache: equal
-recipes are built once, and a changed line, file or step of the build makes a new image.
+recipes are built once, and a changed value, file or format number makes a new image.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from edge_lab.core.errors import InputError
 from edge_lab.data import IMAGES
+from edge_lab.images.assembly import FORMAT, assembly_key
 from edge_lab.topology import Arch
 from edge_lab.topology.load import line_of
 
@@ -212,16 +213,13 @@ def recipe_files(recipe: Recipe, arch: Arch, folder: Path = ROOT) -> tuple[Recip
     return tuple(found[path] for path in sorted(found))
 
 
-def recipe_digest(recipe: Recipe, arch: Arch, code: tuple[Path, ...], folder: Path = ROOT) -> str:
-    """Hex SHA-256 over everything of the recipe that `arch`'s image is made from.
-
-    `code` are the source files of the build itself.
-    """
+def recipe_digest(recipe: Recipe, arch: Arch, folder: Path = ROOT, number: int = FORMAT) -> str:
+    """Hex SHA-256 of everything that `arch`'s image is made from, assembled in format `number`."""
     ours = recipe.model_copy(update={"architectures": {arch: recipe.architectures[arch]}})
     whole = hashlib.sha256(ours.model_dump_json().encode())
     parts = [(file.path, file.source) for file in recipe_files(recipe, arch, folder)]
     parts += [(f"{INITRAMFS}/init", folder / INITRAMFS / "init")]
-    parts += [(f"code/{file.name}", file) for file in sorted(code)]
     for name, source in parts:
         whole.update(f"\n{name} {hashlib.sha256(source.read_bytes()).hexdigest()}".encode())
+    whole.update(assembly_key(number).encode())
     return whole.hexdigest()

@@ -20,7 +20,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
 from edge_lab.core.step import Step, step
-from edge_lab.images import accounts, assemble, ext4, initramfs, recipe
+from edge_lab.images import assemble, recipe
 from edge_lab.images.contained import check_namespaces, need_tools, run_contained
 from edge_lab.images.mirror import apt_options, debian_mirror
 from edge_lab.images.scratch import building, discard, settle
@@ -33,11 +33,6 @@ DIGITS = 16
 """Hex digits of the digest that are in a folder's name."""
 DISK_FOR_A_BUILD = 2 * GIB
 """Bytes: packages, what is unpacked of them, and the disk made of that, at one time."""
-
-_CODE = tuple(
-    Path(module.__file__) for module in (accounts, assemble, ext4, initramfs) if module.__file__
-)
-"""What the content of an image depends on, beside its recipe."""
 
 _VERSIONS = {
     "systemd": "systemd",
@@ -90,7 +85,7 @@ class _Record(BaseModel):
 
 def image_digest(arch: Arch) -> str:
     """The digest that `arch`'s image has or would have; nothing is built."""
-    return recipe.recipe_digest(recipe.load_recipe(), arch, _CODE)
+    return recipe.recipe_digest(recipe.load_recipe(), arch)
 
 
 def cached_root_image(arch: Arch) -> RootImage | None:
