@@ -21,6 +21,7 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.rbac import binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.images.oci import PAUSE
@@ -321,22 +322,9 @@ def cloudcore_rights() -> tuple[Manifest, ...]:
             "verbs": [*read, "create"],
         },
     ]
-    role = CLOUDCORE_USER
-    group = "rbac.authorization.k8s.io"
     return (
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": role},
-            "rules": rules,
-        },
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": role},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": group, "kind": "User", "name": role}],
-        },
+        role_manifest(CLOUDCORE_USER, rules),
+        binding_manifest(CLOUDCORE_USER, CLOUDCORE_USER, [CLOUDCORE_USER], subject_kind="User"),
     )
 
 

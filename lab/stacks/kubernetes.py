@@ -16,6 +16,7 @@ import yaml
 from edge_lab.artifacts import Want
 from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.rbac import binding_manifest
 from edge_lab.pki import CLUSTER, Identity, Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -146,23 +147,12 @@ class Kubernetes:
 
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         return (
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": "edge-lab:apiserver-kubelet-client"},
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "ClusterRole",
-                    "name": "system:kubelet-api-admin",
-                },
-                "subjects": [
-                    {
-                        "apiGroup": "rbac.authorization.k8s.io",
-                        "kind": "User",
-                        "name": names.KUBELET_CLIENT_USER,
-                    }
-                ],
-            },
+            binding_manifest(
+                "edge-lab:apiserver-kubelet-client",
+                "system:kubelet-api-admin",
+                [names.KUBELET_CLIENT_USER],
+                subject_kind="User",
+            ),
         )
 
     def _keys(self, ctx: StackContext) -> Provision:

@@ -14,6 +14,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.addresses import LOOPBACK
 from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.rbac import NODES_GROUP, binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import Request
 from edge_lab.probes.endpoint import Endpoint
@@ -39,7 +40,6 @@ PROXY = "http://127.0.0.1:10261"
 HEALTH = "http://127.0.0.1:10267/v1/healthz"
 HUB_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 """Where kubeletcertificate mode looks for it; the path is fixed in yurthub."""
-RBAC = "rbac.authorization.k8s.io"
 CACHE = "/etc/kubernetes/cache"
 ROOT = "/var/lib/yurthub"
 NODE_POOL = "edge"
@@ -142,11 +142,9 @@ class OpenYurt:
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         role = "yurt-hub"
         return (
-            {
-                "apiVersion": f"{RBAC}/v1",
-                "kind": "ClusterRole",
-                "metadata": {"name": role},
-                "rules": [
+            role_manifest(
+                role,
+                [
                     {
                         "apiGroups": [""],
                         "resources": ["services", "endpoints"],
@@ -168,31 +166,19 @@ class OpenYurt:
                         "verbs": ["get", "create", "update", "patch"],
                     },
                 ],
-            },
-            _nodes_have("ClusterRole", role),
+            ),
+            binding_manifest(role, role, [NODES_GROUP]),
             # Its own ConfigMaps. OpenYurt's chart lets nodes read those of all namespaces.
-            {
-                "apiVersion": f"{RBAC}/v1",
-                "kind": "Role",
-                "metadata": {"name": role, "namespace": "kube-system"},
-                "rules": [
+            role_manifest(
+                role,
+                [
                     {
                         "apiGroups": [""],
                         "resources": ["configmaps"],
                         "verbs": ["get", "list", "watch"],
                     },
                 ],
-            },
-            _nodes_have("Role", role, "kube-system"),
+                namespace="kube-system",
+            ),
+            binding_manifest(role, role, [NODES_GROUP], namespace="kube-system"),
         )
-
-
-def _nodes_have(kind: str, role: str, namespace: str = "") -> Manifest:
-    """The binding of a role to all nodes."""
-    return {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": f"{kind}Binding",
-        "metadata": {"name": role, **({"namespace": namespace} if namespace else {})},
-        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role},
-        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": "system:nodes"}],
-    }

@@ -8,9 +8,9 @@ from edge_lab.addons.services.dns import dns_endpoint
 from edge_lab.addons.services.names import DNS_ADDRESS, DNS_PORT, DNS_SERVICE, NAMESPACE
 from edge_lab.addons.services.upstream import COREDNS_GROUP
 from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.rbac import NODES_GROUP, binding_manifest, role_manifest
 from edge_lab.topology import Node, Topology
 
-RBAC = "rbac.authorization.k8s.io"
 COREDNS_ROLE = "system:coredns"
 PROXIER_ROLE = "system:node-proxier"
 """Kubernetes' own role for kube-proxy."""
@@ -68,13 +68,11 @@ def rights(behind_cache: bool) -> tuple[Manifest, ...]:
     With `behind_cache` both ask by way of a cache on their node, which shows the node's
     certificate: then nodes may, too.
     """
-    groups = [COREDNS_GROUP, *(["system:nodes"] if behind_cache else [])]
+    groups = [COREDNS_GROUP, *([NODES_GROUP] if behind_cache else [])]
     found: list[Manifest] = [
-        {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": COREDNS_ROLE},
-            "rules": [
+        role_manifest(
+            COREDNS_ROLE,
+            [
                 {
                     "apiGroups": [""],
                     "resources": ["services", "namespaces"],
@@ -86,19 +84,9 @@ def rights(behind_cache: bool) -> tuple[Manifest, ...]:
                     "verbs": ["list", "watch"],
                 },
             ],
-        },
-        _binding(COREDNS_ROLE, COREDNS_ROLE, groups),
+        ),
+        binding_manifest(COREDNS_ROLE, COREDNS_ROLE, groups),
     ]
     if behind_cache:
-        found.append(_binding("edge-lab:node-proxiers", PROXIER_ROLE, ["system:nodes"]))
+        found.append(binding_manifest("edge-lab:node-proxiers", PROXIER_ROLE, [NODES_GROUP]))
     return tuple(found)
-
-
-def _binding(name: str, role: str, groups: list[str]) -> Manifest:
-    return {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": group} for group in groups],
-    }

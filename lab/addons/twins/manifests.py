@@ -18,6 +18,7 @@ from edge_lab.addons.twins.names import (
     NAMESPACE,
     twin_name,
 )
+from edge_lab.cluster.rbac import binding_manifest, role_manifest
 from edge_lab.devices.points import REQUESTED_SETPOINT, SEQUENCE, SEQUENCE_POINT, Point
 from edge_lab.devices.protocols import plant_of, protocol_of
 from edge_lab.topology import Device, Topology
@@ -153,13 +154,10 @@ def twin_manifests(topology: Topology, collect_ms: Callable[[Device], int]) -> t
 
 def mapper_rights() -> tuple[Manifest, ...]:
     """What mappers may do that speak to the API server themselves."""
-    role, group = MAPPER_GROUP, "rbac.authorization.k8s.io"
     return (
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": role},
-            "rules": [
+        role_manifest(
+            MAPPER_GROUP,
+            [
                 {
                     "apiGroups": [API_GROUP],
                     "resources": ["devices", "devicemodels"],
@@ -171,14 +169,8 @@ def mapper_rights() -> tuple[Manifest, ...]:
                     "verbs": ["get", "create", "patch"],
                 },
             ],
-        },
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": role},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": group, "kind": "Group", "name": MAPPER_GROUP}],
-        },
+        ),
+        binding_manifest(MAPPER_GROUP, MAPPER_GROUP, [MAPPER_GROUP]),
     )
 
 
