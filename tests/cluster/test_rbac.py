@@ -1,4 +1,4 @@
-"""Roles and bindings: what the helper writes, and that the objects of the stacks are as declared."""
+"""Roles and bindings: what the helper writes; the objects of stacks and add-ons stay the same."""
 
 from __future__ import annotations
 
