@@ -19,6 +19,7 @@ from edge_lab.faults.kinds import FAULT, Fault, Impair
 from edge_lab.faults.plan import parse_plan
 from edge_lab.topology import load_topology
 from edge_lab.topology.load import parse_topology
+from tests.small_topology import GOOD
 
 TOPOLOGY = load_topology(Path(__file__).resolve().parents[2] / "labs" / "default.yaml")
 
@@ -198,31 +199,15 @@ def test_a_burst_up_to_what_is_sent_to_see_it() -> None:
     ]
 
 
-LONELY = """\
-name: lonely
-stacks: [kubernetes+kubelet]
-networks:
-  - {name: cloud, subnet: 10.77.0.0/24}
-  - {name: plant, subnet: 10.78.0.0/24}
-nodes:
-  - {name: server, arch: x86_64, role: server}
-  - {name: edge, arch: aarch64, role: edge}
-devices:
-  - {name: box, image: "some/image:1"}
-links:
-  - {name: server-cloud, endpoint: server, network: cloud, address: 10.77.0.1}
-  - {name: edge-cloud, endpoint: edge, network: cloud, address: 10.77.0.2}
-  - {name: edge-plant, endpoint: edge, network: plant, address: 10.78.0.1}
-  - {name: box-plant, endpoint: box, network: plant, address: 10.78.0.2}
-"""
+LONELY = GOOD.replace("protocol: modbus-tcp", 'image: "some/image:1"')
 
 
 @pytest.mark.parametrize(
     "fault",
     [
         {"fault": "half-open", "link": "edge-plant"},
-        {"fault": "half-open", "link": "box-plant"},
-        {"fault": "device", "device": "box", "does": {"kind": "gone"}},
+        {"fault": "half-open", "link": "boiler-plant"},
+        {"fault": "device", "device": "boiler", "does": {"kind": "gone"}},
     ],
     ids=str,
 )
