@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from edge_lab.cluster.objects import Manifest
-
 RBAC_GROUP = "rbac.authorization.k8s.io"
 NODES_GROUP = "system:nodes"
 """The group of all nodes' certificates."""
@@ -15,7 +13,7 @@ Rule = Mapping[str, Any]
 """`apiGroups`, `resources` and `verbs`, as in a PolicyRule."""
 
 
-def role_manifest(name: str, rules: Iterable[Rule], *, namespace: str = "") -> Manifest:
+def role_manifest(name: str, rules: Iterable[Rule], *, namespace: str = "") -> dict[str, Any]:
     """A Role in `namespace`, or a ClusterRole if there is none."""
     return {
         "apiVersion": f"{RBAC_GROUP}/v1",
@@ -32,7 +30,7 @@ def binding_manifest(
     *,
     subject_kind: Literal["Group", "User"] = "Group",
     namespace: str = "",
-) -> Manifest:
+) -> dict[str, Any]:
     """Grants `role` to `subjects`, names of groups or of users.
 
     With `namespace` it is a RoleBinding to a Role in that namespace, else a ClusterRoleBinding to
