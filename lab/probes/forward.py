@@ -24,7 +24,7 @@ class _Forward:
     over: threading.Event = field(default_factory=threading.Event)
 
     def accept(self, listener: socket.socket) -> None:
-        threads = []
+        threads: list[threading.Thread] = []
         while True:
             try:
                 peer, _ = listener.accept()

@@ -138,7 +138,9 @@ def test_planted_defects_are_seen(program: Path, authority: Authority, tmp_path:
         Code.HASH,
         Code.DATES,
     }
-    reasons = {("it", one.code): "known" for one in seen if one.code is not Code.DATES}
+    reasons: dict[tuple[str, Code], str] = {
+        ("it", one.code): "known" for one in seen if one.code is not Code.DATES
+    }
     left = unexplained(differences(ENDPOINT, found, explained=reasons))
     assert [one.code for one in left] == [Code.DATES]
 
