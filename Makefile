@@ -19,6 +19,7 @@ BIN := .venv/bin
 # Quick when nothing has changed: each stamp is older than nothing it was made from.
 VENV_STAMP := .venv/.edge-lab-installed
 HOST_STAMP := .venv/.edge-lab-host-packages
+SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab-up lab-down test unit unit-all coverage peers suites compare check format schema bench report clean
@@ -61,7 +62,12 @@ coverage: setup ## Measure the coverage of the framework's own tests: build/cove
 	$(BIN)/pytest tests $(SPREAD) --cov --cov-report=term:skip-covered \
 	  --cov-report=html:build/coverage $(UNIT)
 
-peers: setup ## Test the devices with third-party clients (needs Node.js 20 and npm)
+$(SSLYZE_STAMP): tests/peers/requirements-sslyze.txt
+	$(PYTHON) -m venv --clear build/peers/sslyze
+	build/peers/sslyze/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+peers: setup $(SSLYZE_STAMP) ## Test devices and TLS endpoints with third-party clients (needs Node.js 20 and npm)
 	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/
 	npm ci --prefix build/peers --ignore-scripts --omit=optional --no-audit --no-fund --silent
 	$(BIN)/pytest tests/peers tests/devices/test_modbus_requests.py
