@@ -65,6 +65,19 @@ _PROBES: dict[str, Probe] = {
         Probe("stolen-ticket", "a stolen session ticket", steals=True),
         Probe("bad-token", "a bad bearer token", token=bad_token),
         Probe("from-wire", "over the wire to what is for the node alone", from_wire=True),
+        # What a false cloud shows to clients of the edge.
+        Probe("server", "the right server", Mint.good),
+        Probe("server-foreign-ca", "server: a foreign CA", Mint.foreign),
+        Probe(
+            "server-foreign-ca-same-name",
+            "server: a foreign CA of the same name",
+            Mint.foreign_of_same_name,
+        ),
+        Probe("server-self-signed", "server: self-signed", Mint.self_signed_server),
+        Probe("server-wrong-name", "server: the wrong name", Mint.server_of_another_name),
+        Probe("server-expired", "server: expired", Mint.expired),
+        Probe("server-not-yet-valid", "server: not valid yet", Mint.not_yet_valid),
+        Probe("server-is-client", "server: a client's certificate", Mint.client_certificate),
     )
 }
 

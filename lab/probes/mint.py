@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from ipaddress import IPv4Address
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
+from edge_lab.pki.authority import load_key
 from edge_lab.probes.sha1 import issue_over_sha1
 
 WEAK_BITS = 1024
 NOBODY = "edge-lab:nobody"
+ELSEWHERE = "elsewhere.invalid"
+TEST_NET = IPv4Address("192.0.2.1")
+"""For documentation (RFC 5737): nobody has it."""
 DAY = timedelta(days=1)
 
 
@@ -65,6 +70,22 @@ class Mint:
     def server_certificate(self) -> Identity:
         """Good for servers only."""
         return self.authority.issue(replace(self.right, usages=(Usage.SERVER,)))
+
+    def server_of_another_name(self) -> Identity:
+        """Of the right authority, for a name and an address that nobody here has."""
+        elsewhere = replace(
+            self.right, common_name=NOBODY, dns_names=(ELSEWHERE,), addresses=(TEST_NET,)
+        )
+        return self.authority.issue(elsewhere)
+
+    def self_signed_server(self) -> Identity:
+        """Of all the right names, and its own issuer."""
+        own = Authority.create(self.right.common_name)
+        return own.issue(self.right, key=load_key(own.identity.key_pem))
+
+    def client_certificate(self) -> Identity:
+        """Of all the right names, and good for clients only."""
+        return self.authority.issue(replace(self.right, usages=(Usage.CLIENT,)))
 
     def weak_key(self) -> Identity:
         key = rsa.generate_private_key(public_exponent=65537, key_size=WEAK_BITS)
