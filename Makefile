@@ -51,6 +51,10 @@ lab-down: setup ## Stop the lab and remove everything except the cache
 test: check unit-all ## Run what every change must pass: style and types, the framework's tests, the core of the suites
 	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
+# Bytecode is kept from run to run, whatever the environment says: pytest rewrites 800 modules for their
+# asserts, and every command and device that a test starts would compile its modules anew.
+unit unit-all coverage: export PYTHONDONTWRITEBYTECODE :=
+
 unit: setup ## Run the framework's own tests except the slow ones, before each commit
 	$(BIN)/pytest tests $(SPREAD) -m 'not slow' --hypothesis-profile=quick --durations=10 $(UNIT)
 
