@@ -20,6 +20,7 @@ from edge_lab.devices.protocols import protocol_of
 from edge_lab.images import SANDBOX_IMAGE, AnyImage
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import Request
+from edge_lab.probes.cloudclient import CloudClient, DialsCloud
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import Stack, StackContext, get_stack, wants_for
@@ -115,6 +116,18 @@ class Platform:
             *of_addons,
             *machine_endpoints(topology),
             *device_endpoints(topology),
+        )
+
+    def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
+        """The units of edge nodes that dial the cloud by TLS, as stack and add-ons declare them."""
+        return (
+            *self.stack.cloud_clients(topology),
+            *(
+                client
+                for addon in self.addons
+                if isinstance(addon, DialsCloud)
+                for client in addon.cloud_clients(topology)
+            ),
         )
 
     def manifests(self, given: StackContext, stage: Stage) -> dict[str, tuple[Manifest, ...]]:

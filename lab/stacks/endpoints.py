@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge_lab.pki import CertificateSpec, TrustDomain
+from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
 from edge_lab.probes.expected import (
     ANYONE_BY_TLS,
@@ -21,8 +22,8 @@ from edge_lab.probes.expected import (
 )
 from edge_lab.probes.request import Request
 from edge_lab.stacks.base import API_PORT
-from edge_lab.stacks.identities import KUBELET_CLIENT_USER, node_client_spec
-from edge_lab.topology import Node
+from edge_lab.stacks.identities import KUBELET_CLIENT_USER, api_server_spec, node_client_spec
+from edge_lab.topology import Node, Topology
 
 NODE_CLIENT = node_client_spec("{client}")
 
@@ -251,4 +252,21 @@ def k3s_supervisor_endpoint(node: Node) -> Endpoint:
         policy=VERIFIED_BY_HTTP.but(wrong_name=status(403)),
         right=NODE_CLIENT,
         request=Request("/v1-k3s/config", confidential=True),
+    )
+
+
+def api_clients(topology: Topology, unit: str) -> tuple[CloudClient, ...]:
+    """`unit` of each edge node as a client of the API server."""
+    program = unit.removesuffix(".service")
+    return tuple(
+        CloudClient(
+            name=f"{program} to kube-apiserver",
+            node=node.name,
+            unit=unit,
+            address=str(topology.cluster_link(topology.server.name).address),
+            port=API_PORT,
+            purpose="the node's objects and leases",
+            server=api_server_spec(topology),
+        )
+        for node in topology.edges
     )

@@ -14,6 +14,7 @@ from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import CLUSTER, Request
+from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
@@ -23,7 +24,7 @@ from edge_lab.stacks.base import (
     go_duration,
     wants_for,
 )
-from edge_lab.stacks.endpoints import kubelet_endpoints
+from edge_lab.stacks.endpoints import api_clients, kubelet_endpoints
 from edge_lab.stacks.identities import kubelet_server, node_client, node_requests
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
@@ -77,6 +78,9 @@ class Kubelet:
 
     def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
         return kubelet_endpoints(topology.edges)
+
+    def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
+        return api_clients(topology, KUBELET_UNIT)
 
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", KUBELET_UNIT)

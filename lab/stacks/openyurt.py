@@ -17,10 +17,11 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import NODES_GROUP, binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import Request
+from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import ApiEndpoint, Capability, StackContext, wants_for
-from edge_lab.stacks.endpoints import kubelet_endpoints, yurthub_endpoints
+from edge_lab.stacks.endpoints import api_clients, kubelet_endpoints, yurthub_endpoints
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import (
     KUBELET,
@@ -130,6 +131,9 @@ class OpenYurt:
             *kubelet_endpoints(topology.edges),
             *yurthub_endpoints(topology.edges, multiplexer_on_wire=self.multiplexer_on_wire),
         )
+
+    def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
+        return api_clients(topology, YURTHUB_UNIT)
 
     def multiplexer_address(self, topology: Topology, node: Node) -> str:
         """Where yurthub serves port 10269."""

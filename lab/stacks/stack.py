@@ -13,6 +13,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.pki import Request
+from edge_lab.probes.cloudclient import CloudClient, DialsCloud
 from edge_lab.probes.endpoint import Endpoint, Listens
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks.base import (
@@ -60,6 +61,11 @@ class Stack:
             if isinstance(part, Listens)
             for endpoint in part.endpoints(topology)
         )
+
+    def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
+        """The units of edge nodes that dial the cloud by TLS, if the runtime declares them."""
+        runtime: object = self.runtime
+        return runtime.cloud_clients(topology) if isinstance(runtime, DialsCloud) else ()
 
     def check(self, topology: Topology) -> None:
         """InputError if this stack cannot run `topology`."""

@@ -11,6 +11,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.machines import Machine
 from edge_lab.pki import Authority, CertificateSpec, Usage
+from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint, Speaks
 from edge_lab.probes.expected import VERIFIED_BY_HTTP, alert, status
 from edge_lab.probes.listeners import COMMAND, listeners_of
@@ -53,6 +54,31 @@ while True:
         peer.close()
 '''
 
+CARELESS_UNIT = "edge-lab-careless-client"
+CARELESS_FILE = "/run/edge-lab-careless-client.py"
+CARELESS_CLIENT = '''\
+"""Asks whoever answers at an address, and verifies nothing."""
+
+import socket
+import ssl
+import sys
+import time
+
+address, port = sys.argv[1], int(sys.argv[2])
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+while True:
+    try:
+        with socket.create_connection((address, port), 20) as plain:
+            with context.wrap_socket(plain) as peer:
+                peer.sendall(b"GET /version HTTP/1.0\\r\\nHost: cloud\\r\\n\\r\\n")
+                while peer.recv(65536):
+                    pass
+    except OSError as trouble:
+        print(trouble, flush=True)
+    time.sleep(0.5)
+'''
+
 STRICT = VERIFIED_BY_HTTP.but(
     "strict", other_node=status(403), weak_key=alert(42), stolen_ticket=status(401)
 )
@@ -90,6 +116,23 @@ def open_door(node: LabNode, authority: Authority, time_limit: TimeLimit) -> Ite
     finally:
         after = time_limit(START_SECONDS)
         machine.run(f"systemctl stop {UNIT}; rm -rf {FOLDER}", after, check=False)
+
+
+@contextlib.contextmanager
+def careless_client(node: LabNode, client: CloudClient, time_limit: TimeLimit) -> Iterator[str]:
+    """A unit on the node that dials what `client` dials, and verifies nothing; gives its name."""
+    machine, limit = node.machine, time_limit(START_SECONDS)
+    machine.write(GuestFile.text(CARELESS_FILE, CARELESS_CLIENT), limit)
+    machine.run(
+        f"systemd-run --quiet --collect --unit={CARELESS_UNIT} "
+        f"/usr/bin/python3 {CARELESS_FILE} {client.address} {client.port}",
+        limit,
+    )
+    try:
+        yield f"{CARELESS_UNIT}.service"
+    finally:
+        after = time_limit(START_SECONDS)
+        machine.run(f"systemctl stop {CARELESS_UNIT}; rm -f {CARELESS_FILE}", after, check=False)
 
 
 def listens(machine: Machine, port: int, address: str = "") -> bool:

@@ -74,3 +74,17 @@ def test_yurthubs_multiplexer_is_on_loopback_unless_it_is_asked_for(
     assert told == {False: "--node-ip=127.0.0.1", True: "--node-ip=10.77.0.11"}
     assert reaches == {False: {Reach.LOOPBACK}, True: {Reach.WIRE}}
     assert get_stack("kubernetes+openyurt").runtime == OpenYurt()
+
+
+def test_the_unit_that_dials_the_api_server_is_declared_for_each_edge_node(
+    topology: Topology,
+) -> None:
+    expected = {"kubernetes+openyurt": "yurthub.service", "kubernetes+kubelet": "kubelet.service"}
+    for name, unit in expected.items():
+        clients = get_platform(name, topology).cloud_clients(topology)
+        assert [(it.node, it.unit) for it in clients] == [
+            (node.name, unit) for node in topology.edges
+        ]
+        (address,) = {it.address for it in clients}
+        assert all(address in map(str, it.server.addresses) for it in clients)
+    assert get_platform("kubernetes+kubeedge", topology).cloud_clients(topology) == ()

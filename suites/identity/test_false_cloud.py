@@ -1,0 +1,71 @@
+"""The edge refuses a cloud that shows a wrong certificate, and sends it nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.core.errors import MissingCapability
+from edge_lab.fixtures.falseclouds import dialled
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.probes import Prober
+from edge_lab.oracles.identity import Finding, judge_identity
+from edge_lab.probes.cloudclient import CloudClient
+from suites.identity.doors import careless_client
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Identity"), allure.feature("False cloud")]
+
+DIAL_SECONDS = 240.0
+"""For a client to dial once for each certificate; yurthub does at each heartbeat."""
+READY_SECONDS = 180.0
+
+
+def clients_of(lab: Lab, node: str) -> list[CloudClient]:
+    found = [it for it in lab.platform.cloud_clients(lab.topology) if it.node == node]
+    if not found:
+        raise MissingCapability(f"the stack {lab.stack_name} declares no clients of the cloud")
+    return found
+
+
+def is_ready(lab: Lab, node: str) -> bool:
+    return any(it.name == node and it.ready for it in lab.status().nodes)
+
+
+@allure.story("Probes")
+@allure.title("Clients of {edge_node} refuse a false cloud")
+@pytest.mark.scenario("false cloud")
+def test_each_client_refuses_a_false_cloud(
+    lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
+) -> None:
+    verdicts = []
+    for client in clients_of(lab, edge_node.name):
+        records = dialled(lab, client, probe.authority(client.domain), DIAL_SECONDS)
+        verdicts.append(probe.judge(edge_node.name, [client.as_endpoint()], records))
+    limit = time_limit(READY_SECONDS)
+    limit.wait_for(f"{edge_node.name} is Ready again", lambda: is_ready(lab, edge_node.name))
+    failed = [str(verdict) for verdict in verdicts if not verdict.passed]
+    assert not failed, "\n".join(failed)
+
+
+@allure.story("Control")
+@allure.title("A client on {edge_node} that verifies nothing turns each certificate red")
+def test_a_client_that_verifies_nothing_is_red(
+    lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
+) -> None:
+    client = clients_of(lab, edge_node.name)[0]
+    with careless_client(edge_node, client, time_limit) as unit:
+        careless = replace(client, name="careless client", unit=unit)
+        records = dialled(lab, careless, probe.authority(client.domain), DIAL_SECONDS)
+    endpoint = careless.as_endpoint()
+    verdict = judge_identity(edge_node.name, "control", records, {endpoint.id: endpoint})
+    found = {judged.record.probe: judged.finding for judged in verdict.judged}
+    assert found.pop("server") is Finding.PASS, str(verdict)
+    assert found
+    assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
