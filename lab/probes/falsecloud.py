@@ -122,8 +122,29 @@ class FalseCloud:
         if course.step is Step.ANSWER:
             # Whoever goes on after the handshake has taken the certificate.
             course.ended = Ended.ACCEPTED
-        seconds = time.monotonic() - clock
-        record = ProbeRecord(
+        record = self._record(
+            name,
+            course,
+            began=began,
+            seconds=time.monotonic() - clock,
+            serial=str(self._identities[name].certificate.serial_number),
+        )
+        with self._lock:
+            if not self._is_told(name):
+                self._records[name] = record
+
+    def _missing(self, name: str) -> ProbeRecord:
+        course = _Course(
+            step=Step.CONNECT,
+            ended=Ended.NOT_CONNECTED,
+            detail="the client was not seen to connect",
+        )
+        return self._record(name, course, began=time.time_ns())
+
+    def _record(
+        self, name: str, course: _Course, *, began: int, seconds: float = 0.0, serial: str = ""
+    ) -> ProbeRecord:
+        return ProbeRecord(
             endpoint=self.client.id,
             probe=name,
             client=self.client.node,
@@ -133,27 +154,10 @@ class FalseCloud:
             ended=course.ended,
             tls=course.tls,
             alert=course.alert,
-            serial=str(self._identities[name].certificate.serial_number),
+            serial=serial,
             detail=course.detail[:300],
             seconds=round(seconds, 4),
             time=began,
-        )
-        with self._lock:
-            if not self._is_told(name):
-                self._records[name] = record
-
-    def _missing(self, name: str) -> ProbeRecord:
-        return ProbeRecord(
-            endpoint=self.client.id,
-            probe=name,
-            client=self.client.node,
-            address=self.client.address,
-            port=self.client.port,
-            step=Step.CONNECT,
-            ended=Ended.NOT_CONNECTED,
-            detail="the client was not seen to connect",
-            seconds=0.0,
-            time=time.time_ns(),
         )
 
 
