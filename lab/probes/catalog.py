@@ -64,6 +64,8 @@ _PROBES: dict[str, Probe] = {
         Probe("tls", "TLS on a plain port"),
         Probe("stolen-ticket", "a stolen session ticket", steals=True),
         Probe("bad-token", "a bad bearer token", token=bad_token),
+        Probe("join-token", "the cluster's join token"),
+        Probe("used-join-token", "a join token that was used before"),
         Probe("from-wire", "over the wire to what is for the node alone", from_wire=True),
         # What a false cloud shows to clients of the edge.
         Probe("server", "the right server", Mint.good),

@@ -11,18 +11,21 @@ class Request:
 
     path: str = "/"
     method: str = "GET"
-    body: str = ""
+    body: str | bytes = ""
     content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    """More of them, by name."""
     confidential: bool = False
     """The answer's body holds what must not be kept: only its status is."""
 
     def bytes(self, host: str, agent: str, bearer: str = "") -> bytes:
         """On the wire. `Connection: close`, for else whoever reads would wait."""
-        content = self.body.encode()
+        content = self.body.encode() if isinstance(self.body, str) else self.body
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {agent}"]
         if bearer:
             lines.append(f"Authorization: Bearer {bearer}")
+        lines += [f"{name}: {value}" for name, value in self.headers]
         if content:
             lines += [f"Content-Type: {self.content_type}", f"Content-Length: {len(content)}"]
-        lines += ["Accept: application/json", "Connection: close", "", ""]
+        lines += ["Accept: application/json, */*", "Connection: close", "", ""]
         return "\r\n".join(lines).encode() + content

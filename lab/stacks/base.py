@@ -22,6 +22,8 @@ from edge_lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:
     from edge_lab.images import ImageArchive
+    from edge_lab.probes.endpoint import Endpoint
+    from edge_lab.probes.joining import Joining
 
 API_PORT = 6443
 """The API server's port on the cluster network, and in the guest for the host's forward."""
@@ -186,6 +188,19 @@ class ApiCache(Protocol):
     @property
     def api_cache_unit(self) -> str:
         """The unit that it is."""
+        ...
+
+
+@runtime_checkable
+class LetsNodesJoin(Protocol):
+    """An edge runtime whose nodes ask for their certificates over the network, with a token."""
+
+    def join_token(self, cluster: ClusterAccess, deadline: Deadline) -> str:
+        """The token of a running cluster; LabError if it has none."""
+        ...
+
+    def join_endpoints(self, joining: Joining) -> tuple[Endpoint, ...]:
+        """One for each thing that may be asked for, with what each peer shall meet there."""
         ...
 
 

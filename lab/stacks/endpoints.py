@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_lab.pki import CertificateSpec, TrustDomain
+from edge_lab.pki import CertificateSpec, TrustDomain, Usage
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
 from edge_lab.probes.expected import (
@@ -37,6 +37,7 @@ API_POLICY = VERIFIED_BY_HTTP.but(
 
 KUBELET_POLICY = VERIFIED_BY_HTTP.but(wrong_name=status(403), other_node=status(403))
 
+JOIN_ENDPOINT = "cloudcore-join"
 KUBEEDGE_DOMAIN = TrustDomain("kubeedge", "KubeEdge")
 """cloudcore's own authority: it makes it, and the lab reads it from the cluster."""
 
@@ -195,7 +196,7 @@ def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, .
             request=None,
         ),
         Endpoint(
-            name="cloudcore-join",
+            name=JOIN_ENDPOINT,
             node=node.name,
             port=join,
             speaks=Speaks.HTTPS,
@@ -203,7 +204,8 @@ def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, .
             admits="who has a join token, or the node's certificate",
             policy=VERIFIED_BY_HTTP.but(
                 right=None,
-                wrong_name=status(401),
+                # It has no organization either: see what may be asked of this port.
+                wrong_name=None,
                 weak_key=None,
                 stolen_ticket=None,
                 server_certificate=None,
@@ -224,6 +226,27 @@ def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, .
             domain=KUBEEDGE_DOMAIN,
             request=Request("/ca.crt"),
         ),
+    )
+
+
+def hub_clients(topology: Topology, unit: str, port: int) -> tuple[CloudClient, ...]:
+    """`unit` of each edge node as a client of cloudcore's hub."""
+    server = topology.server.name
+    address = topology.cluster_link(server).address
+    return tuple(
+        CloudClient(
+            name=f"{unit.removesuffix('.service')} to cloudcore",
+            node=node.name,
+            unit=unit,
+            address=str(address),
+            port=port,
+            purpose="all that the node hears from the cloud, and reports",
+            server=CertificateSpec(
+                "cloudcore", dns_names=(server,), addresses=(address,), usages=(Usage.SERVER,)
+            ),
+            domain=KUBEEDGE_DOMAIN,
+        )
+        for node in topology.edges
     )
 
 

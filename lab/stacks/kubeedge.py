@@ -26,7 +26,9 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.images.oci import PAUSE
 from edge_lab.pki import CLUSTER, CertificateSpec, IdentityRequest, Request
+from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
+from edge_lab.probes.joining import Joining
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
     API_PORT,
@@ -36,8 +38,15 @@ from edge_lab.stacks.base import (
     go_duration,
     wants_for,
 )
-from edge_lab.stacks.endpoints import cloudcore_endpoints, edgecore_endpoints
+from edge_lab.stacks.endpoints import (
+    JOIN_ENDPOINT,
+    cloudcore_endpoints,
+    edgecore_endpoints,
+    hub_clients,
+)
 from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubeedge_authority import NAMESPACE, TOKEN_SECRET, join_token
+from edge_lab.stacks.kubeedge_join import join_endpoints
 from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
@@ -45,10 +54,6 @@ from edge_lab.topology import Node, Timing, Topology
 
 CLOUDCORE, EDGECORE, CRDS = "cloudcore", "edgecore", "kubeedge-crds"
 CLOUDCORE_UNIT, EDGECORE_UNIT = "cloudcore.service", "edgecore.service"
-
-NAMESPACE = "kubeedge"
-TOKEN_SECRET = "tokensecret"  # noqa: S105 - its name
-"""Where cloudcore leaves the token that lets a node join."""
 
 HUB_PORT, JOIN_PORT = 10_000, 10_002
 """WebSocket of the nodes (mutual TLS), and where they fetch their certificates (HTTPS)."""
@@ -118,6 +123,20 @@ class KubeEdge:
             *cloudcore_endpoints(topology.server, hub=HUB_PORT, join=JOIN_PORT),
             *edgecore_endpoints(topology.edges),
         )
+
+    def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
+        return hub_clients(topology, EDGECORE_UNIT, HUB_PORT)
+
+    def join_token(self, cluster: ClusterAccess, deadline: Deadline) -> str:
+        return join_token(cluster.kubectl, deadline)
+
+    def join_endpoints(self, joining: Joining) -> tuple[Endpoint, ...]:
+        (endpoint,) = (
+            endpoint
+            for endpoint in self.endpoints(joining.topology)
+            if endpoint.name == JOIN_ENDPOINT
+        )
+        return join_endpoints(endpoint, joining)
 
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", EDGECORE_UNIT)

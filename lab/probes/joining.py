@@ -1,0 +1,69 @@
+"""How nodes get their certificates over the network, as data: what is asked for, what is shown for
+it, and what that shall meet.
+
+An edge runtime whose nodes join by themselves declares its attempts. Each is an endpoint of its own
+in the table, with one request and a policy of the probes that make it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from edge_lab.pki import CertificateSpec
+from edge_lab.probes.catalog import PROBES, Probe
+from edge_lab.probes.endpoint import Endpoint
+from edge_lab.probes.expected import Expected, Policy
+from edge_lab.probes.request import Request
+from edge_lab.topology import Topology
+
+TOKEN_PROBES = ("join-token", "used-join-token")
+"""The probes that show the token of the cluster, in the order in which they are made."""
+
+
+@dataclass(frozen=True)
+class Joining:
+    """Whose attempts they are: `node` asks, and `other` is one that it is not."""
+
+    topology: Topology
+    node: str
+    other: str
+    token: str = field(repr=False)
+    """What lets a node join."""
+
+    def probe(self, name: str) -> Probe:
+        """A probe of the catalogue; with the token, if it is one that shows it."""
+        probe = PROBES[name]
+        return replace(probe, token=lambda: self.token) if name in TOKEN_PROBES else probe
+
+
+def asking(
+    endpoint: Endpoint,
+    name: str,
+    request: Request,
+    /,
+    shows: CertificateSpec,
+    **expects: Expected,
+) -> Endpoint:
+    """`endpoint` with one request; `shows` is what the probe `right` has, `expects` as in
+    `Policy.but`."""
+    return replace(
+        endpoint,
+        name=f"{endpoint.name}/{name}",
+        request=request,
+        right=shows,
+        policy=Policy("join").but("", **expects),
+    )
+
+
+def signing_request(spec: CertificateSpec) -> bytes:
+    """A certificate signing request, DER, by a new key that nobody keeps."""
+    names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in spec.organizations]
+    names.append(x509.NameAttribute(NameOID.COMMON_NAME, spec.common_name))
+    built = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))
+    signed = built.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.DER)
