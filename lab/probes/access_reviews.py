@@ -30,18 +30,6 @@ EXPLAINED: Mapping[str, str] = MappingProxyType(
 )
 """By request, why can-i says otherwise than the answer to it."""
 
-EXPLAINED_BY_RUNTIME: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "openyurt": MappingProxyType(
-            {
-                "renew-lease": "yurt-hub's role, as OpenYurt's chart has it, grants nodes all "
-                "leases; NodeRestriction refuses those of others at admission"
-            }
-        )
-    }
-)
-"""By edge runtime, what its own roles add."""
-
 
 @dataclass(frozen=True)
 class Disagreement:

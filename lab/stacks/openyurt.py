@@ -164,13 +164,9 @@ class OpenYurt:
                         "resources": ["nodepools"],
                         "verbs": ["list", "watch"],
                     },
-                    {
-                        "apiGroups": ["coordination.k8s.io"],
-                        "resources": ["leases"],
-                        "verbs": ["get", "create", "update", "patch"],
-                    },
                 ],
             ),
+            # No leases, which OpenYurt's chart grants: the Node authorizer gives a node its own.
             binding_manifest(role, role, [NODES_GROUP]),
             # Its own ConfigMaps. OpenYurt's chart lets nodes read those of all namespaces.
             role_manifest(

@@ -13,8 +13,6 @@ from edge_lab.fixtures.probes import Prober
 from edge_lab.oracles.identity import was_let_in
 from edge_lab.pki import CLUSTER
 from edge_lab.probes.access_reviews import (
-    EXPLAINED,
-    EXPLAINED_BY_RUNTIME,
     OF_EVERYONE,
     disagreements,
     listed,
@@ -83,11 +81,7 @@ def test_can_i_says_what_requests_have_found(
             identity=authority.issue(node_client_spec(own)),
         )
         with kubectl_as(lab.kubectl.binary, config, limit) as ask:
-            explained = {
-                **EXPLAINED,
-                **EXPLAINED_BY_RUNTIME.get(lab.stack.runtime.name, {}),
-            }
-            found = disagreements(ask, own, other, met, explained=explained)
+            found = disagreements(ask, own, other, met)
             resources = listed(ask(("auth", "can-i", "--list")))
     assert [str(one) for one in found if not one.reason] == []
     if not reads_nodes(lab, edge_node):
