@@ -19,7 +19,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.yamlmodel import Loc
 from edge_lab.images import AnyImage
 from edge_lab.measuring.watcher import Watcher
-from edge_lab.pki import Request
+from edge_lab.pki import InstalledCertificate, Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import ApiEndpoint, Stack, StackContext
@@ -121,6 +121,10 @@ class AddOn:
 
     def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
         """Ports on which its parts listen, and who is meant to get in there."""
+        return ()
+
+    def certificates(self, topology: Topology, stack: Stack) -> tuple[InstalledCertificate, ...]:
+        """Those of its parts that can be replaced while the lab runs."""
         return ()
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:

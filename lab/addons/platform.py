@@ -19,7 +19,7 @@ from edge_lab.core.step import step
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.images import SANDBOX_IMAGE, AnyImage
 from edge_lab.measuring.watcher import Watcher
-from edge_lab.pki import Request
+from edge_lab.pki import InstalledCertificate, Request
 from edge_lab.probes.cloudclient import CloudClient, DialsCloud
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
@@ -129,6 +129,13 @@ class Platform:
                 for client in addon.cloud_clients(topology)
             ),
         )
+
+    def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        """All that can be replaced while the lab runs, of the stack and the add-ons."""
+        of_addons = (
+            held for addon in self.addons for held in addon.certificates(topology, self.stack)
+        )
+        return (*self.stack.certificates(topology), *of_addons)
 
     def manifests(self, given: StackContext, stage: Stage) -> dict[str, tuple[Manifest, ...]]:
         """By whom they are from, the objects that the cluster gets at `stage`."""

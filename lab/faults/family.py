@@ -12,10 +12,12 @@ from edge_lab.faults.fault import Fault
 from edge_lab.faults.limits import TimeLimit
 
 if TYPE_CHECKING:
+    from edge_lab.addons import Platform
     from edge_lab.cluster.kubectl import Kubectl
     from edge_lab.devices import DeviceClient
     from edge_lab.fabric import FabricClient
     from edge_lab.machines import Machine
+    from edge_lab.pki import Pki
     from edge_lab.stacks import Stack
     from edge_lab.topology import Topology
 
@@ -43,6 +45,12 @@ class LabAccess(Protocol):
 
     @property
     def stack(self) -> Stack: ...
+
+    @property
+    def platform(self) -> Platform: ...
+
+    @property
+    def pki(self) -> Pki: ...
 
 
 class Injector(ABC, Generic[F]):

@@ -5,6 +5,7 @@ other packages, too.
 """
 
 from edge_lab.faults.anyfault import FAULT, AnyFault
+from edge_lab.faults.families.certificate.kinds import ReplaceCertificate
 from edge_lab.faults.families.device.kinds import OnDevice
 from edge_lab.faults.families.link.kinds import (
     Cut,
@@ -52,5 +53,6 @@ __all__ = [
     "PowerOff",
     "Profile",
     "Reboot",
+    "ReplaceCertificate",
     "SlowDisk",
 ]

@@ -31,6 +31,7 @@ from edge_lab.handle.status import (
     NodeStatus,
 )
 from edge_lab.machines import Machine
+from edge_lab.pki import Pki
 from edge_lab.stacks import Stack
 from edge_lab.topology import Topology
 
@@ -71,6 +72,11 @@ class Lab:
     def stack(self) -> Stack:
         """Control plane and edge runtime."""
         return self.platform.stack
+
+    @property
+    def pki(self) -> Pki:
+        """Its keys and certificates."""
+        return Pki.load(self.run.keys)
 
     @property
     def stack_name(self) -> str:

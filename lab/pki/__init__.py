@@ -1,6 +1,7 @@
 """Certificates of one lab: an authority per trust domain, a certificate per identity."""
 
 from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
+from edge_lab.pki.installed import HoldsCertificates, InstalledCertificate
 from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
 from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
 
@@ -9,8 +10,10 @@ __all__ = [
     "DEVICES",
     "Authority",
     "CertificateSpec",
+    "HoldsCertificates",
     "Identity",
     "IdentityRequest",
+    "InstalledCertificate",
     "KeyKind",
     "Pki",
     "Request",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from edge_lab.cluster.addresses import API_SERVICE_IP, LOOPBACK
+from edge_lab.core.errors import LabError
 from edge_lab.pki import (
     CLUSTER,
     CertificateSpec,
@@ -53,6 +56,17 @@ def node_requests(topology: Topology, node: Node) -> tuple[Request, ...]:
         IdentityRequest(CLUSTER, f"node-{node.name}", node_client_spec(node.name)),
         IdentityRequest(CLUSTER, f"kubelet-{node.name}", kubelet_server_spec(topology, node)),
     )
+
+
+def request_named(requests: Iterable[Request], name: str) -> IdentityRequest:
+    """The request of that name for a certificate of the cluster; LabError if nobody made it."""
+    for request in requests:
+        if isinstance(request, IdentityRequest) and (request.domain, request.name) == (
+            CLUSTER,
+            name,
+        ):
+            return request
+    raise LabError(f"nobody has requested the identity {name!r}")
 
 
 def node_client(pki: Pki, node: str) -> Identity:

@@ -19,6 +19,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.pki import CLUSTER, Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.stacks.audit import AUDIT_LOG, AUDIT_POLICY, audit_policy
 from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
@@ -35,7 +36,7 @@ from edge_lab.stacks.endpoints import (
 from edge_lab.stacks.identities import ADMIN, SERVICE_ACCOUNT, admin_requests, api_server_spec
 from edge_lab.stacks.k3s_node import AIRGAP_IMAGES, DATA, K3S, K3sNode, secret
 from edge_lab.stacks.kubeconfig import kubeconfig
-from edge_lab.stacks.kubernetes import AUDIT_LOG, AUDIT_POLICY, audit_policy, server_url
+from edge_lab.stacks.kubernetes import server_url
 from edge_lab.stacks.node import IMAGES, POD_NETWORK
 from edge_lab.topology import Topology
 

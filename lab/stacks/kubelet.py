@@ -13,7 +13,7 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
-from edge_lab.pki import CLUSTER, Request
+from edge_lab.pki import CLUSTER, InstalledCertificate, Request
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -24,8 +24,13 @@ from edge_lab.stacks.base import (
     go_duration,
     wants_for,
 )
-from edge_lab.stacks.endpoints import api_clients, kubelet_endpoints
-from edge_lab.stacks.identities import kubelet_server, node_client, node_requests
+from edge_lab.stacks.endpoints import KUBELET_PORT, api_clients, kubelet_endpoints
+from edge_lab.stacks.identities import (
+    kubelet_server,
+    node_client,
+    node_requests,
+    request_named,
+)
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
@@ -43,6 +48,9 @@ CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 """Certificate and key in one file, where the kubelet itself would keep them."""
 SERVER_CERTIFICATE = "/var/lib/kubelet/pki/kubelet.crt"
 SERVER_KEY = "/var/lib/kubelet/pki/kubelet.key"
+
+NODE_CERTIFICATE, SERVING_CERTIFICATE = "node", "kubelet-serving"
+"""What faults call them: shown to the API server, and to whoever calls the kubelet."""
 
 MAX_PODS = 32
 EVICTION: Mapping[str, str] = MappingProxyType(
@@ -82,6 +90,9 @@ class Kubelet:
     def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
         return api_clients(topology, KUBELET_UNIT)
 
+    def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        return edge_certificates(topology, KUBELET_UNIT)
+
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", KUBELET_UNIT)
 
@@ -92,6 +103,44 @@ class Kubelet:
 def edge_node_requests(topology: Topology) -> tuple[Request, ...]:
     """The identities of the edge nodes' kubelets."""
     return tuple(request for node in topology.edges for request in node_requests(topology, node))
+
+
+def edge_certificates(topology: Topology, client_unit: str) -> tuple[InstalledCertificate, ...]:
+    """Those of the kubelets on edge nodes; `client_unit` as in `kubelet_certificates`."""
+    return tuple(
+        held
+        for node in topology.edges
+        for held in kubelet_certificates(topology, node, client_unit)
+    )
+
+
+def kubelet_certificates(
+    topology: Topology, node: Node, client_unit: str
+) -> tuple[InstalledCertificate, ...]:
+    """Both certificates of the kubelet on `node`; `client_unit` shows that of the node to the
+    API server, and reads it at its start."""
+    requests = node_requests(topology, node)
+    return (
+        InstalledCertificate(
+            name=NODE_CERTIFICATE,
+            node=node.name,
+            request=request_named(requests, f"node-{node.name}"),
+            certificate=CLIENT_PEM,
+            key=CLIENT_PEM,
+            unit=client_unit,
+        ),
+        InstalledCertificate(
+            name=SERVING_CERTIFICATE,
+            node=node.name,
+            request=request_named(requests, f"kubelet-{node.name}"),
+            certificate=SERVER_CERTIFICATE,
+            key=SERVER_KEY,
+            unit=KUBELET_UNIT,
+            # Of the kubelet's feature gates, ReloadKubeletServerCertificateFile.
+            reloads=True,
+            shown_at=(topology.cluster_link(node.name).address, KUBELET_PORT),
+        ),
+    )
 
 
 def node_kubeconfig(api: ApiEndpoint) -> str:

@@ -9,18 +9,17 @@ kubelet, so that it takes pods whatever the edge runtime is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from edge_lab.artifacts import Want
 from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import binding_manifest
-from edge_lab.pki import CLUSTER, Identity, Request
+from edge_lab.pki import CLUSTER, Identity, InstalledCertificate, Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import identities as names
+from edge_lab.stacks.audit import AUDIT_LOG, AUDIT_POLICY, audit_policy
 from edge_lab.stacks.base import (
     API_PORT,
     ApiEndpoint,
@@ -36,7 +35,13 @@ from edge_lab.stacks.endpoints import (
     kubelet_endpoints,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
-from edge_lab.stacks.kubelet import KUBELET, KUBELET_UNIT, kubelet_provision, node_kubeconfig
+from edge_lab.stacks.kubelet import (
+    KUBELET,
+    KUBELET_UNIT,
+    kubelet_certificates,
+    kubelet_provision,
+    node_kubeconfig,
+)
 from edge_lab.stacks.node import IMAGES, POD_NETWORK
 from edge_lab.stacks.serving import serving
 from edge_lab.stacks.unit import Service
@@ -73,9 +78,6 @@ SELF_CHECKS = ("DetectCacheInconsistency", "SizeBasedListCostEstimate")
 the cache with the datastore, and to guess what a list would cost. Together with the count of all
 objects for a metric, once a minute and kind, they were most of what an idle datastore did."""
 SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
-AUDIT_POLICY = "/etc/kubernetes/audit-policy.yaml"
-AUDIT_LOG = "/var/log/kubernetes/audit.log"
-"""Who asked the API server for what, and was let in or turned away."""
 
 MEMORY_MIB = {KINE: 160, API_SERVER: 600, CONTROLLER_MANAGER: 220, SCHEDULER: 140}
 """Soft limits of the Go heap: above them the collector works harder. Twice what was seen."""
@@ -123,6 +125,20 @@ class Kubernetes:
             *component_endpoints(server),
             *kubelet_endpoints((server,)),
         )
+
+    def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        server = topology.server
+        serving = InstalledCertificate(
+            name="api-server",
+            node=server.name,
+            request=names.request_named(self.identities(topology), names.API_SERVER),
+            certificate=f"{PKI}/apiserver.crt",
+            key=f"{PKI}/apiserver.key",
+            unit=f"{API_SERVER}.service",
+            reloads=True,
+            shown_at=(topology.cluster_link(server.name).address, API_PORT),
+        )
+        return (serving, *kubelet_certificates(topology, server, KUBELET_UNIT))
 
     def provision(self, ctx: StackContext) -> Provision:
         server = ctx.topology.server
@@ -310,46 +326,6 @@ def readiness() -> Provision:
         (f"{CONTROLLER_MANAGER}.service", f"{SCHEDULER}.service"),
     )
     return api_server + control_plane
-
-
-def audit_policy() -> str:
-    """Which requests are written down: all, but for the nodes' own pulse and health checks.
-
-    What is refused is among them: the API server writes down a request that it could not
-    authenticate (401) as well as one that it did not allow (403).
-    """
-    policy: dict[str, Any] = {
-        "apiVersion": "audit.k8s.io/v1",
-        "kind": "Policy",
-        "omitStages": ["RequestReceived"],
-        "rules": [
-            {"level": "None", "nonResourceURLs": ["/healthz*", "/readyz*", "/livez*"]},
-            {
-                "level": "None",
-                "userGroups": ["system:nodes"],
-                "verbs": ["get", "create", "update", "patch"],
-                "resources": [
-                    {"group": "coordination.k8s.io", "resources": ["leases"]},
-                    {"group": "", "resources": ["events", "nodes/status", "pods/status"]},
-                ],
-            },
-            {
-                "level": "None",
-                "users": [
-                    "system:apiserver",
-                    "system:kube-controller-manager",
-                    "system:kube-scheduler",
-                ],
-            },
-            {
-                "level": "None",
-                "userGroups": ["system:serviceaccounts:kube-system"],
-                "verbs": ["get", "list", "watch"],
-            },
-            {"level": "Metadata"},
-        ],
-    }
-    return str(yaml.safe_dump(policy, sort_keys=False))
 
 
 def _kubeconfig_file(ctx: StackContext, path: str, identity: Identity) -> Provision:

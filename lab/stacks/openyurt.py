@@ -16,7 +16,7 @@ from edge_lab.cluster.addresses import LOOPBACK
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import NODES_GROUP, binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
-from edge_lab.pki import Request
+from edge_lab.pki import InstalledCertificate, Request
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -26,6 +26,7 @@ from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import (
     KUBELET,
     KUBELET_UNIT,
+    edge_certificates,
     edge_node_requests,
     kubelet_provision,
     node_kubeconfig,
@@ -134,6 +135,10 @@ class OpenYurt:
 
     def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
         return api_clients(topology, YURTHUB_UNIT)
+
+    def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        """The node's is shown by yurthub, for the kubelet too."""
+        return edge_certificates(topology, YURTHUB_UNIT)
 
     def multiplexer_address(self, topology: Topology, node: Node) -> str:
         """Where yurthub serves port 10269."""

@@ -12,7 +12,7 @@ from edge_lab.cluster.labels import check_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
-from edge_lab.pki import Request
+from edge_lab.pki import HoldsCertificates, InstalledCertificate, Request
 from edge_lab.probes.cloudclient import CloudClient, DialsCloud
 from edge_lab.probes.endpoint import Endpoint, Listens
 from edge_lab.provisioning.provision import GuestFile, Provision
@@ -66,6 +66,16 @@ class Stack:
         """The units of edge nodes that dial the cloud by TLS, if the runtime declares them."""
         runtime: object = self.runtime
         return runtime.cloud_clients(topology) if isinstance(runtime, DialsCloud) else ()
+
+    def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        """Those that can be replaced, if control plane and runtime say so."""
+        parts: tuple[object, ...] = (self.control, self.runtime)
+        return tuple(
+            held
+            for part in parts
+            if isinstance(part, HoldsCertificates)
+            for held in part.certificates(topology)
+        )
 
     def check(self, topology: Topology) -> None:
         """InputError if this stack cannot run `topology`."""

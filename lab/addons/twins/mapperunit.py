@@ -11,15 +11,16 @@ import json
 from typing import Any
 
 from edge_lab.addons.base import AddOnContext
-from edge_lab.addons.twins.identities import mapper_identity, mapper_uri
+from edge_lab.addons.twins.identities import mapper_identity, mapper_requests, mapper_uri
 from edge_lab.addons.twins.mapperapp import PAYLOAD, mapper_app
 from edge_lab.addons.twins.names import MAPPER_UNIT, twins_of
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.pki import CLUSTER, DEVICES, Pki, TrustDomain
+from edge_lab.pki import CLUSTER, DEVICES, InstalledCertificate, Pki, TrustDomain
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import DmiServer, EdgeRuntime
+from edge_lab.stacks.identities import request_named
 from edge_lab.stacks.unit import Service
-from edge_lab.topology import Device, Node
+from edge_lab.topology import Device, Node, Topology
 
 NAME = MAPPER_UNIT.removesuffix(".service")
 HOME = "/etc/edge-mapper"
@@ -79,6 +80,27 @@ def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
     text = json.dumps(config, indent=2) + "\n"
     unit = service.provision(GuestFile.text(CONFIG, text), *files)
     return unit + Provision(payload=(mapper_app().payload,))
+
+
+def mapper_certificates(
+    topology: Topology, runtime: EdgeRuntime
+) -> tuple[InstalledCertificate, ...]:
+    """What mappers show to the API server; none where the runtime keeps twins itself."""
+    if isinstance(runtime, DmiServer):
+        return ()
+    requests = mapper_requests(topology)
+    return tuple(
+        InstalledCertificate(
+            name="mapper",
+            node=node.name,
+            request=request_named(requests, mapper_identity(node.name)),
+            certificate=f"{API}/tls.crt",
+            key=f"{API}/tls.key",
+            unit=MAPPER_UNIT,
+        )
+        for node in topology.edges
+        if twins_of(topology, node)
+    )
 
 
 def _paths(folder: str) -> dict[str, str]:

@@ -1,0 +1,27 @@
+"""Faults of certificates: another one is laid on a node, and seen by whoever it is shown to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lab.faults.families.certificate.kinds import ReplaceCertificate
+from edge_lab.faults.family import FaultFamily, Injector, LabAccess
+from edge_lab.faults.limits import TimeLimit
+
+
+class Certificates(FaultFamily):
+    name = "certificate"
+    kinds = (ReplaceCertificate,)
+
+    def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
+        from edge_lab.faults.families.certificate.injector import CertificateInjector
+        from edge_lab.faults.families.certificate.sight import Sight
+
+        server = lab.machines[lab.topology.server.name]
+        return CertificateInjector(
+            machines=lab.machines,
+            pki=lambda: lab.pki,
+            installed=lab.platform.certificates(lab.topology),
+            sight=Sight(server, limit),
+            limit=limit,
+        )

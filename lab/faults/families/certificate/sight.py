@@ -1,0 +1,80 @@
+"""Whether a certificate is in use: a server shows it, or the API server has met it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from edge_lab.faults.limits import PROBE_SECONDS, TimeLimit
+from edge_lab.stacks.audit import AUDIT_LOG
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+    from edge_lab.machines import Machine
+
+RECENT_BYTES = 500_000
+"""Of the audit log: of minutes at least."""
+
+SHOWN = """\
+import ssl, sys
+print(ssl.get_server_certificate((sys.argv[1], int(sys.argv[2])), timeout=15))
+"""
+"""It takes any certificate, whoever signed it."""
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the whole certificate, as the API server writes it into its audit log."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+class Sight:
+    """Looks at certificates from the server node of a lab, over the wire that they are shown on."""
+
+    def __init__(self, server: Machine, limit: TimeLimit) -> None:
+        self._server = server
+        self._limit = limit
+
+    def now(self) -> str:
+        """The server's clock: seconds since 1970, and the same as its audit log writes it."""
+        return self._run("date -u '+%s %Y-%m-%dT%H:%M:%S'")
+
+    def shown(self, certificate: x509.Certificate, address: IPv4Address, port: int) -> bool:
+        """Whether a server shows that certificate now; False too if none answers."""
+        said = self._run(f"python3 -I -c {shlex.quote(SHOWN)} {address} {port} 2>/dev/null || true")
+        try:
+            found = x509.load_pem_x509_certificate(said.encode())
+        except ValueError:
+            return False
+        return fingerprint(found) == fingerprint(certificate)
+
+    def met(self, certificate: x509.Certificate, since: str) -> str:
+        """What the API server did with a client that showed it since then: "let in", "turned
+        away", or nothing when none came."""
+        epoch, _, stamp = since.partition(" ")
+        serial = certificate.serial_number
+        id_ = f"X509SHA256={fingerprint(certificate)}"
+        accepted = self._run(
+            f"tail -c {RECENT_BYTES} {AUDIT_LOG} | grep -F {id_} | tail -n 1 || true"
+        )
+        if accepted and self._time_of(accepted) >= stamp:
+            return "let in"
+        # In whatever unit the API server runs. Its log has the serial number in decimal.
+        refused = self._run(
+            f"journalctl -q -o cat --since=@{epoch} | grep -F -m 1 'verifying certificate "
+            f"SN={serial},' || true"
+        )
+        return "turned away" if refused else ""
+
+    def _time_of(self, line: str) -> str:
+        try:
+            return str(json.loads(line)["requestReceivedTimestamp"])
+        except (ValueError, KeyError, TypeError):
+            return ""  # The first of the bytes that were read begin within a line.
+
+    def _run(self, command: str) -> str:
+        return self._server.run(command, self._limit(PROBE_SECONDS)).stdout.strip()

@@ -1,0 +1,1 @@
+"""Certificates are replaced, and end, while samples flow."""

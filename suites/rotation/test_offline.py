@@ -1,0 +1,141 @@
+"""Certificates that end, or are replaced, while a node is out of reach."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+from cryptography import x509
+
+from edge_lab.core.step import step
+from edge_lab.evidence.recording import NodeSeen
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.families.certificate.kinds import Issuer
+from edge_lab.faults.families.certificate.sight import Sight
+from edge_lab.faults.kinds import Cut, ReplaceCertificate
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.oracles.autonomy import Expectation
+from edge_lab.stacks.kubelet import CLIENT_PEM
+from suites.edges import all_passed, edges, until_lost, uplink
+from suites.rotation.test_replaced import must_hold
+from suites.rotation.views import READY, ready_after, ready_at, replacement
+from suites.sights import hold_until_lost, not_well, seen_in_time
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+    from edge_lab.observe.watch import Watch
+
+pytestmark = [allure.parent_suite("Rotation"), allure.feature("Offline")]
+
+VALID_SECONDS = 240.0
+"""Enough for a node to take the certificate, and to go offline with it."""
+BEYOND_SECONDS = 5.0
+BACK_SECONDS = 180.0
+
+
+@pytest.mark.scenario("node certificate expired while offline")
+@allure.title("The certificate of {edge_node} expires while it is offline; another brings it back")
+def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
+    lab: Lab,
+    server: LabNode,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    autonomy: Autonomy,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    node = edge_node.name
+    must_hold(lab, node, "node")
+    short = ReplaceCertificate(node=node, certificate="node", valid_s=VALID_SECONDS)
+    sight = Sight(server.machine, time_limit)
+    with autonomy.watching(node) as watch, faults.inflict(short):
+        certificate = x509.load_pem_x509_certificate(edge_node.machine.read(CLIENT_PEM))
+        over = certificate.not_valid_after_utc.timestamp() + BEYOND_SECONDS
+        with faults.inflict(Cut(link=uplink(lab, node))):
+            autonomy.hold(max(0.0, over - time.time()))
+        since, healed = sight.now(), time.monotonic()
+        with step("hold until the API server has turned it away"):
+            met = seen_in_time(
+                time_limit(BACK_SECONDS), lambda: sight.met(certificate, since) == "turned away"
+            )
+        turned_away = time.monotonic() - healed
+        autonomy.hold(until_lost(lab))
+    assert met, "the API server met no expired certificate"
+    record = replacement(watch.recording, node)
+    assert record.heal_began is not None
+    assert not ready_at(watch.recording, node, record.heal_began), "an expired one was let in"
+    measure("expired certificate turned away after", turned_away, unit="s", node=node)
+    back = ready_after(watch.recording, node, record.heal_began)
+    measure(
+        "Ready after another certificate was laid",
+        back,
+        unit="s",
+        better="lower",
+        node=node,
+        reason="" if back is not None else "never",
+    )
+    verdict = autonomy.judge(watch, node, Expectation(must_detect=True))
+    assert verdict.passed, str(verdict)
+
+
+@contextlib.contextmanager
+def changed_while_offline(
+    lab: Lab, faults: FaultEngine, watch: Watch, issuer: Issuer
+) -> Iterator[None]:
+    """The API server's certificate is another one while the block runs; it was replaced while all
+    edge nodes were cut off, and they are not any more."""
+    server = lab.topology.server.name
+    change = ReplaceCertificate(node=server, certificate="api-server", issuer=issuer)
+    with contextlib.ExitStack() as changed:
+        with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
+            hold_until_lost(lab, watch)
+            changed.enter_context(faults.inflict(change))
+        yield
+
+
+@pytest.mark.scenario("API server's certificate replaced while offline")
+@allure.title("Nodes come back to an API server that has another certificate meanwhile")
+def test_nodes_come_back_to_an_api_server_with_another_certificate(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, measure: Measuring, time_limit: TimeLimit
+) -> None:
+    must_hold(lab, lab.topology.server.name, "api-server")
+    with autonomy.watching() as watch, changed_while_offline(lab, faults, watch, Issuer.OWN):
+        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+    assert not away, f"not back before the first certificate was: {', '.join(away)}"
+    for node in edges(lab):
+        (cut,) = (
+            record
+            for record in watch.recording.faults
+            if isinstance(record.fault, Cut) and record.fault.link == uplink(lab, node)
+        )
+        assert cut.healed is not None
+        back = ready_after(watch.recording, node, cut.healed)
+        measure("Ready after the uplink was back", back, unit="s", better="lower", node=node)
+    expect = Expectation(must_detect=True)
+    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
+
+
+@pytest.mark.scenario("API server's certificate by a foreign authority")
+@allure.title("Nodes do not come back to an API server that shows a foreign certificate")
+def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy
+) -> None:
+    """The control. The lab itself does not trust that API server either, once it connects anew:
+    then what it saw last counts."""
+    must_hold(lab, lab.topology.server.name, "api-server")
+    seen: dict[str, NodeSeen | None] = {}
+    with autonomy.watching() as watch, changed_while_offline(lab, faults, watch, Issuer.FOREIGN):
+        autonomy.hold(until_lost(lab))
+        seen = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
+    for node, view in seen.items():
+        assert view is not None, f"{node} was not looked at"
+        assert view.ready != READY, f"{node} trusts a foreign authority"
+    expect = Expectation(must_detect=True)
+    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])

@@ -1,0 +1,53 @@
+"""What the rotation suite reads out of a recording, on recordings that are made up."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_lab.evidence.recording import Recording
+from edge_lab.faults.kinds import ReplaceCertificate
+from suites.rotation.views import ready_after, ready_at, replacement, unready_seconds
+from tests.oracles.recordings import NODE, at, cut_and_healed, fault, ready
+
+
+def recording(*changes: tuple[float, str]) -> Recording:
+    """Of 100 s."""
+    whole = cut_and_healed()
+    what = ReplaceCertificate(node=NODE, certificate="node")
+    update = {
+        "node_seen": (*ready(*changes), *ready((0, "Unknown"), node="edge-riscv")),
+        "faults": (*whole.faults, fault(9, what, 10, 12, 50, 55)),
+        "ended": at(100),
+    }
+    return whole.model_copy(update=update)
+
+
+LOST = recording((0, "True"), (20, "Unknown"), (60, "True"), (70, "False"), (75, "True"))
+NEVER_LOST = recording((0, "True"))
+NEVER_BACK = recording((0, "True"), (20, "Unknown"))
+
+
+def test_the_time_not_ready_is_summed_from_the_replacement_on() -> None:
+    assert unready_seconds(LOST, NODE, at(10)) == pytest.approx(45)
+    assert unready_seconds(LOST, NODE, at(50)) == pytest.approx(15)
+    assert unready_seconds(NEVER_BACK, NODE, at(10)) == pytest.approx(80)
+    assert unready_seconds(NEVER_LOST, NODE, at(10)) == 0
+
+
+def test_a_node_is_back_when_it_is_shown_as_ready_after_that_moment() -> None:
+    assert ready_after(LOST, NODE, at(50)) == pytest.approx(10)
+    assert ready_after(NEVER_LOST, NODE, at(50)) == 0
+    assert ready_after(NEVER_BACK, NODE, at(50)) is None
+    assert ready_after(LOST, "edge-mips", at(50)) is None
+
+
+def test_what_held_at_a_moment_is_what_was_seen_last() -> None:
+    assert ready_at(LOST, NODE, at(15))
+    assert not ready_at(LOST, NODE, at(50))
+    assert not ready_at(LOST, "edge-mips", at(50))
+
+
+def test_the_replacement_is_that_of_the_node() -> None:
+    assert replacement(LOST, NODE).id == 9
+    with pytest.raises(ValueError, match="not enough values"):
+        replacement(LOST, "edge-riscv")
