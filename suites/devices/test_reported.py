@@ -171,6 +171,7 @@ def test_how_long_a_value_takes_to_the_cluster(
     assert min(seconds) > 0, "a step was reported before the device had shown it"
 
 
+@cloudcore_undoes_reports
 @allure.story("Reported")
 @allure.title("{twin} says nothing new while its device stands still")
 def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
