@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_lab.bench import proofs
+from edge_lab.bench import looks, proofs
 from edge_lab.bringup.checkpoint import CheckpointStore
 from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
 from edge_lab.bringup.saving import restore_checkpoint, save_checkpoint
@@ -23,6 +23,8 @@ from edge_lab.topology import Topology
 SAVE_LIMIT = 1800.0
 PROOFS = 7
 """Of each fault."""
+LOOKS = 20
+"""At all nodes, each way."""
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Times:
     checkpoint_mib: int = 0
     reboots: int = 0
     proofs: tuple[proofs.ProofTimes, ...] = ()
+    looks: looks.LookTimes | None = None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -68,6 +71,7 @@ def measure(topology: Topology) -> Times:
             lab = bring_up(topology)
         with times.stage("restore in place, and ready again"):
             restore_checkpoint(lab, Deadline.scaled(SAVE_LIMIT))
+        times.looks = looks.measure(lab, LOOKS)
         times.proofs = proofs.measure(lab, PROOFS)
     finally:
         with times.stage("down, after a restore"):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from edge_lab.bench.figures import Figure
 from edge_lab.bench.lifecycle import Times
+from edge_lab.bench.looks import LookTimes
 from edge_lab.bench.proofs import ProofTimes
 
 _HEAD = """\
@@ -48,7 +49,24 @@ def _lifecycle(times: Times) -> str:
         + _table(("stage", "seconds"), rows)
         + f"\nPower-on to SSH in the cold start, all at once: {boots}. "
         f"Boots made once more: {times.reboots}. The checkpoint takes {times.checkpoint_mib} MiB.\n"
+        + _looks(times.looks)
         + _proofs(times.proofs)
+    )
+
+
+def _looks(looks: LookTimes | None) -> str:
+    if looks is None:
+        return ""
+    ratio = statistics.median(looks.kubectl) / statistics.median(looks.client)
+    rows = [
+        ("the lab's client", *_middle(looks.client, 3), ""),
+        ("a kubectl process", *_middle(looks.kubectl, 3), f"{ratio:.1f}"),
+    ]
+    return (
+        "\n### Looks at the nodes\n\n"
+        "As the wait for nodes takes them, turn about in one lab, "
+        f"{len(looks.client)} each way. How: the docstring of `lab/bench/looks.py`.\n\n"
+        + _table(("by", "median, s", "range", "kubectl / client"), rows)
     )
 
 
@@ -65,8 +83,9 @@ def _proofs(proofs: Sequence[ProofTimes]) -> str:
     )
 
 
-def _middle(seconds: Sequence[float]) -> tuple[str, str]:
-    return f"{statistics.median(seconds):.1f}", f"{min(seconds):.1f} to {max(seconds):.1f}"
+def _middle(seconds: Sequence[float], digits: int = 1) -> tuple[str, str]:
+    middle, least, most = statistics.median(seconds), min(seconds), max(seconds)
+    return f"{middle:.{digits}f}", f"{least:.{digits}f} to {most:.{digits}f}"
 
 
 def _fabric(figures: Sequence[Figure]) -> str:
