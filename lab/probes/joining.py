@@ -61,9 +61,13 @@ def asking(
 
 
 def signing_request(spec: CertificateSpec) -> bytes:
-    """A certificate signing request, DER, by a new key that nobody keeps."""
+    """A certificate signing request, DER, for the names and addresses of `spec`, by a new key that
+    nobody keeps."""
     names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in spec.organizations]
     names.append(x509.NameAttribute(NameOID.COMMON_NAME, spec.common_name))
     built = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))
+    others = [*map(x509.DNSName, spec.dns_names), *map(x509.IPAddress, spec.addresses)]
+    if others:
+        built = built.add_extension(x509.SubjectAlternativeName(others), critical=False)
     signed = built.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.DER)

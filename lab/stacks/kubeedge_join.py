@@ -5,6 +5,8 @@ Names and codes are those of KubeEdge v1.23: cloud/pkg/cloudhub/servers/httpserv
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge_lab.pki import CertificateSpec
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.probes.expected import let_in, status
@@ -23,6 +25,7 @@ REUSED = "one token is for all nodes, for a day, however often it was used"
 def join_endpoints(endpoint: Endpoint, joining: Joining) -> tuple[Endpoint, ...]:
     """`endpoint`, port 10002, once for each thing that is asked of it."""
     own, other = node_client_spec(joining.node), node_client_spec(joining.other)
+    cloud = joining.topology.cluster_link(endpoint.node).address
     return (
         asking(
             endpoint,
@@ -54,10 +57,11 @@ def join_endpoints(endpoint: Endpoint, joining: Joining) -> tuple[Endpoint, ...]
             shows=own,
             right=status(401, 403),
         ),
+        # With it, a node would be the cloud to all others.
         asking(
             endpoint,
-            "server-certificate",
-            _certificate(joining.node, own, usages=SERVER_USAGE),
+            "certificate-of-the-cloud",
+            _certificate(joining.node, replace(own, addresses=(cloud,)), usages=SERVER_USAGE),
             shows=own,
             right=status(401, 403),
         ),

@@ -50,8 +50,8 @@ def seen(what: str) -> pytest.MarkDecorator:
             marks=seen("what is to be signed is not compared with who asks for it"),
         ),
         pytest.param(
-            "server-certificate",
-            marks=seen("a node chooses the usages of its certificate by a header"),
+            "certificate-of-the-cloud",
+            marks=seen("a node chooses addresses and usages of its certificate"),
         ),
         pytest.param(
             "without-organization",

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from tests.probes.servers import ANSWER, Talk, server_context, serving
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2lnbmVk"
 NODE, OTHER = "edge-arm", "server"
+CLOUD = IPv4Address("10.77.0.1")
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,11 @@ def test_the_token_is_in_no_record(
 
 
 def test_a_signing_request_names_the_node_and_is_signed_by_its_own_key() -> None:
-    request = x509.load_der_x509_csr(signing_request(node_client_spec(NODE)))
+    spec = replace(node_client_spec(NODE), dns_names=("cloud",), addresses=(CLOUD,))
+    request = x509.load_der_x509_csr(signing_request(spec))
     assert request.subject.rfc4514_string() == f"CN=system:node:{NODE},O=system:nodes"
     assert request.is_signature_valid
+    names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["cloud"]
+    assert names.get_values_for_type(x509.IPAddress) == [CLOUD]
     assert isinstance(request.signature_hash_algorithm, hashes.SHA256)
