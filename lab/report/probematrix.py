@@ -5,11 +5,13 @@ A cell says what was met, by colour and in words, and opens the record that it r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from html import escape
 
 from edge_lab.oracles.identity import Finding, Judged
 from edge_lab.probes.catalog import PROBES
+from edge_lab.probes.cloudclient import SERVER_CERTIFICATES
 
 _STYLE = """
 body { margin: 12px; background: #fff; color: #1f2933;
@@ -17,7 +19,8 @@ body { margin: 12px; background: #fff; color: #1f2933;
 table { border-collapse: collapse; }
 th, td { border: 1px solid #b8c2cc; padding: 4px 8px; text-align: left; vertical-align: top; }
 thead th { background: #dfe5ec; position: sticky; top: 0; max-width: 110px; font-size: 11px; }
-tbody th { background: #f4f6f8; white-space: nowrap; }
+tbody th { background: #f4f6f8; white-space: nowrap; position: sticky; left: 0; }
+h2 { font-size: 15px; margin: 18px 0 6px; }
 tbody th small { display: block; color: #6b7785; font-weight: normal; }
 summary { cursor: pointer; white-space: nowrap; }
 summary small { display: block; color: #6b7785; }
@@ -39,6 +42,16 @@ _CLASS = {
     Finding.NO_EVIDENCE: "unknown",
 }
 
+
+class Section(StrEnum):
+    """The tables of the page, each with the columns that it needs."""
+
+    ENDPOINTS = "Endpoints"
+    REQUESTS = "Requests"
+    """One thing that is asked of an endpoint."""
+    FALSE_CLOUD = "False cloud"
+
+
 LEGEND = (
     "green: as expected; red: let in, shut out, or turned away for another reason; yellow: no "
     "evidence. – : the probe is not for this endpoint."
@@ -46,7 +59,8 @@ LEGEND = (
 
 
 def matrix_html(judged: Iterable[Judged], title: str = "Who is let in") -> str:
-    """One row for each endpoint and place that it was probed from, one column for each probe."""
+    """One row for each endpoint and place that it was probed from, one column for each probe; what
+    was asked of an endpoint, and clients in front of a false cloud, in tables of their own."""
     rows: dict[tuple[str, str], dict[str, list[Judged]]] = {}
     for one in judged:
         # What comes from elsewhere stands beside what comes from the node itself.
@@ -54,15 +68,36 @@ def matrix_html(judged: Iterable[Judged], title: str = "Who is let in") -> str:
         row = rows.setdefault((one.record.endpoint, client), {})
         row.setdefault(one.record.probe, []).append(one)
     rows = _joined(rows)
+    tables = "\n".join(
+        f"<h2>{escape(section)}</h2>\n{_table(of_it)}"
+        for section in Section
+        if (
+            of_it := {
+                where: cells for where, cells in rows.items() if _section(where, cells) is section
+            }
+        )
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>"
+        f'{tables}<p class="legend">{escape(LEGEND)}</p></body></html>\n'
+    )
+
+
+def _section(where: tuple[str, str], cells: Iterable[str]) -> Section:
+    if not set(cells) - set(SERVER_CERTIFICATES):
+        return Section.FALSE_CLOUD
+    return Section.REQUESTS if where[0].count("/") > 1 else Section.ENDPOINTS
+
+
+def _table(rows: Mapping[tuple[str, str], dict[str, list[Judged]]]) -> str:
     met = {probe for row in rows.values() for probe in row}
     columns = [name for name in PROBES if name in met]
     head = "".join(f'<th scope="col">{escape(PROBES[name].title)}</th>' for name in columns)
     body = "\n".join(_row(where, cells, columns) for where, cells in rows.items())
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>"
         f'<table><thead><tr><th scope="col">endpoint</th>{head}</tr></thead>\n'
-        f'<tbody>{body}</tbody></table><p class="legend">{escape(LEGEND)}</p></body></html>\n'
+        f"<tbody>{body}</tbody></table>"
     )
 
 

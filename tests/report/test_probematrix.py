@@ -74,3 +74,14 @@ def test_what_comes_over_the_wire_stands_in_the_row_of_its_endpoint() -> None:
     )
     assert classes(html) == ["pass", "pass"]
     assert html.count('<th scope="row">') == 1
+
+
+def test_what_is_asked_and_who_dials_have_tables_of_their_own() -> None:
+    answered = HttpAnswer(status=200)
+    asked = record("right", endpoint="server/kube-apiserver/read-own-node", http=answered)
+    dialled = record("server", endpoint="edge-arm/yurthub to kube-apiserver", ended=Ended.ACCEPTED)
+    html = page((record("right", http=answered), let_in()), (asked, let_in()), (dialled, let_in()))
+    headings = re.findall("<h2>([^<]+)</h2>", html)
+    assert headings == ["Endpoints", "Requests", "False cloud"]
+    assert classes(html) == ["pass"] * 3, "no column of another table"
+    assert "<h2>Requests" not in page((record("right", http=answered), let_in()))
