@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_lab.fixtures.lab import TimeLimit
@@ -12,8 +13,16 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.machines import Machine
 from edge_lab.pki import Authority, CertificateSpec, Usage
 from edge_lab.probes.cloudclient import CloudClient
-from edge_lab.probes.endpoint import Endpoint, Speaks
-from edge_lab.probes.expected import VERIFIED_BY_HTTP, alert, status
+from edge_lab.probes.endpoint import Endpoint, Reach, Speaks
+from edge_lab.probes.expected import (
+    FROM_WIRE,
+    VERIFIED_BY_HTTP,
+    Policy,
+    alert,
+    no_tls,
+    status,
+    unreachable,
+)
 from edge_lab.probes.listeners import COMMAND, listeners_of
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks.endpoints import HUB_MULTIPLEXER_PORT, NODE_CLIENT, yurthub_endpoints
@@ -80,7 +89,11 @@ while True:
 '''
 
 STRICT = VERIFIED_BY_HTTP.but(
-    "strict", other_node=status(403), weak_key=alert(42), stolen_ticket=status(401)
+    "strict",
+    other_node=status(403),
+    weak_key=alert(42),
+    stolen_ticket=status(401),
+    tls=no_tls(),
 )
 """Every probe but the right one is to be turned away."""
 
@@ -96,6 +109,12 @@ def door(node: str, port: int = PORT) -> Endpoint:
         policy=STRICT,
         right=NODE_CLIENT,
     )
+
+
+def on_loopback(endpoint: Endpoint) -> Endpoint:
+    """The same, as if it were meant for its own node alone."""
+    apart = Policy("loopback only", {FROM_WIRE: unreachable()})
+    return replace(endpoint, name=f"{endpoint.name}-local", reach=Reach.LOOPBACK, policy=apart)
 
 
 @contextlib.contextmanager

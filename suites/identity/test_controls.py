@@ -12,7 +12,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
 from edge_lab.oracles.identity import Finding, judge_identity
 from edge_lab.pki import CLUSTER
-from suites.identity.doors import PORT, door, open_door, open_hub
+from suites.identity.doors import PORT, door, on_loopback, open_door, open_hub
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -27,10 +27,13 @@ def test_an_open_endpoint_turns_each_probe_red(
 ) -> None:
     with open_door(server, probe.authority(CLUSTER), time_limit) as endpoint:
         records = probe.try_all(endpoint, edge_node.name)
-    verdict = judge_identity(edge_node.name, "control", records, {endpoint.id: endpoint})
-    found = {one.record.probe: one.finding for one in verdict.judged}
+        local = on_loopback(endpoint)
+        from_wire = probe.try_all(local, edge_node.name)
+    judged = probe.control("an endpoint that lets anyone in", endpoint, records)
+    judged += probe.control("a port of the node's own that is on the wire", local, from_wire)
+    found = {one.record.probe: one.finding for one in judged}
     assert found.pop("right") is Finding.PASS
-    assert found
+    assert "from-wire" in found
     assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
 
 
@@ -55,6 +58,6 @@ def test_yurthub_on_the_wire_lets_anyone_in(
     """With the lab's setting taken back; docs/findings/openyurt-yurthub-10269.md."""
     with open_hub(edge_node, lab.topology, time_limit) as endpoint:
         records = probe.try_all(endpoint, server.name)
-    verdict = judge_identity(server.name, "control", records, {endpoint.id: endpoint})
-    found = {one.record.probe: one.finding for one in verdict.judged}
-    assert found["none"] is found["foreign-ca"] is found["expired"] is Finding.LET_IN, str(verdict)
+    judged = probe.control("yurthub's multiplexer on the wire", endpoint, records)
+    found = {one.record.probe: one.finding for one in judged}
+    assert found["none"] is found["foreign-ca"] is found["expired"] is Finding.LET_IN, records

@@ -13,7 +13,7 @@ from edge_lab.fixtures.falseclouds import dialled
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
-from edge_lab.oracles.identity import Finding, judge_identity
+from edge_lab.oracles.identity import Finding
 from edge_lab.probes.cloudclient import CloudClient
 from suites.identity.doors import careless_client
 
@@ -63,9 +63,8 @@ def test_a_client_that_verifies_nothing_is_red(
     with careless_client(edge_node, client, time_limit) as unit:
         careless = replace(client, name="careless client", unit=unit)
         records = dialled(lab, careless, probe.authority(client.domain), DIAL_SECONDS)
-    endpoint = careless.as_endpoint()
-    verdict = judge_identity(edge_node.name, "control", records, {endpoint.id: endpoint})
-    found = {judged.record.probe: judged.finding for judged in verdict.judged}
-    assert found.pop("server") is Finding.PASS, str(verdict)
+    judged = probe.control("a client that verifies nothing", careless.as_endpoint(), records)
+    found = {one.record.probe: one.finding for one in judged}
+    assert found.pop("server") is Finding.PASS, records
     assert found
     assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}

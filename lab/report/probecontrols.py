@@ -1,0 +1,72 @@
+"""Which probes a planted defect has turned red, as a table of its own.
+
+A probe that was never seen red says little when it is green.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+from edge_lab.oracles.identity import Judged
+from edge_lab.probes.catalog import PROBES
+from edge_lab.probes.expected import Outcome
+
+STYLE = """
+body { margin: 12px; background: #fff; color: #1f2933;
+  font: 13px/1.45 "DejaVu Sans", Helvetica, Arial, sans-serif; }
+table { border-collapse: collapse; }
+th, td { border: 1px solid #b8c2cc; padding: 4px 8px; text-align: left; vertical-align: top; }
+thead th { background: #dfe5ec; }
+.red { background: #e8f5ec; }
+.not { background: #fdf3dc; }
+"""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A probe of something with a defect that was planted, and what was said of it."""
+
+    defect: str
+    judged: Judged
+
+    @property
+    def is_red(self) -> bool:
+        return not self.judged.passed
+
+
+def not_controlled(judged: Iterable[Judged], controls: Iterable[Control]) -> tuple[str, ...]:
+    """The probes among `judged` that could have been red, and that no control turned red."""
+    red = {control.judged.record.probe for control in controls if control.is_red}
+    refusals = {one.record.probe for one in judged if one.expected.outcome is not Outcome.LET_IN}
+    return tuple(name for name in PROBES if name in refusals - red)
+
+
+def controls_html(judged: Iterable[Judged], controls: Iterable[Control]) -> str:
+    """One row for each probe and planted defect, and one for each probe without."""
+    kept = tuple(controls)
+    order = list(PROBES)
+    rows: dict[tuple[str, str], Control] = {}
+    for control in sorted(kept, key=lambda one: order.index(one.judged.record.probe)):
+        where = control.judged.record.probe, control.defect
+        # Of several, one that was not red stands.
+        if where not in rows or not control.is_red:
+            rows[where] = control
+    body = [_row(name, defect, control) for (name, defect), control in rows.items()]
+    body += [_row(name, "none in this run", None) for name in not_controlled(judged, kept)]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>Planted defects</title><style>{STYLE}</style></head>\n<body><table>"
+        "<thead><tr><th>probe</th><th>planted defect</th><th>seen red</th></tr></thead>\n"
+        f"<tbody>{''.join(body)}</tbody></table></body></html>\n"
+    )
+
+
+def _row(name: str, defect: str, control: Control | None) -> str:
+    red = control is not None and control.is_red
+    word = f"yes: {control.judged.finding}" if control is not None and red else "no"
+    return (
+        f'<tr class="{"red" if red else "not"}"><td>{escape(PROBES[name].title)}</td>'
+        f"<td>{escape(defect)}</td><td>{escape(word)}</td></tr>"
+    )
