@@ -1,4 +1,4 @@
-"""What makes tests shorter and changes nothing that they test: short polls, and a known site."""
+"""What makes tests shorter and changes nothing that they test."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoints, entry_points
 from typing import TypeVar
 
 import pytest
+import typer.testing
 
 from edge_lab.core import plugins
 from edge_lab.core.deadline import Deadline
@@ -56,4 +57,12 @@ def entry_points_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugins, "entry_points", find)
+        yield
+
+
+@contextmanager
+def commands_built_once() -> Iterator[None]:
+    """`CliRunner.invoke` makes the commands of an app anew each time: a fiftieth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
         yield

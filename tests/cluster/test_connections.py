@@ -16,6 +16,8 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.pki.authority import Authority
 from tests.cluster.api_server import NODES, NONE, Answer, ApiServer
 
+slow = pytest.mark.slow(reason="a server that is silent for real seconds")
+
 SLACK = 5.0
 """Seconds by which a busy host may be late."""
 
@@ -91,6 +93,7 @@ def test_a_kept_connection_that_went_silent_is_replaced(
     assert api.connections == 2
 
 
+@slow
 def test_connections_that_went_silent_together_cost_one_request_not_one_each(
     api: ApiServer, kubectl: Kubectl, soon: Deadline
 ) -> None:
@@ -165,6 +168,7 @@ def test_an_answer_that_is_waited_for_comes_though_the_client_is_closed(
     assert said == ["slow"]
 
 
+@slow
 def test_a_silent_server_gets_no_more_than_one_new_connection_a_request(
     api: ApiServer,
     kubectl: Kubectl,

@@ -9,7 +9,7 @@ import pytest
 from tests.devices.opcua_bench import Bench
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """An OPC UA server with the device's services, without a device."""
     bench = Bench(tmp_path_factory.mktemp("bench"))

@@ -164,7 +164,9 @@ def test_a_ping_that_ends_is_no_silence(faults_on: FaultsOn) -> None:
 
 def test_half_open_without_a_standing_connection_proves_nothing(faults_on: FaultsOn) -> None:
     with pytest.raises(LabError, match="no effect was seen"):
-        faults_on(FakeLink(traffic=False, patience_with_a_fault=HOPELESS)).inject(HalfOpen(link=LINK))
+        faults_on(FakeLink(traffic=False, patience_with_a_fault=HOPELESS)).inject(
+            HalfOpen(link=LINK)
+        )
 
 
 def test_a_delay_below_the_wires_own_cannot_be_proved(faults_on: FaultsOn) -> None:
