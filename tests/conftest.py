@@ -13,7 +13,7 @@ import pytest
 
 from edge_lab.topology import Topology, load_topology
 from tests.budget import register_profiles
-from tests.shortcuts import commands_built_once, entry_points_read_once, short_polls
+from tests.shortcuts import commands_built_once, installed_read_once, short_polls
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "labs"
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _shortcuts() -> Iterator[None]:
-    with short_polls(), entry_points_read_once(), commands_built_once():
+    with short_polls(), installed_read_once(), commands_built_once():
         yield
 
 

@@ -6,8 +6,9 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoints, entry_points
-from typing import TypeVar
+from importlib.metadata import Distribution, EntryPoints, entry_points
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import typer.testing
@@ -44,10 +45,10 @@ def short_polls() -> Iterator[None]:
 
 
 @contextmanager
-def entry_points_read_once() -> Iterator[None]:
-    """Those of what is installed, which stays as it is while tests run.
+def installed_read_once() -> Iterator[None]:
+    """What is installed stays as it is while tests run, and each nested run of pytest reads it.
 
-    Where a test has added a folder to `sys.path`, all are looked for again.
+    What a test puts on the path is read anew each time.
     """
     installed = frozenset(sys.path)
     known = functools.cache(lambda group: entry_points(group=group))
@@ -57,7 +58,26 @@ def entry_points_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugins, "entry_points", find)
+        for name in ("entry_points", "files"):
+            read = getattr(Distribution, name).fget
+            patch.setattr(Distribution, name, property(_remembered(read, installed)))
         yield
+
+
+def _remembered(
+    read: Callable[[Distribution], Any], installed: frozenset[str]
+) -> Callable[[Distribution], Any]:
+    known: dict[Path, Any] = {}
+
+    def get(distribution: Distribution) -> Any:
+        path: Path | None = getattr(distribution, "_path", None)
+        if path is None or str(path.parent) not in installed:
+            return read(distribution)
+        if path not in known:
+            known[path] = read(distribution)
+        return known[path]
+
+    return get
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from tests.devices.plant_site import (
     store,
 )
 
-slow = pytest.mark.slow(reason="a device or an OPC UA client started for it alone")
+slow = pytest.mark.slow(reason="a device, or a client of it, as a process for it alone")
 
 
 HERE = Path(__file__).parent
@@ -93,6 +93,7 @@ def test_every_modbus_block_is_one_step_of_the_truth(boiler: Site) -> None:
     assert len(seen) > 5
 
 
+@slow
 def test_only_the_setpoint_register_can_be_written(boiler: Site) -> None:
     assert as_client([boiler], MODBUS_CLIENT, "write") == {
         "setpoint": 0,
@@ -106,6 +107,7 @@ def test_only_the_setpoint_register_can_be_written(boiler: Site) -> None:
     }
 
 
+@slow
 def test_a_written_setpoint_is_in_the_truth_and_in_force_from_the_next_step(boiler: Site) -> None:
     as_client([boiler], MODBUS_CLIENT, "write")
     after = boiler.client.snapshot().seq + 1
