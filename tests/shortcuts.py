@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import typer.main
 import typer.testing
 
 from edge_lab.core import plugins
@@ -84,5 +85,5 @@ def _remembered(
 def commands_built_once() -> Iterator[None]:
     """`CliRunner.invoke` makes the commands of an app anew each time: a fiftieth of a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
         yield

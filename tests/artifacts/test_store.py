@@ -21,7 +21,7 @@ from edge_lab.core.step import Phase, StepEvent, listening
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 
-slow = pytest.mark.slow(reason="waits until the time that a build may take is over")
+slow = pytest.mark.slow(reason="a build that hangs, until its time or its process is over")
 
 X86, ARM, RISCV = Arch.X86_64, Arch.AARCH64, Arch.RISCV64
 ONE, TWO, OURS = Want("one", ARM), Want("two", ARM), Want("ours", RISCV)
@@ -279,6 +279,7 @@ def test_a_build_that_takes_too_long_is_ended_with_all_its_children(
     assert leftovers(cache) == []
 
 
+@slow
 def test_nothing_of_a_build_survives_the_process_that_asked_for_it(
     store: ArtifactStore, fake_go: FakeGo, recipes: Path, cache: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_slow_answer_is_waited_for_until_the_deadline(
     assert api.connections <= 1  # a new connection that gives no answer is not tried again
 
 
+@slow
 def test_an_answer_that_is_slow_but_in_time_is_one(
     api: ApiServer, kubectl: Kubectl, soon: Deadline
 ) -> None:
@@ -70,6 +71,7 @@ def test_an_answer_that_is_slow_but_in_time_is_one(
     assert kubectl.items("nodes", deadline=soon) == []
 
 
+@slow
 def test_an_answer_without_end_ends_with_the_deadline(api: ApiServer, kubectl: Kubectl) -> None:
     api.answer(NODES, Answer(NONE.body, trickles=True))
     began = time.monotonic()
