@@ -55,10 +55,10 @@ test: check unit-all ## Run what every change must pass: style and types, the fr
 # asserts, and every command and device that a test starts would compile its modules anew.
 unit unit-all coverage: export PYTHONDONTWRITEBYTECODE :=
 
-unit: setup ## Run the framework's own tests except the slow ones, before each commit
+unit: setup ## Run the quick ones of the framework's own tests, before each commit (90 s)
 	$(BIN)/pytest tests $(SPREAD) -m 'not slow' --hypothesis-profile=quick --durations=10 $(UNIT)
 
-unit-all: setup ## Run all of the framework's own tests, as CI does
+unit-all: setup ## Run all of the framework's own tests, the slow ones too, as CI does
 	$(BIN)/pytest tests $(SPREAD) --durations=10 $(UNIT)
 
 coverage: setup ## Measure the coverage of the framework's own tests: build/coverage/index.html

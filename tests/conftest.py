@@ -13,6 +13,7 @@ import pytest
 
 from edge_lab.topology import Topology, load_topology
 from tests.budget import register_profiles
+from tests.shortcuts import commands_built_once, installed_read_once, short_polls
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "labs"
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("slow"):
             if not mark.kwargs.get("reason"):
                 raise pytest.UsageError(f"{item.nodeid}: write `slow(reason=...)`")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shortcuts() -> Iterator[None]:
+    with short_polls(), installed_read_once(), commands_built_once():
+        yield
 
 
 @pytest.fixture(autouse=True)

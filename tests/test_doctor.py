@@ -26,6 +26,8 @@ from edge_lab.doctor.probes import (
 )
 from edge_lab.topology import Arch, Topology, load_topology
 
+slow = pytest.mark.slow(reason="starts each program of the host that a lab needs")
+
 GIB = 1024**3
 ROOT = Path(__file__).parent.parent
 WANTS = {
@@ -306,6 +308,7 @@ def test_the_report_is_json_with_its_verdict(topology: Topology) -> None:
     assert {row["state"] for row in tree["artifacts"]} == {"cached"}
 
 
+@slow
 def test_the_real_host_can_be_examined(topology: Topology) -> None:
     report = doctor(
         topology,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.bringup import lifecycle
 from edge_lab.bringup.attach import attach
 from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
 from edge_lab.bringup.retention import KEPT, keep_evidence
@@ -127,7 +128,10 @@ def test_taking_down_ends_processes_and_leaves_no_run_directory(
     assert list((own_cache / "edge-lab" / "labs").iterdir()) == []
 
 
-def test_taking_down_ends_whoever_is_still_bringing_it_up(default_topology: Topology) -> None:
+def test_taking_down_ends_whoever_is_still_bringing_it_up(
+    default_topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "LOCK_SECONDS", 0.5)
     run = made(default_topology, Condition.COMING_UP)
     holder = hold(run.lock)
     gone = take_down(default_topology.name, soon())

@@ -63,6 +63,7 @@ def fixed_waits(source: str) -> Iterator[str]:
             yield ast.unparse(node)
 
 
+@functools.cache
 def _all_fixed_waits() -> set[tuple[str, str]]:
     files = (file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
     own = (file for file in files if not any(part.is_symlink() for part in file.parents))

@@ -21,6 +21,8 @@ from edge_lab.core.step import Phase, StepEvent, listening
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo
 
+slow = pytest.mark.slow(reason="a build that hangs, until its time or its process is over")
+
 X86, ARM, RISCV = Arch.X86_64, Arch.AARCH64, Arch.RISCV64
 ONE, TWO, OURS = Want("one", ARM), Want("two", ARM), Want("ours", RISCV)
 
@@ -265,6 +267,7 @@ def _hanging_compiler(fake_go: FakeGo) -> int:
     return int(note.read_text())
 
 
+@slow
 def test_a_build_that_takes_too_long_is_ended_with_all_its_children(
     store: ArtifactStore, fake_go: FakeGo, cache: Path
 ) -> None:
@@ -276,6 +279,7 @@ def test_a_build_that_takes_too_long_is_ended_with_all_its_children(
     assert leftovers(cache) == []
 
 
+@slow
 def test_nothing_of_a_build_survives_the_process_that_asked_for_it(
     store: ArtifactStore, fake_go: FakeGo, recipes: Path, cache: Path
 ) -> None:

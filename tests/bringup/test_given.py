@@ -24,6 +24,8 @@ from edge_lab.topology import Topology, load_topology
 from tests.conftest import LABS
 from tests.keys import make_keys
 
+slow = pytest.mark.slow(reason="builds what guests are given in several processes")
+
 TCG = Accelerator("tcg", "", None)
 Digest = Callable[..., str]
 
@@ -162,6 +164,7 @@ def test_an_edit_that_guests_would_see_is_seen(
     assert digest() != before
 
 
+@slow
 def test_it_does_not_hang_on_the_order_of_sets(keys: Path, files: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from pytest import MonkeyPatch\n"

@@ -26,6 +26,8 @@ from suites import bringup
 from tests.bringup.fake_host import FakeHost
 from tests.conftest import LABS
 
+slow = pytest.mark.slow(reason="brings a lab up for each file of a checkpoint that may be damaged")
+
 TROUBLE = LabError("planted")
 DISK_FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -250,6 +252,7 @@ def damages(checkpoint: Path) -> Iterator[tuple[str, Callable[[], object]]]:
             yield f"{name} is cut short", partial(path.write_bytes, half)
 
 
+@slow
 def test_a_damaged_checkpoint_never_ends_in_a_traceback(
     lab: Lab, host: FakeHost, topology: Topology, tmp_path: Path
 ) -> None:

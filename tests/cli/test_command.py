@@ -31,6 +31,8 @@ from tests.budget import examples
 from tests.cli.conftest import COMMAND
 from tests.test_lifecycle import made, soon
 
+slow = pytest.mark.slow(reason="the command as a process")
+
 # -- completion and version ------------------------------------------------------------------------
 
 
@@ -164,6 +166,7 @@ def test_a_full_disk_on_standard_output_is_no_traceback() -> None:
     assert b"Exception ignored" not in done.stderr
 
 
+@slow
 @pytest.mark.parametrize(("closed", "code"), [(">&-", 0), (">&- 2>&- <&-", 0)])
 def test_streams_that_are_closed_are_no_traceback(closed: str, code: int) -> None:
     done = subprocess.run(

@@ -22,12 +22,15 @@ from edge_lab.core.home import RunDir
 from edge_lab.machines.ssh import SshClient
 from tests.cli.conftest import NODE, Reached, gone
 
+slow = pytest.mark.slow(reason="a shell on a node that follows its client, each a process")
+
 ALL_BYTES = bytes(range(256)) * 64
 
 
 # -- exec: streams and codes -------------------------------------------------------------------
 
 
+@slow
 def test_output_is_the_command_s_to_the_byte(reached: Reached) -> None:
     (reached.home / "bytes").write_bytes(ALL_BYTES)
     file = str(reached.home / "bytes")
@@ -35,6 +38,7 @@ def test_output_is_the_command_s_to_the_byte(reached: Reached) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, ALL_BYTES[:4096], b"")
 
 
+@slow
 def test_input_errors_and_exit_code_are_passed_on(reached: Reached) -> None:
     sent = os.urandom(300_000)
     done = reached.lab("exec", NODE, "cat; printf '\\377err' >&2; exit 7", stdin=sent)
@@ -44,6 +48,7 @@ def test_input_errors_and_exit_code_are_passed_on(reached: Reached) -> None:
     assert (killed.returncode, killed.stdout, killed.stderr) == (137, b"", b"")
 
 
+@slow
 def test_output_comes_while_the_command_runs(reached: Reached) -> None:
     argv = reached.argv("exec", NODE, "echo one; cat; echo two")
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -55,6 +60,7 @@ def test_output_comes_while_the_command_runs(reached: Reached) -> None:
     assert process.returncode == 0
 
 
+@slow
 def test_what_follows_the_node_belongs_to_the_command(reached: Reached) -> None:
     for arguments in (
         ("printf", "%s|", "-h", "-l", "/", "--", "--lab", "x"),
@@ -104,6 +110,7 @@ def running(reached: Reached, command: str, tell: Path) -> subprocess.Popen[byte
     return process
 
 
+@slow
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_command_ends_with_its_client(
     reached: Reached, sign: signal.Signals, tmp_path: Path
@@ -116,6 +123,7 @@ def test_the_command_ends_with_its_client(
     Deadline.after(20).wait_for("the command ends", lambda: gone(str(tell)), every=0.1)
 
 
+@slow
 def test_a_command_that_ignores_the_hangup_is_killed(reached: Reached, tmp_path: Path) -> None:
     tell = tmp_path / "stubborn"
     line = f"trap '' HUP TERM; touch '{tell}'; while :; do sleep 0.2 || echo '{tell}'; done"
@@ -125,6 +133,7 @@ def test_a_command_that_ignores_the_hangup_is_killed(reached: Reached, tmp_path:
     Deadline.after(20).wait_for("the command ends", lambda: gone(str(tell)), every=0.1)
 
 
+@slow
 def test_a_timeout_ends_the_command_and_is_the_lab_s_trouble(
     reached: Reached, tmp_path: Path
 ) -> None:
@@ -135,6 +144,7 @@ def test_a_timeout_ends_the_command_and_is_the_lab_s_trouble(
     Deadline.after(20).wait_for("the command ends", lambda: gone(str(tell)), every=0.1)
 
 
+@slow
 def test_what_a_command_has_left_running_on_purpose_stays(reached: Reached, tmp_path: Path) -> None:
     tell = tmp_path / "stays"
     line = f"setsid sh -c 'sleep 2; touch {tell}' </dev/null >/dev/null 2>&1 & exit 0"
@@ -142,6 +152,7 @@ def test_what_a_command_has_left_running_on_purpose_stays(reached: Reached, tmp_
     Deadline.after(20).wait_for("it has gone on", tell.exists, every=0.1)
 
 
+@slow
 def test_a_reader_that_has_enough_ends_an_endless_command(reached: Reached) -> None:
     with subprocess.Popen(
         reached.argv("exec", NODE, "yes"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
@@ -180,6 +191,7 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
+@slow
 def test_a_file_goes_there_and_comes_back_with_its_mode(reached: Reached, tmp_path: Path) -> None:
     first = tmp_path / "-it's a file"
     first.write_bytes(os.urandom(200_000))
@@ -193,6 +205,7 @@ def test_a_file_goes_there_and_comes_back_with_its_mode(reached: Reached, tmp_pa
     assert {path.name for path in reached.home.iterdir()} == {"there"}
 
 
+@slow
 def test_a_file_goes_into_a_folder_and_replaces_what_a_link_leads_to(
     reached: Reached, tmp_path: Path
 ) -> None:
@@ -205,6 +218,7 @@ def test_a_file_goes_into_a_folder_and_replaces_what_a_link_leads_to(
     assert (reached.home / "real").read_text() == "new"
 
 
+@slow
 def test_a_folder_goes_with_all_in_it_and_only_if_asked(
     reached: Reached, tree: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +238,7 @@ def test_a_folder_goes_with_all_in_it_and_only_if_asked(
         assert (copied / "sub" / "empty").is_dir()
 
 
+@slow
 def test_a_copy_that_cannot_be_says_so_and_changes_nothing(
     reached: Reached, tree: Path, tmp_path: Path
 ) -> None:
@@ -248,6 +263,7 @@ def test_a_copy_that_cannot_be_says_so_and_changes_nothing(
     assert {path.name for path in reached.home.rglob("*")} == {"folder", "file"}
 
 
+@slow
 def test_a_copy_that_breaks_off_leaves_no_half_file(reached: Reached, tmp_path: Path) -> None:
     endless = tmp_path / "endless"
     with endless.open("wb") as file:

@@ -16,6 +16,8 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.pki.authority import Authority
 from tests.cluster.api_server import NODES, NONE, Answer, ApiServer
 
+slow = pytest.mark.slow(reason="a server that is silent for real seconds")
+
 SLACK = 5.0
 """Seconds by which a busy host may be late."""
 
@@ -61,6 +63,7 @@ def test_a_slow_answer_is_waited_for_until_the_deadline(
     assert api.connections <= 1  # a new connection that gives no answer is not tried again
 
 
+@slow
 def test_an_answer_that_is_slow_but_in_time_is_one(
     api: ApiServer, kubectl: Kubectl, soon: Deadline
 ) -> None:
@@ -68,6 +71,7 @@ def test_an_answer_that_is_slow_but_in_time_is_one(
     assert kubectl.items("nodes", deadline=soon) == []
 
 
+@slow
 def test_an_answer_without_end_ends_with_the_deadline(api: ApiServer, kubectl: Kubectl) -> None:
     api.answer(NODES, Answer(NONE.body, trickles=True))
     began = time.monotonic()
@@ -91,6 +95,7 @@ def test_a_kept_connection_that_went_silent_is_replaced(
     assert api.connections == 2
 
 
+@slow
 def test_connections_that_went_silent_together_cost_one_request_not_one_each(
     api: ApiServer, kubectl: Kubectl, soon: Deadline
 ) -> None:
@@ -165,6 +170,7 @@ def test_an_answer_that_is_waited_for_comes_though_the_client_is_closed(
     assert said == ["slow"]
 
 
+@slow
 def test_a_silent_server_gets_no_more_than_one_new_connection_a_request(
     api: ApiServer,
     kubectl: Kubectl,

@@ -15,6 +15,8 @@ from edge_lab.cluster.watch import Watch
 from edge_lab.core.deadline import Deadline
 from tests.cluster.api_server import NO_SUCH_PATH, Answer, ApiServer, status
 
+slow = pytest.mark.slow(reason="a server that is silent for real seconds")
+
 LIST = "GET /api/v1/nodes"
 NODES = "WATCH /api/v1/nodes"
 GONE = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
@@ -218,6 +220,7 @@ def test_it_ends_with_its_server(api: ApiServer, kubectl: Kubectl, soon: Deadlin
     assert told(kubectl.watch("nodes")) == [("ADDED", "b")]
 
 
+@slow
 @pytest.mark.parametrize("silent", ["the list", "before the first event", "after it", "the next"])
 def test_a_server_that_falls_silent_ends_it(
     api: ApiServer,

@@ -114,6 +114,11 @@ class Bench:
                 ua.Variant(value, NODES[name].VariantType)
             )
 
+    async def reset(self) -> None:
+        """Gives all nodes the values that they had when the server started."""
+        for name, value in NODES.items():
+            await self.server.get_node(node_id(name)).write_value(value)
+
     async def client(self, name: str = "client", user: str | None = None) -> Client:
         client = Client(self.url, timeout=20)
         client.application_uri = URI.format(name=name)

@@ -34,7 +34,7 @@ from tests.devices.plant_site import (
     store,
 )
 
-slow = pytest.mark.slow(reason="a device or an OPC UA client started for it alone")
+slow = pytest.mark.slow(reason="a device, or a client of it, as a process for it alone")
 
 
 HERE = Path(__file__).parent
@@ -93,6 +93,7 @@ def test_every_modbus_block_is_one_step_of_the_truth(boiler: Site) -> None:
     assert len(seen) > 5
 
 
+@slow
 def test_only_the_setpoint_register_can_be_written(boiler: Site) -> None:
     assert as_client([boiler], MODBUS_CLIENT, "write") == {
         "setpoint": 0,
@@ -106,6 +107,7 @@ def test_only_the_setpoint_register_can_be_written(boiler: Site) -> None:
     }
 
 
+@slow
 def test_a_written_setpoint_is_in_the_truth_and_in_force_from_the_next_step(boiler: Site) -> None:
     as_client([boiler], MODBUS_CLIENT, "write")
     after = boiler.client.snapshot().seq + 1
@@ -136,6 +138,7 @@ def test_the_truth_is_what_the_model_says_for_the_seed(tmp_path: Path) -> None:
 # -- OPC UA ------------------------------------------------------------------------------
 
 
+@slow
 def test_every_opcua_read_is_one_step_of_the_truth(press: Site) -> None:
     readings = as_client([press], OPCUA_CLIENT, "read", folder_of(press))
     truth = shown(press)
@@ -188,6 +191,7 @@ def test_who_is_not_trusted_is_refused_and_counted(press: Site) -> None:
 # -- life --------------------------------------------------------------------------------
 
 
+@slow
 @pytest.mark.parametrize("which", ["boiler", "press"])
 def test_a_device_reads_itself_over_its_own_protocol(
     which: str, request: pytest.FixtureRequest
@@ -215,6 +219,7 @@ def test_a_killed_device_goes_on_with_the_next_step(tmp_path: Path) -> None:
     assert [step.seq for step in steps] == list(range(1, len(steps) + 1))
 
 
+@slow
 def test_sigterm_ends_a_device_cleanly_and_leaves_no_socket(tmp_path: Path) -> None:
     site = start_site(boiler_spec(tmp_path))
     assert site.end() == 0
@@ -311,6 +316,7 @@ def test_a_missing_tun_device_is_explained(tmp_path: Path) -> None:
     assert "0666" in str(caught.value)
 
 
+@slow
 def test_a_tap_can_be_made_in_a_user_namespace() -> None:
     """The way of a user without root, as far as root can go it."""
     text = (

@@ -24,6 +24,8 @@ from tests.devices.plant_site import (
 )
 from tests.devices.raw_peer import RawPeer, raw_peer
 
+pytestmark = pytest.mark.slow(reason="a device as a process, asked on a wire of its own")
+
 CLIENT = HERE / "modbus_client.py"
 LITTLE = ModbusOptions(word_order=WordOrder.LITTLE)
 

@@ -45,7 +45,7 @@ from tests.devices.plant_site import (
 )
 from tests.devices.raw_peer import RawPeer
 
-slow = pytest.mark.slow(reason="waits for answers that do not come")
+pytestmark = pytest.mark.slow(reason="a device as a process, asked on a wire of its own")
 
 
 __all__ = ["boiler", "peer"]
@@ -67,7 +67,6 @@ def test_a_slow_device_answers_late_and_then_at_once(boiler: Site, peer: RawPeer
         reads_right(boiler, line)
 
 
-@slow
 def test_an_answer_that_a_slow_device_still_owes_comes_when_it_is_well(
     boiler: Site, peer: RawPeer
 ) -> None:
@@ -82,7 +81,6 @@ def test_an_answer_that_a_slow_device_still_owes_comes_when_it_is_well(
         reads_right(boiler, line)
 
 
-@slow
 def test_control_requests_do_not_wait_for_a_fault(boiler: Site) -> None:
     asked: list[DeviceStatus] = []
     with fault(boiler, Gone()):
@@ -151,7 +149,6 @@ def test_a_seed_strikes_the_same_answers_again(boiler: Site, peer: RawPeer) -> N
     assert struck(boiler, peer, Junk(probability=0.4, seed=6)) != first
 
 
-@slow
 def test_a_late_answer_is_that_to_the_request_before(boiler: Site, peer: RawPeer) -> None:
     with peer.line() as line:
         reads_right(boiler, line)
@@ -251,7 +248,6 @@ def test_kinds_of_the_other_protocol_are_refused(boiler: Site, wrong: DeviceFaul
     assert boiler.client.status().fault is None
 
 
-@slow
 def test_reads_of_itself_that_fail_leave_nothing_open(boiler: Site) -> None:
     assert_failing_reads_leave_nothing_open(boiler)
 
@@ -262,7 +258,6 @@ def test_what_is_no_fault_is_refused_and_changes_nothing(boiler: Site) -> None:
     assert boiler.client.status().reachable
 
 
-@slow
 def test_a_device_that_starts_anew_has_no_fault(tmp_path: Path) -> None:
     site = start_site(boiler_spec(tmp_path))
     try:

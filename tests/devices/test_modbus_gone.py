@@ -10,6 +10,8 @@ from tests.devices.modbus_site import boiler, fault, peer, read_request, reads_r
 from tests.devices.plant_site import Site
 from tests.devices.raw_peer import Heard, RawPeer
 
+pytestmark = pytest.mark.slow(reason="a device as a process, asked on a wire of its own")
+
 __all__ = ["boiler", "peer"]
 
 

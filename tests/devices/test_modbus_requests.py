@@ -23,6 +23,8 @@ from tests.devices.modbus_frames import (
 from tests.devices.plant_site import Site, boiler_spec, require_namespaces, start_site
 from tests.devices.raw_peer import Line, RawPeer, raw_peer
 
+pytestmark = pytest.mark.slow(reason="a device as a process, asked on a wire of its own")
+
 READ = read()
 over_tcp = pytest.mark.parametrize("site", [Protocol.MODBUS], indirect=True)
 with_rtu = pytest.mark.parametrize("site", [Protocol.MODBUS_RTU], indirect=True)

@@ -31,6 +31,8 @@ from tests.devices.plant_site import (
 )
 from tests.devices.raw_peer import RawPeer, raw_peer
 
+slow = pytest.mark.slow(reason="an OPC UA device and its clients as processes")
+
 CLIENT = HERE / "opcua_chain_client.py"
 
 
@@ -101,6 +103,7 @@ def of_another_kind() -> bytes:
     return x509.load_pem_x509_certificate(issued.certificate_pem).public_bytes(Encoding.DER)
 
 
+@slow
 def test_a_chain_is_accepted_that_leads_to_a_trusted_authority(press: Site, family: Family) -> None:
     root, middle, leaf, direct = family.root, family.middle, family.leaf, family.direct
     before = press.client.status().refused
@@ -140,6 +143,7 @@ def test_a_chain_is_accepted_that_leads_to_a_trusted_authority(press: Site, fami
     assert press.client.status().refused == before
 
 
+@slow
 def test_a_bad_chain_is_refused_by_its_own_status_counted_and_logged(
     press: Site, family: Family
 ) -> None:
@@ -206,6 +210,7 @@ def test_a_bad_chain_is_refused_by_its_own_status_counted_and_logged(
     assert press.client.status().reachable
 
 
+@slow
 def test_a_forged_signature_of_a_session_has_a_status(press: Site, family: Family) -> None:
     forged = {"certificate": family.direct.der, "forged": "x"}
     assert outcomes(press, {"forged": forged}) == {"forged": "BadApplicationSignatureInvalid"}
@@ -255,6 +260,7 @@ CASES = {
 }
 
 
+@slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_channel_that_goes_wrong_ends_with_a_reason(
     press: Site, peer: RawPeer, name: str

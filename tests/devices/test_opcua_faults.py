@@ -35,7 +35,7 @@ from tests.devices.plant_site import (
 )
 from tests.devices.raw_peer import RawPeer, raw_peer
 
-slow = pytest.mark.slow(reason="an OPC UA client process waits for what does not come")
+pytestmark = pytest.mark.slow(reason="an OPC UA device and its clients as processes")
 
 
 URL = b"opc.tcp://10.78.0.102:4840"
@@ -122,7 +122,6 @@ def test_no_client_gets_in_where_none_is_trusted_but_the_device_itself(seen: Sce
     assert found["status later"].affected == 2
 
 
-@slow
 def test_a_dropped_session_can_be_made_again(seen: Scenario, press: Site) -> None:
     found = seen(SessionDrop())
     assert found["status"].affected == 1
@@ -130,7 +129,6 @@ def test_a_dropped_session_can_be_made_again(seen: Scenario, press: Site) -> Non
     assert_right(press, found["anew"])
 
 
-@slow
 def test_a_slow_session_is_a_right_one(seen: Scenario, press: Site) -> None:
     found = seen(Slow(delay_ms=100))
     assert found["status"].reachable
@@ -141,7 +139,6 @@ def test_a_slow_session_is_a_right_one(seen: Scenario, press: Site) -> None:
     assert_right(press, found["standing after"])
 
 
-@slow
 def test_a_library_puts_split_answers_together(seen: Scenario, press: Site) -> None:
     found = seen(Split(pieces=5, gap_ms=20))
     assert found["standing"][-1] >= 0.08
@@ -149,7 +146,6 @@ def test_a_library_puts_split_answers_together(seen: Scenario, press: Site) -> N
     assert_right(press, found["standing after"])
 
 
-@slow
 def test_junk_ends_a_session(seen: Scenario) -> None:
     found = seen(Junk())
     assert not found["status"].reachable
@@ -158,14 +154,12 @@ def test_junk_ends_a_session(seen: Scenario) -> None:
     assert found["anew"] in ("ConnectionError", "TimeoutError")
 
 
-@slow
 def test_a_device_that_is_gone_comes_back(seen: Scenario) -> None:
     found = seen(Gone(how="refused"))
     assert not found["status"].reachable
     assert (found["standing"], found["anew"]) == ("ConnectionError", "ConnectionRefusedError")
 
 
-@slow
 def test_a_silent_device_comes_back(seen: Scenario) -> None:
     found = seen(Gone())
     assert not found["status"].reachable
@@ -176,7 +170,6 @@ def test_a_silent_device_comes_back(seen: Scenario) -> None:
 # -- as it is on the wire ----------------------------------------------------------------
 
 
-@slow
 def test_answers_are_late_split_and_junk_on_the_wire_too(press: Site, peer: RawPeer) -> None:
     def hear(fault: DeviceFault | None) -> tuple[list[bytes], list[float]]:
         press.client.set_fault(fault, Deadline.after(0.3))
@@ -233,7 +226,6 @@ def test_the_steps_that_cannot_be_read_are_those_of_the_seed(press: Site) -> Non
 # -- the rest ----------------------------------------------------------------------------
 
 
-@slow
 def test_reads_of_itself_that_fail_leave_nothing_open(press: Site) -> None:
     assert_failing_reads_leave_nothing_open(press)
 

@@ -26,6 +26,8 @@ from tests.devices.plant_site import (
     store,
 )
 
+pytestmark = pytest.mark.slow(reason="an OPC UA device and its clients as processes")
+
 SERVICES = HERE / "opcua_services_client.py"
 VIEWS = HERE / "opcua_views_client.py"
 URL = "opc.tcp://10.78.0.102:4840"

@@ -22,6 +22,8 @@ from edge_lab.core.errors import InputError
 from .captured import captures, exchange, frames_of, soon
 from .started import Started
 
+slow = pytest.mark.slow(reason="the command as a process, beside a fabric that is another")
+
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pcapng")
 
 COMMAND = """
@@ -78,6 +80,7 @@ def said(process: subprocess.Popen[bytes], code: int) -> tuple[bytes, str]:
     return out, err.decode()
 
 
+@slow
 def test_a_pipe_gets_a_capture_and_nothing_else(fabric: Started, lab: Lab) -> None:
     process = lab("l0", "-o", "-")
     begun(fabric)
@@ -88,6 +91,7 @@ def test_a_pipe_gets_a_capture_and_nothing_else(fabric: Started, lab: Lab) -> No
     assert "5 frames in standard output" in err
 
 
+@slow
 @pytest.mark.parametrize("where", ["/dev/stdout", "/dev/fd/1"])
 def test_standard_output_by_its_other_names_is_not_emptied(
     fabric: Started, lab: Lab, tmp_path: Path, where: str
@@ -104,6 +108,7 @@ def test_standard_output_by_its_other_names_is_not_emptied(
     assert frames_of(capture) == sent[: len(frames_of(capture))] != []
 
 
+@slow
 def test_a_terminal_is_not_written_to(fabric: Started, lab: Lab) -> None:
     ours, theirs = pty.openpty()
     process = lab("l0", "-o", "-", stdout=theirs)
@@ -114,6 +119,7 @@ def test_a_terminal_is_not_written_to(fabric: Started, lab: Lab) -> None:
     os.close(theirs)
 
 
+@slow
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_whatever_ends_it_the_file_is_whole(
     fabric: Started, lab: Lab, tmp_path: Path, end: signal.Signals
@@ -128,6 +134,7 @@ def test_whatever_ends_it_the_file_is_whole(
     assert b"5 frames in" in out
 
 
+@slow
 def test_it_is_ended_by_another_command(fabric: Started, lab: Lab, tmp_path: Path) -> None:
     process = lab("l0", "--max-size", "1G")
     begun(fabric)
@@ -140,6 +147,7 @@ def test_it_is_ended_by_another_command(fabric: Started, lab: Lab, tmp_path: Pat
     assert "not being captured" in said(lab("l0", "--stop"), 2)[1]
 
 
+@slow
 def test_a_reader_that_has_enough_ends_it(fabric: Started, lab: Lab) -> None:
     process = lab("l0", "-o", "-")
     begun(fabric)
@@ -152,6 +160,7 @@ def test_a_reader_that_has_enough_ends_it(fabric: Started, lab: Lab) -> None:
     exchange(fabric, 3)
 
 
+@slow
 def test_a_full_disk_is_the_machines_trouble(lab: Lab) -> None:
     _, err = said(lab("l0", "-o", "/dev/full"), 3)
     assert "No space left on device" in err

@@ -22,6 +22,8 @@ from .captured import blocks_of, captures, exchange, frames_of, soon
 from .started import Started
 from .wires import BROADCAST, frame
 
+slow = pytest.mark.slow(reason="a fabric as a process for it alone")
+
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pcapng")
 
 
@@ -31,6 +33,7 @@ def fifo(tmp_path: Path) -> Path:
     return path
 
 
+@slow
 def test_a_pipe_that_nobody_opens_holds_up_no_link(fabric: Started, tmp_path: Path) -> None:
     pipe = fifo(tmp_path)
     opening = threading.Thread(
@@ -44,6 +47,7 @@ def test_a_pipe_that_nobody_opens_holds_up_no_link(fabric: Started, tmp_path: Pa
     opening.join(20)
 
 
+@slow
 def test_a_pipe_shows_frames_as_they_come(fabric: Started, tmp_path: Path) -> None:
     pipe = fifo(tmp_path)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -65,6 +69,7 @@ def test_a_pipe_shows_frames_as_they_come(fabric: Started, tmp_path: Path) -> No
     assert frames_of(bytes(seen)) == [frame(0, BROADCAST, b"live")]
 
 
+@slow
 def test_a_reader_that_stops_reading_holds_up_no_link(fabric: Started, tmp_path: Path) -> None:
     pipe = fifo(tmp_path)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -80,6 +85,7 @@ def test_a_reader_that_stops_reading_holds_up_no_link(fabric: Started, tmp_path:
     os.close(reader)
 
 
+@slow
 def test_a_reader_that_goes_away_ends_the_capture(fabric: Started, tmp_path: Path) -> None:
     pipe = fifo(tmp_path)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -107,6 +113,7 @@ capture.wait(None)
 """
 
 
+@slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
 def test_a_capture_ends_with_its_owner(
     fabric: Started, tmp_path: Path, end: signal.Signals
@@ -125,6 +132,7 @@ def test_a_capture_ends_with_its_owner(
     exchange(fabric, 5)
 
 
+@slow
 def test_an_owner_that_stands_still_holds_up_no_link(fabric: Started, tmp_path: Path) -> None:
     argv = [sys.executable, "-c", OWNER, str(fabric.client.socket_path), str(tmp_path / "a")]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as owner:
@@ -142,6 +150,7 @@ def test_an_owner_that_stands_still_holds_up_no_link(fabric: Started, tmp_path: 
     assert len(frames_of(tmp_path / "a")) == 500 - status.dropped
 
 
+@slow
 def test_a_fabric_that_dies_leaves_a_whole_file(fabric: Started, tmp_path: Path) -> None:
     file = tmp_path / "l0.pcapng"
     with Capture.to(fabric.client, "l0", file) as capture:
@@ -156,6 +165,7 @@ def test_a_fabric_that_dies_leaves_a_whole_file(fabric: Started, tmp_path: Path)
     assert frames_of(file) == sent
 
 
+@slow
 def test_a_fabric_that_is_told_to_end_ends_captures_in_good_order(
     fabric: Started, tmp_path: Path
 ) -> None:
@@ -166,6 +176,7 @@ def test_a_fabric_that_is_told_to_end_ends_captures_in_good_order(
     assert (capture.end().ended, capture.end().frames) == (Ended.ASKED, 5)
 
 
+@slow
 def test_the_fabric_opens_nothing(fabric: Started, tmp_path: Path) -> None:
     def opened() -> set[str]:
         folder = Path(f"/proc/{fabric.process.pid}/fd")
@@ -177,6 +188,7 @@ def test_the_fabric_opens_nothing(fabric: Started, tmp_path: Path) -> None:
     assert stat.S_ISREG((tmp_path / "l0.pcapng").stat().st_mode)
 
 
+@slow
 def test_a_fabric_that_is_slow_to_end_a_capture_is_waited_for(
     fabric: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

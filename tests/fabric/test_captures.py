@@ -24,6 +24,8 @@ from .captured import blocks_of, captures, exchange, frames_of, soon
 from .started import Started
 from .wires import BROADCAST, MS, Bench, frame, numbered
 
+slow = pytest.mark.slow(reason="a fabric as a process for it alone")
+
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pcapng")
 
 
@@ -118,6 +120,7 @@ def test_what_is_counted_is_what_is_in_the_file(fabric: Started, tmp_path: Path)
     assert captures(fabric, "l1") == 0
 
 
+@slow
 def test_two_captures_of_one_link_are_both_whole(fabric: Started, tmp_path: Path) -> None:
     one, two = tmp_path / "one.pcapng", tmp_path / "two.pcapng"
     with (
@@ -133,6 +136,7 @@ def test_two_captures_of_one_link_are_both_whole(fabric: Started, tmp_path: Path
     assert frames_of(two) == sent
 
 
+@slow
 def test_two_captures_into_one_file_are_refused(fabric: Started, tmp_path: Path) -> None:
     file = tmp_path / "l0.pcapng"
     with Capture.to(fabric.client, "l0", file):
@@ -145,6 +149,7 @@ def test_two_captures_into_one_file_are_refused(fabric: Started, tmp_path: Path)
     assert len(frames_of(file)) == 2
 
 
+@slow
 def test_anybody_ends_it(fabric: Started, tmp_path: Path) -> None:
     with Capture.to(fabric.client, "l0", tmp_path / "l0.pcapng") as capture:
         sent = exchange(fabric, 3)
@@ -156,6 +161,7 @@ def test_anybody_ends_it(fabric: Started, tmp_path: Path) -> None:
         fabric.client.capture_stop("l0")
 
 
+@slow
 def test_a_size_ends_it_before_the_frame_that_is_too_much(fabric: Started, tmp_path: Path) -> None:
     file = tmp_path / "l0.pcapng"
     with Capture.to(fabric.client, "l0", file, Limits(max_bytes=1_000)) as capture:
@@ -169,6 +175,7 @@ def test_a_size_ends_it_before_the_frame_that_is_too_much(fabric: Started, tmp_p
     soon("the fabric knows", lambda: captures(fabric) == 0)
 
 
+@slow
 def test_a_file_holds_a_frame_however_small_it_is_to_be(fabric: Started, tmp_path: Path) -> None:
     with Capture.to(fabric.client, "l0", tmp_path / "a.pcapng", Limits(max_bytes=1)) as capture:
         exchange(fabric, 2)
@@ -193,12 +200,14 @@ def test_a_ring_keeps_the_newest_files_each_of_them_whole(fabric: Started, tmp_p
         assert len(blocks_of(file, InterfaceDescription)) == 1
 
 
+@slow
 @pytest.mark.parametrize("where", ["-", "/dev/null"])
 def test_there_is_no_ring_of_what_is_no_file(fabric: Started, where: str) -> None:
     with pytest.raises(InputError, match="needs a regular file"):
         Capture.to(fabric.client, "l0", where, Limits(max_bytes=1_000, files=2))
 
 
+@slow
 def test_a_ring_needs_a_size(fabric: Started, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--max-size"):
         Capture.to(fabric.client, "l0", tmp_path / "a.pcapng", Limits(files=2))
@@ -214,6 +223,7 @@ def test_an_output_that_cannot_be_opened_is_refused_at_once(
     assert captures(fabric) == 0
 
 
+@slow
 def test_a_link_that_is_not_there_empties_no_file(fabric: Started, tmp_path: Path) -> None:
     file = tmp_path / "l0.pcapng"
     file.write_text("of value")
@@ -222,6 +232,7 @@ def test_a_link_that_is_not_there_empties_no_file(fabric: Started, tmp_path: Pat
     assert file.read_text() == "of value"
 
 
+@slow
 def test_a_full_disk_ends_the_capture_and_says_so(fabric: Started) -> None:
     with Capture.to(fabric.client, "l0", "/dev/full") as capture:
         assert capture.wait(20)
@@ -234,6 +245,7 @@ def test_a_full_disk_ends_the_capture_and_says_so(fabric: Started) -> None:
     soon("the fabric knows", lambda: captures(fabric) == 0)
 
 
+@slow
 def test_what_a_full_disk_takes_no_more_ends_with_a_whole_block(
     fabric: Started, tmp_path: Path
 ) -> None:

@@ -25,6 +25,8 @@ from edge_lab.fabric import (
 from .started import LINKS, Started, command
 from .wires import ACK, BROADCAST, SYN, frame, tcp
 
+slow = pytest.mark.slow(reason="a fabric as a process for it alone")
+
 
 def silent(end: socket.socket, seconds: float = 0.1) -> bool:
     """Whether nothing comes."""
@@ -50,6 +52,7 @@ def test_frames_of_all_lengths_pass_and_are_switched(fabric: Started) -> None:
     assert silent(two, 0.01)
 
 
+@slow
 def test_a_burst_of_mixed_lengths_arrives_in_order(fabric: Started) -> None:
     one, two, _ = fabric.ends
     two.send(frame(1, 0))
@@ -92,6 +95,7 @@ def test_delay_and_loss_are_felt_on_real_sockets(fabric: Started) -> None:
     assert 50 < fabric.client.link("l0").counters.tx.dropped[Reason.LOSS] < 150
 
 
+@slow
 def test_copies_and_flipped_bits_go_over_real_sockets(fabric: Started) -> None:
     one, two, three = fabric.ends
     fabric.client.set("l0", tx=DirectionState(duplicate=1))
@@ -110,6 +114,7 @@ def test_copies_and_flipped_bits_go_over_real_sockets(fabric: Started) -> None:
     assert counters["l1"].rx.corrupted == 120
 
 
+@slow
 def test_half_open_comes_back_from_a_snapshot_with_its_connections(fabric: Started) -> None:
     one, two, _ = fabric.ends
     fabric.client.set("l0", tx=DirectionState(mode=Mode.HALF_OPEN))
@@ -124,6 +129,7 @@ def test_half_open_comes_back_from_a_snapshot_with_its_connections(fabric: Start
     assert fabric.client.counters()["l0"].tx.dropped == {Reason.HALF_OPEN: 1}
 
 
+@slow
 def test_an_endpoint_that_is_not_up_costs_only_its_own_frames(fabric: Started) -> None:
     one, two, three = fabric.ends
     three.close()
@@ -139,12 +145,14 @@ def test_an_endpoint_that_is_not_up_costs_only_its_own_frames(fabric: Started) -
     assert one.recv(99) == frame(2, BROADCAST)
 
 
+@slow
 def test_a_stranger_cannot_put_frames_on_a_wire(fabric: Started) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.sendto(frame(9, BROADCAST), ("127.0.0.1", fabric.pairs[0][0]))
     assert silent(fabric.ends[1])
 
 
+@slow
 def test_a_snapshot_is_json_and_comes_back(fabric: Started) -> None:
     slow = DirectionState(delay_ms=20, loss=0.01)
     fabric.client.set("l1", tx=slow, rx=CUT)
@@ -180,6 +188,7 @@ def test_errors_come_back_as_messages(fabric: Started) -> None:
     assert fabric.client.ping().links == LINKS
 
 
+@slow
 def test_many_threads_may_ask_at_once_while_frames_flow(fabric: Started) -> None:
     wrong: list[Exception] = []
 
@@ -203,6 +212,7 @@ def test_many_threads_may_ask_at_once_while_frames_flow(fabric: Started) -> None
     assert got == [n.to_bytes(2, "big") for n in range(200)]
 
 
+@slow
 def test_it_sleeps_when_nothing_happens(fabric: Started) -> None:
     fabric.client.set("l0", tx=DirectionState(delay_ms=5))
     fabric.ends[0].send(frame(0, BROADCAST))
@@ -217,6 +227,7 @@ def test_it_sleeps_when_nothing_happens(fabric: Started) -> None:
     assert ticks() - before <= 2
 
 
+@slow
 def test_ending_it_removes_the_socket(fabric: Started) -> None:
     fabric.process.send_signal(signal.SIGTERM)
     assert fabric.process.wait(10) == 0
@@ -227,6 +238,7 @@ def test_ending_it_removes_the_socket(fabric: Started) -> None:
         fabric.client.wait_ready(Deadline.after(0.1))
 
 
+@slow
 def test_a_killed_fabric_leaves_nothing_in_the_way_of_the_next(fabric: Started) -> None:
     fabric.process.kill()
     fabric.process.wait(10)
@@ -237,6 +249,7 @@ def test_a_killed_fabric_leaves_nothing_in_the_way_of_the_next(fabric: Started) 
     assert fabric.client.wait_ready(Deadline.after(20)).pid == fabric.process.pid
 
 
+@slow
 def test_a_busy_port_is_named_with_what_to_do(fabric: Started) -> None:
     other = subprocess.run(
         command(fabric.config, fabric.folder / "other"),
@@ -252,6 +265,7 @@ def test_a_busy_port_is_named_with_what_to_do(fabric: Started) -> None:
     assert not (fabric.folder / "other").exists()
 
 
+@slow
 def test_a_second_fabric_does_not_take_the_socket_of_the_first(
     fabric: Started, tmp_path: Path
 ) -> None:
@@ -268,6 +282,7 @@ def test_a_second_fabric_does_not_take_the_socket_of_the_first(
     assert fabric.client.ping().pid == fabric.process.pid
 
 
+@slow
 def test_a_wrong_configuration_ends_it_with_code_2(tmp_path: Path) -> None:
     config = tmp_path / "fabric.json"
     config.write_text("{}")

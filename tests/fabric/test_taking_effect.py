@@ -7,11 +7,14 @@ import pytest
 from edge_lab.bench.effects import EFFECT_DWELL, effects, effects_of
 from edge_lab.core.errors import LabError
 
+slow = pytest.mark.slow(reason="a flood that lasts")
+
 LONGEST = 0.050
 """Seconds; measured on an idle machine by `make bench`."""
 TIMES = 10
 
 
+@slow
 def test_each_change_takes_effect_in_a_flood() -> None:
     assert EFFECT_DWELL > LONGEST  # a change that came too late would be seen
     seen = effects(TIMES)

@@ -61,6 +61,8 @@ class FakeLink:
     """The ping that goes on does not."""
     patience: float = 30.0
     """Seconds that a proof may take: ample where it succeeds, whatever else the host is doing."""
+    patience_with_a_fault: float | None = None
+    """The same from the moment on that a fault is set, if that is another."""
     _flapped: int = 0
     history: list[tuple[str, str]] = field(default_factory=list)
     carrier: list[tuple[str, bool]] = field(default_factory=list)
@@ -77,6 +79,8 @@ class FakeLink:
     ) -> None:
         tx, rx = tx or self.tx, rx or self.rx
         self.history.append((str(tx), str(rx)))
+        if self.patience_with_a_fault is not None:
+            self.patience = self.patience_with_a_fault
         if self.heals or not (tx.is_clear and rx.is_clear):
             self.tx, self.rx = tx, rx
 

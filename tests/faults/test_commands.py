@@ -26,6 +26,8 @@ from edge_lab.report.cells import read_cells
 from edge_lab.topology import Topology, load_topology
 from tests.oracles.recordings import cut_and_healed
 
+slow = pytest.mark.slow(reason="a plan runs in real seconds")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PLAN = """\
@@ -176,6 +178,7 @@ def test_faults_are_listed_for_machines(engine: FakeEngine) -> None:
     assert FaultRecord.model_validate(told) == engine.records[0]
 
 
+@slow
 def test_a_plan_runs_and_names_the_seed_to_replay_it_with(
     engine: FakeEngine, tmp_path: Path
 ) -> None:

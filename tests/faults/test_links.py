@@ -24,7 +24,7 @@ from tests.faults.fake_link import FakeLink
 FaultsOn = Callable[[FakeLink], LinkInjector]
 
 
-HOPELESS = 0.2
+HOPELESS = 0.02
 """Seconds to wait for what will not come."""
 
 
@@ -86,7 +86,7 @@ def test_a_fault_is_set_seen_and_healed(faults_on: FaultsOn, fault: LinkFault) -
 def test_a_fault_without_effect_is_a_lab_error_and_nothing_of_it_is_left(
     faults_on: FaultsOn, fault: LinkFault
 ) -> None:
-    wire = FakeLink(obeys=False, patience=HOPELESS)
+    wire = FakeLink(obeys=False, patience_with_a_fault=HOPELESS)
     with pytest.raises(LabError, match="no effect was seen"):
         faults_on(wire).inject(fault)
     assert (wire.tx, wire.rx) == (CLEAR, CLEAR)
@@ -154,7 +154,7 @@ def test_only_a_cable_that_is_out_takes_the_carrier_and_gives_it_back(
 
 def test_silence_without_a_dropped_frame_is_no_drop(faults_on: FaultsOn) -> None:
     with pytest.raises(LabError, match="no effect was seen"):
-        faults_on(FakeLink(counts=False, patience=HOPELESS)).inject(Drop(link=LINK))
+        faults_on(FakeLink(counts=False, patience_with_a_fault=HOPELESS)).inject(Drop(link=LINK))
 
 
 def test_a_ping_that_ends_is_no_silence(faults_on: FaultsOn) -> None:
@@ -164,7 +164,9 @@ def test_a_ping_that_ends_is_no_silence(faults_on: FaultsOn) -> None:
 
 def test_half_open_without_a_standing_connection_proves_nothing(faults_on: FaultsOn) -> None:
     with pytest.raises(LabError, match="no effect was seen"):
-        faults_on(FakeLink(traffic=False, patience=HOPELESS)).inject(HalfOpen(link=LINK))
+        faults_on(FakeLink(traffic=False, patience_with_a_fault=HOPELESS)).inject(
+            HalfOpen(link=LINK)
+        )
 
 
 def test_a_delay_below_the_wires_own_cannot_be_proved(faults_on: FaultsOn) -> None:
@@ -201,13 +203,14 @@ def test_a_wire_that_is_not_cleared_is_not_healed(faults_on: FaultsOn, fault: Li
 
 
 def test_what_happens_to_the_other_direction_proves_nothing(faults_on: FaultsOn) -> None:
-    wire = FakeLink(rx=DirectionState(loss=0.3), patience=HOPELESS)
+    wire = FakeLink(rx=DirectionState(loss=0.3))
     faults = faults_on(wire)
     wire.set("", rx=DirectionState(loss=0.3))
     original = wire.set
 
     def deaf(link: str, *, tx: Any = None, rx: Any = None) -> None:
         """The direction that is to be lossy stays clear."""
+        wire.patience = HOPELESS
 
     wire.set = deaf  # type: ignore[method-assign]
     with pytest.raises(LabError, match="no effect was seen"):

@@ -14,6 +14,8 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.faults.book import FaultBook
 
+slow = pytest.mark.slow(reason="the command as a process, whose terminal closes while a plan runs")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 COMMAND = """
@@ -86,6 +88,7 @@ def healed(folder: Path, faults: int) -> None:
     assert all(record.healed is not None and record.cure == "cured" for record in history)
 
 
+@slow
 def test_a_terminal_that_is_closed_ends_a_plan_with_all_healed(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -102,6 +105,7 @@ def test_a_terminal_that_is_closed_ends_a_plan_with_all_healed(tmp_path: Path) -
     healed(tmp_path, 2)
 
 
+@slow
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_that_comes_twice_breaks_into_no_heal(tmp_path: Path, end: signal.Signals) -> None:
     process = subprocess.Popen(
@@ -118,6 +122,7 @@ def test_a_signal_that_comes_twice_breaks_into_no_heal(tmp_path: Path, end: sign
     healed(tmp_path, 2)
 
 
+@slow
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_plan_whose_reader_is_gone_goes_on_and_heals(tmp_path: Path, stream: str) -> None:
     reader, writer = os.pipe()
@@ -132,6 +137,7 @@ def test_a_plan_whose_reader_is_gone_goes_on_and_heals(tmp_path: Path, stream: s
     healed(tmp_path, 2)
 
 
+@slow
 def test_a_command_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(tmp_path, "chaos", plan(tmp_path, "3s"), "--lab", "default", first="nohup"),
@@ -144,6 +150,7 @@ def test_a_command_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:
     healed(tmp_path, 2)
 
 
+@slow
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGINT])
 def test_a_fault_by_hand_that_ends_by_itself_is_waited_for(
     tmp_path: Path, end: signal.Signals

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from edge_lab.core.step import Phase, StepEvent, listening
 from edge_lab.faults.kinds import Cut, Fault, Kill
 from edge_lab.faults.plan import load_plan, parse_plan
@@ -20,6 +22,8 @@ from tests.faults.fake_engine import (
     FakeEngine,
     run,
 )
+
+slow = pytest.mark.slow(reason="runs a plan twenty times")
 
 
 def test_faults_begin_and_end_on_time() -> None:
@@ -84,6 +88,7 @@ def test_the_fake_notices_faults_that_contradict_each_other() -> None:
     assert engine.contradictions == ["cut on arm-cloud during cut on arm-cloud"]
 
 
+@slow
 def test_twenty_runs_with_one_seed_write_the_same_log() -> None:
     plan = load_plan(ROOT / "plans" / "random.yaml", TOPOLOGY, seed=5)
     logs = set()

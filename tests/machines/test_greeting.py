@@ -10,6 +10,8 @@ import pytest
 
 from edge_lab.machines.greeting import Greeting
 
+slow = pytest.mark.slow(reason="an echo is lost in real seconds")
+
 SHORT = 0.02
 
 
@@ -47,6 +49,7 @@ def test_a_slow_server_is_asked_once_and_may_greet_later(
         server.accept()  # there was no second
 
 
+@slow
 def test_what_was_lost_on_its_way_is_asked_again_ever_more_seldom(
     server: socket.socket, asked: Greeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

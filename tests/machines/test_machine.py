@@ -17,6 +17,8 @@ from edge_lab.machines import CommandResult, Fatal, GuestSpec, LibvirtMachine, M
 from edge_lab.machines import clock as clock_module
 from edge_lab.machines.libvirt_domain import LibvirtDomain
 
+slow = pytest.mark.slow(reason="a clock is looked at in real seconds")
+
 MakeSpec = Callable[..., GuestSpec]
 
 PANIC = "[    1.0] Kernel panic - not syncing: Attempted to kill init!\n"
@@ -165,6 +167,7 @@ class Clock:
         return CommandResult(command, 0, f"{time.time() + self.offset:.9f}", "")
 
 
+@slow
 @pytest.mark.parametrize("offset", [-45.0, 3600.25, 0.6])
 def test_a_slow_way_to_a_clock_does_not_spoil_its_setting(
     guest: Guest, monkeypatch: pytest.MonkeyPatch, offset: float
@@ -176,6 +179,7 @@ def test_a_slow_way_to_a_clock_does_not_spoil_its_setting(
     assert abs(clock.offset) < clock_module.CLOCK_TOLERANCE
 
 
+@slow
 def test_a_clock_is_looked_at_until_something_can_be_said_of_it(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

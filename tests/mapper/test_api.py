@@ -20,6 +20,8 @@ from images.mapper.edge_mapper.values import Value
 from tests.mapper.fake_api import GROUP, FakeApi
 from tests.mapper.twins import NAMESPACE, NODE, FakeLine, device, model, until
 
+slow = pytest.mark.slow(reason="a mapper over several cycles in real time")
+
 
 class FakeLines(Lines):
     """All devices of one host are one device in memory."""
@@ -95,6 +97,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(api: FakeApi) -> No
     asyncio.run(run())
 
 
+@slow
 def test_after_an_outage_the_newest_is_reported_and_what_was_desired_meanwhile_is_written(
     api: FakeApi,
 ) -> None:
@@ -230,6 +233,7 @@ def test_a_state_alone_leaves_the_twins_as_they_are() -> None:
     assert status_of({}, "offline", "now") == {"state": "offline"}
 
 
+@slow
 def test_a_report_that_is_refused_for_good_is_dropped_and_disturbs_no_other(
     api: FakeApi, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -332,6 +336,7 @@ def _levels(patch: dict[str, Any]) -> str:
     )
 
 
+@slow
 def test_a_line_that_swallows_the_end_of_its_task_does_not_hold_up_the_mapper(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

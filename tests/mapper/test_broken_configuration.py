@@ -15,6 +15,8 @@ from tests.mapper.test_api import mapping
 from tests.mapper.test_troubles import extensions, logged
 from tests.mapper.twins import device, model, until
 
+slow = pytest.mark.slow(reason="a mapper over several cycles in real time")
+
 
 def two_devices(port: int) -> list[dict[str, Any]]:
     """Of which the second is in order."""
@@ -138,6 +140,7 @@ def test_an_opcua_device_on_a_node_without_certificate_hides_no_other(api: FakeA
     asyncio.run(run())
 
 
+@slow
 def test_a_twin_with_one_register_that_is_not_there_shows_all_the_others(
     api: FakeApi, caplog: pytest.LogCaptureFixture
 ) -> None:

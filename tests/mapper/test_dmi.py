@@ -36,6 +36,8 @@ from tests.mapper.fake_core import FakeCore, as_proto, model_as_proto
 from tests.mapper.test_api import FakeLines
 from tests.mapper.twins import NAMESPACE, NODE, device, model, until
 
+slow = pytest.mark.slow(reason="tells all again in real seconds")
+
 PROTO = DESCRIPTORS.parents[1] / "dmi.proto"
 
 
@@ -157,6 +159,7 @@ def test_a_model_may_come_by_a_call_too(core: FakeCore) -> None:
     asyncio.run(run())
 
 
+@slow
 def test_an_edge_core_that_starts_anew_is_told_again(core: FakeCore) -> None:
     async def run() -> None:
         core.devices["kettle-1"] = as_proto(device())
@@ -198,6 +201,7 @@ def test_each_device_is_told_again_in_time_and_never_too_many_at_once() -> None:
     assert until_next_again(100) == APART_SECONDS
 
 
+@slow
 def test_what_is_told_again_is_never_older_than_what_is_on_its_way(
     core: FakeCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from images.mapper.edge_mapper.objects import ModelProperty, Property
 from images.mapper.edge_mapper.opcua import NodeReader, OpcUaLine
 from images.mapper.edge_mapper.values import ValueType
 
+slow = pytest.mark.slow(reason="an OPC UA server with a whole address space for it alone")
+
 Types = ua.VariantType
 TEXT = ValueType.STRING
 
@@ -97,6 +99,7 @@ def told(line: OpcUaLine, wanted: Sequence[Property], answers: Mapping[str, Any]
     }
 
 
+@slow
 def test_values_of_each_type_are_told_as_people_write_them_and_bad_nodes_hide_none() -> None:
     async def run() -> None:
         async with lined() as (line, _):
@@ -111,6 +114,7 @@ def test_values_of_each_type_are_told_as_people_write_them_and_bad_nodes_hide_no
     asyncio.run(run())
 
 
+@slow
 def test_what_is_told_can_be_desired_and_is_the_same_value() -> None:
     async def run() -> None:
         unwritten = {"nan", "infinite", "no text"}
@@ -162,6 +166,7 @@ UNFIT = {
 }
 
 
+@slow
 def test_a_value_that_does_not_fit_is_refused_and_nothing_is_written() -> None:
     async def run() -> None:
         async with lined() as (line, server):

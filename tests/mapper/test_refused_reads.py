@@ -20,6 +20,8 @@ from images.mapper.edge_mapper.values import Value, ValueType
 from tests.budget import examples
 from tests.mapper.modbus_device import COILS, HOLDING, INPUT, ModbusDevice
 
+slow = pytest.mark.slow(reason="a mapper over several cycles in real time")
+
 
 def at(register: int, of_type: ValueType = ValueType.INT, /, **visitor: Any) -> Property:
     name = f"p{register}"
@@ -266,6 +268,7 @@ def test_all_four_tables_are_read_and_one_that_is_not_served_hides_no_other() ->
     asyncio.run(run())
 
 
+@slow
 @pytest.mark.parametrize("silent", [0, 3, 100])
 def test_a_register_that_is_never_answered_hides_no_other_for_long(
     silent: int, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,8 @@ from tests.mapper.test_api import FakeLines, mapping
 from tests.mapper.test_twin import bench
 from tests.mapper.twins import NAMESPACE, FakeLine, device, model, until
 
+slow = pytest.mark.slow(reason="a mapper over several cycles in real time")
+
 
 class PartlyDeafLine(FakeLine):
     """Refuses some properties by name."""
@@ -48,6 +50,7 @@ def logged(caplog: pytest.LogCaptureFixture, *words: str) -> list[str]:
     return [each for each in messages if all(word in each for word in words)]
 
 
+@slow
 def test_what_cannot_be_read_is_logged_once_and_again_when_it_changes_or_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edge_lab.observe import recorder as recorder_module
 from edge_lab.observe.recorder import Recorder
 from edge_lab.topology import Topology
 from tests.observe.fakes import (
@@ -19,6 +20,12 @@ from tests.observe.fakes import (
     node_object,
     pod_object,
 )
+
+
+@pytest.fixture(autouse=True)
+def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fakes may be asked a hundred times as often as a guest."""
+    monkeypatch.setattr(recorder_module, "LOOK_EVERY", 0.02)
 
 
 @pytest.fixture

@@ -22,9 +22,13 @@ def test_the_baseline_is_there_when_all_has_been_seen(
     assert containers.running == ("c1",)
 
 
+IN_VAIN = 0.4
+"""Seconds to wait for what does not come: twenty looks."""
+
+
 def test_without_a_watch_that_brings_something_there_is_no_baseline(recorder: Recorder) -> None:
     with pytest.raises(DeadlineExceeded, match="is watched"):
-        recorder.wait_baseline(Deadline.after(1.5))
+        recorder.wait_baseline(Deadline.after(IN_VAIN))
 
 
 @pytest.mark.parametrize("at_once", [False])
@@ -33,7 +37,7 @@ def test_without_an_answer_of_the_api_server_there_is_no_baseline(
 ) -> None:
     begin(kubectl)
     with pytest.raises(DeadlineExceeded, match="is watched"):
-        recorder.wait_baseline(Deadline.after(1.5))
+        recorder.wait_baseline(Deadline.after(IN_VAIN))
     kubectl.answers.set()
     recorder.wait_baseline(Deadline.after(20))
 

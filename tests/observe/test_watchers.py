@@ -104,7 +104,7 @@ def test_nothing_is_broken_before_each_watcher_has_looked(
 
     with Recorder(fake_lab, (NODE,), [Thermometer(None), Watching(late)]) as recorder:
         with pytest.raises(DeadlineExceeded, match="'odd'"):
-            recorder.wait_baseline(Deadline.after(1.5))
+            recorder.wait_baseline(Deadline.after(0.4))
         looks.set()
         recorder.wait_baseline(Deadline.after(20))
         assert recorder.recording().observed == ()
@@ -148,7 +148,7 @@ def test_what_cannot_be_watched_keeps_its_kind(fake_lab: Any, trouble: Exception
 def test_a_watcher_that_does_not_end_is_told(
     fake_lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge_lab.observe.recorder, "END_SECONDS", 0.5)
+    monkeypatch.setattr(edge_lab.observe.recorder, "END_SECONDS", 0.2)
     let_go = threading.Event()
 
     def deaf(ended: Ended) -> Iterator[None]:

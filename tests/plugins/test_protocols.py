@@ -18,6 +18,8 @@ from tests.devices.plant_site import Site as DeviceSite
 from tests.devices.plant_site import as_client, free_ports, require_namespaces, start_site
 from tests.plugins.site import Site, topology_with
 
+slow = pytest.mark.slow(reason="a device as a process, asked on a wire")
+
 HERE = Path(__file__).parent
 DEVICE = "{name: line, protocol: acme-line, seed: 5, period_ms: 50, options: {separator: ';'}}"
 
@@ -184,6 +186,7 @@ def line(acme: Site, tmp_path: Path) -> Iterator[DeviceSite]:
     site.end()
 
 
+@slow
 def test_a_device_serves_its_values_and_keeps_its_ground_truth(line: DeviceSite) -> None:
     said = as_client([line], HERE / "line_client.py", str(line.spec.address.ip))
     seq, *values = said.split(";")
