@@ -1,0 +1,85 @@
+"""Clocks that are years wrong: certificates that are good are not, by the node's own clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import ClockJump, Kill
+from edge_lab.faults.records import FaultRecord
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.oracles.autonomy import Expectation
+from suites.edges import until_lost
+from suites.rotation.views import ready_after, ready_at
+from suites.sights import seen_in_time
+
+if TYPE_CHECKING:
+    from edge_lab.evidence.recording import Recording
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Rotation"), allure.feature("Clocks")]
+
+YEAR_SECONDS = 365.0 * 86_400
+BACK_SECONDS = 180.0
+
+
+def the_jump(recording: Recording) -> FaultRecord:
+    (found,) = (record for record in recording.faults if isinstance(record.fault, ClockJump))
+    return found
+
+
+@pytest.mark.scenario("clock years wrong")
+@pytest.mark.parametrize(
+    "years",
+    [
+        pytest.param(-1, id="a-year-behind"),
+        # The lab's certificates are good for five.
+        pytest.param(6, id="six-years-ahead"),
+    ],
+)
+@allure.title(
+    "{edge_node} with a clock that is {years} years wrong trusts no cloud until it is right"
+)
+def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
+    lab: Lab,
+    edge_node: LabNode,
+    years: int,
+    faults: FaultEngine,
+    autonomy: Autonomy,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    """Who speaks to the cloud is started anew meanwhile, as by a boot with that clock: a connection
+    that stands is not verified again."""
+    node = edge_node.name
+    agent = lab.stack.runtime.agents[0]
+    jump = ClockJump(node=node, seconds=years * YEAR_SECONDS)
+    with autonomy.watching(node) as watch:
+        with faults.inflict(jump):
+            with faults.inflict(Kill(node=node, service=agent)):
+                pass  # systemd starts it again
+            autonomy.hold(until_lost(lab))
+        back_in_time = seen_in_time(time_limit(BACK_SECONDS), lambda: watch.is_well(node))
+    record = the_jump(watch.recording)
+    assert record.heal_began is not None
+    assert record.healed is not None
+    assert not ready_at(watch.recording, node, record.heal_began), "a certificate that was not good"
+    back = ready_after(watch.recording, node, record.healed)
+    measure(
+        "Ready after the clock was right",
+        back,
+        unit="s",
+        better="lower",
+        node=node,
+        label="behind" if years < 0 else "ahead",
+        reason="" if back is not None else "never",
+    )
+    assert back_in_time, f"{node} is not at work again"
+    verdict = autonomy.judge(watch, node, Expectation(must_detect=True))
+    assert verdict.passed, str(verdict)
