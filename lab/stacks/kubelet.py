@@ -136,8 +136,8 @@ def kubelet_certificates(
             certificate=SERVER_CERTIFICATE,
             key=SERVER_KEY,
             unit=KUBELET_UNIT,
-            # Of the kubelet's feature gates, ReloadKubeletServerCertificateFile.
-            reloads=True,
+            # It reads another one by itself, and shows it to who names it by SNI: the API server
+            # calls nodes by address (kubernetes#133001; 1.34 has it).
             shown_at=(topology.cluster_link(node.name).address, KUBELET_PORT),
         ),
     )
