@@ -26,6 +26,11 @@ def node_part(name: str) -> str:
     return f"node {name}"
 
 
+def services_part(node: str) -> str:
+    """All services of a node, that they run and can be restarted."""
+    return f"{node_part(node)} services"
+
+
 def link_part(name: str) -> str:
     return f"link {name}"
 

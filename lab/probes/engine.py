@@ -99,14 +99,14 @@ def _tls(what: Attempt, stream: ByteStream, course: _Course, deadline: Deadline)
         course.ended = Ended.ACCEPTED
         return
     course.step = Step.ANSWER
-    client.write(what.request.bytes(_host(what), _agent(what), what.bearer))
+    client.write(what.request.encoded(_host(what), _agent(what), what.bearer))
     _answer(what.request, course, deadline, client.read, first)
 
 
 def _plain(what: Attempt, stream: ByteStream, course: _Course, deadline: Deadline) -> None:
     course.step = Step.ANSWER
     request = what.request or Request()
-    stream.send(request.bytes(_host(what), _agent(what), what.bearer))
+    stream.send(request.encoded(_host(what), _agent(what), what.bearer))
     _answer(request, course, deadline, stream.receive, b"")
 
 

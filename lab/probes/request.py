@@ -18,7 +18,7 @@ class Request:
     confidential: bool = False
     """The answer's body holds what must not be kept: only its status is."""
 
-    def bytes(self, host: str, agent: str, bearer: str = "") -> bytes:
+    def encoded(self, host: str, agent: str, bearer: str = "") -> bytes:
         """On the wire. `Connection: close`, for else whoever reads would wait."""
         content = self.body.encode() if isinstance(self.body, str) else self.body
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {agent}"]

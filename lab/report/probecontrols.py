@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from edge_lab.oracles.identity import Judged
+from edge_lab.oracles.identity import Finding, Judged
 from edge_lab.probes.catalog import PROBES
 from edge_lab.probes.expected import Outcome
 
@@ -19,8 +19,8 @@ body { margin: 12px; background: #fff; color: #1f2933;
 table { border-collapse: collapse; }
 th, td { border: 1px solid #b8c2cc; padding: 4px 8px; text-align: left; vertical-align: top; }
 thead th { background: #dfe5ec; }
-.red { background: #e8f5ec; }
-.not { background: #fdf3dc; }
+.seen { background: #e8f5ec; }
+.unseen { background: #fdf3dc; }
 """
 
 
@@ -33,7 +33,7 @@ class Control:
 
     @property
     def is_red(self) -> bool:
-        return not self.judged.passed
+        return self.judged.finding is Finding.LET_IN
 
 
 def not_controlled(judged: Iterable[Judged], controls: Iterable[Control]) -> tuple[str, ...]:
@@ -65,8 +65,8 @@ def controls_html(judged: Iterable[Judged], controls: Iterable[Control]) -> str:
 
 def _row(name: str, defect: str, control: Control | None) -> str:
     red = control is not None and control.is_red
-    word = f"yes: {control.judged.finding}" if control is not None and red else "no"
+    word = "no" if control is None else f"{'yes' if red else 'no'}: {control.judged.finding}"
     return (
-        f'<tr class="{"red" if red else "not"}"><td>{escape(PROBES[name].title)}</td>'
+        f'<tr class="{"seen" if red else "unseen"}"><td>{escape(PROBES[name].title)}</td>'
         f"<td>{escape(defect)}</td><td>{escape(word)}</td></tr>"
     )

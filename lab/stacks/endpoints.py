@@ -240,7 +240,7 @@ def hub_clients(topology: Topology, unit: str, port: int) -> tuple[CloudClient, 
             unit=unit,
             address=str(address),
             port=port,
-            purpose="all that the node hears from the cloud, and reports",
+            purpose="what the node is told, and reports",
             server=CertificateSpec(
                 "cloudcore", dns_names=(server,), addresses=(address,), usages=(Usage.SERVER,)
             ),

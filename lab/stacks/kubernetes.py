@@ -128,7 +128,7 @@ class Kubernetes:
 
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
         server = topology.server
-        serving = InstalledCertificate(
+        api_server = InstalledCertificate(
             name="api-server",
             node=server.name,
             request=names.request_named(self.identities(topology), names.API_SERVER),
@@ -138,7 +138,7 @@ class Kubernetes:
             reloads=True,
             shown_at=(topology.cluster_link(server.name).address, API_PORT),
         )
-        return (serving, *kubelet_certificates(topology, server, KUBELET_UNIT))
+        return (api_server, *kubelet_certificates(topology, server, KUBELET_UNIT))
 
     def provision(self, ctx: StackContext) -> Provision:
         server = ctx.topology.server

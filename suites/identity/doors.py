@@ -95,7 +95,8 @@ STRICT = VERIFIED_BY_HTTP.but(
     stolen_ticket=status(401),
     tls=no_tls(),
 )
-"""Every probe but the right one is to be turned away."""
+"""Every probe but the right one is to be turned away. A server of plain text alone could be so to
+`tls`: here it is to be red, as all others."""
 
 
 def door(node: str, port: int = PORT) -> Endpoint:

@@ -56,8 +56,8 @@ def test_the_certificate_of_a_removed_node_opens_nothing(
     before = its_pods(api, "in-the-cluster", let_in(200))
     after = its_pods(api, "removed", status(401, 403))
     manifest = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-    lab.kubectl.apply(manifest, time_limit(REQUEST_SECONDS))
     try:
+        lab.kubectl.apply(manifest, time_limit(REQUEST_SECONDS))
         verdict = probe.judge(edge_node.name, [before], probe.try_all(before, edge_node.name))
     finally:
         lab.kubectl.delete("node", NODE, deadline=time_limit(REQUEST_SECONDS))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import allure
 import pytest
 
+from edge_lab.bringup.readiness import cluster_access
 from edge_lab.core.errors import MissingCapability
+from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.report import results_folder
 from edge_lab.probes.secrets import leaks_in
+from edge_lab.stacks.base import LetsNodesJoin
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -17,13 +21,22 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Identity"), allure.feature("Secrets")]
 
 
+TOKEN_SECONDS = 60.0
+
+
 @allure.title("No private key and no token is in results, logs and consoles")
-def test_no_secret_is_in_the_results(lab: Lab, pytestconfig: pytest.Config) -> None:
+def test_no_secret_is_in_the_results(
+    lab: Lab, pytestconfig: pytest.Config, time_limit: TimeLimit
+) -> None:
     results = results_folder(pytestconfig)
     if results is None:
         raise MissingCapability("there are no results to look through: --alluredir=FOLDER")
     assert any(lab.run.consoles.glob("*.log")), "there is nothing to look through"
-    found = [
-        leak for folder in (results, lab.run.logs, lab.run.consoles) for leak in leaks_in(folder)
-    ]
+    known = []
+    runtime: object = lab.stack.runtime
+    if isinstance(runtime, LetsNodesJoin):
+        token = runtime.join_token(cluster_access(lab), time_limit(TOKEN_SECONDS))
+        known = [token, base64.b64encode(token.encode()).decode()]
+    folders = (results, lab.run.logs, lab.run.consoles)
+    found = [leak for folder in folders for leak in leaks_in(folder, known)]
     assert not found, "\n".join(map(str, found))

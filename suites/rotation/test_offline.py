@@ -16,7 +16,7 @@ from edge_lab.core.step import step
 from edge_lab.evidence.recording import NodeSeen
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.families.certificate.kinds import Issuer
-from edge_lab.faults.families.certificate.sight import Sight
+from edge_lab.faults.families.certificate.sight import Met, Sight
 from edge_lab.faults.kinds import Cut, Kill, ReplaceCertificate
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
@@ -65,7 +65,7 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
         since, healed = sight.now(), time.monotonic()
         with step("hold until the API server has turned it away"):
             met = seen_in_time(
-                time_limit(BACK_SECONDS), lambda: sight.met(certificate, since) == "turned away"
+                time_limit(BACK_SECONDS), lambda: sight.met(certificate, since) is Met.TURNED_AWAY
             )
         turned_away = time.monotonic() - healed
         autonomy.hold(until_lost(lab))
@@ -102,8 +102,8 @@ def changed_while_offline(
     """The API server's certificate is another one while the block runs; it was replaced while all
     edge nodes were cut off, and they are not any more.
 
-    Who dials the API server is started anew while offline: a connection that outlives the cut is
-    not verified again.
+    The declared clients of the API server are started anew while offline: a connection that
+    outlives the cut is not verified again.
     """
     server = lab.topology.server.name
     change = ReplaceCertificate(node=server, certificate="api-server", issuer=issuer)

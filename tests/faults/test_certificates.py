@@ -45,7 +45,8 @@ class FakeCluster:
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
     audit: list[str] = field(default_factory=list)
-    journal: list[str] = field(default_factory=list)
+    journal: list[tuple[float, str]] = field(default_factory=list)
+    """With the time of each line, seconds since 1970."""
     obeys: bool = True
     """Files are taken, and units shown again; else nothing is taken from them."""
 
@@ -63,10 +64,11 @@ class FakeCluster:
                     }
                     self.audit.append(json.dumps(event, separators=(",", ":")))
                 else:
-                    self.journal.append(
+                    line = (
                         'E1129 authentication.go:75] "Unable to authenticate the request" '
                         f'err="verifying certificate SN={shown.serial_number}, SKID=, AKID= failed"'
                     )
+                    self.journal.append((time.time(), line))
 
     def trusts(self, shown: x509.Certificate) -> bool:
         try:
@@ -111,8 +113,10 @@ class FakeMachine:
             return ""
         if found := re.search(r"(X509SHA256=\w+)", command):
             return "\n".join([line for line in cluster.audit if found[1] in line][-1:])
-        if found := re.search(r"'(verifying certificate SN=\d+,)'", command):
-            return "\n".join([line for line in cluster.journal if found[1] in line][:1])
+        if found := re.search(r"--since=@(\d+) .*'(verifying certificate SN=\d+,)'", command):
+            since = int(found[1])
+            lines = [line for at, line in cluster.journal if at >= since and found[2] in line]
+            return "\n".join(lines[:1])
         if found := re.search(r"(\d+\.\d+\.\d+\.\d+) (\d+) 2>", command):
             for held in cluster.installed:
                 where = held.shown_at
@@ -243,6 +247,31 @@ def test_what_the_api_server_met_before_is_no_proof(cluster: FakeCluster, pki: P
     assert sight.met(certificate, "0 2000-01-01T00:00:00") == ""
 
 
+def test_what_the_api_server_turned_away_before_is_no_proof(cluster: FakeCluster, pki: Pki) -> None:
+    machine: Any = FakeMachine("server", cluster)
+    sight = Sight(machine, lambda seconds: Deadline.after(1))
+    foreign = NODE_CLIENT.model_copy(update={"issuer": Issuer.FOREIGN})
+    injector_of(cluster, pki).inject(foreign)
+    certificate = cluster.certificate_of(held_by(cluster, foreign))
+    assert sight.met(certificate, "0 2000-01-01T00:00:00") == "turned away"
+    assert sight.met(certificate, f"{time.time() + 60:.0f} 2100-01-01T00:00:00") == ""
+
+
+def test_a_certificate_that_is_not_let_in_as_it_should_be_is_not_in_use(
+    cluster: FakeCluster, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one of the own authority, nor the first one again."""
+    with monkeypatch.context() as wrong:
+        wrong.setattr(FakeCluster, "trusts", lambda *asked: False)
+        with pytest.raises(StillInForce):
+            injector_of(cluster, pki).inject(NODE_CLIENT)
+    injector_of(cluster, pki).inject(NODE_CLIENT)
+    with monkeypatch.context() as wrong:
+        wrong.setattr(FakeCluster, "trusts", lambda *asked: False)
+        with pytest.raises(LabError):
+            injector_of(cluster, pki).heal(NODE_CLIENT)
+
+
 def test_a_certificate_that_is_not_there_names_those_that_are(
     cluster: FakeCluster, pki: Pki
 ) -> None:
@@ -279,6 +308,13 @@ def test_a_plan_that_reboots_the_node_meanwhile_contradicts_itself() -> None:
     replaced = f"{{fault: replace-certificate, node: {NODE}, certificate: node, at: 10, for: 300}}"
     reboot = f"{{fault: reboot, node: {NODE}, at: 100}}"
     assert "contradicts" in refusal(plan_of(replaced, reboot)).message
+
+
+def test_a_plan_that_freezes_a_service_meanwhile_contradicts_itself() -> None:
+    """The restart would end it."""
+    replaced = f"{{fault: replace-certificate, node: {NODE}, certificate: node, at: 10, for: 300}}"
+    freeze = f"{{fault: freeze, node: {NODE}, service: yurthub.service, at: 100, for: 20}}"
+    assert "contradicts" in refusal(plan_of(replaced, freeze)).message
 
 
 @pytest.mark.parametrize(

@@ -236,4 +236,4 @@ def test_whatever_comes_back_is_parsed_or_is_none(data: bytes) -> None:
 def test_no_token_shows_in_an_attempt() -> None:
     what = Attempt("e", "bad-token", "127.0.0.1", 1, bearer="tell-nobody")
     assert "tell-nobody" not in repr(what)
-    assert b"tell-nobody" in Request().bytes("h", "a", what.bearer)
+    assert b"tell-nobody" in Request().encoded("h", "a", what.bearer)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.families.certificate.kinds import Issuer, ReplaceCertificate
-from edge_lab.faults.families.certificate.sight import Sight, fingerprint
+from edge_lab.faults.families.certificate.sight import Met, Sight, fingerprint
 from edge_lab.faults.family import Injector
 from edge_lab.faults.limits import COMMAND_SECONDS, TimeLimit, prove
 from edge_lab.faults.undo import undoing
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 TAKEN_SECONDS = 180.0
-"""From a new certificate on a node until it is shown: a kubelet looks at its files once a minute,
-and yurthub is started again, on an emulated CPU."""
+"""From a new certificate on a node until it is shown: the API server looks at its files once a
+minute, and all else is restarted, on an emulated CPU."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks; each is a program on the server node."""
@@ -53,11 +53,12 @@ class CertificateInjector(Injector[ReplaceCertificate]):
     def inject(self, fault: ReplaceCertificate) -> str:
         with undoing(lambda: self.heal(fault)):
             held = self._find(fault)
-            return self._lay(held, self._issue(held, fault))
+            return self._lay(held, self._issue(held, fault), _effects(fault))
 
     def heal(self, fault: ReplaceCertificate) -> str:
         held = self._find(fault)
-        return self._lay(held, self._pki().identity(held.request.domain, held.request.name))
+        first = self._pki().identity(held.request.domain, held.request.name)
+        return self._lay(held, first, frozenset({Met.LET_IN}))
 
     def _find(self, fault: ReplaceCertificate) -> InstalledCertificate:
         found = self._installed.get((fault.node, fault.certificate))
@@ -79,8 +80,9 @@ class CertificateInjector(Injector[ReplaceCertificate]):
             spec = replace(spec, lifetime=timedelta(seconds=fault.valid_s))
         return authority.issue(spec)
 
-    def _lay(self, held: InstalledCertificate, identity: Identity) -> str:
-        """Returns when whoever it is shown to has seen it."""
+    def _lay(self, held: InstalledCertificate, identity: Identity, effects: frozenset[Met]) -> str:
+        """Returns when whoever it is shown to has seen it, and the API server has done one of
+        `effects` if it is shown to that."""
         machine = self._machines[held.node]
         since = self._sight.now()
         self._write(machine, held, identity)
@@ -88,7 +90,7 @@ class CertificateInjector(Injector[ReplaceCertificate]):
             self._run(machine, f"systemctl restart {shlex.quote(held.unit)}")
         return prove(
             f"the certificate {held.name} of {held.node} is in use",
-            lambda: self._seen(held, identity, since),
+            lambda: self._seen(held, identity, since, effects),
             self._limit(TAKEN_SECONDS),
             every=LOOK_EVERY,
         )
@@ -107,13 +109,24 @@ class CertificateInjector(Injector[ReplaceCertificate]):
             if machine.read(file.path, limit) != file.content:
                 raise LabError(f"no effect was seen: {machine.name} has another {file.path}")
 
-    def _seen(self, held: InstalledCertificate, identity: Identity, since: str) -> str:
+    def _seen(
+        self, held: InstalledCertificate, identity: Identity, since: str, effects: frozenset[Met]
+    ) -> str:
         certificate = identity.certificate
         name = f"certificate {fingerprint(certificate)[:16]}"
         if held.shown_at is not None:
             return f"{name} is shown" if self._sight.shown(certificate, *held.shown_at) else ""
         met = self._sight.met(certificate, since)
-        return f"{name} was {met} by the API server" if met else ""
+        return f"{name} was {met} by the API server" if met in effects else ""
 
     def _run(self, machine: Machine, command: str) -> None:
         machine.run(command, self._limit(COMMAND_SECONDS))
+
+
+def _effects(fault: ReplaceCertificate) -> frozenset[Met]:
+    """What the API server does when it meets the certificate of an injected fault."""
+    if fault.issuer is Issuer.FOREIGN:
+        return frozenset({Met.TURNED_AWAY})
+    if fault.valid_s is None:
+        return frozenset({Met.LET_IN})
+    return frozenset({Met.LET_IN, Met.TURNED_AWAY})

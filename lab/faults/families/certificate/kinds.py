@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from edge_lab.core.durations import show_duration
-from edge_lab.faults.claims import Claims, link_part, node_part
+from edge_lab.faults.claims import Claims, link_part, node_part, services_part
 from edge_lab.faults.effects import Scope
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.objections import Objection, unknown_name
@@ -58,12 +58,13 @@ class ReplaceCertificate(Fault):
         return Scope(nodes=frozenset({self.node}))
 
     def claims(self, topology: Topology) -> Claims:
-        """A boot would put the first certificate back. Seen it is between node and server."""
+        """A boot would put the first certificate back, and a restart end what else was done to the
+        service. Its effect is seen between node and server."""
         ends = {self.node, topology.server.name}
         path = {link_part(topology.cluster_link(name).name) for name in ends}
         return Claims(
             self.targets,
-            needs=frozenset({node_part(self.node)}),
+            needs=frozenset({node_part(self.node), services_part(self.node)}),
             observed_through=frozenset(path | {node_part(name) for name in ends}),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -32,6 +33,15 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
+class Met(StrEnum):
+    """What the API server did with a client that showed a certificate."""
+
+    NOTHING = ""
+    """None came."""
+    LET_IN = "let in"
+    TURNED_AWAY = "turned away"
+
+
 class Sight:
     """Looks at certificates from the server node of a lab, over the wire that they are shown on."""
 
@@ -52,9 +62,8 @@ class Sight:
             return False
         return fingerprint(found) == fingerprint(certificate)
 
-    def met(self, certificate: x509.Certificate, since: str) -> str:
-        """What the API server did with a client that showed it since then: "let in", "turned
-        away", or nothing when none came."""
+    def met(self, certificate: x509.Certificate, since: str) -> Met:
+        """What the API server did with a client that showed it since then, as `now` said."""
         epoch, _, stamp = since.partition(" ")
         serial = certificate.serial_number
         id_ = f"X509SHA256={fingerprint(certificate)}"
@@ -62,13 +71,13 @@ class Sight:
             f"tail -c {RECENT_BYTES} {AUDIT_LOG} | grep -F {id_} | tail -n 1 || true"
         )
         if accepted and self._time_of(accepted) >= stamp:
-            return "let in"
+            return Met.LET_IN
         # In whatever unit the API server runs. Its log has the serial number in decimal.
         refused = self._run(
             f"journalctl -q -o cat --since=@{epoch} | grep -F -m 1 'verifying certificate "
             f"SN={serial},' || true"
         )
-        return "turned away" if refused else ""
+        return Met.TURNED_AWAY if refused else Met.NOTHING
 
     def _time_of(self, line: str) -> str:
         try:

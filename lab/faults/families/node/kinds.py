@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from edge_lab.faults.claims import Claims, node_part
+from edge_lab.faults.claims import Claims, node_part, services_part
 from edge_lab.faults.effects import NodeStop, Scope
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.objections import Objection, unknown_name
@@ -146,6 +147,11 @@ class Freeze(ServiceFault):
     """SIGSTOP to the main process of a systemd service; healing sends SIGCONT."""
 
     fault: Literal["freeze"] = "freeze"
+
+    def claims(self, topology: Topology) -> Claims:
+        """A restart of the service would end it."""
+        claims = super().claims(topology)
+        return replace(claims, disables=claims.disables | {services_part(self.node)})
 
     @property
     def title(self) -> str:
