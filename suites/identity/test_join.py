@@ -65,7 +65,7 @@ KNOWN = {
 @pytest.mark.scenario("join")
 @pytest.mark.parametrize(
     "asked_for",
-    [pytest.param(name, marks=KNOWN[name] if name in KNOWN else ()) for name in NAMES],
+    [pytest.param(name, marks=KNOWN.get(name, ())) for name in NAMES],
 )
 def test_a_certificate_is_given_to_whom_it_is_for(
     lab: Lab,
