@@ -11,7 +11,7 @@ import allure
 import pytest
 from cryptography import x509
 
-from edge_lab.core.errors import MissingCapability
+from edge_lab.core.errors import LabError, MissingCapability
 from edge_lab.core.step import step
 from edge_lab.evidence.recording import NodeSeen
 from edge_lab.faults.engine import FaultEngine
@@ -40,6 +40,7 @@ VALID_SECONDS = 240.0
 """Enough for a node to take the certificate, and to go offline with it."""
 BEYOND_SECONDS = 5.0
 BACK_SECONDS = 180.0
+LOG_SECONDS = 30.0
 
 
 @pytest.mark.scenario("node certificate expired while offline")
@@ -95,6 +96,16 @@ def must_dial_api_server(lab: Lab) -> None:
         raise MissingCapability(f"edge nodes of {lab.stack_name} do not dial the API server")
 
 
+def refusals(lab: Lab, server: LabNode, node: str, since: str, time_limit: TimeLimit) -> int:
+    """How often a node has broken off its handshake with the API server since then."""
+    address = lab.topology.cluster_link(node).address
+    command = (
+        f"journalctl -q -o cat --since=@{since.partition(' ')[0]} | "
+        f"grep -F 'TLS handshake error from {address}:' | grep -c 'tls: bad certificate' || true"
+    )
+    return int(server.machine.run(command, time_limit(LOG_SECONDS)).stdout)
+
+
 @contextlib.contextmanager
 def changed_while_offline(
     lab: Lab, faults: FaultEngine, watch: Watch, issuer: Issuer
@@ -143,15 +154,20 @@ def test_nodes_come_back_to_an_api_server_with_another_certificate(
 @pytest.mark.scenario("API server's certificate by a foreign authority")
 @allure.title("Nodes do not come back to an API server that shows a foreign certificate")
 def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy
+    lab: Lab, server: LabNode, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
 ) -> None:
     """The control. The lab itself does not trust that API server either, once it connects anew:
-    then what it saw last counts."""
+    then what it saw last counts, and that the nodes have refused it is in the server's log."""
     must_dial_api_server(lab)
+    sight = Sight(server.machine, time_limit)
     seen: dict[str, NodeSeen | None] = {}
     with autonomy.watching() as watch, changed_while_offline(lab, faults, watch, Issuer.FOREIGN):
+        since = sight.now()
         autonomy.hold(until_lost(lab))
         seen = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
+        refused = {node: refusals(lab, server, node, since, time_limit) for node in edges(lab)}
+    if silent := [node for node, count in refused.items() if not count]:
+        raise LabError(f"no evidence: {', '.join(silent)} did not dial the API server")
     for node, view in seen.items():
         assert view is not None, f"{node} was not looked at"
         assert view.ready != READY, f"{node} trusts a foreign authority"
