@@ -48,7 +48,7 @@ def the_jump(recording: Recording) -> FaultRecord:
     ],
 )
 @allure.title(
-    "{edge_node} with a clock that is {years} years wrong trusts no cloud until it is right"
+    "{edge_node} with a clock wrong by {years} years trusts no cloud until it is right"
 )
 def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     lab: Lab,
