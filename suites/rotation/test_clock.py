@@ -47,9 +47,7 @@ def the_jump(recording: Recording) -> FaultRecord:
         pytest.param(6, id="six-years-ahead"),
     ],
 )
-@allure.title(
-    "{edge_node} with a clock wrong by {years} years trusts no cloud until it is right"
-)
+@allure.title("{edge_node} with a clock wrong by {years} years trusts no cloud until it is right")
 def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     lab: Lab,
     edge_node: LabNode,
