@@ -32,8 +32,8 @@ from suites.sights import hold_until_lost, not_well, seen_in_time
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
-    from edge_lab.probes.cloudclient import CloudClient
     from edge_lab.observe.watch import Watch
+    from edge_lab.probes.cloudclient import CloudClient
 
 pytestmark = [allure.parent_suite("Rotation"), allure.feature("Offline")]
 
