@@ -24,6 +24,12 @@ thead th { background: #dfe5ec; }
 """
 
 
+LEGEND = (
+    "A probe that one defect has turned red is able to fail. A defect need not concern each probe "
+    "that met it: yurthub on the wire refuses old TLS versions all the same."
+)
+
+
 @dataclass(frozen=True)
 class Control:
     """A probe of something with a defect that was planted, and what was said of it."""
@@ -59,7 +65,7 @@ def controls_html(judged: Iterable[Judged], controls: Iterable[Control]) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>Planted defects</title><style>{STYLE}</style></head>\n<body><table>"
         "<thead><tr><th>probe</th><th>planted defect</th><th>seen red</th></tr></thead>\n"
-        f"<tbody>{''.join(body)}</tbody></table></body></html>\n"
+        f"<tbody>{''.join(body)}</tbody></table><p>{escape(LEGEND)}</p></body></html>\n"
     )
 
 
