@@ -128,6 +128,7 @@ def test_taking_down_ends_processes_and_leaves_no_run_directory(
     assert list((own_cache / "edge-lab" / "labs").iterdir()) == []
 
 
+@pytest.mark.slow(reason="a bring-up as a process")
 def test_taking_down_ends_whoever_is_still_bringing_it_up(
     default_topology: Topology, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +221,7 @@ def test_a_lab_whose_processes_are_all_gone_is_up_no_more(default_topology: Topo
     assert state_if_up(run) is None
 
 
+@pytest.mark.slow(reason="processes are started and ended")
 def test_what_is_left_of_a_lab_that_is_up_no_more_is_cleared_for_the_next(
     default_topology: Topology, own_cache: Path
 ) -> None:

@@ -120,6 +120,7 @@ def names() -> st.SearchStrategy[str]:
     return st.one_of(st.text(max_size=40), st.lists(parts, max_size=6).map("".join))
 
 
+@pytest.mark.slow(reason="many names, each removed on disk")
 @given(name=names())
 @settings(max_examples=examples(300))
 def test_whatever_the_name_nothing_outside_its_run_directory_is_removed(name: str) -> None:

@@ -207,6 +207,7 @@ def test_a_checkpoint_whose_guests_would_be_given_something_else_is_stale(
     assert bring_up(topology, host=host).state.restored
 
 
+@pytest.mark.slow(reason="a start for each of its stages")
 @pytest.mark.parametrize(
     "trouble", [TROUBLE, ValueError("no JSON")], ids=["lab error", "any error"]
 )

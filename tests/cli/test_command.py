@@ -156,6 +156,7 @@ def test_without_a_terminal_each_row_is_one_line(up: RunDir) -> None:
     assert common._console(io.StringIO(), stderr=False).width == common.NO_LIMIT
 
 
+@pytest.mark.slow(reason="the command as a process")
 def test_a_full_disk_on_standard_output_is_no_traceback() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(

@@ -82,6 +82,7 @@ def shown(site: Site) -> dict[int, TruthStep]:
 # -- Modbus ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow(reason="a device as a process, asked on a wire")
 def test_every_modbus_block_is_one_step_of_the_truth(boiler: Site) -> None:
     blocks = as_client([boiler], MODBUS_CLIENT, "read")
     truth = shown(boiler)

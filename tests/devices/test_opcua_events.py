@@ -17,6 +17,8 @@ from tests.devices.opcua_bench import (
     watch,
 )
 
+pytestmark = pytest.mark.slow(reason="an OPC UA server, and clients' sessions with it")
+
 SERVER = ua.NodeId(ua.ObjectIds.Server)
 BASE = ua.NodeId(ua.ObjectIds.BaseEventType)
 SYSTEM = ua.NodeId(ua.ObjectIds.SystemEventType)

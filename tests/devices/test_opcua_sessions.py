@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from asyncua import Client, ua
 
 from tests.devices.opcua_bench import (
@@ -20,6 +21,8 @@ from tests.devices.opcua_bench import (
     values,
     watch,
 )
+
+pytestmark = pytest.mark.slow(reason="an OPC UA server, and clients' sessions with it")
 
 
 def token(client: Client) -> ua.NodeId:

@@ -23,6 +23,8 @@ from tests.devices.opcua_bench import (
     watch,
 )
 
+pytestmark = pytest.mark.slow(reason="an OPC UA server, and clients' sessions with it")
+
 NO_SUBSCRIPTION = 4_000_000
 
 

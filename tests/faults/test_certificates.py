@@ -190,6 +190,7 @@ def test_a_fault_without_effect_is_a_lab_error(
     assert cluster.certificate_of(held_by(cluster, fault)) == first
 
 
+@pytest.mark.slow(reason="waits until it is given up")
 def test_one_that_can_neither_be_seen_nor_put_back_stays_in_force(
     cluster: FakeCluster, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +258,7 @@ def test_what_the_api_server_turned_away_before_is_no_proof(cluster: FakeCluster
     assert sight.met(certificate, f"{time.time() + 60:.0f} 2100-01-01T00:00:00") == ""
 
 
+@pytest.mark.slow(reason="waits until it is given up")
 def test_a_certificate_that_is_not_let_in_as_it_should_be_is_not_in_use(
     cluster: FakeCluster, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:

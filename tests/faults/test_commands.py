@@ -194,6 +194,7 @@ def test_a_plan_runs_and_names_the_seed_to_replay_it_with(
     assert [each["outcome"] for each in told["faults"]] == ["seen and healed"] * 2
 
 
+@pytest.mark.slow(reason="a plan runs in real time")
 def test_a_plan_that_fails_prints_what_happened_all_the_same(
     engine: FakeEngine, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ from tests.faults.fake_engine import (
 slow = pytest.mark.slow(reason="runs a plan twenty times")
 
 
+@pytest.mark.slow(reason="a plan runs in real time")
 def test_faults_begin_and_end_on_time() -> None:
     plan = parse_plan(PLAN, TOPOLOGY)
     done, engine = run(plan, speed=40.0)
@@ -119,6 +120,7 @@ def test_the_json_holds_the_records_too() -> None:
     assert [record["proof"] for record in told["records"]] == ["seen"] * 4
 
 
+@pytest.mark.slow(reason="a plan runs in real time")
 def test_steps_show_each_fault_below_the_plan_and_how_far_it_is() -> None:
     events: list[StepEvent] = []
     with listening(events.append):

@@ -223,6 +223,7 @@ def lines_of(plan: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow(reason="schedules by twenty seeds")
 def test_the_plans_have_faults_of_every_kind() -> None:
     lines = [line for plan in REPLAYED for line in lines_of(plan)]
     assert {json.loads(line.split(" ", 3)[3])["fault"] for line in lines} == set(built_in().kinds)

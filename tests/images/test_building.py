@@ -54,6 +54,7 @@ def test_what_a_killed_build_left_is_swept_by_the_next_one() -> None:
         assert other.exists()
 
 
+@pytest.mark.slow(reason="builds as processes")
 def test_two_builds_of_one_kind_do_not_run_at_a_time() -> None:
     with building("thing", Deadline.after(5)):
         code = (

@@ -145,6 +145,7 @@ def test_what_cannot_be_watched_keeps_its_kind(fake_lab: Any, trouble: Exception
         recorder.wait_baseline(Deadline.after(20))
 
 
+@pytest.mark.slow(reason="waits until it is given up")
 def test_a_watcher_that_does_not_end_is_told(
     fake_lab: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from edge_lab.addons import Platform, get_platform
+from edge_lab.pki import CLUSTER
 from edge_lab.probes.catalog import PROBES
 from edge_lab.probes.endpoint import Reach, Speaks
 from edge_lab.probes.expected import Outcome
 from edge_lab.stacks import Stack, get_stack
+from edge_lab.stacks.endpoints import KUBEEDGE_DOMAIN
 from edge_lab.stacks.kubernetes import Kubernetes
 from edge_lab.stacks.openyurt import OpenYurt
 from edge_lab.topology import Topology
@@ -76,15 +78,18 @@ def test_yurthubs_multiplexer_is_on_loopback_unless_it_is_asked_for(
     assert get_stack("kubernetes+openyurt").runtime == OpenYurt()
 
 
-def test_the_unit_that_dials_the_api_server_is_declared_for_each_edge_node(
+def test_the_unit_that_dials_the_cloud_is_declared_for_each_edge_node(
     topology: Topology,
 ) -> None:
-    expected = {"kubernetes+openyurt": "yurthub.service", "kubernetes+kubelet": "kubelet.service"}
-    for name, unit in expected.items():
+    expected = {
+        "kubernetes+openyurt": ("yurthub.service", 6443, CLUSTER),
+        "kubernetes+kubelet": ("kubelet.service", 6443, CLUSTER),
+        "kubernetes+kubeedge": ("edgecore.service", 10000, KUBEEDGE_DOMAIN),
+    }
+    for name, dialled in expected.items():
         clients = get_platform(name, topology).cloud_clients(topology)
-        assert [(it.node, it.unit) for it in clients] == [
-            (node.name, unit) for node in topology.edges
+        assert [(it.node, it.unit, it.port, it.domain) for it in clients] == [
+            (node.name, *dialled) for node in topology.edges
         ]
         (address,) = {it.address for it in clients}
         assert all(address in map(str, it.server.addresses) for it in clients)
-    assert get_platform("kubernetes+kubeedge", topology).cloud_clients(topology) == ()
