@@ -56,7 +56,7 @@ test: check unit-all ## Run what every change must pass: style and types, the fr
 # asserts, and every command and device that a test starts would compile its modules anew.
 unit unit-all coverage: export PYTHONDONTWRITEBYTECODE :=
 
-unit: setup ## Run the quick ones of the framework's own tests, before each commit (90 s)
+unit: setup ## Run the quick ones of the framework's own tests, before each commit
 	$(BIN)/pytest tests $(SPREAD) -m 'not slow' --hypothesis-profile=quick --durations=10 $(UNIT)
 
 unit-all: setup ## Run all of the framework's own tests, the slow ones too, as CI does

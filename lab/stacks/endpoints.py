@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_lab.pki import CertificateSpec, TrustDomain, Usage
+from edge_lab.pki import CLUSTER, CertificateSpec, TrustDomain, Usage
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
 from edge_lab.probes.expected import (
@@ -233,20 +233,16 @@ def hub_clients(topology: Topology, unit: str, port: int) -> tuple[CloudClient, 
     """`unit` of each edge node as a client of cloudcore's hub."""
     server = topology.server.name
     address = topology.cluster_link(server).address
-    return tuple(
-        CloudClient(
-            name=f"{unit.removesuffix('.service')} to cloudcore",
-            node=node.name,
-            unit=unit,
-            address=str(address),
-            port=port,
-            purpose="what the node is told, and reports",
-            server=CertificateSpec(
-                "cloudcore", dns_names=(server,), addresses=(address,), usages=(Usage.SERVER,)
-            ),
-            domain=KUBEEDGE_DOMAIN,
-        )
-        for node in topology.edges
+    return _clients(
+        topology,
+        unit,
+        "cloudcore",
+        port=port,
+        purpose="what the node is told, and reports",
+        server=CertificateSpec(
+            "cloudcore", dns_names=(server,), addresses=(address,), usages=(Usage.SERVER,)
+        ),
+        domain=KUBEEDGE_DOMAIN,
     )
 
 
@@ -280,16 +276,38 @@ def k3s_supervisor_endpoint(node: Node) -> Endpoint:
 
 def api_clients(topology: Topology, unit: str) -> tuple[CloudClient, ...]:
     """`unit` of each edge node as a client of the API server."""
-    program = unit.removesuffix(".service")
+    return _clients(
+        topology,
+        unit,
+        "kube-apiserver",
+        port=API_PORT,
+        purpose="the node's objects and leases",
+        server=api_server_spec(topology),
+        domain=CLUSTER,
+    )
+
+
+def _clients(
+    topology: Topology,
+    unit: str,
+    whom: str,
+    *,
+    port: int,
+    purpose: str,
+    server: CertificateSpec,
+    domain: TrustDomain,
+) -> tuple[CloudClient, ...]:
+    """`unit` of each edge node, as it dials the server node."""
     return tuple(
         CloudClient(
-            name=f"{program} to kube-apiserver",
+            name=f"{unit.removesuffix('.service')} to {whom}",
             node=node.name,
             unit=unit,
             address=str(topology.cluster_link(topology.server.name).address),
-            port=API_PORT,
-            purpose="the node's objects and leases",
-            server=api_server_spec(topology),
+            port=port,
+            purpose=purpose,
+            server=server,
+            domain=domain,
         )
         for node in topology.edges
     )

@@ -12,11 +12,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
 from edge_lab.oracles.identity import was_let_in
 from edge_lab.pki import CLUSTER
-from edge_lab.probes.access_reviews import (
-    OF_EVERYONE,
-    disagreements,
-    listed,
-)
+from edge_lab.probes.access_reviews import OF_EVERYONE, disagreements, listed
 from edge_lab.probes.catalog import PROBES
 from edge_lab.probes.differences import differences, unexplained
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks

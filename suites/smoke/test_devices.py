@@ -27,7 +27,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import ProbeResult, Workload
-from edge_lab.pki import DEVICES, Authority, KeyKind, Pki
+from edge_lab.pki import DEVICES, Authority, KeyKind
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Device
 
@@ -152,7 +152,7 @@ def foreign_certificate(lab: Lab, node: LabNode) -> Iterator[None]:
     files = {
         "tls.crt": identity.certificate_pem,
         "tls.key": identity.key_pem,
-        "ca.crt": Pki.load(lab.run.keys).authority(DEVICES).certificate_pem,
+        "ca.crt": lab.pki.authority(DEVICES).certificate_pem,
     }
     try:
         for name, content in files.items():
