@@ -12,7 +12,6 @@ from edge_lab.bringup.readiness import cluster_access
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import ClockJump, Kill
-from edge_lab.faults.records import FaultRecord
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
@@ -20,22 +19,16 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.stacks.readiness import approve_requests
 from suites.edges import until_lost
-from suites.rotation.views import ready_after, ready_at
+from suites.rotation.views import ready_after, ready_at, record_of
 from suites.sights import seen_in_time
 
 if TYPE_CHECKING:
-    from edge_lab.evidence.recording import Recording
     from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Rotation"), allure.feature("Clocks")]
 
 YEAR_SECONDS = 365.0 * 86_400
 BACK_SECONDS = 180.0
-
-
-def the_jump(recording: Recording) -> FaultRecord:
-    (found,) = (record for record in recording.faults if isinstance(record.fault, ClockJump))
-    return found
 
 
 @pytest.mark.scenario("clock years wrong")
@@ -79,7 +72,7 @@ def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
             return watch.is_well(node)
 
         back_in_time = seen_in_time(limit, is_well)
-    record = the_jump(watch.recording)
+    record = record_of(watch.recording, jump)
     assert record.heal_began is not None
     assert record.healed is not None
     assert not ready_at(watch.recording, node, record.heal_began), "a certificate that was not good"

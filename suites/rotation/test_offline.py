@@ -27,7 +27,7 @@ from edge_lab.stacks.base import API_PORT
 from edge_lab.stacks.kubelet import CLIENT_PEM
 from suites.edges import all_passed, edges, until_lost, uplink
 from suites.rotation.test_replaced import must_hold
-from suites.rotation.views import READY, ready_after, ready_at, replacement
+from suites.rotation.views import READY, ready_after, ready_at, record_of
 from suites.sights import hold_until_lost, not_well, seen_in_time
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
         turned_away = time.monotonic() - healed
         autonomy.hold(until_lost(lab))
     assert met, "the API server met no expired certificate"
-    record = replacement(watch.recording, node)
+    record = record_of(watch.recording, short)
     assert record.heal_began is not None
     assert not ready_at(watch.recording, node, record.heal_began), "an expired one was let in"
     measure("expired certificate turned away after", turned_away, unit="s", node=node)
@@ -144,11 +144,7 @@ def test_nodes_come_back_to_an_api_server_with_another_certificate(
         away = not_well(lab, watch, time_limit(BACK_SECONDS))
     assert not away, f"not back before the first certificate was: {', '.join(away)}"
     for node in edges(lab):
-        (cut,) = (
-            record
-            for record in watch.recording.faults
-            if isinstance(record.fault, Cut) and record.fault.link == uplink(lab, node)
-        )
+        cut = record_of(watch.recording, Cut(link=uplink(lab, node)))
         assert cut.healed is not None
         back = ready_after(watch.recording, node, cut.healed)
         measure("Ready after the uplink was back", back, unit="s", better="lower", node=node)

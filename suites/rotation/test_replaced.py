@@ -20,7 +20,7 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
 from suites.edges import until_lost
-from suites.rotation.views import ready_at, replacement, unready_seconds
+from suites.rotation.views import ready_at, record_of, unready_seconds
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -55,7 +55,7 @@ def test_another_certificate_is_taken_and_no_sample_is_lost(
         with faults.inflict(fault):
             autonomy.hold(AFTERMATH_SECONDS)
         autonomy.hold(AFTERMATH_SECONDS)
-    record = replacement(watch.recording, edge_node.name)
+    record = record_of(watch.recording, fault)
     assert record.seen is not None
     assert record.heal_began is not None
     assert record.healed is not None
@@ -84,7 +84,7 @@ def test_a_node_with_a_foreign_certificate_is_lost(
     fault = ReplaceCertificate(node=edge_node.name, certificate="node", issuer=Issuer.FOREIGN)
     with autonomy.watching(edge_node.name) as watch, faults.inflict(fault):
         autonomy.hold(until_lost(lab))
-    record = replacement(watch.recording, edge_node.name)
+    record = record_of(watch.recording, fault)
     assert record.heal_began is not None
     assert not ready_at(watch.recording, edge_node.name, record.heal_began)
     verdict = autonomy.judge(watch, edge_node.name, Expectation(must_detect=True))

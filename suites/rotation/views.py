@@ -1,22 +1,18 @@
-"""What a recording says of a node around the replacement of a certificate."""
+"""What a recording says of a node around a fault."""
 
 from __future__ import annotations
 
 from edge_lab.evidence.recording import Recording
-from edge_lab.faults.kinds import ReplaceCertificate
+from edge_lab.faults.fault import Fault
 from edge_lab.faults.records import FaultRecord
 from edge_lab.oracles.spans import Held, Span, held
 
 READY = "True"
 
 
-def replacement(recording: Recording, node: str) -> FaultRecord:
-    """The one replacement of a certificate on `node`, with all of its times."""
-    (found,) = (
-        record
-        for record in recording.faults
-        if isinstance(record.fault, ReplaceCertificate) and record.fault.node == node
-    )
+def record_of(recording: Recording, fault: Fault) -> FaultRecord:
+    """The one record of `fault`, with all of its times."""
+    (found,) = (record for record in recording.faults if record.fault == fault)
     return found
 
 

@@ -6,17 +6,18 @@ import pytest
 
 from edge_lab.evidence.recording import Recording
 from edge_lab.faults.kinds import ReplaceCertificate
-from suites.rotation.views import ready_after, ready_at, replacement, unready_seconds
+from suites.rotation.views import ready_after, ready_at, record_of, unready_seconds
 from tests.oracles.recordings import NODE, at, cut_and_healed, fault, ready
+
+REPLACED = ReplaceCertificate(node=NODE, certificate="node")
 
 
 def recording(*changes: tuple[float, str]) -> Recording:
     """Of 100 s."""
     whole = cut_and_healed()
-    what = ReplaceCertificate(node=NODE, certificate="node")
     update = {
         "node_seen": (*ready(*changes), *ready((0, "Unknown"), node="edge-riscv")),
-        "faults": (*whole.faults, fault(9, what, 10, 12, 50, 55)),
+        "faults": (*whole.faults, fault(9, REPLACED, 10, 12, 50, 55)),
         "ended": at(100),
     }
     return whole.model_copy(update=update)
@@ -48,6 +49,6 @@ def test_what_held_at_a_moment_is_what_was_seen_last() -> None:
 
 
 def test_the_replacement_is_that_of_the_node() -> None:
-    assert replacement(LOST, NODE).id == 9
+    assert record_of(LOST, REPLACED).id == 9
     with pytest.raises(ValueError, match="not enough values"):
-        replacement(LOST, "edge-riscv")
+        record_of(LOST, REPLACED.model_copy(update={"node": "edge-riscv"}))
