@@ -41,6 +41,8 @@ class Capability(StrEnum):
     """Pods start again on a node that reboots while the API server is out of reach."""
     EXEC = "exec"
     """Logs of pods on edge nodes, and commands in them, through the API server."""
+    RUNTIME_CLASS = "runtime-class"
+    """A pod's `runtimeClassName` is followed: it runs in that container runtime, or not at all."""
 
 
 def go_duration(seconds: float) -> str:

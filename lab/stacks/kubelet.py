@@ -63,7 +63,7 @@ class Kubelet:
     """Edge runtime `kubelet`: the kubelet speaks to the API server and to nobody else."""
 
     name = "kubelet"
-    capabilities = frozenset({Capability.EXEC})
+    capabilities = frozenset({Capability.EXEC, Capability.RUNTIME_CLASS})
     agents: tuple[str, ...] = (KUBELET_UNIT,)
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:

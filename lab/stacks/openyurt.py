@@ -66,7 +66,12 @@ class OpenYurt:
 
     name: ClassVar[str] = "openyurt"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.AUTONOMY, Capability.OFFLINE_REBOOT, Capability.EXEC}
+        {
+            Capability.AUTONOMY,
+            Capability.OFFLINE_REBOOT,
+            Capability.EXEC,
+            Capability.RUNTIME_CLASS,
+        }
     )
     agents: ClassVar[tuple[str, ...]] = (YURTHUB_UNIT, KUBELET_UNIT)
     api_cache_url: ClassVar[str] = PROXY

@@ -144,8 +144,7 @@ def test_comments_of_the_recipe_make_no_other_image(recipe_folder: Path) -> None
 
 
 def test_a_later_folder_hides_files_of_an_earlier_one(recipe_folder: Path) -> None:
-    hiding = recipe_folder / "runsc/etc/hosts"
-    hiding.parent.mkdir(parents=True)
+    hiding = recipe_folder / "containerd-1.7/etc/hosts"
     hiding.write_text("#\n")
     files = recipe_files(load_recipe(recipe_folder), Arch.X86_64, recipe_folder)
     assert [file.source for file in files if file.path == "etc/hosts"] == [hiding]
@@ -154,7 +153,6 @@ def test_a_later_folder_hides_files_of_an_earlier_one(recipe_folder: Path) -> No
 def test_scripts_are_executable_and_nothing_else_is() -> None:
     files = {file.path: file.mode for file in recipe_files(load_recipe(), Arch.X86_64)}
     assert files["usr/local/lib/edge-lab/import-images"] == 0o755
-    assert files["usr/local/lib/edge-lab/runsc"] == 0o755
     assert files["etc/containerd/config.toml"] == 0o644
 
 
@@ -163,15 +161,6 @@ def test_every_enabled_unit_of_ours_is_among_the_files() -> None:
     units = {unit for units in recipe.enable.values() for unit in units if "edge-lab" in unit}
     files = {file.path for file in recipe_files(recipe, Arch.RISCV64)}
     assert units <= {Path(path).name for path in files if path.startswith("etc/systemd/system/")}
-
-
-def test_no_container_runtime_is_configured_that_is_not_there() -> None:
-    recipe = load_recipe()
-    for arch, ours in recipe.architectures.items():
-        config = next(
-            file for file in recipe_files(recipe, arch) if file.path == "etc/containerd/config.toml"
-        )
-        assert ("runsc" in config.source.read_text()) == ("runsc" in ours.packages), arch
 
 
 def fake_root(folder: Path, sysusers: str = "") -> Path:

@@ -1,0 +1,82 @@
+"""The add-on `gvisor`: a runtime beside runc on nodes that can have it, and its RuntimeClass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from edge_lab.addons.base import AddOn, AddOnContext, Stage
+from edge_lab.addons.gvisor.containerd import CONFIG, containerd_config
+from edge_lab.addons.gvisor.names import (
+    EDGE_RUNSC,
+    GVISOR,
+    HANDLER,
+    NODE_LABEL,
+    has_gvisor,
+    is_default,
+)
+from edge_lab.artifacts import Want
+from edge_lab.cluster.objects import Manifest
+from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.stacks import Stack, wants_for
+from edge_lab.topology import Node, Topology, TopologyProblem
+
+OVERHEAD: Mapping[str, str] = {"memory": "96Mi"}
+"""What a sandbox takes beside its containers: sentry, gofers and what waits for each container. The
+scheduler adds it to what a pod asks for, and the kubelet to what it may use."""
+
+
+class Gvisor(AddOn):
+    """gVisor on x86_64 and aarch64 nodes."""
+
+    name: ClassVar[str] = GVISOR
+    declares: ClassVar[frozenset[str]] = frozenset({GVISOR})
+
+    def check(self, topology: Topology) -> None:
+        if not any(has_gvisor(node) for node in topology.nodes):
+            raise TopologyProblem(
+                "gVisor runs on x86_64 and aarch64, and no node is one of these",
+                ("addons", topology.addons.index(GVISOR)),
+                "Add a node of such an architecture, or remove gvisor from `addons`.",
+            )
+
+    def wants(self, topology: Topology, stack: Stack) -> tuple[Want, ...]:
+        return wants_for(EDGE_RUNSC, filter(has_gvisor, topology.nodes))
+
+    def provision(self, ctx: AddOnContext, node: Node) -> Provision:
+        if not has_gvisor(node):
+            return Provision()
+        default = is_default(ctx.topology, node, ctx.stack)
+        return Provision(
+            files=(GuestFile.text(CONFIG, containerd_config(node.arch, default=default)),),
+            payload=(ctx.given.binary(EDGE_RUNSC, node),),
+        )
+
+    def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
+        if stage is Stage.API_SERVER_UP:
+            return (runtime_class(),)
+        return tuple(labelled(node) for node in ctx.topology.nodes if has_gvisor(node))
+
+    def capabilities(self, topology: Topology, node: Node, stack: Stack) -> frozenset[str]:
+        return self.declares if has_gvisor(node) else frozenset()
+
+
+def runtime_class() -> Manifest:
+    """`runtimeClassName: gvisor`, on the nodes that have it."""
+    return {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": GVISOR},
+        "handler": HANDLER,
+        "overhead": {"podFixed": dict(OVERHEAD)},
+        "scheduling": {"nodeSelector": {NODE_LABEL: "true"}},
+    }
+
+
+def labelled(node: Node) -> Manifest:
+    """The label by which the scheduler finds `node`; the Node object exists."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": node.name, "labels": {NODE_LABEL: "true"}},
+    }

@@ -1,0 +1,47 @@
+"""containerd's configuration on nodes with gVisor: that of their root image, and one runtime more.
+
+The whole file, since containerd merges no runtimes of several files: a table of a later file
+replaces that of an earlier one.
+"""
+
+from __future__ import annotations
+
+from edge_lab.addons.gvisor.names import EDGE_RUNSC, HANDLER
+from edge_lab.core.errors import LabError
+from edge_lab.images.recipe import load_recipe, recipe_files
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT
+from edge_lab.topology import Arch
+
+CONFIG = "/etc/containerd/config.toml"
+PROGRAM = str(PAYLOAD_MOUNT / "bin" / EDGE_RUNSC)
+
+_RUNTIMES = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes'
+_DEFAULT = 'default_runtime_name = "{}"'
+
+
+def containerd_config(arch: Arch, *, default: bool) -> str:
+    """config.toml of a node of `arch`; with `default`, pods that name no runtime are in gVisor too.
+
+    Raises:
+        LabError: the root image's file is not one that a runtime can be added to.
+    """
+    text = _of_root_image(arch)
+    if f"[{_RUNTIMES}.runc]" not in text or text.count(_DEFAULT.format("runc")) != 1:
+        raise LabError(f"{CONFIG} of the {arch.value} root image has no runtime runc as default")
+    if default:
+        text = text.replace(_DEFAULT.format("runc"), _DEFAULT.format(HANDLER))
+    return (
+        f"{text}\n"
+        f"    [{_RUNTIMES}.{HANDLER}]\n"
+        '      runtime_type = "io.containerd.runc.v2"\n\n'
+        f"      [{_RUNTIMES}.{HANDLER}.options]\n"
+        f'        BinaryName = "{PROGRAM}"\n'
+        "        SystemdCgroup = false\n"
+    )
+
+
+def _of_root_image(arch: Arch) -> str:
+    for file in recipe_files(load_recipe(), arch):
+        if f"/{file.path}" == CONFIG:
+            return file.source.read_text(encoding="utf-8")
+    raise LabError(f"the {arch.value} root image has no {CONFIG}")

@@ -1,0 +1,77 @@
+"""Which nodes have gVisor, and what containerd and the cluster are told of it."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from edge_lab.addons.gvisor import containerd
+from edge_lab.addons.gvisor.addon import Gvisor, runtime_class
+from edge_lab.addons.gvisor.containerd import containerd_config
+from edge_lab.addons.gvisor.names import GVISOR, NODE_LABEL
+from edge_lab.artifacts import Want
+from edge_lab.core.errors import LabError
+from edge_lab.stacks import get_stack
+from edge_lab.topology import Arch, Topology, TopologyProblem
+
+GVISOR_ARCHITECTURES = (Arch.X86_64, Arch.AARCH64)
+
+
+def runtimes(text: str) -> dict[str, Any]:
+    section = tomllib.loads(text)["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]
+    assert isinstance(section, dict)
+    return section
+
+
+@pytest.mark.parametrize("arch", GVISOR_ARCHITECTURES)
+def test_a_runtime_is_added_to_those_of_the_root_image(arch: Arch) -> None:
+    section = runtimes(containerd_config(arch, default=False))
+    assert set(section["runtimes"]) == {"runc", "runsc"}
+    assert section["default_runtime_name"] == "runc"
+    assert section["runtimes"]["runsc"]["options"]["BinaryName"] == "/opt/edge-lab/bin/edge-runsc"
+
+
+@pytest.mark.parametrize("arch", GVISOR_ARCHITECTURES)
+def test_it_can_be_the_default(arch: Arch) -> None:
+    assert runtimes(containerd_config(arch, default=True))["default_runtime_name"] == "runsc"
+
+
+@pytest.mark.parametrize("text", ["", 'default_runtime_name = "runc"\n', "version = 3\n"])
+def test_a_configuration_without_runc_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(containerd, "_of_root_image", lambda arch: text)
+    with pytest.raises(LabError):
+        containerd_config(Arch.X86_64, default=False)
+
+
+def test_riscv64_lacks_it(default_topology: Topology) -> None:
+    addon, stack = Gvisor(), get_stack("kubernetes+openyurt")
+    able = {
+        node.name: addon.capabilities(default_topology, node, stack)
+        for node in default_topology.nodes
+    }
+    assert able == {"server": {GVISOR}, "edge-arm": {GVISOR}, "edge-riscv": frozenset()}
+    assert set(addon.wants(default_topology, stack)) == {
+        Want("edge-runsc", arch) for arch in GVISOR_ARCHITECTURES
+    }
+
+
+def test_a_lab_of_riscv64_alone_is_refused(default_topology: Topology) -> None:
+    alone = default_topology.model_copy(
+        update={
+            "addons": ("workload", GVISOR),
+            "nodes": tuple(node for node in default_topology.nodes if node.arch is Arch.RISCV64),
+        }
+    )
+    with pytest.raises(TopologyProblem) as caught:
+        Gvisor().check(alone)
+    assert caught.value.loc == ("addons", 1)
+
+
+def test_pods_that_ask_for_it_go_to_nodes_that_have_it() -> None:
+    wanted = runtime_class()
+    assert wanted["metadata"]["name"] == GVISOR
+    assert wanted["scheduling"]["nodeSelector"] == {NODE_LABEL: "true"}

@@ -1,0 +1,236 @@
+"""edge-runsc, built here, between what containerd's shim does and a runsc that only writes down."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edge_lab.artifacts.gomodules import FLAGS
+from edge_lab.core.deadline import Deadline
+from edge_lab.data import IMAGES
+
+pytestmark = [
+    pytest.mark.slow(reason="compiles Go"),
+    pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go on this host"),
+]
+
+SOURCE = IMAGES / "go" / "runsc"
+CACHE = os.environ.get("GOCACHE", str(Path.home() / ".cache" / "edge-lab" / "go" / "build"))
+"""At import, for tests have a cache of their own."""
+
+RUNSC = """\
+#!/bin/sh
+cd "$(dirname "$0")"
+echo "$@" >> calls
+case " $* " in
+*" create "*) exit $(cat create-status 2>/dev/null || echo 0) ;;
+*" start "*) echo from the container; echo to stderr >&2; cat ;;
+*" wait "*) cat exit; [ -s exit ] ;;
+*" kill "*) [ -e alive ] || { echo "sandbox is not running" >&2; exit 1; } ;;
+esac
+"""
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with edge-runsc and the runsc that it calls."""
+    folder = tmp_path_factory.mktemp("edge-runsc")
+    fake = folder / "runsc"
+    fake.write_text(RUNSC)
+    fake.chmod(0o755)
+    env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOCACHE": CACHE}
+    flags = f"-ldflags=-X main.runsc={fake}"
+    for command in (["vet"], ["build", *FLAGS, flags, "-o", str(folder / "edge-runsc")]):
+        subprocess.run(["go", *command, "."], cwd=SOURCE, env=env, check=True, timeout=300)
+    return folder
+
+
+@contextlib.contextmanager
+def subreaper() -> Iterator[None]:
+    """Orphans of this process's children become its own, as they become the shim's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@dataclass
+class Shim:
+    """What containerd's shim does with one container."""
+
+    folder: Path
+    bundle: Path
+    output: int
+    """Of the container: read here."""
+    streams: tuple[int, int, int]
+
+    def call(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        log = ["--root", str(self.bundle / "root"), "--log", str(self.bundle / "log.json")]
+        with contextlib.ExitStack() as opened:
+            stdin, stdout = (
+                (self.streams[0], self.streams[1])
+                if args[0] == "create"
+                else (subprocess.DEVNULL, subprocess.DEVNULL)
+            )
+            errors = opened.enter_context((self.bundle / "stderr").open("w+"))
+            done = subprocess.run(
+                [self.folder / "edge-runsc", *log, "--log-format", "json", *args],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=self.streams[2] if args[0] == "create" else errors,
+                check=False,
+                timeout=60,
+            )
+            errors.seek(0)
+            said = errors.read()
+        assert not check or done.returncode == 0, said
+        return subprocess.CompletedProcess(done.args, done.returncode, "", said)
+
+    def create(self, check: bool = True) -> int:
+        """The number in the pid file; 0 without one."""
+        pid_file = self.bundle / "init.pid"
+        named = ["--bundle", str(self.bundle), "--pid-file", str(pid_file)]
+        self.call("create", *named, "c1", check=check)
+        return int(pid_file.read_text()) if pid_file.exists() else 0
+
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def shim(built: Path, tmp_path: Path) -> Iterator[Shim]:
+    for name in ("calls", "exit", "alive", "create-status"):
+        (built / name).unlink(missing_ok=True)
+    (built / "exit").write_text('{"id":"c1","exitStatus":7}')
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    annotations = {"io.kubernetes.cri.container-type": "container"}
+    (bundle / "config.json").write_text(json.dumps({"annotations": annotations}))
+    stdin_read, stdin_write = os.pipe()
+    read, write = os.pipe()
+    os.close(stdin_write)
+    with subreaper():
+        yield Shim(built, bundle, read, (stdin_read, write, write))
+    for number in (stdin_read, read, write):
+        with contextlib.suppress(OSError):
+            os.close(number)
+
+
+def status_of(pid: int) -> int:
+    """How it ended; `-signal` if by one."""
+
+    def ended() -> int | None:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if found else None
+
+    found = Deadline.after(30).wait_for(
+        f"process {pid} has ended", lambda: [code] if (code := ended()) is not None else []
+    )
+    return found[0]
+
+
+def is_alive(pid: int) -> bool:
+    return os.waitpid(pid, os.WNOHANG) == (0, 0)
+
+
+def test_a_container_has_a_process_that_ends_as_its_program_does(shim: Shim) -> None:
+    pid = shim.create()
+    assert is_alive(pid)
+    shim.call("start", "c1")
+    assert status_of(pid) == 7
+    create, start, wait = shim.calls()
+    assert str(shim.bundle / "init.pid") not in create
+    assert start.endswith("start c1")
+    assert wait.endswith("wait c1")
+
+
+def test_its_streams_are_those_that_the_shim_gave_it(shim: Shim) -> None:
+    pid = shim.create()
+    shim.call("start", "c1")
+    assert status_of(pid) == 7
+    for write in set(shim.streams[1:]):
+        os.close(write)
+    said = b""
+    while part := os.read(shim.output, 4096):  # The end is seen: nobody holds the pipe open.
+        said += part
+    assert said == b"from the container\nto stderr\n"
+
+
+def test_a_sandbox_that_is_gone_has_killed_its_containers(shim: Shim) -> None:
+    (shim.folder / "exit").write_text("")
+    pid = shim.create()
+    shim.call("start", "c1")
+    assert status_of(pid) == 128 + signal.SIGKILL
+
+
+def test_a_container_that_was_not_started_can_be_killed(shim: Shim) -> None:
+    pid = shim.create()
+    shim.call("kill", "c1", "15")
+    assert status_of(pid) == -signal.SIGKILL
+    assert not [line for line in shim.calls() if " kill " in line]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_signal_for_a_container_that_has_ended_is_told_in_the_shims_words(
+    shim: Shim, alive: bool
+) -> None:
+    pid = shim.create()
+    shim.call("start", "c1")
+    status_of(pid)
+    if alive:
+        (shim.folder / "alive").touch()
+    done = shim.call("kill", "--all", "c1", "15", check=False)
+    assert (done.returncode, "container not running" in done.stderr) == (
+        (0, False) if alive else (1, True)
+    )
+
+
+def test_delete_ends_what_stands_in(shim: Shim) -> None:
+    pid = shim.create()
+    shim.call("delete", "--force", "c1")
+    assert status_of(pid) == -signal.SIGKILL
+
+
+def test_a_container_that_runsc_does_not_make_leaves_no_process(shim: Shim) -> None:
+    (shim.folder / "create-status").write_text("3")
+    assert shim.create(check=False) == 0
+    pid = int((shim.bundle / "stand-in.pid").read_text())
+    assert status_of(pid) == -signal.SIGKILL
+    (line,) = (shim.bundle / "log.json").read_text().splitlines()
+    assert json.loads(line)["level"] == "error"
+
+
+def test_a_sandbox_is_runscs_own(shim: Shim) -> None:
+    (shim.bundle / "config.json").write_text("{}")
+    assert shim.create() == 0
+    (create,) = shim.calls()
+    assert f"--pid-file {shim.bundle / 'init.pid'}" in create
+    assert "--network=sandbox" in create
+
+
+def test_a_sandbox_in_the_nodes_own_network_is_not_started(shim: Shim) -> None:
+    (shim.bundle / "config.json").write_text("{}")
+    (shim.bundle / "init.pid").write_text(str(os.getpid()))
+    done = shim.call("start", "c1", check=False)
+    assert done.returncode == 1
+    assert not (shim.folder / "calls").exists()
+
+
+def test_other_commands_are_passed_on(shim: Shim) -> None:
+    shim.call("exec", "--process", "p.json", "--detach", "c1")
+    (line,) = shim.calls()
+    assert line.startswith("--platform=systrap ")
+    assert line.endswith("exec --process p.json --detach c1")
