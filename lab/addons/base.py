@@ -80,6 +80,8 @@ class AddOn:
     """Add-ons that a topology must list too."""
     needs_capabilities: ClassVar[frozenset[str]] = frozenset()
     """What the stack must be able to do."""
+    container_runtimes: ClassVar[frozenset[str]] = frozenset()
+    """Those that it brings to nodes, as a node's `container_runtime` names them."""
     declares: ClassVar[frozenset[str]] = frozenset()
     """All that `capabilities` may give, so that a misspelt marker is an error on every lab."""
 

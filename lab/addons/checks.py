@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_lab.addons import catalog
@@ -10,7 +11,7 @@ from edge_lab.addons.catalog import find_addon, known_addons
 from edge_lab.core.errors import InputError
 from edge_lab.devices.protocols import check_devices
 from edge_lab.stacks import Stack, get_stack
-from edge_lab.topology import Topology, TopologyProblem
+from edge_lab.topology import RUNC, Topology, TopologyProblem
 from edge_lab.topology import load_topology as read_topology
 
 
@@ -51,6 +52,7 @@ def check_addons(topology: Topology) -> None:
                     f"Remove the stack from `stacks`, or {addon.name} from `addons`.",
                 )
         addon.check(topology)
+    _check_container_runtimes(topology, addons)
     for name in catalog.ADDONS:
         at = find_addon(name).asked_for_at(topology)
         if at is not None and name not in topology.addons:
@@ -58,6 +60,25 @@ def check_addons(topology: Topology) -> None:
                 f"this needs the add-on {name!r}, which the topology does not list",
                 at,
                 f"Add {name} to `addons`.",
+            )
+
+
+def _check_container_runtimes(topology: Topology, addons: Sequence[AddOn]) -> None:
+    known = {RUNC}.union(*(addon.container_runtimes for addon in addons))
+    for index, node in enumerate(topology.nodes):
+        if node.container_runtime not in known:
+            bringers = [
+                name
+                for name in catalog.ADDONS
+                if node.container_runtime in find_addon(name).container_runtimes
+            ]
+            raise TopologyProblem(
+                f"no add-on of this topology brings the container runtime "
+                f"{node.container_runtime!r}",
+                ("nodes", index, "container_runtime"),
+                f"Add {bringers[0]} to `addons`."
+                if bringers
+                else f"Known here are: {', '.join(sorted(known))}.",
             )
 
 

@@ -16,6 +16,7 @@ from edge_lab.topology.device import (
 )
 from edge_lab.topology.load import load_topology, parse_topology
 from edge_lab.topology.model import (
+    RUNC,
     Device,
     Link,
     Network,
@@ -29,6 +30,7 @@ from edge_lab.topology.timing import Timing
 
 __all__ = [
     "MANAGEMENT_SUBNET",
+    "RUNC",
     "Alarm",
     "Arch",
     "Device",

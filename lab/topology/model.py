@@ -19,6 +19,8 @@ from edge_lab.topology.timing import Timing
 MIB = 1024 * 1024
 MIN_MEMORY_MIB = 512
 MAX_MEMORY_MIB = 65536
+RUNC = "runc"
+"""The container runtime that every node has."""
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*(MiB|GiB|Mi|Gi)")
 
@@ -87,6 +89,11 @@ class Node(_Model):
     cpus: int = Field(2, ge=1, le=8)
     labels: dict[str, str] = Field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+    container_runtime: str = Field(
+        RUNC,
+        description="What runs containers of pods that name no RuntimeClass: runc, or one that an "
+        "add-on brings, such as gvisor.",
+    )
 
 
 class Link(_Model):

@@ -86,3 +86,24 @@ def test_a_stack_that_was_pinned_is_checked_too(default_topology: Topology) -> N
     with pytest.raises(InputError, match="autonomy"):
         platform.check(default_topology)
     Platform(get_stack("kubernetes+openyurt"), (NeedsAutonomy(),)).check(default_topology)
+
+
+@pytest.mark.parametrize("runtime", ["gvisor", "kata"])
+def test_a_container_runtime_that_no_add_on_brings(tmp_path: Path, runtime: str) -> None:
+    text = (LABS / "minimal.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "lab.yaml"
+    wanted = f"role: edge, container_runtime: {runtime}}}"
+    file.write_text(text.replace("role: edge}", wanted), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_topology(file)
+    assert caught.value.line is not None
+    assert wanted in file.read_text().splitlines()[caught.value.line - 1]
+    assert ("Add gvisor" in caught.value.remedy) == (runtime == "gvisor")
+
+
+def test_a_container_runtime_that_an_add_on_brings(tmp_path: Path) -> None:
+    text = (LABS / "minimal.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "lab.yaml"
+    text = text.replace("role: edge}", "role: edge, container_runtime: gvisor}")
+    file.write_text(f"{text}addons: [workload, twins, gvisor]\n", encoding="utf-8")
+    assert load_topology(file).node("edge-arm").container_runtime == "gvisor"

@@ -30,9 +30,17 @@ class Gvisor(AddOn):
     """gVisor on x86_64 and aarch64 nodes."""
 
     name: ClassVar[str] = GVISOR
+    container_runtimes: ClassVar[frozenset[str]] = frozenset({GVISOR})
     declares: ClassVar[frozenset[str]] = frozenset({GVISOR})
 
     def check(self, topology: Topology) -> None:
+        for index, node in enumerate(topology.nodes):
+            if node.container_runtime == GVISOR and not has_gvisor(node):
+                raise TopologyProblem(
+                    f"gVisor does not run on {node.arch.value}",
+                    ("nodes", index, "container_runtime"),
+                    "Remove the line, or use x86_64 or aarch64.",
+                )
         if not any(has_gvisor(node) for node in topology.nodes):
             raise TopologyProblem(
                 "gVisor runs on x86_64 and aarch64, and no node is one of these",

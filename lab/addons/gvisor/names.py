@@ -24,8 +24,11 @@ def has_gvisor(node: Node) -> bool:
 
 
 def is_default(topology: Topology, node: Node, stack: Stack) -> bool:
-    """Whether all pods of `node` run in gVisor: where the runtime knows no RuntimeClass."""
+    """Whether pods of `node` that name no RuntimeClass run in gVisor.
+
+    Where the topology says so, and where the edge runtime knows no RuntimeClass.
+    """
     resolves = (
         node.name == topology.server.name or Capability.RUNTIME_CLASS in stack.runtime.capabilities
     )
-    return has_gvisor(node) and not resolves
+    return node.container_runtime == GVISOR or (has_gvisor(node) and not resolves)

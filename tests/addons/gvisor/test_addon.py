@@ -10,7 +10,7 @@ import pytest
 from edge_lab.addons.gvisor import containerd
 from edge_lab.addons.gvisor.addon import Gvisor, runtime_class
 from edge_lab.addons.gvisor.containerd import containerd_config
-from edge_lab.addons.gvisor.names import GVISOR, NODE_LABEL
+from edge_lab.addons.gvisor.names import GVISOR, NODE_LABEL, is_default
 from edge_lab.artifacts import Want
 from edge_lab.core.errors import LabError
 from edge_lab.stacks import get_stack
@@ -75,3 +75,16 @@ def test_pods_that_ask_for_it_go_to_nodes_that_have_it() -> None:
     wanted = runtime_class()
     assert wanted["metadata"]["name"] == GVISOR
     assert wanted["scheduling"]["nodeSelector"] == {NODE_LABEL: "true"}
+
+
+def test_it_is_the_default_where_the_runtime_knows_no_runtime_class_or_the_node_says_so(
+    default_topology: Topology,
+) -> None:
+    arm = default_topology.node("edge-arm")
+    openyurt, kubeedge = get_stack("kubernetes+openyurt"), get_stack("kubernetes+kubeedge")
+    assert not is_default(default_topology, arm, openyurt)
+    assert is_default(default_topology, arm, kubeedge)
+    assert not is_default(default_topology, default_topology.server, kubeedge)
+    named = arm.model_copy(update={"container_runtime": GVISOR})
+    assert is_default(default_topology, named, openyurt)
+    assert not is_default(default_topology, default_topology.node("edge-riscv"), kubeedge)
