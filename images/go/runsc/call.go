@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -118,6 +119,21 @@ func readSpec(bundle string) (spec, error) {
 	}
 	return found, nil
 }
+
+// lastError is the last error in a log of runsc's; a container's own streams are no place for it.
+func lastError(path string) string {
+	text, _ := os.ReadFile(path)
+	found := ""
+	for line := range strings.Lines(string(text)) {
+		var entry struct{ Level, Msg string }
+		if json.Unmarshal([]byte(line), &entry) == nil && slices.Contains(failures, entry.Level) {
+			found = entry.Msg
+		}
+	}
+	return found
+}
+
+var failures = []string{"error", "warning", "fatal", "panic"}
 
 // report writes an error where the shim looks for it: its log for some commands, the standard error
 // for others.

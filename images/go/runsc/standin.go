@@ -149,7 +149,7 @@ func start(c call) error {
 	}
 	command.Stdin, command.Stdout, command.Stderr = streams[0], streams[1], streams[2]
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("runsc start: %w", err)
+		return fmt.Errorf("runsc: %w: %s", err, lastError(c.option("--log")))
 	}
 	if err := os.WriteFile(hasStartedPath(bundle), nil, 0o600); err != nil {
 		return err

@@ -19,6 +19,11 @@ from edge_lab.topology import Arch, Topology, TopologyProblem
 GVISOR_ARCHITECTURES = (Arch.X86_64, Arch.AARCH64)
 
 
+def test_containerd_waits_for_an_emulated_node() -> None:
+    timeouts = tomllib.loads(containerd_config(Arch.AARCH64, default=False))["timeouts"]
+    assert set(timeouts.values()) == {"60s"}
+
+
 def runtimes(text: str) -> dict[str, Any]:
     section = tomllib.loads(text)["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]
     assert isinstance(section, dict)

@@ -34,7 +34,9 @@ cd "$(dirname "$0")"
 echo "$@" >> calls
 case " $* " in
 *" create "*) exit $(cat create-status 2>/dev/null || echo 0) ;;
-*" start "*) echo from the container; echo to stderr >&2; cat ;;
+*" start "*)
+  if [ -e start-fails ]; then cat start-fails >> "$7"; exit 128; fi
+  echo from the container; echo to stderr >&2; cat ;;
 *" wait "*) cat exit; [ -s exit ] ;;
 *" kill "*) [ -e alive ] || { echo "sandbox is not running" >&2; exit 1; } ;;
 esac
@@ -112,7 +114,7 @@ class Shim:
 
 @pytest.fixture
 def shim(built: Path, tmp_path: Path) -> Iterator[Shim]:
-    for name in ("calls", "exit", "alive", "create-status"):
+    for name in ("calls", "exit", "alive", "create-status", "start-fails"):
         (built / name).unlink(missing_ok=True)
     (built / "exit").write_text('{"id":"c1","exitStatus":7}')
     bundle = tmp_path / "bundle"
@@ -211,6 +213,18 @@ def test_a_container_that_runsc_does_not_make_leaves_no_process(shim: Shim) -> N
     assert status_of(pid) == -signal.SIGKILL
     (line,) = (shim.bundle / "log.json").read_text().splitlines()
     assert json.loads(line)["level"] == "error"
+
+
+def test_why_a_container_did_not_start_is_told(shim: Shim) -> None:
+    said = '{"level":"warning","msg":"FATAL ERROR: no such file"}'
+    (shim.folder / "start-fails").write_text(f"{said}\n")
+    pid = shim.create()
+    done = shim.call("start", "c1", check=False)
+    assert done.returncode == 1
+    assert "no such file" in done.stderr
+    assert is_alive(pid)
+    shim.call("delete", "--force", "c1")
+    assert status_of(pid) == -signal.SIGKILL
 
 
 def test_a_sandbox_is_runscs_own(shim: Shim) -> None:
