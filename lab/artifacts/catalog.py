@@ -20,6 +20,7 @@ KUBEEDGE = "v1.23.1"
 K3S = "v1.34.9+k3s1"
 COREDNS = "v1.14.7"
 WORKLOAD = "0.1.0"
+HOSTILE = "0.1.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -148,6 +149,11 @@ _COMPONENTS = (
             package="edge-lab/images/workload",
             ldflags=(f"-X main.version={WORKLOAD}",),
         ),
+    ),
+    Component(
+        "edge-hostile",
+        HOSTILE,
+        go=GoSource(module="hostile", package="edge-lab/images/hostile"),
     ),
 )
 
