@@ -1,1 +1,1 @@
-"""The lab's hostile pods: their image, and the pods as manifests. The add-on only brings the image."""
+"""Hostile pods: their image, and the pods as manifests. The add-on only brings the image."""

@@ -7,7 +7,7 @@ the arguments of `edge-hostile` (images/go/hostile).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.addons.hostile.image import IMAGE, PROGRAM_PATH
@@ -40,8 +40,8 @@ class HostilePod:
     """Whether the token of its service account is mounted, where Kubernetes mounts it."""
     host_folder: str = ""
     """A folder of the node that is mounted at `MOUNT`."""
-    memory_mib: int = 96
-    labels: dict[str, str] = field(default_factory=dict)
+    memory_mib: int = 256
+    """The limit. In gVisor the sandbox itself lives within it."""
 
     def manifest(self) -> Manifest:
         """The object."""
@@ -74,7 +74,7 @@ class HostilePod:
             spec["volumes"] = [
                 {"name": "host", "hostPath": {"path": self.host_folder, "type": "Directory"}}
             ]
-        labels = {"app": LABEL, "app.kubernetes.io/part-of": "edge-lab", **self.labels}
+        labels = {"app": LABEL, "app.kubernetes.io/part-of": "edge-lab"}
         return {
             "apiVersion": "v1",
             "kind": "Pod",

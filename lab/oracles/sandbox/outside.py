@@ -15,7 +15,7 @@ from edge_lab.core.errors import LabError
 SANDBOX, GOFER = "runsc-sandbox", "runsc-gofer"
 """argv[0] of gVisor's processes, whatever the file is called that they are run from."""
 
-PROGRAM = r'''
+PROGRAM = r"""
 import glob, json, os, sys
 
 uid, tag = sys.argv[1], sys.argv[2]
@@ -81,7 +81,7 @@ print(json.dumps({
         and tag in words
     ],
 }))
-'''
+"""
 
 
 class _Model(BaseModel):

@@ -25,7 +25,7 @@ var fakes = []Attempt{
 	{Name: "denied", Do: func() (string, error) { return "/api", StatusError(403) }},
 	{Name: "hung", Do: func() (string, error) { time.Sleep(time.Hour); return "", nil }},
 	{Name: "killed", Do: func() (string, error) {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSYS)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		time.Sleep(time.Hour)
 		return "", nil
 	}},
