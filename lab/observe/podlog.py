@@ -19,7 +19,7 @@ def log_command(namespace: str, pod: str, uid: str, container: str) -> str:
 
 
 def unwrapped(log: str) -> str:
-    """What the container wrote to its standard output, without the runtime's words before each line.
+    """What the container wrote to its standard output, without what the runtime adds to lines.
 
     A line is `TIME stdout|stderr F|P TEXT`; P is a part of one that goes on in the next (CRI).
     Other lines, as of a file that is being written, are left out.

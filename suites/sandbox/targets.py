@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 KUBELET_PORT, YURTHUB_PORT, MODBUS_PORT = 10250, 10261, 502
-TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
+TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 FOLDER = "/var/lib/edge-lab/hostile"
 OUTSIDE = "outside"
 SOCKET_FOLDER = "/run/containerd"

@@ -123,7 +123,7 @@ def test_a_pod_does_not_start_where_there_is_no_gvisor(
 
 
 def reason_of(event: dict[str, object]) -> str:
-    """What an event says if it is a refusal for want of the runtime; by the container runtime, which
+    """What an event says if it is a refusal for want of the runtime: by the container runtime, that
     has no such handler, or by the kubelet, since the RuntimeClass names other nodes."""
     reason, message = str(event.get("reason", "")), str(event.get("message", ""))
     by_runtime = reason == "FailedCreatePodSandBox" and "runsc" in message

@@ -1,8 +1,8 @@
 """What each hostile attempt meets in each setting: measured under runc 1.1 and 1.3 and under runsc
 20240729, and read in their sources where it could not be (docs/sandbox.md).
 
-A node's kernel is Debian's, with its sysctls; masked and read-only paths are the kubelet's; pods have
-no seccomp profile unless they ask for one.
+A node's kernel is Debian's, with its sysctls; masked and read-only paths are the kubelet's. Pods
+have no seccomp profile unless they ask for one.
 """
 
 from __future__ import annotations
