@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_lab.core.errors import MissingCapability
+from edge_lab.devices.points import MODBUS_PORT
 from edge_lab.fixtures.nodes import LabNode
+from edge_lab.oracles.sandbox.aimed import METADATA, on_loopback, on_the_wire
+from edge_lab.oracles.sandbox.expected import Row
+from edge_lab.probes.endpoint import Reach
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-KUBELET_PORT, YURTHUB_PORT, MODBUS_PORT = 10250, 10261, 502
 TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 FOLDER = "/var/lib/edge-lab/hostile"
 OUTSIDE = "outside"
@@ -22,15 +25,19 @@ SOCKET_FOLDER = "/run/containerd"
 SOCKET = "containerd.sock"
 
 
-def network_options(lab: Lab, node: str) -> tuple[str, ...]:
-    """The node's own agents by loopback and by its address, and a cloud's metadata service."""
+def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
+    """What listens on the node, by loopback and by its address, and a cloud's metadata service: the
+    options of a pod, and what is declared of its attempts."""
+    options, rows = ["--tcp", "metadata=169.254.169.254:80"], dict(METADATA)
     address = lab.topology.cluster_link(node).address
-    return (
-        *("--tcp", "metadata=169.254.169.254:80"),
-        *("--tcp", f"kubelet-loopback=127.0.0.1:{KUBELET_PORT}"),
-        *("--tcp", f"yurthub-loopback=127.0.0.1:{YURTHUB_PORT}"),
-        *("--tcp", f"kubelet={address}:{KUBELET_PORT}"),
-    )
+    for endpoint in lab.platform.endpoints(lab.topology):
+        if endpoint.node != node:
+            continue
+        local = endpoint.reach is Reach.LOOPBACK
+        name = f"{'loopback' if local else 'wire'}-{endpoint.name}"
+        options += ["--tcp", f"{name}={'127.0.0.1' if local else address}:{endpoint.port}"]
+        rows[f"tcp-{name}"] = on_loopback(endpoint.name) if local else on_the_wire(endpoint.name)
+    return tuple(options), rows
 
 
 def device_options(lab: Lab, node: str) -> tuple[str, ...]:

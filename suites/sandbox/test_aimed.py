@@ -13,17 +13,17 @@ from edge_lab.addons.hostile.pods import MOUNT, attempts_pod
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.sandbox import HostilePods
-from edge_lab.oracles.sandbox.aimed import API, DEVICE, HOST_PATH, NETWORK, RUNTIME_SOCKET
+from edge_lab.oracles.sandbox.aimed import API, DEVICE, HOST_PATH, RUNTIME_SOCKET
 from edge_lab.oracles.sandbox.expected import Row
 from suites.sandbox.runtimes import runtime_class
 from suites.sandbox.targets import (
     OUTSIDE,
     SOCKET,
     SOCKET_FOLDER,
+    agents_of,
     api_options,
     device_options,
     folder_of_the_node,
-    network_options,
 )
 from suites.sandbox.test_attempts import EACH
 
@@ -60,8 +60,8 @@ def judge(
 def test_agents_of_the_node(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
-    options = network_options(lab, edge_node.name)
-    judge(lab, hostile_pods, edge_node.name, setting, "agents", options, NETWORK)
+    options, declared = agents_of(lab, edge_node.name)
+    judge(lab, hostile_pods, edge_node.name, setting, "agents", options, declared)
 
 
 @allure.title("On {edge_node}, a pod with {setting} reaches devices, and writes to them")

@@ -17,12 +17,6 @@ from edge_lab.addons.hostile.settings import RUNTIME_CLASS, Setting
 from edge_lab.artifacts import CATALOG
 from edge_lab.data import IMAGES
 from edge_lab.topology import Topology
-from tests.small_topology import small_topology
-
-
-@pytest.fixture
-def topology() -> Topology:
-    return small_topology()
 
 
 def test_the_addon_brings_the_image_and_nothing_else(topology: Topology) -> None:

@@ -106,6 +106,15 @@ def attempts_pod(
     return HostilePod(name, node, setting, ("attempts", *options), runtime_class, **more)
 
 
+def bomb_pod(
+    node: str, setting: Setting, runtime_class: str | None, kind: str, limit: int, **more: Any
+) -> HostilePod:
+    """One that uses up what it is given, up to `limit`."""
+    name = f"bomb-{kind}-{setting.slug}-{node}"
+    args = ("bomb", kind, "--limit", str(limit))
+    return HostilePod(name, node, setting, args, runtime_class, **more)
+
+
 def runtime_class_of(setting: Setting, *, resolved: bool) -> str | None:
     """What the pod of a setting asks for, by whether its node's edge runtime resolves it at all."""
     return RUNTIME_CLASS if setting.sandboxed and resolved else None

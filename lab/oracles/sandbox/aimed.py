@@ -12,21 +12,24 @@ _NOBODY = away("ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT")
 _NOTHING_STOPS = "nothing stands between pods and it: no network policy is enforced"
 _NO_SHIELD = "a sandbox is no shield for what is mounted into it"
 
-NETWORK: Mapping[str, Row] = MappingProxyType(
-    {
-        "tcp-metadata": same("connect to a cloud's metadata service, 169.254.169.254", _NOBODY),
-        "tcp-kubelet-loopback": same(
-            "connect to the kubelet by loopback, which is the pod's own", away("ECONNREFUSED")
-        ),
-        "tcp-yurthub-loopback": same(
-            "connect to yurthub by loopback, where it would act as the node", away("ECONNREFUSED")
-        ),
-        "tcp-kubelet": same(
-            "connect to the kubelet by the node's address",
-            reached("who connects is asked for a certificate there: docs/identity.md"),
-        ),
-    }
+METADATA: Mapping[str, Row] = MappingProxyType(
+    {"tcp-metadata": same("connect to a cloud's metadata service, 169.254.169.254", _NOBODY)}
 )
+
+
+def on_loopback(endpoint: str) -> Row:
+    """Of an agent that listens on its node's loopback alone, and is not the pod's."""
+    return same(f"connect to {endpoint} by loopback, which is the pod's own", away("ECONNREFUSED"))
+
+
+def on_the_wire(endpoint: str) -> Row:
+    """Of one that listens on an address of its node."""
+    return same(
+        f"connect to {endpoint} by the node's address",
+        reached("who connects has to show who it is: docs/identity.md"),
+    )
+
+
 DEVICE: Mapping[str, Row] = MappingProxyType(
     {
         "tcp-device": same("connect to a device", reached(_NOTHING_STOPS)),

@@ -102,6 +102,26 @@ class AttemptRun(_Model):
     """Whether the pod has said that it is through."""
 
 
+class BombProgress(_Model):
+    """How far a bomb got."""
+
+    bomb: str
+    limit: int
+    """Its own, at which it ends without having been stopped."""
+    reached: int
+    done: bool
+    """Whether it has come to an end, and was not ended."""
+    errno: str = ""
+    """What stopped it, by name; empty if its own limit did."""
+    detail: str = ""
+
+
+def parse_bomb(text: str) -> BombProgress | None:
+    """How far a pod's log says that its bomb has got; None if it says nothing."""
+    lines = [line for line in _documents(text) if "bomb" in line]
+    return _valid(BombProgress, lines[-1]) if lines else None
+
+
 def parse_facts(text: str) -> PodFacts | None:
     """The first line of a pod's log that has facts; None if none has yet.
 

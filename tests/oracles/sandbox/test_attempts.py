@@ -12,15 +12,24 @@ from edge_lab.addons.hostile.settings import Setting
 from edge_lab.core.errors import LabError
 from edge_lab.data import IMAGES
 from edge_lab.oracles.sandbox import AttemptRun, AttemptsVerdict, judge_attempts, parse_attempts
-from edge_lab.oracles.sandbox.aimed import API, DEVICE, HOST_PATH, NETWORK, RUNTIME_SOCKET
+from edge_lab.oracles.sandbox.aimed import (
+    API,
+    DEVICE,
+    HOST_PATH,
+    METADATA,
+    RUNTIME_SOCKET,
+    on_loopback,
+    on_the_wire,
+)
 from edge_lab.oracles.sandbox.attempts import Finding
 from edge_lab.oracles.sandbox.expected import Row, either, reached, same, turned_away
-from edge_lab.oracles.sandbox.records import AttemptRecord, Ended
+from edge_lab.oracles.sandbox.records import AttemptRecord, Ended, parse_bomb
 from edge_lab.oracles.sandbox.table import KERNEL
 from tests.budget import examples
 from tests.oracles.sandbox.seen import attempt, run_of
 
-ALL = {**KERNEL, **NETWORK, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
+AGENTS = {"tcp-loopback-hub": on_loopback("hub"), "tcp-wire-kubelet": on_the_wire("kubelet")}
+ALL = {**KERNEL, **METADATA, **AGENTS, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
 DEFAULT = Setting.RUNC_DEFAULT
 
 
@@ -164,3 +173,16 @@ def test_whatever_a_pod_tried_there_is_a_verdict(
     verdict = judge_attempts("n", "s", setting, run, KERNEL)
     assert len(verdict.judged) == len(KERNEL)
     assert str(verdict)
+
+
+def test_of_a_bomb_the_last_line_counts() -> None:
+    lines = [
+        '{"bomb":"memory","limit":512,"reached":16,"done":false,"errno":"","detail":""}',
+        '{"bomb":"memory","limit":512,"reached":32,"done":true,"errno":"ENOMEM","detail":"x"}',
+    ]
+    first, last = parse_bomb(lines[0]), parse_bomb("\n".join(lines))
+    assert first is not None
+    assert last is not None
+    assert (first.reached, first.done) == (16, False)
+    assert (last.reached, last.done, last.errno) == (32, True, "ENOMEM")
+    assert parse_bomb("xxx\n") is None
