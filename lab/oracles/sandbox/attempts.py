@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge_lab.addons.hostile.settings import Setting
-from edge_lab.measuring.measures import COUNT, Better, Measure
+from edge_lab.oracles.sandbox.counts import counted
 from edge_lab.oracles.sandbox.expected import Expected, Row
 from edge_lab.oracles.sandbox.records import AttemptRecord, AttemptRun, Ended
 from edge_lab.oracles.verdict import Verdict
@@ -91,9 +91,14 @@ def judge_attempts(
     if not judged:
         problems.append("no evidence: nothing is declared")
     evidence = (f"{len(run.records)} attempts of a pod with {setting}",)
-    return AttemptsVerdict(
-        node, runtime, tuple(problems), _measures(node, judged), evidence, tuple(judged)
+    measures = counted(
+        [one.finding for one in judged],
+        Finding.PASS,
+        what="hostile attempts",
+        node=node,
+        evidence="what the pod says of each attempt, beside what is declared",
     )
+    return AttemptsVerdict(node, runtime, tuple(problems), measures, evidence, tuple(judged))
 
 
 def _judged(
@@ -113,29 +118,3 @@ def _finding(record: AttemptRecord | None, expected: Expected) -> Finding:
     if expected.reached:
         return Finding.TURNED_AWAY
     return Finding.PASS if record.refusal in expected.refusals else Finding.WRONG_REASON
-
-
-_BETTER = {
-    Finding.PASS: Better.HIGHER,
-    Finding.REACHED: Better.LOWER,
-    Finding.TURNED_AWAY: Better.LOWER,
-    Finding.WRONG_REASON: Better.LOWER,
-    Finding.NO_EVIDENCE: Better.LOWER,
-}
-
-
-def _measures(node: str, judged: list[JudgedAttempt]) -> tuple[Measure, ...]:
-    return tuple(
-        Measure(
-            name=f"attempts_{finding.name.lower()}",
-            value=sum(one.finding is finding for one in judged),
-            unit=COUNT,
-            better=better,
-            node=node,
-            evidence="what the pod says of each attempt, beside what is declared",
-            heading="attempts as expected" if finding is Finding.PASS else "attempts not so",
-            label="" if finding is Finding.PASS else finding.value,
-            minor=finding is not Finding.PASS,
-        )
-        for finding, better in _BETTER.items()
-    )

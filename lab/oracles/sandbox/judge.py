@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge_lab.measuring.measures import COUNT, Better, Measure
+from edge_lab.oracles.sandbox.counts import counted
 from edge_lab.oracles.sandbox.outside import NodeView
 from edge_lab.oracles.sandbox.proofs import Outcome, Proof, proofs_of
 from edge_lab.oracles.sandbox.records import PodFacts
@@ -64,26 +64,11 @@ def judge_sandbox(
     known = release_of(facts.release) if facts else None
     release = f"gVisor from {known.since} on" if known else "no release of gVisor that is known"
     evidence = (f"pod {pod}: {len(proofs)} proofs; {release}",)
-    return SandboxVerdict(node, runtime, problems, _measures(node, proofs), evidence, pod, proofs)
-
-
-def _measures(node: str, proofs: tuple[Proof, ...]) -> tuple[Measure, ...]:
-    better = {
-        Outcome.HOLDS: Better.HIGHER,
-        Outcome.FAILS: Better.LOWER,
-        Outcome.NO_EVIDENCE: Better.LOWER,
-    }
-    return tuple(
-        Measure(
-            name=f"sandbox_proofs_{outcome.name.lower()}",
-            value=sum(proof.outcome is outcome for proof in proofs),
-            unit=COUNT,
-            better=direction,
-            node=node,
-            evidence="facts of the pod, and the processes of its control group",
-            heading="proofs of a sandbox",
-            label=outcome.value,
-            minor=outcome is not Outcome.HOLDS,
-        )
-        for outcome, direction in better.items()
+    measures = counted(
+        [proof.outcome for proof in proofs],
+        Outcome.HOLDS,
+        what="proofs of a sandbox",
+        node=node,
+        evidence="facts of the pod, and the processes of its control group",
     )
+    return SandboxVerdict(node, runtime, problems, measures, evidence, pod, proofs)
