@@ -1,4 +1,4 @@
-"""What each hostile attempt meets in each setting: measured on x86_64 under runc and runsc 20240729,
+"""What each hostile attempt meets in each setting: measured on x86_64 with runc and runsc 20240729,
 and read in the sources where it could not be (docs/sandbox.md).
 
 A node's kernel is Debian's, with its sysctls; masked and read-only paths are the kubelet's. Pods
