@@ -143,8 +143,8 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
             reached(_BY_DEFAULT),
             away("EPERM", note=_SECCOMP),
             reached(),
-            away("ENOSYS", "EACCES"),
-            away("ENOSYS", "EACCES"),
+            away("ENOSYS"),
+            away("ENOSYS"),
         ),
         "personality": row(
             "personality READ_IMPLIES_EXEC",
