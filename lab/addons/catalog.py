@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 
 from edge_lab.addons.base import AddOn
 from edge_lab.addons.gvisor.addon import Gvisor
+from edge_lab.addons.hostile.addon import Hostile
 from edge_lab.addons.services.addon import Services
 from edge_lab.addons.twins.addon import Twins
 from edge_lab.addons.workload.addon import Workload
 from edge_lab.core.plugins import PluginGroup
 
 ADDONS: Mapping[str, Callable[[], AddOn]] = {
-    addon.name: addon for addon in (Twins, Workload, Services, Gvisor)
+    addon.name: addon for addon in (Twins, Workload, Services, Gvisor, Hostile)
 }
 """The lab's own."""
 

@@ -21,6 +21,7 @@ K3S = "v1.34.9+k3s1"
 COREDNS = "v1.14.7"
 WORKLOAD = "0.1.0"
 RUNSC_ADAPTER = "0.1.0"
+HOSTILE = "0.1.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -154,6 +155,11 @@ _COMPONENTS = (
         "edge-runsc",
         RUNSC_ADAPTER,
         go=GoSource(module="runsc", package="edge-lab/images/runsc"),
+    ),
+    Component(
+        "edge-hostile",
+        HOSTILE,
+        go=GoSource(module="hostile", package="edge-lab/images/hostile"),
     ),
 )
 

@@ -12,27 +12,7 @@ from html import escape
 from edge_lab.oracles.identity import Finding, Judged
 from edge_lab.probes.catalog import PROBES
 from edge_lab.probes.cloudclient import SERVER_CERTIFICATES
-
-_STYLE = """
-body { margin: 12px; background: #fff; color: #1f2933;
-  font: 13px/1.45 "DejaVu Sans", Helvetica, Arial, sans-serif; }
-table { border-collapse: collapse; }
-th, td { border: 1px solid #b8c2cc; padding: 4px 8px; text-align: left; vertical-align: top; }
-thead th { background: #dfe5ec; position: sticky; top: 0; max-width: 110px; font-size: 11px; }
-tbody th { background: #f4f6f8; white-space: nowrap; position: sticky; left: 0; }
-h2 { font-size: 15px; margin: 18px 0 6px; }
-tbody th small { display: block; color: #6b7785; font-weight: normal; }
-summary { cursor: pointer; white-space: nowrap; }
-summary small { display: block; color: #6b7785; }
-pre { font-size: 11px; max-width: 420px; white-space: pre-wrap; overflow-wrap: anywhere; }
-.pass { background: #e8f5ec; }
-.pass b { color: #2f855a; }
-.bad { background: #fdecec; }
-.bad b { color: #c53030; }
-.unknown { background: #fdf3dc; }
-.unknown b { color: #975a16; }
-.none, .legend { color: #6b7785; }
-"""
+from edge_lab.report.matrixpage import details, matrix_page
 
 _CLASS = {
     Finding.PASS: "pass",
@@ -77,11 +57,7 @@ def matrix_html(judged: Iterable[Judged], title: str = "Who is let in") -> str:
             }
         )
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>"
-        f'{tables}<p class="legend">{escape(LEGEND)}</p></body></html>\n'
-    )
+    return matrix_page(title, tables, LEGEND)
 
 
 def _section(where: tuple[str, str], cells: Iterable[str]) -> Section:
@@ -134,8 +110,4 @@ def _details(one: Judged) -> str:
     word = one.record.shown if one.passed else f"{one.finding}: {one.record.shown}"
     note = f"\n\n{one.expected.note}" if one.expected.note else ""
     record = one.record.model_dump_json(indent=1, exclude_defaults=True)
-    return (
-        f"<details><summary><b>{escape(word)}</b>"
-        f"<small>expected: {escape(str(one.expected))}</small></summary>"
-        f"<pre>{escape(record + note)}</pre></details>"
-    )
+    return details(word, f"expected: {one.expected}", record + note)

@@ -1,0 +1,103 @@
+package attempt
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Options are what some attempts are aimed at. An attempt without its aim is not in the table.
+type Options struct {
+	TCP, Unix targets
+	Modbus    string
+	Register  int
+	Unit      int
+	HostPath  string
+	Outside   string
+	Marker    string
+	API       string
+	Token     string
+}
+
+// targets are places by the names of their attempts.
+type targets []struct{ name, place string }
+
+func (found *targets) String() string { return "" }
+
+func (found *targets) Set(text string) error {
+	name, place, ok := strings.Cut(text, "=")
+	if !ok || name == "" || place == "" {
+		return fmt.Errorf("%q is not NAME=PLACE", text)
+	}
+	*found = append(*found, struct{ name, place string }{name, place})
+	return nil
+}
+
+// Parse reads the options of a run, the names of attempts, and the seconds for each.
+func Parse(args []string) (options Options, names []string, seconds float64, err error) {
+	flags := flag.NewFlagSet("attempts", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Float64Var(&seconds, "seconds", 20, "")
+	flags.Var(&options.TCP, "tcp", "")
+	flags.Var(&options.Unix, "unix", "")
+	flags.StringVar(&options.Modbus, "modbus-write", "", "")
+	flags.IntVar(&options.Register, "register", 100, "")
+	flags.IntVar(&options.Unit, "unit", 1, "")
+	flags.StringVar(&options.HostPath, "host-path", "", "")
+	flags.StringVar(&options.Outside, "outside", "outside", "")
+	flags.StringVar(&options.Marker, "marker", "", "")
+	flags.StringVar(&options.API, "api", "", "")
+	flags.StringVar(&options.Token, "token", "", "")
+	err = flags.Parse(args)
+	if err == nil && seconds <= 0 {
+		err = fmt.Errorf("%g seconds", seconds)
+	}
+	if err == nil && (options.HostPath == "") != (options.Marker == "") {
+		err = fmt.Errorf("--host-path and --marker go together")
+	}
+	return options, flags.Args(), seconds, err
+}
+
+// Args are the options again, for the process of one attempt.
+func (options Options) Args() []string {
+	var args []string
+	for _, one := range options.TCP {
+		args = append(args, "--tcp", one.name+"="+one.place)
+	}
+	for _, one := range options.Unix {
+		args = append(args, "--unix", one.name+"="+one.place)
+	}
+	return append(args,
+		"--modbus-write", options.Modbus,
+		"--register", fmt.Sprint(options.Register), "--unit", fmt.Sprint(options.Unit),
+		"--host-path", options.HostPath, "--outside", options.Outside, "--marker", options.Marker,
+		"--api", options.API, "--token", options.Token)
+}
+
+// Table has the attempts at the kernel, or, with something to aim at, those and no others: what is
+// aimed at needs no second try of all else.
+func (options Options) Table() []Attempt {
+	var table []Attempt
+	for _, one := range options.TCP {
+		table = append(table, Attempt{Name: "tcp-" + one.name, Do: connecting("tcp", one.place)})
+	}
+	for _, one := range options.Unix {
+		table = append(table, Attempt{Name: "unix-" + one.name, Do: connecting("unix", one.place)})
+	}
+	if options.Modbus != "" {
+		table = append(table, Attempt{Name: "modbus-write", Do: func() (string, error) {
+			return modbusWrite(options.Modbus, options.Unit, options.Register)
+		}})
+	}
+	if options.HostPath != "" {
+		table = append(table, HostPath{options.HostPath, options.Outside, options.Marker}.Attempts()...)
+	}
+	if options.API != "" {
+		table = append(table, API{URL: options.API, TokenFile: options.Token}.Attempts()...)
+	}
+	if table == nil {
+		return Kernel()
+	}
+	return table
+}

@@ -1,0 +1,235 @@
+// Package bomb uses up what a pod is given, up to a limit of its own, and says how far it got.
+//
+// What stops it is for the pod's limits to do. A pod that is killed has said how far it was.
+package bomb
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"edge-lab/images/hostile/internal/errnos"
+)
+
+// Child is the word by which the program is started as a process that only is there.
+const Child = "wait"
+
+// Progress is a line: how far it has got, the last one with what stopped it.
+type Progress struct {
+	Bomb    string `json:"bomb"`
+	Limit   int    `json:"limit"`
+	Reached int    `json:"reached"`
+	Done    bool   `json:"done"`
+	Errno   string `json:"errno"`
+	Detail  string `json:"detail"`
+}
+
+// step uses up the one with this number; done frees all.
+type step func(number int) error
+
+type kind struct {
+	every int // steps between lines
+	start func(folder string) (step, func())
+}
+
+var kinds = map[string]kind{
+	"fork":   {25, processes},
+	"memory": {16, memory},
+	"files":  {256, openFiles},
+	"disk":   {16, disk},
+	"inodes": {1000, inodes},
+	"cpu":    {1, spinning},
+}
+
+const log = "log" // its lines are the bomb
+
+// Known says whether there is a bomb of that name.
+func Known(name string) bool {
+	_, ok := kinds[name]
+	return ok || name == log
+}
+
+// Explode goes on until the limit, or until something stops it; then it gives back what it took.
+func Explode(name string, limit int, folder string, out io.Writer) error {
+	if name == log {
+		return chatter(limit, out)
+	}
+	return explode(name, kinds[name], limit, folder, out)
+}
+
+func explode(name string, kind kind, limit int, folder string, out io.Writer) error {
+	lines := json.NewEncoder(out)
+	progress := Progress{Bomb: name, Limit: limit}
+	next, done := kind.start(folder)
+	defer done()
+	for progress.Reached < limit {
+		if err := next(progress.Reached); err != nil {
+			progress.Errno, progress.Detail = errnos.Of(err), err.Error()
+			break
+		}
+		progress.Reached++
+		if progress.Reached%kind.every == 0 && progress.Reached < limit {
+			if err := lines.Encode(progress); err != nil {
+				return err
+			}
+		}
+	}
+	progress.Done = true
+	return lines.Encode(progress)
+}
+
+// Wait is what a process does that only is there: until its parent has ended, ten minutes at most.
+func Wait() {
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Minute):
+	}
+}
+
+func processes(string) (step, func()) {
+	reader, writer, err := os.Pipe()
+	var started []*exec.Cmd
+	next := func(int) error {
+		if err != nil {
+			return err
+		}
+		command := exec.Command("/proc/self/exe", Child)
+		command.Stdin = reader
+		if err := command.Start(); err != nil {
+			return err
+		}
+		started = append(started, command)
+		return nil
+	}
+	return next, func() {
+		if err == nil {
+			_, _ = reader.Close(), writer.Close()
+		}
+		for _, command := range started {
+			_ = command.Process.Kill()
+			_ = command.Wait()
+		}
+	}
+}
+
+const mebibyte = 1 << 20
+
+func memory(string) (step, func()) {
+	var held [][]byte
+	next := func(number int) error {
+		room, err := syscall.Mmap(-1, 0, mebibyte, syscall.PROT_READ|syscall.PROT_WRITE,
+			syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		if err != nil {
+			return err
+		}
+		for at := 0; at < len(room); at += os.Getpagesize() {
+			room[at] = byte(number)
+		}
+		held = append(held, room)
+		return nil
+	}
+	return next, func() {
+		for _, room := range held {
+			_ = syscall.Munmap(room)
+		}
+	}
+}
+
+func openFiles(string) (step, func()) {
+	var held []int
+	next := func(int) error {
+		file, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err == nil {
+			held = append(held, file)
+		}
+		return err
+	}
+	return next, func() {
+		for _, file := range held {
+			_ = syscall.Close(file)
+		}
+	}
+}
+
+func disk(folder string) (step, func()) {
+	file, err := os.CreateTemp(folder, "bomb")
+	room := make([]byte, mebibyte)
+	next := func(number int) error {
+		if err != nil {
+			return err
+		}
+		room[0] = byte(number)
+		if _, err := file.Write(room); err != nil {
+			return err
+		}
+		return file.Sync()
+	}
+	return next, func() {
+		if err == nil {
+			_, _ = file.Close(), os.Remove(file.Name())
+		}
+	}
+}
+
+func inodes(folder string) (step, func()) {
+	own, err := os.MkdirTemp(folder, "bomb")
+	next := func(number int) error {
+		if err != nil {
+			return err
+		}
+		file, err := os.Create(filepath.Join(own, fmt.Sprint(number)))
+		if err != nil {
+			return err
+		}
+		return file.Close()
+	}
+	return next, func() {
+		if err == nil {
+			_ = os.RemoveAll(own)
+		}
+	}
+}
+
+// spinning keeps all CPUs busy; each step is a second of it.
+func spinning(string) (step, func()) {
+	ended := make(chan struct{})
+	for range runtime.NumCPU() {
+		go func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+			}
+		}()
+	}
+	next := func(int) error {
+		time.Sleep(time.Second)
+		return nil
+	}
+	return next, func() { close(ended) }
+}
+
+// chatter writes `limit` KiB of log.
+func chatter(limit int, out io.Writer) error {
+	line := strings.Repeat("x", 1023) + "\n"
+	for range limit {
+		if _, err := io.WriteString(out, line); err != nil {
+			return err
+		}
+	}
+	return json.NewEncoder(out).Encode(Progress{Bomb: log, Limit: limit, Reached: limit, Done: true})
+}

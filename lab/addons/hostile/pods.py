@@ -1,0 +1,120 @@
+"""Hostile pods as manifests: bound to their node by name, and run once.
+
+What they say is read from the node's log files, so they need no exec. What they try is told them by
+the arguments of `edge-hostile` (images/go/hostile).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_lab.addons.hostile.image import IMAGE, PROGRAM_PATH
+from edge_lab.addons.hostile.settings import RUNTIME_CLASS, Setting, security_context
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.cluster.objects import Manifest
+
+CONTAINER = "hostile"
+LABEL = "edge-lab-hostile"
+"""Label `app` of all hostile pods."""
+PERMISSION = ("EDGE_LAB_HOSTILE", "in-a-pod-of-a-lab")
+"""The variable without which the program tries nothing."""
+MOUNT = "/mnt/host"
+"""Where a folder of the node is mounted in the pod."""
+
+
+@dataclass(frozen=True)
+class HostilePod:
+    """One pod, before it is a manifest."""
+
+    name: str
+    node: str
+    setting: Setting
+    args: tuple[str, ...]
+    runtime_class: str | None = None
+    """None leaves it to the node's default runtime."""
+    host_pid: bool = False
+    host_network: bool = False
+    token: bool = False
+    """Whether the token of its service account is mounted, where Kubernetes mounts it."""
+    host_folder: str = ""
+    """A folder of the node that is mounted at `MOUNT`."""
+    memory_mib: int = 256
+    """The limit. In gVisor the sandbox itself lives within it."""
+
+    def manifest(self) -> Manifest:
+        """The object."""
+        name, value = PERMISSION
+        container: dict[str, Any] = {
+            "name": CONTAINER,
+            "image": IMAGE,
+            "imagePullPolicy": "Never",
+            "command": [PROGRAM_PATH, *self.args],
+            "env": [{"name": name, "value": value}],
+            "resources": {"limits": {"memory": f"{self.memory_mib}Mi"}},
+            "securityContext": security_context(self.setting),
+        }
+        spec: dict[str, Any] = {
+            "nodeName": self.node,
+            "restartPolicy": "Never",
+            "hostPID": self.host_pid,
+            "hostNetwork": self.host_network,
+            "automountServiceAccountToken": self.token,
+            "enableServiceLinks": False,
+            "dnsPolicy": "Default",
+            "terminationGracePeriodSeconds": 5,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [container],
+        }
+        if self.runtime_class is not None:
+            spec["runtimeClassName"] = self.runtime_class
+        if self.host_folder:
+            container["volumeMounts"] = [{"name": "host", "mountPath": MOUNT}]
+            spec["volumes"] = [
+                {"name": "host", "hostPath": {"path": self.host_folder, "type": "Directory"}}
+            ]
+        labels = {"app": LABEL, "app.kubernetes.io/part-of": "edge-lab"}
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": self.name, "namespace": NAMESPACE, "labels": labels},
+            "spec": spec,
+        }
+
+
+def facts_pod(
+    node: str, setting: Setting, runtime_class: str | None, *, name: str = ""
+) -> HostilePod:
+    """One that says what it sees, and stays until it is told to end."""
+    chosen = name or f"facts-{setting.slug}-{node}"
+    args = ("facts", "--tag", chosen, "--hold")
+    return HostilePod(chosen, node, setting, args, runtime_class)
+
+
+def attempts_pod(
+    node: str,
+    setting: Setting,
+    runtime_class: str | None,
+    *,
+    options: Sequence[str] = (),
+    what: str = "attempts",
+    **more: Any,
+) -> HostilePod:
+    """One that tries all, or with options what they aim at, and ends."""
+    name = f"{what}-{setting.slug}-{node}"
+    return HostilePod(name, node, setting, ("attempts", *options), runtime_class, **more)
+
+
+def bomb_pod(
+    node: str, setting: Setting, runtime_class: str | None, kind: str, limit: int, **more: Any
+) -> HostilePod:
+    """One that uses up what it is given, up to `limit`."""
+    name = f"bomb-{kind}-{setting.slug}-{node}"
+    args = ("bomb", kind, "--limit", str(limit))
+    return HostilePod(name, node, setting, args, runtime_class, **more)
+
+
+def runtime_class_of(setting: Setting, *, resolved: bool) -> str | None:
+    """What the pod of a setting asks for, by whether its node's edge runtime resolves it at all."""
+    return RUNTIME_CLASS if setting.sandboxed and resolved else None

@@ -1,0 +1,48 @@
+"""The settings of a hostile pod: which runtime it runs under, and what it is allowed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+RUNTIME_CLASS = "gvisor"
+"""The name of the RuntimeClass object of the add-on `gvisor`."""
+
+
+class Setting(StrEnum):
+    """A runtime, and the security context of the pod's container."""
+
+    RUNC_DEFAULT = "runc default"
+    """No security context at all."""
+    RUNC_RESTRICTED = "runc restricted"
+    """As the Pod Security Standard `restricted` wants it: another user than root, no capabilities,
+    the container runtime's own seccomp profile."""
+    RUNC_PRIVILEGED = "runc privileged"
+    GVISOR_DEFAULT = "gvisor default"
+    GVISOR_PRIVILEGED = "gvisor privileged"
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether it is meant to run under gVisor."""
+        return self in (Setting.GVISOR_DEFAULT, Setting.GVISOR_PRIVILEGED)
+
+    @property
+    def slug(self) -> str:
+        """For names of pods."""
+        return self.value.replace(" ", "-")
+
+
+def security_context(setting: Setting) -> dict[str, Any]:
+    """The container's `securityContext`."""
+    if setting in (Setting.RUNC_PRIVILEGED, Setting.GVISOR_PRIVILEGED):
+        return {"privileged": True}
+    if setting is Setting.RUNC_RESTRICTED:
+        return {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "runAsGroup": 1000,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+    return {}

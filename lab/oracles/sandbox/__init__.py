@@ -1,0 +1,27 @@
+"""Whether a pod runs in a sandbox, and what it reached: verdicts on what was seen from inside and
+from outside of it. Pure functions."""
+
+from edge_lab.oracles.sandbox.attempts import AttemptsVerdict, JudgedAttempt, judge_attempts
+from edge_lab.oracles.sandbox.judge import SandboxClass, SandboxVerdict, judge_sandbox
+from edge_lab.oracles.sandbox.outside import NodeView, parse_node_view
+from edge_lab.oracles.sandbox.records import (
+    AttemptRun,
+    PodFacts,
+    parse_attempts,
+    parse_facts,
+)
+
+__all__ = [
+    "AttemptRun",
+    "AttemptsVerdict",
+    "JudgedAttempt",
+    "NodeView",
+    "PodFacts",
+    "SandboxClass",
+    "SandboxVerdict",
+    "judge_attempts",
+    "judge_sandbox",
+    "parse_attempts",
+    "parse_facts",
+    "parse_node_view",
+]

@@ -1,0 +1,106 @@
+"""What attempts meet that are aimed at something beside the kernel, by what they are aimed at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from edge_lab.oracles.sandbox.expected import Row, by_runtime, reached, row, same
+from edge_lab.oracles.sandbox.expected import turned_away as away
+
+_NOBODY = away("ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT")
+_NOTHING_STOPS = "nothing stands between pods and it: no network policy is enforced"
+_NO_SHIELD = "a sandbox is no shield for what is mounted into it"
+
+METADATA: Mapping[str, Row] = MappingProxyType(
+    {"tcp-metadata": same("connect to a cloud's metadata service, 169.254.169.254", _NOBODY)}
+)
+
+
+def on_loopback(endpoint: str) -> Row:
+    """Of an agent that listens on its node's loopback alone, and is not the pod's."""
+    return same(f"connect to {endpoint} by loopback, which is the pod's own", away("ECONNREFUSED"))
+
+
+def on_the_wire(endpoint: str) -> Row:
+    """Of one that listens on an address of its node."""
+    return same(
+        f"connect to {endpoint} by the node's address",
+        reached("who connects has to show who it is: docs/identity.md"),
+    )
+
+
+DEVICE: Mapping[str, Row] = MappingProxyType(
+    {
+        "tcp-device": same("connect to a device", reached(_NOTHING_STOPS)),
+        "modbus-write": same(
+            "write a register of a device that the pod has nothing to do with",
+            reached(f"Modbus asks nobody who they are, and {_NOTHING_STOPS}"),
+        ),
+    }
+)
+API: Mapping[str, Row] = MappingProxyType(
+    {
+        "api-version": same(
+            "ask the API server for its version with the pod's token", reached("anyone may")
+        ),
+        "api-nodes": same("list nodes with the pod's token", away("HTTP 403")),
+        "api-pods": same("list pods of all namespaces with the pod's token", away("HTTP 403")),
+        "api-secrets": same("list Secrets with the pod's token", away("HTTP 403")),
+    }
+)
+HOST_PATH: Mapping[str, Row] = MappingProxyType(
+    {
+        "host-path-read": same("read a file of a folder of the node that is mounted", reached()),
+        "host-path-write": row(
+            "write a file there",
+            reached(),
+            away("EACCES", note="the folder is root's"),
+            reached(),
+            reached(_NO_SHIELD),
+            reached(_NO_SHIELD),
+        ),
+        "host-path-mknod": row(
+            "mknod there",
+            reached("the node's own programs could open it"),
+            away("EPERM", "EACCES"),
+            reached(),
+            away("EPERM"),
+            away("EPERM"),
+        ),
+        "host-path-parent": same("read what lies beside the folder, by `..`", away("ENOENT")),
+        "host-path-symlink": row(
+            "read it by a symbolic link",
+            away("ENOENT"),
+            away("EACCES", note="the folder is root's"),
+            away("ENOENT"),
+            away("ENOENT"),
+            away("ENOENT"),
+        ),
+        "host-path-hardlink": row(
+            "read it by a hard link",
+            away("ENOENT"),
+            away("ENOENT", "EACCES"),
+            away("ENOENT"),
+            away("ENOENT"),
+            away("ENOENT"),
+        ),
+        "host-path-race": row(
+            "read it by `..` through a folder that is moved meanwhile",
+            away("ENOENT"),
+            away("EACCES", note="the folder is root's"),
+            away("ENOENT"),
+            away("ENOENT"),
+            away("ENOENT"),
+        ),
+    }
+)
+RUNTIME_SOCKET: Mapping[str, Row] = MappingProxyType(
+    {
+        "unix-containerd": by_runtime(
+            "connect to containerd's socket in a folder that is mounted",
+            reached("who speaks to it has the node"),
+            away("ECONNREFUSED", note="--host-uds=none"),
+        )
+    }
+)

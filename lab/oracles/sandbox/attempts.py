@@ -1,0 +1,120 @@
+"""The verdict on what a hostile pod reached, beside what is declared of its setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge_lab.addons.hostile.settings import Setting
+from edge_lab.oracles.sandbox.counts import counted
+from edge_lab.oracles.sandbox.expected import Expected, Row
+from edge_lab.oracles.sandbox.records import AttemptRecord, AttemptRun, Ended
+from edge_lab.oracles.verdict import Verdict
+
+
+class Finding(StrEnum):
+    """What came of one attempt, beside what was expected."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    REACHED = "reached"
+    """And should not have been."""
+    TURNED_AWAY = "turned away"
+    """And should have been reached: a control that fails, or a setting that is not what it says."""
+    WRONG_REASON = "wrong reason"
+    """Turned away, and not by what is declared."""
+    NO_EVIDENCE = "no evidence"
+
+
+@dataclass(frozen=True)
+class JudgedAttempt:
+    """One attempt in one setting on one node."""
+
+    attempt: str
+    title: str
+    setting: Setting
+    node: str
+    record: AttemptRecord | None
+    """None if it was not made."""
+    expected: Expected
+    finding: Finding
+
+    @property
+    def passed(self) -> bool:
+        return self.finding is Finding.PASS
+
+    @property
+    def shown(self) -> str:
+        """What was met, in a word or two."""
+        return self.record.shown if self.record else "not tried"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.attempt} in a pod with {self.setting}: {self.shown}; "
+            f"expected: {self.expected}: {self.finding}"
+        )
+
+
+@dataclass(frozen=True)
+class AttemptsVerdict(Verdict):
+    """On all attempts of one pod."""
+
+    judged: tuple[JudgedAttempt, ...] = ()
+
+
+def judge_attempts(
+    node: str,
+    runtime: str,
+    setting: Setting,
+    run: AttemptRun,
+    declared: Mapping[str, Row],
+) -> AttemptsVerdict:
+    """The verdict on one pod's attempts by the rows that are declared of them.
+
+    An attempt that is declared and was not made is no evidence, and so is one whose process did
+    not live to tell.
+    """
+    by_name = {record.attempt: record for record in run.records}
+    judged = [
+        _judged(name, row, setting, node, by_name.get(name))
+        for name, row in declared.items()
+        if setting in row.expects
+    ]
+    problems = [str(one) for one in judged if not one.passed]
+    problems += [
+        f"nobody has declared what is expected of {name} in a pod with {setting}: {record.shown}"
+        for name, record in by_name.items()
+        if name not in declared or setting not in declared[name].expects
+    ]
+    if not run.complete:
+        problems.append("no evidence: the pod has not said that it is through")
+    if not judged:
+        problems.append("no evidence: nothing is declared")
+    evidence = (f"{len(run.records)} attempts of a pod with {setting}",)
+    measures = counted(
+        [one.finding for one in judged],
+        Finding.PASS,
+        what="hostile attempts",
+        node=node,
+        evidence="what the pod says of each attempt, beside what is declared",
+    )
+    return AttemptsVerdict(node, runtime, tuple(problems), measures, evidence, tuple(judged))
+
+
+def _judged(
+    name: str, row: Row, setting: Setting, node: str, record: AttemptRecord | None
+) -> JudgedAttempt:
+    expected = row.expects[setting]
+    findings = [_finding(record, one) for one in expected]
+    best = next((one for one in findings if one is Finding.PASS), findings[0])
+    return JudgedAttempt(name, row.title, setting, node, record, expected, best)
+
+
+def _finding(record: AttemptRecord | None, expected: Expected) -> Finding:
+    if record is None or record.ended is not Ended.ANSWERED:
+        return Finding.NO_EVIDENCE
+    if record.reached:
+        return Finding.PASS if expected.reached else Finding.REACHED
+    if expected.reached:
+        return Finding.TURNED_AWAY
+    return Finding.PASS if record.refusal in expected.refusals else Finding.WRONG_REASON

@@ -1,0 +1,74 @@
+"""The verdict on a pod that is meant to be sandboxed.
+
+What was not seen is no pass and no failure either: it is an error of whoever looked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge_lab.oracles.sandbox.counts import counted
+from edge_lab.oracles.sandbox.outside import NodeView
+from edge_lab.oracles.sandbox.proofs import Outcome, Proof, proofs_of
+from edge_lab.oracles.sandbox.records import PodFacts
+from edge_lab.oracles.sandbox.releases import release_of
+from edge_lab.oracles.verdict import Verdict
+
+
+class SandboxClass(StrEnum):
+    SANDBOXED = "sandboxed by gVisor"
+    """All proofs hold."""
+    NOT_SANDBOXED = "not sandboxed"
+    """One fails at least."""
+    NO_EVIDENCE = "no evidence"
+    """None fails, and one has nothing to rest on."""
+
+
+@dataclass(frozen=True)
+class SandboxVerdict(Verdict):
+    """On one pod."""
+
+    pod: str = ""
+    proofs: tuple[Proof, ...] = ()
+
+    @property
+    def of_class(self) -> SandboxClass:
+        outcomes = {proof.outcome for proof in self.proofs}
+        if Outcome.FAILS in outcomes:
+            return SandboxClass.NOT_SANDBOXED
+        if outcomes == {Outcome.HOLDS}:
+            return SandboxClass.SANDBOXED
+        return SandboxClass.NO_EVIDENCE
+
+    def of_outcome(self, outcome: Outcome) -> frozenset[str]:
+        """The names of the proofs that came out so."""
+        return frozenset(proof.name for proof in self.proofs if proof.outcome is outcome)
+
+
+def judge_sandbox(
+    node: str, runtime: str, pod: str, facts: PodFacts | None, view: NodeView | None
+) -> SandboxVerdict:
+    """The verdict on `pod` of `node` by what it saw itself, and what its node showed of it.
+
+    Facts of another pod are none.
+    """
+    if facts is not None and facts.tag != pod:
+        facts = None
+    proofs = proofs_of(facts, view)
+    problems = tuple(
+        f"no evidence: {proof}" if proof.outcome is Outcome.NO_EVIDENCE else str(proof)
+        for proof in proofs
+        if proof.outcome is not Outcome.HOLDS
+    )
+    known = release_of(facts.release) if facts else None
+    release = f"gVisor from {known.since} on" if known else "no release of gVisor that is known"
+    evidence = (f"pod {pod}: {len(proofs)} proofs; {release}",)
+    measures = counted(
+        [proof.outcome for proof in proofs],
+        Outcome.HOLDS,
+        what="proofs of a sandbox",
+        node=node,
+        evidence="facts of the pod, and the processes of its control group",
+    )
+    return SandboxVerdict(node, runtime, problems, measures, evidence, pod, proofs)

@@ -1,0 +1,143 @@
+"""What a node shows of a pod from outside: the processes of its control group, and of the node.
+
+It is asked by a Python program on the node, over the management path. Nothing is asked of the
+container runtime, whose word is what is in doubt.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_lab.core.errors import LabError
+
+SANDBOX, GOFER = "runsc-sandbox", "runsc-gofer"
+"""argv[0] of gVisor's processes, whatever the file is called that they are run from."""
+
+PROGRAM = r"""
+import glob, json, os, sys
+
+uid, tag = sys.argv[1], sys.argv[2]
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+def listed(path):
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return None
+
+def argv(pid):
+    return [word for word in read(f"/proc/{pid}/cmdline").split("\0") if word]
+
+def of(pid):
+    status = dict(
+        line.split(":", 1) for line in read(f"/proc/{pid}/status").splitlines() if ":" in line
+    )
+    words = argv(pid)
+    sandbox = bool(words) and words[0] == "runsc-sandbox"
+    return {
+        "pid": pid,
+        "comm": read(f"/proc/{pid}/comm"),
+        "argv": words[:6],
+        "executable": link(f"/proc/{pid}/exe"),
+        "seccomp": int(status.get("Seccomp", "-1")),
+        "no_new_privs": int(status.get("NoNewPrivs", "-1")),
+        "net_namespace": link(f"/proc/{pid}/ns/net"),
+        "root": listed(f"/proc/{pid}/root") if sandbox else None,
+    }
+
+names = {uid, uid.replace("-", "_")}
+groups = [
+    folder
+    for folder, _, _ in os.walk("/sys/fs/cgroup")
+    if any(f"pod{name}" in os.path.basename(folder) for name in names)
+]
+groups += [f for group in list(groups) for f, _, _ in os.walk(group) if f not in groups]
+pids = sorted({int(pid) for group in groups for pid in read(f"{group}/cgroup.procs").split()})
+everywhere = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+own = os.getpid()
+print(json.dumps({
+    "release": os.uname().release,
+    "boot_id": read("/proc/sys/kernel/random/boot_id"),
+    "net_namespace": link("/proc/1/ns/net"),
+    "groups": groups,
+    "processes": [of(pid) for pid in pids],
+    "programs": [
+        pid for pid in everywhere
+        if pid != own and (words := argv(pid)) and words[0].endswith("edge-hostile")
+        and tag in words
+    ],
+}))
+"""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class NodeProcess(_Model):
+    """A process of the node in the pod's control group."""
+
+    pid: int
+    comm: str = ""
+    argv: tuple[str, ...] = ()
+    executable: str = ""
+    seccomp: int = -1
+    """As /proc/PID/status has it: 2 is a filter; -1 if it was not read."""
+    no_new_privs: int = -1
+    net_namespace: str = ""
+    root: tuple[str, ...] | None = None
+    """What its root folder holds; of a sandbox alone, and None if it was not read."""
+
+    @property
+    def name(self) -> str:
+        """argv[0] without its folder; the name of a thread's program where there is none."""
+        return PurePosixPath(self.argv[0]).name if self.argv else self.comm
+
+
+class NodeView(_Model):
+    """One look at a node."""
+
+    release: str
+    boot_id: str
+    net_namespace: str
+    """Of its first process."""
+    groups: tuple[str, ...]
+    """Control groups of the pod."""
+    processes: tuple[NodeProcess, ...]
+    """In those groups."""
+    programs: tuple[int, ...]
+    """Processes anywhere on the node that are the pod's program, by its argument."""
+
+    def named(self, name: str) -> tuple[NodeProcess, ...]:
+        """The processes of the pod whose argv[0] is `name`."""
+        return tuple(process for process in self.processes if process.name == name)
+
+
+def look_command(uid: str, tag: str) -> str:
+    """The command for a shell on the node, for the pod of that uid whose program has `tag` among
+    its arguments."""
+    return f"python3 - {uid} {tag} <<'EDGE_LAB_END'\n{PROGRAM}\nEDGE_LAB_END"
+
+
+def parse_node_view(text: str) -> NodeView:
+    """What the command has printed; LabError if it is none."""
+    try:
+        return NodeView.model_validate_json(text)
+    except ValidationError as trouble:
+        raise LabError(
+            f"invalid view of a node's processes: {trouble.errors()[0]['msg']}"
+        ) from trouble

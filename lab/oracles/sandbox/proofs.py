@@ -1,0 +1,252 @@
+"""The proofs that a pod runs in gVisor: each by itself, from inside the pod or from outside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from edge_lab.oracles.sandbox.outside import GOFER, SANDBOX, NodeProcess, NodeView
+from edge_lab.oracles.sandbox.records import PodFacts
+from edge_lab.oracles.sandbox.releases import RELEASES, UNAME_VERSION, release_of
+
+LEAST_OF_THE_KERNEL = 0xEFFFFFF0
+"""Linux gives namespaces numbers from 0xF0000000 on, and those of the boot a few below it; gVisor
+counts from 1."""
+EMPTY_ROOT = frozenset({"etc", "proc"})
+"""All that the root folder of a sandbox's own process may hold."""
+
+
+class Outcome(StrEnum):
+    HOLDS = "holds"
+    FAILS = "fails"
+    NO_EVIDENCE = "no evidence"
+
+
+class Side(StrEnum):
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One proof, and what it rests on."""
+
+    name: str
+    side: Side
+    outcome: Outcome
+    seen: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.side}): {self.outcome}; seen: {self.seen or 'nothing'}"
+
+
+_Found = tuple[Outcome, str]
+_Inside = Callable[[PodFacts], _Found]
+_Outside = Callable[[NodeView], _Found]
+_Between = Callable[[PodFacts, NodeView], _Found]
+
+
+def _when(holds: bool, seen: str) -> _Found:
+    return (Outcome.HOLDS if holds else Outcome.FAILS), seen
+
+
+def _of_text(facts: PodFacts, name: str, judge: Callable[[str], _Found]) -> _Found:
+    """By a file that is always there: that it was not read is no evidence."""
+    text = facts.texts.get(name)
+    if text is None:
+        return Outcome.NO_EVIDENCE, "it was not looked at"
+    return (Outcome.NO_EVIDENCE, text.errno) if text.errno else judge(text.text)
+
+
+# -- from inside -----------------------------------------------------------------------------
+
+
+def _uname(facts: PodFacts) -> _Found:
+    if not facts.release:
+        return Outcome.NO_EVIDENCE, ""
+    known = release_of(facts.release) is not None and facts.version == UNAME_VERSION
+    return _when(known, f"{facts.release} {facts.version}")
+
+
+def _proc_version(facts: PodFacts) -> _Found:
+    known = {release.proc_version for release in RELEASES}
+    return _of_text(facts, "version", lambda text: _when(text in known, text))
+
+
+def _cmdline(facts: PodFacts) -> _Found:
+    pattern = re.compile(r"BOOT_IMAGE=/vmlinuz-\S*gvisor\S* quiet")
+    return _of_text(facts, "cmdline", lambda text: _when(bool(pattern.fullmatch(text)), text))
+
+
+def _kernel_log(facts: PodFacts) -> _Found:
+    log = facts.kernel_log
+    if log.errno:
+        return Outcome.FAILS, f"{log.errno}: gVisor's log needs no capability"
+    if not log.lines:
+        return Outcome.NO_EVIDENCE, "it is empty"
+    holds = log.first.endswith("Starting gVisor...") and log.last.endswith("Ready!")
+    return _when(holds, f"{log.lines} lines, from {log.first!r} to {log.last!r}")
+
+
+def _sentry_meminfo(facts: PodFacts) -> _Found:
+    errno = facts.paths.get("/proc/sentry-meminfo")
+    if errno is None:
+        return Outcome.NO_EVIDENCE, "it was not looked at"
+    return _when(errno == "", errno or "it exists")
+
+
+def _absent_files(facts: PodFacts) -> _Found:
+    release = release_of(facts.release) or RELEASES[-1]
+    unseen = sorted(release.absent - set(facts.paths))
+    if unseen:
+        return Outcome.NO_EVIDENCE, f"not looked at: {', '.join(unseen)}"
+    there = sorted(path for path in release.absent if facts.paths[path] != "ENOENT")
+    return _when(not there, f"there: {', '.join(there)}" if there else "all are absent")
+
+
+def _net_namespace(facts: PodFacts) -> _Found:
+    def judge(text: str) -> _Found:
+        found = re.fullmatch(r"net:\[(\d+)\]", text)
+        if found is None:
+            return Outcome.NO_EVIDENCE, text
+        return _when(int(found[1]) < LEAST_OF_THE_KERNEL, text)
+
+    return _of_text(facts, "net_namespace", judge)
+
+
+def _loadavg(facts: PodFacts) -> _Found:
+    idle = "0.00 0.00 0.00 0/0 0"
+    return _of_text(facts, "loadavg", lambda text: _when(text == idle, text))
+
+
+def _root_mount(facts: PodFacts) -> _Found:
+    if not facts.root_mount:
+        return Outcome.NO_EVIDENCE, ""
+    holds = "lowerdir=" not in facts.root_mount and "upperdir=" not in facts.root_mount
+    return _when(holds, facts.root_mount)
+
+
+def _own_cgroup(facts: PodFacts) -> _Found:
+    """Linux with cgroup v2 has one line, which begins with 0::, however little a pod may see."""
+
+    def judge(text: str) -> _Found:
+        return _when("kubepods" not in text and not text.startswith("0::"), text or "it is empty")
+
+    return _of_text(facts, "cgroup", judge)
+
+
+# -- from inside beside the node -------------------------------------------------------------
+
+
+def _not_the_nodes_kernel(facts: PodFacts, node: NodeView) -> _Found:
+    def judge(boot_id: str) -> _Found:
+        if not all((boot_id, node.boot_id, facts.release, node.release)):
+            return Outcome.NO_EVIDENCE, "not both were seen"
+        seen = f"{facts.release} {boot_id}; the node: {node.release} {node.boot_id}"
+        return _when(facts.release != node.release and boot_id != node.boot_id, seen)
+
+    return _of_text(facts, "boot_id", judge)
+
+
+# -- from outside ----------------------------------------------------------------------------
+
+
+def _seen(processes: Iterable[NodeProcess]) -> str:
+    return ", ".join(f"{process.name} ({process.pid})" for process in processes)
+
+
+def _sandbox_processes(node: NodeView) -> _Found:
+    if not node.processes:
+        return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
+    return _when(bool(node.named(SANDBOX) and node.named(GOFER)), _seen(node.processes))
+
+
+def _confined(node: NodeView) -> _Found:
+    found = (*node.named(SANDBOX), *node.named(GOFER))
+    if not found:
+        return Outcome.NO_EVIDENCE, "there is no such process"
+    if any(process.seccomp < 0 or process.no_new_privs < 0 for process in found):
+        return Outcome.NO_EVIDENCE, "their status was not read"
+    seen = "; ".join(
+        f"{process.name}: Seccomp {process.seccomp}, NoNewPrivs {process.no_new_privs}"
+        for process in found
+    )
+    return _when(all(one.seccomp == 2 and one.no_new_privs == 1 for one in found), seen)
+
+
+def _empty_root(node: NodeView) -> _Found:
+    found = node.named(SANDBOX)
+    roots = [process.root for process in found if process.root is not None]
+    if not found or len(roots) < len(found):
+        return Outcome.NO_EVIDENCE, "the root folder of no sandbox was read"
+    seen = "; ".join(" ".join(root) or "nothing" for root in roots)
+    return _when(all(set(root) <= EMPTY_ROOT for root in roots), seen)
+
+
+def _not_a_process_of_the_node(node: NodeView) -> _Found:
+    if not node.processes:
+        return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
+    here = [process.pid for process in node.processes if process.name.startswith("edge-hostile")]
+    pids = sorted({*node.programs, *here})
+    return _when(not pids, f"processes {', '.join(map(str, pids))}" if pids else "none")
+
+
+def _own_network(node: NodeView) -> _Found:
+    names = {process.net_namespace for process in node.named(SANDBOX)}
+    if not names or "" in names or not node.net_namespace:
+        return Outcome.NO_EVIDENCE, "there is no such process"
+    return _when(node.net_namespace not in names, " ".join(sorted(names)))
+
+
+INSIDE: Mapping[str, tuple[_Inside, str]] = MappingProxyType(
+    {
+        "kernel name": (_uname, "the release and version of uname(2) that gVisor has"),
+        "/proc/version": (_proc_version, "gVisor's, without a compiler"),
+        "kernel command line": (_cmdline, "that of an image called gvisor"),
+        "kernel log": (_kernel_log, "from 'Starting gVisor...' to 'Ready!', without CAP_SYSLOG"),
+        "/proc/sentry-meminfo": (_sentry_meminfo, "it exists"),
+        "files that gVisor lacks": (_absent_files, "all are absent"),
+        "network namespace": (_net_namespace, "a number that Linux gives to none"),
+        "load average": (_loadavg, "zeros"),
+        "root mount": (_root_mount, "no folder of the node"),
+        "own control group": (_own_cgroup, "not the node's"),
+    }
+)
+BETWEEN: Mapping[str, tuple[_Between, str]] = MappingProxyType(
+    {"another kernel": (_not_the_nodes_kernel, "release and boot id differ from the node's")}
+)
+OUTSIDE: Mapping[str, tuple[_Outside, str]] = MappingProxyType(
+    {
+        "sandbox processes": (_sandbox_processes, "runsc-sandbox and runsc-gofer in its cgroup"),
+        "seccomp": (_confined, "a filter and no new privileges, on sandbox and gofer"),
+        "root of the sandbox": (_empty_root, "empty but for etc and proc"),
+        "program of the pod": (_not_a_process_of_the_node, "no process of the node"),
+        "network of the sandbox": (_own_network, "not the node's"),
+    }
+)
+NEEDS_A_SANDBOX = frozenset({"seccomp", "root of the sandbox", "network of the sandbox"})
+"""These say nothing of a pod without any sandbox."""
+
+PROOFS: tuple[str, ...] = (*INSIDE, *BETWEEN, *OUTSIDE)
+
+
+def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...]:
+    """All proofs; without facts, or without a look at the node, those that need them are none."""
+    nothing: _Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    found = [
+        Proof(name, Side.INSIDE, *(judge(facts) if facts else nothing), wanted)
+        for name, (judge, wanted) in INSIDE.items()
+    ]
+    found += [
+        Proof(name, Side.INSIDE, *(compare(facts, node) if facts and node else nothing), wanted)
+        for name, (compare, wanted) in BETWEEN.items()
+    ]
+    found += [
+        Proof(name, Side.OUTSIDE, *(look(node) if node else nothing), wanted)
+        for name, (look, wanted) in OUTSIDE.items()
+    ]
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Sandboxes: whether a pod is in one, seen from inside and outside, and what hostile pods reach."""

@@ -1,0 +1,57 @@
+"""Which pods can be had on which node: of a sandbox, or of none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_lab.addons.hostile.pods import runtime_class_of
+from edge_lab.addons.hostile.settings import Setting
+from edge_lab.core.errors import MissingCapability
+from edge_lab.fixtures.capabilities import runtime_of
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+GVISOR = "gvisor"
+"""The capability of a node whose pods can be sandboxed, and the add-on that gives it."""
+HOSTILE = "hostile"
+"""The add-on that brings the image."""
+
+
+def sandboxes(lab: Lab, node: str) -> bool:
+    """Whether pods of the node can be sandboxed."""
+    return GVISOR in lab.platform.capabilities(lab.topology)[node]
+
+
+def need_addon(lab: Lab, name: str) -> None:
+    """MissingCapability if the topology does not list the add-on."""
+    if name not in lab.topology.addons:
+        raise MissingCapability(f"the topology {lab.topology.name} lists no add-on {name!r}")
+
+
+def need_sandboxes(lab: Lab, node: str) -> None:
+    """MissingCapability if no pod of the node can be sandboxed."""
+    need_addon(lab, HOSTILE)
+    if not sandboxes(lab, node):
+        raise MissingCapability(f"{node} has no {GVISOR!r} on the stack {lab.stack_name}")
+
+
+def resolves_runtime_class(lab: Lab) -> bool:
+    """Whether the edge runtime does what a pod's RuntimeClass says; if not, nodes with sandboxes
+    have them for every pod (https://github.com/kubeedge/kubeedge/issues/4416)."""
+    return runtime_of(lab) != "kubeedge"
+
+
+def runtime_class(lab: Lab, node: str, setting: Setting) -> str | None:
+    """What a pod of the setting asks for on that node.
+
+    Raises:
+        MissingCapability: it cannot be had there.
+    """
+    need_addon(lab, HOSTILE)
+    resolved = resolves_runtime_class(lab)
+    if setting.sandboxed:
+        need_sandboxes(lab, node)
+    elif sandboxes(lab, node) and not resolved:
+        raise MissingCapability(f"every pod of {node} is sandboxed: none of it runs under runc")
+    return runtime_class_of(setting, resolved=resolved)

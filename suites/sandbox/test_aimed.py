@@ -1,0 +1,116 @@
+"""What hostile pods reach beside their kernel: the node's agents, devices, the API server, and
+folders of the node. A sandbox changes little of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import allure
+import pytest
+
+from edge_lab.addons.hostile.pods import MOUNT, attempts_pod
+from edge_lab.addons.hostile.settings import Setting
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.sandbox import HostilePods
+from edge_lab.oracles.sandbox.aimed import API, DEVICE, HOST_PATH, RUNTIME_SOCKET
+from edge_lab.oracles.sandbox.expected import Row
+from suites.sandbox.runtimes import runtime_class
+from suites.sandbox.targets import (
+    OUTSIDE,
+    SOCKET,
+    SOCKET_FOLDER,
+    agents_of,
+    api_options,
+    device_options,
+    folder_of_the_node,
+)
+from suites.sandbox.test_attempts import EACH
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+BOTH = [Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT]
+
+pytestmark = [
+    allure.parent_suite("Sandbox"),
+    allure.feature("Attempts at others"),
+    pytest.mark.parametrize("setting", BOTH, ids=str),
+]
+
+
+def judge(
+    lab: Lab,
+    pods: HostilePods,
+    node: str,
+    setting: Setting,
+    what: str,
+    options: Sequence[str],
+    declared: Mapping[str, Row],
+    **more: Any,
+) -> None:
+    """Runs a pod with these options; the test fails with whatever is not as declared."""
+    asked = runtime_class(lab, node, setting)
+    pod = attempts_pod(node, setting, asked, options=(*EACH, *options), what=what, **more)
+    verdict = pods.judge_attempts(node, setting, pods.attempts(pod), declared)
+    assert verdict.passed, str(verdict)
+
+
+@allure.title("On {edge_node}, a pod with {setting} reaches the node's agents as declared")
+def test_agents_of_the_node(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    options, declared = agents_of(lab, edge_node.name)
+    judge(lab, hostile_pods, edge_node.name, setting, "agents", options, declared)
+
+
+@allure.title("On {edge_node}, a pod with {setting} reaches devices, and writes to them")
+def test_devices_of_others(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    options = device_options(lab, edge_node.name)
+    judge(lab, hostile_pods, edge_node.name, setting, "devices", options, DEVICE)
+
+
+@allure.title("On {edge_node}, the token of a pod with {setting} is good for nothing but a hello")
+def test_the_token_of_a_pod(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    judge(lab, hostile_pods, edge_node.name, setting, "token", api_options(lab), API, token=True)
+
+
+@allure.title("On {edge_node}, a pod with {setting} has a mounted folder, and nothing beside it")
+def test_a_folder_of_the_node(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    runtime_class(lab, edge_node.name, setting)  # before anything is made there
+    with folder_of_the_node(edge_node) as folder:
+        judge(
+            lab,
+            hostile_pods,
+            edge_node.name,
+            setting,
+            "folder",
+            folder.options(MOUNT),
+            HOST_PATH,
+            host_folder=folder.path,
+        )
+        # Seen from the node: what the pod says that it has written, and that the marker was there.
+        assert edge_node.output(f"cat {folder.path}/written") == folder.marker
+        assert edge_node.output(f"cat {folder.path}/../{OUTSIDE}") == folder.marker
+
+
+@allure.title("On {edge_node}, a pod with {setting} and containerd's socket has the node, or not")
+def test_the_socket_of_the_container_runtime(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    judge(
+        lab,
+        hostile_pods,
+        edge_node.name,
+        setting,
+        "socket",
+        ("--unix", f"containerd={MOUNT}/{SOCKET}"),
+        RUNTIME_SOCKET,
+        host_folder=SOCKET_FOLDER,
+    )

@@ -1,0 +1,64 @@
+"""Pods that ask for namespaces of their node: they get them under runc, not in a sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.hostile.pods import attempts_pod, facts_pod
+from edge_lab.addons.hostile.settings import Setting
+from edge_lab.core.errors import MissingCapability
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.sandbox import HostilePods
+from suites.sandbox.runtimes import runtime_class
+from suites.sandbox.targets import agents_of
+from suites.sandbox.test_attempts import EACH
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+BOTH = [Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT]
+
+pytestmark = [
+    allure.parent_suite("Sandbox"),
+    allure.feature("Namespaces of the node"),
+    pytest.mark.parametrize("setting", BOTH, ids=str),
+]
+
+FEW = 10
+"""Processes of a sandbox; a node has many times as many."""
+
+
+@allure.title("On {edge_node}, hostPID shows a pod with {setting} the node's processes, or not")
+def test_host_pid(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    asked = runtime_class(lab, edge_node.name, setting)
+    name = f"hostpid-{setting.slug}-{edge_node.name}"
+    pod = replace(facts_pod(edge_node.name, setting, asked, name=name), host_pid=True)
+    with hostile_pods.applied(pod) as uid:
+        facts = hostile_pods.facts(pod, uid)
+    assert facts.tag == name
+    assert (facts.processes <= FEW) is setting.sandboxed, facts.processes
+
+
+@allure.title("On {edge_node}, hostNetwork lets a pod with {setting} reach loopback, or not")
+def test_host_network(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    """In a sandbox with a network stack of its own there is no interface at all."""
+    asked = runtime_class(lab, edge_node.name, setting)
+    options, declared = agents_of(lab, edge_node.name)
+    local = {name for name in declared if name.startswith("tcp-loopback-")}
+    if not local:
+        raise MissingCapability(f"nothing is declared on the loopback of {edge_node}")
+    pod = attempts_pod(
+        edge_node.name, setting, asked, options=(*EACH, *options), what="hostnet", host_network=True
+    )
+    run = hostile_pods.attempts(pod)
+    assert run.complete
+    reached = {record.attempt for record in run.records if record.reached}
+    assert local & reached == (set() if setting.sandboxed else local), reached

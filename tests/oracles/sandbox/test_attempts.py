@@ -1,0 +1,188 @@
+"""The verdict on attempts: as declared, and each way in which it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_lab.addons.hostile.settings import Setting
+from edge_lab.core.errors import LabError
+from edge_lab.data import IMAGES
+from edge_lab.oracles.sandbox import AttemptRun, AttemptsVerdict, judge_attempts, parse_attempts
+from edge_lab.oracles.sandbox.aimed import (
+    API,
+    DEVICE,
+    HOST_PATH,
+    METADATA,
+    RUNTIME_SOCKET,
+    on_loopback,
+    on_the_wire,
+)
+from edge_lab.oracles.sandbox.attempts import Finding
+from edge_lab.oracles.sandbox.expected import Row, either, reached, same, turned_away
+from edge_lab.oracles.sandbox.records import AttemptRecord, Ended, parse_bomb
+from edge_lab.oracles.sandbox.table import KERNEL
+from tests.budget import examples
+from tests.oracles.sandbox.seen import attempt, run_of
+
+AGENTS = {"tcp-loopback-hub": on_loopback("hub"), "tcp-wire-kubelet": on_the_wire("kubelet")}
+ALL = {**KERNEL, **METADATA, **AGENTS, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
+DEFAULT = Setting.RUNC_DEFAULT
+
+
+def judged(run: AttemptRun, declared: Mapping[str, Row]) -> AttemptsVerdict:
+    return judge_attempts("edge-arm", "kubernetes+kubelet", DEFAULT, run, declared)
+
+
+def as_declared(setting: Setting) -> AttemptRun:
+    """A run in which everything comes out as the table has it."""
+    found = []
+    for name, row in KERNEL.items():
+        expected = row.expects[setting]
+        refusal = min(expected.refusals, default="")
+        found.append(attempt(name, reached=expected.reached, errno=refusal))
+    return run_of(*found)
+
+
+@pytest.mark.parametrize("setting", list(Setting), ids=str)
+def test_what_comes_out_as_declared_passes(setting: Setting) -> None:
+    verdict = judge_attempts(
+        "edge-arm", "kubernetes+kubelet", setting, as_declared(setting), KERNEL
+    )
+    assert verdict.passed, str(verdict)
+    assert len(verdict.judged) == len(KERNEL)
+
+
+def test_what_runc_lets_through_is_red_for_a_sandbox() -> None:
+    """The control: a pod that is meant to be sandboxed and ran under runc."""
+    setting = Setting.GVISOR_DEFAULT
+    run = as_declared(Setting.RUNC_DEFAULT)
+    verdict = judge_attempts("edge-arm", "kubernetes+kubelet", setting, run, KERNEL)
+    let = {one.attempt for one in verdict.judged if one.finding is Finding.REACHED}
+    assert let >= {"io-uring", "add-key", "raw-socket", "packet-socket", "personality", "kcmp"}
+
+
+OPEN, SHUT = {"a": same("a", reached())}, {"a": same("a", turned_away("EPERM", "HTTP 403"))}
+
+
+@pytest.mark.parametrize(
+    ("record", "declared", "finding"),
+    [
+        (attempt("a", reached=True), OPEN, Finding.PASS),
+        (attempt("a", reached=True, errno="EINVAL"), OPEN, Finding.PASS),
+        (attempt("a", errno="EPERM"), OPEN, Finding.TURNED_AWAY),
+        (attempt("a", errno="EPERM"), SHUT, Finding.PASS),
+        (attempt("a", status=403), SHUT, Finding.PASS),
+        (attempt("a", status=401), SHUT, Finding.WRONG_REASON),
+        (attempt("a", errno="ENOSYS"), SHUT, Finding.WRONG_REASON),
+        (attempt("a"), SHUT, Finding.WRONG_REASON),
+        (attempt("a", reached=True), SHUT, Finding.REACHED),
+        (attempt("a", ended=Ended.TIMED_OUT), SHUT, Finding.NO_EVIDENCE),
+        (attempt("a", ended=Ended.KILLED), SHUT, Finding.NO_EVIDENCE),
+        (attempt("a", ended=Ended.SILENT), OPEN, Finding.NO_EVIDENCE),
+    ],
+)
+def test_each_finding_comes_by_itself(
+    record: AttemptRecord, declared: dict[str, Row], finding: Finding
+) -> None:
+    verdict = judged(run_of(record), declared)
+    assert [one.finding for one in verdict.judged] == [finding]
+    assert verdict.passed is (finding is Finding.PASS)
+
+
+def test_either_of_two_outcomes_passes() -> None:
+    declared = {"a": same("a", either(reached(), turned_away("ENOSYS")))}
+    assert judged(run_of(attempt("a", reached=True)), declared).passed
+    assert judged(run_of(attempt("a", errno="ENOSYS")), declared).passed
+    assert not judged(run_of(attempt("a", errno="EPERM")), declared).passed
+
+
+@pytest.mark.parametrize(
+    ("run", "declared"),
+    [
+        (run_of(), OPEN),
+        (run_of(attempt("a", reached=True), complete=False), OPEN),
+        (run_of(attempt("a", reached=True), attempt("b", errno="EPERM")), OPEN),
+        (run_of(), {}),
+    ],
+    ids=["not made", "not through", "nobody declared it", "nothing"],
+)
+def test_what_is_missing_is_no_pass(run: AttemptRun, declared: dict[str, Row]) -> None:
+    verdict = judged(run, declared)
+    assert not verdict.passed
+    assert all(one.finding in (Finding.PASS, Finding.NO_EVIDENCE) for one in verdict.judged)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_row_says_what_is_expected_in_each_setting(name: str) -> None:
+    row = ALL[name]
+    assert set(row.expects) == set(Setting)
+    assert row.title
+    for setting, expected in row.expects.items():
+        assert all(one.reached or one.refusals for one in expected), setting
+
+
+@pytest.mark.parametrize("name", KERNEL)
+def test_each_attempt_can_succeed_in_one_setting(name: str) -> None:
+    """Without one, that it fails elsewhere would prove nothing."""
+    without = {"release-agent"}  # of cgroup v1, which no node has
+    possible = any(one.reached for expected in KERNEL[name].expects.values() for one in expected)
+    assert possible is (name not in without)
+
+
+def test_the_table_has_the_attempts_of_the_program() -> None:
+    source = (IMAGES / "go/hostile/internal/attempt/table.go").read_text(encoding="utf-8")
+    listed = [line.split('"')[1] for line in source.splitlines() if '{Name: "' in line]
+    assert listed == sorted(KERNEL, key=listed.index)
+    assert set(listed) == set(KERNEL)
+
+
+def test_attempts_are_read_as_far_as_they_have_come() -> None:
+    lines = [attempt("a", errno="EPERM").model_dump_json(), attempt("b").model_dump_json()]
+    assert not parse_attempts("\n".join(lines)).complete
+    assert parse_attempts("\n".join([*lines, '{"done":2}'])).complete
+    assert not parse_attempts("\n".join([lines[0], '{"done":2}'])).complete
+    assert [one.attempt for one in parse_attempts(lines[0] + '\n{"att').records] == ["a"]
+    with pytest.raises(LabError, match="ended"):
+        parse_attempts('{"attempt":"a","ended":"somehow","reached":false}')
+
+
+@settings(max_examples=examples(60))
+@given(
+    st.lists(
+        st.builds(
+            lambda name, ended, reached, errno: attempt(
+                name, ended=ended, reached=reached, errno=errno
+            ),
+            st.sampled_from([*KERNEL, "other"]),
+            st.sampled_from(Ended),
+            st.booleans(),
+            st.sampled_from(["", "EPERM", "ENOSYS"]),
+        )
+    ),
+    st.sampled_from(Setting),
+    st.booleans(),
+)
+def test_whatever_a_pod_tried_there_is_a_verdict(
+    records: list[AttemptRecord], setting: Setting, complete: bool
+) -> None:
+    run = run_of(*records, complete=complete)
+    verdict = judge_attempts("n", "s", setting, run, KERNEL)
+    assert len(verdict.judged) == len(KERNEL)
+    assert str(verdict)
+
+
+def test_of_a_bomb_the_last_line_counts() -> None:
+    lines = [
+        '{"bomb":"memory","limit":512,"reached":16,"done":false,"errno":"","detail":""}',
+        '{"bomb":"memory","limit":512,"reached":32,"done":true,"errno":"ENOMEM","detail":"x"}',
+    ]
+    first, last = parse_bomb(lines[0]), parse_bomb("\n".join(lines))
+    assert first is not None
+    assert last is not None
+    assert (first.reached, first.done) == (16, False)
+    assert (last.reached, last.done, last.errno) == (32, True, "ENOMEM")
+    assert parse_bomb("xxx\n") is None

@@ -1,0 +1,24 @@
+"""The table of docs/sandbox.md is the one that verdicts go by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_lab.addons.hostile.settings import Setting
+from edge_lab.oracles.sandbox.aimed import API, DEVICE, HOST_PATH, METADATA, RUNTIME_SOCKET
+from edge_lab.oracles.sandbox.expected import Row
+from edge_lab.oracles.sandbox.table import KERNEL
+
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "sandbox.md"
+
+
+def line(name: str, row: Row) -> str:
+    cells = (str(row.expects[setting]) for setting in Setting)
+    return f"| `{name}` | {' | '.join(cells)} |"
+
+
+def test_each_row_is_in_the_docs_as_it_is_declared() -> None:
+    written = DOCS.read_text(encoding="utf-8").splitlines()
+    declared = {**KERNEL, **METADATA, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
+    missing = [line(name, row) for name, row in declared.items() if line(name, row) not in written]
+    assert not missing, "\n".join(missing)
