@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_lab.addons.gvisor.names import GVISOR
 from edge_lab.addons.hostile.pods import runtime_class_of
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.core.errors import MissingCapability
-from edge_lab.fixtures.capabilities import runtime_of
+from edge_lab.stacks import Capability
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-GVISOR = "gvisor"
-"""The capability of a node whose pods can be sandboxed, and the add-on that gives it."""
 HOSTILE = "hostile"
 """The add-on that brings the image."""
 
@@ -39,7 +38,7 @@ def need_sandboxes(lab: Lab, node: str) -> None:
 def resolves_runtime_class(lab: Lab) -> bool:
     """Whether the edge runtime does what a pod's RuntimeClass says; if not, nodes with sandboxes
     have them for every pod (https://github.com/kubeedge/kubeedge/issues/4416)."""
-    return runtime_of(lab) != "kubeedge"
+    return Capability.RUNTIME_CLASS in lab.stack.runtime.capabilities
 
 
 def runtime_class(lab: Lab, node: str, setting: Setting) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.gvisor.names import GVISOR
 from edge_lab.addons.hostile.pods import facts_pod
 from edge_lab.addons.hostile.settings import RUNTIME_CLASS, Setting
 from edge_lab.addons.workload import NAMESPACE
@@ -20,7 +21,6 @@ from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.oracles.sandbox import SandboxClass
 from edge_lab.oracles.sandbox.proofs import NEEDS_A_SANDBOX, PROOFS, Outcome
 from suites.sandbox.runtimes import (
-    GVISOR,
     HOSTILE,
     need_addon,
     need_sandboxes,
