@@ -21,6 +21,7 @@ type call struct {
 var valued = map[string]bool{
 	"--root": true, "--log": true, "--log-format": true,
 	"--bundle": true, "--pid-file": true, "--console-socket": true, "--preserve-fds": true,
+	"--process": true,
 }
 
 func parse(args []string) call {

@@ -1,7 +1,7 @@
 // edge-runsc lets containerd's runc shim run containers with gVisor's runsc.
 //
 // A distribution's runsc comes without the shim that gVisor's own releases have. Behind the shim for
-// runc it fails in two ways, which this program mends without replacing anything of either:
+// runc it fails in three ways, which this program mends without replacing anything of either:
 //
 //   - The shim waits for the process whose number is in the pid file. For every container of a pod
 //     runsc writes the number of the sandbox, which lives as long as the pod. Here each container has
@@ -10,6 +10,8 @@
 //   - A runsc of before August 2024 refuses its own network stack on kernels of 6.11 and newer, since
 //     it takes a file that these show in every network namespace for a sign of the node's
 //     (sandbox.go).
+//   - A program that was started by `exec`, such as a probe, is ended by a signal to the process in the
+//     pid file, which leaves it running in the sandbox. Here its process takes it along (exec.go).
 //
 // Everything else is passed on to runsc as it is.
 package main
@@ -30,8 +32,15 @@ var runsc = "/usr/bin/runsc"
 var settings = []string{"--platform=systrap", "--network=sandbox", "--host-uds=none"}
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == standInCommand {
-		os.Exit(standIn(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case standInCommand:
+			os.Exit(standIn(os.Args[2:]))
+		case execStandInCommand:
+			os.Exit(execStandIn(os.Args[2:]))
+		case execRunCommand:
+			os.Exit(execRun(os.Args[2:]))
+		}
 	}
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		pass(os.Args[1:])
@@ -47,6 +56,8 @@ func main() {
 		err = kill(call)
 	case "delete":
 		err = remove(call)
+	case "exec":
+		err = execute(call)
 	default:
 		pass(call.args())
 	}

@@ -40,6 +40,8 @@ class HostilePod:
     """Whether the token of its service account is mounted, where Kubernetes mounts it."""
     host_folder: str = ""
     """A folder of the node that is mounted at `MOUNT`."""
+    restarts: bool = False
+    """Whether it is started anew when it has ended, as by a reboot."""
     memory_mib: int = 256
     """The limit. In gVisor the sandbox itself lives within it."""
 
@@ -57,7 +59,7 @@ class HostilePod:
         }
         spec: dict[str, Any] = {
             "nodeName": self.node,
-            "restartPolicy": "Never",
+            "restartPolicy": "Always" if self.restarts else "Never",
             "hostPID": self.host_pid,
             "hostNetwork": self.host_network,
             "automountServiceAccountToken": self.token,
@@ -84,12 +86,17 @@ class HostilePod:
 
 
 def facts_pod(
-    node: str, setting: Setting, runtime_class: str | None, *, name: str = ""
+    node: str,
+    setting: Setting,
+    runtime_class: str | None,
+    *,
+    name: str = "",
+    restarts: bool = False,
 ) -> HostilePod:
     """One that says what it sees, and stays until it is told to end."""
     chosen = name or f"facts-{setting.slug}-{node}"
     args = ("facts", "--tag", chosen, "--hold")
-    return HostilePod(chosen, node, setting, args, runtime_class)
+    return HostilePod(chosen, node, setting, args, runtime_class, restarts=restarts)
 
 
 def attempts_pod(

@@ -123,12 +123,13 @@ def parse_bomb(text: str) -> BombProgress | None:
 
 
 def parse_facts(text: str) -> PodFacts | None:
-    """The first line of a pod's log that has facts; None if none has yet.
+    """The last line of a pod's log that has facts; None if none has yet. A pod that was started
+    anew has said it more than once.
 
     Raises:
         LabError: a line of JSON is neither facts nor anything else that the program prints.
     """
-    for line in _documents(text):
+    for line in reversed(_documents(text)):
         if "kernel_log" in line:
             return _valid(PodFacts, line)
     return None

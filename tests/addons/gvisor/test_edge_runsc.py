@@ -37,10 +37,20 @@ case " $* " in
 *" start "*)
   if [ -e start-fails ]; then cat start-fails >> "$7"; exit 128; fi
   echo from the container; echo to stderr >&2; cat ;;
+*" exec "*)
+  if [ -e exec-fails ]; then cat exec-fails >> "$7"; exit 128; fi
+  for arg; do
+    [ "$previous" != --internal-pid-file ] || echo 42 > "$arg"
+    previous=$arg
+  done
+  echo from the program
+  while [ -e running ]; do sleep 0.02; done
+  exit 5 ;;
 *" wait "*) cat exit; [ -s exit ] ;;
 *" kill "*) [ -e alive ] || { echo "sandbox is not running" >&2; exit 1; } ;;
 esac
 """
+EXEC_FILES = ("exec-fails", "running")
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -114,7 +124,7 @@ class Shim:
 
 @pytest.fixture
 def shim(built: Path, tmp_path: Path) -> Iterator[Shim]:
-    for name in ("calls", "exit", "alive", "create-status", "start-fails"):
+    for name in ("calls", "exit", "alive", "create-status", "start-fails", *EXEC_FILES):
         (built / name).unlink(missing_ok=True)
     (built / "exit").write_text('{"id":"c1","exitStatus":7}')
     bundle = tmp_path / "bundle"
@@ -243,8 +253,56 @@ def test_a_sandbox_in_the_nodes_own_network_is_not_started(shim: Shim) -> None:
     assert not (shim.folder / "calls").exists()
 
 
-def test_other_commands_are_passed_on(shim: Shim) -> None:
-    shim.call("exec", "--process", "p.json", "--detach", "c1")
+def execute(shim: Shim, *options: str, check: bool = True) -> int:
+    """The number in the pid file of one more program in the container; 0 without one."""
+    pid_file = shim.bundle / "e1.pid"
+    shim.call(
+        *("exec", "--process", "p.json", *options, "--detach", "--pid-file", str(pid_file), "c1"),
+        check=check,
+    )
+    return int(pid_file.read_text()) if pid_file.exists() else 0
+
+
+def test_one_more_program_ends_as_it_does(shim: Shim) -> None:
+    assert status_of(execute(shim)) == 5
+    (line,) = shim.calls()
+    assert line.endswith(
+        f"exec --internal-pid-file {shim.bundle / 'e1.pid.sandbox'} --process p.json c1"
+    )
+
+
+def test_one_more_program_that_is_killed_is_killed_in_the_sandbox(shim: Shim) -> None:
+    (shim.folder / "running").touch()
+    (shim.folder / "alive").touch()
+    pid = execute(shim)
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert status_of(pid) == -signal.SIGKILL
+    (shim.folder / "running").unlink()
+
+    def killed() -> list[str]:
+        return [line for line in shim.calls() if line.endswith(" kill --pid 42 c1 KILL")]
+
+    Deadline.after(30).wait_for("the program in the sandbox is killed", killed)
+
+
+def test_why_one_more_program_did_not_start_is_told(shim: Shim) -> None:
+    said = '{"level":"error","msg":"no such program"}'
+    (shim.folder / "exec-fails").write_text(f"{said}\n")
+    assert execute(shim, check=False) == 0
+    assert "no such program" in (shim.bundle / "log.json").read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("exec", "--process", "p.json", "c1"),
+        ("exec", "--process", "p.json", "--console-socket", "s", "--detach", "c1"),
+        ("pause", "c1"),
+    ],
+)
+def test_other_commands_are_passed_on(shim: Shim, args: tuple[str, ...]) -> None:
+    shim.call(*args, check=False)
     (line,) = shim.calls()
     assert line.startswith("--platform=systrap ")
-    assert line.endswith("exec --process p.json --detach c1")
+    assert line.endswith(" ".join(args))
