@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from edge_lab.core.errors import EdgeLabError
+from edge_lab.core.privatesocket import bind_private
 from edge_lab.devices.faults import DeviceFault
 from edge_lab.topology.protocols import ProtocolName
 
@@ -87,7 +89,9 @@ class ControlServer:
     async def start(self) -> None:
         # A socket that a killed process has left; whoever holds the UDP port owns the folder.
         self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        bind_private(listener, self._path)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener)
 
     async def stop(self) -> None:
         if self._server is not None:

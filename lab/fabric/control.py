@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_lab.core.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.privatesocket import bind_private
 from edge_lab.fabric.feed import CaptureFeed
 from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.protocol import (
@@ -184,16 +185,13 @@ def listen(path: Path) -> socket.socket:
     server = socket.socket(
         socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     )
-    before = os.umask(0o177)
     try:
-        server.bind(str(path))
+        bind_private(server, path)
     except OSError as trouble:
         server.close()
         raise LabError(
             f"cannot create the control socket {path}: {trouble.strerror or trouble}",
             remedy="Use a path of at most 107 bytes in an existing folder.",
         ) from trouble
-    finally:
-        os.umask(before)
     server.listen()
     return server

@@ -121,7 +121,7 @@ MISTAKES = {
         "link: riscv-cloud, delay",
         "link: arm-cloud, delay",
         [
-            "delay 300 ms ± 50 ms on arm-cloud at 10s for 1m conflicts with cut on arm-cloud at 10s",
+            "delay 300 ms ± 50 ms on arm-cloud at 10s for 1m conflicts with cut on arm-cloud at",
             "both lock link arm-cloud",
         ],
         "delay_ms",
