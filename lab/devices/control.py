@@ -10,7 +10,6 @@ read itself.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -99,21 +98,30 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             while line := await reader.readline():
                 writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
-        writer.close()
+        except ConnectionError:
+            pass
+        except ValueError:  # readline's, of a line that is longer than its limit of 64 KiB
+            writer.write(json.dumps(_refused("the request is too long")).encode() + b"\n")
+        finally:
+            writer.close()
 
     async def _answer(self, line: bytes) -> dict[str, object]:
         try:
             request = json.loads(line)
             answer = self._answers[request["op"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             known = ", ".join(self._answers)
-            return {"ok": False, "error": f"a request is {{'op': one of {known}}}"}
+            return _refused(f"a request is {{'op': one of {known}}}")
         try:
             result = await answer(request)
-        except (EdgeLabError, ValueError) as trouble:
-            return {"ok": False, "error": str(trouble)}
+        except (EdgeLabError, ValueError, TypeError) as trouble:
+            return _refused(str(trouble))
         return {"ok": True, "result": result.model_dump(mode="json") if result else None}
+
+
+def _refused(why: str) -> dict[str, object]:
+    return {"ok": False, "error": why}

@@ -11,7 +11,10 @@ from edge_lab.fabric.state import DirectionState
 
 Connection = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
 """Source and destination address, source and destination port of TCP, hexadecimal."""
-Memory = int | tuple[Connection, ...]
+MOST = 2**63 - 1
+"""Numbers beyond it are of no fabric, and more than a random stream can seek."""
+
+Memory = Annotated[int, Field(ge=-MOST, le=MOST)] | tuple[Connection, ...]
 """The state that one stage keeps between frames."""
 
 
@@ -19,7 +22,7 @@ class PipeSnapshot(FrozenModel):
     """The state of one direction of a link."""
 
     state: DirectionState
-    positions: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    positions: dict[str, Annotated[int, Field(ge=0, le=MOST)]] = Field(default_factory=dict)
     """By stage: the number of random numbers drawn."""
     memory: dict[str, Memory] = Field(default_factory=dict)
     """By stage: its state between frames."""

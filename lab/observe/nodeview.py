@@ -105,7 +105,8 @@ class NodeView:
         return None
 
     def _name(self, rest: str) -> None:
-        id, kind, *names = rest.split(" ")
+        id, _, described = rest.partition(" ")
+        kind, *names = described.split(" ")
         if kind == "container" and len(names) == 3:
             pod = PodKey(*names)
             self._pods[id] = pod
@@ -125,5 +126,5 @@ def _samples(text: str) -> Samples | None:
         return Samples(
             sum(each["waiting"] for each in devices), sum(each["sampled"] for each in devices)
         )
-    except (ValueError, KeyError, TypeError):
-        return None  # it was being written
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # it was being written, or is not the sampler's
