@@ -31,37 +31,37 @@ class _Model(BaseModel):
 
 
 class DeviceStatus(_Model):
-    """How a device is."""
+    """The status of a device."""
 
     name: str
     protocol: ProtocolName
     seq: int
-    """Number of the step that is shown."""
+    """Number of the current step."""
     reachable: bool
-    """It has just read its own values with its own protocol, over its own address."""
+    """Whether it has just read its own values with its own protocol, over its own address."""
     trouble: str = ""
     """Why it is not reachable."""
     running: bool
     """False while it is paused."""
     clients: int
-    """Open connections of others."""
+    """Open connections of clients."""
     refused: int
-    """Clients turned away because of their certificate."""
+    """Clients refused because of their certificate."""
     fault: DeviceFault | None = None
-    """What it does wrong on purpose."""
+    """Its current fault."""
     affected: int = 0
     """Answers and connections that this fault has touched since it was set, those of the
     device's own reads among them: answers for slow, exceptions, junk, split and late (in OPC
     UA, values for exceptions); connections that were closed or turned away, and clients turned
     away because of their certificate, for the others."""
     answer_ms: float | None = None
-    """How long it took to read itself, ms; None if that failed."""
+    """Duration of the read of itself, ms; None if that failed."""
     frames_out: int
     frames_in: int
 
 
 class DeviceSnapshot(_Model):
-    """All that it takes to go on from a step."""
+    """The state needed to continue from a step."""
 
     name: str
     plant: str
@@ -70,9 +70,9 @@ class DeviceSnapshot(_Model):
     """ns since 1970."""
     state: dict[str, float]
     requested: int
-    """Raw setpoint asked for."""
+    """Requested raw setpoint."""
     truth_size: int
-    """Bytes of the truth log up to and with this step."""
+    """Bytes of the truth log up to and including this step."""
 
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[BaseModel | None]]

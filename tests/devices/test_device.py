@@ -298,7 +298,7 @@ def test_a_trust_store_without_certificates_is_a_lab_error(tmp_path: Path) -> No
     file.write_text(spec.model_dump_json())
     done = run_device(file)
     assert done.returncode == 3
-    assert "holds no certificate" in done.stderr
+    assert "has no certificate" in done.stderr
 
 
 def run_device(spec: Path) -> subprocess.CompletedProcess[str]:
