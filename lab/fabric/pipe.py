@@ -92,7 +92,7 @@ class Pipe:
         return flights
 
     def sooner(self, flight: Flight, now: int) -> list[Flight]:
-        """New due times of frames in transit, at `now` (ns), after a change of state.
+        """A flight in transit with its new due times, at `now` (ns), after a change of state.
 
         No later than before, and no later than frames that enter now: without the delay they
         are due at once, and at another rate they keep their order in the queue. No random
