@@ -36,7 +36,7 @@ def test_a_slow_host_has_longer_periods_but_none_beyond_the_usual(
     assert slow.at_pace(1) == slow
 
 
-def test_what_differs_from_the_usual_is_told_as_it_is_in_force(default_topology: Topology) -> None:
+def test_what_differs_from_the_usual_is_told_as_it_is_active(default_topology: Topology) -> None:
     assert default_topology.timing.shortened()["node_lease"] == 20
     slow = default_topology.at_pace(2)
     assert "node_lease" not in slow.timing.shortened()

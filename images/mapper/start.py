@@ -1,8 +1,7 @@
-"""The first code of the zipapp: unpacks it once, and runs the mapper from there.
+"""The entry point of the zipapp: unpacks it once, and runs the mapper from there.
 
-Python keeps what it has compiled only of modules that lie in folders; from the archive, an
-emulated processor would compile asyncua anew at each start.  The folder is named after the
-archive's content.
+Python caches bytecode only of modules in folders; from the archive, an emulated processor would
+compile asyncua again at each start.  The folder is named after the archive's content.
 """
 
 import os

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
 from edge_lab.addons.catalog import find_addon
 from edge_lab.addons.checks import lacking
-from edge_lab.addons.platform_endpoints import device_endpoints, machine_endpoints
+from edge_lab.addons.platform_endpoints import device_endpoints
 from edge_lab.artifacts import Artifact, Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
@@ -107,14 +107,13 @@ class Platform:
         return tuple(dict.fromkeys(units))
 
     def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
-        """All ports that are declared, by the stack, the add-ons, and of machines and devices."""
+        """All ports that are declared, by the stack, the add-ons, and of devices."""
         of_addons = (
             endpoint for addon in self.addons for endpoint in addon.endpoints(topology, self.stack)
         )
         return (
             *self.stack.endpoints(topology),
             *of_addons,
-            *machine_endpoints(topology),
             *device_endpoints(topology),
         )
 

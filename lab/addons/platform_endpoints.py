@@ -1,27 +1,14 @@
-"""Ports that are there whatever the stack and the add-ons: sshd of nodes, and devices."""
+"""Ports that are there whatever the stack and the add-ons: those of devices.
+
+sshd of nodes is none of them: it listens on the management address alone, so that on a network of
+the lab it would be an undeclared listener.
+"""
 
 from __future__ import annotations
 
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks
 from edge_lab.topology import Topology
-
-SSH_PORT = 22
-
-
-def machine_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
-    """sshd takes connections on every address; who has the lab's key gets in."""
-    return tuple(
-        Endpoint(
-            name="sshd",
-            node=node.name,
-            port=SSH_PORT,
-            speaks=Speaks.OTHER,
-            purpose="the lab's own way in",
-            admits="who has the lab's key",
-        )
-        for node in topology.nodes
-    )
 
 
 def device_endpoints(topology: Topology) -> tuple[Endpoint, ...]:

@@ -1,4 +1,4 @@
-"""Where each artifact is, or would come from, without a build and without the network."""
+"""The source of each artifact, without a build and without network access."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge_lab.core.deadline import Deadline
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a component would come from, in words; `sure` if that has been looked at."""
+    """A description of where a component would come from; `sure` if that was checked."""
 
     words: str
     sure: bool
@@ -25,7 +25,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class Prospects:
-    """Looks into the cache, a mirror that is a folder, and what else is known of sources."""
+    """Checks the cache, a mirror that is a folder, and what is known about other sources."""
 
     cache: ArtifactCache
     mirror: Mirror
@@ -33,7 +33,7 @@ class Prospects:
     toolchain: Toolchain | str
 
     def state(self, order: Order) -> ArtifactState:
-        """Where what is ordered is, or would come from."""
+        """Where the ordered artifact is, or would come from."""
         component, arch = order.component, order.want.arch
 
         def row(state: Availability, source: str, remedy: str = "") -> ArtifactState:
@@ -59,17 +59,17 @@ class Prospects:
             refused += [released, unbuildable]
         if isinstance(mirrored, _Source):
             why_not = "; ".join(map(str, refused))
-            words = f"{mirrored.words}; else {otherwise or f'from nowhere ({why_not})'}"
+            words = f"{mirrored.words}; else {otherwise or f'not available ({why_not})'}"
             return row(Availability.AVAILABLE, words)
         if otherwise:
             return row(Availability.AVAILABLE, otherwise)
         return row(Availability.MISSING, "", "; ".join(map(str, refused)))
 
     def _mirrored(self, order: Order) -> _Source | Refusal:
-        """What is known of the mirror without asking any network."""
+        """What is known about the mirror without network access."""
         if isinstance(self.mirror, str):
             return _Source(f"mirror {self.mirror}, if it has it", sure=False)
-        place = mirror_place(self.mirror, Web(Deadline.after(0)))  # a folder: no web is asked
+        place = mirror_place(self.mirror, Web(Deadline.after(0)))  # a folder: no network access
         if isinstance(place, Refusal):
             return place
         found = find_in_mirror(place, order.component, order.want.arch, order.pin)

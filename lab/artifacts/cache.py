@@ -1,9 +1,9 @@
-"""The cache of artifacts: nothing unverified gets in, and what is in is checked when taken out.
+"""The cache of artifacts: files are verified before they are added and when they are used.
 
 An artifact lies at `<component>/<version>-<arch>-<key>/<component>`, its record beside it as
 `artifact.json`.  Both are written to a scratch folder on the same filesystem first and
 renamed into place; a crash between the two leaves a file that disagrees with its record,
-which counts as absent.
+which counts as a cache miss.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_lab.artifacts.checksums import file_digest
-from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.diskspace import disk_full_as_error
 from edge_lab.artifacts.model import Artifact, Component
 from edge_lab.topology import Arch
 
@@ -30,7 +30,7 @@ _SCRATCH = ".scratch-"
 
 
 class Record(BaseModel):
-    """What is written beside an artifact."""
+    """The record that is stored beside an artifact."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,16 +44,16 @@ class Record(BaseModel):
     mtime_ns: int
     source: str
     module: str = ""
-    """Digest of go.mod and go.sum (and of our own source), if it was built from them."""
+    """Digest of go.mod and go.sum (and of local sources), if it was built from them."""
     toolchain: str = ""
-    """The Go that built it."""
+    """The version of Go that built it."""
     vouched: str = ""
-    """The digest that the file it came in had to have, and where that digest was published."""
+    """The expected digest of the file that contained it, and where that digest was published."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a file on its way into the cache came from."""
+    """The origin of a file that is being added to the cache."""
 
     source: str
     module: str = ""
@@ -68,7 +68,7 @@ class ArtifactCache:
         self.root = root
 
     def look(self, component: Component, arch: Arch, key: str) -> Artifact | None:
-        """The artifact under that key, if it is there and sound.
+        """The artifact with that key, if it exists and is intact.
 
         Size and modification time are compared with the record; only if the time differs
         (a copied cache) is the whole file read.
@@ -93,10 +93,10 @@ class ArtifactCache:
     def put(
         self, file: Path, component: Component, arch: Arch, key: str, origin: Origin
     ) -> Artifact:
-        """Moves `file`, which must be in a `scratch` folder and verified, into the cache."""
+        """Moves `file`, which must be verified and in a `scratch` folder, into the cache."""
         target = self._file(component, arch, key)
         size = file.stat().st_size
-        with room_on_disk(self.root, size):
+        with disk_full_as_error(self.root, size):
             target.parent.mkdir(parents=True, exist_ok=True)
             file.chmod(0o555)
             _sync(file)
@@ -123,8 +123,8 @@ class ArtifactCache:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder on the cache's filesystem, gone after the block."""
-        with room_on_disk(self.root, 0):
+        """A temporary folder on the cache's filesystem, removed after the block."""
+        with disk_full_as_error(self.root, 0):
             self.root.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.root))
         try:
@@ -133,12 +133,12 @@ class ArtifactCache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Removes what a killed run left behind; only for the holder of the build lock."""
+        """Removes what a killed process left behind; only for the holder of the build lock."""
         for folder in self.root.glob(f"{_SCRATCH}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def verify(self) -> tuple[Path, ...]:
-        """Reads every artifact in full, and removes and returns those that are not sound."""
+        """Reads every artifact in full; removes and returns the damaged ones."""
         broken = []
         for note in sorted(self.root.glob(f"*/*/{RECORD}")):
             record = _read_record(note)

@@ -1,4 +1,4 @@
-"""Every component of edge-lab itself that a stack can ask for, as data.
+"""The components that come with edge-lab, as data.
 
 The Kubernetes binaries are built from their Go modules, or taken from a mirror of dl.k8s.io,
 which publishes a SHA-256 beside each file. K3s and KubeEdge come from their release pages,
@@ -86,7 +86,7 @@ _COMPONENTS = (
     _kubernetes("kube-scheduler"),
     _kubernetes("kubectl"),
     _kubernetes("kubelet"),
-    # A module of its own: the others need not be built anew for it.
+    # A separate module: a change does not rebuild the others.
     _kubernetes("kube-proxy", "kube-proxy"),
     Component(
         "kine",
@@ -114,7 +114,7 @@ _COMPONENTS = (
     Component(
         "coredns",
         COREDNS,
-        # A main package of ours with few of its plugins; tests compare the version with go.mod's.
+        # A main package of edge-lab with few plugins; tests compare the version with go.mod's.
         go=GoSource(module="coredns", package="edge-lab/images/coredns"),
     ),
     _kubeedge("cloudcore", "cloud/cloudcore/cloudcore"),
@@ -137,7 +137,7 @@ _COMPONENTS = (
                 )
             ),
         ),
-        # The same for every architecture; the second name is for a mirror made by rote.
+        # The same file for every architecture; the second name is for generic mirrors.
         mirror=("{name}-{version}.yaml", FLAT),
     ),
     _k3s("k3s", {Arch.X86_64: ("k3s",), Arch.AARCH64: ("k3s-arm64",)}),

@@ -22,7 +22,7 @@ class Digest:
 
     @classmethod
     def of(cls, text: str) -> Digest | None:
-        """From hex digits of a length that tells the algorithm; None if it tells none."""
+        """From hex digits, with the algorithm by their length; None if no algorithm has it."""
         algorithm = _ALGORITHM_BY_LENGTH.get(len(text))
         if algorithm is None or not _BARE.fullmatch(text):
             return None
@@ -45,11 +45,11 @@ def file_digest(file: Path, algorithm: str = "sha256") -> str:
 def parse_checksums(text: str, name: str) -> Digest | None:
     """The digest that the checksum file `text` gives for a file called `name`.
 
-    Understood are the formats of coreutils (`<hex>  name`, `<hex> *name`), of BSD
+    Supported are the formats of coreutils (`<hex>  name`, `<hex> *name`), of BSD
     (`SHA256 (name) = <hex>`) and a bare digest alone in the file, as KubeEdge and
     dl.k8s.io publish it.  A name may carry folders before it.  Lines that are none of
-    these are passed over; None means that nothing is said about `name`, or that two
-    lines disagree about it.
+    these are ignored; None means that there is no line for `name`, or that two lines
+    disagree about it.
     """
     named: set[Digest] = set()
     bare: set[Digest] = set()
@@ -75,7 +75,7 @@ def parse_checksums(text: str, name: str) -> Digest | None:
 
 
 def _strongest(found: set[Digest]) -> Digest | None:
-    """One digest per algorithm is fine, the longer one wins; two of one kind are a dispute."""
+    """The digest of the strongest algorithm; None for two different digests of one algorithm."""
     algorithms = [digest.algorithm for digest in found]
     if not found or len(set(algorithms)) != len(algorithms):
         return None

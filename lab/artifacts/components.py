@@ -1,8 +1,8 @@
-"""Whose components there are: edge-lab's own, and those that other distributions bring.
+"""The available components: edge-lab's own, and those of other distributions.
 
-Another distribution brings a set of components by an entry point of the group
-`edge_lab.components`, whose name is the set's and whose object gives a `ComponentSet` when it is
-called. The sets of others are loaded when a component is asked for that edge-lab does not have.
+Another distribution provides a set of components by an entry point of the group
+`edge_lab.components`, whose name is the set's and whose object returns a `ComponentSet` when
+called. These sets are loaded only when a component is requested that edge-lab does not have.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Owned:
 
 
 class Components:
-    """The components that can be asked for."""
+    """The components that can be requested."""
 
     def __init__(
         self, own: ComponentSet, others: Callable[[], Iterable[ComponentSet]] = tuple
     ) -> None:
-        """`others` gives the sets of other distributions."""
+        """`others` returns the sets of other distributions."""
         self._own = own
         self._others = others
 
@@ -82,7 +82,7 @@ def merged(sets: Iterable[ComponentSet]) -> Mapping[str, Owned]:
             if other.component is not component:
                 raise InputError(
                     f"{PLUGINS.origin(owner.name)} and {PLUGINS.origin(other.owner.name)} both "
-                    f"bring a component {component.name!r}; the other's is pinned at "
+                    f"provide a component {component.name!r}; the other's is pinned at "
                     f"{other.owner.lock_shown}:{_line(other.owner, component)}",
                     file=owner.lock,
                     line=_line(owner, component),
@@ -95,8 +95,8 @@ def _check_path(owner: ComponentSet, component: Component) -> None:
     for what, text in (("name", component.name), ("version", component.version)):
         if not _PLAIN.fullmatch(text):
             raise InputError(
-                f"{PLUGINS.origin(owner.name)} brings a component with the {what} {text!r}, which "
-                "cannot be part of a path",
+                f"{PLUGINS.origin(owner.name)} provides a component with the {what} {text!r}, "
+                "which cannot be part of a path",
                 file=owner.lock,
                 line=_line(owner, component),
                 remedy="Use letters, digits and ._+-, and begin with a letter or a digit.",

@@ -16,7 +16,7 @@ LOCK_NAME = "artifacts.lock"
 
 @dataclass(frozen=True)
 class ComponentSet:
-    """What the components are, where they are pinned, and where their Go modules lie."""
+    """The components, their lock file, and the folder of their Go modules."""
 
     name: str
     """The entry point's."""
@@ -24,7 +24,7 @@ class ComponentSet:
     lock: Path
     """The lock file; see `lock_command`."""
     sources: Path
-    """The folder with a folder for each Go module, in which go.mod and go.sum lie."""
+    """The folder with a subfolder for each Go module, with its go.mod and go.sum."""
 
     @property
     def by_name(self) -> Mapping[str, Component]:
@@ -32,21 +32,21 @@ class ComponentSet:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is edge-lab's, whose files messages call by their place in its repository."""
+        """Whether it is edge-lab's own, whose files are named in messages by repository path."""
         return self.name == OWN
 
     @property
     def lock_command(self) -> str:
-        """What writes the lock file."""
+        """The command that writes the lock file."""
         return "lab doctor --lock" if self.is_own else f"lab doctor --lock --of {self.name}"
 
     @property
     def lock_shown(self) -> str:
-        """What messages and records call the lock file."""
+        """The name of the lock file in messages and records."""
         return f"images/{LOCK_NAME}" if self.is_own else str(self.lock)
 
     def module(self, component: Component) -> GoModule | None:
-        """The Go module that the component is had by, if it is."""
+        """The Go module that the component is built from, if any."""
         recipe = component.recipe
         if recipe is None:
             return None

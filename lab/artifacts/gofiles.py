@@ -1,7 +1,7 @@
 """Files of a Go module, verified by go.sum and joined into one.
 
-The archive of the module, as its proxy serves it, is read as a whole and compared with
-go.sum here, whatever the module cache has made of it since.
+The archive of the module, as its proxy serves it, is read completely and compared with
+go.sum here, independently of the module cache.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _UNREADABLE = (
     UnicodeDecodeError,
     OSError,
 )
-_AGAIN = "Remove it to have it fetched again"
+_AGAIN = "Remove it, so that it is downloaded again"
 
 
 def pinned_sum(module: GoModule, upstream: str, version: str) -> str:
     """The `h1:` digest that go.sum of `module` pins for the content of upstream@version.
 
     Raises:
-        BuildFailed: it pins none, and nothing else may decide what the content is.
+        BuildFailed: it pins none, so the content cannot be verified.
     """
     file = module.folder / "go.sum"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []

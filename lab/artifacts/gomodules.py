@@ -1,7 +1,7 @@
-"""The Go modules that components are built from: their digests, and how they are built.
+"""The Go modules that components are built from: their digests, and their builds.
 
-The toolchain is the one on PATH (GOTOOLCHAIN=local: none is downloaded behind the user's
-back), its caches are in the lab's cache, and go.sum decides what a module's content may be.
+The toolchain is the one on PATH (GOTOOLCHAIN=local: none is downloaded implicitly), its caches
+are in the lab's cache, and go.sum pins the content of every module.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from pathlib import Path
 
 import psutil
 
-from edge_lab.artifacts import leash
-from edge_lab.artifacts.diskroom import GIB, disk_full, room_on_disk
+from edge_lab.artifacts import processguard
+from edge_lab.artifacts.diskspace import GIB, disk_full, disk_full_as_error
 from edge_lab.artifacts.model import Component, GoFiles, GoSource
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
 GO_MINIMUM = (1, 25, 1)
-"""What kine's go.mod asks for, the most of all modules."""
+"""Required by kine's go.mod, the highest of all modules."""
 GO_REMEDY = (
     f"Install Go {'.'.join(map(str, GO_MINIMUM))} or newer from https://go.dev/dl/ and have its "
     "bin folder in PATH. (Without Go: point LAB_MIRROR at a folder with the files.)"
@@ -54,11 +54,11 @@ _PACKAGE_LINE = re.compile(r"[\w.~/@!+-]+")
 _DISK_FULL = "no space left on device"
 _TAIL_LINES = 20
 _UNWANTED = ("GOROOT", "GOBIN", "GOEXPERIMENT", "GOAMD64", "GOARM64", "GORISCV64", "GOWORK")
-"""Settings of the user's that would change the build or its cache keys."""
+"""Variables of the user's environment that would change the build or its cache keys."""
 
 
 class BuildFailed(Exception):
-    """`go` said no. `reason` holds the end of what it said and where all of it is."""
+    """`go` failed. `reason` has the end of its output, and the path of the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -71,17 +71,17 @@ class Toolchain:
 
     path: str
     version: str
-    """As `go env GOVERSION` says it: go1.26.1."""
+    """As printed by `go env GOVERSION`: go1.26.1."""
 
 
 def go_version(text: str) -> tuple[int, int, int] | None:
-    """`go1.25.1` (or 1.25, 1.26rc1, `go1.26-vendor`) as numbers; None if it is no version."""
+    """`go1.25.1` (or 1.25, 1.26rc1, `go1.26-vendor`) as numbers; None if it is not a version."""
     found = _VERSION.match(text if text.startswith("go") else f"go{text}")
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def find_toolchain() -> Toolchain | str:
-    """The usable Go on PATH, or in words why there is none."""
+    """The usable Go on PATH, or the reason why there is none."""
     path = shutil.which("go")
     if path is None:
         return "Go is not installed (no `go` in PATH)"
@@ -100,7 +100,9 @@ def find_toolchain() -> Toolchain | str:
     version = asked.stdout.strip()
     numbers = go_version(version)
     if asked.returncode or numbers is None:
-        return f"`{path} env GOVERSION` says no version: {(version or asked.stderr.strip())[:200]}"
+        return (
+            f"`{path} env GOVERSION` printed no version: {(version or asked.stderr.strip())[:200]}"
+        )
     if numbers < GO_MINIMUM:
         return f"{path} is {version}, older than {'.'.join(map(str, GO_MINIMUM))}"
     return Toolchain(path, version)
@@ -108,20 +110,20 @@ def find_toolchain() -> Toolchain | str:
 
 @dataclass(frozen=True)
 class GoModule:
-    """One folder of the sources of components: below images/go if it is edge-lab's own."""
+    """A folder with the sources of components: below images/go for edge-lab's own."""
 
     name: str
     folder: Path
     within: str = "images/go"
-    """What messages and records call the sources that it is one of."""
+    """The name of the folder of all modules in messages and records."""
 
     @property
     def shown(self) -> str:
-        """What messages and records call the folder."""
+        """The name of the folder in messages and records."""
         return f"{self.within}/{self.name}"
 
     def problem(self) -> str:
-        """What keeps it from being a module; empty if nothing does."""
+        """Why it is not a module; empty if it is one."""
         if not (self.folder / "go.mod").is_file():
             return f"{self.shown}/go.mod is missing"
         return ""
@@ -131,7 +133,7 @@ class GoModule:
         return _digest_of(self.folder, [Path("go.mod"), Path("go.sum")])
 
     def digest_with_sources(self) -> str:
-        """As `digest`, and over every other file that a build may read."""
+        """Like `digest`, and over all other files that a build may read."""
         found = sorted(
             path.relative_to(self.folder)
             for path in self.folder.rglob("*")
@@ -163,7 +165,7 @@ def _digest_of(folder: Path, files: Sequence[Path]) -> str:
 
 
 def module_digest(module: GoModule, source: GoSource | GoFiles) -> str:
-    """What the cache key of a component built from `module` must hold."""
+    """The part of the cache key of a component that depends on `module`."""
     return module.digest_with_sources() if source.local else module.digest()
 
 
@@ -173,7 +175,7 @@ def link_flags(source: GoSource) -> str:
 
 
 def build_environment(caches: Path, arch: Arch) -> dict[str, str]:
-    """This process's environment (with its lab's mark, if any) and all that a build needs."""
+    """This process's environment (with the lab's marker, if any), with the settings of a build."""
     kept = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
     memory = psutil.virtual_memory().total
     return {
@@ -228,7 +230,7 @@ class GoBuilder:
         sources = [each.go for each in components if each.go]
         packages = [source.package for source in sources]
         log = self._logs / f"go-{module.name}-{arch.value}.log"
-        with room_on_disk(self._caches, DISK_FOR_A_MODULE):
+        with disk_full_as_error(self._caches, DISK_FOR_A_MODULE):
             self._logs.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self._caches / "tmp", ignore_errors=True)
             (self._caches / "tmp").mkdir(parents=True)
@@ -261,11 +263,11 @@ class GoBuilder:
             BuildFailed, LabError, DeadlineExceeded: as `build`.
         """
         log = self._logs / f"go-{module.name}.log"
-        with room_on_disk(self._caches, DISK_FOR_A_MODULE):
+        with disk_full_as_error(self._caches, DISK_FOR_A_MODULE):
             self._logs.mkdir(parents=True, exist_ok=True)
             (self._caches / "tmp").mkdir(parents=True, exist_ok=True)
             log.write_bytes(b"")
-        # The architecture means nothing to a download.
+        # The architecture is irrelevant for a download.
         run = _Run(module.folder, build_environment(self._caches, Arch.X86_64), log, deadline)
         this.progress(f"getting {upstream}@{version}")
         command = [self.toolchain.path, "mod", "download", "-json", f"{upstream}@{version}"]
@@ -277,9 +279,9 @@ class GoBuilder:
             raise BuildFailed(f"`go mod download` names no archive; see {log}") from trouble
 
     def _count(self, run: _Run, packages: Sequence[str], this: Step) -> int:
-        """How many packages there are to compile when nothing is cached.
+        """The number of packages to compile when nothing is cached.
 
-        As a by-product every module that is needed, and no other, is downloaded.
+        As a side effect all modules that are needed, and no others, are downloaded.
         """
         this.progress("reading the modules")
         count = downloaded = 0
@@ -293,7 +295,7 @@ class GoBuilder:
 
 
 def _tell(this: Step, compiled: int, packages: int, linked: int, programs: int) -> None:
-    """How far a build is: `packages` counts those in Go's cache too, so it is a lower bound."""
+    """Reports progress: `packages` includes those in Go's cache, so it is a lower bound."""
     parts = [f"compiled {compiled} packages of at most {packages}"] if compiled else []
     parts.append(f"linked {linked} of {programs}")
     compiling = LINKING * min(1.0, compiled / packages) if packages else 0.0
@@ -302,7 +304,7 @@ def _tell(this: Step, compiled: int, packages: int, linked: int, programs: int) 
 
 @dataclass(frozen=True)
 class _Run:
-    """Runs `go` on a leash, output to a log, which is read as it grows."""
+    """Runs `go` under the process guard, with its output in a log that is read as it grows."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -310,7 +312,7 @@ class _Run:
     deadline: Deadline
 
     def lines(self, argv: Sequence[str], what: str) -> Iterator[str]:
-        """Each line that the command prints, and an empty one now and then.
+        """Yields each line that the command prints, and regularly an empty one.
 
         Raises BuildFailed if the command fails.
         """
@@ -318,7 +320,15 @@ class _Run:
         with self.log.open("ab") as sink, self.log.open("rb") as reader:
             start = reader.seek(0, os.SEEK_END)
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", leash.__file__, str(ours), str(ADDRESS_SPACE), *argv],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    processguard.__file__,
+                    str(ours),
+                    str(ADDRESS_SPACE),
+                    *argv,
+                ],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,

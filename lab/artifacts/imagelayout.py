@@ -1,8 +1,8 @@
-"""A container image that somebody else has made: an OCI image layout, in a tar or as a folder.
+"""Existing container images: an OCI image layout, as a tar archive or a folder.
 
-`skopeo copy … oci-archive:` and `docker buildx build -o type=oci` write the one, and
-`skopeo copy … oci:` the other. Everything that is read is compared with its digest, so that the
-image's digest vouches for all of it, whichever form it has. (OCI image-spec 1.1, image-layout.md.)
+`skopeo copy … oci-archive:` and `docker buildx build -o type=oci` write the former, and
+`skopeo copy … oci:` the latter. Everything that is read is compared with its digest, so that the
+image's digest verifies all of it in either form. (OCI image-spec 1.1, image-layout.md.)
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Descriptor = dict[str, Any]
 
 
 class NoImage(Exception):
-    """It is no image layout, is damaged, or holds no such image; `reason` says in words which."""
+    """Not an image layout, damaged, or without that image; `reason` describes which."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -44,7 +44,7 @@ class NoImage(Exception):
 
 
 class ImageLayout:
-    """An image layout whose parts are opened by their path, or as None if they are not there."""
+    """An image layout whose parts are opened by path; None for missing ones."""
 
     def __init__(self, open_part: Callable[[str], IO[bytes] | None]) -> None:
         self._open_part = open_part
@@ -63,12 +63,12 @@ class ImageLayout:
             if not image or image in (each[0]["digest"], *each[1])
         ]
         if not reached:
-            raise NoImage(f"it holds no {image or 'image'}")
+            raise NoImage(f"it contains no {image or 'image'}")
         found = {each["digest"]: each for each, _ in reached if self._is_for(each, arch)}
         if len(found) != 1:
-            raise NoImage(f"it holds {len(found) or 'no'} images for linux/{arch.go}, not one")
+            raise NoImage(f"it contains {len(found) or 'no'} images for linux/{arch.go}, not one")
         (descriptor,) = found.values()
-        # Nothing of it may depend on the index that led here.
+        # The result must not depend on the index through which it was found.
         return {
             "mediaType": descriptor["mediaType"],
             "digest": descriptor["digest"],
@@ -120,7 +120,7 @@ class ImageLayout:
     def _content(self, path: str) -> bytes:
         stream = self._open_part(path)
         if stream is None:
-            raise NoImage(f"it has no {path}, and is no OCI image layout")
+            raise NoImage(f"it has no {path}, so it is not an OCI image layout")
         with stream:
             return stream.read(_BIGGEST_DOCUMENT)
 
@@ -142,9 +142,9 @@ class ImageLayout:
         try:
             document = json.loads(content)
         except (ValueError, RecursionError) as trouble:
-            raise NoImage(f"its part {name} is no JSON: {trouble}") from trouble
+            raise NoImage(f"its part {name} is not JSON: {trouble}") from trouble
         if not isinstance(document, dict):
-            raise NoImage(f"its part {name} is no JSON object")
+            raise NoImage(f"its part {name} is not a JSON object")
         return document
 
 
@@ -165,7 +165,7 @@ def open_layout(place: Path) -> Iterator[ImageLayout]:
                     lambda path: tar.extractfile(members[path]) if path in members else None
                 )
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as trouble:
-        raise NoImage(f"it is no tar that can be read: {trouble}") from trouble
+        raise NoImage(f"it is not a readable tar archive: {trouble}") from trouble
     except (KeyError, TypeError, AttributeError) as trouble:
         raise NoImage(f"one of its documents lacks or misuses {trouble}") from trouble
 
@@ -175,9 +175,9 @@ def _opened(file: Path) -> IO[bytes] | None:
 
 
 def extract_image(place: Path, image: str, arch: Arch, target: Path) -> None:
-    """Writes the image for `arch` that is, or is part of, `image` (sha256:…) as a layout in a tar.
+    """Writes the image for `arch` that is, or is part of, `image` (sha256:…) to a tar archive.
 
-    Equal images make equal files, whatever they came in.
+    Equal images produce equal files, whatever the form of their source.
 
     Raises:
         NoImage: there is none, or it is damaged.

@@ -1,7 +1,7 @@
-"""The lock file of a set of components: what they may be, pinned and committed.
+"""The lock file of a set of components: their versions and digests, pinned and committed.
 
 Edge-lab's own is images/artifacts.lock. A change of a version, of a module's go.mod or go.sum, or
-of a digest takes effect only after the lock was made anew on purpose.
+of a digest takes effect only after the lock file was regenerated on purpose.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lock(_Model):
 
 
 def line_in_lock(file: Path, *keys: str) -> int:
-    """The line (from 1) of the innermost of `keys` that is in the lock `file`; 0 without any.
+    """The line (from 1) of the innermost of `keys` that is in the lock `file`; 0 if none is.
 
     A lock is JSON with a key on each line, as `write_lock` writes it.
     """
@@ -103,7 +103,7 @@ def read_lock(owner: ComponentSet) -> Lock:
         for arch, digest in locked.files.items():
             if Digest.of(digest) is None:
                 raise InputError(
-                    f"{name}: {digest!r} is no digest ({arch.value})",
+                    f"{name}: {digest!r} is not a digest ({arch.value})",
                     file=file,
                     line=line_in_lock(file, "components", name, "files", arch.value),
                 )
@@ -111,10 +111,10 @@ def read_lock(owner: ComponentSet) -> Lock:
 
 
 def make_lock(owner: ComponentSet, before: Lock | None = None) -> Lock:
-    """The lock that fits the components and their Go modules as they are now.
+    """The lock for the components and their Go modules as they are now.
 
     Digests of files for which the components pin none (a user's own, of what a mirror holds or a
-    publisher's checksum file vouched for) are kept from `before`, as long as the version stays.
+    publisher's checksum file verified) are kept from `before`, as long as the version is the same.
 
     Raises:
         InputError: a component's version is not the one that its go.mod requires.
@@ -153,7 +153,7 @@ def _check_module(component: Component, owner: ComponentSet) -> None:
 
 
 def write_lock(file: Path, lock: Lock) -> None:
-    """Replaces `file` in one step; InputError if its folder cannot be written to."""
+    """Replaces `file` atomically; InputError if its folder cannot be written to."""
     text = json.dumps(lock.model_dump(mode="json", exclude_defaults=False), indent=2) + "\n"
     try:
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".lock-")
@@ -175,7 +175,7 @@ def write_lock(file: Path, lock: Lock) -> None:
 def disagreements(
     lock: Lock, owner: ComponentSet, components: Iterable[Component]
 ) -> tuple[str, ...]:
-    """In words, each way in which the lock and its owner differ about `components`."""
+    """Descriptions of all differences between the lock and its owner about `components`."""
     return tuple(text for each in components for text in _differ(lock, owner, each))
 
 
@@ -193,7 +193,7 @@ def _differ(lock: Lock, owner: ComponentSet, component: Component) -> list[str]:
         if locked.files.get(arch) != digest:
             found.append(f"the digest of {component.name} for {arch.value} differs")
     module = owner.module(component)
-    # A module that is none: the Go source refuses by itself; other sources may serve.
+    # Not a valid module: the Go source reports it; other sources may have the component.
     pinned = (locked.module, locked.module_digest)
     if module and not module.problem() and pinned != (module.name, module.digest()):
         found.append(
@@ -203,20 +203,20 @@ def _differ(lock: Lock, owner: ComponentSet, component: Component) -> list[str]:
 
 
 def misfit(owner: ComponentSet, lock: Lock, want: Want) -> str:
-    """What is to be done about a lock that does not fit what is wanted; empty if it does."""
+    """The remedy for a lock that does not match what is wanted; empty if it matches."""
     if differ := _differ(lock, owner, owner.by_name[want.component]):
-        return f"{'; '.join(differ)}: if that is meant, pin it with `{owner.lock_command}`."
+        return f"{'; '.join(differ)}: if that is intended, pin it with `{owner.lock_command}`."
     return _no_pin_remedy(owner, want) if _lacks_pin(owner, lock, want) else ""
 
 
 def _lacks_pin(owner: ComponentSet, lock: Lock, want: Want) -> bool:
-    """Whether nothing says what is wanted must be; its component is in the lock."""
+    """Whether no digest is known for what is wanted; its component is in the lock."""
     needed = owner.by_name[want.component].needs_pin(want.arch)
     return needed and lock.components[want.component].digest(want.arch) is None
 
 
 def _no_pin_remedy(owner: ComponentSet, want: Want) -> str:
-    """What to do about one of them."""
+    """The remedy for a missing pin."""
     return (
         f"Give {want.component} its SHA-256 for {want.arch.value} in {owner.lock_shown} (`files`), "
         f"or in its `sha256` and then `{owner.lock_command}`; or use a version that has one."
@@ -238,7 +238,7 @@ def check_lock(owner: ComponentSet, lock: Lock, wants: Iterable[Want]) -> None:
             )
     for want in (each for each in wants if _lacks_pin(owner, lock, each)):
         raise InputError(
-            f"no digest of {want} is pinned, and nobody else says what it must be",
+            f"no digest of {want} is pinned, and no other digest of it is published",
             file=owner.lock,
             line=line_in_lock(owner.lock, "components", want.component, "files"),
             remedy=_no_pin_remedy(owner, want),
@@ -258,5 +258,6 @@ def pin_of(owner: ComponentSet, lock: Lock, want: Want) -> Pin | None:
 
 def _remedy(owner: ComponentSet) -> str:
     return (
-        f"If the change is meant, pin it with `{owner.lock_command}` and commit {owner.lock_shown}."
+        f"If the change is intended, pin it with `{owner.lock_command}` and commit "
+        f"{owner.lock_shown}."
     )

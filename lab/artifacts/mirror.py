@@ -1,4 +1,4 @@
-"""The mirror: a folder, or an address, that the user filled with components."""
+"""The mirror: a folder or a web address with components, provided by the user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_mirror(text: str) -> Mirror:
     """The mirror that `text`, the value of LAB_MIRROR, names.
 
     Raises:
-        InputError: an address that cannot be used, or the home of nobody.
+        InputError: an address that cannot be used, or the home of an unknown user.
     """
     if not text:
         return None
@@ -32,8 +32,8 @@ def read_mirror(text: str) -> Mirror:
             return Path(text).expanduser().absolute()
         except RuntimeError as trouble:
             raise InputError(
-                f"{VARIABLE}: {text!r} names the home of somebody who has none",
-                remedy="Name the folder by its whole path.",
+                f"{VARIABLE}: {text!r} names the home of an unknown user",
+                remedy="Use the absolute path of the folder.",
             ) from trouble
     try:
         parts = urlsplit(text)
@@ -41,15 +41,15 @@ def read_mirror(text: str) -> Mirror:
     except ValueError:
         usable = False
     if not usable:
-        # The text is not repeated: a password may be in it.
+        # The text is not repeated: it may contain a password.
         raise InputError(
-            f"{VARIABLE} is no http or https address",
+            f"{VARIABLE} is not an http or https address",
             remedy=f"{VARIABLE} is a folder, or an address such as https://mirror.example.org/lab.",
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise InputError(
             f"{VARIABLE}: an address with a user name, a query or a fragment cannot be used",
-            remedy="Name the folder alone; a mirror is asked for its files without a password.",
+            remedy="Use the address of the folder alone; mirrors are accessed without a password.",
         )
     return text.rstrip("/")
 
@@ -81,14 +81,14 @@ def find_in_mirror(
 
 
 def _advice(place: Place, missed: Missed) -> str:
-    """What to do about a file that nothing vouches for."""
+    """The remedy for a file without a digest to verify it."""
     if not missed.unvouched:
         return ""
     advice = ". Put its publisher's checksum beside it"
     if isinstance(place, Folder):
         file = place.root / missed.unvouched[0].path
         advice += (
-            f". To vouch for the file yourself: cd {file.parent} && "
+            f". To confirm the file yourself: cd {file.parent} && "
             f"sha256sum {file.name} > {file.name}.sha256"
         )
     return advice

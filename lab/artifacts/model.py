@@ -1,4 +1,4 @@
-"""What a component is, what is wanted, and what came of it."""
+"""Components, requests for them, and the results."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class GoSource:
     package: str
     """Import path of the main package."""
     upstream: str = ""
-    """Module whose required version must be the component's; empty for our own source."""
+    """Module whose required version must be the component's; empty for local sources."""
     ldflags: tuple[str, ...] = ()
-    """For the linker, beside -s -w; mostly what makes `--version` tell the truth."""
+    """Linker flags in addition to -s -w; mostly the version that `--version` prints."""
 
     @property
     def binary(self) -> str:
@@ -41,7 +41,7 @@ class GoSource:
 
 @dataclass(frozen=True)
 class GoFiles:
-    """Files of a Go module, joined into one; nothing is compiled and nothing else resolved."""
+    """Files of a Go module, concatenated; nothing is compiled, and no dependency is resolved."""
 
     module: str
     """Folder below the sources of its owner (images/go) that holds go.mod and go.sum."""
@@ -60,15 +60,15 @@ class ReleaseSource:
     """A file on a component's release page, under its publisher's own name.
 
     Texts are templates over {name}, {version} and {arch} (Go's word for it), `checksums`
-    also over {file}. A file is vouched for by the digest that is pinned in `sha256`, or by
-    the checksum file that its publisher puts beside it; without either it is not taken.
+    also over {file}. A file is verified by the digest that is pinned in `sha256`, or by the
+    checksum file that its publisher provides; without either it is not used.
     """
 
     page: str
     """Address of the folder with the files, without a slash at its end."""
     files: Mapping[Arch, tuple[str, ...]]
-    """File names for each architecture that is published. The first is what the page is asked
-    for; any of them may lie in a mirror."""
+    """File names for each published architecture. The first is requested from the release page;
+    any of them may be in a mirror."""
     upstream: str = ""
     """Name of the publisher's folder in a mirror: the file is at <upstream>/<version>/<file>."""
     checksums: str = ""
@@ -80,12 +80,12 @@ class ReleaseSource:
 
 
 FLAT = "{name}-{version}-linux-{arch}"
-"""What a component is called in a mirror, whoever publishes it."""
+"""The name of a component in a mirror, independent of its publisher."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """One program of the stack, at one version, and the places it can be had from."""
+    """One program of the stack, at one version, and its sources."""
 
     name: str
     version: str
@@ -96,24 +96,24 @@ class Component:
     """Where it may lie below the mirror beside the places that follow from `release`;
     templates over {name}, {version} and {arch}."""
     sha256: Mapping[Arch, str] = field(default_factory=lambda: _NO_DIGESTS)
-    """Pinned hex digests of it, wherever it is taken from; for what is not built from Go and has
-    no publisher whose checksums vouch for it."""
+    """Pinned hex digests of it, from any source; for what is not built from Go and has no
+    published checksums."""
     image: bool = False
     """Whether it is a container image: an OCI image layout, in a tar or as a folder of a mirror.
     Its pins are digests of the image (of its index, or of a manifest), not of the tar."""
 
     @property
     def recipe(self) -> GoSource | GoFiles | None:
-        """How it is had by Go modules, if it is."""
+        """How it is obtained from Go modules, if it is."""
         return self.go or self.files
 
     @property
     def pins(self) -> Mapping[Arch, str]:
-        """The digests that its owner demands; they go into the lock."""
+        """The digests that its owner requires; they are copied into the lock."""
         return {**(self.release.sha256 if self.release else {}), **self.sha256}
 
     def needs_pin(self, arch: Arch) -> bool:
-        """Whether nothing but the lock can say what it must be."""
+        """Whether only the lock can provide its digest."""
         if self.image:
             return True
         if self.recipe is not None:
@@ -148,13 +148,13 @@ class Artifact:
     path: Path
     sha256: str
     source: str
-    """Where it came from, in words."""
+    """A description of its source."""
 
 
 class Availability(StrEnum):
     CACHED = "cached"
     AVAILABLE = "available"
-    """Not here yet, and nothing is known that would stop it from being had."""
+    """Not cached yet, but as far as known it can be obtained."""
     MISSING = "missing"
 
 
@@ -167,13 +167,13 @@ class ArtifactState:
     arch: Arch
     state: Availability
     source: str
-    """Where it came from, or would come from; empty when missing."""
+    """Where it came from, or would come from; empty if it is missing."""
     remedy: str = ""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why one source did not give a component."""
+    """Why one source did not provide a component."""
 
     source: str
     reason: str
@@ -183,7 +183,7 @@ class Refusal:
 
 
 class SourceFailed(Exception):
-    """One source did not give a file; `reason` says in words why not."""
+    """One source did not provide a file; `reason` describes why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -191,7 +191,7 @@ class SourceFailed(Exception):
 
 
 class CannotObtain(LabError):
-    """No source gave a component; `failures` says for each want which were tried and why not."""
+    """No source provided a component; `failures` lists the sources tried and why they failed."""
 
     def __init__(self, failures: Mapping[Want, Sequence[Refusal]]) -> None:
         lines = []
@@ -203,7 +203,7 @@ class CannotObtain(LabError):
             lines += [_indented(f"- {refusal}") for refusal in refusals]
         super().__init__(
             "\n".join(lines),
-            remedy="`lab doctor` shows every component and its sources; docs/offline.md tells "
+            remedy="`lab doctor` shows every component and its sources; docs/offline.md describes "
             "how to run without a network.",
         )
         self.failures = {want: tuple(refusals) for want, refusals in failures.items()}
@@ -215,16 +215,16 @@ def _indented(text: str) -> str:
 
 
 def host_arch() -> Arch:
-    """The architecture that this machine runs programs of (kubectl is for it).
+    """The architecture of this machine (for kubectl).
 
     Raises:
-        LabError: edge-lab knows no such architecture.
+        LabError: edge-lab does not support the architecture.
     """
     machine = platform.machine()
     try:
         return Arch({"amd64": "x86_64", "arm64": "aarch64"}.get(machine.lower(), machine))
     except ValueError as trouble:
         raise LabError(
-            f"this machine is a {machine}; edge-lab runs on "
+            f"this machine has the architecture {machine}; edge-lab runs on "
             f"{', '.join(arch.value for arch in Arch)}"
         ) from trouble

@@ -1,4 +1,4 @@
-"""Components as Go modules give them: built, or joined from a module's files."""
+"""Components from Go modules: built, or concatenated from a module's files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ModuleBuilds:
         self._home = home
 
     def refusal(self, order: Order, toolchain: Toolchain | str) -> Refusal | None:
-        """Why what is ordered cannot be built here; builds nothing."""
+        """Why the order cannot be built here; builds nothing."""
         if order.module is None:
             return Refusal(GO_MODULES, f"{order.component.name} is not built from Go modules")
         if problem := order.module.problem():
@@ -54,8 +54,8 @@ class ModuleBuilds:
     ) -> Iterator[dict[Want, Artifact]]:
         """One `go build` for all orders of one module, architecture and set of flags.
 
-        Gives what each has made as soon as it has. Files of a module that are only joined come
-        first: they are had in a moment.
+        Yields each result as soon as it is available. Files of a module that are only concatenated
+        come first, since they take only a moment.
 
         Raises:
             CannotObtain: a build failed; with `refusals`, those of the sources before it.

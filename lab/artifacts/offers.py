@@ -1,4 +1,4 @@
-"""Where a component may lie, what vouches for it there, and how it is taken and verified."""
+"""Where a component may be found, which digest verifies it, and how it is obtained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from edge_lab.artifacts.checksums import Digest, parse_checksums
-from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.diskspace import disk_full_as_error
 from edge_lab.artifacts.imagelayout import NoImage, extract_image
 from edge_lab.artifacts.model import Component, ReleaseSource, SourceFailed
 from edge_lab.artifacts.pin import Pin
@@ -17,7 +17,7 @@ from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
 _SUMS = ("SHA512SUMS", "SHA256SUMS")
-_PIN_IT = ". Put the right file there, or pin this one (lab doctor --lock) if it is meant"
+_PIN_IT = ". Put the right file there, or pin this one (lab doctor --lock) if it is intended"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Offer:
 
     path: str
     checksums: tuple[str, ...]
-    """Paths of the checksum files that may vouch for it, in the order they are asked."""
+    """Paths of the checksum files that may verify it, in order of preference."""
     member: str = ""
     """If it is a tarball: where the component is inside, below the top folder."""
     image: Arch | None = None
@@ -39,7 +39,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Found:
-    """An offer that the place has, and the digest that it must have."""
+    """An offer that exists at the place, and its expected digest."""
 
     offer: Offer
     digest: Digest
@@ -95,15 +95,15 @@ def _common_sums(path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Missed:
-    """Why a place gives none of the offers."""
+    """Why a place provides none of the offers."""
 
     reason: str
     unvouched: tuple[Offer, ...] = ()
-    """Those that it has, and that nothing vouches for."""
+    """Files that exist there, but without a digest to verify them."""
 
 
 def find(place: Place, offers: Sequence[Offer], pinned: Pin | None) -> Found | Missed:
-    """The first of `offers` that the place has and something vouches for."""
+    """The first of `offers` that exists at the place and can be verified."""
     unvouched: dict[Offer, str] = {}
     troubles: list[str] = []
     for offer in offers:
@@ -122,14 +122,14 @@ def find(place: Place, offers: Sequence[Offer], pinned: Pin | None) -> Found | M
     names = " or ".join(offer.path for offer in offers)
     if troubles:
         why = "; ".join(dict.fromkeys(troubles))
-        return Missed(f"does not say whether it holds {names}: {why}")
-    return Missed(f"holds no {names}")
+        return Missed(f"could not be checked for {names}: {why}")
+    return Missed(f"has no {names}")
 
 
 def vouch(place: Place, offer: Offer, pinned: Pin | None) -> Found | str:
-    """The offer with the digest that it must have, or why none can be told.
+    """The offer with its expected digest, or why that is unknown.
 
-    The lock's digest outranks every other, and then nobody is asked.
+    The lock's digest takes precedence; then no checksum file is read.
     """
     if pinned is not None:
         return Found(offer, pinned.digest, pinned.by, pinned=True)
@@ -144,18 +144,18 @@ def vouch(place: Place, offer: Offer, pinned: Pin | None) -> Found | str:
             continue
         if digest := parse_checksums(text, offer.name):
             return Found(offer, digest, place.where(path), pinned=False)
-        silent.append(f"{PurePosixPath(path).name} gives no one digest for {offer.name}")
+        silent.append(f"{PurePosixPath(path).name} has no unambiguous digest for {offer.name}")
     if not silent:
         names = [PurePosixPath(path).name for path in offer.checksums]
         silent.append(f"there is no {' or '.join(names)}" if names else "no digest is pinned")
-    return f"nothing says what {offer.path} must be: {'; '.join(silent)}"
+    return f"the digest of {offer.path} is unknown: {'; '.join(silent)}"
 
 
 def take(place: Place, found: Found, into: Path, this: Step) -> Path:
     """The component, verified, as a file in the folder `into`.
 
     Raises:
-        SourceFailed: it cannot be had, or is not what it must be.
+        SourceFailed: it cannot be obtained, or its digest is wrong.
     """
     offer = found.offer
     file = into / "file"
@@ -183,7 +183,7 @@ def _image_in(file: Path, found: Found, name: str, target: Path) -> Path:
     """The image of that digest, and nothing else, as a file."""
     assert found.offer.image is not None
     try:
-        with room_on_disk(target.parent, file.stat().st_size):
+        with disk_full_as_error(target.parent, file.stat().st_size):
             extract_image(file, str(found.digest), found.offer.image, target)
     except NoImage as trouble:
         raise SourceFailed(

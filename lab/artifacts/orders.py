@@ -1,4 +1,4 @@
-"""What is wanted, with all that follows from it: component, pin, and key in the cache."""
+"""Orders: what is wanted, with its component, pin, and cache key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge_lab.artifacts.pin import Pin
 
 @dataclass(frozen=True)
 class Order:
-    """A want with all that follows from it."""
+    """A want with everything derived from it."""
 
     want: Want
     component: Component
@@ -28,13 +28,13 @@ class Order:
 
 
 class OrderBook:
-    """Makes orders by the components that there are, and by the locks of their sets."""
+    """Creates orders from the available components and the locks of their sets."""
 
     def __init__(self, components: Components) -> None:
         self._components = components
 
     def orders(self, wanted: Sequence[Want]) -> list[Order]:
-        """One for each want.
+        """One order for each want.
 
         Raises:
             InputError: an unknown component, or its lock disagrees with its set.
@@ -48,7 +48,7 @@ class OrderBook:
         return [_order(want, each, locks[each.owner.lock]) for want, each in owned.items()]
 
     def looked_up(self, wanted: Sequence[Want]) -> list[Order | ArtifactState]:
-        """An order for each want; where the lock disagrees, the state that says so.
+        """An order for each want; if the lock disagrees, a state that reports it.
 
         Raises:
             InputError: an unknown component, or a lock file that cannot be read.

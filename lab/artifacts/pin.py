@@ -1,4 +1,4 @@
-"""What a lock file demands of a component's file."""
+"""The digest that a lock file requires of a component."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ class Pin:
 
     digest: Digest
     by: str
-    """For people: the lock file, with the line where that helps."""
+    """For messages: the lock file, with the line if known."""

@@ -8,28 +8,27 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.diskspace import disk_full_as_error
 from edge_lab.artifacts.model import SourceFailed
 from edge_lab.artifacts.web import TEXT_LIMIT, Web
 from edge_lab.core.step import Step
 
 
 class Place(Protocol):
-    """Files by their path, `/` between its parts. Whatever keeps one back is a SourceFailed."""
+    """Files by path, with `/` as the separator. All failures are SourceFailed."""
 
     def where(self, path: str) -> str:
-        """The address of the file, for people."""
+        """The location of the file, for messages."""
         ...
 
     def has(self, path: str) -> bool: ...
 
     def text(self, path: str) -> str | None:
-        """The content of a small text file, None if it is not there."""
+        """The content of a small text file, None if it does not exist."""
         ...
 
     def copy(self, path: str, target: Path, this: Step) -> None:
-        """Writes the file, or the folder of a container image, to `target`, which is not there
-        yet."""
+        """Copies the file, or the folder of a container image, to the new path `target`."""
         ...
 
 
@@ -63,11 +62,11 @@ class Folder:
         try:
             if source.is_dir():
                 size = sum(each.stat().st_size for each in source.rglob("*") if each.is_file())
-                with room_on_disk(target.parent, size):
+                with disk_full_as_error(target.parent, size):
                     shutil.copytree(source, target)
                 return
             size = source.stat().st_size
-            with room_on_disk(target.parent, size):
+            with disk_full_as_error(target.parent, size):
                 shutil.copyfile(source, target)
         except OSError as trouble:
             raise SourceFailed(f"{source}: {trouble.strerror}") from trouble
@@ -75,7 +74,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class WebFolder:
-    """All that lies below an http or https address."""
+    """The files below an http or https address."""
 
     base: str
     """Without a slash at its end; percent-encoded already, unlike the paths below it."""

@@ -1,4 +1,4 @@
-"""The release page of a component: which file of which folder is asked for."""
+"""The release page of a component: its folder and file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Release:
 
 
 def find_release(component: Component, arch: Arch) -> Release | Refusal:
-    """What to ask the component's release page for; asks nobody."""
+    """The file on the component's release page; without network access."""
     release = component.release
     if release is None:
         return Refusal(RELEASE_PAGE, "the catalogue has none for it")

@@ -1,4 +1,4 @@
-"""From what is wanted to files with digests: each source asked in its turn."""
+"""Obtains artifacts: each source is tried in turn."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from edge_lab.core.home import cache_home
 from edge_lab.core.step import Step, step
 from edge_lab.data import IMAGES
 
-NOT_CACHED = Refusal("cache", "not there, or damaged")
+NOT_CACHED = Refusal("cache", "missing, or damaged")
 
 
 class ArtifactStore:
-    """Resolves components to local files: cache, mirror, release page, Go modules.
+    """Resolves components to local files from the cache, mirror, release page or Go modules.
 
     Debian packages are not a source of single files: what comes from Debian is in the
     root images.
@@ -81,15 +81,15 @@ class ArtifactStore:
     # -- what is asked of it -------------------------------------------------------------
 
     def resolve(self, wanted: Sequence[Want], deadline: Deadline) -> dict[Want, Artifact]:
-        """Each want as a file in the cache; what is missing is fetched or built.
+        """Each want as a file in the cache; what is missing is downloaded or built.
 
-        Everything is looked for before anything is built, so that a stack that cannot be
-        had is known in a moment.  One process works at a time; others wait and then find
-        the result.
+        All sources are checked before anything is built, so that an unavailable stack is
+        reported immediately.  One process works at a time; others wait and then find the
+        result.
 
         Raises:
             InputError: an unknown component, or the lock disagrees with the catalogue.
-            CannotObtain: no source has it; names every source tried.
+            CannotObtain: no source has it; lists all sources tried.
             LabError: the disk is full.
             DeadlineExceeded: not done in time.
         """
@@ -105,7 +105,7 @@ class ArtifactStore:
         return {order.want: found[order.want] for order in orders}
 
     def state(self, wanted: Sequence[Want]) -> list[ArtifactState]:
-        """Where each want is, or would come from. Builds nothing, asks no network.
+        """Where each want is, or would come from. Builds nothing, without network access.
 
         Raises:
             InputError: an unknown component, or a lock file that cannot be read.
@@ -121,7 +121,7 @@ class ArtifactStore:
         return self._cache.verify()
 
     def update_lock(self, of: str = OWN) -> tuple[str, ...]:
-        """Pins the set of components of that name as it is now; returns in words what changed.
+        """Pins the set of components of that name as it is now; returns descriptions of changes.
 
         Raises:
             InputError: catalogue and go.mod do not have the same version of something, there is
@@ -151,7 +151,7 @@ class ArtifactStore:
 
     @contextlib.contextmanager
     def _alone(self, this: Step, deadline: Deadline) -> Iterator[None]:
-        """Holds the one lock for builds and downloads; it falls open when its holder dies."""
+        """Holds the lock for builds and downloads; it is released when its holder ends."""
         self._cache.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._cache.root / "build.lock")
         try:
@@ -162,7 +162,7 @@ class ArtifactStore:
                 lock.acquire(timeout=deadline.remaining)
             except Timeout as trouble:
                 raise DeadlineExceeded(
-                    "another process kept building artifacts for all of the time "
+                    "another process was building artifacts for the whole time "
                     f"({deadline.total:.0f} s)",
                     remedy="Wait for it to end, and try again.",
                 ) from trouble
@@ -246,7 +246,7 @@ class ArtifactStore:
     def _take(
         self, order: Order, place: Place, found: Found, kind: str, refuser: str
     ) -> Artifact | Refusal:
-        """The file that was found, in the cache. `kind` and `refuser` name its source in words."""
+        """Adds the file that was found to the cache. `kind` and `refuser` describe its source."""
         component, arch = order.component, order.want.arch
         with (
             step(f"get {component.name} ({arch.value})") as this,
@@ -262,7 +262,7 @@ class ArtifactStore:
 
 
 def _look_into(place: Place | Refusal, order: Order) -> Found | Refusal:
-    """What the mirror has for `order`; nothing is taken from it yet."""
+    """What the mirror has for `order`; nothing is downloaded yet."""
     if isinstance(place, Refusal):
         return place
     return find_in_mirror(place, order.component, order.want.arch, order.pin)

@@ -1,4 +1,4 @@
-"""One file out of a tarball."""
+"""Extracts one file from a tarball."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.diskspace import disk_full_as_error
 from edge_lab.artifacts.model import SourceFailed
 
 _BROKEN = (tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
 
 
 def extract(tarball: Path, member: str, target: Path) -> None:
-    """Writes the regular file `member` to `target`, and nothing else anywhere.
+    """Writes the regular file `member` to `target`, and nothing else.
 
-    Publishers put all into one top folder, of whatever name, or into none: both are
-    understood. The content is copied, so that no name, link or mode inside the tarball
-    decides what is written.
+    A single top folder of any name is allowed. The content is copied, so that no name, link or
+    mode inside the tarball determines what is written.
 
     Raises:
-        SourceFailed: it is no tarball, is damaged, or has no such file, or two of them.
+        SourceFailed: not a tarball, damaged, or without exactly one such file.
     """
     seen = 0
     try:
@@ -34,13 +33,17 @@ def extract(tarball: Path, member: str, target: Path) -> None:
                 seen += 1
                 content = archive.extractfile(each)
                 assert content is not None  # it is a regular file
-                with content, room_on_disk(target.parent, each.size), target.open("wb") as sink:
+                with (
+                    content,
+                    disk_full_as_error(target.parent, each.size),
+                    target.open("wb") as sink,
+                ):
                     shutil.copyfileobj(content, sink, 1 << 20)
     except _BROKEN as trouble:
         raise SourceFailed(f"cannot be unpacked: {trouble}") from trouble
     if seen != 1:
         target.unlink(missing_ok=True)
-        raise SourceFailed(f"holds {'no' if not seen else 'more than one'} {member}")
+        raise SourceFailed(f"contains {'no' if not seen else 'more than one'} {member}")
 
 
 def _is_it(name: str, member: str) -> bool:

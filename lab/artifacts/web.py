@@ -1,4 +1,4 @@
-"""Files from web servers: resumed when the line breaks, and never waited for twice in vain."""
+"""Downloads from web servers: resumed when interrupted; unreachable servers are tried once."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.diskspace import disk_full_as_error
 from edge_lab.artifacts.model import SourceFailed
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import Step
 
 TRIES = 4
-"""Connections for one file; each goes on where the one before broke off."""
+"""Connections for one file; each resumes where the previous one broke off."""
 CONNECT_TRIES = 2
-"""Connections that may fail before the server counts as out of reach."""
+"""Connection attempts before the server counts as unreachable."""
 STALL_SECONDS = 30.0
-"""A connection on which nothing arrives for so long counts as broken."""
+"""Seconds without data after which a connection counts as broken."""
 TEXT_LIMIT = 1 << 20
-"""Bytes that are read of a checksum file at most."""
+"""Maximum size of a checksum file, bytes."""
 _NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _CHUNK = 1 << 20
 _MIB = 1024**2
@@ -32,18 +32,18 @@ T = TypeVar("T")
 
 
 class NotThere(SourceFailed):
-    """The server answers, and has no such file."""
+    """The server answers, but has no such file."""
 
 
 class _BrokeOff(Exception):
-    """The connection ended before the file did."""
+    """The connection ended before the file was complete."""
 
 
 class Web:
-    """What is asked of web servers on behalf of one call, all within one deadline.
+    """Requests to web servers on behalf of one call, within one deadline.
 
-    A server that could not be reached is not tried again: an offline machine learns it
-    once, not once for each file.
+    An unreachable server is not tried again, so that an offline machine waits once, not once for
+    each file.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -51,7 +51,7 @@ class Web:
         self._unreachable: dict[str, str] = {}
 
     def has(self, url: str) -> bool:
-        """Whether there is a file at `url`; SourceFailed if the server does not say."""
+        """Whether there is a file at `url`; SourceFailed if the server does not answer."""
 
         def look() -> bool:
             # GET, since some servers refuse HEAD; the body is not read.
@@ -64,10 +64,10 @@ class Web:
             return False
 
     def text(self, url: str) -> str | None:
-        """The beginning of the text at `url`, None if there is none.
+        """The text at `url`, up to the maximum size; None if there is none.
 
         Raises:
-            SourceFailed: the server does not say.
+            SourceFailed: the server does not answer.
         """
 
         def read() -> str:
@@ -80,10 +80,10 @@ class Web:
             return None
 
     def fetch(self, url: str, target: Path, this: Step) -> None:
-        """Writes the file at `url` to `target`; what is there already is the beginning of it.
+        """Downloads `url` to `target`, and resumes a partial `target`.
 
         Raises:
-            SourceFailed: it cannot be had; `target` holds what came.
+            SourceFailed: it cannot be downloaded; `target` has the received part.
         """
         self._persist(url, lambda: self._fetch(url, target, this))
 
@@ -125,10 +125,13 @@ class Web:
         have = target.stat().st_size if target.exists() else 0
         with self._open(url, have) as answer:
             if have and answer.status != HTTPStatus.PARTIAL_CONTENT:
-                have = 0  # this server does not resume: from the start again
+                have = 0  # this server does not support resuming: start again
             length = int(answer.headers.get("Content-Length") or 0)
             total = have + length if length else 0
-            with room_on_disk(target.parent, length), target.open("ab" if have else "wb") as sink:
+            with (
+                disk_full_as_error(target.parent, length),
+                target.open("ab" if have else "wb") as sink,
+            ):
                 while chunk := answer.read(_CHUNK):
                     self._deadline.check(f"download {url}")
                     sink.write(chunk)
@@ -136,4 +139,4 @@ class Web:
                     of_total = f" of {total // _MIB}" if total else ""
                     this.progress(f"{have // _MIB}{of_total} MiB", have / total if total else None)
         if total and have < total:
-            raise _BrokeOff(f"{have} of {total} bytes came")
+            raise _BrokeOff(f"{have} of {total} bytes were received")

@@ -74,10 +74,10 @@ def _proofs(proofs: Sequence[ProofTimes]) -> str:
     if not proofs:
         return ""
     rows = [(each.title, *_middle(each.seen), *_middle(each.healed)) for each in proofs]
-    head = ("fault", "seen, median s", "range", "cured, median s", "range")
+    head = ("fault", "seen, median s", "range", "healed, median s", "range")
     return (
         "\n### Faults that prove themselves\n\n"
-        "Each from the order until its effect, and then until its cure had been observed on the "
+        "Each from the order until its effect, then until its recovery had been observed on the "
         f"node, {len(proofs[0].seen)} times in this lab. How: the docstring of "
         "`lab/bench/proofs.py`.\n\n" + _table(head, rows)
     )

@@ -1,7 +1,7 @@
-"""How long a fault of a link takes until its effect has been seen, and its heal until the cure has.
+"""How long a fault of a link takes until its effect, and its heal until the recovery is seen.
 
 That includes the question before the fault, whether the link carries frames at all, and an SSH
-command on an emulated node for the fault and one for its cure. How soon the fabric itself acts:
+command on an emulated node for the fault and one for its recovery. How soon the fabric itself acts:
 `edge_lab.bench.fabric`.
 """
 
@@ -26,7 +26,7 @@ class ProofTimes:
     seen: tuple[float, ...]
     """From the order until its effect had been observed."""
     healed: tuple[float, ...]
-    """From the order until the cure had been observed."""
+    """From the order until the recovery had been observed."""
 
 
 def measure(lab: Lab, count: int) -> tuple[ProofTimes, ...]:

@@ -20,7 +20,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, InputError, LabError
 from edge_lab.core.step import Step, step
 from edge_lab.devices import restore_device
-from edge_lab.faults.book import FaultBook
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.handle.lab import Lab
 from edge_lab.handle.state import Condition
 from edge_lab.machines import Machine
@@ -39,11 +39,11 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
     """Saves `lab` under the key in its state, and goes on from there. Returns the key.
 
     Raises:
-        InputError: a fault is in force: whoever starts from the checkpoint would not know.
+        InputError: there is an active fault: a start from the checkpoint would not know it.
         SaveFailed: it could not be written (a full disk, say); the lab is as it was.
         LabError: nor could the lab be brought back; it stays `Condition.IN_TRANSITION`.
     """
-    if faults := FaultBook(lab.run.logs).in_force():
+    if faults := FaultJournal(lab.run.logs).active():
         raise InputError(
             "there are active faults: " + ", ".join(entry.fault.title for entry in faults),
             remedy="Heal them first: lab fault heal --all",
@@ -146,7 +146,7 @@ def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
         lab.host.start_devices(lab.run, lab.state, deadline)
         restore_machines(lab, checkpoint)
         resume_machines(lab, deadline)
-        FaultBook(lab.run.logs).close_all(time.time_ns(), "the lab went back to its checkpoint")
+        FaultJournal(lab.run.logs).close_all(time.time_ns(), "the lab went back to its checkpoint")
         lab.mark(Condition.UP)
 
 

@@ -37,8 +37,8 @@ def add(
 ) -> None:
     """Inject a fault and wait until its effect is seen. It lasts until `lab fault heal`."""
     from edge_lab.bringup.attach import attach
-    from edge_lab.faults.byhand import parse_fault
     from edge_lab.faults.engine import FaultEngine
+    from edge_lab.faults.shorthand import parse_fault
 
     wanted = parse_fault(spec)
     running = attach(chosen(lab))
@@ -65,7 +65,7 @@ def _momentary(engine: FaultEngine, fault: Fault) -> FaultRecord:
     except KeyboardInterrupt:
         with interrupts_noted(lambda: None):
             # It may come before the injection could return its record.
-            for record in engine.in_force():
+            for record in engine.active():
                 if record.fault == fault:
                     engine.heal(record)
         raise
@@ -82,7 +82,7 @@ def list_(
     from edge_lab.faults.engine import FaultEngine
 
     engine = FaultEngine.of(attach(chosen(lab)))
-    records = engine.history() if everything else engine.in_force()
+    records = engine.history() if everything else engine.active()
     if as_json:
         print_json([record.model_dump(mode="json") for record in records])
         return
@@ -119,7 +119,7 @@ def heal(
             remedy="Run `lab fault list` to see the active faults.",
         )
     engine = FaultEngine.of(attach(chosen(lab)))
-    records = _to_heal(engine.in_force(), ids or [], everything=everything)
+    records = _to_heal(engine.active(), ids or [], everything=everything)
     healed: list[FaultRecord] = []
     with showing_steps(err):
         if everything:
@@ -134,11 +134,11 @@ def heal(
 
 
 def _to_heal(
-    in_force: tuple[FaultRecord, ...], ids: list[int], *, everything: bool
+    active: tuple[FaultRecord, ...], ids: list[int], *, everything: bool
 ) -> list[FaultRecord]:
-    by_id = {record.id: record for record in in_force}
+    by_id = {record.id: record for record in active}
     if everything:
-        return list(in_force)
+        return list(active)
     for number in ids:
         if number not in by_id:
             known = ", ".join(map(str, by_id)) or "none"

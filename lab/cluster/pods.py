@@ -20,14 +20,14 @@ HOPELESS = frozenset(
         "RunContainerError",
     }
 )
-"""Reasons for waiting that time does not cure: the lab's images are there or never will be."""
+"""Reasons for waiting that time does not fix: the lab's images are there or never will be."""
 
 CRASHES = 4
 """So many restarts of one container, and waiting for its pod ends."""
 
 
 class PodTrouble(LabError):
-    """A pod is in a state that waiting does not cure."""
+    """A pod is in a state that waiting does not fix."""
 
 
 def wait_pod_ready(

@@ -17,11 +17,17 @@ LONGEST_SOCKET = len("/l/libvirt/qemu/lib/domain-99-aaaaaaaaaaaaaaaaaaaa/monitor
 
 
 def cache_home() -> Path:
-    """$XDG_CACHE_HOME/edge-lab, or ~/.cache/edge-lab; made if missing, mode 0700."""
+    """$XDG_CACHE_HOME/edge-lab, or ~/.cache/edge-lab; created if missing.
+
+    Its mode is 0700, also if it existed before: keys, disks and sockets of labs are below it.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     home = Path(base) / "edge-lab"
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        seen = home.stat()
+        if seen.st_uid == os.geteuid() and seen.st_mode & 0o077:
+            home.chmod(0o700)
     except OSError as trouble:
         raise LabError(
             f"cannot make the cache folder {home}: {trouble.strerror}",
@@ -153,9 +159,9 @@ class RunDir:
     def make(self) -> None:
         """Makes the directory and its rooms; LabError if there can be no sockets in it."""
         self.require_ours()
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / MARKER).touch()
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path.chmod(0o700)
+        (self.path / MARKER).touch()
         self.link()
         for room in (self.logs, self.consoles, self.captures, self.devices, self.disks):
             room.mkdir(parents=True, exist_ok=True)

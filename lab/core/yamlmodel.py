@@ -1,4 +1,4 @@
-"""Reads YAML into pydantic models, and says file, line and remedy of a mistake."""
+"""Reads YAML into pydantic models, and reports errors with file, line and remedy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXTENSION = "x-"
 
 
 class Problem(ValueError):
-    """A mistake that a model's own check finds, with the place (`loc`) to show it at.
+    """An error found by a model's own check, with the place (`loc`) at which it is reported.
 
     Raised by a validator of the model, or by the `check` that goes with it.
     """

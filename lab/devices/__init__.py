@@ -1,4 +1,4 @@
-"""Simulated industrial devices, each a process with a wire, a plant and its ground truth."""
+"""Simulated industrial devices, each a process with a link, a plant model and a ground truth."""
 
 from edge_lab.devices.client import DeviceClient, restore_device, start_device
 from edge_lab.devices.control import DeviceSnapshot, DeviceStatus

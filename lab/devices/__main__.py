@@ -17,14 +17,14 @@ def main() -> int:
     parser.add_argument("--spec", type=Path, required=True, help="the device's JSON file")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    # What the protocol libraries say of each connection and each refused request is noise.
+    # The protocol libraries log each connection and each refused request, which is noise.
     logging.getLogger("asyncua").setLevel(logging.ERROR)
     for noisy in ("asyncua.client", "asyncua.server.uaprocessor", "pymodbus"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         spec = DeviceSpec.read(arguments.spec)
         if spec.image:
-            # Brings the Docker SDK, which no other device needs.
+            # Imports the Docker SDK, which no other device needs.
             from edge_lab.devices.container import run_container
 
             run_container(spec)

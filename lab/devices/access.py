@@ -1,9 +1,9 @@
-"""Who is let in by an OPC UA device: channels by their certificate, sessions by their login.
+"""Access control of an OPC UA device: channels by certificate, sessions by login.
 
 asyncua lets any client open a channel without security (it serves to list endpoints), and
-checks the certificate named in CreateSession but not the one of the channel; so what a channel
-may do is decided here, when it is opened: without a trusted certificate it may do nothing but
-list endpoints and be refused.
+checks the certificate named in CreateSession but not that of the channel; so the rights of a
+channel are decided here, when it is opened: without a trusted certificate it may only list
+endpoints.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from edge_lab.devices.certificate_chain import (
 log = logging.getLogger(__name__)
 
 KEY_BITS = range(2048, 4096 + 1)
-"""What the policies that a device can have ask of an RSA key (OPC 10000-7)."""
+"""Requirements on RSA keys of the policies that a device can have (OPC 10000-7)."""
 
 
 class Trust:
-    """The trust store folder: authorities, and single certificates, that are let in."""
+    """The trust store folder: trusted authorities and single certificates."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,13 +55,13 @@ class Trust:
         )
         self.refused = 0
         self.only: x509.Certificate | None = None
-        """The only certificate that is trusted, if it is given; the folder is not asked then."""
+        """If given, the only trusted certificate; then the folder is ignored."""
 
     def read(self) -> None:
         """Loads the folder.
 
         Raises:
-            LabError: it cannot be read, or holds no certificate.
+            LabError: it cannot be read, or has no certificate.
         """
         found: list[x509.Certificate] = []
         try:
@@ -71,16 +71,16 @@ class Trust:
         except (OSError, ValueError) as trouble:
             raise LabError(f"cannot read the trust store {self._folder}: {trouble}") from trouble
         if not found:
-            raise LabError(f"the trust store {self._folder} holds no certificate (*.pem, *.crt)")
+            raise LabError(f"the trust store {self._folder} has no certificate (*.pem, *.crt)")
         self._authorities = [certificate for certificate in found if is_authority(certificate)]
         self._pinned = frozenset(each.fingerprint(hashes.SHA256()) for each in found)
 
     def trusts(self, chain: Chain) -> bool:
-        """Whether its leaf lies in the folder, or was issued by an authority that does."""
+        """Whether its leaf is in the folder, or was issued by an authority in it."""
         return self._verdict(chain) is None
 
     def _verdict(self, chain: Chain) -> int | None:
-        """The status that a chain is refused with; None if it is trusted."""
+        """The status with which a chain is refused; None if it is trusted."""
         if self.only is not None:
             trusted = chain.leaf == self.only
         else:
@@ -93,7 +93,7 @@ class Trust:
         return int(ua.StatusCodes.BadCertificateUntrusted)
 
     def read_chain(self, data: bytes) -> Chain:
-        """What a client has sent as its certificate.
+        """Parses what a client has sent as its certificate.
 
         Raises:
             ServiceError: BadCertificateInvalid, counted as a refusal.
@@ -107,10 +107,10 @@ class Trust:
             raise ServiceError(ua.StatusCodes.BadCertificateInvalid) from trouble
 
     async def check(self, chain: Chain, application: Any) -> None:
-        """What is done for each new session; `application` is what the client calls itself.
+        """Checks each new session; `application` is the name that the client gives itself.
 
         Raises:
-            ServiceError: why it is not let in.
+            ServiceError: why it is refused.
         """
         try:
             if (verdict := self._verdict(chain)) is not None:
@@ -121,13 +121,13 @@ class Trust:
             raise
 
     def refuse(self, subject: str, reason: str) -> None:
-        """Counts and logs that a client was turned away."""
+        """Counts and logs a refused client."""
         self.refused += 1
         log.warning("refused client %s: %s", subject, reason)
 
 
 class NoService(PermissionRuleset):  # type: ignore[misc]
-    """A channel that may do nothing that takes a session; `subject` has opened it."""
+    """A channel without the right to create sessions, opened by `subject`."""
 
     def __init__(self, trust: Trust, subject: str) -> None:
         self._trust = trust
@@ -139,7 +139,7 @@ class NoService(PermissionRuleset):  # type: ignore[misc]
 
 
 class TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
-    """Gives a channel its rights by the certificate that it was opened with."""
+    """Assigns rights to a channel by the certificate with which it was opened."""
 
     def __init__(self, policy: SecurityPolicyFactory, trust: Trust) -> None:
         super().__init__(
@@ -153,7 +153,7 @@ class TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
         self._trust = trust
 
     def create(self, peer_certificate: bytes | None) -> Any:
-        """Raises ServiceError if it is no certificate, or one that the policy has no use for."""
+        """Raises ServiceError if it is not a certificate, or not suitable for the policy."""
         chain = self._trust.read_chain(peer_certificate or b"")
         if not has_rsa_key(chain.leaf, KEY_BITS):
             self._trust.refuse(chain.subject, "BadCertificatePolicyCheckFailed")
@@ -165,7 +165,7 @@ class TrustingFactory(SecurityPolicyFactory):  # type: ignore[misc]
 
 
 class UnsecuredFactory(SecurityPolicyFactory):  # type: ignore[misc]
-    """The channel that lists endpoints, and no more."""
+    """The channel that may only list endpoints."""
 
     def __init__(self, trust: Trust) -> None:
         super().__init__(
@@ -176,8 +176,8 @@ class UnsecuredFactory(SecurityPolicyFactory):  # type: ignore[misc]
 
 
 class Users:
-    """Who may log in on a channel that is trusted: users with a password, and whoever has a
-    certificate that is trusted too."""
+    """Who may log in on a trusted channel: users with a password, and users with a trusted
+    certificate."""
 
     def __init__(self, trust: Trust, passwords: Mapping[str, str]) -> None:
         self._trust = trust
@@ -190,9 +190,9 @@ class Users:
         password: str | None = None,
         certificate: bytes | None = None,
     ) -> User | None:
-        """What asyncua calls for each new session; None refuses it.
+        """Called by asyncua for each new session; None refuses it.
 
-        Without a name, `certificate` is the one logged in with, or the channel's.
+        Without a name, `certificate` is that of the login, or of the channel.
         """
         user = User(role=UserRole.User, name=username)
         if username is not None:

@@ -1,4 +1,4 @@
-"""Limits on what a plant shows, and how it stands to them."""
+"""Limits on the values of a plant, and their states."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class AlarmState(StrEnum):
 
 
 def state_of(alarm: Alarm, value: Value) -> AlarmState:
-    """How a value, in the point's unit, stands to the limits; on a limit it is normal."""
+    """The state of a value, in the point's unit; a value on a limit is normal."""
     if alarm.high is not None and value > alarm.high:
         return AlarmState.HIGH
     if alarm.low is not None and value < alarm.low:

@@ -1,4 +1,4 @@
-"""Certificate chains as OPC UA carries them: DER certificates one after the other, the leaf first.
+"""Certificate chains in OPC UA: concatenated DER certificates, the leaf first.
 
 OPC 10000-6, 6.2.6.
 """
@@ -22,7 +22,7 @@ _LONG_FORM = 0x80
 
 @dataclass(frozen=True)
 class Chain:
-    """A certificate, and what its owner has sent along to show who has issued it."""
+    """A certificate, and the issuers that its owner has sent with it."""
 
     leaf: x509.Certificate
     issuers: tuple[x509.Certificate, ...] = ()
@@ -37,10 +37,10 @@ class Chain:
 
 
 def read_chain(data: bytes) -> Chain:
-    """Takes a chain apart.
+    """Splits a chain into certificates.
 
     Raises:
-        ValueError: it is empty, too long, or not made of certificates alone.
+        ValueError: it is empty, too long, or contains something else.
     """
     found: list[x509.Certificate] = []
     while data:
@@ -55,20 +55,20 @@ def read_chain(data: bytes) -> Chain:
 
 
 def _size(data: bytes) -> int:
-    """Bytes of the DER value that `data` begins with."""
+    """Length of the DER value at the beginning of `data`."""
     if len(data) < 2 or data[0] != _SEQUENCE:
-        raise ValueError("no DER certificate")
+        raise ValueError("not a DER certificate")
     length, header = data[1], 2
     if length & _LONG_FORM:
         header += length & ~_LONG_FORM
         length = int.from_bytes(data[2:header], "big")
     if header + length > len(data):
-        raise ValueError("a certificate that is cut off")
+        raise ValueError("a truncated certificate")
     return header + length
 
 
 def has_rsa_key(certificate: x509.Certificate, bits: Container[int]) -> bool:
-    """Whether its key is one of RSA, of a length that is allowed."""
+    """Whether it has an RSA key of an allowed length."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -80,7 +80,7 @@ def has_rsa_key(certificate: x509.Certificate, bits: Container[int]) -> bool:
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """Whether it may issue others."""
+    """Whether it may issue certificates."""
     extensions = certificate.extensions
     try:
         if not extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
@@ -104,10 +104,10 @@ def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> boo
 def is_issued(
     chain: Chain, authorities: Sequence[x509.Certificate], at: datetime | None = None
 ) -> bool:
-    """Whether the leaf was issued by one of the authorities, or by way of others in the chain.
+    """Whether the leaf was issued by one of the authorities, directly or through the chain.
 
-    What lies in between must be valid at a time, if one is given; and no authority may have
-    more below it than it allows.
+    Intermediate certificates must be valid at the given time, if any, and obey the path length
+    constraints.
     """
     between = [
         issuer
@@ -130,7 +130,7 @@ def is_issued(
 
 
 def _may_issue(authority: x509.Certificate, below: int) -> bool:
-    """Whether so many authorities may stand between it and a leaf."""
+    """Whether its path length constraint allows this number of intermediate authorities."""
     try:
         constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:

@@ -1,4 +1,4 @@
-"""The lab's side of a device: start it, ask it, save it, read its ground truth."""
+"""The client of a device: start it, query it, save it, read its ground truth."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SNAPSHOT = "snapshot.json"
 
 _ANSWER_SECONDS = 15.0
 _SELF_READ_SHARE = 0.8
-"""Part of the time for an answer in which the device may try to read itself."""
+"""Fraction of the time for an answer that the device may use to read itself."""
 
 
 def start_device(spec: DeviceSpec, *, run: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Starts the device's process, marked as the lab's in `run`; does not wait for it."""
+    """Starts the device's process, marked as part of the lab in `run`; does not wait for it."""
     spec.folder.mkdir(parents=True, exist_ok=True)
     file = spec.folder / SPEC
     file.write_text(spec.model_dump_json(indent=2))
@@ -45,32 +45,32 @@ class DeviceClient:
 
     @property
     def spec(self) -> DeviceSpec:
-        """What it was started with by `start_device`."""
+        """The specification with which `start_device` started it."""
         return DeviceSpec.read(self.folder / SPEC)
 
     def status(self, deadline: Deadline | None = None) -> DeviceStatus:
-        """How it is; `reachable` comes from a read over its own protocol, made just now."""
+        """Its status; `reachable` is the result of a read over its own protocol, made just now."""
         return DeviceStatus.model_validate(self._ask("status", deadline))
 
     def snapshot(self, deadline: Deadline | None = None) -> DeviceSnapshot:
-        """Where its plant stands."""
+        """The state of its plant."""
         return DeviceSnapshot.model_validate(self._ask("snapshot", deadline))
 
     def pause(self, deadline: Deadline | None = None) -> DeviceSnapshot:
-        """Stops the plant; the device still answers, with values that stand still."""
+        """Stops the plant; the device still answers, with constant values."""
         return DeviceSnapshot.model_validate(self._ask("pause", deadline))
 
     def resume(self, deadline: Deadline | None = None) -> None:
-        """Lets the plant go on from where it was paused."""
+        """Continues the plant."""
         self._ask("resume", deadline)
 
     def set_fault(
         self, fault: DeviceFault | None, deadline: Deadline | None = None
     ) -> DeviceStatus:
-        """Makes it do `fault`, in the place of what it did before; None makes it well again.
+        """Sets `fault`, which replaces the previous one; None clears it.
 
-        The status is from afterwards: `reachable`, `answer_ms` and `affected` tell what the
-        fault does to a client. A device that is started anew has no fault.
+        The status is that afterwards: `reachable`, `answer_ms` and `affected` show the effect on
+        a client. A restarted device has no fault.
 
         Raises:
             InputError: there is no such fault on its protocol.
@@ -96,7 +96,7 @@ class DeviceClient:
         )
 
     def truth(self) -> Iterator[TruthRecord]:
-        """What it has shown so far, and what was written to it; may be read while it runs."""
+        """The values that it has shown and received so far; may be read while it runs."""
         return read_truth(self.folder)
 
     def steps(self) -> tuple[TruthStep, ...]:
@@ -108,8 +108,8 @@ class DeviceClient:
     def save(self, into: Path, deadline: Deadline | None = None) -> DeviceSnapshot:
         """Writes plant state and truth into the folder `into`.
 
-        Pause the device first, and resume it after the rest of the lab was saved too: or
-        else the truth goes on while the guests stand still.
+        Pause the device first, and resume it after the rest of the lab was saved:
+        otherwise the truth continues while the guests are paused.
         """
         snapshot = self.snapshot(deadline)
         into.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ class DeviceClient:
         except OSError as trouble:
             raise LabError(
                 f"the device {self.folder.name} does not answer on {path}: {trouble}",
-                remedy="Its log says why, if it has ended.",
+                remedy="See its log for the reason, if it has ended.",
             ) from trouble
         if not text:
             raise LabError(f"the device {self.folder.name} has closed its control socket")
@@ -143,9 +143,9 @@ class DeviceClient:
 
 
 def restore_device(saved: Path, folder: Path) -> DeviceSnapshot:
-    """Puts what `DeviceClient.save` wrote into a device's folder.
+    """Restores what `DeviceClient.save` wrote into a device's folder.
 
-    The device must not run; when it is started, it goes on with the step after the saved one.
+    The device must not run; when it is started, it continues with the step after the saved one.
     """
     try:
         snapshot = DeviceSnapshot.model_validate_json((saved / SNAPSHOT).read_bytes())

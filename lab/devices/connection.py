@@ -1,4 +1,4 @@
-"""A client's connection with a device: what is asked and answered, and what a fault does to it."""
+"""A client's connection with a device: its requests and answers, and the effects of faults."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE = 128
-"""Requests of a connection whose answers are still to come. What comes beside them is refused,
-since the device is busy."""
+"""Maximum number of pending requests of a connection. Further ones are refused, since the device
+is busy."""
 OWED = 1024
-"""Answers, refusals among them, that are kept for a connection; its client is not read further."""
+"""Maximum number of queued answers of a connection; at that number, reading is paused."""
 
 
 def junk(noise: Random, length: int, framing: Framing) -> bytes:
-    """Bytes that are no message: no MBAP (protocol is not 0), no UA-TCP (not letters), no RTU
-    (no CRC fits)."""
+    """Bytes that are not a message: not MBAP (protocol is not 0), not UA-TCP (no letters), not RTU
+    (no valid CRC)."""
     while True:
         nonsense = bytes(noise.randrange(0x80, 0x100) for _ in range(length))
         if not framing.holds_message(nonsense):
@@ -40,26 +40,26 @@ def junk(noise: Random, length: int, framing: Framing) -> bytes:
 
 @dataclass(frozen=True)
 class _Turn:
-    """A request that gets one answer, in the order in which they came."""
+    """A request that gets one answer, in the order of the requests."""
 
     number: int
     answer: bytes | None
-    """What is said in the place of the server, which has not seen the request."""
+    """The answer instead of the server's, which has not seen the request."""
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection and the one with the server that belongs to it."""
+    """A client's connection, with its connection to the server."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._requests = relay.framing.requests()
         self._answers = Splitter(relay.framing, Way.ANSWER)
         self._count = 0
-        """Requests so far."""
+        """Number of requests so far."""
         self._turns: deque[_Turn] = deque()
-        """Whose answers are still to come."""
+        """Requests with pending answers."""
         self._held: list[bytes] = []
-        """Answers that wait for the next request."""
+        """Answers that are held back until the next request."""
         self._dialling: asyncio.Task[None] | None = None
         self._server: asyncio.Transport | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -81,8 +81,8 @@ class Connection(asyncio.Protocol):
         if not self._relay.enter(self):
             transport.abort()
             return
-        # Not at once: in Python 3.11.2 the loop begins to read after this method whatever it says,
-        # and a request that comes before there is a server would be lost.
+        # Deferred: in Python 3.11.2 the loop starts to read after this method in any case, and a
+        # request that arrives before the server is connected would be lost.
         asyncio.get_running_loop().call_soon(transport.pause_reading)
         self._dialling = asyncio.create_task(self._dial())
 
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
         try:
             transport, _ = await loop.create_connection(lambda: _Inner(self), *self._relay.inner)
         except OSError as trouble:
-            log.warning("the server does not take a connection: %s", trouble)
+            log.warning("the server does not accept a connection: %s", trouble)
             self._client.abort()
             return
         if self._client.is_closing():
@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
             self._silence = None
 
     def eof_received(self) -> bool:
-        """The client sends no more; what it has asked for it may still want to hear."""
+        """The client has shut down its side; it may still read pending answers."""
         self._ended = True
         return bool(self._turns)
 
@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
         self._flow()
 
     def _flow(self) -> None:
-        """Reads on from the client, or holds it back."""
+        """Resumes or pauses reading from the client."""
         if self._server is None or self._client.is_closing():
             return
         held = self._server_full
@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
         self._out.close()
 
     def hold(self, full: bool) -> None:
-        """The server takes no more for now, or takes it again."""
+        """The server's buffer is full, or has space again."""
         self._server_full = full
         self._flow()
 
@@ -204,11 +204,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def _owed(self) -> int:
-        """Answers that are still to come."""
+        """Pending answers."""
         return len(self._turns) + self._out.answers
 
     def _refusal(self, request: bytes) -> bytes | None:
-        """The answer if the server must not see the request."""
+        """The answer, if the request must not reach the server."""
         relay = self._relay
         if self._owed >= QUEUE:
             return relay.framing.refusal(request, Code.DEVICE_BUSY)
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
         return relay.framing.instead(request)
 
     def _answer_in_turn(self) -> None:
-        """Gives the answers that need not wait for the server's any more."""
+        """Sends the answers that no longer have to wait for the server's."""
         while self._turns and (answer := self._turns[0].answer) is not None:
             self._answer(answer, self._turns.popleft().number)
         if self._ended and not self._turns:
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
         self._flow()
 
     def _answer(self, answer: bytes, number: int) -> None:
-        """Lets the answer to that request go out, as the fault has it."""
+        """Sends the answer to that request, changed by the fault."""
         relay = self._relay
         match relay.fault:
             case Slow(delay_ms=delay, jitter_ms=jitter):
@@ -249,12 +249,12 @@ class Connection(asyncio.Protocol):
                 self._out.send(answer)
 
     def settle(self) -> None:
-        """The fault is another one now, or none."""
+        """The fault has changed."""
         self._held.clear()
         self._out.flush()
 
     def drop(self, *, silently: bool = False) -> None:
-        """Closes at once; `silently` leaves nothing that the kernel would send later."""
+        """Closes immediately; with `silently` the kernel sends nothing afterwards."""
         if silently:
             line: socket.socket = self._client.get_extra_info("socket")
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -262,7 +262,7 @@ class Connection(asyncio.Protocol):
 
 
 class _Inner(asyncio.Protocol):
-    """The connection with the server: hands all on to its `Connection`."""
+    """The connection to the server, which passes everything to its `Connection`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

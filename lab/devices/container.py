@@ -1,4 +1,4 @@
-"""A container as a device: its network namespace gets the tap of the wire, and nothing else."""
+"""A container as a device: its network namespace gets the tap of the link, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edge_lab.devices.wire import Pump, join_namespace, open_tap, open_wire, set
 log = logging.getLogger(__name__)
 
 LABEL = "edge-lab.device"
-"""On each container: the folder of its device."""
+"""The label of each container with the folder of its device."""
 _CONNECT_SECONDS = 3.0
 
 
@@ -36,7 +36,7 @@ def run_container(spec: DeviceSpec) -> None:
 
     Raises:
         InputError: Docker does not have the image, or DOCKER_HOST is no socket of this host.
-        LabError: there is no Docker engine, the container has ended, or the wire cannot be had.
+        LabError: there is no Docker engine, the container has ended, or the link is unavailable.
     """
     spec.folder.mkdir(parents=True, exist_ok=True)
     wire = open_wire(spec.endpoint_port, spec.fabric_port)
@@ -72,7 +72,7 @@ def started(spec: DeviceSpec) -> Iterator[tuple[Container, int]]:
     except DockerException as trouble:
         raise LabError(
             f"no container for the device {spec.name}: {trouble}",
-            remedy="A Docker engine must run here; DOCKER_HOST names its socket, if it is another.",
+            remedy="A Docker engine must run here; set DOCKER_HOST if it has another socket.",
         ) from trouble
     try:
         container.start()
@@ -88,7 +88,7 @@ def started(spec: DeviceSpec) -> Iterator[tuple[Container, int]]:
 
 
 def _engine_is_here() -> None:
-    """InputError if not: a namespace can only be joined on the host that it is on."""
+    """InputError if Docker runs on another host: its namespaces could not be joined."""
     host = os.environ.get("DOCKER_HOST", "")
     if host and not host.startswith("unix://"):
         raise InputError(
@@ -98,12 +98,12 @@ def _engine_is_here() -> None:
 
 
 def _remove(container: Container) -> None:
-    with contextlib.suppress(APIError):  # it is gone, or going, by itself
+    with contextlib.suppress(APIError):  # it is being removed already
         container.remove(force=True)
 
 
 class ContainerDevice:
-    """Carries the frames of a container, and says how it is."""
+    """Carries the frames of a container, and reports its status."""
 
     def __init__(self, spec: DeviceSpec, container: Container, pid: int) -> None:
         self._spec = spec
@@ -120,7 +120,7 @@ class ContainerDevice:
         asked, over = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked.set)
-        # Nothing is known of its values, but a checkpoint expects a log.
+        # Its values are unknown, but a checkpoint expects a log.
         self._truth.describe({"device": self._spec.name, "image": self._spec.image})
         first = os.pidfd_open(self._pid)
         loop.add_reader(first, over.set)
@@ -173,7 +173,7 @@ class ContainerDevice:
         )
 
     async def _trouble(self, limit: float) -> str:
-        """Why the container's port cannot be reached from the wire; empty if it can."""
+        """Why the container's port cannot be reached over the link; empty if it can."""
         if self._fault is not None:
             return "its NIC is down"
         if self._spec.port is None:

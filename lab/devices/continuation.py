@@ -1,4 +1,4 @@
-"""What a session has not yet been given of an answer, for OPC UA's continuation points."""
+"""The remaining parts of answers of a session: OPC UA's continuation points."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from asyncua.common.utils import ServiceError
 T = TypeVar("T")
 
 MOST = 100
-"""Points of a session at a time."""
+"""Maximum number of points of a session."""
 
 
 @dataclass(frozen=True)
 class Rest(Generic[T]):
-    """What is left of an answer about `about`, and how many come at a time."""
+    """The rest of an answer about `about`, and the number of items per answer."""
 
     about: object
     items: tuple[T, ...]

@@ -10,8 +10,8 @@ read itself.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from edge_lab.core.errors import EdgeLabError
+from edge_lab.core.privatesocket import bind_private
 from edge_lab.devices.faults import DeviceFault
 from edge_lab.topology.protocols import ProtocolName
 
@@ -30,37 +31,37 @@ class _Model(BaseModel):
 
 
 class DeviceStatus(_Model):
-    """How a device is."""
+    """The status of a device."""
 
     name: str
     protocol: ProtocolName
     seq: int
-    """Number of the step that is shown."""
+    """Number of the current step."""
     reachable: bool
-    """It has just read its own values with its own protocol, over its own address."""
+    """Whether it has just read its own values with its own protocol, over its own address."""
     trouble: str = ""
     """Why it is not reachable."""
     running: bool
     """False while it is paused."""
     clients: int
-    """Open connections of others."""
+    """Open connections of clients."""
     refused: int
-    """Clients turned away because of their certificate."""
+    """Clients refused because of their certificate."""
     fault: DeviceFault | None = None
-    """What it does wrong on purpose."""
+    """Its current fault."""
     affected: int = 0
     """Answers and connections that this fault has touched since it was set, those of the
     device's own reads among them: answers for slow, exceptions, junk, split and late (in OPC
     UA, values for exceptions); connections that were closed or turned away, and clients turned
     away because of their certificate, for the others."""
     answer_ms: float | None = None
-    """How long it took to read itself, ms; None if that failed."""
+    """Duration of the read of itself, ms; None if that failed."""
     frames_out: int
     frames_in: int
 
 
 class DeviceSnapshot(_Model):
-    """All that it takes to go on from a step."""
+    """The state needed to continue from a step."""
 
     name: str
     plant: str
@@ -69,9 +70,9 @@ class DeviceSnapshot(_Model):
     """ns since 1970."""
     state: dict[str, float]
     requested: int
-    """Raw setpoint asked for."""
+    """Requested raw setpoint."""
     truth_size: int
-    """Bytes of the truth log up to and with this step."""
+    """Bytes of the truth log up to and including this step."""
 
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[BaseModel | None]]
@@ -87,7 +88,9 @@ class ControlServer:
     async def start(self) -> None:
         # A socket that a killed process has left; whoever holds the UDP port owns the folder.
         self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        bind_private(listener, self._path)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -95,21 +98,30 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             while line := await reader.readline():
                 writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
-        writer.close()
+        except ConnectionError:
+            pass
+        except ValueError:  # readline's, of a line that is longer than its limit of 64 KiB
+            writer.write(json.dumps(_refused("the request is too long")).encode() + b"\n")
+        finally:
+            writer.close()
 
     async def _answer(self, line: bytes) -> dict[str, object]:
         try:
             request = json.loads(line)
             answer = self._answers[request["op"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             known = ", ".join(self._answers)
-            return {"ok": False, "error": f"a request is {{'op': one of {known}}}"}
+            return _refused(f"a request is {{'op': one of {known}}}")
         try:
             result = await answer(request)
-        except (EdgeLabError, ValueError) as trouble:
-            return {"ok": False, "error": str(trouble)}
+        except (EdgeLabError, ValueError, TypeError) as trouble:
+            return _refused(str(trouble))
         return {"ok": True, "result": result.model_dump(mode="json") if result else None}
+
+
+def _refused(why: str) -> dict[str, object]:
+    return {"ok": False, "error": why}

@@ -41,7 +41,7 @@ def run_device(spec: DeviceSpec) -> None:
     network namespace of its own.
 
     Raises:
-        LabError: the wire, the tap or the server cannot be had.
+        LabError: the link, the tap or the server is unavailable.
     """
     spec.folder.mkdir(parents=True, exist_ok=True)
     wire = open_wire(spec.endpoint_port, spec.fabric_port)
@@ -51,7 +51,7 @@ def run_device(spec: DeviceSpec) -> None:
 
 
 class Device:
-    """A device in the making, then running. Everything happens in one event loop."""
+    """A device, while it starts and runs. Everything happens in one event loop."""
 
     def __init__(self, spec: DeviceSpec) -> None:
         self._spec = spec
@@ -89,7 +89,7 @@ class Device:
         self._fault: DeviceFault | None = None
         self._changing = asyncio.Lock()
         self._abandoned: set[asyncio.Task[int]] = set()
-        """Reads of itself that took too long and are being cleared away."""
+        """Reads of itself that took too long and are being cancelled."""
         self._running = asyncio.Event()
         self._pump: Pump | None = None
 
@@ -162,18 +162,18 @@ class Device:
             await self._server.tick(group, number, when)
 
     async def _beats(self, period: float) -> AsyncIterator[None]:
-        """Once in so many seconds, while it is not paused."""
+        """Waits for the next period, while it is not paused."""
         loop = asyncio.get_running_loop()
         due = loop.time() + period
         while True:
             await asyncio.sleep(max(0.0, due - loop.time()))
             await self._running.wait()
             yield
-            # What was missed (the host slept, the device was paused) is not made up for.
+            # Missed steps (the host slept, the device was paused) are not made up for.
             due = max(due + period, loop.time())
 
     def _take_step(self) -> None:
-        """Makes the next step, writes it down, and only then shows it."""
+        """Computes the next step, logs it, and only then shows it."""
         shown = self._shown
         setpoint = self._plant.setpoint.point.value(shown.requested)
         seq = shown.seq + 1
@@ -231,13 +231,13 @@ class Device:
         )
 
     async def _try_itself(self, limit: float) -> tuple[str, float | None]:
-        """What is wrong with a read of itself, within `limit` seconds, or how many ms it took."""
+        """Reads itself within `limit` seconds: the error, or the duration in ms."""
         began = time.monotonic()
         reading = asyncio.create_task(self._server.read_itself())
         done, _ = await asyncio.wait({reading}, timeout=limit)
         took = (time.monotonic() - began) * 1000
         if not done:
-            # Taking leave of a device that does not answer may last as long again.
+            # Closing the connection to a device that does not answer may last as long again.
             self._abandoned.add(reading)
             reading.add_done_callback(self._forget)
             reading.cancel()
@@ -248,7 +248,7 @@ class Device:
     def _forget(self, reading: asyncio.Task[int]) -> None:
         self._abandoned.discard(reading)
         if not reading.cancelled():
-            reading.exception()  # or else asyncio complains that nobody has asked for it
+            reading.exception()  # otherwise asyncio warns that it was never retrieved
 
     async def _snapshot(self, request: Mapping[str, Any]) -> DeviceSnapshot:
         return DeviceSnapshot(
@@ -269,14 +269,14 @@ class Device:
         self._running.set()
 
     async def _misbehave(self, request: Mapping[str, Any]) -> DeviceStatus:
-        """Does a fault in the place of what was set; none if it is null."""
+        """Replaces the fault; null clears it."""
         asked = request.get("fault")
         fault = DEVICE_FAULT.validate_python(asked) if asked is not None else None
         if fault is not None:
             fault.check(self._spec.protocol)
         async with self._changing:
             silent = isinstance(fault, Gone) and fault.how == "silent"
-            if silent:  # first, so that no connection takes its leave on the wire
+            if silent:  # first, so that no connection is closed visibly on the link
                 set_nic(up=False)
             await self._server.set_fault(fault)
             await self._relay.set_fault(fault)
@@ -285,5 +285,5 @@ class Device:
             if isinstance(fault, Busy):
                 await self._relay.overfill(fault.connections)
             self._fault = fault
-        log.info("%s %s", self._spec.name, fault or "well again")
+        log.info("%s %s", self._spec.name, fault or "fault cleared")
         return await self._status(request)

@@ -1,7 +1,7 @@
-"""What a device can do wrong, as data.
+"""Faults of devices, as data.
 
-A fault alters how a device answers, never what it shows: the ground truth stays right.  Its
-text follows the device's name: "boiler slow by 2 s".
+A fault changes how a device answers, never what it shows: the ground truth stays correct.  Its
+description follows the device's name: "boiler slow by 2 s".
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class _Fault(BaseModel):
 
     @property
     def needs_server(self) -> bool:
-        """Whether only a device that the lab itself serves can do it."""
+        """Whether it is only possible for a device that the lab itself serves."""
         return True
 
     def exists_on(self, protocol: str) -> bool:
-        """Whether a device of that protocol can do this."""
+        """Whether a device of that protocol can have this fault."""
         descriptor = protocol_of(protocol)
         served = descriptor.is_served or not self.needs_server
         return served and getattr(self, "kind", "") in descriptor.faults
 
     def check(self, protocol: str) -> None:
-        """Raises InputError if a device of that protocol cannot do this."""
+        """Raises InputError if a device of that protocol cannot have this fault."""
         if not self.exists_on(protocol):
             exists = " and ".join(sorted(name for name in PLUGINS.names() if self.exists_on(name)))
             kind = getattr(self, "kind", "")
@@ -46,12 +46,11 @@ class _Fault(BaseModel):
 
 
 class Gone(_Fault):
-    """The device is away.
+    """The device is gone.
 
-    `silent`: as without power. Nothing answers on its wire, not even ARP; when it is back,
-    connections that stood are reset and OPC UA sessions are not known any more, as by any device
-    that has started anew.
-    `refused`: connections are refused, and the standing ones are closed.
+    `silent`: as without power. Nothing answers on its link, not even ARP; when it is back, old
+    connections are reset and OPC UA sessions are unknown, as after a restart of the device.
+    `refused`: connections are refused, and existing ones are closed.
     """
 
     kind: Literal["gone"] = "gone"
@@ -66,9 +65,9 @@ class Gone(_Fault):
 
 
 class Slow(_Fault):
-    """Each answer comes `delay_ms` late, give or take `jitter_ms` (uniform); order is kept.
+    """Each answer is delayed by `delay_ms` ± `jitter_ms` (uniform); the order is kept.
 
-    In OPC UA the answers of the handshake are late too, so that a connection takes several
+    In OPC UA the answers of the handshake are delayed too, so that connecting takes several
     times as long.
     """
 
@@ -89,10 +88,10 @@ class Slow(_Fault):
 
 
 class Exceptions(_Fault):
-    """Requests are not carried out but answered with a Modbus exception of that code.
+    """Requests are not executed but answered with a Modbus exception of that code.
 
-    In OPC UA, reads bring BadDeviceFailure, whatever the code; there `probability` is the
-    part of the plant's steps of which nothing can be read.
+    In OPC UA, reads return BadDeviceFailure, whatever the code; there `probability` is the
+    fraction of the plant's steps that cannot be read.
     """
 
     kind: Literal["exceptions"] = "exceptions"
@@ -105,7 +104,7 @@ class Exceptions(_Fault):
 
 
 class Junk(_Fault):
-    """In place of an answer come as many bytes that are no answer in the protocol."""
+    """An answer is replaced by the same number of bytes that are not valid in the protocol."""
 
     kind: Literal["junk"] = "junk"
     probability: Probability = 1.0
@@ -116,7 +115,7 @@ class Junk(_Fault):
 
 
 class Split(_Fault):
-    """Each answer comes in `pieces`, `gap_ms` apart."""
+    """Each answer is sent in `pieces`, `gap_ms` apart."""
 
     kind: Literal["split"] = "split"
     pieces: int = Field(3, ge=2, le=1000)
@@ -127,10 +126,11 @@ class Split(_Fault):
 
 
 class Late(_Fault):
-    """Each answer is held back until the next request has come.
+    """Each answer is held back until the next request has arrived.
 
-    So a client that has given up waiting gets, in answer to its request, that to the earlier
-    one, with the earlier transaction identifier.  An RTU frame has none: its client cannot tell.
+    So a client that has stopped waiting receives, as the answer to its request, that to the
+    earlier one, with the earlier transaction identifier.  RTU frames have none: their clients
+    cannot detect it.
     """
 
     kind: Literal["late"] = "late"
@@ -140,7 +140,7 @@ class Late(_Fault):
 
 
 class BadCrc(_Fault):
-    """Answers come whole, but with a checksum that does not fit them."""
+    """Answers are complete, but have a wrong checksum."""
 
     kind: Literal["bad-crc"] = "bad-crc"
     probability: Probability = 1.0
@@ -151,10 +151,10 @@ class BadCrc(_Fault):
 
 
 class Busy(_Fault):
-    """All sockets are taken once so many clients are connected, as of a gateway with few.
+    """The number of connections is limited, as for a gateway with few sockets.
 
-    Further connections are closed as soon as they are made; those that stand are served. What the
-    device reads itself takes no socket from a client, but needs a free one.
+    Further connections are closed as soon as they are accepted; existing ones are served. Reads of
+    the device by itself do not count as clients, but need a free socket.
     """
 
     kind: Literal["busy"] = "busy"
@@ -169,7 +169,7 @@ class Busy(_Fault):
 
 class SessionDrop(_Fault):
     """All sessions are closed at once with their subscriptions, and all connections; with
-    `period_s` again every so many seconds.  A client must make a new session."""
+    `period_s` again after each period.  A client must create a new session."""
 
     kind: Literal["session-drop"] = "session-drop"
     period_s: float | None = Field(None, ge=0.05, le=86_400, allow_inf_nan=False)
@@ -180,9 +180,9 @@ class SessionDrop(_Fault):
 
 
 class Untrusted(_Fault):
-    """No client's certificate is trusted any more, save the device's own.
+    """No client's certificate is trusted any more, except the device's own.
 
-    Standing sessions are closed, new ones are refused and counted.
+    Existing sessions are closed, new ones are refused and counted.
     """
 
     kind: Literal["untrusted"] = "untrusted"

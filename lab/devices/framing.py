@@ -1,4 +1,4 @@
-"""Where messages begin and end in the byte streams of the protocols, as seen from outside."""
+"""The framing of the protocols: where messages begin and end in a byte stream."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from edge_lab.devices import rtu
 from edge_lab.devices.modbus_pdu import Code, is_served, refusal
 
 LONGEST = 1 << 20
-"""Bytes of a message, at most; what claims to be longer is none."""
+"""Maximum length of a message, bytes; longer ones are invalid."""
 
 
 class NotFramed(ValueError):
-    """These bytes are no message of the protocol."""
+    """The bytes are not a message of the protocol."""
 
 
 class Way(Enum):
-    """Which way a message goes: in RTU frames, the same function is not as long both ways."""
+    """The direction of a message: RTU frames of one function differ in length by direction."""
 
     REQUEST = "request"
     ANSWER = "answer"
 
 
 class Framing(ABC):
-    """How the length of a message is told from its beginning."""
+    """Determines the length of a message from its beginning."""
 
     header: int
-    """Bytes that must be there before there is anything to tell."""
+    """Minimum number of bytes to determine the length."""
     starts_anew = False
-    """Whether what comes after bytes that were no message may be one again: pauses part them."""
+    """Whether a message may follow invalid bytes, after a pause."""
     in_turns = False
     """Whether each request gets one answer, in the order of the requests: see `is_answered`."""
     silence = 0.0
-    """Seconds without a byte after which the beginning of a request is none; 0 for never."""
+    """Seconds without a byte after which an incomplete request is discarded; 0 for never."""
 
     @abstractmethod
     def length(self, data: bytes, way: Way) -> int | None:
-        """Bytes of the message that `data`, `header` bytes or more, begins with.
+        """Length of the message at the beginning of `data`, which has `header` bytes or more.
 
-        None if that can be told only when more has come.
+        None if more bytes are needed.
 
         Raises:
-            NotFramed: no message begins so.
+            NotFramed: no message begins like this.
         """
 
     def requests(self) -> Requests:
-        """Cuts what a client sends into requests."""
+        """Splits the input of a client into requests."""
         return Splitter(self, Way.REQUEST)
 
     def is_heard(self, request: bytes) -> bool:
-        """Whether the device heeds `request` at all."""
+        """Whether the device processes `request` at all."""
         return True
 
     def is_answered(self, request: bytes) -> bool:
@@ -60,7 +60,7 @@ class Framing(ABC):
         return False
 
     def refusal(self, request: bytes, code: int) -> bytes | None:
-        """The answer that refuses `request`; None if it cannot be made from outside."""
+        """The answer that refuses `request`; None if it cannot be created outside of the server."""
         return None
 
     def instead(self, request: bytes) -> bytes | None:
@@ -68,11 +68,11 @@ class Framing(ABC):
         return None
 
     def spoiled(self, answer: bytes) -> bytes:
-        """`answer` with a checksum that does not fit, where the protocol has one."""
+        """`answer` with a wrong checksum, where the protocol has one."""
         return answer
 
     def holds_message(self, data: bytes) -> bool:
-        """Whether an answer could be made out anywhere in what is meant as junk."""
+        """Whether junk contains something that looks like an answer."""
         return False
 
 
@@ -81,7 +81,7 @@ class ModbusFraming(Framing):
 
     header = 6
     in_turns = True
-    # Within a request; then the connection is closed, since what comes next may be anything.
+    # Within a request; then the connection is closed, since the position in the stream is unknown.
     silence = 2.0
 
     def length(self, data: bytes, way: Way) -> int:
@@ -110,7 +110,7 @@ class RtuFraming(Framing):
     header = rtu.SHORTEST
     starts_anew = True
     in_turns = True
-    # On a line 3.5 characters; in a connection, what a client sends at once may come in parts.
+    # On a serial line 3.5 characters; in a connection, one write may arrive in several parts.
     silence = 0.05
 
     _ALL_UNITS = 0
@@ -136,13 +136,13 @@ class RtuFraming(Framing):
         return request[0] == self._unit and rtu.crc_fits(request)
 
     def is_heard(self, request: bytes) -> bool:
-        """What is for all units is carried out without an answer."""
+        """Broadcasts are executed without an answer."""
         if request[0] == self._ALL_UNITS:
             return rtu.crc_fits(request) and rtu.is_of_its_length(request)
         return self.is_answered(request)
 
     def refusal(self, request: bytes, code: int) -> bytes | None:
-        """Only what is for this unit, and whole, gets an answer."""
+        """Only complete requests to this unit get an answer."""
         if not self.is_answered(request):
             return None
         return rtu.with_crc(request[:1] + refusal(request[1], code))
@@ -178,44 +178,44 @@ class OpcUaFraming(Framing):
 
 
 class Requests(Protocol):
-    """Cuts what a client sends into its requests, however it is portioned."""
+    """Splits the input of a client into requests, independent of packet boundaries."""
 
     framed: bool
-    """Whether what comes out now is a request."""
+    """Whether the output is a request."""
 
     @property
     def waiting(self) -> bool:
-        """Whether the beginning of a request is there, and its end is not."""
+        """Whether an incomplete request is buffered."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What is whole with `data`, in its order."""
+        """Adds `data`; the complete requests, in order."""
 
     def expire(self) -> Iterator[bytes]:
-        """The end does not come: what can be made of what is there."""
+        """Called after a pause: what can be recovered from the buffer."""
 
 
 class Splitter:
-    """Cuts a stream into its messages, however it is portioned."""
+    """Splits a stream into messages, independent of packet boundaries."""
 
     def __init__(self, framing: Framing, way: Way) -> None:
         self._framing = framing
         self._way = way
         self._rest = b""
         self.framed = True
-        """False once something was no message: from then on bytes come out as they go in."""
+        """False after invalid bytes: from then on bytes are passed through unchanged."""
 
     @property
     def waiting(self) -> bool:
-        """Whether the beginning of a message is there, and its end is not."""
+        """Whether an incomplete message is buffered."""
         return bool(self._rest)
 
     def expire(self) -> Iterator[bytes]:
-        """The beginning of a message whose end does not come: it is none, so nothing is."""
+        """Called after a pause: an incomplete message is not framed, nor is what follows."""
         self.framed = False
         yield from self.feed(b"")
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The messages that are whole with `data`, in their order."""
+        """Adds `data`; the complete messages, in order."""
         self._rest += data
         self.framed = self.framed or self._framing.starts_anew
         while self.framed and len(self._rest) >= self._framing.header:

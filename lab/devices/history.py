@@ -15,7 +15,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Period:
-    """What is asked for; at least one of the times is given.
+    """The parameters of a read; at least one of the times is given.
 
     Time flows backwards if `start` is later than `end`, or if only `end` is given.
     """
@@ -23,7 +23,7 @@ class Period:
     start: datetime | None
     end: datetime | None
     bounds: bool = False
-    """Whether the nearest values outside, or at its ends, are wanted too."""
+    """Whether the nearest values outside, or at its ends, are included."""
 
     @property
     def backwards(self) -> bool:
@@ -31,22 +31,22 @@ class Period:
 
     @property
     def begin(self) -> datetime:
-        """Where it begins, in its own direction."""
+        """The start, in its own direction."""
         begin = self.end if self.start is None else self.start
         assert begin is not None
         return begin
 
     @property
     def finish(self) -> datetime | None:
-        """Where it ends; None if only the number of values ends it."""
+        """The end; None if only the number of values limits it."""
         return None if self.start is None else self.end
 
 
 class StepHistory:
     """All nodes of a step are kept together, the last `steps` of them.
 
-    In the place of asyncua's own, which takes its values from a subscription: that loses what was
-    shown before a restart, and gives no continuation point where a client limits the number.
+    Replaces asyncua's own history, which is fed by a subscription: that loses values from before a
+    restart, and returns no continuation point where a client limits the number.
     """
 
     def __init__(self, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""The OPC UA identities of a lab: its devices, and the programs on nodes that speak to them."""
+"""The OPC UA identities of a lab: its devices, and the programs on nodes that connect to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def device_uri(device: str) -> str:
 
 
 def opcua_server_spec(topology: Topology, device: Device) -> CertificateSpec:
-    """Certificate of an OPC UA device: application URI, name and address on its wire."""
+    """Certificate of an OPC UA device: application URI, name and address on its link."""
     return CertificateSpec(
         common_name=device.name,
         organizations=("edge-lab",),

@@ -1,4 +1,4 @@
-"""An OPC UA IndexRange: which part of an array, a string or a byte string is meant.
+"""OPC UA's IndexRange: a part of an array, a string or a byte string.
 
 OPC 10000-4, 7.27: BadIndexRangeInvalid is for a range that is not one by its syntax,
 BadIndexRangeNoData for all else that does not fit.  A read gives what there is of a range;

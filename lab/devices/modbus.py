@@ -30,12 +30,12 @@ from edge_lab.topology import ModbusOptions
 
 
 class ModbusServer(Server):
-    """Serves frames; how they are made is the subclass's."""
+    """Serves frames; subclasses define their format."""
 
     port = MODBUS_PORT
     self_read_seconds = 3.0
     framer: FramerType
-    """What the device reads itself with."""
+    """The request by which the device reads itself."""
 
     def __init__(self, shown: Shown, address: IPv4Address, options: ModbusOptions) -> None:
         self._shown = shown
@@ -50,7 +50,7 @@ class ModbusServer(Server):
 
     @abstractmethod
     def answer(self, request: bytes) -> bytes:
-        """Carries out a request, a frame as its answer is; empty if it gets none."""
+        """Executes a request frame; returns the answer frame, empty if there is none."""
 
     def addresses(self) -> dict[str, str]:
         found = {each.point.name: str(each.address) for each in registers_of(self._points)}
@@ -69,7 +69,7 @@ class ModbusServer(Server):
         self._listener = await loop.create_server(lambda: _Line(self), LOOPBACK, self.port)
 
     async def show(self) -> None:
-        """Nothing to do: each request reads what is shown."""
+        """Nothing to do: each request reads the current values."""
 
     async def read_itself(self) -> int:
         lost = asyncio.get_running_loop().create_future()
@@ -84,7 +84,7 @@ class ModbusServer(Server):
             framer=self.framer,
             timeout=self.self_read_seconds,
             retries=0,
-            reconnect_delay=0,  # where it is turned away, once is enough
+            reconnect_delay=0,  # if it is refused, once is enough
             trace_connect=changed,
         )
         reading = asyncio.create_task(self._read_block(client))
@@ -107,7 +107,7 @@ class ModbusServer(Server):
         return seq
 
     async def set_fault(self, fault: DeviceFault | None) -> None:
-        """Nothing to do: the relay does all faults of this protocol."""
+        """Nothing to do: the relay implements all faults of this protocol."""
 
     async def stop(self) -> None:
         if self._listener is not None:
@@ -136,7 +136,7 @@ class ModbusTcpServer(ModbusServer):
 
 
 class ModbusRtuServer(ModbusServer):
-    """RTU frames in a TCP connection, as of a serial line behind a converter."""
+    """RTU frames in a TCP connection, as from a serial device server."""
 
     _line = RtuFraming(MODBUS_UNIT)
     framing: Framing = _line
@@ -150,7 +150,7 @@ class ModbusRtuServer(ModbusServer):
 
 
 class _Line(asyncio.Protocol):
-    """The server's end of one connection: requests are answered in the order of their coming."""
+    """The server's end of one connection: requests are answered in order."""
 
     def __init__(self, server: ModbusServer) -> None:
         self._server = server
@@ -167,7 +167,7 @@ class _Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for request in self._requests.feed(data):
             if not self._requests.framed:
-                # Where the next request begins cannot be told any more.
+                # The beginning of the next request is unknown.
                 self._transport.close()
                 return
             if said := self._server.answer(request):

@@ -1,8 +1,8 @@
-"""Modbus' application protocol: a request is checked and carried out whole, or refused.
+"""Modbus' application protocol: a request is checked and executed completely, or refused.
 
-Checks come in the order of the specification's state diagrams (Application Protocol V1.1b3,
-section 6): is the function served (exception 1 if not), do the numbers fit (3), is every
-address there (2).  Only then is anything changed.
+Checks are in the order of the specification's state diagrams (Application Protocol V1.1b3,
+section 6): whether the function is supported (exception 1 if not), the quantities are valid (3),
+and all addresses exist (2).  Only then is anything changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Code(IntEnum):
     DEVICE_FAILURE = 4
     DEVICE_BUSY = 6
     NO_TARGET = 11
-    """A gateway's: nothing answers behind it."""
+    """Of a gateway: its target does not answer."""
 
 
 class Refused(Exception):
@@ -51,10 +51,10 @@ class Identity:
 
 
 class Tables(ABC):
-    """What requests read and write.
+    """The tables that requests read and write.
 
-    Each method raises `Refused` if it cannot do all that it is asked for, and has changed
-    nothing then.
+    Each method raises `Refused` if it cannot execute the request completely, and then changes
+    nothing.
     """
 
     identity: Identity
@@ -88,7 +88,7 @@ def refusal(function: int, code: int) -> bytes:
 
 
 def carry_out(request: bytes, tables: Tables) -> bytes:
-    """Does what a request (function and data, one byte or more) asks for; returns its answer."""
+    """Executes a request (function and data, one byte or more); returns its answer."""
     function, data = request[0], request[1:]
     work = _FUNCTIONS.get(function)
     try:
@@ -98,7 +98,7 @@ def carry_out(request: bytes, tables: Tables) -> bytes:
     except Refused as refused:
         return refusal(function, refused.code)
     except Exception:
-        # Whatever it is, the client must not wait for an answer in vain.
+        # In any case the client must get an answer.
         log.exception("request %s failed", request.hex())
         return refusal(function, Code.DEVICE_FAILURE)
 
@@ -111,7 +111,7 @@ def _fields(form: str, data: bytes) -> tuple[int, ...]:
 
 
 def _head(form: str, data: bytes) -> tuple[tuple[int, ...], bytes]:
-    """The numbers that a request begins with, and the rest."""
+    """The numbers at the beginning of a request, and the rest."""
     size = struct.calcsize(form)
     return _fields(form, data[:size]), data[size:]
 
@@ -125,7 +125,7 @@ def _require(fits: bool) -> None:
 
 
 def _packed(bits: Sequence[bool]) -> bytes:
-    """Eight bits to a byte, the first one lowest; what the last byte has more is 0."""
+    """Eight bits per byte, the first one lowest; the last byte is padded with 0."""
     number = sum(bit << place for place, bit in enumerate(bits))
     return number.to_bytes((len(bits) + 7) // 8, "little")
 
@@ -186,7 +186,7 @@ def _write_register(data: bytes, tables: Tables) -> bytes:
 
 
 def _values(count: int, size: int, most: int, data: bytes) -> tuple[int, ...]:
-    """So many registers, if that is what size and data say too."""
+    """The registers, if their number matches size and data."""
     _require(1 <= count <= most and size == 2 * count == len(data))
     return struct.unpack(f">{count}H", data)
 
@@ -208,7 +208,7 @@ def _read_and_write_registers(data: bytes, tables: Tables) -> bytes:
     (start, count, into, number, size), rest = _head(">HHHHB", data)
     _require(1 <= count <= 125)
     values = _values(number, size, 121, rest)
-    tables.holding_registers(start, count)  # refused before anything is written
+    tables.holding_registers(start, count)  # refused before any change
     tables.write_registers(into, values)
     return _words(tables.holding_registers(start, count))
 
@@ -218,7 +218,7 @@ def _read_and_write_registers(data: bytes, tables: Tables) -> bytes:
 _RETURN_QUERY_DATA = 0
 _READ_DEVICE_IDENTIFICATION = 14
 _ALL_BASIC, _ONE_OBJECT = (1, 2, 3), 4
-"""Kinds of access. Those that ask for more than is there (2, 3) get what is there."""
+"""Kinds of access. Requests for more categories (2, 3) get the available ones."""
 _BASIC_IN_A_STREAM_AND_ONE_BY_ONE = 0x81
 
 
@@ -240,7 +240,7 @@ def _encapsulated(data: bytes, tables: Tables) -> bytes:
         objects = {first: objects[first]}
     else:
         _require(access in _ALL_BASIC)
-        # A stream that is asked to begin with what is not there begins anew (section 6.21).
+        # A stream access with an unknown object starts from the beginning (section 6.21).
         first = first if first in objects else 0
         objects = {number: text for number, text in objects.items() if number >= first}
     head = (data[0], access, _BASIC_IN_A_STREAM_AND_ONE_BY_ONE, 0, 0, len(objects))

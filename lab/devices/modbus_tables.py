@@ -18,7 +18,7 @@ from edge_lab.topology.device import WordOrder
 
 
 class PlantTables(Tables):
-    """Reads what is shown at the moment, and writes setpoint and coils."""
+    """Reads the current values, and writes setpoint and coils."""
 
     def __init__(self, shown: Shown, order: WordOrder) -> None:
         self._shown = shown

@@ -1,4 +1,4 @@
-"""The OPC UA side of a device; the nodes are in points.py, who is let in in access.py."""
+"""The OPC UA server of a device; the nodes are in points.py, access control in access.py."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class OpcUaServer(Server):
         """Values that could not be read because of the fault."""
         self._refused_before = 0
         self._requested_since: datetime | None = None
-        """When the setpoint was written last, as the client says."""
+        """The client's timestamp of the last write of the setpoint."""
         self._showing = asyncio.Lock()
 
     def addresses(self) -> dict[str, str]:
@@ -195,7 +195,7 @@ class OpcUaServer(Server):
 
     @property
     def _recorded(self) -> tuple[str, ...]:
-        """Names of the nodes that have a history: those that change with each step."""
+        """Names of the nodes with a history: those that change with each step."""
         points = (point.name for point in self._shown.plant.points)
         return (SEQUENCE, *points, *self._options.signals)
 
@@ -221,7 +221,7 @@ class OpcUaServer(Server):
         for file in self._options.nodesets:
             try:
                 await self._server.import_xml(str(file))
-            # The importer raises what it comes across, of any kind.
+            # The importer raises exceptions of any kind.
             except (OSError, ParseError, ua.UaError, LookupError, TypeError, ValueError) as trouble:
                 kind = type(trouble).__name__
                 raise InputError(
@@ -256,7 +256,7 @@ class OpcUaServer(Server):
         self._trust.only = x509.load_pem_x509_certificate(own) if own else None
         if isinstance(fault, Untrusted):
             await self._server.close_sessions(spare=self._trust.only)
-        elif isinstance(fault, Gone) and fault.how == "silent":  # it will have started anew
+        elif isinstance(fault, Gone) and fault.how == "silent":  # as after a restart
             await self.close_sessions()
         await self.show()
 
@@ -270,7 +270,7 @@ class OpcUaServer(Server):
         return self._unread
 
     def _fails(self) -> bool:
-        """Whether the step that is shown cannot be read."""
+        """Whether the current step cannot be read."""
         fault = self._fault
         if not isinstance(fault, Exceptions):
             return False
@@ -288,9 +288,9 @@ class OpcUaServer(Server):
         values: dict[str, Value] = {SEQUENCE: shown.seq, **self.values(shown.raw)}
         values.update({signal.value: each.value for signal, each in shown.signals.items()})
         data = {name: self._data(name, value, when) for name, value in values.items()}
-        # First all at once, without an await: a Read in between sees the whole new step …
+        # First all values without an await: a Read in between sees the complete new step …
         self._answer_with(data)
-        # … then again as plain values, which is what tells subscribers.
+        # … then again as plain values, which notifies subscribers.
         for name, value in data.items():
             await self._space.write_attribute_value(
                 self._nodes[name].nodeid, ua.AttributeIds.Value, value
@@ -341,7 +341,7 @@ class OpcUaServer(Server):
         )
 
     def _set_setpoint(self, value: Any) -> Any:
-        """A client writes the setpoint, a Double; what it is then is what the truth says."""
+        """A client writes the setpoint, a Double; its value afterwards is that of the truth."""
         setpoint = self._shown.plant.setpoint
         written = value.Value.Value
         if not setpoint.low <= written <= setpoint.high:  # NaN is neither
@@ -355,7 +355,7 @@ class OpcUaServer(Server):
         return self._requested(now)
 
     def _requested(self, when: datetime) -> Any:
-        """The setpoint asked for; its source is whoever wrote it, and when."""
+        """The requested setpoint, with the source timestamp of its writer."""
         point = self._shown.plant.setpoint.point
         value = self._data(REQUESTED_SETPOINT, float(point.value(self._shown.requested)), when)
         since = self._requested_since

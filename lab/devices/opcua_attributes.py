@@ -1,7 +1,7 @@
-"""OPC UA's Read and Write as a client gets them: a status for each item, done or refused.
+"""OPC UA's Read and Write: a status for each item, done or refused.
 
-asyncua ignores IndexRange, DataEncoding and TimestampsToReturn, refuses all that it does not
-write with BadUserAccessDenied, and lets one item end the request of all.
+asyncua ignores IndexRange, DataEncoding and TimestampsToReturn, refuses every write that it does
+not support with BadUserAccessDenied, and fails the whole request for one item.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ the node has from then on; or raises a ServiceError with the status of the item.
 
 
 class Attributes(AttributeService):  # type: ignore[misc]
-    """What asyncua itself reads and writes passes by these checks."""
+    """Reads and writes of asyncua itself skip these checks."""
 
     def __init__(self, space: Any, refusals: RefusalLog) -> None:
         super().__init__(space)

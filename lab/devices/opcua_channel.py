@@ -1,7 +1,7 @@
-"""A client's connection with an OPC UA device: no message goes without an answer or an end.
+"""A client's connection with an OPC UA device: each message is answered or ends the connection.
 
-asyncua logs what is wrong with a channel's messages and says nothing, so that the client waits;
-and takes messages on a channel that was never opened.
+asyncua only logs errors of a channel's messages, so that the client waits; and it accepts
+messages on a channel that was never opened.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _is_known(kind: bytes, chunk: bytes) -> bool:
 
 
 class Channel(SecureConnection):  # type: ignore[misc]
-    """Says by a ServiceError what is wrong with a message."""
+    """Reports errors of a message as a ServiceError."""
 
     def __init__(self, limits: Any, trust: Trust) -> None:
         super().__init__(SecurityPolicyNone(), limits)
@@ -65,7 +65,7 @@ class Channel(SecureConnection):  # type: ignore[misc]
         try:
             return super().receive_from_header_and_body(header, body)
         except (InvalidSignature, cryptography.InvalidSignature, ValueError) as trouble:
-            # A signature that does not fit, or nothing that our key could decrypt.
+            # An invalid signature, or data that the key cannot decrypt.
             if opening:
                 self._trust.refuse(self._subject, "BadSecurityChecksFailed")
             raise ServiceError(ua.StatusCodes.BadSecurityChecksFailed) from trouble
@@ -111,9 +111,9 @@ class Processor(SessionProcessor):
             return bool(await super().process(header, body))
         except (ServiceError, ua.UaStatusCodeError) as refusal:
             self.end(int(refusal.code))
-        # What cannot be decoded makes asyncua raise what it comes across, of any kind.
+        # Invalid input makes asyncua raise exceptions of any kind.
         except Exception:
-            log.warning("a message that cannot be read", exc_info=log.isEnabledFor(logging.DEBUG))
+            log.warning("an unreadable message", exc_info=log.isEnabledFor(logging.DEBUG))
             self.end(int(ua.StatusCodes.BadDecodingError))
         return False
 
@@ -148,7 +148,7 @@ class Processor(SessionProcessor):
     async def _serve(self, typeid: Any, requesthdr: Any, seqhdr: Any, body: Any) -> Any:
         service = service_of(typeid)
         self.attach(typeid, requesthdr)
-        # Who may do nothing is told so by asyncua, whatever it asks for.
+        # Requests without rights are refused by asyncua.
         permissions = self._connection.security_policy.permissions
         allowed = not isinstance(permissions, NoService)
         active = self.session is not None and self.session.is_activated()
@@ -186,7 +186,7 @@ class Connection(OPCUAProtocol):  # type: ignore[misc]
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # What is left begins a message; asyncua would wait for ever for what cannot come.
+        # The rest is an incomplete message, for whose end asyncua would wait forever.
         begin = self._buffer[:_HEADER]
         if len(begin) < _HEADER or self.transport is None or self.transport.is_closing():
             return

@@ -1,4 +1,4 @@
-"""The alarms of a device as OPC UA has them."""
+"""The alarms of a device in OPC UA."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from edge_lab.topology import Alarm
 
 
 class Condition:
-    """An alarm as OPC UA has it: an ExclusiveLevelAlarm that tells of each change of its state.
+    """An alarm in OPC UA: an ExclusiveLevelAlarm that emits an event for each change of its state.
 
-    asyncua hands an event only to those who subscribe to the very node that emits it, so it is
-    emitted twice: by the plant's object, and by the Server object.
+    asyncua delivers an event only to subscribers of the node that emits it, so it is emitted
+    twice: by the plant's object, and by the Server object.
     """
 
     _SAYS: Mapping[AlarmState, str] = {
@@ -56,7 +56,7 @@ class Condition:
         return cls(server.iserver.isession, generator, folder, alarm)
 
     async def show(self, state: AlarmState, value: Value, when: datetime) -> None:
-        """Tells of the state, if it is a new one."""
+        """Emits an event if the state has changed."""
         if state is self._state:
             return
         self._state = state

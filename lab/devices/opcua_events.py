@@ -1,4 +1,4 @@
-"""Which events a client hears of, and which of their fields: EventFilter, OPC 10000-4, 7.22.3."""
+"""Event filters: which events and fields a client receives (EventFilter, OPC 10000-4, 7.22.3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALWAYS = frozenset(
         ua.ObjectIds.EventQueueOverflowEventType,
     )
 )
-"""Types whose events no where clause holds back."""
+"""Types whose events ignore where clauses."""
 
 _COMPARE: dict[int, Callable[[Any, Any], Any]] = {
     ua.FilterOperator.Equals: lambda left, right: left == right,
@@ -38,11 +38,11 @@ _OPERANDS: dict[int, range] = {
     ua.FilterOperator.Between: range(3, 4),
     ua.FilterOperator.InList: range(2, 1_000),
 }
-"""How many operands each operator that is served takes."""
+"""Number of operands of each supported operator."""
 
 
 class EventFilterRefused(ServiceError):  # type: ignore[misc]
-    """The filter cannot be had; `result` says which part of it is why."""
+    """The filter is invalid; `result` has the status of each part."""
 
     def __init__(self, code: int, result: Any) -> None:
         super().__init__(code)
@@ -50,7 +50,7 @@ class EventFilterRefused(ServiceError):  # type: ignore[misc]
 
 
 class EventSelection:
-    """An event filter that is served."""
+    """A supported event filter."""
 
     def __init__(self, clauses: list[Any], elements: list[Any], space: Any) -> None:
         self._clauses = clauses
@@ -60,10 +60,10 @@ class EventSelection:
 
     @classmethod
     def of(cls, asked: Any, space: Any) -> tuple[EventSelection, Any]:
-        """The selection that a client asks for, and what it is told of it.
+        """Parses the filter of a client; the selection, and the filter result.
 
         Raises:
-            ServiceError: it is no event filter, or one that is not served.
+            ServiceError: it is not an event filter, or not supported.
         """
         if is_null(asked) or not isinstance(asked, ua.MonitoringFilter):
             raise ServiceError(ua.StatusCodes.BadMonitoredItemFilterInvalid)
@@ -88,7 +88,7 @@ class EventSelection:
         return cls(answered, elements, space), result
 
     def fields(self, event: Any) -> list[Any]:
-        """What is told of an event, a Variant for each select clause."""
+        """The fields of an event, a Variant for each select clause."""
         return [_variant(event, clause) for clause in self._clauses]
 
     def wants(self, event: Any) -> bool:
@@ -96,7 +96,7 @@ class EventSelection:
             return True
         try:
             return bool(self._holds(0, event))
-        except (TypeError, ValueError, LookupError):  # cannot be compared, so it is not so
+        except (TypeError, ValueError, LookupError):  # not comparable, so false
             return False
 
     def _holds(self, number: int, event: Any) -> Any:
@@ -129,7 +129,7 @@ class EventSelection:
 
 
 def _name(clause: Any) -> str:
-    """What asyncua calls a field: its path, or that of the condition's own node."""
+    """The name of a field in asyncua: its path, or that of the condition's own node."""
     path = clause.BrowsePath or []
     return "/".join(name.Name for name in path) if path else "NodeId"
 
@@ -149,7 +149,7 @@ def _variant(event: Any, clause: Any) -> Any:
 
 
 def _select_status(clause: Any, space: Any) -> int:
-    """What is wrong with a select clause; 0 for nothing."""
+    """The status of a select clause; 0 if it is valid."""
     wanted = ua.AttributeIds.Value if clause.BrowsePath else ua.AttributeIds.NodeId
     if clause.AttributeId != wanted:
         return int(ua.StatusCodes.BadAttributeIdInvalid)
@@ -161,7 +161,7 @@ def _select_status(clause: Any, space: Any) -> int:
 
 
 def _element_status(number: int, elements: list[Any]) -> int:
-    """What is wrong with an element of a where clause; 0 for nothing."""
+    """The status of an element of a where clause; 0 if it is valid."""
     element = elements[number]
     operands = element.FilterOperands or []
     if element.FilterOperator not in _OPERANDS:
@@ -170,7 +170,7 @@ def _element_status(number: int, elements: list[Any]) -> int:
         return int(ua.StatusCodes.BadFilterOperandCountMismatch)
     for operand in operands:
         match operand:
-            case ua.ElementOperand():  # onwards only, so that there is no circle
+            case ua.ElementOperand():  # forward references only, so that there are no cycles
                 if not number < operand.Index < len(elements):
                     return int(ua.StatusCodes.BadFilterOperandInvalid)
             case ua.LiteralOperand() | ua.SimpleAttributeOperand():

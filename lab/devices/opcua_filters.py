@@ -1,4 +1,4 @@
-"""Which changes of a value a client hears of: DataChangeFilter, OPC 10000-4, 7.22.2."""
+"""Data change filters: which changes a client receives (DataChangeFilter, OPC 10000-4, 7.22.2)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def is_null(filter_: Any) -> bool:
 class DataFilter:
     trigger: int = ua.DataChangeTrigger.StatusValue
     deadband: float | None = None
-    """How far a number must be from the last one that was reported, in the value's own unit."""
+    """Minimum difference from the last reported number, in the value's unit."""
 
     @classmethod
     def of(cls, asked: Any, node_id: Any, attribute: int, space: Any) -> DataFilter:
-        """The filter that a client asks for on an attribute of a node.
+        """Parses the filter of a client for an attribute of a node.
 
         Raises:
-            ServiceError: it is none, or does not go together with that node.
+            ServiceError: it is invalid, or not applicable to that node.
         """
         if is_null(asked):
             return cls()
@@ -62,7 +62,7 @@ class DataFilter:
             return False
         if _differs(last.Value, value.Value, self.deadband):
             return True
-        # With a deadband, this trigger is no other than StatusValue.
+        # With a deadband, this trigger equals StatusValue.
         return (
             self.deadband is None
             and self.trigger == ua.DataChangeTrigger.StatusValueTimestamp
@@ -108,7 +108,7 @@ def _is_numeric(node_id: Any, space: Any) -> bool:
 
 
 def _span(node_id: Any, space: Any) -> float:
-    """The width of the node's EURange, which a percentage is a part of."""
+    """The width of the node's EURange, to which a percentage refers."""
     for reference in space[node_id].references:
         if (
             reference.ReferenceTypeId == _HAS_PROPERTY
@@ -127,7 +127,7 @@ def _status(value: Any) -> int:
 
 
 def _differs(last: Any, new: Any, deadband: float | None) -> bool:
-    """Whether two Variants do, by more than the deadband."""
+    """Whether two Variants differ by more than the deadband."""
     if last is None or new is None:
         return last is not new
     if last.VariantType != new.VariantType:

@@ -1,7 +1,7 @@
-"""OPC UA's HistoryRead as a client gets it: raw values, a status for each node.
+"""OPC UA's HistoryRead: raw values, a status for each node.
 
-asyncua takes any bytes for a continuation point, never releases one, and answers reads that it
-does not know (modified values, bounds, nodes without a history) as if they were plain ones.
+asyncua accepts any bytes as a continuation point, never releases one, and answers unsupported
+reads (modified values, bounds, nodes without a history) as if they were plain ones.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from edge_lab.devices.refusals import RefusalLog
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 10_000
-"""Values in one answer; the rest is had by its continuation point."""
+"""Maximum number of values in one answer; the rest is read by continuation point."""
 
 _NEVER = ua.get_win_epoch()
-"""How a client says that it gives no time."""
+"""The value by which a client omits a time."""
 
 
 class History(HistoryManager):  # type: ignore[misc]
@@ -64,7 +64,7 @@ class History(HistoryManager):  # type: ignore[misc]
         return result
 
     def _rest(self, details: Any, item: Any, points: ContinuationPoints[Any]) -> Rest[Any]:
-        """All that has not been given yet of what is asked for."""
+        """The remaining values of a request."""
         self._check(item)
         if item.ContinuationPoint:
             return points.take(item.ContinuationPoint, item.NodeId)
@@ -81,7 +81,7 @@ class History(HistoryManager):  # type: ignore[misc]
         return Rest(item.NodeId, values, min(most or MOST_AT_ONCE, MOST_AT_ONCE))
 
     def _check(self, item: Any) -> None:
-        """Refuses a node that is not there, has no history, or of which no part can be had."""
+        """Refuses an unknown node, one without a history, or an unavailable part of it."""
         node = self.iserver.aspace.get(item.NodeId)
         if node is None:
             raise ServiceError(ua.StatusCodes.BadNodeIdUnknown)
@@ -100,5 +100,5 @@ class History(HistoryManager):  # type: ignore[misc]
 
 
 def _may(access: Any) -> bool:
-    """Whether an access level allows to read history."""
+    """Whether an access level permits reading the history."""
     return bool(int(access.value.Value.Value) & ua.AccessLevel.HistoryRead.mask)

@@ -1,4 +1,4 @@
-"""Monitored items: what a client watches, and what of it waits to be published."""
+"""Monitored items: what a client monitors, and its queued notifications."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _REFUSALS = frozenset(
         ua.StatusCodes.BadUserAccessDenied,
     )
 )
-"""What a read can say that makes an item impossible; all else is a value that may get better."""
+"""Statuses of a read that make an item invalid; with all others its value may recover."""
 
 
 def check_timestamps(stamps: int) -> None:
@@ -55,11 +55,11 @@ def check_mode(mode: int) -> None:
 
 
 class MonitoredItem(ABC):
-    """One thing that a client watches."""
+    """One item that a client monitors."""
 
     queue: ValueQueue
     filter_result: Any = None
-    """What the client is told of its filter; None for nothing."""
+    """The filter result for the client, if any."""
     sampling_ms = 0.0
     size: int
 
@@ -69,12 +69,12 @@ class MonitoredItem(ABC):
         self.handle = handle
         self.mode = mode
         self.links: set[int] = set()
-        """Items that are reported when there is something new of this one."""
+        """Items that are reported when this one has a notification."""
         self.triggered = False
 
     @property
     def waiting(self) -> int:
-        """Notifications that are to be published."""
+        """Queued notifications."""
         reports = self.mode == ua.MonitoringMode.Reporting or self.triggered
         return len(self.queue) if reports else 0
 
@@ -94,28 +94,28 @@ class MonitoredItem(ABC):
             self.enable()
 
     def enable(self) -> None:  # noqa: B027
-        """It is watched from now on."""
+        """Monitoring starts."""
 
     def _disable(self) -> None:  # noqa: B027
-        """It is not watched any more."""
+        """Monitoring ends."""
 
     def send_initial(self) -> None:  # noqa: B027
-        """The value as it is now is to be published, changed or not."""
+        """Queues the current value, changed or not."""
 
     def delete(self) -> None:
         self._disable()
 
     @abstractmethod
     def modify(self, asked: Any, stamps: int, publishing_ms: float) -> None:
-        """Has other parameters from now on, or none of them: then it raises ServiceError."""
+        """Changes all parameters, or raises ServiceError and changes none."""
 
     @abstractmethod
     def _notification(self, told: Any) -> Any:
-        """What is published of something that was queued."""
+        """The notification for a queued item."""
 
 
 class DataItem(MonitoredItem):
-    """An attribute's value. It is looked at when it changes, not faster than it is sampled."""
+    """An attribute's value. It is checked when it changes, at most at the sampling rate."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class DataItem(MonitoredItem):
             self._sample()
 
     async def _changed(self, callback: int, value: Any, error: Any = None) -> None:
-        """What asyncua calls when something is written to the attribute."""
+        """Called by asyncua when the attribute is written."""
         loop = asyncio.get_running_loop()
         due = self._sampled_at + self.sampling_ms / 1000
         if loop.time() >= due:
@@ -268,7 +268,7 @@ class EventItem(MonitoredItem):
 
 
 def sampling_interval(asked: float, publishing_ms: float) -> float:
-    """ms; 0 is each change, and what is no interval is that of publishing."""
+    """ms; 0 means each change, and an invalid interval is replaced by the publishing interval."""
     if math.isnan(asked) or asked < 0:
         return publishing_ms
     return min(float(asked), SLOWEST_MS)

@@ -1,4 +1,4 @@
-"""What a monitored item has to tell until it is published: OPC 10000-4, 5.13.1.5."""
+"""The queue of a monitored item: OPC 10000-4, 5.13.1.5."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from asyncua import ua
 
 MOST = 10_000
-"""Notifications that a queue holds."""
+"""Maximum size of a queue."""
 OVERFLOW = 0x480
 """The info bits of a StatusCode that say: of a data value (0x400), and values before or after it
 are lost (0x80)."""
 
 
 def revised(asked: int) -> int:
-    """The size of a queue for which a client has asked."""
+    """The size of a queue as requested by a client."""
     return max(1, min(asked, MOST))
 
 
 class ValueQueue:
-    """DataValues. What does not fit is lost, and the value beside the gap says so."""
+    """DataValues. On overflow values are lost, and the value beside the gap is marked."""
 
     def __init__(self, size: int, discard_oldest: bool) -> None:
         self._items: deque[Any] = deque()
@@ -41,7 +41,7 @@ class ValueQueue:
         self._fit()
 
     def take(self, most: int) -> list[Any]:
-        """The first ones, as many as there may be."""
+        """Removes and returns the first ones, up to a number."""
         return [self._items.popleft() for _ in range(min(most, len(self._items)))]
 
     def clear(self) -> None:
@@ -53,25 +53,25 @@ class ValueQueue:
             lost = True
             if self._discard_oldest or self._size == 1:
                 self._items.popleft()
-            else:  # the newest takes the place of the one before it
+            else:  # the newest replaces the one before it
                 del self._items[-2]
         if lost:
             self._lose()
 
     def _lose(self) -> None:
-        # A queue of one is a place for the newest value, which loses nothing.
+        # A queue of size one has the newest value, and is not marked on overflow.
         if self._size > 1:
             at = 0 if self._discard_oldest else -1
             self._items[at] = overflowed(self._items[at])
 
 
 class EventQueue(ValueQueue):
-    """Fields of events. That some are lost is an event of its own, besides those that fit."""
+    """Fields of events. An overflow is reported by an additional event."""
 
     def __init__(self, size: int, discard_oldest: bool, lost: Callable[[], Any]) -> None:
         super().__init__(size, discard_oldest)
         self._lost = lost
-        """Makes the fields of that event."""
+        """Creates the fields of that event."""
         self._has_lost = False
 
     def __len__(self) -> int:
@@ -99,6 +99,6 @@ class EventQueue(ValueQueue):
 
 
 def overflowed(value: Any) -> Any:
-    """The same DataValue, with the bit that says that others are lost."""
+    """The same DataValue, with the overflow bit."""
     status = value.StatusCode.value if value.StatusCode is not None else 0
     return replace(value, StatusCode=ua.StatusCode(status | OVERFLOW))

@@ -1,7 +1,7 @@
-"""Which requests an OPC UA device serves, and what a request must be to be looked at at all.
+"""The requests that an OPC UA device supports, and their validation.
 
-What is refused here is refused as a whole, with a ServiceFault; what is wrong with one item is
-told by its own status.
+An invalid request is refused as a whole here, with a ServiceFault; errors of one item are
+reported by its own status.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from asyncua.common.utils import ServiceError
 from asyncua.ua.ua_binary import struct_from_binary
 
 MOST_ITEMS = 10_000
-"""Operations in a request: what asyncua says in the server's OperationLimits."""
+"""Maximum number of operations in a request: asyncua's OperationLimits."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A request that is known. `items` is where its parameters list the operations."""
+    """A supported request. `items` is the field of its parameters with the operations."""
 
     name: str
     items: str = ""
@@ -105,13 +105,13 @@ def decoded(service: Service, body: Any) -> Any:
         return None
     try:
         return struct_from_binary(service.parameters, body.copy())
-    # asyncua's decoder raises what it comes across, of any kind.
+    # asyncua's decoder raises exceptions of any kind.
     except Exception as trouble:
         raise ServiceError(_reason(trouble)) from trouble
 
 
 def _reason(trouble: Exception) -> int:
-    """The status for a value that an enumeration does not have, or else BadDecodingError."""
+    """The status for an invalid value of an enumeration, otherwise BadDecodingError."""
     for kind, code in _BAD_ENUMERATIONS.items():
         if isinstance(trouble, ValueError) and str(trouble).endswith(f"valid {kind.__name__}"):
             return int(code)
@@ -119,7 +119,7 @@ def _reason(trouble: Exception) -> int:
 
 
 def check_request(service: Service, parameters: Any) -> None:
-    """Refuses a request that is wrong as a whole.
+    """Refuses a request that is invalid as a whole.
 
     Raises:
         ServiceError: why.

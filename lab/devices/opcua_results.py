@@ -1,4 +1,4 @@
-"""Results of OPC UA services that do the same to many things: a status for each."""
+"""Results of OPC UA services with many operations: a status for each."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from asyncua.common.utils import ServiceError
 
 
 def some(asked: Any) -> Any:
-    """What a client asks for, if it is anything.
+    """The operations of a request.
 
     Raises:
-        ServiceError: it is nothing.
+        ServiceError: there are none.
     """
     if not asked:
         raise ServiceError(ua.StatusCodes.BadNothingToDo)
@@ -21,7 +21,7 @@ def some(asked: Any) -> Any:
 
 
 def statuses(numbers: Iterable[int] | None, act: Callable[[int], object]) -> list[Any]:
-    """Does something to each, whatever becomes of the others; what each has come to."""
+    """Executes each operation independently; the result of each."""
     found = []
     for number in numbers or ():
         try:

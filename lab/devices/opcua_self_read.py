@@ -1,4 +1,4 @@
-"""A device that reads itself over the network, as a client of its own."""
+"""The read of a device by itself over the network, as a client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MODES = {
 
 
 def application_uri(name: str) -> str:
-    """What a device calls itself; its certificate names the same."""
+    """The name of a device as a client; its certificate has the same."""
     return f"urn:edge-lab:device:{name}"
 
 

@@ -1,7 +1,7 @@
-"""asyncua's server with the parts in place that make it answer for what it does.
+"""asyncua's server with the replaced services of this package.
 
-Clients' sessions pass by the checks of this package's services; what the device does itself, in
-asyncua's own session, does not.
+Requests in clients' sessions are checked by these services; operations of the device itself, in
+asyncua's internal session, are not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REFRESH_SEVERITY = 100
 
 
 class ClientSession(Session):
-    """What a client's session does; its continuation points end with it."""
+    """The services of a client's session; its continuation points end with it."""
 
     def __init__(self, *asyncua: Any, **more: Any) -> None:
         super().__init__(*asyncua, **more)
@@ -78,7 +78,7 @@ class ClientSession(Session):
 
 
 class Services(InternalServer):  # type: ignore[misc]
-    """What lies behind the connections of a device."""
+    """The part of the server behind the connections of a device."""
 
     method_service: Any
 
@@ -94,7 +94,7 @@ class Services(InternalServer):  # type: ignore[misc]
         self.subscription_service = Subscriptions(self.aspace, iserver=self)
         self.isession.subscription_service = self.subscription_service
         self.bind_condition_methods = _REFRESH_SEVERITY
-        # Whatever address a client has reached it by, a device names its own: the client may
+        # Whatever address a client has used, a device returns its own: the client may
         # have sent none, or one of a relay before it.
         self.match_discovery_endpoint_url = False
         self.match_discovery_source_ip = False
@@ -122,14 +122,14 @@ class Services(InternalServer):  # type: ignore[misc]
         )
 
     def decrypt_user_token(self, isession: Any, token: Any) -> Any:
-        """Refuses a token without a name, which asyncua takes for an anonymous one."""
+        """Refuses a token without a name, which asyncua treats as anonymous."""
         if not token.UserName:
             self.trust.refuse("user without a name", "BadIdentityTokenInvalid")
             raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid)
         return super().decrypt_user_token(isession, token)
 
     def verify_x509_token(self, isession: Any, token: Any, signature: Any) -> Any:
-        """Refuses a user's certificate that is none, or is not proved to be the user's."""
+        """Refuses an invalid user certificate, or one without proof of possession."""
         try:
             chain = self.trust.read_chain(token.CertificateData or b"")
         except ServiceError as trouble:
@@ -168,7 +168,7 @@ class Services(InternalServer):  # type: ignore[misc]
 
 
 class GuardedServer(Server):  # type: ignore[misc]
-    """A server that lets in whom `trust` and `users` let in."""
+    """A server with the access control of `trust` and `users`."""
 
     def __init__(self, trust: Trust, users: Users) -> None:
         super().__init__(iserver=Services(trust, users))
@@ -181,7 +181,7 @@ class GuardedServer(Server):  # type: ignore[misc]
         self._policies[:] = [*secured, UnsecuredFactory(self._trust)]
 
     async def start(self) -> None:
-        """As asyncua's, which has no place for another kind of connection."""
+        """Like asyncua's, which does not support another class of connections."""
         await self._setup_server_nodes()
         await self.iserver.start()
         self.bserver = Listener(
@@ -191,7 +191,7 @@ class GuardedServer(Server):  # type: ignore[misc]
         await self.bserver.start()
 
     async def close_sessions(self, spare: x509.Certificate | None = None) -> None:
-        """All at once, with their subscriptions; not those made with the certificate `spare`."""
+        """Closes all sessions with their subscriptions, except those of the certificate `spare`."""
         spared = spare.public_bytes(Encoding.DER) if spare is not None else None
         for session in self.iserver.sessions:
             if spared is None or session.certificate != spared:

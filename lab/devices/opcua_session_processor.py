@@ -1,6 +1,6 @@
-"""Requests of an OPC UA device's clients: each is served in the session that it names.
+"""Requests of an OPC UA device's clients: each is processed in the session of its token.
 
-asyncua serves every request in the session that was last made on its connection, whatever
+asyncua processes every request in the session that was last created on its connection, whatever
 authentication token it has, and keeps sessions when their connections are lost only if they have
 subscriptions.
 """
@@ -41,7 +41,7 @@ _WITHOUT_SESSION = frozenset(
 
 
 class SessionProcessor(UaProcessor):  # type: ignore[misc]
-    """Serves what comes on one channel, each request in the session that it names."""
+    """Processes the requests of one channel, each in the session of its token."""
 
     def attach(self, typeid: Any, requesthdr: Any) -> None:
         """Serves a request in the session whose token it has.
@@ -135,10 +135,10 @@ class SessionProcessor(UaProcessor):  # type: ignore[misc]
             self.send_response(handle, sequence_header, response)
 
     async def _session_watchdog_loop(self) -> None:
-        """Nothing: a session looks after its time itself, whatever channel it is on."""
+        """Nothing: sessions handle their timeouts themselves, independent of channels."""
 
     async def close(self) -> None:
-        """The connection is lost. A session with subscriptions goes on, for another channel."""
+        """The connection is lost. A session with subscriptions continues, for another channel."""
         for session in self.iserver.sessions:
             if session.channel is self:
                 session.bind(None)

@@ -1,6 +1,6 @@
-"""Sessions of an OPC UA device: what belongs to which, and the requests that wait in them.
+"""Sessions of an OPC UA device, with their pending publish requests.
 
-asyncua keeps requests to publish with the connection; here they are the session's, which may be
+asyncua keeps publish requests with the connection; here they belong to the session, which may be
 activated on another connection, and whose token cannot be guessed.
 """
 
@@ -22,25 +22,25 @@ from edge_lab.devices.opcua_subscription_service import Subscriptions
 from edge_lab.devices.opcua_subscriptions import Subscription
 
 MOST_REQUESTS = 10
-"""Requests to publish that wait in a session, besides one for each subscription."""
+"""Maximum number of pending publish requests in a session, besides one per subscription."""
 
 
 class Channel(Protocol):
-    """What a client is connected by."""
+    """The connection of a client."""
 
     def send_late(self, handle: int, sequence_header: Any, response: Any) -> None:
-        """Answers a request of some time ago, if the client is still there."""
+        """Answers an earlier request, if the client is still connected."""
 
 
 @dataclass(frozen=True)
 class PublishRequest:
-    """A client that waits for something to be published."""
+    """A pending publish request."""
 
     channel: Channel
     header: Any
     sequence_header: Any
     results: list[Any]
-    """Of the acknowledgements that came with it."""
+    """The results of its acknowledgements."""
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -81,7 +81,7 @@ class Session(InternalSession):  # type: ignore[misc]
         self._identity: Any = None
         self._requests: deque[PublishRequest] = deque()
         self._last_results: deque[Any] = deque()
-        """Last messages of subscriptions that it has no more."""
+        """Last messages of its former subscriptions."""
         self._idle: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -102,7 +102,7 @@ class Session(InternalSession):  # type: ignore[misc]
         return result
 
     def _identity_of(self, token: Any) -> Any:
-        """Who a client is, as far as its subscriptions are concerned."""
+        """The identity of a client with regard to its subscriptions."""
         match token:
             case ua.UserNameIdentityToken():
                 return ("user", token.UserName)
@@ -111,7 +111,7 @@ class Session(InternalSession):  # type: ignore[misc]
         return ("application", self._application_uri)
 
     def bind(self, channel: Channel | None) -> None:
-        """Is served on that channel from now on, and on no other."""
+        """Binds the session to that channel only."""
         if channel is not self.channel:
             self.channel = channel
             self._refuse_all(ua.StatusCodes.BadSecureChannelClosed)
@@ -124,7 +124,7 @@ class Session(InternalSession):  # type: ignore[misc]
         left = (self.session_timeout or 0) - (time.monotonic() - self._last_activity)
         if left > 0:
             self._idle = asyncio.get_running_loop().call_later(left, self._watch)
-        else:  # its subscriptions go on, for whom they may be transferred to
+        else:  # its subscriptions continue, so that they can be transferred
             self._closing = asyncio.create_task(self.close_session(delete_subs=False))
 
     async def close_session(self, delete_subs: bool = True) -> None:
@@ -150,7 +150,7 @@ class Session(InternalSession):  # type: ignore[misc]
     # -- publishing ----------------------------------------------------------------------
 
     def take_request(self, request: PublishRequest) -> None:
-        """Publishes what is due, or keeps the request until something is."""
+        """Publishes what is due, or queues the request."""
         if not self._subscriptions and not self._last_results:
             raise ServiceError(ua.StatusCodes.BadNoSubscription)
         self._drop_old_requests()

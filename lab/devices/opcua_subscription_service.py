@@ -1,4 +1,4 @@
-"""All subscriptions of a device, and whose they are."""
+"""All subscriptions of a device, and their sessions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFRESH_ENDS = frozenset(
 
 
 class Subscriptions(SubscriptionService):  # type: ignore[misc]
-    """In the place of asyncua's service: knows the session that each subscription belongs to."""
+    """Replaces asyncua's service: knows the session of each subscription."""
 
     subscriptions: dict[int, Subscription]
 
@@ -44,10 +44,10 @@ class Subscriptions(SubscriptionService):  # type: ignore[misc]
         return [sub for sub in self.subscriptions.values() if sub.owner is owner]
 
     def get(self, number: int, owner: Publisher) -> Subscription:
-        """A subscription of that session; asking for it keeps it alive.
+        """A subscription of that session; the access keeps it alive.
 
         Raises:
-            ServiceError: the session has none of that number.
+            ServiceError: the session has none with that id.
         """
         found = self.subscriptions.get(number)
         if found is None or found.owner is not owner:
@@ -85,7 +85,7 @@ class Subscriptions(SubscriptionService):  # type: ignore[misc]
     # -- for asyncua ---------------------------------------------------------------------
 
     async def create_subscription(self, *args: Any, **options: Any) -> Any:
-        """Subscriptions of the server itself, which the device does not have."""
+        """Subscriptions of the server itself, which devices do not have."""
         raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
 
     async def trigger_event(self, event: Any, subscription_id: int | None = None) -> None:
@@ -105,7 +105,7 @@ class Subscriptions(SubscriptionService):  # type: ignore[misc]
     async def condition_refresh(
         self, parent: Any, subscription_id: int, item_number: int | None = None
     ) -> Any:
-        """The conditions that hold, once more, for those who have come later."""
+        """Reports the current conditions again, for later subscribers."""
         found = self.subscriptions.get(subscription_id)
         if found is None:
             return ua.StatusCode(ua.StatusCodes.BadSubscriptionIdInvalid)

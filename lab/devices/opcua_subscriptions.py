@@ -1,9 +1,8 @@
-"""Subscriptions: when something is published, and what can be published again.
+"""Subscriptions: publishing and republishing.
 
-In the place of asyncua's own, which answer Good to much that they do not do: a subscription
-that was transferred publishes nothing more, a message that is not there is republished empty,
-queues and deadbands are not those that were asked for.  The states are those of OPC 10000-4,
-5.14.1.2.
+They replace asyncua's own, which answer Good to unsupported requests: a transferred subscription
+publishes nothing more, an unknown message is republished empty, queues and deadbands differ from
+the requested ones.  The states are those of OPC 10000-4, 5.14.1.2.
 """
 
 from __future__ import annotations
@@ -34,31 +33,31 @@ MOST_KEEP_ALIVE = 5_000
 MOST_LIFETIME = 15_000
 """Publishing intervals."""
 MOST_UNACKNOWLEDGED = 5_000
-"""Messages that a subscription keeps to publish them again."""
+"""Maximum number of messages that a subscription keeps for republishing."""
 _LAST_SEQUENCE = 2**32 - 1
 
 
 class Publisher(Protocol):
-    """A session, as a subscription sees it."""
+    """The interface of a session for its subscriptions."""
 
     @property
     def has_requests(self) -> bool:
-        """Whether the client waits for something to be published."""
+        """Whether a publish request is pending."""
 
     def dispatch(self) -> None:
-        """Publishes what is due, as far as there are requests for it."""
+        """Publishes what is due, as far as there are publish requests."""
 
     def tell_last(self, result: Any) -> None:
-        """Publishes the last message of a subscription that the session has no more."""
+        """Publishes the last message of a former subscription of the session."""
 
 
 def publishing_interval(asked: float) -> float:
-    """ms; the fastest in the place of what is no interval."""
+    """ms; the shortest one for an invalid interval."""
     return min(max(float(asked), FASTEST_MS), SLOWEST_MS) if not math.isnan(asked) else FASTEST_MS
 
 
 class Subscription:
-    """Of one session at a time, or of none until it is transferred or its lifetime is over."""
+    """Belongs to one session at a time, or to none until it is transferred or expires."""
 
     def __init__(
         self, number: int, asked: Any, owner: Publisher, identity: Any, server: Any
@@ -86,7 +85,7 @@ class Subscription:
     # -- its own parameters --------------------------------------------------------------
 
     def revise(self, asked: Any) -> None:
-        """Takes over what CreateSubscription and ModifySubscription ask for."""
+        """Sets the parameters of CreateSubscription and ModifySubscription."""
         self.interval_ms = publishing_interval(asked.RequestedPublishingInterval)
         self.keep_alive = min(max(asked.RequestedMaxKeepAliveCount, 1), MOST_KEEP_ALIVE)
         lifetime = max(asked.RequestedLifetimeCount, 3 * self.keep_alive)
@@ -97,7 +96,7 @@ class Subscription:
         self._schedule()
 
     def touch(self) -> None:
-        """The client has used it, so its lifetime begins anew."""
+        """The client has used it, so its lifetime restarts."""
         self._unserved_cycles = 0
 
     def close(self) -> None:
@@ -143,8 +142,7 @@ class Subscription:
         return self.enabled and any(item.waiting for item in self._items.values())
 
     def next_result(self) -> Any:
-        """What is published now: notifications, or a message without any, which says that it is
-        alive."""
+        """The next message: notifications, or a keep-alive."""
         changes, events = self._take()
         message = ua.NotificationMessage(SequenceNumber=self._sequence)
         if changes:
@@ -164,7 +162,7 @@ class Subscription:
         )
 
     def last_result(self, status: int) -> Any:
-        """That it is at its end, for a client. It takes no sequence number from who goes on."""
+        """The status change that reports its end to a client, without its own sequence number."""
         return ua.PublishResult(
             SubscriptionId=self.number,
             MoreNotifications=False,
@@ -192,7 +190,7 @@ class Subscription:
 
     @property
     def available(self) -> list[int]:
-        """Sequence numbers of what can be published again."""
+        """Sequence numbers that can be republished."""
         return list(self._unacknowledged)
 
     def acknowledge(self, sequence: int) -> int:
@@ -201,13 +199,13 @@ class Subscription:
         return int(ua.StatusCodes.Good if known else ua.StatusCodes.BadSequenceNumberUnknown)
 
     def republish(self, sequence: int) -> Any:
-        """A message once more; it stays until it is acknowledged."""
+        """Republishes a message; it is kept until it is acknowledged."""
         if sequence not in self._unacknowledged:
             raise ServiceError(ua.StatusCodes.BadMessageNotAvailable)
         return self._unacknowledged[sequence]
 
     def move(self, owner: Publisher, identity: Any, send_initial: bool) -> None:
-        """Goes on in another session."""
+        """Continues in another session."""
         self.owner, self.identity = owner, identity
         self.touch()
         self._has_published = False
@@ -298,7 +296,7 @@ class Subscription:
         return ua.SetTriggeringResult(AddResults=added, RemoveResults=removed)
 
     def offer(self, event: Any, item_number: int | None = None, everywhere: bool = False) -> None:
-        """An event, for the items of the node that it comes from, or of all nodes."""
+        """Delivers an event to the items of its source node, or of all nodes."""
         for item in self._items.values():
             if (
                 isinstance(item, EventItem)
@@ -311,7 +309,7 @@ class Subscription:
         return number in self._items
 
     def _queued(self, item: MonitoredItem) -> None:
-        """An item has something new, and with it those that it triggers."""
+        """An item has a notification, and with it those that it triggers."""
         for number in item.links:
             self._items[number].triggered = True
 

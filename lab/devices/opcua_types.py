@@ -21,7 +21,7 @@ _ABSTRACT = {
 
 
 def built_in_types(space: Any, data_type: Any) -> frozenset[Any] | None:
-    """What a value of that data type is encoded as; None if that cannot be told, or is anything."""
+    """The built-in type of a data type; None if it is unknown or abstract."""
     seen = set()
     while data_type not in seen:
         seen.add(data_type)
@@ -57,7 +57,7 @@ def suits(variant: Any, kinds: frozenset[Any] | None, rank: int | None) -> bool:
 
 
 def rank_of(variant: Any) -> int:
-    """How many dimensions a value has; a scalar has none."""
+    """The number of dimensions of a value; 0 for a scalar."""
     # asyncua's importer of nodesets leaves is_array unset where it should be.
     if not variant.is_array and not isinstance(variant.Value, list | tuple):
         return 0
@@ -79,7 +79,7 @@ def _has_rank(variant: Any, rank: int) -> bool:
 
 
 def bytes_as_array(variant: Any, kinds: frozenset[Any] | None, rank: int | None) -> Any:
-    """A ByteString where an array of Byte is expected, as that array; all else as it is."""
+    """Converts a ByteString to an array of Byte where one is expected; other values unchanged."""
     if (
         kinds == frozenset({ua.VariantType.Byte})
         and rank not in (None, -1)

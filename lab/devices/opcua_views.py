@@ -1,7 +1,7 @@
 """OPC UA's Browse, BrowseNext, TranslateBrowsePaths and Call: a status for each item.
 
-asyncua gives all references at once whatever number is asked for, has no BrowseNext, and lets
-an empty path end the request of all.
+asyncua returns all references at once regardless of the requested number, has no BrowseNext, and
+fails the whole request for an empty path.
 """
 
 from __future__ import annotations

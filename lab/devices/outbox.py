@@ -1,4 +1,4 @@
-"""What goes to a client: each part at its time, never out of order."""
+"""The output to a client: each part at its time, never out of order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 
 def cut(message: bytes, pieces: int) -> list[bytes]:
-    """`message` in so many pieces of nearly the same length, or one for each byte."""
+    """Splits `message` into pieces of nearly the same length, of at least one byte."""
     pieces = min(pieces, len(message))
     ends = [len(message) * number // pieces for number in range(pieces + 1)]
     return [message[start:end] for start, end in pairwise(ends)]
@@ -19,28 +19,28 @@ def cut(message: bytes, pieces: int) -> list[bytes]:
 @dataclass(frozen=True)
 class _Part:
     due: float
-    """When it goes out, by the loop's clock."""
+    """When it is sent, by the loop's clock."""
     data: bytes | None
     """None closes the connection."""
     ends: bool = True
-    """Whether an answer ends with it."""
+    """Whether it is the last part of an answer."""
 
 
 class Outbox:
-    """Sends at once, or later."""
+    """Sends immediately, or later."""
 
     def __init__(self, transport: asyncio.Transport, sent: Callable[[], None]) -> None:
-        """`sent` is called when less waits than before."""
+        """`sent` is called when the queue has become shorter."""
         self._transport = transport
         self._sent = sent
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Part] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self.answers = 0
-        """Answers that wait for their time."""
+        """Number of queued answers."""
 
     def send(self, data: bytes | None, after: float = 0.0) -> None:
-        """Sends `data`, or closes if it is None, so many seconds from now and after the rest."""
+        """Sends `data`, or closes if it is None, after a delay in seconds and after the rest."""
         if after <= 0 and not self._waiting:
             self._write(data)
             return
@@ -53,17 +53,17 @@ class Outbox:
             self._put(_Part(first + number * gap, piece, ends=number == last))
 
     def close(self) -> None:
-        """Closes when all is sent."""
+        """Closes when everything has been sent."""
         self.send(None)
 
     def flush(self) -> None:
-        """Sends at once what waits."""
+        """Sends the queued parts immediately."""
         while self._waiting:
             self._send_first()
         self._disarm()
 
     def discard(self) -> None:
-        """Forgets what waits."""
+        """Discards the queued parts."""
         self._waiting.clear()
         self.answers = 0
         self._disarm()

@@ -1,8 +1,8 @@
-"""Small physical models that move a device's values: pure, seeded, the same on every run.
+"""Small physical models that generate a device's values: pure, seeded, reproducible.
 
-A model's state is a frozen dataclass of numbers; `advance` makes the next one from it.
-The noise of a step comes from a generator seeded with (seed, sequence number), so that the
-state is all there is to save: whoever has state and seed can go on from there.
+A model's state is a frozen dataclass of numbers; `advance` computes the next one from it.
+The noise of a step comes from a generator seeded with (seed, sequence number), so that state
+and seed are sufficient to continue.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ AMBIENT = 20.0
 """Temperature around the plant, °C."""
 
 _SUBSTEP = 1.0
-"""Longest stretch, s, that is computed at once: longer ones make Euler's method swing."""
+"""Maximum step size, s: with longer ones Euler's method oscillates."""
 
 
 @dataclass(frozen=True)
 class Setpoint:
-    """What an operator may set, with its bounds; all in the point's unit."""
+    """The setpoint of an operator, with its bounds; all in the point's unit."""
 
     point: Point
     initial: float
@@ -40,7 +40,7 @@ class Setpoint:
 
 @dataclass(frozen=True)
 class Flag:
-    """Something about the plant that holds or does not, told by its points' raw values."""
+    """A boolean condition of the plant, computed from its points' raw values."""
 
     name: str
     holds: Callable[[Mapping[str, int]], bool]
@@ -57,7 +57,7 @@ class Plant(ABC, Generic[S]):
 
     @abstractmethod
     def start(self, noise: Random) -> S:
-        """The state that the plant is switched on in."""
+        """The initial state."""
 
     @abstractmethod
     def move(self, state: S, setpoint: float, seconds: float, noise: Random) -> S:
@@ -65,14 +65,14 @@ class Plant(ABC, Generic[S]):
 
     @abstractmethod
     def readings(self, state: S) -> Mapping[str, float]:
-        """Each point's value but the setpoint's, in its unit."""
+        """Each point's value except the setpoint's, in its unit."""
 
     def initial(self, seed: int) -> S:
         """The first state for `seed`."""
         return self.start(Random(f"{seed}:start"))
 
     def advance(self, state: S, setpoint: float, seconds: float, seed: int, sequence: int) -> S:
-        """The state `seconds` later; `sequence` is the number of the step that this makes."""
+        """The state `seconds` later; `sequence` is the number of this step."""
         noise = Random(f"{seed}:{sequence}")
         while seconds > 0:
             state = self.move(state, setpoint, min(seconds, _SUBSTEP), noise)
@@ -89,10 +89,10 @@ class Plant(ABC, Generic[S]):
         return asdict(state)  # type: ignore[call-overload, no-any-return]
 
     def load(self, numbers: Mapping[str, float]) -> S:
-        """The state that `dump` took apart."""
+        """The inverse of `dump`."""
         known = {field.name for field in fields(self.state)}  # type: ignore[arg-type]
         if known != set(numbers):
-            raise ValueError(f"no state of a {self.name}: {sorted(numbers)}")
+            raise ValueError(f"not a state of a {self.name}: {sorted(numbers)}")
         return self.state(**numbers)
 
 
@@ -195,7 +195,7 @@ class PressState:
 
 
 class Press(Plant[PressState]):
-    """A hydraulic press: closing, pressing to the force wanted, opening, loading a part."""
+    """A hydraulic press: closing, pressing up to the set force, opening, loading a part."""
 
     LOADING, CLOSING, PRESSING, OPENING = range(4)
 

@@ -1,7 +1,7 @@
-"""What a device shows: its points, and where each is found in Modbus and in OPC UA.
+"""The points of a device, and their addresses in Modbus and in OPC UA.
 
 A point's value is a whole number of its last decimal place (`raw`): 65.3 °C with one digit
-is 653.  Modbus serves raw numbers, OPC UA serves what they stand for, so that both are
+is 653.  Modbus serves raw numbers, OPC UA the values that they represent, so that both are
 exact and can be compared for equality.
 
 Register map (unit 1; each register big-endian, the high word of two first, unless the device
@@ -15,16 +15,16 @@ has `word_order: little`):
     discrete inputs
     0-15    the plant's flags in their order, off where it has no more
     coils
-    0-15    outputs that an operator sets and reads back; the plant does not heed them
+    0-15    outputs that an operator sets and reads back; the plant ignores them
 
 Registers 0 to the last point are one block without a gap: one read of it is one consistent
-sample.  The block holds the setpoint in force at that step; a new one written to register
-100 is in force from the next step.
+sample.  The block has the active setpoint of that step; a new one written to register 100 is
+active from the next step.
 
 OPC UA: namespace `urn:edge-lab:plant` (index 2), one folder object `ns=2;s=<plant>` below
 Objects, in it `ns=2;s=<plant>.<point>`, `.sequence` (UInt32) and, writable,
-`.requested_setpoint` (Double).  Points without digits are Int32, the others Double.  Where they
-are asked for, there are also `ns=2;s=signals.<signal>` (Double), and `ns=2;s=fast.<n>` and
+`.requested_setpoint` (Double).  Points without digits are Int32, the others Double.  Optionally
+there are also `ns=2;s=signals.<signal>` (Double), and `ns=2;s=fast.<n>` and
 `ns=2;s=slow.<n>` (UInt32), n from 1.
 """
 
@@ -56,7 +56,7 @@ Value = int | float
 
 
 class Kind(StrEnum):
-    """How a raw value lies in registers."""
+    """The representation of a raw value in registers."""
 
     UINT16 = "uint16"
     INT32 = "int32"
@@ -68,7 +68,7 @@ class Kind(StrEnum):
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """Least and greatest raw value."""
+        """Minimum and maximum raw value."""
         return {
             Kind.UINT16: (0, 2**16 - 1),
             Kind.INT32: (-(2**31), 2**31 - 1),
@@ -83,7 +83,7 @@ class Kind(StrEnum):
         return [high, low] if order is WordOrder.BIG else [low, high]
 
     def from_registers(self, registers: Sequence[int], order: WordOrder = WordOrder.BIG) -> int:
-        """What `to_registers` took apart."""
+        """The inverse of `to_registers`."""
         if self is Kind.UINT16:
             return registers[0]
         high, low = registers[:2] if order is WordOrder.BIG else reversed(registers[:2])
@@ -101,18 +101,18 @@ class Point:
     digits: int = 0
 
     def raw(self, value: float) -> int:
-        """`value` in the point's unit as a raw number, held within what its kind can carry."""
+        """`value` in the point's unit as a raw number, clamped to the range of its kind."""
         low, high = self.kind.bounds
         return min(high, max(low, round(value * float(10**self.digits))))
 
     def value(self, raw: int) -> Value:
-        """What `raw` stands for, in the point's unit."""
+        """The value of `raw` in the point's unit."""
         return raw / float(10**self.digits) if self.digits else raw
 
 
 @dataclass(frozen=True)
 class Register:
-    """Where a point lies: its first holding register."""
+    """The first holding register of a point."""
 
     point: Point
     address: int
@@ -160,12 +160,12 @@ def read_block(
 
 
 def coil(number: int) -> str:
-    """The address of a coil, as the ground truth has it."""
+    """The address of a coil in the ground truth."""
     return f"coil {number}"
 
 
 def discrete_input(number: int) -> str:
-    """The address of a discrete input, as the ground truth has it."""
+    """The address of a discrete input in the ground truth."""
     return f"discrete input {number}"
 
 

@@ -1,6 +1,6 @@
-"""Names in the device's log what a client asked for in vain, each thing once.
+"""Logs refused requests of clients, each item once.
 
-A client that polls a node that is not there would fill the log if each time were told.
+A client that polls an unknown node would otherwise fill the log.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ REMEMBERED = 1000
 
 
 class RefusalLog:
-    """What was refused, by service and item; the oldest are forgotten, and told again."""
+    """Refused items by service; the oldest are evicted, and logged again."""
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self._most = most
         self._told: OrderedDict[tuple[str, str, int], None] = OrderedDict()
 
     def note(self, service: str, item: str, code: int) -> None:
-        """An item got a status that is bad; a request that fails as a whole has no item."""
+        """An item got a bad status; a request that fails as a whole has no item."""
         refusal = (service, item, code)
         if refusal in self._told:
             self._told.move_to_end(refusal)
@@ -35,7 +35,7 @@ class RefusalLog:
 
 
 def attribute_name(number: int) -> str:
-    """An attribute as the specification calls it, or its number."""
+    """The specification's name of an attribute, or its number."""
     try:
         return str(ua.AttributeIds(number).name)
     except ValueError:

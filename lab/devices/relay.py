@@ -1,8 +1,8 @@
-"""What stands on a device's address, before its protocol server, and does its faults.
+"""The relay between a device's address and its protocol server, which implements its faults.
 
-Each client's connection is joined to one with the server, which listens on loopback inside
-the device's namespace.  Without a fault, messages pass as they come; with one, they are
-held back, cut up, replaced or refused, whatever library the server is made of.
+Each client's connection is connected to one with the server, which listens on loopback inside
+the device's namespace.  Without a fault, messages are passed on; with one, they are delayed,
+split, replaced or refused, independently of the library of the server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Address = tuple[str, int]
 
 _SHOW_SECONDS = 2.0
-"""For a connection of its own to be turned away."""
+"""Seconds for a connection of its own to be refused."""
 
 
 async def _no_sessions() -> None:
@@ -31,7 +31,7 @@ async def _no_sessions() -> None:
 
 
 class Relay:
-    """The connections of all clients, and the fault that they suffer from."""
+    """The connections of all clients, and their fault."""
 
     def __init__(
         self,
@@ -44,20 +44,20 @@ class Relay:
         self.inner = inner
         self.framing = framing
         self._close_sessions = close_sessions
-        """What the fault `session-drop` does in the server."""
+        """Called for the fault `session-drop`, which the server implements."""
         self.fault: DeviceFault | None = None
         self.affected = 0
-        """Answers and connections that the present fault has touched."""
+        """Answers and connections that the current fault has affected."""
         self._connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
         self._dropping: asyncio.Task[None] | None = None
         self._noise: dict[bool, Random] = {}
 
     async def start(self) -> None:
-        """Listens.
+        """Starts to listen.
 
         Raises:
-            LabError: the address cannot be had.
+            LabError: the address is not available.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -73,20 +73,20 @@ class Relay:
 
     @property
     def clients(self) -> int:
-        """Open connections, the device's own left out."""
+        """Open connections, without the device's own."""
         return sum(not each.own for each in self._connections)
 
     def is_own(self, peer: object) -> bool:
-        """Whether the device itself is at the other end of a connection."""
+        """Whether a connection comes from the device itself."""
         return isinstance(peer, tuple) and peer[0] == self._outer[0]
 
     # -- faults --------------------------------------------------------------------------
 
     async def set_fault(self, fault: DeviceFault | None) -> None:
-        """Puts `fault` in the place of what was set.
+        """Replaces the fault.
 
-        Answers that a former fault has delayed go out at once; those that it would have given
-        in reply to a later request are gone.
+        Answers that the previous fault has delayed are sent at once; those that it would have
+        sent after a later request are discarded.
         """
         self._stop_dropping()
         self.fault, self.affected = fault, 0
@@ -132,7 +132,7 @@ class Relay:
             self._listener = None
 
     async def overfill(self, connections: int) -> None:
-        """Connects to itself once more often than may be, so that one of them is turned away."""
+        """Opens one connection more than allowed to itself, so that one of them is refused."""
         lines = [await self._connect() for _ in range(connections + 1)]
         ends = [asyncio.create_task(reader.read(1)) for reader, _ in lines]
         limit = Deadline.scaled(_SHOW_SECONDS)
@@ -155,7 +155,7 @@ class Relay:
     # -- what connections ask ------------------------------------------------------------
 
     def enter(self, connection: Connection) -> bool:
-        """Takes a new connection in, or says that it must be dropped."""
+        """Admits a new connection; False if it must be closed."""
         match self.fault:
             case Gone():
                 return False
@@ -166,23 +166,23 @@ class Relay:
         return True
 
     def _sockets(self, *, own: bool) -> int:
-        """How many are taken, as seen from the device's own connections or from the others."""
+        """The number of used sockets, for the device's own connections or for clients."""
         return len(self._connections) if own else self.clients
 
     def leave(self, connection: Connection) -> None:
         self._connections.discard(connection)
 
     def noise(self, own: bool) -> Random:
-        """Randomness of the fault. What the device reads itself does not alter the clients'."""
+        """Random numbers of the fault. Reads of the device by itself do not change the clients'."""
         return self._noise[own]
 
     def hits(self, probability: float, own: bool) -> bool:
-        """Whether the fault strikes this time; counts if it does."""
+        """Whether the fault affects this answer; counts it if so."""
         struck = self.noise(own).random() < probability
         self.affected += struck
         return struck
 
 
 def noise_of(seed: int) -> dict[bool, Random]:
-    """Two sequences for a seed: that of the device's own connections, and the clients'."""
+    """Two random sequences of a seed: for the device's own connections, and for clients."""
     return {own: Random(f"{seed}:{'own' if own else 'clients'}") for own in (True, False)}

@@ -14,7 +14,7 @@ SHORTEST, LONGEST = 4, 256
 
 
 class NoLength(ValueError):
-    """The function does not say how long a frame is."""
+    """The length of a frame does not follow from its function."""
 
 
 def _table() -> tuple[int, ...]:
@@ -30,7 +30,7 @@ _CRC = _table()
 
 
 def _remainders(data: bytes) -> Iterator[int]:
-    """The CRC-16 after each byte; 0 where the bytes end with their own."""
+    """The CRC-16 after each byte; 0 where the bytes end with their CRC."""
     value = 0xFFFF
     for byte in data:
         value = value >> 8 ^ _CRC[(value ^ byte) & 0xFF]
@@ -60,7 +60,7 @@ _FIXED_REQUESTS = {
     24: 6,
 }
 _COUNTED_REQUESTS = {15: 6, 16: 6, 20: 2, 21: 2, 23: 10}
-"""Where the byte lies that counts those between itself and the CRC."""
+"""The position of the byte count."""
 _FIXED_ANSWERS = {**dict.fromkeys((5, 6, 11, 15, 16), 8), 7: 5, 22: 10}
 _COUNTED_ANSWERS = dict.fromkeys((1, 2, 3, 4, 12, 17, 20, 21, 23), 2)
 _DIAGNOSTICS = 8
@@ -118,7 +118,7 @@ def _identification_length(data: bytes) -> int | None:
 
 
 def is_of_its_length(request: bytes) -> bool:
-    """Whether a request is as long as its function has it, if that says."""
+    """Whether a request has the length of its function, if that fixes it."""
     try:
         return request_length(request) == len(request)
     except NoLength:
@@ -126,7 +126,7 @@ def is_of_its_length(request: bytes) -> bool:
 
 
 def end_by_crc(data: bytes, first: int = SHORTEST, step: int = 1) -> int | None:
-    """Bytes up to where a CRC fits for the first time, if it does."""
+    """Length up to the first valid CRC, if there is one."""
     for end, remainder in enumerate(_remainders(data[:LONGEST]), start=1):
         if remainder == 0 and end >= first and (end - first) % step == 0:
             return end
@@ -150,15 +150,15 @@ class RequestFinder:
     def __init__(self) -> None:
         self._rest = b""
         self._places: list[int] = []
-        """Where else in `_rest` a frame may begin, in order."""
+        """Further positions in `_rest` at which a frame may begin, in order."""
 
     @property
     def waiting(self) -> bool:
-        """Whether something is there that may be the beginning of a frame."""
+        """Whether a possible beginning of a frame is buffered."""
         return bool(self._rest)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that are whole with `data`, in their order."""
+        """Adds `data`; the complete frames, in order."""
         self._add_place(len(self._rest))
         self._rest += data
         yield from self._frames()
@@ -195,7 +195,7 @@ class RequestFinder:
                 self._to_next_whole()
 
     def _to_next_whole(self) -> None:
-        """To the next place where a whole frame stands, or else to the next one at all."""
+        """Skips to the next position with a complete frame, or else to the next position."""
         for place in self._places:
             if self._is_whole_at(place):
                 self._cut(place)

@@ -1,9 +1,9 @@
-"""What the protocol servers have in common: the step that they show, and who may change it.
+"""The common parts of the protocol servers: the current step, and its changes.
 
-A server is handed a `Shown`, a place that holds the current step, and reads it at each
-request.  It listens on loopback; on the device's address stands a `Relay`, which hands all on
-to it and does the faults of the wire and of framing.  Only what lies inside the protocol (who
-is trusted, what status a value has) is the server's own: `Server.set_fault`.
+A server gets a `Shown`, which has the current step, and reads it at each request.  It listens on
+loopback; a `Relay` on the device's address forwards to it and implements the faults of
+connections and framing.  Only faults inside the protocol (trust, the status of values) are
+implemented by the server: `Server.set_fault`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass
 class Shown:
-    """What a device shows at this moment. Replaced as a whole, never changed in part."""
+    """The current values of a device. Replaced as a whole, never changed partially."""
 
     plant: Plant[Any]
     requested: int
-    """Raw setpoint asked for; in force from the next step."""
+    """Requested raw setpoint; active from the next step."""
     seq: int = 0
     time: int = 0
     """ns since 1970."""
     raw: dict[str, int] = field(default_factory=dict)
     coils: list[bool] = field(default_factory=lambda: [False] * COILS)
-    """What an operator has switched, where the protocol has coils."""
+    """The state of coils, where the protocol has them."""
     signals: dict[Signal, Reading] = field(default_factory=dict)
     alarms: dict[str, AlarmState] = field(default_factory=dict)
     """State by point."""
@@ -58,11 +58,11 @@ class Server(ABC):
     """TCP port, on loopback and on the device's address."""
     framing: Framing
     self_read_seconds: float
-    """How long a read of itself may take."""
+    """Maximum seconds for a read of itself."""
 
     @abstractmethod
     def addresses(self) -> dict[str, str]:
-        """Where each point is found, by name: what the truth log's first line says."""
+        """The address of each point by name, for the first line of the truth log."""
 
     @abstractmethod
     def values(self, raw: dict[str, int]) -> dict[str, Value]:
@@ -70,21 +70,21 @@ class Server(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Listens on loopback. The first step is shown already."""
+        """Starts to listen on loopback. `Shown` has the first step already."""
 
     @abstractmethod
     async def show(self) -> None:
-        """The step in `Shown` is a new one."""
+        """Called after the step in `Shown` has changed."""
 
     async def tick(self, group: str, number: int, time: int) -> None:
-        """The nodes of a group show `number` from `time` (ns since 1970) on."""
+        """Sets the nodes of a group to `number` from `time` (ns since 1970) on."""
         raise NotImplementedError(f"{type(self).__name__} has no nodes that count")
 
     @abstractmethod
     async def read_itself(self) -> int:
         """The sequence number, as a client reads it over the network; raises if it cannot.
 
-        It goes to the device's own address, so that each fault lies in its way.
+        It uses the device's own address, so that it is subject to all faults.
         """
 
     @abstractmethod
@@ -93,17 +93,17 @@ class Server(ABC):
 
     @abstractmethod
     async def set_fault(self, fault: DeviceFault | None) -> None:
-        """Does what of a fault lies inside the protocol, in the place of what was set."""
+        """Replaces the fault, as far as it is inside the protocol."""
 
     async def close_sessions(self) -> None:  # noqa: B027
-        """Ends what outlives a client's connection, where the protocol has such a thing."""
+        """Ends sessions that outlive connections, where the protocol has them."""
 
     @property
     def affected(self) -> int:
-        """What that has touched since it was set: answers, or clients turned away."""
+        """Answers and clients that this fault has affected since it was set."""
         return 0
 
     @property
     def refused(self) -> int:
-        """Clients turned away because of their certificate."""
+        """Clients refused because of their certificate."""
         return 0

@@ -1,6 +1,6 @@
-"""Values that go wrong on purpose, and what they would have been: pure, the same on every run.
+"""Signals with deliberate anomalies, and their clean values: pure, reproducible.
 
-What a signal shows at a step follows from seed and sequence number alone, so that there is no
+A signal's value at a step follows from seed and sequence number alone, so that there is no
 state to save.
 """
 
@@ -13,19 +13,19 @@ from random import Random
 from edge_lab.topology import Signal
 
 WAVE_STEPS = 50
-"""Steps of one period of the sine under a spike or a dip."""
+"""Steps of one period of the sine."""
 AMPLITUDE = 100.0
 JUMP = 1000.0
-"""How far a spike is above, or a dip below, what would have been there."""
+"""Height of a spike, or depth of a dip."""
 LEVEL = 100.0
-"""Where a trend begins."""
+"""Initial level of a trend."""
 _BEGINS = range(20, 101)
-"""Steps after which a trend may begin; the seed tells which."""
+"""Range of steps in which a trend may begin, by seed."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a signal shows, and what it would show if nothing were wrong."""
+    """The value of a signal, and its value without the anomaly."""
 
     value: float
     clean: float

@@ -1,4 +1,4 @@
-"""What a device process is told: one JSON file, read once."""
+"""The specification of a device process: one JSON file, read once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 def _mac(text: str) -> str:
     if not _MAC.fullmatch(text):
-        raise ValueError(f"{text!r} is no MAC address; write it as 52:54:00:ed:00:01")
+        raise ValueError(f"{text!r} is not a MAC address; write it as 52:54:00:ed:00:01")
     return text
 
 
@@ -32,11 +32,11 @@ class _Model(BaseModel):
 
 
 class IdentityFiles(_Model):
-    """Where the certificates of a device lie that needs some, all PEM.
+    """The paths of the certificates of a device, all PEM.
 
     `certificate` names `urn:edge-lab:device:<name>` and may be used as client certificate
-    too: the device reads itself with it.  A client is let in whose certificate, or whose
-    authority's, lies in the folder `trust` (*.pem, *.crt).
+    too: the device reads itself with it.  A client is admitted if its certificate, or its
+    authority's, is in the folder `trust` (*.pem, *.crt).
     """
 
     certificate: Path
@@ -50,14 +50,14 @@ class DeviceSpec(_Model):
     name: str
     protocol: ProtocolName
     plant: str = ""
-    """Which model moves its values; if empty, the protocol's default."""
+    """The plant model; if empty, the protocol's default."""
     seed: int = Field(ge=0)
     period_ms: int = Field(ge=10, le=60_000)
     """Time between two steps of the plant, ms."""
     address: IPv4Interface
     mac: Annotated[str, AfterValidator(_mac)]
     fabric_port: Port
-    """UDP port on 127.0.0.1 that the other end of the device's wire listens on."""
+    """UDP port on 127.0.0.1 of the fabric's end of the link."""
     endpoint_port: Port
     """UDP port on 127.0.0.1 of the device's end."""
     folder: Path
@@ -65,18 +65,18 @@ class DeviceSpec(_Model):
     identity: IdentityFiles | None = None
     modbus: ModbusOptions = ModbusOptions()
     nodes: OpcUaOptions = OpcUaOptions()
-    """What an OPC UA device is asked for beside its plant."""
+    """The options of an OPC UA device."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """What a device of another distribution's protocol is asked for."""
+    """The options of a device with another distribution's protocol."""
     image: str = ""
-    """Of a container, in the place of a plant and its server."""
+    """The image of a container, instead of a plant and its server."""
     port: Port | None = None
     """TCP port of the container."""
 
     @model_validator(mode="after")
     def _consistent(self) -> DeviceSpec:
         if self.plant and self.plant not in PLANTS:
-            raise ValueError(f"there is no plant {self.plant!r}; known are {', '.join(PLANTS)}")
+            raise ValueError(f"there is no plant {self.plant!r}; available: {', '.join(PLANTS)}")
         if self.protocol == Protocol.OPCUA and self.identity is None:
             raise ValueError("an OPC UA device needs `identity`: certificate, key, trust")
         return self
@@ -87,11 +87,11 @@ class DeviceSpec(_Model):
 
     @classmethod
     def read(cls, path: Path) -> DeviceSpec:
-        """The specification in `path`; InputError says what is wrong with it."""
+        """Reads the specification in `path`; InputError if it is invalid."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as trouble:
-            raise InputError(f"cannot read it: {trouble.strerror}", file=path) from trouble
+            raise InputError(f"cannot read the file: {trouble.strerror}", file=path) from trouble
         except ValidationError as trouble:
             first = trouble.errors()[0]
             where = ".".join(str(part) for part in first["loc"])

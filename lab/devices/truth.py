@@ -1,6 +1,6 @@
-"""The ground truth of a device: what it has shown, written down before anyone could see it.
+"""The ground truth of a device: what it has shown, logged before any client could read it.
 
-`truth.jsonl` in the device's folder, one JSON object a line, only ever appended to:
+`truth.jsonl` in the device's folder, one JSON object per line, append-only:
 
     {"kind": "map", ...}    first line: the device, its plant, the address of each point
     {"kind": "step", "seq": 7, "time": 1700000000000000000, "values": {...}, "state": {...},
@@ -14,8 +14,8 @@
 An address is a register number or a `coil`'s, or a NodeId.
 
 `values` are as served: raw for Modbus, in the point's unit for OPC UA.  `state` is the
-plant's and `requested` the raw setpoint asked for, so that the last line of kind `step` is
-also all that it takes to go on from there after a kill.
+plant's and `requested` the requested raw setpoint, so that the last line of kind `step` is
+sufficient to continue after a kill.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class TruthStep:
     values: Mapping[str, Value]
     state: Mapping[str, float]
     requested: int
-    """Raw setpoint in force from the next step on."""
+    """Raw setpoint that is active from the next step on."""
 
 
 @dataclass(frozen=True)
 class TruthWrite:
-    """A client has written a value; `seq` was the step shown at that moment."""
+    """A client has written a value; `seq` was the current step."""
 
     seq: int
     time: int
@@ -60,7 +60,7 @@ class TruthWrite:
 
 @dataclass(frozen=True)
 class TruthSignals:
-    """What the signals showed at a step, and what they would have if nothing were wrong."""
+    """The values of the signals at a step, with and without anomalies."""
 
     seq: int
     time: int
@@ -107,7 +107,7 @@ def now() -> int:
 
 
 class TruthLog:
-    """The writing end. One line is one write(2): a kill leaves whole lines."""
+    """The writer. One line is one write(2): a kill leaves complete lines."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -139,14 +139,14 @@ def parse_truth(text: str) -> TruthRecord | None:
     """One line of the log; None for the map.
 
     Raises:
-        ValueError: it is no line of a truth log.
+        ValueError: it is not a line of a truth log.
     """
     line = json.loads(text)
     try:
         kind = line.pop("kind")
         return None if kind == "map" else _KINDS[kind](**line)
     except (KeyError, TypeError, AttributeError) as trouble:
-        raise ValueError(f"no line of a truth log: {text[:80]!r}") from trouble
+        raise ValueError(f"not a line of a truth log: {text[:80]!r}") from trouble
 
 
 def read_truth(folder: Path) -> Iterator[TruthRecord]:
@@ -174,10 +174,10 @@ def read_truth(folder: Path) -> Iterator[TruthRecord]:
 
 @dataclass(frozen=True)
 class Past:
-    """What a device needs of its log to go on from there."""
+    """The part of the log that a device needs to continue."""
 
     steps: tuple[TruthStep, ...] = ()
-    """The last ones, the very last at the end."""
+    """The last steps, in order."""
     written: Mapping[str, Value] = field(default_factory=dict)
     """The last value written to each address."""
     ticks: Mapping[str, int] = field(default_factory=dict)
@@ -189,7 +189,7 @@ class Past:
 
 
 def read_past(folder: Path, steps: int = 1) -> Past:
-    """What the log holds, with so many steps at most; nothing if there is no log."""
+    """Reads the log, with a maximum number of steps; empty if there is no log."""
     if not (folder / FILE).exists():
         return Past()
     last: deque[TruthStep] = deque(maxlen=max(1, steps))

@@ -1,8 +1,8 @@
-"""A device's end of its wire: an anonymous network namespace with one tap in it.
+"""A device's end of its link: an anonymous network namespace with one tap in it.
 
-The UDP socket is made first, in the host's namespace, and stays there: a socket belongs to
-the namespace that it was made in.  The tap is made after `unshare`, in the new one, which
-has no name and dies with its process.
+The UDP socket is created first, in the host's namespace, and stays there: a socket belongs to
+the namespace in which it was created.  The tap is created after `unshare`, in the new namespace,
+which has no name and ends with its process.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from edge_lab.core.errors import LabError
 
 TUN = Path("/dev/net/tun")
 NIC = "plant0"
-"""What the tap is called in the device's namespace."""
+"""The name of the tap in the device's namespace."""
 
 MAX_FRAME = 65_536
 _BATCH = 64
-"""Frames carried before others get their turn."""
+"""Maximum number of frames forwarded before other events are handled."""
 
 # <linux/if_tun.h>, <linux/sockios.h>, <linux/if.h>, <sched.h>
 _TUNSETIFF = 0x400454CA
@@ -41,7 +41,7 @@ def open_wire(endpoint_port: int, fabric_port: int) -> socket.socket:
     """The UDP socket of a device's end: one datagram is one Ethernet frame.
 
     Raises:
-        LabError: the port is taken.
+        LabError: the port is in use.
     """
     wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     wire.setblocking(False)
@@ -74,7 +74,7 @@ def enter_namespace(*, as_root: bool | None = None) -> None:
     if libc.unshare(flags):
         number = ctypes.get_errno()
         raise LabError(
-            f"cannot make a network namespace: {os.strerror(number)}",
+            f"cannot create a network namespace: {os.strerror(number)}",
             remedy="Without root, the kernel must allow user namespaces: "
             "sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, "
             "and no AppArmor restriction on them.",
@@ -124,7 +124,7 @@ def open_tap(address: IPv4Interface, mac: str, device: Path = TUN) -> int:
         fcntl.ioctl(tap, _TUNSETIFF, request)
         commands = (
             "link set dev lo up",
-            # No IPv6: its neighbour discovery would fill captures with what no one asked for.
+            # No IPv6: its neighbour discovery would clutter captures.
             f"link set dev {NIC} addrgenmode none",
             f"link set dev {NIC} address {mac}",
             f"address add {address} dev {NIC}",
@@ -139,9 +139,10 @@ def open_tap(address: IPv4Interface, mac: str, device: Path = TUN) -> int:
         os.close(tap)
         if isinstance(trouble, FileNotFoundError):
             raise LabError(
-                "ip is not installed", remedy="Install iproute2; `lab doctor` says what is missing."
+                "ip is not installed",
+                remedy="Install iproute2; `lab doctor` shows what is missing.",
             ) from trouble
-        raise LabError(f"cannot make a tap: {trouble.strerror}") from trouble
+        raise LabError(f"cannot create a tap: {trouble.strerror}") from trouble
     except BaseException:
         os.close(tap)
         raise
@@ -169,7 +170,7 @@ def set_nic(up: bool) -> None:
 
 
 class Pump:
-    """Copies frames between tap and wire, both ways, from the event loop."""
+    """Copies frames between tap and link, in both directions, from the event loop."""
 
     def __init__(self, tap: int, wire: socket.socket) -> None:
         self._tap = tap
@@ -193,7 +194,7 @@ class Pump:
                 frame = os.read(self._tap, MAX_FRAME)
             except BlockingIOError:
                 return
-            # As with a real cable: nobody at the other end, or no room, and the frame is gone.
+            # As with a real cable: without a peer or buffer space the frame is lost.
             with contextlib.suppress(ConnectionRefusedError, BlockingIOError):
                 self._wire.send(frame)
                 self.to_wire += 1

@@ -1,1 +1,1 @@
-"""What was seen of a lab, as data that can be written down and judged later."""
+"""Observations of a lab as data that can be stored and judged later."""

@@ -1,6 +1,6 @@
-"""What was seen of a lab over a span of time, as plain data: oracles and pictures read it.
+"""Recordings: observations of a lab over a span of time, as data for oracles and timelines.
 
-All times are ns since 1970 on the host's clock, at the moment when the host learnt of it.
+All times are ns since 1970 on the host's clock, when the host received the observation.
 Observations are changes, not samples at a fixed pace: a value holds until the next one.
 """
 
@@ -28,7 +28,7 @@ from edge_lab.measuring.observation import Observation, Subject, dumped, loaded
 S = TypeVar("S", bound=Observation)
 
 FORMAT: Final = 2
-"""Of a recording's file. The first format had no number."""
+"""The version of the file format. The first version had no number."""
 
 
 class NodeSeen(Observation, kind="node"):
@@ -59,7 +59,7 @@ class PodSeen(Observation, kind="pod"):
 
 
 class ContainerSeen(Observation, kind="containers"):
-    """The node's own view of one pod's containers, as its container runtime has them."""
+    """The node's own view of one pod's containers, from its container runtime."""
 
     node: str
     namespace: str
@@ -84,12 +84,12 @@ class NodeAnswered(Observation, kind="answered"):
 
 
 class WaitingSeen(Observation, kind="waiting"):
-    """Samples on a node's disk that the collector has not confirmed, all devices together."""
+    """Samples on a node's disk that the collector has not confirmed, of all devices."""
 
     node: str
     waiting: int
     sampled: int
-    """The highest number given out, summed over devices."""
+    """The highest assigned number, summed over devices."""
 
 
 class ApiSeen(Observation, kind="api"):
@@ -99,7 +99,7 @@ class ApiSeen(Observation, kind="api"):
 
 
 class Recording(BaseModel):
-    """All that was seen between `began` and `ended`, each list in the order of its time."""
+    """All observations between `began` and `ended`, each list ordered by time."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -109,7 +109,7 @@ class Recording(BaseModel):
     runtime: str
     """The stack, as control+runtime."""
     nodes: tuple[str, ...]
-    """Names of the nodes that were looked at (edge nodes, and the server where it was faulted)."""
+    """Names of the observed nodes (edge nodes, and the server if it had a fault)."""
     faults: tuple[FaultRecord, ...] = ()
     node_seen: tuple[NodeSeen, ...] = ()
     pod_seen: tuple[PodSeen, ...] = ()
@@ -118,9 +118,9 @@ class Recording(BaseModel):
     waiting_seen: tuple[WaitingSeen, ...] = ()
     api_seen: tuple[ApiSeen, ...] = ()
     observed: tuple[SerializeAsAny[Observation], ...] = ()
-    """What watchers of suites and add-ons have seen, of any kind."""
+    """Observations of the watchers of suites and add-ons, of any kind."""
     samples: tuple[SampleObservation, ...] = ()
-    """Taken at the end, after the backlog was in or the time was up."""
+    """Taken at the end, after the backlog was delivered or the time limit had passed."""
 
     @field_serializer("observed", when_used="json")
     def _dumped(self, observed: tuple[Observation, ...]) -> list[dict[str, Any]]:
@@ -134,11 +134,11 @@ class Recording(BaseModel):
         return tuple(loaded(said) if isinstance(said, Mapping) else said for said in observed)
 
     def seen(self, kind: type[S]) -> tuple[S, ...]:
-        """What watchers have seen of that kind."""
+        """The observations of watchers of that kind."""
         return tuple(seen for seen in self.observed if isinstance(seen, kind))
 
     def write(self, path: Path) -> None:
-        """Into the file at `path`, whose folder is made."""
+        """Writes the file at `path`, and creates its folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
@@ -147,7 +147,7 @@ class Recording(BaseModel):
         """The recording in the file at `path`.
 
         Raises:
-            InputError: it cannot be read, holds no recording, or one of another format.
+            InputError: it cannot be read, is not a recording, or has another format.
         """
         try:
             text = path.read_bytes()

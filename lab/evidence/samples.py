@@ -1,4 +1,4 @@
-"""What was recorded of the samples of one device on one node."""
+"""The recorded samples of one device on one node."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from edge_lab.devices.truth import TruthStep
 
 @dataclass(frozen=True)
 class SampleObservation:
-    """What was recorded of one device on one node.
+    """The recorded samples of one device on one node.
 
-    Take the truth last and the counts before the collector's content: what arrives in
-    between is then not taken for lost.
+    Read the counters first, then the collector's content, and the truth last: then samples that
+    arrive in between do not count as lost.
     """
 
     node: str
     device: str
     truth: Sequence[TruthStep]
     counts: SampleCounts | None
-    """None if the sampler could not be asked."""
+    """None if the sampler did not answer."""
     collected: Sequence[CollectedSample]
     """Of this node and device; others are ignored."""

@@ -12,7 +12,7 @@ from edge_lab.fabric.loop import Loop
 
 
 def main() -> int:
-    """Runs until it is told to end. Exit code 2: wrong configuration; 3: busy port."""
+    """Runs until it is stopped by a signal. Exit code 2: invalid configuration; 3: port in use."""
     parser = argparse.ArgumentParser(
         prog="python -m edge_lab.fabric",
         description="Carries Ethernet frames between UDP ports of the loopback interface.",
@@ -23,7 +23,7 @@ def main() -> int:
     try:
         Loop(FabricConfig.read(arguments.config), arguments.socket).run()
     except EdgeLabError as error:
-        # One line: whoever started it shows the last line of its log.
+        # One line: the process that started it shows the last line of this log.
         print(f"fabric: {error.message}. {error.remedy}".rstrip(), file=sys.stderr)
         return error.exit_code
     return 0

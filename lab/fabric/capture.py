@@ -1,4 +1,4 @@
-"""One capture of a link, written down by a thread of the process that wants it."""
+"""One capture of a link, written by a thread of the process that requested it."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from edge_lab.fabric.recorder import Ended, Over, Recorder
 READ_BYTES = 1 << 20
 
 GRACE_SECONDS = 2.0
-"""For a pipe's reader to take what is left, once a capture is to end."""
+"""Seconds for the reader of a pipe to take the rest, after a capture has been stopped."""
 
 
 @dataclass(frozen=True)
 class Captured:
-    """What a capture has come to."""
+    """The result of a capture."""
 
     frames: int
-    """Whole frames that are in the files that are kept, or went into the pipe."""
+    """Complete frames in the files that are kept, or written to the pipe."""
     dropped: int
-    """Frames that are missing, as they could not be written as fast as they came."""
+    """Frames that were dropped because they could not be written as fast as they came."""
     ended: Ended
     to: str
     """The file, or the last of a ring."""
     files: tuple[Path, ...] = ()
-    """Those that are kept, the oldest first; none for a pipe."""
+    """The files that are kept, oldest first; none for a pipe."""
     trouble: str = ""
 
     def check(self) -> None:
-        """LabError if it did not end as it should."""
+        """Raises LabError if the capture did not end normally."""
         if self.ended is Ended.FAILED:
             raise LabError(
                 f"the capture stopped: {self.to}: {self.trouble}; {self.frames} complete frames "
@@ -54,14 +54,13 @@ class Captured:
 
 
 class Capture:
-    """A capture under way; a context manager that ends it.
+    """A running capture; a context manager that stops it.
 
-    Each frame is written as it comes. When this process ends, however it does, so does the
-    capture.
+    Each frame is written as it arrives. The capture ends with this process, however that ends.
     """
 
     def __init__(self, fabric: FabricClient, link: str, files: Files) -> None:
-        """Begins; closes the files at its end, or if it cannot begin.
+        """Starts the capture; closes the files at its end, or if it cannot be started.
 
         Raises:
             InputError: there is no such link.
@@ -87,7 +86,7 @@ class Capture:
     def to(
         cls, fabric: FabricClient, link: str, where: str | Path, limits: Limits | None = None
     ) -> Capture:
-        """Opens `where`, then begins; `-` is standard output.
+        """Opens `where`, then starts the capture; `-` is standard output.
 
         Raises:
             InputError: there is no such link, or the output cannot be opened.
@@ -104,21 +103,21 @@ class Capture:
 
     @property
     def frames(self) -> int:
-        """Frames that are written so far."""
+        """Number of frames written so far."""
         return self._recorder.frames
 
     def wait(self, seconds: float | None) -> bool:
-        """Waits until it ends by itself; False if it goes on after so many seconds."""
+        """Waits until it ends by itself; False if it is still running after so many seconds."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def finish(self) -> None:
-        """Lets it end soon."""
+        """Requests its end, without waiting."""
         with contextlib.suppress(OSError):
             self._peer.shutdown(socket.SHUT_WR)
 
     def end(self) -> Captured:
-        """Ends it, if it has not ended, and returns when the last frame is written."""
+        """Stops it if it is still running, and returns when the last frame is written."""
         self.finish()
         self._thread.join(Deadline.scaled(GRACE_SECONDS).remaining)
         self._waker.close()
@@ -170,7 +169,7 @@ class Capture:
             self._recorder.take(data)
 
     def _skim(self) -> None:
-        """What was dropped, to be told though nothing more is written."""
+        """The number of dropped frames, for the result although nothing more is written."""
         self._peer.settimeout(Deadline.scaled(ANSWER_TIME).remaining)
         while data := self._received():
             self._recorder.skim(data)

@@ -1,4 +1,4 @@
-"""The fabric as the rest of the lab sees it: set a state, read counters, capture."""
+"""The client of the fabric: set states of links, read counters, capture frames."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ ANSWER_TIME = 30.0
 
 
 class FabricClient:
-    """Speaks to a running fabric; each call is a connection, so any thread may call.
+    """A client of a running fabric; thread-safe, since each call opens a connection of its own.
 
-    Every method raises LabError when the fabric is gone, and InputError for a link that
+    Every method raises LabError when the fabric does not run, and InputError for a link that
     does not exist.
     """
 
@@ -47,9 +47,9 @@ class FabricClient:
         self.socket_path = socket_path
 
     def wait_ready(self, deadline: Deadline, watch: Callable[[], None] = lambda: None) -> Pong:
-        """Waits until the fabric, just started, answers.
+        """Waits until a fabric that was just started answers.
 
-        `watch` may raise to end the wait at once, when the process has ended.
+        `watch` may raise to end the wait when the process has ended.
         """
         return deadline.wait_for(
             "the fabric answers", self.ping, every=0.02, transient=(LabError,), watch=watch
@@ -65,7 +65,7 @@ class FabricClient:
 
     def link(self, name: str) -> LinkStatus:
         """One link as it is now."""
-        # A set that changes nothing gives the status, and the fabric's words on a wrong name.
+        # A set without changes returns the status, and the fabric's error for an unknown name.
         return LinkStatus.model_validate(self._ask(Set(link=name)))
 
     def counters(self) -> dict[str, LinkCounters]:
@@ -79,30 +79,30 @@ class FabricClient:
         tx: DirectionState | None = None,
         rx: DirectionState | None = None,
     ) -> LinkStatus:
-        """Puts states in force; None leaves a direction as it is.
+        """Sets the states of a link; None leaves a direction unchanged.
 
         When it returns, every frame that enters or leaves the link is subject to the new
-        state.  Frames in flight go on no later than they were to, and no later than frames
-        that enter now: at a heal at once, in their order, before all that comes behind them.
-        Those do not leave a direction by whose mode they would not enter it by then.
+        state.  Frames in flight are forwarded no later than they were due, and no later than
+        frames that enter now: when a fault is healed at once, in order, and before all later
+        frames.  They are dropped if the new mode of the direction would not admit them.
         """
         return LinkStatus.model_validate(self._ask(Set(link=link, tx=tx, rx=rx)))
 
     def heal(self, link: str | None = None) -> None:
-        """Lets frames pass untouched again, on one link or on all."""
+        """Resets one link, or all, to the state in which frames pass unchanged."""
         self._ask(Heal(link=link))
 
     def reseed(self, seed: int) -> None:
-        """Begins all random streams anew; the states stay."""
+        """Restarts all random streams from `seed`; the states are kept."""
         self._ask(Reseed(seed=seed))
 
     def capture(self, link: str, to: str) -> socket.socket:
-        """Begins a capture of the link's frames, both directions; they come as pcapng.
+        """Starts a capture of the link's frames in both directions; the connection yields pcapng.
 
-        As seen at the endpoint's interface: its own frames before any fault, the others'
-        after all of them. Who shuts his side of the connection gets the rest, and its end. `to`
-        says to others where the frames go. See `edge_lab.fabric.capture.Capture`, which writes
-        them down.
+        As seen at the endpoint's interface: frames that it sends before any fault, frames that
+        it receives after all faults. A caller that shuts down its side of the connection gets
+        the remaining frames and the statistics. `to` describes the destination of the frames to
+        other users. See `edge_lab.fabric.capture.Capture`, which writes them to a file.
         """
         with contextlib.ExitStack() as undo:
             peer = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -113,7 +113,7 @@ class FabricClient:
         return peer
 
     def capture_stop(self, link: str) -> tuple[str, ...]:
-        """Ends all captures of the link, whoever began them; where they went."""
+        """Stops all captures of the link, whoever started them; returns their destinations."""
         return tuple(self._ask(CaptureStop(link=link)))
 
     def snapshot(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class FabricClient:
         return FabricSnapshot.model_validate(self._ask(Snapshot())).model_dump(mode="json")
 
     def load(self, snapshot: Mapping[str, Any]) -> None:
-        """Takes up where `snapshot` was made; frames in flight are dropped."""
+        """Restores the state of `snapshot`; frames in flight are dropped."""
         try:
             wanted = FabricSnapshot.model_validate(snapshot)
         except ValidationError as trouble:
@@ -164,7 +164,7 @@ class FabricClient:
 
 
 def _first_line(peer: socket.socket) -> Callable[[], bytes]:
-    """Reads a line and not a byte more."""
+    """Reads one line, and no byte beyond it."""
 
     def read() -> bytes:
         line = b""

@@ -1,4 +1,4 @@
-"""What a fabric process is told at its start: networks, links, ports and a seed."""
+"""The configuration of a fabric process: networks, links, ports and a seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Port = Annotated[int, Field(gt=0, lt=65_536)]
 
 
 class LinkConfig(FrozenModel):
-    """One cable: the fabric listens at `fabric_port` and sends to `endpoint_port`."""
+    """One link: the fabric listens on `fabric_port` and sends to `endpoint_port`."""
 
     name: str = Field(min_length=1)
     network: str
@@ -25,12 +25,12 @@ class LinkConfig(FrozenModel):
 
 
 class FabricConfig(FrozenModel):
-    """The JSON file of a fabric. Each network is an Ethernet switch."""
+    """The JSON configuration file of a fabric. Each network is an Ethernet switch."""
 
     networks: tuple[str, ...]
     links: tuple[LinkConfig, ...]
     seed: int = 0
-    """All randomness follows from it: the same seed and frames give the same fate."""
+    """The seed of all random numbers: the same seed and frames give the same results."""
 
     @model_validator(mode="after")
     def _consistent(self) -> FabricConfig:
@@ -50,7 +50,7 @@ class FabricConfig(FrozenModel):
 
     @classmethod
     def read(cls, path: Path) -> FabricConfig:
-        """The configuration in `path`; InputError if it cannot be read or cannot be right."""
+        """Reads the configuration in `path`; InputError if it cannot be read or is invalid."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as trouble:

@@ -1,4 +1,4 @@
-"""The control socket: answers requests between two batches of frames."""
+"""The control socket: requests are answered between two batches of frames."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_lab.core.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.privatesocket import bind_private
 from edge_lab.fabric.feed import CaptureFeed
 from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.protocol import (
@@ -32,15 +33,15 @@ from edge_lab.fabric.protocol import (
 )
 
 Capture = Callable[[str, str], CaptureFeed]
-"""Makes the connection that asks the feed of a capture of that link, that goes there."""
+"""Turns the requesting connection into the feed of a capture: link name, destination."""
 
 LONGEST_REQUEST = 1 << 24
-"""Bytes of one line; a snapshot of a hundred links has some 50 KB, but a half-open direction
-may know connections of another 100 KB."""
+"""Maximum length of a line, bytes; a snapshot of a hundred links has about 50 KB, but the
+connections of a half-open direction may need another 100 KB."""
 
 
 def answer(forwarder: Forwarder, line: bytes, capture: Capture) -> bytes:
-    """Does what one line asks for; the line to send back. Never raises for what it says."""
+    """Executes one request line and returns the answer line. Never raises for invalid input."""
     try:
         reply = Answer(result=_do(forwarder, _parse(line), capture))
     except EdgeLabError as error:
@@ -83,15 +84,15 @@ def _do(forwarder: Forwarder, request: Request, capture: Capture) -> Any:
 
 
 class Connection:
-    """One client: what it has said so far, and what it has not yet taken.
+    """One client connection, with its unprocessed input and unsent output.
 
-    A client that asks for a capture gets that from then on, and what it says is not heard.
+    After a request for a capture the connection carries the capture; further input is ignored.
     """
 
     def __init__(
         self, peer: socket.socket, forwarder: Forwarder, changed: Callable[[Connection], None]
     ) -> None:
-        """`changed` is called when `interest` may have changed otherwise than by `serve`."""
+        """`changed` is called when `interest` may have changed outside of `serve`."""
         self.peer = peer
         self._forwarder = forwarder
         self._changed = changed
@@ -102,7 +103,7 @@ class Connection:
 
     @property
     def interest(self) -> int:
-        """Events of epoll(7) at which `serve` has something to do; 0 when all is over."""
+        """The epoll(7) events for which `serve` must be called; 0 when the connection is done."""
         if self._capture is None:
             return select.EPOLLIN | (select.EPOLLOUT if self._unsaid else 0)
         if self._capture.done:
@@ -111,7 +112,7 @@ class Connection:
         return hears | (select.EPOLLOUT if self._capture.waits else 0)
 
     def serve(self) -> None:
-        """Reads and answers what is there."""
+        """Reads the available input and answers it."""
         try:
             alive = self._hung_up or self._hear()
             if self._unsaid and self._capture is None:
@@ -122,7 +123,7 @@ class Connection:
             alive = False
         if self._capture is not None:
             if not alive and not self._hung_up:
-                # It may only have shut its own side, and wait for the rest.
+                # The client may have shut down only its own side, and wait for the rest.
                 self._hung_up = True
                 self._forwarder.capture_end(self._capture)
             self._capture.flush()
@@ -139,7 +140,7 @@ class Connection:
         self.peer.close()
 
     def _hear(self) -> bool:
-        """False once the client says no more."""
+        """False after the client has shut down its side."""
         try:
             heard = self.peer.recv(65_536)
         except BlockingIOError:
@@ -165,10 +166,10 @@ class Connection:
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening socket at `path`; a dead one that lies there is cleared away.
+    """A listening socket at `path`, for its owner only; a stale one is removed first.
 
     Raises:
-        LabError: a live fabric has it, or it cannot be made.
+        LabError: another running fabric uses it, or it cannot be created.
     """
     if path.is_socket():
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -184,16 +185,13 @@ def listen(path: Path) -> socket.socket:
     server = socket.socket(
         socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     )
-    before = os.umask(0o177)
     try:
-        server.bind(str(path))
+        bind_private(server, path)
     except OSError as trouble:
         server.close()
         raise LabError(
-            f"cannot make the control socket {path}: {trouble.strerror or trouble}",
+            f"cannot create the control socket {path}: {trouble.strerror or trouble}",
             remedy="Use a path of at most 107 bytes in an existing folder.",
         ) from trouble
-    finally:
-        os.umask(before)
     server.listen()
     return server

@@ -1,4 +1,4 @@
-"""What became of frames: how many passed, and why the others did not."""
+"""Counters of frames: how many were forwarded, and why the others were dropped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_lab.fabric.frozen import FrozenModel
 
 
 class Reason(StrEnum):
-    """Why a frame was not handed on."""
+    """Why a frame was dropped."""
 
     CUT = "cut"
     DROP = "drop"
@@ -19,14 +19,14 @@ class Reason(StrEnum):
     FLAP = "flap"
     """The link was in the down part of a flap."""
     MTU = "mtu"
-    """Its packet is longer than the line takes; nobody is told."""
+    """Its packet is longer than the MTU; no ICMP message is sent."""
     LOSS = "loss"
     OVERFLOW = "overflow"
-    """Too many frames wait for their time, or the endpoint's socket takes no more."""
+    """Too many frames are queued, or the endpoint's socket buffer is full."""
     UNREACHABLE = "unreachable"
-    """Nobody listens at the endpoint's port: the endpoint is not up."""
+    """No process listens on the endpoint's port: the endpoint is not up."""
     RUNT = "runt"
-    """Shorter than an Ethernet header: no frame."""
+    """Shorter than an Ethernet header: not a frame."""
     FLUSHED = "flushed"
     """In flight when a checkpoint was loaded."""
 
@@ -48,13 +48,13 @@ class Counters(FrozenModel):
     corrupted: int = 0
     """Frames of which a bit was flipped; they count as any other for the rest."""
     in_flight: int = 0
-    """Frames that wait for their time."""
+    """Frames that are queued until they are due."""
     dropped: dict[Reason, int] = Field(default_factory=dict)
-    """By reason; reasons that never came up are left out."""
+    """By reason; reasons that never occurred are omitted."""
 
     @property
     def lost(self) -> int:
-        """All frames that were not handed on, whatever the reason."""
+        """All dropped frames, whatever the reason."""
         return sum(self.dropped.values())
 
 

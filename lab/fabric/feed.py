@@ -1,8 +1,8 @@
-"""What one capture is sent: frames on their way to the process that writes them down.
+"""The feed of one capture: frames on their way to the process that writes them.
 
 The fabric never waits for a reader, a disk or a pipe.  A capture goes as pcapng over the control
-connection that asked for it; what the connection does not take at once waits in a queue of
-limited length, and what does not fit there is dropped and counted.
+connection that requested it; what the connection does not accept at once waits in a queue of
+limited length, and what does not fit into the queue is dropped and counted.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from edge_lab.fabric.pcapng import Statistics, header, statistics
 from edge_lab.fabric.status import CaptureStatus
 
 QUEUE_BYTES = 16 << 20
-"""What waits for a reader at most, beside what the socket itself holds."""
+"""Maximum size of the queue, bytes, in addition to the socket's own buffer."""
 
 SOCKET_BUFFER = 1 << 20
-"""Bytes asked for; without root the kernel gives what wmem_max allows."""
+"""Requested size, bytes; without root the kernel limits it to wmem_max."""
 
 _AT_ONCE = 64
-"""Batches of frames for one send, where that many wait."""
+"""Maximum number of batches of frames in one send."""
 
 
 class CaptureFeed:
@@ -32,7 +32,7 @@ class CaptureFeed:
     def __init__(
         self, peer: socket.socket, link: str, to: str, changed: Callable[[], None]
     ) -> None:
-        """`to` is where the frames go, in the words of whoever asked for them."""
+        """`to` is the destination of the frames as described by the client."""
         self.link = link
         self.to = to
         self.frames = 0
@@ -43,29 +43,29 @@ class CaptureFeed:
         self._queue: deque[memoryview] = deque()
         self._queued = 0
         self._told = False
-        """Whether the loop knows that something waits."""
+        """Whether the event loop has been notified that data is queued."""
         self._broken = False
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
 
-    def begin(self, greeting: bytes) -> None:
-        """Sends the answer to the request, and the head of the capture behind it."""
-        self._append(greeting + header(self.link))
+    def begin(self, answer: bytes) -> None:
+        """Sends the answer to the request, followed by the header of the capture."""
+        self._append(answer + header(self.link))
 
     @property
     def waits(self) -> bool:
-        """Whether something is there that the reader has not yet taken."""
+        """Whether data is queued that the reader has not taken yet."""
         return bool(self._queue)
 
     @property
     def done(self) -> bool:
-        """Whether nothing is to come any more."""
+        """Whether no more data will be added."""
         return self._broken or (self.over and not self._queue)
 
     def status(self) -> CaptureStatus:
         return CaptureStatus(to=self.to, frames=self.frames, dropped=self.dropped)
 
     def put(self, frames: int, blocks: bytes) -> None:
-        """So many frames, as pcapng; never waits, never raises."""
+        """Queues a number of frames, as pcapng; never blocks, never raises."""
         if self.over:
             return
         self.frames += frames
@@ -75,14 +75,14 @@ class CaptureFeed:
         self._append(blocks)
 
     def finish(self) -> None:
-        """No frame comes behind those that wait; the connection is closed when they are gone."""
+        """Adds no more frames; the connection is closed when the queued ones have been sent."""
         if self.over:
             return
         self.over = True
         self._append(statistics(time.time_ns(), Statistics(self.frames, self.dropped)))
 
     def flush(self) -> None:
-        """Sends as much as the reader takes now."""
+        """Sends as much as the reader accepts now."""
         try:
             while self._queue:
                 self._send()

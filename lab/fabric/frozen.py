@@ -1,4 +1,4 @@
-"""What all data of the fabric has in common."""
+"""The base model of all data of the fabric."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class FrozenModel(BaseModel):
-    """Refuses keys that it does not know, and is never changed."""
+    """Immutable; rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,6 +1,6 @@
-"""What frames say of themselves: IPv4 and TCP headers, RFC 791 and RFC 9293.
+"""Parses the IPv4 and TCP headers of frames, RFC 791 and RFC 9293.
 
-A frame that does not hold the whole of a header, or has a VLAN tag, is none of these.
+A frame with an incomplete header or a VLAN tag counts as neither.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a bad line does to frames: delay, loss, rate and so on, as data."""
+"""Impairments of a link as data: delay, loss, rate and so on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LONGEST_DELAY_MS = 60_000.0
 LOWEST_RATE_KBIT, HIGHEST_RATE_KBIT = 1.0, 10_000_000.0
 MOST_BURST_BYTES = 1 << 24
 QUEUE_FRAMES = 1_000
-"""Frames that wait for a line of limited rate, if nothing else is said."""
+"""Default length of the queue before a link of limited rate, frames."""
 LONGEST_QUEUE = 32_768
-"""Most frames that wait in one direction, whatever they wait for."""
+"""Maximum number of frames queued in one direction, for any reason."""
 LEAST_MTU = 68
 """Every IPv4 network carries that much (RFC 791)."""
 
@@ -25,16 +25,17 @@ Chance = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
 class GilbertElliott(FrozenModel):
-    """Loss in bursts: a line that is good or bad, and changes after a frame with `p` or `r`.
+    """Loss in bursts (Gilbert-Elliott): the link is in a good or a bad state, and changes after
+    each frame with probability `p` or `r`.
 
-    netem's `loss gemodel p r 1-h 1-k`.  In the long run `p / (p + r)` of the time is bad; a bad
-    time is `1 / r` frames long in the mean.
+    netem's `loss gemodel p r 1-h 1-k`.  In the long run the link is bad for `p / (p + r)` of the
+    frames; a bad period has a mean length of `1 / r` frames.
     """
 
     p: Chance
-    """Probability that the line turns from good to bad, at each frame."""
+    """Probability of the transition from good to bad, at each frame."""
     r: Chance
-    """Probability that it turns from bad to good, at each frame."""
+    """Probability of the transition from bad to good, at each frame."""
     bad: Chance = 1.0
     """Probability that a frame is lost while the line is bad (netem's 1-h)."""
     good: Probability = 0.0
@@ -50,7 +51,7 @@ class GilbertElliott(FrozenModel):
 
     @property
     def loss(self) -> float:
-        """Part of the frames that is lost in the long run."""
+        """Fraction of frames that is lost in the long run."""
         return (self.p * self.bad + self.r * self.good) / (self.p + self.r)
 
     def __str__(self) -> str:
@@ -66,54 +67,55 @@ Distribution = Literal["uniform", "normal", "pareto"]
 
 
 class Impairment(FrozenModel):
-    """What a bad line does to frames. The default does nothing.
+    """The impairments of one direction of a link. The default has no effect.
 
-    Terms and meaning are those of netem, tc-netem(8), where it has them.  Of each frame it is
-    asked in this order whether it is too long, lost, doubled, how long it waits for the line
-    (rate), how long it is under way (delay, jitter, reorder), and whether a bit is flipped;
-    each with random numbers of its own.  A copy is asked for itself from the rate on.
+    Terms and meaning are those of netem, tc-netem(8), where it has them.  For each frame it is
+    determined in this order whether it is too long, lost, or duplicated, how long it waits for
+    the link (rate), how long it is in transit (delay, jitter, reorder), and whether a bit is
+    flipped; each with its own random numbers.  A copy is treated separately from the rate on.
     """
 
     delay_ms: float = Field(0.0, ge=0, le=LONGEST_DELAY_MS, allow_inf_nan=False)
-    """Added to each frame's way, milliseconds; never less, a little more under load."""
+    """Added to the transit time of each frame, milliseconds; never less, slightly more under
+    load."""
     jitter_ms: float = Field(0.0, ge=0, le=LONGEST_DELAY_MS, allow_inf_nan=False)
-    """How far the delay strays from `delay_ms`, milliseconds, each frame on its own.
+    """Variation of the delay about `delay_ms`, milliseconds, independently for each frame.
 
-    Frames overtake each other when it is more than their distance.  What would be a negative
-    delay is none, so that the mean is more than `delay_ms` where jitter reaches beyond it."""
+    Frames overtake each other when it exceeds their distance.  A negative delay becomes 0, so
+    that the mean is more than `delay_ms` where `jitter_ms` exceeds it."""
     distribution: Distribution = "uniform"
-    """How jitter is spread:
+    """Distribution of the jitter:
 
-    uniform: evenly up to `jitter_ms` sooner and later;
-    normal: `jitter_ms` is the standard deviation, four of them the most;
-    pareto: netem's table, a Pareto law of shape 3 about its mean: at most 2/3 `jitter_ms` sooner,
-    and seldom, but then by far, later, up to four `jitter_ms`; standard deviation 0.82."""
+    uniform: up to `jitter_ms` sooner or later;
+    normal: `jitter_ms` is the standard deviation; cut off at four standard deviations;
+    pareto: netem's table, a Pareto distribution of shape 3 about its mean: at most
+    2/3 `jitter_ms` sooner, rarely far later, up to four `jitter_ms`; standard deviation 0.82."""
     loss: Probability = 0.0
-    """Probability that a frame is lost, each on its own."""
+    """Probability that a frame is lost, independently for each frame."""
     burst_loss: GilbertElliott | None = None
     """Loss in bursts, in place of `loss`."""
     duplicate: Probability = 0.0
-    """Probability that a frame comes twice."""
+    """Probability that a frame is duplicated."""
     reorder: Probability = 0.0
-    """Probability that a frame skips delay and jitter, and overtakes those under way."""
+    """Probability that a frame skips delay and jitter, and overtakes those in transit."""
     corrupt: Probability = 0.0
     """Probability that one bit of a frame, behind its Ethernet header, is flipped."""
     rate_kbit: float | None = Field(
         None, ge=LOWEST_RATE_KBIT, le=HIGHEST_RATE_KBIT, allow_inf_nan=False
     )
-    """What the line carries, 1000 bit a second, by the length of frames with their Ethernet
-    header, without preamble and checksum; as much as there is if None."""
+    """Rate limit, 1000 bit per second, by the length of frames with their Ethernet header,
+    without preamble and checksum; no limit if None."""
     burst_bytes: int = Field(0, ge=0, le=MOST_BURST_BYTES)
-    """What may pass at once after a pause (the size of a token bucket).
+    """The size of the token bucket: what may pass at once after a pause.
 
     With 0, netem's `rate`, each frame arrives when its last bit would; a frame that is longer
-    than the bucket waits for what it lacks."""
+    than the bucket waits for the missing tokens."""
     queue_frames: int = Field(QUEUE_FRAMES, ge=1, le=LONGEST_QUEUE)
-    """Frames that may wait for the line; what comes on top is dropped as overflow. 1000 is what
-    netem and an Ethernet interface have."""
+    """Length of the queue before the rate limit, frames; further frames are dropped as overflow.
+    1000 is the default of netem and of an Ethernet interface."""
     mtu: int | None = Field(None, ge=LEAST_MTU, le=65_493)
-    """Longest packet that passes, bytes behind the Ethernet header; longer ones vanish, and no
-    ICMP tells of it (a black hole). From 68, the least of IPv4 (RFC 791)."""
+    """Longest packet that passes, bytes after the Ethernet header; longer ones are dropped without
+    an ICMP message (a black hole). At least 68, the minimum of IPv4 (RFC 791)."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -136,7 +138,7 @@ class Impairment(FrozenModel):
 
     @property
     def is_clear(self) -> bool:
-        """Whether frames pass untouched."""
+        """Whether frames pass unchanged."""
         return all(
             getattr(self, name) == field.default for name, field in Impairment.model_fields.items()
         )
@@ -145,7 +147,7 @@ class Impairment(FrozenModel):
         return ", ".join(self._words()) or "no impairment"
 
     def _words(self) -> list[str]:
-        """All that is set."""
+        """A description of all impairments that are set."""
         words = []
         if self.delay_ms or self.jitter_ms:
             delay = f"delay {self.delay_ms:g} ms"
@@ -180,7 +182,7 @@ class Impairment(FrozenModel):
 
 
 def _plain(number: float) -> str:
-    """All its digits, and none that say nothing."""
+    """The number without insignificant digits."""
     return f"{number:.3f}".rstrip("0").rstrip(".")
 
 

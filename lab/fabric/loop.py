@@ -23,8 +23,8 @@ from edge_lab.fabric.forwarder import Forwarder
 from edge_lab.fabric.wire import Outbox, UdpWire, can_segment
 
 NICENESS = -10
-"""Of the fabric where it is allowed, that is, for root. Emulated machines take all processors; a
-link must not be late because of them."""
+"""The nice value of the fabric where it is permitted, that is, for root. Emulated machines use
+all processors; they must not delay the links."""
 
 _TFD_ABSTIME = 1
 _NS_PER_S = 1_000_000_000
@@ -44,11 +44,11 @@ class Timer:
         self._set_for: int | None = None
 
     def set(self, due: int | None) -> None:
-        """Makes it go off at `due` (ns), at once if that is past, never if None."""
+        """Sets the expiry to `due` (ns); at once if that is past, never if None."""
         if due == self._set_for:
             return
         self._set_for = due
-        # All zero disarms, so a due time of zero is taken as one nanosecond.
+        # All zero disarms the timer, so a due time of zero is set as one nanosecond.
         seconds, nanoseconds = divmod(max(due, 1), _NS_PER_S) if due is not None else (0, 0)
         value = struct.pack("4q", 0, 0, seconds, nanoseconds)
         _libc.timerfd_settime(self.descriptor, _TFD_ABSTIME, value, None)
@@ -66,7 +66,7 @@ class Loop:
     """One fabric process: everything runs in this one thread."""
 
     def __init__(self, config: FabricConfig, control: Path) -> None:
-        """Binds all ports and the control socket; LabError if one of them cannot be had."""
+        """Binds all ports and the control socket; LabError if one of them is not available."""
         outbox = Outbox(segmentation=can_segment())
         with contextlib.ExitStack() as undo:
             wires: dict[str, UdpWire] = {}
@@ -144,7 +144,7 @@ class Loop:
     def _accept(self) -> None:
         try:
             peer, _ = self._server.accept()
-        except OSError:  # gone again already, or no descriptor left: the asker will retry
+        except OSError:  # closed again already, or no descriptor left: the client will retry
             return
         peer.setblocking(False)
         connection = Connection(peer, self.forwarder, self._attend)
@@ -156,7 +156,7 @@ class Loop:
         self._attend(connection)
 
     def _attend(self, connection: Connection) -> None:
-        """Waits for what the connection waits for; closes it when all is over."""
+        """Registers the events that the connection needs; closes it when it is done."""
         descriptor = connection.peer.fileno()
         if descriptor not in self._others:  # closed meanwhile
             return

@@ -1,7 +1,7 @@
-"""Where captures are written: a file, a ring of files, a pipe, standard output.
+"""The outputs of captures: a file, a ring of files, a pipe, standard output.
 
-Opened by whoever wants the capture, in his own process.  Only whole blocks of pcapng are left in
-a file, also where a disk is full; a pipe that nobody reads holds up nobody but its writer.
+Opened by the process that requested the capture.  A file contains only complete pcapng blocks,
+also when the disk is full; a pipe without a reader blocks its writer only.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _GONE = frozenset({errno.EPIPE, errno.ECONNRESET})
 
 
 class ReaderGoneError(Exception):
-    """Nobody reads the pipe any more."""
+    """The reader has closed the pipe."""
 
 
 class StalledError(Exception):
-    """Nobody has read the pipe while there was time for it."""
+    """The pipe was not read within the time limit."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +37,26 @@ class Limits:
     """How much of a capture is kept."""
 
     max_bytes: int | None = None
-    """Of one file; at least one frame is in it. The capture ends there, or goes on in the next."""
+    """Of one file; it contains at least one frame. The capture ends there, or continues in the
+    next file."""
     files: int = 1
-    """Most files that are kept, the newest; with more than one they have numbers."""
+    """Maximum number of files that are kept, the newest ones; numbered if more than one."""
 
 
 class Written(NamedTuple):
-    """What became of blocks that were to be written."""
+    """The result of writing blocks."""
 
     size: int
-    """Bytes of them that are written, perhaps not up to the end of a block."""
+    """Bytes written, possibly not up to the end of a block."""
     trouble: Exception | None = None
-    """Why no more: OSError, ReaderGoneError or StalledError."""
+    """Why the rest was not written: OSError, ReaderGoneError or StalledError."""
 
 
 class Output:
     """One open file, pipe or device that takes whole blocks."""
 
     def __init__(self, descriptor: int, name: str) -> None:
-        """Takes the descriptor over."""
+        """Takes ownership of the descriptor."""
         self.name = name
         self.written = 0
         """Bytes of whole blocks."""
@@ -70,7 +71,7 @@ class Output:
     def to(cls, where: str) -> Output:
         """Opens a path, or standard output for `-`.
 
-        An existing file is replaced. A named pipe is waited for until it has a reader.
+        An existing file is replaced. Opening a named pipe waits until it has a reader.
 
         Raises:
             InputError: it cannot be opened, is a terminal, or another capture goes there.
@@ -104,7 +105,7 @@ class Output:
         return False
 
     def watch(self, poll: select.poll) -> int:
-        """Lets `poll` tell when a reader goes; the descriptor that it tells it of."""
+        """Registers with `poll` for the reader's end; returns the registered descriptor."""
         if not self.is_file:
             poll.register(self._descriptor, 0)
         return self._descriptor
@@ -116,7 +117,7 @@ class Output:
             try:
                 if not self.is_file:
                     self._wait(wake)
-                # What a pipe takes without standing still, where it takes anything.
+                # What a writable pipe accepts without blocking.
                 most = len(blocks) if self.is_file else done + select.PIPE_BUF
                 done += os.write(self._descriptor, blocks[done:most])
             except BlockingIOError:  # another has made the pipe so
@@ -136,7 +137,7 @@ class Output:
         raise ReaderGoneError if event else StalledError
 
     def cut_to(self, size: int) -> None:
-        """Takes the part of a block off that a full disk has left behind."""
+        """Truncates the partial block that a full disk has left behind."""
         self.written = size
         if self.is_file:
             with contextlib.suppress(OSError):
@@ -175,13 +176,13 @@ class KeptFile:
 
 
 class Files:
-    """One output after the other, of which the newest are kept."""
+    """A sequence of files of which the newest are kept."""
 
     def __init__(self, where: str, limits: Limits) -> None:
         """Opens the first.
 
         Raises:
-            InputError: it cannot be opened, or there can be but one of it.
+            InputError: it cannot be opened, or cannot be split into several files.
         """
         self._where = where
         self._limits = limits
@@ -189,7 +190,7 @@ class Files:
         self.kept: deque[KeptFile] = deque()
         """None for a pipe."""
         self.removed_frames = 0
-        """Those that went with files of a ring."""
+        """Frames in the files of a ring that were removed."""
         if limits.files > 1:
             if where == STANDARD_OUTPUT or not _may_be_file(Path(where)):
                 raise InputError(
@@ -208,12 +209,12 @@ class Files:
 
     @property
     def room(self) -> int | None:
-        """Bytes that still fit in; None if there is no limit."""
+        """Remaining space, bytes; None if there is no limit."""
         most = self._limits.max_bytes
         return None if most is None else max(0, most - self.output.written)
 
     def next(self) -> None:
-        """Begins the next file, and removes the oldest where there are too many.
+        """Starts the next file, and removes the oldest if there are too many.
 
         Raises:
             LabError: it cannot be made.
@@ -230,7 +231,7 @@ class Files:
             self.removed_frames += oldest.frames
 
     def count(self, frames: int) -> None:
-        """So many frames more are in the file of now."""
+        """Adds to the number of frames in the current file."""
         if self.kept:
             self.kept[-1].frames += frames
 
@@ -246,14 +247,14 @@ class Files:
 
 
 def _position(descriptor: int) -> int:
-    """Where the next byte goes."""
+    """The offset of the next byte."""
     if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND:
         return os.fstat(descriptor).st_size
     return os.lseek(descriptor, 0, os.SEEK_CUR)
 
 
 def _is_standard_output(where: str) -> bool:
-    """/dev/stdout and its likes, which must not be opened anew and so emptied."""
+    """/dev/stdout and similar, which must not be reopened and so truncated."""
     with contextlib.suppress(OSError):
         return os.path.samestat(Path(where).stat(), os.fstat(1))
     return False

@@ -39,16 +39,16 @@ _FLAGS = {
 
 
 class Statistics(NamedTuple):
-    """What a capture says of itself at its end."""
+    """The statistics at the end of a capture."""
 
     received: int
-    """Frames that were to be captured."""
+    """Frames that matched the capture."""
     dropped: int
-    """Those of them that are not in it, as whoever reads was too slow."""
+    """Those that were dropped because the reader was too slow."""
 
 
 def header(interface: str) -> bytes:
-    """How a capture of one Ethernet interface begins."""
+    """The header of a capture of one Ethernet interface."""
     section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1) + _option(4, b"edge-lab") + _END
     described = (
         struct.pack("<HHI", _LINKTYPE_ETHERNET, 0, 0)
@@ -83,7 +83,7 @@ def statistics(time_ns: int, counted: Statistics) -> bytes:
 
 
 def blocks(data: bytes | bytearray | memoryview) -> Iterator[tuple[int, int, int]]:
-    """The whole blocks that `data` begins with: the type of each, and where it begins and ends."""
+    """The complete blocks at the beginning of `data`: type, start and end of each."""
     at, end = 0, len(data)
     while end - at >= _BLOCK.size:
         kind, total = _BLOCK.unpack_from(data, at)
@@ -94,7 +94,7 @@ def blocks(data: bytes | bytearray | memoryview) -> Iterator[tuple[int, int, int
 
 
 def read_statistics(block: bytes | bytearray | memoryview) -> Statistics:
-    """What `statistics` has written."""
+    """Parses the block that `statistics` has written."""
     found = {_RECEIVED: 0, _DROPPED: 0}
     at = _BLOCK.size + 12
     while at + _OPTION.size <= len(block) - _LENGTH.size:

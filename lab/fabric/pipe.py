@@ -1,30 +1,30 @@
-"""One direction of one link: its state, its stages, its dice and its counters."""
+"""One direction of one link: its state, its stages, its random streams and its counters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_lab.fabric.arena import Arena, Run, count, first
 from edge_lab.fabric.counters import Reason
-from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.framebuffer import FrameBuffer, Run, count, first
 from edge_lab.fabric.impairment import LONGEST_QUEUE
+from edge_lab.fabric.randomstream import RandomStream
 from edge_lab.fabric.snapshots import Memory, PipeSnapshot
 from edge_lab.fabric.stages import Clipboard, Flight, Gate, Rate, Stage, Tally, build
 from edge_lab.fabric.state import CLEAR, Direction, DirectionState, Mode
 
 QUEUE_FRAMES = LONGEST_QUEUE
-"""Most frames that wait in one direction; what comes on top is dropped as overflow."""
+"""Maximum number of frames queued in one direction; further ones are dropped as overflow."""
 
 
 class Pipe:
-    """What happens to frames in one direction of a link. `clear` means nothing does."""
+    """One direction of a link. If `clear`, frames pass unchanged."""
 
     __slots__ = (
         "_clipboard",
-        "_dice",
         "_gate",
         "_seed",
         "_stages",
+        "_streams",
         "clear",
         "direction",
         "link",
@@ -41,15 +41,15 @@ class Pipe:
         self._build(CLEAR, {}, 0)
 
     def reseed(self, seed: int) -> None:
-        """Begins the random numbers of `seed`; `set` or `restore` must follow."""
+        """Restarts the random streams from `seed`; `set` or `restore` must follow."""
         self._seed = seed
-        self._dice: dict[str, Dice] = {}
+        self._streams: dict[str, RandomStream] = {}
 
     def set(self, state: DirectionState, now: int = 0) -> None:
-        """Puts `state` in force for every frame from `now` (ns) on.
+        """Sets `state` for every frame from `now` (ns) on.
 
-        All begins anew, but for a direction that was half-open and stays so: it goes on to
-        know the connections that it has seen to open.
+        All stages start afresh, except that a direction which stays half-open keeps the
+        connections that it has seen to open.
         """
         kept: dict[str, Memory] = {}
         if self._gate is not None and state.mode is Mode.HALF_OPEN is self.state.mode:
@@ -58,59 +58,59 @@ class Pipe:
         self._build(state, kept, now)
 
     def restore(self, snapshot: PipeSnapshot, now: int) -> None:
-        """Goes on at `now` (ns) where `snapshot` was taken, with the same seed."""
+        """Restores `snapshot` at `now` (ns), with the same seed."""
         for stage, position in snapshot.positions.items():
-            self._stage_dice(stage).seek(position)
+            self._stage_stream(stage).seek(position)
         self._build(snapshot.state, snapshot.memory, now)
 
     def snapshot(self, now: int) -> PipeSnapshot:
-        """All that decides what becomes of frames after `now` (ns), but for those that wait."""
+        """The state that determines what happens after `now` (ns), without the queued frames."""
         kept = {stage.name: stage.memory(now) for stage in self._stages}
         return PipeSnapshot(
             state=self.state,
-            positions={stage: dice.position for stage, dice in self._dice.items()},
+            positions={stage: stream.position for stage, stream in self._streams.items()},
             memory={name: memory for name, memory in kept.items() if memory is not None},
         )
 
     def _build(self, state: DirectionState, memory: Mapping[str, Memory], now: int) -> None:
         self.state = state
-        self._stages: list[Stage] = build(state, self._stage_dice, memory, self._clipboard, now)
+        self._stages: list[Stage] = build(state, self._stage_stream, memory, self._clipboard, now)
         self.clear = not self._stages
         first_stage = self._stages[0] if self._stages else None
         self._gate = first_stage if isinstance(first_stage, Gate) else None
 
-    def _stage_dice(self, stage: str) -> Dice:
-        if stage not in self._dice:
-            self._dice[stage] = Dice(self._seed, self.link, self.direction.value, stage)
-        return self._dice[stage]
+    def _stage_stream(self, stage: str) -> RandomStream:
+        if stage not in self._streams:
+            self._streams[stage] = RandomStream(self._seed, self.link, self.direction.value, stage)
+        return self._streams[stage]
 
-    def admit(self, arena: Arena, runs: list[Run], now: int) -> list[Flight]:
-        """What becomes of frames that enter at `now` (ns), with no regard to the queue."""
-        flights = [Flight(now, arena, runs)]
+    def admit(self, buffer: FrameBuffer, runs: list[Run], now: int) -> list[Flight]:
+        """The flights of frames that enter at `now` (ns), regardless of the queue's length."""
+        flights = [Flight(now, buffer, runs)]
         for stage in self._stages:
             flights = stage.apply(flights, self.tally)
         return flights
 
     def sooner(self, flight: Flight, now: int) -> list[Flight]:
-        """When frames that are under way go on, at `now` (ns), after a change of state.
+        """A flight in transit with its new due times, at `now` (ns), after a change of state.
 
-        No later than they were to, and no later than frames that enter now: what holds them no
-        more lets them go at once, and a line of another rate takes them as they stand in its
-        queue. No random number is drawn for them.
+        No later than before, and no later than frames that enter now: without the delay they
+        are due at once, and at another rate they keep their order in the queue. No random
+        number is drawn for them.
         """
-        flights = [Flight(now, flight.arena, flight.runs)]
+        flights = [Flight(now, flight.buffer, flight.runs)]
         longest = 0
         for stage in self._stages:
             if isinstance(stage, Rate):
                 flights = stage.take_over(flights[0])
             longest += getattr(stage, "longest", 0)
         return [
-            Flight(min(flight.due, going.due + longest), going.arena, going.runs)
+            Flight(min(flight.due, going.due + longest), going.buffer, going.runs)
             for going in flights
         ]
 
     def enqueue(self, flight: Flight) -> list[Run]:
-        """The runs of `flight` for which there is room in the queue; the rest is dropped."""
+        """The runs of `flight` that fit into the queue; the rest is dropped."""
         frames = count(flight.runs)
         room = QUEUE_FRAMES - self.tally.in_flight
         if frames <= room:
@@ -121,9 +121,9 @@ class Pipe:
         self.tally.drop(Reason.OVERFLOW, frames - count(kept))
         return kept
 
-    def release(self, arena: Arena, runs: list[Run]) -> list[Run]:
-        """Takes frames off the queue, their time having come; those that may go on."""
+    def release(self, buffer: FrameBuffer, runs: list[Run]) -> list[Run]:
+        """Removes due frames from the queue; returns those that are forwarded."""
         self.tally.in_flight -= count(runs)
-        if self._gate is not None:  # may have been shut while they were under way
-            return self._gate.passing(arena, runs, self.tally)
+        if self._gate is not None:  # may have been closed while they were in transit
+            return self._gate.passing(buffer, runs, self.tally)
         return runs

@@ -1,4 +1,4 @@
-"""What is said over the control socket: one JSON object a line, an answer to each."""
+"""The protocol of the control socket: one JSON object per line, one answer to each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Links(FrozenModel):
 
 
 class Set(FrozenModel):
-    """Puts the states that are given in force; what is null stays as it is."""
+    """Sets the states that are given; null leaves a direction unchanged."""
 
     op: Literal["set"] = "set"
     link: str
@@ -38,27 +38,27 @@ class Heal(FrozenModel):
 
 
 class Reseed(FrozenModel):
-    """Begins all random streams anew from `seed`."""
+    """Restarts all random streams from `seed`."""
 
     op: Literal["reseed"] = "reseed"
     seed: int
 
 
 class CaptureStart(FrozenModel):
-    """After the answer the connection bears a capture in pcapng, and nothing else.
+    """After the answer the connection carries a capture in pcapng, and nothing else.
 
-    It ends when the asker shuts its side or is gone, or at a `CaptureStop` of anybody; then come
-    the frames that still wait, and a block of statistics.
+    It ends when the client shuts down its side or is gone, or at a `CaptureStop` of any client;
+    then the queued frames follow, and a block of statistics.
     """
 
     op: Literal["capture_start"] = "capture_start"
     link: str
     to: str
-    """Where it goes, in words: the fabric opens nothing."""
+    """The destination, as a description: the fabric opens no files."""
 
 
 class CaptureStop(FrozenModel):
-    """Ends all captures of a link; the answer says where they went."""
+    """Stops all captures of a link; the answer lists their destinations."""
 
     op: Literal["capture_stop"] = "capture_stop"
     link: str
@@ -81,7 +81,7 @@ REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 
 
 class Trouble(FrozenModel):
-    """An error that goes back to the asker."""
+    """An error that is returned to the client."""
 
     kind: Literal["input", "lab"]
     message: str

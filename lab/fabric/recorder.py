@@ -1,4 +1,4 @@
-"""Writes a capture down, block by block, and counts the frames that are really written."""
+"""Writes a capture block by block, and counts the frames that are really written."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from edge_lab.fabric.pcapng import (
 
 
 class Ended(StrEnum):
-    """Why a capture is over."""
+    """Why a capture has ended."""
 
     ASKED = "asked"
-    """By its owner, or by `lab capture --stop`."""
+    """Stopped by its owner, or by `lab capture --stop`."""
     FULL = "full"
-    """It has reached its size."""
+    """It has reached its maximum size."""
     READER_GONE = "reader gone"
     STALLED = "stalled"
-    """It was to end, and the reader of its pipe took no more."""
+    """It was stopped, and the reader of its pipe took no more."""
     FAILED = "failed"
-    """It cannot be written: a full disk, say."""
+    """It cannot be written, for example because the disk is full."""
     FABRIC_GONE = "fabric gone"
 
 
@@ -41,24 +41,24 @@ class Over(Exception):
 
 
 class Recorder:
-    """Takes the bytes of a capture as they come."""
+    """Receives the bytes of a capture as they arrive."""
 
     def __init__(self, files: Files, wake: int) -> None:
-        """`wake` is readable when the reader of a pipe is not waited for any more."""
+        """`wake` becomes readable when the reader of a pipe is no longer waited for."""
         self.frames = 0
-        """Whole frames that are written, in all files."""
+        """Complete frames written, in all files."""
         self.statistics: Statistics | None = None
-        """What the capture says of itself at its end."""
+        """The statistics at the end of the capture."""
         self._files = files
         self._wake = wake
         self._head = b""
-        """How each file begins."""
+        """The header of each file."""
         self._in_file = 0
         self._rest = b""
-        """Of a block that has not come whole."""
+        """The received part of an incomplete block."""
 
     def take(self, data: bytes) -> None:
-        """Writes the whole blocks of what has come so far; Over if that cannot be done."""
+        """Writes the complete blocks received so far; Over if that is impossible."""
         data = self._rest + data if self._rest else data
         self._rest = b""
         try:
@@ -69,7 +69,7 @@ class Recorder:
         self._rest = data[done:]
 
     def skim(self, data: bytes) -> None:
-        """Writes nothing more, and only looks for the statistics."""
+        """Writes no more, and only looks for the statistics."""
         data = self._rest + data
         done = 0
         for kind, start, stop in blocks(data):
@@ -132,7 +132,7 @@ class Recorder:
 
 
 def _whole(data: memoryview, size: int) -> tuple[int, int]:
-    """Bytes of the blocks that are whole in the first `size`, and the frames in them."""
+    """Size of the complete blocks in the first `size` bytes, and the number of their frames."""
     done = frames = 0
     for kind, _, stop in blocks(data[:size]):
         done = stop

@@ -1,4 +1,4 @@
-"""All that decides what the fabric does to the frames to come, to be saved and loaded."""
+"""The state of the fabric that determines what happens to future frames, for checkpoints."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from edge_lab.fabric.state import DirectionState
 
 Connection = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
 """Source and destination address, source and destination port of TCP, hexadecimal."""
-Memory = int | tuple[Connection, ...]
-"""What one stage keeps from frame to frame."""
+MOST = 2**63 - 1
+"""Numbers beyond it are of no fabric, and more than a random stream can seek."""
+
+Memory = Annotated[int, Field(ge=-MOST, le=MOST)] | tuple[Connection, ...]
+"""The state that one stage keeps between frames."""
 
 
 class PipeSnapshot(FrozenModel):
-    """All that decides what one direction does to the frames to come."""
+    """The state of one direction of a link."""
 
     state: DirectionState
-    positions: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    """By stage: how many random numbers it has drawn."""
+    positions: dict[str, Annotated[int, Field(ge=0, le=MOST)]] = Field(default_factory=dict)
+    """By stage: the number of random numbers drawn."""
     memory: dict[str, Memory] = Field(default_factory=dict)
-    """By stage: what it keeps from frame to frame."""
+    """By stage: its state between frames."""
 
 
 class LinkSnapshot(FrozenModel):
@@ -31,7 +34,7 @@ class LinkSnapshot(FrozenModel):
 
 
 class FabricSnapshot(FrozenModel):
-    """All that decides what the fabric does to the frames to come."""
+    """The state of the whole fabric."""
 
     seed: int
     links: dict[str, LinkSnapshot]

@@ -1,4 +1,4 @@
-"""What a direction of a wire does to frames: passes them, drops them, flaps, impairs."""
+"""The state of one direction of a link: pass, drop, flap, impairment."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Mode(StrEnum):
 
     PASS = "pass"  # noqa: S105 - no password
     CUT = "cut"
-    """The cable is out; the lab takes the endpoint's carrier down as well."""
+    """The cable is unplugged; the lab also takes the endpoint's carrier down."""
     DROP = "drop"
-    """Frames vanish, and the carrier stays up."""
+    """Frames are dropped, and the carrier stays up."""
     HALF_OPEN = "half-open"
-    """TCP connections that stand when it is set die in silence, as behind a firewall that has
-    lost its table; what begins with a SYN passes, and so does all that is not TCP in IPv4.
-    A change of the impairment alone lets live what has begun meanwhile."""
+    """TCP connections that exist when it is set die silently, as behind a firewall that has lost
+    its connection table; connections that begin with a SYN pass, and so does everything but TCP
+    over IPv4. A change of the impairment alone keeps the connections opened meanwhile."""
 
 
 class Match(FrozenModel):
-    """Describes frames, IPv4 without a VLAN tag only. Everything that is given must fit.
+    """A filter for frames, IPv4 without a VLAN tag only. All fields that are given must match.
 
-    Fragments of a packet behind its first have no ports: they fit by protocol and peer, and
-    never where ports are given.
+    Fragments of a packet after its first have no ports: they match by protocol and peer, and
+    never if ports are given.
     """
 
     protocol: Literal["tcp", "udp", "icmp"] | None = None
@@ -66,10 +66,10 @@ class FlapTimes(FrozenModel):
     period_ms: float = Field(gt=0, le=3_600_000, allow_inf_nan=False)
     """Down and up together, milliseconds."""
     duty: float = Field(0.5, gt=0, lt=1, allow_inf_nan=False)
-    """Part of a period for which frames vanish."""
+    """Fraction of a period in which frames are dropped."""
     count: int = Field(ge=1, le=10_000)
     jitter: float = Field(0.0, ge=0, lt=1, allow_inf_nan=False)
-    """Each period is up to so much of itself longer or shorter, evenly spread."""
+    """Variation of the length of each period, as a fraction, uniformly distributed."""
     seed: int = Field(0, ge=0)
 
     def __str__(self) -> str:
@@ -78,16 +78,16 @@ class FlapTimes(FrozenModel):
 
 
 class DirectionState(Impairment):
-    """What one direction of one link does to the frames in it. The default does nothing.
+    """The state of one direction of one link. By default frames pass unchanged.
 
-    What the mode lets pass goes through the impairment.
+    Frames that the mode passes are subject to the impairment.
     """
 
     mode: Mode = Mode.PASS
     match: Match | None = None
-    """With mode drop: only these frames vanish."""
+    """With mode drop: only matching frames are dropped."""
     flap: FlapTimes | None = None
-    """All frames vanish now and then; what passes goes through the impairment."""
+    """All frames are dropped periodically; the others are subject to the impairment."""
 
     @model_validator(mode="after")
     def _selective(self) -> Self:
@@ -101,7 +101,7 @@ class DirectionState(Impairment):
 
     @property
     def is_clear(self) -> bool:
-        """Whether frames pass untouched."""
+        """Whether frames pass unchanged."""
         return self.mode is Mode.PASS and self.flap is None and super().is_clear
 
     @property

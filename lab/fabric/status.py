@@ -1,4 +1,4 @@
-"""Links and their captures as they are now."""
+"""The status of links and their captures."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class CaptureStatus(FrozenModel):
     """One capture of a link, as the fabric sees it."""
 
     to: str
-    """Where it goes, in the words of whoever asked for it."""
+    """The destination as described by the client."""
     frames: int = 0
-    """Frames that were to be captured so far."""
+    """Frames that matched the capture so far."""
     dropped: int = 0
-    """Those of them that were left out, as the reader was too slow."""
+    """Those that were dropped because the reader was too slow."""
 
 
 class LinkStatus(FrozenModel):
-    """One link as it is now."""
+    """The status of one link."""
 
     name: str
     network: str
@@ -27,11 +27,11 @@ class LinkStatus(FrozenModel):
     rx: DirectionState
     counters: LinkCounters
     captures: tuple[CaptureStatus, ...] = ()
-    """Those that are under way."""
+    """The running captures."""
 
     @property
     def state(self) -> str:
-        """In words: `up`, `cut`, or what each direction does where they differ."""
+        """In words: `up`, `cut`, or the state of each direction where they differ."""
         if self.tx == self.rx:
             return str(self.tx)
         return f"tx {self.tx}; rx {self.rx}"

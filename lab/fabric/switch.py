@@ -1,18 +1,18 @@
-"""An Ethernet switch: learns where addresses are, floods what it does not know."""
+"""An Ethernet switch: learns addresses, floods frames to unknown ones."""
 
 from __future__ import annotations
 
-from edge_lab.fabric.arena import Arena, Run, join
+from edge_lab.fabric.framebuffer import FrameBuffer, Run, join
 
 MOST_ADDRESSES = 8_192
-"""What the table holds; a flood of invented addresses pushes the oldest out."""
+"""Size of the address table; a flood of invented addresses evicts the oldest."""
 
 _DESTINATION = (1 << 48) - 1
 _MULTICAST = 1
 
 
 def address(mac: str) -> int:
-    """`52:54:00:ed:00:01` as the table keeps it: the octets in little-endian order."""
+    """`52:54:00:ed:00:01` as a key of the table: the octets in little-endian order."""
     return int.from_bytes(bytes.fromhex(mac.replace(":", "")), "little")
 
 
@@ -28,7 +28,7 @@ class Switch:
         return self._table.get(mac)
 
     def forget(self, port: int) -> None:
-        """Forgets all that was learnt from `port`: its cable is out."""
+        """Removes all addresses learnt from `port`: its cable is unplugged."""
         self._table = {mac: at for mac, at in self._table.items() if at != port}
 
     def _learn(self, mac: int, port: int) -> None:
@@ -45,18 +45,18 @@ class Switch:
                 return (port,) if port != source else ()
         return self._others[source]
 
-    def route(self, source: int, arena: Arena, runs: list[Run]) -> dict[int, list[Run]]:
-        """Which frames of `runs`, come in at port `source`, go out at which port.
+    def route(self, source: int, buffer: FrameBuffer, runs: list[Run]) -> dict[int, list[Run]]:
+        """The frames of `runs`, received at port `source`, by the port to which they are sent.
 
         The order of the frames is kept within each port.
         """
         others = self._others[source]
-        if len(others) < 2:  # a plain cable: whatever enters comes out at the other end
+        if len(others) < 2:  # a point-to-point link: what enters leaves at the other end
             return dict.fromkeys(others, runs)
         routed: dict[int, list[Run]] = {}
         for start, stop in runs:
-            heads = arena.heads(start, stop)
-            tails = arena.tails(start, stop)
+            heads = buffer.heads(start, stop)
+            tails = buffer.tails(start, stop)
             size = stop - start
             if heads.count(heads[0]) == size and tails.count(tails[0]) == size:
                 spans = [(start, stop, heads[0], tails[0])]  # one sender, one receiver

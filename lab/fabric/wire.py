@@ -1,9 +1,8 @@
-"""The sockets at the fabric's end of each cable: one UDP datagram is one Ethernet frame.
+"""The sockets at the fabric's end of each link: one UDP datagram is one Ethernet frame.
 
-Frames are taken and sent many at a time, by recvmmsg(2) and sendmmsg(2).  Where
-neighbouring frames are equally long, they go to the kernel as one message that it cuts
-into datagrams by itself (UDP_SEGMENT, udp(7)): the endpoint sees separate datagrams all
-the same.
+Frames are received and sent in batches, by recvmmsg(2) and sendmmsg(2).  Consecutive frames
+of equal length go to the kernel as one message that it segments into datagrams (UDP_SEGMENT,
+udp(7)): the endpoint still receives separate datagrams.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ import socket
 from typing import NamedTuple, Protocol
 
 from edge_lab.core.errors import LabError
-from edge_lab.fabric.arena import BATCH, SLOTS, Arena, Run, count, first
 from edge_lab.fabric.config import LOOPBACK, LinkConfig
 from edge_lab.fabric.counters import Reason
+from edge_lab.fabric.framebuffer import BATCH, SLOTS, FrameBuffer, Run, count, first
 
 SOCKET_BUFFER = 32 * 1024 * 1024
-"""Bytes asked for in each direction; without root the kernel gives what rmem_max allows."""
+"""Requested size, bytes, in each direction; without root the kernel limits it to rmem_max."""
 
 _LONGEST_DATAGRAM = 65_507
 _MOST_SEGMENTS = 64
@@ -40,29 +39,29 @@ _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int
 
 
 class Sent(NamedTuple):
-    """What became of frames that were handed to a socket."""
+    """The result of sending frames to a socket."""
 
     frames: int
     refused: int = 0
     reason: Reason = Reason.UNREACHABLE
     told: bool = False
-    """The kernel has told meanwhile that something sent before found nobody."""
+    """The kernel has reported meanwhile that an earlier datagram was refused."""
 
 
 class Wire(Protocol):
-    """The fabric's end of one cable."""
+    """The fabric's end of one link."""
 
-    def receive(self, arena: Arena) -> Run | None:
-        """Takes waiting frames into free slots of `arena`; None if there are none."""
+    def receive(self, buffer: FrameBuffer) -> Run | None:
+        """Receives waiting frames into free slots of `buffer`; None if there are none."""
         ...
 
-    def send(self, arena: Arena, runs: list[Run]) -> Sent:
-        """Hands frames to the endpoint, in order."""
+    def send(self, buffer: FrameBuffer, runs: list[Run]) -> Sent:
+        """Sends frames to the endpoint, in order."""
         ...
 
 
 class Outbox:
-    """Headers for sendmmsg, made for one set of frames after the other.
+    """Headers for sendmmsg, filled for one set of frames after the other.
 
     The process has one thread and one outbox.
     """
@@ -83,21 +82,21 @@ class Outbox:
             self._control_words[index * 3] = 18  # cmsg_len: header and a 16-bit length
             self._control_words[index * 3 + 1] = socket.IPPROTO_UDP | _UDP_SEGMENT << 32
 
-    def send(self, descriptor: int, arena: Arena, runs: list[Run]) -> Sent:
+    def send(self, descriptor: int, buffer: FrameBuffer, runs: list[Run]) -> Sent:
         """Sends frames, in order, to the peer of a connected UDP socket."""
         frames = count(runs)
         if frames > _ROOM:
             head, tail = first(runs, _ROOM)
-            one, two = self.send(descriptor, arena, head), self.send(descriptor, arena, tail)
+            one, two = self.send(descriptor, buffer, head), self.send(descriptor, buffer, tail)
             worse = one if one.refused else two
             told = one.told or two.told
             return Sent(one.frames + two.frames, one.refused + two.refused, worse.reason, told)
         if len(runs) == 1:
             start, stop = runs[0]
-            lengths = arena.lengths[start:stop]
-            iov = arena.iov_address + 16 * start
+            lengths = buffer.lengths[start:stop]
+            iov = buffer.iov_address + 16 * start
         else:
-            lengths = self._gather(arena, runs)
+            lengths = self._gather(buffer, runs)
             iov = self._iov_at
         counts = self._prepare(iov, lengths)
         done = 0
@@ -111,7 +110,7 @@ class Outbox:
                 done += sent
                 if done == messages:
                     return Sent(frames, told=troubles > 0)
-                # Some message behind it failed, and the kernel has forgotten why.
+                # A later message failed, and the kernel does not report why.
                 troubles += 1
             else:
                 why = ctypes.get_errno()
@@ -125,33 +124,33 @@ class Outbox:
                     return Sent(gone, frames - gone, Reason.OVERFLOW)
                 if why == errno.EINTR:
                     continue
-                # ECONNREFUSED tells of an earlier datagram, this one was not tried yet.
+                # ECONNREFUSED refers to an earlier datagram; this one has not been sent yet.
                 troubles += 1
             if troubles > 2:
                 gone = sum(counts[:done])
                 return Sent(gone, frames - gone, Reason.UNREACHABLE)
 
     def _resend(self, descriptor: int, iov: int, lengths: list[int]) -> Sent:
-        """The same frames again, each as a message of its own."""
+        """Sends the same frames again, each as a separate message."""
         self._prepare(iov, lengths)
         sent = _sendmmsg(descriptor, self._headers_at, len(lengths), socket.MSG_DONTWAIT)
         frames = max(0, sent)
         return Sent(frames, len(lengths) - frames)
 
-    def _gather(self, arena: Arena, runs: list[Run]) -> list[int]:
-        """Copies the iovecs of scattered frames to stand side by side."""
+    def _gather(self, buffer: FrameBuffer, runs: list[Run]) -> list[int]:
+        """Copies the iovecs of scattered frames into consecutive entries."""
         lengths: list[int] = []
         at = 0
-        source, target = arena.iov_words, self._iov_words
+        source, target = buffer.iov_words, self._iov_words
         for start, stop in runs:
             words = 2 * (stop - start)
             target[at : at + words] = source[2 * start : 2 * stop]
-            lengths += arena.lengths[start:stop]
+            lengths += buffer.lengths[start:stop]
             at += words
         return lengths
 
     def _prepare(self, iov: int, lengths: list[int]) -> list[int]:
-        """Fills the headers; how many frames each message has."""
+        """Fills the headers; returns the number of frames in each message."""
         size, frames = lengths[0], len(lengths)
         if not self._segmentation:
             counts = [1] * frames
@@ -181,7 +180,7 @@ class Outbox:
 
 
 def groups(lengths: list[int]) -> list[int]:
-    """How to part frames of these lengths into messages that the kernel can cut again.
+    """Groups frames of these lengths into messages that the kernel can segment again.
 
     All frames of a message have the length of its first, but for the last, which may be
     shorter; together they fit into one datagram.
@@ -206,7 +205,7 @@ class UdpWire:
     """A connected UDP socket on the loopback interface."""
 
     def __init__(self, link: LinkConfig, outbox: Outbox) -> None:
-        """Binds and connects; LabError if the port is busy."""
+        """Binds and connects; LabError if the port is in use."""
         self._outbox = outbox
         self._socket = socket.socket(
             socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
@@ -233,50 +232,50 @@ class UdpWire:
         self._socket.connect((LOOPBACK, link.endpoint_port))
         self._descriptor = self._socket.fileno()
         self._absent = False
-        """Whether the last that was sent found nobody at the endpoint's port."""
+        """Whether the last datagram sent was refused at the endpoint's port."""
 
     def fileno(self) -> int:
         return self._descriptor
 
-    def receive(self, arena: Arena) -> Run | None:
+    def receive(self, buffer: FrameBuffer) -> Run | None:
         taken = _recvmmsg(
             self._descriptor,
-            arena.receive_address(),
-            min(BATCH, arena.free),
+            buffer.receive_address(),
+            min(BATCH, buffer.free),
             socket.MSG_DONTWAIT,
             None,
         )
         if taken > 0:
-            return arena.received(taken)
-        if ctypes.get_errno() == errno.ECONNREFUSED:  # told of something sent before
+            return buffer.received(taken)
+        if ctypes.get_errno() == errno.ECONNREFUSED:  # refers to an earlier datagram
             self._absent = True
         return None
 
-    def send(self, arena: Arena, runs: list[Run]) -> Sent:
+    def send(self, buffer: FrameBuffer, runs: list[Run]) -> Sent:
         if self._absent:
-            return self._try(arena, runs)
-        sent = self._outbox.send(self._descriptor, arena, runs)
+            return self._try(buffer, runs)
+        sent = self._outbox.send(self._descriptor, buffer, runs)
         self._absent = sent.refused > 0 and sent.reason is Reason.UNREACHABLE
         if sent.told and self._refused():
-            # Nobody was there before these frames, and nobody is there after them.
+            # No process listened before these frames, nor does one after them.
             self._absent = True
             return Sent(0, count(runs))
         return sent
 
     def _refused(self) -> bool:
-        """Whether the kernel has word of a refusal; on loopback it has as soon as it has sent."""
+        """Whether the kernel has a pending refusal; on loopback it has one right after the send."""
         return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
-    def _try(self, arena: Arena, runs: list[Run]) -> Sent:
-        """Sends one frame to see whether the endpoint is there by now, then the rest."""
+    def _try(self, buffer: FrameBuffer, runs: list[Run]) -> Sent:
+        """Sends one frame to find out whether the endpoint listens by now, then the rest."""
         one, rest = first(runs, 1)
-        self._outbox.send(self._descriptor, arena, one)
+        self._outbox.send(self._descriptor, buffer, one)
         if self._refused():
             return Sent(0, count(runs))
         self._absent = False
         if not rest:
             return Sent(1)
-        sent = self._outbox.send(self._descriptor, arena, rest)
+        sent = self._outbox.send(self._descriptor, buffer, rest)
         return sent._replace(frames=sent.frames + 1)
 
     def close(self) -> None:
@@ -284,7 +283,7 @@ class UdpWire:
 
 
 def can_segment() -> bool:
-    """Whether this kernel cuts messages into datagrams (Linux 4.18 and later)."""
+    """Whether this kernel segments messages into datagrams (Linux 4.18 and later)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)

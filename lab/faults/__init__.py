@@ -1,5 +1,5 @@
-"""Faults on purpose: as data, injected with proof, healed with proof, written down.
+"""Faults: described as data, injected and healed with proof, recorded in a journal.
 
-`fault` is what every fault knows of itself, `families` has the kinds and what does them, `catalog`
-lists the families. `plan` reads schedules of faults; `engine` injects and heals them in a lab.
+`fault` has the base class of all faults, `families` the kinds and their injectors, `catalog` lists
+the families. `plan` reads schedules of faults; `engine` injects and heals faults in a lab.
 """

@@ -1,4 +1,4 @@
-"""Any fault as data: read by its name in the catalog, written with all its fields."""
+"""Fields that hold any fault: loaded by its name in the catalog, dumped with all its fields."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def _read(value: Any) -> Fault:
 
 
 AnyFault = Annotated[SerializeAsAny[Fault], PlainValidator(_read)]
-"""A field that holds a fault, of whatever family."""
+"""A field that holds a fault of any family."""
 
 FAULT: TypeAdapter[Fault] = TypeAdapter(AnyFault)

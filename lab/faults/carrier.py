@@ -1,4 +1,4 @@
-"""The carrier of links: an endpoint sees it go when the cable of its link is out."""
+"""The carrier of links: it goes down at the endpoint when the link is cut."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Carriers:
         self._machines = machines
 
     def switch(self, link: Link, *, up: bool) -> None:
-        """A device's end of a cable is a tap of the lab's own, without a carrier to switch."""
+        """Switches the carrier at the endpoint of a link; a device has none to switch."""
         if link.endpoint in self._machines:
             self._machines[link.endpoint].set_carrier(self._topology.mac(link), up)
 
     def restore(self, node: str) -> None:
-        """A machine that has got its power back has all its carriers; takes those that are cut."""
+        """Takes down the carriers of cut links again after the machine was switched on."""
         for link in self._topology.links_of(node):
             status = self._fabric.link(link.name)
             if (status.tx, status.rx) == (CUT, CUT):

@@ -1,9 +1,9 @@
-"""Which families of faults there are: those of edge-lab, and those of other distributions.
+"""The catalog of families of faults: those of edge-lab, and those of other distributions.
 
-Another distribution brings a family by an entry point of the group `edge_lab.fault_families`, whose
-name is the family's and whose object is its class. They are loaded when a fault is asked for that
-edge-lab itself does not have, or when all faults are: a distribution that is broken never stands in
-the way of healing a link.
+Another distribution provides a family by an entry point of the group `edge_lab.fault_families`,
+whose name is the family's and whose object is its class. They are loaded only when a fault is
+requested that edge-lab itself does not have, or when all faults are listed: a broken distribution
+never prevents the healing of a link.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PLUGINS: PluginGroup[FaultFamily] = PluginGroup(
 )
 
 PLAN_KEYS = frozenset({"at", "for", "for_"})
-"""What a plan says of each fault beside its own fields."""
+"""The fields that a plan adds to those of a fault."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Catalog:
 
     @classmethod
     def of(cls, brought: Iterable[tuple[FaultFamily, str]]) -> Catalog:
-        """Of families of different names, each with who brings it.
+        """Makes a catalog of families with distinct names, each with its origin.
 
         Raises:
             InputError: a kind cannot be used, or two have one name.
@@ -80,7 +80,7 @@ class Catalog:
             ) from None
 
     def family_of(self, fault: Fault) -> FaultFamily:
-        """InputError if its kind is not in the catalog."""
+        """Raises InputError if its kind is not in the catalog."""
         kind = self.kind(fault.fault)
         if type(fault) is not kind:
             raise InputError(
@@ -99,7 +99,7 @@ def built_in() -> Catalog:
 
 @functools.cache
 def catalog() -> Catalog:
-    """All families, those of other distributions too.
+    """All families, including those of other distributions.
 
     Raises:
         InputError: one of them cannot be loaded, or its names clash with those of another one.
@@ -113,7 +113,7 @@ def kind_named(name: str) -> type[Fault]:
 
 
 def family_of(fault: Fault) -> FaultFamily:
-    """The family that injects and heals it; InputError if its kind is in no catalog."""
+    """The family that injects and heals it; InputError if its kind is not in the catalog."""
     return _that_has(fault.fault).family_of(fault)
 
 

@@ -1,6 +1,6 @@
-"""Faults that are left to chance: drawn from a plan's seed so that none contradicts another one.
+"""Random faults of a plan: drawn from its seed so that none conflicts with another one.
 
-Chance works in steps of a tenth of a second.
+Times are multiples of a tenth of a second.
 """
 
 from __future__ import annotations
@@ -8,60 +8,64 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.randomstream import RandomStream
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.schedule import PROOF_S, Contradictions, Planned, Span, planned
 
 APART_S = 2.0
-"""The least time between two randomly placed faults that would disturb each other."""
+"""Minimum time between two randomly placed faults that would disturb each other."""
 
 TICK_S = 0.1
 ATTEMPTS = 40
-"""So many ways to place the faults of a random block are tried, each with shorter faults."""
+"""Maximum number of attempts to place the faults of a random block, each with shorter faults."""
 
 THROWS = 20
-"""So many times are tried for one fault, before one right beside another fault is taken."""
+"""Number of random times tried for one fault, before one right beside another fault is used."""
 
 
 @dataclass(frozen=True)
 class Chance:
-    """`count` faults out of `choose`, each between two points in time and for some time."""
+    """`count` faults out of `choose`, each within a time window and with a random duration."""
 
     count: int
     between: Span
-    """They begin no sooner than the first and are over by the second."""
+    """They begin no sooner than the first time and have ended by the second."""
     lasting: Span
-    """The shortest and the longest; does not count for momentary faults."""
+    """Shortest and longest duration; ignored for momentary faults."""
     choose: Sequence[Fault]
 
     def draw(
-        self, dice_of: DiceOf, fixed: Iterable[Planned], contradictions: Contradictions
+        self, stream_of: StreamOf, fixed: Iterable[Planned], contradictions: Contradictions
     ) -> tuple[Planned, ...] | None:
-        """Faults that contradict neither `fixed` ones nor each other; None if none were found."""
+        """Faults that conflict neither with `fixed` ones nor with each other; None if not found."""
         fixed = tuple(fixed)
         for attempt in range(ATTEMPTS):
             found = self._attempt(
-                dice_of(str(attempt)), attempt / (ATTEMPTS - 1), fixed, contradictions
+                stream_of(str(attempt)), attempt / (ATTEMPTS - 1), fixed, contradictions
             )
             if found is not None:
                 return found
         return None
 
     def _attempt(
-        self, dice: Dice, haste: float, fixed: tuple[Planned, ...], contradictions: Contradictions
+        self,
+        stream: RandomStream,
+        haste: float,
+        fixed: tuple[Planned, ...],
+        contradictions: Contradictions,
     ) -> tuple[Planned, ...] | None:
         found: list[Planned] = []
         for _ in range(self.count):
             rest = list(self.choose)
             while rest:
-                fault = rest.pop(int(dice.random() * len(rest)))
+                fault = rest.pop(int(stream.random() * len(rest)))
                 shortest, longest = self.lasting
                 longest -= haste * (longest - shortest)
-                for_s: float | None = _ticks(shortest + dice.random() * (longest - shortest))
+                for_s: float | None = _ticks(shortest + stream.random() * (longest - shortest))
                 for_s = None if fault.is_momentary else max(for_s or TICK_S, fault.least_s)
-                seed = draw_seed(dice)
+                seed = draw_seed(stream)
                 item = self._placed(
-                    dice, for_s, fault.seeded(seed), (*fixed, *found), contradictions
+                    stream, for_s, fault.seeded(seed), (*fixed, *found), contradictions
                 )
                 if item is not None:
                     found.append(item)
@@ -72,13 +76,13 @@ class Chance:
 
     def _placed(
         self,
-        dice: Dice,
+        stream: RandomStream,
         for_s: float | None,
         fault: Fault,
         others: Sequence[Planned],
         contradictions: Contradictions,
     ) -> Planned | None:
-        """At a time that is free for it: any one, or one right beside another fault."""
+        """The fault at a free time: a random one, or one right beside another fault."""
         length = planned(0.0, for_s, fault).ends_s
         first, last = self.between[0], self.between[1] - length
         if last < first:
@@ -98,7 +102,7 @@ class Chance:
             )
 
         for _ in range(THROWS):
-            at = _ticks(first + dice.random() * (last - first))
+            at = _ticks(first + stream.random() * (last - first))
             if is_free(at):
                 return planned(at, for_s, fault)
         beside = {first, last}
@@ -106,23 +110,23 @@ class Chance:
             for room in (APART_S + TICK_S, PROOF_S + APART_S + TICK_S):
                 beside |= {span[1] + room, span[0] - length - room}
         free = [at for at in sorted(map(_ticks, beside)) if is_free(at)]
-        return planned(free[int(dice.random() * len(free))], for_s, fault) if free else None
+        return planned(free[int(stream.random() * len(free))], for_s, fault) if free else None
 
 
-class DiceOf:
-    """Makes the generators of one random block: one for each attempt to place its faults."""
+class StreamOf:
+    """Creates the random streams of one block: one for each attempt to place its faults."""
 
     def __init__(self, seed: int, *labels: str) -> None:
         self._seed, self._labels = seed, labels
 
-    def __call__(self, label: str) -> Dice:
-        return Dice(self._seed, *self._labels, label)
+    def __call__(self, label: str) -> RandomStream:
+        return RandomStream(self._seed, *self._labels, label)
 
 
-def draw_seed(dice: Dice) -> int:
-    return int(dice.random() * 2**32)
+def draw_seed(stream: RandomStream) -> int:
+    return int(stream.random() * 2**32)
 
 
 def _ticks(seconds: float) -> float:
-    """The nearest tick: a tenth of a second, as a number that reads as one."""
+    """Rounded to a tenth of a second, with an exact decimal representation."""
     return round(round(seconds / TICK_S) * TICK_S, 1)

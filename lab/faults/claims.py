@@ -1,4 +1,4 @@
-"""What a fault has to do with the parts of a lab: for plans that do not contradict themselves."""
+"""Claims of a fault on parts of a lab, to find conflicts between the faults of a plan."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Claims:
     """Parts of a lab, each with its kind: `node edge-arm`, `link arm-cloud`, `device boiler`."""
 
     locks: frozenset[str]
-    """No other fault may lock one of these at the same time."""
+    """Parts that it locks: no other fault may lock one of them at the same time."""
     needs: frozenset[str] = frozenset()
-    """These must be well for as long as the fault lasts."""
+    """Parts that must work for as long as the fault lasts."""
     observed_through: frozenset[str] = frozenset()
-    """These must be well when it begins and when it ends, for both to be seen."""
+    """Parts that must work when it begins and when it ends, for both to be observed."""
     disables: frozenset[str] = frozenset()
-    """These are not well while it lasts."""
+    """Parts that do not work while it lasts."""
 
 
 def node_part(name: str) -> str:
@@ -27,7 +27,7 @@ def node_part(name: str) -> str:
 
 
 def services_part(node: str) -> str:
-    """All services of a node, that they run and can be restarted."""
+    """The services of a node: that they run and can be restarted."""
     return f"{node_part(node)} services"
 
 
@@ -46,7 +46,7 @@ def endpoint_part(topology: Topology, link: Link) -> str:
 
 
 def observation_path(topology: Topology, link: Link) -> frozenset[str]:
-    """All that a probe over `link` crosses, except for the link itself.
+    """All parts that a probe over `link` uses, except for the link itself.
 
     Raises:
         InputError: no probe can cross it.

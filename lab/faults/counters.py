@@ -1,4 +1,4 @@
-"""How the counters of a link have changed."""
+"""Differences of the counters of a link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ON_PURPOSE = (
 
 @dataclass(frozen=True)
 class CounterDelta:
-    """What the fabric has counted since then on the link, in the fault's own directions."""
+    """The counters of the link since then, in the directions of the fault."""
 
     before: LinkCounters
     now: LinkCounters
@@ -38,7 +38,7 @@ class CounterDelta:
 
     @property
     def affected(self) -> int:
-        """Frames that were dropped, doubled or altered on purpose."""
+        """Frames that were dropped, duplicated or corrupted on purpose."""
         return self.dropped(*_ON_PURPOSE) + self.copies + self.corrupted
 
     @property

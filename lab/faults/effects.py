@@ -1,4 +1,4 @@
-"""What a fault does to the parts of a lab, as oracles need to know it."""
+"""Effects of a fault on the parts of a lab, for oracles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scope:
-    """The parts of a lab that a fault acts on, by name. Without any, it is the whole lab."""
+    """The parts of a lab that a fault affects, by name. Without any, it is the whole lab."""
 
     links: frozenset[str] = frozenset()
     nodes: frozenset[str] = frozenset()
@@ -30,12 +30,12 @@ class Scope:
 
 @dataclass(frozen=True)
 class NodeStop:
-    """A node that stops on purpose: it answers nobody, and none of its containers runs."""
+    """A node that is stopped by a fault: it does not answer, and none of its containers runs."""
 
     node: str
     until_heal: bool = True
-    """Until the heal begins; False: it starts again by itself, at once."""
+    """Whether it stays stopped until the heal begins; False: it starts again by itself at once."""
     sudden: bool = True
-    """False: it shuts down in good order, and its containers run until they are seen to end."""
+    """False: it shuts down cleanly, and its containers run until they are seen to end."""
     keeps_boot: bool = False
     """Whether what ran before runs on afterwards; False: the node boots."""

@@ -1,4 +1,4 @@
-"""Injects faults and heals them, each with its proof, and writes them into the book."""
+"""Injects and heals faults, each with its proof, and records them in the journal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from edge_lab.core.errors import EdgeLabError
 from edge_lab.core.step import step
-from edge_lab.faults.book import FaultBook
 from edge_lab.faults.family import Injector
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.injectors import LabInjectors
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.faults.limits import TimeLimit, scaled_limit
 from edge_lab.faults.records import FaultRecord
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 InjectorOf = Callable[[Fault], Injector[Any]]
-"""What injects and heals a fault; InputError if nothing does."""
+"""Returns the injector of a fault; InputError if there is none."""
 
 
 def _nothing_more(fault: Fault) -> None:
@@ -31,63 +31,67 @@ def _nothing_more(fault: Fault) -> None:
 
 
 class FaultEngine:
-    """All faults of one lab. Any number of threads may inject and heal."""
+    """Injects and heals the faults of one lab. Thread-safe."""
 
     def __init__(
         self,
-        book: FaultBook,
+        journal: FaultJournal,
         injector_of: InjectorOf,
         possible: Callable[[Fault], None] = _nothing_more,
     ) -> None:
-        """`possible` raises InputError for a fault that could never be seen in that lab."""
-        self._book = book
+        """`possible` raises InputError for a fault that could never be observed in that lab."""
+        self._journal = journal
         self._injector_of = injector_of
         self._possible = possible
 
     @classmethod
     def of(cls, lab: Lab, limit: TimeLimit | None = None) -> Self:
-        """The engine of a lab that is up."""
+        """The engine of a running lab."""
         return cls(
-            FaultBook(lab.run.logs),
+            FaultJournal(lab.run.logs),
             LabInjectors(lab, limit or scaled_limit()),
             lambda fault: fault.check(lab.topology),
         )
 
     def check(self, fault: Fault) -> None:
-        """Looks whether the fault could be seen in the lab as it is, and does nothing.
+        """Checks whether the fault could be observed in the lab as it is; changes nothing.
 
         Raises:
-            InputError: it could not, and why.
+            InputError: it could not, with the reason.
         """
         self._possible(fault)
         self._injector_of(fault).check(fault)
 
     def inject(self, fault: Fault) -> FaultRecord:
-        """Returns after its effect was seen.
+        """Injects it; returns after its effect was seen.
 
         Raises:
-            InputError: it names what is not there, could never be seen, or one of its
-                targets is that of a fault in force.
-            LabError: no effect was seen; nothing of it is left then.
-            StillInForce: nor could it be undone; the book holds it as in force.
+            InputError: it names something unknown, could never be observed, or one of its
+                targets is locked by an active fault.
+            LabError: no effect was seen; the fault has been undone.
+            StillActive: nor could it be undone; the journal keeps it as active.
         """
         self._possible(fault)
         injector = self._injector_of(fault)
-        record = self._book.open(fault, time.time_ns())
-        with self._book.closing(record), step(f"fault: {fault.title}"):
+        record = self._journal.open(fault, time.time_ns())
+        with self._journal.closing(record), step(f"fault: {fault.title}"):
             proof = injector.inject(fault)
-        return self._book.enter(record.model_copy(update={"seen": time.time_ns(), "proof": proof}))
+        return self._journal.enter(
+            record.model_copy(update={"seen": time.time_ns(), "proof": proof})
+        )
 
     def heal(self, record: FaultRecord) -> FaultRecord:
-        """Returns after the cure was seen; LabError if none was: the fault stays in the book."""
-        begun = self._book.enter(record.model_copy(update={"heal_began": time.time_ns()}))
+        """Heals it; returns after the recovery was seen. LabError if none was: it stays active."""
+        begun = self._journal.enter(record.model_copy(update={"heal_began": time.time_ns()}))
         with step(f"heal: {record.fault.title}"):
             cure = self._injector_of(record.fault).heal(record.fault)
-        return self._book.enter(begun.model_copy(update={"healed": time.time_ns(), "cure": cure}))
+        return self._journal.enter(
+            begun.model_copy(update={"healed": time.time_ns(), "cure": cure})
+        )
 
     @contextlib.contextmanager
     def inflict(self, fault: Fault) -> Iterator[FaultRecord]:
-        """The fault is in force while the block runs."""
+        """The fault is active while the block runs."""
         record = self.inject(fault)
         try:
             yield record
@@ -96,7 +100,7 @@ class FaultEngine:
 
     @contextlib.contextmanager
     def inflict_all(self, faults: Iterable[Fault]) -> Iterator[tuple[FaultRecord, ...]]:
-        """All of them at once, and all healed at once: a proof takes its seconds."""
+        """Injects all of them in parallel, and heals them in parallel: each proof takes seconds."""
         wanted = list(faults)
         records: list[FaultRecord] = []
         try:
@@ -106,9 +110,9 @@ class FaultEngine:
             _at_once(self.heal, records, "heals")
 
     def heal_all(self) -> None:
-        """Heals what is in force, the newest first; tries all before it raises."""
+        """Heals all active faults, the newest first; tries all before it raises."""
         troubles: list[EdgeLabError] = []
-        for record in reversed(self.in_force()):
+        for record in reversed(self.active()):
             try:
                 self.heal(record)
             except EdgeLabError as trouble:
@@ -116,17 +120,17 @@ class FaultEngine:
         if troubles:
             raise troubles[0]
 
-    def in_force(self) -> tuple[FaultRecord, ...]:
+    def active(self) -> tuple[FaultRecord, ...]:
         """Faults that were injected and not healed, by id."""
-        return self._book.in_force()
+        return self._journal.active()
 
     def history(self) -> tuple[FaultRecord, ...]:
         """All faults since the lab came up, by id."""
-        return self._book.history()
+        return self._journal.history()
 
 
 def _at_once(do: Callable[[T], object], things: Iterable[T], title: str) -> None:
-    """Does it to each, all at the same time; raises the first trouble when all are done."""
+    """Runs it for each in parallel; raises the first error when all have finished."""
     with step(title) as outer, ThreadPoolExecutor() as pool:
 
         def one(thing: T) -> None:

@@ -1,4 +1,4 @@
-"""A family of faults: their kinds, and what injects and heals them in a lab that is up."""
+"""A family of faults: its kinds, and the injector that handles them in a running lab."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class LabAccess(Protocol):
-    """What a family may use of a lab that is up. `edge_lab.handle.lab.Lab` is one."""
+    """What a family may use of a running lab. `edge_lab.handle.lab.Lab` implements it."""
 
     @property
     def topology(self) -> Topology: ...
@@ -54,36 +54,36 @@ class LabAccess(Protocol):
 
 
 class Injector(ABC, Generic[F]):
-    """Injects and heals the faults of one family in one lab. Several threads may use it."""
+    """Injects and heals the faults of one family in one lab. Thread-safe."""
 
     def check(self, fault: F) -> None:
-        """Looks whether the fault could be seen in the lab as it is now, and changes nothing.
+        """Checks whether the fault could be observed in the lab as it is now; changes nothing.
 
         Raises:
-            InputError: it could not, and why.
+            InputError: it could not, with the reason.
         """
         return
 
     @abstractmethod
     def inject(self, fault: F) -> str:
-        """Returns when its effect was seen, with the proof in words.
+        """Returns when its effect was seen, with a description of the proof.
 
         Raises:
-            InputError: it cannot be done to the lab as it is; nothing was done.
-            LabError: no effect was seen; it is undone then.
-            StillInForce: nor could it be undone.
+            InputError: it is impossible in the lab as it is; nothing was changed.
+            LabError: no effect was seen; the fault has been undone.
+            StillActive: nor could it be undone.
         """
 
     @abstractmethod
     def heal(self, fault: F) -> str:
-        """Returns when the cure was seen, with the proof in words; LabError if none was.
+        """Returns when the recovery was seen, with a description of it; LabError if none was.
 
         A heal that failed can be tried again.
         """
 
 
 class FaultFamily(ABC):
-    """Kinds of faults that one injector does."""
+    """Kinds of faults that one injector handles."""
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[type[Fault], ...]]
@@ -91,14 +91,14 @@ class FaultFamily(ABC):
 
     @abstractmethod
     def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
-        """Made when the family is first used in that lab; what only it needs is imported here."""
+        """Creates the injector when the family is first used in that lab; imports what it needs."""
 
 
 def for_kind(table: Mapping[type[Fault], T], fault: Fault) -> T:
-    """What a family has for the fault's kind.
+    """The entry of a family for the fault's kind.
 
     Raises:
-        InputError: nothing; the remedy lists the kinds for which it has something.
+        InputError: there is none; the remedy lists the kinds that have one.
     """
     try:
         return table[type(fault)]

@@ -1,7 +1,7 @@
-"""What every fault is: data that says what is broken and where, and what follows from that alone.
+"""The base of all faults: what is broken and where, as data, and what follows from that alone.
 
-A fault never says for how long it lasts: that is up to its caller. What needs a lab that is up is
-in the injector of the fault's family (`edge_lab.faults.family`).
+A fault has no duration: that is up to its caller. What needs a running lab is in the injector of
+the fault's family (`edge_lab.faults.family`).
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ class Fault(BaseModel):
         fault: str
 
     family: ClassVar[str]
-    """The name of the family whose injector does it."""
+    """The name of the family whose injector handles it."""
     reserved_s: ClassVar[float] = 0.0
-    """Of a momentary fault, one that is over by itself: seconds that a plan reserves for that."""
+    """For a momentary fault, which ends by itself: the seconds that a plan reserves for it."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """In a few words, for logs and pictures."""
+        """A short description, for logs and diagrams."""
 
     @property
     @abstractmethod
     def targets(self) -> frozenset[str]:
-        """What it has to itself: no other active fault may have one of these targets.
+        """What it locks: no other active fault may have one of these targets.
 
-        So a heal always knows what to put back.
+        So it is always clear which state healing restores.
         """
 
     @property
     @abstractmethod
     def scope(self) -> Scope:
-        """The parts of the lab that it acts on, for oracles."""
+        """The parts of the lab that it affects, for oracles."""
 
     @property
     def stops(self) -> tuple[NodeStop, ...]:
@@ -59,33 +59,33 @@ class Fault(BaseModel):
 
     @property
     def is_momentary(self) -> bool:
-        """Whether it is over by itself, so that nobody says when it ends."""
+        """Whether it ends by itself, so that it has no planned end."""
         return self.reserved_s > 0
 
     @property
     def least_s(self) -> float:
-        """Seconds that it takes by itself; 0 if it lasts until it is healed."""
+        """Minimum seconds that it takes; 0 if it lasts until it is healed."""
         return self.reserved_s
 
     def seeded(self, seed: int) -> Self:
-        """This fault with that seed for what it leaves to chance, unless it has one of its own."""
+        """This fault with that seed for its random parts, unless it has its own."""
         return self
 
     @abstractmethod
     def claims(self, topology: Topology) -> Claims:
-        """What it has to do with parts of a lab, so that a plan does not contradict itself.
+        """Its claims on parts of the lab, to find conflicts within a plan.
 
         Raises:
-            InputError: nothing in that lab could see the fault.
+            InputError: no probe in that lab could observe the fault.
         """
 
     # -- whether it is possible ------------------------------------------------------------------
 
     @abstractmethod
     def objections(self, topology: Topology) -> Iterator[Objection]:
-        """Why it is not possible in a lab of that topology, or could never be seen there.
+        """Why it is not possible in a lab of that topology, or could never be observed there.
 
-        The most basic one comes first, and is the one that users are shown.
+        The most basic one comes first, and is shown to the user.
         """
 
     def check(self, topology: Topology) -> None:

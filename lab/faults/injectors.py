@@ -1,4 +1,4 @@
-"""The injectors of one lab, each made when the first fault of its family comes."""
+"""The injectors of one lab, each created at the first fault of its family."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_lab.faults.limits import TimeLimit
 
 
 class LabInjectors:
-    """Gives the injector of a fault in that lab. Any number of threads may ask."""
+    """Returns the injector of a fault in that lab. Thread-safe."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class LabInjectors:
         self._lock = threading.Lock()
 
     def __call__(self, fault: Fault) -> Injector[Any]:
-        """Raises InputError if its kind is in no catalog."""
+        """Raises InputError if its kind is not in the catalog."""
         family = self._family_of(fault)
         with self._lock:
             if family.name not in self._made:

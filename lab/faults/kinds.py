@@ -1,7 +1,7 @@
-"""What can be done to a lab, as data: the faults that come with edge-lab, for suites to import.
+"""The kinds of faults that come with edge-lab, for suites to import.
 
-Each family has its kinds in `edge_lab.faults.families`; `edge_lab.faults.catalog` knows those of
-other packages, too.
+Each family has its kinds in `edge_lab.faults.families`; `edge_lab.faults.catalog` also lists those
+of other packages.
 """
 
 from edge_lab.faults.anyfault import FAULT, AnyFault

@@ -1,4 +1,4 @@
-"""How long injections, heals and their proofs may take; seconds of the reference machine."""
+"""Time limits of injections, heals and their proofs; seconds of the reference machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TimeLimit = Callable[[float], Deadline]
 """Makes a deadline from seconds of the reference machine, scaled by this one's speed."""
 
 PROOF_SECONDS = 90.0
-"""For a fault, or its cure, to be seen. One or two are usual."""
+"""For an effect or a recovery to be seen. One or two are usual."""
 
 PROBE_SECONDS = 60.0
 """For one burst of probes, the SSH command included."""
@@ -23,17 +23,17 @@ COMMAND_SECONDS = 60.0
 """For one command in a guest."""
 
 BOOT_SECONDS = 300.0
-"""For a node to be up again: up to its services, on a server up to its control plane, not up to
-Ready."""
+"""For a node to be up again: until its services run, on a server its control plane, but not until
+it is Ready."""
 
 
 def scaled_limit() -> TimeLimit:
     """Deadlines scaled by the speed of this host, as it was when last measured."""
 
-    # Not imported sooner: tests of the plugins put another in its place.
+    # Imported late: tests of the plugins replace it.
     from edge_lab.core.speed import speed_factor
 
-    speed_factor()  # so that the first limit takes no longer to make than others
+    speed_factor()  # so that creating the first limit takes no longer than others
 
     def limit(seconds: float) -> Deadline:
         return Deadline.after(seconds * speed_factor())
@@ -49,7 +49,7 @@ def prove(
     every: float = 0.25,
     remedy: str = "",
 ) -> T:
-    """Waits until `look` returns something true, and returns that; LabError if it never does."""
+    """Waits until `look` returns a true value, and returns it; LabError if it never does."""
     try:
         return deadline.wait_for(what, look, every=every)
     except DeadlineExceeded as trouble:

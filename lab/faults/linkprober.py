@@ -1,4 +1,4 @@
-"""What can be asked over a link of the lab, and of the fabric that carries it."""
+"""Probes over a link of the lab, and queries to the fabric that carries it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_lab.faults.runningping import RunningPing
 from edge_lab.topology import Link, Topology
 
 PING_ON_INTERVAL = 0.05
-"""Seconds between the pings that go on while a link is broken."""
+"""Seconds between continuous pings while a link is broken."""
 
 ENOUGH_ANSWERS = 3
 
@@ -47,16 +47,16 @@ class LinkProber:
         return parse_ping(said.stdout)
 
     def pinging(self, probe: WireProbe, more: float = 0.0) -> RunningPing:
-        """Asks again and again, until the block that it is entered with is left.
+        """Continuous pings, until the block is left.
 
-        `more` seconds than usual.
+        `more` extends the usual time limit, seconds.
         """
         limit = self.limit(2 * PROOF_SECONDS + more)
         command = probe.ping_on(PING_ON_INTERVAL, limit.remaining)
         return RunningPing(self.machines[probe.node].stream(command, limit), str(probe))
 
     def answered(self, ping: RunningPing, what: str) -> None:
-        """Waits until enough are answered to know how long that takes."""
+        """Waits until enough pings are answered to know the usual round-trip time."""
         self.limit(PROOF_SECONDS).wait_for(
             f"{what} carries frames before the fault, asked from {ping.name}",
             lambda: ping.answers >= ENOUGH_ANSWERS,
@@ -65,13 +65,13 @@ class LinkProber:
         )
 
     def reached(self, service: Service) -> bool:
-        """Whether a new connection gets there."""
+        """Whether a new connection succeeds."""
         command = WireProbe(service.node, service.address).connect(service.port)
         said = self.machines[service.node].run(command, self.limit(PROBE_SECONDS), check=False)
         return parse_connect(said.stdout)
 
     def send(self, service: Service) -> None:
-        """Sends a datagram there; nobody need answer."""
+        """Sends a datagram there; no answer is needed."""
         command = f"echo edge-lab > /dev/udp/{service.address}/{service.port}"
         self.machines[service.node].run(
             f"bash -c '{command}'", self.limit(PROBE_SECONDS), check=False
@@ -80,11 +80,11 @@ class LinkProber:
     def counted(
         self, link: Link, directions: Sequence[Direction], before: LinkCounters
     ) -> CounterDelta:
-        """What the fabric has counted on the link, in these directions, since `before`."""
+        """The fabric's counters of the link, in these directions, since `before`."""
         return CounterDelta(before, self.fabric.link(link.name).counters, tuple(directions))
 
     def settled(self, probe: WireProbe, question: Question, what: str) -> Burst:
-        """The first burst with an answer: a probe that cannot succeed proves no fault."""
+        """The first burst with an answer: a probe that cannot succeed proves nothing."""
 
         def answered() -> Burst | None:
             burst = self.ask(probe, question)
@@ -95,7 +95,7 @@ class LinkProber:
         )
 
     def prove(self, what: str, seen: Callable[[], str], more: float = 0.0) -> str:
-        """Waits until `seen` says something, and returns that; `more` seconds than usual."""
+        """Waits until `seen` returns a description, and returns it; `more` extends the limit."""
         return prove(
             what,
             seen,
@@ -105,11 +105,11 @@ class LinkProber:
         )
 
     def connectable(self, service: Service) -> None:
-        """Waits until a connection gets there, before a fault; LabError if none does."""
+        """Waits until a connection succeeds, before a fault; LabError if none does."""
         self.limit(PROOF_SECONDS).wait_for(
             f"a connection from {service} before the fault", lambda: self.reached(service)
         )
 
     def service(self, link: Link) -> Service:
-        """What surely takes connections over `link`; InputError if nothing does."""
+        """A service that accepts connections over `link`; InputError if there is none."""
         return reach.service(self.topology, link)

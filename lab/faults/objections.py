@@ -1,4 +1,4 @@
-"""Why a fault is not possible in a lab: the field that is wrong, and what would be right."""
+"""Why a fault is not possible in a lab: the wrong field, and the remedy."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from edge_lab.core.yamlmodel import did_you_mean
 
 class Objection(NamedTuple):
     field: str
-    """Of the fault; it gives a plan's message its line."""
+    """The field of the fault, from which the error message of a plan gets its line."""
     message: str
     remedy: str = ""
 
 
 def unknown_name(field: str, name: str, known: Iterable[str]) -> Iterator[Objection]:
-    """That nothing in the lab is called so, if that is the case."""
+    """The objection that nothing in the lab has that name, if so."""
     names = tuple(known)
     if name not in names:
         yield Objection(
@@ -28,7 +28,7 @@ def unknown_name(field: str, name: str, known: Iterable[str]) -> Iterator[Object
 
 
 def refused(field: str, ask: Callable[[], object]) -> Iterator[Objection]:
-    """What `ask` objects to by an InputError, if it does."""
+    """The InputError that `ask` raises, if any, as an objection."""
     try:
         ask()
     except InputError as trouble:

@@ -1,4 +1,4 @@
-"""Plans: which faults, on what, when and for how long. YAML in, a schedule out."""
+"""Fault plans: which faults, on what, when and for how long. From YAML to a schedule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edge_lab.topology import Topology
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan that is possible in a lab of that topology. Made by `load_plan`."""
+    """A plan that is possible in a lab of that topology. Created by `load_plan`."""
 
     written: PlanFile
     topology: Topology
@@ -42,28 +42,28 @@ class Plan:
         return self.written.lasts
 
     def schedule(self) -> tuple[Planned, ...]:
-        """All faults in the order of their times; follows from file, topology and seed alone."""
+        """All faults by time; determined by file, topology and seed alone."""
         return self.planned
 
 
 Ask = Callable[[Fault], None]
-"""Raises InputError for a fault that could not be seen in a lab that is up."""
+"""Raises InputError for a fault that could not be observed in the running lab."""
 
 
 def nothing_more(fault: Fault) -> None:
-    """Without a lab that is up there is nobody to ask."""
+    """Accepts every fault: without a running lab nothing can be checked."""
 
 
 def load_plan(
     path: Path, topology: Topology, *, seed: int | None = None, ask: Ask = nothing_more
 ) -> Plan:
-    """The plan in `path`, for labs of that topology; `seed` stands in for the file's.
+    """The plan in `path`, for labs of that topology; `seed` overrides the file's.
 
-    `ask` is asked of each fault, once: `FaultEngine.check` looks at the lab that is up.
+    `ask` is called once for each fault: `FaultEngine.check` checks it against the running lab.
 
     Raises:
-        InputError: the file is missing, no YAML, or no plan that is possible there; the
-            message holds file, line, what is wrong and what would be right.
+        InputError: the file is missing, not YAML, or not a plan that is possible there; the
+            message has file, line, what is wrong and the remedy.
     """
     written = plan_form(catalog()).plan_yaml.load(
         path, check=lambda read: _check(read, topology, seed, functools.cache(ask))
@@ -79,7 +79,7 @@ def parse_plan(
     seed: int | None = None,
     ask: Ask = nothing_more,
 ) -> Plan:
-    """As `load_plan`, from text; `file` is what messages call it."""
+    """Like `load_plan`, from text; `file` is its name in messages."""
     written = plan_form(catalog()).plan_yaml.parse(
         text, file, check=lambda read: _check(read, topology, seed, functools.cache(ask))
     )
@@ -95,7 +95,7 @@ def plan_schema() -> dict[str, Any]:
 
 
 def _check(written: PlanFile, topology: Topology, seed: int | None, ask: Ask) -> None:
-    """First whether it is possible at all, then what takes longer: whether the lab agrees."""
+    """Checks first whether it is possible at all, then the slower checks against the lab."""
     Plan.of(written, topology, seed=seed)
     for index, entry in enumerate(written.faults):
         loc: Loc = ("faults", index)

@@ -1,4 +1,4 @@
-"""A plan as it is written: models of the file, made for the kinds of faults that there are."""
+"""The models of a plan file, built for the available kinds of faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edge_lab.faults.fault import Fault
 
 LONGEST_S = 7 * 24 * 3600.0
 MOST_FAULTS = 500
-"""In one plan. Each waits for its time in a thread of its own."""
+"""Maximum number of faults in one plan. Each waits for its time in its own thread."""
 
 
 class _Model(BaseModel):
@@ -41,7 +41,7 @@ class TimedFault(_Model):
 
     at: Seconds = Field(description="From the plan's start: 90s, 1m30s, or a number of seconds.")
     for_: Seconds | None = Field(
-        None, alias="for", description="How long. Not needed where a fault is over by itself."
+        None, alias="for", description="How long. Not needed for a fault that ends by itself."
     )
 
     def plain(self) -> Fault:
@@ -58,16 +58,16 @@ def _not_backwards(span: tuple[float, float]) -> tuple[float, float]:
 
 
 Range = Annotated[tuple[Seconds, Seconds], AfterValidator(_not_backwards)]
-"""The least and the most."""
+"""Minimum and maximum."""
 
 
 class RandomFaults(_Model):
-    """Faults drawn by the plan's seed. None of them contradicts another one."""
+    """Faults drawn by the plan's seed. None of them conflicts with another one."""
 
     count: int = Field(ge=1, le=MOST_FAULTS)
-    between: Range = Field(description="They begin no sooner, and are over by then.")
-    for_: Range | None = Field(None, alias="for", description="How long: the least and the most.")
-    choose: tuple[AnyFault, ...] = Field(min_length=1, description="Each as likely as the other.")
+    between: Range = Field(description="The time window: they begin and end within it.")
+    for_: Range | None = Field(None, alias="for", description="How long: minimum and maximum.")
+    choose: tuple[AnyFault, ...] = Field(min_length=1, description="All with equal probability.")
 
 
 class AtRandom(_Model):
@@ -75,12 +75,12 @@ class AtRandom(_Model):
 
 
 class PlanFile(_Model):
-    """A plan as it is written."""
+    """The content of a plan file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Of a-z, 0-9 and -.")
-    seed: int = Field(0, ge=0, lt=2**63, description="Of all that is left to chance.")
+    seed: int = Field(0, ge=0, lt=2**63, description="The seed of all random parts.")
     lasts: Annotated[Seconds, Field(gt=0, le=LONGEST_S)] = Field(
-        description="All is healed by then."
+        description="All faults are healed by then."
     )
     faults: tuple[TimedFault | AtRandom, ...] = Field(min_length=1, max_length=MOST_FAULTS)
 
@@ -89,7 +89,7 @@ class PlanFile(_Model):
 class PlanForm:
     """The models of plans and faults for one catalog.
 
-    Unions that are told apart by `fault`, so that a mistake is answered with what was meant.
+    Unions that are discriminated by `fault`, so that an error message refers to the kind meant.
     """
 
     file: type[PlanFile]
@@ -144,7 +144,7 @@ def _timed(kind: type[Fault]) -> type[TimedFault]:
 
 
 def _union(kinds: Any) -> Any:
-    """Of models that are told apart by their field `fault`."""
+    """A union of models that are discriminated by their field `fault`."""
     return Annotated[
         functools.reduce(lambda one, other: one | other, kinds), Field(discriminator="fault")
     ]

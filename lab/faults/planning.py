@@ -1,4 +1,4 @@
-"""From a plan as it is written to its schedule: what must hold for all its faults together."""
+"""From a plan file to its schedule: the constraints on all its faults together."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import itertools
 
 from edge_lab.core.durations import show_duration
 from edge_lab.core.yamlmodel import Loc, Problem
-from edge_lab.fabric.dice import Dice
-from edge_lab.faults.chance import Chance, DiceOf, draw_seed
+from edge_lab.fabric.randomstream import RandomStream
+from edge_lab.faults.chance import Chance, StreamOf, draw_seed
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.planfile import (
     MOST_FAULTS,
@@ -21,7 +21,7 @@ from edge_lab.topology import Topology
 
 
 def make_schedule(written: PlanFile, topology: Topology, seed: int) -> tuple[Planned, ...]:
-    """Which fault when. Raises Problem if the plan is not possible in that topology."""
+    """The schedule. Raises Problem if the plan is not possible in that topology."""
     contradictions = Contradictions(topology)
     fixed: dict[int, Planned] = {}
     for index, entry in enumerate(written.faults):
@@ -30,7 +30,7 @@ def make_schedule(written: PlanFile, topology: Topology, seed: int) -> tuple[Pla
     for (_, earlier), (index, item) in itertools.combinations(fixed.items(), 2):
         if why := contradictions.between(item, earlier):
             raise Problem(
-                f"{item} contradicts {earlier}: {why}",
+                f"{item} conflicts with {earlier}: {why}",
                 ("faults", index),
                 "Use times that do not overlap, or another target.",
             )
@@ -38,7 +38,7 @@ def make_schedule(written: PlanFile, topology: Topology, seed: int) -> tuple[Pla
     for index, entry in enumerate(written.faults):
         if isinstance(entry, AtRandom):
             chance = _chance(index, entry.at_random, written, topology)
-            drawn = chance.draw(DiceOf(seed, "plan", str(index)), found, contradictions)
+            drawn = chance.draw(StreamOf(seed, "plan", str(index)), found, contradictions)
             if drawn is None:
                 raise Problem(
                     f"no room for {_faults(chance.count)} between "
@@ -62,7 +62,7 @@ def _fixed(
     index: int, entry: TimedFault, written: PlanFile, topology: Topology, seed: int
 ) -> Planned:
     loc: Loc = ("faults", index)
-    fault = entry.plain().seeded(draw_seed(Dice(seed, "plan", str(index))))
+    fault = entry.plain().seeded(draw_seed(RandomStream(seed, "plan", str(index))))
     _check(fault, topology, loc)
     least = fault.least_s
     if entry.for_ is None and not least:

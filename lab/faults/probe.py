@@ -1,7 +1,7 @@
-"""Probes that prove a fault of a link: pings and connections over it, asked for by SSH.
+"""Probes that prove a fault of a link: pings and connections over it, started by SSH.
 
-What a probe sends crosses the link in question; what starts it and brings its result back
-goes over the management path, which no fault touches.
+What a probe sends crosses the link in question; the command that starts it and its result use
+the management path, which no fault affects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edge_lab.core.errors import InputError, LabError
 from edge_lab.topology import Link, Topology
 
 CONNECT_SECONDS = 2
-"""How long a connection may take: a lost SYN is sent again after one (RFC 6298)."""
+"""Seconds that a connection may take: a lost SYN is retransmitted after one (RFC 6298)."""
 
 MOST_IN_A_FRAME = 1500
 """Bytes of an IP packet."""
@@ -26,14 +26,14 @@ ICMP_OVERHEAD = 28
 
 
 class Output(Protocol):
-    """As much of a command's result as a probe reads."""
+    """The part of a command's result that a probe reads."""
 
     @property
     def stdout(self) -> str: ...
 
 
 class Stream(Protocol):
-    """As much of a process whose output is read while it runs."""
+    """The part of a process whose output is read while it runs."""
 
     @property
     def stdout(self) -> Iterable[bytes] | None: ...
@@ -44,7 +44,7 @@ class Stream(Protocol):
 
 
 class Prober(Protocol):
-    """As much of a machine as a probe needs."""
+    """The part of a machine that a probe needs."""
 
     def run(self, command: str, deadline: Deadline, check: bool = ...) -> Output: ...
 
@@ -59,13 +59,13 @@ class Question:
 
     count: int = 3
     interval: float = 0.2
-    """Seconds between two."""
+    """Seconds between two pings."""
     packet: int = 84
-    """Bytes of the IP packet; only one that is longer than a frame is sent in fragments."""
+    """Bytes of the IP packet; only one that is longer than the MTU is fragmented."""
     wait: float = 1.0
     """Seconds to wait for the answer to the last one."""
     at_once: bool = False
-    """As fast as the node can, whatever the interval."""
+    """Whether to send as fast as the node can, ignoring the interval."""
 
     @property
     def lasts(self) -> float:
@@ -75,15 +75,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Burst:
-    """What became of a few pings."""
+    """The result of a burst of pings."""
 
     sent: int
     received: int
     fastest: float = 0.0
-    """Seconds for the way there and back; 0 if none came back."""
+    """Round-trip time, seconds; 0 if none was answered."""
     slowest: float = 0.0
     duplicates: int = 0
-    """Answers that came once more."""
+    """Duplicate answers."""
 
     @property
     def all_lost(self) -> bool:
@@ -102,17 +102,17 @@ class Burst:
 
 @dataclass(frozen=True)
 class WireProbe:
-    """Asks over one link: from `node` to `address`, the nearest other end."""
+    """Probes one link: from `node` to `address`, the nearest other end."""
 
     node: str
     address: str
 
     @classmethod
     def over(cls, topology: Topology, link: Link) -> WireProbe:
-        """The probe that crosses `link`, and of other links as few as can be.
+        """The probe that crosses `link`, and as few other links as possible.
 
         Raises:
-            InputError: no node is at hand that could ask over it.
+            InputError: there is no node that could probe it.
         """
         nodes = {node.name for node in topology.nodes}
         neighbours = [
@@ -141,14 +141,14 @@ class WireProbe:
         )
 
     def ping_on(self, interval: float, seconds: float) -> str:
-        """The shell command of pings that go on, for so many seconds at most.
+        """The shell command of continuous pings, for `seconds` at most.
 
-        Each line bears the node's time, and there is one for each ping, answered or not.
+        Each line has the node's time, and there is one for each ping, answered or not.
         """
         return f"exec ping -n -D -O -M do -i {interval:g} -w {seconds:.0f} {self.address} 2>&1"
 
     def connect(self, port: int) -> str:
-        """The shell command of one TCP connection; says connected, refused or lost."""
+        """The shell command of one TCP connection; prints connected, refused or lost."""
         return (
             f"said=$(timeout {CONNECT_SECONDS} bash -c "
             f"'exec 3<>/dev/tcp/{self.address}/{port}' 2>&1) && echo connected || "
@@ -166,10 +166,10 @@ _TIMES = re.compile(r"min/avg/max\S* = ([\d.]+)/[\d.]+/([\d.]+)")
 
 
 def parse_ping(output: str) -> Burst:
-    """What ping printed, as numbers; LabError if it is no summary of ping."""
+    """Parses the output of ping; LabError if it has no summary."""
     counts = _COUNTS.search(output)
     if counts is None:
-        # With its carrier down a node sends nothing at all.
+        # With its carrier down a node sends nothing.
         if "unreachable" in output.lower():
             return Burst(1, 0)
         raise LabError(
@@ -184,7 +184,7 @@ def parse_ping(output: str) -> Burst:
 
 
 def parse_connect(output: str) -> bool:
-    """Whether the other end was reached: a refusal has crossed the link too."""
+    """Whether the other end was reached: a refusal has crossed the link as well."""
     match output.split():
         case ["connected"] | ["refused"]:
             return True

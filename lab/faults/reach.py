@@ -1,4 +1,4 @@
-"""Who can ask whom over a link, and what answers there: it follows from the topology alone."""
+"""Which node can probe which endpoint over a link, and what answers there, by the topology."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edge_lab.stacks.base import API_PORT
 from edge_lab.topology import Link, Topology
 
 DISCARD_PORT = 9
-"""For what is only to cross a link: nothing listens there, and TCP is refused."""
+"""Port for probes that only have to cross a link: nothing listens there, TCP is refused."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """Something that takes TCP connections at the other end of a link, asked by `node`."""
+    """A TCP service at the other end of a link, as seen from `node`."""
 
     node: str
     address: str
@@ -30,7 +30,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two neighbours of which the one, a node, can ask the other."""
+    """Two neighbours: a node that can probe, and the endpoint that it probes."""
 
     asker: Link
     asked: Link
@@ -58,7 +58,7 @@ def pairs(topology: Topology, link: Link) -> Iterator[Pair]:
 
 
 def service(topology: Topology, link: Link) -> Service:
-    """What surely takes connections over `link`; InputError if nothing does."""
+    """A service that accepts connections over `link`; InputError if there is none."""
     for pair in pairs(topology, link):
         if port := _port_of(topology, pair.asked):
             return pair.service(port)
@@ -68,7 +68,7 @@ def service(topology: Topology, link: Link) -> Service:
 
 
 def _port_of(topology: Topology, link: Link) -> int | None:
-    """The port that surely takes connections at the endpoint of `link`."""
+    """A port that always accepts connections at the endpoint of `link`."""
     if link == topology.cluster_link(topology.server.name):
         return API_PORT
     for device in topology.devices:
@@ -78,10 +78,10 @@ def _port_of(topology: Topology, link: Link) -> int | None:
 
 
 def probe_of(topology: Topology, link: Link, frames: Match) -> WireProbe:
-    """A ping over `link` whose frames have the peer that is described.
+    """A ping over `link` whose frames have the given peer.
 
     Raises:
-        InputError: none can have it.
+        InputError: no ping can have it.
     """
     if frames.peer is None:
         return WireProbe.over(topology, link)
@@ -89,12 +89,12 @@ def probe_of(topology: Topology, link: Link, frames: Match) -> WireProbe:
 
 
 def is_seen_by_tcp(frames: Match) -> bool:
-    """Whether a connection shows that such frames vanish."""
+    """Whether a connection attempt shows that such frames are dropped."""
     return frames.protocol == "tcp" or (frames.protocol is None and bool(frames.ports))
 
 
 def services(topology: Topology, link: Link, frames: Match) -> Iterator[Service]:
-    """Whatever may be reached by TCP over `link`, in frames as described: a refusal counts too."""
+    """A TCP port over `link` whose frames match the description: a refusal is enough."""
     for pair in _with_peer(topology, link, frames):
         for port in frames.ports or (DISCARD_PORT,):
             yield pair.service(port)
@@ -103,10 +103,10 @@ def services(topology: Topology, link: Link, frames: Match) -> Iterator[Service]
 def datagram(
     topology: Topology, link: Link, frames: Match, directions: Sequence[Direction]
 ) -> Service:
-    """Where a datagram can be sent that crosses `link` in one of these directions, as described.
+    """Where a matching datagram can be sent that crosses `link` in one of these directions.
 
     Raises:
-        InputError: nobody can be made to send one; nobody need answer it.
+        InputError: no node can send one; no answer is needed.
     """
     for pair in _with_peer(topology, link, frames):
         if (Direction.TX if pair.asker == link else Direction.RX) in directions:

@@ -1,4 +1,4 @@
-"""What is written down of a fault: when it was asked for, when it was seen, when it was gone."""
+"""The record of a fault: when it was requested, when its effect and its recovery were seen."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from edge_lab.faults.anyfault import AnyFault
 
 
 class FaultRecord(BaseModel):
-    """One fault from its injection to its cure. Times are ns since 1970, the host's clock."""
+    """One fault from its injection to its recovery. Times are ns since 1970, the host's clock."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: int
-    """Counts up from 1 in the life of a lab."""
+    """Counts up from 1 during the lifetime of a lab."""
     fault: AnyFault
     began: int
-    """When the injection was asked for."""
+    """When the injection was requested."""
     seen: int | None = None
-    """When its effect had been observed; None if it never was."""
+    """When its effect had been observed; None if never."""
     proof: str = ""
-    """What was observed."""
+    """The observed effect."""
     heal_began: int | None = None
     healed: int | None = None
-    """When its cure had been observed."""
+    """When its recovery had been observed."""
     cure: str = ""
-    """What was observed then."""
+    """The observed recovery."""
 
     @property
-    def in_force(self) -> bool:
+    def active(self) -> bool:
         return self.healed is None

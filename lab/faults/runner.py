@@ -1,4 +1,4 @@
-"""Runs a plan: injects and heals at the planned times, and leaves nothing broken behind."""
+"""Runs a plan: injects and heals faults at the planned times, and heals all at its end."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.schedule import Contradictions, Planned
 
 HEAL_S = 900.0
-"""For effects and cures to be seen, on top of the time that a plan lasts."""
+"""Seconds for effects and recoveries to be seen, in addition to the duration of a plan."""
 
 LOOK_S = 0.25
-"""How often the deadline is looked at, and progress is told."""
+"""Seconds between checks of the deadline and progress messages."""
 
 
 class Engine(Protocol):
-    """Injects and heals single faults; may be asked from several threads at once."""
+    """Injects and heals single faults. Thread-safe."""
 
     def inject(self, fault: Fault) -> FaultRecord:
         """Returns after its effect was seen; LabError if none was."""
         ...
 
     def heal(self, record: FaultRecord) -> FaultRecord:
-        """Returns after the cure was seen; LabError if none was."""
+        """Returns after the recovery was seen; LabError if none was."""
         ...
 
-    def in_force(self) -> tuple[FaultRecord, ...]: ...
+    def active(self) -> tuple[FaultRecord, ...]: ...
 
     def history(self) -> tuple[FaultRecord, ...]: ...
 
 
 class Clock:
-    """The time of a plan: seconds since it began, `speed` times as fast as the host's."""
+    """The clock of a plan: seconds since it began, `speed` times as fast as the host's."""
 
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
@@ -59,15 +59,15 @@ class Clock:
         return (time.monotonic() - self._began) * self._speed
 
     def wait(self, until: float, stop: threading.Event) -> bool:
-        """Whether `stop` was set before that time had come."""
+        """Waits for that time; True if `stop` was set before."""
         return stop.wait(max(0.0, until - self.now) / self._speed)
 
 
 class Outcome(StrEnum):
-    """What became of one planned fault."""
+    """The outcome of one planned fault."""
 
     NOT_BEGUN = "not begun"
-    """The plan was ended before."""
+    """The plan was ended before it began."""
     NOT_SEEN = "no effect seen"
     HEALED = "seen and healed"
     NOT_HEALED = "not healed"
@@ -75,7 +75,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Happened:
-    """One planned fault and what became of it."""
+    """One planned fault and its outcome."""
 
     planned: Planned
     outcome: Outcome
@@ -92,14 +92,14 @@ class Happened:
 
 @dataclass(frozen=True)
 class PlanRun:
-    """What a plan was, and what came of it."""
+    """A plan and its outcome."""
 
     plan: Plan
     _players: Sequence[_Player]
 
     @property
     def happened(self) -> tuple[Happened, ...]:
-        """In the order of the schedule; while the plan runs, as it is now."""
+        """In the order of the schedule; up to now while the plan runs."""
         return tuple(player.happened for player in self._players)
 
     @property
@@ -112,7 +112,7 @@ class PlanRun:
 
     @property
     def records(self) -> tuple[FaultRecord, ...]:
-        """With the times at which all was seen, in the order in which it was asked for."""
+        """The records with the times of all observations, in the order of the requests."""
         found = (one.record for one in self.happened if one.record is not None)
         return tuple(sorted(found, key=lambda record: record.id))
 
@@ -142,7 +142,7 @@ class PlanRun:
 
 
 class PlanFailed(LabError):
-    """A plan did not come to its planned end; all that could be healed is healed."""
+    """A plan was not completed; all that could be healed is healed."""
 
     def __init__(self, message: str, *, remedy: str, run: PlanRun) -> None:
         super().__init__(message, remedy=remedy)
@@ -157,17 +157,17 @@ def plan_deadline(plan: Plan, limit: TimeLimit) -> Deadline:
 def run_plan(
     plan: Plan, engine: Engine, *, deadline: Deadline, clock: Clock | None = None
 ) -> PlanRun:
-    """Injects and heals on schedule; returns when all is healed.
+    """Injects and heals on schedule; returns when all faults are healed.
 
-    Each fault has a thread of its own, since an injection returns only when its effect was
-    seen, and must not make the next one late.  Whatever happens, each fault that was injected
-    is healed, and the cure seen, before this returns or raises: also at an interrupt, a SIGTERM
-    or a SIGHUP, of which further ones are put off until then.
+    Each fault has its own thread, since an injection returns only when its effect was seen, and
+    must not delay the next one.  In any case each fault that was injected is healed, and its
+    recovery seen, before this returns or raises: also on an interrupt, SIGTERM or SIGHUP;
+    further signals are deferred until then.
 
     Raises:
-        InputError: faults are in force already, or the deadline is too near.
-        PlanFailed: an effect or a cure was not seen, or the deadline has come.
-        KeyboardInterrupt: at an interrupt, a SIGTERM or a SIGHUP.
+        InputError: there are active faults, or the deadline is too near.
+        PlanFailed: an effect or a recovery was not seen, or the deadline has passed.
+        KeyboardInterrupt: on an interrupt, SIGTERM or SIGHUP.
     """
     run = _Run(plan, engine, clock or Clock(), deadline)
     with interrupts_noted(run.stop.set) as interrupted, step(run.title) as shown:
@@ -180,10 +180,10 @@ def run_plan(
 def running_plan(
     plan: Plan, engine: Engine, *, deadline: Deadline | None = None, clock: Clock | None = None
 ) -> Iterator[PlanRun]:
-    """The plan runs beside the block, which gets its `PlanRun` as it grows.
+    """The plan runs in parallel to the block, which gets its `PlanRun` as it grows.
 
-    A block that ends waits for the plan to end; one that raises ends the plan at once.  All is
-    healed in either case, as by `run_plan`, and the same is raised.
+    A block that ends waits for the plan to end; one that raises ends the plan immediately.  All
+    faults are healed in either case, and errors are raised as by `run_plan`.
     """
     deadline = deadline or plan_deadline(plan, Deadline.scaled)
     run = _Run(plan, engine, clock or Clock(), deadline)
@@ -205,7 +205,7 @@ def running_plan(
 
 @dataclass
 class _Player:
-    """One planned fault, its thread and what has become of it."""
+    """One planned fault, its thread and its outcome."""
 
     planned: Planned
     after: list[_Player]
@@ -221,8 +221,8 @@ class _Player:
 
 class _Run:
     def __init__(self, plan: Plan, engine: Engine, clock: Clock, deadline: Deadline) -> None:
-        """Raises InputError if the plan must not begin."""
-        if before := engine.in_force():
+        """Raises InputError if the plan must not be started."""
+        if before := engine.active():
             names = ", ".join(record.fault.title for record in before)
             raise InputError(
                 f"there are active faults: {names}",
@@ -244,7 +244,7 @@ class _Run:
         self.so_far = PlanRun(plan, self._players)
 
     def play(self, shown: Step) -> None:
-        """All of the plan, and all heals; raises nothing, `settle` does."""
+        """Runs the whole plan with all heals; raises nothing, `settle` does."""
         self._clock.start()
         threads = [
             threading.Thread(target=self._play, args=(player, shown), name=str(player.planned))
@@ -261,7 +261,7 @@ class _Run:
                     if thread.ident is not None:
                         thread.join()
                 self._sweep()
-        except BaseException as trouble:  # noqa: BLE001 - told by `settle`
+        except BaseException as trouble:  # noqa: BLE001 - raised by `settle`
             self._troubles.append((self.title, trouble))
 
     def _watch(self, threads: list[threading.Thread], shown: Step) -> None:
@@ -287,7 +287,7 @@ class _Run:
                 earlier.over.wait()
             if not self.stop.is_set():
                 self._broken(player, shown)
-        except BaseException as trouble:  # noqa: BLE001 - told by `settle`
+        except BaseException as trouble:  # noqa: BLE001 - raised by `settle`
             self._troubles.append((str(player.planned), trouble))
             self.stop.set()
         finally:
@@ -297,7 +297,7 @@ class _Run:
         fault = player.planned.fault
         with step(str(player.planned), parent=shown) as own:
             player.outcome = Outcome.NOT_SEEN
-            # One that had to wait for an earlier one to be healed lasts as long all the same.
+            # A fault that had to wait for an earlier heal still has its full duration.
             late = max(0.0, self._clock.now - player.planned.at_s)
             player.record = self._engine.inject(fault)
             player.outcome = Outcome.NOT_HEALED
@@ -310,11 +310,11 @@ class _Run:
     # -- at the end ------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Heals what an injection or a heal that failed may have left behind."""
-        for record in self._engine.in_force():
+        """Heals what a failed injection or heal may have left behind."""
+        for record in self._engine.active():
             try:
                 healed = self._engine.heal(record)
-            except Exception as trouble:  # noqa: BLE001 - the others are to be healed all the same
+            except Exception as trouble:  # noqa: BLE001 - the others must still be healed
                 self._troubles.append((record.fault.title, trouble))
                 continue
             for player in self._players:
@@ -322,8 +322,8 @@ class _Run:
                     player.record, player.outcome = healed, Outcome.HEALED
 
     def settle(self, *, interrupted: bool) -> None:
-        """Raises what went wrong, once all is healed that could be."""
-        left = self._engine.in_force()
+        """Raises the errors, after all that could be healed is healed."""
+        left = self._engine.active()
         if interrupted and not left:
             raise KeyboardInterrupt
         if not self._troubles and not left:

@@ -1,4 +1,4 @@
-"""A ping that goes on while its link is broken, read as it prints."""
+"""Continuous pings while a link is broken, parsed while they run."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from edge_lab.core.errors import LabError
 from edge_lab.faults.probe import Stream
 
 LEAST_PATIENCE, MOST_PATIENCE, TIMES_AS_LONG = 0.3, 1.0, 10
-"""Seconds, and so many times as long as an answer took before: what takes longer is lost."""
+"""A ping is lost after these seconds, and this multiple of the previous round-trip time."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One ping, as its line says."""
+    """One ping, parsed from its line."""
 
     at: float
     """Seconds on the node's clock."""
     took: float | None
-    """Seconds for the way there and back; None if there is no answer, or not yet."""
+    """Round-trip time, seconds; None if there is no answer, or not yet."""
 
 
 _LINE = re.compile(r"\[(\d+\.\d+)\] .*icmp_seq=\d+(?:.* time=([\d.]+) ms)?")
 
 
 def read_line(line: str) -> Asked | None:
-    """What a line of `ping -D -O` says; None if it tells of no single ping."""
+    """Parses a line of `ping -D -O`; None if it is not about a single ping."""
     found = _LINE.match(line)
     if found is None:
         return None
@@ -36,10 +36,10 @@ def read_line(line: str) -> Asked | None:
 
 
 class RunningPing:
-    """How long nobody has answered, by the node's own clock.
+    """How long pings have been unanswered, by the node's own clock.
 
-    A line that comes late over the management path is no silence then, and neither is a node
-    that says nothing at all: each ping without an answer has a line of its own.
+    A line that arrives late over the management path does not count as silence, nor does a node
+    without any output: each ping without an answer has its own line.
     """
 
     def __init__(self, stream: Stream, name: str) -> None:
@@ -71,31 +71,31 @@ class RunningPing:
 
     @property
     def answers(self) -> int:
-        """How many pings have been answered."""
+        """Number of answered pings."""
         return self._answers
 
     @property
     def missed(self) -> int:
-        """How many have found no answer so far."""
+        """Number of pings without an answer so far."""
         return self._missed
 
     @property
     def answers_again(self) -> bool:
-        """Whether the last one that tells has been answered."""
+        """Whether the last ping whose result is known has been answered."""
         return self._answered_again
 
     @property
     def patience(self) -> float:
-        """Seconds after which an answer need not be waited for, by the slowest one so far."""
+        """Seconds after which a ping counts as lost, by the slowest answer so far."""
         return min(MOST_PATIENCE, max(LEAST_PATIENCE, TIMES_AS_LONG * self._slowest))
 
     @property
     def silence(self) -> float:
-        """Seconds from the last answer to the last ping that had none; 0 if that one came first."""
+        """Seconds from the last answer to the last unanswered ping; 0 if that was sent earlier."""
         return max(0.0, self._missed_at - self._answered_at) if self._answers else 0.0
 
     def check(self) -> None:
-        """LabError if it has ended by itself."""
+        """Raises LabError if it has ended by itself."""
         if self._over:
             raise LabError(f"the ping from {self.name} ended: {self._said or 'no output'}")
 

@@ -1,4 +1,4 @@
-"""When which fault is active, and what must not be at the same time.
+"""The schedule of a plan: when each fault is active, and which faults conflict.
 
 Times are seconds from the plan's start.
 """
@@ -14,7 +14,7 @@ from edge_lab.faults.fault import Fault
 from edge_lab.topology import Topology
 
 PROOF_S = 10.0
-"""Reserved for an effect or a cure to be seen, undisturbed by other faults."""
+"""Seconds reserved for an effect or a recovery to be seen, undisturbed by other faults."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Planned:
 
     at_s: float
     for_s: float | None
-    """None with momentary faults: they are over by themselves."""
+    """None for momentary faults: they end by themselves."""
     fault: Fault
     reserved_s: float = 0.0
-    """With momentary faults: what is reserved for them to be over."""
+    """For momentary faults: the seconds reserved for them."""
 
     @property
     def ends_s(self) -> float:
@@ -38,7 +38,7 @@ class Planned:
 
     @property
     def times(self) -> tuple[str, str]:
-        """When and for how long, to be read; the latter is empty with momentary faults."""
+        """When and for how long, formatted; the latter is empty for momentary faults."""
         return show_duration(self.at_s), "" if self.for_s is None else show_duration(self.for_s)
 
     def __str__(self) -> str:
@@ -47,10 +47,10 @@ class Planned:
 
 
 def planned(at_s: float, for_s: float | None, fault: Fault) -> Planned:
-    """`for_s` of a momentary fault is what is reserved for it; without it, the usual time is.
+    """`for_s` of a momentary fault is the reserved time; the default is the fault's own.
 
     Raises:
-        ValueError: a fault that is not over by itself has no `for_s`.
+        ValueError: a fault that does not end by itself has no `for_s`.
     """
     if fault.is_momentary:
         return Planned(at_s, None, fault, fault.least_s if for_s is None else for_s)
@@ -66,19 +66,19 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Relation:
-    """Why two faults must be apart in time, in words; empty where they need not be."""
+    """Why two faults must not overlap, in words; empty where they may."""
 
     at_once: str
-    """For as long as either lasts."""
+    """Why not while both last."""
     seeing_one: str
-    """When the one begins or ends while the other lasts."""
+    """Why the one must not begin or end while the other lasts."""
     seeing_other: str
 
     def __bool__(self) -> bool:
         return bool(self.at_once or self.seeing_one or self.seeing_other)
 
     def objection(self, one: Span, other: Span) -> str:
-        """To the two being in force in these times; empty if there is none."""
+        """Why the two must not be active at these times; empty if they may."""
         if self.at_once and _overlap(one, other):
             return self.at_once
         if self.seeing_one and any(_overlap(moment, other) for moment in _moments(one)):
@@ -90,7 +90,7 @@ class Relation:
 
 @dataclass
 class Contradictions:
-    """Tells which faults contradict each other in one lab."""
+    """Finds which faults conflict with each other in one lab."""
 
     topology: Topology
     _known: dict[Fault, Claims] = field(default_factory=dict)
@@ -114,11 +114,11 @@ class Contradictions:
         )
 
     def between(self, one: Planned, other: Planned) -> str:
-        """Why they contradict each other, in words; empty if they do not."""
+        """Why they conflict, in words; empty if they do not."""
         return self.relation(one.fault, other.fault).objection(one.span, other.span)
 
     def follows(self, one: Planned, other: Planned) -> bool:
-        """Whether `one` must not begin before `other`, the earlier one, is healed."""
+        """Whether `one` must wait until `other`, the earlier one, is healed."""
         return one.at_s >= other.ends_s and bool(self.relation(one.fault, other.fault))
 
 
@@ -137,5 +137,5 @@ def _overlap(one: Span, other: Span) -> bool:
 
 
 def in_order(items: Iterable[Planned]) -> tuple[Planned, ...]:
-    """By the time they begin; those of one time as they came."""
+    """Sorted by start time; stable for equal times."""
     return tuple(sorted(items, key=lambda item: item.at_s))

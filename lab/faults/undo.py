@@ -1,4 +1,4 @@
-"""A fault that fails half-way is undone; if that fails too, the book must say that it is there."""
+"""Undoes a fault that fails half-way; if that fails too, the journal must keep it as active."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from edge_lab.core.errors import EdgeLabError, InputError, LabError
 
 
-class StillInForce(LabError):
-    """A fault could not be proved, and could not be undone either."""
+class StillActive(LabError):
+    """The effect of a fault was not seen, and the fault could not be undone either."""
 
 
 @contextlib.contextmanager
 def undoing(undo: Callable[[], object]) -> Iterator[None]:
-    """If the block fails, `undo` is done; an InputError says that nothing was done yet.
+    """If the block fails, calls `undo`, except for an InputError: then nothing was changed yet.
 
     Raises:
-        StillInForce: `undo` failed too.
+        StillActive: `undo` failed too.
     """
     try:
         yield
@@ -27,7 +27,7 @@ def undoing(undo: Callable[[], object]) -> Iterator[None]:
         try:
             undo()
         except EdgeLabError as left:
-            raise StillInForce(
+            raise StillActive(
                 f"{trouble}; the fault could not be undone: {left.message}",
                 remedy="Run `lab fault heal --all` to heal it, or `lab restore` to restore "
                 "the lab.",

@@ -19,7 +19,7 @@ from edge_lab.devices import DeviceClient
 from edge_lab.fabric import FabricClient
 from edge_lab.fabric.capture import Capture
 from edge_lab.fabric.output import Limits
-from edge_lab.faults.book import FaultBook
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.handle.linkstate import link_state
 from edge_lab.handle.picture import EndpointView, LinkView, lab_svg
 from edge_lab.handle.state import Condition, LabState
@@ -114,7 +114,7 @@ class Lab:
             devices=tuple(self._devices()),
             faults=tuple(
                 FaultStatus(id=each.id, title=each.fault.title)
-                for each in FaultBook(self.run.logs).in_force()
+                for each in FaultJournal(self.run.logs).active()
             ),
             versions=self.versions,
         )

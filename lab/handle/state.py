@@ -62,7 +62,7 @@ class LabState(_Model):
     format: int = FORMAT
     lab: str
     topology: Topology
-    """With its cluster's timing as it is in force."""
+    """With the effective timing of its cluster."""
     pace: int = 1
     """What that timing was multiplied by, as this host is slow."""
     stack: str

@@ -65,7 +65,7 @@ class LabStatus(_Model):
     links: tuple[LinkStatus, ...]
     devices: tuple[DeviceStatus, ...]
     faults: tuple[FaultStatus, ...] = ()
-    """Those in force."""
+    """The active faults."""
     versions: dict[str, str]
 
 

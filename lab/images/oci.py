@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_lab.artifacts.diskroom import room_on_disk
+from edge_lab.artifacts.diskspace import disk_full_as_error
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
@@ -142,7 +142,7 @@ def build_images(
     sizes = sum(file.stat().st_size for files in programs.values() for file in files.values())
     with (
         step(f"make the container images for {', '.join(architectures)}") as this,
-        room_on_disk(cache_home(), sizes),
+        disk_full_as_error(cache_home(), sizes),
         building(KIND, until, this) as scratch,
     ):
         layout = Layout(scratch / "blobs")

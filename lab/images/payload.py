@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from edge_lab.artifacts.diskroom import disk_full, room_on_disk
+from edge_lab.artifacts.diskspace import disk_full, disk_full_as_error
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
@@ -53,7 +53,7 @@ def build_payload_disk(files: Sequence[PayloadFile], deadline: Deadline) -> Path
         size = sum(_rounded(_verified_size(file)) for file in files)
         mib = size * (100 + _ROOM_PERCENT) // 100 // _MIB + _ROOM_MIB
         with (
-            room_on_disk(cache_home(), mib * _MIB),
+            disk_full_as_error(cache_home(), mib * _MIB),
             building(KIND, deadline, this) as scratch,
         ):
             if disk.exists():

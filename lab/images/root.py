@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edge_lab.artifacts.diskroom import GIB, disk_full, room_on_disk
+from edge_lab.artifacts.diskspace import GIB, disk_full, disk_full_as_error
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
@@ -177,7 +177,7 @@ def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Ste
     note = scratch / "plan.json"
     note.touch(mode=0o600)  # a proxy's address may hold a password
     note.write_text(plan.model_dump_json(), encoding="utf-8")
-    with room_on_disk(cache_home(), DISK_FOR_A_BUILD):
+    with disk_full_as_error(cache_home(), DISK_FOR_A_BUILD):
         for attempt in range(1, _ATTEMPTS + 1):
             discard(scratch / "root")
             discard(result)

@@ -281,7 +281,7 @@ class LibvirtMachine:
         return self.shell.stream(command, deadline)
 
     def answers(self) -> bool:
-        """Whether its SSH server greets within two seconds."""
+        """Whether its SSH server sends its banner within two seconds."""
         return self.shell.answers()
 
     def read(self, path: str, deadline: Deadline | None = None) -> bytes:

@@ -97,8 +97,16 @@ def machine_files(spec: GuestSpec, keys: LabKeys) -> tuple[GuestFile, ...]:
         GuestFile.text("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key.public}\n"),
         GuestFile.text(
             "/etc/ssh/sshd_config.d/10-edge-lab.conf",
+            f"ListenAddress {MANAGEMENT_ADDRESS.ip}\n"
             "HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\nMaxSessions 64\n"
             "AuthorizedKeysFile /etc/ssh/edge-lab-authorized-keys .ssh/authorized_keys\n",
+        ),
+        # sshd gives up with 255 where its one address is not there yet, and Debian's unit does not
+        # restart it after that status.
+        GuestFile.text(
+            "/etc/systemd/system/ssh.service.d/20-edge-lab-management.conf",
+            "[Unit]\nStartLimitIntervalSec=0\n\n"
+            "[Service]\nRestart=on-failure\nRestartSec=1\nRestartPreventExitStatus=\n",
         ),
         # Not below /root: a folder made by the seed is 0755, and sshd is strict about homes.
         GuestFile.text("/etc/ssh/edge-lab-authorized-keys", f"{keys.client.public}\n", 0o600),

@@ -26,7 +26,7 @@ class GuestShell:
     # -- connection ----------------------------------------------------------------------
 
     def answers(self) -> bool:
-        """Whether its SSH server greets within two seconds."""
+        """Whether its SSH server sends its banner within two seconds."""
         return self._ssh.answers()
 
     def disconnect(self) -> None:

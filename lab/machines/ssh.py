@@ -19,9 +19,9 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.home import RunDir
 from edge_lab.core.process import marked_environment, spawn
-from edge_lab.machines.greeting import PATIENCE, Greeting
 from edge_lab.machines.guest import GuestSpec
 from edge_lab.machines.keys import LabKeys
+from edge_lab.machines.sshbanner import PATIENCE, SshBanner
 
 LOGIN_SECONDS = 60
 """For a login, its keys and all: an emulated CPU that boots beside others needs half of it."""
@@ -115,7 +115,7 @@ class SshClient:
         self._run = run
         self._node = node
         self._master: subprocess.Popen[bytes] | None = None
-        self._greeting = Greeting(port)
+        self._banner = SshBanner(port)
         self._joining = threading.Lock()
 
     @property
@@ -126,11 +126,11 @@ class SshClient:
         return ["ssh", "-F", str(self._run.ssh_config), *args]
 
     def answers(self, patience: float = PATIENCE) -> bool:
-        """Whether an SSH server greets on the port within `patience` seconds.
+        """Whether the banner of an SSH server arrives on the port within `patience` seconds.
 
         Cheaper for an emulated guest than a login, so this is what is asked while it boots.
         """
-        return self._greeting.comes(patience)
+        return self._banner.comes(patience)
 
     def call(
         self,
@@ -220,7 +220,7 @@ class SshClient:
 
     def disconnect(self) -> None:
         """Ends all connections: the guest at their other end is about to go away."""
-        self._greeting.forget()
+        self._banner.forget()
         self._leave()
 
     def _leave(self) -> None:

@@ -26,7 +26,7 @@ class Watcher(Protocol):
     has nothing to tell.  Nothing is broken before each watcher has yielded once.  It goes on until
     `ended`, at which it looks every few seconds.  One that ends before, or raises, has gone blind:
     then the recording is no evidence, and the test is an error of the lab.  So what may be out of
-    reach while a fault is in force is for the watcher to note, and to try again.
+    reach while a fault is active is for the watcher to note, and to try again.
     """
 
     @property

@@ -1,1 +1,1 @@
-"""Watches a lab while it is being broken: the cluster's view, the nodes' own, the samples."""
+"""Observes a lab while faults are injected: the views of the cluster and nodes, the samples."""

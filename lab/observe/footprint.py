@@ -1,4 +1,4 @@
-"""What the programs of a stack take of a node's memory, read in the guest."""
+"""The memory that the programs of a stack use on a node, read in the guest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ echo "kills $(grep -h oom_kill /proc/vmstat)"
 
 
 class Shell(Protocol):
-    """As much of a machine as this needs."""
+    """The part of a machine that this needs."""
 
     def run(self, command: str, deadline: Deadline, check: bool = True) -> Said: ...
 
@@ -37,18 +37,18 @@ class Footprint:
     """One node's memory at one moment, MiB."""
 
     total: float
-    """What the kernel has to give (MemTotal)."""
+    """The total memory (MemTotal)."""
     available: float
-    """What could still be had without swapping (MemAvailable)."""
+    """The memory available without swapping (MemAvailable)."""
     units: dict[str, float]
     """Resident memory of each unit's main process; a unit of type oneshot has none."""
     absent: tuple[str, ...]
-    """Units that should have a process and have none."""
+    """Units that should have a process but have none."""
     kills: int
     """Processes that the kernel killed for memory since it booted."""
 
     def rows(self) -> list[str]:
-        """To be read: a line for each unit, the largest first."""
+        """Formatted lines: one for each unit, the largest first."""
         ordered = sorted(self.units.items(), key=lambda item: -item[1])
         lines = [f"{mib:8.1f} MiB  {unit}" for unit, mib in ordered]
         lines.append(f"{self.available:8.1f} MiB  available of {self.total:.1f}")
@@ -56,10 +56,10 @@ class Footprint:
 
 
 def footprint(machine: Shell, units: Sequence[str], deadline: Deadline) -> Footprint:
-    """What `units` take on `machine` now.
+    """The memory that `units` use on `machine` now.
 
     Raises:
-        LabError: the guest's answer is not what its kernel should say.
+        LabError: the guest's answer is incomplete.
     """
     command = _SCRIPT.format(units=" ".join(map(shlex.quote, units)))
     return parse_footprint(machine.run(command, deadline).stdout)
@@ -75,7 +75,7 @@ def parse_footprint(text: str) -> Footprint:
         match line.split():
             case ["unit", unit, "VmRSS:", kib, "kB"]:
                 units[unit] = int(kib) / 1024
-            case ["absent", unit] | ["unit", unit]:  # the latter died while it was looked at
+            case ["absent", unit] | ["unit", unit]:  # the process ended while it was examined
                 absent.append(unit)
             case ["kills", "oom_kill", count]:
                 kills = int(count)

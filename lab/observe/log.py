@@ -1,4 +1,4 @@
-"""What was seen until now, and the newest of each subject; threads share it."""
+"""The observations so far, and the latest of each subject. Thread-safe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ S = TypeVar("S", bound=Observation)
 
 
 class ObservationLog:
-    """Keeps what is news. All times are those of the observations."""
+    """Stores changes. All times are those of the observations."""
 
     def __init__(self) -> None:
         self._seen: list[Observation] = []
@@ -19,7 +19,7 @@ class ObservationLog:
         self._lock = threading.Lock()
 
     def add(self, seen: Observation) -> None:
-        """Keeps it, if it says something else than the last of its kind and subject."""
+        """Stores it, if it differs from the last one of its kind and subject."""
         at = (seen.kind, *seen.subject)
         with self._lock:
             old = self._newest.get(at)
@@ -29,17 +29,17 @@ class ObservationLog:
             self._seen.append(seen)
 
     def newest(self, kind: type[S], *subject: str) -> S | None:
-        """The last that was seen of this subject."""
+        """The last observation of this subject."""
         with self._lock:
             found = self._newest.get((kind.kind, *subject))
         return found if isinstance(found, kind) else None
 
     def all_newest(self, kind: type[S]) -> list[S]:
-        """The last of each subject."""
+        """The last observation of each subject."""
         with self._lock:
             return [seen for seen in self._newest.values() if isinstance(seen, kind)]
 
     def in_order(self) -> list[Observation]:
-        """All, in the order of time."""
+        """All observations, by time."""
         with self._lock:
             return sorted(self._seen, key=lambda seen: seen.time)

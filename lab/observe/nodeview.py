@@ -1,8 +1,8 @@
-"""A node's own view of its containers and samples: a shell loop in the guest, one line a look.
+"""A node's own view of its containers and samples: a shell loop in the guest, one line each time.
 
 What runs is read from the container runtime's own state below /run: a folder for each task,
 with the OCI specification in it and the process id of its init.  That costs an emulated guest
-next to nothing, where a client of the runtime would take a second of its CPU for each look.
+almost nothing, while a client of the runtime would use a second of its CPU each time.
 
     B <boot id>                                           once, at the beginning
     C <id> <container|sandbox> <namespace> <pod> <uid>    a task that was not there before
@@ -50,12 +50,12 @@ while :; do
   sleep 1
 done
 """
-"""For bash. The folder of a task is gone when the task is, and all are after a reboot."""
+"""For bash. The folder of a task disappears with the task, and all of them at a reboot."""
 
 
 @dataclass(frozen=True)
 class PodKey:
-    """A pod as the runtime knows it."""
+    """A pod as identified by the runtime."""
 
     namespace: str
     name: str
@@ -64,21 +64,21 @@ class PodKey:
 
 @dataclass(frozen=True)
 class Look:
-    """What ran at one moment, by pod: the ids of its containers, sandboxes left out."""
+    """What ran at one moment, by pod: the ids of its containers, without sandboxes."""
 
     running: dict[PodKey, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Counts of the sampler, all devices together."""
+    """Counters of the sampler, summed over all devices."""
 
     waiting: int
     sampled: int
 
 
 class NodeView:
-    """Reads the loop's lines."""
+    """Parses the lines of the loop."""
 
     def __init__(self) -> None:
         self.boot = ""
@@ -86,10 +86,10 @@ class NodeView:
         self._pods_seen: set[PodKey] = set()
 
     def read(self, line: str) -> Look | Samples | None:
-        """What the line tells; None if it only names something.
+        """The observation of a line; None if it only introduces a name.
 
         Raises:
-            LabError: it is no line of the loop.
+            LabError: it is not a line of the loop.
         """
         match line.split(" ", 1):
             case ["B", boot]:
@@ -105,7 +105,8 @@ class NodeView:
         return None
 
     def _name(self, rest: str) -> None:
-        id, kind, *names = rest.split(" ")
+        id, _, described = rest.partition(" ")
+        kind, *names = described.split(" ")
         if kind == "container" and len(names) == 3:
             pod = PodKey(*names)
             self._pods[id] = pod
@@ -125,5 +126,5 @@ def _samples(text: str) -> Samples | None:
         return Samples(
             sum(each["waiting"] for each in devices), sum(each["sampled"] for each in devices)
         )
-    except (ValueError, KeyError, TypeError):
-        return None  # it was being written
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # it was being written, or is not the sampler's

@@ -1,4 +1,4 @@
-"""Records a lab over a span of time: threads that watch, and one list of what they saw."""
+"""Records a lab over a span of time: threads that observe, and one list of observations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edge_lab.evidence.recording import (
     WaitingSeen,
 )
 from edge_lab.evidence.samples import SampleObservation
-from edge_lab.faults.book import FaultBook
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.measuring.observation import Observation
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.observe.log import ObservationLog
@@ -38,38 +38,38 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 SILENT_SECONDS = 15.0
-"""Without a line from a node for so long, it is taken not to answer: a busy emulated guest may
+"""Seconds without a line after which a node counts as not answering: a busy emulated guest may
 stall for some seconds."""
 
 CONNECT_SECONDS = 30.0
-"""For the connection to a node that greets."""
+"""Seconds to connect to a node whose SSH server has sent its banner."""
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks at whether everything that watches still does."""
+"""Seconds between two checks that all watchers are still running."""
 
 END_SECONDS = 30.0
-"""For each watcher to end when the watch is over."""
+"""Seconds for each watcher to stop at the end."""
 
 API_SECONDS = 15.0
-"""The most that the API server may take for a read."""
+"""Maximum seconds for a read of the API server."""
 
 S = TypeVar("S", bound=Observation)
 
 _OWN = (NodeSeen, PodSeen, ContainerSeen, NodeAnswered, WaitingSeen, ApiSeen)
-"""Kinds that have a place of their own in a recording."""
+"""Kinds that have their own field in a recording."""
 
 
 class Recorder:
-    """Watches from `__enter__` to `__exit__`; what was seen until now can be had at any time."""
+    """Records from `__enter__` to `__exit__`; the recording so far is available at any time."""
 
     def __init__(
         self, lab: Lab, nodes: tuple[str, ...] = (), watchers: Sequence[Watcher] = ()
     ) -> None:
-        """Watches `nodes`, or all edge nodes; `watchers` watch what else there is to see."""
+        """Observes `nodes`, or all edge nodes; `watchers` add further observations."""
         self._lab = lab
         self._watchers = tuple(watchers)
         self._watching: set[int] = set()
-        """By place among the watchers: those that have looked at least once."""
+        """Indexes of the watchers that have made at least one observation."""
         self.nodes = nodes or tuple(node.name for node in lab.topology.edges)
         self._log = ObservationLog()
         self._ended = threading.Event()
@@ -77,14 +77,14 @@ class Recorder:
         self._began = 0
         self._faults_before = 0
         self._followed: set[str] = set()
-        """Kinds of objects of which a watch has brought something."""
+        """Kinds of objects of which a watch has received something."""
         self._trouble: Exception | None = None
 
     # -- life ----------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         self._began = time.time_ns()
-        self._faults_before = len(self._book.history())
+        self._faults_before = len(self._journal.history())
         watchers: list[Callable[[], None]] = [
             self._watch_api,
             partial(self._watch_objects, ("nodes",), self._node_event),
@@ -99,16 +99,16 @@ class Recorder:
         return self
 
     def _guarded(self, watch: Callable[[], None]) -> None:
-        """Notes what ends a watcher that should go on: a recorder that is blind must say so."""
+        """Stores the error that ends a watcher prematurely, so that it is reported."""
         try:
             watch()
-        except Exception as trouble:  # noqa: BLE001 - told by `check`
+        except Exception as trouble:  # noqa: BLE001 - raised by `check`
             self._trouble = trouble
 
     def check(self) -> None:
-        """Raises LabError if something does not watch any more.
+        """Raises LabError if a watcher has stopped prematurely.
 
-        InputError or MissingCapability, if that is what a watcher has raised.
+        InputError or MissingCapability, if a watcher has raised one.
         """
         if isinstance(self._trouble, InputError | MissingCapability):
             raise self._trouble
@@ -118,7 +118,7 @@ class Recorder:
             ) from self._trouble
 
     def __exit__(self, *trouble: object) -> None:
-        """LabError if one of the watchers that came with it goes on."""
+        """Raises LabError if one of the additional watchers is still running."""
         self._ended.set()
         for thread in self._threads:
             thread.join(Deadline.scaled(END_SECONDS).remaining)
@@ -131,18 +131,18 @@ class Recorder:
             )
 
     @property
-    def _book(self) -> FaultBook:
-        return FaultBook(self._lab.run.logs)
+    def _journal(self) -> FaultJournal:
+        return FaultJournal(self._lab.run.logs)
 
     # -- what was seen -------------------------------------------------------------------------
 
     def recording(self) -> Recording:
-        """All that was seen so far, with the samples as they are now.
+        """The recording so far, with the samples as they are now.
 
-        Without samples, if the collector cannot be asked: then a verdict says so.
+        Without samples if the collector does not answer: then a verdict reports it.
 
         Raises:
-            LabError: something has not watched to the end.
+            LabError: a watcher has stopped prematurely.
         """
         self.check()
         samples: tuple[SampleObservation, ...] = ()
@@ -162,7 +162,7 @@ class Recorder:
             ended=time.time_ns(),
             runtime=self._lab.stack_name,
             nodes=self.nodes,
-            faults=self._book.history()[self._faults_before :],
+            faults=self._journal.history()[self._faults_before :],
             node_seen=of(NodeSeen),
             pod_seen=of(PodSeen),
             container_seen=of(ContainerSeen),
@@ -174,18 +174,18 @@ class Recorder:
         )
 
     def newest(self, kind: type[S], *subject: str) -> S | None:
-        """The last that was seen of this: a node's name, or for pods namespace, name and uid."""
+        """The last observation of a subject: a node's name, or for pods namespace, name and uid."""
         return self._log.newest(kind, *subject)
 
     def pods(self, node: str) -> list[PodSeen]:
-        """The pods of a node as the API server showed them last, removed ones too."""
+        """The pods of a node as last seen through the API server, including removed ones."""
         return [each for each in self._log.all_newest(PodSeen) if each.node == node]
 
     def wait_baseline(self, deadline: Deadline) -> None:
-        """Until each watched node was seen Ready, its pods too, with containers and samples.
+        """Waits until each node was seen Ready, with its pods, containers and samples.
 
-        And the API server to have answered, and each other watcher to have looked: what is seen
-        first after a fault tells nothing.
+        Also until the API server has answered, and each other watcher has made an observation: a
+        first observation after a fault proves nothing.
         """
 
         def complete(node: str) -> bool:
@@ -203,7 +203,7 @@ class Recorder:
 
         for number, watcher in enumerate(self._watchers):
             deadline.wait_for(
-                f"the watcher {watcher.name!r} has looked",
+                f"the watcher {watcher.name!r} has made an observation",
                 partial(self._watching.__contains__, number),
                 watch=self.check,
             )
@@ -215,7 +215,7 @@ class Recorder:
             )
 
     def containers(self, node: str) -> list[ContainerSeen]:
-        """The pods of a node by its own view, as it showed them last."""
+        """The pods of a node by its own last view."""
         return [each for each in self._log.all_newest(ContainerSeen) if each.node == node]
 
     # -- the API server's view -----------------------------------------------------------------
@@ -223,7 +223,7 @@ class Recorder:
     def _watch_api(self) -> None:
         while not self._ended.wait(LOOK_EVERY):
             try:
-                # A plain read. /readyz gives its datastore two seconds, and a busy one more.
+                # A plain read: /readyz allows its datastore two seconds, and a busy one needs more.
                 self._lab.kubectl.raw("/api/v1/namespaces/default", Deadline.scaled(API_SECONDS))
                 answered = True
             except LabError:
@@ -235,7 +235,7 @@ class Recorder:
         return seen is None or seen.answered
 
     def _watch_objects(self, what: tuple[str, ...], event: Callable[[str, Any], None]) -> None:
-        """Follows objects of one kind; begins anew when the API server was away."""
+        """Watches objects of one kind; restarts when the API server was unavailable."""
         while not self._ended.is_set():
             listed = self._listed(what) if self._api_answers() else None
             if listed is None:
@@ -253,10 +253,10 @@ class Recorder:
         try:
             return self._lab.kubectl.items(*what, deadline=Deadline.scaled(API_SECONDS))
         except LabError:
-            return None  # it has gone away just now
+            return None  # it has just become unavailable
 
     def _end_when_away(self, watch: Watch) -> None:
-        """A watch whose server has lost its power would hang for minutes."""
+        """Closes watches whose server was switched off, which would hang for minutes."""
         while not watch.ended:
             if self._ended.wait(LOOK_EVERY / 4) or not self._api_answers():
                 watch.close()
@@ -291,7 +291,7 @@ class Recorder:
             )
 
     def _note_vanished(self, there: set[str], now: int) -> None:
-        """Pods that went while nobody watched."""
+        """Pods that were removed while no watch was open."""
         for pod in self._log.all_newest(PodSeen):
             if not pod.gone and pod.uid not in there:
                 gone = pod.model_copy(update={"time": now, "gone": True, "ready": False})
@@ -307,7 +307,7 @@ class Recorder:
             self._ended.wait(LOOK_EVERY / 2)
 
     def _follow(self, node: str, stream: subprocess.Popen[bytes]) -> None:
-        """Reads the loop's lines until the node is silent, or the recorder ends."""
+        """Reads the lines of the loop until the node does not answer, or the recorder ends."""
         view = NodeView()
         silent = Deadline.scaled(SILENT_SECONDS).total
         heard = time.monotonic()

@@ -1,4 +1,4 @@
-"""Samples of a running lab: what was written, sampled and has arrived, and the verdict on it."""
+"""Samples of a running lab: what was written, sampled and has arrived, and the verdict."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OBSERVE_SECONDS = 120.0
 
 
 def observations(lab: Lab, deadline: Deadline) -> tuple[SampleObservation, ...]:
-    """What can be seen now of each device on each node that samples it.
+    """The current observations of each device on each node that samples it.
 
-    Counts first, then what has arrived, the truth last: so that what happens in between is
-    not taken for a loss.
+    Counters first, then what has arrived, the truth last: so that samples in transit do not
+    count as lost.
     """
     counts = lab.workload.sampler_statuses(deadline)
     collected = lab.workload.collected(deadline)

@@ -1,4 +1,4 @@
-"""One twin watched for a while: what was recorded, ready to be judged."""
+"""The observations of one twin over some time, for its oracle."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ def observe_twin(
     began: int,
     collect_s: float,
 ) -> TwinObservation:
-    """What `watch` has seen of a twin since `began` (ns), and the device's truth after it.
+    """The observations of `watch` since `began` (ns), and the device's truth after them.
 
-    What it had seen before then is what was known. `collect_s` is the collect cycle of the
-    twin, s.
+    Earlier observations are the known values. `collect_s` is the collect cycle of the twin, s.
     """
     twin = twin_name(device.name, node)
     seen = watch.sightings(twin)

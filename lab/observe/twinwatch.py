@@ -1,4 +1,4 @@
-"""What a watch on the API server sees of twins, each sighting with the host's time."""
+"""Watches twins through the API server; each observation has the host's time."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ END_SECONDS = 5.0
 
 
 class TwinWatch:
-    """Watches all twins from `__enter__` to `__exit__`; `sightings` may be asked at any time.
+    """Watches all twins from `__enter__` to `__exit__`; `sightings` is available at any time.
 
-    What stands in the cluster at the beginning is no sighting: nobody knows since when.
+    Initial objects are not observations: it is unknown since when they exist.
     """
 
     def __init__(self, kubectl: Kubectl, namespace: str = NAMESPACE) -> None:
@@ -53,11 +53,11 @@ class TwinWatch:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended by itself: the API server was away."""
+        """Whether it has ended by itself because the API server was unavailable."""
         return self._watch is not None and self._watch.ended
 
     def sightings(self, twin: str) -> tuple[TwinSighting, ...]:
-        """What was seen so far of one twin, in the order of time."""
+        """The observations of one twin so far, by time."""
         with self._lock:
             return tuple(each for each in self._seen if each.status.name == twin)
 

@@ -1,4 +1,4 @@
-"""A watch over a lab that is being broken, until all is whole again, and the verdict on it."""
+"""Observes a lab while faults are injected and until it has recovered, and gives the verdict."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 BASELINE_SECONDS = 120.0
-"""For a recorder to have seen each node whole, before anything is broken."""
+"""Seconds for the recorder to see each node healthy before any fault."""
 
 SETTLE_SECONDS = 180.0
-"""From the last heal until nodes are Ready and the backlog is in; seconds of the reference
-machine. What has not come by then, has not come."""
+"""From the last heal until nodes are Ready and the backlog is delivered; seconds of the
+reference machine. What has not recovered by then counts as not recovered."""
 
 STAY_SECONDS = 12.0
-"""Seconds for which all must have been well at the end of a recording."""
+"""Seconds for which everything must have been healthy at the end of a recording."""
 
 
 class Watch:
-    """What is seen of a lab while it is broken."""
+    """The observations of a lab while faults are injected."""
 
     def __init__(
         self, lab: Lab, recorder: Recorder, since: Mapping[str, Mapping[str, int]]
@@ -45,7 +45,7 @@ class Watch:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Those that are watched."""
+        """The observed nodes."""
         return self.recorder.nodes
 
     @property
@@ -55,13 +55,13 @@ class Watch:
 
     @property
     def recording(self) -> Recording:
-        """All that was seen; there is one when the watch is over."""
+        """The recording; available when the watch has ended."""
         if self._recording is None:
             raise LabError("the watch is still running: judge after its `with` block")
         return self._recording
 
     def end(self) -> None:
-        """No more is recorded."""
+        """Ends the recording."""
         self._recording = self.recorder.recording()
 
     def judge(self, node: str, expect: Expectation | None = None) -> AutonomyVerdict:
@@ -73,7 +73,7 @@ class Watch:
         return judge_autonomy(self.recording, node, expect=expect)
 
     def is_well(self, node: str) -> bool:
-        """Whether the node is Ready, its pods too, and no more samples wait on it than usual."""
+        """Whether the node and its pods are Ready, and no more samples wait on it than usual."""
         api, ready = self.recorder.newest(ApiSeen), self.recorder.newest(NodeSeen, node)
         if api is None or not api.answered or ready is None or ready.ready != "True":
             return False
@@ -94,13 +94,13 @@ class Watch:
 def watching(
     lab: Lab, limit: TimeLimit, *nodes: str, watchers: Sequence[Watcher] = ()
 ) -> Iterator[Watch]:
-    """Records while the block runs and then until all is well again; edge nodes, if none is named.
+    """Records while the block runs and then until the lab has recovered; by default all edge nodes.
 
-    `watchers`, and those of the lab's add-ons, watch what else there is to see.
-    What does not become well in time is no error here: the verdict will say so.
+    `watchers`, and those of the lab's add-ons, add further observations.
+    A missing recovery is not an error here: the verdict reports it.
 
     Raises:
-        LabError: the lab was not whole to begin with, or could not be watched.
+        LabError: the lab was not healthy at the beginning, or could not be observed.
     """
     everybody = (*lab.platform.watchers(lab), *watchers)
     with Recorder(lab, nodes, everybody) as recorder:
@@ -132,4 +132,4 @@ def _settle(watch: Watch, limit: TimeLimit) -> None:
         return time.monotonic() - well_since >= STAY_SECONDS
 
     with contextlib.suppress(DeadlineExceeded):
-        limit(SETTLE_SECONDS).wait_for("all is well again", stayed, watch=watch.recorder.check)
+        limit(SETTLE_SECONDS).wait_for("the lab has recovered", stayed, watch=watch.recorder.check)

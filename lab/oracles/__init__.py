@@ -1,4 +1,4 @@
-"""Oracles: from recorded observations to a verdict with its evidence. Pure functions."""
+"""Oracles: pure functions from recorded observations to a verdict with its evidence."""
 
 from edge_lab.evidence.samples import SampleObservation
 from edge_lab.oracles.samples import SampleVerdict, judge_samples

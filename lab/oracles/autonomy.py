@@ -1,11 +1,11 @@
-"""What did a fault do to an edge node and its workload, and did all come back?
+"""The autonomy oracle: the effects of faults on an edge node and its workload, and the recovery.
 
-Judged is the span from the injection of the first fault that concerns the node to the end
-of the recording.  "Before" always means before that first injection: what ran then is what
-must run on.  A view holds until the next one; while the API server does not answer, or the
-node does not, nothing is known.
+It judges the time from the injection of the first fault that concerns the node to the end
+of the recording.  "Before" always means before that first injection: what ran then must keep
+running.  An observation holds until the next one; while the API server or the node does not
+answer, the state is unknown.
 
-No evidence is no pass: whatever a figure needs and the recording does not hold is a problem.
+Missing evidence is a failure: whatever a figure needs and the recording lacks is a problem.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class AutonomyVerdict(Verdict):
 def judge_autonomy(
     recording: Recording, node: str, *, expect: Expectation | None = None
 ) -> AutonomyVerdict:
-    """The verdict on `node`, by what `expect` allows (default: nothing stops, all comes back)."""
+    """The verdict on `node` against `expect` (default: nothing stops, everything recovers)."""
     expect = expect or Expectation()
     faults = faults_of(recording, node, expect.concern)
     if not faults:
@@ -43,7 +43,7 @@ def judge_autonomy(
         return AutonomyVerdict(node, recording.runtime, (nothing,), Figures().measures(node))
     case = Case(recording, node, expect, faults)
     if node not in recording.nodes:
-        case.lacking(f"{node} was not looked at")
+        case.lacking(f"{node} was not observed")
     nodeview.check_faults(case)
     gaps = nodeview.api_gaps(case)
     ready = nodeview.ready_views(case)
@@ -109,7 +109,7 @@ def _samples(case: Case) -> tuple[SampleVerdict, ...]:
 
 
 def _backlog_in(case: Case, devices: int) -> float | None:
-    """Seconds from the last heal until no more samples waited on the node than usual."""
+    """Seconds from the last heal until the backlog of the node was back to its usual size."""
     if not case.expect.sampling:
         return None
     views = sorted(
@@ -130,7 +130,7 @@ def _backlog_in(case: Case, devices: int) -> float | None:
         return None
     usual = case.expect.at_rest * max(1, devices)
     first = next((seen for seen in after if seen.waiting <= usual), None)
-    # One busy moment just before the end is no backlog: those are there all the time.
+    # A short peak just before the end is not a backlog: samples always wait for a moment.
     end = after[-1].time - int(case.expect.stay_s * NANOSECONDS)
     least = min(seen.waiting for seen in after if seen.time >= end)
     if first is None or least > usual:

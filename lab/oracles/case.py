@@ -1,4 +1,4 @@
-"""What is judged: one node, what may happen to it, and the faults that concern it."""
+"""The case to judge: one node, its expectations, and the faults that concern it."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from edge_lab.topology import Topology
 
 @dataclass(frozen=True)
 class Expectation:
-    """What may happen to a node. The default: nothing stops, and all comes back."""
+    """What is expected of a node. The default: nothing stops, and everything recovers."""
 
     concern: frozenset[str] | None = None
     """Names of the links, nodes and devices whose faults concern the node, as `concern_of`
     gives them; None for all links and nodes."""
     pods: tuple[str, ...] = ()
-    """As namespace/name; empty for all that ran on the node before."""
+    """As namespace/name; empty for all pods that ran on the node before."""
     may_restart: int | None = 0
-    """So often each container; None for any number."""
+    """Maximum restarts of each container; None for any number."""
     may_recreate: bool = False
     downtime_s: float | None = 5.0
-    """At most, in all; None for any."""
+    """Maximum total downtime, seconds; None for any."""
     silent_s: float = 30.0
-    """A busy node may not answer for so long: if the same containers run before and after, and
-    nobody had stopped it, it was not down."""
+    """Seconds for which a busy node may not answer: if the same containers run before and after,
+    and no fault had stopped it, it was not down."""
     up_at_heal: bool = False
-    """Its workload must run when the last heal begins: it has come back without help."""
+    """Its workload must run when the last heal begins: it has recovered without help."""
     must_detect: bool = False
     """The API server must stop showing the node Ready."""
     must_return: bool = True
-    """All is healed in the end: node Ready, workload running, backlog in."""
+    """It must have recovered in the end: node Ready, workload running, backlog delivered."""
     ready_s: float | None = None
-    """At most from the last heal until it is Ready; None for any time."""
+    """Maximum seconds from the last heal until it is Ready; None for any time."""
     backlog_s: float | None = None
-    """At most from the last heal until the backlog is in; None for any time."""
+    """Maximum seconds from the last heal until the backlog is delivered; None for any time."""
     stay_s: float = 10.0
-    """For so long the node must have been Ready at the end of the recording. What waits at
-    no moment of it is no backlog."""
+    """Seconds for which the node must have been Ready at the end of the recording. Samples that
+    do not wait for all of that time are not a backlog."""
     sampling: bool = True
     """The node takes samples, and they are judged."""
     devices: tuple[str, ...] = ()
@@ -51,9 +51,9 @@ class Expectation:
     late_after: float = 10.0
     """Seconds from truth to arrival."""
     at_rest: int = 2
-    """So many samples of a device wait in good times."""
+    """The usual number of waiting samples of a device."""
     api_gap_s: float = 5.0
-    """For so long the API server may fail to answer without a fault on the server."""
+    """Seconds for which the API server may fail to answer without a fault on the server."""
 
 
 def concern_of(topology: Topology, node: str) -> frozenset[str]:
@@ -65,7 +65,7 @@ def concern_of(topology: Topology, node: str) -> frozenset[str]:
 def faults_of(
     recording: Recording, node: str, concern: frozenset[str] | None
 ) -> tuple[FaultRecord, ...]:
-    """The faults that may be why something happens to the node, or to pods that ran on it."""
+    """The faults that may cause something to happen to the node, or to pods that ran on it."""
     pods = (
         f"{seen.namespace}/{seen.pod}" for seen in recording.container_seen if seen.node == node
     )
@@ -74,7 +74,7 @@ def faults_of(
 
 
 def _concerns(scope: Scope, near: frozenset[str] | None) -> bool:
-    """Whether a fault of that scope acts on something `near`; None for all links and nodes."""
+    """Whether a fault of that scope affects something `near`; None for all links and nodes."""
     if scope.is_whole_lab:
         return True
     if near is None:
@@ -83,7 +83,7 @@ def _concerns(scope: Scope, near: frozenset[str] | None) -> bool:
 
 
 class Case:
-    """One node's case. Whoever finds a figure notes here what it rests on, and what is wrong."""
+    """The case of one node, to which evidence and problems are added while it is judged."""
 
     def __init__(
         self,
@@ -96,26 +96,26 @@ class Case:
         self.node = node
         self.expect = expect
         self.faults = sorted(faults, key=lambda record: (record.began, record.id))
-        """Those that concern the node, at least one; the first injected comes first."""
+        """The faults that concern the node, at least one, in the order of injection."""
         self.start = self.faults[0].began
         self.span = Span(self.start, recording.ended)
         heals = [each.healed for each in faults if each.healed is not None]
         self.healed = max(heals) if len(heals) == len(faults) else None
-        """When the last of all was healed; None if one never was."""
+        """When the last fault was healed; None if one never was."""
         begun = [each.heal_began for each in faults if each.heal_began is not None]
         self.heal_began = max(begun) if len(begun) == len(faults) else None
-        """When the last heal was asked for; None if one never was."""
+        """When the last heal was requested; None if one never was."""
         self.problems: list[str] = []
         self.evidence: list[str] = []
 
     def lacking(self, what: str) -> None:
-        """No evidence is no pass."""
+        """Adds missing evidence as a problem."""
         self.problems.append(f"no evidence: {what}")
 
     def within(self, what: str, seconds: float, most: float | None) -> float:
-        """The seconds, which are a problem if they are more than may be."""
+        """Returns the seconds, and adds a problem if they exceed the maximum."""
         if most is not None and seconds > most:
-            self.problems.append(f"{what} took {seconds:.1f} s; {most:g} s may be")
+            self.problems.append(f"{what} took {seconds:.1f} s; at most {most:g} s are allowed")
         return seconds
 
     def at(self, time: int) -> str:

@@ -1,4 +1,4 @@
-"""The figures of autonomy, and the measures that they are for tables and comparisons."""
+"""The figures of autonomy, and the corresponding measures for tables and comparisons."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from edge_lab.measuring.measures import COUNT, Better, Measure
 
 @dataclass(frozen=True)
 class Figures:
-    """What a fault did to one node. None where a figure does not apply, or nothing shows it."""
+    """The effect of faults on one node. None where a figure does not apply or lacks evidence."""
 
     detect_s: float | None = None
     """From the fault being seen until the API server stopped showing the node Ready."""
     downtime_s: float | None = None
-    """For so long, in all, not every pod ran all of its containers."""
+    """Total time in which not every pod ran all of its containers."""
     longest_s: float | None = None
-    """The longest stretch of that."""
+    """The longest such period."""
     restarts: int | None = None
     """By the API server's counts."""
     replaced: int | None = None
-    """Containers that took another's place in the same pod, by the node's own view."""
+    """Containers that replaced another one of the same pod, by the node's own view."""
     recreated: int | None = None
     """Pods of which another uid was seen, or that were deleted."""
     duplicates: int | None = None
@@ -31,9 +31,9 @@ class Figures:
     late: int | None = None
     """Samples, all devices together."""
     ready_after_s: float | None = None
-    """From the last heal being seen until the node was Ready and stayed so."""
+    """From the last observed recovery until the node was Ready and stayed so."""
     backlog_after_s: float | None = None
-    """From the last heal being seen until no more samples waited than usual."""
+    """From the last observed recovery until no more samples waited than usual."""
 
     @property
     def restarted(self) -> int | None:
@@ -64,7 +64,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a figure is as a measure, but for its value."""
+    """The definition of a figure as a measure, without its value."""
 
     name: str
     heading: str
@@ -97,7 +97,7 @@ _NO_POD = "no pod was seen to run before the first fault"
 _NO_SAMPLES = "no samples were judged"
 
 _DETECTED = _Kind(
-    "detected_after", "detected", "s", _API, "no fault that was proved was seen to be noticed"
+    "detected_after", "detected", "s", _API, "no proven fault was seen to be detected"
 )
 _DOWNTIME = _Kind("downtime", "downtime", "s", _RUNTIME, _NO_POD)
 _LONGEST_OUTAGE = _Kind("longest_outage", "longest outage", "s", _RUNTIME, _NO_POD, minor=True)
@@ -117,11 +117,11 @@ _LOST = _Kind("samples_lost", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "lost")
 _REPEATED = _Kind("samples_repeated", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "repeated", True)
 _WRONG = _Kind("samples_wrong", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "wrong", True)
 _LATE = _Kind("samples_late", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "late", True)
-_READY = _Kind("ready_after", "ready again", "s", _API, "the node was not seen to come back")
+_READY = _Kind("ready_after", "ready again", "s", _API, "the node was not seen to recover")
 _BACKLOG = _Kind(
     "backlog_after",
     "backlog in",
     "s",
     "the samples that wait on the node's disk",
-    "no backlog was seen to come in after the last heal",
+    "no backlog was seen to be delivered after the last heal",
 )

@@ -1,7 +1,7 @@
-"""The verdict on probes: whether each was let in or turned away, and for the reason expected.
+"""The verdict on identity probes: whether each was admitted or refused for the expected reason.
 
-That something failed is never a pass. A refusal for another reason is not one either, and an
-endpoint that is down is no evidence of anything.
+A failure alone is never a pass. Neither is a refusal for another reason, and an endpoint that is
+down is no evidence of anything.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from edge_lab.probes.expected import FROM_WIRE, Expected, Outcome
 from edge_lab.probes.record import Direction, Ended, ProbeRecord
 
 TURNED_AWAY = frozenset({400, 401, 403})
-"""By these an endpoint says that it will not have this peer. All other answers are of one that
-deals with the request, but for those of the next line."""
+"""By these an endpoint refuses the peer. All other answers mean that it handles the request,
+except for those below."""
 BROKEN = frozenset(range(500, 600))
-"""It has not come to a decision."""
+"""No decision was made."""
 
 
 class Finding(StrEnum):
-    """What one record says, beside what was expected."""
+    """The finding of one record against the expectation."""
 
     PASS = "pass"  # noqa: S105 - no password
     WRONG_REASON = "wrong reason"
-    """Turned away, and not for the reason that was expected."""
+    """Refused, but not for the expected reason."""
     LET_IN = "let in"
-    """And should not have been."""
+    """Admitted, but should not have been."""
     SHUT_OUT = "shut out"
-    """The peer that is meant to get in was turned away."""
+    """A peer that should be admitted was refused."""
     NO_EVIDENCE = "no evidence"
 
 
@@ -53,8 +53,8 @@ class Judged:
 
 
 def judge_probe(record: ProbeRecord, expected: Expected, *, up: bool = True) -> Judged:
-    """`up` is whether the endpoint is known to serve somebody: without that, that nobody comes
-    through to it says nothing."""
+    """`up` is whether the endpoint is known to serve some peer: without that, a missing answer
+    proves nothing."""
     findings = [_finding(record, one, up) for one in _alternatives(expected)]
     passed = next((one for one in findings if one is Finding.PASS), findings[0])
     return Judged(record, expected, passed)
@@ -81,7 +81,7 @@ def _finding(record: ProbeRecord, expected: Expected, up: bool) -> Finding:
 
 
 def was_let_in(record: ProbeRecord) -> bool:
-    """Whether the endpoint dealt with the peer, whatever it had to say to it."""
+    """Whether the endpoint handled the request, whatever its answer."""
     if record.ended is Ended.ACCEPTED:
         return True
     return (
@@ -92,7 +92,7 @@ def was_let_in(record: ProbeRecord) -> bool:
 
 
 def _was_turned_away(record: ProbeRecord) -> bool:
-    """Whether the endpoint has said no: by an alert of its own, a status, or no TLS at all."""
+    """Whether the endpoint refused: by a TLS alert, a status, or no TLS at all."""
     if record.http is not None:
         return record.http.status in TURNED_AWAY
     if record.ended is Ended.NOT_TLS:
@@ -126,7 +126,7 @@ def _for_the_reason(record: ProbeRecord, expected: Expected) -> bool:
 
 @dataclass(frozen=True)
 class IdentityVerdict(Verdict):
-    """On all probes of some endpoints, from one node."""
+    """The verdict on all probes of some endpoints, from one node."""
 
     judged: tuple[Judged, ...] = ()
 
@@ -139,7 +139,7 @@ def judge_identity(
 ) -> IdentityVerdict:
     """The verdict on `records` by what `endpoints`, by their ids, declare.
 
-    A probe that an endpoint declares and that was not made is no evidence.
+    A probe that an endpoint declares but that was not run is missing evidence.
     """
     judged: list[Judged] = []
     problems: list[str] = []
@@ -154,7 +154,7 @@ def judge_identity(
             problems += [str(one) for one in found if not one.passed]
     known = {(name, probe) for name, e in endpoints.items() for probe in e.policy.expects}
     strange = [r for r in records if (r.endpoint, r.probe) not in known]
-    problems += [f"nobody has declared what is expected of {record}" for record in strange]
+    problems += [f"no expectation is declared for {record}" for record in strange]
     if not judged:
         problems.append("no evidence: nothing was probed")
     evidence = (f"{len(judged)} probes of {len(endpoints)} endpoints",)

@@ -1,4 +1,4 @@
-"""The API server's view of a node: when was it found to be gone, when was it back?"""
+"""The API server's view of a node: when its loss was detected, and when it was Ready again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_faults(case: Case) -> None:
             case.lacking(f"{title} was never proved")
         if each.healed is None and case.expect.must_return:
             case.problems.append(f"{title} was never healed")
-        times = (("asked for", each.began), ("seen", each.seen), ("healed", each.healed))
+        times = (("requested", each.began), ("seen", each.seen), ("healed", each.healed))
         told = (f"{what} {case.at(time)}" for what, time in times if time is not None)
         case.evidence.append(f"{title}: {', '.join(told)}")
 
@@ -30,7 +30,7 @@ def ready_views(case: Case) -> tuple[Held[str], ...]:
 
 
 def api_gaps(case: Case) -> tuple[Span, ...]:
-    """When the API server was out of the lab's sight."""
+    """When the API server did not answer the lab."""
     views = held([(seen.time, seen.answered) for seen in case.recording.api_seen], case.span.end)
     if value_before(views, case.start) is None:
         case.lacking("whether the API server answered before the first fault")
@@ -38,14 +38,14 @@ def api_gaps(case: Case) -> tuple[Span, ...]:
     for gap in gaps:
         fault = _server_fault(case, gap)
         if fault is not None:
-            case.evidence.append(f"API server out of sight {case.of(gap)}, by fault {fault.id}")
+            case.evidence.append(f"API server did not answer {case.of(gap)}, by fault {fault.id}")
         elif gap.seconds > case.expect.api_gap_s:
-            case.lacking(f"the API server was out of sight {case.of(gap)}, without a fault on it")
+            case.lacking(f"the API server did not answer {case.of(gap)}, without a fault on it")
     return gaps
 
 
 def _server_fault(case: Case, gap: Span) -> FaultRecord | None:
-    """The fault on another node, which can only be the server, that was in force then."""
+    """The fault on another node, which can only be the server, that was active then."""
     for record in case.faults:
         end = case.span.end if record.healed is None else record.healed
         nodes = record.fault.scope.nodes
@@ -66,22 +66,22 @@ def detected(case: Case, ready: Sequence[Held[str]]) -> float | None:
         return None
     gone = next((each for each in ready if each.span.start >= case.start), None)
     if gone is None:
-        case.evidence.append(f"{case.node} was shown as Ready all the time")
+        case.evidence.append(f"{case.node} was Ready all the time")
         if case.expect.must_detect:
-            case.problems.append(f"the API server never showed that {case.node} was gone")
+            case.problems.append(f"the API server never detected the loss of {case.node}")
         return None
     time = gone.span.start
     cause = _cause(case.faults, time)
-    by = f"by fault {cause.id}" if cause else "by no fault that was proved"
+    by = f"by fault {cause.id}" if cause else "by no proven fault"
     case.evidence.append(f"Ready={gone.value} at {case.at(time)}, {by}")
     return Span(cause.seen, time).seconds if cause and cause.seen is not None else None
 
 
 def _cause(faults: Sequence[FaultRecord], time: int) -> FaultRecord | None:
-    """The proven fault that had been in force for longest, else the last one before."""
+    """The proven fault that had been active for longest, else the last one before."""
     proven = [each for each in faults if each.seen is not None and each.began <= time]
-    in_force = [each for each in proven if each.healed is None or each.healed >= time]
-    return in_force[0] if in_force else proven[-1] if proven else None
+    active = [each for each in proven if each.healed is None or each.healed >= time]
+    return active[0] if active else proven[-1] if proven else None
 
 
 def returned(case: Case, ready: Sequence[Held[str]], gaps: Sequence[Span]) -> float | None:
@@ -97,8 +97,8 @@ def returned(case: Case, ready: Sequence[Held[str]], gaps: Sequence[Span]) -> fl
             until = gap.start
     stayed = Span(since, until)
     if last.value != "True" or not stayed.seconds:
-        shown = f"Ready={last.value}" if last.value != "True" else "out of sight"
-        what = f"{case.node} never came back: {shown} at the end"
+        shown = f"Ready={last.value}" if last.value != "True" else "unknown"
+        what = f"{case.node} never became Ready again: {shown} at the end"
         case.evidence.append(what)
         if case.expect.must_return:
             case.problems.append(what)

@@ -1,4 +1,4 @@
-"""The workload: did its containers run on, and are they the same as before?"""
+"""The workload: whether its containers kept running, and are the same as before."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edge_lab.oracles.spans import Held, Span, united, value_before
 
 @dataclass(frozen=True)
 class Pod:
-    """One name: what was seen of it, by its node and by the API server."""
+    """The pods of one name: their observations by the node and by the API server."""
 
     name: PodName
     expected: int
-    """So many containers ran before the first fault."""
+    """The number of containers that ran before the first fault."""
     runs: Sequence[Held[InSight]]
     views: Sequence[PodSeen]
 
 
 def workload(case: Case) -> tuple[Pod, ...]:
-    """The pods that ran before the first fault and must run on."""
+    """The pods that ran before the first fault and must keep running."""
     recording = case.recording
     if not any(s.node == case.node and s.time < case.start for s in recording.answered):
         case.lacking(f"whether {case.node} answered before the first fault")
@@ -46,10 +46,10 @@ def workload(case: Case) -> tuple[Pod, ...]:
 
 
 def _ran_before(case: Case, runs: Sequence[Held[InSight]]) -> InSight:
-    """What ran when the node was seen last before the first fault.
+    """What ran at the last observation of the node before the first fault.
 
-    A silence is dated back to when the node was last heard, so that one which a fault has
-    caused may begin a moment before it.
+    A silence is dated back to the node's last answer, so that one which a fault has caused may
+    begin a moment before it.
     """
     before = value_before(runs, case.start)
     if before is not None:
@@ -69,7 +69,7 @@ def _views(case: Case, name: PodName) -> list[PodSeen]:
 
 
 def downtime(case: Case, pods: Sequence[Pod]) -> tuple[float, float]:
-    """Seconds in which not every pod ran all of its containers, and the longest stretch."""
+    """Seconds in which not every pod ran all of its containers, and the longest period."""
     down: list[Span] = []
     for pod in pods:
         silent = _only_silent(case, pod)
@@ -92,7 +92,7 @@ def downtime(case: Case, pods: Sequence[Pod]) -> tuple[float, float]:
     lengths = [each.seconds for each in united(down)]
     total, most = sum(lengths), case.expect.downtime_s
     if most is not None and total > most:
-        case.problems.append(f"{total:.1f} s of downtime; {most:g} s may be")
+        case.problems.append(f"{total:.1f} s of downtime; at most {most:g} s are allowed")
     return total, max(lengths, default=0.0)
 
 
@@ -111,7 +111,7 @@ def up_at_heal(case: Case, pods: Sequence[Pod]) -> None:
 
 
 def _only_silent(case: Case, pod: Pod) -> list[Held[InSight]]:
-    """Short times out of sight after which the same containers ran as before."""
+    """Short periods without an answer after which the same containers ran as before."""
     stops = stopped(case.recording, case.node)
     return [
         here
@@ -125,7 +125,7 @@ def _only_silent(case: Case, pod: Pod) -> list[Held[InSight]]:
 
 
 def is_up(pods: InSight, containers: int) -> bool:
-    """Whether one of them runs with so many containers."""
+    """Whether one of them runs with that number of containers."""
     return any(len(each.containers) >= containers for each in pods or ())
 
 
@@ -151,7 +151,7 @@ def restarts(case: Case, pods: Sequence[Pod]) -> tuple[int | None, int]:
         if most is not None and max(counted or 0, len(replaced)) > most * pod.expected:
             case.problems.append(
                 f"{pod.name} was restarted: restart count {_or_unknown(counted)}, {len(replaced)} "
-                f"containers replaced; {most * pod.expected} may be"
+                f"containers replaced; at most {most * pod.expected} are allowed"
             )
     return by_api, by_node
 
@@ -173,7 +173,7 @@ def _counted(case: Case, pod: Pod) -> int | None:
 
 
 def _replaced(case: Case, pod: Pod) -> list[str]:
-    """Containers that came after the first; a pod's first ones replace nothing."""
+    """Containers that replaced earlier ones; a pod's first containers replace nothing."""
     ids: dict[str, dict[str, None]] = {}
     old: dict[str, int] = {}
     for each in pod.runs:
@@ -218,12 +218,12 @@ def recreated(case: Case, pods: Sequence[Pod]) -> int:
         count += bool(told)
         gone = {seen.uid: seen.gone for seen in pod.views}
         if gone and all(gone.values()) and case.expect.must_return:
-            case.problems.append(f"{pod.name} is gone, and no other has taken its place")
+            case.problems.append(f"{pod.name} is gone, and was not replaced")
     return count
 
 
 def _other_uids(case: Case, pod: Pod) -> list[str]:
-    """Each view by itself: a static pod's uid is not its mirror's."""
+    """Each view separately: the uid of a static pod differs from that of its mirror pod."""
     runs = [(each.span.start, run.uid) for each in pod.runs for run in each.value or ()]
     views = [(seen.time, seen.uid) for seen in pod.views if not seen.gone]
     told: list[str] = []

@@ -1,14 +1,14 @@
-"""Did every sample arrive, once, and unaltered?
+"""Whether every sample arrived exactly once, and unaltered.
 
-The chain has three links, and each tells its own tale: the device's ground truth (what was
-shown), the sampler's counts (which numbers were given out, which still wait on the node's
-disk), the collector's content (what arrived).  Per node and device:
+There are three sources: the device's ground truth (what was shown), the sampler's counters
+(which numbers were assigned, which still wait on the node's disk), and the collector's content
+(what arrived).  Per node and device:
 
-    written   steps in the truth between the first and the last that the sampler has kept
-    sampled   numbers given out: 1 to `sampled`
+    written   steps in the truth between the first and the last that the sampler has stored
+    sampled   assigned numbers: 1 to `sampled`
     arrived   different numbers at the collector
-    waiting   numbers not yet confirmed that have not arrived either: on the node's disk
-    lost      numbers given out that neither arrived nor wait
+    waiting   numbers that are neither confirmed nor arrived: on the node's disk
+    lost      assigned numbers that neither arrived nor wait
     repeated  samples that the collector holds more than once: a number twice (which it shows
               only if the contents differ: the sampler has used the number again), or one step
               of the device under two numbers
@@ -17,9 +17,9 @@ disk), the collector's content (what arrived).  Per node and device:
     missed    steps in the truth that were never sampled: the reader was too slow, or cut off
     late      arrived samples that took longer than `late_after` seconds from truth to arrival
 
-Lost, repeated and wrong are failures.  Missed and late are for the test to judge: with the
-device's wire cut there must be missed steps, with the uplink cut there must be late ones.
-No evidence is no pass.
+Lost, repeated and wrong samples are failures.  Missed and late ones are for the test to judge:
+if the device's link is cut there must be missed steps, if the uplink is cut there must be late
+ones.  Missing evidence is a failure.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SampleVerdict:
     lost: tuple[int, ...]
     """Numbers."""
     repeated: tuple[int, ...]
-    """Numbers; of one step under two numbers, the later ones."""
+    """Sample numbers; for a step with two numbers, the later ones."""
     wrong: tuple[WrongSample, ...]
     missed: tuple[int, ...]
     """The device's sequence numbers."""
@@ -70,7 +70,7 @@ class SampleVerdict:
 
 @dataclass(frozen=True)
 class WrongSample:
-    """A sample that is not what the device has shown."""
+    """A sample that differs from what the device has shown."""
 
     number: int
     seq: int
@@ -139,8 +139,8 @@ def judge_samples(
 def _waiting_and_lost(
     absent: list[int], counts: SampleCounts | None
 ) -> tuple[list[int], tuple[int, ...]]:
-    """Parts the numbers that have not arrived. What was confirmed waits nowhere, and no more
-    numbers can wait than the sampler says; the newest are those that do."""
+    """Splits the numbers that have not arrived into waiting and lost ones. Confirmed samples do
+    not wait, and no more wait than the sampler reports: the newest ones."""
     if counts is None:
         return [], tuple(absent)
     may_wait = [number for number in absent if counts.acknowledged < number <= counts.sampled]
@@ -189,7 +189,7 @@ def _written_and_missed(
 ) -> tuple[int, tuple[int, ...]]:
     """Steps of the truth in the span that was sampled, and those of them without a sample.
 
-    Which steps the absent samples hold is not known: the newest are taken for theirs.
+    Which steps the absent samples contain is unknown: the newest steps are assumed.
     """
     seen = {sample.seq for sample in samples}
     if not seen:
@@ -214,7 +214,7 @@ def _problems(
     if not observation.truth:
         found.append("no evidence: the device's ground truth is empty")
     if observation.counts is None:
-        found.append("no evidence: the sampler could not be asked")
+        found.append("no evidence: the sampler did not answer")
     elif observation.counts.sampled <= since:
         found.append("no evidence: the sampler has taken no sample")
     if not samples:

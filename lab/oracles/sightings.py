@@ -1,9 +1,9 @@
-"""Which containers of a pod ran when, by its node's own view.
+"""Which containers of a pod ran at which times, by its node's own view.
 
-A node that does not answer over the management path shows nothing: its containers are out
-of sight until they are seen again.  What was seen before it fell silent holds again only if
-it has not booted since.  A node that was powered off, reset or paused on purpose is out of
-sight from that moment on, not only from when the silence was noticed.
+While a node does not answer over the management path, the state of its containers is unknown.
+The state before the silence holds again only if the node has not booted since.  For a node that
+was powered off, reset or paused on purpose the state is unknown from that moment on, not only
+from when the silence was detected.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def _stop_of(record: FaultRecord, node: str) -> NodeStop | None:
 
 
 # -- events ----------------------------------------------------------------------------------
-# At one moment: stopped on purpose, answers, containers seen, released, cured, falls silent.
-# A node's silence is dated back to when it was last heard, so it comes after what it said then.
+# Order at equal times: stopped on purpose, answers, containers seen, released, healed, silent.
+# A node's silence is dated back to its last answer, so it comes after that answer.
 
 
 @dataclass(frozen=True)

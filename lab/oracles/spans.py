@@ -1,4 +1,4 @@
-"""Stretches of time, and values that hold until the next one. All times are ns."""
+"""Time spans, and values that hold until the next one. All times are ns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Span:
         return max(0, self.end - self.start) / NANOSECONDS
 
     def within(self, other: Span) -> Span | None:
-        """The part of it that lies in `other`; None if no moment of it does."""
+        """The intersection with `other`; None if it is empty."""
         start, end = max(self.start, other.start), min(self.end, other.end)
         return Span(start, end) if start < end else None
 
@@ -38,7 +38,7 @@ class Held(Generic[T]):
 
 
 def held(changes: Iterable[tuple[int, T]], until: int) -> tuple[Held[T], ...]:
-    """What held when, out of (time, value) pairs, up to `until`; later ones are left out.
+    """The values with their spans, from (time, value) pairs, up to `until`; ignores later ones.
 
     Of several values at one moment the last one counts. Neighbours differ. Only the last
     one may be empty: a change at the very end.
@@ -58,13 +58,13 @@ def held(changes: Iterable[tuple[int, T]], until: int) -> tuple[Held[T], ...]:
 
 
 def value_before(holds: Sequence[Held[T]], time: int) -> T | None:
-    """What held right before `time`; None if nothing did yet."""
+    """The value right before `time`; None if there was none yet."""
     before = [hold.value for hold in holds if hold.span.start < time]
     return before[-1] if before else None
 
 
 def united(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same moments, without overlaps, in order."""
+    """The union of the spans, in order, without overlaps."""
     found: list[Span] = []
     for span in sorted(spans):
         if found and span.start <= found[-1].end:

@@ -1,11 +1,11 @@
-"""How long a value takes from the device to the cluster.
+"""The latency of a value from the device to the cluster.
 
-From the moment that the device shows a step, by its ground truth, to the moment that a watch
+From the time at which the device shows a step, by its ground truth, to the time at which a watch
 on the API server sees the step's sequence number reported.  Device and watch run on the same
-host, so that one clock times both; the guests' clocks play no part.
+host and use the same clock; the guests' clocks are irrelevant.
 
-A collect cycle passes over steps, and none of those is counted: the figure is of the steps
-that were reported, and holds what they waited for the mapper's next read.
+Steps that a collect cycle skips are not counted: the figure is that of the reported steps, and
+includes the wait for the mapper's next read.
 """
 
 from __future__ import annotations

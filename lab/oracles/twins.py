@@ -1,8 +1,8 @@
-"""Does a twin say what the device has shown?
+"""Whether a twin reports what the device has shown.
 
-A report is judged when it is seen, by a watch on the API server.  By then the value may be
-old by what the way takes: the mapper reads once in a collect cycle, and the report travels.
-So each value, when it is first seen,
+A report is judged when a watch on the API server sees it.  By then the value has some age: the
+mapper reads once in a collect cycle, and the report takes time.  So each value, when it is first
+seen,
 
     must have been shown by the device at all                         (else: wrong)
     must not have been replaced on the device before the value that
@@ -13,10 +13,10 @@ So each value, when it is first seen,
 and while the device shows new values, new ones must be seen: `silent_after` seconds beyond the
 collect cycle without one, and the twin is silent; a property whose last value is older than that
 at the end is stuck.
-What was known before the watch began is no first sight, and may be of any age: it must only
-be followed by something newer.  No evidence is no pass.
+A value reported before the watch began may have any age: it must only be followed by a newer
+one.  Missing evidence is a failure.
 
-Values are compared as numbers: a twin's are text.
+Values are compared as numbers; in a twin they are text.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from edge_lab.oracles.spans import NANOSECONDS, Held, Span, held
 
 @dataclass(frozen=True)
 class TwinSighting:
-    """A DeviceStatus as it was seen. `time` is ns since 1970, by the host's clock."""
+    """An observed DeviceStatus. `time` is ns since 1970, by the host's clock."""
 
     time: int
     status: TwinStatus
@@ -46,7 +46,7 @@ class TwinObservation:
 
     twin: str
     began: int
-    """From when on, and until when, it was watched; ns."""
+    """Start and end of the watch; ns."""
     ended: int
     sightings: Sequence[TwinSighting]
     truth: Sequence[TruthStep]

@@ -1,4 +1,4 @@
-"""What every oracle gives: passed or not and why, what was measured, and what that rests on."""
+"""The verdict of every oracle: passed or not and why, the measures, and the evidence."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from edge_lab.measuring.spread import spread
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one node in one run. An oracle with more to say derives from it."""
+    """The verdict on one node in one run. Oracles may derive extended ones."""
 
     node: str
     runtime: str
     """The stack, as control+runtime."""
     problems: tuple[str, ...] = ()
-    """Why it has not passed. No evidence is a problem, too."""
+    """Why it has not passed. Missing evidence is also a problem."""
     measures: tuple[Measure, ...] = ()
     evidence: tuple[str, ...] = ()
-    """What it rests on, a line each."""
+    """The evidence, one line each."""
 
     @property
     def passed(self) -> bool:

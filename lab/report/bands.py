@@ -115,7 +115,7 @@ def _pod_row(
 
 def _pod_piece(state: Held[InSight], expected: int) -> Piece:
     if state.value is None:
-        return Piece(state.span, SILENT, "out of sight")
+        return Piece(state.span, SILENT, "unknown")
     if len(state.value) > 1:
         return Piece(state.span, UNSURE, f"{len(state.value)} at once")
     up = is_up(state.value, expected)

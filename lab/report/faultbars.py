@@ -44,14 +44,14 @@ def lanes_of(faults: Sequence[FaultRecord], axis: Axis) -> list[list[FaultBar]]:
     return lanes
 
 
-def in_force(record: FaultRecord, axis: Axis) -> Span:
+def active_span(record: FaultRecord, axis: Axis) -> Span:
     end = axis.span.end if record.healed is None else record.healed
     return Span(record.began, max(record.began, end))
 
 
 def _fault_bar(record: FaultRecord, axis: Axis) -> FaultBar:
     """With its label where there is room for it: in the bar, or on its right, or its left."""
-    whole = in_force(record, axis)
+    whole = active_span(record, axis)
     seen = whole.end if record.seen is None else max(whole.start, min(record.seen, whole.end))
     heal = whole.end if record.heal_began is None else max(seen, min(record.heal_began, whole.end))
     solid = Span(seen, heal)
@@ -71,7 +71,7 @@ def _fault_bar(record: FaultRecord, axis: Axis) -> FaultBar:
     )
     width = text_width(label, FAULT_TEXT)
     room, place = next((each for each in places if each[0] >= width), max(places))
-    times = (("asked for", record.began), ("seen", record.seen), ("healed", record.healed))
+    times = (("requested", record.began), ("seen", record.seen), ("healed", record.healed))
     told = [f"{what} {axis.seconds(time):+.1f} s" for what, time in times if time is not None]
     hint = "\n".join((label, ", ".join(told), record.proof, record.cure)).strip()
     shown = shortened(label, room, FAULT_TEXT)

@@ -26,7 +26,14 @@ from edge_lab.report.bands import (
     answers,
 )
 from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
-from edge_lab.report.faultbars import FAULT, FAULT_LIGHT, FAULT_TEXT, FaultBar, in_force, lanes_of
+from edge_lab.report.faultbars import (
+    FAULT,
+    FAULT_LIGHT,
+    FAULT_TEXT,
+    FaultBar,
+    active_span,
+    lanes_of,
+)
 
 WIDTH, LEFT, RIGHT = 1200, 196, 1180
 BAR, ROW, CHART = 13, 18, 40
@@ -80,7 +87,7 @@ class _Timeline:
     # -- behind everything -------------------------------------------------------------------
 
     def _background(self, top: float, bottom: float) -> None:
-        for span in united(in_force(each, self._axis) for each in self._faults):
+        for span in united(active_span(each, self._axis) for each in self._faults):
             wide = max(1.0, self._axis.width(span))
             x = min(self._axis.x(span.start), RIGHT - wide)
             self._canvas.rect(x, top + 20, wide, bottom - top - 20, SHADE)
@@ -149,7 +156,7 @@ class _Timeline:
             self._canvas.text(28, self._y + 11, band.more_pods, fill=MUTED)
             self._y += ROW
         most = max((count for _, count in band.waiting), default=0)
-        said = f"at most {most}" if band.waiting else "not looked at"
+        said = f"at most {most}" if band.waiting else "not observed"
         self._chart(Chart("samples waiting", band.waiting), said, bold=bool(most))
         for chart in band.charts:
             numbers = [number for _, number in chart.points]
@@ -220,13 +227,13 @@ class _Timeline:
     def _legend(self) -> None:
         entries = (
             (FAULT, "active fault"),
-            (FAULT_LIGHT, "asked for, or being healed"),
+            (FAULT_LIGHT, "requested, or being healed"),
             (GOOD, "Ready, answers, containers run"),
             (BAD, "not Ready, containers down"),
             (UNSURE, "Ready unknown, pod twice at once"),
             (ABSENT, "no such node"),
-            (SILENT, "silent, containers out of sight"),
-            (NOT_KNOWN, "not looked at"),
+            (SILENT, "silent, containers unknown"),
+            (NOT_KNOWN, "not observed"),
             ("", "container replaced, or node booted"),
         )
         x = 16.0

@@ -1,4 +1,4 @@
-"""The topology: what is wanted, validated, with a line number for each mistake."""
+"""The topology: validated, with file and line for each error."""
 
 from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import MANAGEMENT_SUBNET, TopologyProblem

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Arch(StrEnum):
-    """A processor architecture, in the words of the kernel (`uname -m`)."""
+    """A processor architecture, by its kernel name (`uname -m`)."""
 
     X86_64 = "x86_64"
     AARCH64 = "aarch64"
@@ -14,17 +14,17 @@ class Arch(StrEnum):
 
     @property
     def go(self) -> str:
-        """As Go, Kubernetes and OCI call it."""
+        """Its name in Go, Kubernetes and OCI."""
         return {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}[self.value]
 
     @property
     def debian(self) -> str:
-        """As Debian calls it."""
+        """Its name in Debian."""
         return self.go
 
 
 class Role(StrEnum):
     SERVER = "server"
-    """Runs the control plane, and pods too."""
+    """Runs the control plane, and also pods."""
     EDGE = "edge"
     """Runs the edge runtime."""

@@ -1,4 +1,4 @@
-"""What must hold of a topology as a whole: names, addresses, ways from one to another."""
+"""Constraints on a topology as a whole: names, addresses, reachability."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from edge_lab.topology.model import Topology
 
 LONGEST_PREFIX = 31
-"""Of a network's subnet: two endpoints and nothing else."""
+"""Longest prefix of a network's subnet: two endpoints and nothing else."""
 
 MANAGEMENT_SUBNET = IPv4Network("10.0.2.0/24")
 """QEMU's user-mode network, on which each guest is 10.0.2.15; never part of the fabric."""
 
 
 class TopologyProblem(Problem):
-    """A mistake in a topology, with the place (`loc`) it should be shown at."""
+    """An error in a topology, with the place (`loc`) at which it is reported."""
 
 
 def check_consistency(topology: Topology) -> None:
-    """TopologyProblem at the first thing that does not hold."""
+    """Raises TopologyProblem for the first violated constraint."""
     _unique_names(topology)
     _one_server(topology)
     _links_lead_somewhere(topology)
@@ -41,7 +41,7 @@ def _unique_names(topology: Topology) -> None:
         for index, each in enumerate(getattr(topology, kind)):
             if each.name in seen:
                 raise TopologyProblem(
-                    f"the name {each.name!r} is taken already (in {seen[each.name]})",
+                    f"the name {each.name!r} is already used (in {seen[each.name]})",
                     (kind, index, "name"),
                     "Nodes and devices share one set of names.",
                 )
@@ -76,9 +76,9 @@ def _links_lead_somewhere(topology: Topology) -> None:
             name = getattr(link, field)
             if name not in names:
                 raise TopologyProblem(
-                    f"link {link.name!r} leads to nowhere: there is no {field} {name!r}",
+                    f"link {link.name!r} is not connected: there is no {field} {name!r}",
                     ("links", index, field),
-                    f"Known are: {', '.join(names)}.",
+                    f"Available: {', '.join(names)}.",
                 )
         same = [
             other
@@ -97,9 +97,9 @@ def _subnets_have_room(topology: Topology) -> None:
     for index, network in enumerate(topology.networks):
         if network.subnet.prefixlen > LONGEST_PREFIX:
             raise TopologyProblem(
-                f"the subnet {network.subnet} has room for one address only",
+                f"the subnet {network.subnet} has only one address",
                 ("networks", index, "subnet"),
-                f"A network joins two endpoints at least: take a /{LONGEST_PREFIX} or wider.",
+                f"A network connects at least two endpoints: use a /{LONGEST_PREFIX} or larger.",
             )
 
 
@@ -112,20 +112,18 @@ def _addresses_are_free(topology: Topology) -> None:
             raise TopologyProblem(
                 f"{link.address} is not in {subnet}, the subnet of network {link.network!r}", at
             )
-        # A /31 has neither: both of its addresses are a host's (RFC 3021).
+        # A /31 has neither: both of its addresses are host addresses (RFC 3021).
         if subnet.prefixlen < LONGEST_PREFIX and link.address in (
             subnet.network_address,
             subnet.broadcast_address,
         ):
-            raise TopologyProblem(
-                f"{link.address} is the network's own or its broadcast address", at
-            )
+            raise TopologyProblem(f"{link.address} is the network or broadcast address", at)
         if link.address in taken:
             raise TopologyProblem(
                 f"{link.endpoint!r} and {taken[link.address]!r} both have the address "
                 f"{link.address}",
                 at,
-                "Give each endpoint an address of its own.",
+                "Give each endpoint its own address.",
             )
         taken[link.address] = link.endpoint
 
@@ -140,7 +138,7 @@ def _all_are_wired(topology: Topology) -> None:
                 )
             if kind == "devices" and len(links) > 1:
                 raise TopologyProblem(
-                    f"the device {each.name!r} has {len(links)} links; it takes one",
+                    f"the device {each.name!r} has {len(links)} links; a device has exactly one",
                     ("links", topology.links.index(links[1]), "endpoint"),
                 )
     cluster = topology.cluster_network.name
@@ -162,12 +160,12 @@ def _twins_are_in_reach(topology: Topology) -> None:
             at = ("devices", index, "twins", place)
             if name not in edges:
                 raise TopologyProblem(
-                    f"no twin of {device.name!r} can be on {name!r}: that is no edge node",
+                    f"no twin of {device.name!r} can be on {name!r}, which is not an edge node",
                     at,
                     f"Edge nodes are: {', '.join(edges) or 'none'}.",
                 )
             if name in device.twins[:place]:
-                raise TopologyProblem(f"{name!r} is to keep two twins of {device.name!r}", at)
+                raise TopologyProblem(f"{name!r} is listed twice for twins of {device.name!r}", at)
             if network not in [link.network for link in topology.links_of(name)]:
                 raise TopologyProblem(
                     f"{name!r} cannot keep a twin of {device.name!r}: it has no link to the "
@@ -179,7 +177,7 @@ def _twins_are_in_reach(topology: Topology) -> None:
 
 def _pod_subnet_is_apart(topology: Topology) -> None:
     if topology.pod_subnet.prefixlen != 16:
-        raise TopologyProblem(f"the pod subnet {topology.pod_subnet} is no /16", ("pod_subnet",))
+        raise TopologyProblem(f"the pod subnet {topology.pod_subnet} is not a /16", ("pod_subnet",))
     taken = [topology.pod_subnet]
     for index, network in enumerate(topology.networks):
         here = ("networks", index, "subnet")

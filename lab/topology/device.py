@@ -1,4 +1,4 @@
-"""What can be asked of a device beside its protocol: options of Modbus and of OPC UA."""
+"""Options of devices: those of Modbus and of OPC UA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 OpcUaPoint = Literal["phase", "force", "position", "parts", "oil_temperature", "setpoint"]
-"""What an OPC UA device's plant shows: the names in lab.devices.plant."""
+"""The points of an OPC UA device: the names in edge_lab.devices.plant."""
 
 
 class _Model(BaseModel):
@@ -18,7 +18,7 @@ class _Model(BaseModel):
 
 def _all_different(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
     if twice := sorted({str(value) for value in values if values.count(value) > 1}):
-        raise ValueError(f"{', '.join(twice)} is there twice")
+        raise ValueError(f"{', '.join(twice)} is listed twice")
     return values
 
 
@@ -66,12 +66,12 @@ class Login(StrEnum):
 
 
 class Signal(StrEnum):
-    """A node whose values go wrong now and then, or for good."""
+    """A node whose values are sometimes or permanently wrong."""
 
     SPIKE = "spike"
-    """A sine that is far above itself for one step, now and then."""
+    """A sine with occasional spikes of one step."""
     DIP = "dip"
-    """A sine that is far below itself for one step, now and then."""
+    """A sine with occasional dips of one step."""
     RISING = "rising"
     """Constant at first, then growing by one with each step."""
     FALLING = "falling"
@@ -96,14 +96,14 @@ class Alarm(_Model):
 
 
 class FastNodes(_Model):
-    """Nodes that count, all together, by one in each period."""
+    """Nodes that all count up by one in each period."""
 
     count: int = Field(1, ge=1, le=1000)
     period_ms: int = Field(100, ge=10, le=60_000, description="Time between two values, ms.")
 
 
 class SlowNodes(_Model):
-    """As fast ones, with another time in mind."""
+    """Like fast nodes, with a longer default period."""
 
     count: int = Field(1, ge=1, le=1000)
     period_ms: int = Field(10_000, ge=10, le=3_600_000, description="Time between two values, ms.")
@@ -114,7 +114,9 @@ class OpcUaOptions(_Model):
         (SecurityPolicy.BASIC256SHA256,), min_length=1
     )
     modes: Annotated[tuple[SecurityMode, ...], Once] = Field(
-        (SecurityMode.SIGN_AND_ENCRYPT,), min_length=1, description="Each policy with each of them."
+        (SecurityMode.SIGN_AND_ENCRYPT,),
+        min_length=1,
+        description="Combined with each of the policies.",
     )
     logins: Annotated[tuple[Login, ...], Once] = Field((Login.ANONYMOUS,), min_length=1)
     users: dict[str, str] = Field(
@@ -126,7 +128,11 @@ class OpcUaOptions(_Model):
     alarms: tuple[Alarm, ...] = ()
     signals: Annotated[tuple[Signal, ...], Once] = ()
     anomaly: float = Field(
-        0.02, ge=0, le=1, allow_inf_nan=False, description="Part of the steps that spike or dip."
+        0.02,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Fraction of the steps that spike or dip.",
     )
     fast: FastNodes | None = None
     slow: SlowNodes | None = None
@@ -136,12 +142,12 @@ class OpcUaOptions(_Model):
 
     @property
     def login(self) -> Login:
-        """How a device logs in to itself."""
+        """The credentials with which a device reads itself."""
         return Login.ANONYMOUS if Login.ANONYMOUS in self.logins else self.logins[0]
 
     @property
     def groups(self) -> dict[str, FastNodes | SlowNodes]:
-        """The nodes that count, by the name of their folder."""
+        """The counting nodes, by the name of their folder."""
         groups = {"fast": self.fast, "slow": self.slow}
         return {name: group for name, group in groups.items() if group is not None}
 

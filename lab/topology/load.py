@@ -1,4 +1,4 @@
-"""Reads a topology from YAML, and says file, line and remedy of a mistake."""
+"""Reads a topology from YAML, and reports errors with file, line and remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOPOLOGY: YamlModel[Topology] = YamlModel(
     Topology,
     what="topology",
     keys="name:, nodes:, links:, …",
-    remedy=f"{LABS / 'default.yaml'} is a good one to begin with.",
+    remedy=f"{LABS / 'default.yaml'} is a good example to start from.",
     extensions=True,
 )
 
@@ -27,14 +27,14 @@ def load_topology(
     name: str | None = None,
     check: Callable[[Topology], None] = lambda topology: None,
 ) -> Topology:
-    """The topology in `path`; `name` calls the lab otherwise than its file does.
+    """The topology in `path`; `name` overrides the lab's name in the file.
 
-    Files that it names are found from its folder, and are absolute in what is returned. What
-    `check` raises as a TopologyProblem gets its file and line, too.
+    Paths in it are relative to its folder, and absolute in the result. A TopologyProblem that
+    `check` raises gets file and line as well.
 
     Raises:
-        InputError: the file is missing, no YAML, or describes no possible lab; the
-            message holds file, line, what is wrong and what would be right.
+        InputError: the file is missing, not YAML, or not a valid topology; the message has
+            file, line, what is wrong and the remedy.
     """
     folder = path.absolute().parent
 
@@ -49,7 +49,7 @@ def load_topology(
 def parse_topology(
     text: str, file: Path | str = "<topology>", *, name: str | None = None
 ) -> Topology:
-    """As `load_topology`, from text; `file` is what messages call it. Files are not looked for."""
+    """Like `load_topology`, from text; `file` is its name in messages. Paths are not checked."""
     return _TOPOLOGY.parse(text, file, put=_called(name))
 
 

@@ -1,4 +1,4 @@
-"""What a lab is made of. Frozen models, checked as a whole; `load.py` reads them from YAML."""
+"""The models of a topology: frozen, validated as a whole; `load.py` reads them from YAML."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _memory_mib(value: Any) -> Any:
     if isinstance(value, str):
         found = _QUANTITY.fullmatch(value.strip())
         if not found:
-            raise ValueError(f"{value!r} is no amount of memory; write it as 2GiB or 512MiB")
+            raise ValueError(f"{value!r} is not an amount of memory; write it as 2GiB or 512MiB")
         number, unit = float(found[1]), found[2]
         mib = number * (1024 if unit.startswith("G") else 1)
         if mib != int(mib):
@@ -44,7 +44,7 @@ def _memory_mib(value: Any) -> Any:
 def _memory_bounds(value: int) -> int:
     if not MIN_MEMORY_MIB <= value <= MAX_MEMORY_MIB:
         raise ValueError(
-            f"{value} MiB is out of bounds: a node takes {MIN_MEMORY_MIB} MiB "
+            f"{value} MiB is out of range: a node has {MIN_MEMORY_MIB} MiB "
             f"to {MAX_MEMORY_MIB // 1024} GiB"
         )
     return value
@@ -52,7 +52,7 @@ def _memory_bounds(value: int) -> int:
 
 def _name(value: str) -> str:
     if not is_name(value):
-        raise ValueError(f"{value!r} is no usable name: {NAME_RULE}")
+        raise ValueError(f"{value!r} is not a valid name: {NAME_RULE}")
     return value
 
 
@@ -75,9 +75,11 @@ class Taint(_Model):
 
 
 class Network(_Model):
-    """An Ethernet segment of the fabric: a switch without a limit of ports."""
+    """An Ethernet segment of the fabric: a switch with any number of ports."""
 
-    name: Annotated[Name, Field(max_length=11, description="At most 11 characters: it names NICs.")]
+    name: Annotated[
+        Name, Field(max_length=11, description="At most 11 characters: NICs are named after it.")
+    ]
     subnet: IPv4Network
 
 
@@ -97,7 +99,7 @@ class Node(_Model):
 
 
 class Link(_Model):
-    """The cable between one node or device and one network.
+    """The connection of one node or device to one network.
 
     Each link has two directions, named from the endpoint: `tx` carries what the endpoint
     sends, `rx` what it receives.
@@ -120,20 +122,23 @@ class Device(_Model):
     opcua: OpcUaOptions | None = None
     options: dict[str, Any] | None = Field(
         None,
-        description="Of a protocol that another distribution brings, which says what they are.",
+        description="Options of a protocol of another distribution, which defines them.",
     )
     sampled: bool | None = Field(
-        None, description="Whether samplers read it; if it is not said, where they can."
+        None, description="Whether samplers read it; by default, where they can."
     )
-    twins: tuple[str, ...] = Field((), description="Edge nodes that keep a twin of the device.")
-    image: str = Field("", description="A container image that Docker has, in place of a protocol.")
+    twins: tuple[str, ...] = Field((), description="Edge nodes that have a twin of the device.")
+    image: str = Field("", description="A container image known to Docker, instead of a protocol.")
     port: int | None = Field(
-        None, ge=1, le=65_535, description="The image's TCP port: it is ready when that is open."
+        None,
+        ge=1,
+        le=65_535,
+        description="The TCP port of the image: the device is ready when it is open.",
     )
 
     @model_validator(mode="after")
     def _options_fit(self) -> Device:
-        # Whether another protocol is there at all is found out before what it has no use for.
+        # An unknown protocol is reported before options that do not belong to it.
         if self.modbus and self.protocol in OWN - {Protocol.MODBUS, Protocol.MODBUS_RTU}:
             raise ValueError(f"the options modbus are not for a device that speaks {self.protocol}")
         if self.opcua and self.protocol in OWN - {Protocol.OPCUA}:
@@ -145,16 +150,16 @@ class Device(_Model):
         if self.protocol != Protocol.CONTAINER and (self.image or self.port):
             raise ValueError(f"image and port are not for a device that speaks {self.protocol}")
         if self.image and self.twins:
-            raise ValueError("nodes cannot keep a twin of a container: they do not know its points")
+            raise ValueError("a container cannot have twins: its points are unknown")
         if self.twins and self.opcua and set(self.opcua.logins) == {Login.CERTIFICATE}:
             raise ValueError(
-                "nodes cannot keep a twin of a device that takes nothing but a user's certificate: "
+                "a device that accepts only user certificates cannot have twins: "
                 "add anonymous or password to its logins"
             )
         return self
 
     def beside(self, folder: Path) -> Device:
-        """The same with its files' paths taken from `folder`."""
+        """A copy with its paths resolved relative to `folder`."""
         if not self.opcua:
             return self
         nodesets = tuple(folder / file for file in self.opcua.nodesets)
@@ -163,16 +168,16 @@ class Device(_Model):
         )
 
     def __str__(self) -> str:
-        """The name: titles in the report may say `{device}`."""
+        """The name: titles in the report may contain `{device}`."""
         return self.name
 
 
 DEFAULT_ADDONS = ("twins", "workload")
-"""Of a topology that lists none."""
+"""The default of a topology that lists none."""
 
 
 class Topology(_Model):
-    """One lab: its nodes, networks, links and devices, the stacks it may run, its add-ons."""
+    """One lab: its nodes, networks, links, devices, possible stacks, and add-ons."""
 
     name: Name
     stacks: tuple[str, ...] = Field(min_length=1, description="In order of preference.")
@@ -181,7 +186,7 @@ class Topology(_Model):
     links: tuple[Link, ...] = Field(min_length=1)
     devices: tuple[Device, ...] = ()
     addons: tuple[Name, ...] = Field(
-        DEFAULT_ADDONS, description="What runs on the lab beside its stack, in order."
+        DEFAULT_ADDONS, description="What runs in addition to the stack, in order."
     )
     pod_subnet: IPv4Network = Field(IPv4Network("10.42.0.0/16"), description="A /16.")
     timing: Timing = Timing()
@@ -202,11 +207,11 @@ class Topology(_Model):
         return tuple(dict.fromkeys(node.arch for node in self.nodes))
 
     def at_pace(self, pace: int) -> Topology:
-        """The same with the cluster's `timing` for a host that is so many times slower."""
+        """A copy with the cluster's `timing` for a host that is `pace` times slower."""
         return self.model_copy(update={"timing": self.timing.at_pace(pace)})
 
     def beside(self, folder: Path) -> Topology:
-        """The same with the paths of files taken from `folder`."""
+        """A copy with its paths resolved relative to `folder`."""
         return self.model_copy(
             update={"devices": tuple(device.beside(folder) for device in self.devices)}
         )
@@ -241,7 +246,7 @@ class Topology(_Model):
 
     @property
     def cluster_network(self) -> Network:
-        """The network of the server's first link: what nodes and API server speak over."""
+        """The network of the server's first link, between nodes and API server."""
         return self.network(self.links_of(self.server.name)[0].network)
 
     def cluster_link(self, node: str) -> Link:
@@ -251,7 +256,7 @@ class Topology(_Model):
         )
 
     def pod_cidr(self, node: str) -> IPv4Network:
-        """The /24 of the node's pods: the lab knows it, so that it can lay the routes."""
+        """The /24 of the node's pods: assigned by the lab, so that it can set the routes."""
         index = [each.name for each in self.nodes].index(node)
         return list(self.pod_subnet.subnets(new_prefix=24))[index + 1]
 

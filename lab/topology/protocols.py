@@ -1,4 +1,4 @@
-"""What devices may speak: names. What is behind a name is in `edge_lab.devices.protocols`."""
+"""The names of device protocols. Their descriptors are in `edge_lab.devices.protocols`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.core.plugins import PluginGroup
 
 GROUP = "edge_lab.device_protocols"
-"""The entry points by which other distributions bring protocols."""
+"""The entry points by which other distributions provide protocols."""
 WHAT = "device protocol"
 
 
 class Protocol(StrEnum):
-    """The protocols that edge-lab itself has."""
+    """The protocols that come with edge-lab."""
 
     MODBUS = "modbus-tcp"
     MODBUS_RTU = "modbus-rtu-tcp"
-    """RTU frames with their CRC over a TCP connection, as converters of serial lines have it."""
+    """RTU frames with CRC over a TCP connection, as used by serial device servers."""
     OPCUA = "opcua"
     CONTAINER = "container"
-    """Whatever a container image serves: without a plant and without a ground truth."""
+    """Any protocol of a container image: without a plant model or ground truth."""
 
 
 OWN = frozenset(str(protocol) for protocol in Protocol)
@@ -31,7 +31,7 @@ OWN = frozenset(str(protocol) for protocol in Protocol)
 
 def _plain(value: str) -> str:
     if not is_name(value):
-        raise ValueError(f"{value!r} is no usable name: {NAME_RULE}")
+        raise ValueError(f"{value!r} is not a valid name: {NAME_RULE}")
     return str(value)  # of an enumeration too
 
 
@@ -40,8 +40,8 @@ ProtocolName = Annotated[
     AfterValidator(_plain),
     WithJsonSchema({"enum": [str(protocol) for protocol in Protocol], "type": "string"}),
 ]
-"""Whether there is such a protocol is checked where a user's file is read: a lab that is up can be
-ended without the distribution that brought its protocol."""
+"""Whether the protocol exists is checked when a user's file is read: a running lab can be stopped
+without the distribution that provided its protocol."""
 
 _NAMES: PluginGroup[Any] = PluginGroup(
     group=GROUP,
@@ -52,5 +52,5 @@ _NAMES: PluginGroup[Any] = PluginGroup(
 
 
 def known_protocols() -> tuple[str, ...]:
-    """The names of all protocols, without loading any; InputError if two have one name."""
+    """The names of all protocols, without loading any; InputError for duplicate names."""
     return _NAMES.names()

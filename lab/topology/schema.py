@@ -1,4 +1,4 @@
-"""The JSON schema of a topology, for editors (labs/schema.json is kept equal to it)."""
+"""The JSON schema of a topology, for editors (tests keep labs/schema.json equal to it)."""
 
 from __future__ import annotations
 

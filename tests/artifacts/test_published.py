@@ -178,7 +178,7 @@ def test_without_the_checksum_file_not_a_byte_of_the_program_is_taken(
 ) -> None:
     del k3s.content[f"{K3S_PAGE}/sha256sum-arm64.txt"]
     said = refused(store, "k3s", ARM)
-    assert "nothing says what k3s-arm64 must be: there is no sha256sum-arm64.txt" in said
+    assert "the digest of k3s-arm64 is unknown: there is no sha256sum-arm64.txt" in said
     assert k3s.asked == [f"{K3S_PAGE}/sha256sum-arm64.txt"]
 
 
@@ -195,7 +195,9 @@ def test_a_checksum_file_that_does_not_speak_of_the_file_vouches_for_nothing(
     store: ArtifactStore, k3s: WebServer, sums: str
 ) -> None:
     k3s.publish(K3S_PAGE, {"sha256sum-arm64.txt": sums.encode()})
-    assert "sha256sum-arm64.txt gives no one digest for k3s-arm64" in refused(store, "k3s", ARM)
+    assert "sha256sum-arm64.txt has no unambiguous digest for k3s-arm64" in refused(
+        store, "k3s", ARM
+    )
 
 
 def test_the_digest_in_the_lock_outranks_the_published_one(
@@ -227,7 +229,7 @@ def test_pinning_anew_keeps_a_digest_that_the_user_pinned(
 def test_an_architecture_without_a_release_names_every_source(store: ArtifactStore) -> None:
     said = refused(store, "k3s", RISCV)
     for line in (
-        "- cache: not there, or damaged",
+        "- cache: missing, or damaged",
         "- mirror: none is set (LAB_MIRROR=<folder or address> names one)",
         "- release page: k3s v1.34.9+k3s1 is not published for riscv64",
         "- Go modules: k3s is not built from Go modules",
@@ -284,8 +286,8 @@ def test_a_tarball_that_is_not_what_its_checksum_says_is_refused(
     [
         (b"no tarball at all", "cannot be unpacked"),
         (tarball(members(), "top")[:-200], "cannot be unpacked"),
-        (tarball({"edge/keadm": b"x"}, "top"), "holds no edge/edgecore"),
-        (tarball({"edge/edgecore": b"1", "top/edge/edgecore": b"2"}), "holds more than one"),
+        (tarball({"edge/keadm": b"x"}, "top"), "contains no edge/edgecore"),
+        (tarball({"edge/edgecore": b"1", "top/edge/edgecore": b"2"}), "contains more than one"),
     ],
     ids=["junk", "cut off", "without it", "twice"],
 )
@@ -381,7 +383,7 @@ def test_a_name_without_a_version_counts_only_in_a_folder_that_has_it(
     )
     other = ArtifactStore(cache, tmp_path / "m", catalog=with_pages_at(web.url), recipes=recipes)
     said = refused(other, "k3s", X86)
-    assert "holds no k3s-v1.34.9+k3s1-linux-amd64 or k3s/v1.34.9+k3s1/k3s" in said
+    assert "has no k3s-v1.34.9+k3s1-linux-amd64 or k3s/v1.34.9+k3s1/k3s" in said
 
 
 def test_in_a_mirror_too_nothing_is_taken_that_nothing_vouches_for(

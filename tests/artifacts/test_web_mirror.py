@@ -79,11 +79,11 @@ def test_a_mirror_that_does_not_say_is_told_from_one_that_has_it_not(
     mirrored: ArtifactStore, web: WebServer
 ) -> None:
     web.forbidden.add(f"/lab/{NAME}")
-    with pytest.raises(CannotObtain, match=r"does not say whether it holds .*403 Forbidden"):
+    with pytest.raises(CannotObtain, match=r"could not be checked for .*403 Forbidden"):
         mirrored.resolve([ONE], Deadline.after(10))
     web.forbidden.clear()
     web.content.clear()
-    with pytest.raises(CannotObtain, match=f"mirror {web.url}/lab: holds no {NAME}"):
+    with pytest.raises(CannotObtain, match=f"mirror {web.url}/lab: has no {NAME}"):
         mirrored.resolve([ONE], Deadline.after(10))
 
 
@@ -103,7 +103,7 @@ def test_with_no_other_source_the_table_still_says_why(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (row,) = mirrored.state([ONE])
-    assert "if it has it; else from nowhere (release page: " in row.source
+    assert "if it has it; else not available (release page: " in row.source
     assert "Go is not installed" in row.source
 
 

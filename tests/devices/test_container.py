@@ -171,7 +171,7 @@ def test_without_an_engine_the_device_says_so(
         ({}, "a device needs a protocol, or a container's image"),
         ({"protocol": "opcua", "image": "any"}, "image and port are not for a device"),
         ({"protocol": "modbus-tcp", "port": 80}, "image and port are not for a device"),
-        ({"image": "any", "twins": ["edge"]}, "cannot keep a twin of a container"),
+        ({"image": "any", "twins": ["edge"]}, "a container cannot have twins"),
     ],
 )
 def test_a_device_is_a_protocol_or_an_image(device: dict[str, object], says: str) -> None:

@@ -109,7 +109,7 @@ def test_only_the_setpoint_register_can_be_written(boiler: Site) -> None:
 
 
 @slow
-def test_a_written_setpoint_is_in_the_truth_and_in_force_from_the_next_step(boiler: Site) -> None:
+def test_a_written_setpoint_is_in_the_truth_and_active_from_the_next_step(boiler: Site) -> None:
     as_client([boiler], MODBUS_CLIENT, "write")
     after = boiler.client.snapshot().seq + 1
     Deadline.after(5).wait_for("a step", lambda: boiler.client.snapshot().seq > after)
@@ -298,7 +298,7 @@ def test_a_trust_store_without_certificates_is_a_lab_error(tmp_path: Path) -> No
     file.write_text(spec.model_dump_json())
     done = run_device(file)
     assert done.returncode == 3
-    assert "holds no certificate" in done.stderr
+    assert "has no certificate" in done.stderr
 
 
 def run_device(spec: Path) -> subprocess.CompletedProcess[str]:

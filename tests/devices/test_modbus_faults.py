@@ -282,7 +282,7 @@ def test_a_modbus_library_reads_right_when_all_is_over(boiler: Site, peer: RawPe
     assert [step.seq for step in steps] == list(range(1, len(steps) + 1))
     log = boiler.log.read_text()
     assert "boiler gone" in log
-    assert "boiler well again" in log
+    assert "boiler fault cleared" in log
     assert "Traceback" not in log
 
 

@@ -99,7 +99,7 @@ def test_each_write_has_its_own_status_and_the_truth_has_what_was_done(press: Si
     assert log.count("write of ns=2;s=press.force: BadNotWritable") == 1
 
 
-def test_a_written_setpoint_is_in_force_from_the_next_step(press: Site) -> None:
+def test_a_written_setpoint_is_active_from_the_next_step(press: Site) -> None:
     seen(press, "writes")
     after = press.client.snapshot().seq + 1
     Deadline.after(5).wait_for("a step", lambda: press.client.snapshot().seq > after)

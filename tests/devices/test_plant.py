@@ -112,7 +112,7 @@ def test_a_dumped_state_goes_on_as_if_nothing_had_happened(
 
 
 def test_a_state_of_another_plant_is_refused() -> None:
-    with pytest.raises(ValueError, match="no state of a boiler"):
+    with pytest.raises(ValueError, match="not a state of a boiler"):
         Boiler().load(Press().dump(Press().initial(1)))
 
 

@@ -52,7 +52,7 @@ def test_a_topology_says_all_but_ports_and_paths(default_topology: Topology) -> 
     ("change", "word"),
     [
         ({"mac": "52-54-00-ed-00-06"}, "MAC"),
-        ({"plant": "reactor"}, "known are boiler, press"),
+        ({"plant": "reactor"}, "available: boiler, press"),
         ({"protocol": "opcua"}, "certificate"),
         ({"period_ms": 0}, "period_ms"),
         ({"fabric_port": 70_000}, "fabric_port"),
@@ -73,5 +73,5 @@ def test_a_mistake_is_named_with_its_file(
 
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read it"):
+    with pytest.raises(InputError, match="cannot read the file"):
         DeviceSpec.read(tmp_path / "none.json")

@@ -21,7 +21,7 @@ from edge_lab.topology import (
     parse_topology,
 )
 from tests.devices.plant_site import HERE
-from tests.mistakes import Mistake, assert_answered, with_mistake
+from tests.invalidfiles import Mistake, assert_answered, with_mistake
 
 GOOD = """\
 name: small
@@ -119,7 +119,7 @@ MISTAKES: dict[str, Mistake] = {
     "a policy twice": (
         "Aes256Sha256RsaPss",
         "Basic256Sha256",
-        ["Basic256Sha256 is there twice"],
+        ["Basic256Sha256 is listed twice"],
         "policies",
     ),
     "a password without users": (
@@ -191,7 +191,7 @@ def test_the_sampler_reads_what_it_can(options: dict[str, object], sampled: bool
 
 def test_a_twin_needs_a_login_that_the_mapper_has() -> None:
     wanted = {"name": "press", "protocol": "opcua", "twins": ["edge"]}
-    with pytest.raises(ValueError, match="nothing but a user's certificate"):
+    with pytest.raises(ValueError, match="accepts only user certificates"):
         Device.model_validate({**wanted, "opcua": {"logins": ["certificate"]}})
     both = {"logins": ["certificate", "anonymous"]}
     assert Device.model_validate({**wanted, "opcua": both}).twins == ("edge",)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.fabric import DirectionState
-from edge_lab.fabric.arena import SLOTS, ArenaPool
+from edge_lab.fabric.framebuffer import SLOTS, FrameBufferPool
 from edge_lab.fabric.stages import Clipboard
 from tests.budget import examples
 
@@ -166,12 +166,12 @@ def test_copies_that_wait_are_not_overwritten_and_give_their_room_back() -> None
 
 
 def test_a_clipboard_uses_its_room_again_once_nobody_needs_it() -> None:
-    pool = ArenaPool(limit=1)
+    pool = FrameBufferPool(limit=1)
     clipboard = Clipboard(pool)
     for number in range(3 * SLOTS):
-        arena, run = clipboard.copy(memoryview(b"x" * 20 + bytes([number % 256])))
-        assert bytes(arena.frame(run[0]))[20] == number % 256
-        arena.held -= 1
+        buffer, run = clipboard.copy(memoryview(b"x" * 20 + bytes([number % 256])))
+        assert bytes(buffer.frame(run[0]))[20] == number % 256
+        buffer.held -= 1
     assert pool._made == 1
 
 

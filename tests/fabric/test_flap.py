@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge_lab.fabric.arena import Arena
 from edge_lab.fabric.counters import Reason
+from edge_lab.fabric.framebuffer import FrameBuffer
 from edge_lab.fabric.stages.flight import Flight, Tally
 from edge_lab.fabric.stages.gates import Flap
 from edge_lab.fabric.state import DirectionState, FlapTimes, Mode
@@ -16,13 +16,13 @@ from edge_lab.fabric.state import DirectionState, FlapTimes, Mode
 MS = 1_000_000
 
 
-ARENA = Arena()
-RUN = ARENA.put(bytes(60))
+BUFFER = FrameBuffer()
+RUN = BUFFER.put(bytes(60))
 
 
 def passes(stage: Flap, at: int, tally: Tally | None = None) -> bool:
     """Whether a frame that comes at `at` (ns) passes."""
-    return bool(stage.apply([Flight(at, ARENA, [RUN])], tally or Tally()))
+    return bool(stage.apply([Flight(at, BUFFER, [RUN])], tally or Tally()))
 
 
 def test_frames_vanish_in_the_down_part_of_each_period_and_then_never_again() -> None:

@@ -289,7 +289,7 @@ def test_another_seed_and_another_link_have_other_losses() -> None:
     assert positions != [each[14:18] for each in fate(1, 0.3, 300, link=1)]
 
 
-def test_traffic_of_one_link_does_not_change_the_dice_of_another() -> None:
+def test_traffic_of_one_link_does_not_change_the_random_numbers_of_another() -> None:
     bench = Bench(seed=1)
     half = DirectionState(loss=0.3)
     bench.forwarder.set("l0", half, None)
@@ -322,7 +322,7 @@ def test_reseeding_begins_the_same_losses_again() -> None:
 
 
 @given(before=st.integers(0, 200), loss=st.floats(0.01, 0.99))
-def test_a_loaded_snapshot_goes_on_with_the_same_dice(before: int, loss: float) -> None:
+def test_a_loaded_snapshot_goes_on_with_the_same_stream(before: int, loss: float) -> None:
     bench = Bench(seed=9)
     bench.forwarder.set("l0", DirectionState(loss=loss), CUT)
     bench.send(0, *[numbered(0, 1, n) for n in range(before)])

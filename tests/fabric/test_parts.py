@@ -1,4 +1,4 @@
-"""The small parts: runs, agenda, dice, switch table, message groups, configuration."""
+"""The small parts: runs, timers, stream, switch table, message groups, configuration."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from edge_lab.core.errors import InputError
 from edge_lab.fabric import CLEAR, CUT, DirectionState, FabricConfig, LinkConfig, LinkStatus
-from edge_lab.fabric.agenda import Agenda
-from edge_lab.fabric.arena import Arena, count, first, join, slots
 from edge_lab.fabric.counters import Counters, LinkCounters
-from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.framebuffer import FrameBuffer, count, first, join, slots
+from edge_lab.fabric.randomstream import RandomStream
 from edge_lab.fabric.switch import MOST_ADDRESSES, Switch, address
+from edge_lab.fabric.timerqueue import TimerQueue
 from edge_lab.fabric.wire import groups
 
 runs_of = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=8).map(
@@ -44,33 +44,37 @@ def test_joining_runs_keeps_every_slot_in_its_place(
 
 
 @given(dues=st.lists(st.integers(0, 5), max_size=50))
-def test_the_agenda_is_in_order_of_time_and_equal_times_in_order_of_entry(
+def test_timers_are_in_order_of_time_and_equal_times_in_order_of_entry(
     dues: list[int],
 ) -> None:
-    agenda: Agenda[tuple[int, int]] = Agenda()
+    timers: TimerQueue[tuple[int, int]] = TimerQueue()
     for number, due in enumerate(dues):
-        agenda.add(due, (due, number))
-    assert agenda.next_due == min(dues, default=None)
-    early = list(agenda.due(2))
+        timers.add(due, (due, number))
+    assert timers.next_due == min(dues, default=None)
+    early = list(timers.due(2))
     assert early == sorted(each for each in early if each[0] <= 2)
-    assert agenda.clear() == sorted((due, n) for n, due in enumerate(dues) if due > 2)
-    assert len(agenda) == 0
+    assert timers.clear() == sorted((due, n) for n, due in enumerate(dues) if due > 2)
+    assert len(timers) == 0
 
 
 @given(seed=st.integers(), position=st.integers(0, 200))
-def test_dice_go_on_from_any_position(seed: int, position: int) -> None:
-    dice = Dice(seed, "link", "tx")
-    drawn = [dice.random() for _ in range(position + 10)]
-    again = Dice(seed, "link", "tx")
+def test_random_streams_go_on_from_any_position(seed: int, position: int) -> None:
+    stream = RandomStream(seed, "link", "tx")
+    drawn = [stream.random() for _ in range(position + 10)]
+    again = RandomStream(seed, "link", "tx")
     again.seek(position)
     assert [again.random() for _ in range(10)] == drawn[position:]
     assert all(0 <= each < 1 for each in drawn)
 
 
-def test_dice_of_different_labels_differ_and_are_even() -> None:
+def test_random_streams_of_different_labels_differ_and_are_even() -> None:
     streams = [
-        [dice.random() for _ in range(2000)]
-        for dice in (Dice(1, "a", "bc"), Dice(1, "ab", "c"), Dice(2, "a", "bc"))
+        [stream.random() for _ in range(2000)]
+        for stream in (
+            RandomStream(1, "a", "bc"),
+            RandomStream(1, "ab", "c"),
+            RandomStream(2, "a", "bc"),
+        )
     ]
     assert len({tuple(each) for each in streams}) == 3
     for drawn in streams:
@@ -78,23 +82,23 @@ def test_dice_of_different_labels_differ_and_are_even() -> None:
 
 
 def test_the_switch_follows_an_address_that_moves() -> None:
-    switch, arena = Switch((0, 1, 2)), Arena()
+    switch, buffer = Switch((0, 1, 2)), FrameBuffer()
     sender = address("52:54:00:ed:00:07")
     data = b"\xff" * 6 + bytes.fromhex("525400ed0007") + b"\x08\0"
-    assert set(switch.route(0, arena, [arena.put(data)])) == {1, 2}
+    assert set(switch.route(0, buffer, [buffer.put(data)])) == {1, 2}
     assert switch.knows(sender) == 0
-    switch.route(2, arena, [arena.put(data)])
+    switch.route(2, buffer, [buffer.put(data)])
     assert switch.knows(sender) == 2
     switch.forget(2)
     assert switch.knows(sender) is None
 
 
 def test_a_flood_of_invented_addresses_does_not_fill_memory() -> None:
-    switch, arena = Switch((0, 1, 2)), Arena()
+    switch, buffer = Switch((0, 1, 2)), FrameBuffer()
     for number in range(MOST_ADDRESSES + 50):
-        arena.reset()
+        buffer.reset()
         source = b"\x02" + number.to_bytes(5, "big")
-        switch.route(0, arena, [arena.put(b"\xff" * 6 + source + b"\x08\0")])
+        switch.route(0, buffer, [buffer.put(b"\xff" * 6 + source + b"\x08\0")])
     known = [
         n
         for n in range(MOST_ADDRESSES + 50)

@@ -66,7 +66,7 @@ def test_a_burst_of_mixed_lengths_arrives_in_order(fabric: Started) -> None:
     assert [two.recv(65_536) for _ in sent] == sent
 
 
-def test_a_cut_is_in_force_when_set_returns(fabric: Started) -> None:
+def test_a_cut_is_active_when_set_returns(fabric: Started) -> None:
     one, two, _ = fabric.ends
     for _ in range(20):
         assert fabric.client.set("l0", tx=CUT).tx == CUT

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.fabric import DirectionState, Reason
-from edge_lab.fabric.arena import Arena, slots
+from edge_lab.fabric.framebuffer import FrameBuffer, slots
 from edge_lab.fabric.impairment import Distribution
 from edge_lab.fabric.stages import TICK_NS, Flight, Tally
 from edge_lab.fabric.stages.timing import SPREADS, Rate
@@ -218,12 +218,12 @@ def test_without_a_rate_nothing_waits() -> None:
 
 def goes(kbit: float, burst: int, frames: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
     """When frames of (pause before it in ns, length) come and go, and their length."""
-    stage, arena, now, seen = Rate(kbit, burst, 32_768, 0), Arena(), 0, []
+    stage, buffer, now, seen = Rate(kbit, burst, 32_768, 0), FrameBuffer(), 0, []
     for pause, length in frames:
         now += pause
-        arena.reset()
-        run = arena.put(bytes(length))
-        for flight in stage.apply([Flight(now, arena, [run])], Tally()):
+        buffer.reset()
+        run = buffer.put(bytes(length))
+        for flight in stage.apply([Flight(now, buffer, [run])], Tally()):
             assert [*slots(flight.runs)] == [0]
             seen.append((now, flight.due, length))
     return seen

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 
-from edge_lab.fabric.arena import Arena, Run, slots
 from edge_lab.fabric.config import FabricConfig, LinkConfig
 from edge_lab.fabric.counters import Counters
 from edge_lab.fabric.forwarder import Forwarder
+from edge_lab.fabric.framebuffer import FrameBuffer, Run, slots
 from edge_lab.fabric.wire import Sent
 
 MS = 1_000_000
@@ -87,14 +87,14 @@ class ListWire:
         """When each of them came, ns."""
         self.refuses = False
 
-    def receive(self, arena: Arena) -> Run | None:
-        start = arena.used
-        while self.outgoing and arena.free and arena.used - start < 64:
-            arena.put(self.outgoing.popleft())
-        return (start, arena.used) if arena.used > start else None
+    def receive(self, buffer: FrameBuffer) -> Run | None:
+        start = buffer.used
+        while self.outgoing and buffer.free and buffer.used - start < 64:
+            buffer.put(self.outgoing.popleft())
+        return (start, buffer.used) if buffer.used > start else None
 
-    def send(self, arena: Arena, runs: list[Run]) -> Sent:
-        frames = [bytes(arena.frame(slot)) for slot in slots(runs)]
+    def send(self, buffer: FrameBuffer, runs: list[Run]) -> Sent:
+        frames = [bytes(buffer.frame(slot)) for slot in slots(runs)]
         if self.refuses:
             return Sent(0, len(frames))
         self.arrived += frames

@@ -1,4 +1,4 @@
-"""An engine that only keeps a book, and plans to be run by it at a multiple of their speed."""
+"""An engine that only keeps a journal, and plans to be run by it at a multiple of their speed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def long_plan() -> Plan:
 
 
 class FakeEngine:
-    """An engine that only keeps a book, and watches that it is used as it may be."""
+    """An engine that only keeps a journal, and watches that it is used as it may be."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class FakeEngine:
 
     def inject(self, fault: Fault) -> FaultRecord:
         with self._lock:
-            for other in self._in_force():
+            for other in self._active():
                 if other.fault.targets & fault.targets:
                     self.contradictions.append(f"{fault.title} during {other.fault.title}")
             self.injected.append((self._clock.now, fault))
@@ -88,12 +88,12 @@ class FakeEngine:
             self._records[record.id] = record
         return record
 
-    def _in_force(self) -> tuple[FaultRecord, ...]:
-        return tuple(each for each in self._records.values() if each.in_force)
+    def _active(self) -> tuple[FaultRecord, ...]:
+        return tuple(each for each in self._records.values() if each.active)
 
-    def in_force(self) -> tuple[FaultRecord, ...]:
+    def active(self) -> tuple[FaultRecord, ...]:
         with self._lock:
-            return self._in_force()
+            return self._active()
 
     def history(self) -> tuple[FaultRecord, ...]:
         with self._lock:

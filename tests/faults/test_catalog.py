@@ -12,7 +12,6 @@ from edge_lab.core.errors import InputError
 from edge_lab.devices.faults import DeviceFault
 from edge_lab.faults import catalog as catalogs
 from edge_lab.faults import kinds
-from edge_lab.faults.book import FaultBook
 from edge_lab.faults.catalog import BUILT_IN, Catalog, built_in, catalog, family_of, kind_named
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.families.device import proofs as device_proofs
@@ -20,6 +19,7 @@ from edge_lab.faults.families.link import proofs as link_proofs
 from edge_lab.faults.families.node import injector as node_injector
 from edge_lab.faults.family import FaultFamily, Injector, LabAccess, for_kind
 from edge_lab.faults.injectors import LabInjectors
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.faults.kinds import FAULT, Cut, Fault, Kill
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import parse_plan, plan_schema
@@ -156,13 +156,13 @@ def test_no_broken_distribution_stands_in_the_way_of_a_heal(site: Site, tmp_path
     site.install("acme-broken", "broken = acme_broken:Broken", {"acme_broken.py": "1 / 0"})
     refused()
     record = FaultRecord(id=1, fault=Cut(link="arm-cloud"), began=1)
-    book = FaultBook(tmp_path)
-    book.enter(record)
-    engine = FaultEngine(book, lambda fault: Anything())
-    assert engine.in_force() == (record,)
+    journal = FaultJournal(tmp_path)
+    journal.enter(record)
+    engine = FaultEngine(journal, lambda fault: Anything())
+    assert engine.active() == (record,)
     assert family_of(record.fault).name == "link"
     engine.heal_all()
-    assert engine.in_force() == ()
+    assert engine.active() == ()
 
 
 def test_two_families_of_one_name_are_refused_with_both_distributions(site: Site) -> None:

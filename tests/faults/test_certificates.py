@@ -21,7 +21,7 @@ from edge_lab.faults.families.certificate.injector import CertificateInjector
 from edge_lab.faults.families.certificate.kinds import Issuer
 from edge_lab.faults.families.certificate.sight import Sight, fingerprint
 from edge_lab.faults.kinds import ReplaceCertificate
-from edge_lab.faults.undo import StillInForce
+from edge_lab.faults.undo import StillActive
 from edge_lab.pki import CLUSTER, InstalledCertificate, Pki
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks import stack_names
@@ -186,17 +186,17 @@ def test_a_fault_without_effect_is_a_lab_error(
     cluster.obeys = False
     with pytest.raises(LabError) as caught:
         injector_of(cluster, pki).inject(fault)
-    assert not isinstance(caught.value, StillInForce)
+    assert not isinstance(caught.value, StillActive)
     assert cluster.certificate_of(held_by(cluster, fault)) == first
 
 
 @pytest.mark.slow(reason="waits until it is given up")
-def test_one_that_can_neither_be_seen_nor_put_back_stays_in_force(
+def test_one_that_can_neither_be_seen_nor_put_back_stays_active(
     cluster: FakeCluster, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as blind:
         blind.setattr(Sight, "shown", lambda *asked: False)
-        with pytest.raises(StillInForce):
+        with pytest.raises(StillActive):
             injector_of(cluster, pki).inject(KUBELET_SERVING)
     assert injector_of(cluster, pki).heal(KUBELET_SERVING)
 
@@ -215,7 +215,7 @@ def test_a_certificate_that_is_laid_and_not_shown_is_put_back(
     )
     with pytest.raises(LabError) as caught:
         injector_of(cluster, pki).inject(KUBELET_SERVING)
-    assert not isinstance(caught.value, StillInForce)
+    assert not isinstance(caught.value, StillActive)
     assert cluster.files[NODE, held.certificate] == first.certificate_pem
 
 
@@ -265,7 +265,7 @@ def test_a_certificate_that_is_not_let_in_as_it_should_be_is_not_in_use(
     """Neither one of the own authority, nor the first one again."""
     with monkeypatch.context() as wrong:
         wrong.setattr(FakeCluster, "trusts", lambda *asked: False)
-        with pytest.raises(StillInForce):
+        with pytest.raises(StillActive):
             injector_of(cluster, pki).inject(NODE_CLIENT)
     injector_of(cluster, pki).inject(NODE_CLIENT)
     with monkeypatch.context() as wrong:
@@ -309,14 +309,14 @@ def test_a_plan_that_reboots_the_node_meanwhile_contradicts_itself() -> None:
     """A boot puts the first certificate back."""
     replaced = f"{{fault: replace-certificate, node: {NODE}, certificate: node, at: 10, for: 300}}"
     reboot = f"{{fault: reboot, node: {NODE}, at: 100}}"
-    assert "contradicts" in refusal(plan_of(replaced, reboot)).message
+    assert "conflicts" in refusal(plan_of(replaced, reboot)).message
 
 
 def test_a_plan_that_freezes_a_service_meanwhile_contradicts_itself() -> None:
     """The restart would end it."""
     replaced = f"{{fault: replace-certificate, node: {NODE}, certificate: node, at: 10, for: 300}}"
     freeze = f"{{fault: freeze, node: {NODE}, service: yurthub.service, at: 100, for: 20}}"
-    assert "contradicts" in refusal(plan_of(replaced, freeze)).message
+    assert "conflicts" in refusal(plan_of(replaced, freeze)).message
 
 
 @pytest.mark.parametrize(

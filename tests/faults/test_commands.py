@@ -1,4 +1,4 @@
-"""`lab fault` and `lab chaos` in a lab that is up, with an engine that only keeps a book."""
+"""`lab fault` and `lab chaos` in a lab that is up, with an engine that only keeps a journal."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class FakeEngine:
         return healed
 
     def heal_all(self) -> None:
-        for record in self.in_force():
+        for record in self.active():
             self.heal(record)
 
-    def in_force(self) -> tuple[FaultRecord, ...]:
-        return tuple(record for record in self.records if record.in_force)
+    def active(self) -> tuple[FaultRecord, ...]:
+        return tuple(record for record in self.records if record.active)
 
     def history(self) -> tuple[FaultRecord, ...]:
         return tuple(self.records)
@@ -107,7 +107,7 @@ def test_a_fault_is_added_listed_and_healed(engine: FakeEngine) -> None:
 def test_a_momentary_fault_by_hand_is_over_when_the_command_returns(engine: FakeEngine) -> None:
     added = ask("fault", "add", "{fault: reboot, node: edge-arm}")
     assert "healed: pings answered" in added.output
-    assert engine.in_force() == ()
+    assert engine.active() == ()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_interrupt_right_after_the_injection_leaves_no_momentary_fault(
     asked = ask("fault", "add", *words)
     assert asked.exit_code != 0
     assert len(engine.history()) == 1
-    assert len(engine.in_force()) == left
+    assert len(engine.active()) == left
 
 
 def test_a_plan_with_a_fault_that_the_lab_could_not_show_touches_nothing(
@@ -148,7 +148,7 @@ def test_all_faults_are_healed_at_once(engine: FakeEngine) -> None:
     healed = ask("fault", "heal", "--all").output
     assert "healed: cut on arm-cloud" in healed
     assert "healed: cut on riscv-cloud" in healed
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert "no active faults" in ask("fault", "heal", "--all").output
 
 

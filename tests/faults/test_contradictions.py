@@ -120,7 +120,7 @@ def test_faults_that_contradict_each_other_are_refused(case: str) -> None:
     one, other, why = CONTRADICTIONS[case]
     for text in (plan_of(one, other), plan_of(other, one)):
         trouble = refusal(text)
-        assert "contradicts" in str(trouble)
+        assert "conflicts" in str(trouble)
         assert why in str(trouble)
         assert trouble.line == 6
     at = other.index("at: ")

@@ -1,4 +1,4 @@
-"""The book of faults, and the engine that writes it."""
+"""The journal of faults, and the engine that writes it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.faults.book import FILE, FaultBook
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.family import Injector
+from edge_lab.faults.journal import FILE, FaultJournal
 from edge_lab.faults.kinds import Cut, Drop, Fault, Kill, Pause
 
 
@@ -36,7 +36,7 @@ class FakeFaults(Injector[Fault]):
 
 
 def engine_on(folder: Path, faults: FakeFaults) -> FaultEngine:
-    return FaultEngine(FaultBook(folder), lambda fault: faults)
+    return FaultEngine(FaultJournal(folder), lambda fault: faults)
 
 
 CUT = Cut(link="arm-cloud")
@@ -49,8 +49,8 @@ def test_a_fault_is_written_down_from_its_injection_to_its_cure(tmp_path: Path) 
         assert record.seen is not None
         assert record.seen >= record.began
         assert record.proof == "seen"
-        assert engine.in_force() == (record,)
-    assert engine.in_force() == ()
+        assert engine.active() == (record,)
+    assert engine.active() == ()
     (healed,) = engine.history()
     assert healed.healed is not None
     assert healed.heal_began is not None
@@ -62,10 +62,10 @@ def test_another_process_heals_what_one_has_injected(tmp_path: Path) -> None:
     faults = FakeFaults()
     record = engine_on(tmp_path, faults).inject(CUT)
     other = engine_on(tmp_path, faults)
-    (found,) = other.in_force()
+    (found,) = other.active()
     assert found == record
     other.heal(found)
-    assert engine_on(tmp_path, faults).in_force() == ()
+    assert engine_on(tmp_path, faults).active() == ()
 
 
 def test_no_two_faults_have_hold_of_the_same_thing(tmp_path: Path) -> None:
@@ -78,21 +78,21 @@ def test_no_two_faults_have_hold_of_the_same_thing(tmp_path: Path) -> None:
     engine.inject(Pause(node="edge-arm"))
 
 
-def test_a_fault_without_effect_is_in_the_book_and_not_in_force(tmp_path: Path) -> None:
+def test_a_fault_without_effect_is_in_the_book_and_not_active(tmp_path: Path) -> None:
     engine = engine_on(tmp_path, FakeFaults(frozenset({CUT.title})))
     with pytest.raises(LabError, match="no effect"):
         engine.inject(CUT)
     (record,) = engine.history()
-    assert not record.in_force
+    assert not record.active
     assert record.seen is None
     assert "never active" in record.cure
 
 
-def test_a_fault_that_does_not_heal_stays_in_force(tmp_path: Path) -> None:
+def test_a_fault_that_does_not_heal_stays_active(tmp_path: Path) -> None:
     engine = engine_on(tmp_path, FakeFaults(frozenset({f"heal {CUT.title}"})))
     with pytest.raises(LabError, match="no cure"), engine.inflict(CUT):
         pass
-    assert [each.fault for each in engine.in_force()] == [CUT]
+    assert [each.fault for each in engine.active()] == [CUT]
 
 
 def test_all_are_healed_though_one_cannot_be(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_all_are_healed_though_one_cannot_be(tmp_path: Path) -> None:
     engine.inject(OTHER)
     with pytest.raises(LabError, match="no cure"):
         engine.heal_all()
-    assert [each.fault for each in engine.in_force()] == [OTHER]
+    assert [each.fault for each in engine.active()] == [OTHER]
 
 
 def test_several_at_once_are_all_healed_when_one_has_no_effect(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_several_at_once_are_all_healed_when_one_has_no_effect(tmp_path: Path) -
     engine = engine_on(tmp_path, faults)
     with pytest.raises(LabError, match="no effect"), engine.inflict_all([CUT, OTHER]):
         pass
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert faults.done == [f"inject {CUT.title}", f"heal {CUT.title}"]
 
 
@@ -127,8 +127,8 @@ def test_ids_are_counted_up_by_any_number_of_threads(tmp_path: Path) -> None:
 def test_a_lab_that_goes_back_has_no_faults(tmp_path: Path) -> None:
     engine = engine_on(tmp_path, FakeFaults())
     engine.inject(CUT)
-    FaultBook(tmp_path).close_all(1, "the lab went back to its checkpoint")
-    assert engine.in_force() == ()
+    FaultJournal(tmp_path).close_all(1, "the lab went back to its checkpoint")
+    assert engine.active() == ()
 
 
 def test_a_damaged_book_is_named_with_its_line(tmp_path: Path) -> None:
@@ -136,4 +136,4 @@ def test_a_damaged_book_is_named_with_its_line(tmp_path: Path) -> None:
     with (tmp_path / FILE).open("a") as file:
         file.write("{}\n")
     with pytest.raises(LabError, match=f"{FILE}:3"):
-        FaultBook(tmp_path).history()
+        FaultJournal(tmp_path).history()

@@ -18,13 +18,13 @@ import edge_lab.faults.engine
 from edge_lab.cli.app import app
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.faults.book import FaultBook
-from edge_lab.faults.byhand import parse_fault
 from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.faults.kinds import Fault
 from edge_lab.faults.plan import parse_plan, plan_schema
 from edge_lab.faults.records import FaultRecord
 from edge_lab.faults.runner import Clock, Outcome, run_plan
+from edge_lab.faults.shorthand import parse_fault
 from edge_lab.oracles.autonomy import Expectation, judge_autonomy
 from edge_lab.oracles.case import concern_of, faults_of
 from edge_lab.topology import Topology
@@ -109,7 +109,7 @@ def test_its_claims_hold_against_faults_of_its_own_and_of_other_families(
     lab: FakeLab, other: str
 ) -> None:
     trouble = refusal(plan_of(f"{HOG}, at: 10, for: 60}}", other))
-    assert "contradicts" in trouble.message
+    assert "conflicts" in trouble.message
     apart = other.replace("at: 30", "at: 200")
     assert len(parse_plan(plan_of(f"{HOG}, at: 10, for: 60}}", apart), TOPOLOGY).schedule()) == 2
 
@@ -146,7 +146,7 @@ def test_it_is_injected_seen_and_healed_and_another_process_knows_of_it(lab: Fak
     record = engine_of(lab).inject(hog())
     assert "ticks" in record.proof
     assert lab.machines["edge-arm"].runs
-    (found,) = engine_of(lab).in_force()
+    (found,) = engine_of(lab).active()
     assert found == record
     assert engine_of(lab).heal(found).cure
     assert not lab.machines["edge-arm"].runs
@@ -159,7 +159,7 @@ def test_without_effect_it_is_a_lab_error_and_nothing_of_it_is_left(lab: FakeLab
     with pytest.raises(LabError):
         engine.inject(hog())
     assert machine.done == ["systemd-run --collect", "systemctl stop"]
-    assert engine.in_force() == ()
+    assert engine.active() == ()
 
 
 def test_its_targets_are_locked_in_the_book(lab: FakeLab) -> None:
@@ -176,7 +176,7 @@ def test_a_plan_of_it_runs(lab: FakeLab) -> None:
     run = run_plan(plan, engine, deadline=Deadline.after(1000), clock=Clock(100))
     assert [done.outcome for done in run.happened] == [Outcome.HEALED]
     assert "\tcpu-hog\t" in run.log()
-    assert engine.in_force() == ()
+    assert engine.active() == ()
 
 
 # -- commands ------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_a_book_with_its_faults_says_what_is_missing_once_it_is_uninstalled(
     engine_of(lab).inject(hog())
     site.uninstall_all()
     with pytest.raises(LabError) as caught:
-        FaultBook(lab.run.logs).history()
+        FaultJournal(lab.run.logs).history()
     assert "'cpu-hog'" in caught.value.message
     assert "installed" in caught.value.remedy
     with pytest.raises(InputError):

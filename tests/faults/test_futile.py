@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from edge_lab.core.errors import InputError
 from edge_lab.fabric.impairment import MOST_BURST_BYTES, Impairment
-from edge_lab.faults.book import FaultBook
-from edge_lab.faults.byhand import parse_fault
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.family import Injector
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.faults.kinds import FAULT, Fault, Impair
 from edge_lab.faults.plan import parse_plan
+from edge_lab.faults.shorthand import parse_fault
 from edge_lab.topology import load_topology
 from edge_lab.topology.load import parse_topology
 from tests.small_topology import GOOD
@@ -111,7 +111,7 @@ def engine(folder: Path) -> FaultEngine:
 
     anything = Anything()
     return FaultEngine(
-        FaultBook(folder), lambda fault: anything, lambda fault: fault.check(TOPOLOGY)
+        FaultJournal(folder), lambda fault: anything, lambda fault: fault.check(TOPOLOGY)
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.faults.book import FaultBook
+from edge_lab.faults.journal import FaultJournal
 
 slow = pytest.mark.slow(reason="the command as a process, whose terminal closes while a plan runs")
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import edge_lab.bringup.attach, edge_lab.core.speed
 from edge_lab.cli import main
-from edge_lab.faults.book import FaultBook
+from edge_lab.faults.journal import FaultJournal
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.topology import load_topology
 
@@ -45,7 +45,7 @@ class Faults:
         return "cured"
 
 faults = Faults()
-engine = FaultEngine(FaultBook(Path(sys.argv.pop(1))), lambda fault: faults)
+engine = FaultEngine(FaultJournal(Path(sys.argv.pop(1))), lambda fault: faults)
 topology = load_topology(Path(sys.argv.pop(1)))
 edge_lab.bringup.attach.attach = lambda name: SimpleNamespace(topology=topology)
 edge_lab.core.speed.speed_factor = lambda: 1.0
@@ -77,13 +77,13 @@ def plan(folder: Path, lasts: str) -> str:
 def begun(folder: Path, faults: int) -> None:
     Deadline.after(60).wait_for(
         "the faults are in force",
-        lambda: sum(record.seen is not None for record in FaultBook(folder).in_force()) == faults,
+        lambda: sum(record.seen is not None for record in FaultJournal(folder).active()) == faults,
         every=0.02,
     )
 
 
 def healed(folder: Path, faults: int) -> None:
-    history = FaultBook(folder).history()
+    history = FaultJournal(folder).history()
     assert len(history) == faults
     assert all(record.healed is not None and record.cure == "cured" for record in history)
 

@@ -27,7 +27,7 @@ from edge_lab.faults.kinds import (
     Reboot,
     SlowDisk,
 )
-from edge_lab.faults.undo import StillInForce
+from edge_lab.faults.undo import StillActive
 from edge_lab.machines import ClockOffset
 
 NODE = "edge-arm"
@@ -217,13 +217,13 @@ def test_a_fault_that_is_not_seen_is_undone() -> None:
     assert not machine.stopped
 
 
-def test_a_fault_that_cannot_be_undone_is_said_to_be_still_in_force() -> None:
+def test_a_fault_that_cannot_be_undone_is_said_to_be_still_active() -> None:
     machine = FakeMachine()
     faults = faults_on(machine)
     machine.resume = broken  # type: ignore[method-assign]
     machine.suspend = broken  # type: ignore[method-assign]
     machine.state = "paused"
-    with pytest.raises(StillInForce, match="could not be undone"):
+    with pytest.raises(StillActive, match="could not be undone"):
         faults.inject(Pause(node=NODE))
 
 

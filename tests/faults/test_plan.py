@@ -82,7 +82,7 @@ def test_a_momentary_fault_may_say_what_is_kept_for_it() -> None:
     )
     reboot = parse_plan(text, TOPOLOGY).schedule()[0]
     assert (reboot.for_s, reboot.ends_s) == (None, 31)
-    assert "contradicts" in str(refusal(text.replace("for: 30s", "for: 31s")))
+    assert "conflicts" in str(refusal(text.replace("for: 30s", "for: 31s")))
     trouble = str(refusal(text.replace(", for: 30s", "")))
     assert "reset of edge-arm is over at 2m1s, and the plan lasts 1m" in trouble
     assert "set a shorter `for`" in trouble

@@ -45,12 +45,12 @@ def test_faults_begin_and_end_on_time() -> None:
     assert done.seed == plan.seed
     assert [each.outcome for each in done.happened] == [Outcome.HEALED] * 4
     assert [record.id for record in done.records] == [1, 2, 3, 4]
-    assert all(not record.in_force for record in done.records)
+    assert all(not record.active for record in done.records)
 
 
 def test_the_fake_is_an_engine() -> None:
     engine: Engine = FakeEngine(Clock())
-    assert engine.in_force() == engine.history() == ()
+    assert engine.active() == engine.history() == ()
 
 
 def test_a_slow_injection_makes_no_other_fault_late() -> None:

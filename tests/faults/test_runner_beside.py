@@ -45,7 +45,7 @@ def test_a_plan_runs_beside_a_block_which_sees_it_grow() -> None:
         assert so_far.happened[3].outcome is Outcome.NOT_BEGUN
         looked_at.set()
     assert [each.outcome for each in so_far.happened] == [Outcome.HEALED] * 4
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert so_far.log() == run(parse_plan(PLAN, TOPOLOGY))[0].log()
 
 
@@ -56,12 +56,12 @@ def test_a_block_that_raises_ends_the_plan_and_all_is_healed(trouble: BaseExcept
 
     def block() -> None:
         with running_plan(long_plan(), engine, clock=clock):
-            Deadline.after(20).wait_for("a fault", lambda: engine.in_force() or None, every=0.001)
+            Deadline.after(20).wait_for("a fault", lambda: engine.active() or None, every=0.001)
             raise trouble
 
     with pytest.raises(type(trouble)):
         block()
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert engine.injected
 
 
@@ -77,7 +77,7 @@ def test_a_plan_that_fails_beside_a_block_is_told_when_the_block_has_ended() -> 
     with pytest.raises(PlanFailed, match="no effect; all faults are healed"):
         block()
     assert ended == [True]
-    assert engine.in_force() == ()
+    assert engine.active() == ()
 
 
 def test_a_signal_while_a_block_waits_for_the_plan_ends_it_with_all_healed() -> None:
@@ -98,4 +98,4 @@ def test_a_signal_while_a_block_waits_for_the_plan_ends_it_with_all_healed() -> 
     with pytest.raises(KeyboardInterrupt):
         block()
     thread.join()
-    assert engine.in_force() == ()
+    assert engine.active() == ()

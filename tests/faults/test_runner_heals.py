@@ -53,7 +53,7 @@ def test_when_an_injection_fails_the_others_are_healed_at_once_and_then_it_is_to
     before = time.monotonic()
     failed, engine = failure(long_plan(), on_inject=fail)
     assert time.monotonic() - before < 5
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert failed.__cause__ is trouble
     assert str(failed).startswith("kubelet.service killed on edge-arm at 10s: ")
     assert "all faults are healed" in failed.message
@@ -76,7 +76,7 @@ def test_a_heal_that_fails_once_is_tried_again_and_told() -> None:
                 raise LabError("no cure was seen")
 
     failed, engine = failure(parse_plan(PLAN, TOPOLOGY), on_heal=once)
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert "no cure was seen; all faults are healed" in failed.message
     assert failed.run.happened[0].outcome is Outcome.HEALED
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_healed_is_named_and_the_rest_is_healed() -> None:
         on_inject=fail,
         on_heal=fails_at("cut on arm-cloud", LabError("no cure was seen")),
     )
-    assert [record.fault.title for record in engine.in_force()] == ["cut on arm-cloud"]
+    assert [record.fault.title for record in engine.active()] == ["cut on arm-cloud"]
     assert "still active: cut on arm-cloud" in failed.message
     assert "lab fault heal --all" in failed.remedy
     assert failed.run.happened[0].outcome is Outcome.NOT_HEALED
@@ -118,7 +118,7 @@ def test_a_signal_ends_the_plan_with_all_healed(number: signal.Signals) -> None:
     engine = FakeEngine(clock, on_inject=send, on_heal=send_again)
     with pytest.raises(KeyboardInterrupt):
         run_plan(long_plan(), engine, deadline=Deadline.after(100_000), clock=clock)
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert engine.injected
     assert [signal.getsignal(each) for each in endings()] == handlers
 
@@ -132,7 +132,7 @@ def test_an_interrupt_that_leaves_something_broken_says_so() -> None:
         long_plan(), on_inject=send, on_heal=fails_at("cut on arm-cloud", LabError("no cure"))
     )
     assert "still active: cut on arm-cloud" in failed.message
-    assert len(engine.in_force()) == 1
+    assert len(engine.active()) == 1
 
 
 def test_at_the_deadline_all_is_healed() -> None:
@@ -150,7 +150,7 @@ def test_at_the_deadline_all_is_healed() -> None:
 
     with pytest.raises(PlanFailed, match="not over within"):
         run_plan(long_plan(), engine, deadline=Near(time.monotonic() + 0.5, 0.5), clock=clock)
-    assert engine.in_force() == ()
+    assert engine.active() == ()
     assert len(engine.injected) >= 2
 
 
@@ -161,12 +161,12 @@ def test_a_plan_does_not_begin_without_the_time_for_it() -> None:
     assert engine.history() == ()
 
 
-def test_a_plan_does_not_begin_where_faults_are_in_force() -> None:
+def test_a_plan_does_not_begin_where_faults_are_active() -> None:
     engine = FakeEngine(Clock())
     engine.inject(Cut(link="arm-plant"))
     with pytest.raises(InputError, match=r"active faults: cut on arm-plant[\s\S]*heal --all"):
         run_plan(parse_plan(PLAN, TOPOLOGY), engine, deadline=Deadline.after(1000))
-    assert len(engine.in_force()) == 1
+    assert len(engine.active()) == 1
 
 
 def test_a_plan_runs_in_any_thread() -> None:
@@ -205,7 +205,7 @@ def test_whatever_fails_nothing_is_left_that_could_be_healed(
     else:
         assert not bad
         assert not stuck
-    assert {record.fault.title for record in engine.in_force()} <= stuck
+    assert {record.fault.title for record in engine.active()} <= stuck
     for each in done.happened:
-        left = each.planned.fault in [record.fault for record in engine.in_force()]
+        left = each.planned.fault in [record.fault for record in engine.active()]
         assert left or each.outcome is not Outcome.NOT_HEALED

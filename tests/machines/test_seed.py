@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.machines import GuestSpec, LabKeys, build_seed
+from edge_lab.machines.guest import MANAGEMENT_ADDRESS
 from edge_lab.machines.seed import SECTOR, guest_seed
 from edge_lab.provisioning.provision import GuestFile
 
@@ -123,3 +124,13 @@ def test_two_machines_have_two_host_keys_and_keep_them(make_spec: MakeSpec, run:
     assert one[path][1] != other[path][1]
     again = unpack(guest_seed(make_spec("server"), LabKeys(run.keys), "tcg"))
     assert again[path][1] == one[path][1]
+
+
+def test_sshd_listens_on_the_management_address_alone(make_spec: MakeSpec, run: RunDir) -> None:
+    found = unpack(guest_seed(make_spec("server"), LabKeys(run.keys), "kvm"))
+    settings = found["/etc/ssh/sshd_config.d/10-edge-lab.conf"][1].decode().splitlines()
+    addresses = [line for line in settings if line.startswith("ListenAddress")]
+    assert addresses == [f"ListenAddress {MANAGEMENT_ADDRESS.ip}"]
+    # The address may come later than sshd, which then has to be started again.
+    unit = "/etc/systemd/system/ssh.service.d/20-edge-lab-management.conf"
+    assert b"\nRestartPreventExitStatus=\n" in found[unit][1]

@@ -44,7 +44,7 @@ def test_the_verdict_names_what_it_rests_on() -> None:
     text = str(judge_autonomy(POWER, NODE, expect=REBOOT_MAY))
     assert text.startswith("edge-arm with kubernetes+kubelet passed: detected 41.0 s; downtime")
     for line in (
-        "fault 1 (edge-arm without power): asked for +0.0 s, seen +2.0 s, healed +40.0 s",
+        "fault 1 (edge-arm without power): requested +0.0 s, seen +2.0 s, healed +40.0 s",
         "Ready=Unknown at +43.0 s, by fault 1",
         f"edge-lab/{POD} did not run +0.0 s to +50.0 s",
         f"edge-lab/{POD}: restart count up by 1, 1 containers replaced by second",
@@ -59,10 +59,10 @@ def test_without_detection_there_is_no_figure_and_the_evidence_says_so() -> None
     assert verdict.passed, verdict
     assert verdict.figures.detect_s is None
     assert verdict.figures.ready_after_s == 0.0
-    assert f"{NODE} was shown as Ready all the time" in verdict.evidence
+    assert f"{NODE} was Ready all the time" in verdict.evidence
 
 
-def test_of_several_faults_the_one_in_force_is_what_was_detected() -> None:
+def test_of_several_faults_the_one_active_is_what_was_detected() -> None:
     faults = (
         fault(1, Cut(link="arm-cloud"), 20, 21, 25, 26),
         fault(2, Cut(link="arm-cloud"), 60, 61, 150, 152),

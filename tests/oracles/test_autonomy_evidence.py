@@ -36,7 +36,7 @@ from tests.oracles.verdicts import CUT, altered, judged, says
             {},
             "fault 1 (cut on arm-cloud) was never proved",
         ),
-        ({"nodes": ("other",)}, {}, "edge-arm was not looked at"),
+        ({"nodes": ("other",)}, {}, "edge-arm was not observed"),
         ({"node_seen": ()}, {}, "the API server did not show edge-arm before"),
         ({"pod_seen": ()}, {}, f"the API server did not show edge-lab/{POD} before"),
         ({"pod_seen": (pod(61),)}, {}, f"the API server did not show edge-lab/{POD} before"),
@@ -57,11 +57,11 @@ from tests.oracles.verdicts import CUT, altered, judged, says
         (
             {"api_seen": api((0, True), (100, False), (110, True))},
             {},
-            "the API server was out of sight +40.0 s to +50.0 s, without a fault on it",
+            "the API server did not answer +40.0 s to +50.0 s, without a fault on it",
         ),
         ({"samples": ()}, {}, "no samples of edge-arm were recorded"),
         ({}, {"devices": ("boiler", "press")}, "no samples of boiler on edge-arm"),
-        ({"samples": (replace(CUT.samples[0], counts=None),)}, {}, "could not be asked"),
+        ({"samples": (replace(CUT.samples[0], counts=None),)}, {}, "did not answer"),
         ({"ended": at(165)}, {}, "edge-arm was seen Ready for only 3.0 s at the end"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_view_of_the_api_server_that_ends_early_shows_no_return() -> None:
     blind = altered(CUT, api_seen=api((0, True), (155, False)))
     verdict = judged(blind)
     assert verdict.figures.ready_after_s is None
-    assert f"{NODE} never came back: out of sight at the end" in verdict.problems
+    assert f"{NODE} never became Ready again: unknown at the end" in verdict.problems
 
 
 def test_a_fault_on_the_server_explains_that_the_api_server_is_out_of_sight() -> None:
@@ -100,7 +100,7 @@ def test_a_fault_on_the_server_explains_that_the_api_server_is_out_of_sight() ->
     )
     verdict = judged(served)
     assert verdict.passed, verdict
-    assert "API server out of sight +0.0 s to +19.0 s, by fault 1" in verdict.evidence
+    assert "API server did not answer +0.0 s to +19.0 s, by fault 1" in verdict.evidence
     left = fault(1, Kill(node="server", service="k3s"), 60, 61)
     dead = altered(served, faults=(left,), api_seen=api((0, True), (60, False)))
     assert judged(dead, must_return=False).passed

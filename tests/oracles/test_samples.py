@@ -179,7 +179,7 @@ def test_only_what_came_after_a_mark_is_judged() -> None:
     ("observation", "problem"),
     [
         (replace(GOOD, truth=[]), "ground truth is empty"),
-        (replace(GOOD, counts=None), "could not be asked"),
+        (replace(GOOD, counts=None), "did not answer"),
         (replace(GOOD, counts=counts(0, 0)), "has taken no sample"),
         (replace(GOOD, collected=[]), "no sample has arrived"),
         (SampleObservation("edge", "press", [], None, []), "no evidence"),

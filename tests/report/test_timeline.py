@@ -82,7 +82,7 @@ def test_a_cut_shows_what_broke_when_and_what_came_back() -> None:
     shown = texts(root)
     for text in ("uplink cut", "1  cut on arm-cloud", NODE, POD, "Unknown 61 s", "at most 90"):
         assert text in shown
-    assert "asked for +0.0 s, seen +1.0 s, healed +92.0 s" in hints(root)
+    assert "requested +0.0 s, seen +1.0 s, healed +92.0 s" in hints(root)
     parts = bars(root, "1  cut")
     asked, seen, healing = (each.attrib["fill"] for each in parts)
     assert asked == healing != seen
@@ -99,7 +99,7 @@ def test_the_states_of_a_node_have_colours_of_their_own() -> None:
 def test_a_node_without_power_is_silent_its_pod_out_of_sight_then_down() -> None:
     root = parsed(power_lost())
     shown = texts(root)
-    assert {"silent 34 s", "out of sight 38 s"} <= set(shown)
+    assert {"silent 34 s", "unknown 38 s"} <= set(shown)
     assert bars(root, "down 12 s from 38.0")
     inside(root)
 
@@ -140,7 +140,7 @@ def test_of_many_pods_those_in_trouble_are_shown() -> None:
 def test_an_empty_recording_is_drawn() -> None:
     root = parsed(Recording(began=at(0), ended=at(0), runtime="k3s+kubeedge", nodes=(NODE,)))
     assert "none" in texts(root)
-    assert "not looked at" in texts(root)
+    assert "not observed" in texts(root)
     inside(root)
 
 

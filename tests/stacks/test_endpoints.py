@@ -42,11 +42,11 @@ def test_what_is_on_loopback_is_tried_over_the_wire(stack: Stack, topology: Topo
             assert "from-wire" not in endpoint.policy.expects
 
 
-def test_each_node_has_its_kubelet_and_sshd(topology: Topology) -> None:
+def test_each_node_has_its_kubelet_and_no_sshd(topology: Topology) -> None:
     endpoints = get_platform("kubernetes+openyurt", topology).endpoints(topology)
-    for name in ("kubelet", "sshd"):
-        nodes = {endpoint.node for endpoint in endpoints if endpoint.name == name}
-        assert nodes == {node.name for node in topology.nodes}
+    nodes = {endpoint.node for endpoint in endpoints if endpoint.name == "kubelet"}
+    assert nodes == {node.name for node in topology.nodes}
+    assert not [endpoint for endpoint in endpoints if endpoint.port == 22]
 
 
 def test_the_names_in_requests_are_the_clients(topology: Topology) -> None:

@@ -1,9 +1,8 @@
 """The transport `api`: Device objects from the API server, DeviceStatus objects to it.
 
-Lists and watches, each on a connection and a thread of its own; reports go over a third.
-When one cannot be sent, the watches start anew with a list: what was changed meanwhile is
-seen as soon as the API server can be reached again.  One that the API server refuses for
-good is dropped.
+Each list and watch has its own connection and thread; reports use a third one.  When a report
+cannot be sent, the watches restart with a list, so that changes are seen as soon as the API
+server is reachable again.  A report that the API server refuses permanently is dropped.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _NOT_FOR_GOOD = (401, 404, 409, 429)
 
 
 class ApiError(Exception):
-    """The API server said no."""
+    """The API server refused the request."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"{status}: {text[:200]}")
@@ -49,7 +48,7 @@ class ApiError(Exception):
 
     @property
     def is_for_good(self) -> bool:
-        """Whether the same request would be refused again."""
+        """Whether the refusal is permanent."""
         return 400 <= self.status < 500 and self.status not in _NOT_FOR_GOOD
 
 
@@ -70,8 +69,8 @@ class Connection:
         """The answer to one request.
 
         Raises:
-            ApiError: the API server said no.
-            OSError, http.client.HTTPException: it could not be asked.
+            ApiError: the API server refused it.
+            OSError, http.client.HTTPException: it did not answer.
         """
         response = self._send(method, path, body, kind)
         text = response.read().decode(errors="replace")
@@ -196,14 +195,14 @@ class Watch:
 
 
 class ApiTransport:
-    """Keeps the mapper and the API server of one mind."""
+    """Synchronizes the mapper with the API server."""
 
     def __init__(self, mapper: Mapper, config: ApiConfig) -> None:
         self._mapper = mapper
         self._line = Connection(config)
         self._known: dict[Key, Known] = {}
         self._refused: dict[Key, str] = {}
-        """By device, why its last report was refused for good."""
+        """By device, why its last report was refused permanently."""
         loop = asyncio.get_running_loop()
 
         def soon(call: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -264,7 +263,7 @@ class ApiTransport:
             self._line.close()
 
     def _drop(self, report: Report, why: str) -> None:
-        """A report that is refused for good is lost; its device's next one may be taken."""
+        """Drops a report that is refused permanently; the next one may be accepted."""
         if self._refused.get(report.key) != why:
             log.warning("%s: a report is refused: %s", "/".join(report.key), why)
         self._refused[report.key] = why

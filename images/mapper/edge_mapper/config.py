@@ -1,4 +1,4 @@
-"""What the mapper of one node is told: one JSON file, read once."""
+"""The configuration of a node's mapper: one JSON file, read once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ApiConfig:
-    """The API server, and who the mapper is to it. All but `url` are paths of PEM files."""
+    """The API server, and the mapper's credentials. All but `url` are paths of PEM files."""
 
     url: str
     authority: str
@@ -20,7 +20,7 @@ class ApiConfig:
 
 @dataclass(frozen=True)
 class DmiConfig:
-    """Two Unix sockets: the edge core's, and the one on which the mapper is called back."""
+    """Two Unix sockets: the edge core's, and the one for calls to the mapper."""
 
     socket: str
     own: str
@@ -38,7 +38,7 @@ class OpcUaConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One of `api` and `dmi` is there: the way on which twins are kept."""
+    """One of `api` and `dmi` is set: the transport of twins."""
 
     node: str
     api: ApiConfig | None = None
@@ -47,7 +47,7 @@ class Config:
 
 
 def parse_config(text: str) -> Config:
-    """The configuration in `text`; ValueError says what is wrong with it."""
+    """Parses the configuration in `text`; ValueError if it is invalid."""
     try:
         raw: dict[str, Any] = json.loads(text)
         config = Config(
@@ -57,9 +57,9 @@ def parse_config(text: str) -> Config:
             opcua=OpcUaConfig(**raw["opcua"]) if raw.get("opcua") else None,
         )
     except (KeyError, TypeError) as trouble:
-        raise ValueError(f"no configuration of a mapper: {trouble}") from trouble
+        raise ValueError(f"not a configuration of a mapper: {trouble}") from trouble
     if (config.api is None) == (config.dmi is None):
-        raise ValueError("no configuration of a mapper: it takes one of api and dmi")
+        raise ValueError("not a configuration of a mapper: it needs one of api and dmi")
     return config
 
 

@@ -1,8 +1,8 @@
 """The transport `dmi`: devices from an edge core by gRPC on Unix sockets, reports to it.
 
-The edge core takes one request a second, a hundred at once.  A report is one request with
-all properties of a device that have news.  What it is told while the node is offline it
-drops, so all that is known is told again in turn, one device after the other.
+The edge core accepts one request per second, in bursts of a hundred.  A report is one request
+with all changed properties of a device.  The edge core drops reports while the node is offline,
+so all known values are sent again periodically, one device after the other.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def until_next_again(devices: int) -> float:
 
 
 class Pace:
-    """Lets through so many requests at once, and so many a second."""
+    """A rate limit: requests in a burst, and requests per second."""
 
     def __init__(self, per_second: float, at_once: int) -> None:
         self._rate, self._most = per_second, float(at_once)
@@ -64,7 +64,7 @@ class Pace:
 
 
 class DmiTransport:
-    """Keeps the mapper and the edge core of one mind."""
+    """Synchronizes the mapper with the edge core."""
 
     def __init__(self, mapper: Mapper, config: DmiConfig) -> None:
         self._mapper = mapper
@@ -254,5 +254,5 @@ _LOCAL = (
 
 
 def said(error: Any) -> str:
-    """What went wrong in one line."""
+    """The error in one line."""
     return f"{error.code().name} {error.details()}"

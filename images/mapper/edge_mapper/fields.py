@@ -1,4 +1,4 @@
-"""Fields of configData: each checked, none guessed.
+"""Fields of configData, validated strictly.
 
 By way of protobuf whole numbers come as floats; by hand they come as text at times.
 """
@@ -15,22 +15,22 @@ say.  Of one property or one object, it must not take the others with it."""
 
 
 def whole(given: Any, name: str, low: int, high: int) -> int:
-    """A whole number within its bounds; ValueError for anything else."""
+    """An integer within its bounds; ValueError for anything else."""
     try:
         value = int(given)
     except (TypeError, ValueError, OverflowError) as trouble:
-        raise ValueError(f"{name}: {given!r} is no whole number") from trouble
+        raise ValueError(f"{name}: {given!r} is not an integer") from trouble
     if isinstance(given, bool) or (not isinstance(given, str) and value != given):
-        raise ValueError(f"{name}: {given!r} is no whole number")
+        raise ValueError(f"{name}: {given!r} is not an integer")
     if not low <= value <= high:
-        raise ValueError(f"{name}: {value} is not from {low} to {high}")
+        raise ValueError(f"{name}: {value} is not in the range {low} to {high}")
     return value
 
 
 def one_of(given: Any, name: str, words: Sequence[str]) -> str:
     """One of the words; ValueError names them all."""
     if given not in words:
-        raise ValueError(f"{name}: {given!r} is none of {', '.join(words)}")
+        raise ValueError(f"{name}: {given!r} is not one of {', '.join(words)}")
     return str(given)
 
 

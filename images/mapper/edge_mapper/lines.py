@@ -1,6 +1,6 @@
-"""A line to one physical device: what both protocols have in common.
+"""A line, the connection to one physical device: the common parts of both protocols.
 
-Several Device objects may name the same physical device; they share one line to it.
+Several Device objects may refer to the same physical device; they share one line to it.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class Gone(Exception):
 
 
 class Silent(Gone):
-    """It has taken a request and given no answer, which may be all that it says to this one."""
+    """It accepted a request without an answer, which may be its reaction to this request."""
 
 
 class Unusable(Gone):
-    """The device cannot even be called: its configuration makes no sense."""
+    """The device cannot be contacted: its configuration is invalid."""
 
 
 class Declined(Exception):
-    """The device answers that it will not: with an exception, or a bad status."""
+    """The device refuses a request: with an exception, or a bad status."""
 
 
 class Unavailable(Declined):
-    """It answers that it cannot for now, which says nothing of what it was asked."""
+    """A temporary refusal, independent of the content of the request."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Line(ABC):
 
 
 class UnusableLine(Line):
-    """A line to nowhere: the device's own configuration is wrong, and no other's."""
+    """The line of a device whose configuration is invalid."""
 
     def __init__(self, why: str) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class Lines:
         except KeyError as trouble:
             return UnusableLine(f"its protocol's configData lacks {trouble}")
         except MALFORMED as trouble:
-            return UnusableLine(f"its protocol's configData makes no sense: {trouble}")
+            return UnusableLine(f"its protocol's configData is invalid: {trouble}")
 
     def _make(self, protocol: str, config: Mapping[str, Any]) -> Line:
         if protocol == MODBUS:

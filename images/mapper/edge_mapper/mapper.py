@@ -1,4 +1,4 @@
-"""All twins of one node: which devices there are, and one task for each."""
+"""All twins of one node: its devices, and one task for each."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Mapper:
                 await twin.run()
             except asyncio.CancelledError:
                 raise
-            except Exception as trouble:  # one device must not take the others with it
+            except Exception as trouble:  # an error of one device must not stop the others
                 if before != repr(trouble):
                     log.exception("%s: not served for now", "/".join(device.key))
                 before = repr(trouble)

@@ -1,7 +1,7 @@
-"""DMI's messages, made at run time from the descriptors beside this file.
+"""DMI's messages, created at run time from the descriptors beside this file.
 
-No generated code: what a protoc generates fits the protobuf runtimes of its own time, and
-the root disks have older ones than the lab.
+No generated code: the code of a protoc matches the protobuf runtimes of its release, and the
+root disks have older ones than the lab.
 """
 
 from __future__ import annotations

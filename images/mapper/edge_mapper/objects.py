@@ -1,7 +1,7 @@
 """Devices and their models as the mapper needs them, parsed from Kubernetes objects.
 
-Cycles are ms, as KubeEdge's own mappers take them.  A property that cannot be made sense of
-is left out with a complaint, and the rest of the device is served.
+Cycles are ms, as in KubeEdge's own mappers.  An invalid property is omitted with an error, and
+the rest of the device is served.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Device:
     config: Mapping[str, Any]
     properties: Mapping[str, Property]
     desired: Mapping[str, str] = field(default_factory=dict)
-    """What was asked for, as text, also of properties that are not there."""
+    """The desired values as text, including those of unknown properties."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """By name, why a property cannot be served."""
 
@@ -107,7 +107,7 @@ def parse_model(item: Mapping[str, Any]) -> Model:
 def _model_property(each: Mapping[str, Any]) -> ModelProperty:
     word = str(each.get("type", "")).upper()
     if word not in {kind.value for kind in ValueType}:
-        raise ValueError(f"the model's type {word!r} is none that can be read")
+        raise ValueError(f"the model's type {word!r} is not supported")
     return ModelProperty(
         each["name"],
         ValueType(word),
@@ -126,7 +126,7 @@ def _bound(text: Any) -> float | int | None:
             return int(text) if isinstance(text, str) and text.strip("+-").isdecimal() else bound
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"the model's bound {text!r} is no number")
+    raise ValueError(f"the model's bound {text!r} is not a number")
 
 
 def parse_device(item: Mapping[str, Any], model: Model) -> Device:
@@ -135,7 +135,7 @@ def parse_device(item: Mapping[str, Any], model: Model) -> Device:
     protocol = spec.get("protocol") or {}
     config = protocol.get("configData") or {}
     if not isinstance(config, Mapping):
-        raise TypeError(f"its protocol's configData is no object: {config!r}")
+        raise TypeError(f"its protocol's configData is not an object: {config!r}")
     properties: dict[str, Property] = {}
     desired: dict[str, str] = {}
     broken: dict[str, str] = {}
@@ -165,11 +165,11 @@ def _property(name: str, given: Mapping[str, Any], model: Model) -> Property:
     if name in model.broken:
         raise ValueError(model.broken[name])
     if known is None:
-        raise ValueError("the model has none of that name")
+        raise ValueError("the model has no property of that name")
     if not visitor:
-        raise ValueError("nothing says where it is")
+        raise ValueError("it has no address")
     if not isinstance(visitor, Mapping):
-        raise TypeError(f"its configData is no object: {visitor!r}")
+        raise TypeError(f"its configData is not an object: {visitor!r}")
     collect = _cycle(given.get("collectCycle"), DEFAULT_CYCLE_MS)
     return Property(known, visitor, collect, _cycle(given.get("reportCycle"), collect))
 

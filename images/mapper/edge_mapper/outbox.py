@@ -1,7 +1,7 @@
-"""What there is to report: of each property the newest, and nothing twice.
+"""The queue of reports: the newest value of each property, without repetitions.
 
-Reports wait here while the cluster cannot be reached.  What was taken out and could not be
-sent is put back, unless something newer has come meanwhile.
+Reports wait here while the cluster is unreachable.  A report that could not be sent is put
+back, except for values that were replaced meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the value of a property lies in a Modbus device, and how it is written there.
+"""The address of a property in a Modbus device, and the representation of its value.
 
 A property's configData has the names of KubeEdge's Modbus mapper (`register` as the kind of
 registers, `offset`, `limit`, `scale`, `isSwap`, `isRegisterSwap`, `dataType`), or this mapper's

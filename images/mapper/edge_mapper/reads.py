@@ -1,9 +1,8 @@
-"""Many items in few reads, and one that is refused hides none of its neighbours.
+"""Reads many items in few requests, such that a refused item does not affect its neighbours.
 
-A device answers a read as a whole: one register that is not there, and it refuses all of them.
-A read that is refused is split until what is refused stands alone.  That is remembered, so that
-the next reads leave it out; and when all of a read can be had in parts, so that it is made in
-parts from then on.
+A device refuses a read as a whole if one register does not exist.  A refused read is split until
+the refused items are isolated.  They are remembered, and omitted from the next reads; and if all
+parts of a read succeed, it is made in parts from then on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a device has refused to say, and when it is worth asking again."""
+"""Items that a device has refused, and when to try them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a twin's properties cannot be read or written: logged and reported when it changes."""
+"""Errors of a twin's properties: logged and reported when they change."""
 
 from __future__ import annotations
 

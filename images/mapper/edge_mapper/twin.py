@@ -1,4 +1,4 @@
-"""One device and its twin: reads in its cycles, writes what is desired, tells what has changed."""
+"""One device and its twin: reads in cycles, writes desired values, reports changes."""
 
 from __future__ import annotations
 

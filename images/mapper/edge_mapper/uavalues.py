@@ -1,4 +1,4 @@
-"""OPC UA's values as twins carry them, and back.
+"""Conversion of OPC UA's values to those of twins, and back.
 
 As text: a LocalizedText is its text, a ByteString base64, a DateTime ISO 8601 in UTC, a
 QualifiedName `index:name`, a StatusCode its name, a structure a JSON object of its fields.
@@ -41,10 +41,10 @@ def check_node_id(text: str) -> None:
     """ValueError if the text names no node. Parsed here: asyncua takes long to import."""
     found = _NODE_ID.fullmatch(text)
     if found is None:
-        raise ValueError(f"no node is called {text!r}")
+        raise ValueError(f"{text!r} is not a node id")
     namespace, kind, identifier = found.groups()
     if int(namespace or 0) > 0xFFFF or (kind == "i" and int(identifier) > 0xFFFF_FFFF):
-        raise ValueError(f"a number is too great in {text!r}")
+        raise ValueError(f"a number is too large in {text!r}")
     if kind == "g":
         UUID(identifier)
     if kind == "b":

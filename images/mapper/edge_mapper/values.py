@@ -33,7 +33,7 @@ _FLOAT_DIGITS = 15
 
 
 class Refused(Exception):
-    """What is desired is not fit to be written; the text says why."""
+    """A desired value cannot be written; the text has the reason."""
 
 
 class ValueType(Enum):
@@ -94,7 +94,7 @@ def parse_truth(text: str) -> bool:
 
 def parse_integer(text: str) -> int:
     if not _INTEGER.fullmatch(text):
-        raise Refused(f"wrong type: {text!r} is no whole number")
+        raise Refused(f"wrong type: {text!r} is not an integer")
     return int(text)
 
 
@@ -103,7 +103,7 @@ def parse_decimal(text: str) -> float | Decimal:
     if text in NOT_FINITE:
         raise Refused(f"out of range: {text} is not finite")
     if not _DECIMAL.fullmatch(text):
-        raise Refused(f"wrong type: {text!r} is no number")
+        raise Refused(f"wrong type: {text!r} is not a number")
     value = float(text)
     if not math.isfinite(value):
         raise Refused(f"out of range: {text} is not finite")
@@ -127,9 +127,9 @@ def parse_array(text: str, element: Callable[[str], Value]) -> list[Value]:
         # Numbers as they are written: each type has rules of its own for them.
         found = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError) as trouble:
-        raise Refused(f"wrong type: {text!r} is no JSON array") from trouble
+        raise Refused(f"wrong type: {text!r} is not a JSON array") from trouble
     if not isinstance(found, list):
-        raise Refused(f"wrong type: {text!r} is no JSON array")
+        raise Refused(f"wrong type: {text!r} is not a JSON array")
     return [_element(each, element) for each in found]
 
 

@@ -1,4 +1,4 @@
-"""What devices speak: one descriptor for each protocol, in a module of its own."""
+"""Device protocols: one descriptor for each, in its own module."""
 
 from edge_lab.devices.protocols.base import (
     MAPPER_SPEAKS,

@@ -1,9 +1,9 @@
-"""What the lab has to know of a protocol that a device speaks.
+"""The descriptor of a device protocol.
 
-Everything else asks the descriptor: the device process for its server, faults for its port, the
-sampler and the twins for where its values are, the lab for the certificates that it needs.
+It provides the server for the device process, the port for faults, the addresses of values for
+the sampler and the twins, and the certificates that the lab must create.
 
-Edge-lab's own are in `catalog`. Another distribution brings a protocol by an entry point of the
+Edge-lab's own are in `catalog`. Another distribution provides a protocol by an entry point of the
 group `edge_lab.device_protocols`, whose name is the protocol's and whose object is its class.
 """
 
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
     from edge_lab.devices.spec import DeviceSpec
 
 Place = Mapping[str, Any]
-"""Where at a device a value is; goes into a Device object's `configData` as it is."""
+"""The address of a value at a device; copied unchanged into a Device object's `configData`."""
 
 
 SAMPLER_SPEAKS = frozenset({"modbus-tcp", "opcua"})
-"""What the sampler can read (images/go/workload/internal/config)."""
+"""Protocols that the sampler can read (images/go/workload/internal/config)."""
 MAPPER_SPEAKS = frozenset({"modbus", "opcua"})
-"""What the mapper can read and write (images/mapper/edge_mapper/lines.py)."""
+"""Protocols that the mapper can read and write (images/mapper/edge_mapper/lines.py)."""
 
 RELAYED_FAULTS = frozenset({"gone", "slow", "junk", "split", "busy"})
-"""Faults that the relay before each server does, whatever the protocol, by its framing alone."""
+"""Faults that the relay implements for every protocol, by its framing alone."""
 
 
 class Options(BaseModel):
-    """The `options` of a device in a topology; each protocol has a model of its own."""
+    """The `options` of a device in a topology; each protocol has its own model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DeviceProtocol:
-    """A protocol without a server of the lab's, whose values nobody can read."""
+    """The default of a protocol: without a server in the lab, and without readable values."""
 
     name: ClassVar[str]
-    """As topologies say it."""
+    """Its name in topologies."""
 
     options: ClassVar[type[BaseModel]] = Options
-    """What a device may be asked for. (For edge-lab's own protocols there are other keys.)"""
+    """The model of a device's `options`. (Edge-lab's own protocols use other keys.)"""
 
     is_served: ClassVar[bool] = True
     """Whether the lab itself serves it, with a plant and its ground truth."""
@@ -64,12 +64,12 @@ class DeviceProtocol:
     # -- the device itself ---------------------------------------------------------------
 
     def port(self, device: Device) -> int | None:
-        """The TCP port that surely takes connections; None if none does."""
+        """A TCP port that always accepts connections; None if there is none."""
         return None
 
     @property
     def plant(self) -> str:
-        """The model behind its values, where a device names none; LabError if it has none."""
+        """The default plant model; LabError if it has none."""
         raise self._none("plant")
 
     @property
@@ -79,37 +79,37 @@ class DeviceProtocol:
 
     @property
     def truth_is_raw(self) -> bool:
-        """Whether its ground truth holds the raw numbers of its registers, not what they mean."""
+        """Whether its ground truth has raw numbers of registers, not the values in units."""
         return False
 
     def identities(self, topology: Topology, device: Device) -> tuple[Request, ...]:
         """The certificates that the device needs.
 
-        One that is called `server_identity(device.name)`, in the trust domain DEVICES, is handed
-        to its process: `DeviceSpec.identity`.
+        The one named `server_identity(device.name)`, in the trust domain DEVICES, is passed to its
+        process: `DeviceSpec.identity`.
         """
         return ()
 
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
-        """What serves it in the device's process; LabError if the lab has no such server."""
+        """Creates its server in the device's process; LabError if the lab has no such server."""
         raise self._none("server of the lab's")
 
     # -- the sampler ---------------------------------------------------------------------
 
     @property
     def sampler_name(self) -> str:
-        """What the sampler calls what the device speaks, of SAMPLER_SPEAKS."""
+        """The sampler's name of the protocol, of SAMPLER_SPEAKS."""
         raise self._none("sampler")
 
     def can_be_sampled(self, device: Device) -> bool:
         """Whether the workload's sampler can read a device with these options.
 
-        A device that it cannot read is served and shown, and nobody samples it.
+        A device that it cannot read is served and shown, but not sampled.
         """
         return False
 
     def sampler_config(self, topology: Topology, device: Device) -> dict[str, Any]:
-        """What the sampler is told of it, its name and protocol apart.
+        """The sampler's configuration of the device, without its name and protocol.
 
         (images/go/workload/internal/config)
         """
@@ -118,17 +118,16 @@ class DeviceProtocol:
     # -- twins ---------------------------------------------------------------------------
 
     has_twins: ClassVar[bool] = False
-    """Whether nodes can keep twins of its devices: the mapper can speak it."""
+    """Whether its devices can have twins: the mapper supports it."""
 
     @property
     def twin_name(self) -> str:
-        """What Device objects and the mapper call it, of MAPPER_SPEAKS; LabError if there are no
-        such twins."""
+        """Its name in Device objects and the mapper, of MAPPER_SPEAKS; LabError without twins."""
         raise self._none("twin")
 
     @property
     def mapper_needs_certificate(self) -> bool:
-        """Whether the mapper shows a certificate to the device."""
+        """Whether the mapper presents a certificate to the device."""
         return False
 
     def twin_access(self, topology: Topology, device: Device) -> dict[str, Any]:
@@ -136,11 +135,11 @@ class DeviceProtocol:
         raise self._none("twin")
 
     def twin_places(self, device: Device, requested: Point) -> dict[str, Place]:
-        """By point, where it is: the sequence number, the plant's points, and `requested`."""
+        """The address of each point: the sequence number, the plant's points, and `requested`."""
         raise self._none("twin")
 
     def missing_place(self, device: Device, point: Point) -> Place:
-        """A place where the device has nothing, next to those where it has something."""
+        """An unused address next to used ones."""
         raise self._none("twin")
 
 

@@ -1,4 +1,4 @@
-"""The descriptors of all protocols: the lab's own, and those of other distributions."""
+"""The descriptors of all protocols: edge-lab's own, and those of other distributions."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def protocol_of(name: str) -> DeviceProtocol:
 
 
 def plant_of(protocol: str) -> Plant[Any]:
-    """The model behind a device of that protocol, where its specification names none."""
+    """The default plant model of that protocol."""
     return protocol_of(protocol).model

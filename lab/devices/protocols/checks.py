@@ -1,4 +1,4 @@
-"""The devices of a topology, checked against the protocols that there are."""
+"""Checks of a topology's devices against the available protocols."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_lab.topology.protocols import OWN
 
 
 def check_devices(topology: Topology) -> None:
-    """TopologyProblem if a device cannot be what its protocol says."""
+    """Raises TopologyProblem if a device does not match its protocol."""
     for index, device in enumerate(topology.devices):
         at: Loc = ("devices", index)
         protocol = _known(device, at)
@@ -37,12 +37,12 @@ def _check_keys(device: Device, at: Loc) -> None:
             raise TopologyProblem(
                 f"the options {key} are not for a device that speaks {device.protocol}",
                 (*at, key),
-                "What this protocol can be asked for is in `options`.",
+                "Use `options` for the settings of this protocol.",
             )
 
 
 def check_options(protocol: DeviceProtocol, device: Device, at: Loc) -> None:
-    """TopologyProblem if the protocol's model refuses the options of the device."""
+    """Raises TopologyProblem if the protocol's model rejects the options of the device."""
     try:
         protocol.options.model_validate(device.options or {})
     except ValidationError as trouble:
@@ -57,7 +57,7 @@ def check_options(protocol: DeviceProtocol, device: Device, at: Loc) -> None:
         else:
             cause = first.get("ctx", {}).get("error") or first["msg"]
             message, hint = f"the option {where or 'options'}: {cause}", ""
-        remedy = f"{hint}Known are: {', '.join(known) or 'none'}."
+        remedy = f"{hint}Available: {', '.join(known) or 'none'}."
         raise TopologyProblem(message, (*at, *loc), remedy) from trouble
 
 

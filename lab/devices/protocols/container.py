@@ -1,4 +1,4 @@
-"""Whatever a container image serves."""
+"""Devices from container images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from edge_lab.topology import Device, Protocol
 
 
 class Container(DeviceProtocol):
-    """Without a plant, a ground truth, a sampler or a twin: the lab does not know its points."""
+    """Without a plant, ground truth, samples or twins: its points are unknown."""
 
     name = Protocol.CONTAINER.value
     is_served = False

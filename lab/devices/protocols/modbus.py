@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Modbus(DeviceProtocol):
-    """Holding registers; the truth holds their raw numbers."""
+    """Holding registers; the ground truth has their raw numbers."""
 
     name = Protocol.MODBUS.value
     faults = RELAYED_FAULTS | {"exceptions", "late"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OpcUa(DeviceProtocol):
-    """Nodes of one address space; server and clients show certificates."""
+    """Nodes of one address space; server and clients present certificates."""
 
     name = Protocol.OPCUA.value
     faults = (RELAYED_FAULTS - {"busy"}) | {"exceptions", "session-drop", "untrusted"}
@@ -39,12 +39,12 @@ class OpcUa(DeviceProtocol):
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
         from edge_lab.devices.opcua import OpcUaServer
 
-        if spec.identity is None:  # the specification has seen to it
+        if spec.identity is None:  # ensured by the specification
             raise LabError("an OPC UA device needs certificates")
         return OpcUaServer(shown, spec.name, spec.address.ip, spec.identity, spec.nodes, spec.seed)
 
     def can_be_sampled(self, device: Device) -> bool:
-        """By the policy, mode and login that a device without options has."""
+        """With the default policy, mode and login."""
         asked, default = device.opcua or OpcUaOptions(), OpcUaOptions()
         return (
             set(default.policies) <= set(asked.policies)

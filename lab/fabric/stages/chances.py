@@ -1,47 +1,47 @@
-"""Frames that are chosen by chance, each with the same probability and on its own."""
+"""Random selection of frames, each independently with the same probability."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
 
-from edge_lab.fabric.arena import Run
-from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.framebuffer import Run
+from edge_lab.fabric.randomstream import RandomStream
 
 _NEVER = 2.0**62
 
 
 class Gaps:
-    """How many frames are passed over until the next one is chosen (a geometric law).
+    """The number of frames before the next selected one (a geometric distribution).
 
-    The dice are thrown once for each frame that is chosen and not for each frame.
+    A random number is drawn for each selected frame, not for each frame.
     """
 
-    __slots__ = ("_dice", "_log_pass")
+    __slots__ = ("_log_pass", "_stream")
 
-    def __init__(self, probability: float, dice: Dice) -> None:
+    def __init__(self, probability: float, stream: RandomStream) -> None:
         self._log_pass = -math.inf if probability >= 1 else math.log1p(-probability)
-        self._dice = dice
+        self._stream = stream
 
     def draw(self) -> int:
-        return int(min(math.log1p(-self._dice.random()) / self._log_pass, _NEVER))
+        return int(min(math.log1p(-self._stream.random()) / self._log_pass, _NEVER))
 
 
 class Chosen:
-    """A stage, or the part of one, that chooses frames."""
+    """A stage, or a part of one, that selects frames."""
 
     name: str
 
-    def __init__(self, probability: float, dice: Dice, gap: int | None = None) -> None:
-        self._gaps = Gaps(probability, dice)
+    def __init__(self, probability: float, stream: RandomStream, gap: int | None = None) -> None:
+        self._gaps = Gaps(probability, stream)
         self._gap = self._gaps.draw() if gap is None else gap
 
     def memory(self, now: int) -> int:
-        """Frames that are still passed over before the next one is chosen."""
+        """Frames still to be skipped before the next selected one."""
         return self._gap
 
     def parted(self, runs: Iterable[Run]) -> Iterator[tuple[Run, bool]]:
-        """`runs` in order, parted into frames that are chosen, one by one, and all others."""
+        """`runs` in order, split into selected frames, one by one, and all others."""
         for start, stop in runs:
             at = start
             while stop - at > self._gap:

@@ -1,41 +1,41 @@
-"""Stages that make more of frames, or something else."""
+"""Stages that duplicate or change frames."""
 
 from __future__ import annotations
 
-from edge_lab.fabric.arena import Arena, ArenaPool, Run, join
-from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.framebuffer import FrameBuffer, FrameBufferPool, Run, join
 from edge_lab.fabric.headers import ETHERNET
+from edge_lab.fabric.randomstream import RandomStream
 from edge_lab.fabric.stages.chances import Chosen
 from edge_lab.fabric.stages.flight import Flight, Tally
 
 
 class Clipboard:
-    """Room for frames that differ from what was received.
+    """Space for frames that differ from what was received.
 
     A received frame may go to several receivers, or twice to one, and lies in one slot for
     all of them; so it is copied before it is changed.
     """
 
-    def __init__(self, pool: ArenaPool) -> None:
+    def __init__(self, pool: FrameBufferPool) -> None:
         self._pool = pool
-        self._arena: Arena | None = None
+        self._buffer: FrameBuffer | None = None
 
-    def copy(self, frame: memoryview) -> tuple[Arena, Run]:
-        """A copy of `frame`, in an arena that is held for it."""
-        arena = self._arena
-        if arena is not None and not arena.held:
-            arena.reset()
-        if arena is not None and not arena.free:
-            arena.filling = False
-            arena = None
-        if arena is None:
-            arena = self._arena = self._pool.take()
-        arena.held += 1
-        return arena, arena.put(frame)
+    def copy(self, frame: memoryview) -> tuple[FrameBuffer, Run]:
+        """A copy of `frame`, in a buffer that is held for it."""
+        buffer = self._buffer
+        if buffer is not None and not buffer.held:
+            buffer.reset()
+        if buffer is not None and not buffer.free:
+            buffer.filling = False
+            buffer = None
+        if buffer is None:
+            buffer = self._buffer = self._pool.take()
+        buffer.held += 1
+        return buffer, buffer.put(frame)
 
 
 class Duplicate(Chosen):
-    """Frames come twice; the copy follows at once."""
+    """Duplicates frames; the copy follows immediately."""
 
     name = "duplicate"
 
@@ -48,20 +48,20 @@ class Duplicate(Chosen):
                 if chosen:
                     runs.append(run)
                     tally.copies += 1
-            doubled.append(Flight(flight.due, flight.arena, runs))
+            doubled.append(Flight(flight.due, flight.buffer, runs))
         return doubled
 
 
 class Corrupt(Chosen):
-    """Flips one bit of a frame, any behind its Ethernet header; nothing if there is none."""
+    """Flips one bit of a frame after its Ethernet header; has no effect without payload."""
 
     name = "corrupt"
 
     def __init__(
-        self, probability: float, dice: Dice, gap: int | None, clipboard: Clipboard
+        self, probability: float, stream: RandomStream, gap: int | None, clipboard: Clipboard
     ) -> None:
-        super().__init__(probability, dice, gap)
-        self._dice = dice
+        super().__init__(probability, stream, gap)
+        self._stream = stream
         self._clipboard = clipboard
 
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
@@ -69,21 +69,21 @@ class Corrupt(Chosen):
         for flight in flights:
             runs: list[Run] = []
             for run, chosen in self.parted(flight.runs):
-                bits = 8 * (flight.arena.lengths[run[0]] - ETHERNET)
+                bits = 8 * (flight.buffer.lengths[run[0]] - ETHERNET)
                 if not chosen or bits <= 0:
                     join(runs, [run])
                     continue
                 if runs:
-                    going.append(Flight(flight.due, flight.arena, runs))
+                    going.append(Flight(flight.due, flight.buffer, runs))
                     runs = []
                 going.append(self._flipped(flight, run[0], bits))
                 tally.corrupted += 1
             if runs:
-                going.append(Flight(flight.due, flight.arena, runs))
+                going.append(Flight(flight.due, flight.buffer, runs))
         return going
 
     def _flipped(self, flight: Flight, slot: int, bits: int) -> Flight:
-        at, bit = divmod(int(self._dice.random() * bits), 8)
-        arena, run = self._clipboard.copy(flight.arena.frame(slot))
-        arena.frame(run[0])[ETHERNET + at] ^= 1 << bit
-        return Flight(flight.due, arena, [run], holds=True)
+        at, bit = divmod(int(self._stream.random() * bits), 8)
+        buffer, run = self._clipboard.copy(flight.buffer.frame(slot))
+        buffer.frame(run[0])[ETHERNET + at] ^= 1 << bit
+        return Flight(flight.due, buffer, [run], holds=True)

@@ -1,11 +1,11 @@
-"""What stages work on: frames under way, and the count of what became of them."""
+"""The data that stages work on: frames in transit, and their counters."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from edge_lab.fabric.arena import Arena, Run
 from edge_lab.fabric.counters import Counters, Reason
+from edge_lab.fabric.framebuffer import FrameBuffer, Run
 from edge_lab.fabric.snapshots import Memory
 
 TICK_NS = 100_000
@@ -13,20 +13,20 @@ TICK_NS = 100_000
 
 
 class Flight(NamedTuple):
-    """Frames of one arena that may go on at `due` (monotonic clock, nanoseconds).
+    """Frames of one buffer that are forwarded at `due` (monotonic clock, nanoseconds).
 
-    A frame that is there twice is the same slot twice.
+    A duplicated frame is the same slot twice.
     """
 
     due: int
-    arena: Arena
+    buffer: FrameBuffer
     runs: list[Run]
     holds: bool = False
-    """Whether `arena` is held for this flight alone, to be let go when it has gone on."""
+    """Whether `buffer` is held for this flight alone, and released with it."""
 
 
 class Tally:
-    """Counts frames of one direction; `counters()` is the picture of a moment."""
+    """Counts frames of one direction; `counters()` is a snapshot."""
 
     __slots__ = ("copies", "corrupted", "dropped", "forwarded", "frames", "in_flight", "octets")
 
@@ -56,21 +56,21 @@ class Tally:
 
 
 class Stage(Protocol):
-    """One thing that befalls frames."""
+    """One step in the processing of frames."""
 
     name: str
 
     def memory(self, now: int) -> Memory | None:
-        """What it keeps from frame to frame, for a checkpoint at `now` (ns)."""
+        """Its state between frames, for a checkpoint at `now` (ns)."""
         ...
 
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
-        """The flights that go on; frames that do not are put into `tally`."""
+        """The flights that are forwarded; dropped frames are counted in `tally`."""
         ...
 
 
 class Filter:
-    """A stage that takes frames out and does nothing else."""
+    """A stage that only drops frames."""
 
     def memory(self, now: int) -> Memory | None:
         return None
@@ -78,11 +78,11 @@ class Filter:
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
         passed = []
         for flight in flights:
-            runs = self.passing(flight.arena, flight.runs, tally)
+            runs = self.passing(flight.buffer, flight.runs, tally)
             if runs:
-                passed.append(Flight(flight.due, flight.arena, runs))
+                passed.append(Flight(flight.due, flight.buffer, runs))
         return passed
 
-    def passing(self, arena: Arena, runs: list[Run], tally: Tally) -> list[Run]:
-        """Those of `runs` that pass; the others are put into `tally`."""
+    def passing(self, buffer: FrameBuffer, runs: list[Run], tally: Tally) -> list[Run]:
+        """The runs that pass; dropped frames are counted in `tally`."""
         raise NotImplementedError

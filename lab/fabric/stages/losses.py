@@ -1,11 +1,11 @@
-"""Stages that lose frames by chance."""
+"""Stages that lose frames at random."""
 
 from __future__ import annotations
 
-from edge_lab.fabric.arena import Arena, Run
 from edge_lab.fabric.counters import Reason
-from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.framebuffer import FrameBuffer, Run
 from edge_lab.fabric.impairment import GilbertElliott
+from edge_lab.fabric.randomstream import RandomStream
 from edge_lab.fabric.stages.chances import Chosen, Gaps
 from edge_lab.fabric.stages.flight import Filter, Tally
 
@@ -15,9 +15,9 @@ class Loss(Chosen, Filter):
 
     name = "loss"
 
-    def passing(self, arena: Arena, runs: list[Run], tally: Tally) -> list[Run]:
-        # What `parted` does, without a step of a generator for each run: loss is the fault
-        # that long floods meet.
+    def passing(self, buffer: FrameBuffer, runs: list[Run], tally: Tally) -> list[Run]:
+        # What `parted` does, without a generator step for each run: loss is the impairment
+        # that long floods of frames are tested with.
         survivors: list[Run] = []
         for start, stop in runs:
             at = start
@@ -35,26 +35,29 @@ class Loss(Chosen, Filter):
 
 
 class BurstLoss(Filter):
-    """Loses frames as a Gilbert-Elliott line does; it begins as a good one.
+    """Loses frames by a Gilbert-Elliott model; it starts in the good state.
 
-    A frame meets the line as it is, then the line may change.  How many frames it stays as
-    it is follows a geometric law, so that is drawn at each change and not at each frame.
+    A frame is subject to the current state, then the state may change.  The number of frames
+    until a change has a geometric distribution, so it is drawn at each change, not at each
+    frame.
     """
 
     name = "burst_loss"
 
-    def __init__(self, model: GilbertElliott, dice: Dice, left: int | None = None) -> None:
+    def __init__(
+        self, model: GilbertElliott, stream: RandomStream, left: int | None = None
+    ) -> None:
         self._model = model
-        self._dice = dice
-        self._stays = {False: Gaps(model.p, dice), True: Gaps(model.r, dice)}
+        self._stream = stream
+        self._stays = {False: Gaps(model.p, stream), True: Gaps(model.r, stream)}
         self._bad = left is not None and left < 0
         self._left = self._stays[False].draw() + 1 if not left else abs(left)
 
     def memory(self, now: int) -> int:
-        """Frames until the line changes; negative if it is bad."""
+        """Frames until the state changes; negative in the bad state."""
         return -self._left if self._bad else self._left
 
-    def passing(self, arena: Arena, runs: list[Run], tally: Tally) -> list[Run]:
+    def passing(self, buffer: FrameBuffer, runs: list[Run], tally: Tally) -> list[Run]:
         survivors: list[Run] = []
         for start, stop in runs:
             at = start
@@ -71,10 +74,10 @@ class BurstLoss(Filter):
         return survivors
 
     def _kept(self, start: int, stop: int) -> list[Run]:
-        """What passes of these while the line is as it is."""
+        """The runs that pass in the current state."""
         probability = self._model.bad if self._bad else self._model.good
         if probability in (0, 1):
             return [] if probability else [(start, stop)]
         return [
-            (slot, slot + 1) for slot in range(start, stop) if self._dice.random() >= probability
+            (slot, slot + 1) for slot in range(start, stop) if self._stream.random() >= probability
         ]

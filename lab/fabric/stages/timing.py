@@ -1,4 +1,4 @@
-"""Stages that say when frames go on."""
+"""Stages that set the due times of frames."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from statistics import NormalDist
 
-from edge_lab.fabric.arena import join, slots
 from edge_lab.fabric.counters import Reason
-from edge_lab.fabric.dice import Dice
+from edge_lab.fabric.framebuffer import join, slots
 from edge_lab.fabric.impairment import Distribution
+from edge_lab.fabric.randomstream import RandomStream
 from edge_lab.fabric.snapshots import Memory
 from edge_lab.fabric.stages.chances import Chosen
 from edge_lab.fabric.stages.flight import TICK_NS, Flight, Tally
@@ -21,25 +21,25 @@ _NS_KBIT = 8_000_000
 
 
 class Rate:
-    """A token bucket before a line of limited rate, and a queue for what it holds back.
+    """A token bucket that limits the rate, and a queue for the frames that wait.
 
-    Kept as the time at which the bucket would be full again: each frame moves it on by what
-    the line needs for the frame, and goes when no more than a bucket is owed.  So a frame may
-    be longer than the bucket.
+    Its state is the time at which the bucket would be full again: each frame moves that time
+    by its transmission time, and is due when at most one bucket is owed.  So a frame may be
+    longer than the bucket.
     """
 
     name = "rate"
 
     def __init__(self, kbit: float, burst: int, queue: int, full_at: int) -> None:
-        """`kbit` a second; `burst` bytes; `queue` frames; full again at `full_at` (ns)."""
+        """`kbit` per second; `burst` bytes; `queue` frames; full again at `full_at` (ns)."""
         self._ns_per_byte = _NS_KBIT / kbit
         self._bucket = math.floor(burst * self._ns_per_byte)
         self._room = queue
         self._full_at = full_at
         self._waiting: deque[int] = deque()
-        """When those that wait will go."""
+        """Due times of the queued frames."""
         self._tick = 0
-        """When the last of them leaves: what comes meanwhile must not overtake it."""
+        """Due time of the last one: later frames must not overtake it."""
 
     def memory(self, now: int) -> int:
         """Nanoseconds until the bucket is full, without the frames that still wait for it."""
@@ -48,7 +48,7 @@ class Rate:
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
         going: list[Flight] = []
         for flight in flights:
-            lengths = flight.arena.lengths
+            lengths = flight.buffer.lengths
             waiting = self._waiting
             while waiting and waiting[0] <= flight.due:
                 waiting.popleft()
@@ -62,10 +62,10 @@ class Rate:
         return going
 
     def take_over(self, flight: Flight) -> list[Flight]:
-        """When frames that were under way before would go, however many wait."""
+        """New due times of frames that were in transit, however many are queued."""
         going: list[Flight] = []
         for slot in slots(flight.runs):
-            self._line_up(flight, slot, flight.arena.lengths[slot], going)
+            self._line_up(flight, slot, flight.buffer.lengths[slot], going)
         return going
 
     def _line_up(self, flight: Flight, slot: int, length: int, going: list[Flight]) -> None:
@@ -74,20 +74,20 @@ class Rate:
             self._waiting.append(due)
             self._tick = -(-due // TICK_NS) * TICK_NS
         run = (slot, slot + 1)
-        if going and going[-1].due == due and going[-1].arena is flight.arena:
+        if going and going[-1].due == due and going[-1].buffer is flight.buffer:
             join(going[-1].runs, [run])
         else:
-            going.append(Flight(due, flight.arena, [run]))
+            going.append(Flight(due, flight.buffer, [run]))
 
     def _goes(self, now: int, length: int) -> int:
-        """When a frame that comes `now` has gone over the line."""
+        """When a frame that arrives `now` has been transmitted."""
         owed = max(self._full_at, now) + math.ceil(length * self._ns_per_byte)
         self._full_at = owed
         return max(now, owed - self._bucket)
 
 
 class Delay:
-    """Adds a fixed time to the way of each frame."""
+    """Adds a fixed delay to each frame."""
 
     name = "delay"
 
@@ -96,31 +96,33 @@ class Delay:
 
     @property
     def longest(self) -> int:
-        """The most that it adds, nanoseconds."""
+        """The maximum delay, nanoseconds."""
         return self._ns
 
     def memory(self, now: int) -> Memory | None:
         return None
 
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
-        return [Flight(flight.due + self._ns, flight.arena, flight.runs) for flight in flights]
+        return [Flight(flight.due + self._ns, flight.buffer, flight.runs) for flight in flights]
 
 
 class Jitter:
-    """Adds a time to the way of each frame that strays about a mean; none below zero."""
+    """Adds a random delay about a mean to each frame; never negative."""
 
     name = "jitter"
 
-    def __init__(self, mean: float, jitter: float, distribution: Distribution, dice: Dice) -> None:
+    def __init__(
+        self, mean: float, jitter: float, distribution: Distribution, stream: RandomStream
+    ) -> None:
         """`mean` and `jitter` in milliseconds."""
         self._mean = mean * NS_PER_MS
         self._jitter = jitter * NS_PER_MS
         self._spread = SPREADS[distribution]
-        self._dice = dice
+        self._stream = stream
 
     @property
     def longest(self) -> int:
-        """The most that it adds, nanoseconds."""
+        """The maximum delay, nanoseconds."""
         most = 1.0 if self._spread is _uniform else _MOST
         return math.ceil(self._mean + self._jitter * most)
 
@@ -129,36 +131,36 @@ class Jitter:
 
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
         return [
-            Flight(flight.due + self._draw(), flight.arena, [(slot, slot + 1)])
+            Flight(flight.due + self._draw(), flight.buffer, [(slot, slot + 1)])
             for flight in flights
             for slot in slots(flight.runs)
         ]
 
     def _draw(self) -> int:
-        return max(0, math.ceil(self._mean + self._jitter * self._spread(self._dice.random())))
+        return max(0, math.ceil(self._mean + self._jitter * self._spread(self._stream.random())))
 
 
 class Reorder(Chosen):
-    """Frames that skip the delay and so overtake those that are under way."""
+    """Selected frames skip the delay and so overtake those in transit."""
 
     name = "reorder"
 
     def __init__(
-        self, probability: float, dice: Dice, gap: int | None, way: Delay | Jitter
+        self, probability: float, stream: RandomStream, gap: int | None, way: Delay | Jitter
     ) -> None:
-        super().__init__(probability, dice, gap)
+        super().__init__(probability, stream, gap)
         self._way = way
 
     @property
     def longest(self) -> int:
-        """The most that it adds, nanoseconds."""
+        """The maximum delay, nanoseconds."""
         return self._way.longest
 
     def apply(self, flights: list[Flight], tally: Tally) -> list[Flight]:
         going = []
         for flight in flights:
             for run, chosen in self.parted(flight.runs):
-                part = [Flight(flight.due, flight.arena, [run])]
+                part = [Flight(flight.due, flight.buffer, [run])]
                 going += part if chosen else self._way.apply(part, tally)
         return going
 
@@ -166,7 +168,7 @@ class Reorder(Chosen):
 # -- how jitter is spread, in units of it: from a number in [0, 1) -----------------------------
 
 _MOST = 4.0
-"""What netem's tables reach."""
+"""The cutoff of netem's tables."""
 _LEAST_CHANCE = 2.0**-54
 
 

@@ -1,4 +1,4 @@
-"""Faults of certificates: another one is laid on a node, and seen by whoever it is shown to."""
+"""Faults of certificates: a certificate on a node is replaced, and its peers see the new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lays another certificate on a node, and the first one again."""
+"""Replaces a certificate on a node, and restores the original one."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 TAKEN_SECONDS = 180.0
-"""From a new certificate on a node until it is shown: the API server looks at its files once a
-minute, and all else is restarted, on an emulated CPU."""
+"""Seconds from a new certificate on a node until it is presented: the API server reloads its
+files once a minute, and everything else is restarted, on an emulated CPU."""
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks; each is a program on the server node."""
+"""Seconds between two checks; each runs a program on the server node."""
 
 DRAFT = ".edge-lab-next"
 
 
 class CertificateInjector(Injector[ReplaceCertificate]):
-    """Replaces the certificates of one lab, and puts back what its keys folder holds."""
+    """Replaces certificates of one lab, and restores those of its keys folder."""
 
     def __init__(
         self,
@@ -81,8 +81,8 @@ class CertificateInjector(Injector[ReplaceCertificate]):
         return authority.issue(spec)
 
     def _lay(self, held: InstalledCertificate, identity: Identity, effects: frozenset[Met]) -> str:
-        """Returns when whoever it is shown to has seen it, and the API server has done one of
-        `effects` if it is shown to that."""
+        """Returns when the peer has seen the certificate; if the peer is the API server, when its
+        reaction was one of `effects`."""
         machine = self._machines[held.node]
         since = self._sight.now()
         self._write(machine, held, identity)
@@ -96,7 +96,7 @@ class CertificateInjector(Injector[ReplaceCertificate]):
         )
 
     def _write(self, machine: Machine, held: InstalledCertificate, identity: Identity) -> None:
-        """All files at once, as far as a file system can: written beside, then renamed."""
+        """Replaces all files as atomically as possible: written to drafts first, then renamed."""
         files = held.files(identity)
         limit = self._limit(COMMAND_SECONDS)
         for file in files:
@@ -124,7 +124,7 @@ class CertificateInjector(Injector[ReplaceCertificate]):
 
 
 def _effects(fault: ReplaceCertificate) -> frozenset[Met]:
-    """What the API server does when it meets the certificate of an injected fault."""
+    """The reactions of the API server to the certificate of an injected fault."""
     if fault.issuer is Issuer.FOREIGN:
         return frozenset({Met.TURNED_AWAY})
     if fault.valid_s is None:

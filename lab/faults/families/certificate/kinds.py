@@ -1,4 +1,4 @@
-"""What can be done to a certificate, as data."""
+"""The faults of certificates, as data."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from edge_lab.faults.objections import Objection, unknown_name
 from edge_lab.topology import Topology
 
 LEAST_SECONDS = 60.0
-"""A component of an emulated node needs so long to take a certificate and to show it."""
+"""Seconds that a component of an emulated node needs to load and present a certificate."""
 
 
 class Issuer(StrEnum):
     OWN = "own"
-    """The authority that signed the one before."""
+    """The authority that signed the original certificate."""
     FOREIGN = "foreign"
     """An authority of the same name that nobody trusts."""
 
 
 class ReplaceCertificate(Fault):
-    """A component gets another certificate of the same name; healing puts the first one back.
+    """A component gets another certificate of the same name; healing restores the original one.
 
-    What reads its certificate only at its start is restarted, both times.
+    A component that reads its certificate only at its start is restarted, both times.
     """
 
     family: ClassVar[str] = "certificate"
@@ -58,8 +58,8 @@ class ReplaceCertificate(Fault):
         return Scope(nodes=frozenset({self.node}))
 
     def claims(self, topology: Topology) -> Claims:
-        """A boot would put the first certificate back, and a restart end what else was done to the
-        service. Its effect is seen between node and server."""
+        """A boot would restore the original certificate, and a restart would end other faults of
+        the service. The effect is observed between node and server."""
         ends = {self.node, topology.server.name}
         path = {link_part(topology.cluster_link(name).name) for name in ends}
         return Claims(

@@ -1,4 +1,4 @@
-"""Whether a certificate is in use: a server shows it, or the API server has met it."""
+"""Whether a certificate is in use: a server presents it, or the API server has received it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 RECENT_BYTES = 500_000
-"""Of the audit log: of minutes at least."""
+"""Size of the part of the audit log that is searched: at least some minutes of it."""
 
 SHOWN = """\
 import ssl, sys
 print(ssl.get_server_certificate((sys.argv[1], int(sys.argv[2])), timeout=15))
 """
-"""It takes any certificate, whoever signed it."""
+"""Accepts any certificate, whoever signed it."""
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 of the whole certificate, as the API server writes it into its audit log."""
+    """SHA-256 of the whole certificate, in the format of the API server's audit log."""
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 class Met(StrEnum):
-    """What the API server did with a client that showed a certificate."""
+    """How the API server reacted to a client that presented a certificate."""
 
     NOTHING = ""
     """None came."""
@@ -43,18 +43,18 @@ class Met(StrEnum):
 
 
 class Sight:
-    """Looks at certificates from the server node of a lab, over the wire that they are shown on."""
+    """Checks certificates from the server node of a lab, over the network where they are used."""
 
     def __init__(self, server: Machine, limit: TimeLimit) -> None:
         self._server = server
         self._limit = limit
 
     def now(self) -> str:
-        """The server's clock: seconds since 1970, and the same as its audit log writes it."""
+        """The server's clock: seconds since 1970, and the same in the format of its audit log."""
         return self._run("date -u '+%s %Y-%m-%dT%H:%M:%S'")
 
     def shown(self, certificate: x509.Certificate, address: IPv4Address, port: int) -> bool:
-        """Whether a server shows that certificate now; False too if none answers."""
+        """Whether a server presents that certificate now; also False if none answers."""
         said = self._run(f"python3 -I -c {shlex.quote(SHOWN)} {address} {port} 2>/dev/null || true")
         try:
             found = x509.load_pem_x509_certificate(said.encode())
@@ -63,7 +63,7 @@ class Sight:
         return fingerprint(found) == fingerprint(certificate)
 
     def met(self, certificate: x509.Certificate, since: str) -> Met:
-        """What the API server did with a client that showed it since then, as `now` said."""
+        """How the API server reacted to a client that presented it since that time (see `now`)."""
         epoch, _, stamp = since.partition(" ")
         serial = certificate.serial_number
         id_ = f"X509SHA256={fingerprint(certificate)}"
@@ -83,7 +83,7 @@ class Sight:
         try:
             return str(json.loads(line)["requestReceivedTimestamp"])
         except (ValueError, KeyError, TypeError):
-            return ""  # The first of the bytes that were read begin within a line.
+            return ""  # The bytes that were read begin in the middle of a line.
 
     def _run(self, command: str) -> str:
         return self._server.run(command, self._limit(PROBE_SECONDS)).stdout.strip()

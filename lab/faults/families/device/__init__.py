@@ -1,4 +1,4 @@
-"""Faults of devices: set at the device, seen in what it answers itself and its clients."""
+"""Faults of devices: set at the device, observed in its answers to itself and to clients."""
 
 from __future__ import annotations
 

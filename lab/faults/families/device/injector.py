@@ -1,4 +1,4 @@
-"""Faults of devices: set at the device, seen in what it answers itself and its clients."""
+"""Faults of devices: set at the device, observed in its answers to itself and to clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_lab.faults.linkprober import LinkProber
 from edge_lab.faults.undo import undoing
 
 Shows = Callable[[DeviceStatus], str]
-"""What a status shows of an effect or a cure; empty if nothing."""
+"""Describes the effect or recovery that a status shows; empty if none."""
 
 
 class DeviceInjector(Injector[OnDevice]):
@@ -27,11 +27,11 @@ class DeviceInjector(Injector[OnDevice]):
         self._devices = devices
 
     def inject(self, fault: OnDevice) -> str:
-        """Sets it, and returns what was seen of it.
+        """Sets it, and returns its observed effect.
 
         Raises:
             InputError: there is no such device, or its protocol has no such fault.
-            LabError: the device does not answer as it is, or no effect was seen.
+            LabError: the device does not answer before the fault, or no effect was seen.
         """
         device = self._device(fault.device)
         fault.does.check(self._prober.topology.device(fault.device).protocol)
@@ -47,25 +47,25 @@ class DeviceInjector(Injector[OnDevice]):
             )
 
     def heal(self, fault: OnDevice) -> str:
-        """Clears it, and returns what was seen of the cure; LabError if none was."""
+        """Clears it, and returns the observed recovery; LabError if none was seen."""
         was_away = proof_of(fault.does).away
 
-        def cured(now: DeviceStatus) -> str:
+        def recovered(now: DeviceStatus) -> str:
             well = now.fault is None and now.reachable
             if was_away and not self._connects(fault.device):
                 return ""
             return f"answered within {now.answer_ms or 0:.0f} ms" if well else ""
 
-        return self._see(f"{fault.title} is healed", self._device(fault.device), None, cured)
+        return self._see(f"{fault.title} is healed", self._device(fault.device), None, recovered)
 
     def _device(self, name: str) -> DeviceClient:
         return named("device", name, self._devices)
 
     def _see(self, what: str, device: DeviceClient, fault: AnyFault | None, shows: Shows) -> str:
-        """Sets what the device does, and waits until its status shows it.
+        """Sets the device's behavior, and waits until its status shows it.
 
-        The answer to the setting is the first status: each costs a read of itself, which a
-        fault may make long.
+        The answer to the request is the first status: each requires a read of the device by
+        itself, which a fault may slow down.
         """
 
         def statuses() -> Iterator[DeviceStatus]:
@@ -77,7 +77,7 @@ class DeviceInjector(Injector[OnDevice]):
         return prove(what, lambda: shows(next(seen)), self._prober.limit(PROOF_SECONDS))
 
     def _connects(self, device: str) -> bool:
-        """Whether a node gets a connection to it, or a refusal, over its link."""
+        """Whether a node gets a connection to it over its link, or a refusal."""
         (link,) = self._prober.topology.links_of(device)
         return self._prober.reached(self._prober.service(link))
 

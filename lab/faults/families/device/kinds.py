@@ -1,4 +1,4 @@
-"""What a device can be made to do wrong, as a fault."""
+"""The faults of devices, as data."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edge_lab.faults.objections import Objection, refused, unknown_name
 from edge_lab.topology import Topology
 
 LEAST_CHANCE_OF_ANSWERS = 0.01
-"""A device is asked some hundred times while its fault is to be seen."""
+"""Minimum probability: a device is read about a hundred times to observe its fault."""
 
 
 class OnDevice(Fault):
-    """What a device does wrong: see `edge_lab.devices.faults`."""
+    """A device misbehaves: see `edge_lab.devices.faults`."""
 
     family: ClassVar[str] = "device"
     fault: Literal["device"] = "device"

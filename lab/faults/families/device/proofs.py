@@ -1,4 +1,4 @@
-"""What of a device's fault its own read of itself must show, by what it does wrong."""
+"""Proofs of faults of devices: what the device's read of itself must show, by kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edge_lab.devices.faults import (
 )
 
 Met = Callable[[Any, DeviceStatus, DeviceStatus], bool]
-"""Whether a read has met the fault: what the device does, its status now, and that before."""
+"""Whether a read shows the fault: the behavior, the status now, and the status before."""
 
 
 def _always(does: AnyFault, now: DeviceStatus, before: DeviceStatus) -> bool:
@@ -55,11 +55,11 @@ def _took(status: DeviceStatus) -> float:
 
 @dataclass(frozen=True)
 class DeviceProof:
-    """What shows that a device does something wrong."""
+    """How a fault of a device is observed."""
 
     met: Met = _always
     needs_clients: bool = False
-    """Whether somebody must be connected before, or nothing of it could be seen."""
+    """Whether a client must be connected before, for the effect to be observable."""
     away: bool = False
     """Whether the device must not answer at all."""
 
@@ -79,7 +79,7 @@ PROOFS: Mapping[type[AnyFault], DeviceProof] = {
 
 
 def proof_of(does: AnyFault) -> DeviceProof:
-    """Raises InputError if nobody knows how that could be seen."""
+    """Raises InputError if there is no proof for that kind."""
     try:
         return PROOFS[type(does)]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Faults of links: set at the fabric, seen by probes that cross the link."""
+"""Faults of links: set at the fabric, observed by probes that cross the link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Impairments that could never be seen, whatever the link: refused before anything is touched."""
+"""Impairments that could not be observed on any link: rejected before anything is changed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from edge_lab.faults.objections import Objection
 from edge_lab.faults.probe import MOST_IN_A_FRAME
 
 MOST_KBIT = 1_000_000.0
-"""What is sent to see a line's rate passes in less time at this one than a ping takes."""
+"""Highest rate that can be measured: above it, the probe's burst takes less time than a ping."""
 
 LEAST_CHANCE = 0.0005
-"""Of frames. A proof sends several thousand; of what is rarer it may well meet none."""
+"""Lowest probability per frame: a proof sends several thousand frames, and may miss rarer
+events."""
 
 ALWAYS = 0.999
 
 
 def impairment_objections(state: Impairment) -> Iterator[Objection]:
-    """Why nothing of it could be seen on any link."""
+    """Why it could not be observed on any link."""
     if state.mtu is not None and state.mtu >= MOST_IN_A_FRAME:
         yield Objection(
             "mtu",
@@ -70,7 +71,7 @@ def _rate(state: Impairment) -> Iterator[Objection]:
 
 
 def _hidden_parts(state: Impairment, loss: float) -> Iterator[Objection]:
-    """What would be seen, did not another part of the mixture hide it."""
+    """Impairments that are hidden by another one of the combination."""
     delays = [name for name in ("delay_ms", "jitter_ms", "rate_kbit") if getattr(state, name)]
     delays += ["duplicate"] if state.duplicate else []
     hidden = [*delays, "corrupt"] if state.corrupt else delays

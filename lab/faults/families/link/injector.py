@@ -1,4 +1,4 @@
-"""Faults of links: set at the fabric, seen by probes that cross the link."""
+"""Faults of links: set at the fabric, observed by probes that cross the link."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge_lab.faults.undo import undoing
 from edge_lab.topology import Link
 
 LEAST_DELAY = 0.05
-"""Seconds: a shorter delay may be a busy machine's own."""
+"""Seconds: a shorter delay may be caused by a busy machine."""
 
 
 class LinkInjector(Injector[LinkFault]):
@@ -28,11 +28,11 @@ class LinkInjector(Injector[LinkFault]):
         self._carriers = carriers
 
     def inject(self, fault: LinkFault) -> str:
-        """Sets it, and returns what was seen of it.
+        """Sets it, and returns its observed effect.
 
         Raises:
-            InputError: there is no such link, or nothing that could see the fault.
-            LabError: the link was dead before, or no effect was seen; it is cleared then.
+            InputError: there is no such link, or no probe that could observe the fault.
+            LabError: the link was dead before, or no effect was seen; the fault is cleared.
         """
         link = self._link(fault.link)
         wanted = fault.states
@@ -52,11 +52,11 @@ class LinkInjector(Injector[LinkFault]):
                 return proof.seen(counters)
 
     def heal(self, fault: LinkFault) -> str:
-        """Clears it, and returns what was seen of the cure; LabError if none was.
+        """Clears it, and returns the observed recovery; LabError if none was seen.
 
-        The cure: the fabric has the fault no more, pings like those that it affected are all
-        answered, and no frame is affected meanwhile. Where the other direction has a fault of its
-        own, pings may be lost, and the fabric's word and counters are what there is.
+        The recovery: the fabric no longer has the fault, pings like those that it affected are
+        all answered, and no frame is affected meanwhile. Where the other direction has its own
+        fault, pings may be lost, and only the state and counters of the fabric are checked.
         """
         link = self._link(fault.link)
         self._clear(fault, link)
@@ -64,7 +64,7 @@ class LinkInjector(Injector[LinkFault]):
         question = _question_of_the_cure(fault)
         late = sum(state.delay_ms for state in fault.states.values()) / 1000
 
-        def cured() -> str:
+        def recovered() -> str:
             before = self._prober.fabric.link(link.name)
             if not all(getattr(before, direction).is_clear for direction in fault.directions):
                 return ""
@@ -77,10 +77,10 @@ class LinkInjector(Injector[LinkFault]):
                 return ""
             return f"{burst}{self._reached_again(fault, link)}"
 
-        return self._prober.prove(f"{fault.title} is healed, asked from {probe}", cured)
+        return self._prober.prove(f"{fault.title} is healed, observed from {probe}", recovered)
 
     def _reached_again(self, fault: LinkFault, link: Link) -> str:
-        """For a drop of TCP or some of its ports: a connection to one of them, in words."""
+        """For a drop of TCP or some of its ports: describes a connection to one of them."""
         frames = fault.dropped_frames
         if frames is None or not reach.is_seen_by_tcp(frames):
             return ""

@@ -1,4 +1,4 @@
-"""What can be done to a link, as data."""
+"""The faults of links, as data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Directions = Literal["both", "tx", "rx"]
 BOTH = (Direction.TX, Direction.RX)
 
 LEAST_DOWN_S = 0.3
-"""For a link that flaps to be met by a ping or two, in all its down parts together."""
+"""Minimum total down time of a flapping link, seconds, for pings to be lost in it."""
 
 
 class LinkFault(Fault):
@@ -37,7 +37,7 @@ class LinkFault(Fault):
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        """Those that it changes."""
+        """The directions that it changes."""
         return BOTH
 
     @property
@@ -51,21 +51,21 @@ class LinkFault(Fault):
     @property
     @abstractmethod
     def states(self) -> dict[Direction, DirectionState]:
-        """What it sets at the fabric; a direction that it leaves alone is not in it."""
+        """The states that it sets at the fabric, only of the directions that it changes."""
 
     @property
     def closes_a_direction(self) -> bool:
-        """Whether a direction lets nothing pass, so that a fault of the other is not to be seen."""
+        """Whether a direction passes no frames, so that a fault of the other cannot be observed."""
         return False
 
     @property
     def lets_probes_pass(self) -> bool:
-        """Whether pings over the link are answered as ever."""
+        """Whether pings over the link are answered as before."""
         return False
 
     @property
     def dropped_frames(self) -> Match | None:
-        """Which frames it drops, if it spares others."""
+        """Which frames it drops, if not all."""
         return None
 
     def claims(self, topology: Topology) -> Claims:
@@ -91,7 +91,7 @@ class LinkFault(Fault):
         yield from ()
 
     def _not_seen(self, topology: Topology) -> Iterator[Objection]:
-        """Why nothing of it could be seen over that link."""
+        """Why it could not be observed over that link."""
         yield from ()
 
     def _parts(self, directions: tuple[Direction, ...]) -> frozenset[str]:
@@ -99,7 +99,7 @@ class LinkFault(Fault):
 
 
 class DirectedFault(LinkFault):
-    """Base of those that change both directions of a link alike, or one of them."""
+    """Base of faults that change both directions of a link in the same way, or one of them."""
 
     direction: Directions = "both"
 
@@ -199,7 +199,7 @@ class HalfOpen(DirectedFault):
 
 
 class Impair(DirectedFault, Impairment):
-    """A bad line: any combination of delay, loss, duplicates, reordering, corruption, rate, MTU."""
+    """Any combination of delay, loss, duplication, reordering, corruption, rate limit, MTU."""
 
     fault: Literal["impair"] = "impair"
 
@@ -209,7 +209,7 @@ class Impair(DirectedFault, Impairment):
 
     @property
     def impairment(self) -> Impairment:
-        """What it does to a direction."""
+        """The impairment of a direction."""
         return Impairment(**{name: getattr(self, name) for name in Impairment.model_fields})
 
     @property
@@ -256,14 +256,14 @@ class Profile(LinkFault):
 class Flap(DirectedFault):
     """Frames are alternately dropped and passed, `count` times; then the link stays up.
 
-    The carrier stays. Where it shall go too, let a plan cut the link again and again.
+    The carrier stays up. To take it down as well, cut the link repeatedly in a plan.
     """
 
     fault: Literal["flap"] = "flap"
     period_s: float = Field(gt=0, le=3600, description="Down and up together, seconds.")
-    duty: float = Field(0.5, gt=0, lt=1, description="Part of a period for which it is down.")
+    duty: float = Field(0.5, gt=0, lt=1, description="Fraction of a period for which it is down.")
     count: int = Field(ge=1, le=10_000)
-    jitter: float = Field(0.0, ge=0, lt=1, description="Each period is so much longer or shorter.")
+    jitter: float = Field(0.0, ge=0, lt=1, description="Variation of the length of each period.")
     seed: int = Field(0, ge=0)
 
     @property

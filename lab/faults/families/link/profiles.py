@@ -1,4 +1,4 @@
-"""Kinds of lines by name: what they do to frames in each direction, and who says so."""
+"""Line profiles: the impairments of each direction, with their sources."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from edge_lab.core.yamlmodel import did_you_mean
 from edge_lab.fabric.impairment import GilbertElliott, Impairment
 
 QUEUE_FRAMES = 100
-"""Before a slow line: 5 s of full frames at 240 kbit/s. The lab's choice, not of a source."""
+"""Queue before a slow line: 5 s of full frames at 240 kbit/s. A choice of the lab, unsourced."""
 
 
 @dataclass(frozen=True)
 class LinkProfile:
-    """A kind of line. `up` is what the endpoint sends, `down` what it receives."""
+    """A line profile. `up` is what the endpoint sends, `down` what it receives."""
 
     name: str
     what: str
     up: Impairment
     down: Impairment
     source: str
-    """Where the figures are from, and which of them are from nowhere."""
+    """The sources of the figures, and which of them have none."""
 
 
 def _line(
@@ -113,7 +113,7 @@ PROFILES: dict[str, LinkProfile] = {
 
 
 def profile(name: str) -> LinkProfile:
-    """The line of that name.
+    """The profile of that name.
 
     Raises:
         InputError: there is none; the remedy lists those there are.

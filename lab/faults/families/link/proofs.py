@@ -1,7 +1,7 @@
-"""How a fault of a link is proved: what is asked before, and what must be seen after.
+"""Proofs of faults of links: the probe before the fault, and what it must show afterwards.
 
-A probe that would have failed without the fault proves nothing, so each proof looks at the link
-before the fault is set, too.
+A probe that would have failed without the fault proves nothing, so each proof also probes the
+link before the fault is set.
 """
 
 from __future__ import annotations
@@ -38,36 +38,36 @@ from edge_lab.topology import Link
 
 class Proof(Protocol):
     def before(self) -> AbstractContextManager[None]:
-        """Looks at the link as it is, before the fault is set within the block.
+        """Probes the link before the fault is set within the block.
 
         Raises:
-            InputError: the fault could not be told from the link as it is.
+            InputError: the fault could not be distinguished from the link without it.
             LabError: the link is dead.
         """
         ...
 
     def seen(self, counters: LinkCounters) -> str:
-        """Waits for the effect, and says what it was; LabError if there is none.
+        """Waits for the effect, and describes it; LabError if there is none.
 
-        `counters` are the link's of the moment before the fault was set.
+        `counters` are those of the link just before the fault was set.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ProofSubject:
-    """What is to be proved, on which link, and by whom it is asked."""
+    """What is to be proved, on which link, and from where it is probed."""
 
     prober: LinkProber
     fault: LinkFault
     link: Link
 
     def counted(self, before: LinkCounters) -> CounterDelta:
-        """What the fabric has counted in the fault's own directions since `before`."""
+        """The fabric's counters in the directions of the fault since `before`."""
         return self.prober.counted(self.link, self.fault.directions, before)
 
     def prove(self, seen: Callable[[], str], asker: object, more: float = 0.0) -> str:
-        """Waits until `seen` says something, and returns that; LabError if it never does."""
+        """Waits until `seen` returns a description, and returns it; LabError if it never does."""
         return self.prober.prove(f"{self.fault.title}, asked from {asker}", seen, more)
 
 
@@ -83,7 +83,7 @@ def proof_of(
 
 
 class SilenceProof:
-    """A ping that was answered is answered no more."""
+    """Pings that were answered before are no longer answered."""
 
     def __init__(self, subject: ProofSubject, *, drops: bool) -> None:
         """`drops`: the fabric counts the frames, and must have counted some."""
@@ -120,7 +120,7 @@ class SilenceProof:
 
 
 class SymptomProof:
-    """Each symptom of the fault, one after the other."""
+    """Observes each symptom of the fault, one after the other."""
 
     def __init__(self, subject: ProofSubject, symptoms: Sequence[Symptom]) -> None:
         self._subject = subject
@@ -146,7 +146,7 @@ class SymptomProof:
                 f"{title} cannot be distinguished from the link's normal behavior: {burst}",
                 remedy="Use a stronger impairment.",
             )
-        # Of a mixture, what is too weak to be seen is taken on trust with the rest.
+        # In a combination, an impairment that is too weak to be observed is accepted unproved.
         self._symptoms = telling
         yield
 
@@ -163,7 +163,7 @@ class SymptomProof:
 
 
 class MatchProof:
-    """What is described vanishes, and the rest passes."""
+    """Matching frames are dropped, and others pass."""
 
     def __init__(self, subject: ProofSubject, frames: Match) -> None:
         self._subject = subject
@@ -214,7 +214,7 @@ class MatchProof:
 
 
 class HalfOpenProof:
-    """Frames of standing connections vanish, and a new connection gets through."""
+    """Frames of established connections are dropped, and a new connection succeeds."""
 
     def __init__(self, subject: ProofSubject) -> None:
         self._subject = subject
@@ -238,19 +238,19 @@ class HalfOpenProof:
 
 
 class FlapProof:
-    """Of pings that went on before the link began to flap some are lost, and some come through."""
+    """Of continuous pings that began before the link flapped, some are lost and some answered."""
 
     def __init__(self, subject: ProofSubject, period_s: float) -> None:
         self._subject = subject
         self._probe = subject.prober.probe(subject.link)
         self._more = 2 * period_s
-        """The first period may be as long as that."""
+        """The maximum length of the first period."""
         self._ping: RunningPing | None = None
         self._missed = 0
 
     @contextlib.contextmanager
     def before(self) -> Iterator[None]:
-        # It may be over sooner than a ping could be started.
+        # It may have ended before a ping could be started.
         prober = self._subject.prober
         with prober.pinging(self._probe, self._more) as self._ping:
             prober.answered(self._ping, self._subject.link.name)
@@ -299,4 +299,4 @@ PROOFS: Mapping[type[Fault], Callable[[ProofSubject, States, States], Proof]] = 
     Profile: _of_impairment,
     Flap: _of_flap,
 }
-"""By kind: makes the proof, of the states that the fault sets and of those that it leaves."""
+"""By kind: makes the proof from the states that the fault sets and those that it keeps."""

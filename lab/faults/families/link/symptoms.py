@@ -1,7 +1,7 @@
-"""Symptoms of a fault of a link: what to ask over the link, and what must come of it.
+"""Symptoms of a fault of a link: what to probe over the link, and which result to expect.
 
-A fault is proved when all of its symptoms have been seen. Each symptom also says whether the link
-without the fault would have shown it too: then it proves nothing, and the caller is told.
+A fault is proved when all of its symptoms have been seen. Each symptom also reports whether the
+link without the fault would have shown it too: then it proves nothing, and is reported as such.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PER_EVENT = 1.5
 are repeated until one is."""
 
 QUICK = 0.01
-"""Seconds between pings of a burst that is to meet something rare."""
+"""Seconds between the pings of a burst that looks for a rare event."""
 
 SOONEST = {"uniform": 1.0, "normal": 4.0, "pareto": 2 / 3}
 """So many times its jitter a frame may come sooner than its delay, by distribution."""
@@ -35,14 +35,14 @@ LATEST = 4.0
 
 @dataclass(frozen=True)
 class Symptom:
-    """One thing to be seen."""
+    """One observable effect."""
 
     what: str
     question: Question
     seen: Callable[[Burst, CounterDelta], bool]
     usual: Callable[[Burst], bool] | None = None
-    """Whether a wire without the fault shows it as well, by this burst of before; None if none
-    could."""
+    """Whether the link without the fault shows it as well, by this earlier burst; None if it
+    cannot."""
 
 
 def symptoms_of(own: list[DirectionState], other: list[DirectionState]) -> tuple[Symptom, ...]:
@@ -119,7 +119,7 @@ def _lossy(states: list[DirectionState], wait: float) -> Iterator[Symptom]:
 
 
 def _loss_of(state: Impairment) -> float:
-    """The part of frames that is lost in the long run."""
+    """The fraction of frames that is lost in the long run."""
     return state.burst_loss.loss if state.burst_loss else state.loss
 
 
@@ -127,13 +127,13 @@ def _altered(states: list[DirectionState], wait: float) -> Iterator[Symptom]:
     duplicated = max((state.duplicate for state in states), default=0.0)
     if duplicated:
         yield Symptom(
-            "frames come twice",
+            "frames are duplicated",
             _many(duplicated, wait),
             lambda burst, counted: burst.duplicates > 0 and counted.copies > 0,
         )
     corrupted = max((state.corrupt for state in states), default=0.0)
     if corrupted:
-        # A flipped bit fails a checksum, so that the ping or its answer goes astray.
+        # A flipped bit fails a checksum, so that the ping or its answer is discarded.
         yield Symptom(
             "pings are lost to a wrong checksum",
             _many(corrupted, wait),
@@ -143,7 +143,7 @@ def _altered(states: list[DirectionState], wait: float) -> Iterator[Symptom]:
 
 def _black_hole(mtu: int) -> Symptom:
     return Symptom(
-        f"a packet longer than {mtu} bytes vanishes",
+        f"a packet longer than {mtu} bytes is dropped",
         Question(packet=min(1500, mtu + 100)),
         lambda burst, counted: burst.all_lost and counted.dropped(Reason.MTU) > 0,
         usual=lambda burst: burst.all_lost,
@@ -151,7 +151,7 @@ def _black_hole(mtu: int) -> Symptom:
 
 
 PROBE_BYTES, PROBES = 1400, 30
-"""What is sent at once to see a line's rate."""
+"""The burst that is sent to measure a rate limit."""
 
 
 def _probe_bytes(state: Impairment) -> int:
@@ -159,7 +159,7 @@ def _probe_bytes(state: Impairment) -> int:
 
 
 def held_bits(state: Impairment) -> int:
-    """What waits of that for a line of limited rate."""
+    """The part of that burst that has to wait for the rate limit."""
     return max(0, PROBES * _probe_bytes(state) - state.burst_bytes) * 8
 
 
@@ -181,6 +181,6 @@ def _narrow(state: DirectionState, round_trip: float, frames: int) -> Symptom:
 
 
 def _many(chance: float, wait: float) -> Question:
-    """So many pings that some are surely affected by what comes with this chance."""
+    """The number of pings of which some are almost surely affected at this probability."""
     count = max(10, min(MOST_PINGS, math.ceil(PER_EVENT / chance)))
     return Question(count, QUICK, wait=wait)

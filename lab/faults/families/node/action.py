@@ -1,4 +1,4 @@
-"""What one kind of fault does to a machine, and what all of them use."""
+"""The protocol of actions on a machine, one for each kind of fault, and what they share."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _nothing(node: str) -> None:
 
 @dataclass(frozen=True)
 class NodeTools:
-    """What faults of nodes use to act and to look."""
+    """What faults of nodes use to act and to observe."""
 
     limit: TimeLimit
     replug: Callable[[str], None] = _nothing
-    """Called with a node's name when it has got its power back: a cable that was out before is
-    still out."""
+    """Called with a node's name after it was switched on: links that were cut before are still
+    cut."""
     agents: tuple[str, ...] = ()
-    """Units that may fail at a boot: whether a runtime comes up without its cloud is for a test to
-    judge."""
+    """Units that may fail at boot: whether a runtime comes up without its cloud is for a test to
+    decide."""
 
     def run(self, machine: Machine, command: str) -> str:
-        """What the command prints; what is done to a guest goes over the management path."""
+        """The output of the command, which is run over the management path."""
         return machine.run(command, self.limit(COMMAND_SECONDS)).stdout.strip()
 
     def see(self, what: str, seen: Callable[[], bool]) -> None:
@@ -41,25 +41,25 @@ class NodeTools:
         prove(what, seen, self.limit(PROOF_SECONDS))
 
     def correct_clock(self, machine: Machine) -> str:
-        """Sets the clock by the host's, and says how far off it is still."""
+        """Sets the clock to the host's, and describes the remaining difference."""
         left = machine.set_clock(self.limit(COMMAND_SECONDS))
         return f"its clock is {left:+.2f} s off the host's"
 
 
 class NodeAction(ABC, Generic[N]):
-    """Does one kind of fault to machines, and undoes it."""
+    """Injects one kind of fault into machines, and heals it."""
 
     def __init__(self, tools: NodeTools) -> None:
         self.tools = tools
 
     def check(self, machine: Machine, fault: N) -> None:
-        """InputError if it could not be seen on that machine as it is; does nothing to it."""
+        """InputError if it could not be observed on the machine as it is; changes nothing."""
         return
 
     @abstractmethod
     def inject(self, machine: Machine, fault: N) -> str:
-        """What was seen of it; LabError if nothing was, InputError if nothing was done."""
+        """The observed effect; LabError if there was none, InputError if nothing was changed."""
 
     @abstractmethod
     def heal(self, machine: Machine, fault: N) -> str:
-        """What was seen of the cure; LabError if nothing was."""
+        """The observed recovery; LabError if there was none."""

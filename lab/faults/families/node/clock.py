@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from edge_lab.machines import ClockOffset, Machine
 
 TICK = 10_000
-"""Microseconds that the kernel adds at each of 100 ticks a second, when a clock keeps pace."""
+"""Microseconds that the kernel adds at each of 100 ticks a second at the nominal rate."""
 
 FREQUENCY_UNIT = 65_536
-"""The kernel's unit of frequency: so many make 1 ppm."""
+"""Units of the kernel's frequency per ppm."""
 
 MEASURABLE_PPM = 10_000
-"""From here on a skew shows in the clock itself within seconds; below, the kernel's word counts."""
+"""A larger skew is measurable within seconds; for a smaller one the kernel's setting is read."""
 
 _TICK = re.compile(r"tick:\s+(-?\d+)")
 _FREQUENCY = re.compile(r"freq\.adjust:\s+(-?\d+)")
@@ -49,7 +49,7 @@ class ClockJumpAction(NodeAction[ClockJump]):
         return self.tools.correct_clock(machine)
 
     def _can_tell(self, machine: Machine, seconds: float) -> ClockOffset:
-        """How far off the clock is, if such a jump shows in it; InputError if not."""
+        """The difference of the clock, if such a jump is measurable; InputError if not."""
         before = machine.clock_offset(self.tools.limit(COMMAND_SECONDS))
         if abs(seconds) <= 4 * before.doubt:
             raise InputError(
@@ -93,7 +93,7 @@ class ClockSkewAction(NodeAction[ClockSkew]):
         return self.tools.correct_clock(machine)
 
     def _set_frequency(self, machine: Machine, ppm: int) -> None:
-        """Sets how fast the clock runs: by ticks as far as they go, the rest by frequency."""
+        """Sets the rate of the clock: by ticks as far as possible, the rest by frequency."""
         ticks = round(ppm / 100)
         frequency = (ppm - ticks * 100) * FREQUENCY_UNIT
         self.tools.run(machine, f"busybox adjtimex -q -t {TICK + ticks} -f {frequency}")

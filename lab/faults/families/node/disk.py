@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 FILLER = ".edge-lab-filler"
-"""The file that takes up a disk, below the path that is to be full."""
+"""The file that fills a disk, below the path that is to be full."""
 
-SCRATCH = "/var/tmp/.edge-lab-pace"  # noqa: S108 - in a guest, where nobody else is
+SCRATCH = "/var/tmp/.edge-lab-pace"  # noqa: S108 - in a guest without other users
 ROOT_DISK = "vda"
 
 RESERVE_MIB = 24
-"""What ext4 keeps to itself for its own books, and shows as free."""
+"""What ext4 reserves for its metadata, and reports as free."""
 
 BLOCK = 4096
 MOST_WRITES = 400
@@ -35,7 +35,7 @@ class DiskFullAction(NodeAction[DiskFull]):
         filler = shlex.quote(f"{fault.path.rstrip('/')}/{FILLER}")
         self.tools.run(
             machine,
-            # What is kept for root counts as free here: the filler is root's too. Metadata of
+            # The blocks reserved for root count as free here: root owns the filler too. Metadata of
             # the filler itself takes some of it, so the last bit is written until it fails.
             f"set -e; rm -f {filler}; sync -f {path}; "
             f"free=$(( $(stat -f -c '%f * %S' {path}) - {fault.leave_mib} * 1048576 )); "
@@ -65,7 +65,7 @@ class DiskFullAction(NodeAction[DiskFull]):
         return f"{self._free_bytes(machine, fault.path)} bytes are free"
 
     def _has_room(self, machine: Machine, fault: DiskFull) -> None:
-        """InputError if there is nothing that could be filled."""
+        """Raises InputError if nothing could be filled."""
         path = shlex.quote(fault.path)
         if self.tools.run(machine, f"test -d {path} && echo yes || echo no") != "yes":
             raise InputError(f"the folder {fault.path} does not exist on {machine.name}")
@@ -114,7 +114,7 @@ class SlowDiskAction(NodeAction[SlowDisk]):
         return "as fast as before"
 
     def _usual(self, machine: Machine, fault: SlowDisk) -> float:
-        """Seconds that the writes take, by which the fault is seen; InputError if it could not."""
+        """Seconds that the writes take before the fault; InputError if it could not be observed."""
         count, least = _trial(fault)
         usual = self._writes(machine, count)
         if usual >= least:
@@ -125,7 +125,7 @@ class SlowDiskAction(NodeAction[SlowDisk]):
         return usual
 
     def _writes(self, machine: Machine, count: int) -> float:
-        """Seconds that so many direct writes take."""
+        """Seconds that this number of direct writes takes."""
         said = self.tools.run(
             machine,
             f"t=${{EPOCHREALTIME/./}}; dd if=/dev/zero of={SCRATCH} bs={BLOCK} count={count} "
@@ -136,6 +136,6 @@ class SlowDiskAction(NodeAction[SlowDisk]):
 
 
 def _trial(fault: SlowDisk) -> tuple[int, float]:
-    """So many writes, and the seconds that they take at least while the fault is in force."""
+    """The number of writes, and the minimum seconds that they take while the fault is active."""
     count = min(MOST_WRITES, max(5, fault.iops * 2))
     return count, count / fault.iops / 2

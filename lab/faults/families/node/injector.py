@@ -1,4 +1,4 @@
-"""Faults of nodes: done to their machines, seen in them."""
+"""Faults of nodes: injected into their machines, observed in them."""
 
 from __future__ import annotations
 

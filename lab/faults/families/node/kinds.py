@@ -1,4 +1,4 @@
-"""What can be done to a node, as data."""
+"""The faults of nodes, as data."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from edge_lab.faults.objections import Objection, unknown_name
 from edge_lab.topology import Topology
 
 LIFELINES = frozenset({"ssh", "sshd", "dbus", "systemd-networkd", "systemd-logind"})
-"""Services over which the lab itself reaches a node: without them no fault is healed."""
+"""Services that the lab itself needs to reach a node and heal its faults."""
 
 NO_DISK = ("/proc", "/sys", "/dev", "/run", "/boot")
-"""Folders on which no file system of a node's disk is, or one that it cannot boot without."""
+"""Folders that are not on a node's disk, or without whose space it cannot boot."""
 
 
 class NodeFault(Fault):
@@ -33,7 +33,7 @@ class NodeFault(Fault):
 
     @property
     def _target(self) -> str:
-        """What of the node it has to itself."""
+        """The part of the node that it locks."""
         return "power"
 
     @property
@@ -132,7 +132,7 @@ class Pause(NodeFault):
 
 
 class Kill(ServiceFault):
-    """SIGKILL to the main process of a systemd service; systemd may start it again."""
+    """SIGKILL to the main process of a systemd service; systemd may restart it."""
 
     fault: Literal["kill"] = "kill"
 
@@ -177,7 +177,7 @@ class ClockSkew(ClockFault):
     """The clock runs too fast or too slow; healing restores its rate and corrects it."""
 
     fault: Literal["clock-skew"] = "clock-skew"
-    ppm: int = Field(ge=-100_000, le=100_000, description="Microseconds gained in a second.")
+    ppm: int = Field(ge=-100_000, le=100_000, description="Microseconds gained per second.")
 
     @property
     def title(self) -> str:

@@ -24,7 +24,9 @@ class PowerOffAction(NodeAction[PowerOff]):
         return "its machine has stopped"
 
     def heal(self, machine: Machine, fault: PowerOff) -> str:
-        if not machine.is_on:  # else a former heal has come so far, and the boot took too long
+        if (
+            not machine.is_on
+        ):  # otherwise an earlier heal has switched it on, and the boot took too long
             machine.power_on()
             self.tools.replug(machine.name)
         return _booted(self.tools, machine)
@@ -54,7 +56,7 @@ class PauseAction(NodeAction[Pause]):
     def heal(self, machine: Machine, fault: Pause) -> str:
         if machine.state == "paused":
             machine.resume()
-        # Its clock has stood still too.
+        # Its clock was stopped too.
         return self.tools.correct_clock(machine)
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=ServiceFault)
 
 RESTART_SECONDS = 30.0
-"""For systemd to start a service again by itself."""
+"""Seconds for systemd to restart a service by itself."""
 
 STARTED_BY_HAND = "started by hand"
-"""In the cure of a service that did not come back by itself."""
+"""Part of the description of a recovery where the service was not restarted by systemd."""
 
 
 class ServiceAction(NodeAction[S]):
-    """Base: what all faults of services do."""
+    """Base of the faults of services."""
 
     def check(self, machine: Machine, fault: S) -> None:
         self._must_run(machine, fault.service)
@@ -89,7 +89,7 @@ class FreezeAction(ServiceAction[Freeze]):
     def heal(self, machine: Machine, fault: Freeze) -> str:
         service = fault.service
         pid = self._main_pid(machine, service)
-        if not pid:  # the node was rebooted meanwhile, or systemd has lost its patience
+        if not pid:  # the node was rebooted meanwhile, or systemd has given up on the service
             return self._running(machine, service)
         self._signal(machine, service, "CONT")
         self.tools.see(

@@ -1,4 +1,4 @@
-"""The same seed gives the same fate: however frames are batched, and through checkpoints."""
+"""The same seed has the same effect, however frames are batched, and through checkpoints."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_frames_that_a_checkpoint_flushes_leave_the_line_free() -> None:
     assert [at for at, _ in sends(bench, [numbered(0, 1, 9, 1_000)], [])] == [0]
 
 
-def test_one_fault_does_not_change_the_dice_of_another() -> None:
+def test_one_fault_does_not_change_the_random_numbers_of_another() -> None:
     def lost(state: DirectionState) -> set[int]:
         frames = [numbered(0, 1, n) for n in range(300)]
         bench = Bench(seed=4)
@@ -230,7 +230,7 @@ def test_whatever_the_faults_all_frames_and_copies_are_counted_and_none_is_inven
     )
 
 
-def test_with_no_fault_in_force_nothing_of_all_this_happens() -> None:
+def test_with_no_fault_active_nothing_of_all_this_happens() -> None:
     frames = frames_from(0, 300)
     bench = Bench()
     bench.forwarder.set("l0", STATES["everything"], STATES["everything"])

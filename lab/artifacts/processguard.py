@@ -1,9 +1,9 @@
-"""Runs a command so that it, and all that it starts, ends with the process that asked for it.
+"""Runs a command so that it, and all its child processes, end with the process that started it.
 
-    python -I -S leash.py <descriptor> <address space, bytes> command …
+    python -I -S processguard.py <descriptor> <address space, bytes> command …
 
-The descriptor is the reading end of a pipe whose writing end only the asker holds: when
-the asker dies, however it dies, the pipe closes and the whole process group is killed.
+The descriptor is the read end of a pipe whose write end only the caller has open: when the
+caller ends, for whatever reason, the pipe closes and the whole process group is killed.
 PR_SET_PDEATHSIG would reach `go` but not the compilers that it starts, and depends on
 which thread forked.  Standard library only: it runs without site-packages.
 """
@@ -26,7 +26,7 @@ def _end_group(signum: int = 0, frame: FrameType | None = None) -> None:
 
 
 def _end_with(pipe: int) -> None:
-    """Ends the group when the other end of the pipe is closed."""
+    """Kills the process group when the other end of the pipe is closed."""
     os.read(pipe, 1)
     _end_group()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.plans import GOOD, plan_of, refusal
-from tests.mistakes import assert_answered, line_with, with_mistake
+from tests.invalidfiles import assert_answered, line_with, with_mistake
 
 # Each mistake: what is replaced by what, what the message says, the line it names.
 MISTAKES = {
@@ -121,7 +121,7 @@ MISTAKES = {
         "link: riscv-cloud, delay",
         "link: arm-cloud, delay",
         [
-            "delay 300 ms ± 50 ms on arm-cloud at 10s for 1m contradicts cut on arm-cloud at 10s",
+            "delay 300 ms ± 50 ms on arm-cloud at 10s for 1m conflicts with cut on arm-cloud at",
             "both lock link arm-cloud",
         ],
         "delay_ms",

@@ -1,10 +1,9 @@
 """Buffers that frames are received into and sent from, without becoming Python objects.
 
-An arena is a row of equal slots, one frame each, with the headers that recvmmsg(2) and
-sendmmsg(2) want laid out beside them.  Frames are named by their slots: a `Run` is a
-half-open range of slots, and whatever happens to frames happens to lists of runs.  A
-frame that has to wait keeps its arena held; the next frames go into slots behind it or
-into another arena.
+A frame buffer is an array of slots of equal size, one frame each, with the headers that
+recvmmsg(2) and sendmmsg(2) need beside them.  Frames are identified by their slots: a `Run` is
+a half-open range of slots, and all operations on frames take lists of runs.  A frame that has
+to wait keeps its buffer in use; the next frames go into slots behind it or into another buffer.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ Run = tuple[int, int]
 """Slots `start` up to but not including `stop`."""
 
 BATCH = 64
-"""Most frames taken from a socket at once: it bounds the burst that an endpoint gets."""
+"""Maximum number of frames taken from a socket at once: the largest burst of an endpoint."""
 SLOTS = 256
-"""Frames in an arena."""
+"""Frames in a buffer."""
 SLOT_ROOM = 65_536
 """Bytes in a slot: more than a UDP datagram can hold (65,507), so nothing is truncated."""
 STRIDE = SLOT_ROOM + 64
-"""From slot to slot; no power of two, or all frames would share the same cache sets."""
+"""Distance between slots, bytes; not a power of two, or all frames would share cache sets."""
 SHORTEST = 14
 """Two addresses and a type: the header of an Ethernet frame."""
 _LARGE = 8_192
@@ -69,11 +68,11 @@ def first(runs: Iterable[Run], frames: int) -> tuple[list[Run], list[Run]]:
     return head, rest
 
 
-class Arena:
-    """Room for `SLOTS` frames.
+class FrameBuffer:
+    """Space for `SLOTS` frames.
 
-    `used` slots are filled, `held` flights need them still, and `filling` tells whether
-    some port receives into it.
+    `used` slots are filled, `held` flights still need them, and `filling` is True while a
+    port receives into it.
     """
 
     __slots__ = (
@@ -133,7 +132,7 @@ class Arena:
         return self._receive_address + self.used * _HEADER
 
     def received(self, frames: int) -> Run:
-        """Takes note that recvmmsg has filled the next `frames` slots."""
+        """Records that recvmmsg has filled the next `frames` slots."""
         start = self.used
         stop = start + frames
         self._iov_lengths[start:stop] = self._msg_lengths[start:stop]
@@ -142,7 +141,7 @@ class Arena:
         return start, stop
 
     def put(self, frame: bytes | memoryview) -> Run:
-        """Copies `frame` into the next slot (frames that are made, not received)."""
+        """Copies `frame`, which was created and not received, into the next slot."""
         slot = self.used
         self.view[slot * STRIDE : slot * STRIDE + len(frame)] = frame
         self._msg_lengths[slot] = len(frame)
@@ -169,7 +168,7 @@ class Arena:
         return sum(sum(lengths[start:stop]) for start, stop in runs)
 
     def reset(self) -> None:
-        """Makes all slots free; hands memory back that only very long frames need."""
+        """Frees all slots; returns memory that only very long frames need to the kernel."""
         if self.used > BATCH and max(self.lengths[: self.used]) > _LARGE:
             self._memory.madvise(mmap.MADV_DONTNEED)
         self.used = 0
@@ -179,32 +178,32 @@ def _address(buffer: bytearray) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
-class ArenaPool:
-    """Arenas that are not in use, and a limit beyond which no frame should wait.
+class FrameBufferPool:
+    """Unused frame buffers, and the number of buffers beyond which no frame should wait.
 
-    The limit binds those who ask `can_give`; a port that must go on receiving may take one
+    Only callers of `can_give` obey the limit; a port that must go on receiving may take one
     more.
     """
 
     def __init__(self, limit: int = 512) -> None:
         self._limit = limit
         self._made = 0
-        self._idle: list[Arena] = []
+        self._idle: list[FrameBuffer] = []
 
     @property
     def can_give(self) -> bool:
         return bool(self._idle) or self._made < self._limit
 
-    def take(self) -> Arena:
-        """An empty arena to receive into."""
+    def take(self) -> FrameBuffer:
+        """An empty buffer to receive into, taken from the pool."""
         if self._idle:
-            arena = self._idle.pop()
+            buffer = self._idle.pop()
         else:
             self._made += 1
-            arena = Arena()
-        arena.filling = True
-        return arena
+            buffer = FrameBuffer()
+        buffer.filling = True
+        return buffer
 
-    def give_back(self, arena: Arena) -> None:
-        arena.reset()
-        self._idle.append(arena)
+    def give_back(self, buffer: FrameBuffer) -> None:
+        buffer.reset()
+        self._idle.append(buffer)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_lab.core.errors import InputError
-from edge_lab.faults.byhand import parse_fault
 from edge_lab.faults.kinds import Drop, Kill, OnDevice
+from edge_lab.faults.shorthand import parse_fault
 from tests.faults.plans import TOPOLOGY
 
 

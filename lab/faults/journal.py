@@ -1,7 +1,7 @@
-"""The book of faults: every fault of a lab from its injection to its cure, on disk.
+"""The journal of faults: every fault of a lab from its injection to its recovery, on disk.
 
-One JSON object a line, `faults.jsonl` among the lab's logs (so that it is kept with them), only
-appended to; the last line of an id counts.  Any process may inject what another one heals.
+One JSON object per line in `faults.jsonl` among the lab's logs (so that it is kept with them),
+append-only; the last line of an id counts.  One process may heal what another one has injected.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.records import FaultRecord
-from edge_lab.faults.undo import StillInForce
+from edge_lab.faults.undo import StillActive
 
 FILE = "faults.jsonl"
 
 
-class FaultBook:
+class FaultJournal:
     """The faults of the lab whose logs are in `folder`."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,20 +49,20 @@ class FaultBook:
             found[record.id] = record
         return tuple(found[number] for number in sorted(found))
 
-    def in_force(self) -> tuple[FaultRecord, ...]:
+    def active(self) -> tuple[FaultRecord, ...]:
         """Those that were injected and not healed."""
-        return tuple(record for record in self.history() if record.in_force)
+        return tuple(record for record in self.history() if record.active)
 
     def open(self, fault: Fault, now: int) -> FaultRecord:
-        """Enters a fault that begins now.
+        """Records a fault that begins now.
 
         Raises:
-            InputError: one of its targets is that of a fault in force.
+            InputError: one of its targets is locked by an active fault.
         """
         with self._lock:
             history = self.history()
             for other in history:
-                if other.in_force and (common := other.fault.targets & fault.targets):
+                if other.active and (common := other.fault.targets & fault.targets):
                     raise InputError(
                         f"{fault.title}: {min(common)} is locked by fault {other.id} "
                         f"({other.fault.title})",
@@ -73,14 +73,14 @@ class FaultBook:
             return record
 
     def enter(self, record: FaultRecord) -> FaultRecord:
-        """Writes down what has become of a fault, and returns it."""
+        """Records the new state of a fault, and returns it."""
         with self._lock:
             self._append(record)
         return record
 
     def close_all(self, now: int, cure: str) -> None:
-        """The lab went back to before all of them."""
-        for record in self.in_force():
+        """Records all active faults as healed: the lab was restored to a state before them."""
+        for record in self.active():
             self.enter(record.model_copy(update={"heal_began": now, "healed": now, "cure": cure}))
 
     def _append(self, record: FaultRecord) -> None:
@@ -89,13 +89,13 @@ class FaultBook:
 
     @contextlib.contextmanager
     def closing(self, record: FaultRecord) -> Iterator[None]:
-        """If the block fails, the fault is entered as one that was never seen.
+        """If the block fails, the fault is recorded as one whose effect was never seen.
 
-        One that is still in force stays open, to be healed.
+        One that is still active stays open, to be healed.
         """
         try:
             yield
-        except StillInForce:
+        except StillActive:
             raise
         except BaseException as trouble:
             self.enter(

@@ -1,4 +1,4 @@
-"""A full disk, told in words that help."""
+"""Errors for a full disk, with a remedy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def disk_full(folder: Path, needed: int) -> LabError:
-    """The error for a disk on which `needed` bytes below `folder` did not find room."""
+    """The error for a disk that lacks space for `needed` bytes below `folder`."""
     try:
         free = f"{shutil.disk_usage(folder).free / GIB:.1f} GiB are free"
     except OSError:
-        free = "how much is free cannot be told"
+        free = "the free space is unknown"
     return LabError(
         f"the disk is full: {folder} needs about {needed / GIB:.1f} GiB more, {free}",
         remedy=f"Free some space there, or point XDG_CACHE_HOME (now above {folder}) "
@@ -28,8 +28,8 @@ def disk_full(folder: Path, needed: int) -> LabError:
 
 
 @contextlib.contextmanager
-def room_on_disk(folder: Path, needed: int) -> Iterator[None]:
-    """Turns "no space left" (or "quota exceeded") in the block into a LabError that says where."""
+def disk_full_as_error(folder: Path, needed: int) -> Iterator[None]:
+    """Turns "no space left" (or "quota exceeded") in the block into a LabError with the folder."""
     try:
         yield
     except OSError as trouble:

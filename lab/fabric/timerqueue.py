@@ -1,4 +1,4 @@
-"""What is to happen later, in the order of its time."""
+"""A queue of items ordered by their due times."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Agenda(Generic[T]):
-    """A heap of things with a due time; equal times come out in the order they went in."""
+class TimerQueue(Generic[T]):
+    """A heap of items with due times; items of equal times come out in insertion order."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, T]] = []
@@ -25,17 +25,17 @@ class Agenda(Generic[T]):
 
     @property
     def next_due(self) -> int | None:
-        """When the first thing is due; None if there is nothing."""
+        """Due time of the first item; None if the queue is empty."""
         return self._heap[0][0] if self._heap else None
 
     def due(self, now: int) -> Iterator[T]:
-        """Takes out all that is due at `now`, also what is added meanwhile."""
+        """Removes and yields all items that are due at `now`, including those added meanwhile."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             yield heapq.heappop(heap)[2]
 
     def take(self, wanted: Callable[[T], bool]) -> list[tuple[int, T]]:
-        """Takes out what is wanted, whenever it is due, with its due times and in their order."""
+        """Removes the `wanted` items, due or not; returns (due time, item) in order."""
         taken = [entry for entry in self._heap if wanted(entry[2])]
         if taken:
             self._heap[:] = [entry for entry in self._heap if not wanted(entry[2])]
@@ -43,7 +43,7 @@ class Agenda(Generic[T]):
         return [(due, thing) for due, _, thing in sorted(taken, key=lambda entry: entry[:2])]
 
     def clear(self) -> list[T]:
-        """Takes out everything, whenever it is due."""
+        """Removes and returns all items, in the order of their due times."""
         things = [thing for _, _, thing in sorted(self._heap, key=lambda entry: entry[:2])]
         self._heap.clear()
         return things

@@ -1,4 +1,4 @@
-"""A fault by hand: `{fault: drop, link: arm-cloud}`, or `drop link=arm-cloud`."""
+"""Faults on the command line: `{fault: drop, link: arm-cloud}`, or `drop link=arm-cloud`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_lab.faults.planfile import plan_form
 def parse_fault(words: Sequence[str]) -> Fault:
     """A fault without times: `{fault: drop, link: arm-cloud}`, or `drop link=arm-cloud`.
 
-    In the short form, `match.protocol=tcp` reaches into a field.
+    In the short form, `match.protocol=tcp` sets a nested field.
 
     Raises:
         InputError: there is no such fault.

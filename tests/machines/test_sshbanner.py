@@ -1,4 +1,4 @@
-"""Greetings of servers that are slow, silent, gone, or were not there yet."""
+"""SSH banners of servers that are slow, silent, gone, or not yet started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_lab.machines.greeting import Greeting
+from edge_lab.machines.sshbanner import SshBanner
 
 slow = pytest.mark.slow(reason="an echo is lost in real seconds")
 
@@ -23,21 +23,21 @@ def server() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def asked(server: socket.socket) -> Greeting:
-    return Greeting(server.getsockname()[1])
+def asked(server: socket.socket) -> SshBanner:
+    return SshBanner(server.getsockname()[1])
 
 
 def greet(connection: socket.socket) -> None:
     connection.sendall(b"SSH-2.0-x\r\n")
 
 
-def test_a_port_that_is_closed_greets_nobody() -> None:
+def test_a_closed_port_sends_no_banner() -> None:
     # Port 9 (discard) of loopback is closed on any sane host.
-    assert not Greeting(9).comes(5)
+    assert not SshBanner(9).comes(5)
 
 
-def test_a_slow_server_is_asked_once_and_may_greet_later(
-    server: socket.socket, asked: Greeting
+def test_a_slow_server_is_asked_once_and_may_send_its_banner_later(
+    server: socket.socket, asked: SshBanner
 ) -> None:
     assert not any(asked.comes(SHORT) for _ in range(10))
     connection, _ = server.accept()
@@ -51,10 +51,10 @@ def test_a_slow_server_is_asked_once_and_may_greet_later(
 
 @slow
 def test_what_was_lost_on_its_way_is_asked_again_ever_more_seldom(
-    server: socket.socket, asked: Greeting, monkeypatch: pytest.MonkeyPatch
+    server: socket.socket, asked: SshBanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("edge_lab.machines.greeting.time.monotonic", lambda: now)
+    monkeypatch.setattr("edge_lab.machines.sshbanner.time.monotonic", lambda: now)
     times = []
     taken = []
     server.settimeout(SHORT)
@@ -73,8 +73,8 @@ def test_what_was_lost_on_its_way_is_asked_again_ever_more_seldom(
         each.close()
 
 
-def test_who_hangs_up_does_not_greet_and_is_asked_again_at_once(
-    server: socket.socket, asked: Greeting
+def test_who_hangs_up_sends_no_banner_and_is_asked_again_at_once(
+    server: socket.socket, asked: SshBanner
 ) -> None:
     for _ in range(3):
         assert not asked.comes(SHORT)
@@ -83,8 +83,8 @@ def test_who_hangs_up_does_not_greet_and_is_asked_again_at_once(
 
 
 @pytest.mark.parametrize("said", [b"HTTP", b"S"])
-def test_another_protocol_is_no_greeting(
-    server: socket.socket, asked: Greeting, said: bytes
+def test_another_protocol_is_no_banner(
+    server: socket.socket, asked: SshBanner, said: bytes
 ) -> None:
     assert not asked.comes(SHORT)
     connection, _ = server.accept()
@@ -93,7 +93,7 @@ def test_another_protocol_is_no_greeting(
         assert not asked.comes(5)
 
 
-def test_after_a_greeting_nothing_waits_any_more(server: socket.socket, asked: Greeting) -> None:
+def test_after_a_banner_nothing_waits_any_more(server: socket.socket, asked: SshBanner) -> None:
     for _ in range(2):
         assert not asked.comes(SHORT)
         connection, _ = server.accept()
@@ -104,7 +104,7 @@ def test_after_a_greeting_nothing_waits_any_more(server: socket.socket, asked: G
                 assert connection.recv(1) == b""
 
 
-def test_a_guest_that_is_no_more_is_forgotten(server: socket.socket, asked: Greeting) -> None:
+def test_a_guest_that_is_no_more_is_forgotten(server: socket.socket, asked: SshBanner) -> None:
     assert not asked.comes(SHORT)
     old, _ = server.accept()
     asked.forget()

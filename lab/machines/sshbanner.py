@@ -1,10 +1,10 @@
-"""Whether an SSH server greets, asked without wearing an emulated guest out.
+"""Waits for the banner of a guest's SSH server without overloading an emulated guest.
 
-A guest's port on the host takes any connection at once, long before a server in the guest
-does: nobody can tell a guest that is slow from one that has not heard. Each connection that
-the server takes costs an emulated CPU a process, seconds of it, also when its client has gone
-by then. So what was asked once stays asked, and is asked anew ever more seldom: only a
-connection that was lost on its way, before the guest had a network, needs that.
+A guest's port on the host accepts any connection at once, long before a server in the guest
+does: a slow guest cannot be distinguished from one that has not received the connection. Each
+connection that the server accepts costs an emulated CPU a process, seconds of it, also when its
+client has gone by then. So connections are kept open, and new ones are made ever more rarely:
+they are needed only if one was lost before the guest had a network.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import threading
 import time
 
 PATIENCE = 2.0
-"""Seconds for a greeting, each time that somebody asks."""
+"""Seconds to wait for a banner in each call."""
 
 
-class Greeting:
-    """The connections that wait for a greeting on one port of this host."""
+class SshBanner:
+    """The connections that wait for a banner on one port of this host."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -29,12 +29,12 @@ class Greeting:
         self._lock = threading.Lock()
 
     def comes(self, patience: float = PATIENCE) -> bool:
-        """Whether a server greets on one of them within `patience` seconds."""
+        """Whether a banner arrives on one of them within `patience` seconds."""
         with self._lock:
             if self._is_due():
                 self._ask(patience)
             for connection in self._heard(patience):
-                if _greets(connection):
+                if _is_banner(connection):
                     self._forget()
                     return True
                 self._waiting.remove(connection)
@@ -42,7 +42,7 @@ class Greeting:
             return False
 
     def forget(self) -> None:
-        """Asks anew: whoever was asked is no more."""
+        """Starts over: the guest that the connections were made to no longer runs."""
         with self._lock:
             self._forget()
 
@@ -72,8 +72,8 @@ class Greeting:
         self._waiting.clear()
 
 
-def _greets(connection: socket.socket) -> bool:
-    """Whether what came is the beginning of a greeting, and not the end of the connection."""
+def _is_banner(connection: socket.socket) -> bool:
+    """Whether the beginning of a banner was received, and not the end of the connection."""
     with contextlib.suppress(OSError):
         return connection.recv(4).startswith(b"SSH")
     return False

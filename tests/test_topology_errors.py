@@ -10,7 +10,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.topology import (
     load_topology,
 )
-from tests.mistakes import assert_answered, with_mistake
+from tests.invalidfiles import assert_answered, with_mistake
 from tests.small_topology import GOOD, refusal
 
 # Each mistake: what is replaced by what, what the message says, the line it names.
@@ -36,19 +36,19 @@ MISTAKES = {
     "too little memory names the bounds": (
         "memory: 1GiB",
         "memory: 64MiB",
-        ["64 MiB is out of bounds", "512 MiB", "64 GiB"],
+        ["64 MiB is out of range", "512 MiB", "64 GiB"],
         "64MiB",
     ),
     "too much memory names the bounds": (
         "memory: 1GiB",
         "memory: 3000GiB",
-        ["out of bounds", "64 GiB"],
+        ["out of range", "64 GiB"],
         "3000GiB",
     ),
-    "memory that is no amount says how to write it": (
+    "memory that is not an amount says how to write it": (
         "memory: 1GiB",
         "memory: plenty",
-        ["'plenty' is no amount of memory", "2GiB or 512MiB"],
+        ["'plenty' is not an amount of memory", "2GiB or 512MiB"],
         "plenty",
     ),
     "memory that is no whole number of MiB is refused": (
@@ -60,19 +60,19 @@ MISTAKES = {
     "two endpoints of one address name each other": (
         "address: 10.77.0.2}",
         "address: 10.77.0.1}",
-        ["'edge' and 'server' both have the address 10.77.0.1", "address of its own"],
+        ["'edge' and 'server' both have the address 10.77.0.1", "its own address"],
         "edge-cloud",
     ),
     "a link to no node lists the nodes": (
         "endpoint: edge, network: plant",
         "endpoint: egde, network: plant",
-        ["link 'edge-plant' leads to nowhere", "no endpoint 'egde'", "server, edge, boiler"],
+        ["link 'edge-plant' is not connected", "no endpoint 'egde'", "server, edge, boiler"],
         "egde",
     ),
     "a link to no network lists the networks": (
         "endpoint: edge, network: plant",
         "endpoint: edge, network: moon",
-        ["link 'edge-plant' leads to nowhere", "no network 'moon'", "cloud, plant"],
+        ["link 'edge-plant' is not connected", "no network 'moon'", "cloud, plant"],
         "moon",
     ),
     "an address outside its network names both": (
@@ -84,13 +84,13 @@ MISTAKES = {
     "a broadcast address is refused": (
         "address: 10.78.0.2}",
         "address: 10.78.0.255}",
-        ["10.78.0.255 is the network's own or its broadcast address"],
+        ["10.78.0.255 is the network or broadcast address"],
         "10.78.0.255",
     ),
     "a node and a device cannot share a name": (
         "{name: boiler, protocol: modbus-tcp}",
         "{name: edge, protocol: modbus-tcp}",
-        ["the name 'edge' is taken already (in nodes)"],
+        ["the name 'edge' is already used (in nodes)"],
         "name: edge, protocol",
     ),
     "two links of one name are refused": (
@@ -126,7 +126,7 @@ MISTAKES = {
     "a name with capitals says what a name is": (
         "{name: edge, arch",
         "{name: Edge_1, arch",
-        ["'Edge_1' is no usable name", "a-z, 0-9 and -"],
+        ["'Edge_1' is not a valid name", "a-z, 0-9 and -"],
         "Edge_1",
     ),
     "a network name that names no NIC is refused": (
@@ -156,7 +156,7 @@ MISTAKES = {
     "a pod subnet of another size is refused": (
         "name: small",
         "name: small\npod_subnet: 10.42.0.0/20",
-        ["10.42.0.0/20 is no /16"],
+        ["10.42.0.0/20 is not a /16"],
         "pod_subnet",
     ),
     "no processors at all is refused": (
@@ -186,13 +186,13 @@ MISTAKES = {
     "a twin on the server is none": (
         "{name: boiler, protocol: modbus-tcp}",
         "{name: boiler, protocol: modbus-tcp, twins: [server]}",
-        ["no twin of 'boiler' can be on 'server'", "no edge node"],
+        ["no twin of 'boiler' can be on 'server'", "not an edge node"],
         "twins: [server]",
     ),
     "two twins on one node are one too many": (
         "{name: boiler, protocol: modbus-tcp}",
         "{name: boiler, protocol: modbus-tcp, twins: [edge, edge]}",
-        ["'edge' is to keep two twins of 'boiler'"],
+        ["'edge' is listed twice for twins of 'boiler'"],
         "twins: [edge, edge]",
     ),
     "a twin out of the device's reach names the network": (
@@ -209,7 +209,7 @@ MISTAKES = {
     "a subnet of one address is no network": (
         "subnet: 10.78.0.0/24",
         "subnet: 10.78.0.2/32",
-        ["10.78.0.2/32 has room for one address only", "/31"],
+        ["10.78.0.2/32 has only one address", "/31"],
         "10.78.0.2/32",
     ),
     "a key that is the writer's own is so at the top only": (

@@ -1,7 +1,7 @@
-"""Seeded randomness: one stream for each link, direction and purpose.
+"""Seeded random numbers: one stream for each link, direction and purpose.
 
-A stream is a keyed hash of a running count.  Its whole state is that count, so a
-checkpoint holds one number, and setting it back takes no time.
+A stream is a keyed hash of a counter.  The counter is its whole state, so a checkpoint
+stores one number, and seeking takes constant time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _BLOCK = struct.Struct("<8Q")
 _TO_UNIT = 2.0**-53
 
 
-class Dice:
-    """Numbers evenly spread over [0, 1) that follow from `seed` and `labels` alone."""
+class RandomStream:
+    """Uniform random numbers in [0, 1), determined by `seed` and `labels` alone."""
 
     __slots__ = ("_block", "_key", "_numbers", "_position")
 
     def __init__(self, seed: int, *labels: str) -> None:
-        # The lengths keep ("a", "bc") apart from ("ab", "c").
+        # The lengths distinguish ("a", "bc") from ("ab", "c").
         text = "\0".join([str(seed), *(f"{len(label)}:{label}" for label in labels)])
         self._key = hashlib.blake2b(text.encode(), digest_size=32).digest()
         self._block = -1
@@ -33,11 +33,11 @@ class Dice:
         return self._position
 
     def seek(self, position: int) -> None:
-        """The next number is the one that follows after `position` draws from the start."""
+        """Sets the position: the next number is the one after `position` draws from the start."""
         self._position = position
 
     def random(self) -> float:
-        """The next number, 53 bits of it."""
+        """The next number, with 53 random bits."""
         block, index = divmod(self._position, _PER_BLOCK)
         if block != self._block:
             digest = hashlib.blake2b(block.to_bytes(16, "little"), key=self._key).digest()
