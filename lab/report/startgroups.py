@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from edge_lab.measuring.measures import number_text
 from edge_lab.oracles.scheduling.stages import Stage, StartTimes
@@ -58,11 +59,11 @@ class StartGroup:
     def name(self) -> str:
         return f"{self.node} · {self.runtime} · {self.condition}"
 
-    @property
+    @cached_property
     def startup(self) -> Summary:
         return startups(self.times)
 
-    @property
+    @cached_property
     def stages(self) -> Mapping[Stage, Summary]:
         return summaries(self.times)
 

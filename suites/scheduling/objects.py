@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import IMAGE
+from edge_lab.core.deadline import Deadline
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.observe.scheduling.podwatch import PodWatch
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -68,6 +70,19 @@ def priority_classes() -> list[dict[str, Any]]:
 def on(node: str) -> dict[str, Any]:
     """The part of a spec that lets the scheduler choose this node alone."""
     return {"nodeSelector": {"kubernetes.io/hostname": node}}
+
+
+def events_of(lab: Lab, watch: PodWatch, name: str, deadline: Deadline) -> list[str]:
+    """Of the pod that the watch has seen, as `reason: message`.
+
+    By its uid: events of one of that name before it are kept for an hour.
+    """
+    seen = watch.newest(name)
+    if seen is None:
+        return []
+    selector = f"--field-selector=involvedObject.uid={seen['metadata']['uid']}"
+    found = lab.kubectl.items("events", "-n", NAMESPACE, selector, deadline=deadline)
+    return [f"{event.get('reason', '')}: {event.get('message', '')}" for event in found]
 
 
 @contextlib.contextmanager

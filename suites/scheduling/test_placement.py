@@ -16,7 +16,7 @@ from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.scheduling.podwatch import PodWatch
 from edge_lab.oracles.scheduling.placement import PENDING_REASON, Placement, placement
 from edge_lab.oracles.scheduling.stages import Moment
-from suites.scheduling.objects import on, placed, pod
+from suites.scheduling.objects import events_of, on, placed, pod
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -32,7 +32,7 @@ def decided(lab: Lab, watch: PodWatch, name: str, time_limit: TimeLimit) -> Plac
     """The verdict on one pod when the scheduler has bound it, or said that it cannot."""
 
     def events() -> list[str]:
-        return lab.kubectl.events(name, time_limit(60), namespace=NAMESPACE)
+        return events_of(lab, watch, name, time_limit(60))
 
     def known() -> bool:
         return watch.has(name, Moment.SCHEDULED) or any(
@@ -145,7 +145,7 @@ def test_what_fits_nowhere_waits_and_says_why(
         found = decided(lab, pod_watch, name, time_limit)
         assert found.passed, str(found)
         assert not found.node
-        events = lab.kubectl.events(name, time_limit(60), namespace=NAMESPACE)
+        events = events_of(lab, pod_watch, name, time_limit(60))
         said = [event for event in events if event.startswith(PENDING_REASON)]
         assert any(reason in event for event in said), said
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.addons.workload import NAMESPACE
 from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
@@ -25,6 +24,7 @@ from suites.scheduling.objects import (
     LOW,
     PATIENT,
     SAID_GOODBYE,
+    events_of,
     on,
     placed,
     pod,
@@ -139,7 +139,7 @@ def test_a_patient_pod_preempts_nobody(
         lab.kubectl.apply(pod("patient", on(node), cpu=most, priority=PATIENT), time_limit(60))
 
         def refused() -> bool:
-            events = lab.kubectl.events("patient", time_limit(60), namespace=NAMESPACE)
+            events = events_of(lab, pod_watch, "patient", time_limit(60))
             return any(event.startswith(PENDING_REASON) for event in events)
 
         eventually("the scheduler has refused it", refused, time_limit(120))
