@@ -58,7 +58,7 @@ class PodWatch:
         trace: TracebackType | None,
     ) -> None:
         self._watch.close()
-        self._thread.join(JOIN_SECONDS)
+        self._thread.join(Deadline.scaled(JOIN_SECONDS).remaining)
 
     def wait_begun(self, deadline: Deadline) -> None:
         """Until it has brought the pods that were there: from then on nothing is missed.

@@ -18,18 +18,20 @@ SECOND = 1_000_000_000
 GOODBYE, GRACE = 33, 30
 
 
-def event(after: float, kind: str = "MODIFIED", *, grace: int | None = None, **status: Any) -> Any:
+def event(
+    after: float, kind: str = "MODIFIED", *, grace: int | None = None, **status: Any
+) -> PodEvent:
     meta: dict[str, Any] = {"name": "one"}
     if grace is not None:
         meta |= {"deletionTimestamp": "2026-11-29T01:00:00Z", "deletionGracePeriodSeconds": grace}
     return PodEvent(round(after * SECOND), kind, {"metadata": meta, "status": status})
 
 
-def ended(code: int) -> dict[str, Any]:
+def ended(code: int) -> Any:
     return {"containerStatuses": [{"state": {"terminated": {"exitCode": code}}}]}
 
 
-REASON = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": PREEMPTED}]}
+REASON: Any = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": PREEMPTED}]}
 URGENT = [event(10, "ADDED", phase="Pending"), event(18, phase="Running")]
 VICTIM = [
     event(1, "ADDED", phase="Running"),
