@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from edge_lab.addons.workload.manifests import IMAGE
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.faults.limits import TimeLimit
-from edge_lab.observe.scheduling.clock import clock_bounds
+from edge_lab.observe.scheduling.clock import node_clock
 from edge_lab.observe.scheduling.nodejournal import (
     NodeJournal,
     container_id,
@@ -59,6 +60,16 @@ class Planned:
     """What the lab is like while it starts."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Of its spec, beside those of `start_manifest`."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The moment at which a pod was asked for."""
+
+    time: int
+    """ns since 1970."""
+    load: float
+    """Of the host, over the minute before."""
 
 
 def start_manifest(name: str, node: Node, plan: Planned) -> dict[str, Any]:
@@ -130,14 +141,14 @@ class PodStarts:
     def _batch(
         self,
         plans: Sequence[Planned],
-        start: Callable[[Sequence[tuple[str, Planned]]], dict[str, float]],
+        start: Callable[[Sequence[tuple[str, Planned]]], dict[str, Asked]],
     ) -> list[PodStart]:
         named = [(f"start-{self._node.name}-{next(_NUMBER)}", plan) for plan in plans]
         with self._gone_at_the_end():
-            before = clock_bounds(self._machine, self._limit(ASK_SECONDS))
-            loads = start(named)
-            clock = before.joined(clock_bounds(self._machine, self._limit(ASK_SECONDS)))
-            return self._records(named, loads, clock)
+            before = node_clock(self._lab, self._node.name, self._limit(ASK_SECONDS))
+            asked = start(named)
+            after = node_clock(self._lab, self._node.name, self._limit(ASK_SECONDS))
+            return self._records(named, asked, before.joined(after))
 
     @contextlib.contextmanager
     def _gone_at_the_end(self) -> Iterator[None]:
@@ -150,27 +161,26 @@ class PodStarts:
                 now=True,
             )
 
-    def _start_each(self, named: Sequence[tuple[str, Planned]]) -> dict[str, float]:
-        loads = {}
+    def _start_each(self, named: Sequence[tuple[str, Planned]]) -> dict[str, Asked]:
+        asked = {}
         for name, plan in named:
             with plan.around():
-                loads[name] = self._create([(name, plan)])
+                asked[name] = self._create([(name, plan)])
                 self._until_ready(name, self._limit(START_SECONDS))
-        return loads
+        return asked
 
-    def _start_all(self, named: Sequence[tuple[str, Planned]]) -> dict[str, float]:
-        load = self._create(named)
+    def _start_all(self, named: Sequence[tuple[str, Planned]]) -> dict[str, Asked]:
+        asked = self._create(named)
         limit = self._limit(START_SECONDS * len(named))
         for name, _ in named:
             self._until_ready(name, limit)
-        return dict.fromkeys((name for name, _ in named), load)
+        return dict.fromkeys((name for name, _ in named), asked)
 
-    def _create(self, named: Sequence[tuple[str, Planned]]) -> float:
-        """Returns the host's load just before."""
-        load = os.getloadavg()[0]
+    def _create(self, named: Sequence[tuple[str, Planned]]) -> Asked:
+        asked = Asked(time.time_ns(), os.getloadavg()[0])
         manifests = [start_manifest(name, self._node, plan) for name, plan in named]
         self._lab.kubectl.apply(manifests, self._limit(ASK_SECONDS))
-        return load
+        return asked
 
     def _until_ready(self, pod: str, limit: Deadline) -> None:
         try:
@@ -185,7 +195,7 @@ class PodStarts:
     # -- what the node has stamped -------------------------------------------------------------
 
     def _records(
-        self, named: Sequence[tuple[str, Planned]], loads: dict[str, float], clock: ClockBounds
+        self, named: Sequence[tuple[str, Planned]], asked: dict[str, Asked], clock: ClockBounds
     ) -> list[PodStart]:
         shown = {name: self._seen(name) for name, _ in named}
         created = min(self._watch.moments(name)[Moment.CREATED] for name, _ in named)
@@ -197,11 +207,12 @@ class PodStarts:
                 arch=self._node.arch.value,
                 runtime=plan.runtime_class or "runc",
                 condition=plan.condition,
+                asked=asked[name].time,
                 moments={**self._watch.moments(name), **stamps[name]},
                 clock=clock,
                 startup_s=self._watch.startup_s(name),
                 accelerator=self._lab.state.accelerator[self._node.name],
-                load=loads[name],
+                load=asked[name].load,
             )
             for name, plan in named
         ]

@@ -86,6 +86,8 @@ class PodStart(BaseModel):
     """The OCI runtime, or the RuntimeClass that names it."""
     condition: str = "idle"
     """What the lab was like."""
+    asked: int
+    """When the host began to ask the API server to create it, ns since 1970."""
     moments: Mapping[Moment, int]
     """ns since 1970, each on the clock of who stamped it."""
     clock: ClockBounds
@@ -166,14 +168,31 @@ def stages_of(start: PodStart) -> StartTimes:
 
 def _stage_time(start: PodStart, stage: Stage) -> StageTime:
     begin, end = STAGES[stage]
-    seconds = (_on_host(start, end) - _on_host(start, begin)) / NANOSECONDS
-    error = _error(start, begin, end)
+    seconds, error = _between(start, begin, end), _error(start, begin, end)
+    if end is not Moment.NODE_SAW:
+        _must_not_be_early(start, end, str(begin), seconds, error)
+        return StageTime(stage, seconds, error)
+    # Node and watch learn of the scheduler's decision each by itself, and on a busy host the node
+    # may be the first: what it cannot be before is the request.
+    since = (_on_host(start, end) - start.asked) / NANOSECONDS
+    _must_not_be_early(start, end, "the request for it", since, error)
+    return StageTime(stage, seconds, max(error, -seconds))
+
+
+def _must_not_be_early(
+    start: PodStart, end: Moment, cause: str, seconds: float, error: float
+) -> None:
+    """LabError if a moment comes before its cause by more than the clocks may be off."""
     if seconds < -error:
         raise LabError(
-            f"{start.pod} on {start.node}: {end!s} comes {-seconds:.3f} s before {begin!s}, and "
+            f"{start.pod} on {start.node}: {end!s} comes {-seconds:.3f} s before {cause}, and "
             f"the clocks are off by {error:.3f} s at most"
         )
-    return StageTime(stage, seconds, error)
+
+
+def _between(start: PodStart, begin: Moment, end: Moment) -> float:
+    """On the host's clock, s; negative if the end comes first."""
+    return (_on_host(start, end) - _on_host(start, begin)) / NANOSECONDS
 
 
 def _on_host(start: PodStart, moment: Moment) -> int:

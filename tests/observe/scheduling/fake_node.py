@@ -13,7 +13,7 @@ from typing import Any
 
 from edge_lab.cluster.watch import Event, Watch
 from edge_lab.core.deadline import Deadline
-from edge_lab.observe.scheduling.clock import COMMAND
+from edge_lab.oracles.scheduling.clock import ClockBounds
 from edge_lab.topology import Arch, Node
 
 NODE = Node(name="edge-arm", arch=Arch.AARCH64, role="edge")
@@ -88,13 +88,14 @@ class FakeNode:
             self._lines.append(f"{now / SECOND} {NODE.name} containerd[1]: {stamp}")
 
     def run(self, command: str, deadline: Deadline) -> SimpleNamespace:
-        if command == COMMAND:
-            micros = self._now() // 1000
-            return SimpleNamespace(stdout=f"{micros // 10**6}.{micros % 10**6:06d}\n")
         if command.startswith("journalctl"):
             return SimpleNamespace(stdout="\n".join(self._lines))
         states = [f"{container} {state}" for container, state in self._states.items()]
         return SimpleNamespace(stdout="\n".join(states))
+
+    def clock(self, lab: object, node: str, deadline: Deadline) -> ClockBounds:
+        """In place of `node_clock`."""
+        return ClockBounds(self._ahead - 1_000_000, self._ahead + 1_000_000)
 
     def lab(self) -> Any:
         return SimpleNamespace(

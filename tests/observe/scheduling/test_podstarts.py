@@ -19,7 +19,8 @@ from tests.observe.scheduling.fake_node import NODE, FakeNode
 
 @contextlib.contextmanager
 def starting(node: FakeNode) -> Iterator[PodStarts]:
-    with PodWatch(node, "edge-lab") as watch:
+    with pytest.MonkeyPatch.context() as patch, PodWatch(node, "edge-lab") as watch:
+        patch.setattr(podstarts, "node_clock", node.clock)
         watch.wait_begun(Deadline.after(10))
         yield PodStarts(node.lab(), NODE, Deadline.after, watch)
 

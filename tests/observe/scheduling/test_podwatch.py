@@ -105,7 +105,12 @@ def test_a_watch_that_misses_an_event_is_no_evidence(missed: int) -> None:
         events[2] = ("MODIFIED", pod(node="edge-arm", ready=True))
     moments = watched(*events).moments("one")
     start = PodStart(
-        pod="one", node="edge-arm", arch="aarch64", moments=moments, clock=ClockBounds(0, 1)
+        pod="one",
+        node="edge-arm",
+        arch="aarch64",
+        asked=0,
+        moments=moments,
+        clock=ClockBounds(0, 1),
     )
     with pytest.raises(LabError, match="no evidence"):
         stages_of(start)

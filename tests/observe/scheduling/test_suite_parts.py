@@ -58,8 +58,10 @@ def test_a_mean_is_of_what_came_in_between_or_there_is_a_reason() -> None:
 
 
 @pytest.fixture
-def starting(pytestconfig: pytest.Config) -> Iterator[Starting]:
-    lab = FakeNode().lab()
+def starting(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starting]:
+    node = FakeNode()
+    monkeypatch.setattr("edge_lab.observe.scheduling.podstarts.node_clock", node.clock)
+    lab = node.lab()
     with PodWatch(lab.kubectl, "edge-lab") as watch:
         watch.wait_begun(Deadline.after(10))
         lab.stack_name = "kubernetes+kubelet"

@@ -36,5 +36,12 @@ def start(
         for moment, after in seconds.items()
     }
     startup = seconds.get(Moment.RUNNING, 0.0) - seconds.get(Moment.CREATED, 0.0)
-    said = {"pod": "one", "node": "edge-arm", "arch": "aarch64", "startup_s": startup}
+    asked = BEGAN - 50_000_000
+    said = {
+        "pod": "one",
+        "asked": asked,
+        "node": "edge-arm",
+        "arch": "aarch64",
+        "startup_s": startup,
+    }
     return PodStart(moments=moments, clock=clock, **{**said, **more})

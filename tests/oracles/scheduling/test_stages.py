@@ -47,15 +47,38 @@ def test_a_moment_that_was_not_seen_is_no_evidence(moment: Moment) -> None:
     assert str(moment) in raised.value.message
 
 
-def test_the_wrong_order_beyond_the_clock_error_names_both_moments() -> None:
-    early = {**SECONDS, Moment.NODE_SAW: 0.2}
+@pytest.mark.parametrize(
+    ("moment", "after", "cause"),
+    [
+        (Moment.SCHEDULED, -0.02, Moment.CREATED),
+        (Moment.NODE_SAW, -0.1, "the request"),
+        (Moment.SANDBOX_READY, 0.99, Moment.NODE_SAW),
+        (Moment.IMAGE_READY, 5.9, Moment.SANDBOX_READY),
+        (Moment.STARTED, 7.4, Moment.IMAGE_READY),
+        (Moment.RUNNING, 8.9, Moment.STARTED),
+        (Moment.READY, 10.4, Moment.RUNNING),
+    ],
+)
+def test_the_wrong_order_beyond_the_clock_error_names_both_moments(
+    moment: Moment, after: float, cause: str
+) -> None:
     with pytest.raises(LabError) as raised:
-        stages_of(start(early))
-    assert str(Moment.NODE_SAW) in raised.value.message
-    assert str(Moment.SCHEDULED) in raised.value.message
-    # The same within the error is a stage too short to be told.
-    within = {**SECONDS, Moment.NODE_SAW: 0.24}
-    assert not stages_of(start(within)).stages[Stage.DELIVER].measured
+        stages_of(start({**SECONDS, moment: after}))
+    assert f"{moment} comes" in raised.value.message
+    assert f"before {cause}" in raised.value.message
+
+
+def test_the_wrong_order_within_the_clock_error_is_a_stage_too_short_to_be_told() -> None:
+    within = stages_of(start({**SECONDS, Moment.RUNNING: 8.98, Moment.READY: 8.98}))
+    assert not within.stages[Stage.REPORT].measured
+
+
+def test_a_node_that_learns_of_it_before_the_watch_is_no_error() -> None:
+    times = stages_of(start({**SECONDS, Moment.SCHEDULED: 1.4}))
+    deliver = times.stages[Stage.DELIVER]
+    assert not deliver.measured
+    assert deliver.error == pytest.approx(0.4)
+    assert times.imbalance() is None
 
 
 def test_a_stage_below_the_clock_error_has_no_figure() -> None:
