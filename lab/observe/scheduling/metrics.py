@@ -85,9 +85,16 @@ def histogram(text: str, name: str) -> Histogram:
 
 
 def scheduler_metrics(lab: Lab, deadline: Deadline) -> str:
-    """The scheduler's, which serves them on its own node's loopback alone."""
+    """The scheduler's, which serves them on its own node's loopback alone.
+
+    LabError if it does not: it is not there, as in K3s' server, or does not let us.
+    """
     server = lab.machine(lab.topology.server.name)
-    return server.run(_GET.format(url=SCHEDULER_METRICS), deadline).stdout
+    done = server.run(_GET.format(url=SCHEDULER_METRICS), deadline, check=False)
+    if not done.ok:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise LabError(f"the scheduler does not show its metrics: {said[-1]}")
+    return done.stdout
 
 
 def kubelet_metrics(lab: Lab, node: str, deadline: Deadline) -> str:

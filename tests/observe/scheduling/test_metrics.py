@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.observe.scheduling.metrics import POD_START, SCHEDULING, histogram
+from edge_lab.machines import CommandResult
+from edge_lab.observe.scheduling.metrics import (
+    POD_START,
+    SCHEDULING,
+    histogram,
+    scheduler_metrics,
+)
 
 TEXT = f"""\
 # HELP {SCHEDULING} [BETA] E2e latency for a pod being scheduled
@@ -46,3 +56,22 @@ def test_a_metric_that_has_counted_nothing_has_no_mean() -> None:
 def test_what_is_no_metrics_is_no_evidence(text: str) -> None:
     with pytest.raises(LabError):
         histogram(text, SCHEDULING)
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stderr", "said"),
+    [
+        (1, "Traceback\nurllib.error.HTTPError: HTTP Error 403: Forbidden\n", "403"),
+        (1, "", "nothing"),
+    ],
+)
+def test_a_scheduler_that_does_not_show_its_metrics_is_named(
+    returncode: int, stderr: str, said: str
+) -> None:
+    done = CommandResult("python3", returncode, "", stderr)
+    machine = SimpleNamespace(run=lambda command, deadline, check: done)
+    topology = SimpleNamespace(server=SimpleNamespace(name="server"))
+    lab: Any = SimpleNamespace(machine=lambda name: machine, topology=topology)
+    with pytest.raises(LabError, match=said) as raised:
+        scheduler_metrics(lab, Deadline.after(1))
+    assert "\n" not in raised.value.message
