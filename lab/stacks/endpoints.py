@@ -86,14 +86,14 @@ def component_endpoints(node: Node) -> tuple[Endpoint, ...]:
             port=port,
             speaks=Speaks.HTTPS,
             purpose="health",
-            admits="anyone on the node, for /healthz",
+            admits=f"anyone on the node, for {what}",
             policy=loopback(ANYONE_BY_TLS),
             reach=Reach.LOOPBACK,
             request=Request("/healthz"),
         )
-        for name, port in (
-            ("kube-controller-manager", CONTROLLER_MANAGER_PORT),
-            ("kube-scheduler", SCHEDULER_PORT),
+        for name, port, what in (
+            ("kube-controller-manager", CONTROLLER_MANAGER_PORT, "/healthz"),
+            ("kube-scheduler", SCHEDULER_PORT, "/healthz and /metrics"),
         )
     )
 

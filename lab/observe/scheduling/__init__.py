@@ -1,0 +1,1 @@
+"""Watches pods start: the API server's events, the node's own journal, metrics, clocks."""

@@ -1,0 +1,167 @@
+"""What a node has stamped of a pod's start: its journal, and the state of its container runtime.
+
+The lines are those that containerd (1.7, 2.x) and the kubelet (also the one inside edgecore)
+write at their default levels, so no debug build is needed. Each has a stamp of the program
+itself, in ns or µs. That is taken, not journald's: on a busy emulated CPU journald was seen to
+stamp 0.7 s later.
+
+When a container was started is not taken from a line. "StartContainer returns successfully" is
+written when the call is over, which was seen to be after the kubelet had reported it. containerd
+keeps the moment itself, in ns, in the container's `status`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.scheduling.stages import Moment
+
+IDENTIFIERS = ("containerd", "kubelet", "edgecore")
+"""Who writes them, as the journal calls them."""
+
+CRI_STATE = "/var/lib/containerd/io.containerd.grpc.v1.cri/containers"
+"""A folder for each container, of containerd 1.7 as of 2.x."""
+
+_WANTED = "RunPodSandbox|CreateContainer within|VerifyControllerAttachedVolume"
+
+_CONTAINERD = re.compile(
+    r'time="(?P<date>[\d-]+T[\d:]+)(?:\.(?P<fraction>\d{1,9}))?Z" level=info msg="(?P<said>.*)"'
+)
+_KLOG = re.compile(r"I(?P<date>\d{4} [\d:]{8})\.(?P<fraction>\d{6}) +\d+ \S+\] (?P<said>.*)")
+_SANDBOX = re.compile(
+    r"RunPodSandbox for &PodSandboxMetadata\{Name:[^,]+,Uid:(?P<uid>[^,]+),"
+    r".*?\}(?: returns sandbox id \\?\"(?P<id>\w+)\\?\")?$"
+)
+_CONTAINER = re.compile(
+    r"CreateContainer within sandbox \\?\"(?P<sandbox>\w+)\\?\" for &ContainerMetadata\{.*?\}"
+    r" returns container id \\?\"(?P<id>\w+)\\?\"$"
+)
+_VOLUME = re.compile(r"VerifyControllerAttachedVolume started .*\(UID: \\?\"(?P<uid>[\w-]+)\\?\"\)")
+
+
+def journal_command(since: int) -> str:
+    """For the guest's shell: the lines since then, ns on its clock, with journald's stamp in s."""
+    who = " ".join(f"-t {name}" for name in IDENTIFIERS)
+    return (
+        f"journalctl --no-pager -q -o short-unix --since=@{since // 1_000_000_000} {who}"
+        f" | grep -E {shlex.quote(_WANTED)} || true"
+    )
+
+
+def state_command(containers: Iterable[str]) -> str:
+    """For the guest's shell: of each container its id and its state, a line each."""
+    ids = " ".join(shlex.quote(container) for container in containers)
+    return (
+        f"for id in {ids}; do printf '%s ' $id; "
+        f"tr -d '\\n' < {CRI_STATE}/$id/status 2>/dev/null; echo; done"
+    )
+
+
+@dataclass
+class NodeJournal:
+    """The moments of each pod, by its uid; ns since 1970 on the node's clock."""
+
+    moments: dict[str, dict[Moment, int]] = field(default_factory=dict)
+    _asked: dict[str, int] = field(default_factory=dict)
+    _sandboxes: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lines: Iterable[str]) -> NodeJournal:
+        """Whatever else the lines say is passed over."""
+        journal = cls()
+        for line in lines:
+            journal._read(line)
+        # Of a pod without volumes the kubelet says nothing before it asks for its sandbox.
+        for uid, asked in journal._asked.items():
+            journal._note(uid, Moment.NODE_SAW, asked)
+        return journal
+
+    def of_pod(self, uid: str) -> Mapping[Moment, int]:
+        """What was seen of it."""
+        return dict(self.moments.get(uid, {}))
+
+    def _read(self, line: str) -> None:
+        stamp, _, rest = line.partition(" ")
+        if found := _CONTAINERD.search(rest):
+            self._runtime_line(_nanoseconds(found["date"], found["fraction"]), found["said"])
+        elif found := _KLOG.search(rest):
+            volume = _VOLUME.search(found["said"])
+            if volume:
+                when = _klog_time(found["date"], found["fraction"], float(stamp))
+                self._note(volume["uid"], Moment.NODE_SAW, when)
+
+    def _runtime_line(self, when: int, said: str) -> None:
+        if found := _SANDBOX.match(said):
+            uid, sandbox = found["uid"], found["id"]
+            if sandbox is None:
+                self._asked.setdefault(uid, when)
+            else:
+                self._sandboxes[sandbox] = uid
+                self._note(uid, Moment.SANDBOX_READY, when)
+        elif found := _CONTAINER.match(said):
+            owner = self._sandboxes.get(found["sandbox"])
+            if owner is not None:
+                self._note(owner, Moment.IMAGE_READY, when)
+
+    def _note(self, uid: str, moment: Moment, when: int) -> None:
+        """The first time counts: a sandbox that failed is made again."""
+        self.moments.setdefault(uid, {}).setdefault(moment, when)
+
+
+def started_at(text: str) -> Mapping[str, int]:
+    """From the answer to `state_command`: when each container was started, by its id, ns.
+
+    A container without a state, or that was never started, is left out.
+
+    Raises:
+        LabError: a state is not what containerd writes.
+    """
+    found = {}
+    for line in text.splitlines():
+        container, _, state = line.partition(" ")
+        if not state.strip():
+            continue
+        try:
+            when = json.loads(state)["StartedAt"]
+        except (ValueError, KeyError, TypeError) as trouble:
+            raise LabError(f"the state of container {container} reads {state[:80]!r}") from trouble
+        if when:
+            found[container] = int(when)
+    return found
+
+
+def container_id(pod: Mapping[str, object]) -> str:
+    """Of the pod's first container, without the runtime's name; empty if it has none yet."""
+    status = pod.get("status")
+    statuses: Sequence[Mapping[str, str]] = (
+        status.get("containerStatuses") or () if isinstance(status, dict) else ()
+    )
+    return statuses[0].get("containerID", "").rpartition("//")[2] if statuses else ""
+
+
+def _nanoseconds(date: str, fraction: str | None) -> int:
+    whole = datetime.fromisoformat(f"{date}+00:00")
+    return int(whole.timestamp()) * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
+
+
+def _klog_time(date: str, fraction: str, journaled: float) -> int:
+    """klog writes no year and the node's own time of day, which is UTC: journald tells the year."""
+    seen = datetime.fromtimestamp(journaled, UTC)
+    candidates = []
+    for year in (seen.year - 1, seen.year, seen.year + 1):
+        try:
+            candidates.append(
+                datetime.strptime(f"{year} {date}", "%Y %m%d %H:%M:%S").replace(tzinfo=UTC)
+            )
+        except ValueError:  # the 29th of February, in a year that has none
+            continue
+    nearest = min(candidates, key=lambda one: abs(one - seen), default=None)
+    if nearest is None or abs(nearest - seen) > timedelta(days=1):
+        raise LabError(f"a line of {date} was journaled at {seen:%m%d %H:%M:%S} UTC")
+    return int(nearest.timestamp()) * 1_000_000_000 + int(fraction) * 1000

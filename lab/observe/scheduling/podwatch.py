@@ -1,0 +1,137 @@
+"""A watch on pods that stamps each event when it is received, on two clocks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from edge_lab.cluster.objects import condition
+from edge_lab.cluster.watch import Watch
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.scheduling.preemption import PodEvent
+from edge_lab.oracles.scheduling.stages import Moment
+from edge_lab.oracles.spans import NANOSECONDS
+
+JOIN_SECONDS = 10.0
+"""For the thread to end with its watch."""
+
+
+class Watches(Protocol):
+    """As much of kubectl as this needs."""
+
+    def watch(self, *args: str) -> Watch: ...
+
+
+class PodWatch:
+    """Follows the pods of one namespace from `__enter__` to `__exit__`.
+
+    That is by lists and watches of the API server over the management path, so no fault of a
+    link delays it.
+    """
+
+    def __init__(self, kubectl: Watches, namespace: str) -> None:
+        self._watch = kubectl.watch("pods", "-n", namespace)
+        self._lock = threading.Condition()
+        self._events: dict[str, list[PodEvent]] = {}
+        self._moments: dict[str, dict[Moment, tuple[int, int]]] = {}
+        """By pod: when the host received it, ns since 1970 and on its monotonic clock."""
+        self._bypassed: set[str] = set()
+        """Pods that were bound at their first sight: not by the scheduler, or the watch began too
+        late to see it do so."""
+        self._ready = False
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._watch.close()
+        self._thread.join(Deadline.scaled(JOIN_SECONDS).remaining)
+
+    def wait_begun(self, deadline: Deadline) -> None:
+        """Until it has brought the pods that were there: from then on nothing is missed.
+
+        LabError if the namespace has none, which says nothing of whether it watches.
+        """
+        deadline.wait_for(
+            "the watch on pods has begun", lambda: self._ready, every=0.05, watch=self.check
+        )
+
+    def check(self) -> None:
+        """LabError if it has ended before its time: what came then, nobody has stamped."""
+        if self._watch.ended:
+            raise LabError(f"the watch on pods has ended: {self._watch.trouble}")
+
+    def _follow(self) -> None:
+        for kind, pod in self._watch:
+            self._note(PodEvent(time.time_ns(), kind, pod), time.monotonic_ns())
+
+    def _note(self, event: PodEvent, monotonic: int) -> None:
+        name = event.pod["metadata"]["name"]
+        with self._lock:
+            self._ready = True
+            self._events.setdefault(name, []).append(event)
+            seen = self._moments.setdefault(name, {})
+            bound = bool(event.pod.get("spec", {}).get("nodeName"))
+            if not seen and bound:
+                self._bypassed.add(name)
+            for moment in _moments_of(event):
+                if moment is not Moment.SCHEDULED or name not in self._bypassed:
+                    seen.setdefault(moment, (event.time, monotonic))
+
+    # -- what was seen -------------------------------------------------------------------------
+
+    def has(self, pod: str, moment: Moment) -> bool:
+        """Whether it was seen by now. LabError if the watch has ended."""
+        self.check()
+        with self._lock:
+            return moment in self._moments.get(pod, {})
+
+    def moments(self, pod: str) -> Mapping[Moment, int]:
+        """When each was received first, ns since 1970."""
+        with self._lock:
+            return {moment: when for moment, (when, _) in self._moments.get(pod, {}).items()}
+
+    def startup_s(self, pod: str) -> float | None:
+        """From created to Running on the monotonic clock, s; None if both were not seen."""
+        with self._lock:
+            seen = self._moments.get(pod, {})
+            if not seen.keys() >= {Moment.CREATED, Moment.RUNNING}:
+                return None
+            return (seen[Moment.RUNNING][1] - seen[Moment.CREATED][1]) / NANOSECONDS
+
+    def events(self, pod: str) -> tuple[PodEvent, ...]:
+        """All of one pod, in order."""
+        with self._lock:
+            return tuple(self._events.get(pod, ()))
+
+    def newest(self, pod: str) -> dict[str, Any] | None:
+        """The pod as it was seen last."""
+        events = self.events(pod)
+        return dict(events[-1].pod) if events else None
+
+
+def _moments_of(event: PodEvent) -> tuple[Moment, ...]:
+    """What an event shows; whether it is the first that does is not asked here."""
+    if event.kind == "DELETED":
+        return ()
+    found = [Moment.CREATED]
+    if event.pod.get("spec", {}).get("nodeName"):
+        found.append(Moment.SCHEDULED)
+    if event.pod.get("status", {}).get("phase") == "Running":
+        found.append(Moment.RUNNING)
+    if condition(event.pod, "Ready") == "True":
+        found.append(Moment.READY)
+    return tuple(found)

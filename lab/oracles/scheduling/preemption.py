@@ -1,0 +1,142 @@
+"""What a pod of a higher priority does to one of a lower on a full node, and what that one got."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.spans import NANOSECONDS
+
+PREEMPTED = "PreemptionByScheduler"
+"""The reason of the condition DisruptionTarget of a pod that had to go for another one."""
+
+
+@dataclass(frozen=True)
+class PodEvent:
+    """One event of a watch on a pod."""
+
+    time: int
+    """When the host received it, ns since 1970."""
+    kind: str
+    """ADDED, MODIFIED or DELETED."""
+    pod: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Preemption:
+    """What was seen of it."""
+
+    running_after_s: float | None
+    """From the urgent pod's creation until it was seen Running."""
+    grace_s: int | None
+    """That the victim was given; None if nobody has asked it to go."""
+    exit_code: int | None
+    """Of the victim's container; None if it was not seen to end."""
+    gone_after_s: float | None
+    """From the urgent pod's creation until the victim was gone."""
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        head = (
+            f"Running after {_said(self.running_after_s)}, victim gone after "
+            f"{_said(self.gone_after_s)}, grace {self.grace_s} s, exit code {self.exit_code}"
+        )
+        return "; ".join((head, *self.problems))
+
+
+def judge_preemption(
+    urgent: Iterable[PodEvent], victim: Iterable[PodEvent], *, grace_s: int, exit_code: int
+) -> Preemption:
+    """Whether the victim was asked to go by the scheduler and had its grace, and the urgent pod
+    ran thereupon.
+
+    `exit_code` is what the victim ends with when it gets SIGTERM and has time to say so.
+
+    Raises:
+        LabError: one of the two was not seen at all.
+    """
+    rising, falling = list(urgent), list(victim)
+    if not rising or not falling:
+        raise LabError("no evidence: the watch has not seen both pods")
+    created = rising[0].time
+    runs = _after(created, (event for event in rising if _phase(event) == "Running"))
+    gone = _after(created, (event for event in falling if event.kind == "DELETED"))
+    asked = next((event for event in falling if _grace(event) is not None), None)
+    code = next((found for event in falling if (found := _exit_code(event)) is not None), None)
+    problems = []
+    if asked is None:
+        problems.append("the victim was not asked to go")
+    elif _grace(asked) != grace_s:
+        problems.append(f"the victim's grace was {_grace(asked)} s, and {grace_s} s are its own")
+    if asked is not None and not any(_preempted(event) for event in falling):
+        problems.append(f"no condition says {PREEMPTED}: somebody else has removed the victim")
+    if asked is not None and code is None:
+        problems.append("the victim's container was not seen to end")
+    elif code is not None and code != exit_code:
+        problems.append(
+            f"the victim's container ended with {code}, not with {exit_code}: "
+            "it had no SIGTERM, or no time to answer it"
+        )
+    if runs is None:
+        problems.append("the urgent pod was not seen Running")
+    return Preemption(
+        running_after_s=runs,
+        grace_s=None if asked is None else _grace(asked),
+        exit_code=code,
+        gone_after_s=gone,
+        problems=tuple(problems),
+    )
+
+
+def judge_staying(events: Iterable[PodEvent]) -> tuple[str, ...]:
+    """Problems of a pod that must stay as it is: somebody asked it to go, or it is gone."""
+    seen = list(events)
+    if not seen:
+        raise LabError("no evidence: the watch has not seen the pod that must stay")
+    name = seen[0].pod["metadata"]["name"]
+    if any(_grace(event) is not None or event.kind == "DELETED" for event in seen):
+        return (f"{name} had to go, and must stay",)
+    return ()
+
+
+def _said(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.1f} s"
+
+
+def _after(since: int, events: Iterable[PodEvent]) -> float | None:
+    first = next(iter(events), None)
+    return None if first is None else (first.time - since) / NANOSECONDS
+
+
+def _phase(event: PodEvent) -> str:
+    return str(event.pod.get("status", {}).get("phase", ""))
+
+
+def _grace(event: PodEvent) -> int | None:
+    """What it was given when it was asked to go. At its end it is 0."""
+    meta = event.pod["metadata"]
+    if "deletionTimestamp" not in meta or event.kind == "DELETED":
+        return None
+    return int(meta.get("deletionGracePeriodSeconds", 0))
+
+
+def _preempted(event: PodEvent) -> bool:
+    conditions = event.pod.get("status", {}).get("conditions") or ()
+    return any(
+        found.get("type") == "DisruptionTarget" and found.get("reason") == PREEMPTED
+        for found in conditions
+    )
+
+
+def _exit_code(event: PodEvent) -> int | None:
+    for status in event.pod.get("status", {}).get("containerStatuses") or ():
+        ended = (status.get("state") or {}).get("terminated")
+        if ended:
+            return int(ended["exitCode"])
+    return None

@@ -1,0 +1,133 @@
+"""Samples of times in figures: percentiles with their intervals, and ratios of interleaved ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from edge_lab.core.errors import LabError
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+SEED = 20240101
+"""The same sample has the same interval, whenever it is judged again."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Of confidence 0.95."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sample of times, s."""
+
+    values: tuple[float, ...]
+    """From the shortest to the longest."""
+    error: float
+    """What each value may be off."""
+    p50: float
+    p90: float
+    p99: float
+    most: float
+    p50_interval: Interval | None
+    p90_interval: Interval | None
+    """None of a single value."""
+
+    @property
+    def count(self) -> int:
+        return len(self.values)
+
+    def below_error(self, value: float) -> bool:
+        """Whether a value of this sample cannot be told from nothing."""
+        return value <= self.error
+
+
+def summary(values: Sequence[float], error: float = 0.0) -> Summary:
+    """Percentiles are by the nearest rank, as everywhere in the lab; intervals by the bootstrap.
+
+    Raises:
+        LabError: there is nothing to sum up.
+    """
+    if not values:
+        raise LabError("no evidence: no time was measured")
+    data = np.sort(np.asarray(values, dtype=float))
+    p50, p90, p99 = (float(_percentile(data, percent)) for percent in (50, 90, 99))
+    return Summary(
+        values=tuple(float(value) for value in data),
+        error=error,
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        most=float(data[-1]),
+        p50_interval=_bootstrapped(data, 50),
+        p90_interval=_bootstrapped(data, 90),
+    )
+
+
+def _percentile(data: Any, percent: float, axis: int = -1) -> Any:
+    return np.percentile(data, percent, axis=axis, method="inverted_cdf")
+
+
+def _bootstrapped(data: Any, percent: float) -> Interval | None:
+    if len(data) < 2:
+        return None
+    found = stats.bootstrap(
+        (data,),
+        lambda sample, axis: _percentile(sample, percent, axis),
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return Interval(float(found.low), float(found.high))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long one condition takes as another, by pairs of one run."""
+
+    value: float
+    interval: Interval | None
+    """None of a single pair."""
+    pairs: int
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the two differ for sure: the interval does not contain 1."""
+        return self.interval is not None and not self.interval.low <= 1 <= self.interval.high
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{self.value:.2f}, of one pair: not told apart"
+        bounds = f"{self.value:.2f} ({self.interval.low:.2f} to {self.interval.high:.2f})"
+        return bounds if self.told_apart else f"{bounds}: not told apart"
+
+
+def ratio(base: Sequence[float], other: Sequence[float]) -> Ratio:
+    """The geometric mean of `other` / `base` over pairs that were measured one after the other.
+
+    What changes from pair to pair (the host's load, say) cancels out. The interval is Student's,
+    of the logarithms: with five pairs a bootstrap would be a third too narrow.
+
+    Raises:
+        LabError: they are no pairs, or a time is not positive.
+    """
+    if len(base) != len(other) or not base:
+        raise LabError(f"no pairs: {len(base)} times beside {len(other)}")
+    if min(*base, *other) <= 0:
+        raise LabError("a ratio of times of which one is below what can be measured")
+    logs = np.log(np.asarray(other, dtype=float) / np.asarray(base, dtype=float))
+    mean = float(logs.mean())
+    if len(logs) < 2:
+        return Ratio(math.exp(mean), None, len(logs))
+    half = float(stats.sem(logs) * stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1))
+    return Ratio(math.exp(mean), Interval(math.exp(mean - half), math.exp(mean + half)), len(logs))

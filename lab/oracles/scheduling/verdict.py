@@ -1,0 +1,122 @@
+"""The verdict on how pods started on one node, and its measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edge_lab.core.errors import LabError
+from edge_lab.measuring.measures import COUNT, Better, Measure, identifier, number_text
+from edge_lab.oracles.scheduling.stages import STARTUP, Stage, StartTimes
+from edge_lab.oracles.scheduling.statistics import Ratio, Summary, summary
+from edge_lab.oracles.verdict import Verdict
+
+POD_START = "pod start"
+"""The heading of the whole of it, from created to Running."""
+
+EVIDENCE = "receipt by a watch on the host; the node's journal and runtime state, clock corrected"
+
+
+def summaries(times: Sequence[StartTimes]) -> Mapping[Stage, Summary]:
+    """Of each stage, over pods of one node and condition."""
+    return {
+        stage: summary(
+            [max(0.0, one.stages[stage].seconds) for one in times],
+            max(one.stages[stage].error for one in times),
+        )
+        for stage in Stage
+    }
+
+
+def startups(times: Sequence[StartTimes]) -> Summary:
+    """From created to Running, over pods of one node and condition."""
+    return summary([one.startup for one in times], max(_startup_error(one) for one in times))
+
+
+def _startup_error(times: StartTimes) -> float:
+    """Both ends are of the host's clock, so a node's does not matter."""
+    return min(times.stages[stage].error for stage in (Stage.SCHEDULE, Stage.READY))
+
+
+def judge_starts(times: Sequence[StartTimes], node: str, stack: str) -> Verdict:
+    """Whether each pod's stages add up to the start that another clock has seen.
+
+    That every stage was seen, in order, `stages_of` has made sure of. How long a start may take
+    is not judged: on an emulated machine that would judge the host.
+
+    Raises:
+        LabError: there is no pod of that node.
+    """
+    own = [one for one in times if one.start.node == node]
+    if not own:
+        raise LabError(f"no evidence: no start of a pod on {node} was recorded")
+    problems = tuple(wrong for one in own if (wrong := one.imbalance()) is not None)
+    return Verdict(node, stack, problems, measures_of(own, node), evidence_of(own))
+
+
+def measures_of(times: Sequence[StartTimes], node: str) -> tuple[Measure, ...]:
+    """Of pods of one node and condition: percentiles of the start, and the stages' medians."""
+    whole = startups(times)
+    named = {"p50": whole.p50, "p90": whole.p90, "p99": whole.p99, "at most": whole.most}
+    start = tuple(_seconds(POD_START, label, value, node) for label, value in named.items())
+    count = Measure(
+        name="pods_started",
+        value=whole.count,
+        unit=COUNT,
+        node=node,
+        heading=POD_START,
+        label="pods",
+    )
+    by_stage = summaries(times)
+    parts = tuple(
+        _seconds(
+            "stages of a pod start (p50)",
+            stage.value,
+            None if by_stage[stage].below_error(by_stage[stage].p50) else by_stage[stage].p50,
+            node,
+            f"{stage} is below the clock error, {by_stage[stage].error * 1000:.0f} ms",
+        )
+        for stage in Stage
+    )
+    return (*start, count, *parts)
+
+
+def ratio_measure(condition: str, base: str, found: Ratio, node: str) -> Measure:
+    """How many times as long a pod takes to start; with its interval in the evidence."""
+    return Measure(
+        name=identifier(f"pod start {condition} to {base}"),
+        value=found.value,
+        unit="×",
+        better=Better.LOWER,
+        node=node,
+        heading=f"{POD_START}, {condition} to {base}",
+        evidence=f"{found}, 95 % interval, {found.pairs} interleaved pairs",
+    )
+
+
+def evidence_of(times: Sequence[StartTimes]) -> tuple[str, ...]:
+    """A line for each pod, and how well the clocks are known."""
+    lines = [
+        f"{one.start.pod}: "
+        + ", ".join(f"{stage} {one.stages[stage]}" for stage in (*STARTUP, Stage.READY))
+        for one in times
+    ]
+    error = max(one.start.clock.error for one in times)
+    loads = [one.start.load for one in times if one.start.load is not None]
+    host = times[0].start.accelerator or "an accelerator that is not known"
+    if loads:
+        host += f", host load {number_text(min(loads))} to {number_text(max(loads))}"
+    return (*lines, f"the node's clock is known to {error * 1000:.0f} ms; {host}")
+
+
+def _seconds(heading: str, label: str, value: float | None, node: str, reason: str = "") -> Measure:
+    return Measure(
+        name=identifier(f"{heading} {label}"),
+        value=value,
+        reason=reason if value is None else "",
+        unit="s",
+        better=Better.LOWER,
+        node=node,
+        evidence=EVIDENCE,
+        heading=heading,
+        label=label,
+    )

@@ -1,0 +1,144 @@
+"""The same pod in two conditions by turns: how many times as long it takes to start.
+
+By turns, in pairs of changing order, so that what the host does meanwhile is in both. That two
+conditions are told apart is no verdict: it is measured. That each pod starts, and that its stages
+are seen, is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.cluster.objects import node_ready
+from edge_lab.core.errors import MissingCapability
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Profile
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.podstarts import FEW, Starting
+from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.oracles.scheduling.stages import StartTimes
+from edge_lab.oracles.scheduling.verdict import ratio_measure
+from suites.edges import uplink
+from suites.scheduling.busy import busy_cpus
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Conditions")]
+
+IDLE, GVISOR = "idle", "gvisor"
+LEAST_PAIRS = 3
+"""A pair takes as long as two pods: three of them for the five pods that are usual."""
+MOST_AT_ONCE = 20
+"""A node takes 32 pods, the stack's and the workload's among them."""
+BACK_SECONDS = 150.0
+
+
+@pytest.fixture
+def by_turns(
+    pod_starts: Starting, pod_count: int, measure: Measuring
+) -> Callable[[LabNode, Planned], tuple[StartTimes, ...]]:
+    """Starts pods on a node idle and as planned by turns; measures the ratio."""
+
+    def start(node: LabNode, other: Planned) -> tuple[StartTimes, ...]:
+        plans = interleaved(Planned(IDLE), other, max(LEAST_PAIRS, pod_count * LEAST_PAIRS // FEW))
+        times = pod_starts.one_by_one(node, plans)
+        planned = list(zip(times, plans, strict=True))
+        base = [one for one, plan in planned if plan is not other]
+        turned = [one for one, plan in planned if plan is other]
+        names = f"{other.runtime_class}/runc" if other.runtime_class else ""
+        found = pod_starts.compare(node.name, base, turned, names)
+        measure.add(ratio_measure(found.condition, found.base, found.ratio, node.name))
+        verdict = pod_starts.judge(turned, node.name)
+        assert verdict.passed, str(verdict)
+        return times
+
+    return start
+
+
+def interleaved(base: Planned, other: Planned, pairs: int) -> list[Planned]:
+    """Pairs, each in the other order than the one before."""
+    plans: list[Planned] = []
+    for number in range(pairs):
+        plans += (base, other) if number % 2 == 0 else (other, base)
+    return plans
+
+
+@pytest.mark.scenario("pod start, CPUs busy")
+@allure.title("Pods start on {edge_node} while its CPUs are busy with something else")
+def test_pods_start_on_a_busy_node(
+    edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
+) -> None:
+    by_turns(edge_node, Planned("CPUs busy", around=lambda: busy_cpus(edge_node)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("3g", marks=pytest.mark.scenario("pod start, 3G line")),
+        pytest.param("geo", marks=pytest.mark.scenario("pod start, satellite line")),
+    ],
+)
+@allure.title("Pods start on {edge_node} over a {line} line")
+def test_pods_start_over_a_slow_line(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]],
+    line: str,
+) -> None:
+    slow = Profile(link=uplink(lab, edge_node.name), name=line)
+    by_turns(edge_node, Planned(f"{line} line", around=lambda: faults.inflict(slow)))
+
+
+@pytest.mark.scenario("pod start, just after a heal")
+@allure.title("Pods start on {edge_node} just after its uplink was cut and healed")
+def test_pods_start_just_after_a_heal(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]],
+    time_limit: TimeLimit,
+) -> None:
+    @contextlib.contextmanager
+    def healed() -> Iterator[None]:
+        with faults.inflict(Cut(link=uplink(lab, edge_node.name))):
+            pass  # healed when the recovery was seen at the wire, not yet by the stack
+        yield
+        eventually(
+            f"{edge_node} is Ready",
+            lambda: node_ready(
+                lab.kubectl.get_json("node", edge_node.name, deadline=time_limit(60))
+            ),
+            time_limit(BACK_SECONDS),
+        )
+
+    by_turns(edge_node, Planned("after a heal", around=healed))
+
+
+@pytest.mark.scenario("pod start, gVisor")
+@allure.title("Pods in gVisor beside those of runc on {edge_node}")
+def test_pods_start_in_a_sandbox(
+    lab: Lab, edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
+) -> None:
+    # Not by the marker `needs`, which refuses a capability that no add-on of this lab declares.
+    if GVISOR not in lab.platform.capabilities(lab.topology)[edge_node.name]:
+        raise MissingCapability(f"{edge_node} has no {GVISOR!r}")
+    by_turns(edge_node, Planned(IDLE, runtime_class=GVISOR))
+
+
+@pytest.mark.scenario("pod start, a burst")
+@allure.title("Pods that are created at once all start on {edge_node}")
+def test_a_burst_of_pods_starts(edge_node: LabNode, pod_starts: Starting, pod_count: int) -> None:
+    many = min(pod_count, MOST_AT_ONCE)
+    times = pod_starts.at_once(edge_node, [Planned(f"burst of {many}")] * many)
+    verdict = pod_starts.judge(times, edge_node.name)
+    assert verdict.passed, str(verdict)

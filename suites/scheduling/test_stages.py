@@ -1,0 +1,97 @@
+"""One pod after the other on an idle node: which stage of its start takes how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.core.errors import LabError
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.podstarts import Starting
+from edge_lab.observe.scheduling.metrics import (
+    POD_START,
+    SCHEDULING,
+    Histogram,
+    histogram,
+    kubelet_metrics,
+    scheduler_metrics,
+)
+from edge_lab.observe.scheduling.podstarts import Planned
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Stages")]
+
+METRICS_SECONDS = 60.0
+
+
+@pytest.mark.scenario("pod start, idle")
+@allure.title("Every stage of a pod's start on {edge_node} is seen, in order, and they add up")
+def test_each_stage_of_a_start_is_seen(
+    lab: Lab,
+    edge_node: LabNode,
+    pod_starts: Starting,
+    pod_count: int,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    before = own_figures(lab, edge_node, time_limit)
+    times = pod_starts.one_by_one(edge_node, [Planned()] * pod_count)
+    after = own_figures(lab, edge_node, time_limit)
+    for name, title in ((SCHEDULING, "scheduler's own figure"), (POD_START, "kubelet's own")):
+        mean, reason = mean_since(before[name], after[name])
+        measure(
+            *("pod start, by the stack's metrics", mean),
+            unit="s",
+            better="lower",
+            node=edge_node.name,
+            label=title,
+            evidence=f"{name}, mean",
+            reason=reason,
+        )
+    verdict = pod_starts.judge(times, edge_node.name)
+    assert verdict.passed, str(verdict)
+
+
+def own_figures(lab: Lab, node: LabNode, time_limit: TimeLimit) -> dict[str, Histogram | LabError]:
+    """What scheduler and kubelet count themselves; why not, where they cannot be asked."""
+
+    def asked(name: str) -> Histogram | LabError:
+        limit = time_limit(METRICS_SECONDS)
+        try:
+            if name == SCHEDULING:
+                return histogram(scheduler_metrics(lab, limit), name)
+            return histogram(kubelet_metrics(lab, node.name, limit), name)
+        except LabError as trouble:
+            return trouble
+
+    return {name: asked(name) for name in (SCHEDULING, POD_START)}
+
+
+def mean_since(
+    before: Histogram | LabError, after: Histogram | LabError
+) -> tuple[float | None, str]:
+    """The mean of what came in between; or None, and why there is none."""
+    for found in (before, after):
+        if isinstance(found, LabError):
+            return None, found.message.splitlines()[0][:200]
+    assert isinstance(before, Histogram)
+    assert isinstance(after, Histogram)
+    mean = after.since(before).mean
+    return mean, "" if mean is not None else "it has counted no pod"
+
+
+@allure.title("A pod that passes the scheduler by is no evidence of how long scheduling takes")
+def test_a_pod_bound_by_name_has_no_stage_of_scheduling(
+    lab: Lab, pod_starts: Starting, lab_node: Callable[[str], LabNode]
+) -> None:
+    node = lab_node(lab.topology.edges[0].name)
+    bypassing = Planned(condition="bound by name", changes={"nodeName": node.name})
+    with pytest.raises(LabError, match=r"no evidence.*scheduled"):
+        pod_starts.one_by_one(node, [bypassing])

@@ -1,0 +1,90 @@
+"""What the suite of scheduling is made of: turns, work for CPUs, means, and the kept starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.fixtures import podstarts
+from edge_lab.fixtures.podstarts import Starting
+from edge_lab.observe.scheduling.metrics import Histogram
+from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.observe.scheduling.podwatch import PodWatch
+from edge_lab.oracles.scheduling.stages import PodStart, stages_of
+from suites.scheduling.busy import BEGIN, END, LEFT, busy_cpus
+from suites.scheduling.test_conditions import interleaved
+from suites.scheduling.test_stages import mean_since
+from tests.observe.scheduling.fake_node import NODE, FakeNode
+
+
+def test_each_pair_is_in_the_other_order() -> None:
+    base, other = Planned(), Planned("busy")
+    assert interleaved(base, other, 3) == [base, other, other, base, base, other]
+
+
+class Guest:
+    """Has its loops until it was told to end them, and asked twice whether they have."""
+
+    def __init__(self, begins: bool = True) -> None:
+        self.told: list[str] = []
+        self._begins = begins
+
+    def output(self, command: str) -> str:
+        self.told.append(command)
+        if command == BEGIN and not self._begins:
+            raise LabError("no systemd-run")
+        return "1" if self.told.count(LEFT) == 1 else "0"
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_work_for_cpus_is_ended_whatever_happens(begins: bool) -> None:
+    guest: Any = Guest(begins)
+    with pytest.raises((ZeroDivisionError, LabError)), busy_cpus(guest):
+        raise ZeroDivisionError
+    assert guest.told == [BEGIN, END, LEFT, LEFT]
+
+
+def test_a_mean_is_of_what_came_in_between_or_there_is_a_reason() -> None:
+    before, after = Histogram(4, 2.0, {}), Histogram(6, 3.0, {})
+    assert mean_since(before, after) == (0.5, "")
+    assert mean_since(before, before) == (None, "it has counted no pod")
+    assert mean_since(LabError("403: forbidden\nmore"), after) == (None, "403: forbidden")
+
+
+@pytest.fixture
+def starting(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starting]:
+    node = FakeNode()
+    monkeypatch.setattr("edge_lab.observe.scheduling.podstarts.node_clock", node.clock)
+    lab = node.lab()
+    with PodWatch(lab.kubectl, "edge-lab") as watch:
+        watch.wait_begun(Deadline.after(10))
+        lab.stack_name = "kubernetes+kubelet"
+        yield Starting(lab, watch, "a scenario", pytestconfig)
+
+
+def test_what_was_recorded_of_a_pod_is_kept_to_be_judged_again(
+    starting: Starting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podstarts, "results_folder", lambda config: tmp_path)
+    shown: list[str] = []
+    monkeypatch.setattr("allure.attach", lambda page, *more: shown.append(page))
+    monkeypatch.setattr(podstarts, "keep_verdict", lambda *more: None)
+    node: Any = SimpleNamespace(name=NODE.name, spec=NODE)
+    times = starting.one_by_one(node, [Planned(), Planned("busy")])
+    lines = (tmp_path / podstarts.FILE).read_text().splitlines()
+    kept = [PodStart.model_validate_json(line) for line in lines]
+    assert tuple(map(stages_of, kept)) == times
+    assert starting.judge(times, NODE.name).passed
+    found = starting.compare(NODE.name, times[:1], times[1:])
+    assert (found.condition, found.base, found.ratio.pairs) == ("busy", "idle", 1)
+    named = starting.compare(NODE.name, times[:1], times[1:], "gvisor/runc")
+    assert (named.condition, named.base) == ("gvisor", "runc")
+    monkeypatch.setattr(starting, "_config", SimpleNamespace(stash=pytest.Stash()))
+    starting.show()
+    assert "busy to idle" in shown[0]
