@@ -76,8 +76,11 @@ class Snapshot:
 
 
 def number_lines(lines: Iterable[str]) -> dict[str, int]:
-    """`name number` in each line, as memory.stat, memory.events and vmstat have them; a colon
-    after the name and a unit of kB as in meminfo and smaps_rollup. What is otherwise is left out."""
+    """`name number` in each line, as memory.stat, memory.events and vmstat have them.
+
+    With a colon after the name and a unit of kB as in meminfo and smaps_rollup, too. What is
+    otherwise is left out.
+    """
     found: dict[str, int] = {}
     for line in lines:
         match line.split():
