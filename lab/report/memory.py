@@ -96,7 +96,7 @@ class _Page:
         self._canvas.text(RIGHT, y - 4, said, size=10, anchor="end", bold=True)
         usable = height(looks[-1].total_mib)
         self._canvas.line(LEFT, usable, RIGHT, usable, MUTED, stroke_dasharray="4 3")
-        self._canvas.text(LEFT + 4, usable - 3, "MemTotal", size=9, fill=INK)
+        self._canvas.text(LEFT + 4, usable + 10, "MemTotal", size=9, fill=INK)
         for record in self._recording.faults:
             x = self._axis.x(record.began)
             bottom = height(0)
@@ -132,14 +132,10 @@ class _Page:
         self._canvas.text(16, top + 12, name, size=13, bold=True, hint=node)
         lowest = min(look.available_mib for look in looks)
         missing = max(look.of(Group.UNACCOUNTED) for look in looks)
-        for number, text in enumerate(
-            (
-                f"available at least {lowest:.0f}",
-                f"not accounted for {missing:.0f}",
-                "MiB",
-            )
-        ):
-            self._canvas.text(16, top + 30 + 14 * number, text, size=10, fill=MUTED)
+        available = f"at least {lowest:.0f} MiB available"
+        unknown = f"not accounted: {missing:.0f} MiB"
+        self._canvas.text(16, top + 30, available, size=10, fill=MUTED)
+        self._canvas.text(16, top + 44, unknown, size=10, fill=MUTED)
 
     def _legend(self, y: float) -> float:
         """Draws it, and returns where it ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
@@ -93,7 +94,7 @@ def test_the_areas_lie_on_each_other_and_end_at_the_machine_s_memory() -> None:
         if colour in found:
             heights = [y for _, y in found[colour]]
             bounds.append((group, max(heights), min(heights)))
-    assert all(below[2] == above[1] for below, above in zip(bounds, bounds[1:], strict=False))
+    assert all(below[2] == above[1] for below, above in pairwise(bounds))
     limit = next(
         float(line.attrib["y1"])
         for line in ET.fromstring(svg).iter(f"{SVG}line")
