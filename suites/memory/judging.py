@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.memory import MemoryEvidence, PressureSeen
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.watch import Watch
 from edge_lab.oracles.memory import MemoryExpectation, judge_memory
 from edge_lab.oracles.samples import judge_samples
 from suites.memory.eaters import critical, guaranteed, key
-
-if TYPE_CHECKING:
-    from edge_lab.handle.lab import Lab
+from suites.sights import seen_in_time
 
 
 def assert_controls(evidence: MemoryEvidence) -> None:
@@ -48,9 +46,33 @@ def sample_problems(watch: Watch, node: str) -> list[str]:
     return found if verdicts else [f"no samples of {node}"]
 
 
-def pressure_is_over(lab: Lab, watch: Watch, node: str) -> bool:
-    """Whether the API server shows no MemoryPressure of a node, nor its taint, and it is Ready."""
-    seen = watch.recorder.newest(PressureSeen, node)
-    return (
-        seen is not None and seen.condition == "False" and not seen.tainted and seen.ready == "True"
-    )
+SHOWN_SECONDS = 60.0
+"""From a loss until MemoryPressure is shown: the kubelet looks every ten seconds, and reports."""
+OVER_SECONDS = 420.0
+"""The kubelet keeps MemoryPressure for five minutes after it is over
+(evictionPressureTransitionPeriod)."""
+
+
+def wait_until_over(watch: Watch, node: str, time_limit: TimeLimit) -> None:
+    """Until the API server shows no MemoryPressure of a node, nor its taint, and it is Ready.
+
+    Whether it is shown at all is for the oracle to judge.
+    """
+
+    def newest() -> PressureSeen | None:
+        return watch.recorder.newest(PressureSeen, node)
+
+    def pressed() -> bool:
+        seen = newest()
+        return seen is not None and seen.condition == "True"
+
+    def over() -> bool:
+        seen = newest()
+        return (
+            seen is not None
+            and (seen.condition, seen.ready) == ("False", "True")
+            and not seen.tainted
+        )
+
+    seen_in_time(time_limit(SHOWN_SECONDS), pressed)
+    eventually(f"{node} is Ready, and not under pressure", over, time_limit(OVER_SECONDS))

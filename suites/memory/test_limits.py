@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import allure
@@ -14,7 +15,7 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
-from edge_lab.oracles.memory import Cause, MemoryExpectation, judge_memory
+from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict, judge_memory
 from suites.memory.eaters import (
     grows,
     holds,
@@ -49,6 +50,7 @@ def test_a_pod_above_its_limit_is_killed_and_nobody_else(
     autonomy: Autonomy,
     time_limit: TimeLimit,
     measure: Measuring,
+    record_verdict: Callable[[MemoryVerdict], None],
 ) -> None:
     node = edge_node.name
     within, above = f"memory-within-{node}", f"memory-above-{node}"
@@ -88,7 +90,7 @@ def test_a_pod_above_its_limit_is_killed_and_nobody_else(
             causes=frozenset({Cause.OWN_LIMIT}),
         ),
     )
-    allure.attach(str(verdict), f"verdict on {node}", allure.attachment_type.TEXT)
+    record_verdict(verdict)
     (seen,) = (pod for pod in evidence.pods_after if pod.key == key(above))
     measure(
         "restarts at the memory limit",

@@ -32,7 +32,7 @@ from suites.memory.eaters import (
     present,
     status_of,
 )
-from suites.memory.judging import assert_controls, pressure_is_over, sample_problems
+from suites.memory.judging import assert_controls, sample_problems, wait_until_over
 from suites.pods import POD_SECONDS
 
 if TYPE_CHECKING:
@@ -45,9 +45,6 @@ GROWN_SECONDS = 300.0
 """For a pod to take all that an emulated node has."""
 LOSS_SECONDS = 180.0
 """For the kubelet to notice (it looks every ten seconds), to evict, and to tell."""
-OVER_SECONDS = 420.0
-"""The kubelet keeps MemoryPressure for five minutes after it is over
-(evictionPressureTransitionPeriod)."""
 BALLAST_MIB, LEFT_MIB = 256, 60
 """What a pod gives back when it is evicted, and what the hog leaves: less than the kubelet's
 threshold of 100 MiB. With the former back there is enough again, so that nobody else must go."""
@@ -76,11 +73,7 @@ def test_a_best_effort_pod_that_grows_is_the_victim(
                 time_limit(POD_SECONDS + GROWN_SECONDS),
                 transient=(KubectlError,),
             )
-            eventually(
-                f"{node} is well again by itself",
-                lambda: pressure_is_over(lab, watch, node),
-                time_limit(OVER_SECONDS),
-            )
+            wait_until_over(watch, node, time_limit)
             case.end()
     evidence = case.evidence(watch.recording)
     verdict = judge_memory(
@@ -111,29 +104,25 @@ def test_a_process_outside_kubernetes_takes_the_memory(
     node, ballast = edge_node.name, f"memory-ballast-{edge_node.name}"
     pod = memory_pod(ballast, node, holds(BALLAST_MIB), restart="Never")
     hog = MemoryHog(node=node, leave_mib=LEFT_MIB, oom_score_adj=NEVER_MIND_ME)
-    with autonomy.watching(node, watchers=memory_watchers(lab, node)) as watch:
-        with present(lab, [pod], time_limit):
+    watched = autonomy.watching(node, watchers=memory_watchers(lab, node))
+    with watched as watch, present(lab, [pod], time_limit):
+        eventually(
+            f"{ballast} runs",
+            lambda: is_running(status_of(lab, ballast, time_limit)),
+            time_limit(POD_SECONDS),
+            transient=(KubectlError,),
+        )
+        wait_held(edge_node, BALLAST_MIB, time_limit)
+        case = MemoryCase.begun(lab, node, time_limit)
+        with faults.inflict(hog) as record:
             eventually(
-                f"{ballast} runs",
-                lambda: is_running(status_of(lab, ballast, time_limit)),
-                time_limit(POD_SECONDS),
+                f"{ballast} is evicted or killed",
+                lambda: is_lost(status_of(lab, ballast, time_limit)),
+                time_limit(LOSS_SECONDS),
                 transient=(KubectlError,),
             )
-            wait_held(edge_node, BALLAST_MIB, time_limit)
-            case = MemoryCase.begun(lab, node, time_limit)
-            with faults.inflict(hog) as record:
-                eventually(
-                    f"{ballast} is evicted or killed",
-                    lambda: is_lost(status_of(lab, ballast, time_limit)),
-                    time_limit(LOSS_SECONDS),
-                    transient=(KubectlError,),
-                )
-            eventually(
-                f"{node} is well again",
-                lambda: pressure_is_over(lab, watch, node),
-                time_limit(OVER_SECONDS),
-            )
-            case.end()
+        wait_until_over(watch, node, time_limit)
+        case.end()
     evidence = case.evidence(watch.recording)
     verdict = judge_memory(
         evidence,

@@ -1,4 +1,4 @@
-"""Watching a node's memory, and collecting evidence of it: on a lab that is a few lines of Python."""
+"""Watching a node's memory, and collecting evidence of it, on a lab of a few lines of Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.memory import NodeMemorySeen, PressureSeen
 from edge_lab.evidence.recording import Recording
-from edge_lab.observe.memory.collecting import collecting
+from edge_lab.observe.memory.collecting import MemoryCase, collecting
 from edge_lab.observe.memory.looking import MemoryWatcher, PressureWatcher, look_at_memory
 from tests.faults.plans import TOPOLOGY
 from tests.observe.test_memory import MOMENT, SNAPSHOT, UID
@@ -137,8 +137,12 @@ def test_evidence_is_from_mark_to_mark_and_of_this_node() -> None:
 
 def test_a_log_that_was_lost_and_events_that_could_not_be_read_are_no_evidence() -> None:
     with collecting(lab_of(FakeNode(loses_log=True), FakeKubectl(False)), NODE, limit) as case:
-        with pytest.raises(LabError):
-            case.evidence(recording())
+        assert case.pods_before
     evidence = case.evidence(recording())
     assert evidence.kernel_log == ()
     assert evidence.events is None
+
+
+def test_a_case_that_has_not_ended_has_no_evidence() -> None:
+    with pytest.raises(LabError):
+        MemoryCase.begun(lab_of(FakeNode()), NODE, limit).evidence(recording())
