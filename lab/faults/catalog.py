@@ -20,12 +20,13 @@ from edge_lab.core.yamlmodel import did_you_mean
 from edge_lab.faults.families.certificate import Certificates
 from edge_lab.faults.families.device import Devices
 from edge_lab.faults.families.link import Links
+from edge_lab.faults.families.memory import Memory
 from edge_lab.faults.families.node import Nodes
 from edge_lab.faults.family import FaultFamily
 from edge_lab.faults.fault import Fault
 
 BUILT_IN: Mapping[str, Callable[[], FaultFamily]] = {
-    family.name: family for family in (Links, Nodes, Devices, Certificates)
+    family.name: family for family in (Links, Nodes, Devices, Certificates, Memory)
 }
 """In the order in which messages and `lab fault kinds` list them."""
 

@@ -17,6 +17,7 @@ from edge_lab.faults.families.link.kinds import (
     LinkFault,
     Profile,
 )
+from edge_lab.faults.families.memory.kinds import MemoryFault, MemoryHog, MemoryLeak, PageCache
 from edge_lab.faults.families.node.kinds import (
     ClockJump,
     ClockSkew,
@@ -47,8 +48,12 @@ __all__ = [
     "Impair",
     "Kill",
     "LinkFault",
+    "MemoryFault",
+    "MemoryHog",
+    "MemoryLeak",
     "NodeFault",
     "OnDevice",
+    "PageCache",
     "Pause",
     "PowerOff",
     "Profile",

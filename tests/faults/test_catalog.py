@@ -16,6 +16,7 @@ from edge_lab.faults.catalog import BUILT_IN, Catalog, built_in, catalog, family
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.families.device import proofs as device_proofs
 from edge_lab.faults.families.link import proofs as link_proofs
+from edge_lab.faults.families.memory import injector as memory_injector
 from edge_lab.faults.families.node import injector as node_injector
 from edge_lab.faults.family import FaultFamily, Injector, LabAccess, for_kind
 from edge_lab.faults.injectors import LabInjectors
@@ -60,7 +61,7 @@ class Made(FaultFamily):
 
 def test_each_kind_names_its_family_and_has_a_name_of_its_own() -> None:
     own = built_in()
-    assert list(own.families) == ["link", "node", "device", "certificate"]
+    assert list(own.families) == ["link", "node", "device", "certificate", "memory"]
     assert sum(len(family.kinds) for family in own.families.values()) == len(own.kinds)
     for name, kind in own.kinds.items():
         assert kind.model_fields["fault"].default == name
@@ -71,6 +72,7 @@ def test_each_kind_has_a_proof_or_an_action_in_its_family() -> None:
     families = built_in().families
     assert set(link_proofs.PROOFS) == set(families["link"].kinds)
     assert set(node_injector.ACTIONS) == set(families["node"].kinds)
+    assert set(memory_injector.TAKERS) == set(families["memory"].kinds)
     assert set(device_proofs.PROOFS) == set(typing.get_args(typing.get_args(DeviceFault)[0]))
 
 

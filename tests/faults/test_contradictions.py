@@ -107,6 +107,16 @@ CONTRADICTIONS = {
         "{fault: clock-skew, node: edge-arm, ppm: 500, at: 30, for: 5}",
         "both lock node edge-arm clock",
     ),
+    "a node's memory is taken by one at a time": (
+        "{fault: memory-hog, node: edge-arm, mib: 500, at: 10, for: 60}",
+        "{fault: page-cache, node: edge-arm, at: 30, for: 5}",
+        "both lock node edge-arm memory",
+    ),
+    "a node without power has no memory to take": (
+        "{fault: power-off, node: edge-arm, at: 10, for: 60}",
+        "{fault: memory-leak, node: edge-arm, at: 30, for: 5}",
+        "the other needs node edge-arm",
+    ),
     "one service is not killed twice at once": (
         "{fault: kill, node: edge-arm, service: kubelet.service, at: 10}",
         "{fault: freeze, node: edge-arm, service: kubelet.service, at: 15, for: 5}",

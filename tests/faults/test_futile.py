@@ -67,6 +67,26 @@ FUTILE = {
     "junk once in a blue moon": (BOILER + "{kind: junk, probability: 0.000001}}", "does"),
     "a jump of nothing": ("{fault: clock-jump, node: edge-arm, seconds: 0}", "seconds"),
     "a skew of nothing": ("{fault: clock-skew, node: edge-arm, ppm: 0}", "ppm"),
+    "a hog of nothing much": ("{fault: memory-hog, node: edge-arm, mib: 5}", "mib"),
+    "a hog that takes more than there is": (
+        "{fault: memory-hog, node: edge-arm, mib: 2048}",
+        "mib",
+    ),
+    "a hog that leaves more than there is": (
+        "{fault: memory-hog, node: edge-arm, leave_mib: 4096}",
+        "leave_mib",
+    ),
+    "a hog of no amount": ("{fault: memory-hog, node: edge-arm}", "fault"),
+    "a hog of two amounts": ("{fault: memory-hog, node: edge-arm, mib: 99, leave_mib: 9}", "mib"),
+    "a leak that has no end to reach": (
+        "{fault: memory-leak, node: edge-arm, limit_mib: 3000}",
+        "limit_mib",
+    ),
+    "a leak of a drop": ("{fault: memory-leak, node: edge-arm, mib_per_s: 0.1}", "mib_per_s"),
+    "a page cache that fills in an hour": (
+        "{fault: page-cache, node: edge-arm, mib_per_s: 1}",
+        "mib_per_s",
+    ),
     "a profile that there is not": ("{fault: profile, link: arm-cloud, name: none}", "name"),
 }
 
@@ -94,6 +114,11 @@ SEEN = [
     BOILER + "{kind: junk, probability: 0.01}}",
     BOILER + "{kind: gone}}",
     "{fault: half-open, link: boiler-plant}",
+    "{fault: memory-hog, node: edge-arm, mib: 2047}",
+    "{fault: memory-hog, node: edge-arm, leave_mib: 0}",
+    "{fault: memory-leak, node: edge-arm}",
+    "{fault: memory-leak, node: edge-arm, mib_per_s: 0.5, limit_mib: 32}",
+    "{fault: page-cache, node: edge-arm}",
 ]
 
 each_futile = pytest.mark.parametrize(("text", "field"), FUTILE.values(), ids=FUTILE)

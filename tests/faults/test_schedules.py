@@ -208,9 +208,25 @@ faults:
 """Kinds that came after the schedules of the first were written down. More go into a plan of their
 own: one more choice changes all that is drawn."""
 
+MEMORY_KINDS = """\
+name: memory-kinds
+lasts: 2h
+faults:
+  - at_random:
+      count: 20
+      between: [2m, 2h]
+      for: [30s, 2m]
+      choose:
+        - {fault: memory-hog, node: edge-arm, mib: 400}
+        - {fault: memory-hog, node: edge-riscv, leave_mib: 60, oom_score_adj: 500}
+        - {fault: memory-leak, node: edge-riscv, mib_per_s: 4}
+        - {fault: page-cache, node: server}
+"""
+
 REPLAYED = {
     EVERY_KIND: "5126ca6fc03d0d539678072e5b8e97736db34f959461104ec926a275c7a611a6",
     LATER_KINDS: "9cd3f800cff0193b3b2ef4539ae2667e83a108e131f7d6383d0fca04b19c65c5",
+    MEMORY_KINDS: "4da530cbfc1581333b7ef1bd47b89737150cc628b04073500cef9e2c67b46fdf",
 }
 """SHA-256 of the schedules below. They change only if old seeds are to be worth nothing."""
 
@@ -229,6 +245,6 @@ def test_the_plans_have_faults_of_every_kind() -> None:
     assert {json.loads(line.split(" ", 3)[3])["fault"] for line in lines} == set(built_in().kinds)
 
 
-@pytest.mark.parametrize("plan", REPLAYED, ids=["first", "later"])
+@pytest.mark.parametrize("plan", REPLAYED, ids=["first", "later", "memory"])
 def test_seeds_replay_faults_of_every_kind_byte_for_byte(plan: str) -> None:
     assert hashlib.sha256("".join(lines_of(plan)).encode()).hexdigest() == REPLAYED[plan]

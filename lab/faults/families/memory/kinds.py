@@ -1,0 +1,147 @@
+"""What can take a node's memory, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from edge_lab.faults.claims import Claims, node_part
+from edge_lab.faults.effects import Scope
+from edge_lab.faults.fault import Fault
+from edge_lab.faults.objections import Objection, unknown_name
+from edge_lab.topology import Topology
+
+LEAST_MIB = 32
+"""Less cannot be told from what a node takes and gives back by itself."""
+
+
+class MemoryFault(Fault):
+    """Base of the faults of memory. A node has one at a time: each is seen by what is left."""
+
+    family: ClassVar[str] = "memory"
+    node: str
+
+    @property
+    def targets(self) -> frozenset[str]:
+        return frozenset({f"{node_part(self.node)} memory"})
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(nodes=frozenset({self.node}))
+
+    def claims(self, topology: Topology) -> Claims:
+        return Claims(self.targets, needs=frozenset({node_part(self.node)}))
+
+    def objections(self, topology: Topology) -> Iterator[Objection]:
+        known = {node.name: node.memory for node in topology.nodes}
+        yield from unknown_name("node", self.node, known)
+        yield from self._wrong_fields(known.get(self.node))
+
+    def _wrong_fields(self, memory: int | None) -> Iterator[Objection]:
+        """Objections to its own fields, on a node of so many MiB if there is such a node."""
+        yield from ()
+
+
+class _Victim(MemoryFault):
+    """Base of those whose memory cannot be taken back but by killing them."""
+
+    oom_score_adj: int = Field(
+        0,
+        ge=-1000,
+        le=1000,
+        description="What the kernel adds to its score when it looks for a victim: -1000 for "
+        "never, 1000 for first.",
+    )
+
+
+class MemoryHog(_Victim):
+    """A process outside Kubernetes takes memory and keeps it in use; healing ends the process.
+
+    It takes `mib`, or all but `leave_mib` of what is available when it begins.
+    """
+
+    fault: Literal["memory-hog"] = "memory-hog"
+    mib: int | None = Field(None, ge=1)
+    leave_mib: int | None = Field(None, ge=0)
+
+    @property
+    def title(self) -> str:
+        much = f"{self.mib} MiB" if self.leave_mib is None else f"all but {self.leave_mib} MiB"
+        return f"{much} of the memory of {self.node} taken"
+
+    def _wrong_fields(self, memory: int | None) -> Iterator[Objection]:
+        if (self.mib is None) == (self.leave_mib is None):
+            yield Objection(
+                "fault" if self.mib is None else "mib",
+                "how much it takes is not said once",
+                "Give either `mib` or `leave_mib`.",
+            )
+        yield from _too_little("mib", self.mib)
+        for field, amount in (("mib", self.mib), ("leave_mib", self.leave_mib)):
+            if memory is not None and amount is not None and amount >= memory:
+                yield Objection(
+                    field,
+                    f"{self.node} has {memory} MiB in all",
+                    "Give less. To run out of memory, use `leave_mib: 0` or `memory-leak`.",
+                )
+
+
+class MemoryLeak(_Victim):
+    """A process outside Kubernetes grows, up to a limit or until it is killed; healing ends it."""
+
+    fault: Literal["memory-leak"] = "memory-leak"
+    mib_per_s: float = Field(8, gt=0, le=256)
+    limit_mib: int | None = Field(None, ge=1, description="Without it, it grows for ever.")
+
+    @property
+    def title(self) -> str:
+        end = "" if self.limit_mib is None else f" up to {self.limit_mib} MiB"
+        return f"a leak of {self.mib_per_s:g} MiB/s on {self.node}{end}"
+
+    def _wrong_fields(self, memory: int | None) -> Iterator[Objection]:
+        yield from _too_little("limit_mib", self.limit_mib)
+        if self.mib_per_s < 0.5:
+            yield Objection(
+                "mib_per_s",
+                f"a leak of {self.mib_per_s:g} MiB/s takes minutes to be seen",
+                "Give 0.5 or more.",
+            )
+        if memory is not None and self.limit_mib is not None and self.limit_mib >= memory:
+            yield Objection(
+                "limit_mib",
+                f"{self.node} has {memory} MiB in all, so that the limit is never reached",
+                "Leave it out for a leak that never ends.",
+            )
+
+
+class PageCache(MemoryFault):
+    """A file larger than the memory is read again and again: pages must always be taken back.
+
+    Healing ends that and removes the file, which takes up no room on the disk.
+    """
+
+    fault: Literal["page-cache"] = "page-cache"
+    mib_per_s: int = Field(200, ge=1, le=10_000)
+
+    @property
+    def title(self) -> str:
+        return f"the page cache of {self.node} is filled at {self.mib_per_s} MiB/s"
+
+    def _wrong_fields(self, memory: int | None) -> Iterator[Objection]:
+        if self.mib_per_s < 50:
+            yield Objection(
+                "mib_per_s",
+                f"at {self.mib_per_s} MiB/s it takes minutes until pages must be taken back",
+                "Give 50 or more.",
+            )
+
+
+def _too_little(field: str, mib: int | None) -> Iterator[Objection]:
+    if mib is not None and mib < LEAST_MIB:
+        yield Objection(
+            field,
+            f"{mib} MiB cannot be told from what a node takes by itself",
+            f"Give {LEAST_MIB} or more.",
+        )

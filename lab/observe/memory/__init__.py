@@ -1,0 +1,1 @@
+"""A node's memory: where it is, and what happens when it is short."""

@@ -1,0 +1,95 @@
+"""Who must go first when a node is short of memory.
+
+Kubernetes ranks pods for eviction by whether they use more than they request, then by priority,
+then by how much more (https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/).
+The kernel goes by a score to which the kubelet adds 1000 for BestEffort, takes away 997 for
+Guaranteed and critical pods, and between these by the request. Both spare whoever stays within
+his request, and critical pods longest; where the two differ, nothing is held against either.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from edge_lab.evidence.memory import Group, MemoryEvidence, PodMemory
+from edge_lab.oracles.memory.casualties import Casualty
+
+SYSTEM_CRITICAL = 2_000_000_000
+"""The least priority of system-cluster-critical; system-node-critical is 1000 above."""
+
+SAME_TIME = 5_000_000_000
+"""ns. Clocks differ, and events have whole seconds."""
+
+
+class Rank(IntEnum):
+    """Those of a lower rank go first."""
+
+    OVER_REQUEST = 0
+    """BestEffort pods among them, which request nothing."""
+    WITHIN_REQUEST = 1
+    GUARANTEED = 2
+    CRITICAL = 3
+
+
+def used_mib(pod: PodMemory, evidence: MemoryEvidence, until: int) -> float | None:
+    """The most that the pod was seen to have before a time; None if it was not seen."""
+    seen = [
+        part.mib
+        for look in evidence.memory
+        if look.time <= until + SAME_TIME or not until
+        for part in look.parts
+        if part.group is Group.PODS and part.name == pod.key
+    ]
+    return max(seen, default=None)
+
+
+def rank_of(pod: PodMemory, used: float | None) -> Rank:
+    """Where nobody has seen how much a Burstable pod uses, it is taken to be within its request."""
+    if pod.priority >= SYSTEM_CRITICAL:
+        return Rank.CRITICAL
+    if pod.qos == "Guaranteed":
+        return Rank.GUARANTEED
+    if pod.qos == "BestEffort" or (used is not None and used > pod.request_mib):
+        return Rank.OVER_REQUEST
+    return Rank.WITHIN_REQUEST
+
+
+def should_have_gone_first(
+    victim: Casualty, lost: tuple[Casualty, ...], evidence: MemoryEvidence
+) -> tuple[PodMemory, ...]:
+    """The pods that lived on although they were to go before `victim`."""
+    if victim.pod is None:
+        return ()
+    gone = {
+        one.name
+        for one in lost
+        if not one.time or not victim.time or one.time <= victim.time + SAME_TIME
+    }
+    killed = sum(kill.rss_mib for kill in victim.kills)
+    seen = used_mib(victim.pod, evidence, victim.time)
+    used = max(seen or 0.0, killed) if seen is not None or victim.kills else None
+    rank = rank_of(victim.pod, used)
+    pods = {pod.key: pod for pod in (*evidence.pods_after, *evidence.pods_before)}
+    return tuple(
+        other
+        for other in pods.values()
+        if other.phase == "Running"
+        and other.key not in gone
+        and _is_before(other, used_mib(other, evidence, victim.time), victim.pod, used, rank)
+    )
+
+
+def _is_before(
+    other: PodMemory, its: float | None, victim: PodMemory, used: float | None, rank: Rank
+) -> bool:
+    its_rank = rank_of(other, its)
+    if its_rank < rank:
+        return True
+    both_known = its is not None and used is not None
+    return (
+        its_rank is rank is Rank.OVER_REQUEST
+        and other.qos == "BestEffort" != victim.qos
+        and other.priority <= victim.priority
+        and both_known
+        and (its or 0) >= (used or 0) - victim.request_mib
+    )
