@@ -12,7 +12,7 @@ from edge_lab.evidence.memory import Group, NodeMemorySeen, PressureSeen
 from edge_lab.evidence.recording import Recording
 from edge_lab.oracles.spans import NANOSECONDS, Span, held, united
 from edge_lab.report.canvas import INK, MUTED, RULE, Axis, Canvas, shortened, text_width
-from edge_lab.report.faultbars import FAULT, in_force
+from edge_lab.report.faultbars import FAULT, active_span
 
 WIDTH, LEFT, RIGHT = 1200, 196, 1180
 HEIGHT = 190
@@ -78,7 +78,7 @@ class _Page:
         def height(mib: float) -> float:
             return base - max(0.0, mib) / most * HEIGHT
 
-        for span in united(in_force(record, self._axis) for record in self._recording.faults):
+        for span in united(active_span(record, self._axis) for record in self._recording.faults):
             wide = max(1.0, self._axis.width(span))
             x = min(self._axis.x(span.start), RIGHT - wide)
             self._canvas.rect(x, top - 8, wide, HEIGHT + 22, SHADE)

@@ -25,7 +25,7 @@ from edge_lab.faults.families.memory.guest import READ, TAKE, Program
 from edge_lab.faults.families.memory.injector import MemoryInjector
 from edge_lab.faults.families.memory.sight import parse_sight
 from edge_lab.faults.kinds import MemoryFault, MemoryHog, MemoryLeak, PageCache
-from edge_lab.faults.undo import StillInForce
+from edge_lab.faults.undo import StillActive
 
 NODE = "edge-arm"
 TOTAL, AVAILABLE = 1971, 1400
@@ -131,7 +131,7 @@ def test_a_fault_without_effect_is_a_lab_error(fault: MemoryFault) -> None:
     node = FakeNode(obeys=False)
     with pytest.raises(LabError) as caught:
         faults_on(node).inject(fault)
-    assert not isinstance(caught.value, StillInForce)
+    assert not isinstance(caught.value, StillActive)
     assert node.done == ["start", "stop"]
 
 
