@@ -40,6 +40,16 @@ def test_the_server_is_up_when_its_control_plane_serves(context_for: ContextFor)
     assert set(server.units) >= {serves, "edge-lab-control-plane-serves.service"}
 
 
+def test_the_scheduler_s_metrics_are_read_on_its_own_node_alone(context_for: ContextFor) -> None:
+    stack = get_stack("kubernetes+kubelet")
+    units = units_of(stack.provision(context_for(stack))["server"])
+    flags = flags_of(units["kube-scheduler.service"])
+    assert flags["bind-address"] == "127.0.0.1"
+    assert "/metrics" in flags["authorization-always-allow-paths"].split(",")
+    # Given, the option has nothing but what it names.
+    assert "/readyz" in flags["authorization-always-allow-paths"].split(",")
+
+
 def test_every_file_that_a_program_is_pointed_to_is_there(
     provisions: Mapping[str, Provision],
 ) -> None:
