@@ -26,7 +26,7 @@ LOOK_EVERY = 5
 """Seconds between two looks at a node; each is a process or five there."""
 ASK_EVERY = 2.0
 """Seconds between two questions to the API server."""
-AGAIN_SECONDS = 2.0
+AGAIN_EVERY = 2.0
 """Until a node that has gone out of reach is tried again."""
 CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 15.0
@@ -69,7 +69,7 @@ class MemoryWatcher:
                 with _guarded(stream, ended):
                     yield from self._follow(stream)
             yield None
-            ended.wait(AGAIN_SECONDS)
+            ended.wait(AGAIN_EVERY)
 
     def _connected(self) -> subprocess.Popen[bytes] | None:
         loop = script.LOOP.replace("EVERY", str(self.every_s))
