@@ -36,6 +36,8 @@ ANSWER_SECONDS = 120.0
 """For one look; a node that was short of memory is slow for a while."""
 
 _MOMENT = f"""\
+date +'clock %s'
+echo MARK > /dev/kmsg
 echo boot $(cat /proc/sys/kernel/random/boot_id)
 grep '^MemAvailable:' /proc/meminfo
 grep '^oom_kill ' /proc/vmstat
@@ -105,29 +107,32 @@ class MemoryCase:
     def begun(cls, lab: Lab, node: str, limit: TimeLimit) -> MemoryCase:
         """Looks, and writes a mark into the node's log."""
         token = secrets.token_hex(6)
-        before = _moment(lab, node, limit)
-        clock = _run(lab, node, limit, f"date +%s; {_mark(_marks(token)[0])}")
+        pods = _pods(lab, node, limit)
+        said = _moment(lab, node, limit, _marks(token)[0])
+        clock = re.search(r"^clock (\d+)$", said, re.MULTILINE)
+        if clock is None:
+            raise LabError(f"{node} did not report its time: {said[:200]!r}")
         return cls(
             lab=lab,
             node=node,
             limit=limit,
             token=token,
             began=time.time_ns(),
-            before=before,
-            pods_before=_pods(lab, node, limit),
-            _clock=int(clock),
+            before=parse_moment(said),
+            pods_before=pods,
+            _clock=int(clock[1]),
         )
 
     def end(self) -> None:
         """Looks again; what happens later is no part of it."""
         pods, events = _pods(self.lab, self.node, self.limit), _events(self.lab, self.limit)
-        after = _moment(self.lab, self.node, self.limit)
         first, last = _marks(self.token)
+        after = parse_moment(_moment(self.lab, self.node, self.limit, last))
         log = _run(
             self.lab,
             self.node,
             self.limit,
-            f"{_mark(last)}; journalctl --sync; "
+            "journalctl --sync; "
             f"journalctl -q -k -o short-unix --no-pager --since=@{self._clock - 1}",
         )
         self._end = MemoryEvidence(
@@ -152,9 +157,14 @@ class MemoryCase:
         """
         if self._end is None:
             raise LabError("the evidence of memory has not been taken to its end")
-        pressure = (seen for seen in recording.seen(PressureSeen) if seen.node == self.node)
-        memory = (seen for seen in recording.seen(NodeMemorySeen) if seen.node == self.node)
-        return self._end.altered(pressure=tuple(pressure), memory=tuple(memory))
+        ended = self._end.ended
+        pressure, memory = recording.seen(PressureSeen), recording.seen(NodeMemorySeen)
+        return self._end.altered(
+            pressure=tuple(
+                seen for seen in pressure if seen.node == self.node and seen.time <= ended
+            ),
+            memory=tuple(seen for seen in memory if seen.node == self.node and seen.time <= ended),
+        )
 
 
 @contextlib.contextmanager
@@ -177,18 +187,15 @@ def _marks(token: str) -> tuple[str, str]:
     return f"edge-lab: memory case {token} begins", f"edge-lab: memory case {token} ends"
 
 
-def _mark(text: str) -> str:
-    return f"echo {shlex.quote(text)} > /dev/kmsg"
-
-
 def _run(lab: Lab, node: str, limit: TimeLimit, command: str) -> str:
     return lab.machines[node].run(command, limit(ANSWER_SECONDS)).stdout
 
 
-def _moment(lab: Lab, node: str, limit: TimeLimit) -> NodeMoment:
+def _moment(lab: Lab, node: str, limit: TimeLimit, mark: str) -> str:
+    """The counters, right after a mark in the log: what is killed later is in neither."""
     units = (*lab.platform.units(lab.topology)[node], CONTAINERD)
     command = _MOMENT.replace("UNITS", shlex.join(dict.fromkeys(units)))
-    return parse_moment(_run(lab, node, limit, command))
+    return _run(lab, node, limit, command.replace("MARK", shlex.quote(mark)))
 
 
 def _pods(lab: Lab, node: str, limit: TimeLimit) -> tuple[PodMemory, ...]:

@@ -11,7 +11,7 @@ from edge_lab.cluster.objects import container_statuses, pod_ready, restart_coun
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.memory import ClusterEvent, ContainerEnd, PodMemory
 
-_UNITS = {
+_UNITS: Mapping[str, float] = {
     "": 1,
     "m": 1e-3,
     **{unit: 1000**power for power, unit in enumerate("kMGTPE", 1)},

@@ -30,7 +30,7 @@ M = TypeVar("M", bound=MemoryFault)
 LOOK_EVERY = 1.0
 """Seconds between two looks; each is a few processes on the node."""
 
-HELD_PART, FALLEN_PART = 0.98, 0.75
+HELD_PART, FALLEN_PART = 0.98, 0.5
 """Of what is to be taken: what the process must be seen to hold, and by how much the available
 memory must fall. The latter is less: the kernel gives back some, and pods may be evicted."""
 

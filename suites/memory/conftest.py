@@ -1,0 +1,23 @@
+"""What the suite shares: pods on an edge node that must never be touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from suites.memory.eaters import GUARDED, guarded_pods
+from suites.pods import running_pods
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+
+@pytest.fixture
+def guarded(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[None]:
+    """On the edge node a Guaranteed and a system-node-critical pod, both Ready."""
+    with running_pods(lab, guarded_pods(edge_node.name), GUARDED, time_limit):
+        yield

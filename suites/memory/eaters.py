@@ -1,0 +1,142 @@
+"""Pods that take memory, and pods that must not be touched by that.
+
+What they run is the image's busybox: `tail` keeps all that it reads until a line ends, and of what
+it is given none does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.manifests import IMAGE
+from edge_lab.fixtures.lab import TimeLimit
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+LABEL = "edge-lab-memory"
+GUARDED = "edge-lab-memory-guarded"
+IDLE = "while :; do sleep 5; done"
+ONCE = "/once"
+
+GUARANTEED = {"cpu": "50m", "memory": "24Mi"}
+
+
+def key(pod: str) -> str:
+    """What oracles call a pod of the suite's."""
+    return f"{NAMESPACE}/{pod}"
+
+
+def holds(mib: int) -> str:
+    """A shell program that takes so much and keeps it."""
+    return f"(dd if=/dev/zero bs=1M count={mib} 2>/dev/null; {IDLE}) | tail >/dev/null"
+
+
+def grows(mib_per_s: int) -> str:
+    """A shell program that takes more and more."""
+    step = f"dd if=/dev/zero bs=1M count={mib_per_s} 2>/dev/null; sleep 1"
+    return f"while :; do {step}; done | tail >/dev/null"
+
+
+def once(program: str) -> str:
+    """It runs in a pod's first container; one that is started again idles."""
+    return f"if [ -e {ONCE}/ran ]; then {IDLE}; fi; touch {ONCE}/ran; {program}"
+
+
+def memory_pod(
+    name: str,
+    node: str,
+    program: str,
+    *,
+    requests: dict[str, str] | None = None,
+    limits: dict[str, str] | None = None,
+    priority: str = "",
+    restart: str = "Always",
+    label: str = LABEL,
+) -> dict[str, Any]:
+    """A pod that is bound to a node by name. Without requests and limits it is BestEffort."""
+    resources = {"requests": requests, "limits": limits}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": label}},
+        "spec": {
+            "nodeName": node,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 1,
+            "restartPolicy": restart,
+            "tolerations": [{"operator": "Exists"}],
+            **({"priorityClassName": priority} if priority else {}),
+            "containers": [
+                {
+                    "name": "main",
+                    "image": IMAGE,
+                    "imagePullPolicy": "Never",
+                    "command": ["/bin/sh", "-c", program],
+                    "resources": {kind: said for kind, said in resources.items() if said},
+                    "volumeMounts": [{"name": "once", "mountPath": ONCE}],
+                }
+            ],
+            "volumes": [{"name": "once", "emptyDir": {}}],
+        },
+    }
+
+
+def guaranteed(node: str) -> str:
+    return f"memory-guaranteed-{node}"
+
+
+def critical(node: str) -> str:
+    return f"memory-critical-{node}"
+
+
+def guarded_pods(node: str) -> list[dict[str, Any]]:
+    """The pods that must not be touched: a Guaranteed one, and a system-node-critical one."""
+    return [
+        memory_pod(
+            guaranteed(node),
+            node,
+            IDLE,
+            requests=GUARANTEED,
+            limits=GUARANTEED,
+            label=GUARDED,
+        ),
+        memory_pod(critical(node), node, IDLE, priority="system-node-critical", label=GUARDED),
+    ]
+
+
+@contextlib.contextmanager
+def present(lab: Lab, manifests: Sequence[dict[str, Any]], time_limit: TimeLimit) -> Iterator[None]:
+    """These pods are there while the block runs, whatever becomes of them."""
+    names = [manifest["metadata"]["name"] for manifest in manifests]
+    lab.kubectl.apply(manifests, time_limit(60))
+    try:
+        yield
+    finally:
+        lab.kubectl.delete("pod", *names, "-n", NAMESPACE, deadline=time_limit(240), now=True)
+
+
+def status_of(lab: Lab, pod: str, time_limit: TimeLimit) -> dict[str, Any]:
+    """Of a pod of the suite's; empty if there is none."""
+    found = lab.kubectl.find("pod", pod, "-n", NAMESPACE, deadline=time_limit(60))
+    return {} if found is None else found.get("status", {})
+
+
+def is_lost(status: dict[str, Any]) -> bool:
+    """Whether the pod was evicted, or a container of it was killed."""
+    ended = (
+        (container.get(state) or {}).get("terminated")
+        for container in status.get("containerStatuses", ())
+        for state in ("state", "lastState")
+    )
+    return status.get("phase") == "Failed" or any(ended)
+
+
+def is_running(status: dict[str, Any]) -> bool:
+    """Whether its containers run now."""
+    containers = status.get("containerStatuses", ())
+    return bool(containers) and all("running" in one.get("state", {}) for one in containers)

@@ -1,0 +1,78 @@
+"""Verdicts of the suite, each with controls: the same oracle on evidence that was altered."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_lab.core.errors import LabError
+from edge_lab.evidence.memory import MemoryEvidence, PressureSeen
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.observe.watch import Watch
+from edge_lab.oracles.memory import MemoryExpectation, judge_memory
+from edge_lab.oracles.samples import judge_samples
+from suites.memory.eaters import critical, guaranteed, key
+from suites.sights import seen_in_time
+
+
+def assert_controls(evidence: MemoryEvidence) -> None:
+    """The oracle objects to this very evidence as soon as something in it is otherwise."""
+    with pytest.raises(LabError):
+        judge_memory(evidence.altered(kernel_log=()))
+    with pytest.raises(LabError):
+        judge_memory(evidence.altered(memory=()))
+    spared = {key(guaranteed(evidence.node)), key(critical(evidence.node))}
+    everybody = frozenset(pod.key for pod in (*evidence.pods_before, *evidence.pods_after))
+    lenient = MemoryExpectation(may_lose=everybody - spared, must_clear=False)
+    assert judge_memory(evidence, lenient).passed
+    hurt = tuple(
+        pod.model_copy(update={"restarts": pod.restarts + 1}) if pod.key in spared else pod
+        for pod in evidence.pods_after
+    )
+    assert not judge_memory(evidence.altered(pods_after=hurt), lenient).passed
+    more = evidence.after.model_copy(update={"kills": evidence.after.kills + 1})
+    assert not judge_memory(evidence.altered(after=more), lenient).passed
+
+
+def sample_problems(watch: Watch, node: str) -> list[str]:
+    """What is wrong with the samples of a node since the watch began; that there are none, too."""
+    since = watch.since[node]
+    verdicts = [
+        judge_samples(samples, since=since.get(samples.device, 0))
+        for samples in watch.recording.samples
+        if samples.node == node
+    ]
+    found = [str(verdict) for verdict in verdicts if not verdict.passed]
+    return found if verdicts else [f"no samples of {node}"]
+
+
+SHOWN_SECONDS = 60.0
+"""From a loss until MemoryPressure is shown: the kubelet looks every ten seconds, and reports."""
+OVER_SECONDS = 420.0
+"""The kubelet keeps MemoryPressure for five minutes after it is over
+(evictionPressureTransitionPeriod)."""
+
+
+def wait_until_over(watch: Watch, node: str, time_limit: TimeLimit) -> None:
+    """Until the API server shows no MemoryPressure of a node, nor its taint, and it is Ready.
+
+    Whether it is shown at all is for the oracle to judge.
+    """
+
+    def newest() -> PressureSeen | None:
+        return watch.recorder.newest(PressureSeen, node)
+
+    def pressed() -> bool:
+        seen = newest()
+        return seen is not None and seen.condition == "True"
+
+    def over() -> bool:
+        seen = newest()
+        return (
+            seen is not None
+            and (seen.condition, seen.ready) == ("False", "True")
+            and not seen.tainted
+        )
+
+    seen_in_time(time_limit(SHOWN_SECONDS), pressed)
+    eventually(f"{node} is Ready, and not under pressure", over, time_limit(OVER_SECONDS))

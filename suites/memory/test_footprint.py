@@ -1,0 +1,114 @@
+"""Where the memory of a node is, with the lab's stack and add-ons at rest on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.evidence.memory import Group, MemoryPart, NodeMemorySeen
+from edge_lab.evidence.recording import Recording
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.observe.memory.looking import look_at_memory
+from edge_lab.oracles.spans import NANOSECONDS
+from edge_lab.report.memory import memory_svg, memory_table
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Memory"), allure.feature("Footprint")]
+
+UNKNOWN_PART = 0.05
+"""Of a node's memory: so much may be nobody's. Drivers, the network and pages that a CPU keeps for
+itself are in no counter."""
+NOBODYS_MIB = 32.0
+"""Of what processes have, so much may be in no unit and no pod: files in /run, say."""
+LEAST_UNIT_MIB = 1.0
+
+
+def objections(seen: NodeMemorySeen) -> list[str]:
+    """Why the parts do not explain the node's memory."""
+    said = []
+    missing = seen.of(Group.UNACCOUNTED)
+    if abs(missing) > seen.machine_mib * UNKNOWN_PART:
+        said.append(f"{missing:.0f} MiB are not accounted for")
+    nobodys = sum(part.mib for part in seen.parts if part.name == "in no unit and no pod")
+    if abs(nobodys) > NOBODYS_MIB:
+        said.append(f"{nobodys:.0f} MiB are in no unit and no pod")
+    total = sum(part.mib for part in seen.parts)
+    if abs(total - seen.machine_mib) > 1:
+        said.append(f"the parts add up to {total:.0f} of {seen.machine_mib:.0f} MiB")
+    for group in (Group.KERNEL, Group.CONTAINERD, Group.PAGE_CACHE):
+        if seen.of(group) < LEAST_UNIT_MIB:
+            said.append(f"{group.value} has nothing")
+    if seen.of(Group.CONTROL_PLANE) + seen.of(Group.EDGE_RUNTIME) < LEAST_UNIT_MIB:
+        said.append("the stack has nothing")
+    return said
+
+
+@pytest.mark.scenario("memory at rest")
+@allure.title("The parts of the memory of {node} add up")
+def test_the_parts_add_up(
+    lab: Lab, node: LabNode, time_limit: TimeLimit, measure: Measuring
+) -> None:
+    seen = look_at_memory(lab, node.name, time_limit(180))
+    allure.attach(memory_table(seen), "memory", allure.attachment_type.TEXT)
+    moment = Recording(
+        began=seen.time,
+        ended=seen.time + NANOSECONDS,
+        runtime=lab.stack_name,
+        nodes=(node.name,),
+        observed=(seen,),
+    )
+    allure.attach(memory_svg(moment, "memory at rest"), "memory", allure.attachment_type.SVG)
+    for group in Group:
+        better = "higher" if group is Group.FREE else "neither"
+        measure(
+            "memory",
+            round(seen.of(group), 1),
+            unit="MiB",
+            better=better,
+            node=node.name,
+            label=group.value,
+            evidence="cgroup v2, /proc/meminfo",
+        )
+    for part in seen.parts:
+        if part.pss_mib is not None and part.pss_mib >= LEAST_UNIT_MIB:
+            measure(
+                "proportional set",
+                part.pss_mib,
+                unit="MiB",
+                better="lower",
+                node=node.name,
+                label=part.name,
+                evidence="smaps_rollup",
+            )
+    assert objections(seen) == []
+
+
+@allure.title("Memory that nobody has is objected to")
+def test_memory_that_nobody_has_is_objected_to() -> None:
+    def seen(total: float = 2048.0, **other: float) -> NodeMemorySeen:
+        mib = {group.name: 20.0 for group in Group} | other
+        mib["FREE"] = total - sum(mib.values()) + mib["FREE"]
+        parts = [
+            MemoryPart(group=Group[name], name=Group[name].value, mib=amount)
+            for name, amount in mib.items()
+        ]
+        return NodeMemorySeen(
+            time=0,
+            node="any",
+            machine_mib=2048,
+            total_mib=1971,
+            available_mib=1500,
+            parts=tuple(parts),
+        )
+
+    assert objections(seen()) == []
+    assert len(objections(seen(UNACCOUNTED=300.0))) == 1
+    assert len(objections(seen(total=1500.0))) == 1
+    assert len(objections(seen(CONTAINERD=0.0))) == 1
+    assert len(objections(seen(CONTROL_PLANE=0.0, EDGE_RUNTIME=0.0))) == 1

@@ -1,0 +1,152 @@
+"""A node that runs short of memory: who goes, who stays, and whether it comes back by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.manifests import sampler_pod
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import MemoryHog
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
+from edge_lab.oracles.autonomy import Expectation
+from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict, judge_memory
+from suites.memory.eaters import (
+    critical,
+    grows,
+    guaranteed,
+    holds,
+    is_lost,
+    is_running,
+    key,
+    memory_pod,
+    present,
+    status_of,
+)
+from suites.memory.judging import assert_controls, sample_problems, wait_until_over
+from suites.pods import POD_SECONDS
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Memory"), allure.feature("Pressure")]
+
+MIB_PER_S = 16
+GROWN_SECONDS = 300.0
+"""For a pod to take all that an emulated node has."""
+LOSS_SECONDS = 180.0
+"""For the kubelet to notice (it looks every ten seconds), to evict, and to tell."""
+BALLAST_MIB, LEFT_MIB = 256, 60
+"""What a pod gives back when it is evicted, and what the hog leaves: less than the kubelet's
+threshold of 100 MiB. With the former back there is enough again, so that nobody else must go."""
+NEVER_MIND_ME = -999
+"""The kernel is to look for a victim elsewhere."""
+
+
+@pytest.mark.scenario("a pod without a limit grows")
+@allure.title("A BestEffort pod that grows on {edge_node} is the victim, and the node goes on")
+def test_a_best_effort_pod_that_grows_is_the_victim(
+    lab: Lab,
+    edge_node: LabNode,
+    guarded: None,
+    autonomy: Autonomy,
+    time_limit: TimeLimit,
+    record_verdict: Callable[[MemoryVerdict], None],
+) -> None:
+    node, eater = edge_node.name, f"memory-eater-{edge_node.name}"
+    pod = memory_pod(eater, node, grows(MIB_PER_S), restart="Never")
+    with autonomy.watching(node, watchers=memory_watchers(lab, node)) as watch:
+        case = MemoryCase.begun(lab, node, time_limit)
+        with present(lab, [pod], time_limit):
+            eventually(
+                f"{eater} is killed or evicted",
+                lambda: is_lost(status_of(lab, eater, time_limit)),
+                time_limit(POD_SECONDS + GROWN_SECONDS),
+                transient=(KubectlError,),
+            )
+            wait_until_over(watch, node, time_limit)
+            case.end()
+    evidence = case.evidence(watch.recording)
+    verdict = judge_memory(
+        evidence,
+        MemoryExpectation(
+            may_lose=frozenset({key(eater)}),
+            must_lose=frozenset({key(eater)}),
+            causes=frozenset({Cause.NODE, Cause.EVICTION}),
+        ),
+    )
+    record_verdict(verdict)
+    assert verdict.passed, str(verdict)
+    assert sample_problems(watch, node) == []
+    assert_controls(evidence)
+
+
+@pytest.mark.scenario("memory taken outside Kubernetes")
+@allure.title("A process outside Kubernetes takes the memory of {edge_node}: BestEffort goes first")
+def test_a_process_outside_kubernetes_takes_the_memory(
+    lab: Lab,
+    edge_node: LabNode,
+    guarded: None,
+    faults: FaultEngine,
+    autonomy: Autonomy,
+    time_limit: TimeLimit,
+    record_verdict: Callable[[MemoryVerdict], None],
+) -> None:
+    node, ballast = edge_node.name, f"memory-ballast-{edge_node.name}"
+    pod = memory_pod(ballast, node, holds(BALLAST_MIB), restart="Never")
+    hog = MemoryHog(node=node, leave_mib=LEFT_MIB, oom_score_adj=NEVER_MIND_ME)
+    watched = autonomy.watching(node, watchers=memory_watchers(lab, node))
+    with watched as watch, present(lab, [pod], time_limit):
+        eventually(
+            f"{ballast} runs",
+            lambda: is_running(status_of(lab, ballast, time_limit)),
+            time_limit(POD_SECONDS),
+            transient=(KubectlError,),
+        )
+        wait_held(edge_node, BALLAST_MIB, time_limit)
+        case = MemoryCase.begun(lab, node, time_limit)
+        with faults.inflict(hog) as record:
+            eventually(
+                f"{ballast} is evicted or killed",
+                lambda: is_lost(status_of(lab, ballast, time_limit)),
+                time_limit(LOSS_SECONDS),
+                transient=(KubectlError,),
+            )
+        wait_until_over(watch, node, time_limit)
+        case.end()
+    evidence = case.evidence(watch.recording)
+    verdict = judge_memory(
+        evidence,
+        MemoryExpectation(
+            may_lose=frozenset({key(ballast)}),
+            must_lose=frozenset({key(ballast)}),
+            causes=frozenset({Cause.NODE, Cause.EVICTION}),
+            since=record.began,
+        ),
+    )
+    record_verdict(verdict)
+    spared = (f"{NAMESPACE}/{sampler_pod(node)}", key(guaranteed(node)), key(critical(node)))
+    going_on = autonomy.judge(watch, node, Expectation(pods=spared))
+    assert verdict.passed, str(verdict)
+    assert going_on.passed, str(going_on)
+    assert_controls(evidence)
+
+
+def wait_held(node: LabNode, mib: int, time_limit: TimeLimit) -> None:
+    """Until a `tail` on the node holds so much: the node's own figures are the hog's measure."""
+    look = "grep -hs '^VmRSS:' $(pgrep -x tail | sed 's:.*:/proc/&/status:') /dev/null || true"
+
+    def held() -> bool:
+        sizes = [int(line.split()[1]) for line in node.output(look).splitlines()]
+        return max(sizes, default=0) >= mib * 1024
+
+    eventually(f"a pod on {node} holds {mib} MiB", held, time_limit(POD_SECONDS))
