@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import allure
 import pytest
 
 from edge_lab.core.errors import LabError
@@ -9,10 +12,23 @@ from edge_lab.evidence.memory import MemoryEvidence, PressureSeen
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.watch import Watch
-from edge_lab.oracles.memory import MemoryExpectation, judge_memory
+from edge_lab.oracles.memory import MemoryExpectation, MemoryVerdict, judge_memory
 from edge_lab.oracles.samples import judge_samples
 from suites.memory.eaters import critical, guaranteed, key
 from suites.sights import seen_in_time
+
+
+def judged(
+    evidence: MemoryEvidence,
+    expect: MemoryExpectation,
+    record: Callable[[MemoryVerdict], None],
+) -> MemoryVerdict:
+    """The verdict, which is recorded, with the evidence in the report: it can be judged again."""
+    text = evidence.model_dump_json(indent=1)
+    allure.attach(text, "evidence of memory", allure.attachment_type.JSON)
+    verdict = judge_memory(evidence, expect)
+    record(verdict)
+    return verdict
 
 
 def assert_controls(evidence: MemoryEvidence) -> None:

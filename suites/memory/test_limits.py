@@ -15,7 +15,7 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
-from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict, judge_memory
+from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict
 from suites.memory.eaters import (
     grows,
     holds,
@@ -27,7 +27,7 @@ from suites.memory.eaters import (
     present,
     status_of,
 )
-from suites.memory.judging import assert_controls, sample_problems
+from suites.memory.judging import assert_controls, judged, sample_problems
 from suites.pods import POD_SECONDS
 
 if TYPE_CHECKING:
@@ -82,15 +82,15 @@ def test_a_pod_above_its_limit_is_killed_and_nobody_else(
             )
             case.end()
     evidence = case.evidence(watch.recording)
-    verdict = judge_memory(
+    verdict = judged(
         evidence,
         MemoryExpectation(
             may_lose=frozenset({key(above)}),
             must_lose=frozenset({key(above)}),
             causes=frozenset({Cause.OWN_LIMIT}),
         ),
+        record_verdict,
     )
-    record_verdict(verdict)
     (seen,) = (pod for pod in evidence.pods_after if pod.key == key(above))
     measure(
         "restarts at the memory limit",

@@ -19,7 +19,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
 from edge_lab.oracles.autonomy import Expectation
-from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict, judge_memory
+from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict
 from suites.memory.eaters import (
     critical,
     grows,
@@ -32,7 +32,7 @@ from suites.memory.eaters import (
     present,
     status_of,
 )
-from suites.memory.judging import assert_controls, sample_problems, wait_until_over
+from suites.memory.judging import assert_controls, judged, sample_problems, wait_until_over
 from suites.pods import POD_SECONDS
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ def test_a_best_effort_pod_that_grows_is_the_victim(
             wait_until_over(watch, node, time_limit)
             case.end()
     evidence = case.evidence(watch.recording)
-    verdict = judge_memory(
+    verdict = judged(
         evidence,
         MemoryExpectation(
             may_lose=frozenset({key(eater)}),
             must_lose=frozenset({key(eater)}),
             causes=frozenset({Cause.NODE, Cause.EVICTION}),
         ),
+        record_verdict,
     )
-    record_verdict(verdict)
     assert verdict.passed, str(verdict)
     assert sample_problems(watch, node) == []
     assert_controls(evidence)
@@ -124,7 +124,7 @@ def test_a_process_outside_kubernetes_takes_the_memory(
         wait_until_over(watch, node, time_limit)
         case.end()
     evidence = case.evidence(watch.recording)
-    verdict = judge_memory(
+    verdict = judged(
         evidence,
         MemoryExpectation(
             may_lose=frozenset({key(ballast)}),
@@ -132,8 +132,8 @@ def test_a_process_outside_kubernetes_takes_the_memory(
             causes=frozenset({Cause.NODE, Cause.EVICTION}),
             since=record.began,
         ),
+        record_verdict,
     )
-    record_verdict(verdict)
     spared = (f"{NAMESPACE}/{sampler_pod(node)}", key(guaranteed(node)), key(critical(node)))
     going_on = autonomy.judge(watch, node, Expectation(pods=spared))
     assert verdict.passed, str(verdict)

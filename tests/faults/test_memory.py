@@ -82,7 +82,7 @@ class FakeNode:
         return ""
 
     def _goal(self, command: str) -> int:
-        found = re.search(r"memory-\w+ (-?\d+) ", command)
+        found = re.search(r"program.py memory-\w+ (-?\d+) ", command)
         mib = int(found[1]) if found else 0
         return 10**6 if mib < 0 else mib
 
@@ -234,8 +234,28 @@ def test_who_is_to_be_killed_is_fixed_when_it_is_started() -> None:
 
 
 @pytest.mark.parametrize("source", [TAKE, READ])
-def test_systemd_run_finds_nothing_to_expand_in_a_program(source: str) -> None:
-    assert "$" not in source
+def test_a_node_s_shell_starts_the_program_as_it_is_written_here(
+    source: str, tmp_path: Path
+) -> None:
+    run = tmp_path / "systemd-run"
+    run.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    run.chmod(0o755)
+    command = Program("memory-hog", source, ("100", "0"), oom_score_adj=-5, most_mib=164).start()
+    here = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", command.replace(guest.FOLDER, str(tmp_path))],
+        env=here,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = done.stdout.splitlines()
+    assert words[:4] == ["--quiet", "--collect", "--unit", "edge-lab-memory-hog.service"]
+    assert {"OOMScoreAdjust=-5", "MemoryMax=164M"} <= set(words)
+    assert words[-5:] == ["-I", f"{tmp_path}/program.py", "memory-hog", "100", "0"]
+    assert (tmp_path / "program.py").read_text() == source
+    assert int((tmp_path / "before").read_text()) > 0
+    compile(source, "program.py", "exec")
 
 
 @pytest.mark.parametrize("name", [fault.fault for fault in EACH])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from pathlib import PurePosixPath
+import subprocess
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,13 @@ from edge_lab.addons import get_platform
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.memory import Group, MemoryPart, NodeMemorySeen
 from edge_lab.observe.memory.collecting import between, parse_moment
-from edge_lab.observe.memory.files import number_lines, parse_snapshot, stalled_share
+from edge_lab.observe.memory.files import CGROUPS, number_lines, parse_snapshot, stalled_share
 from edge_lab.observe.memory.looking import pressure_of
 from edge_lab.observe.memory.objects import cluster_event, pod_memory, quantity_mib
 from edge_lab.observe.memory.parts import node_memory, owners
+from edge_lab.observe.memory.script import PROCESSES
+from edge_lab.observe.memory.script import SNAPSHOT as SCRIPT
+from edge_lab.observe.nodeview import TASKS
 from tests.faults.plans import TOPOLOGY
 
 MIB = 1 << 20
@@ -161,6 +165,32 @@ def test_any_damaged_answer_is_read_or_is_a_lab_error(data: st.DataObject) -> No
     except LabError:
         return
     assert sum(one.mib for one in seen.parts) == pytest.approx(1100, abs=1)
+
+
+def test_the_node_s_own_grep_prints_what_is_read_here(tmp_path: Path) -> None:
+    groups = tmp_path / "cgroup"
+    kubelet = groups / "system.slice/kubelet.service"
+    kubelet.mkdir(parents=True)
+    (kubelet / "memory.stat").write_text("anon 4096\nfile_mapped 7\nslab_reclaimable 9\n")
+    (kubelet / "memory.events").write_text("oom 0\noom_kill 3\n")
+    (kubelet / "memory.current").write_text("8192\n")
+    (kubelet / "memory.max").write_text("77\n")
+    (kubelet / "memory.peak").write_text("9000\n")
+    task = tmp_path / "tasks" / "0123"
+    task.mkdir(parents=True)
+    spec = {f"{ANNOTATION}{name}": name for name in ("name", "namespace")}
+    spec[f"{ANNOTATION}uid"] = UID
+    (task / "config.json").write_text(json.dumps({"annotations": spec}, separators=(",", ":")))
+    command = (SCRIPT + PROCESSES).replace(CGROUPS, str(groups))
+    command = command.replace(TASKS, str(tmp_path / "tasks"))
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    said = done.stdout.replace(str(groups), CGROUPS)
+    seen = parse_snapshot(said.replace(str(tmp_path / "tasks"), TASKS))
+    group = seen.groups[PurePosixPath("/system.slice/kubelet.service")]
+    assert (group.stat, group.events["oom_kill"]) == ({"anon": 4096}, 3)
+    assert (group.current, group.peak) == (8192, 9000)
+    assert seen.pods == {UID: "namespace/name"}
+    assert seen.pss
 
 
 words = st.from_regex(r"[a-z_]{1,20}", fullmatch=True)

@@ -1,7 +1,4 @@
-"""What runs on a node to take its memory: small programs, each in a unit of its own.
-
-`systemd-run` expands $NAME in its arguments, so no program here has a dollar sign.
-"""
+"""What runs on a node to take its memory: small programs, each in a unit of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +9,8 @@ FOLDER = "/run/edge-lab-memory"
 """Below /run: after a boot nothing is left, neither processes nor what was noted of them."""
 BEFORE = f"{FOLDER}/before"
 """MemAvailable in KiB when a fault began: whoever heals may be another process of the lab."""
+PROGRAM = f"{FOLDER}/program.py"
+"""A file: systemd-run would read signs of its own in a program among its arguments."""
 FILE = "/var/tmp/.edge-lab-page-cache"  # noqa: S108 - in a guest, where nobody else is
 
 _NAMED = """\
@@ -85,9 +84,9 @@ class Program:
         if self.most_mib is not None:
             properties.append(f"MemoryMax={self.most_mib}M")
         options = " ".join(f"-p {shlex.quote(text)}" for text in properties)
-        words = ["python3", "-I", "-c", self.source, self.name, *self.arguments]
+        words = ["python3", "-I", PROGRAM, self.name, *self.arguments]
         return (
-            f"set -e; mkdir -p {FOLDER}; "
+            f"set -e; mkdir -p {FOLDER}; printf %s {shlex.quote(self.source)} > {PROGRAM}; "
             f"sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo > {BEFORE}; "
             f"systemd-run --quiet --collect --unit {self.unit} {options} {shlex.join(words)}"
         )
