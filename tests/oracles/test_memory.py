@@ -323,6 +323,25 @@ def test_a_group_that_is_killed_as_a_whole_is_known_for_each_of_its_processes() 
     assert first.score_adj == 1000
 
 
+REAL = """\
+1700000020.760688 edge-arm kernel: Tasks state (memory values in pages):
+1700000020.760698 edge-arm kernel: [  27499]     0 27499      834      436      256      180     \
+    0    36864        0             0 busybox
+1700000020.760703 edge-arm kernel: oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,\
+mems_allowed=0,oom_memcg=/edge-lab-try,task_memcg=/edge-lab-try,task=busybox,pid=27500,uid=0
+1700000020.760739 edge-arm kernel: Memory cgroup out of memory: Killed process 27500 (busybox) \
+total-vm:21212kB, anon-rss:18944kB, file-rss:700kB, shmem-rss:0kB, UID:0 pgtables:80kB \
+oom_score_adj:0
+"""
+
+
+def test_what_linux_6_18_has_written() -> None:
+    (kill,) = parse_kernel_log(REAL.splitlines())
+    assert (kill.pid, kill.process, kill.score_adj) == (27500, "busybox", 0)
+    assert kill.group == kill.limit == "/edge-lab-try"
+    assert round(kill.rss_mib, 1) == 19.2
+
+
 def test_a_kill_whose_reason_was_left_out_is_of_no_group() -> None:
     (kill,) = parse_kernel_log(killed(20, group_of(EATER))[-1:])
     assert kill.group == ""

@@ -175,10 +175,11 @@ class _Judge:
         tainted = [look.time for look in self._evidence.pressure if look.tainted]
         lost = [one.time for one in self._lost if one.time]
         lowest = min(look.available_mib for look in self._evidence.memory)
+        killed = len({kill.pid for kill in self._kills})
         evicted = sum(one.cause is Cause.EVICTION for one in self._lost)
         return (
             self._measure("lowest memory available", lowest, "MiB", Better.HIGHER),
-            self._measure("processes killed for memory", len(self._kills), COUNT),
+            self._measure("processes killed for memory", killed, COUNT),
             self._measure("pods evicted for memory", evicted, COUNT),
             self._after("first loss", lost, "nobody lost"),
             self._after("MemoryPressure shown", pressed, "it was never shown"),
