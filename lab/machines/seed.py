@@ -29,6 +29,12 @@ from edge_lab.provisioning.provision import GuestFile
 SECTOR = 512
 """Bytes: QEMU takes a raw disk of whole sectors only."""
 
+_ADDRESS_IS_THERE = (
+    f"until ip -4 -o address show dev {MANAGEMENT_NIC} | grep -qF {MANAGEMENT_ADDRESS}; "
+    "do sleep 0.1; done"
+)
+"""A command of the guest; the unit's own time limit ends it."""
+
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 
@@ -101,12 +107,11 @@ def machine_files(spec: GuestSpec, keys: LabKeys) -> tuple[GuestFile, ...]:
             "HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\nMaxSessions 64\n"
             "AuthorizedKeysFile /etc/ssh/edge-lab-authorized-keys .ssh/authorized_keys\n",
         ),
-        # sshd gives up with 255 where its one address is not there yet, and Debian's unit does not
-        # restart it after that status.
+        # sshd gives up where its one address is not there yet: networkd has started before it, and
+        # may not be through with the NIC.
         GuestFile.text(
             "/etc/systemd/system/ssh.service.d/20-edge-lab-management.conf",
-            "[Unit]\nStartLimitIntervalSec=0\n\n"
-            "[Service]\nRestart=on-failure\nRestartSec=1\nRestartPreventExitStatus=\n",
+            f"[Service]\nExecStartPre=/bin/sh -c '{_ADDRESS_IS_THERE}'\n",
         ),
         # Not below /root: a folder made by the seed is 0755, and sshd is strict about homes.
         GuestFile.text("/etc/ssh/edge-lab-authorized-keys", f"{keys.client.public}\n", 0o600),

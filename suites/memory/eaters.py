@@ -7,12 +7,15 @@ it is given none does.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import IMAGE
+from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from suites.pods import POD_SECONDS
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -22,7 +25,8 @@ GUARDED = "edge-lab-memory-guarded"
 IDLE = "while :; do sleep 5; done"
 ONCE = "/once"
 
-GUARANTEED = {"cpu": "50m", "memory": "24Mi"}
+GUARANTEED = {"cpu": "200m", "memory": "48Mi"}
+"""Enough for an emulated node to start a container within it."""
 
 
 def key(pod: str) -> str:
@@ -140,3 +144,29 @@ def is_running(status: dict[str, Any]) -> bool:
     """Whether its containers run now."""
     containers = status.get("containerStatuses", ())
     return bool(containers) and all("running" in one.get("state", {}) for one in containers)
+
+
+def until_running(lab: Lab, pod: str, time_limit: TimeLimit) -> None:
+    """Until the pod's containers run."""
+    _until(lab, pod, "runs", is_running, time_limit, POD_SECONDS)
+
+
+def until_lost(lab: Lab, pod: str, time_limit: TimeLimit, seconds: float) -> None:
+    """Until the pod is evicted, or a container of it is killed."""
+    _until(lab, pod, "is killed or evicted", is_lost, time_limit, seconds)
+
+
+def _until(
+    lab: Lab,
+    pod: str,
+    what: str,
+    fits: Callable[[dict[str, Any]], bool],
+    time_limit: TimeLimit,
+    seconds: float,
+) -> None:
+    eventually(
+        f"{pod} {what}",
+        lambda: fits(status_of(lab, pod, time_limit)),
+        time_limit(seconds),
+        transient=(KubectlError,),
+    )

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
 from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict
 from suites.memory.eaters import (
     grows,
     holds,
-    is_lost,
-    is_running,
     key,
     memory_pod,
     once,
     present,
-    status_of,
+    until_lost,
+    until_running,
 )
 from suites.memory.judging import assert_controls, judged, sample_problems
 from suites.pods import POD_SECONDS
@@ -60,26 +57,11 @@ def test_a_pod_above_its_limit_is_killed_and_nobody_else(
     ]
     watched = autonomy.watching(node, watchers=memory_watchers(lab, node))
     with watched as watch, present(lab, pods[:1], time_limit):
-        eventually(
-            f"{within} runs",
-            lambda: is_running(status_of(lab, within, time_limit)),
-            time_limit(POD_SECONDS),
-            transient=(KubectlError,),
-        )
+        until_running(lab, within, time_limit)
         case = MemoryCase.begun(lab, node, time_limit)
         with present(lab, pods[1:], time_limit):
-            eventually(
-                f"{above} is killed",
-                lambda: is_lost(status_of(lab, above, time_limit)),
-                time_limit(POD_SECONDS + KILL_SECONDS),
-                transient=(KubectlError,),
-            )
-            eventually(
-                f"{above} runs again",
-                lambda: is_running(status_of(lab, above, time_limit)),
-                time_limit(POD_SECONDS),
-                transient=(KubectlError,),
-            )
+            until_lost(lab, above, time_limit, POD_SECONDS + KILL_SECONDS)
+            until_running(lab, above, time_limit)
             case.end()
     evidence = case.evidence(watch.recording)
     verdict = judged(

@@ -10,7 +10,6 @@ import pytest
 
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import sampler_pod
-from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import MemoryHog
 from edge_lab.fixtures.autonomy import Autonomy
@@ -25,12 +24,11 @@ from suites.memory.eaters import (
     grows,
     guaranteed,
     holds,
-    is_lost,
-    is_running,
     key,
     memory_pod,
     present,
-    status_of,
+    until_lost,
+    until_running,
 )
 from suites.memory.judging import assert_controls, judged, sample_problems, wait_until_over
 from suites.pods import POD_SECONDS
@@ -67,12 +65,7 @@ def test_a_best_effort_pod_that_grows_is_the_victim(
     with autonomy.watching(node, watchers=memory_watchers(lab, node)) as watch:
         case = MemoryCase.begun(lab, node, time_limit)
         with present(lab, [pod], time_limit):
-            eventually(
-                f"{eater} is killed or evicted",
-                lambda: is_lost(status_of(lab, eater, time_limit)),
-                time_limit(POD_SECONDS + GROWN_SECONDS),
-                transient=(KubectlError,),
-            )
+            until_lost(lab, eater, time_limit, POD_SECONDS + GROWN_SECONDS)
             wait_until_over(watch, node, time_limit)
             case.end()
     evidence = case.evidence(watch.recording)
@@ -106,21 +99,11 @@ def test_a_process_outside_kubernetes_takes_the_memory(
     hog = MemoryHog(node=node, leave_mib=LEFT_MIB, oom_score_adj=NEVER_MIND_ME)
     watched = autonomy.watching(node, watchers=memory_watchers(lab, node))
     with watched as watch, present(lab, [pod], time_limit):
-        eventually(
-            f"{ballast} runs",
-            lambda: is_running(status_of(lab, ballast, time_limit)),
-            time_limit(POD_SECONDS),
-            transient=(KubectlError,),
-        )
+        until_running(lab, ballast, time_limit)
         wait_held(edge_node, BALLAST_MIB, time_limit)
         case = MemoryCase.begun(lab, node, time_limit)
         with faults.inflict(hog) as record:
-            eventually(
-                f"{ballast} is evicted or killed",
-                lambda: is_lost(status_of(lab, ballast, time_limit)),
-                time_limit(LOSS_SECONDS),
-                transient=(KubectlError,),
-            )
+            until_lost(lab, ballast, time_limit, LOSS_SECONDS)
         wait_until_over(watch, node, time_limit)
         case.end()
     evidence = case.evidence(watch.recording)

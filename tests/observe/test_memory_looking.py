@@ -33,6 +33,8 @@ class FakeNode:
     loses_log: bool = False
     log: list[str] = field(default_factory=list)
     streams: int = 0
+    out_of_memory: bool = False
+    """Some of the processes of a look cannot be started."""
 
     def answers(self) -> bool:
         return self.reachable
@@ -49,6 +51,8 @@ class FakeNode:
 
     def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
         self.streams += 1
+        if self.out_of_memory:
+            return subprocess.Popen(["printf", "%s", "/proc/vmstat:x 1\n.\n"], stdout=-1)
         text = f"{SNAPSHOT}.\n" * 2 + SNAPSHOT[:300]  # the last one is cut off
         return subprocess.Popen(["printf", "%s", text], stdout=subprocess.PIPE)
 
@@ -108,6 +112,16 @@ def test_a_node_out_of_reach_is_watched_on() -> None:
         assert seen is None
         ended.set()
     assert node.streams == 0
+
+
+def test_a_look_with_holes_is_none_and_the_watch_goes_on() -> None:
+    ended = threading.Event()
+    found = []
+    for seen in MemoryWatcher(lab_of(FakeNode(out_of_memory=True)), NODE).watch(ended):
+        found.append(seen)
+        if len(found) == 2:
+            ended.set()
+    assert found == [None, None]
 
 
 def test_an_api_server_that_is_away_tells_nothing() -> None:

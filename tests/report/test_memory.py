@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
@@ -143,3 +144,9 @@ def test_the_table_has_each_part_and_the_sum() -> None:
     text = memory_table(look(0, hog=300))
     assert "hog.service" in text
     assert text.splitlines()[-1].split()[0] == "2048.0"
+
+
+def test_a_recording_that_was_written_and_read_again_has_the_same_picture(tmp_path: Path) -> None:
+    path = tmp_path / "hog.json"
+    made_up().write(path)
+    assert memory_svg(Recording.read(path), "hog") == memory_svg(made_up(), "hog")

@@ -78,7 +78,7 @@ class MemoryWatcher:
         except LabError:
             return None  # it has gone out of reach just now
 
-    def _follow(self, stream: subprocess.Popen[bytes]) -> Iterator[NodeMemorySeen]:
+    def _follow(self, stream: subprocess.Popen[bytes]) -> Iterator[NodeMemorySeen | None]:
         assert stream.stdout is not None
         lines: list[str] = []
         for raw in stream.stdout:
@@ -86,8 +86,15 @@ class MemoryWatcher:
             if line != script.END:
                 lines.append(line)
                 continue
-            yield _memory_of(self.lab, self.node, "\n".join(lines))
+            yield self._look("\n".join(lines))
             lines = []
+
+    def _look(self, text: str) -> NodeMemorySeen | None:
+        """None of a look that has holes: a node without memory cannot start a process."""
+        try:
+            return _memory_of(self.lab, self.node, text)
+        except LabError:
+            return None
 
 
 @contextlib.contextmanager
