@@ -28,25 +28,27 @@ func execute(c call) error {
 	if pidFile == "" || c.option("--console-socket") != "" || !slices.Contains(c.rest, "--detach") {
 		pass(c.args())
 	}
-	internal := pidFile + ".sandbox"
-	_ = os.Remove(internal)
-	run := c.with("exec", attached(c.rest, internal)...)
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
+	started, tell, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	internal := pidFile + ".sandbox"
+	run := c.with("exec", attached(c.rest, internal)...)
 	standIn := exec.Command(self, append([]string{execStandInCommand, internal, c.id()}, run.args()...)...)
 	standIn.Stdin, standIn.Stdout, standIn.Stderr = os.Stdin, os.Stdout, os.Stderr
+	standIn.ExtraFiles = []*os.File{tell}
 	standIn.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := standIn.Start(); err != nil {
 		return err
 	}
+	_ = tell.Close()
 	// It is not waited for here: whoever sees it end first has its exit status, and that is the shim.
-	for !exists(internal) {
-		if hasExited(standIn.Process.Pid) && !exists(internal) {
-			return fmt.Errorf("runsc exec: %s", lastError(c.option("--log")))
-		}
-		time.Sleep(10 * time.Millisecond)
+	if read, _ := started.Read(make([]byte, 1)); read == 0 {
+		return fmt.Errorf("runsc exec: %s", lastError(c.option("--log")))
 	}
 	return os.WriteFile(pidFile, []byte(strconv.Itoa(standIn.Process.Pid)), 0o600)
 }
@@ -65,23 +67,9 @@ func attached(rest []string, internal string) []string {
 	return found
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// hasExited says whether a child has ended, without asking for its exit status.
-func hasExited(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	_, fields, _ := strings.Cut(string(text), ") ")
-	return strings.HasPrefix(fields, "Z")
-}
-
 // execStandIn holds a pipe open while it lives, and ends as the program does.
 func execStandIn(args []string) int {
+	tell := inherited(3, "started")
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return killed
@@ -93,17 +81,19 @@ func execStandIn(args []string) int {
 	}
 	runner := exec.Command(self, append([]string{execRunCommand}, args...)...)
 	runner.Stdin, runner.Stdout, runner.Stderr = os.Stdin, os.Stdout, os.Stderr
-	runner.ExtraFiles = []*os.File{reader}
+	runner.ExtraFiles = []*os.File{tell, reader}
 	if err := runner.Start(); err != nil {
 		return killed
 	}
-	_ = reader.Close()
+	_, _ = tell.Close(), reader.Close()
 	return exitStatus(runner.Wait())
 }
 
-// execRun runs runsc until the program has ended, and kills that when the pipe is closed before.
+// execRun runs runsc until the program has ended, and kills that when the stand-in ends before. It
+// tells when the program has started.
 func execRun(args []string) int {
 	internal, id, line := args[0], args[1], args[2:]
+	tell, standIn := inherited(3, "started"), inherited(4, "stand-in")
 	command := exec.Command(runsc, line...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := command.Start(); err != nil {
@@ -113,20 +103,46 @@ func execRun(args []string) int {
 	go func() { ended <- exitStatus(command.Wait()) }()
 	abandoned := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(io.Discard, os.NewFile(3, "stand-in"))
+		_, _ = io.Copy(io.Discard, standIn)
 		close(abandoned)
 	}()
-	select {
-	case status := <-ended:
-		return status
-	case <-abandoned:
-		if pid, err := os.ReadFile(internal); err == nil {
-			killLine := killOf(line, id, strings.TrimSpace(string(pid)))
-			_ = exec.Command(runsc, killLine...).Run()
+	pid := ""
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case status := <-ended:
+			if pid == "" && numberIn(internal) != "" {
+				_ = os.Remove(internal)
+				_, _ = tell.Write([]byte{1})
+			}
+			return status
+		case <-abandoned:
+			if pid != "" {
+				_ = exec.Command(runsc, killOf(line, id, pid)...).Run()
+			}
+			_ = command.Process.Kill()
+			return killed
+		case <-look.C:
+			if pid = numberIn(internal); pid != "" {
+				look.Stop()
+				_ = os.Remove(internal)
+				_, _ = tell.Write([]byte{1})
+			}
 		}
-		_ = command.Process.Kill()
-		return killed
 	}
+}
+
+// inherited is a file of the process that started this one; it goes to no other.
+func inherited(number int, name string) *os.File {
+	syscall.CloseOnExec(number)
+	return os.NewFile(uintptr(number), name)
+}
+
+// numberIn is what a pid file holds; empty if it is not there or not written yet.
+func numberIn(path string) string {
+	text, _ := os.ReadFile(path)
+	return strings.TrimSpace(string(text))
 }
 
 // killOf is the line that kills one process of a container, with the options of the line that

@@ -28,7 +28,8 @@ func standInPath(bundle string) string { return filepath.Join(bundle, "stand-in.
 func startedPath(bundle string) string { return filepath.Join(bundle, "started.fifo") }
 func innerPath(bundle string) string   { return filepath.Join(bundle, "runsc.pid") }
 
-func hasStartedPath(bundle string) string { return filepath.Join(bundle, "started") }
+func startingPath(bundle string) string { return filepath.Join(bundle, "starting") }
+func releasedPath(bundle string) string { return filepath.Join(bundle, "released") }
 
 // create makes a sandbox as runsc does, or a container of one with a process that stands in for it.
 func create(c call) error {
@@ -111,16 +112,28 @@ func standIn(args []string) int {
 	if read == 0 {
 		return killed
 	}
-	wait := exec.Command(runsc, call{global, "wait", []string{id}}.args()...)
-	answer, err := wait.Output()
-	var result struct {
-		ExitStatus *int `json:"exitStatus"`
+	for {
+		var result struct {
+			ExitStatus *int `json:"exitStatus"`
+		}
+		if ask(call{global, "wait", []string{id}}, &result) && result.ExitStatus != nil {
+			return *result.ExitStatus
+		}
+		var state struct {
+			Status string `json:"status"`
+		}
+		if !ask(call{global, "state", []string{id}}, &state) || state.Status != "running" {
+			// The sandbox is gone, and its programs with it.
+			return killed
+		}
+		time.Sleep(time.Second)
 	}
-	if err != nil || json.Unmarshal(answer, &result) != nil || result.ExitStatus == nil {
-		// The sandbox is gone, and its programs with it.
-		return killed
-	}
-	return *result.ExitStatus
+}
+
+// ask says whether runsc answered, in JSON.
+func ask(c call, answer any) bool {
+	text, err := exec.Command(runsc, c.args()...).Output()
+	return err == nil && json.Unmarshal(text, answer) == nil
 }
 
 // start starts a sandbox, or a container of one with the streams of the process that stands in.
@@ -148,17 +161,21 @@ func start(c call) error {
 		defer streams[number].Close()
 	}
 	command.Stdin, command.Stdout, command.Stderr = streams[0], streams[1], streams[2]
+	// From here on there may be a program, also where this process does not live to see it.
+	if err := os.WriteFile(startingPath(bundle), nil, 0o600); err != nil {
+		return err
+	}
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("runsc: %w: %s", err, lastError(c.option("--log")))
-	}
-	if err := os.WriteFile(hasStartedPath(bundle), nil, 0o600); err != nil {
-		return err
 	}
 	return release(bundle)
 }
 
-// release tells the process that stands in that there is a program to wait for.
+// release tells the process that stands in that there is a program to wait for, once.
 func release(bundle string) error {
+	if exists(releasedPath(bundle)) {
+		return nil
+	}
 	for deadline := time.Now().Add(standInBegins); ; time.Sleep(10 * time.Millisecond) {
 		gate, err := os.OpenFile(startedPath(bundle), os.O_WRONLY|syscall.O_NONBLOCK, 0)
 		// On a busy node it may not be there to read yet.
@@ -169,20 +186,31 @@ func release(bundle string) error {
 			return err
 		}
 		defer gate.Close()
-		_, err = gate.Write([]byte{1})
-		return err
+		if _, err = gate.Write([]byte{1}); err != nil {
+			return err
+		}
+		return os.WriteFile(releasedPath(bundle), nil, 0o600)
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // kill sends a signal. The shim knows other words for "it has ended" than runsc has.
 func kill(c call) error {
 	bundle := c.bundle()
 	pid, missing := standInOf(bundle, c.id())
-	if _, err := os.Stat(hasStartedPath(bundle)); err != nil && missing == nil {
+	if missing == nil && !exists(startingPath(bundle)) {
 		// There is no program yet that could get it.
 		return syscall.Kill(pid, syscall.SIGKILL)
 	}
 	err := run(c.args())
+	if err == nil && missing == nil {
+		// A start that was broken off has not done it.
+		err = release(bundle)
+	}
 	if err != nil && hasEnded(err.Error()) {
 		return errors.New("container not running")
 	}
@@ -207,6 +235,10 @@ func remove(c call) error {
 	err := run(c.args())
 	if pid, missing := standInOf(bundle, c.id()); missing == nil {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
+	} else if err != nil && exists(standInPath(bundle)) {
+		// The shim takes it for ended, and would ask for this again and again.
+		_ = run(c.with("kill", c.id(), "KILL").args())
+		err = run(c.args())
 	}
 	if container, unread := readSpec(bundle); unread == nil && container.inSandbox() {
 		if path := container.Linux.CgroupsPath; path != "" {

@@ -6,6 +6,8 @@ replaces that of an earlier one.
 
 from __future__ import annotations
 
+import tomllib
+
 from edge_lab.addons.gvisor.names import EDGE_RUNSC, HANDLER
 from edge_lab.core.errors import LabError
 from edge_lab.images.recipe import load_recipe, recipe_files
@@ -40,7 +42,7 @@ def containerd_config(arch: Arch, *, default: bool) -> str:
         raise LabError(f"{CONFIG} of the {arch.value} root image has no runtime runc as default")
     if default:
         text = text.replace(_DEFAULT.format("runc"), _DEFAULT.format(HANDLER))
-    return (
+    whole = (
         f"{text}\n"
         f"    [{_RUNTIMES}.{HANDLER}]\n"
         '      runtime_type = "io.containerd.runc.v2"\n\n'
@@ -49,6 +51,13 @@ def containerd_config(arch: Arch, *, default: bool) -> str:
         "        SystemdCgroup = false\n\n"
         "[timeouts]\n" + "".join(f'  "{name}" = "{TIMEOUT}"\n' for name in _TIMEOUTS)
     )
+    try:
+        tomllib.loads(whole)
+    except tomllib.TOMLDecodeError as trouble:
+        raise LabError(
+            f"{CONFIG} of the {arch.value} root image cannot have a runtime {HANDLER}: {trouble}"
+        ) from trouble
+    return whole
 
 
 def _of_root_image(arch: Arch) -> str:

@@ -43,7 +43,23 @@ def test_it_can_be_the_default(arch: Arch) -> None:
     assert runtimes(containerd_config(arch, default=True))["default_runtime_name"] == "runsc"
 
 
-@pytest.mark.parametrize("text", ["", 'default_runtime_name = "runc"\n', "version = 3\n"])
+RUNC = """\
+[plugins."io.containerd.grpc.v1.cri".containerd]
+default_runtime_name = "runc"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'default_runtime_name = "runc"\n',
+        "version = 3\n",
+        f"{RUNC}[timeouts]\n",
+        f'{RUNC}[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]\n',
+    ],
+)
 def test_a_configuration_without_runc_is_refused(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:

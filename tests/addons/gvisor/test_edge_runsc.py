@@ -46,11 +46,18 @@ case " $* " in
   echo from the program
   while [ -e running ]; do sleep 0.02; done
   exit 5 ;;
-*" wait "*) cat exit; [ -s exit ] ;;
-*" kill "*) [ -e alive ] || { echo "sandbox is not running" >&2; exit 1; } ;;
+*" wait "*)
+  if [ -e wait-fails ]; then rm wait-fails; exit 1; fi
+  cat exit
+  [ -s exit ] ;;
+*" state "*) cat state ;;
+*" delete "*) [ ! -e alive ] ;;
+*" kill "*)
+  case "$*" in *" kill c1 KILL") rm -f alive; exit 0 ;; esac
+  [ -e alive ] || { echo "sandbox is not running" >&2; exit 1; } ;;
 esac
 """
-EXEC_FILES = ("exec-fails", "running")
+MORE_FILES = ("exec-fails", "running", "wait-fails", "state")
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -124,7 +131,7 @@ class Shim:
 
 @pytest.fixture
 def shim(built: Path, tmp_path: Path) -> Iterator[Shim]:
-    for name in ("calls", "exit", "alive", "create-status", "start-fails", *EXEC_FILES):
+    for name in ("calls", "exit", "alive", "create-status", "start-fails", *MORE_FILES):
         (built / name).unlink(missing_ok=True)
     (built / "exit").write_text('{"id":"c1","exitStatus":7}')
     bundle = tmp_path / "bundle"
@@ -186,6 +193,33 @@ def test_a_sandbox_that_is_gone_has_killed_its_containers(shim: Shim) -> None:
     pid = shim.create()
     shim.call("start", "c1")
     assert status_of(pid) == 128 + signal.SIGKILL
+
+
+def test_a_wait_that_failed_is_no_end_of_the_program(shim: Shim) -> None:
+    (shim.folder / "wait-fails").touch()
+    (shim.folder / "state").write_text('{"status":"running"}')
+    pid = shim.create()
+    shim.call("start", "c1")
+    assert status_of(pid) == 7
+    assert len([line for line in shim.calls() if line.endswith("wait c1")]) == 2
+
+
+def test_a_program_that_outlives_its_process_is_killed_with_its_container(shim: Shim) -> None:
+    pid = shim.create()
+    os.kill(pid, signal.SIGKILL)
+    assert status_of(pid) == -signal.SIGKILL
+    (shim.folder / "alive").touch()
+    shim.call("delete", "c1")
+    assert [line.rsplit(" ", 3)[-3:] for line in shim.calls()][-2] == ["kill", "c1", "KILL"]
+
+
+def test_a_container_whose_start_was_broken_off_gets_its_signal(shim: Shim) -> None:
+    pid = shim.create()
+    (shim.bundle / "starting").touch()  # runsc may have started it, and nobody has said so
+    (shim.folder / "alive").touch()
+    shim.call("kill", "c1", "15")
+    assert [line for line in shim.calls() if line.endswith("kill c1 15")]
+    assert status_of(pid) == 7
 
 
 def test_a_container_that_was_not_started_can_be_killed(shim: Shim) -> None:
