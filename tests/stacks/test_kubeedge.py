@@ -103,7 +103,7 @@ def test_the_certificate_of_cloudcore_is_the_one_with_the_rights(
 
 def test_it_says_what_it_cannot_do() -> None:
     lacks = set(Capability) - get_stack("kubernetes+kubeedge").capabilities
-    assert lacks == {Capability.EXEC}
+    assert lacks == {Capability.EXEC, Capability.RUNTIME_CLASS}
 
 
 # -- joining -------------------------------------------------------------------------------
