@@ -45,7 +45,7 @@ def test_each_stage_of_a_start_is_seen(
     times = pod_starts.one_by_one(edge_node, [Planned()] * pod_count)
     after = own_figures(lab, edge_node, time_limit)
     for name, title in ((SCHEDULING, "scheduler's own figure"), (POD_START, "kubelet's own")):
-        mean, reason = mean_since(before[name], after[name])
+        mean, reason = mean_of(pod_count, before[name], after[name])
         measure(
             *("pod start, by the stack's metrics", mean),
             unit="s",
@@ -74,17 +74,22 @@ def own_figures(lab: Lab, node: LabNode, time_limit: TimeLimit) -> dict[str, His
     return {name: asked(name) for name in (SCHEDULING, POD_START)}
 
 
-def mean_since(
-    before: Histogram | LabError, after: Histogram | LabError
+def mean_of(
+    pods: int, before: Histogram | LabError, after: Histogram | LabError
 ) -> tuple[float | None, str]:
-    """The mean of what came in between; or None, and why there is none."""
+    """The mean over the pods that were started in between; or None, and why there is none."""
     for found in (before, after):
         if isinstance(found, LabError):
             return None, found.message.splitlines()[0][:200]
     assert isinstance(before, Histogram)
     assert isinstance(after, Histogram)
-    mean = after.since(before).mean
-    return mean, "" if mean is not None else "it has counted no pod"
+    try:
+        between = after.since(before)
+    except LabError as trouble:
+        return None, trouble.message
+    if between.count != pods:
+        return None, f"it has counted {between.count} pods, and {pods} were started"
+    return between.mean, ""
 
 
 @allure.title("A pod that passes the scheduler by is no evidence of how long scheduling takes")

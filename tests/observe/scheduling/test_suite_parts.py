@@ -19,7 +19,7 @@ from edge_lab.observe.scheduling.podwatch import PodWatch
 from edge_lab.oracles.scheduling.stages import PodStart, stages_of
 from suites.scheduling.busy import BEGIN, END, LEFT, busy_cpus
 from suites.scheduling.test_conditions import interleaved
-from suites.scheduling.test_stages import mean_since
+from suites.scheduling.test_stages import mean_of
 from tests.observe.scheduling.fake_node import NODE, FakeNode
 
 
@@ -50,11 +50,30 @@ def test_work_for_cpus_is_ended_whatever_happens(begins: bool) -> None:
     assert guest.told == [BEGIN, END, LEFT, LEFT]
 
 
-def test_a_mean_is_of_what_came_in_between_or_there_is_a_reason() -> None:
-    before, after = Histogram(4, 2.0, {}), Histogram(6, 3.0, {})
-    assert mean_since(before, after) == (0.5, "")
-    assert mean_since(before, before) == (None, "it has counted no pod")
-    assert mean_since(LabError("403: forbidden\nmore"), after) == (None, "403: forbidden")
+BEFORE, AFTER = Histogram(4, 2.0, {}), Histogram(6, 3.0, {})
+
+
+def test_a_mean_is_over_the_pods_that_were_started() -> None:
+    assert mean_of(2, BEFORE, AFTER) == (0.5, "")
+
+
+@pytest.mark.parametrize(
+    ("pods", "before", "after"),
+    [
+        pytest.param(2, BEFORE, BEFORE, id="counted none"),
+        pytest.param(3, BEFORE, AFTER, id="counted fewer"),
+        pytest.param(1, BEFORE, AFTER, id="counted others too"),
+        pytest.param(2, AFTER, BEFORE, id="restarted"),
+        pytest.param(2, LabError("403: forbidden\nmore"), AFTER, id="refused"),
+    ],
+)
+def test_what_is_no_mean_over_the_pods_has_a_reason(
+    pods: int, before: Histogram | LabError, after: Histogram | LabError
+) -> None:
+    mean, reason = mean_of(pods, before, after)
+    assert mean is None
+    assert reason
+    assert "\n" not in reason
 
 
 @pytest.fixture
