@@ -21,7 +21,7 @@ from edge_lab.observe.scheduling.metrics import (
     kubelet_metrics,
     scheduler_metrics,
 )
-from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.observe.scheduling.podstarts import Planned, start_manifest
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -32,7 +32,7 @@ METRICS_SECONDS = 60.0
 
 
 @pytest.mark.scenario("pod start, idle")
-@allure.title("Every stage of a pod's start on {edge_node} is seen, in order, and they add up")
+@allure.title("Every stage of a pod's start on {edge_node} is seen, in order, and it starts once")
 def test_each_stage_of_a_start_is_seen(
     lab: Lab,
     edge_node: LabNode,
@@ -100,3 +100,22 @@ def test_a_pod_bound_by_name_has_no_stage_of_scheduling(
     bypassing = Planned(condition="bound by name", changes={"nodeName": node.name})
     with pytest.raises(LabError, match=r"no evidence.*scheduled"):
         pod_starts.one_by_one(node, [bypassing])
+
+
+FAILS_ONCE = (
+    "if [ -e /data/failed ]; then touch /data/up; exec sleep 86400; fi; touch /data/failed; exit 1"
+)
+"""For a container whose volume outlives it: it runs the second time."""
+
+
+@allure.title("A pod whose container is started twice is told from one that starts once")
+def test_a_pod_that_is_restarted_is_found(
+    lab: Lab, pod_starts: Starting, lab_node: Callable[[str], LabNode]
+) -> None:
+    node = lab_node(lab.topology.edges[0].name)
+    (container,) = start_manifest("unused", node.spec, Planned())["spec"]["containers"]
+    # Ready when it runs for the second time: a first Ready would end the wait for it.
+    ready = {"exec": {"command": ["test", "-e", "/data/up"]}, "timeoutSeconds": 30}
+    failing = {**container, "command": ["/bin/sh", "-c", FAILS_ONCE], "readinessProbe": ready}
+    with pytest.raises(AssertionError, match="restarted"):
+        pod_starts.one_by_one(node, [Planned("restarted", changes={"containers": [failing]})])

@@ -14,18 +14,26 @@ from edge_lab.core.errors import LabError
 from edge_lab.fixtures import podstarts
 from edge_lab.fixtures.podstarts import Starting
 from edge_lab.observe.scheduling.metrics import Histogram
-from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.observe.scheduling.podstarts import TOGETHER, Planned
 from edge_lab.observe.scheduling.podwatch import PodWatch
+from edge_lab.observe.scheduling.turns import interleaved
 from edge_lab.oracles.scheduling.stages import PodStart, stages_of
 from suites.scheduling.busy import BEGIN, END, LEFT, busy_cpus
-from suites.scheduling.test_conditions import interleaved
 from suites.scheduling.test_stages import mean_of
 from tests.observe.scheduling.fake_node import NODE, FakeNode
 
 
-def test_each_pair_is_in_the_other_order() -> None:
+@pytest.mark.parametrize("pairs", [1, 3, 4, 6, 11])
+def test_either_condition_has_as_many_others_beside_it(pairs: int) -> None:
     base, other = Planned(), Planned("busy")
-    assert interleaved(base, other, 3) == [base, other, other, base, base, other]
+    plans = interleaved(base, other, pairs)
+    assert len(plans) >= 2 * pairs
+    for first in range(0, len(plans), 2):
+        assert sorted(plan.condition for plan in plans[first : first + 2]) == ["busy", "idle"]
+    beside = {base.condition: 0, other.condition: 0}
+    for place, plan in enumerate(plans):
+        beside[plan.condition] += place % TOGETHER
+    assert beside[base.condition] == beside[other.condition]
 
 
 class Guest:
@@ -77,8 +85,11 @@ def test_what_is_no_mean_over_the_pods_has_a_reason(
 
 
 @pytest.fixture
-def starting(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starting]:
-    node = FakeNode()
+def starting(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Starting]:
+    """Its parameter is how often the container of each pod is started again."""
+    node = FakeNode(restarts=getattr(request, "param", 0))
     monkeypatch.setattr("edge_lab.observe.scheduling.podstarts.node_clock", node.clock)
     lab = node.lab()
     with PodWatch(lab.kubectl, "edge-lab") as watch:
@@ -107,3 +118,10 @@ def test_what_was_recorded_of_a_pod_is_kept_to_be_judged_again(
     monkeypatch.setattr(starting, "_config", SimpleNamespace(stash=pytest.Stash()))
     starting.show()
     assert "busy to idle" in shown[0]
+
+
+@pytest.mark.parametrize("starting", [1], indirect=True)
+def test_a_pod_that_is_restarted_is_the_product_s_fault(starting: Starting) -> None:
+    node: Any = SimpleNamespace(name=NODE.name, spec=NODE)
+    with pytest.raises(AssertionError, match="restarted"):
+        starting.one_by_one(node, [Planned()])
