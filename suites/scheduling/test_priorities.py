@@ -157,16 +157,15 @@ def policy_problems(
     (https://github.com/kubernetes/enhancements/issues/4832).
     """
     limit = time_limit(REFUSED_SECONDS)
-
-    def problems() -> tuple[str, ...]:
-        events = events_of(lab, watch, waiting, time_limit(60))
-        return judge_never(watch.events(waiting), watch.events(staying), events)
+    found: tuple[str, ...] = (UNEXPLAINED,)
 
     def decided() -> bool:
-        found = problems()
-        return UNEXPLAINED not in found or len(found) > 1
+        nonlocal found
+        events = events_of(lab, watch, waiting, time_limit(60))
+        found = judge_never(watch.events(waiting), watch.events(staying), events)
+        return found != (UNEXPLAINED,)
 
     limit.wait_for("the watch shows it", lambda: watch.has(waiting, Moment.CREATED))
     with contextlib.suppress(DeadlineExceeded):
         limit.wait_for("the scheduler has named the preemption policy", decided, every=1.0)
-    return problems()
+    return found
