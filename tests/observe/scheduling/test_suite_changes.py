@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
+from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.oracles.scheduling.preemption import NEVER, UNEXPLAINED, PodEvent
 from suites.scheduling.objects import HIGH, LOW, NON_PREEMPTING, priorities
 from suites.scheduling.test_placement import altered
@@ -107,3 +107,13 @@ def test_a_victim_that_is_deleted_after_the_first_refusal_is_found() -> None:
 
 def test_a_policy_that_is_never_named_is_a_problem() -> None:
     assert found(Cluster(obeys=True, names=False), 0.01) == (UNEXPLAINED,)
+
+
+def test_a_server_that_does_not_answer_is_the_lab_s_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*args: str, deadline: Deadline) -> list[dict[str, str]]:
+        raise DeadlineExceeded("no answer in time")
+
+    cluster = Cluster(obeys=True)
+    monkeypatch.setattr(cluster, "items", silent)
+    with pytest.raises(DeadlineExceeded):
+        found(cluster)
