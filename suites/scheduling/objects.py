@@ -1,4 +1,4 @@
-"""Pods that are placed, and pods that take the place of others."""
+"""Pods that are placed, and pods that preempt others."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 APP = "edge-lab-placed"
-HIGH, LOW, PATIENT = "edge-lab-high", "edge-lab-low", "edge-lab-patient"
-"""Priority classes; the last one is as high as the first, and preempts nobody."""
-SAID_GOODBYE = 33
-"""The exit code of a pod that had SIGTERM."""
+HIGH, LOW, NON_PREEMPTING = "edge-lab-high", "edge-lab-low", "edge-lab-non-preempting"
+"""Priority classes; the last one is as high as the first, and preempts no pod."""
+SIGTERM_EXIT_CODE = 33
+"""Of a pod that handles SIGTERM, when it was sent one."""
 GRACE_SECONDS = 30
 GONE_SECONDS = 180.0
 
-POLITE = ["/bin/sh", "-c", f"trap 'exit {SAID_GOODBYE}' TERM; while :; do sleep 1; done"]
-DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
+HANDLES_SIGTERM = [
+    *("/bin/sh", "-c"),
+    f"trap 'exit {SIGTERM_EXIT_CODE}' TERM; while :; do sleep 1; done",
+]
+IGNORES_SIGTERM = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
 
 
 def pod(name: str, spec: dict[str, Any], *, cpu: str = "", priority: str = "") -> dict[str, Any]:
-    """A pod that says goodbye when it is told to go. `spec` has what it asks of a node."""
+    """A pod that handles SIGTERM. `spec` has what it asks of a node."""
     container: dict[str, Any] = {
         "name": "main",
         "image": IMAGE,
         "imagePullPolicy": "Never",
-        "command": POLITE,
+        "command": HANDLES_SIGTERM,
     }
     if cpu:
         container["resources"] = {"requests": {"cpu": cpu}}
@@ -54,7 +57,7 @@ def pod(name: str, spec: dict[str, Any], *, cpu: str = "", priority: str = "") -
 
 def priority_classes() -> list[dict[str, Any]]:
     """All three."""
-    kinds = ((HIGH, 100_000, "PreemptLowerPriority"), (PATIENT, 100_000, "Never"))
+    kinds = ((HIGH, 100_000, "PreemptLowerPriority"), (NON_PREEMPTING, 100_000, "Never"))
     return [
         {
             "apiVersion": "scheduling.k8s.io/v1",
@@ -88,11 +91,11 @@ def events_of(lab: Lab, watch: PodWatch, name: str, deadline: Deadline) -> list[
 @contextlib.contextmanager
 def priorities(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
     """The classes are there while the block runs."""
-    lab.kubectl.apply(priority_classes(), time_limit(60))
     try:
+        lab.kubectl.apply(priority_classes(), time_limit(60))
         yield
     finally:
-        lab.kubectl.delete("priorityclass", HIGH, LOW, PATIENT, deadline=time_limit(60))
+        lab.kubectl.delete("priorityclass", HIGH, LOW, NON_PREEMPTING, deadline=time_limit(60))
 
 
 @contextlib.contextmanager

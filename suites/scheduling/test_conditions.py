@@ -1,8 +1,8 @@
 """The same pod in two conditions by turns: how many times as long it takes to start.
 
 By turns, in pairs of changing order, so that what the host does meanwhile is in both. That two
-conditions are told apart is no verdict: it is measured. That each pod starts, and that its stages
-are seen, is one.
+conditions are told apart is no verdict: it is measured. That each pod starts once,
+on its node, is one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
+from edge_lab.addons.gvisor.names import GVISOR
 from edge_lab.cluster.objects import node_ready
 from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
@@ -24,6 +25,8 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.podstarts import FEW, Starting
 from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.observe.scheduling.runtimes import default_runtime
+from edge_lab.observe.scheduling.turns import interleaved
 from edge_lab.oracles.scheduling.stages import StartTimes
 from edge_lab.oracles.scheduling.verdict import ratio_measure
 from suites.edges import uplink
@@ -34,9 +37,9 @@ if TYPE_CHECKING:
 
 pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Conditions")]
 
-IDLE, GVISOR = "idle", "gvisor"
-LEAST_PAIRS = 3
-"""A pair takes as long as two pods: three of them for the five pods that are usual."""
+IDLE = "idle"
+LEAST_PAIRS = 4
+"""Whole blocks of two pairs; so many for the five pods that are usual."""
 MOST_AT_ONCE = 20
 """A node takes 32 pods, the stack's and the workload's among them."""
 BACK_SECONDS = 150.0
@@ -54,7 +57,7 @@ def by_turns(
         planned = list(zip(times, plans, strict=True))
         base = [one for one, plan in planned if plan is not other]
         turned = [one for one, plan in planned if plan is other]
-        names = f"{other.runtime_class}/runc" if other.runtime_class else ""
+        names = f"{other.runtime_class}/{base[0].start.runtime}" if other.runtime_class else ""
         found = pod_starts.compare(node.name, base, turned, names)
         measure.add(ratio_measure(found.condition, found.base, found.ratio, node.name))
         verdict = pod_starts.judge(turned, node.name)
@@ -62,14 +65,6 @@ def by_turns(
         return times
 
     return start
-
-
-def interleaved(base: Planned, other: Planned, pairs: int) -> list[Planned]:
-    """Pairs, each in the other order than the one before."""
-    plans: list[Planned] = []
-    for number in range(pairs):
-        plans += (base, other) if number % 2 == 0 else (other, base)
-    return plans
 
 
 @pytest.mark.scenario("pod start, CPUs busy")
@@ -125,13 +120,13 @@ def test_pods_start_just_after_a_heal(
 
 
 @pytest.mark.scenario("pod start, gVisor")
-@allure.title("Pods in gVisor beside those of runc on {edge_node}")
+@pytest.mark.needs(GVISOR)
+@allure.title("Pods in gVisor beside those of the default runtime on {edge_node}")
 def test_pods_start_in_a_sandbox(
     lab: Lab, edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
 ) -> None:
-    # Not by the marker `needs`, which refuses a capability that no add-on of this lab declares.
-    if GVISOR not in lab.platform.capabilities(lab.topology)[edge_node.name]:
-        raise MissingCapability(f"{edge_node} has no {GVISOR!r}")
+    if default_runtime(lab, edge_node.spec) == GVISOR:
+        raise MissingCapability(f"every pod of {edge_node} is sandboxed: none has another runtime")
     by_turns(edge_node, Planned(IDLE, runtime_class=GVISOR))
 
 

@@ -64,9 +64,10 @@ def decided(lab: Lab, watch: PodWatch, name: str, time_limit: TimeLimit) -> Plac
 def altered(
     lab: Lab, node: str, change: dict[str, Any], back: dict[str, Any], limit: TimeLimit
 ) -> Iterator[None]:
-    """The node object is otherwise while the block runs."""
-    lab.kubectl.patch("node", node, patch=change, deadline=limit(60))
+    """The node object is otherwise while the block runs, and as before after it."""
     try:
+        # A change whose answer does not come in time may have been made all the same.
+        lab.kubectl.patch("node", node, patch=change, deadline=limit(60))
         yield
     finally:
         lab.kubectl.patch("node", node, patch=back, deadline=limit(60))

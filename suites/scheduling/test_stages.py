@@ -21,7 +21,7 @@ from edge_lab.observe.scheduling.metrics import (
     kubelet_metrics,
     scheduler_metrics,
 )
-from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.observe.scheduling.podstarts import Planned, start_manifest
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -32,7 +32,7 @@ METRICS_SECONDS = 60.0
 
 
 @pytest.mark.scenario("pod start, idle")
-@allure.title("Every stage of a pod's start on {edge_node} is seen, in order, and they add up")
+@allure.title("Every stage of a pod's start on {edge_node} is seen, in order, and it starts once")
 def test_each_stage_of_a_start_is_seen(
     lab: Lab,
     edge_node: LabNode,
@@ -45,7 +45,7 @@ def test_each_stage_of_a_start_is_seen(
     times = pod_starts.one_by_one(edge_node, [Planned()] * pod_count)
     after = own_figures(lab, edge_node, time_limit)
     for name, title in ((SCHEDULING, "scheduler's own figure"), (POD_START, "kubelet's own")):
-        mean, reason = mean_since(before[name], after[name])
+        mean, reason = mean_of(pod_count, before[name], after[name])
         measure(
             *("pod start, by the stack's metrics", mean),
             unit="s",
@@ -74,17 +74,22 @@ def own_figures(lab: Lab, node: LabNode, time_limit: TimeLimit) -> dict[str, His
     return {name: asked(name) for name in (SCHEDULING, POD_START)}
 
 
-def mean_since(
-    before: Histogram | LabError, after: Histogram | LabError
+def mean_of(
+    pods: int, before: Histogram | LabError, after: Histogram | LabError
 ) -> tuple[float | None, str]:
-    """The mean of what came in between; or None, and why there is none."""
+    """The mean over the pods that were started in between; or None, and why there is none."""
     for found in (before, after):
         if isinstance(found, LabError):
             return None, found.message.splitlines()[0][:200]
     assert isinstance(before, Histogram)
     assert isinstance(after, Histogram)
-    mean = after.since(before).mean
-    return mean, "" if mean is not None else "it has counted no pod"
+    try:
+        between = after.since(before)
+    except LabError as trouble:
+        return None, trouble.message
+    if between.count != pods:
+        return None, f"it has counted {between.count} pods, and {pods} were started"
+    return between.mean, ""
 
 
 @allure.title("A pod that passes the scheduler by is no evidence of how long scheduling takes")
@@ -95,3 +100,22 @@ def test_a_pod_bound_by_name_has_no_stage_of_scheduling(
     bypassing = Planned(condition="bound by name", changes={"nodeName": node.name})
     with pytest.raises(LabError, match=r"no evidence.*scheduled"):
         pod_starts.one_by_one(node, [bypassing])
+
+
+FAILS_ONCE = (
+    "if [ -e /data/failed ]; then touch /data/up; exec sleep 86400; fi; touch /data/failed; exit 1"
+)
+"""For a container whose volume outlives it: it runs the second time."""
+
+
+@allure.title("A pod whose container is started twice is told from one that starts once")
+def test_a_pod_that_is_restarted_is_found(
+    lab: Lab, pod_starts: Starting, lab_node: Callable[[str], LabNode]
+) -> None:
+    node = lab_node(lab.topology.edges[0].name)
+    (container,) = start_manifest("unused", node.spec, Planned())["spec"]["containers"]
+    # Ready when it runs for the second time: a first Ready would end the wait for it.
+    ready = {"exec": {"command": ["test", "-e", "/data/up"]}, "timeoutSeconds": 30}
+    failing = {**container, "command": ["/bin/sh", "-c", FAILS_ONCE], "readinessProbe": ready}
+    with pytest.raises(AssertionError, match="restarted"):
+        pod_starts.one_by_one(node, [Planned("restarted", changes={"containers": [failing]})])

@@ -87,7 +87,7 @@ def histogram(text: str, name: str) -> Histogram:
 def scheduler_metrics(lab: Lab, deadline: Deadline) -> str:
     """The scheduler's, which serves them on its own node's loopback alone.
 
-    LabError if it does not: it is not there, as in K3s' server, or does not let us.
+    LabError if it does not: it is not there, as in K3s' server, or refuses the request.
     """
     server = lab.machine(lab.topology.server.name)
     done = server.run(_GET.format(url=SCHEDULER_METRICS), deadline, check=False)

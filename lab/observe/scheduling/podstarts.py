@@ -26,7 +26,9 @@ from edge_lab.observe.scheduling.nodejournal import (
     state_command,
 )
 from edge_lab.observe.scheduling.podwatch import PodWatch
+from edge_lab.observe.scheduling.runtimes import default_runtime
 from edge_lab.oracles.scheduling.clock import ClockBounds
+from edge_lab.oracles.scheduling.history import history_of
 from edge_lab.oracles.scheduling.stages import NODE_MOMENTS, Moment, PodStart
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
 APP = "edge-lab-pod-start"
 """Label `app` of all pods that are timed."""
 
-TOGETHER = 5
-"""So many pods at most stay on a node while others start: each keeps 20 MB of it."""
+TOGETHER = 4
+"""So many pods at most are on a node at once: each keeps 20 MB of it. One block of turns, so that
+either condition has as many others beside it."""
 
 START_SECONDS = 240.0
 """For one pod whose image is there, on an emulated node; Kubernetes' own aim is 5 s."""
@@ -205,12 +208,13 @@ class PodStarts:
                 pod=name,
                 node=self._node.name,
                 arch=self._node.arch.value,
-                runtime=plan.runtime_class or "runc",
+                runtime=plan.runtime_class or default_runtime(self._lab, self._node),
                 condition=plan.condition,
                 asked=asked[name].time,
                 moments={**self._watch.moments(name), **stamps[name]},
                 clock=clock,
                 startup_s=self._watch.startup_s(name),
+                history=history_of(self._watch.events(name)),
                 accelerator=self._lab.state.accelerator[self._node.name],
                 load=asked[name].load,
             )

@@ -20,6 +20,23 @@ JOIN_SECONDS = 10.0
 """For the thread to end with its watch."""
 
 
+STAMP_NS = 1_000_000
+"""Two clocks that were read within this time were read at once."""
+STAMP_TRIES = 5
+
+
+def stamp() -> tuple[int, int]:
+    """Now on the host's wall clock and on its monotonic one, ns.
+
+    Read again if the thread had to wait in between, which would look like a clock that was set.
+    """
+    for _ in range(STAMP_TRIES):
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        if after - before < STAMP_NS:
+            break
+    return wall, before
+
+
 class Watches(Protocol):
     """As much of kubectl as this needs."""
 
@@ -76,7 +93,8 @@ class PodWatch:
 
     def _follow(self) -> None:
         for kind, pod in self._watch:
-            self._note(PodEvent(time.time_ns(), kind, pod), time.monotonic_ns())
+            wall, monotonic = stamp()
+            self._note(PodEvent(wall, kind, pod), monotonic)
 
     def _note(self, event: PodEvent, monotonic: int) -> None:
         name = event.pod["metadata"]["name"]

@@ -4,7 +4,8 @@ A look at a guest's clock is a question and an answer. The guest read its clock 
 the two, so its offset lies in an interval as wide as the round trip. Of several looks at one
 moment all intervals hold, so their intersection does. Looks before and after a series hold for
 their own moments; in between the offset has moved from the one to the other, and lies in the hull
-of both, whatever part of it is drift.
+of both as long as it has moved in one direction. A clock that went astray and came back in between
+is not noticed.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class ClockBounds:
         return shown - (self.least + self.most) // 2
 
     def joined(self, other: ClockBounds) -> ClockBounds:
-        """The hull: holds at any moment between two at which the bounds held."""
+        """The hull: holds between two moments at which the bounds held, if the offset has moved in
+        one direction."""
         return ClockBounds(min(self.least, other.least), max(self.most, other.most))
 
 

@@ -1,4 +1,4 @@
-"""What a pod of a higher priority does to one of a lower on a full node, and what that one got."""
+"""A pod of a higher priority on a full node: whether it preempts another, and in which order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_lab.core.errors import LabError
+from edge_lab.oracles.scheduling.placement import PENDING_REASON
 from edge_lab.oracles.spans import NANOSECONDS
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that had to go for another one."""
+
+NEVER = "not eligible due to preemptionPolicy=Never"
+"""In the scheduler's event of a pod that it did not bind: why it looked for no victims."""
+
+UNEXPLAINED = "the scheduler has not named the policy Never as its reason to preempt no pod"
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,31 @@ def judge_staying(events: Iterable[PodEvent]) -> tuple[str, ...]:
     if any(_grace(event) is not None or event.kind == "DELETED" for event in seen):
         return (f"{name} had to go, and must stay",)
     return ()
+
+
+def judge_never(
+    waiting: Iterable[PodEvent], staying: Iterable[PodEvent], said: Iterable[str]
+) -> tuple[str, ...]:
+    """Problems of a pod with `preemptionPolicy: Never` on a node that another one fills.
+
+    Args:
+        waiting: What the watch has seen of it.
+        staying: Of the pod that it may not preempt.
+        said: The scheduler's events of it, as `reason: message`.
+
+    Raises:
+        LabError: one of the two was not seen at all.
+    """
+    seen = list(waiting)
+    if not seen:
+        raise LabError("no evidence: the watch has not seen the pod that must wait")
+    found = list(judge_staying(staying))
+    if any(event.pod.get("spec", {}).get("nodeName") for event in seen):
+        found.append(f"{seen[0].pod['metadata']['name']} was bound to a full node")
+    refusals = [line for line in said if line.startswith(PENDING_REASON)]
+    if not any(NEVER in line for line in refusals):
+        found.append(UNEXPLAINED)
+    return tuple(found)
 
 
 def _said(seconds: float | None) -> str:

@@ -18,11 +18,15 @@ from pydantic import BaseModel, ConfigDict
 
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.clock import ClockBounds
+from edge_lab.oracles.scheduling.history import PodHistory
 from edge_lab.oracles.spans import NANOSECONDS
 
 HOST_ERROR = 0.01
 """What a moment of the host may be late, s: from an event's arrival until the thread that watches
 has stamped it."""
+CLOCK_SET = 2 * HOST_ERROR
+"""From this difference on between the host's wall clock and its monotonic one, over the start of
+one pod, the former was set meanwhile, s. Both are slewed alike."""
 NODE_ERROR = 0.001
 """The same of a program on the node that stamps its own line of the journal, s."""
 
@@ -82,7 +86,7 @@ class PodStart(BaseModel):
     pod: str
     node: str
     arch: str
-    runtime: str = "runc"
+    runtime: str
     """The OCI runtime, or the RuntimeClass that names it."""
     condition: str = "idle"
     """What the lab was like."""
@@ -93,7 +97,9 @@ class PodStart(BaseModel):
     clock: ClockBounds
     """Of the node, over the time of the start."""
     startup_s: float | None = None
-    """From created to Running on a clock that nobody can set, s: what the stages must add up to."""
+    """From created to Running on the host's monotonic clock, s."""
+    history: PodHistory
+    """What has happened to it until the series was over."""
     accelerator: str = ""
     load: float | None = None
     """The host's load average over a minute when the pod was created."""
@@ -105,6 +111,8 @@ class StageTime:
 
     stage: Stage
     seconds: float
+    """Below 0 if the end was seen before the begin: by so much less than `error`, or of `deliver`,
+    whose ends do not depend on each other."""
     error: float
     """What `seconds` may be off."""
 
@@ -113,9 +121,16 @@ class StageTime:
         """Whether it is longer than its error; else there is no figure of it."""
         return self.seconds > self.error
 
+    @property
+    def end_first(self) -> bool:
+        """Whether the end was seen before the begin for sure."""
+        return self.seconds < -self.error
+
     def __str__(self) -> str:
         if self.measured:
             return f"{self.seconds:.3f} s"
+        if self.end_first:
+            return f"none: the node was {-self.seconds:.3f} s before the watch"
         return f"below the clock error ({self.error * 1000:.0f} ms)"
 
 
@@ -129,25 +144,12 @@ class StartTimes:
     @property
     def startup(self) -> float:
         """From created to Running, by the host's clock, s."""
-        return sum(self.stages[stage].seconds for stage in STARTUP)
+        return _between(self.start, Moment.CREATED, Moment.RUNNING)
 
     @property
     def schedule_to_watch(self) -> float:
         """ClusterLoader2's transition of that name, s; its schedule_to_run is the same."""
         return self.startup - self.stages[Stage.SCHEDULE].seconds
-
-    def imbalance(self) -> str | None:
-        """Why the stages do not add up to the start as another clock saw it; None if they do."""
-        if self.start.startup_s is None:
-            raise LabError(f"no evidence: the start of {self.start.pod} was timed by one clock")
-        allowed = sum(self.stages[stage].error for stage in STARTUP)
-        off = self.startup - self.start.startup_s
-        if abs(off) <= allowed:
-            return None
-        return (
-            f"{self.start.pod}: the stages add up to {self.startup:.3f} s, and the start took "
-            f"{self.start.startup_s:.3f} s; {allowed:.3f} s of difference are allowed"
-        )
 
 
 def stages_of(start: PodStart) -> StartTimes:
@@ -155,7 +157,8 @@ def stages_of(start: PodStart) -> StartTimes:
 
     Raises:
         LabError: a moment was not seen, which is no evidence and never a zero; or two of them
-            are in the wrong order by more than the clocks may be off.
+            are in the wrong order by more than the clocks may be off; or the host's clock was
+            set meanwhile.
     """
     missing = [moment for moment in Moment if moment not in start.moments]
     if missing:
@@ -163,6 +166,7 @@ def stages_of(start: PodStart) -> StartTimes:
             f"no evidence: of {start.pod} on {start.node} it was not seen when it was: "
             + ", ".join(missing)
         )
+    _clock_must_not_be_set(start)
     return StartTimes(start, {stage: _stage_time(start, stage) for stage in Stage})
 
 
@@ -176,7 +180,18 @@ def _stage_time(start: PodStart, stage: Stage) -> StageTime:
     # may be the first: what it cannot be before is the request.
     since = (_on_host(start, end) - start.asked) / NANOSECONDS
     _must_not_be_early(start, end, "the request for it", since, error)
-    return StageTime(stage, seconds, max(error, -seconds))
+    return StageTime(stage, seconds, error)
+
+
+def _clock_must_not_be_set(start: PodStart) -> None:
+    """LabError if the host's two clocks do not agree on how long the start took."""
+    if start.startup_s is None:
+        raise LabError(f"no evidence: the start of {start.pod} was timed by one clock of the host")
+    off = _between(start, Moment.CREATED, Moment.RUNNING) - start.startup_s
+    if abs(off) > CLOCK_SET:
+        raise LabError(
+            f"the host's clock was set by {off:+.3f} s while {start.pod} started on {start.node}"
+        )
 
 
 def _must_not_be_early(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from edge_lab.core.errors import LabError
 from edge_lab.measuring.measures import COUNT, Better, Measure, identifier, number_text
-from edge_lab.oracles.scheduling.stages import STARTUP, Stage, StartTimes
+from edge_lab.oracles.scheduling.stages import STARTUP, PodStart, Stage, StartTimes
 from edge_lab.oracles.scheduling.statistics import Ratio, Summary, summary
 from edge_lab.oracles.verdict import Verdict
 
@@ -38,7 +38,7 @@ def _startup_error(times: StartTimes) -> float:
 
 
 def judge_starts(times: Sequence[StartTimes], node: str, stack: str) -> Verdict:
-    """Whether each pod's stages add up to the start that another clock has seen.
+    """Whether each pod started once, on its node, and stayed.
 
     That every stage was seen, in order, `stages_of` has made sure of. How long a start may take
     is not judged: on an emulated machine that would judge the host.
@@ -49,8 +49,16 @@ def judge_starts(times: Sequence[StartTimes], node: str, stack: str) -> Verdict:
     own = [one for one in times if one.start.node == node]
     if not own:
         raise LabError(f"no evidence: no start of a pod on {node} was recorded")
-    problems = tuple(wrong for one in own if (wrong := one.imbalance()) is not None)
+    problems = problems_of([one.start for one in own])
     return Verdict(node, stack, problems, measures_of(own, node), evidence_of(own))
+
+
+def problems_of(starts: Iterable[PodStart]) -> tuple[str, ...]:
+    """Of pods, whether or not all of their stages were seen: one that was restarted has no stages
+    that belong together."""
+    return tuple(
+        problem for start in starts for problem in start.history.problems(start.pod, start.node)
+    )
 
 
 def measures_of(times: Sequence[StartTimes], node: str) -> tuple[Measure, ...]:
@@ -73,11 +81,20 @@ def measures_of(times: Sequence[StartTimes], node: str) -> tuple[Measure, ...]:
             stage.value,
             None if by_stage[stage].below_error(by_stage[stage].p50) else by_stage[stage].p50,
             node,
-            f"{stage} is below the clock error, {by_stage[stage].error * 1000:.0f} ms",
+            _untold(stage, times, by_stage[stage]),
         )
         for stage in Stage
     )
     return (*start, count, *parts)
+
+
+def _untold(stage: Stage, times: Sequence[StartTimes], sample: Summary) -> str:
+    """Why the median of a stage has no figure."""
+    reason = f"{stage} is below the clock error, {sample.error * 1000:.0f} ms"
+    first = sum(one.stages[stage].end_first for one in times)
+    if not first:
+        return reason
+    return f"{reason}; the node was before the watch with {first} of {len(times)} pods"
 
 
 def ratio_measure(condition: str, base: str, found: Ratio, node: str) -> Measure:

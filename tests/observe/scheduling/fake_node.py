@@ -25,9 +25,12 @@ class FakeNode:
 
     name = NODE.name
 
-    def __init__(self, ahead: int = 3 * SECOND, silent: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, ahead: int = 3 * SECOND, silent: tuple[str, ...] = (), restarts: int = 0
+    ) -> None:
         self._ahead = ahead
         self._silent = silent
+        self._restarts = restarts
         """Words whose lines the journal does not have."""
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._lines: list[str] = []
@@ -73,7 +76,9 @@ class FakeNode:
         _tick()
         self._states[_id(name)] = json.dumps({"StartedAt": self._now()})
         _tick()
-        self._events.put(("MODIFIED", _pod(name, NODE.name, "Running", ready=True)))
+        self._events.put(
+            ("MODIFIED", _pod(name, NODE.name, "Running", ready=True, restarts=self._restarts))
+        )
 
     # -- the machine ---------------------------------------------------------------------------
 
@@ -102,6 +107,7 @@ class FakeNode:
             kubectl=self,
             machine=lambda name: self,
             state=SimpleNamespace(accelerator={NODE.name: "tcg"}),
+            topology=SimpleNamespace(addons=()),
         )
 
 
@@ -129,13 +135,21 @@ def _id(name: str) -> str:
     return name.replace("-", "")
 
 
-def _pod(name: str, node: str, phase: str = "Pending", ready: bool = False) -> dict[str, Any]:
+def _pod(
+    name: str, node: str, phase: str = "Pending", ready: bool = False, restarts: int = 0
+) -> dict[str, Any]:
     return {
         "metadata": {"name": name, "uid": name},
         "spec": {"nodeName": node} if node else {},
         "status": {
             "phase": phase,
             "conditions": [{"type": "Ready", "status": str(ready)}],
-            "containerStatuses": [{"containerID": f"containerd://{_id(name)}"}],
+            "containerStatuses": [
+                {
+                    "name": "main",
+                    "containerID": f"containerd://{_id(name)}",
+                    "restartCount": restarts,
+                }
+            ],
         },
     }

@@ -14,18 +14,26 @@ from edge_lab.core.errors import LabError
 from edge_lab.fixtures import podstarts
 from edge_lab.fixtures.podstarts import Starting
 from edge_lab.observe.scheduling.metrics import Histogram
-from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.observe.scheduling.podstarts import TOGETHER, Planned
 from edge_lab.observe.scheduling.podwatch import PodWatch
+from edge_lab.observe.scheduling.turns import interleaved
 from edge_lab.oracles.scheduling.stages import PodStart, stages_of
 from suites.scheduling.busy import BEGIN, END, LEFT, busy_cpus
-from suites.scheduling.test_conditions import interleaved
-from suites.scheduling.test_stages import mean_since
+from suites.scheduling.test_stages import mean_of
 from tests.observe.scheduling.fake_node import NODE, FakeNode
 
 
-def test_each_pair_is_in_the_other_order() -> None:
+@pytest.mark.parametrize("pairs", [1, 3, 4, 6, 11])
+def test_either_condition_has_as_many_others_beside_it(pairs: int) -> None:
     base, other = Planned(), Planned("busy")
-    assert interleaved(base, other, 3) == [base, other, other, base, base, other]
+    plans = interleaved(base, other, pairs)
+    assert len(plans) >= 2 * pairs
+    for first in range(0, len(plans), 2):
+        assert sorted(plan.condition for plan in plans[first : first + 2]) == ["busy", "idle"]
+    beside = {base.condition: 0, other.condition: 0}
+    for place, plan in enumerate(plans):
+        beside[plan.condition] += place % TOGETHER
+    assert beside[base.condition] == beside[other.condition]
 
 
 class Guest:
@@ -50,16 +58,38 @@ def test_work_for_cpus_is_ended_whatever_happens(begins: bool) -> None:
     assert guest.told == [BEGIN, END, LEFT, LEFT]
 
 
-def test_a_mean_is_of_what_came_in_between_or_there_is_a_reason() -> None:
-    before, after = Histogram(4, 2.0, {}), Histogram(6, 3.0, {})
-    assert mean_since(before, after) == (0.5, "")
-    assert mean_since(before, before) == (None, "it has counted no pod")
-    assert mean_since(LabError("403: forbidden\nmore"), after) == (None, "403: forbidden")
+BEFORE, AFTER = Histogram(4, 2.0, {}), Histogram(6, 3.0, {})
+
+
+def test_a_mean_is_over_the_pods_that_were_started() -> None:
+    assert mean_of(2, BEFORE, AFTER) == (0.5, "")
+
+
+@pytest.mark.parametrize(
+    ("pods", "before", "after"),
+    [
+        pytest.param(2, BEFORE, BEFORE, id="counted none"),
+        pytest.param(3, BEFORE, AFTER, id="counted fewer"),
+        pytest.param(1, BEFORE, AFTER, id="counted others too"),
+        pytest.param(2, AFTER, BEFORE, id="restarted"),
+        pytest.param(2, LabError("403: forbidden\nmore"), AFTER, id="refused"),
+    ],
+)
+def test_what_is_no_mean_over_the_pods_has_a_reason(
+    pods: int, before: Histogram | LabError, after: Histogram | LabError
+) -> None:
+    mean, reason = mean_of(pods, before, after)
+    assert mean is None
+    assert reason
+    assert "\n" not in reason
 
 
 @pytest.fixture
-def starting(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starting]:
-    node = FakeNode()
+def starting(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Starting]:
+    """Its parameter is how often the container of each pod is started again."""
+    node = FakeNode(restarts=getattr(request, "param", 0))
     monkeypatch.setattr("edge_lab.observe.scheduling.podstarts.node_clock", node.clock)
     lab = node.lab()
     with PodWatch(lab.kubectl, "edge-lab") as watch:
@@ -88,3 +118,10 @@ def test_what_was_recorded_of_a_pod_is_kept_to_be_judged_again(
     monkeypatch.setattr(starting, "_config", SimpleNamespace(stash=pytest.Stash()))
     starting.show()
     assert "busy to idle" in shown[0]
+
+
+@pytest.mark.parametrize("starting", [1], indirect=True)
+def test_a_pod_that_is_restarted_is_the_product_s_fault(starting: Starting) -> None:
+    node: Any = SimpleNamespace(name=NODE.name, spec=NODE)
+    with pytest.raises(AssertionError, match="restarted"):
+        starting.one_by_one(node, [Planned()])

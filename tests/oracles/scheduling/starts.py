@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_lab.oracles.scheduling.clock import ClockBounds
+from edge_lab.oracles.scheduling.history import PodHistory
 from edge_lab.oracles.scheduling.stages import NODE_MOMENTS, Moment, PodStart
 from edge_lab.oracles.spans import NANOSECONDS
 
@@ -42,6 +43,8 @@ def start(
         "asked": asked,
         "node": "edge-arm",
         "arch": "aarch64",
+        "runtime": "runc",
+        "history": PodHistory(nodes=(str(more.get("node", "edge-arm")),)),
         "startup_s": startup,
     }
     return PodStart(moments=moments, clock=clock, **{**said, **more})

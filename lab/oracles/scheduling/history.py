@@ -1,0 +1,65 @@
+"""What happens to a pod while it starts, and what must not happen to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.scheduling.preemption import PodEvent
+
+ENDED = frozenset({"Failed", "Succeeded"})
+"""Phases of a pod whose containers have ended and are not started again."""
+
+
+class PodHistory(BaseModel):
+    """As the events of a watch tell it, up to the moment at which the lab deletes the pod."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    nodes: tuple[str, ...] = ()
+    """Which it was seen bound to, in order; one, unless something is wrong."""
+    restarts: int = 0
+    """How often a container of it was started again."""
+    ended: str = ""
+    """The phase in which it was seen, if that is one of `ENDED`."""
+    removed: bool = False
+    """Whether somebody has asked it to go, or it is gone."""
+
+    def problems(self, pod: str, node: str) -> tuple[str, ...]:
+        """Why this is not the start of one pod on that node."""
+        found = []
+        if self.nodes != (node,):
+            where = ", then on ".join(self.nodes) or "no node"
+            found.append(f"{pod} was bound to {where}, and may be on {node} alone")
+        if self.restarts:
+            found.append(f"{pod} was restarted {self.restarts} times")
+        if self.ended:
+            found.append(f"{pod} has ended: {self.ended}")
+        if self.removed:
+            found.append(f"{pod} was removed while it was timed")
+        return tuple(found)
+
+
+def history_of(events: Sequence[PodEvent]) -> PodHistory:
+    """Of one pod, in order; LabError if there are none."""
+    if not events:
+        raise LabError("no evidence: the watch has not seen the pod")
+    nodes = [str(node) for event in events if (node := event.pod.get("spec", {}).get("nodeName"))]
+    phases = [str(event.pod.get("status", {}).get("phase", "")) for event in events]
+    return PodHistory(
+        nodes=tuple(dict.fromkeys(nodes)),
+        restarts=max(map(_restarts, events)),
+        ended=next((phase for phase in phases if phase in ENDED), ""),
+        removed=any(_removed(event) for event in events),
+    )
+
+
+def _restarts(event: PodEvent) -> int:
+    statuses = event.pod.get("status", {}).get("containerStatuses") or ()
+    return sum(int(status.get("restartCount", 0)) for status in statuses)
+
+
+def _removed(event: PodEvent) -> bool:
+    return event.kind == "DELETED" or "deletionTimestamp" in event.pod["metadata"]
