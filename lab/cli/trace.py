@@ -93,11 +93,13 @@ def _table(trace: StartTrace) -> RenderableType:
     from edge_lab.report.tracewaterfall import heading, seconds
 
     times = slowest(step_times(trace.steps))
-    steps = plain_table("steps", "name", "on the critical path", "itself", "in all", "begins at")
+    columns = ("name", "in", "on the critical path", "itself", "in all", "begins at")
+    steps = plain_table("steps", *columns)
     for found in times[:SHOWN]:
         step = found.step
         steps.add_row(
             f"{'[red]✗[/] ' if step.failed else ''}{escape(step.title)}",
+            escape(found.around),
             seconds(found.critical_length),
             seconds(found.own),
             seconds(step.length),

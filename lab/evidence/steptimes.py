@@ -17,6 +17,8 @@ class StepTimes:
     """What a step took."""
 
     step: TracedStep
+    around: str
+    """The title of the step that it is inside of, if any: boots and restores have alike names."""
     own: int
     """Self time, µs: when none of the steps inside it was under way."""
     critical: tuple[Interval, ...]
@@ -37,12 +39,14 @@ def step_times(steps: Sequence[TracedStep]) -> tuple[StepTimes, ...]:
     inside: dict[int | None, list[TracedStep]] = defaultdict(list)
     for step in steps:
         inside[step.parent].append(step)
+    titles = {step.id: step.title for step in steps}
     critical: dict[int, list[Interval]] = defaultdict(list)
     for outermost in inside[None]:
         _critical(outermost, outermost.begin, outermost.end, inside, critical)
     return tuple(
         StepTimes(
             step,
+            "" if step.parent is None else titles.get(step.parent, ""),
             step.length - covered((child.begin, child.end) for child in inside[step.id]),
             tuple(reversed(critical[step.id])),
         )

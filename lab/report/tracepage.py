@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from edge_lab.core.steprecord import Outcome
 from edge_lab.evidence.steptimes import StepTimes, step_times
 from edge_lab.evidence.trace import StartTrace
 from edge_lab.handle.hostprocesses import HostProcess
@@ -47,8 +48,10 @@ def _steps(times: Sequence[StepTimes]) -> str:
         cells = (seconds(found.critical_length), seconds(found.own), seconds(step.length))
         figures = "".join(f"<td>{cell}</td>" for cell in (*cells, seconds(step.begin)))
         style = ' class="bad"' if step.failed else ""
-        said = "" if step.outcome.value == "ended" else f"{step.outcome.value}: {step.detail}"
-        name = f"{escape(step.title)}<small>{escape(said.removesuffix(': '))}</small>"
+        words = [f"in {found.around}"] if found.around else []
+        if step.outcome is not Outcome.ENDED:
+            words.append(f"{step.outcome.value}: {step.detail}".removesuffix(": "))
+        name = f"{escape(step.title)}<small>{escape(' · '.join(words))}</small>"
         rows.append(f'<tr{style}><th scope="row">{name}</th>{figures}</tr>')
     return _table(("step", "on the critical path", "itself", "in all", "begins at"), rows)
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edge_lab.core.steprecord import Outcome
 from edge_lab.evidence.chrometrace import lane_name
 from edge_lab.evidence.steptimes import StepTimes, step_times
 from edge_lab.evidence.trace import MICROSECOND, StartTrace, TracedStep
@@ -107,7 +108,7 @@ class _Waterfall:
         if step.failed:
             fill, more = FAILED_FILL, {"stroke": FAILED, "stroke_width": "1.2"}
         else:
-            unfinished = step.outcome.value == "unfinished"
+            unfinished = step.outcome is Outcome.UNFINISHED
             fill = UNFINISHED_FILL if unfinished else FILLS[bar.row % 2]
             more = {"stroke": "#ffffff", "stroke_width": "0.8"} if wide > 3 else {}
         self._canvas.rect(x, y, wide, BAR, fill, hint=hint(bar.times), **more)
@@ -150,7 +151,7 @@ def hint(times: StepTimes) -> str:
         f"{step.title}: {seconds(step.length)}, from {seconds(step.begin)}",
         f"itself {seconds(times.own)}, on the critical path {seconds(times.critical_length)}",
     ]
-    if step.outcome.value != "ended":
+    if step.outcome is not Outcome.ENDED:
         said.append(f"{step.outcome.value}: {step.detail}".removesuffix(": "))
     if step.cut:
         said.append(f"went on for {seconds(step.cut)} after the step around it had ended")
