@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +27,7 @@ class HostRole(StrEnum):
     FABRIC = "fabric"
     DEVICE = "device"
     COMMAND = "command"
-    """The process that has brought the lab up."""
+    """The process that has brought the lab up, `lab` or `pytest`."""
     OTHER = "other"
 
 
@@ -50,7 +51,7 @@ def host_processes(run: RunDir, *, with_this: bool = False) -> tuple[HostProcess
     """The processes of the lab in `run`, nodes first; `with_this`: the calling process too."""
     found = [_measured(run, process) for process in processes_of(run.path)]
     if with_this:
-        found.append(_seen(HostRole.COMMAND, "lab up", os.getpid()))
+        found.append(_seen(HostRole.COMMAND, Path(sys.argv[0]).name, os.getpid()))
     order = list(HostRole)
     return tuple(sorted(found, key=lambda process: (order.index(process.role), process.name)))
 
