@@ -36,6 +36,7 @@ COMMANDS = (
     ("status",),
     ("samples",),
     ("graph",),
+    ("trace",),
     ("logs",),
     ("exec", "server", "true"),
     ("console", "server"),

@@ -16,6 +16,7 @@ from edge_lab.bringup.host import Host, LocalHost
 from edge_lab.bringup.retention import keep_evidence
 from edge_lab.bringup.saving import restore_checkpoint, save_checkpoint
 from edge_lab.bringup.start import START_SECONDS, Start, UpOptions
+from edge_lab.bringup.tracing import tracing
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.home import RunDir
@@ -70,13 +71,14 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
                 _clear(run)
         if options.api_port is not None:
             require_free(options.api_port, "the API server")
-        with telling_stage(run), step(f"lab {topology.name}"):
+        with telling_stage(run), tracing(run) as trace, step(f"lab {topology.name}"):
             built = Deadline.after(BUILD_SECONDS * host.speed_factor)
             plan = host.plan(topology, options.stack, built)
             start = Start(host, run, plan, host.accelerator(plan), options)
             try:
-                return start.walk(lambda: _clear(run))
+                return trace.started(start.walk(lambda: _clear(run)))
             except BaseException as trouble:
+                trace.failed(trouble)
                 evidence = _clear(run).evidence
                 if isinstance(trouble, LabError) and evidence and not trouble.remedy:
                     trouble.remedy = f"Logs and consoles are kept in {evidence}."

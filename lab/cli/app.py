@@ -31,6 +31,7 @@ from edge_lab.cli.completion import LabGroup
 from edge_lab.cli.faults import fault
 from edge_lab.cli.outputs import STDOUT, check_file, write_file
 from edge_lab.cli.progress import showing_steps
+from edge_lab.cli.trace import trace
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 
@@ -298,4 +299,5 @@ reach.register(app)
 app.command()(capture)
 app.command()(chaos)
 app.command()(compare)
+app.command()(trace)
 app.add_typer(fault, name="fault")

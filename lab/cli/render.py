@@ -124,6 +124,7 @@ def next_steps(run: RunDir, state: LabState) -> RenderableType:
                 "",
                 f"export KUBECONFIG={escape(str(run.kubeconfig))}",
                 f"{escape(str(state.kubectl))} get pods -A -o wide",
+                *([f"trace of the start: {escape(str(run.trace))}"] if run.trace.is_file() else ()),
                 "lab ssh NODE · lab samples · lab graph -o lab.svg · make test · lab down",
             )
         ),

@@ -39,6 +39,9 @@ def cache_home() -> Path:
 MARKER = ".edge-lab"
 """A file in each folder that edge-lab made to replace or remove later as a whole."""
 
+TRACE = "trace.json"
+"""Of a start, in the lab's logs."""
+
 
 @dataclass(frozen=True)
 class RunDir:
@@ -82,6 +85,11 @@ class RunDir:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    @property
+    def trace(self) -> Path:
+        """What the start took its time for; kept with the logs."""
+        return self.logs / TRACE
 
     @property
     def consoles(self) -> Path:

@@ -20,6 +20,7 @@ from edge_lab.fabric import FabricClient
 from edge_lab.fabric.capture import Capture
 from edge_lab.fabric.output import Limits
 from edge_lab.faults.journal import FaultJournal
+from edge_lab.handle.hostprocesses import host_processes
 from edge_lab.handle.linkstate import link_state
 from edge_lab.handle.picture import EndpointView, LinkView, lab_svg
 from edge_lab.handle.state import Condition, LabState
@@ -116,6 +117,7 @@ class Lab:
                 FaultStatus(id=each.id, title=each.fault.title)
                 for each in FaultJournal(self.run.logs).active()
             ),
+            processes=host_processes(self.run),
             versions=self.versions,
         )
 

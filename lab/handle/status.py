@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_lab.handle.hostprocesses import HostProcess
 from edge_lab.handle.linkstate import LinkState
 
 
@@ -66,6 +67,8 @@ class LabStatus(_Model):
     devices: tuple[DeviceStatus, ...]
     faults: tuple[FaultStatus, ...] = ()
     """The active faults."""
+    processes: tuple[HostProcess, ...] = ()
+    """Of the lab on the host, with their memory and processor time."""
     versions: dict[str, str]
 
 

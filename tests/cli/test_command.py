@@ -217,8 +217,9 @@ def test_a_start_that_was_killed_is_not_coming_up(default_topology: Topology) ->
 # -- odd arguments ---------------------------------------------------------------------------------
 
 PIECES = (
-    "status exec cp logs console graph fault heal add chaos compare samples schema doctor --lab -l "
-    "--json -- -h --seed -1 1e999 nan edge-arm a:b drop link=x default -n . --all --dry-run"
+    "status exec cp logs console graph trace fault heal add chaos compare samples schema "
+    "doctor --lab -l --json -- -h --seed -1 1e999 nan edge-arm a:b drop link=x default -n . --all "
+    "--dry-run"
 )
 WORDS = st.one_of(
     st.sampled_from(PIECES.split()),
@@ -227,7 +228,19 @@ WORDS = st.one_of(
         max_size=12,
     ),
 )
-READ_ONLY = ("status", "exec", "cp", "logs", "console", "graph", "fault", "chaos", "samples", "ssh")
+READ_ONLY = (
+    "status",
+    "exec",
+    "cp",
+    "logs",
+    "console",
+    "graph",
+    "trace",
+    "fault",
+    "chaos",
+    "samples",
+    "ssh",
+)
 
 
 @given(command=st.sampled_from(READ_ONLY), rest=st.lists(WORDS, max_size=5))

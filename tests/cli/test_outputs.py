@@ -26,6 +26,7 @@ QUICK = str(ROOT / "plans" / "quick.yaml")
 FILES = {
     "graph": ("graph", MINIMAL, "--output"),
     "compare": ("compare", ".", "--html"),
+    "trace": ("trace", "--svg"),
 }
 
 

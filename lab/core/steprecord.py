@@ -1,0 +1,85 @@
+"""Remembers the steps of a piece of work with their times, for whoever wants to know them later."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from edge_lab.core.step import Phase, StepEvent
+
+
+class Outcome(StrEnum):
+    ENDED = "ended"
+    FAILED = "failed"
+    UNFINISHED = "unfinished"
+    """It was under way when the record was read."""
+
+
+@dataclass(frozen=True)
+class RecordedStep:
+    """One step. Times are ns of the monotonic clock."""
+
+    id: int
+    parent: int | None
+    title: str
+    thread: int
+    """The thread that did it; another thread may get the same number when that one has ended."""
+    begin: int
+    end: int
+    outcome: Outcome
+    detail: str = ""
+    """Of a step that failed: the first line of the error."""
+
+
+class StepRecorder:
+    """A listener (`edge_lab.core.step.listening`); an event costs it a few microseconds."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, RecordedStep] = {}
+        self._lock = threading.Lock()
+
+    def take(self, event: StepEvent) -> None:
+        if event.phase is Phase.PROGRESS:
+            return
+        # A listener is called by the thread that does the step.
+        with self._lock:
+            now = time.monotonic_ns()
+            if event.phase is Phase.START:
+                self._steps[event.id] = RecordedStep(
+                    event.id,
+                    event.parent,
+                    event.title,
+                    threading.get_ident(),
+                    now,
+                    now,
+                    Outcome.UNFINISHED,
+                )
+            elif event.id in self._steps:  # else it had begun before anybody listened
+                self._steps[event.id] = replace(
+                    self._steps[event.id],
+                    end=now,
+                    outcome=Outcome.FAILED if event.phase is Phase.FAIL else Outcome.ENDED,
+                    detail=event.detail,
+                )
+
+    def steps(self, trouble: BaseException | None = None) -> tuple[RecordedStep, ...]:
+        """All steps so far, in the order of their begin; those under way end now.
+
+        With `trouble`, the steps that this thread is in fail by it.
+        """
+        with self._lock:
+            now = time.monotonic_ns()
+            found = tuple(self._steps.values())
+        return tuple(
+            _until(step, now, trouble) if step.outcome is Outcome.UNFINISHED else step
+            for step in found
+        )
+
+
+def _until(step: RecordedStep, now: int, trouble: BaseException | None) -> RecordedStep:
+    if trouble is None or step.thread != threading.get_ident():
+        return replace(step, end=now)
+    detail = str(trouble).partition("\n")[0] or type(trouble).__name__
+    return replace(step, end=now, outcome=Outcome.FAILED, detail=detail)

@@ -1,0 +1,102 @@
+"""What the processes of a lab take of the host: memory and processor time of each."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from edge_lab.core.home import RunDir
+from edge_lab.core.process import PROC, LabProcess, processes_of
+
+_GUEST = re.compile(r"qemu-system-\S+ .*?-name guest=(?P<name>[^\s,]+)")
+_DEVICE = re.compile(r"-m edge_lab\.devices --spec \S*/(?P<name>[^/\s]+)/[^/\s]+$")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_KIB_PER_MIB = 1024
+
+
+class HostRole(StrEnum):
+    NODE = "node"
+    """QEMU of a node: the guest's memory as far as the guest has touched it, and QEMU's own."""
+    LIBVIRT = "libvirt"
+    FABRIC = "fabric"
+    DEVICE = "device"
+    COMMAND = "command"
+    """The process that has brought the lab up, `lab` or `pytest`."""
+    OTHER = "other"
+
+
+class HostProcess(BaseModel):
+    """One process of a lab at one moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: HostRole
+    name: str
+    """Of the node or the device; else what runs."""
+    pid: int
+    pss_mib: float | None
+    """Resident memory; a page shared by n processes counts as 1/n (Pss of smaps_rollup). None if
+    the kernel does not tell."""
+    cpu_seconds: float | None
+    """Processor time so far, with that of ended child processes. None if the process has ended."""
+
+
+def host_processes(run: RunDir, *, with_this: bool = False) -> tuple[HostProcess, ...]:
+    """The processes of the lab in `run`, nodes first; `with_this`: the calling process too."""
+    found = [_measured(run, process) for process in processes_of(run.path)]
+    if with_this:
+        found.append(_seen(HostRole.COMMAND, Path(sys.argv[0]).name, os.getpid()))
+    order = list(HostRole)
+    return tuple(sorted(found, key=lambda process: (order.index(process.role), process.name)))
+
+
+def _measured(run: RunDir, process: LabProcess) -> HostProcess:
+    return _seen(*_role(run, process.command), process.pid)
+
+
+def _role(run: RunDir, command: str) -> tuple[HostRole, str]:
+    """What a process is to the lab, by its command line."""
+    if guest := _GUEST.search(command):
+        return HostRole.NODE, guest["name"].removeprefix(f"{run.lab}-")
+    if "-m edge_lab.fabric" in command:
+        return HostRole.FABRIC, "fabric"
+    if device := _DEVICE.search(command):
+        return HostRole.DEVICE, device["name"]
+    program = Path(command.partition(" ")[0]).name
+    if program == "libvirtd":
+        return HostRole.LIBVIRT, program
+    return HostRole.OTHER, program
+
+
+def _seen(role: HostRole, name: str, pid: int) -> HostProcess:
+    proc = PROC / str(pid)
+    return HostProcess(role=role, name=name, pid=pid, pss_mib=_pss(proc), cpu_seconds=_cpu(proc))
+
+
+def _pss(proc: Path) -> float | None:
+    for line in _lines(proc / "smaps_rollup"):
+        if line.startswith("Pss:"):
+            return round(int(line.split()[1]) / _KIB_PER_MIB, 1)
+    return None
+
+
+def _cpu(proc: Path) -> float | None:
+    for line in _lines(proc / "stat"):
+        # utime, stime, cutime, cstime (proc_pid_stat(5)); a program's name may hold ") ".
+        fields = line.rpartition(") ")[2].split()
+        return round(sum(map(int, fields[11:15])) / _TICKS, 2)
+    return None
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """None of them if the process has ended, or is not ours to look at."""
+    try:
+        yield from file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
