@@ -1,22 +1,27 @@
 """Certificates of one lab: an authority per trust domain, a certificate per identity."""
 
 from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
-from edge_lab.pki.installed import HoldsCertificates, InstalledCertificate
+from edge_lab.pki.installed import ClientLog, HoldsCertificates, InstalledCertificate
 from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
 from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
+from edge_lab.pki.signing import KeyAccess, LabSigner, Signer
 
 __all__ = [
     "CLUSTER",
     "DEVICES",
     "Authority",
     "CertificateSpec",
+    "ClientLog",
     "HoldsCertificates",
     "Identity",
     "IdentityRequest",
     "InstalledCertificate",
+    "KeyAccess",
     "KeyKind",
+    "LabSigner",
     "Pki",
     "Request",
+    "Signer",
     "SigningKeyRequest",
     "TrustDomain",
     "Usage",

@@ -15,7 +15,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import binding_manifest
-from edge_lab.pki import CLUSTER, Identity, InstalledCertificate, Request
+from edge_lab.pki import CLUSTER, Identity, InstalledCertificate, LabSigner, Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import identities as names
@@ -131,7 +131,8 @@ class Kubernetes:
         api_server = InstalledCertificate(
             name="api-server",
             node=server.name,
-            request=names.request_named(self.identities(topology), names.API_SERVER),
+            spec=names.api_server_spec(topology),
+            signer=LabSigner(CLUSTER),
             certificate=f"{PKI}/apiserver.crt",
             key=f"{PKI}/apiserver.key",
             unit=f"{API_SERVER}.service",
