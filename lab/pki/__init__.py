@@ -5,6 +5,8 @@ from edge_lab.pki.installed import ClientLog, HoldsCertificates, InstalledCertif
 from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
 from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
 from edge_lab.pki.signing import KeyAccess, LabSigner, Signer
+from edge_lab.pki.succession import Stage, Succession
+from edge_lab.pki.trust import HoldsTrust, InstalledAuthority, TrustBundle, TrustForm
 
 __all__ = [
     "CLUSTER",
@@ -13,8 +15,10 @@ __all__ = [
     "CertificateSpec",
     "ClientLog",
     "HoldsCertificates",
+    "HoldsTrust",
     "Identity",
     "IdentityRequest",
+    "InstalledAuthority",
     "InstalledCertificate",
     "KeyAccess",
     "KeyKind",
@@ -23,6 +27,10 @@ __all__ = [
     "Request",
     "Signer",
     "SigningKeyRequest",
+    "Stage",
+    "Succession",
+    "TrustBundle",
     "TrustDomain",
+    "TrustForm",
     "Usage",
 ]

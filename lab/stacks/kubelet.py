@@ -13,7 +13,14 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
-from edge_lab.pki import CLUSTER, InstalledCertificate, LabSigner, Request
+from edge_lab.pki import (
+    CLUSTER,
+    InstalledAuthority,
+    InstalledCertificate,
+    LabSigner,
+    Request,
+    TrustBundle,
+)
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -94,6 +101,12 @@ class Kubelet:
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
         return edge_certificates(topology, KUBELET_UNIT)
 
+    def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
+        return edge_trust(topology, (KUBELET_UNIT,))
+
+    def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
+        return ()
+
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", KUBELET_UNIT)
 
@@ -113,6 +126,12 @@ def edge_certificates(topology: Topology, client_unit: str) -> tuple[InstalledCe
         for node in topology.edges
         for held in kubelet_certificates(topology, node, client_unit)
     )
+
+
+def edge_trust(topology: Topology, units: tuple[str, ...]) -> tuple[TrustBundle, ...]:
+    """Whom `units` of each edge node trust; one file is for the kubelet's clients and for the API
+    server."""
+    return tuple(TrustBundle(node.name, CLUSTER, CLUSTER_CA, units) for node in topology.edges)
 
 
 def kubelet_certificates(
