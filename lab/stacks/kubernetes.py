@@ -161,10 +161,11 @@ class Kubernetes:
         that it calls, and what service accounts get."""
         node = topology.server.name
         manager, scheduler = f"{CONTROLLER_MANAGER}.service", f"{SCHEDULER}.service"
-        everybody = (f"{API_SERVER}.service", manager, scheduler, KUBELET_UNIT)
         inline = TrustForm.KUBECONFIG
         return (
-            TrustBundle(node, CLUSTER, CLUSTER_CA, everybody),
+            TrustBundle(
+                node, CLUSTER, CLUSTER_CA, (f"{API_SERVER}.service", manager, KUBELET_UNIT)
+            ),
             TrustBundle(node, CLUSTER, CONTROLLER_MANAGER_CONFIG, (manager,), inline),
             TrustBundle(node, CLUSTER, SCHEDULER_CONFIG, (scheduler,), inline),
         )
