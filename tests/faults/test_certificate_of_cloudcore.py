@@ -76,6 +76,15 @@ def test_a_foreign_one_has_the_authority_s_name_and_is_turned_away(
     assert Met.LET_IN in injector.heal(FOREIGN)
 
 
+def test_the_original_is_kept_whatever_is_laid_upon_another(cluster: FakeCluster) -> None:
+    """As after a fault that could not be undone."""
+    files, injector = dict(cluster.files), injector_of(cluster)
+    injector.inject(OWN)
+    injector.inject(FOREIGN)
+    injector.heal(OWN)
+    assert cluster.files == files
+
+
 def test_a_foreign_one_that_is_let_in_is_no_effect(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
