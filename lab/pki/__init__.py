@@ -1,23 +1,36 @@
 """Certificates of one lab: an authority per trust domain, a certificate per identity."""
 
 from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
-from edge_lab.pki.installed import HoldsCertificates, InstalledCertificate
+from edge_lab.pki.installed import ClientLog, HoldsCertificates, InstalledCertificate
 from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
 from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
+from edge_lab.pki.signing import KeyAccess, LabSigner, Signer
+from edge_lab.pki.succession import Stage, Succession
+from edge_lab.pki.trust import HoldsTrust, InstalledAuthority, TrustBundle, TrustForm
 
 __all__ = [
     "CLUSTER",
     "DEVICES",
     "Authority",
     "CertificateSpec",
+    "ClientLog",
     "HoldsCertificates",
+    "HoldsTrust",
     "Identity",
     "IdentityRequest",
+    "InstalledAuthority",
     "InstalledCertificate",
+    "KeyAccess",
     "KeyKind",
+    "LabSigner",
     "Pki",
     "Request",
+    "Signer",
     "SigningKeyRequest",
+    "Stage",
+    "Succession",
+    "TrustBundle",
     "TrustDomain",
+    "TrustForm",
     "Usage",
 ]

@@ -98,8 +98,17 @@ class Authority:
         lifetime: timedelta = AUTHORITY_LIFETIME,
     ) -> Authority:
         """A new authority. Two of one name differ in their keys alone."""
-        private = new_key(key)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        return cls._of(name, new_key(key), lifetime)
+
+    def impostor(self) -> Authority:
+        """Another authority of the same name, with another key of the same kind."""
+        own = load_key(self.identity.key_pem)
+        kind = KeyKind.RSA if isinstance(own, rsa.RSAPrivateKey) else KeyKind.EC
+        return self._of(self.certificate.subject, new_key(kind), AUTHORITY_LIFETIME)
+
+    @classmethod
+    def _of(cls, name: x509.Name, private: PrivateKey, lifetime: timedelta) -> Authority:
         starts = datetime.now(UTC) - SLACK
         certificate = (
             x509.CertificateBuilder()

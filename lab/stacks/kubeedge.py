@@ -25,7 +25,13 @@ from edge_lab.cluster.rbac import binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.images.oci import PAUSE
-from edge_lab.pki import CLUSTER, CertificateSpec, IdentityRequest, Request
+from edge_lab.pki import (
+    CLUSTER,
+    CertificateSpec,
+    IdentityRequest,
+    InstalledCertificate,
+    Request,
+)
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.probes.joining import Joining
@@ -46,6 +52,7 @@ from edge_lab.stacks.endpoints import (
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubeedge_authority import NAMESPACE, TOKEN_SECRET, join_token
+from edge_lab.stacks.kubeedge_certificate import edgecore_certificates
 from edge_lab.stacks.kubeedge_join import join_endpoints
 from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
@@ -126,6 +133,9 @@ class KubeEdge:
 
     def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
         return hub_clients(topology, EDGECORE_UNIT, HUB_PORT)
+
+    def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        return edgecore_certificates(topology, EDGECORE_UNIT)
 
     def join_token(self, cluster: ClusterAccess, deadline: Deadline) -> str:
         return join_token(cluster.kubectl, deadline)

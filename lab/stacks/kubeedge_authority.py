@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from edge_lab.cluster.kubectl import Kubectl
+from edge_lab.cluster.secrets import secret_data
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.pki import Authority, Identity
@@ -19,26 +18,18 @@ TOKEN_SECRET = "tokensecret"  # noqa: S105 - its name
 
 def kubeedge_authority(kubectl: Kubectl, deadline: Deadline) -> Authority:
     """LabError if cloudcore has none yet."""
-    data = secret_data(kubectl, SECRET, deadline)
+    data = secret_data(kubectl, NAMESPACE, SECRET, deadline)
     return authority_of(data["cadata"], data["cakeydata"])
 
 
 def join_token(kubectl: Kubectl, deadline: Deadline) -> str:
     """The bearer token, without the digest of the authority's certificate before it; LabError if
     there is none."""
-    data = secret_data(kubectl, TOKEN_SECRET, deadline)
+    data = secret_data(kubectl, NAMESPACE, TOKEN_SECRET, deadline)
     token = data.get("tokendata", b"").decode().partition(".")[2]
     if not token:
         raise LabError(f"the secret {NAMESPACE}/{TOKEN_SECRET} holds no token")
     return token
-
-
-def secret_data(kubectl: Kubectl, name: str, deadline: Deadline) -> dict[str, bytes]:
-    """What a secret of cloudcore's holds; LabError if it has not made it yet."""
-    found = kubectl.find("secret", name, "-n", NAMESPACE, deadline=deadline)
-    if not found:
-        raise LabError(f"cloudcore has not made its secret {name} yet")
-    return {key: base64.b64decode(value) for key, value in found["data"].items()}
 
 
 def authority_of(certificate_der: bytes, key_der: bytes) -> Authority:

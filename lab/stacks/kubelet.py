@@ -13,7 +13,14 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
-from edge_lab.pki import CLUSTER, InstalledCertificate, Request
+from edge_lab.pki import (
+    CLUSTER,
+    InstalledAuthority,
+    InstalledCertificate,
+    LabSigner,
+    Request,
+    TrustBundle,
+)
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -27,9 +34,10 @@ from edge_lab.stacks.base import (
 from edge_lab.stacks.endpoints import KUBELET_PORT, api_clients, kubelet_endpoints
 from edge_lab.stacks.identities import (
     kubelet_server,
+    kubelet_server_spec,
     node_client,
+    node_client_spec,
     node_requests,
-    request_named,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
@@ -93,6 +101,12 @@ class Kubelet:
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
         return edge_certificates(topology, KUBELET_UNIT)
 
+    def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
+        return edge_trust(topology, (KUBELET_UNIT,))
+
+    def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
+        return ()
+
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", KUBELET_UNIT)
 
@@ -114,17 +128,23 @@ def edge_certificates(topology: Topology, client_unit: str) -> tuple[InstalledCe
     )
 
 
+def edge_trust(topology: Topology, units: tuple[str, ...]) -> tuple[TrustBundle, ...]:
+    """Whom `units` of each edge node trust; one file is for the kubelet's clients and for the API
+    server."""
+    return tuple(TrustBundle(node.name, CLUSTER, CLUSTER_CA, units) for node in topology.edges)
+
+
 def kubelet_certificates(
     topology: Topology, node: Node, client_unit: str
 ) -> tuple[InstalledCertificate, ...]:
     """Both certificates of the kubelet on `node`; `client_unit` shows that of the node to the
     API server, and reads it at its start."""
-    requests = node_requests(topology, node)
     return (
         InstalledCertificate(
             name=NODE_CERTIFICATE,
             node=node.name,
-            request=request_named(requests, f"node-{node.name}"),
+            spec=node_client_spec(node.name),
+            signer=LabSigner(CLUSTER),
             certificate=CLIENT_PEM,
             key=CLIENT_PEM,
             unit=client_unit,
@@ -132,7 +152,8 @@ def kubelet_certificates(
         InstalledCertificate(
             name=SERVING_CERTIFICATE,
             node=node.name,
-            request=request_named(requests, f"kubelet-{node.name}"),
+            spec=kubelet_server_spec(topology, node),
+            signer=LabSigner(CLUSTER),
             certificate=SERVER_CERTIFICATE,
             key=SERVER_KEY,
             unit=KUBELET_UNIT,

@@ -15,7 +15,16 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.addresses import SERVICE_SUBNET
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import binding_manifest
-from edge_lab.pki import CLUSTER, Identity, InstalledCertificate, Request
+from edge_lab.pki import (
+    CLUSTER,
+    Identity,
+    InstalledAuthority,
+    InstalledCertificate,
+    LabSigner,
+    Request,
+    TrustBundle,
+    TrustForm,
+)
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import identities as names
@@ -36,6 +45,7 @@ from edge_lab.stacks.endpoints import (
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import (
+    CLUSTER_CA,
     KUBELET,
     KUBELET_UNIT,
     kubelet_certificates,
@@ -62,6 +72,11 @@ CONTROLLERS_RUN = "https://127.0.0.1:10257/healthz?verbose#node-lifecycle-contro
 SCHEDULER_READY = "https://127.0.0.1:10259/readyz"
 
 PKI = "/etc/kubernetes/pki"
+SIGNER, SIGNER_KEY = f"{PKI}/signer.crt", f"{PKI}/signer.key"
+"""The authority that signs certificate requests. Apart from the one that is trusted: that may be
+two for a while, and the controller manager takes no bundle here."""
+CONTROLLER_MANAGER_CONFIG = "/etc/kubernetes/controller-manager.conf"
+SCHEDULER_CONFIG = "/etc/kubernetes/scheduler.conf"
 DATASTORE_SOCKET = "unix:///run/kine/kine.sock"
 """A socket, not a port: the datastore asks nobody who they are."""
 DATABASE = (
@@ -131,7 +146,8 @@ class Kubernetes:
         api_server = InstalledCertificate(
             name="api-server",
             node=server.name,
-            request=names.request_named(self.identities(topology), names.API_SERVER),
+            spec=names.api_server_spec(topology),
+            signer=LabSigner(CLUSTER),
             certificate=f"{PKI}/apiserver.crt",
             key=f"{PKI}/apiserver.key",
             unit=f"{API_SERVER}.service",
@@ -139,6 +155,24 @@ class Kubernetes:
             shown_at=(topology.cluster_link(server.name).address, API_PORT),
         )
         return (api_server, *kubelet_certificates(topology, server, KUBELET_UNIT))
+
+    def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
+        """The first is for clients of the API server and of its node's kubelet, for the kubelets
+        that it calls, and what service accounts get."""
+        node = topology.server.name
+        manager, scheduler = f"{CONTROLLER_MANAGER}.service", f"{SCHEDULER}.service"
+        inline = TrustForm.KUBECONFIG
+        return (
+            TrustBundle(
+                node, CLUSTER, CLUSTER_CA, (f"{API_SERVER}.service", manager, KUBELET_UNIT)
+            ),
+            TrustBundle(node, CLUSTER, CONTROLLER_MANAGER_CONFIG, (manager,), inline),
+            TrustBundle(node, CLUSTER, SCHEDULER_CONFIG, (scheduler,), inline),
+        )
+
+    def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
+        unit = f"{CONTROLLER_MANAGER}.service"
+        return (InstalledAuthority(topology.server.name, CLUSTER, SIGNER, SIGNER_KEY, unit),)
 
     def provision(self, ctx: StackContext) -> Provision:
         server = ctx.topology.server
@@ -173,7 +207,7 @@ class Kubernetes:
 
     def _keys(self, ctx: StackContext) -> Provision:
         shown = {
-            "ca": ctx.pki.authority(CLUSTER).identity,
+            "signer": ctx.pki.authority(CLUSTER).identity,
             "apiserver": ctx.pki.identity(CLUSTER, names.API_SERVER),
             "apiserver-kubelet-client": ctx.pki.identity(CLUSTER, names.API_SERVER_KUBELET_CLIENT),
             CONTROLLER_MANAGER: ctx.pki.identity(CLUSTER, names.CONTROLLER_MANAGER),
@@ -228,10 +262,10 @@ def api_server(ctx: StackContext) -> Provision:
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
-            f"--client-ca-file={PKI}/ca.crt",
+            f"--client-ca-file={CLUSTER_CA}",
             f"--tls-cert-file={PKI}/apiserver.crt",
             f"--tls-private-key-file={PKI}/apiserver.key",
-            f"--kubelet-certificate-authority={PKI}/ca.crt",
+            f"--kubelet-certificate-authority={CLUSTER_CA}",
             f"--kubelet-client-certificate={PKI}/apiserver-kubelet-client.crt",
             f"--kubelet-client-key={PKI}/apiserver-kubelet-client.key",
             # Node names resolve in the guests, but nothing else than the wire must be needed.
@@ -262,7 +296,7 @@ def api_server(ctx: StackContext) -> Provision:
 def controller_manager(ctx: StackContext) -> Provision:
     """kube-controller-manager, which also signs the certificates that the lab approves."""
     timing = ctx.topology.timing
-    config = "/etc/kubernetes/controller-manager.conf"
+    config = CONTROLLER_MANAGER_CONFIG
     service = _program(
         CONTROLLER_MANAGER,
         "Kubernetes controller manager",
@@ -272,10 +306,10 @@ def controller_manager(ctx: StackContext) -> Provision:
             "--leader-elect=false",
             "--use-service-account-credentials=true",
             "--allocate-node-cidrs=false",
-            f"--root-ca-file={PKI}/ca.crt",
+            f"--root-ca-file={CLUSTER_CA}",
             f"--service-account-private-key-file={PKI}/service-account.key",
-            f"--cluster-signing-cert-file={PKI}/ca.crt",
-            f"--cluster-signing-key-file={PKI}/ca.key",
+            f"--cluster-signing-cert-file={SIGNER}",
+            f"--cluster-signing-key-file={SIGNER_KEY}",
             f"--node-monitor-period={go_duration(timing.node_monitor_period)}",
             f"--node-monitor-grace-period={go_duration(timing.node_monitor_grace)}",
             "--profiling=false",
@@ -289,7 +323,7 @@ def controller_manager(ctx: StackContext) -> Provision:
 
 def scheduler(ctx: StackContext) -> Provision:
     """kube-scheduler with its defaults; on its own node anyone may read its metrics."""
-    config = "/etc/kubernetes/scheduler.conf"
+    config = SCHEDULER_CONFIG
     service = _program(
         SCHEDULER,
         "Kubernetes scheduler",

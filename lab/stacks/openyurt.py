@@ -16,7 +16,7 @@ from edge_lab.cluster.addresses import LOOPBACK
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import NODES_GROUP, binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
-from edge_lab.pki import InstalledCertificate, Request
+from edge_lab.pki import InstalledAuthority, InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -28,6 +28,7 @@ from edge_lab.stacks.kubelet import (
     KUBELET_UNIT,
     edge_certificates,
     edge_node_requests,
+    edge_trust,
     kubelet_provision,
     node_kubeconfig,
 )
@@ -144,6 +145,13 @@ class OpenYurt:
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
         """The node's is shown by yurthub, for the kubelet too."""
         return edge_certificates(topology, YURTHUB_UNIT)
+
+    def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
+        """yurthub trusts the API server by it, and the kubelet its own clients."""
+        return edge_trust(topology, (YURTHUB_UNIT, KUBELET_UNIT))
+
+    def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
+        return ()
 
     def multiplexer_address(self, topology: Topology, node: Node) -> str:
         """Where yurthub serves port 10269."""

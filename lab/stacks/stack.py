@@ -12,7 +12,14 @@ from edge_lab.cluster.labels import check_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
-from edge_lab.pki import HoldsCertificates, InstalledCertificate, Request
+from edge_lab.pki import (
+    HoldsCertificates,
+    HoldsTrust,
+    InstalledAuthority,
+    InstalledCertificate,
+    Request,
+    TrustBundle,
+)
 from edge_lab.probes.cloudclient import CloudClient, DialsCloud
 from edge_lab.probes.endpoint import Endpoint, Listens
 from edge_lab.provisioning.provision import GuestFile, Provision
@@ -76,6 +83,22 @@ class Stack:
             if isinstance(part, HoldsCertificates)
             for held in part.certificates(topology)
         )
+
+    def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
+        """All files by which control plane and runtime trust; none unless both say so, since half
+        of them are of no use."""
+        return tuple(bundle for part in self._trusting() for bundle in part.trust_bundles(topology))
+
+    def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
+        """Where they sign, as `trust_bundles`."""
+        return tuple(
+            held for part in self._trusting() for held in part.installed_authorities(topology)
+        )
+
+    def _trusting(self) -> tuple[HoldsTrust, ...]:
+        parts: tuple[object, ...] = (self.control, self.runtime)
+        found = tuple(part for part in parts if isinstance(part, HoldsTrust))
+        return found if len(found) == len(parts) else ()
 
     def check(self, topology: Topology) -> None:
         """InputError if this stack cannot run `topology`."""

@@ -23,8 +23,8 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
+from edge_lab.pki import InstalledCertificate
 from edge_lab.stacks.base import API_PORT
-from edge_lab.stacks.kubelet import CLIENT_PEM
 from suites.edges import all_passed, edges, until_lost, uplink
 from suites.rotation.test_replaced import must_hold
 from suites.rotation.views import READY, ready_after, ready_at, record_of
@@ -56,22 +56,25 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
     time_limit: TimeLimit,
 ) -> None:
     node = edge_node.name
-    must_hold(lab, node, "node")
+    held = must_hold(lab, node, "node")
     short = ReplaceCertificate(node=node, certificate="node", valid_s=VALID_SECONDS)
-    sight = Sight(server.machine, time_limit)
+    sight = Sight(lab.machines, server.name, time_limit)
     with autonomy.watching(node) as watch, faults.inflict(short):
-        certificate = x509.load_pem_x509_certificate(edge_node.machine.read(CLIENT_PEM))
+        certificate = shown_by(edge_node, held)
         over = certificate.not_valid_after_utc.timestamp() + BEYOND_SECONDS
         with faults.inflict(Cut(link=uplink(lab, node))):
+            if shown_by(edge_node, held) != certificate:
+                raise LabError(f"{node} has renewed its certificate before it was offline")
             autonomy.hold(max(0.0, over - time.time()))
         since, healed = sight.now(), time.monotonic()
-        with step("hold until the API server has turned it away"):
+        with step("hold until it was turned away"):
             met = seen_in_time(
-                time_limit(BACK_SECONDS), lambda: sight.met(certificate, since) is Met.TURNED_AWAY
+                time_limit(BACK_SECONDS),
+                lambda: sight.met(held, certificate, since) is Met.TURNED_AWAY,
             )
         turned_away = time.monotonic() - healed
         autonomy.hold(until_lost(lab))
-    assert met, "the API server met no expired certificate"
+    assert met, "nobody met an expired certificate"
     record = record_of(watch.recording, short)
     assert record.heal_began is not None
     assert not ready_at(watch.recording, node, record.heal_began), "an expired one was let in"
@@ -87,6 +90,11 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
     )
     verdict = autonomy.judge(watch, node, Expectation(must_detect=True))
     assert verdict.passed, str(verdict)
+
+
+def shown_by(node: LabNode, held: InstalledCertificate) -> x509.Certificate:
+    """The certificate that lies on the node now."""
+    return x509.load_pem_x509_certificate(node.machine.read(held.certificate))
 
 
 def must_dial_api_server(lab: Lab) -> None:

@@ -19,6 +19,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
+from edge_lab.pki import InstalledCertificate
 from suites.edges import until_lost
 from suites.rotation.views import ready_at, record_of, unready_seconds
 
@@ -31,11 +32,12 @@ AFTERMATH_SECONDS = 30.0
 EXEC_SECONDS = 60.0
 
 
-def must_hold(lab: Lab, node: str, certificate: str) -> None:
-    """Skips where the stack has no such certificate that can be replaced."""
-    held = lab.platform.certificates(lab.topology)
-    if not any((one.node, one.name) == (node, certificate) for one in held):
-        raise MissingCapability(f"no certificate {certificate!r} of {node} can be replaced")
+def must_hold(lab: Lab, node: str, certificate: str) -> InstalledCertificate:
+    """It, as declared; skips where the stack has no such certificate that can be replaced."""
+    for held in lab.platform.certificates(lab.topology):
+        if (held.node, held.name) == (node, certificate):
+            return held
+    raise MissingCapability(f"no certificate {certificate!r} of {node} can be replaced")
 
 
 @pytest.mark.scenario("certificate replaced")

@@ -15,7 +15,7 @@ from edge_lab.addons.twins.identities import mapper_identity, mapper_requests, m
 from edge_lab.addons.twins.mapperapp import PAYLOAD, mapper_app
 from edge_lab.addons.twins.names import MAPPER_UNIT, twins_of
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.pki import CLUSTER, DEVICES, InstalledCertificate, Pki, TrustDomain
+from edge_lab.pki import CLUSTER, DEVICES, InstalledCertificate, LabSigner, Pki, TrustDomain
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import DmiServer, EdgeRuntime
 from edge_lab.stacks.identities import request_named
@@ -93,7 +93,8 @@ def mapper_certificates(
         InstalledCertificate(
             name="mapper",
             node=node.name,
-            request=request_named(requests, mapper_identity(node.name)),
+            spec=request_named(requests, mapper_identity(node.name)).spec,
+            signer=LabSigner(CLUSTER),
             certificate=f"{API}/tls.crt",
             key=f"{API}/tls.key",
             unit=MAPPER_UNIT,

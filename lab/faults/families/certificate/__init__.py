@@ -15,13 +15,14 @@ class Certificates(FaultFamily):
 
     def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
         from edge_lab.faults.families.certificate.injector import CertificateInjector
+        from edge_lab.faults.families.certificate.keys import LabKeys
         from edge_lab.faults.families.certificate.sight import Sight
 
-        server = lab.machines[lab.topology.server.name]
+        server = lab.topology.server.name
         return CertificateInjector(
             machines=lab.machines,
-            pki=lambda: lab.pki,
+            keys=LabKeys(lab, limit),
             installed=lab.platform.certificates(lab.topology),
-            sight=Sight(server, limit),
+            sight=Sight(lab.machines, server, limit),
             limit=limit,
         )

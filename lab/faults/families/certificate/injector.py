@@ -1,12 +1,17 @@
-"""Replaces a certificate on a node, and restores the original one."""
+"""Replaces a certificate on a node, and restores the original one.
+
+The original is kept on the node, beside the other: its key may be the node's own secret.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from cryptography import x509
 
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.families.certificate.kinds import Issuer, ReplaceCertificate
@@ -14,7 +19,7 @@ from edge_lab.faults.families.certificate.sight import Met, Sight, fingerprint
 from edge_lab.faults.family import Injector
 from edge_lab.faults.limits import COMMAND_SECONDS, TimeLimit, prove
 from edge_lab.faults.undo import undoing
-from edge_lab.pki import Authority, Identity, InstalledCertificate, Pki
+from edge_lab.pki import Identity, InstalledCertificate, KeyAccess
 
 if TYPE_CHECKING:
     from edge_lab.machines import Machine
@@ -26,23 +31,28 @@ files once a minute, and everything else is restarted, on an emulated CPU."""
 LOOK_EVERY = 1.0
 """Seconds between two checks; each runs a program on the server node."""
 
-DRAFT = ".edge-lab-next"
+DRAFT, ORIGINAL = ".edge-lab-next", ".edge-lab-original"
+"""Endings of files beside a certificate: what is written, and what was there first."""
+
+YOUNG = timedelta(seconds=30)
+"""How long ago a short certificate began whose component renews it at 70 % of its life: so long
+that a clock may be behind, and so short that its component does not renew it at once."""
 
 
 class CertificateInjector(Injector[ReplaceCertificate]):
-    """Replaces certificates of one lab, and restores those of its keys folder."""
+    """Replaces certificates of one lab, and restores those that were there before."""
 
     def __init__(
         self,
         *,
         machines: Mapping[str, Machine],
-        pki: Callable[[], Pki],
+        keys: KeyAccess,
         installed: Sequence[InstalledCertificate],
         sight: Sight,
         limit: TimeLimit,
     ) -> None:
         self._machines = machines
-        self._pki = pki
+        self._keys = keys
         self._installed = {(held.node, held.name): held for held in installed}
         self._sight = sight
         self._limit = limit
@@ -53,12 +63,17 @@ class CertificateInjector(Injector[ReplaceCertificate]):
     def inject(self, fault: ReplaceCertificate) -> str:
         with undoing(lambda: self.heal(fault)):
             held = self._find(fault)
-            return self._lay(held, self._issue(held, fault), _effects(fault))
+            identity = self._issue(held, fault)
+            since = self._sight.now()
+            self._keep_original(held)
+            self._write(held, identity)
+            return self._taken(held, identity.certificate, since, _effects(fault))
 
     def heal(self, fault: ReplaceCertificate) -> str:
         held = self._find(fault)
-        first = self._pki().identity(held.request.domain, held.request.name)
-        return self._lay(held, first, frozenset({Met.LET_IN}))
+        since = self._sight.now()
+        certificate = self._restore(held)
+        return self._taken(held, certificate, since, frozenset({Met.LET_IN}))
 
     def _find(self, fault: ReplaceCertificate) -> InstalledCertificate:
         found = self._installed.get((fault.node, fault.certificate))
@@ -71,32 +86,59 @@ class CertificateInjector(Injector[ReplaceCertificate]):
         return found
 
     def _issue(self, held: InstalledCertificate, fault: ReplaceCertificate) -> Identity:
-        authority = self._pki().authority(held.request.domain)
+        authority = held.signer.authority(self._keys)
         if fault.issuer is Issuer.FOREIGN:
-            domain = held.request.domain
-            authority = Authority.create(domain.common_name, domain.key)
-        spec = held.request.spec
+            authority = authority.impostor()
+        spec = held.spec
         if fault.valid_s is not None:
-            spec = replace(spec, lifetime=timedelta(seconds=fault.valid_s))
+            lifetime = timedelta(seconds=fault.valid_s)
+            spec = replace(spec, lifetime=lifetime)
+            if held.renews:
+                began = datetime.now(UTC) - YOUNG
+                spec = replace(spec, starts=began, lifetime=YOUNG + lifetime)
         return authority.issue(spec)
 
-    def _lay(self, held: InstalledCertificate, identity: Identity, effects: frozenset[Met]) -> str:
-        """Returns when the peer has seen the certificate; if the peer is the API server, when its
-        reaction was one of `effects`."""
-        machine = self._machines[held.node]
-        since = self._sight.now()
-        self._write(machine, held, identity)
+    def _taken(
+        self,
+        held: InstalledCertificate,
+        certificate: x509.Certificate,
+        since: str,
+        effects: frozenset[Met],
+    ) -> str:
+        """Returns when the peer has seen the certificate that lies on the node; if it is a
+        client's, when the peer's reaction was one of `effects`."""
         if not held.reloads:
-            self._run(machine, f"systemctl restart {shlex.quote(held.unit)}")
+            self._run(self._machines[held.node], f"systemctl restart {shlex.quote(held.unit)}")
         return prove(
             f"the certificate {held.name} of {held.node} is in use",
-            lambda: self._seen(held, identity, since, effects),
+            lambda: self._seen(held, certificate, since, effects),
             self._limit(TAKEN_SECONDS),
             every=LOOK_EVERY,
         )
 
-    def _write(self, machine: Machine, held: InstalledCertificate, identity: Identity) -> None:
+    def _keep_original(self, held: InstalledCertificate) -> None:
+        """All files before any is replaced. A copy that is there is the original's: a fault
+        before this one is still active."""
+        copies = (
+            f"{{ test -e {original} || cp -p -- {path} {original}; }}"
+            for path, original in _originals(held)
+        )
+        self._run(self._machines[held.node], " && ".join(copies))
+
+    def _restore(self, held: InstalledCertificate) -> x509.Certificate:
+        """Puts the kept files back, as far as any was kept, and reads what lies there then."""
+        machine = self._machines[held.node]
+        moves = (
+            f"{{ ! test -e {original} || mv -f -- {original} {path}; }}"
+            for path, original in _originals(held)
+        )
+        self._run(machine, " && ".join(moves))
+        content = machine.read(held.certificate, self._limit(COMMAND_SECONDS))
+        return x509.load_pem_x509_certificate(content)
+
+    def _write(self, held: InstalledCertificate, identity: Identity) -> None:
         """Replaces all files as atomically as possible: written to drafts first, then renamed."""
+        machine = self._machines[held.node]
         files = held.files(identity)
         limit = self._limit(COMMAND_SECONDS)
         for file in files:
@@ -110,21 +152,30 @@ class CertificateInjector(Injector[ReplaceCertificate]):
                 raise LabError(f"no effect was seen: {machine.name} has another {file.path}")
 
     def _seen(
-        self, held: InstalledCertificate, identity: Identity, since: str, effects: frozenset[Met]
+        self,
+        held: InstalledCertificate,
+        certificate: x509.Certificate,
+        since: str,
+        effects: frozenset[Met],
     ) -> str:
-        certificate = identity.certificate
         name = f"certificate {fingerprint(certificate)[:16]}"
         if held.shown_at is not None:
             return f"{name} is shown" if self._sight.shown(certificate, *held.shown_at) else ""
-        met = self._sight.met(certificate, since)
-        return f"{name} was {met} by the API server" if met in effects else ""
+        met = self._sight.met(held, certificate, since)
+        return f"{name} was {met} by its peer" if met in effects else ""
 
     def _run(self, machine: Machine, command: str) -> None:
         machine.run(command, self._limit(COMMAND_SECONDS))
 
 
+def _originals(held: InstalledCertificate) -> Iterator[tuple[str, str]]:
+    """Each file of the certificate, and where its original is kept, quoted for a shell."""
+    for path in held.paths:
+        yield shlex.quote(path), shlex.quote(path + ORIGINAL)
+
+
 def _effects(fault: ReplaceCertificate) -> frozenset[Met]:
-    """The reactions of the API server to the certificate of an injected fault."""
+    """The reactions of a peer to the certificate of an injected fault."""
     if fault.issuer is Issuer.FOREIGN:
         return frozenset({Met.TURNED_AWAY})
     if fault.valid_s is None:

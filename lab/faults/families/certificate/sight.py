@@ -1,8 +1,9 @@
-"""Whether a certificate is in use: a server presents it, or the API server has received it."""
+"""Whether a certificate is in use: a server presents it, or a client's peer has received it."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -11,9 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from edge_lab.faults.limits import PROBE_SECONDS, TimeLimit
+from edge_lab.pki import ClientLog, InstalledCertificate
 from edge_lab.stacks.audit import AUDIT_LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from ipaddress import IPv4Address
 
     from edge_lab.machines import Machine
@@ -34,7 +37,7 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 class Met(StrEnum):
-    """How the API server reacted to a client that presented a certificate."""
+    """How its peer reacted to a client that presented a certificate."""
 
     NOTHING = ""
     """None came."""
@@ -43,10 +46,12 @@ class Met(StrEnum):
 
 
 class Sight:
-    """Checks certificates from the server node of a lab, over the network where they are used."""
+    """Checks certificates from the server node of a lab, over the network where they are used.
+    Those of clients with a log are checked on their own nodes."""
 
-    def __init__(self, server: Machine, limit: TimeLimit) -> None:
-        self._server = server
+    def __init__(self, machines: Mapping[str, Machine], server: str, limit: TimeLimit) -> None:
+        self._machines = machines
+        self._server = machines[server]
         self._limit = limit
 
     def now(self) -> str:
@@ -62,8 +67,29 @@ class Sight:
             return False
         return fingerprint(found) == fingerprint(certificate)
 
-    def met(self, certificate: x509.Certificate, since: str) -> Met:
-        """How the API server reacted to a client that presented it since that time (see `now`)."""
+    def met(self, held: InstalledCertificate, certificate: x509.Certificate, since: str) -> Met:
+        """How its peer reacted to a client that presented it, as `held`, since that time (see
+        `now`)."""
+        if held.log is not None:
+            return self._met_by_log(held, held.log, since)
+        return self._met_by_api_server(certificate, since)
+
+    def _met_by_log(self, held: InstalledCertificate, log: ClientLog, since: str) -> Met:
+        """It names no certificate: how the client fared last, with what it has shown since its
+        latest start."""
+        epoch = since.partition(" ")[0]
+        unit = shlex.quote(held.unit)
+        line = self._run(
+            f"journalctl -q -o cat --since=@{epoch} "
+            f'_SYSTEMD_INVOCATION_ID="$(systemctl show -p InvocationID --value {unit})" | '
+            f"grep -E {shlex.quote(f'{log.let_in}|{log.turned_away}')} | tail -n 1 || true",
+            self._machines[held.node],
+        )
+        if not line:
+            return Met.NOTHING
+        return Met.LET_IN if re.search(log.let_in, line) else Met.TURNED_AWAY
+
+    def _met_by_api_server(self, certificate: x509.Certificate, since: str) -> Met:
         epoch, _, stamp = since.partition(" ")
         serial = certificate.serial_number
         id_ = f"X509SHA256={fingerprint(certificate)}"
@@ -85,5 +111,5 @@ class Sight:
         except (ValueError, KeyError, TypeError):
             return ""  # The bytes that were read begin in the middle of a line.
 
-    def _run(self, command: str) -> str:
-        return self._server.run(command, self._limit(PROBE_SECONDS)).stdout.strip()
+    def _run(self, command: str, machine: Machine | None = None) -> str:
+        return (machine or self._server).run(command, self._limit(PROBE_SECONDS)).stdout.strip()

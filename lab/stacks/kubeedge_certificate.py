@@ -1,0 +1,59 @@
+"""What edgecore shows to cloudcore: where it lies, who signs it, and how one sees that it was met.
+
+Paths and log lines are those of KubeEdge v1.23: the defaults of `edgeHub`, and
+edge/pkg/edgehub/clients/wsclient. That they are edgecore's alone has a reason: cloudcore's server
+of WebSockets keeps its lines on failed handshakes to itself (pkg/viaduct/pkg/server/ws.go,
+LoggerFilter).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_lab.pki import Authority, ClientLog, InstalledCertificate, KeyAccess
+from edge_lab.stacks.identities import node_client_spec
+from edge_lab.stacks.kubeedge_authority import NAMESPACE, SECRET, authority_of
+from edge_lab.stacks.kubelet import NODE_CERTIFICATE
+from edge_lab.topology import Topology
+
+CERTIFICATE, KEY = "/etc/kubeedge/certs/server.crt", "/etc/kubeedge/certs/server.key"
+"""In spite of their names, what a node shows as a client."""
+
+EDGECORE_LOG = ClientLog(
+    # When cloudcore has answered its request, so has taken its certificate.
+    let_in="Websocket connect to cloud access successful",
+    # The alerts 48, 45 and 42 by port 10000, in the words of Go's TLS; the answer of port 10002.
+    turned_away=(
+        "remote error: tls: (unknown certificate authority|expired certificate|bad certificate)"
+        "|failed to verify the certificate for edgenode"
+    ),
+)
+"""Reading the alert is left to chance: edgecore writes its request first, and cloudcore closes with
+that unread. It tries five times, 5 s apart, before it pauses."""
+
+
+@dataclass(frozen=True)
+class CloudcoreSigner:
+    """The authority that cloudcore has made for itself."""
+
+    def authority(self, keys: KeyAccess) -> Authority:
+        data = keys.secret(NAMESPACE, SECRET)
+        return authority_of(data["cadata"], data["cakeydata"])
+
+
+def edgecore_certificates(topology: Topology, unit: str) -> tuple[InstalledCertificate, ...]:
+    """One on each edge node. edgecore gets the first from cloudcore, when it joins."""
+    return tuple(
+        InstalledCertificate(
+            name=NODE_CERTIFICATE,
+            node=node.name,
+            spec=node_client_spec(node.name),
+            signer=CloudcoreSigner(),
+            certificate=CERTIFICATE,
+            key=KEY,
+            unit=unit,
+            renews=True,
+            log=EDGECORE_LOG,
+        )
+        for node in topology.edges
+    )
