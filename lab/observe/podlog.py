@@ -14,8 +14,14 @@ FOLDER = "/var/log/pods"
 def log_command(namespace: str, pod: str, uid: str, container: str) -> str:
     """The command for a shell on the node; it prints nothing where there is no log yet."""
     folder = f"{FOLDER}/{namespace}_{pod}_{uid}/{container}"
-    # Rotated files carry a time in their names, and so come before the newest in this order.
-    return f"cat {shlex.quote(folder)}/?*.log 2>/dev/null; true"
+    # N.log is of the N-th start and N.log.TIME, or N.log.TIME.gz, what was rotated out of it: in
+    # order of starts by number, and of each the newest last, which `~` is for.
+    files = r"^[0-9]+\.log(\.[0-9-]+(\.gz)?)?$"
+    return (
+        f"cd {shlex.quote(folder)} 2>/dev/null && ls | grep -E {shlex.quote(files)}"
+        r" | sed 's/\.log$/.log.~/' | LC_ALL=C sort -t . -k 1,1n -k 3 | sed 's/\.~$//'"
+        " | xargs -r zcat -f; true"
+    )
 
 
 def unwrapped(log: str) -> str:

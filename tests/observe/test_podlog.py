@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
+from pathlib import Path
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lab.observe import podlog
 from edge_lab.observe.podlog import log_command, unwrapped
 from tests.budget import examples
 
@@ -36,4 +42,35 @@ def test_what_was_written_is_what_is_read(lines: list[str], size: int) -> None:
 
 
 def test_the_command_names_the_pods_own_folder() -> None:
-    assert "/var/log/pods/edge-lab_p_u/hostile/" in log_command("edge-lab", "p", "u", "hostile")
+    assert "/var/log/pods/edge-lab_p_u/hostile " in log_command("edge-lab", "p", "u", "hostile")
+
+
+def test_files_of_all_starts_are_read_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podlog, "FOLDER", str(tmp_path))
+    folder = tmp_path / "edge-lab_p_u" / "hostile"
+    folder.mkdir(parents=True)
+    order = [
+        "2.log.20261129-110000",
+        "2.log.20261129-120000",
+        "2.log",
+        "10.log.20261129-130000",
+        "10.log",
+    ]
+    for name in order:
+        (folder / name).write_text(f"{name}\n", encoding="utf-8")
+    older = folder / "2.log.20261129-100000.gz"
+    older.write_bytes(gzip.compress(f"{older.name}\n".encode()))
+    # Half compressed, and of somebody else.
+    (folder / "2.log.20261129-110000.tmp").write_text("half\n", encoding="utf-8")
+    (folder / "11.log").touch()
+    assert printed("p") == [older.name, *order]
+    assert printed("another") == []
+
+
+def printed(pod: str) -> list[str]:
+    command = log_command("edge-lab", pod, "u", "hostile")
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()

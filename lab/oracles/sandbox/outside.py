@@ -6,19 +6,24 @@ container runtime, whose word is what is in doubt.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge_lab.addons.hostile.image import HOSTILE_PROGRAM
 from edge_lab.core.errors import LabError
 
+RUNSC = "/usr/bin/runsc"
+"""On nodes, from Debian."""
 SANDBOX, GOFER = "runsc-sandbox", "runsc-gofer"
-"""argv[0] of gVisor's processes, whatever the file is called that they are run from."""
+"""argv[0] of gVisor's processes. Any program can have it: that they are of `RUNSC` is looked at by
+device and inode, since paths are those of a process's own mounts."""
 
 PROGRAM = r"""
 import glob, json, os, sys
 
-uid, tag = sys.argv[1], sys.argv[2]
+uid, tag, program, runsc, sandbox = sys.argv[1:]
 
 def read(path):
     try:
@@ -32,6 +37,12 @@ def link(path):
         return os.readlink(path)
     except OSError:
         return ""
+
+def same(path, other):
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return None
 
 def listed(path):
     try:
@@ -47,17 +58,21 @@ def of(pid):
         line.split(":", 1) for line in read(f"/proc/{pid}/status").splitlines() if ":" in line
     )
     words = argv(pid)
-    sandbox = bool(words) and words[0] == "runsc-sandbox"
     return {
         "pid": pid,
         "comm": read(f"/proc/{pid}/comm"),
         "argv": words[:6],
         "executable": link(f"/proc/{pid}/exe"),
+        "of_runsc": same(f"/proc/{pid}/exe", runsc),
         "seccomp": int(status.get("Seccomp", "-1")),
         "no_new_privs": int(status.get("NoNewPrivs", "-1")),
         "net_namespace": link(f"/proc/{pid}/ns/net"),
-        "root": listed(f"/proc/{pid}/root") if sandbox else None,
+        "root": listed(f"/proc/{pid}/root") if words[:1] == [sandbox] else None,
     }
+
+def is_program(pid, words):
+    paths = [link(f"/proc/{pid}/exe").removesuffix(" (deleted)"), *words[:1]]
+    return any(os.path.basename(path) == program for path in paths)
 
 names = {uid, uid.replace("-", "_")}
 groups = [
@@ -77,8 +92,7 @@ print(json.dumps({
     "processes": [of(pid) for pid in pids],
     "programs": [
         pid for pid in everywhere
-        if pid != own and (words := argv(pid)) and words[0].endswith("edge-hostile")
-        and tag in words
+        if pid != own and is_program(pid, words := argv(pid)) and (tag in words or pid in pids)
     ],
 }))
 """
@@ -95,6 +109,8 @@ class NodeProcess(_Model):
     comm: str = ""
     argv: tuple[str, ...] = ()
     executable: str = ""
+    of_runsc: bool | None = None
+    """Whether it runs gVisor's program; None if that was not read."""
     seccomp: int = -1
     """As /proc/PID/status has it: 2 is a filter; -1 if it was not read."""
     no_new_privs: int = -1
@@ -106,6 +122,11 @@ class NodeProcess(_Model):
     def name(self) -> str:
         """argv[0] without its folder; the name of a thread's program where there is none."""
         return PurePosixPath(self.argv[0]).name if self.argv else self.comm
+
+    def is_program(self, name: str) -> bool:
+        """Whether it runs a file of that name, or says so."""
+        executable = PurePosixPath(self.executable.removesuffix(" (deleted)")).name
+        return name in (self.name, executable)
 
 
 class NodeView(_Model):
@@ -120,7 +141,8 @@ class NodeView(_Model):
     processes: tuple[NodeProcess, ...]
     """In those groups."""
     programs: tuple[int, ...]
-    """Processes anywhere on the node that are the pod's program, by its argument."""
+    """Processes that are the pod's program by executable or argv[0]: those of its control group, and
+    those anywhere on the node that have its tag among their arguments."""
 
     def named(self, name: str) -> tuple[NodeProcess, ...]:
         """The processes of the pod whose argv[0] is `name`."""
@@ -130,7 +152,8 @@ class NodeView(_Model):
 def look_command(uid: str, tag: str) -> str:
     """The command for a shell on the node, for the pod of that uid whose program has `tag` among
     its arguments."""
-    return f"python3 - {uid} {tag} <<'EDGE_LAB_END'\n{PROGRAM}\nEDGE_LAB_END"
+    words = shlex.join((uid, tag, HOSTILE_PROGRAM, RUNSC, SANDBOX))
+    return f"python3 - {words} <<'EDGE_LAB_END'\n{PROGRAM}\nEDGE_LAB_END"
 
 
 def parse_node_view(text: str) -> NodeView:

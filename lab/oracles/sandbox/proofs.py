@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from edge_lab.addons.hostile.image import HOSTILE_PROGRAM
 from edge_lab.oracles.sandbox.outside import GOFER, SANDBOX, NodeProcess, NodeView
 from edge_lab.oracles.sandbox.records import PodFacts
 from edge_lab.oracles.sandbox.releases import RELEASES, UNAME_VERSION, release_of
@@ -134,7 +135,9 @@ def _own_cgroup(facts: PodFacts) -> _Found:
     """Linux with cgroup v2 has one line, which begins with 0::, however little a pod may see."""
 
     def judge(text: str) -> _Found:
-        return _when("kubepods" not in text and not text.startswith("0::"), text or "it is empty")
+        if not text:
+            return Outcome.NO_EVIDENCE, "it is empty"
+        return _when("kubepods" not in text and not text.startswith("0::"), text)
 
     return _of_text(facts, "cgroup", judge)
 
@@ -156,13 +159,19 @@ def _not_the_nodes_kernel(facts: PodFacts, node: NodeView) -> _Found:
 
 
 def _seen(processes: Iterable[NodeProcess]) -> str:
-    return ", ".join(f"{process.name} ({process.pid})" for process in processes)
+    return ", ".join(
+        f"{process.name} ({process.pid}, {process.executable or 'unread'})" for process in processes
+    )
 
 
 def _sandbox_processes(node: NodeView) -> _Found:
     if not node.processes:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
-    return _when(bool(node.named(SANDBOX) and node.named(GOFER)), _seen(node.processes))
+    sandbox, gofer = node.named(SANDBOX), node.named(GOFER)
+    if sandbox and gofer and any(process.of_runsc is None for process in (*sandbox, *gofer)):
+        return Outcome.NO_EVIDENCE, "it was not read which program they run"
+    genuine = all(process.of_runsc for process in (*sandbox, *gofer))
+    return _when(bool(sandbox and gofer and genuine), _seen(node.processes))
 
 
 def _confined(node: NodeView) -> _Found:
@@ -190,7 +199,7 @@ def _empty_root(node: NodeView) -> _Found:
 def _not_a_process_of_the_node(node: NodeView) -> _Found:
     if not node.processes:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
-    here = [process.pid for process in node.processes if process.name.startswith("edge-hostile")]
+    here = [process.pid for process in node.processes if process.is_program(HOSTILE_PROGRAM)]
     pids = sorted({*node.programs, *here})
     return _when(not pids, f"processes {', '.join(map(str, pids))}" if pids else "none")
 
@@ -221,7 +230,7 @@ BETWEEN: Mapping[str, tuple[_Between, str]] = MappingProxyType(
 )
 OUTSIDE: Mapping[str, tuple[_Outside, str]] = MappingProxyType(
     {
-        "sandbox processes": (_sandbox_processes, "runsc-sandbox and runsc-gofer in its cgroup"),
+        "sandbox processes": (_sandbox_processes, "runsc's sandbox and gofer in its cgroup"),
         "seccomp": (_confined, "a filter and no new privileges, on sandbox and gofer"),
         "root of the sandbox": (_empty_root, "empty but for etc and proc"),
         "program of the pod": (_not_a_process_of_the_node, "no process of the node"),

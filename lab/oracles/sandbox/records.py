@@ -53,6 +53,8 @@ class PodFacts(_Model):
     cap_eff: str
     processes: int
     """Seen in /proc."""
+    processes_errno: str = ""
+    """By which /proc was not read; empty if it was."""
     uid: int
 
 

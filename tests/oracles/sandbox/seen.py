@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_lab.oracles.sandbox.outside import NodeView
+from edge_lab.oracles.sandbox.outside import RUNSC, NodeView
 from edge_lab.oracles.sandbox.records import AttemptRecord, AttemptRun, Ended, PodFacts
 from edge_lab.oracles.sandbox.releases import (
     ALWAYS_ABSENT,
@@ -91,7 +91,8 @@ def process(pid: int, *argv: str, **more: Any) -> dict[str, Any]:
         "pid": pid,
         "comm": "exe",
         "argv": argv,
-        "executable": "/usr/bin/runsc",
+        "executable": RUNSC,
+        "of_runsc": True,
         "seccomp": 2,
         "no_new_privs": 1,
         "net_namespace": "net:[4026532441]",
@@ -120,8 +121,9 @@ def sandbox_outside(**changed: Any) -> NodeView:
 
 def runc_outside() -> NodeView:
     """A node's view of a pod under runc."""
-    pod = process(200, "/edge-hostile", "facts", "--tag", POD, seccomp=0, no_new_privs=0)
-    pause = process(199, "/edge", "pause", seccomp=0, no_new_privs=0)
+    free: dict[str, Any] = {"seccomp": 0, "no_new_privs": 0, "of_runsc": False}
+    pod = process(200, "/edge-hostile", "facts", "--tag", POD, **free, executable="/edge-hostile")
+    pause = process(199, "/edge", "pause", **free, executable="/edge")
     return view([pause, pod], programs=(200,))
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lab.addons.hostile.image import HOSTILE_PROGRAM
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.sandbox import (
     NodeView,
@@ -116,6 +117,27 @@ def test_each_proof_from_outside_fails_by_itself(name: str) -> None:
     assert verdict.of_outcome(Outcome.FAILS) == {name}
 
 
+@pytest.mark.parametrize(
+    "processes",
+    [
+        [process(100, "runsc-sandbox", root=["proc"], of_runsc=False), GOFER],
+        [process(100, "runsc-sandbox", root=["proc"]), {**GOFER, "of_runsc": False}],
+    ],
+    ids=["sandbox", "gofer"],
+)
+def test_a_program_that_calls_itself_runsc_is_none(processes: list[dict[str, Any]]) -> None:
+    verdict = judged(sandboxed(), view(processes))
+    assert verdict.of_outcome(Outcome.FAILS) == {"sandbox processes"}
+
+
+@pytest.mark.parametrize("executable", ["/edge-hostile", "/edge-hostile (deleted)"])
+def test_the_pods_program_is_known_by_its_file_whatever_it_calls_itself(executable: str) -> None:
+    renamed = process(102, "kworker", executable=executable, of_runsc=False)
+    sandbox = process(100, "runsc-sandbox", root=["proc"])
+    verdict = judged(sandboxed(), view([sandbox, GOFER, renamed]))
+    assert verdict.of_outcome(Outcome.FAILS) == {"program of the pod"}
+
+
 def test_a_pod_that_says_it_is_sandboxed_is_not_believed() -> None:
     """What it sees can be forged by whoever runs it; the processes of its node cannot."""
     verdict = judged(sandboxed(), runc_outside())
@@ -132,6 +154,8 @@ def test_a_pod_that_says_it_is_sandboxed_is_not_believed() -> None:
         (sandboxed(tag="another-pod"), sandbox_outside()),
         (sandboxed(), view([])),
         (sandboxed(texts={}), sandbox_outside()),
+        (sandboxed(**text("cgroup", "")), sandbox_outside()),
+        (sandboxed(), sandbox_outside(of_runsc=None)),
         (sandboxed(paths={}), sandbox_outside()),
         (sandboxed(kernel_log={}), sandbox_outside()),
         (sandboxed(), sandbox_outside(seccomp=-1)),
@@ -194,4 +218,4 @@ def test_a_nodes_view_is_read_and_nothing_else() -> None:
         with pytest.raises(LabError):
             parse_node_view(wrong)
     compile(PROGRAM, "look", "exec")
-    assert look_command("u-1", POD).startswith(f"python3 - u-1 {POD} <<'EDGE_LAB_END'\n")
+    assert look_command("u-1", POD).startswith(f"python3 - u-1 {POD} {HOSTILE_PROGRAM} ")

@@ -230,6 +230,23 @@ func TestOfAFolderOfTheNodeOnlyWhatLiesBesideItIsOutside(t *testing.T) {
 	}
 }
 
+func TestARaceInWhichNothingMovedIsNoAnswer(t *testing.T) {
+	raceLength = 100 * time.Millisecond
+	defer func() { raceLength = 2 * time.Second }()
+	host := HostPath{t.TempDir(), "absent", "secret"}
+	try := func() Result { return Attempt{Name: "race", Do: host.race}.Try() }
+	if got := try(); got.Ended != Answered || got.Reached || got.Errno != "ENOENT" {
+		t.Errorf("moved: %+v", got)
+	}
+	// A folder with something in it is in the way of each rename.
+	if err := os.MkdirAll(host.at("high", "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := try(); got.Ended != Silent || got.Reached || got.Errno != "" {
+		t.Errorf("not moved: %+v", got)
+	}
+}
+
 func TestTheFirstDiskIsReadFromTheKernelsTable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "partitions")
 	text := "major minor  #blocks  name\n\n  11 0 1 sr0\n 253 16 8388608 vdb\n"

@@ -39,6 +39,9 @@ type Attempt struct {
 	Do func() (string, error)
 }
 
+// errNothingTried is of an attempt that could not be made: it is no answer.
+var errNothingTried = errors.New("it could not be tried")
+
 // StatusError is an answer of HTTP that is no success.
 type StatusError int
 
@@ -53,6 +56,8 @@ func (attempt Attempt) Try() Result {
 	switch {
 	case err == nil:
 		result.Reached = true
+	case errors.Is(err, errNothingTried):
+		result.Ended = Silent
 	case errors.As(err, &number):
 		result.Reached = slices.Contains(attempt.Beyond, number)
 	case errors.As(err, &status):

@@ -38,7 +38,9 @@ type Facts struct {
 	RootMount string            `json:"root_mount"` // the line of / in mountinfo
 	CapEff    string            `json:"cap_eff"`
 	Processes int               `json:"processes"` // that are seen in /proc
-	UID       int               `json:"uid"`
+	// ProcessesErrno says why /proc was not read; empty if it was.
+	ProcessesErrno string `json:"processes_errno"`
+	UID            int    `json:"uid"`
 }
 
 // Paths whose existence tells kernels apart.
@@ -72,9 +74,10 @@ func Look(root, tag string) Facts {
 		Texts:     map[string]Text{},
 		RootMount: rootMount(text(filepath.Join(root, "proc/self/mountinfo")).Text),
 		CapEff:    field(text(filepath.Join(root, "proc/self/status")).Text, "CapEff:"),
-		Processes: processes(filepath.Join(root, "proc")),
 		UID:       os.Getuid(),
 	}
+	count, err := processes(filepath.Join(root, "proc"))
+	found.Processes, found.ProcessesErrno = count, errnos.Of(err)
 	found.Release, found.Version, found.Machine = names()
 	if root == "/" {
 		found.KernelLog = kernelLog()
@@ -156,10 +159,10 @@ func field(status, name string) string {
 	return ""
 }
 
-func processes(folder string) int {
+func processes(folder string) (int, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	count := 0
 	for _, entry := range entries {
@@ -167,5 +170,5 @@ func processes(folder string) int {
 			count++
 		}
 	}
-	return count
+	return count, nil
 }

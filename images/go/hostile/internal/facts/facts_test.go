@@ -58,8 +58,11 @@ func TestFactsAreWhatTheFilesSay(t *testing.T) {
 			t.Errorf("%s is %q, not %q", what, pair[0], pair[1])
 		}
 	}
-	if found.Processes != 2 || found.Release == "" {
-		t.Errorf("%d processes, release %q", found.Processes, found.Release)
+	if found.Processes != 2 || found.ProcessesErrno != "" || found.Release == "" {
+		t.Errorf("%d processes (%s), release %q", found.Processes, found.ProcessesErrno, found.Release)
+	}
+	if without := Look(t.TempDir(), "here"); without.ProcessesErrno != "ENOENT" {
+		t.Errorf("without /proc: %d processes (%q)", without.Processes, without.ProcessesErrno)
 	}
 }
 
