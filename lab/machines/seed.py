@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
 from edge_lab.core.errors import LabError
-from edge_lab.machines import emulated
+from edge_lab.machines import emulated, managementwall
 from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
@@ -111,8 +111,12 @@ def machine_files(spec: GuestSpec, keys: LabKeys) -> tuple[GuestFile, ...]:
         # may not be through with the NIC.
         GuestFile.text(
             "/etc/systemd/system/ssh.service.d/20-edge-lab-management.conf",
-            f"[Service]\nExecStartPre=/bin/sh -c '{_ADDRESS_IS_THERE}'\n",
+            # The wall is up before sshd listens. Without it there is a node all the same, and the
+            # suite `walls` fails.
+            f"[Service]\nExecStartPre=-{managementwall.LOAD}\n"
+            f"ExecStartPre=/bin/sh -c '{_ADDRESS_IS_THERE}'\n",
         ),
+        GuestFile.text(managementwall.RULES, managementwall.rules()),
         # Not below /root: a folder made by the seed is 0755, and sshd is strict about homes.
         GuestFile.text("/etc/ssh/edge-lab-authorized-keys", f"{keys.client.public}\n", 0o600),
         *_network_files(spec.nics),

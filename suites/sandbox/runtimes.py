@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_lab.addons.gvisor.names import GVISOR
+from edge_lab.addons.gvisor.names import GVISOR, is_default
 from edge_lab.addons.hostile.pods import runtime_class_of
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.core.errors import MissingCapability
@@ -41,6 +41,12 @@ def resolves_runtime_class(lab: Lab) -> bool:
     return Capability.RUNTIME_CLASS in lab.stack.runtime.capabilities
 
 
+def is_always_sandboxed(lab: Lab, node: str) -> bool:
+    """Whether all pods of the node are sandboxed, those too that do not ask for it."""
+    default = is_default(lab.topology, lab.topology.node(node), lab.stack)
+    return sandboxes(lab, node) and default
+
+
 def runtime_class(lab: Lab, node: str, setting: Setting) -> str | None:
     """What a pod of the setting asks for on that node.
 
@@ -51,6 +57,6 @@ def runtime_class(lab: Lab, node: str, setting: Setting) -> str | None:
     resolved = resolves_runtime_class(lab)
     if setting.sandboxed:
         need_sandboxes(lab, node)
-    elif sandboxes(lab, node) and not resolved:
+    elif is_always_sandboxed(lab, node):
         raise MissingCapability(f"every pod of {node} is sandboxed: none of it runs under runc")
     return runtime_class_of(setting, resolved=resolved)

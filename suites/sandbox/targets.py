@@ -8,12 +8,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.cluster.rbac import binding_manifest, role_manifest
 from edge_lab.core.errors import MissingCapability
 from edge_lab.devices.points import MODBUS_PORT
+from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
-from edge_lab.oracles.sandbox.aimed import METADATA, on_loopback, on_the_wire
+from edge_lab.machines.guest import MANAGEMENT_ADDRESS, SSH_PORT
+from edge_lab.oracles.sandbox.aimed import (
+    MANAGEMENT_PATH,
+    METADATA,
+    on_loopback,
+    on_the_wire,
+    with_host_network,
+)
 from edge_lab.oracles.sandbox.expected import Row
 from edge_lab.probes.endpoint import Reach
+from edge_lab.stacks.base import API_PORT
+from edge_lab.topology.protocols import Protocol
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -21,6 +33,8 @@ if TYPE_CHECKING:
 TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 FOLDER = "/var/lib/edge-lab/hostile"
 OUTSIDE = "outside"
+MANAGEMENT = f"{MANAGEMENT_ADDRESS.ip}:{SSH_PORT}"
+"""sshd of each node."""
 SOCKET_FOLDER = "/run/containerd"
 SOCKET = "containerd.sock"
 
@@ -28,7 +42,8 @@ SOCKET = "containerd.sock"
 def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
     """What listens on the node, by loopback and by its address, and a cloud's metadata service: the
     options of a pod, and what is declared of its attempts."""
-    options, rows = ["--tcp", "metadata=169.254.169.254:80"], dict(METADATA)
+    options = ["--tcp", "metadata=169.254.169.254:80", "--tcp", f"management={MANAGEMENT}"]
+    rows = {**METADATA, **MANAGEMENT_PATH}
     address = lab.topology.cluster_link(node).address
     for endpoint in lab.platform.endpoints(lab.topology):
         if endpoint.node != node:
@@ -40,6 +55,19 @@ def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
     return tuple(options), rows
 
 
+def local_services(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
+    """What the node's own programs reach and its pods do not: what listens on its loopback, and
+    sshd. The options of a pod with hostNetwork, and what is declared of its attempts."""
+    places = {
+        endpoint.name: f"127.0.0.1:{endpoint.port}"
+        for endpoint in lab.platform.endpoints(lab.topology)
+        if endpoint.node == node and endpoint.reach is Reach.LOOPBACK
+    }
+    places["management"] = MANAGEMENT
+    options = [word for name, place in places.items() for word in ("--tcp", f"host-{name}={place}")]
+    return tuple(options), {f"tcp-host-{name}": with_host_network(name) for name in places}
+
+
 def device_options(lab: Lab, node: str) -> tuple[str, ...]:
     """A Modbus device that is on a network of the node's.
 
@@ -49,7 +77,7 @@ def device_options(lab: Lab, node: str) -> tuple[str, ...]:
     networks = {link.network for link in lab.topology.links_of(node)}
     for device in lab.topology.devices:
         for link in lab.topology.links_of(device.name):
-            if str(device.protocol) == "modbus-tcp" and link.network in networks:
+            if str(device.protocol) == Protocol.MODBUS and link.network in networks:
                 place = f"{link.address}:{MODBUS_PORT}"
                 return ("--tcp", f"device={place}", "--modbus-write", place)
     raise MissingCapability(f"no Modbus device is within reach of {node}")
@@ -58,7 +86,34 @@ def device_options(lab: Lab, node: str) -> tuple[str, ...]:
 def api_options(lab: Lab) -> tuple[str, ...]:
     """The API server, with the token of the pod's service account."""
     address = lab.topology.cluster_link(lab.topology.server.name).address
-    return ("--api", f"https://{address}:6443", "--token", TOKEN_FILE)
+    return ("--api", f"https://{address}:{API_PORT}", "--token", TOKEN_FILE)
+
+
+@contextlib.contextmanager
+def account_that_lists(lab: Lab, limit: TimeLimit) -> Iterator[str]:
+    """A service account that may list what `api_options` asks for; its name."""
+    name = "edge-lab-hostile-lists"
+    rule = {"apiGroups": [""], "resources": ["nodes", "pods", "secrets"], "verbs": ["list"]}
+    user = f"system:serviceaccount:{NAMESPACE}:{name}"
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+    }
+    try:
+        lab.kubectl.apply(
+            [
+                account,
+                role_manifest(name, [rule]),
+                binding_manifest(name, name, [user], subject_kind="User"),
+            ],
+            limit(60),
+        )
+        yield name
+    finally:
+        for kind in ("clusterrolebinding", "clusterrole"):
+            lab.kubectl.delete(kind, name, deadline=limit(60))
+        lab.kubectl.delete("serviceaccount", name, "-n", NAMESPACE, deadline=limit(60))
 
 
 @dataclass(frozen=True)
@@ -66,6 +121,8 @@ class Folder:
     """A folder of a node that is mounted into a pod, with a file beside it."""
 
     path: str
+    above: str
+    """The folder that it and the file are in."""
     marker: str
     """What only the file beside it holds, and what the pod writes."""
 
@@ -77,12 +134,12 @@ class Folder:
 @contextlib.contextmanager
 def folder_of_the_node(node: LabNode) -> Iterator[Folder]:
     """It is there while the block runs."""
-    folder = Folder(f"{FOLDER}/mount", secrets.token_hex(12))
-    node.output(
-        f"rm -rf {FOLDER} && mkdir -p {folder.path} && echo in > {folder.path}/inside"
-        f" && echo {folder.marker} > {FOLDER}/{OUTSIDE}"
-    )
-    try:
+    folder = Folder(f"{FOLDER}/mount", FOLDER, secrets.token_hex(12))
+    try:  # an answer that comes too late leaves a folder all the same
+        node.output(
+            f"rm -rf {FOLDER} && mkdir -p {folder.path} && echo in > {folder.path}/inside"
+            f" && echo {folder.marker} > {FOLDER}/{OUTSIDE}"
+        )
         yield folder
     finally:
         node.output(f"rm -rf {FOLDER}")

@@ -4,6 +4,7 @@ folders of the node. A sandbox changes little of it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import allure
@@ -11,15 +12,24 @@ import pytest
 
 from edge_lab.addons.hostile.pods import MOUNT, attempts_pod
 from edge_lab.addons.hostile.settings import Setting
+from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.sandbox import HostilePods
-from edge_lab.oracles.sandbox.aimed import API, DEVICE, HOST_PATH, RUNTIME_SOCKET
+from edge_lab.oracles.sandbox.aimed import (
+    API,
+    BESIDE_THE_MOUNT,
+    DEVICE,
+    HOST_PATH,
+    NEEDS_A_ROLE,
+    RUNTIME_SOCKET,
+)
 from edge_lab.oracles.sandbox.expected import Row
 from suites.sandbox.runtimes import runtime_class
 from suites.sandbox.targets import (
     OUTSIDE,
     SOCKET,
     SOCKET_FOLDER,
+    account_that_lists,
     agents_of,
     api_options,
     device_options,
@@ -72,7 +82,7 @@ def test_devices_of_others(
     judge(lab, hostile_pods, edge_node.name, setting, "devices", options, DEVICE)
 
 
-@allure.title("On {edge_node}, the token of a pod with {setting} is good for nothing but a hello")
+@allure.title("On {edge_node}, the token of a pod with {setting} grants no access beyond /version")
 def test_the_token_of_a_pod(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
@@ -98,6 +108,72 @@ def test_a_folder_of_the_node(
         # Seen from the node: what the pod says that it has written, and that the marker was there.
         assert edge_node.output(f"cat {folder.path}/written") == folder.marker
         assert edge_node.output(f"cat {folder.path}/../{OUTSIDE}") == folder.marker
+
+
+# -- controls: the attempts are able to succeed ------------------------------------------------
+
+
+def need_reached(
+    lab: Lab,
+    pods: HostilePods,
+    node: str,
+    setting: Setting,
+    what: str,
+    options: Sequence[str],
+    wanted: Sequence[str],
+    **more: Any,
+) -> None:
+    """Runs a pod with these options; the test fails with what of `wanted` it does not reach."""
+    asked = runtime_class(lab, node, setting)
+    pod = attempts_pod(node, setting, asked, options=(*EACH, *options, *wanted), what=what, **more)
+    run = pods.attempts(pod)
+    assert run.complete
+    missed = [f"{it.attempt}: {it.shown}" for it in run.records if not it.reached]
+    assert ([it.attempt for it in run.records], missed) == (list(wanted), [])
+
+
+@allure.title("On {edge_node}, a pod with {setting} whose account may list objects lists them")
+def test_the_token_of_an_account_with_a_role(
+    lab: Lab,
+    edge_node: LabNode,
+    setting: Setting,
+    hostile_pods: HostilePods,
+    time_limit: TimeLimit,
+) -> None:
+    runtime_class(lab, edge_node.name, setting)  # before anything is made in the cluster
+    with account_that_lists(lab, time_limit) as account:
+        need_reached(
+            lab,
+            hostile_pods,
+            edge_node.name,
+            setting,
+            "role",
+            api_options(lab),
+            NEEDS_A_ROLE,
+            token=True,
+            service_account=account,
+        )
+
+
+@allure.title("On {edge_node}, a pod with {setting} leaves a folder whose parent is mounted")
+def test_a_folder_whose_parent_is_mounted(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    runtime_class(lab, edge_node.name, setting)  # before anything is made there
+    with folder_of_the_node(edge_node) as folder:
+        need_reached(
+            lab,
+            hostile_pods,
+            edge_node.name,
+            setting,
+            "parent",
+            folder.options(f"{MOUNT}/{PurePosixPath(folder.path).name}"),
+            BESIDE_THE_MOUNT,
+            host_folder=folder.above,
+        )
+
+
+# ----------------------------------------------------------------------------------------------
 
 
 @allure.title("On {edge_node}, a pod with {setting} and containerd's socket has the node, or not")

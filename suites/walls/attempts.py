@@ -68,10 +68,18 @@ def tried(nic, address, port, gateway):
     if not gateway:
         return connected(nic, address, port)
     route = [address + "/32", "via", gateway, "dev", nic]
+    # An answer from an address that this machine has, too, is not dropped here.
+    setting = f"/proc/sys/net/ipv4/conf/{nic}/accept_local"
+    with open(setting) as file:
+        before = file.read()
     subprocess.run(["ip", "route", "add", *route], check=True)
     try:
+        with open(setting, "w") as file:
+            file.write("1")
         return connected(nic, address, port)
     finally:
+        with open(setting, "w") as file:
+            file.write(before)
         subprocess.run(["ip", "route", "del", *route], check=True)
 print(json.dumps([tried(**attempt) for attempt in json.loads(sys.argv[1])]))
 """

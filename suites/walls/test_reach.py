@@ -4,7 +4,7 @@ reached by the management path alone."""
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import allure
 import pytest
 
 from edge_lab.fixtures.nodes import LabNode
+from edge_lab.machines import managementwall
 from edge_lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_NIC, SSH_PORT
 from edge_lab.stacks.base import API_PORT
 from suites.walls.attempts import Attempt, Outcome, outcomes
@@ -116,3 +117,44 @@ def test_sshd_listens_on_the_management_address_alone(lab: Lab, node: LabNode) -
     # The same question comes out otherwise where sshd does listen.
     own = Attempt("", str(MANAGEMENT_ADDRESS.ip), SSH_PORT)
     assert outcomes(node, [own]) == {own: Outcome.CONNECTED}
+
+
+def by_a_route(lab: Lab, node: LabNode) -> list[tuple[str, Attempt]]:
+    """Ways from a node to sshd of its neighbours, by a route to their management address."""
+    address = str(MANAGEMENT_ADDRESS.ip)
+    shared = [link.network for link in lab.topology.links_of(node.name)]
+    nodes = {other.name for other in lab.topology.nodes} - {node.name}
+    return [
+        (link.endpoint, Attempt(f"{link.network}0", address, SSH_PORT, gateway=str(link.address)))
+        for link in lab.topology.links
+        if link.network in shared and link.endpoint in nodes
+    ]
+
+
+@allure.title("sshd of other nodes stays silent to {node} by a route to their management address")
+def test_a_route_to_the_management_address_of_a_neighbour_leads_nowhere(
+    lab: Lab, node: LabNode
+) -> None:
+    attempts = [attempt for _, attempt in by_a_route(lab, node)]
+    assert attempts, "no other node to try"
+    found = outcomes(node, attempts)
+    not_silent = [f"{at}: {came}" for at, came in found.items() if came is not Outcome.SILENT]
+    assert not not_silent, ", ".join(not_silent)
+
+
+@allure.title(
+    "A route to a neighbour's management address leads {edge_node} there without its wall"
+)
+def test_a_route_leads_to_a_neighbour_without_a_wall(
+    lab: Lab, edge_node: LabNode, lab_node: Callable[[str], LabNode]
+) -> None:
+    """The control: what stays silent is there, and the route leads to it."""
+    name, attempt = by_a_route(lab, edge_node)[0]
+    neighbour = lab_node(name)
+    try:
+        neighbour.output(managementwall.UNLOAD)
+        without = outcomes(edge_node, [attempt])
+    finally:
+        neighbour.output(managementwall.LOAD)
+    assert without == {attempt: Outcome.CONNECTED}
+    assert outcomes(edge_node, [attempt]) == {attempt: Outcome.SILENT}

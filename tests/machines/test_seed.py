@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
-from edge_lab.machines import GuestSpec, LabKeys, build_seed
+from edge_lab.machines import GuestSpec, LabKeys, build_seed, managementwall
 from edge_lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_NIC
 from edge_lab.machines.seed import SECTOR, guest_seed
 from edge_lab.provisioning.provision import GuestFile
@@ -106,6 +106,19 @@ def test_a_machine_gets_its_name_keys_and_network(make_spec: MakeSpec, run: RunD
     assert "Destination=10.42.1.0/24\nGateway=10.77.0.1\n" in cloud
     assert "Route" not in text["/etc/systemd/network/10-plant0.network"]
     assert text["/etc/edge/x.conf"] == "x"
+
+
+def test_the_management_address_is_walled_before_sshd_listens(
+    make_spec: MakeSpec, run: RunDir
+) -> None:
+    found = unpack(guest_seed(make_spec("edge-arm"), LabKeys(run.keys), "kvm"))
+    text = {path: content.decode() for path, (_, content) in found.items()}
+    begins = text["/etc/systemd/system/ssh.service.d/20-edge-lab-management.conf"].splitlines()
+    assert begins[1] == f"ExecStartPre=-{managementwall.LOAD}"
+    (drop,) = [line.split() for line in text[managementwall.RULES].splitlines() if "drop" in line]
+    assert drop[:3] == ["ip", "daddr", str(MANAGEMENT_ADDRESS.ip)]
+    allowed = {word.strip('",') for word in drop[drop.index("{") + 1 : drop.index("}")]}
+    assert (drop[4], allowed) == ("!=", {MANAGEMENT_NIC, "lo"})
 
 
 def test_timers_of_an_emulated_machine_may_be_late(make_spec: MakeSpec, run: RunDir) -> None:

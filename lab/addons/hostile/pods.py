@@ -38,6 +38,7 @@ class HostilePod:
     host_network: bool = False
     token: bool = False
     """Whether the token of its service account is mounted, where Kubernetes mounts it."""
+    service_account: str = "default"
     host_folder: str = ""
     """A folder of the node that is mounted at `MOUNT`."""
     restarts: bool = False
@@ -62,6 +63,7 @@ class HostilePod:
             "restartPolicy": "Always" if self.restarts else "Never",
             "hostPID": self.host_pid,
             "hostNetwork": self.host_network,
+            "serviceAccountName": self.service_account,
             "automountServiceAccountToken": self.token,
             "enableServiceLinks": False,
             "dnsPolicy": "Default",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-RUNTIME_CLASS = "gvisor"
+from edge_lab.addons.gvisor.names import GVISOR
+
+RUNTIME_CLASS = GVISOR
 """The name of the RuntimeClass object of the add-on `gvisor`."""
 
 

@@ -10,16 +10,35 @@ from edge_lab.oracles.sandbox.expected import turned_away as away
 
 _NOBODY = away("ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT")
 _NOTHING_STOPS = "nothing stands between pods and it: no network policy is enforced"
-_NO_SHIELD = "a sandbox is no shield for what is mounted into it"
+_MOUNTED = "a sandbox does not protect what is mounted into it"
 
 METADATA: Mapping[str, Row] = MappingProxyType(
     {"tcp-metadata": same("connect to a cloud's metadata service, 169.254.169.254", _NOBODY)}
 )
+MANAGEMENT_PATH: Mapping[str, Row] = MappingProxyType(
+    {
+        "tcp-management": same(
+            "connect to sshd of the node by its management address",
+            away("ETIMEDOUT", note="the node drops what comes in by another NIC: docs/walls.md"),
+        )
+    }
+)
+NEVER_REACHED = frozenset(METADATA)
+"""Rows whose attempt reaches its aim nowhere in a lab, not even in a control."""
 
 
 def on_loopback(endpoint: str) -> Row:
     """Of an agent that listens on its node's loopback alone, and is not the pod's."""
     return same(f"connect to {endpoint} by loopback, which is the pod's own", away("ECONNREFUSED"))
+
+
+def with_host_network(service: str) -> Row:
+    """Of one that only the node's own programs reach, tried with `hostNetwork`."""
+    return by_runtime(
+        f"connect to {service} as a program of the node does, with hostNetwork",
+        reached("such a pod is in the node's network"),
+        away("ENETUNREACH", "EHOSTUNREACH", note="the sandbox has no interface at all"),
+    )
 
 
 def on_the_wire(endpoint: str) -> Row:
@@ -49,6 +68,16 @@ API: Mapping[str, Row] = MappingProxyType(
         "api-secrets": same("list Secrets with the pod's token", away("HTTP 403")),
     }
 )
+NEEDS_A_ROLE = ("api-nodes", "api-pods", "api-secrets")
+"""Reached by a pod whose service account has a role for it, as a control shows."""
+BESIDE_THE_MOUNT = (
+    "host-path-parent",
+    "host-path-symlink",
+    "host-path-hardlink",
+    "host-path-race",
+)
+"""Reached by a pod in which the folder above is mounted, as a control shows."""
+
 HOST_PATH: Mapping[str, Row] = MappingProxyType(
     {
         "host-path-read": same("read a file of a folder of the node that is mounted", reached()),
@@ -57,8 +86,8 @@ HOST_PATH: Mapping[str, Row] = MappingProxyType(
             reached(),
             away("EACCES", note="the folder is root's"),
             reached(),
-            reached(_NO_SHIELD),
-            reached(_NO_SHIELD),
+            reached(_MOUNTED),
+            reached(_MOUNTED),
         ),
         "host-path-mknod": row(
             "mknod there",

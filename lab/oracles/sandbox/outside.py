@@ -141,8 +141,8 @@ class NodeView(_Model):
     processes: tuple[NodeProcess, ...]
     """In those groups."""
     programs: tuple[int, ...]
-    """Processes that are the pod's program by executable or argv[0]: those of its control group, and
-    those anywhere on the node that have its tag among their arguments."""
+    """Processes that are the pod's program by executable or argv[0]: those of its control group,
+    and those anywhere on the node that have its tag among their arguments."""
 
     def named(self, name: str) -> tuple[NodeProcess, ...]:
         """The processes of the pod whose argv[0] is `name`."""

@@ -8,8 +8,10 @@ have no seccomp profile unless they ask for one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
+from edge_lab.addons.hostile.settings import Setting
 from edge_lab.oracles.sandbox.expected import Row, by_runtime, either, reached, row, same
 from edge_lab.oracles.sandbox.expected import turned_away as away
 
@@ -18,6 +20,10 @@ _NO_NET_RAW = "runsc takes CAP_NET_RAW away (--net-raw=false), from privileged p
 _BY_DEFAULT = "open to any container: runtimes give it no seccomp profile unless they are asked"
 _SECCOMP = "by the container runtime's seccomp profile"
 _CAP_ERROR = "EPERM without the capability, ENOSYS with it: gVisor does not have the call"
+_YAMA = "Debian's kernel begins with Yama's ptrace_scope 0; for others: `kernel_rows`"
+_SYSFS = (
+    "sysfs is of the pod's network namespace, where the pause container has mounted it read-only"
+)
 _RO = "read-only by a mount, or not root's"
 
 _GONE = away("EPERM", "ENOSYS")
@@ -53,8 +59,8 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
             away("EPERM"),
             away("EPERM"),
             reached(),
-            either(reached("gVisor takes the flag, and does nothing"), away("EPERM", "EINVAL")),
-            either(reached("gVisor takes the flag, and does nothing"), away("EINVAL")),
+            reached("gVisor takes the flag, and does nothing"),
+            reached("gVisor takes the flag, and does nothing"),
         ),
         "unshare-user": row(
             "a new user namespace",
@@ -202,11 +208,11 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
         ),
         "ptrace-init": row(
             "ptrace of process 1, which is the pod's own",
-            either(reached(), away("EPERM", note="Yama's ptrace_scope")),
-            either(reached(), away("EPERM", note="Yama's ptrace_scope")),
-            reached(),
-            either(reached(), away("EPERM", note="Yama's rules are gVisor's own")),
-            either(reached(), away("EPERM")),
+            reached(_YAMA),
+            reached(_YAMA),
+            reached(_YAMA),
+            away("EPERM", note="gVisor has Yama's rules of its own, and begins with 1"),
+            reached("CAP_SYS_PTRACE, inside the sandbox's own kernel only"),
         ),
         "kernel-log": row(
             "syslog: read the kernel's log",
@@ -244,7 +250,7 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
             "open a file of /sys for writing",
             away("EROFS", "ENOENT"),
             away("EROFS", "EACCES", "ENOENT", note=_RO),
-            either(reached(), away("ENOENT")),
+            either(reached(), away("EROFS", note=_SYSFS)),
             away("ENOENT"),
             away("ENOENT"),
         ),
@@ -253,8 +259,8 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
             away("EROFS"),
             away("EROFS", "EACCES", note=_RO),
             reached("it is the node's own"),
-            away("ENOENT", "EROFS", "EACCES"),
-            either(away("ENOENT", "EROFS", "EACCES"), reached(_SENTRY)),
+            away("ENOENT", note="gVisor shows cgroup v1, a folder for each controller"),
+            away("ENOENT"),
         ),
         "release-agent": same(
             "open a release_agent of cgroup v1 for writing",
@@ -287,3 +293,19 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
     }
 )
 """Attempts that need nothing but a kernel."""
+
+
+def kernel_rows(ptrace_scope: int) -> Mapping[str, Row]:
+    """The rows of a node with that kernel.yama.ptrace_scope (its Documentation/admin-guide/LSM/
+    Yama.rst): process 1 is no child of who traces it, for which 1 and 2 want CAP_SYS_PTRACE, and 3
+    lets nobody."""
+    name = "ptrace-init"
+    if ptrace_scope == 0:
+        return KERNEL
+    refused = away("EPERM", note=f"Yama's ptrace_scope is {ptrace_scope}")
+    expects = dict(KERNEL[name].expects)
+    expects[Setting.RUNC_DEFAULT] = expects[Setting.RUNC_RESTRICTED] = refused
+    if ptrace_scope > 2:
+        expects[Setting.RUNC_PRIVILEGED] = refused
+    changed = replace(KERNEL[name], expects=MappingProxyType(expects))
+    return MappingProxyType({**KERNEL, name: changed})

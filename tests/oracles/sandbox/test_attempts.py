@@ -14,21 +14,27 @@ from edge_lab.data import IMAGES
 from edge_lab.oracles.sandbox import AttemptRun, AttemptsVerdict, judge_attempts, parse_attempts
 from edge_lab.oracles.sandbox.aimed import (
     API,
+    BESIDE_THE_MOUNT,
     DEVICE,
     HOST_PATH,
+    MANAGEMENT_PATH,
     METADATA,
+    NEEDS_A_ROLE,
+    NEVER_REACHED,
     RUNTIME_SOCKET,
     on_loopback,
     on_the_wire,
+    with_host_network,
 )
 from edge_lab.oracles.sandbox.attempts import Finding
 from edge_lab.oracles.sandbox.expected import Row, either, reached, same, turned_away
 from edge_lab.oracles.sandbox.records import AttemptRecord, Ended, parse_bomb
-from edge_lab.oracles.sandbox.table import KERNEL
+from edge_lab.oracles.sandbox.table import KERNEL, kernel_rows
 from tests.budget import examples
 from tests.oracles.sandbox.seen import attempt, run_of
 
 AGENTS = {"tcp-loopback-hub": on_loopback("hub"), "tcp-wire-kubelet": on_the_wire("kubelet")}
+AGENTS |= {"tcp-host-hub": with_host_network("hub"), **MANAGEMENT_PATH}
 ALL = {**KERNEL, **METADATA, **AGENTS, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
 DEFAULT = Setting.RUNC_DEFAULT
 
@@ -131,6 +137,38 @@ def test_each_attempt_can_succeed_in_one_setting(name: str) -> None:
     without = {"release-agent"}  # of cgroup v1, which no node has
     possible = any(one.reached for expected in KERNEL[name].expects.values() for one in expected)
     assert possible is (name not in without)
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - set(KERNEL)))
+def test_each_aim_is_reached_in_one_setting_or_by_a_control(name: str) -> None:
+    alone = {"tcp-loopback-hub", "tcp-management", *NEEDS_A_ROLE, *BESIDE_THE_MOUNT, *NEVER_REACHED}
+    possible = any(one.reached for expected in ALL[name].expects.values() for one in expected)
+    assert possible is (name not in alone)
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_no_row_accepts_whatever_comes(name: str) -> None:
+    """One that is reached or refused by several errors at will tells nothing apart."""
+    for setting, expected in ALL[name].expects.items():
+        kinds = list(expected)
+        if any(one.reached for one in kinds):
+            refusals = {refusal for one in kinds for refusal in one.refusals}
+            assert len(refusals) <= 1, setting
+
+
+@pytest.mark.parametrize(
+    ("scope", "reaching"),
+    [(0, 3), (1, 1), (2, 1), (3, 0)],
+)
+def test_tracing_is_expected_by_the_nodes_own_setting(scope: int, reaching: int) -> None:
+    rows = kernel_rows(scope)
+    assert {name for name in rows if rows[name] != KERNEL[name]} == (
+        {"ptrace-init"} if scope else set()
+    )
+    expects = rows["ptrace-init"].expects
+    under_runc = [expects[setting] for setting in Setting if not setting.sandboxed]
+    assert sum(expected.reached for expected in under_runc) == reaching
+    assert all(expects[it] == KERNEL["ptrace-init"].expects[it] for it in Setting if it.sandboxed)
 
 
 def test_the_table_has_the_attempts_of_the_program() -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_lab.addons.hostile.settings import Setting
-from edge_lab.oracles.sandbox.aimed import API, DEVICE, HOST_PATH, METADATA, RUNTIME_SOCKET
+from edge_lab.oracles.sandbox.aimed import (
+    API,
+    DEVICE,
+    HOST_PATH,
+    MANAGEMENT_PATH,
+    METADATA,
+    RUNTIME_SOCKET,
+)
 from edge_lab.oracles.sandbox.expected import Row
 from edge_lab.oracles.sandbox.table import KERNEL
 
@@ -19,6 +26,14 @@ def line(name: str, row: Row) -> str:
 
 def test_each_row_is_in_the_docs_as_it_is_declared() -> None:
     written = DOCS.read_text(encoding="utf-8").splitlines()
-    declared = {**KERNEL, **METADATA, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
+    declared = {
+        **KERNEL,
+        **METADATA,
+        **MANAGEMENT_PATH,
+        **DEVICE,
+        **API,
+        **HOST_PATH,
+        **RUNTIME_SOCKET,
+    }
     missing = [line(name, row) for name, row in declared.items() if line(name, row) not in written]
     assert not missing, "\n".join(missing)

@@ -1,0 +1,22 @@
+"""Whether a pod sees its node by a namespace that it asked for."""
+
+from __future__ import annotations
+
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.sandbox.records import PodFacts
+
+FEW = 10
+"""Processes of a sandbox; a node has many times as many."""
+
+
+def shows_the_nodes_processes(facts: PodFacts) -> bool:
+    """Whether a pod sees more processes than its own.
+
+    Raises:
+        LabError: it was not seen: a pod that can read /proc sees itself at least.
+    """
+    if facts.processes_errno or facts.processes < 1:
+        raise LabError(
+            f"{facts.tag} saw {facts.processes} processes: {facts.processes_errno or 'no error'}"
+        )
+    return facts.processes > FEW
