@@ -142,9 +142,7 @@ def test_a_route_to_the_management_address_of_a_neighbour_leads_nowhere(
     assert not not_silent, ", ".join(not_silent)
 
 
-@allure.title(
-    "A route to a neighbour's management address leads {edge_node} there without its wall"
-)
+@allure.title("Without its wall, a neighbour's management address answers {edge_node} by a route")
 def test_a_route_leads_to_a_neighbour_without_a_wall(
     lab: Lab, edge_node: LabNode, lab_node: Callable[[str], LabNode]
 ) -> None:
