@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from edge_lab.addons.hostile.settings import Setting
-from edge_lab.oracles.sandbox.expected import Row, by_runtime, either, reached, row, same
+from edge_lab.oracles.sandbox.expected import Row, by_runtime, either, reached, row
 from edge_lab.oracles.sandbox.expected import turned_away as away
 
 _SENTRY = "inside the sandbox's own kernel only"
@@ -51,7 +51,7 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
             away("EPERM"),
             away("EPERM"),
             reached(),
-            away("EPERM", "EINVAL"),
+            away("EPERM"),
             either(reached(_SENTRY), away("EINVAL")),
         ),
         "unshare-cgroup": row(
@@ -262,9 +262,10 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
             away("ENOENT", note="gVisor shows cgroup v1, a folder for each controller"),
             away("ENOENT"),
         ),
-        "release-agent": same(
-            "open a release_agent of cgroup v1 for writing",
-            away("ENOENT", "EROFS", "EACCES", note="nodes have cgroup v2, without one"),
+        "release-agent": by_runtime(
+            "open a file of cgroup v1 by which a program escapes, for writing",
+            away("ENOENT", note="nodes have cgroup v2, without one"),
+            reached(f"gVisor shows a cgroup v1 of its own: {_SENTRY}"),
         ),
         "mknod-device": row(
             "mknod: what /dev/mem is",
