@@ -23,8 +23,14 @@ def test_a_kill_near_the_limit_is_the_limits() -> None:
 
 @pytest.mark.parametrize(
     "flaw",
-    [{"code": 2}, {"code": None}, {"reached": 16}, {"reached": 272}, {"done": True}]
-    + [{"reason": "Evicted"}],
+    [
+        {"code": 2},
+        {"code": None},
+        {"reached": 16},
+        {"reached": 272},
+        {"done": True},
+        {"reason": "Evicted"},
+    ],
 )
 def test_any_other_end_is_a_problem(flaw: dict[str, Any]) -> None:
     assert problems(**flaw) == 1
