@@ -69,6 +69,7 @@ def test_a_pod_under_runc_fails_the_proofs(
     assert verdict.of_outcome(Outcome.NO_EVIDENCE) <= NEEDS_A_SANDBOX, str(verdict)
 
 
+@pytest.mark.needs("runtime-class")
 @allure.title("On {edge_node}, a pod that fell back to runc without a word is detected")
 def test_a_silent_fallback_to_runc_is_detected(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods
