@@ -71,16 +71,19 @@ def parse_footprint(text: str) -> Footprint:
     units: dict[str, float] = {}
     absent: list[str] = []
     kills: int | None = None
-    for line in text.splitlines():
-        match line.split():
-            case ["unit", unit, "VmRSS:", kib, "kB"]:
-                units[unit] = int(kib) / 1024
-            case ["absent", unit] | ["unit", unit]:  # the process ended while it was examined
-                absent.append(unit)
-            case ["kills", "oom_kill", count]:
-                kills = int(count)
-            case [key, kib, "kB"]:
-                meminfo[key.rstrip(":")] = int(kib) / 1024
+    try:
+        for line in text.splitlines():
+            match line.split():
+                case ["unit", unit, "VmRSS:", kib, "kB"]:
+                    units[unit] = int(kib) / 1024
+                case ["absent", unit] | ["unit", unit]:  # the process ended while it was examined
+                    absent.append(unit)
+                case ["kills", "oom_kill", count]:
+                    kills = int(count)
+                case [key, kib, "kB"]:
+                    meminfo[key.rstrip(":")] = int(kib) / 1024
+    except ValueError as trouble:
+        raise LabError(f"the guest reported a number that is none: {text!r}") from trouble
     try:
         total, available = meminfo["MemTotal"], meminfo["MemAvailable"]
     except KeyError as lack:

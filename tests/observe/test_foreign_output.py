@@ -52,7 +52,9 @@ def test_any_output_is_understood_or_a_lab_error(reader: str, text: str) -> None
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("text", ["S " + "[" * 100_000, "C", "C x", "L", "S", "B", ""])
+@pytest.mark.parametrize(
+    "text", ["S " + "[" * 100_000, "C", "C x", "L", "S", "B", "", "0 : kB", "kills oom_kill x"]
+)
 def test_odd_output_is_understood_or_a_lab_error(reader: str, text: str) -> None:
     with contextlib.suppress(LabError):
         READERS[reader](text)
