@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_lab.cluster.objects import node_ready
+from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import AutonomyVerdict
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ def edges(lab: Lab) -> tuple[str, ...]:
 def uplink(lab: Lab, node: str) -> str:
     """The name of the link between a node and its cloud."""
     return lab.topology.cluster_link(node).name
+
+
+def is_ready(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
+    """Whether the API server holds a node, the server too, for Ready."""
+    return node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
 
 
 def all_passed(verdicts: list[AutonomyVerdict]) -> None:

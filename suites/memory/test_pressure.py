@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import allure
@@ -71,11 +72,7 @@ def test_a_best_effort_pod_that_grows_is_the_victim(
     evidence = case.evidence(watch.recording)
     verdict = judged(
         evidence,
-        MemoryExpectation(
-            may_lose=frozenset({key(eater)}),
-            must_lose=frozenset({key(eater)}),
-            causes=frozenset({Cause.NODE, Cause.EVICTION}),
-        ),
+        lost_alone(eater),
         record_verdict,
     )
     assert verdict.passed, str(verdict)
@@ -109,12 +106,7 @@ def test_a_process_outside_kubernetes_takes_the_memory(
     evidence = case.evidence(watch.recording)
     verdict = judged(
         evidence,
-        MemoryExpectation(
-            may_lose=frozenset({key(ballast)}),
-            must_lose=frozenset({key(ballast)}),
-            causes=frozenset({Cause.NODE, Cause.EVICTION}),
-            since=record.began,
-        ),
+        replace(lost_alone(ballast), since=record.began),
         record_verdict,
     )
     spared = (f"{NAMESPACE}/{sampler_pod(node)}", key(guaranteed(node)), key(critical(node)))
@@ -122,6 +114,14 @@ def test_a_process_outside_kubernetes_takes_the_memory(
     assert verdict.passed, str(verdict)
     assert going_on.passed, str(going_on)
     assert_controls(evidence)
+
+
+def lost_alone(pod: str) -> MemoryExpectation:
+    """The pod goes, since its node runs short of memory, and nobody else."""
+    victims = frozenset({key(pod)})
+    return MemoryExpectation(
+        may_lose=victims, must_lose=victims, causes=frozenset({Cause.NODE, Cause.EVICTION})
+    )
 
 
 def wait_held(node: LabNode, mib: int, time_limit: TimeLimit) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_lab.addons.gvisor.names import GVISOR, is_default
+from edge_lab.addons.gvisor.names import GVISOR
 from edge_lab.addons.hostile.pods import runtime_class_of
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.core.errors import MissingCapability
+from edge_lab.observe.scheduling.runtimes import default_runtime
 from edge_lab.stacks import Capability
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def resolves_runtime_class(lab: Lab) -> bool:
 
 def is_always_sandboxed(lab: Lab, node: str) -> bool:
     """Whether all pods of the node are sandboxed, those too that do not ask for it."""
-    default = is_default(lab.topology, lab.topology.node(node), lab.stack)
-    return sandboxes(lab, node) and default
+    return default_runtime(lab, lab.topology.node(node)) == GVISOR
 
 
 def runtime_class(lab: Lab, node: str, setting: Setting) -> str | None:

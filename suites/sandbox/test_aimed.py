@@ -39,6 +39,7 @@ from suites.sandbox.test_attempts import EACH
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
+    from edge_lab.oracles.sandbox import AttemptRun
 
 BOTH = [Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT]
 
@@ -47,6 +48,22 @@ pytestmark = [
     allure.feature("Attempts at others"),
     pytest.mark.parametrize("setting", BOTH, ids=str),
 ]
+
+
+def attempts(
+    lab: Lab,
+    pods: HostilePods,
+    node: str,
+    setting: Setting,
+    what: str,
+    options: Sequence[str],
+    **more: Any,
+) -> AttemptRun:
+    """All that a pod with these options has tried."""
+    asked = runtime_class(lab, node, setting)
+    return pods.attempts(
+        attempts_pod(node, setting, asked, options=(*EACH, *options), what=what, **more)
+    )
 
 
 def judge(
@@ -60,9 +77,8 @@ def judge(
     **more: Any,
 ) -> None:
     """Runs a pod with these options; the test fails with whatever is not as declared."""
-    asked = runtime_class(lab, node, setting)
-    pod = attempts_pod(node, setting, asked, options=(*EACH, *options), what=what, **more)
-    verdict = pods.judge_attempts(node, setting, pods.attempts(pod), declared)
+    run = attempts(lab, pods, node, setting, what, options, **more)
+    verdict = pods.judge_attempts(node, setting, run, declared)
     assert verdict.passed, str(verdict)
 
 
@@ -124,9 +140,7 @@ def need_reached(
     **more: Any,
 ) -> None:
     """Runs a pod with these options; the test fails with what of `wanted` it does not reach."""
-    asked = runtime_class(lab, node, setting)
-    pod = attempts_pod(node, setting, asked, options=(*EACH, *options, *wanted), what=what, **more)
-    run = pods.attempts(pod)
+    run = attempts(lab, pods, node, setting, what, (*options, *wanted), **more)
     assert run.complete
     missed = [f"{it.attempt}: {it.shown}" for it in run.records if not it.reached]
     assert ([it.attempt for it in run.records], missed) == (list(wanted), [])

@@ -12,7 +12,6 @@ from edge_lab.addons.hostile.pods import bomb_pod
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.cluster.kubectl import KubectlError
-from edge_lab.cluster.objects import node_ready
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
@@ -21,6 +20,7 @@ from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.observe.memory.objects import quantity_mib
 from edge_lab.oracles.sandbox.bombs import memory_problems
 from edge_lab.oracles.sandbox.records import parse_bomb
+from suites.edges import is_ready
 from suites.sandbox.runtimes import runtime_class
 
 if TYPE_CHECKING:
@@ -66,4 +66,4 @@ def test_a_memory_bomb_ends_with_its_pod(
     )
     overhead = quantity_mib(OVERHEAD["memory"]) if asked else 0
     assert not memory_problems(found, progress, LIMIT_MIB, round(overhead))
-    assert node_ready(lab.kubectl.get_json("node", edge_node.name, deadline=time_limit(60)))
+    assert is_ready(lab, edge_node.name, time_limit)

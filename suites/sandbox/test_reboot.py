@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
@@ -10,7 +11,6 @@ import pytest
 from edge_lab.addons.hostile.pods import facts_pod
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.cluster.kubectl import KubectlError
-from edge_lab.cluster.objects import node_ready
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Reboot
 from edge_lab.fixtures.lab import TimeLimit
@@ -18,7 +18,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.oracles.sandbox import SandboxClass
-from suites.edges import uplink
+from suites.edges import is_ready, uplink
 from suites.sandbox.runtimes import runtime_class
 
 if TYPE_CHECKING:
@@ -44,9 +44,6 @@ def test_a_pod_is_sandboxed_after_a_reboot_while_offline(
     asked = runtime_class(lab, name, setting)
     pod = facts_pod(name, setting, asked, name=f"facts-reboot-{name}", restarts=True)
 
-    def ready() -> bool:
-        return node_ready(lab.kubectl.get_json("node", name, deadline=time_limit(60)))
-
     with hostile_pods.applied(pod) as uid:
         before = hostile_pods.facts(pod, uid)
         with faults.inflict(Cut(link=uplink(lab, name))):
@@ -54,6 +51,11 @@ def test_a_pod_is_sandboxed_after_a_reboot_while_offline(
                 pass  # healed when it is up again
             after = hostile_pods.facts(pod, uid, but=before)
             verdict = hostile_pods.judge_running(pod, uid, after)
-        eventually(f"{name} is Ready", ready, time_limit(BACK_SECONDS), transient=(KubectlError,))
+        eventually(
+            f"{name} is Ready",
+            partial(is_ready, lab, name, time_limit),
+            time_limit(BACK_SECONDS),
+            transient=(KubectlError,),
+        )
     hostile_pods.record(verdict)
     assert verdict.of_class is SandboxClass.SANDBOXED, str(verdict)

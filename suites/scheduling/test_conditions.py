@@ -15,7 +15,6 @@ import allure
 import pytest
 
 from edge_lab.addons.gvisor.names import GVISOR
-from edge_lab.cluster.objects import node_ready
 from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Profile
@@ -29,7 +28,7 @@ from edge_lab.observe.scheduling.runtimes import default_runtime
 from edge_lab.observe.scheduling.turns import interleaved
 from edge_lab.oracles.scheduling.stages import StartTimes
 from edge_lab.oracles.scheduling.verdict import ratio_measure
-from suites.edges import uplink
+from suites.edges import is_ready, uplink
 from suites.scheduling.busy import busy_cpus
 
 if TYPE_CHECKING:
@@ -110,9 +109,7 @@ def test_pods_start_just_after_a_heal(
         yield
         eventually(
             f"{edge_node} is Ready",
-            lambda: node_ready(
-                lab.kubectl.get_json("node", edge_node.name, deadline=time_limit(60))
-            ),
+            lambda: is_ready(lab, edge_node.name, time_limit),
             time_limit(BACK_SECONDS),
         )
 

@@ -11,14 +11,13 @@ import allure
 import pytest
 
 from edge_lab.addons.workload import NAMESPACE
-from edge_lab.cluster.objects import node_ready
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Reboot
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
-from suites.edges import until_lost, uplink
+from suites.edges import is_ready, until_lost, uplink
 from suites.pods import POD_SECONDS, running_pods
 from suites.services.clients import Client, cluster_ip, full_name
 from suites.services.conftest import SETTLE_SECONDS, able_edges, standing
@@ -72,10 +71,6 @@ def hold_until_lost(lab: Lab, time_limit: TimeLimit) -> None:
         limit = Deadline.after(until_lost(lab) + time_limit(60).total)
         for node in able_edges(lab):
             eventually(f"{node} is lost", partial(is_lost, lab, node, time_limit), limit)
-
-
-def is_ready(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
-    return node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
 
 
 def is_lost(lab: Lab, node: str, time_limit: TimeLimit) -> bool:

@@ -9,7 +9,6 @@ import allure
 
 from edge_lab.addons.workload.manifests import sampling_nodes
 from edge_lab.cluster.kubectl import KubectlError
-from edge_lab.cluster.objects import node_ready
 from edge_lab.fabric import CLEAR, CUT
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
@@ -18,6 +17,7 @@ from edge_lab.fixtures.wires import Wires
 from edge_lab.fixtures.workload import Workload
 from edge_lab.oracles.samples import judge_samples
 from edge_lab.topology import Device
+from suites.edges import is_ready
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -87,7 +87,7 @@ def test_a_node_is_ready_again_after_its_uplink_was_cut(
         assert edge_node.output("echo alive") == "alive"
     eventually(
         f"{edge_node.name} is Ready",
-        lambda: node_ready(lab.kubectl.get_json("node", edge_node.name, deadline=time_limit(60))),
+        lambda: is_ready(lab, edge_node.name, time_limit),
         time_limit(DRAIN_SECONDS),
         transient=(KubectlError,),
     )

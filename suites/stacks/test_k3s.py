@@ -11,12 +11,12 @@ import pytest
 
 from edge_lab.artifacts import ArtifactStore, Availability, Want
 from edge_lab.cluster.kubectl import KubectlError
-from edge_lab.cluster.objects import node_ready
 from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.stacks.k3s_node import K3S, PROGRAM, K3sNode
+from suites.edges import is_ready
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -88,9 +88,7 @@ def test_the_api_server_is_k3s_and_trusts_the_labs_certificates(
 def test_each_node_is_ready_on_k3s(k3s_lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
     eventually(
         f"{node.name} is Ready",
-        lambda: node_ready(
-            k3s_lab.kubectl.get_json("node", node.name, deadline=time_limit(60)),
-        ),
+        lambda: is_ready(k3s_lab, node.name, time_limit),
         time_limit(READY_SECONDS),
         transient=(KubectlError,),
     )
