@@ -20,7 +20,6 @@ from edge_lab.addons.workload.records import (
     parse_collected,
     parse_status,
 )
-from edge_lab.artifacts.gomodules import FLAGS
 from edge_lab.core.deadline import Deadline
 from edge_lab.oracles import SampleObservation, judge_samples
 from edge_lab.pki import Authority, KeyKind
@@ -35,50 +34,20 @@ from tests.devices.plant_site import (
     start_site,
     store,
 )
+from tests.golang import assert_sound, build
 
 pytestmark = pytest.mark.slow(reason="compiles Go, and records what devices give for a while")
 
 
-SOURCE = Path(__file__).resolve().parents[2] / "images" / "go" / "workload"
-CACHE = Path.home() / ".cache" / "edge-lab" / "go"
-"""The cache that the lab itself builds with; with its flags too, nothing is compiled twice."""
-
-
-def go(*args: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    env = {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOCACHE": str(CACHE / "build"),
-        "GOMODCACHE": str(CACHE / "mod"),
-        **extra,
-    }
-    return subprocess.run(
-        ["go", *args], cwd=SOURCE, env=env, capture_output=True, text=True, timeout=600
-    )
-
-
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The binary for this machine."""
-    if shutil.which("go") is None:
-        pytest.skip("Go is not installed")
-    if go("list", "-deps", ".", GOPROXY="off").returncode:
-        pytest.skip("the workload's Go modules are not in the cache, and are not fetched here")
-    binary = tmp_path_factory.mktemp("go") / "edge"
-    done = go("build", *FLAGS, "-o", str(binary), ".")
-    assert done.returncode == 0, done.stderr
-    return binary
+    """The program for this machine."""
+    return build("workload", tmp_path_factory.mktemp("go") / "edge")
 
 
-@pytest.mark.parametrize("command", ["vet", "test"])
+@pytest.mark.parametrize("command", ["vet", "test", "gofmt"])
 def test_the_go_module_passes_its_own_checks(edge: Path, command: str) -> None:
-    done = go(command, *FLAGS, "./...")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_go_sources_are_formatted(edge: Path) -> None:
-    done = subprocess.run(["gofmt", "-l", "."], cwd=SOURCE, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert_sound("workload", command)
 
 
 # -- against devices -----------------------------------------------------------------------

@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from edge_lab.artifacts.gomodules import FLAGS
 from edge_lab.oracles.sandbox import SandboxClass, judge_sandbox, parse_facts, parse_node_view
 from edge_lab.oracles.sandbox.outside import look_command
 from edge_lab.oracles.sandbox.proofs import INSIDE, Outcome
+from tests.golang import assert_sound, build
 
 pytestmark = pytest.mark.slow(reason="compiles Go")
-
-SOURCE = Path(__file__).resolve().parents[2] / "images" / "go" / "hostile"
-CACHE = Path.home() / ".cache" / "edge-lab" / "go" / "build"
-"""The cache that the lab itself builds with."""
-
-
-def go(*args: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": str(CACHE), "GOPROXY": "off"}
-    return subprocess.run(
-        ["go", *args], cwd=SOURCE, env=env, capture_output=True, text=True, timeout=600
-    )
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("go") is None:
-        pytest.skip("Go is not installed")
-    binary = tmp_path_factory.mktemp("go") / "edge-hostile"
-    done = go("build", *FLAGS, "-o", str(binary), ".")
-    assert done.returncode == 0, done.stderr
-    return binary
+    """The program for this machine."""
+    return build("hostile", tmp_path_factory.mktemp("go") / "edge-hostile")
 
 
-@pytest.mark.parametrize("command", ["vet", "test"])
+@pytest.mark.parametrize("command", ["vet", "test", "gofmt"])
 def test_the_go_module_passes_its_own_checks(program: Path, command: str) -> None:
-    done = go(command, *FLAGS, "./...")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_go_sources_are_formatted(program: Path) -> None:
-    done = subprocess.run(["gofmt", "-l", "."], cwd=SOURCE, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert_sound("hostile", command)
 
 
 def test_this_host_is_no_sandbox_by_its_own_facts(program: Path) -> None:

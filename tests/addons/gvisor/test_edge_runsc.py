@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,18 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.artifacts.gomodules import FLAGS
 from edge_lab.core.deadline import Deadline
-from edge_lab.data import IMAGES
+from tests.golang import assert_sound, build
 
-pytestmark = [
-    pytest.mark.slow(reason="compiles Go"),
-    pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go on this host"),
-]
-
-SOURCE = IMAGES / "go" / "runsc"
-CACHE = os.environ.get("GOCACHE", str(Path.home() / ".cache" / "edge-lab" / "go" / "build"))
-"""At import, for tests have a cache of their own."""
+pytestmark = pytest.mark.slow(reason="compiles Go")
 
 RUNSC = """\
 #!/bin/sh
@@ -68,10 +59,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fake = folder / "runsc"
     fake.write_text(RUNSC)
     fake.chmod(0o755)
-    env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOCACHE": CACHE}
-    flags = f"-ldflags=-X main.runsc={fake}"
-    for command in (["vet"], ["build", *FLAGS, flags, "-o", str(folder / "edge-runsc")]):
-        subprocess.run(["go", *command, "."], cwd=SOURCE, env=env, check=True, timeout=300)
+    build("runsc", folder / "edge-runsc", f"-ldflags=-X main.runsc={fake}")
+    assert_sound("runsc", "vet")
     return folder
 
 

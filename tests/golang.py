@@ -1,0 +1,58 @@
+"""The Go programs of images/go, as tests build them: with the lab's own cache and flags, so that
+nothing is compiled twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge_lab.artifacts.gomodules import FLAGS
+from edge_lab.data import IMAGES
+
+CACHE = Path.home() / ".cache" / "edge-lab" / "go"
+"""At import, for tests have a home of their own."""
+
+
+def go(module: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """In the module's folder, and without a network: what is not in the cache is not fetched."""
+    env = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(CACHE / "build"),
+        "GOMODCACHE": str(CACHE / "mod"),
+        "GOPROXY": "off",
+    }
+    return subprocess.run(
+        ["go", *args],
+        cwd=IMAGES / "go" / module,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def build(module: str, program: Path, *flags: str) -> Path:
+    """The module's program for this machine; skips the test where it cannot be built."""
+    if shutil.which("go") is None:
+        pytest.skip("Go is not installed")
+    if go(module, "list", "-deps", ".").returncode:
+        pytest.skip(f"Go modules of {module} are not in the cache, and are not fetched here")
+    done = go(module, "build", *FLAGS, *flags, "-o", str(program), ".")
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+def assert_sound(module: str, command: str) -> None:
+    """By `vet`, `test`, or `gofmt`."""
+    if command == "gofmt":
+        source = IMAGES / "go" / module
+        done = subprocess.run(["gofmt", "-l", "."], cwd=source, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "")
+    else:
+        done = go(module, command, *FLAGS, "./...")
+        assert done.returncode == 0, done.stdout + done.stderr
