@@ -1,7 +1,7 @@
 """Pods that take memory, and pods that must not be touched by that.
 
-What they run is the image's busybox: `tail` keeps all that it reads until a line ends, and of what
-it is given none does.
+What they run is the image's busybox: awk keeps the strings that it has made, and makes one of some
+MiB in a moment also on an emulated node.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ LABEL = "edge-lab-memory"
 GUARDED = "edge-lab-memory-guarded"
 IDLE = "while :; do sleep 5; done"
 ONCE = "/once"
+PROCESS = "awk"
+"""The name of the process that has the memory."""
 
 GUARANTEED = {"cpu": "200m", "memory": "48Mi"}
 """Enough for an emulated node to start a container within it."""
@@ -36,13 +38,20 @@ def key(pod: str) -> str:
 
 def holds(mib: int) -> str:
     """A shell program that takes so much and keeps it."""
-    return f"(dd if=/dev/zero bs=1M count={mib} 2>/dev/null; {IDLE}) | tail >/dev/null"
+    return _awk(f'while (n < {mib}) {_KEEP % 1}; while (1) system("sleep 5")')
 
 
 def grows(mib_per_s: int) -> str:
-    """A shell program that takes more and more."""
-    step = f"dd if=/dev/zero bs=1M count={mib_per_s} 2>/dev/null; sleep 1"
-    return f"while :; do {step}; done | tail >/dev/null"
+    """A shell program that takes more and more: at most so much in a second."""
+    return _awk(f'while (1) {{ {_KEEP % mib_per_s}; system("sleep 1") }}')
+
+
+_KEEP = 'kept[n++] = sprintf("%%" (%d * 1048576) "s", "")'
+"""Makes a string of so many MiB and keeps it."""
+
+
+def _awk(program: str) -> str:
+    return f"{PROCESS} 'BEGIN {{ {program} }}'"
 
 
 def once(program: str) -> str:

@@ -21,6 +21,7 @@ from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict
 from suites.memory.eaters import (
+    PROCESS,
     critical,
     grows,
     guaranteed,
@@ -125,8 +126,10 @@ def lost_alone(pod: str) -> MemoryExpectation:
 
 
 def wait_held(node: LabNode, mib: int, time_limit: TimeLimit) -> None:
-    """Until a `tail` on the node holds so much: the node's own figures are the hog's measure."""
-    look = "grep -hs '^VmRSS:' $(pgrep -x tail | sed 's:.*:/proc/&/status:') /dev/null || true"
+    """Until a pod's process holds so much: the node's own figures are the hog's measure."""
+    look = (
+        f"grep -hs '^VmRSS:' $(pgrep -x {PROCESS} | sed 's:.*:/proc/&/status:') /dev/null || true"
+    )
 
     def held() -> bool:
         sizes = [int(line.split()[1]) for line in node.output(look).splitlines()]
