@@ -14,7 +14,12 @@ import pytest
 
 from edge_lab.topology import Topology, load_topology
 from tests.budget import register_profiles
-from tests.shortcuts import commands_built_once, installed_read_once, short_polls
+from tests.shortcuts import (
+    commands_built_once,
+    installed_read_once,
+    short_polls,
+    topologies_read_once,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "labs"
@@ -46,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _shortcuts() -> Iterator[None]:
-    with short_polls(), installed_read_once(), commands_built_once():
+    with short_polls(), installed_read_once(), commands_built_once(), topologies_read_once():
         yield
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import Distribution, EntryPoints, entry_points
 from pathlib import Path
@@ -16,6 +17,9 @@ import typer.testing
 
 from edge_lab.core import plugins
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.yamlmodel import Problem, YamlModel
+from edge_lab.data import LABS
+from edge_lab.topology import Topology
 
 T = TypeVar("T")
 
@@ -42,6 +46,38 @@ def short_polls() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Deadline, "wait_for", wait_for)
+        yield
+
+
+@contextmanager
+def topologies_read_once() -> Iterator[None]:
+    """Those that are shipped: frozen, and needed by most tests. What a lab of it is checked for
+    besides is checked each time.
+    """
+    shipped = LABS.resolve()
+    as_shipped = YamlModel.parse
+
+    @functools.lru_cache(maxsize=64)
+    def known(model: YamlModel[Any], text: str, file: str, put: frozenset[Any]) -> Any:
+        return as_shipped(model, text, file, put=dict(put))
+
+    def parse(
+        self: YamlModel[Any],
+        text: str,
+        file: Path | str = "",
+        *,
+        put: Mapping[str, Any] | None = None,
+        check: Callable[[Any], None] = lambda read: None,
+    ) -> Any:
+        if self.form is Topology and file and Path(file).resolve().parent == shipped:
+            read = known(self, text, str(file), frozenset((put or {}).items()))
+            with contextlib.suppress(Problem):
+                check(read)
+                return read
+        return as_shipped(self, text, file, put=put, check=check)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(YamlModel, "parse", parse)
         yield
 
 

@@ -29,6 +29,9 @@ FIXED = {
 }
 """What is left as it is, and why."""
 
+WAITS = ("after", "communicate", "join", "settimeout", "wait", "wait_for")
+"""What methods and functions are called whose first or second argument may be seconds."""
+
 
 def _is_fixed(seconds: ast.expr) -> bool:
     """Whether it is made of numbers and constants alone; 'no limit' is none."""
@@ -52,7 +55,9 @@ def fixed_waits(source: str) -> Iterator[str]:
         for keyword in node.keywords:
             if keyword.arg == "timeout" and _is_fixed(keyword.value):
                 yield f"timeout={ast.unparse(keyword.value)}"
-        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Constant):
+        if not isinstance(node.func, ast.Attribute) or node.func.attr not in WAITS:
+            continue
+        if isinstance(node.func.value, ast.Constant):
             continue  # a method of a literal: "".join
         name = ast.unparse(node.func)
         waits = name.endswith((".settimeout", ".wait", ".join", ".communicate"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -30,12 +31,17 @@ from tests.small_topology import GOOD, refusal
 LABS = Path(__file__).resolve().parent.parent / "labs"
 
 
+@functools.cache
+def schema_of_topologies() -> jsonschema.Draft202012Validator:
+    """Judges trees by the schema. The schema itself is checked once, by a test of its own."""
+    return jsonschema.Draft202012Validator(topology_schema())
+
+
 @pytest.mark.parametrize("file", sorted(LABS.glob("*.yaml")), ids=lambda file: file.stem)
 def test_each_shipped_topology_loads_and_fits_the_schema(file: Path) -> None:
     topology = load_topology(file)
     assert topology.name
-    tree = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    jsonschema.validate(tree, topology_schema())
+    schema_of_topologies().validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
 
 
 def test_the_exported_schema_is_valid_and_knows_the_keys() -> None:
@@ -57,7 +63,7 @@ def test_the_schema_refuses_an_unknown_key_too() -> None:
     tree: dict[str, Any] = YAML(typ="safe").load(GOOD)
     tree["nodes"][0]["ram"] = "2GiB"
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(tree, topology_schema())
+        schema_of_topologies().validate(tree)
 
 
 def test_a_good_topology_is_read_as_it_is_written() -> None:
@@ -86,7 +92,7 @@ def test_keys_of_the_writer_s_own_hold_anchors_and_are_left_alone() -> None:
         (text[: text.rindex(inline)], "<<: *node", text[text.rindex(inline) + len(inline) :])
     )
     assert parse_topology(text) == parse_topology(GOOD)
-    jsonschema.validate(YAML(typ="safe").load(text), topology_schema())
+    schema_of_topologies().validate(YAML(typ="safe").load(text))
     with pytest.raises(InputError, match="unknown key 'y-node'"):
         parse_topology("y-node: 1\n" + GOOD)
 

@@ -65,10 +65,9 @@ def load_plan(
         InputError: the file is missing, not YAML, or not a plan that is possible there; the
             message has file, line, what is wrong and the remedy.
     """
-    written = plan_form(catalog()).plan_yaml.load(
-        path, check=lambda read: _check(read, topology, seed, functools.cache(ask))
-    )
-    return Plan.of(written, topology, seed=seed)
+    check = _Check(topology, seed, functools.cache(ask))
+    plan_form(catalog()).plan_yaml.load(path, check=check)
+    return check.plan
 
 
 def parse_plan(
@@ -80,10 +79,9 @@ def parse_plan(
     ask: Ask = nothing_more,
 ) -> Plan:
     """Like `load_plan`, from text; `file` is its name in messages."""
-    written = plan_form(catalog()).plan_yaml.parse(
-        text, file, check=lambda read: _check(read, topology, seed, functools.cache(ask))
-    )
-    return Plan.of(written, topology, seed=seed)
+    check = _Check(topology, seed, functools.cache(ask))
+    plan_form(catalog()).plan_yaml.parse(text, file, check=check)
+    return check.plan
 
 
 def plan_schema() -> dict[str, Any]:
@@ -94,16 +92,28 @@ def plan_schema() -> dict[str, Any]:
     return file_schema(plan_form(built_in()).file)
 
 
-def _check(written: PlanFile, topology: Topology, seed: int | None, ask: Ask) -> None:
-    """Checks first whether it is possible at all, then the slower checks against the lab."""
-    Plan.of(written, topology, seed=seed)
-    for index, entry in enumerate(written.faults):
-        loc: Loc = ("faults", index)
-        if isinstance(entry, AtRandom):
-            for at, fault in enumerate(entry.at_random.choose):
-                _ask(ask, fault, (*loc, "at_random", "choose", at))
-        else:
-            _ask(ask, entry.plain(), loc)
+class _Check:
+    """Checks first whether a plan is possible at all, then, by `ask`, against the lab.
+
+    Its schedule takes long to draw, and is kept: `plan` is the last one that was found possible.
+    """
+
+    plan: Plan
+
+    def __init__(self, topology: Topology, seed: int | None, ask: Ask) -> None:
+        self._topology = topology
+        self._seed = seed
+        self._ask = ask
+
+    def __call__(self, written: PlanFile) -> None:
+        self.plan = Plan.of(written, self._topology, seed=self._seed)
+        for index, entry in enumerate(written.faults):
+            loc: Loc = ("faults", index)
+            if isinstance(entry, AtRandom):
+                for at, fault in enumerate(entry.at_random.choose):
+                    _ask(self._ask, fault, (*loc, "at_random", "choose", at))
+            else:
+                _ask(self._ask, entry.plain(), loc)
 
 
 def _ask(ask: Ask, fault: Fault, loc: Loc) -> None:

@@ -22,7 +22,7 @@ from edge_lab.stacks import Stack, StackContext
 from edge_lab.stacks.base import DmiServer
 from edge_lab.stacks.openyurt import OpenYurt
 from edge_lab.topology import Arch, Topology, load_topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 from tests.stacks.provisions import DEFAULT, FakeImage, files_of, units_of
 from tests.twins.everywhere import with_all_twins
 
@@ -35,7 +35,7 @@ ContextFor = Callable[[Platform], StackContext]
 def context_for(tmp_path_factory: pytest.TempPathFactory) -> ContextFor:
     folder = tmp_path_factory.mktemp("twins")
     topology = with_all_twins(load_topology(DEFAULT))
-    pki = make_keys(folder / "keys", topology)
+    pki = keys_made_once(folder / "keys", topology)
     crd = {"kind": "CustomResourceDefinition"}
     names = ("devices.devices.kubeedge.io", "rules.rules.kubeedge.io")
     documents = [crd | {"metadata": {"name": name}} for name in names]

@@ -22,7 +22,7 @@ from edge_lab.images import ImageArchive, RootImage
 from edge_lab.machines import Accelerator
 from edge_lab.topology import Topology, load_topology
 from tests.conftest import LABS
-from tests.keys import make_keys
+from tests.keys import keys_made_once, make_keys
 
 slow = pytest.mark.slow(reason="builds what guests are given in several processes")
 
@@ -33,7 +33,7 @@ Digest = Callable[..., str]
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("given") / "keys"
-    make_keys(folder, load_topology(LABS / "default.yaml"))
+    keys_made_once(folder, load_topology(LABS / "default.yaml"))
     return folder
 
 

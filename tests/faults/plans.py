@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from edge_lab.core.errors import InputError
-from edge_lab.faults.plan import Plan, parse_plan
+from edge_lab.faults.plan import Plan, parse_plan, plan_schema
 from edge_lab.faults.schedule import Planned
 from edge_lab.topology import Topology, load_topology
 
@@ -44,6 +46,12 @@ def refusal(text: str, topology: Topology = TOPOLOGY) -> InputError:
     with pytest.raises(InputError) as caught:
         parse_plan(text, topology, "plan.yaml")
     return caught.value
+
+
+@functools.cache
+def schema_of_plans() -> jsonschema.Draft202012Validator:
+    """Judges trees by the schema. The schema itself is checked once, by a test of its own."""
+    return jsonschema.Draft202012Validator(plan_schema())
 
 
 def shipped() -> list[Path]:

@@ -12,7 +12,7 @@ from edge_lab.core.errors import LabError
 from edge_lab.faults.families.certificate.kinds import Issuer
 from edge_lab.faults.families.certificate.sight import Met
 from edge_lab.faults.kinds import ReplaceCertificate
-from edge_lab.pki import Authority, Pki
+from edge_lab.pki import Authority
 from edge_lab.stacks.kubeedge_authority import NAMESPACE, SECRET
 from tests.faults.fake_certificates import (
     FakeCluster,
@@ -24,6 +24,7 @@ from tests.faults.fake_certificates import (
     sight_of,
 )
 from tests.faults.plans import TOPOLOGY
+from tests.keys import keys_made_once
 
 NODE, OTHER = "edge-arm", "edge-riscv"
 OWN = ReplaceCertificate(node=NODE, certificate="node")
@@ -39,8 +40,7 @@ def cloudcore() -> Authority:
 
 @pytest.fixture(scope="module")
 def keys(cloudcore: Authority, tmp_path_factory: pytest.TempPathFactory) -> FakeKeys:
-    platform = get_platform("kubernetes+kubeedge", TOPOLOGY)
-    pki = Pki.create(tmp_path_factory.mktemp("keys") / "keys", platform.identities(TOPOLOGY))
+    pki = keys_made_once(tmp_path_factory.mktemp("keys") / "keys", TOPOLOGY)
     return FakeKeys(pki, {(NAMESPACE, SECRET): secret_of(cloudcore)})
 
 

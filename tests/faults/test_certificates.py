@@ -24,6 +24,7 @@ from tests.faults.fake_certificates import (
     sight_of,
 )
 from tests.faults.plans import TOPOLOGY, plan_of, refusal
+from tests.keys import keys_made_once
 
 NODE = "edge-arm"
 KUBELET_SERVING = ReplaceCertificate(node=NODE, certificate="kubelet-serving")
@@ -36,8 +37,7 @@ by_title = pytest.mark.parametrize("fault", EACH, ids=lambda fault: fault.certif
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    platform = get_platform("kubernetes+openyurt", TOPOLOGY)
-    return Pki.create(tmp_path_factory.mktemp("keys") / "keys", platform.identities(TOPOLOGY))
+    return keys_made_once(tmp_path_factory.mktemp("keys") / "keys", TOPOLOGY)
 
 
 @pytest.fixture

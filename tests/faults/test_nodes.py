@@ -150,10 +150,12 @@ class FakeMachine:
         return count * max(self.usual, 1 / self.pace if self.pace else 0)
 
 
-def faults_on(machine: FakeMachine, plugged: list[str] | None = None) -> NodeInjector:
+def faults_on(
+    machine: FakeMachine, plugged: list[str] | None = None, seconds: float = 0.3
+) -> NodeInjector:
     machines: Any = {NODE: machine}
     noted = plugged if plugged is not None else []
-    return NodeInjector(machines, NodeTools(lambda seconds: Deadline.after(0.3), noted.append))
+    return NodeInjector(machines, NodeTools(lambda _: Deadline.after(seconds), noted.append))
 
 
 EACH: list[NodeFault] = [
@@ -188,7 +190,7 @@ def test_a_fault_is_done_seen_and_healed(fault: NodeFault) -> None:
 @by_title
 def test_a_fault_without_effect_is_a_lab_error(fault: NodeFault) -> None:
     with pytest.raises(LabError):
-        faults_on(FakeMachine(obeys=False)).inject(fault)
+        faults_on(FakeMachine(obeys=False), seconds=0.05).inject(fault)
 
 
 def test_a_node_that_is_off_cannot_lose_its_power() -> None:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
 from edge_lab.faults.kinds import Cut, Flap, Impair, Kill
-from edge_lab.faults.plan import load_plan, parse_plan, plan_schema
+from edge_lab.faults.plan import load_plan, parse_plan
 from edge_lab.faults.schedule import Planned
-from tests.faults.plans import GOOD, PLANS, TOPOLOGY, faults_of, plan_of, refusal, shipped
+from tests.faults.plans import (
+    GOOD,
+    PLANS,
+    TOPOLOGY,
+    faults_of,
+    plan_of,
+    refusal,
+    schema_of_plans,
+    shipped,
+)
 
 
 @pytest.mark.parametrize("file", shipped(), ids=lambda file: file.stem)
@@ -19,7 +27,7 @@ def test_each_shipped_plan_is_possible_in_the_default_lab_and_fits_the_schema(fi
     plan = load_plan(file, TOPOLOGY)
     assert plan.name == file.stem
     assert faults_of(plan.schedule(), plan) == []
-    jsonschema.validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")), plan_schema())
+    schema_of_plans().validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("seed", range(20))

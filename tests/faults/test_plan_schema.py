@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from edge_lab.faults.plan import plan_schema
 from edge_lab.faults.planfile import PlanFile
-from tests.faults.plans import GOOD, PLANS
+from tests.faults.plans import GOOD, PLANS, schema_of_plans
 
 
 def test_the_exported_schema_is_valid_and_knows_the_keys() -> None:
@@ -29,8 +29,8 @@ def test_the_schema_file_for_editors_is_the_exported_one() -> None:
 def test_the_schema_refuses_an_unknown_key_too(old: str) -> None:
     tree = YAML(typ="safe").load(GOOD.replace(old, f"x{old}", 1))
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(tree, plan_schema())
+        schema_of_plans().validate(tree)
 
 
 def test_the_schema_takes_the_good_plan() -> None:
-    jsonschema.validate(YAML(typ="safe").load(GOOD), plan_schema())
+    schema_of_plans().validate(YAML(typ="safe").load(GOOD))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,10 +14,17 @@ from hypothesis import strategies as st
 from edge_lab.core.errors import InputError
 from edge_lab.faults.catalog import built_in
 from edge_lab.faults.kinds import FAULT, Drop, Reboot
-from edge_lab.faults.plan import parse_plan
+from edge_lab.faults.plan import Plan, parse_plan
 from edge_lab.faults.schedule import Planned
 from tests.budget import examples
 from tests.faults.plans import GOOD, TOPOLOGY, faults_of, plan_of, refusal
+
+
+def with_seeds(text: str, count: int) -> Iterator[Plan]:
+    """The plan with each seed from 0; its text is read once."""
+    written = parse_plan(text, TOPOLOGY).written
+    for seed in range(count):
+        yield Plan.of(written, TOPOLOGY, seed=seed)
 
 
 def test_too_many_faults_are_refused() -> None:
@@ -26,8 +34,7 @@ def test_too_many_faults_are_refused() -> None:
 
 def test_the_example_in_a_random_block_that_leaves_little_room_is_placed_for_many_seeds() -> None:
     text = GOOD.replace("160s", "120s")
-    for seed in range(50):
-        plan = parse_plan(text, TOPOLOGY, seed=seed)
+    for plan in with_seeds(text, 50):
         assert faults_of(plan.schedule(), plan) == []
 
 
@@ -127,7 +134,7 @@ def test_any_plan_that_is_accepted_has_a_good_schedule_that_follows_from_its_see
         assume(False)
     schedule = plan.schedule()
     assert faults_of(schedule, plan) == []
-    assert schedule == parse_plan(text, TOPOLOGY, seed=seed).schedule()
+    assert schedule == Plan.of(plan.written, TOPOLOGY, seed=seed).schedule()
     drawn = sum(each["at_random"]["count"] for each in entries if "at_random" in each)
     assert len(schedule) == drawn + sum("at_random" not in each for each in entries)
     for block in (each["at_random"] for each in entries if "at_random" in each):
@@ -143,8 +150,7 @@ def test_any_plan_that_is_accepted_has_a_good_schedule_that_follows_from_its_see
 
 
 def test_another_seed_is_another_schedule() -> None:
-    schedules = {parse_plan(GOOD, TOPOLOGY, seed=seed).schedule() for seed in range(20)}
-    assert len(schedules) == 20
+    assert len({plan.schedule() for plan in with_seeds(GOOD, 20)}) == 20
 
 
 def test_a_schedule_does_not_change_with_the_version() -> None:
@@ -234,8 +240,8 @@ REPLAYED = {
 def lines_of(plan: str) -> list[str]:
     return [
         f"{item.at_s} {item.for_s} {item.ends_s} {item.fault.model_dump_json()}\n"
-        for seed in range(20)
-        for item in parse_plan(plan, TOPOLOGY, seed=seed).schedule()
+        for seeded in with_seeds(plan, 20)
+        for item in seeded.schedule()
     ]
 
 

@@ -22,7 +22,7 @@ from edge_lab.probes.kubectl_as import kubectl_as
 from edge_lab.stacks.identities import node_client_spec
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.topology import Topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 from tests.probes.api_server import api_server, program
 
 OWN, OTHER = "edge-arm", "edge-riscv"
@@ -36,7 +36,7 @@ runs_a_server = pytest.mark.slow(reason="runs a real API server")
 
 @pytest.fixture(scope="module")
 def ask(default_topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CanI]:
-    pki = make_keys(tmp_path_factory.mktemp("pki") / "keys", default_topology)
+    pki = keys_made_once(tmp_path_factory.mktemp("pki") / "keys", default_topology)
     kubectl = program("kubectl")
     assert kubectl is not None
     with api_server(tmp_path_factory.mktemp("api"), pki) as server:

@@ -30,6 +30,7 @@ from tests.plugins.site import (
     sha256,
     topology_with,
 )
+from tests.test_doctor import FakeHost
 
 STACK = "kubernetes+openyurt"
 
@@ -102,7 +103,7 @@ def test_a_checkpoint_does_not_fit_a_lab_with_another_image(
 
 def test_the_doctor_lists_them(pinned: Site, mirror: Path, tmp_path: Path) -> None:
     topology = load_topology(topology_with(tmp_path))
-    report = doctor(topology, accelerator=lambda: FakeAccelerator())
+    report = doctor(topology, host=FakeHost(), accelerator=lambda: FakeAccelerator())
     rows = {(row.component, row.arch): row for row in report.artifacts}
     for arch in (Arch.AARCH64, Arch.RISCV64):
         meter, agent = rows["acme-meter", arch], rows["acme-agent", arch]

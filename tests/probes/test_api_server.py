@@ -24,7 +24,7 @@ from edge_lab.probes.run import Target
 from edge_lab.stacks import get_stack
 from edge_lab.stacks.identities import node_client_spec
 from edge_lab.topology import Topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 from tests.probes.api_server import ApiServer, api_server, program
 
 pytestmark = [
@@ -40,7 +40,7 @@ OWN, OTHER = "edge-arm", "edge-riscv"
 
 @pytest.fixture(scope="module")
 def pki(default_topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return make_keys(tmp_path_factory.mktemp("pki") / "keys", default_topology)
+    return keys_made_once(tmp_path_factory.mktemp("pki") / "keys", default_topology)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from edge_lab.pki import Pki
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack, StackContext, get_stack, stack_names
 from edge_lab.topology import Arch, Topology, load_topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 from tests.stacks.provisions import DEFAULT, ContextFor, FakeImage
 
 
@@ -25,7 +25,7 @@ def topology() -> Topology:
 
 @pytest.fixture(scope="session")
 def pki(topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return make_keys(tmp_path_factory.mktemp("pki") / "keys", topology)
+    return keys_made_once(tmp_path_factory.mktemp("pki") / "keys", topology)
 
 
 @pytest.fixture(scope="session")

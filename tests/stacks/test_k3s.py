@@ -26,7 +26,7 @@ from edge_lab.stacks.kubelet import Kubelet
 from edge_lab.stacks.kubernetes import Kubernetes
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Arch, Taint, Timing, Topology, load_topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once, make_keys
 from tests.stacks.provisions import DEFAULT, FakeImage, files_of, units_of, verify
 
 ZSTANDARD = b"\x28\xb5\x2f\xfd and so on"
@@ -39,7 +39,7 @@ def topology() -> Topology:
 
 @pytest.fixture(scope="module")
 def pki(topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return make_keys(tmp_path_factory.mktemp("pki") / "keys", topology)
+    return keys_made_once(tmp_path_factory.mktemp("pki") / "keys", topology)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from edge_lab.stacks.kubeedge import (
     edgecore_config,
 )
 from edge_lab.topology import Taint, Topology, load_topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 from tests.stacks.provisions import DEFAULT
 
 
@@ -96,7 +96,7 @@ def test_cloudcore_may_write_down_the_status_of_devices() -> None:
 def test_the_certificate_of_cloudcore_is_the_one_with_the_rights(
     topology: Topology, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    pki = make_keys(tmp_path_factory.mktemp("pki") / "keys", topology)
+    pki = keys_made_once(tmp_path_factory.mktemp("pki") / "keys", topology)
     subject = pki.identity(CLUSTER, "cloudcore").certificate.subject.rfc4514_string()
     assert subject == "CN=edge-lab:cloudcore"
 

@@ -16,7 +16,7 @@ import pytest
 from edge_lab.pki import CLUSTER
 from edge_lab.stacks.serving import SCRIPT, UNTIL_THEY_SERVE, serving
 from edge_lab.topology import load_topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 from tests.stacks.provisions import DEFAULT, files_of, units_of
 
 LISTED = "[+]node-lifecycle-controller ok\nhealthz check passed\n"
@@ -95,7 +95,9 @@ def test_one_that_has_died_meanwhile_does_not_serve(script: Path) -> None:
 
 
 def test_nobody_vouches_for_a_local_program(script: Path, tmp_path: Path) -> None:
-    identity = make_keys(tmp_path / "keys", load_topology(DEFAULT)).identity(CLUSTER, "apiserver")
+    identity = keys_made_once(tmp_path / "keys", load_topology(DEFAULT)).identity(
+        CLUSTER, "apiserver"
+    )
     file = tmp_path / "both.pem"
     file.write_bytes(identity.combined_pem)
     program = Program((200, "ok"))

@@ -20,7 +20,7 @@ from edge_lab.images import ImageArchive
 from edge_lab.stacks import ClusterAccess, StackContext, get_stack
 from edge_lab.stacks.readiness import apply_manifests
 from edge_lab.topology import Topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 
 STATUS = {
     "node": "edge-arm",
@@ -118,7 +118,7 @@ def client(kubectl: FakeKubectl, topology: Topology, **nodes: Node) -> WorkloadC
 
 def platform_context(topology: Topology, folder: Path) -> AddOnContext:
     given = StackContext(
-        topology, {}, ImageArchive(folder), make_keys(folder / "keys", topology), 1
+        topology, {}, ImageArchive(folder), keys_made_once(folder / "keys", topology), 1
     )
     return AddOnContext(given, get_stack("kubernetes+openyurt"))
 

@@ -1,16 +1,18 @@
-"""Samples of times in figures: percentiles with their intervals, and ratios of interleaved ones."""
+"""Samples of times in figures: percentiles with their intervals, and ratios of interleaved ones.
+
+NumPy and SciPy are imported where an interval is asked for: that takes a second, and no verdict
+needs one.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from scipy import stats
+from functools import cached_property
 
 from edge_lab.core.errors import LabError
+from edge_lab.measuring.percentile import percentile
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -38,13 +40,20 @@ class Summary:
     p90: float
     p99: float
     most: float
-    p50_interval: Interval | None
-    p90_interval: Interval | None
-    """None of a single value."""
 
     @property
     def count(self) -> int:
         return len(self.values)
+
+    @cached_property
+    def p50_interval(self) -> Interval | None:
+        """None of a single value."""
+        return _bootstrapped(self.values, 50)
+
+    @cached_property
+    def p90_interval(self) -> Interval | None:
+        """None of a single value."""
+        return _bootstrapped(self.values, 90)
 
     def below_error(self, value: float) -> bool:
         """Whether a value of this sample cannot be told from nothing."""
@@ -59,30 +68,20 @@ def summary(values: Sequence[float], error: float = 0.0) -> Summary:
     """
     if not values:
         raise LabError("no evidence: no time was measured")
-    data = np.sort(np.asarray(values, dtype=float))
-    p50, p90, p99 = (float(_percentile(data, percent)) for percent in (50, 90, 99))
-    return Summary(
-        values=tuple(float(value) for value in data),
-        error=error,
-        p50=p50,
-        p90=p90,
-        p99=p99,
-        most=float(data[-1]),
-        p50_interval=_bootstrapped(data, 50),
-        p90_interval=_bootstrapped(data, 90),
-    )
+    ordered = tuple(sorted(float(value) for value in values))
+    p50, p90, p99 = (percentile(ordered, percent) for percent in (50, 90, 99))
+    return Summary(values=ordered, error=error, p50=p50, p90=p90, p99=p99, most=ordered[-1])
 
 
-def _percentile(data: Any, percent: float, axis: int = -1) -> Any:
-    return np.percentile(data, percent, axis=axis, method="inverted_cdf")
+def _bootstrapped(values: Sequence[float], percent: int) -> Interval | None:
+    import numpy as np
+    from scipy import stats
 
-
-def _bootstrapped(data: Any, percent: float) -> Interval | None:
-    if len(data) < 2:
+    if len(values) < 2:
         return None
     found = stats.bootstrap(
-        (data,),
-        lambda sample, axis: _percentile(sample, percent, axis),
+        (np.asarray(values, dtype=float),),
+        lambda sample, axis: np.percentile(sample, percent, axis=axis, method="inverted_cdf"),
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
         method="percentile",
@@ -121,6 +120,9 @@ def ratio(base: Sequence[float], other: Sequence[float]) -> Ratio:
     Raises:
         LabError: they are no pairs, or a time is not positive.
     """
+    import numpy as np
+    from scipy import stats
+
     if len(base) != len(other) or not base:
         raise LabError(f"no pairs: {len(base)} times beside {len(other)}")
     if min(*base, *other) <= 0:

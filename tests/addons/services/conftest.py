@@ -15,7 +15,7 @@ from edge_lab.artifacts import Artifact
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import StackContext
 from edge_lab.topology import Arch, Topology, load_topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once
 from tests.stacks.provisions import DEFAULT, FakeImage
 
 PlatformOf = Callable[[str], Platform]
@@ -36,7 +36,7 @@ def platform_of(topology: Topology) -> PlatformOf:
 @pytest.fixture(scope="session")
 def context_of(topology: Topology, tmp_path_factory: pytest.TempPathFactory) -> ContextOf:
     folder = tmp_path_factory.mktemp("services")
-    pki = make_keys(folder / "keys", topology)
+    pki = keys_made_once(folder / "keys", topology)
     names = ("devices.devices.kubeedge.io", "objectsyncs.reliablesyncs.kubeedge.io")
     file = folder / "artifact"
     kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lab.core.errors import LabError
 from edge_lab.measuring.percentile import percentile
-from edge_lab.oracles.scheduling.statistics import ratio, summary
+from edge_lab.oracles.scheduling.statistics import Interval, ratio, summary
 from tests.budget import examples
 
 TIMES = st.lists(st.floats(0.001, 300.0), min_size=1, max_size=30)
@@ -32,7 +34,16 @@ def test_percentiles_are_the_lab_s_own_and_lie_in_their_intervals(times: list[fl
 
 def test_the_same_sample_has_the_same_interval() -> None:
     times = [3.0, 9.0, 4.0, 5.0, 8.0]
-    assert summary(times) == summary(list(reversed(times)))
+    one, other = summary(times), summary(list(reversed(times)))
+    assert one == other
+    for percent in ("p50_interval", "p90_interval"):
+        assert isinstance(getattr(one, percent), Interval)
+        assert getattr(one, percent) == getattr(other, percent)
+
+
+def test_a_verdict_does_without_what_takes_a_second_to_import() -> None:
+    look = "import sys, edge_lab.report.startpage; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look]).returncode == 0
 
 
 def test_nothing_measured_is_no_evidence() -> None:
@@ -63,6 +74,8 @@ def test_two_samples_of_one_kind_are_not_told_apart() -> None:
 
 def test_of_a_hundred_like_samples_about_five_are_told_apart() -> None:
     """What 0.95 promises, at five pairs: the reason why it is no bootstrap."""
+    import numpy as np
+
     dice = np.random.default_rng(7)
     apart = sum(
         ratio(dice.lognormal(2, 0.3, 5).tolist(), dice.lognormal(2, 0.3, 5).tolist()).told_apart
