@@ -14,9 +14,9 @@ CORE := $(patsubst %,suites/smoke/test_%.py,nodes pods devices samples twins che
 	suites/identity/test_endpoints.py \
 	suites/autonomy/test_offline.py::test_pods_are_back_before_the_network_is
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
-# How the framework's own tests are spread over processes: a file stays whole, with what it shares.
-# One process more than two cores: many tests wait.
-SPREAD ?= -n 3 --dist loadfile
+# How the framework's own tests are spread over processes: a file stays whole, with what it shares,
+# and those that take long come first (tests/spread.py). One process more than two cores: many tests wait.
+SPREAD ?= -n 3 --dist loadfile --no-loadscope-reorder
 BIN := .venv/bin
 # Quick when nothing has changed: each stamp is older than nothing it was made from.
 VENV_STAMP := .venv/.edge-lab-installed

@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from tests.shortcuts import (
     short_polls,
     topologies_read_once,
 )
+from tests.spread import long_files_first
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "labs"
@@ -41,12 +42,21 @@ register_profiles()
 gc.set_threshold(100_000, 50, 50)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever leaves a test out of what runs before each commit says why."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Whoever leaves a test out of what runs before each commit says why.
+
+    What is left in is spread over the workers, if there are any.
+    """
     for item in items:
         for mark in item.iter_markers("slow"):
             if not mark.kwargs.get("reason"):
                 raise pytest.UsageError(f"{item.nodeid}: write `slow(reason=...)`")
+    yield
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        long_files_first(items)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,9 @@ FIXED = {
 WAITS = ("after", "communicate", "join", "settimeout", "wait", "wait_for")
 """What methods and functions are called whose first or second argument may be seconds."""
 
+MAY_WAIT = re.compile(rf"\btimeout=|(?<![\"'])\.({'|'.join(WAITS)})\(")
+"""What is found in every source with such a wait."""
+
 
 def _is_fixed(seconds: ast.expr) -> bool:
     """Whether it is made of numbers and constants alone; 'no limit' is none."""
@@ -49,6 +53,8 @@ def _is_fixed_name(part: ast.expr) -> bool:
 
 def fixed_waits(source: str) -> Iterator[str]:
     """Each wait in the source by fixed seconds, as it is written there."""
+    if not MAY_WAIT.search(source):
+        return  # most of the time goes into looking at trees
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
