@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
+from edge_lab.core.yamltext import yaml_text
 
 Manifest = Mapping[str, Any]
 
@@ -13,7 +13,7 @@ Manifest = Mapping[str, Any]
 def to_yaml(manifest: Manifest | Iterable[Manifest]) -> str:
     """One YAML document per object."""
     documents = [manifest] if isinstance(manifest, Mapping) else list(manifest)
-    return str(yaml.safe_dump_all([dict(document) for document in documents], sort_keys=False))
+    return yaml_text(*(dict(document) for document in documents))
 
 
 def condition(item: Mapping[str, Any], kind: str) -> str:

@@ -20,8 +20,10 @@ from edge_lab.core.process import demand_of_others
 
 REFERENCE_CORES = 2
 CALCULATIONS = 25
-GUESSED = 3
-"""So many are enough for a guess."""
+ROUNDS = 400_000
+"""Of one calculation."""
+GUESSED, GUESSED_ROUNDS = 3, 100_000
+"""So many, and as short, are enough for a guess: each process makes one."""
 REFERENCE_CALCULATION = 0.022
 """Seconds that `_calculation` takes on the reference machine."""
 
@@ -29,7 +31,7 @@ FASTEST, SLOWEST = 1.0, 20.0
 
 
 @functools.cache
-def _calculation(times: int = CALCULATIONS) -> float:
+def _calculation(times: int = CALCULATIONS, rounds: int = ROUNDS) -> float:
     """Seconds of one core for a fixed calculation: the best of many, in about a second.
 
     Those in which others had the core are not counted: they are in the load already. Many,
@@ -40,10 +42,10 @@ def _calculation(times: int = CALCULATIONS) -> float:
     for _ in range(times):
         started = time.thread_time()
         value = 1
-        for number in range(400_000):
+        for number in range(rounds):
             value = (value * 31 + number) & 0xFFFF_FFFF
         best = min(best, time.thread_time() - started)
-    return best
+    return best * ROUNDS / rounds
 
 
 def host_factor(seconds: float, cores: int, load: float) -> float:
@@ -111,7 +113,7 @@ def speed_factor() -> float:
 
 def patience() -> float:
     """What the limit of a single wait is multiplied by: the factor, if this process has measured
-    it, or else a guess that takes a tenth of a second.
+    it, or else a guess that takes a fiftieth of a second.
 
     The guess counts the load of labs, too: it is rather too high than too low.
     """
@@ -121,7 +123,7 @@ def patience() -> float:
 @functools.cache
 def _guess() -> float:
     cores = len(os.sched_getaffinity(0))
-    return host_factor(_calculation(GUESSED), cores, os.getloadavg()[0])
+    return host_factor(_calculation(GUESSED, GUESSED_ROUNDS), cores, os.getloadavg()[0])
 
 
 def measure_again(older_than: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from ipaddress import IPv4Address
 
 from cryptography import x509
@@ -139,6 +140,11 @@ class Authority:
     def certificate(self) -> x509.Certificate:
         return self.identity.certificate
 
+    @cached_property
+    def _key(self) -> PrivateKey:
+        """Read once: an RSA key is checked then, which takes longer than to sign."""
+        return load_key(self.identity.key_pem)
+
     def issue(self, spec: CertificateSpec, *, key: PrivateKey | None = None) -> Identity:
         """A new key (or `key`) and a certificate for it, as `spec` says."""
         issuer = self.certificate
@@ -176,7 +182,7 @@ class Authority:
         ]
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(load_key(self.identity.key_pem), hashes.SHA256())
+        certificate = builder.sign(self._key, hashes.SHA256())
         return Identity(_pem(certificate), key_pem(private))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import yaml
 from cryptography import x509
 
+from edge_lab.core.yamltext import yaml_text
 from edge_lab.pki.requests import TrustDomain
 from edge_lab.topology import Topology
 
@@ -92,7 +93,7 @@ def _into_kubeconfig(content: bytes, bundle: bytes) -> bytes:
     document = yaml.safe_load(content)
     for cluster in _clusters(document):
         cluster[_DATA] = base64.b64encode(bundle).decode("ascii")
-    return str(yaml.safe_dump(document, sort_keys=False)).encode()
+    return yaml_text(document).encode()
 
 
 _READ: Mapping[TrustForm, Callable[[bytes], bytes]] = MappingProxyType(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
+from edge_lab.core.yamltext import yaml_text
 
 AUDIT_POLICY = "/etc/kubernetes/audit-policy.yaml"
 AUDIT_LOG = "/var/log/kubernetes/audit.log"
@@ -48,4 +48,4 @@ def audit_policy() -> str:
             {"level": "Metadata"},
         ],
     }
-    return str(yaml.safe_dump(policy, sort_keys=False))
+    return yaml_text(policy)

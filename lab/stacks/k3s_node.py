@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from edge_lab.cluster.labels import own_labels
+from edge_lab.core.yamltext import yaml_document, yaml_text
 from edge_lab.pki import CLUSTER, Pki
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, PayloadFile, Provision
 from edge_lab.stacks.base import StackContext
@@ -119,7 +118,7 @@ class K3sNode:
         """Unit, configuration and program; the pod network and the lab's images too."""
         archives = self._archives(ctx)
         service = self.service(environment, environment_file, archives)
-        text = yaml.safe_dump(dict(config), sort_keys=False)
+        text = yaml_text(dict(config))
         drop_in = kubelet_drop_in(self.node, ctx.topology.timing, self.embedded)
         own = (
             GuestFile.text(CONFIG, text, 0o600),
@@ -157,14 +156,14 @@ def kubelet_drop_in(node: Node, timing: Timing, embedded: bool) -> str:
 
     K3s' own eviction thresholds lack memory.available, and the lease has no flag.
     """
-    config: dict[str, Any] = yaml.safe_load(kubelet_config(node, timing))
+    config: dict[str, Any] = yaml_document(kubelet_config(node, timing))
     for key in _OF_K3S:
         del config[key]
     if embedded:
         del config["cgroupDriver"]  # K3s and its containerd agree on one
     # K3s would name a server that it has been told not to start; a later drop-in may name one.
     config["clusterDNS"] = []
-    return str(yaml.safe_dump(config, sort_keys=False))
+    return yaml_text(config)
 
 
 def secret(pki: Pki, purpose: str) -> str:

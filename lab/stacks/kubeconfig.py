@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import yaml
-
+from edge_lab.core.yamltext import yaml_text
 from edge_lab.pki import Identity
 
 
@@ -23,18 +22,15 @@ def kubeconfig(url: str, *, ca_pem: bytes = b"", identity: Identity | None = Non
     if identity is not None:
         user["client-certificate-data"] = _base64(identity.certificate_pem)
         user["client-key-data"] = _base64(identity.key_pem)
-    return str(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "lab", "cluster": cluster}],
-                "users": [{"name": "user", "user": user}],
-                "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "user"}}],
-                "current-context": "lab",
-            },
-            sort_keys=False,
-        )
+    return yaml_text(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "lab", "cluster": cluster}],
+            "users": [{"name": "user", "user": user}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "user"}}],
+            "current-context": "lab",
+        }
     )
 
 

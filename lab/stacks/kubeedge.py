@@ -24,6 +24,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
+from edge_lab.core.yamltext import yaml_text
 from edge_lab.images.oci import PAUSE
 from edge_lab.pki import (
     CLUSTER,
@@ -358,4 +359,4 @@ def cloudcore_rights() -> tuple[Manifest, ...]:
 
 
 def _document(api: str, kind: str, content: dict[str, Any]) -> str:
-    return str(yaml.safe_dump({"apiVersion": api, "kind": kind, **content}, sort_keys=False))
+    return yaml_text({"apiVersion": api, "kind": kind, **content})

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.yamltext import yaml_document, yaml_text
 from edge_lab.pki import (
     CLUSTER,
     InstalledAuthority,
@@ -169,13 +168,13 @@ def node_kubeconfig(api: ApiEndpoint) -> str:
 
     By path, so that a suite which swaps the certificate does it in one place.
     """
-    document = yaml.safe_load(kubeconfig(api.url))
+    document = yaml_document(kubeconfig(api.url))
     document["clusters"][0]["cluster"]["certificate-authority"] = CLUSTER_CA
     document["users"][0]["user"] = {
         "client-certificate": CLIENT_PEM,
         "client-key": CLIENT_PEM,
     }
-    return str(yaml.safe_dump(document, sort_keys=False))
+    return yaml_text(document)
 
 
 def kubelet_provision(
@@ -267,4 +266,4 @@ def kubelet_config(node: Node, timing: Timing) -> str:
     }
     if not config["registerWithTaints"]:
         del config["registerWithTaints"]
-    return str(yaml.safe_dump(config, sort_keys=False))
+    return yaml_text(config)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-import yaml
-
 from edge_lab.addons.services.names import CLUSTER_DOMAIN, DNS_ADDRESS
+from edge_lab.core.yamltext import yaml_text
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks import Stack
 from edge_lab.stacks.k3s_node import KUBELET_DROP_IN as K3S_DROP_IN
@@ -27,4 +26,4 @@ def resolution_drop_in(topology: Topology, node: Node, stack: Stack) -> GuestFil
         "clusterDNS": [str(DNS_ADDRESS)],
         "clusterDomain": CLUSTER_DOMAIN,
     }
-    return GuestFile.text(str(folder / FILE), yaml.safe_dump(config, sort_keys=False))
+    return GuestFile.text(str(folder / FILE), yaml_text(config))

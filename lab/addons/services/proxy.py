@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from edge_lab.addons.services.names import KUBE_PROXY
 from edge_lab.cluster.addresses import SERVICE_SUBNET
+from edge_lab.core.yamltext import yaml_text
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Topology
@@ -60,7 +59,7 @@ def proxy_config(topology: Topology, node: Node) -> str:
             "tcpCloseWaitTimeout": "0s",
         },
     }
-    return str(yaml.safe_dump(config, sort_keys=False))
+    return yaml_text(config)
 
 
 def proxy_service(after: tuple[str, ...]) -> Service:

@@ -1,0 +1,24 @@
+"""YAML that the lab writes for programs, and reads back to change it.
+
+By libyaml, where PyYAML has it: parser and emitter in Python take ten times as long for the same.
+What users write is read by `edge_lab.core.yamlmodel`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def yaml_text(*documents: Any) -> str:
+    """The documents one after the other; keys stay in their order."""
+    return str(yaml.dump_all(documents, Dumper=_DUMPER, sort_keys=False))
+
+
+def yaml_document(text: str) -> Any:
+    """The only document of a text."""
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe
