@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.core import shortpath
 from edge_lab.topology import Topology, load_topology
 from tests.budget import register_profiles
+from tests.keys import share_keys_in
 from tests.shortcuts import (
     commands_built_once,
     installed_read_once,
@@ -60,7 +63,10 @@ def pytest_collection_modifyitems(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shortcuts() -> Iterator[None]:
+def _shortcuts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    base = tmp_path_factory.getbasetemp()
+    # A worker's is below that of the run.
+    share_keys_in(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
     with short_polls(), installed_read_once(), commands_built_once(), topologies_read_once():
         yield
 
@@ -72,8 +78,10 @@ def own_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("XDG_CACHE_HOME", cache)
         monkeypatch.delenv("EDGE_LAB", raising=False)
         monkeypatch.delenv("LAB_MIRROR", raising=False)
-        monkeypatch.setattr("edge_lab.core.shortpath.ROOM", Path(cache))
+        monkeypatch.setattr(shortpath, "ROOM", Path(cache))
         yield Path(cache)
+        with contextlib.suppress(OSError):
+            os.rmdir(cache)  # noqa: PTH106 - most are empty, and to look through one takes longer
 
 
 @pytest.fixture(scope="session")

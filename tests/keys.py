@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-import tempfile
+import hashlib
+import shutil
 from pathlib import Path
+
+from filelock import FileLock
 
 from edge_lab.addons import get_platform
 from edge_lab.pki import Pki, Request
 from edge_lab.stacks import stack_names
 from edge_lab.topology import Topology
+
+_room: Path | None = None
+
+
+def share_keys_in(room: Path) -> None:
+    """Where `keys_made_once` keeps them, for all processes of a test run."""
+    global _room
+    _room = room
 
 
 def make_keys(folder: Path, topology: Topology) -> Pki:
@@ -18,29 +28,21 @@ def make_keys(folder: Path, topology: Topology) -> Pki:
 
 
 def keys_made_once(folder: Path, topology: Topology) -> Pki:
-    """As `make_keys`, but the keys of a topology are the same in every folder.
+    """As `make_keys`, but those of a topology are the same in every folder.
 
-    For whoever looks at what is done with keys: RSA takes most of a second.
+    For whoever looks at what is done with keys: to make them takes half a second.
     """
-    for file, content in _made(_requests(topology)).items():
-        path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        path.write_bytes(content)
+    requests = _requests(topology)
+    if _room is None:
+        return Pki.create(folder, requests)
+    made = _room / f"keys-{hashlib.sha256(repr(requests).encode()).hexdigest()[:16]}"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            Pki.create(made.with_suffix(".new"), requests).folder.rename(made)
+    shutil.copytree(made, folder)
     return Pki.load(folder)
 
 
 def _requests(topology: Topology) -> tuple[Request, ...]:
     platforms = [get_platform(name, topology) for name in stack_names()]
     return tuple(request for platform in platforms for request in platform.identities(topology))
-
-
-@functools.cache
-def _made(requests: tuple[Request, ...]) -> dict[Path, bytes]:
-    with tempfile.TemporaryDirectory() as room:
-        folder = Pki.create(Path(room) / "keys", requests).folder
-        return {
-            path.relative_to(folder): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file()
-        }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import stat
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -28,7 +29,7 @@ from edge_lab.pki import (
 )
 from edge_lab.stacks.identities import kubelet_server, node_client
 from edge_lab.topology import Topology, load_topology
-from tests.keys import make_keys
+from tests.keys import keys_made_once, make_keys
 
 DEFAULT = Path(__file__).parents[2] / "labs" / "default.yaml"
 
@@ -150,6 +151,17 @@ def test_keys_are_not_made_twice(pki: Pki, topology: Topology) -> None:
     with pytest.raises(LabError, match="already contains the keys"):
         make_keys(pki.folder, topology)
     assert of(pki, "admin") == before
+
+
+def test_tests_that_share_keys_have_each_a_folder_of_their_own(
+    pki: Pki, topology: Topology, tmp_path: Path
+) -> None:
+    one, other = (keys_made_once(tmp_path / name, topology) for name in ("one", "other"))
+    assert of(one, "admin") == of(other, "admin") != of(pki, "admin")
+    assert one.authority(DEVICES) == other.authority(DEVICES) != pki.authority(DEVICES)
+    assert not any(path.stat().st_mode & 0o077 for path in (one.folder, *one.folder.rglob("*")))
+    shutil.rmtree(one.folder)
+    assert of(other, "admin")
 
 
 def test_a_folder_without_keys_cannot_be_loaded(tmp_path: Path) -> None:
