@@ -16,10 +16,10 @@ import pytest
 from edge_lab.core import shortpath
 from edge_lab.topology import Topology, load_topology
 from tests.budget import register_profiles
-from tests.keys import share_keys_in
 from tests.shortcuts import (
     commands_built_once,
     installed_read_once,
+    keys_shared_in,
     short_polls,
     topologies_read_once,
 )
@@ -65,9 +65,15 @@ def pytest_collection_modifyitems(
 @pytest.fixture(scope="session", autouse=True)
 def _shortcuts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     base = tmp_path_factory.getbasetemp()
-    # A worker's is below that of the run.
-    share_keys_in(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
-    with short_polls(), installed_read_once(), commands_built_once(), topologies_read_once():
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # that of the run
+    with (
+        keys_shared_in(base),
+        short_polls(),
+        installed_read_once(),
+        commands_built_once(),
+        topologies_read_once(),
+    ):
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -12,14 +13,7 @@ from edge_lab.addons import get_platform
 from edge_lab.pki import Pki, Request
 from edge_lab.stacks import stack_names
 from edge_lab.topology import Topology
-
-_room: Path | None = None
-
-
-def share_keys_in(room: Path) -> None:
-    """Where `keys_made_once` keeps them, for all processes of a test run."""
-    global _room
-    _room = room
+from tests.shortcuts import KEYS
 
 
 def make_keys(folder: Path, topology: Topology) -> Pki:
@@ -33,9 +27,8 @@ def keys_made_once(folder: Path, topology: Topology) -> Pki:
     For whoever looks at what is done with keys: to make them takes half a second.
     """
     requests = _requests(topology)
-    if _room is None:
-        return Pki.create(folder, requests)
-    made = _room / f"keys-{hashlib.sha256(repr(requests).encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256(repr(requests).encode()).hexdigest()
+    made = Path(os.environ[KEYS], f"keys-{digest[:16]}")
     with FileLock(f"{made}.lock"):
         if not made.exists():
             Pki.create(made.with_suffix(".new"), requests).folder.rename(made)

@@ -27,6 +27,18 @@ POLL_SECONDS = 0.01
 """The most that a test waits between two looks: nobody is spared by waiting longer."""
 
 
+KEYS = "KEYS_OF_TEST_RUN"
+"""Names the folder of keys that are made once in a run: see `tests.keys`."""
+
+
+@contextmanager
+def keys_shared_in(folder: Path) -> Iterator[None]:
+    """For all processes of a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEYS, str(folder))
+        yield
+
+
 @contextmanager
 def short_polls() -> Iterator[None]:
     """`Deadline.wait_for` looks at least every POLL_SECONDS. How long it waits stays as it is."""
