@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from edge_lab.bringup.start import _off_after_failure
+from edge_lab.bringup.start import Boots
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
+from edge_lab.core.step import step
 
 
 class Machine:
@@ -35,8 +38,14 @@ def lab(tmp_path: Path) -> Any:
     return SimpleNamespace(machines=machines, run=SimpleNamespace(logs=tmp_path))
 
 
+@contextlib.contextmanager
+def boots(lab: Any) -> Iterator[Boots]:
+    with step("start") as starting, Boots(lab, starting, Deadline.after(60)) as started:
+        yield started
+
+
 def test_journals_are_read_before_the_machines_are_switched_off(lab: Any, tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="not in time"), _off_after_failure(lab):
+    with pytest.raises(LabError, match="not in time"), boots(lab):
         raise LabError("not in time")
     assert (tmp_path / "journal-edge.log").read_text() == "it speaks"
     assert not (tmp_path / "journal-server.log").exists(), "one that is silent has none"
@@ -44,13 +53,13 @@ def test_journals_are_read_before_the_machines_are_switched_off(lab: Any, tmp_pa
 
 
 def test_an_interrupt_does_not_wait_for_journals(lab: Any, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), _off_after_failure(lab):
+    with pytest.raises(KeyboardInterrupt), boots(lab):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
     assert not any(machine.is_on for machine in lab.machines.values())
 
 
 def test_a_start_that_succeeds_leaves_the_machines_on(lab: Any) -> None:
-    with _off_after_failure(lab):
+    with boots(lab):
         pass
     assert all(machine.is_on for machine in lab.machines.values())

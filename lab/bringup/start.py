@@ -10,7 +10,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -122,8 +122,7 @@ class Start:
         lab = self.host.open(self.run, state, self.accelerator, deadline, provisions)
         with (
             step("machines and stack") as starting,
-            _off_after_failure(lab),
-            _Boots(lab, starting, deadline) as boots,
+            Boots(lab, starting, deadline) as boots,
         ):
             # Edge nodes come later: until there is an API server they would only ask for it in
             # vain, and take the processor that it needs to come up.
@@ -249,8 +248,11 @@ class Start:
         return found
 
 
-class _Boots:
-    """The boots of a lab's machines, each in a thread of its own, which the block waits for."""
+class Boots:
+    """The boots of a lab's machines, each in a thread of its own, which the block waits for.
+
+    If the block fails, the machines are switched off.
+    """
 
     def __init__(self, lab: Lab, parent: Step, deadline: Deadline) -> None:
         self._lab = lab
@@ -262,8 +264,28 @@ class _Boots:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """After a failure no boot matters any more: machines lose their power, also one that was
+        switched on, or reset, only just now. After an error their journals are kept first."""
+        if kind is None:
+            self._pool.shutdown()
+            return
+        try:
+            if issubclass(kind, EdgeLabError):
+                _keep_journals(self._lab)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        while wait(self._boots, timeout=0).not_done:
+            self._power_off()
+            wait(self._boots, timeout=1)
         self._pool.shutdown()
+        self._power_off()
+
+    def _power_off(self) -> None:
+        for machine in self._lab.machines.values():
+            machine.power_off()
 
     def begin(self, role: Role) -> None:
         """Switches on the machines of all nodes with that role."""
@@ -294,22 +316,6 @@ def _announced_pace(pace: int) -> Iterator[None]:
         return
     with step(f"slow host: the cluster's timeouts are multiplied by {pace}"):
         yield
-
-
-@contextlib.contextmanager
-def _off_after_failure(lab: Lab) -> Iterator[None]:
-    """If the block fails, keeps the machines' journals and switches them off.
-
-    Without power nobody goes on waiting for a boot that no longer matters.
-    """
-    try:
-        yield
-    except BaseException as trouble:
-        if isinstance(trouble, EdgeLabError):
-            _keep_journals(lab)
-        for machine in lab.machines.values():
-            machine.power_off()
-        raise
 
 
 def _keep_journals(lab: Lab) -> None:

@@ -42,6 +42,8 @@ class FakeHost:
     """See the module. `fails` is by what was asked, such as `boot edge-arm`."""
 
     fails: dict[str, BaseException] = field(default_factory=dict)
+    hangs: set[str] = field(default_factory=set)
+    """Machines whose boot goes on until they are switched off."""
     done: list[str] = field(default_factory=list)
     guests: dict[str, Guest] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)

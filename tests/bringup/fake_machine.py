@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
+from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.home import RunDir
 from edge_lab.machines import (
     BootRecord,
@@ -59,6 +59,10 @@ class FakeConsole:
         return
 
 
+HUNG_SECONDS = 10.0
+"""Of a boot that nobody ends."""
+
+
 class FakeMachine:
     """The handle of a `Guest`."""
 
@@ -99,6 +103,16 @@ class FakeMachine:
 
     def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
         deadline.check(f"{self.name} is up")
+        if self.name in self._host.hangs:
+            self._hang()
+
+    def _hang(self) -> None:
+        try:
+            Deadline.after(HUNG_SECONDS).wait_for(f"{self.name} is off", lambda: not self.is_on)
+        except DeadlineExceeded:
+            self._host.done.append(f"left on {self.name}")
+            raise
+        raise LabError(f"{self.name} switched itself off during boot")
 
     def power_on(self) -> None:
         if self.is_on:

@@ -123,6 +123,16 @@ def test_each_stage_of_a_cold_start_that_fails_leaves_nothing(
     bringup.assert_up(bring_up(topology, options, host), soon())
 
 
+def test_a_start_that_fails_does_not_wait_for_its_boots(host: FakeHost, topology: Topology) -> None:
+    for failing, hanging in (("wait control plane", "server"), ("wait stack", "edge-arm")):
+        host.fails, host.hangs, host.guests = {failing: KeyboardInterrupt()}, {hanging}, {}
+        with pytest.raises(KeyboardInterrupt):
+            bring_up(topology, UpOptions(save=False), host)
+        assert f"left on {hanging}" not in host.done
+        assert nothing_is_left(topology)
+        assert {guest.power for guest in host.guests.values()} <= {"off"}
+
+
 def test_the_journals_of_a_failed_start_are_kept(host: FakeHost, topology: Topology) -> None:
     host.fails = {"wait stack": LabError("planted")}
     with pytest.raises(LabError) as caught:
