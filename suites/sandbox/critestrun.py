@@ -43,8 +43,8 @@ _PLAIN_RUNTIME = f"""
 
 @contextlib.contextmanager
 def without_agents(lab: Lab, node: LabNode, time_limit: TimeLimit) -> Iterator[None]:
-    """The agents of the edge runtime are stopped while the block runs; after it, the pods of critest
-    are gone, and the node is Ready."""
+    """The agents of the edge runtime are stopped while the block runs; after it, the pods of
+    critest are gone, and the node is Ready."""
     agents = " ".join(map(shlex.quote, lab.stack.runtime.agents))
     try:  # an answer that comes too late leaves them stopped all the same
         node.output(f"mkdir -p {FOLDER} && systemctl stop {agents}", seconds=120)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_lab.addons.hostile.settings import Setting
+from edge_lab.oracles.sandbox.admission import ADMISSION, Level
 from edge_lab.oracles.sandbox.aimed import (
     API,
     DEVICE,
@@ -37,3 +38,17 @@ def test_each_row_is_in_the_docs_as_it_is_declared() -> None:
     }
     missing = [line(name, row) for name, row in declared.items() if line(name, row) not in written]
     assert not missing, "\n".join(missing)
+
+
+def test_each_pod_at_admission_is_in_the_docs_as_it_is_declared() -> None:
+    written = DOCS.read_text(encoding="utf-8").splitlines()
+    lines = [
+        f"| `{name}` | {row.title} | "
+        + " | ".join(
+            ", ".join(sorted(row.refusals.get(level, ()))) or "admitted"
+            for level in (Level.BASELINE, Level.RESTRICTED)
+        )
+        + " |"
+        for name, row in ADMISSION.items()
+    ]
+    assert [text for text in lines if text not in written] == []
