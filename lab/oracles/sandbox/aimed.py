@@ -23,8 +23,8 @@ MANAGEMENT_PATH: Mapping[str, Row] = MappingProxyType(
         )
     }
 )
-NEVER_REACHED = frozenset(METADATA)
-"""Rows whose attempt reaches its aim nowhere in a lab, not even in a control."""
+NEEDS_THE_SERVICE = tuple(METADATA)
+"""Reached where there is such a service, which a control brings to the node."""
 
 
 def on_loopback(endpoint: str) -> Row:

@@ -3,7 +3,6 @@ is left out without a reason that is declared here."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.sandbox.counts import counted
@@ -107,6 +106,9 @@ MAY_FAIL: Mapping[str, Mapping[str, str]] = MappingProxyType({"runc": {}, "runsc
 suite itself has to be here, too."""
 
 
+_SUITES = TypeAdapter(list[dict[str, Any]])
+
+
 class Came(StrEnum):
     """What came of a spec."""
 
@@ -153,9 +155,10 @@ def parse_report(text: str) -> tuple[SpecRecord, ...]:
         LabError: it is none.
     """
     try:
+        suites = _SUITES.validate_json(text)
         return tuple(
             _record(spec)
-            for suite in json.loads(text)
+            for suite in suites
             for spec in suite["SpecReports"] or ()
             if spec["LeafNodeType"] == "It"
         )
