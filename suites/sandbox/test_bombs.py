@@ -1,4 +1,4 @@
-"""Pods that use up what they are given: their limits stop them, and the node lives on beside them."""
+"""Pods that use up what they are given: limits stop them, and the node lives on beside them."""
 
 from __future__ import annotations
 
