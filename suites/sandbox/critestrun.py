@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+import allure
+
 from edge_lab.addons.critest.names import IMAGES_FILE, PROGRAM
 from edge_lab.addons.gvisor.containerd import CONFIG
 from edge_lab.cluster.kubectl import KubectlError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 UNIT = "edge-lab-critest"
 FOLDER = "/run/edge-lab-critest"
-REPORT = f"{FOLDER}/report.json"
+REPORT, LOG, SCRIPT = f"{FOLDER}/report.json", f"{FOLDER}/log", f"{FOLDER}/run.sh"
 CALL_SECONDS = 120
 """For one call of the CRI, in an emulated guest."""
 READY_SECONDS = 150.0
@@ -69,19 +71,25 @@ def _until_ready(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
 
 def remove_left(node: LabNode) -> None:
     """Removes the pods that specs have left behind, by force."""
-    node.output(f"{PROGRAM} {_options()} -remove-left", seconds=600)
+    node.output(shlex.join((PROGRAM, *_options(), "-remove-left")), seconds=600)
 
 
 def run(
-    node: LabNode, handler: str, specs: Sequence[str], time_limit: TimeLimit, *, seconds: float
+    node: LabNode,
+    handler: str,
+    specs: Sequence[str],
+    time_limit: TimeLimit,
+    *,
+    seconds: float,
+    call_seconds: int = CALL_SECONDS,
 ) -> tuple[SpecRecord, ...]:
     """What came of `specs` with a runtime of the node's containerd.
 
     `seconds` are Ginkgo's for all of it, on the reference machine; a spec that is under way then is
-    interrupted, and the report says so.
+    interrupted, and the report says so. `call_seconds` are for one call of the CRI.
     """
     words = (
-        *(PROGRAM, *_options().split()),
+        *(PROGRAM, *_options(call_seconds)),
         f"-runtime-handler={handler}",
         f"-test-images-file={IMAGES_FILE}",
         f"--ginkgo.focus={focus(specs)}",
@@ -90,18 +98,24 @@ def run(
         "--ginkgo.grace-period=10s",
         f"--ginkgo.json-report={REPORT}",
     )
-    begin = f"systemd-run --quiet --collect --unit={UNIT} -p WorkingDirectory={FOLDER}"
-    node.output(f"rm -f {REPORT}; {begin} {shlex.join(words)}")
-    # It is Ginkgo that has the time limit; beyond it are its own clean-up calls.
-    end = time_limit(seconds + 4 * CALL_SECONDS)
+    # By a script: a command line in a unit is not taken as it is.
+    script = shlex.quote(f"exec {shlex.join(words)} > {LOG} 2>&1\n")
+    node.output(
+        f"rm -f {REPORT}; printf %s {script} > {SCRIPT}"
+        f" && systemd-run --quiet --collect --unit={UNIT} -p WorkingDirectory={FOLDER} sh {SCRIPT}"
+    )
+    # It is Ginkgo that has the time limit; beyond it are its own calls that clean up.
+    end = time_limit(seconds + 4 * call_seconds)
     end.wait_for(f"critest with {handler} ends on {node}", partial(_has_ended, node), every=5.0)
+    said = node.output(f"tail -n 100 {LOG}")
+    allure.attach(said, f"critest with {handler}", allure.attachment_type.TEXT)
     return parse_report(node.output(f"cat {REPORT}", seconds=120))
 
 
-def _options() -> str:
+def _options(call_seconds: int = CALL_SECONDS) -> tuple[str, ...]:
     return (
-        "-runtime-endpoint=unix:///run/containerd/containerd.sock "
-        f"-runtime-service-timeout={CALL_SECONDS}s"
+        "-runtime-endpoint=unix:///run/containerd/containerd.sock",
+        f"-runtime-service-timeout={call_seconds}s",
     )
 
 

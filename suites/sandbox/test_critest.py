@@ -33,7 +33,7 @@ pytestmark = [allure.parent_suite("Sandbox"), allure.feature("critest"), pytest.
 RUNC = "runc"
 WHOLE_SECONDS = 1800.0
 """For the core of the suite; a spec takes ten to eighty seconds in an emulated guest."""
-BROKEN_SECONDS = 900.0
+BROKEN_SECONDS, BROKEN_CALL_SECONDS = 900.0, 60
 NO_POD = "failed to create PodSandbox"
 """critest's words for a runtime that does not even start a pod."""
 
@@ -80,7 +80,14 @@ def test_critest_fails_with_a_runtime_that_the_shim_does_not_know(
     need_handler(lab, edge_node.name, HANDLER)
     wanted = CORE_ON_A_BROKEN_RUNTIME
     with without_agents(lab, edge_node, time_limit), plain_runsc(edge_node) as handler:
-        records = run(edge_node, handler, wanted, time_limit, seconds=BROKEN_SECONDS)
+        records = run(
+            edge_node,
+            handler,
+            wanted,
+            time_limit,
+            seconds=BROKEN_SECONDS,
+            call_seconds=BROKEN_CALL_SECONDS,
+        )
     verdict = judge_critest(edge_node.name, lab.stack_name, handler, records, wanted)
     show(verdict)
     assert verdict.of(Came.FAILED), str(verdict)

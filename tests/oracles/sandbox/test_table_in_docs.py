@@ -14,6 +14,7 @@ from edge_lab.oracles.sandbox.aimed import (
     METADATA,
     RUNTIME_SOCKET,
 )
+from edge_lab.oracles.sandbox.bombs import BOMBS
 from edge_lab.oracles.sandbox.expected import Row
 from edge_lab.oracles.sandbox.table import KERNEL
 
@@ -52,3 +53,11 @@ def test_each_pod_at_admission_is_in_the_docs_as_it_is_declared() -> None:
         for name, row in ADMISSION.items()
     ]
     assert [text for text in lines if text not in written] == []
+
+
+def test_each_bomb_is_in_the_docs_as_it_is_declared() -> None:
+    written = DOCS.read_text(encoding="utf-8").splitlines()
+    lines = {line.split("|")[1].strip(): line for line in written if line.count("|") == 5}
+    for kind, row in BOMBS.items():
+        stops = ["/".join(sorted(found)) for found in (row.runc, row.gvisor)]
+        assert [cell.strip() for cell in lines[f"`{kind}`"].split("|")[3:5]] == stops
