@@ -5,6 +5,7 @@ bound it, is judged."""
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,7 @@ class Victim:
             f" awk '$1 == \"usage_usec\" {{print $2}}' {group}/cpu.stat;"
             f" cat {group}/memory.current /sys/class/net/{self.nic}/statistics/tx_packets"
         )
-        quoted = script.replace("'", "'\\''")
-        load = parse_load(self.node.output(f"bash -O globstar -c '{quoted}'"))
+        load = parse_load(self.node.output(f"bash -O globstar -c {shlex.quote(script)}"))
         counts = self.workload.counts(self.node.name)[self.device]
         step = self.lab.devices[self.device].steps()[-1].seq
         return Look(step, counts.sampled, counts.read_errors, load)

@@ -56,6 +56,7 @@ BOMBS: Mapping[str, BombRow] = MappingProxyType(
             gvisor=_stops("EAGAIN", "ENOMEM", "exit 2", BY_SIGNAL),
             note="podPidsLimit of the kubelet, of threads too; Go's runtime ends with 2 for want "
             "of a thread, and in a sandbox it is the Sentry's threads that count",
+            memory_mib=640,
         ),
         "files": BombRow(
             "open files",
