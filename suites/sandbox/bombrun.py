@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_lab.addons.hostile.pods import HostilePod
 from edge_lab.addons.workload import NAMESPACE
-from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.errors import DeadlineExceeded
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
@@ -78,7 +78,7 @@ def explode(
 
         with contextlib.suppress(DeadlineExceeded):  # what came until then is judged
             time_limit(END_SECONDS).wait_for(
-                f"{pod.name} is stopped", stopped, every=2.0, transient=(KubectlError,)
+                f"{pod.name} is stopped", stopped, every=2.0, transient=NOT_YET
             )
     return run
 
