@@ -167,7 +167,6 @@ def test_the_token_of_an_account_with_a_role(
             "role",
             api_options(lab),
             NEEDS_A_ROLE,
-            NEEDS_THE_SERVICE,
             token=True,
             service_account=account,
         )
