@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 import yaml
@@ -73,7 +74,7 @@ def test_a_folder_of_the_node_is_mounted_where_the_program_is_told() -> None:
     assert pod["spec"]["volumes"][0]["hostPath"]["path"] == "/var/x"
 
 
-def limits_of(**more: int) -> dict[str, str]:
+def limits_of(**more: Any) -> dict[str, str]:
     pod = bomb_pod("edge-arm", Setting.RUNC_DEFAULT, None, "disk", 9, **more).manifest()
     found: dict[str, str] = pod["spec"]["containers"][0]["resources"]["limits"]
     return found
