@@ -19,6 +19,7 @@ OPENYURT = "v1.7.0"
 KUBEEDGE = "v1.23.1"
 K3S = "v1.34.9+k3s1"
 COREDNS = "v1.14.7"
+CRI_TOOLS = "v1.34.0"
 WORKLOAD = "0.1.0"
 RUNSC_ADAPTER = "0.1.0"
 HOSTILE = "0.1.0"
@@ -116,6 +117,12 @@ _COMPONENTS = (
         COREDNS,
         # A main package of edge-lab with few plugins; tests compare the version with go.mod's.
         go=GoSource(module="coredns", package="edge-lab/images/coredns"),
+    ),
+    Component(
+        "critest",
+        CRI_TOOLS,
+        # A main package of edge-lab: upstream has one for `go test` alone.
+        go=GoSource(module="critest", package="edge-lab/images/critest"),
     ),
     _kubeedge("cloudcore", "cloud/cloudcore/cloudcore"),
     _kubeedge("edgecore", "edge/edgecore"),

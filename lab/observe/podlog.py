@@ -24,6 +24,13 @@ def log_command(namespace: str, pod: str, uid: str, container: str) -> str:
     )
 
 
+def end_command(namespace: str, pod: str, uid: str, container: str) -> str:
+    """The command for the last 16 KiB of what is written now, of the first start. They may begin
+    within a line."""
+    file = f"{FOLDER}/{namespace}_{pod}_{uid}/{container}/0.log"
+    return f"tail -c 16384 {shlex.quote(file)} 2>/dev/null; true"
+
+
 def unwrapped(log: str) -> str:
     """What the container wrote to its standard output, without what the runtime adds to lines.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.cluster.rbac import binding_manifest, role_manifest
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import MissingCapability
 from edge_lab.devices.points import MODBUS_PORT
 from edge_lab.fixtures.lab import TimeLimit
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 FOLDER = "/var/lib/edge-lab/hostile"
 OUTSIDE = "outside"
+METADATA_ADDRESS, METADATA_PORT = "169.254.169.254", 80
+METADATA_OPTION = ("--tcp", f"metadata={METADATA_ADDRESS}:{METADATA_PORT}")
+_METADATA_UNIT = "edge-lab-metadata"
 MANAGEMENT = f"{MANAGEMENT_ADDRESS.ip}:{SSH_PORT}"
 """sshd of each node."""
 SOCKET_FOLDER = "/run/containerd"
@@ -42,7 +47,7 @@ SOCKET = "containerd.sock"
 def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
     """What listens on the node, by loopback and by its address, and a cloud's metadata service: the
     options of a pod, and what is declared of its attempts."""
-    options = ["--tcp", "metadata=169.254.169.254:80", "--tcp", f"management={MANAGEMENT}"]
+    options = [*METADATA_OPTION, "--tcp", f"management={MANAGEMENT}"]
     rows = {**METADATA, **MANAGEMENT_PATH}
     address = lab.topology.cluster_link(node).address
     for endpoint in lab.platform.endpoints(lab.topology):
@@ -53,6 +58,35 @@ def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
         options += ["--tcp", f"{name}={'127.0.0.1' if local else address}:{endpoint.port}"]
         rows[f"tcp-{name}"] = on_loopback(endpoint.name) if local else on_the_wire(endpoint.name)
     return tuple(options), rows
+
+
+@contextlib.contextmanager
+def metadata_service(node: LabNode) -> Iterator[None]:
+    """While the block runs, the node has the address of a cloud's metadata service, and somebody
+    takes connections there."""
+    address = f"{METADATA_ADDRESS}/32 dev lo"
+    program = (
+        "import socket, sys; s = socket.create_server((sys.argv[1], int(sys.argv[2])))\n"
+        "while True: s.accept()[0].close()"
+    )
+    words = ("python3", "-I", "-c", program, METADATA_ADDRESS, str(METADATA_PORT))
+    listening = f"ss -Hltn src {METADATA_ADDRESS} | grep -q ."
+    try:  # an answer that comes too late leaves them all the same
+        node.output(
+            f"ip address add {address} && systemd-run --quiet --collect --unit={_METADATA_UNIT} "
+            + shlex.join(words)
+        )
+        Deadline.scaled(60).wait_for(
+            f"somebody listens at {METADATA_ADDRESS} of {node}",
+            lambda: node.succeeds(listening),
+            every=1.0,
+        )
+        yield
+    finally:
+        node.output(
+            f"systemctl stop {_METADATA_UNIT}.service 2>/dev/null; "
+            f"ip address del {address} 2>/dev/null; true"
+        )
 
 
 def local_services(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:

@@ -21,11 +21,13 @@ from edge_lab.oracles.sandbox.aimed import (
     DEVICE,
     HOST_PATH,
     NEEDS_A_ROLE,
+    NEEDS_THE_SERVICE,
     RUNTIME_SOCKET,
 )
 from edge_lab.oracles.sandbox.expected import Row
 from suites.sandbox.runtimes import runtime_class
 from suites.sandbox.targets import (
+    METADATA_OPTION,
     OUTSIDE,
     SOCKET,
     SOCKET_FOLDER,
@@ -34,6 +36,7 @@ from suites.sandbox.targets import (
     api_options,
     device_options,
     folder_of_the_node,
+    metadata_service,
 )
 from suites.sandbox.test_attempts import EACH
 
@@ -166,6 +169,23 @@ def test_the_token_of_an_account_with_a_role(
             NEEDS_A_ROLE,
             token=True,
             service_account=account,
+        )
+
+
+@allure.title("On {edge_node}, a pod with {setting} reaches a metadata service where there is one")
+def test_a_metadata_service_that_is_there(
+    lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
+) -> None:
+    runtime_class(lab, edge_node.name, setting)  # before anything is made there
+    with metadata_service(edge_node):
+        need_reached(
+            lab,
+            hostile_pods,
+            edge_node.name,
+            setting,
+            "metadata",
+            METADATA_OPTION,
+            NEEDS_THE_SERVICE,
         )
 
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import PurePosixPath
+from typing import Any
 
-from edge_lab.addons import find_addon
+import pytest
+import yaml
+
+from edge_lab.addons import AddOnContext, find_addon
+from edge_lab.addons.hostile.addon import PIDS_LIMIT
 from edge_lab.addons.hostile.image import HOSTILE_IMAGE, HOSTILE_PROGRAM, IMAGE
 from edge_lab.addons.hostile.pods import (
     MOUNT,
     PERMISSION,
     attempts_pod,
+    bomb_pod,
     facts_pod,
     runtime_class_of,
 )
 from edge_lab.addons.hostile.settings import RUNTIME_CLASS, Setting
 from edge_lab.artifacts import CATALOG
 from edge_lab.data import IMAGES
+from edge_lab.stacks import get_stack
+from edge_lab.stacks.kubelet import DROP_INS
 from edge_lab.topology import Topology
+from tests.stacks.provisions import ContextFor
 
 
-def test_the_addon_brings_the_image_and_nothing_else(topology: Topology) -> None:
+def test_the_addon_brings_the_image(topology: Topology) -> None:
     assert find_addon("hostile").images(topology) == (HOSTILE_IMAGE,)
     assert HOSTILE_PROGRAM in CATALOG
 
@@ -63,3 +72,36 @@ def test_a_folder_of_the_node_is_mounted_where_the_program_is_told() -> None:
     (container,) = pod["spec"]["containers"]
     assert container["volumeMounts"] == [{"name": "host", "mountPath": MOUNT}]
     assert pod["spec"]["volumes"][0]["hostPath"]["path"] == "/var/x"
+
+
+def limits_of(**more: Any) -> dict[str, str]:
+    pod = bomb_pod("edge-arm", Setting.RUNC_DEFAULT, None, "disk", 9, **more).manifest()
+    found: dict[str, str] = pod["spec"]["containers"][0]["resources"]["limits"]
+    return found
+
+
+def test_a_pod_has_the_limits_that_it_is_given_and_no_others() -> None:
+    assert limits_of() == {"memory": "256Mi"}
+    assert limits_of(memory_mib=0) == {}
+    assert limits_of(cpu_milli=100, storage_mib=48) == {
+        "memory": "256Mi",
+        "cpu": "100m",
+        "ephemeral-storage": "48Mi",
+    }
+
+
+def test_a_bomb_is_told_its_limit_and_its_options() -> None:
+    pod = bomb_pod("edge-arm", Setting.RUNC_DEFAULT, None, "disk", 9, options=("--hold",))
+    assert pod.args == ("bomb", "disk", "--limit", "9", "--hold")
+
+
+def test_edge_nodes_limit_the_processes_of_each_pod(
+    topology: Topology, context_for: ContextFor
+) -> None:
+    stack = get_stack("kubernetes+openyurt")
+    ctx = AddOnContext(context_for(stack), stack)
+    given = {it.name: find_addon("hostile").provision(ctx, it).files for it in topology.nodes}
+    assert given.pop(topology.server.name) == ()
+    for (file,) in given.values():
+        assert PurePosixPath(file.path).parent == PurePosixPath(DROP_INS)
+        assert yaml.safe_load(file.content)["podPidsLimit"] == PIDS_LIMIT

@@ -74,3 +74,20 @@ def printed(pod: str) -> list[str]:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return done.stdout.splitlines()
+
+
+def test_the_end_of_a_log_is_its_last_lines_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podlog, "FOLDER", str(tmp_path))
+    folder = tmp_path / "edge-lab_p_u" / "hostile"
+    command = podlog.end_command("edge-lab", "p", "u", "hostile")
+    asked = ["sh", "-c", command]
+    nothing = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert (nothing.stdout, nothing.stderr) == ("", "")
+    folder.mkdir(parents=True)
+    line = "2026-01-01T00:00:00Z stdout F {}\n"
+    (folder / "0.log").write_text(line.format("x" * 1023) * 100 + line.format("the end"))
+    said = unwrapped(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+    assert said.splitlines()[-1] == "the end"
+    assert len(said) < 17_000

@@ -37,8 +37,10 @@ const usage = `usage: edge-hostile COMMAND
     --host-path PATH                 below a mount of the node's folder, with a file "inside"
     --outside NAME                   of a file beside that folder, which holds --marker TEXT
     --api URL --token FILE           asks an API server with the token of a pod
-  bomb fork|memory|files|disk|inodes|log|cpu --limit N [--folder DIR]
-                                     processes, MiB, files, MiB, files, KiB, seconds
+  bomb fork|memory|files|disk|inodes|log --limit N [--folder DIR] [--hold]
+                                     processes, MiB, files, MiB, files, KiB; --hold keeps them until SIGTERM
+  bomb cpu|cache|flood|idle --limit SECONDS [--folder DIR] [--to HOST:PORT]
+                                     all CPUs, the page cache, datagrams, nothing
 `
 
 var errUsage = errors.New("usage")
@@ -96,15 +98,21 @@ func look(args []string) error {
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return errUsage
 	}
-	ending := make(chan os.Signal, 1)
-	signal.Notify(ending, syscall.SIGTERM, syscall.SIGINT)
+	told := ending()
 	if err := json.NewEncoder(os.Stdout).Encode(facts.Look("/", *tag)); err != nil {
 		return err
 	}
 	if *hold {
-		<-ending
+		<-told
 	}
 	return nil
+}
+
+// ending is told when the pod is to end.
+func ending() <-chan os.Signal {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT)
+	return told
 }
 
 func tryAll(args []string) error {
@@ -143,14 +151,21 @@ func explode(args []string) error {
 	}
 	flags := quiet("bomb")
 	limit := flags.Int("limit", 0, "")
-	folder := flags.String("folder", "/tmp", "")
+	var place bomb.Place
+	flags.StringVar(&place.Folder, "folder", "/tmp", "")
+	flags.StringVar(&place.Peer, "to", "", "")
+	hold := flags.Bool("hold", false, "")
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 || *limit <= 0 {
 		return errUsage
 	}
 	if !bomb.Known(args[0]) {
 		return errUsage
 	}
-	return bomb.Explode(args[0], *limit, *folder, os.Stdout)
+	return bomb.Explode(args[0], *limit, place, os.Stdout, func() {
+		if *hold {
+			<-ending()
+		}
+	})
 }
 
 func quiet(name string) *flag.FlagSet {

@@ -42,6 +42,13 @@ class Gvisor(AddOn):
                     ("nodes", index, "container_runtime"),
                     "Remove the line, or use x86_64 or aarch64.",
                 )
+            if node.container_runtime == GVISOR and node == topology.server:
+                raise TopologyProblem(
+                    "pods of the server, such as the collector, are in its own network, and a "
+                    "sandbox with a network stack of its own is not",
+                    ("nodes", index, "container_runtime"),
+                    "Remove the line; sandbox the pods of edge nodes.",
+                )
         if not any(has_gvisor(node) for node in topology.nodes):
             raise TopologyProblem(
                 "gVisor runs on x86_64 and aarch64, and no node is one of these",

@@ -44,7 +44,19 @@ class HostilePod:
     restarts: bool = False
     """Whether it is started anew when it has ended, as by a reboot."""
     memory_mib: int = 256
-    """The limit. In gVisor the sandbox itself lives within it."""
+    """The limit; 0 for none. In gVisor the sandbox itself lives within it."""
+    cpu_milli: int = 0
+    """Thousandths of a CPU, as a limit; 0 for none."""
+    storage_mib: int = 0
+    """The limit of ephemeral storage: what it writes to its root, and its log; 0 for none."""
+
+    def _limits(self) -> dict[str, str]:
+        wanted = {
+            "memory": (self.memory_mib, "Mi"),
+            "cpu": (self.cpu_milli, "m"),
+            "ephemeral-storage": (self.storage_mib, "Mi"),
+        }
+        return {name: f"{number}{unit}" for name, (number, unit) in wanted.items() if number}
 
     def manifest(self) -> Manifest:
         """The object."""
@@ -55,7 +67,7 @@ class HostilePod:
             "imagePullPolicy": "Never",
             "command": [PROGRAM_PATH, *self.args],
             "env": [{"name": name, "value": value}],
-            "resources": {"limits": {"memory": f"{self.memory_mib}Mi"}},
+            "resources": {"limits": self._limits()},
             "securityContext": security_context(self.setting),
         }
         spec: dict[str, Any] = {
@@ -116,11 +128,19 @@ def attempts_pod(
 
 
 def bomb_pod(
-    node: str, setting: Setting, runtime_class: str | None, kind: str, limit: int, **more: Any
+    node: str,
+    setting: Setting,
+    runtime_class: str | None,
+    kind: str,
+    limit: int,
+    *,
+    options: Sequence[str] = (),
+    what: str = "bomb",
+    **more: Any,
 ) -> HostilePod:
     """One that uses up what it is given, up to `limit`."""
-    name = f"bomb-{kind}-{setting.slug}-{node}"
-    args = ("bomb", kind, "--limit", str(limit))
+    name = f"{what}-{kind}-{setting.slug}-{node}"
+    args = ("bomb", kind, "--limit", str(limit), *options)
     return HostilePod(name, node, setting, args, runtime_class, **more)
 
 

@@ -23,8 +23,8 @@ MANAGEMENT_PATH: Mapping[str, Row] = MappingProxyType(
         )
     }
 )
-NEVER_REACHED = frozenset(METADATA)
-"""Rows whose attempt reaches its aim nowhere in a lab, not even in a control."""
+NEEDS_THE_SERVICE = tuple(METADATA)
+"""Reached where there is such a service, which a control brings to the node."""
 
 
 def on_loopback(endpoint: str) -> Row:
@@ -75,6 +75,7 @@ BESIDE_THE_MOUNT = (
     "host-path-symlink",
     "host-path-hardlink",
     "host-path-race",
+    "host-path-swap",
 )
 """Reached by a pod in which the folder above is mounted, as a control shows."""
 
@@ -116,6 +117,14 @@ HOST_PATH: Mapping[str, Row] = MappingProxyType(
         ),
         "host-path-race": row(
             "read it by `..` through a folder that is moved meanwhile",
+            away("ENOENT"),
+            away("EACCES", note="the folder is root's"),
+            away("ENOENT"),
+            away("ENOENT"),
+            away("ENOENT"),
+        ),
+        "host-path-swap": row(
+            "read it by a name that is by turns a file and a symbolic link",
             away("ENOENT"),
             away("EACCES", note="the folder is root's"),
             away("ENOENT"),

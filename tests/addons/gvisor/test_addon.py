@@ -11,6 +11,11 @@ from edge_lab.addons.gvisor import containerd
 from edge_lab.addons.gvisor.addon import Gvisor, runtime_class
 from edge_lab.addons.gvisor.containerd import containerd_config
 from edge_lab.addons.gvisor.names import GVISOR, NODE_LABEL, is_default
+from edge_lab.addons.workload.manifests import (
+    collector_manifest,
+    sampler_manifest,
+    sampling_nodes,
+)
 from edge_lab.artifacts import Want
 from edge_lab.core.errors import LabError
 from edge_lab.stacks import get_stack
@@ -109,3 +114,21 @@ def test_it_is_the_default_where_the_runtime_knows_no_runtime_class_or_the_node_
     named = arm.model_copy(update={"container_runtime": GVISOR})
     assert is_default(default_topology, named, openyurt)
     assert not is_default(default_topology, default_topology.node("edge-riscv"), kubeedge)
+
+
+def test_the_server_is_no_node_of_sandboxes_alone(default_topology: Topology) -> None:
+    """Pods of it are in the node's network (hostNetwork), which a sandbox is not."""
+    named = default_topology.server.model_copy(update={"container_runtime": GVISOR})
+    nodes = tuple(
+        named if node == default_topology.server else node for node in default_topology.nodes
+    )
+    with pytest.raises(TopologyProblem) as refused:
+        Gvisor().check(default_topology.model_copy(update={"nodes": nodes}))
+    assert refused.value.loc[0] == "nodes"
+
+
+def test_no_pod_of_the_lab_on_an_edge_node_is_in_its_network(topology: Topology) -> None:
+    workload = (sampler_manifest(node) for node in sampling_nodes(topology))
+    pods = [*workload, collector_manifest(topology)]
+    asking = {pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("hostNetwork")}
+    assert asking == {topology.server.name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_lab.addons.hostile.settings import Setting
+from edge_lab.oracles.sandbox.admission import ADMISSION, Level
 from edge_lab.oracles.sandbox.aimed import (
     API,
     DEVICE,
@@ -13,6 +14,7 @@ from edge_lab.oracles.sandbox.aimed import (
     METADATA,
     RUNTIME_SOCKET,
 )
+from edge_lab.oracles.sandbox.bombs import BOMBS
 from edge_lab.oracles.sandbox.expected import Row
 from edge_lab.oracles.sandbox.table import KERNEL
 
@@ -37,3 +39,25 @@ def test_each_row_is_in_the_docs_as_it_is_declared() -> None:
     }
     missing = [line(name, row) for name, row in declared.items() if line(name, row) not in written]
     assert not missing, "\n".join(missing)
+
+
+def test_each_pod_at_admission_is_in_the_docs_as_it_is_declared() -> None:
+    written = DOCS.read_text(encoding="utf-8").splitlines()
+    lines = [
+        f"| `{name}` | {row.title} | "
+        + " | ".join(
+            ", ".join(sorted(row.refusals.get(level, ()))) or "admitted"
+            for level in (Level.BASELINE, Level.RESTRICTED)
+        )
+        + " |"
+        for name, row in ADMISSION.items()
+    ]
+    assert [text for text in lines if text not in written] == []
+
+
+def test_each_bomb_is_in_the_docs_as_it_is_declared() -> None:
+    written = DOCS.read_text(encoding="utf-8").splitlines()
+    lines = {line.split("|")[1].strip(): line for line in written if line.count("|") == 5}
+    for kind, row in BOMBS.items():
+        stops = ["/".join(sorted(found)) for found in (row.runc, row.gvisor)]
+        assert [cell.strip() for cell in lines[f"`{kind}`"].split("|")[3:5]] == stops

@@ -212,7 +212,7 @@ func TestOfAFolderOfTheNodeOnlyWhatLiesBesideItIsOutside(t *testing.T) {
 	open := HostPath{path, "outside", "secret"}
 	for name, do := range map[string]func() (string, error){
 		"read": open.read, "write": open.write, "parent": open.parent,
-		"symlink": open.symbolicLink, "hard link": open.hardLink, "race": open.race,
+		"symlink": open.symbolicLink, "hard link": open.hardLink, "race": open.race, "swap": open.swap,
 	} {
 		if got := (Attempt{Name: name, Do: do}).Try(); !got.Reached {
 			t.Errorf("%s: %+v", name, got)
@@ -238,12 +238,22 @@ func TestARaceInWhichNothingMovedIsNoAnswer(t *testing.T) {
 	if got := try(); got.Ended != Answered || got.Reached || got.Errno != "ENOENT" {
 		t.Errorf("moved: %+v", got)
 	}
+	swap := func() Result { return Attempt{Name: "swap", Do: host.swap}.Try() }
+	if got := swap(); got.Ended != Answered || got.Reached || got.Errno != "ENOENT" {
+		t.Errorf("swapped: %+v", got)
+	}
 	// A folder with something in it is in the way of each rename.
 	if err := os.MkdirAll(host.at("high", "full"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if got := try(); got.Ended != Silent || got.Reached || got.Errno != "" {
 		t.Errorf("not moved: %+v", got)
+	}
+	if err := os.MkdirAll(host.at("swap", "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := swap(); got.Ended == Answered && got.Errno == "ENOENT" || got.Reached {
+		t.Errorf("not swapped: %+v", got)
 	}
 }
 

@@ -35,6 +35,7 @@ func (host HostPath) Attempts() []Attempt {
 		{Name: "host-path-symlink", Do: host.symbolicLink},
 		{Name: "host-path-hardlink", Do: host.hardLink},
 		{Name: "host-path-race", Do: host.race},
+		{Name: "host-path-swap", Do: host.swap},
 	}
 }
 
@@ -129,4 +130,43 @@ func (host HostPath) race() (string, error) {
 		err = errNothingTried // a folder that never moved is no race
 	}
 	return fmt.Sprintf("moved %d times, tried %d times", count, tried), err
+}
+
+// swap opens a name that is by turns a file of the folder and a symbolic link out of it: a server that
+// looks first and opens then may look at the one and open the other.
+func (host HostPath) swap() (string, error) {
+	name, plain := host.at("swap"), host.at("plain")
+	target := filepath.Join("..", host.Outside)
+	defer func() { _, _ = os.Remove(name), os.Remove(plain) }()
+	if err := os.WriteFile(plain, nil, 0o644); err != nil {
+		return "file", err
+	}
+	var ended atomic.Bool
+	swapped := make(chan int)
+	go func() {
+		count := 0
+		for !ended.Load() {
+			_ = os.Remove(name)
+			linked := os.Symlink(target, name)
+			_ = os.Remove(name)
+			if os.Link(plain, name) == nil && linked == nil {
+				count++
+			}
+		}
+		swapped <- count
+	}()
+	tried, err := 0, error(syscall.ENOENT)
+	var number syscall.Errno
+	for until := time.Now().Add(raceLength); time.Now().Before(until) && err != nil; tried++ {
+		found := host.has(name)
+		if found == nil || errors.As(found, &number) && number != syscall.ENOENT {
+			err = found
+		}
+	}
+	ended.Store(true)
+	count := <-swapped
+	if count == 0 && errors.Is(err, syscall.ENOENT) {
+		err = errNothingTried
+	}
+	return fmt.Sprintf("swapped %d times, tried %d times", count, tried), err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,12 +32,18 @@ type Progress struct {
 	Detail  string `json:"detail"`
 }
 
+// Place is where a bomb goes off.
+type Place struct {
+	Folder string // where files are made
+	Peer   string // host:port that datagrams are sent to
+}
+
 // step uses up the one with this number; done frees all.
 type step func(number int) error
 
 type kind struct {
 	every int // steps between lines
-	start func(folder string) (step, func())
+	start func(place Place) (step, func())
 }
 
 var kinds = map[string]kind{
@@ -46,6 +53,9 @@ var kinds = map[string]kind{
 	"disk":   {16, disk},
 	"inodes": {1000, inodes},
 	"cpu":    {1, spinning},
+	"cache":  {1, caching},
+	"flood":  {1, flooding},
+	"idle":   {1, idling},
 }
 
 const log = "log" // its lines are the bomb
@@ -56,18 +66,21 @@ func Known(name string) bool {
 	return ok || name == log
 }
 
-// Explode goes on until the limit, or until something stops it; then it gives back what it took.
-func Explode(name string, limit int, folder string, out io.Writer) error {
+// Explode goes on until the limit, or until something stops it. It says so, keeps what it took until
+// hold returns, and gives it back.
+func Explode(name string, limit int, place Place, out io.Writer, hold func()) error {
 	if name == log {
-		return chatter(limit, out)
+		err := chatter(limit, out)
+		hold()
+		return err
 	}
-	return explode(name, kinds[name], limit, folder, out)
+	return explode(name, kinds[name], limit, place, out, hold)
 }
 
-func explode(name string, kind kind, limit int, folder string, out io.Writer) error {
+func explode(name string, kind kind, limit int, place Place, out io.Writer, hold func()) error {
 	lines := json.NewEncoder(out)
 	progress := Progress{Bomb: name, Limit: limit}
-	next, done := kind.start(folder)
+	next, done := kind.start(place)
 	defer done()
 	for progress.Reached < limit {
 		if err := next(progress.Reached); err != nil {
@@ -82,7 +95,9 @@ func explode(name string, kind kind, limit int, folder string, out io.Writer) er
 		}
 	}
 	progress.Done = true
-	return lines.Encode(progress)
+	err := lines.Encode(progress)
+	hold()
+	return err
 }
 
 // Wait is what a process does that only is there: until its parent has ended, ten minutes at most.
@@ -98,7 +113,7 @@ func Wait() {
 	}
 }
 
-func processes(string) (step, func()) {
+func processes(Place) (step, func()) {
 	reader, writer, err := os.Pipe()
 	var started []*exec.Cmd
 	next := func(int) error {
@@ -126,7 +141,7 @@ func processes(string) (step, func()) {
 
 const mebibyte = 1 << 20
 
-func memory(string) (step, func()) {
+func memory(Place) (step, func()) {
 	var held [][]byte
 	next := func(number int) error {
 		room, err := syscall.Mmap(-1, 0, mebibyte, syscall.PROT_READ|syscall.PROT_WRITE,
@@ -147,7 +162,7 @@ func memory(string) (step, func()) {
 	}
 }
 
-func openFiles(string) (step, func()) {
+func openFiles(Place) (step, func()) {
 	var held []int
 	next := func(int) error {
 		file, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
@@ -163,8 +178,8 @@ func openFiles(string) (step, func()) {
 	}
 }
 
-func disk(folder string) (step, func()) {
-	file, err := os.CreateTemp(folder, "bomb")
+func disk(place Place) (step, func()) {
+	file, err := os.CreateTemp(place.Folder, "bomb")
 	room := make([]byte, mebibyte)
 	next := func(number int) error {
 		if err != nil {
@@ -183,8 +198,8 @@ func disk(folder string) (step, func()) {
 	}
 }
 
-func inodes(folder string) (step, func()) {
-	own, err := os.MkdirTemp(folder, "bomb")
+func inodes(place Place) (step, func()) {
+	own, err := os.MkdirTemp(place.Folder, "bomb")
 	next := func(number int) error {
 		if err != nil {
 			return err
@@ -203,7 +218,7 @@ func inodes(folder string) (step, func()) {
 }
 
 // spinning keeps all CPUs busy; each step is a second of it.
-func spinning(string) (step, func()) {
+func spinning(Place) (step, func()) {
 	ended := make(chan struct{})
 	for range runtime.NumCPU() {
 		go func() {
@@ -221,6 +236,68 @@ func spinning(string) (step, func()) {
 		return nil
 	}
 	return next, func() { close(ended) }
+}
+
+// cachedMebibytes is the size of the file that passes through the page cache again and again.
+const cachedMebibytes = 256
+
+// caching writes and reads a file; each step is a second of it.
+func caching(place Place) (step, func()) {
+	file, err := os.CreateTemp(place.Folder, "cache")
+	room := make([]byte, mebibyte)
+	var count int64
+	next := func(int) error {
+		if err != nil {
+			return err
+		}
+		for until := time.Now().Add(time.Second); time.Now().Before(until); count++ {
+			at := count % cachedMebibytes * mebibyte
+			if _, err := file.WriteAt(room, at); err != nil {
+				return err
+			}
+			if _, err := file.ReadAt(room, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return next, func() {
+		if err == nil {
+			_, _ = file.Close(), os.Remove(file.Name())
+		}
+	}
+}
+
+const datagramLength = 1200 // bytes, which no network of a lab takes apart
+
+// flooding sends datagrams as fast as they are taken; each step is a second of it. That nobody listens
+// there is no error of it.
+func flooding(place Place) (step, func()) {
+	peer, err := net.Dial("udp", place.Peer)
+	datagram := make([]byte, datagramLength)
+	next := func(int) error {
+		if err != nil {
+			return err
+		}
+		for until := time.Now().Add(time.Second); time.Now().Before(until); {
+			_, _ = peer.Write(datagram)
+		}
+		return nil
+	}
+	return next, func() {
+		if err == nil {
+			_ = peer.Close()
+		}
+	}
+}
+
+// idling takes nothing: a second of it is what the others are compared with.
+func idling(Place) (step, func()) {
+	next := func(int) error {
+		time.Sleep(time.Second)
+		return nil
+	}
+	return next, func() {}
 }
 
 // chatter writes `limit` KiB of log.

@@ -10,7 +10,7 @@ import (
 
 // A bomb that takes nothing, and is stopped at a step.
 func fake(stopAt int, freed *bool) kind {
-	return kind{2, func(string) (step, func()) {
+	return kind{2, func(Place) (step, func()) {
 		next := func(number int) error {
 			if number == stopAt {
 				return syscall.EAGAIN
@@ -24,9 +24,10 @@ func fake(stopAt int, freed *bool) kind {
 func exploded(t *testing.T, stopAt, limit int) []Progress {
 	t.Helper()
 	var out bytes.Buffer
-	freed := false
-	if err := explode("fake", fake(stopAt, &freed), limit, "", &out); err != nil || !freed {
-		t.Fatal(err, freed)
+	freed, held := false, false
+	hold := func() { held = !freed && out.Len() > 0 }
+	if err := explode("fake", fake(stopAt, &freed), limit, Place{}, &out, hold); err != nil || !freed || !held {
+		t.Fatal(err, freed, held)
 	}
 	var found []Progress
 	for line := range strings.Lines(out.String()) {
@@ -59,7 +60,7 @@ func TestABombEndsAtItsLimit(t *testing.T) {
 
 func TestChatterIsOfTheLengthThatItSays(t *testing.T) {
 	var out bytes.Buffer
-	if err := Explode(log, 3, "", &out); err != nil {
+	if err := Explode(log, 3, Place{}, &out, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	if lines := strings.Count(out.String(), "x\n"); lines != 3 {
@@ -68,7 +69,7 @@ func TestChatterIsOfTheLengthThatItSays(t *testing.T) {
 }
 
 func TestOnlyBombsThatThereAreAreKnown(t *testing.T) {
-	for _, name := range []string{"fork", "memory", "files", "disk", "inodes", "log", "cpu"} {
+	for _, name := range []string{"fork", "memory", "files", "disk", "inodes", "log", "cpu", "cache", "flood", "idle"} {
 		if !Known(name) {
 			t.Errorf("%s is not known", name)
 		}

@@ -1,0 +1,181 @@
+"""What Pod Security Admission turns away, by the level that a namespace enforces, and the verdict
+on what an API server said to pods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from edge_lab.oracles.sandbox.counts import counted
+from edge_lab.oracles.verdict import Verdict
+
+FORBIDDEN = 403
+
+
+class Level(StrEnum):
+    """Of the Pod Security Standards; a namespace enforces one by its label."""
+
+    PRIVILEGED = "privileged"
+    """Admits all: the control."""
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+
+@dataclass(frozen=True)
+class AdmissionRow:
+    """What each level holds against a pod, in the API server's words; admitted by the others."""
+
+    title: str
+    refusals: Mapping[Level, frozenset[str]]
+
+
+def _row(title: str, baseline: str = "", restricted: str = "") -> AdmissionRow:
+    found = {Level.BASELINE: baseline, Level.RESTRICTED: restricted}
+    given = {level: frozenset(text.split(", ")) for level, text in found.items() if text}
+    return AdmissionRow(title, MappingProxyType(given))
+
+
+def _both(title: str, reason: str) -> AdmissionRow:
+    return _row(title, reason, reason)
+
+
+_ESCALATION, _CAPABILITIES = "allowPrivilegeEscalation != false", "unrestricted capabilities"
+_NOTHING = f"{_ESCALATION}, {_CAPABILITIES}, runAsNonRoot != true, seccompProfile"
+
+ADMISSION: Mapping[str, AdmissionRow] = MappingProxyType(
+    {
+        "as-restricted": _row("all that `restricted` asks for"),
+        "default": _row("no security context", restricted=_NOTHING),
+        "gvisor-default": _row(
+            "no security context, in a sandbox, which is no excuse", restricted=_NOTHING
+        ),
+        "gvisor-privileged": _row(
+            "privileged, in a sandbox, which is no excuse", "privileged", f"privileged, {_NOTHING}"
+        ),
+        "privileged": _row("privileged", "privileged", f"privileged, {_ESCALATION}"),
+        "host-network": _both("hostNetwork", "host namespaces"),
+        "host-pid": _both("hostPID", "host namespaces"),
+        "host-ipc": _both("hostIPC", "host namespaces"),
+        "host-path": _row("a folder of the node", "hostPath volumes", "restricted volume types"),
+        "host-port": _both("a port of the node", "hostPort"),
+        "net-admin": _row("CAP_NET_ADMIN", "non-default capabilities", _CAPABILITIES),
+        "net-raw": _row(
+            "CAP_NET_RAW, asked for by name: runtimes give it to who does not ask",
+            "non-default capabilities",
+            _CAPABILITIES,
+        ),
+        "default-capabilities": _row("the runtime's capabilities", restricted=_CAPABILITIES),
+        "no-seccomp": _both("seccomp profile Unconfined", "seccompProfile"),
+        "unset-seccomp": _row("no seccomp profile named", restricted="seccompProfile"),
+        "root": _row("user 0", restricted="runAsUser=0"),
+        "maybe-root": _row("the user that the image says", restricted="runAsNonRoot != true"),
+        "escalation": _row("gains of privileges, as by setuid", restricted=_ESCALATION),
+        "sysctl": _both("an unsafe sysctl", "forbidden sysctls"),
+    }
+)
+"""Each pod but those of whole settings is as `restricted` wants it, but for the one thing that its
+title names: what is held against it is held against that."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an API server said to a pod in a namespace of a level."""
+
+    request: str
+    level: Level
+    code: int
+    """Of HTTP; 201 if it was admitted."""
+    message: str = ""
+
+    @property
+    def policy(self) -> str:
+        """The level that the refusal names; empty if it is none of Pod Security Admission."""
+        found = _VIOLATES.search(self.message)
+        return found["level"] if found else ""
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """What is held against the pod."""
+        found = _VIOLATES.search(self.message)
+        return frozenset(_REASON.findall(found["reasons"])) if found else frozenset()
+
+    @property
+    def shown(self) -> str:
+        if self.code != FORBIDDEN:
+            return "admitted" if self.code < 300 else f"HTTP {self.code}"
+        return f"HTTP {self.code}: {', '.join(sorted(self.reasons)) or self.message}"
+
+
+_VIOLATES = re.compile(r'violates PodSecurity "(?P<level>\w+):[^"]*": (?P<reasons>.*)', re.DOTALL)
+_REASON = re.compile(r"(?:^|\), )([^()]+?) \(")
+"""`reason (details), reason (details)` of k8s.io/pod-security-admission, policy/checks.go."""
+
+
+class AdmissionFinding(StrEnum):
+    PASS = "pass"  # noqa: S105 - no password
+    ADMITTED = "admitted"
+    """And should not have been."""
+    REFUSED = "refused"
+    """And should not have been."""
+    WRONG_REASON = "wrong reason"
+    """Refused by something else, or for something else, than is declared."""
+    NO_EVIDENCE = "no evidence"
+
+
+@dataclass(frozen=True)
+class JudgedAdmission:
+    """One pod in a namespace of one level."""
+
+    request: str
+    level: Level
+    answer: Answer | None
+    finding: AdmissionFinding
+
+    def __str__(self) -> str:
+        row = ADMISSION[self.request]
+        expected = ", ".join(sorted(row.refusals.get(self.level, ()))) or "admitted"
+        met = self.answer.shown if self.answer else "not tried"
+        return f"{self.request} at level {self.level}: {met}; expected: {expected}: {self.finding}"
+
+
+@dataclass(frozen=True)
+class AdmissionVerdict(Verdict):
+    """On all pods and levels."""
+
+    judged: tuple[JudgedAdmission, ...] = ()
+
+
+def judge_admission(node: str, runtime: str, answers: Sequence[Answer]) -> AdmissionVerdict:
+    """The verdict on what the API server of `node` said; each pod at each level must be there."""
+    given = {(answer.request, answer.level): answer for answer in answers}
+    judged = tuple(
+        JudgedAdmission(name, level, answer, _finding(row.refusals.get(level), answer))
+        for name, row in ADMISSION.items()
+        for level in Level
+        for answer in (given.get((name, level)),)
+    )
+    problems = tuple(str(one) for one in judged if one.finding is not AdmissionFinding.PASS)
+    measures = counted(
+        [one.finding for one in judged],
+        AdmissionFinding.PASS,
+        what="pods at admission",
+        node=node,
+        evidence="the API server's answers, by code and by the reasons that it names",
+    )
+    return AdmissionVerdict(node, runtime, problems, measures, (), judged)
+
+
+def _finding(refusals: frozenset[str] | None, answer: Answer | None) -> AdmissionFinding:
+    if answer is None:
+        return AdmissionFinding.NO_EVIDENCE
+    if answer.code < 300:
+        return AdmissionFinding.ADMITTED if refusals else AdmissionFinding.PASS
+    if refusals is None:
+        return AdmissionFinding.REFUSED
+    as_declared = (
+        answer.code == FORBIDDEN and answer.policy == answer.level and answer.reasons == refusals
+    )
+    return AdmissionFinding.PASS if as_declared else AdmissionFinding.WRONG_REASON

@@ -1,0 +1,28 @@
+"""Whether a kubelet has mounted a part of a volume into a container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+_REASONS = ("CreateContainerConfigError",)
+_WORDS = "subPath"
+
+
+class Mounted(StrEnum):
+    STARTED = "the container runs, with the mount"
+    REFUSED = "the kubelet has refused the mount"
+
+
+def mounted(pod: Mapping[str, Any]) -> Mounted | None:
+    """What the status of `pod` says of it; None while it says nothing yet. A container that waits
+    for something else has been refused nothing."""
+    for container in pod.get("status", {}).get("containerStatuses", ()):
+        state = container.get("state", {})
+        if "running" in state or "terminated" in state:
+            return Mounted.STARTED
+        waiting = state.get("waiting", {})
+        if waiting.get("reason") in _REASONS and _WORDS in waiting.get("message", ""):
+            return Mounted.REFUSED
+    return None

@@ -1,0 +1,145 @@
+"""critest on a node: with the node's agents stopped, since they end pods that they do not know."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import allure
+
+from edge_lab.addons.critest.names import IMAGES_FILE, PROGRAM
+from edge_lab.addons.gvisor.containerd import CONFIG
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.oracles.sandbox.critest import SpecRecord, focus, parse_report
+from suites.edges import is_ready
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+UNIT = "edge-lab-critest"
+FOLDER = "/run/edge-lab-critest"
+REPORT, LOG, SCRIPT = f"{FOLDER}/report.json", f"{FOLDER}/log", f"{FOLDER}/run.sh"
+CALL_SECONDS = 120
+"""For one call of the CRI, in an emulated guest."""
+READY_SECONDS = 150.0
+
+PLAIN_HANDLER = "runsc-plain"
+PLAIN_PROGRAM = f"{FOLDER}/runsc-plain"
+_PLAIN = '#!/bin/sh\nexec /usr/bin/runsc --platform=systrap --network=host "$@"\n'
+_RUNTIMES = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes'
+_PLAIN_RUNTIME = f"""
+[{_RUNTIMES}.{PLAIN_HANDLER}]
+  runtime_type = "io.containerd.runc.v2"
+
+  [{_RUNTIMES}.{PLAIN_HANDLER}.options]
+    BinaryName = "{PLAIN_PROGRAM}"
+    SystemdCgroup = false
+"""
+
+
+@contextlib.contextmanager
+def without_agents(lab: Lab, node: LabNode, time_limit: TimeLimit) -> Iterator[None]:
+    """The agents of the edge runtime are stopped while the block runs; after it, the pods of
+    critest are gone, and the node is Ready."""
+    agents = " ".join(map(shlex.quote, lab.stack.runtime.agents))
+    try:  # an answer that comes too late leaves them stopped all the same
+        node.output(f"mkdir -p {FOLDER} && systemctl stop {agents}", seconds=120)
+        yield
+    finally:
+        with contextlib.ExitStack() as undo:  # each of these, in reverse, whatever the others do
+            undo.callback(_until_ready, lab, node, time_limit)
+            undo.callback(node.output, f"rm -rf {FOLDER}")
+            undo.callback(node.output, f"systemctl start {agents}", seconds=180)
+            undo.callback(remove_left, node)
+            undo.callback(node.output, f"systemctl stop {UNIT}.service 2>/dev/null || true")
+
+
+def _until_ready(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
+    eventually(
+        f"{node} is Ready",
+        partial(is_ready, lab, node.name, time_limit),
+        time_limit(READY_SECONDS),
+        transient=(KubectlError,),
+    )
+
+
+def remove_left(node: LabNode) -> None:
+    """Removes the pods that specs have left behind, by force."""
+    node.output(shlex.join((PROGRAM, *_options(), "-remove-left")), seconds=600)
+
+
+def run(
+    node: LabNode,
+    handler: str,
+    specs: Sequence[str],
+    time_limit: TimeLimit,
+    *,
+    seconds: float,
+    call_seconds: int = CALL_SECONDS,
+) -> tuple[SpecRecord, ...]:
+    """What came of `specs` with a runtime of the node's containerd.
+
+    `seconds` are Ginkgo's for all of it, on the reference machine; a spec that is under way then is
+    interrupted, and the report says so. `call_seconds` are for one call of the CRI.
+    """
+    words = (
+        *(PROGRAM, *_options(call_seconds)),
+        f"-runtime-handler={handler}",
+        f"-test-images-file={IMAGES_FILE}",
+        f"--ginkgo.focus={focus(specs)}",
+        "--ginkgo.no-color",
+        f"--ginkgo.timeout={time_limit(seconds).remaining:.0f}s",
+        "--ginkgo.grace-period=10s",
+        f"--ginkgo.json-report={REPORT}",
+    )
+    # By a script: a command line in a unit is not taken as it is.
+    script = shlex.quote(f"exec {shlex.join(words)} > {LOG} 2>&1\n")
+    node.output(
+        f"rm -f {REPORT}; printf %s {script} > {SCRIPT}"
+        f" && systemd-run --quiet --collect --unit={UNIT} -p WorkingDirectory={FOLDER} sh {SCRIPT}"
+    )
+    # It is Ginkgo that has the time limit; beyond it are its own calls that clean up.
+    end = time_limit(seconds + 4 * call_seconds)
+    end.wait_for(f"critest with {handler} ends on {node}", partial(_has_ended, node), every=5.0)
+    said = node.output(f"tail -n 100 {LOG}")
+    allure.attach(said, f"critest with {handler}", allure.attachment_type.TEXT)
+    return parse_report(node.output(f"cat {REPORT}", seconds=120))
+
+
+def _options(call_seconds: int = CALL_SECONDS) -> tuple[str, ...]:
+    return (
+        "-runtime-endpoint=unix:///run/containerd/containerd.sock",
+        f"-runtime-service-timeout={call_seconds}s",
+    )
+
+
+def _has_ended(node: LabNode) -> bool:
+    return not node.succeeds(f"systemctl is-active --quiet {UNIT}.service")
+
+
+@contextlib.contextmanager
+def plain_runsc(node: LabNode) -> Iterator[str]:
+    """runsc itself behind the shim for runc, in the node's network, as a runtime beside the others
+    while the block runs; the handler's name. The node's agents are stopped (`without_agents`)."""
+    kept = f"{FOLDER}/config.toml"
+    again = "systemctl restart containerd.service"
+    try:
+        node.output(
+            f"printf %s {shlex.quote(_PLAIN)} > {PLAIN_PROGRAM} && chmod 755 {PLAIN_PROGRAM}"
+            f" && cp {CONFIG} {kept} && printf %s {shlex.quote(_PLAIN_RUNTIME)} >> {CONFIG}"
+            f" && {again}",
+            seconds=180,
+        )
+        yield PLAIN_HANDLER
+    finally:
+        with contextlib.ExitStack() as undo:
+            undo.callback(
+                node.output, f"[ ! -e {kept} ] || cp {kept} {CONFIG}; {again}", seconds=180
+            )
+            undo.callback(remove_left, node)  # by the runtime that has made them
