@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from edge_lab.addons.gvisor.names import GVISOR
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import IMAGE
-from edge_lab.cluster.objects import Manifest
 from edge_lab.core.errors import LabError, MissingCapability
 from edge_lab.devices.points import MODBUS_PORT
 from edge_lab.fixtures.lab import TimeLimit
@@ -84,7 +83,7 @@ def modbus_link(lab: Lab, node: str) -> Link:
     raise MissingCapability(f"no Modbus device is within reach of {node}")
 
 
-def bench_pod(contender: Contender, node: str) -> Manifest:
+def bench_pod(contender: Contender, node: str) -> dict[str, Any]:
     """It does nothing until it is told to."""
     spec: dict[str, Any] = {
         "nodeName": node,

@@ -31,6 +31,7 @@ from edge_lab.oracles.sandbox.figures import (
     Figure,
     cost,
 )
+from edge_lab.oracles.scheduling.stages import StartTimes
 from edge_lab.oracles.scheduling.statistics import CONFIDENCE
 from suites.sandbox.benchpods import (
     RUNC,
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 pytestmark = [allure.parent_suite("Sandbox"), allure.feature("Figures")]
+
+Values = tuple[str, Sequence[float]]
+"""What a contender is called, and its values."""
 
 PAIRS = 20
 CONTROL_PAIRS = 8
@@ -71,38 +75,24 @@ def started(
         Planned(contender.name, contender.runtime_class, memory.around(contender.name))
         for contender in (first, second)
     )
-    plans = interleaved(base, other, pairs)
-    times = pod_starts.one_by_one(node, plans)
-    pod_starts.compare(
-        node.name,
-        *(
-            [one for one in times if one.start.condition == plan.condition]
-            for plan in (base, other)
-        ),
-        names=f"{second.name}/{first.name}",
-    )
-    verdict = pod_starts.judge(times, node.name)
+    times = pod_starts.one_by_one(node, interleaved(base, other, pairs))
+
+    def of(plan: Planned) -> list[StartTimes]:
+        return [one for one in times if one.start.condition == plan.condition]
+
+    pod_starts.compare(node.name, of(base), of(other), f"{second.name}/{first.name}")
+    verdict = pod_starts.judge(of(other), node.name)
     assert verdict.passed, str(verdict)
 
-    def startups(plan: Planned) -> Sequence[float]:
-        return [one.startup for one in times if one.start.condition == plan.condition]
+    def startups(plan: Planned) -> Values:
+        return plan.condition, [one.startup for one in of(plan)]
 
-    def mebibytes(plan: Planned) -> Sequence[float]:
-        return [used / MIB for used in memory.found[plan.condition]]
+    def mebibytes(plan: Planned) -> Values:
+        return plan.condition, [used / MIB for used in memory.found[plan.condition]]
 
     return (
-        cost(
-            Figure.START,
-            (first.name, startups(base)),
-            (second.name, startups(other)),
-            confidence,
-        ),
-        cost(
-            Figure.MEMORY,
-            (first.name, mebibytes(base)),
-            (second.name, mebibytes(other)),
-            confidence,
-        ),
+        cost(Figure.START, startups(base), startups(other), confidence),
+        cost(Figure.MEMORY, mebibytes(base), mebibytes(other), confidence),
     )
 
 
@@ -117,22 +107,17 @@ def read(
 ) -> tuple[CostFigure, CostFigure]:
     """Pods of either read a device by turns: how long a read takes, and how many samples a second
     are read and kept on disk."""
-    records = raced(lab, node.name, first, second, pairs, limit)
+    base, other = raced(lab, node.name, first, second, pairs, limit)
 
-    def milliseconds(found: Sequence[BenchRecord]) -> Sequence[float]:
-        return [record.read * 1000 for record in found]
+    def milliseconds(contender: Contender, found: Sequence[BenchRecord]) -> Values:
+        return contender.name, [record.read * 1000 for record in found]
 
-    def rates(found: Sequence[BenchRecord]) -> Sequence[float]:
-        return [record.rate for record in found]
+    def rates(contender: Contender, found: Sequence[BenchRecord]) -> Values:
+        return contender.name, [record.rate for record in found]
 
-    names = (first.name, second.name)
-    reads, samples = (
-        [(name, values(found)) for name, found in zip(names, records, strict=True)]
-        for values in (milliseconds, rates)
-    )
     return (
-        cost(Figure.READ, *reads, confidence=confidence),
-        cost(Figure.RATE, *samples, confidence=confidence),
+        cost(Figure.READ, milliseconds(first, base), milliseconds(second, other), confidence),
+        cost(Figure.RATE, rates(first, base), rates(second, other), confidence),
     )
 
 

@@ -22,6 +22,7 @@ from images.mapper.edge_mapper.messages import (
     model_item,
     unwrapped,
 )
+from images.mapper.edge_mapper.objects import key_of
 from tests.budget import examples
 from tests.mapper.twins import NODE, device, model
 
@@ -170,6 +171,22 @@ def test_whatever_an_api_server_says_of_devices_is_taken_or_left(data: st.DataOb
         mapper.put_devices([first, device("kettle-2")])
 
     told(tell)
+
+
+@pytest.mark.parametrize("reference", ["kettle", ["kettle"], {"name": ["kettle"]}])
+def test_a_device_that_names_no_model_keeps_none_from_those_that_do(reference: Any) -> None:
+    async def run() -> None:
+        mapper = Mapper(NODE, Lines(None))
+        broken, good = device("a-broken"), device("good")
+        broken["spec"]["deviceModelRef"] = reference
+        mapper.put_devices([broken, good])
+        mapper.put_models([model()])
+        try:
+            assert mapper.device(key_of(good)) is not None
+        finally:
+            await mapper.close()
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith("Value")])

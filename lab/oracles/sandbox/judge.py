@@ -59,17 +59,19 @@ def judge_sandbox(
     release = f"gVisor from {known.since} on" if known else "no release of gVisor that is known"
     proofs = proofs_of(facts, view)
     evidence = f"pod {pod}: {len(proofs)} proofs; {release}"
-    return _judged(node, runtime, pod, proofs, evidence)
+    rests_on = "facts of the pod, and the processes of its control group"
+    return _judged(node, runtime, pod, proofs, evidence, rests_on)
 
 
 def judge_from_outside(node: str, runtime: str, pod: str, view: NodeView | None) -> SandboxVerdict:
     """The verdict on a pod that says nothing of itself, as those of the workload: by its node."""
     proofs = proofs_from_outside(view)
-    return _judged(node, runtime, pod, proofs, f"pod {pod}: {len(proofs)} proofs from outside")
+    evidence = f"pod {pod}: {len(proofs)} proofs from outside"
+    return _judged(node, runtime, pod, proofs, evidence, "the processes of its control group")
 
 
 def _judged(
-    node: str, runtime: str, pod: str, proofs: tuple[Proof, ...], evidence: str
+    node: str, runtime: str, pod: str, proofs: tuple[Proof, ...], evidence: str, rests_on: str
 ) -> SandboxVerdict:
     problems = tuple(
         f"no evidence: {proof}" if proof.outcome is Outcome.NO_EVIDENCE else str(proof)
@@ -81,6 +83,6 @@ def _judged(
         Outcome.HOLDS,
         what="proofs of a sandbox",
         node=node,
-        evidence="facts of the pod, and the processes of its control group",
+        evidence=rests_on,
     )
     return SandboxVerdict(node, runtime, problems, measures, (evidence,), pod, proofs)

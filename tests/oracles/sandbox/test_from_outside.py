@@ -39,7 +39,10 @@ def test_the_program_is_the_one_that_was_asked_for() -> None:
     """A sampler beside a sandbox in one control group is found by its own name alone."""
     both = view([*map(dict, _sandbox()), process(9, "/edge", "sample", **FREE)])
     assert judged(both)[0] is SandboxClass.SANDBOXED  # looked for: edge-hostile
-    assert judged(of_sampler(both)) == (SandboxClass.NOT_SANDBOXED, {"program of the pod"})
+    assert judged(of_sampler(both)) == (
+        SandboxClass.NOT_SANDBOXED,
+        frozenset({"program of the pod"}),
+    )
 
 
 def _sandbox() -> list[dict[str, object]]:

@@ -30,9 +30,9 @@ from suites.sandbox.benchpods import (
     raced,
 )
 from tests.observe.test_sandboxes import lab_of
-from tests.oracles.sandbox.seen import sandbox_outside, view
+from tests.oracles.sandbox.seen import process, sandbox_outside, view
 from tests.oracles.sandbox.test_figures import SAID
-from tests.oracles.sandbox.test_from_outside import FREE, process
+from tests.oracles.sandbox.test_from_outside import FREE
 
 UNDER_RUNC = view([process(9, "/edge", "pause", **FREE)], programs=(9,))
 
