@@ -14,6 +14,7 @@ CORE := $(patsubst %,suites/smoke/test_%.py,nodes pods devices samples twins che
 	suites/identity/test_endpoints.py \
 	suites/autonomy/test_offline.py::test_pods_are_back_before_the_network_is
 STACKS ?= kubernetes+openyurt kubernetes+kubelet
+FUZZ_TIME ?= 10m
 # How the framework's own tests are spread over processes: a file stays whole, with what it shares,
 # and those that take long come first (tests/spread.py). One process more than two cores: many tests wait.
 SPREAD ?= -n 3 --dist loadfile --no-loadscope-reorder
@@ -24,7 +25,7 @@ HOST_STAMP := .venv/.edge-lab-host-packages
 SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit unit-all coverage peers suites compare check format schema bench report clean
+.PHONY: help setup lab-up lab-down test unit unit-all coverage peers fuzz suites compare check format schema bench report clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +78,15 @@ peers: setup $(SSLYZE_STAMP) ## Test devices and TLS endpoints with third-party 
 	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/
 	npm ci --prefix build/peers --ignore-scripts --omit=optional --no-audit --no-fund --silent
 	$(BIN)/pytest tests/peers tests/devices/test_modbus_requests.py
+
+# Of the Go programs; what hypothesis tries is a part of unit-all.
+fuzz: ## Fuzz what reads foreign bytes in the workload, FUZZ_TIME for each target (10m)
+	@cd images/go/workload && for file in $$(grep -rl '^func Fuzz' internal); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
+	    echo "$$target in $$(dirname $$file)"; \
+	    CGO_ENABLED=0 go test ./$$(dirname $$file) -run='^$$' -fuzz="^$$target\$$" \
+	      -fuzztime=$(FUZZ_TIME) -parallel=2 || exit 1; \
+	  done; done
 
 suites: setup ## Run the suites (SUITES=…) in the running lab, or in one started for them
 	rm -rf $(RESULTS)

@@ -58,11 +58,17 @@ def hold_until_lost(lab: Lab, watch: Watch) -> None:
 
 
 def away_after_reboot(
-    lab: Lab, faults: FaultEngine, recorder: Recorder, time_limit: TimeLimit
+    lab: Lab,
+    faults: FaultEngine,
+    recorder: Recorder,
+    time_limit: TimeLimit,
+    *,
+    offline: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Cuts all edge nodes off, resets them, and waits for their pods before the wires are whole.
 
-    Returns the nodes on which not all that ran before runs again in time.
+    `offline` is called last before they are. Returns the nodes on which not all that ran before
+    runs again in time.
     """
     before = {node: boot_of(recorder, node) for node in edges(lab)}
     ran = {node: running_on(recorder, node) for node in edges(lab)}
@@ -70,13 +76,15 @@ def away_after_reboot(
         with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
             pass  # healed when they are up again
         limit = time_limit(PODS_BACK_SECONDS)
-        return [
+        away = [
             node
             for node in edges(lab)
             if not seen_in_time(
                 limit, partial(run_since_reboot, recorder, node, before[node], ran[node])
             )
         ]
+        offline()
+        return away
 
 
 def seen_in_time(limit: Deadline, probe: Callable[[], bool]) -> bool:

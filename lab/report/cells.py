@@ -31,7 +31,8 @@ class CellRecord(BaseModel):
     scenario: str
     """Title of the fault or scenario."""
     runtime: str
-    """The stack, as control+runtime."""
+    """The stack, as control+runtime; in brackets the sandbox, where all pods of the node are in
+    one."""
     node: str
     """Empty for what is of no node."""
     measures: tuple[Measure, ...] = ()

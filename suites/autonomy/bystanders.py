@@ -43,7 +43,8 @@ def bystander(kind: str, node: str) -> dict[str, Any]:
                     "image": IMAGE,
                     "imagePullPolicy": "Never",
                     "command": ["/bin/sh", "-c", "while :; do sleep 5; done"],
-                    "resources": {"limits": {"memory": "64Mi"}},
+                    # On a node that sandboxes all pods, the sandbox lives within the limit.
+                    "resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "128Mi"}},
                 }
             ],
         },

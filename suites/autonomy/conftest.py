@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import keep_verdict, scenario_of
 from suites.autonomy.bystanders import DOOMED, IMPATIENT, LABEL, bystander
+from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import edges
 from suites.pods import running_pods
 
@@ -26,3 +28,29 @@ def bystanders(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
     manifests = [bystander(kind, node) for node in edges(lab) for kind in kinds]
     with running_pods(lab, manifests, LABEL, time_limit):
         yield
+
+
+@pytest.fixture(scope="module")
+def sandboxes_of(
+    lab: Lab, time_limit: TimeLimit, pytestconfig: pytest.Config
+) -> Callable[[str], SamplerSandboxes]:
+    """Makes the known samplers of a scenario, for fixtures that outlive a test."""
+
+    def found(scenario: str) -> SamplerSandboxes:
+        sandboxes = SamplerSandboxes(
+            lab,
+            time_limit,
+            lambda verdict: keep_verdict(pytestconfig, f"{scenario}: sandbox", verdict),
+        )
+        sandboxes.find()
+        return sandboxes
+
+    return found
+
+
+@pytest.fixture
+def sandboxes(
+    sandboxes_of: Callable[[str], SamplerSandboxes], request: pytest.FixtureRequest
+) -> SamplerSandboxes:
+    """The samplers that must be sandboxed, as they are known before anything is broken."""
+    return sandboxes_of(scenario_of(request.node))

@@ -13,6 +13,7 @@ from edge_lab.faults.kinds import Cut, Kill, Reboot
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import Expectation
+from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import all_passed, edges, uplink
 from suites.known import edgecore_ends_containers
 from suites.sights import away_after_reboot
@@ -29,15 +30,20 @@ AFTERMATH_SECONDS = 30.0
 @pytest.mark.fails_without("offline-reboot")
 @allure.title("Nodes that reboot while they are offline run their pods before the network is back")
 def test_pods_are_back_before_the_network_is(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
+    lab: Lab,
+    faults: FaultEngine,
+    autonomy: Autonomy,
+    sandboxes: SamplerSandboxes,
+    time_limit: TimeLimit,
 ) -> None:
     with autonomy.watching() as watch:
-        away = away_after_reboot(lab, faults, watch.recorder, time_limit)
+        away = away_after_reboot(lab, faults, watch.recorder, time_limit, offline=sandboxes.look)
     # A node without power runs nothing: how long is a figure, not a failure.
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True, up_at_heal=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
     assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
     all_passed(verdicts)
+    sandboxes.judge()
 
 
 @pytest.mark.scenario("agents killed while offline")
@@ -45,7 +51,7 @@ def test_pods_are_back_before_the_network_is(
 @edgecore_ends_containers
 @allure.title("Agents that are killed while their node is offline come back, and no pod notices")
 def test_agents_that_are_killed_offline_leave_the_pods_alone(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, sandboxes: SamplerSandboxes
 ) -> None:
     agents = lab.stack.runtime.agents
     assert agents, "the runtime names no agent"
@@ -57,11 +63,13 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
             with faults.inflict_all([Kill(node=node, service=agent) for node in edges(lab)]):
                 pass  # healed when systemd has started it again, or else by hand
         autonomy.hold(AFTERMATH_SECONDS)
+        sandboxes.look()
     kills = [each for each in watch.recording.faults if isinstance(each.fault, Kill)]
     assert len(kills) == len(agents) * len(edges(lab))
     helped = [each.fault.title for each in kills if STARTED_BY_HAND in each.cure]
     assert not helped, f"did not come back by themselves: {', '.join(helped)}"
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])
+    sandboxes.judge()
 
 
 @pytest.mark.scenario("server rebooted")

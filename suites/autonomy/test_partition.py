@@ -12,6 +12,7 @@ import pytest
 
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.manifests import sampler_pod
+from edge_lab.core.errors import MissingCapability
 from edge_lab.evidence.recording import PodSeen, Recording
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut
@@ -24,6 +25,7 @@ from edge_lab.fixtures.outcomes import enough
 from edge_lab.observe.watch import Watch
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
 from suites.autonomy.bystanders import DOOMED, IMPATIENT, pod_name
+from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import edges, until_evicted, uplink
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Partition:
     watch: Watch
     verdicts: dict[str, AutonomyVerdict]
     uplinks: dict[str, str]
+    sandboxes: SamplerSandboxes
 
     @property
     def recording(self) -> Recording:
@@ -85,11 +88,12 @@ def partition(
     lab: Lab,
     bystanders: None,
     autonomy_of: Callable[[str], Autonomy],
+    sandboxes_of: Callable[[str], SamplerSandboxes],
     fault_engine: FaultEngine,
     time_limit: TimeLimit,
 ) -> Partition:
     """Cuts all uplinks for five minutes; a minute after the cut the cloud deletes a pod."""
-    autonomy = autonomy_of(SCENARIO)
+    autonomy, sandboxes = autonomy_of(SCENARIO), sandboxes_of(SCENARIO)
     cuts = [Cut(link=uplink(lab, node)) for node in edges(lab)]
     with autonomy.watching() as watch, fault_engine.inflict_all(cuts):
         autonomy.hold(DELETE_AFTER)
@@ -98,14 +102,23 @@ def partition(
             limit = time_limit(60)
             lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=limit, wait=False)
         autonomy.hold(max(PARTITION_SECONDS, until_evicted(lab)) - DELETE_AFTER)
+        sandboxes.look()
     verdicts = {node: autonomy.judge(watch, node, expectation(node)) for node in edges(lab)}
-    return Partition(watch, verdicts, {node: uplink(lab, node) for node in edges(lab)})
+    uplinks = {node: uplink(lab, node) for node in edges(lab)}
+    return Partition(watch, verdicts, uplinks, sandboxes)
 
 
 @allure.title("The workload of {edge_node} goes on for five minutes without the cloud")
 def test_the_workload_goes_on_and_loses_nothing(edge_node: LabNode, partition: Partition) -> None:
     verdict = partition.verdicts[edge_node.name]
     assert verdict.passed, str(verdict)
+
+
+@allure.title("Samplers that must be sandboxed still are at the end of the partition")
+def test_samplers_stay_in_their_sandboxes(partition: Partition) -> None:
+    if not partition.sandboxes.nodes:
+        raise MissingCapability("no node of this lab has its sampler in a sandbox")
+    partition.sandboxes.judge()
 
 
 @pytest.mark.scenario(SCENARIO)

@@ -22,6 +22,7 @@ from edge_lab.addons.workload.records import (
 )
 from edge_lab.core.deadline import Deadline
 from edge_lab.oracles import SampleObservation, judge_samples
+from edge_lab.oracles.sandbox.figures import parse_bench
 from edge_lab.pki import Authority, KeyKind
 from edge_lab.topology import Topology
 from tests.devices.plant_site import (
@@ -91,6 +92,8 @@ probe opcua opc.tcp://10.78.0.102:4840 'ns=2;s=press.parts' --security "$folder/
 probe opcua opc.tcp://10.78.0.102:4840 'ns=2;s=press.parts' --security "$folder/other"
 probe tcp 10.78.0.101:502
 probe tcp 10.78.0.101:503
+"$edge" bench modbus-tcp 10.78.0.101:502 --registers 10 --count 20 --folder "$folder/bench" \
+    > "$folder/bench.json"
 "$edge" collect --folder "$folder/collector" --listen 127.0.0.1:9100 & collector=$!
 "$edge" sample --config "$folder/config.json" & sampler=$!
 sleep 2
@@ -189,6 +192,14 @@ def test_the_status_file_says_what_the_status_endpoint_says(recorded: Path) -> N
 def test_sigterm_ends_sampler_and_collector_cleanly(recorded: Path) -> None:
     assert (recorded / "sampler-exit").read_text() == "0\n"
     assert (recorded / "collector-exit").read_text() == "0\n"
+
+
+def test_a_bench_reads_the_device_and_keeps_as_many_samples_as_it_is_told(recorded: Path) -> None:
+    record = parse_bench((recorded / "bench.json").read_text())
+    assert record.ok, record.error
+    assert (len(record.read_s), record.samples) == (20, 20)
+    assert record.read > 0
+    assert record.rate < 1 / min(record.read_s)  # it reads each, and writes it too
 
 
 def test_probes_say_what_can_be_read_and_why_not(recorded: Path) -> None:

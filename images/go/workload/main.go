@@ -32,7 +32,10 @@ const usage = `usage: edge COMMAND
   probe tcp HOST:PORT
   probe modbus HOST:PORT ADDRESS COUNT
   probe opcua URL NODEID [--security DIR]  DIR holds tls.crt, tls.key and ca.crt
-Probes take --limit SECONDS (10), print one line of JSON, and exit with 1 if they fail.
+  bench modbus-tcp HOST:PORT --folder DIR [--count N] [--registers N]
+                                           time N reads, and N samples that are kept in DIR
+Probes take --limit SECONDS (10), print one line of JSON, and exit with 1 if they fail; bench does
+too, and its limit is 60.
 `
 
 // Exit statuses: 1 is a failure, 2 a mistake in the command line.
@@ -70,6 +73,8 @@ func run(args []string) error {
 		return dump(rest)
 	case "probe":
 		return runProbe(rest)
+	case "bench":
+		return runBench(rest)
 	}
 	return errUsage
 }

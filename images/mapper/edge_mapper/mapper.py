@@ -62,10 +62,11 @@ class Mapper:
         if item.get("spec", {}).get("nodeName") != self.node:
             self.remove_device(key)
             return
+        wanted = model_key(item)  # before it is kept: put_model asks all that are
         self._objects[key] = item
-        model = self._models.get(model_key(item))
+        model = self._models.get(wanted)
         if model is None:  # put_model comes back to it
-            log.info("%s: waits for its model %s", "/".join(key), "/".join(model_key(item)))
+            log.info("%s: waits for its model %s", "/".join(key), "/".join(wanted))
             return
         try:
             device = parse_device(item, model)

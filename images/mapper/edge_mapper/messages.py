@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+from google.protobuf.message import DecodeError
 
 from .values import single
 
@@ -116,7 +117,7 @@ def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unwrapped(value: Any) -> Any:
-    """What is in an Any that holds a wrapper; None if it holds something else.
+    """What is in an Any that holds a wrapper; None if it holds something else, or broken bytes.
 
     Whole numbers come as floats, as Go's JSON has none but those; here they are whole again.
     A scale of 0.1 has come through 32 bits; here it is 0.1 again.
@@ -124,7 +125,10 @@ def unwrapped(value: Any) -> Any:
     kind = value.type_url.rpartition("/")[2]
     for wrapper in _WRAPPERS:
         if wrapper.DESCRIPTOR.full_name == kind:
-            found = wrapper.FromString(value.value).value
+            try:
+                found = wrapper.FromString(value.value).value
+            except DecodeError:
+                return None
             if not isinstance(found, float):
                 return found
             if found.is_integer():

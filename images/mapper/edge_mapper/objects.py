@@ -89,7 +89,7 @@ def model_key(item: Mapping[str, Any]) -> Key:
     """The model that a Device object refers to; it is in the same namespace."""
     namespace, _ = key_of(item)
     reference = item.get("spec", {}).get("deviceModelRef") or {}
-    return namespace, reference.get("name", "")
+    return namespace, str(reference.get("name", ""))
 
 
 def parse_model(item: Mapping[str, Any]) -> Model:

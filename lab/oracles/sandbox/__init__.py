@@ -2,7 +2,12 @@
 from outside of it. Pure functions."""
 
 from edge_lab.oracles.sandbox.attempts import AttemptsVerdict, JudgedAttempt, judge_attempts
-from edge_lab.oracles.sandbox.judge import SandboxClass, SandboxVerdict, judge_sandbox
+from edge_lab.oracles.sandbox.judge import (
+    SandboxClass,
+    SandboxVerdict,
+    judge_from_outside,
+    judge_sandbox,
+)
 from edge_lab.oracles.sandbox.outside import NodeView, parse_node_view
 from edge_lab.oracles.sandbox.records import (
     AttemptRun,
@@ -20,6 +25,7 @@ __all__ = [
     "SandboxClass",
     "SandboxVerdict",
     "judge_attempts",
+    "judge_from_outside",
     "judge_sandbox",
     "parse_attempts",
     "parse_facts",

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from edge_lab.oracles.sandbox.counts import counted
 from edge_lab.oracles.sandbox.outside import NodeView
-from edge_lab.oracles.sandbox.proofs import Outcome, Proof, proofs_of
+from edge_lab.oracles.sandbox.proofs import Outcome, Proof, proofs_from_outside, proofs_of
 from edge_lab.oracles.sandbox.records import PodFacts
 from edge_lab.oracles.sandbox.releases import release_of
 from edge_lab.oracles.verdict import Verdict
@@ -55,20 +55,34 @@ def judge_sandbox(
     """
     if facts is not None and facts.tag != pod:
         facts = None
+    known = release_of(facts.release) if facts else None
+    release = f"gVisor from {known.since} on" if known else "no release of gVisor that is known"
     proofs = proofs_of(facts, view)
+    evidence = f"pod {pod}: {len(proofs)} proofs; {release}"
+    rests_on = "facts of the pod, and the processes of its control group"
+    return _judged(node, runtime, pod, proofs, evidence, rests_on)
+
+
+def judge_from_outside(node: str, runtime: str, pod: str, view: NodeView | None) -> SandboxVerdict:
+    """The verdict on a pod that says nothing of itself, as those of the workload: by its node."""
+    proofs = proofs_from_outside(view)
+    evidence = f"pod {pod}: {len(proofs)} proofs from outside"
+    return _judged(node, runtime, pod, proofs, evidence, "the processes of its control group")
+
+
+def _judged(
+    node: str, runtime: str, pod: str, proofs: tuple[Proof, ...], evidence: str, rests_on: str
+) -> SandboxVerdict:
     problems = tuple(
         f"no evidence: {proof}" if proof.outcome is Outcome.NO_EVIDENCE else str(proof)
         for proof in proofs
         if proof.outcome is not Outcome.HOLDS
     )
-    known = release_of(facts.release) if facts else None
-    release = f"gVisor from {known.since} on" if known else "no release of gVisor that is known"
-    evidence = (f"pod {pod}: {len(proofs)} proofs; {release}",)
     measures = counted(
         [proof.outcome for proof in proofs],
         Outcome.HOLDS,
         what="proofs of a sandbox",
         node=node,
-        evidence="facts of the pod, and the processes of its control group",
+        evidence=rests_on,
     )
-    return SandboxVerdict(node, runtime, problems, measures, evidence, pod, proofs)
+    return SandboxVerdict(node, runtime, problems, measures, (evidence,), pod, proofs)

@@ -85,6 +85,7 @@ pids = sorted({int(pid) for group in groups for pid in read(f"{group}/cgroup.pro
 everywhere = [int(name) for name in os.listdir("/proc") if name.isdigit()]
 own = os.getpid()
 print(json.dumps({
+    "program": program,
     "release": os.uname().release,
     "boot_id": read("/proc/sys/kernel/random/boot_id"),
     "net_namespace": link("/proc/1/ns/net"),
@@ -132,6 +133,8 @@ class NodeProcess(_Model):
 class NodeView(_Model):
     """One look at a node."""
 
+    program: str = HOSTILE_PROGRAM
+    """The name of the pod's program, as it was asked for."""
     release: str
     boot_id: str
     net_namespace: str
@@ -149,10 +152,10 @@ class NodeView(_Model):
         return tuple(process for process in self.processes if process.name == name)
 
 
-def look_command(uid: str, tag: str) -> str:
+def look_command(uid: str, tag: str, program: str = HOSTILE_PROGRAM) -> str:
     """The command for a shell on the node, for the pod of that uid whose program has `tag` among
     its arguments."""
-    words = shlex.join((uid, tag, HOSTILE_PROGRAM, RUNSC, SANDBOX))
+    words = shlex.join((uid, tag, program, RUNSC, SANDBOX))
     return f"python3 - {words} <<'EDGE_LAB_END'\n{PROGRAM}\nEDGE_LAB_END"
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from edge_lab.addons.hostile.image import HOSTILE_PROGRAM
 from edge_lab.oracles.sandbox.outside import GOFER, SANDBOX, NodeProcess, NodeView
 from edge_lab.oracles.sandbox.records import PodFacts
 from edge_lab.oracles.sandbox.releases import RELEASES, UNAME_VERSION, release_of
@@ -199,7 +198,7 @@ def _empty_root(node: NodeView) -> _Found:
 def _not_a_process_of_the_node(node: NodeView) -> _Found:
     if not node.processes:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
-    here = [process.pid for process in node.processes if process.is_program(HOSTILE_PROGRAM)]
+    here = [process.pid for process in node.processes if process.is_program(node.program)]
     pids = sorted({*node.programs, *here})
     return _when(not pids, f"processes {', '.join(map(str, pids))}" if pids else "none")
 
@@ -254,8 +253,13 @@ def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...
         Proof(name, Side.INSIDE, *(compare(facts, node) if facts and node else nothing), wanted)
         for name, (compare, wanted) in BETWEEN.items()
     ]
-    found += [
+    return (*found, *proofs_from_outside(node))
+
+
+def proofs_from_outside(node: NodeView | None) -> tuple[Proof, ...]:
+    """Those for which the pod need not say anything."""
+    nothing: _Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    return tuple(
         Proof(name, Side.OUTSIDE, *(look(node) if node else nothing), wanted)
         for name, (look, wanted) in OUTSIDE.items()
-    ]
-    return tuple(found)
+    )

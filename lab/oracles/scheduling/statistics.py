@@ -22,7 +22,7 @@ SEED = 20240101
 
 @dataclass(frozen=True)
 class Interval:
-    """Of confidence 0.95."""
+    """Of confidence 0.95, if nothing else is said."""
 
     low: float
     high: float
@@ -99,6 +99,7 @@ class Ratio:
     interval: Interval | None
     """None of a single pair."""
     pairs: int
+    confidence: float = CONFIDENCE
 
     @property
     def told_apart(self) -> bool:
@@ -112,7 +113,7 @@ class Ratio:
         return bounds if self.told_apart else f"{bounds}: not told apart"
 
 
-def ratio(base: Sequence[float], other: Sequence[float]) -> Ratio:
+def ratio(base: Sequence[float], other: Sequence[float], confidence: float = CONFIDENCE) -> Ratio:
     """The geometric mean of `other` / `base` over pairs that were measured one after the other.
 
     What changes from pair to pair (the host's load, say) cancels out. The interval is Student's,
@@ -131,6 +132,7 @@ def ratio(base: Sequence[float], other: Sequence[float]) -> Ratio:
     logs = np.log(np.asarray(other, dtype=float) / np.asarray(base, dtype=float))
     mean = float(logs.mean())
     if len(logs) < 2:
-        return Ratio(math.exp(mean), None, len(logs))
-    half = float(stats.sem(logs) * stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1))
-    return Ratio(math.exp(mean), Interval(math.exp(mean - half), math.exp(mean + half)), len(logs))
+        return Ratio(math.exp(mean), None, len(logs), confidence)
+    half = float(stats.sem(logs) * stats.t.ppf((1 + confidence) / 2, len(logs) - 1))
+    interval = Interval(math.exp(mean - half), math.exp(mean + half))
+    return Ratio(math.exp(mean), interval, len(logs), confidence)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,6 +32,8 @@ const (
 	bodyLimit = 64 << 20
 	// numberSize is the length of a key that is a number alone.
 	numberSize = 8
+	// nameLimit is Kubernetes' own for names of nodes; the store has one for keys.
+	nameLimit = 253
 )
 
 type counters struct {
@@ -73,6 +76,11 @@ func (c *Collector) Store(samples []wire.Sample, received time.Time) (wire.Accep
 	err := c.db.Update(func(tx *bolt.Tx) error {
 		accepted = wire.Accepted{}
 		for _, sample := range samples {
+			var err error
+			// As it will be stored: blanks and the like do not make it another sample.
+			if sample.Values, err = json.Marshal(sample.Values); err != nil {
+				return err
+			}
 			name := []byte(sample.Node + separator + sample.Device)
 			bucket, err := tx.CreateBucketIfNotExists(name)
 			if err != nil {
@@ -184,6 +192,9 @@ func (c *Collector) Counts() ([]wire.Arrived, error) {
 // numbers above after are written.
 func (c *Collector) Write(w io.Writer, node, device string, after uint64) error {
 	out := bufio.NewWriter(w)
+	if after == math.MaxUint64 {
+		return nil
+	}
 	err := c.each(node, device, func(_ *bolt.Tx, _, _ string, bucket *bolt.Bucket) error {
 		cursor := bucket.Cursor()
 		k, v := cursor.Seek(binary.BigEndian.AppendUint64(nil, after+1))
@@ -247,6 +258,7 @@ func (c *Collector) post(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, s := range batch.Samples {
 		if s.Node == "" || s.Device == "" || s.Number == 0 ||
+			len(s.Node) > nameLimit || len(s.Device) > nameLimit ||
 			strings.Contains(s.Node+s.Device, separator) {
 			http.Error(w, "a sample needs node, device and number", http.StatusBadRequest)
 			return

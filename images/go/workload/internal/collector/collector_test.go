@@ -19,7 +19,7 @@ func sample(number uint64, values string) wire.Sample {
 	}
 }
 
-func open(t *testing.T, folder string) *Collector {
+func open(t testing.TB, folder string) *Collector {
 	t.Helper()
 	c, err := Open(folder)
 	if err != nil {
@@ -29,7 +29,7 @@ func open(t *testing.T, folder string) *Collector {
 	return c
 }
 
-func store(t *testing.T, c *Collector, samples ...wire.Sample) wire.Accepted {
+func store(t testing.TB, c *Collector, samples ...wire.Sample) wire.Accepted {
 	t.Helper()
 	accepted, err := c.Store(samples, time.Unix(0, 42))
 	if err != nil {

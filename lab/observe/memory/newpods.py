@@ -1,0 +1,58 @@
+"""The memory of pods, each when it has just become Ready."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.core.errors import LabError
+from edge_lab.faults.limits import TimeLimit
+from edge_lab.observe.memory.files import Snapshot, parse_snapshot
+from edge_lab.observe.memory.script import SNAPSHOT
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+LOOK_SECONDS = 60.0
+
+
+def pod_bytes(seen: Snapshot, namespace: str = NAMESPACE) -> dict[str, int]:
+    """By the uid of each pod of the namespace, what the processes of its control group have: memory
+    that cannot be reclaimed. Files in the page cache, of which pods share most, are none of it."""
+    of_namespace = {uid for uid, name in seen.pods.items() if name.startswith(f"{namespace}/")}
+    return {
+        group.pod: group.processes
+        for group in seen.groups.values()
+        if group.is_pod and group.pod in of_namespace
+    }
+
+
+class NewPodMemory:
+    """Looks at one node before and after each pod, and takes the one that has come."""
+
+    def __init__(self, lab: Lab, node: str, limit: TimeLimit) -> None:
+        self._lab = lab
+        self._node = node
+        self._limit = limit
+        self.found: dict[str, list[int]] = {}
+        """By condition, bytes of one pod after the other."""
+
+    def around(self, condition: str) -> Callable[[], AbstractContextManager[None]]:
+        """For `Planned.around`: around one pod, from before it is created until it is Ready."""
+        return lambda: self._around(condition)
+
+    @contextlib.contextmanager
+    def _around(self, condition: str) -> Iterator[None]:
+        before = self._look()
+        yield
+        come = {uid: used for uid, used in self._look().items() if uid not in before}
+        if len(come) != 1:
+            raise LabError(f"no evidence: {len(come)} pods have come to {self._node}, and not one")
+        self.found.setdefault(condition, []).extend(come.values())
+
+    def _look(self) -> dict[str, int]:
+        machine = self._lab.machines[self._node]
+        return pod_bytes(parse_snapshot(machine.run(SNAPSHOT, self._limit(LOOK_SECONDS)).stdout))

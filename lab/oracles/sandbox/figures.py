@@ -1,0 +1,180 @@
+"""What a sandbox costs: figures of pods with it beside those of pods without, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge_lab.core.errors import LabError
+from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.oracles.scheduling.statistics import CONFIDENCE, Ratio, Summary, ratio, summary
+
+MIB = 1024 * 1024
+
+CONTROL_CONFIDENCE = 0.999
+"""Of what must come out one way for a test to pass: like and like differ at 0.95 in every twentieth
+run, at this in one of a thousand."""
+
+
+class BenchRecord(BaseModel):
+    """What `/edge bench` has printed: reads of a device, and samples kept on disk."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    ok: bool
+    error: str = ""
+    connect_s: float = Field(ge=0)
+    read_s: tuple[float, ...]
+    samples: int = Field(ge=0)
+    samples_s: float = Field(ge=0)
+
+    @property
+    def read(self) -> float:
+        """The median of its reads, s."""
+        return summary(self.read_s).p50
+
+    @property
+    def rate(self) -> float:
+        """Samples per second, each read from the device and kept on disk before the next."""
+        if not self.samples or not self.samples_s:
+            raise LabError("no evidence: no sample was kept")
+        return self.samples / self.samples_s
+
+
+def parse_bench(text: str) -> BenchRecord:
+    """The line that the program has printed; LabError if it is none."""
+    try:
+        return BenchRecord.model_validate_json(text)
+    except ValidationError as trouble:
+        raise LabError(
+            f"the bench in a pod printed no figures: {trouble.errors()[0]['msg']}; it said "
+            f"{text.strip()[:120]!r}"
+        ) from trouble
+
+
+class Figure(Enum):
+    """What is measured of a pod, in which unit, and which way is better."""
+
+    START = ("pod start", "s", Better.LOWER)
+    MEMORY = ("memory of a pod", "MiB", Better.LOWER)
+    READ = ("read of a Modbus device", "ms", Better.LOWER)
+    RATE = ("samples per second", "1/s", Better.HIGHER)
+
+    @property
+    def heading(self) -> str:
+        return self.value[0]
+
+    @property
+    def unit(self) -> str:
+        return self.value[1]
+
+    @property
+    def better(self) -> Better:
+        return self.value[2]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared."""
+
+    name: str
+    values: tuple[float, ...]
+    """In the figure's unit, and in the order in which they were measured."""
+
+    @property
+    def summary(self) -> Summary:
+        return summary(self.values)
+
+
+@dataclass(frozen=True)
+class CostFigure:
+    """One figure of two kinds of pods that took turns on one node."""
+
+    figure: Figure
+    base: Side
+    other: Side
+    ratio: Ratio
+    """Of `other` to `base`."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.figure.heading}, {self.other.name} to {self.base.name}"
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.ratio}"
+
+    def measures(self, node: str) -> tuple[Measure, ...]:
+        """Medians and long values of either, the ratio with the ends of its interval, and N."""
+        return (*self._of(self.base, node), *self._of(self.other, node), *self._ratio(node))
+
+    def _of(self, side: Side, node: str) -> tuple[Measure, ...]:
+        of = side.summary
+        values = {"p50": of.p50, "p90": of.p90}
+        evidence = f"{of.count} values, by turns on one node"
+        return tuple(
+            self._measure(side.name, label, value, self.figure.unit, node, evidence)
+            for label, value in values.items()
+        )
+
+    def _ratio(self, node: str) -> tuple[Measure, ...]:
+        found = self.ratio
+        percent = f"{100 * found.confidence:g} %"
+        evidence = f"{found}, {percent} interval, {found.pairs} interleaved pairs"
+        values: dict[str, float] = {"": found.value}
+        if found.interval is not None:
+            values[f"{percent} from"] = found.interval.low
+            values[f"{percent} to"] = found.interval.high
+        name = f"{self.other.name} to {self.base.name}"
+        pairs = Measure(
+            name=identifier(f"{self.title} pairs"),
+            value=found.pairs,
+            unit=COUNT,
+            node=node,
+            heading=self.title,
+            label="pairs",
+            evidence=evidence,
+        )
+        return (
+            *(
+                self._measure(name, label, value, "×", node, evidence)
+                for label, value in values.items()
+            ),
+            pairs,
+        )
+
+    def _measure(
+        self, name: str, label: str, value: float, unit: str, node: str, evidence: str
+    ) -> Measure:
+        heading = f"{self.figure.heading}, {name}"
+        return Measure(
+            name=identifier(f"{heading} {label}"),
+            value=value,
+            unit=unit,
+            better=self.figure.better,
+            node=node,
+            heading=heading,
+            label=label,
+            evidence=evidence,
+        )
+
+
+def cost(
+    figure: Figure,
+    base: tuple[str, Sequence[float]],
+    other: tuple[str, Sequence[float]],
+    confidence: float = CONFIDENCE,
+) -> CostFigure:
+    """The figure of two kinds of pods by their names, and the ratio over pairs.
+
+    Raises:
+        LabError: they are no pairs, or a value is not positive.
+    """
+    return CostFigure(
+        figure,
+        Side(base[0], tuple(base[1])),
+        Side(other[0], tuple(other[1])),
+        ratio(base[1], other[1], confidence),
+    )

@@ -1,0 +1,72 @@
+"""Samplers that must be sandboxed, looked at while their nodes are in trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edge_lab.core.errors import LabError
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.observe.sandboxes import (
+    KnownPod,
+    known_sampler,
+    look_from_outside,
+    sandboxed_samplers,
+)
+from edge_lab.oracles.sandbox import SandboxClass, SandboxVerdict
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+LOOK_SECONDS = 120.0
+"""For one look at a node, and for one question to the API server."""
+
+Record = Callable[[SandboxVerdict], None]
+
+
+class SamplerSandboxes:
+    """The samplers of nodes on which all pods are sandboxed; in other labs there are none.
+
+    They are made known while the API server answers, and looked at whenever a test says so.
+    """
+
+    def __init__(self, lab: Lab, time_limit: TimeLimit, record: Record) -> None:
+        self._lab = lab
+        self._limit = time_limit
+        self._record = record
+        self._known: dict[str, KnownPod] = {}
+        self._seen: list[SandboxVerdict] = []
+
+    def find(self) -> None:
+        """Before anything is broken."""
+        self._known = {
+            node: known_sampler(self._lab, node, self._limit(LOOK_SECONDS))
+            for node in sandboxed_samplers(self._lab)
+        }
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Whose samplers must be sandboxed."""
+        return tuple(self._known)
+
+    def look(self) -> None:
+        """Now, over the management path."""
+        for pod in self._known.values():
+            self._seen.append(look_from_outside(self._lab, pod, self._limit(LOOK_SECONDS)))
+
+    def judge(self) -> None:
+        """Into report and table; the test fails with whatever was not sandboxed.
+
+        Raises:
+            LabError: a sandboxed sampler was not looked at, or there was no evidence.
+        """
+        for verdict in self._seen:
+            self._record(verdict)
+        missed = set(self._known) - {verdict.node for verdict in self._seen}
+        if missed:
+            raise LabError(f"nobody looked at the samplers of {', '.join(sorted(missed))}")
+        for verdict in self._seen:
+            if verdict.of_class is SandboxClass.NO_EVIDENCE:
+                raise LabError(f"too little was seen of {verdict.pod} to judge by: {verdict}")
+        escaped = [str(one) for one in self._seen if one.of_class is not SandboxClass.SANDBOXED]
+        assert not escaped, "\n".join(escaped)

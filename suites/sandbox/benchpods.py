@@ -1,0 +1,196 @@
+"""Pods that read a device and keep samples by turns, with a sandbox and without."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge_lab.addons.gvisor.names import GVISOR
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.manifests import IMAGE
+from edge_lab.core.errors import LabError, MissingCapability
+from edge_lab.devices.points import MODBUS_PORT
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.observe.sandboxes import known_pod, look_from_outside
+from edge_lab.observe.scheduling.runtimes import default_runtime
+from edge_lab.oracles.sandbox import SandboxClass
+from edge_lab.oracles.sandbox.figures import BenchRecord, parse_bench
+from edge_lab.topology.protocols import Protocol
+from suites.pods import running_pods
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+    from edge_lab.topology import Link, Node
+
+APP = "edge-lab-bench"
+FOLDER = "/data"
+READS = 50
+"""In one turn; and as many samples."""
+TURN_SECONDS = 180.0
+"""For one turn: a program is started in the pod, which in a sandbox takes some seconds."""
+POD_SECONDS = 600
+"""Until the pod's program gives up by itself: the limit of a turn is kept by the host."""
+LOOK_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of two kinds of pods that take turns on a node."""
+
+    name: str
+    """In measures."""
+    sandboxed: bool = False
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
+    """What the lab is like in its turns."""
+    slug: str = ""
+    """In names of pods, if its name is not fit for that."""
+
+    @property
+    def runtime_class(self) -> str:
+        return GVISOR if self.sandboxed else ""
+
+    def pod(self, node: str) -> str:
+        """The name of its pod."""
+        return f"bench-{self.slug or self.name}-{node}"
+
+
+RUNC = Contender("runc")
+RUNC_AGAIN = Contender("runc again", slug="again")
+"""The control: it is the same."""
+SANDBOXED = Contender(GVISOR, sandboxed=True)
+
+
+def need_both(lab: Lab, node: Node) -> None:
+    """MissingCapability if the pods of the node are all sandboxed."""
+    if default_runtime(lab, node) == GVISOR:
+        raise MissingCapability(f"every pod of {node.name} is sandboxed: none runs under runc")
+
+
+def modbus_link(lab: Lab, node: str) -> Link:
+    """Of a Modbus device that shares a network with the node.
+
+    Raises:
+        MissingCapability: there is none.
+    """
+    networks = {link.network for link in lab.topology.links_of(node)}
+    for device in lab.topology.devices:
+        for link in lab.topology.links_of(device.name):
+            if str(device.protocol) == Protocol.MODBUS and link.network in networks:
+                return link
+    raise MissingCapability(f"no Modbus device is within reach of {node}")
+
+
+def bench_pod(contender: Contender, node: str) -> dict[str, Any]:
+    """It does nothing until it is told to."""
+    spec: dict[str, Any] = {
+        "nodeName": node,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 1,
+        "tolerations": [{"operator": "Exists"}],
+        "volumes": [{"name": "data", "emptyDir": {}}],
+        "containers": [
+            {
+                "name": "bench",
+                "image": IMAGE,
+                "imagePullPolicy": "Never",
+                "command": ["/edge", "pause"],
+                "resources": {"limits": {"memory": "192Mi"}},
+                "volumeMounts": [{"name": "data", "mountPath": FOLDER}],
+            }
+        ],
+    }
+    if contender.runtime_class:
+        spec["runtimeClassName"] = contender.runtime_class
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": contender.pod(node),
+            "namespace": NAMESPACE,
+            "labels": {"app": APP},
+        },
+        "spec": spec,
+    }
+
+
+def bench_command(place: str) -> list[str]:
+    """Reads of the device's block, each timed; then samples that are kept."""
+    return [
+        *("/edge", "bench", "modbus-tcp", place, "--registers", "10"),
+        *("--count", str(READS), "--folder", FOLDER, "--limit", str(POD_SECONDS)),
+    ]
+
+
+def in_turns(first: Contender, second: Contender, pairs: int) -> list[Contender]:
+    """So many pairs, each in the other order than the one before."""
+    order = ([first, second], [second, first])
+    return [contender for pair in range(pairs) for contender in order[pair % 2]]
+
+
+class Bench:
+    """The pods of two contenders on a node, which are there."""
+
+    def __init__(self, lab: Lab, node: str, limit: TimeLimit) -> None:
+        self._lab = lab
+        self._node = node
+        self._limit = limit
+
+    def turn(self, contender: Contender, place: str) -> BenchRecord:
+        """What one contender's pod measures of the device at `place`, now.
+
+        Raises:
+            AssertionError: the pod could not read the device, or not keep what it read.
+        """
+        with contender.around():
+            done = self._lab.kubectl.exec(
+                contender.pod(self._node),
+                bench_command(place),
+                self._limit(TURN_SECONDS),
+                namespace=NAMESPACE,
+                check=False,
+            )
+        record = parse_bench(done.stdout or done.stderr)
+        assert record.ok, f"{contender.pod(self._node)}: {record.error}"
+        return record
+
+    def check_sandbox(self, contender: Contender) -> None:
+        """LabError if its pod is not in the sandbox that is to be measured, or in one."""
+        limit = self._limit(LOOK_SECONDS)
+        pod = known_pod(self._lab, contender.pod(self._node), self._node, limit)
+        verdict = look_from_outside(self._lab, pod, self._limit(LOOK_SECONDS))
+        wanted = SandboxClass.SANDBOXED if contender.sandboxed else SandboxClass.NOT_SANDBOXED
+        if verdict.of_class is not wanted:
+            raise LabError(f"{pod.name} should be {wanted}, and a figure of it is none: {verdict}")
+
+
+@contextlib.contextmanager
+def benching(
+    lab: Lab, node: str, contenders: Sequence[Contender], limit: TimeLimit
+) -> Iterator[Bench]:
+    """Their pods are Ready, and in a sandbox or not, while the block runs."""
+    manifests = [bench_pod(contender, node) for contender in contenders]
+    with running_pods(lab, manifests, APP, limit):
+        bench = Bench(lab, node, limit)
+        for contender in contenders:
+            bench.check_sandbox(contender)
+        yield bench
+
+
+def raced(
+    lab: Lab, node: str, first: Contender, second: Contender, pairs: int, limit: TimeLimit
+) -> tuple[list[BenchRecord], list[BenchRecord]]:
+    """What the pods of either measure by turns, pair by pair. A first turn of each is for nothing:
+    it finds the program on no page of the node's memory."""
+    link = modbus_link(lab, node)
+    place = f"{link.address}:{MODBUS_PORT}"
+    found: dict[str, list[BenchRecord]] = {first.name: [], second.name: []}
+    with benching(lab, node, (first, second), limit) as bench:
+        for contender in (first, second):
+            bench.turn(contender, place)
+        for contender in in_turns(first, second, pairs):
+            found[contender.name].append(bench.turn(contender, place))
+    return found[first.name], found[second.name]

@@ -1,0 +1,216 @@
+"""What a sandbox costs: starts, memory, reads of a device and samples, in gVisor beside runc.
+
+By turns on one node, in pairs of changing order, so that what the host does meanwhile is in both.
+That they differ is no verdict: it is measured. That like and like are not told apart, and a planted
+difference is, are the controls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.gvisor.names import GVISOR
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Impair
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.podstarts import Starting
+from edge_lab.observe.memory.newpods import NewPodMemory
+from edge_lab.observe.scheduling.podstarts import Planned
+from edge_lab.observe.scheduling.turns import interleaved
+from edge_lab.oracles.sandbox.figures import (
+    CONTROL_CONFIDENCE,
+    MIB,
+    BenchRecord,
+    CostFigure,
+    Figure,
+    cost,
+)
+from edge_lab.oracles.scheduling.stages import StartTimes
+from edge_lab.oracles.scheduling.statistics import CONFIDENCE
+from suites.sandbox.benchpods import (
+    RUNC,
+    RUNC_AGAIN,
+    SANDBOXED,
+    Contender,
+    modbus_link,
+    need_both,
+    raced,
+)
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Sandbox"), allure.feature("Figures")]
+
+Values = tuple[str, Sequence[float]]
+"""What a contender is called, and its values."""
+
+PAIRS = 20
+CONTROL_PAIRS = 8
+PLANTED_MS = 100.0
+"""A read in an emulated guest takes some milliseconds."""
+
+slow = pytest.mark.slow(reason="forty pods, one after the other, or forty turns of two")
+
+
+def started(
+    lab: Lab,
+    node: LabNode,
+    pod_starts: Starting,
+    first: Contender,
+    second: Contender,
+    pairs: int,
+    limit: TimeLimit,
+    confidence: float = CONFIDENCE,
+) -> tuple[CostFigure, CostFigure]:
+    """Pods of either start by turns: how long, and what memory they have when they are Ready."""
+    memory = NewPodMemory(lab, node.name, limit)
+    base, other = (
+        Planned(contender.name, contender.runtime_class, memory.around(contender.name))
+        for contender in (first, second)
+    )
+    times = pod_starts.one_by_one(node, interleaved(base, other, pairs))
+
+    def of(plan: Planned) -> list[StartTimes]:
+        return [one for one in times if one.start.condition == plan.condition]
+
+    pod_starts.compare(node.name, of(base), of(other), f"{second.name}/{first.name}")
+    verdict = pod_starts.judge(of(other), node.name)
+    assert verdict.passed, str(verdict)
+
+    def startups(plan: Planned) -> Values:
+        return plan.condition, [one.startup for one in of(plan)]
+
+    def mebibytes(plan: Planned) -> Values:
+        return plan.condition, [used / MIB for used in memory.found[plan.condition]]
+
+    return (
+        cost(Figure.START, startups(base), startups(other), confidence),
+        cost(Figure.MEMORY, mebibytes(base), mebibytes(other), confidence),
+    )
+
+
+def read(
+    lab: Lab,
+    node: LabNode,
+    first: Contender,
+    second: Contender,
+    pairs: int,
+    limit: TimeLimit,
+    confidence: float = CONFIDENCE,
+) -> tuple[CostFigure, CostFigure]:
+    """Pods of either read a device by turns: how long a read takes, and how many samples a second
+    are read and kept on disk."""
+    base, other = raced(lab, node.name, first, second, pairs, limit)
+
+    def milliseconds(contender: Contender, found: Sequence[BenchRecord]) -> Values:
+        return contender.name, [record.read * 1000 for record in found]
+
+    def rates(contender: Contender, found: Sequence[BenchRecord]) -> Values:
+        return contender.name, [record.rate for record in found]
+
+    return (
+        cost(Figure.READ, milliseconds(first, base), milliseconds(second, other), confidence),
+        cost(Figure.RATE, rates(first, base), rates(second, other), confidence),
+    )
+
+
+def record(figures: Sequence[CostFigure], node: LabNode, measure: Measuring) -> None:
+    for figure in figures:
+        for one in figure.measures(node.name):
+            measure.add(one)
+    text = "\n".join(map(str, figures))
+    allure.attach(text, f"figures of {node}", allure.attachment_type.TEXT)
+
+
+@slow
+@pytest.mark.scenario("cost of a sandbox: start and memory")
+@pytest.mark.needs(GVISOR)
+@allure.title(
+    "On {edge_node}, how long pods take to start in gVisor, and their memory, beside runc"
+)
+def test_start_and_memory_in_a_sandbox(
+    lab: Lab,
+    edge_node: LabNode,
+    pod_starts: Starting,
+    pod_count: int,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    need_both(lab, edge_node.spec)
+    pairs = max(PAIRS, pod_count)
+    figures = started(lab, edge_node, pod_starts, RUNC, SANDBOXED, pairs, time_limit)
+    record(figures, edge_node, measure)
+
+
+@slow
+@pytest.mark.scenario("cost of a sandbox: reads and samples")
+@pytest.mark.needs(GVISOR)
+@allure.title("On {edge_node}, how long reads take in gVisor, and samples a second, beside runc")
+def test_reads_and_samples_in_a_sandbox(
+    lab: Lab, edge_node: LabNode, pod_count: int, measure: Measuring, time_limit: TimeLimit
+) -> None:
+    need_both(lab, edge_node.spec)
+    pairs = max(PAIRS, pod_count)
+    record(read(lab, edge_node, RUNC, SANDBOXED, pairs, time_limit), edge_node, measure)
+
+
+# -- controls ----------------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("cost of nothing: start and memory")
+@allure.title("On {edge_node}, starts and memory under runc are not told apart from the same again")
+def test_starts_of_like_pods_are_not_told_apart(
+    lab: Lab,
+    edge_node: LabNode,
+    pod_starts: Starting,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    need_both(lab, edge_node.spec)
+    figures = started(
+        *(lab, edge_node, pod_starts, RUNC, RUNC_AGAIN, CONTROL_PAIRS, time_limit),
+        CONTROL_CONFIDENCE,
+    )
+    record(figures, edge_node, measure)
+    assert [str(figure) for figure in figures if figure.ratio.told_apart] == []
+
+
+@pytest.mark.scenario("cost of nothing: reads and samples")
+@allure.title("On {edge_node}, reads and samples under runc are not told apart from the same again")
+def test_reads_of_like_pods_are_not_told_apart(
+    lab: Lab, edge_node: LabNode, measure: Measuring, time_limit: TimeLimit
+) -> None:
+    need_both(lab, edge_node.spec)
+    figures = read(
+        *(lab, edge_node, RUNC, RUNC_AGAIN, CONTROL_PAIRS, time_limit), CONTROL_CONFIDENCE
+    )
+    record(figures, edge_node, measure)
+    assert [str(figure) for figure in figures if figure.ratio.told_apart] == []
+
+
+@pytest.mark.scenario("a planted slowdown: reads and samples")
+@allure.title("On {edge_node}, reads over a link with a delay are told apart")
+def test_a_planted_slowdown_is_seen(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    need_both(lab, edge_node.spec)
+    late = Impair(link=modbus_link(lab, edge_node.name).name, delay_ms=PLANTED_MS)
+    slowed = Contender("slowed", around=lambda: faults.inflict(late))
+    figures = read(*(lab, edge_node, RUNC, slowed, CONTROL_PAIRS, time_limit), CONTROL_CONFIDENCE)
+    record(figures, edge_node, measure)
+    reads, samples = figures
+    assert reads.ratio.told_apart, str(reads)
+    assert reads.ratio.value > 1, str(reads)
+    assert samples.ratio.told_apart, str(samples)
+    assert samples.ratio.value < 1, str(samples)
