@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from edge_lab.measuring.measures import Better, Measure
+
 SIZES = (2048, 1536, 1024, 768, 512)
 """MiB of the node."""
 
@@ -93,3 +95,34 @@ def find_floor(attempt: Callable[[int], Attempt], sizes: Sequence[int] = SIZES) 
         else:
             failing = middle
     return Floor(ordered[passing], tuple(made))
+
+
+def measures_of(floor: Floor, node: str) -> tuple[Measure, ...]:
+    """For the table: the floor, and what was available there."""
+    tried = ", ".join(map(str, sorted({one.mib for one in floor.attempts}, reverse=True)))
+    evidence = f"cold labs at {tried} MiB"
+    reason = "" if floor.mib is not None else "it fails at the largest size"
+    found = [
+        Measure(
+            name="memory_floor",
+            value=floor.mib,
+            unit="MiB",
+            better=Better.LOWER,
+            node=node,
+            evidence=evidence + (", none of which failed" if floor.is_least_tried else ""),
+            reason=reason,
+            heading="memory floor",
+        )
+    ]
+    if floor.lowest is not None and floor.lowest.available_mib is not None:
+        found.append(
+            Measure(
+                name="available_at_the_floor",
+                value=round(floor.lowest.available_mib, 1),
+                unit="MiB",
+                node=node,
+                evidence="MemAvailable at rest",
+                heading="available at the floor",
+            )
+        )
+    return tuple(found)

@@ -180,4 +180,4 @@ def _of_server(trouble: LabError, topology: Topology) -> bool:
 
 def _kept() -> set[Path]:
     root = cache_home() / "kept"
-    return {path for path in root.glob(f"*-{LAB}")} if root.is_dir() else set()
+    return set(root.glob(f"*-{LAB}")) if root.is_dir() else set()

@@ -17,12 +17,11 @@ from edge_lab.fixtures.capabilities import capabilities_of
 from edge_lab.fixtures.lab import topology_to_collect
 from edge_lab.fixtures.report import results_folder
 from edge_lab.fixtures.sessions import alone_in
-from edge_lab.measuring.measures import Better, Measure
 from edge_lab.observe.watch import watching
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.report.cells import CellRecord, write_cell
 from edge_lab.topology import Topology
-from suites.memory.floor import SIZES, Floor, Stage, find_floor
+from suites.memory.floor import SIZES, Stage, find_floor, measures_of
 from suites.memory.floorlabs import LAB, FloorLab
 from suites.sights import away_after_reboot, not_well
 
@@ -61,37 +60,6 @@ def works_and_survives(lab: Lab, node: str) -> Iterator[Stage]:
         assert not not_well(lab, watch, limit(RECOVER_SECONDS)), "it is not well again"
     verdict = watch.judge(node, Expectation(downtime_s=None, may_restart=None))
     assert verdict.passed, str(verdict)
-
-
-def measures_of(floor: Floor, node: str) -> tuple[Measure, ...]:
-    """For the table: the floor, and what was available there."""
-    tried = ", ".join(map(str, sorted({one.mib for one in floor.attempts}, reverse=True)))
-    evidence = f"cold labs at {tried} MiB"
-    reason = "" if floor.mib is not None else "it fails at the largest size"
-    found = [
-        Measure(
-            name="memory_floor",
-            value=floor.mib,
-            unit="MiB",
-            better=Better.LOWER,
-            node=node,
-            evidence=evidence + (", none of which failed" if floor.is_least_tried else ""),
-            reason=reason,
-            heading="memory floor",
-        )
-    ]
-    if floor.lowest is not None and floor.lowest.available_mib is not None:
-        found.append(
-            Measure(
-                name="available_at_the_floor",
-                value=round(floor.lowest.available_mib, 1),
-                unit="MiB",
-                node=node,
-                evidence="MemAvailable at rest",
-                heading="available at the floor",
-            )
-        )
-    return tuple(found)
 
 
 @pytest.mark.long_running(reason="three to seven cold labs for each edge node")

@@ -14,9 +14,8 @@ from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.home import RunDir
 from edge_lab.handle.lab import Lab
 from edge_lab.topology import Topology, load_topology
-from suites.memory.floor import SIZES, Attempt, Floor, Stage, find_floor
+from suites.memory.floor import SIZES, Attempt, Floor, Stage, find_floor, measures_of
 from suites.memory.floorlabs import LAB, FloorLab, lab_of_one, shortage_in
-from suites.memory.test_floor import measures_of
 from tests.bringup.fake_host import FakeHost
 from tests.budget import examples
 from tests.conftest import LABS
