@@ -23,7 +23,7 @@ PACKAGES = ("rt-tests",)
 PLACE = "/run/edge-lab-cyclictest"
 PRIORITY = 95
 INTERVAL_US = 1000
-HISTOGRAM_US = 200_000
+HISTOGRAM_US = 100_000
 """Later ones are counted, and the longest is known."""
 LIBRARIES = ("libc.so.6", "libnuma.so.1")
 LOADER = "ld-linux*.so.*"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,13 +102,3 @@ def test_it_is_run_from_memory_by_its_own_loader() -> None:
 def test_a_cpu_without_wake_ups_is_no_evidence() -> None:
     with pytest.raises(LabError):
         Cyclictest.on(lab_of(FakeMachine(result(10, 0))), "edge-arm").run(5)
-
-
-@pytest.mark.slow(reason="cyclictest of this machine, for a second")
-@pytest.mark.skipif(shutil.which("cyclictest") is None, reason="no rt-tests on this machine")
-def test_what_cyclictest_writes_is_understood(tmp_path: Path) -> None:
-    file = tmp_path / "result.json"
-    argv = ["cyclictest", "--quiet", "--threads=1", "--interval=1000", "--histogram=200000"]
-    subprocess.run([*argv, "--duration=1", f"--json={file}"], check=True, capture_output=True)
-    found = cyclictest.parse_cyclictest(file.read_text(), 1)
-    assert found.total > 100

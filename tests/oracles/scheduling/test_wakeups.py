@@ -34,6 +34,35 @@ def thread(histogram: dict[int, int], beyond: int = 0, most: int | None = None) 
     }
 
 
+RECORDED = """{
+  "file_version": 1,
+  "cmdline:": "cyclictest --mlockall --smp --quiet --histogram=200000 --duration=2 --json=r.json",
+  "rt_test_version:": "2.60",
+  "return_code": 0,
+  "sysinfo": {"sysname": "Linux", "machine": "x86_64", "realtime": 0},
+  "num_threads": 2,
+  "resolution_in_ns": 0,
+  "thread": {
+    "0": {
+      "histogram": {"21": 1, "25": 4},
+      "cycles": 5, "min": 21, "max": 25, "avg": 24.20, "cpu": 0, "node": -1
+    },
+    "1": {
+      "histogram": {"23": 2, "155396": 1},
+      "cycles": 4, "min": 23, "max": 310002, "avg": 116364.25, "cpu": 1, "node": -1
+    }
+  }
+}"""
+"""As rt-tests 2.6 wrote it on a busy machine, shortened."""
+
+
+def test_what_cyclictest_wrote_is_understood() -> None:
+    found = parse_cyclictest(RECORDED, 2)
+    assert (found.total, found.beyond, found.most_us) == (9, 1, 310_002)
+    assert found.percentile(50) == 25
+    assert found.later_than(20_000) == 2
+
+
 def test_all_cpus_are_counted_together() -> None:
     found = parse_cyclictest(written(thread({5: 90, 40: 10}), thread({5: 99}, 1, 900_000)), 2)
     assert (found.total, found.beyond, found.most_us) == (200, 1, 900_000)
