@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--stack")
     parser.add_argument("names", nargs="+")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is undone
     # What benchmarks print is not what this one says.
     answers, sys.stdout = sys.stdout, sys.stderr
     import edge_lab

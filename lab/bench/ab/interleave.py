@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +15,13 @@ from edge_lab.bench.ab import harness
 from edge_lab.bench.ab.benchmarks import Benchmark, Figure
 from edge_lab.bench.ab.judging import Block
 from edge_lab.bench.ab.sides import Source
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
 from edge_lab.data import LABS
+
+UNDO_SECONDS = 60.0
+"""For a lab to be taken down."""
 
 
 @dataclass(frozen=True)
@@ -108,23 +113,42 @@ def _taken(source: Source, names: Sequence[str]) -> Turn:
     topology = side.topology or LABS / "default.yaml"
     argv = [sys.executable, "-P", str(Path(harness.__file__).resolve())]
     argv += ["--topology", str(topology), *(["--stack", side.stack] if side.stack else [])]
-    done = subprocess.run(
-        [*argv, *names],
-        env=_environment(source),
-        stdout=subprocess.PIPE,
-        stderr=source.log,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
+    with _ending(
+        subprocess.Popen(
+            [*argv, *names],
+            env=_environment(source),
+            stdout=subprocess.PIPE,
+            stderr=source.log,
+            text=True,
+        )
+    ) as process:
+        answer, _ = process.communicate()
+    if process.returncode:
         source.log.seek(0)
         last = source.log.read().strip().splitlines()[-1:]
-        raise LabError(f"{side.text}: the benchmarks ended with {done.returncode}: {''.join(last)}")
-    said = json.loads(done.stdout)
+        raise LabError(
+            f"{side.text}: the benchmarks ended with {process.returncode}: {''.join(last)}"
+        )
+    said = json.loads(answer)
     imported = (source.folder / "edge_lab").resolve()
     if Path(said["source"]) != imported:
         raise LabError(f"{side.text}: {said['source']} was measured in place of {imported}")
     return Turn(said["values"], said["failed"])
+
+
+@contextlib.contextmanager
+def _ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """If the block is interrupted, lets the process undo what it has begun: a lab, a fabric."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(Deadline.scaled(UNDO_SECONDS).remaining)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _environment(source: Source) -> dict[str, str]:
