@@ -50,11 +50,10 @@ def test_a_planted_slowdown_is_slower_and_over_the_gate(tmp_path: Path) -> None:
         Side("a", checkout=str(ROOT)),
         Side("b", checkout=str(checkout(tmp_path, slowed=True))),
     )
-    found = compare(sides, PLAN, blocks=2, gate=1.25)
+    found = compare(sides, PLAN, blocks=2)
     (row,) = found.over(1.25)
     assert row.judged is not None
     assert row.judged.outcome is Outcome.SLOWER
-    assert found.repeated
 
 
 def test_a_checkout_without_benchmarks_is_measured_by_these(tmp_path: Path) -> None:
