@@ -15,11 +15,10 @@ from edge_lab.faults.kinds import Reboot
 from edge_lab.faults.limits import TimeLimit, scaled_limit
 from edge_lab.fixtures.capabilities import capabilities_of
 from edge_lab.fixtures.lab import topology_to_collect
-from edge_lab.fixtures.report import results_folder
+from edge_lab.fixtures.measures import keep_measures
 from edge_lab.fixtures.sessions import alone_in
 from edge_lab.observe.watch import watching
 from edge_lab.oracles.autonomy import Expectation
-from edge_lab.report.cells import CellRecord, write_cell
 from edge_lab.topology import Topology
 from suites.memory.floor import SIZES, Stage, find_floor, measures_of
 from suites.memory.floorlabs import LAB, FloorLab
@@ -66,25 +65,15 @@ def works_and_survives(lab: Lab, node: str) -> Iterator[Stage]:
 @pytest.mark.scenario("memory floor")
 @allure.title("The smallest memory at which {searched} joins, works and survives a reboot offline")
 def test_the_smallest_memory(
-    topology: Topology, searched: str, pytestconfig: pytest.Config
+    topology: Topology, searched: str, request: pytest.FixtureRequest
 ) -> None:
-    own = FloorLab(
-        topology, searched, works_and_survives, pytestconfig.getoption("--lab-stack") or None
-    )
+    own = FloorLab(topology, searched, works_and_survives, request.config.getoption("--lab-stack"))
     with alone_in(RunDir(LAB)):
         floor = find_floor(own.attempt, SIZES)
     allure.attach(str(floor), "attempts", allure.attachment_type.TEXT)
-    print(floor)
-    cell = CellRecord(
-        scenario="memory floor",
-        runtime=own.stack_name or topology.stacks[0],
-        node=searched,
-        measures=measures_of(floor, searched),
-        passed=None,
-    )
-    if (folder := results_folder(pytestconfig)) is not None:
-        write_cell(folder, cell)
-    first = floor.attempts[-1]
-    if floor.mib is None and not first.shortage:
-        raise LabError(f"no control: {first}")
+    runtime = own.stack_name or topology.stacks[0]
+    keep_measures(request.node, runtime, searched, measures_of(floor, searched))
+    last = floor.attempts[-1]
+    if floor.mib is None and not last.shortage:
+        raise LabError(f"no control: {last}")
     assert floor.mib is not None, str(floor)
