@@ -104,7 +104,7 @@ _ALL = (
     ),
     _process(
         "plan",
-        "processor time from a topology file to what all nodes are given",
+        "processor time from a topology file to components, certificates and units",
         hotpaths.plan,
         "ms",
         hot_path=True,

@@ -86,7 +86,7 @@ def fabric_effect() -> float:
 
 
 def plan() -> float:
-    """ms of processor time from a topology file to what all nodes of a lab are given."""
+    """ms of processor time from a topology file to components, certificates and units."""
     from edge_lab.addons import get_platform, load_topology
     from edge_lab.data import LABS
 

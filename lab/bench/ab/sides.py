@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -128,11 +127,9 @@ def _export(commit: str, folder: Path) -> None:
     top = subprocess.run(
         ["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    with subprocess.Popen(
-        ["git", "-C", top, "archive", "--format=tar", commit], stdout=subprocess.PIPE
-    ) as git:
-        assert git.stdout is not None
-        with tarfile.open(fileobj=git.stdout, mode="r|") as archive:
-            archive.extractall(folder, filter="tar")
-    if git.returncode:
-        raise LabError(f"git archive {commit} failed")
+    folder.mkdir()
+    argv = ["git", "-C", top, "archive", "--format=tar", commit]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as git:
+        tar = subprocess.run(["tar", "-xf", "-", "-C", str(folder)], stdin=git.stdout, check=False)
+    if git.returncode or tar.returncode:
+        raise LabError(f"commit {commit[:12]} could not be exported")
