@@ -152,12 +152,7 @@ def _ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _environment(source: Source) -> dict[str, str]:
-    """The side's sources come first; bytecode goes where neither side has some already."""
+    """The side's sources come first. Bytecode is kept, which the warm-up compiles."""
     given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, (str(source.folder), given.get("PYTHONPATH", ""))))
-    return {
-        **given,
-        "PYTHONPATH": path,
-        "PYTHONPYCACHEPREFIX": str(source.bytecode),
-        **dict(source.side.environment),
-    }
+    return {**given, "PYTHONPATH": path, **dict(source.side.environment)}

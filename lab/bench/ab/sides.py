@@ -98,7 +98,6 @@ class Source:
     """Has the package in it."""
     commit: str
     """Empty for a folder: its files may be of no commit."""
-    bytecode: Path
     log: TextIO
 
 
@@ -119,7 +118,7 @@ def checked_out(side: Side) -> Iterator[Source]:
             _export(commit, folder)
         if not (folder / PACKAGE).is_dir():
             raise InputError(f"{side.checkout} is no checkout of edge-lab: it has no {PACKAGE}")
-        yield Source(side, (folder / PACKAGE).parent, commit, room / "bytecode", log)
+        yield Source(side, (folder / PACKAGE).parent, commit, log)
 
 
 def _export(commit: str, folder: Path) -> None:
