@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError
+from edge_lab.core.yamltext import yaml_text
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -48,7 +47,7 @@ def hollow_node(number: int) -> dict[str, Any]:
         "spec": {"taints": [{"key": LABEL, "effect": "NoSchedule"}]},
         "status": {
             "capacity": resources,
-            "allocatable": resources,
+            "allocatable": dict(resources),
             "conditions": [{**ready, **times}],
             "nodeInfo": dict.fromkeys(
                 (
@@ -120,7 +119,7 @@ class HollowNodes:
         objects += [lease(number, self._duration) for number in numbers]
         objects += [hollow_pod(node, number) for node in numbers for number in range(pods_each)]
         self._lab.kubectl.run(
-            *("create", "-f", "-"), deadline=limit, input=yaml.safe_dump_all(objects), waits=True
+            *("create", "-f", "-"), deadline=limit, input=yaml_text(*objects), waits=True
         )
         self.count += nodes
 

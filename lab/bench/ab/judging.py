@@ -18,9 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-from scipy import stats
-
 from edge_lab.core.errors import LabError
 from edge_lab.measuring.measures import Better
 
@@ -87,10 +84,13 @@ def judge(blocks: Sequence[Block], better: Better, figures: int = 1) -> Judged:
     if any(not block.a or not block.b or min(*block.a, *block.b) <= 0 for block in blocks):
         raise LabError("a ratio of values of which one is missing or not positive")
     sign = -1 if better is Better.HIGHER else 1
-    logs = np.array([sign * (_mean_log(block.b) - _mean_log(block.a)) for block in blocks])
-    mean = float(logs.mean())
+    from scipy.stats import t  # it takes a second and more to import
+
+    logs = [sign * (_mean_log(block.b) - _mean_log(block.a)) for block in blocks]
+    mean = statistics.fmean(logs)
     confidence = 1 - (1 - CONFIDENCE) / figures
-    half = float(stats.sem(logs) * stats.t.ppf((1 + confidence) / 2, len(logs) - 1))
+    error = statistics.stdev(logs) / math.sqrt(len(logs))
+    half = error * float(t.ppf((1 + confidence) / 2, len(logs) - 1))
     return Judged(
         a=statistics.median(value for block in blocks for value in block.a),
         b=statistics.median(value for block in blocks for value in block.b),
