@@ -18,6 +18,9 @@ FUZZ_TIME ?= 10m
 # How the framework's own tests are spread over processes: a file stays whole, with what it shares,
 # and those that take long come first (tests/spread.py). One process more than two cores: many tests wait.
 SPREAD ?= -n 3 --dist loadfile --no-loadscope-reorder
+# What `make bench-gate` compares the working tree with, and how many times as slow that may be.
+BASE ?= HEAD^
+GATE ?= 1.25
 BIN := .venv/bin
 # Quick when nothing has changed: each stamp is older than nothing it was made from.
 VENV_STAMP := .venv/.edge-lab-installed
@@ -25,7 +28,8 @@ HOST_STAMP := .venv/.edge-lab-host-packages
 SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit unit-all coverage peers fuzz suites compare check format schema bench report clean
+.PHONY: help setup lab-up lab-down test unit unit-all coverage peers fuzz suites compare check format schema bench \
+	bench-gate report clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +113,11 @@ schema: setup ## Regenerate labs/schema.json and plans/schema.json, for editors
 
 bench: setup ## Measure the lab and write docs/performance.md (a quarter of an hour)
 	$(BIN)/python -m edge_lab.bench
+
+bench-gate: setup ## Fail if the hot paths are surely slower than those of BASE (HEAD^)
+	@if git rev-parse --quiet --verify '$(BASE)^{commit}' >/dev/null 2>&1; then \
+	  mkdir -p build && $(BIN)/lab bench '$(BASE)' . --gate $(GATE) --output build/bench-gate.json; \
+	else echo "bench-gate: there is no commit $(BASE) to compare with"; fi
 
 compare: setup ## Run the suites network and autonomy on each of STACKS and compare them
 	rm -rf build/compare

@@ -11,8 +11,8 @@ from rich.console import Console
 from edge_lab.addons import load_topology
 from edge_lab.bench import fabric, lifecycle
 from edge_lab.bench.page import performance_page
-from edge_lab.cli.progress import showing_steps
 from edge_lab.core.errors import EdgeLabError
+from edge_lab.core.step import Phase, StepEvent, listening
 
 
 def main() -> int:
@@ -25,7 +25,12 @@ def main() -> int:
     machine = fabric.machine()
     try:
         figures = fabric.measure(arguments.rounds, console.print)
-        with showing_steps(console):
+
+        def tell(event: StepEvent) -> None:
+            if event.phase is Phase.START:
+                console.print(event.title, markup=False, highlight=False)
+
+        with listening(tell):
             times = lifecycle.measure(load_topology(arguments.topology))
     except EdgeLabError as trouble:
         console.print(str(trouble), style="red", markup=False)

@@ -49,12 +49,12 @@ class Times:
         self.stages[name] = round(time.monotonic() - started, 1)
 
 
-def measure(topology: Topology) -> Times:
+def measure(topology: Topology, stack: str | None = None) -> Times:
     """Cold start, save, down, start from the checkpoint, restore in place, down."""
     times = Times(topology.name)
     take_down(topology.name)
     with times.stage("cold start to ready"):
-        lab = bring_up(topology, UpOptions(cold=True, save=False))
+        lab = bring_up(topology, UpOptions(stack=stack, cold=True, save=False))
     try:
         times.stack = lab.stack_name
         times.accelerator = ", ".join(sorted(set(lab.state.accelerator.values())))
@@ -68,7 +68,7 @@ def measure(topology: Topology) -> Times:
         with times.stage("down"):
             take_down(topology.name)
         with times.stage("start from the checkpoint to ready"):
-            lab = bring_up(topology)
+            lab = bring_up(topology, UpOptions(stack=stack))
         with times.stage("restore in place, and ready again"):
             restore_checkpoint(lab, Deadline.scaled(SAVE_LIMIT))
         times.looks = looks.measure(lab, LOOKS)

@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ FAULTS = DirectionState(delay_ms=DELAY_MS, loss=LOSS)
 
 _SOCKET_BUFFER = 16 << 20
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_SCHEDULED = 2
+"""The kernel's CPUCLOCK_SCHED: time on a processor, of the process whose inverted id is above."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,26 @@ Capture.to(FabricClient(Path(sys.argv[1])), "link0", sys.argv[2]).wait(None)
 @contextlib.contextmanager
 def steered_fabric() -> Iterator[tuple[Ends, FabricClient]]:
     """The same, and its client; what is sent goes from `link0` to `link1`."""
+    with running_fabric() as found:
+        yield found.ends, found.client
+
+
+@dataclass(frozen=True)
+class RunningFabric:
+    """A fabric of three links, its client and its process."""
+
+    ends: Ends
+    client: FabricClient
+    pid: int
+
+    def processor_time(self) -> float:
+        """Seconds that its process has had a processor for (clock_getcpuclockid(3))."""
+        return time.clock_gettime((~self.pid << 3) | _SCHEDULED)
+
+
+@contextlib.contextmanager
+def running_fabric() -> Iterator[RunningFabric]:
+    """The same, with its process."""
     with contextlib.ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="fabric-")))
         ports = choose_ports(6)
@@ -136,7 +159,8 @@ def steered_fabric() -> Iterator[tuple[Ends, FabricClient]]:
         ends[1].send(ethernet_frame(64, RECEIVER, SENDER))
         ends[0].recv(ROOM)
         assert process.poll() is None
-        yield Ends(ends[0].fileno(), ends[1].fileno(), segmented=True), client
+        way = Ends(ends[0].fileno(), ends[1].fileno(), segmented=True)
+        yield RunningFabric(way, client, process.pid)
 
 
 def faulty_fabric() -> contextlib.AbstractContextManager[Ends]:

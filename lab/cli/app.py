@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 
 from edge_lab.cli import reach, render
+from edge_lab.cli.bench import bench
 from edge_lab.cli.capture import capture
 from edge_lab.cli.chaos import chaos
 from edge_lab.cli.common import (
@@ -296,6 +297,7 @@ def samples(lab: LabName = None, as_json: AsJson = False) -> None:
 
 
 reach.register(app)
+app.command()(bench)
 app.command()(capture)
 app.command()(chaos)
 app.command()(compare)

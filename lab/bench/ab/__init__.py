@@ -1,0 +1,1 @@
+"""A/B benchmarks: two checkouts, stacks, topologies or settings, interleaved on one machine."""

@@ -1,0 +1,74 @@
+"""One side's turn: takes a sample of each benchmark, and prints what came out as JSON.
+
+Started as a script, with the side's checkout first on PYTHONPATH. The benchmarks themselves are
+always those that lie beside this file, so that both sides are measured in the same way, and also a
+checkout that had no benchmarks yet; everything else of `edge_lab` is the checkout's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import signal
+import sys
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent.parent
+
+
+def use_own_benchmarks() -> None:
+    """Has `edge_lab.bench` come from beside this file, whichever `edge_lab` is imported."""
+    import edge_lab
+
+    name = "edge_lab.bench"
+    spec = importlib.util.spec_from_file_location(
+        name, BENCH / "__init__.py", submodule_search_locations=[str(BENCH)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    setattr(edge_lab, "bench", module)  # noqa: B010 - mypy knows the module by its import alone
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--topology", type=Path, required=True)
+    parser.add_argument("--stack")
+    parser.add_argument("names", nargs="+")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is undone
+    # What benchmarks print is not what this one says.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    import edge_lab
+
+    values: dict[str, float] = {}
+    failed: dict[str, str] = {}
+    try:
+        use_own_benchmarks()
+        from edge_lab.bench.ab.benchmarks import BENCHMARKS, Setting
+    except Exception as trouble:  # noqa: BLE001 - the checkout may be of any time
+        failed = dict.fromkeys(given.names, _said(trouble))
+    else:
+        setting = Setting(given.topology, given.stack)
+        for name in given.names:
+            try:
+                values |= BENCHMARKS[name].run(setting)
+            except Exception as trouble:  # noqa: BLE001 - one that fails is told, and no other fails
+                failed[name] = _said(trouble)
+    with contextlib.suppress(BrokenPipeError):
+        source = str(Path(edge_lab.__file__ or "").parent.resolve())
+        print(json.dumps({"source": source, "values": values, "failed": failed}), file=answers)
+        answers.flush()
+    return 0
+
+
+def _said(trouble: Exception) -> str:
+    return f"{type(trouble).__name__}: {trouble}".partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

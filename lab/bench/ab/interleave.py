@@ -1,0 +1,158 @@
+"""Both sides turn about: A B B A, B A A B, …, each turn in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_lab.bench.ab import harness
+from edge_lab.bench.ab.benchmarks import Benchmark, Figure
+from edge_lab.bench.ab.judging import Block
+from edge_lab.bench.ab.sides import Source
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.step import step
+from edge_lab.data import LABS
+
+UNDO_SECONDS = 60.0
+"""For a lab to be taken down."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one process has measured of one side."""
+
+    values: Mapping[str, float]
+    """By figure."""
+    failed: Mapping[str, str]
+    """By benchmark, why it gave none."""
+
+
+Take = Callable[[Source], Turn]
+
+
+@dataclass
+class Series:
+    """One figure of both sides."""
+
+    benchmark: str
+    figure: Figure
+    blocks: list[Block] = field(default_factory=list)
+    failed: str = ""
+    """Why there are no values; then there are no blocks."""
+
+
+def measure(
+    sides: Sequence[Source], benchmarks: Sequence[Benchmark], blocks: int, take: Take
+) -> list[Series]:
+    """Each figure of each benchmark, `blocks` times two turns of each side.
+
+    One turn of each side goes before: what it compiles and reads is there for the others.
+
+    Raises:
+        LabError: a benchmark fails on B, or sometimes only.
+    """
+    failed: dict[str, str] = {}
+    a, b = sides
+    for letter, source in (("A", a), ("B", b)):
+        with step(f"warm-up {letter}"):
+            turn = take(source)
+        for name, why in turn.failed.items():
+            if letter == "B":
+                raise LabError(f"{name} cannot be measured on B: {why}")
+            failed[name] = why
+    series = [
+        Series(benchmark.name, figure, failed=failed.get(benchmark.name, ""))
+        for benchmark in benchmarks
+        for figure in benchmark.figures
+    ]
+    for number in range(1, blocks + 1):
+        order = "ABBA" if number % 2 else "BAAB"
+        turns: dict[str, list[Turn]] = {"A": [], "B": []}
+        with step(f"block {number} of {blocks}: {order}") as block:
+            for turn_number, letter in enumerate(order):
+                block.progress(f"turn {turn_number + 1}, {letter}", turn_number / len(order))
+                turns[letter].append(take(a if letter == "A" else b))
+        for one in series:
+            _append(one, turns)
+    return series
+
+
+def _append(series: Series, turns: Mapping[str, Sequence[Turn]]) -> None:
+    if series.failed:
+        return
+    for letter, taken in turns.items():
+        for turn in taken:
+            if why := turn.failed.get(series.benchmark):
+                raise LabError(f"{series.benchmark} failed on {letter}, not at first: {why}")
+    name = series.figure.name
+    a, b = (
+        tuple(turn.values[name] for turn in turns[letter] if name in turn.values)
+        for letter in ("A", "B")
+    )
+    if a and b:
+        series.blocks.append(Block(a, b))
+    elif not series.blocks:
+        series.failed = "it was not measured on both sides"
+
+
+def taking(benchmarks: Sequence[Benchmark]) -> Take:
+    """Takes a turn of these benchmarks in a process."""
+    names = [benchmark.name for benchmark in benchmarks]
+    return lambda source: _taken(source, names)
+
+
+def _taken(source: Source, names: Sequence[str]) -> Turn:
+    side = source.side
+    topology = side.topology or LABS / "default.yaml"
+    argv = [sys.executable, "-P", str(Path(harness.__file__).resolve())]
+    argv += ["--topology", str(topology), *(["--stack", side.stack] if side.stack else [])]
+    with _ending(
+        subprocess.Popen(
+            [*argv, *names],
+            env=_environment(source),
+            stdout=subprocess.PIPE,
+            stderr=source.log,
+            text=True,
+        )
+    ) as process:
+        answer, _ = process.communicate()
+    if process.returncode:
+        source.log.seek(0)
+        last = source.log.read().strip().splitlines()[-1:]
+        raise LabError(
+            f"{side.text}: the benchmarks ended with {process.returncode}: {''.join(last)}"
+        )
+    said = json.loads(answer)
+    imported = (source.folder / "edge_lab").resolve()
+    if Path(said["source"]) != imported:
+        raise LabError(f"{side.text}: {said['source']} was measured in place of {imported}")
+    return Turn(said["values"], said["failed"])
+
+
+@contextlib.contextmanager
+def _ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """If the block is interrupted, lets the process undo what it has begun: a lab, a fabric."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(Deadline.scaled(UNDO_SECONDS).remaining)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _environment(source: Source) -> dict[str, str]:
+    """The side's sources come first. Bytecode is kept, which the warm-up compiles."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    path = os.pathsep.join(filter(None, (str(source.folder), given.get("PYTHONPATH", ""))))
+    return {**given, "PYTHONPATH": path, **dict(source.side.environment)}

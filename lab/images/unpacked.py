@@ -1,0 +1,69 @@
+"""Debian packages unpacked on the host, for programs that a suite takes to a node.
+
+They come from the suite and mirror of the node's root image, by apt, which checks signatures; no
+root image has to be built anew for them. No program of the guest is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import step
+from edge_lab.images import recipe
+from edge_lab.images.contained import check_namespaces, need_tools, run_contained
+from edge_lab.images.mirror import apt_options, debian_mirror
+from edge_lab.images.scratch import building, discard
+from edge_lab.topology import Arch
+
+KIND = "unpacked"
+DIGITS = 16
+
+
+def unpacked(arch: Arch, packages: Sequence[str], deadline: Deadline) -> Path:
+    """A folder with these packages and all that they depend on; from the cache, if it is there.
+
+    Raises:
+        LabError: a tool, a permission or the mirror is lacking, or there is no such package.
+    """
+    what = recipe.load_recipe()
+    ours = what.architectures[arch]
+    named = ",".join(packages)
+    digest = hashlib.sha256(f"{ours.suite} {named}".encode()).hexdigest()[:DIGITS]
+    target = cache_home() / KIND / f"{arch.value}-{digest}"
+    if target.is_dir():
+        return target
+    with step(f"unpack {named} for {arch.value}") as this:
+        need_tools(["setpriv", "unshare", "mmdebstrap"])
+        check_namespaces()
+        log = cache_home() / "logs" / f"{KIND}-{arch.value}.log"
+        mirror = debian_mirror(what.mirror)
+        options = list(apt_options())
+        if not ours.check_valid_until:
+            options.append('Acquire::Check-Valid-Until "false"')
+        with building(KIND, deadline, this) as scratch:
+            root = scratch / "root"
+            argv = ["mmdebstrap", "--variant=extract", "--mode=root", "--format=directory"]
+            argv += [f"--architectures={arch.debian}", f"--include={named}"]
+            argv += [f"--aptopt={option}" for option in options]
+            argv += ["--skip=output/mknod", "--skip=chroot/mount", ours.suite, str(root)]
+            try:
+                run_contained(
+                    [*argv, f"deb {mirror} {ours.suite} main"],
+                    what=f"unpacking {named} for {arch.value}",
+                    log=log,
+                    deadline=deadline,
+                    env={"TMPDIR": str(scratch)},
+                )
+            except LabError as trouble:
+                trouble.remedy = trouble.remedy or f"See {log}."
+                raise
+            discard(root / "var")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.is_dir():
+                root.rename(target)
+    return target

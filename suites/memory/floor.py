@@ -1,0 +1,128 @@
+"""The smallest memory at which a node does its work: the search, and what each try has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge_lab.measuring.measures import Better, Measure
+
+SIZES = (2048, 1536, 1024, 768, 512)
+"""MiB of the node."""
+
+
+class Stage(StrEnum):
+    """What a node has to do, one after the other."""
+
+    JOIN = "boot, join and run its workload"
+    SETTLE = "be at rest"
+    REBOOT = "reboot"
+    RECOVER = "go on after the reboot"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a node of so much memory did in a lab of its own, from a cold start."""
+
+    mib: int
+    failed_at: Stage | None = None
+    """None if it did all of it."""
+    reason: str = ""
+    shortage: tuple[str, ...] = ()
+    """Lines of console and kernel log that say that memory ran out."""
+    available_mib: float | None = None
+    """At rest, before the reboot."""
+
+    @property
+    def passed(self) -> bool:
+        return self.failed_at is None
+
+    def __str__(self) -> str:
+        if self.passed:
+            left = "" if self.available_mib is None else f", {self.available_mib:.0f} MiB available"
+            return f"{self.mib} MiB: passed{left}"
+        why = f"memory ran out ({self.shortage[0]})" if self.shortage else self.reason
+        return f"{self.mib} MiB: failed to {self.failed_at}: {why}"
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The result of a search."""
+
+    mib: int | None
+    """None if the node fails with the most, too."""
+    attempts: tuple[Attempt, ...]
+    """In the order in which they were made."""
+
+    @property
+    def lowest(self) -> Attempt | None:
+        """The attempt at the floor that passed."""
+        return next((one for one in self.attempts if one.passed and one.mib == self.mib), None)
+
+    @property
+    def is_least_tried(self) -> bool:
+        """Whether nothing below the floor failed: it may be lower still."""
+        return self.mib is not None and all(one.mib >= self.mib for one in self.attempts)
+
+    def __str__(self) -> str:
+        found = "no size is enough" if self.mib is None else f"the floor is {self.mib} MiB"
+        return "\n".join([found, *(f"  {attempt}" for attempt in self.attempts)])
+
+
+def find_floor(attempt: Callable[[int], Attempt], sizes: Sequence[int] = SIZES) -> Floor:
+    """Bisects `sizes`, MiB; the largest is tried first, as the control of all the others.
+
+    A size at which the node fails without a sign that memory ran out is tried twice: a lab on a
+    busy machine may have been too slow.
+    """
+    made: list[Attempt] = []
+
+    def holds(mib: int) -> bool:
+        made.append(attempt(mib))
+        if not made[-1].passed and not made[-1].shortage:
+            made.append(attempt(mib))
+        return made[-1].passed
+
+    ordered = sorted(set(sizes), reverse=True)
+    if not holds(ordered[0]):
+        return Floor(None, tuple(made))
+    passing, failing = 0, len(ordered)
+    while failing - passing > 1:
+        middle = (passing + failing) // 2
+        if holds(ordered[middle]):
+            passing = middle
+        else:
+            failing = middle
+    return Floor(ordered[passing], tuple(made))
+
+
+def measures_of(floor: Floor, node: str) -> tuple[Measure, ...]:
+    """For the table: the floor, and what was available there."""
+    tried = ", ".join(map(str, sorted({one.mib for one in floor.attempts}, reverse=True)))
+    evidence = f"cold labs at {tried} MiB"
+    reason = "" if floor.mib is not None else "it fails at the largest size"
+    found = [
+        Measure(
+            name="memory_floor",
+            value=floor.mib,
+            unit="MiB",
+            better=Better.LOWER,
+            node=node,
+            evidence=evidence + (", none of which failed" if floor.is_least_tried else ""),
+            reason=reason,
+            heading="memory floor",
+        )
+    ]
+    if floor.lowest is not None and floor.lowest.available_mib is not None:
+        found.append(
+            Measure(
+                name="available_at_the_floor",
+                value=round(floor.lowest.available_mib, 1),
+                unit="MiB",
+                node=node,
+                evidence="MemAvailable at rest",
+                heading="available at the floor",
+            )
+        )
+    return tuple(found)

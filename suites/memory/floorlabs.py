@@ -1,0 +1,183 @@
+"""Labs in which a node of little memory has to do its work, each from a cold start.
+
+What fails before the node is switched on, or of the server, is an error of the lab. From there on
+a failure is what the node did with so little memory: the kernel ran out of it, a unit gave up, or
+it was not Ready in time. The search's first attempt, at the most memory, is the control of this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_lab.bringup.host import Host
+from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError, LabError
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import Phase, StepEvent, listening, step
+from edge_lab.handle.lab import Lab
+from edge_lab.topology import Topology
+from suites.memory.floor import Attempt, Stage
+
+LAB = "memory-floor"
+LOG_SECONDS = 60.0
+MOST_LINES = 5
+"""Of a log, kept as evidence."""
+_SHORTAGE = re.compile(
+    r"Out of memory[^:]*: Killed process|Kernel panic - not syncing: "
+    r"(?:Out of memory|System is deadlocked on memory)|page allocation failure"
+    r"|Initramfs unpacking failed|not enough memory"
+)
+"""Of the node as a whole: a pod at a limit of its own is another thing."""
+
+Exercise = Callable[[Lab, str], Iterator[Stage]]
+"""What a node has to do in a lab that is up. It yields each stage as that begins.
+
+AssertionError or LabError is the failure of the stage that was yielded last.
+"""
+
+
+def lab_of_one(topology: Topology, node: str, mib: int) -> Topology:
+    """The server and one edge node, which has so much memory; all devices."""
+    ends = {topology.server.name, node, *(device.name for device in topology.devices)}
+    return Topology.model_validate(
+        {
+            **topology.model_dump(),
+            "name": LAB,
+            "nodes": [
+                {**one.model_dump(), **({"memory": mib} if one.name == node else {})}
+                for one in topology.nodes
+                if one.name in ends
+            ],
+            "links": [link.model_dump() for link in topology.links if link.endpoint in ends],
+            "devices": [
+                {**device.model_dump(), "twins": [name for name in device.twins if name == node]}
+                for device in topology.devices
+            ],
+        }
+    )
+
+
+@dataclass
+class FloorLab:
+    """Tries sizes of one node. Nothing is left of a lab when its attempt is over."""
+
+    topology: Topology
+    node: str
+    exercise: Exercise
+    stack: str | None = None
+    host: Host | None = None
+    stack_name: str = ""
+    """Of the labs that came up."""
+    _stage: Stage = Stage.JOIN
+    _found: list[str] = field(default_factory=list)
+    _available: float | None = None
+
+    def attempt(self, mib: int) -> Attempt:
+        """The node with so much memory.
+
+        Raises:
+            InputError: the topology or the stack cannot be right.
+            LabError: something failed before the node was switched on, or the server.
+        """
+        self._stage, self._found, self._available = Stage.JOIN, [], None
+        wanted = lab_of_one(self.topology, self.node, mib)
+        take_down(LAB)
+        kept = _kept()
+        with step(f"{self.node} with {mib} MiB"), _begun(f"boot {self.node}") as begun:
+            try:
+                failure = self._tried(wanted)
+            except LabError as trouble:
+                if not begun or _of_server(trouble, wanted):
+                    raise
+                failure = trouble.message.partition("\n")[0]
+            finally:
+                take_down(LAB)
+        for folder in _kept() - kept:
+            self._found += shortage_in_folder(folder, self.node)
+        shortage = tuple(dict.fromkeys(self._found))[:MOST_LINES]
+        passed = not failure and not shortage
+        return Attempt(
+            mib=mib,
+            failed_at=None if passed else self._stage,
+            reason=failure,
+            shortage=shortage,
+            available_mib=self._available,
+        )
+
+    def _tried(self, wanted: Topology) -> str:
+        """Why the node failed; empty if it did not."""
+        options = UpOptions(stack=self.stack, cold=True, save=False)
+        lab = bring_up(wanted, options, self.host)
+        self.stack_name = lab.stack_name
+        try:
+            for stage in self.exercise(lab, self.node):
+                self._stage = stage
+                if stage is Stage.REBOOT:
+                    self._available = available_mib(lab, self.node)
+        except AssertionError as failed:
+            return str(failed).partition("\n")[0] or "it did not do what it has to"
+        finally:
+            self._found += shortage_in(kernel_log(lab, self.node))
+        return ""
+
+
+def shortage_in(text: str) -> list[str]:
+    """The lines of a console or a journal that say that the node ran out of memory."""
+    return [line.strip() for line in text.splitlines() if _SHORTAGE.search(line)]
+
+
+def shortage_in_folder(folder: Path, node: str) -> list[str]:
+    """As `shortage_in`, of what was kept of a lab that was taken down."""
+    files = (folder / "consoles" / f"{node}.log", folder / "logs" / f"journal-{node}.log")
+    return [
+        line
+        for file in files
+        if file.is_file()
+        for line in shortage_in(file.read_text(encoding="utf-8", errors="replace"))
+    ]
+
+
+def kernel_log(lab: Lab, node: str) -> str:
+    """Of all boots of a node; empty if it does not answer any more."""
+    with suppress(EdgeLabError):
+        command = "journalctl --no-pager -o cat -k -b all"
+        return lab.machine(node).run(command, Deadline.scaled(LOG_SECONDS), check=False).stdout
+    return ""
+
+
+def available_mib(lab: Lab, node: str) -> float | None:
+    """MemAvailable of a node; None if it does not say."""
+    with suppress(EdgeLabError):
+        said = lab.machine(node).read("/proc/meminfo", Deadline.scaled(LOG_SECONDS)).decode()
+        if found := re.search(r"^MemAvailable:\s+(\d+) kB$", said, re.MULTILINE):
+            return int(found[1]) / 1024
+    return None
+
+
+@contextmanager
+def _begun(title: str) -> Iterator[list[str]]:
+    """Holds the title as soon as a step of it has begun."""
+    seen: list[str] = []
+
+    def listen(event: StepEvent) -> None:
+        if event.phase is Phase.START and event.title == title:
+            seen.append(title)
+
+    with listening(listen):
+        yield seen
+
+
+def _of_server(trouble: LabError, topology: Topology) -> bool:
+    """Whether it was the server's console, or a unit there, that ended the attempt."""
+    server = topology.server.name
+    return trouble.message.startswith(f"{server}: ") or f" on {server} " in trouble.message
+
+
+def _kept() -> set[Path]:
+    root = cache_home() / "kept"
+    return set(root.glob(f"*-{LAB}")) if root.is_dir() else set()
