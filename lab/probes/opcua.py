@@ -160,8 +160,8 @@ async def _ended(
             await client.send_hello()
             await client.open_secure_channel()
             step = Step.ANSWER
-            await client.create_session()
-            await client.activate_session()
+            await (_unsecured_session(client, url) if peer.identity is None else _session(client))
+            await client.get_node(ua.ObjectIds.Server_ServiceLevel).read_value()
             await client.uaclient.close_session(True)
     except ua.UaStatusCodeError as trouble:
         return step, Ended.REFUSED, str(ua.StatusCode(trouble.code).name)
@@ -174,6 +174,29 @@ async def _ended(
     finally:
         client.disconnect_socket()
     return step, Ended.ACCEPTED, ""
+
+
+async def _session(client: Any) -> None:
+    await client.create_session()
+    await client.activate_session()
+
+
+async def _unsecured_session(client: Any, url: str) -> None:
+    """By hand: asyncua's client gives up where a device lists no endpoint without security."""
+    from asyncua import ua
+
+    request = ua.CreateSessionParameters(
+        EndpointUrl=url,
+        SessionName="probe",
+        ClientNonce=bytes(32),
+        RequestedSessionTimeout=60_000,
+    )
+    request.ClientDescription.ApplicationUri = client.application_uri
+    request.ClientDescription.ApplicationType = ua.ApplicationType.Client
+    await client.uaclient.create_session(request)
+    activate = ua.ActivateSessionParameters()
+    activate.UserIdentityToken = ua.AnonymousIdentityToken(PolicyId="anonymous")
+    await client.uaclient.activate_session(activate)
 
 
 async def _client(server: OpcUaServer, url: str, peer: _Peer, deadline: Deadline) -> Any:

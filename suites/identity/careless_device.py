@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 from asyncua import Server, ua
 
@@ -48,12 +46,8 @@ def careless_device() -> Iterator[tuple[int, bytes]]:
         server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
         await server.set_application_uri(URI)
         server.set_security_policy(list(POLICIES))
-        with tempfile.TemporaryDirectory() as folder:
-            certificate, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
-            certificate.write_bytes(identity.certificate_pem)
-            key.write_bytes(identity.key_pem)
-            await server.load_certificate(str(certificate))
-            await server.load_private_key(str(key))
+        await server.load_certificate(identity.certificate_pem, "pem")
+        await server.load_private_key(identity.key_pem, format="pem")
         await server.start()
 
     try:

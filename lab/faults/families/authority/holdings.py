@@ -61,5 +61,9 @@ class Holdings:
         """All that read one of these files, in the order in which they are started anew: who reads
         a bundle as it is declared, then the others."""
         trusting = [unit for bundle in self.bundles for unit in bundle.units]
-        showing = {held.unit for held in (*self.certificates, *self.signers, *self.requested)}
+        showing = {
+            *(held.unit for held in self.certificates),
+            *(held.unit for held in self.signers),
+            *(held.unit for held in self.requested),
+        }
         return tuple(dict.fromkeys((*trusting, *sorted(showing))))
