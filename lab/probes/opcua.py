@@ -225,8 +225,9 @@ async def _client(server: OpcUaServer, url: str, peer: _Peer, deadline: Deadline
 def _quiet() -> Iterator[None]:
     """asyncua writes what it meets into its log, and here that is the record."""
     logger = logging.getLogger("asyncua")
-    before, logger.disabled = logger.disabled, True
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.disabled = before
+        logger.setLevel(before)
