@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from edge_lab.core.deadline import Deadline
@@ -160,7 +162,7 @@ async def _ended(
             await client.send_hello()
             await client.open_secure_channel()
             step = Step.ANSWER
-            await (_unsecured_session(client, url) if peer.identity is None else _session(client))
+            await _session(client, url)
             await client.get_node(ua.ObjectIds.Server_ServiceLevel).read_value()
             await client.uaclient.close_session(True)
     except ua.UaStatusCodeError as trouble:
@@ -169,32 +171,34 @@ async def _ended(
         return step, Ended.SILENT, ""
     except ConnectionError as trouble:
         return step, Ended.CLOSED, str(trouble)
-    except ua.UaError as trouble:
-        return step, Ended.LOCAL, str(trouble)
+    except (ua.UaError, InvalidSignature, ValueError) as trouble:
+        return step, Ended.LOCAL, repr(trouble)
     finally:
         client.disconnect_socket()
     return step, Ended.ACCEPTED, ""
 
 
-async def _session(client: Any) -> None:
-    await client.create_session()
-    await client.activate_session()
-
-
-async def _unsecured_session(client: Any, url: str) -> None:
-    """By hand: asyncua's client gives up where a device lists no endpoint without security."""
+async def _session(client: Any, url: str) -> None:
+    """By hand: asyncua's client gives up by itself where a device lists no endpoint of that kind, or
+    has signed less of a chain than it was shown."""
     from asyncua import ua
 
+    policy = client.security_policy
     request = ua.CreateSessionParameters(
         EndpointUrl=url,
         SessionName="probe",
-        ClientNonce=bytes(32),
+        ClientNonce=secrets.token_bytes(32),
         RequestedSessionTimeout=60_000,
+        ClientCertificate=policy.host_certificate,
     )
     request.ClientDescription.ApplicationUri = client.application_uri
     request.ClientDescription.ApplicationType = ua.ApplicationType.Client
-    await client.uaclient.create_session(request)
+    made = await client.uaclient.create_session(request)
     activate = ua.ActivateSessionParameters()
+    activate.ClientSignature.Algorithm = policy.AsymmetricSignatureURI
+    activate.ClientSignature.Signature = policy.asymmetric_cryptography.signature(
+        (made.ServerCertificate or b"") + made.ServerNonce
+    )
     activate.UserIdentityToken = ua.AnonymousIdentityToken(PolicyId="anonymous")
     await client.uaclient.activate_session(activate)
 
