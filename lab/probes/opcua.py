@@ -179,8 +179,8 @@ async def _ended(
 
 
 async def _session(client: Any, url: str) -> None:
-    """By hand: asyncua's client gives up by itself where a device lists no endpoint of that kind, or
-    has signed less of a chain than it was shown."""
+    """By hand: asyncua's client gives up by itself where a device lists no endpoint of that kind,
+    or has signed less of a chain than it was shown."""
     from asyncua import ua
 
     policy = client.security_policy
