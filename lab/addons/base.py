@@ -19,7 +19,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.yamlmodel import Loc
 from edge_lab.images import AnyImage
 from edge_lab.measuring.watcher import Watcher
-from edge_lab.pki import InstalledCertificate, Request
+from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import ApiEndpoint, Stack, StackContext
@@ -127,6 +127,17 @@ class AddOn:
 
     def certificates(self, topology: Topology, stack: Stack) -> tuple[InstalledCertificate, ...]:
         """Those of its parts that can be replaced while the lab runs."""
+        return ()
+
+    def further_certificates(
+        self, topology: Topology, stack: Stack
+    ) -> tuple[InstalledCertificate, ...]:
+        """Those by the cluster's authority that are not among `certificates`: nobody notes that
+        one of them was used."""
+        return ()
+
+    def trust_bundles(self, topology: Topology, stack: Stack) -> tuple[TrustBundle, ...]:
+        """Files by which its parts trust the cluster's authority."""
         return ()
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
 from edge_lab.addons.catalog import find_addon
@@ -19,7 +19,7 @@ from edge_lab.core.step import step
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.images import SANDBOX_IMAGE, AnyImage
 from edge_lab.measuring.watcher import Watcher
-from edge_lab.pki import InstalledCertificate, Request
+from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.cloudclient import CloudClient, DialsCloud
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
@@ -29,6 +29,9 @@ from edge_lab.topology import Node, Topology
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,33 @@ class Platform:
             held for addon in self.addons for held in addon.certificates(topology, self.stack)
         )
         return (*self.stack.certificates(topology), *of_addons)
+
+    def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        """Those by the cluster's authority beside `certificates`; none where the stack does not
+        say whom its components trust."""
+        of_stack = self.stack.further_certificates(topology)
+        return self._with_addons(
+            topology,
+            of_stack,
+            (addon.further_certificates(topology, self.stack) for addon in self.addons),
+        )
+
+    def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
+        """All files by which stack and add-ons trust the cluster's authority; none where the stack
+        does not say."""
+        of_stack = self.stack.trust_bundles(topology)
+        return self._with_addons(
+            topology,
+            of_stack,
+            (addon.trust_bundles(topology, self.stack) for addon in self.addons),
+        )
+
+    def _with_addons(
+        self, topology: Topology, of_stack: tuple[T, ...], of_addons: Iterable[tuple[T, ...]]
+    ) -> tuple[T, ...]:
+        if not self.stack.trust_bundles(topology):
+            return ()
+        return (*of_stack, *(held for of_addon in of_addons for held in of_addon))
 
     def manifests(self, given: StackContext, stage: Stage) -> dict[str, tuple[Manifest, ...]]:
         """By whom they are from, the objects that the cluster gets at `stage`."""

@@ -17,6 +17,7 @@ from typing import Literal, get_args, get_origin
 from edge_lab.core.errors import InputError
 from edge_lab.core.plugins import PluginGroup
 from edge_lab.core.yamlmodel import did_you_mean
+from edge_lab.faults.families.authority import Authorities
 from edge_lab.faults.families.certificate import Certificates
 from edge_lab.faults.families.device import Devices
 from edge_lab.faults.families.link import Links
@@ -26,7 +27,7 @@ from edge_lab.faults.family import FaultFamily
 from edge_lab.faults.fault import Fault
 
 BUILT_IN: Mapping[str, Callable[[], FaultFamily]] = {
-    family.name: family for family in (Links, Nodes, Devices, Certificates, Memory)
+    family.name: family for family in (Links, Nodes, Devices, Certificates, Authorities, Memory)
 }
 """In the order in which messages and `lab fault kinds` list them."""
 

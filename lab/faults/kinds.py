@@ -5,6 +5,7 @@ of other packages.
 """
 
 from edge_lab.faults.anyfault import FAULT, AnyFault
+from edge_lab.faults.families.authority.kinds import AuthorityStage, ReplaceAuthority
 from edge_lab.faults.families.certificate.kinds import ReplaceCertificate
 from edge_lab.faults.families.device.kinds import OnDevice
 from edge_lab.faults.families.link.kinds import (
@@ -35,6 +36,7 @@ from edge_lab.faults.fault import Fault
 __all__ = [
     "FAULT",
     "AnyFault",
+    "AuthorityStage",
     "ClockJump",
     "ClockSkew",
     "Cut",
@@ -58,6 +60,7 @@ __all__ = [
     "PowerOff",
     "Profile",
     "Reboot",
+    "ReplaceAuthority",
     "ReplaceCertificate",
     "SlowDisk",
 ]

@@ -95,7 +95,7 @@ def _was_turned_away(record: ProbeRecord) -> bool:
     """Whether the endpoint refused: by a TLS alert, a status, or no TLS at all."""
     if record.http is not None:
         return record.http.status in TURNED_AWAY
-    if record.ended is Ended.NOT_TLS:
+    if record.ended in (Ended.NOT_TLS, Ended.REFUSED):
         return True
     return (
         record.ended is Ended.ALERT
@@ -118,6 +118,8 @@ def _for_the_reason(record: ProbeRecord, expected: Expected) -> bool:
         return number in expected.alerts_under(record.tls)
     if expected.outcome is Outcome.STATUS:
         return record.http is not None and record.http.status in expected.statuses
+    if expected.outcome is Outcome.REFUSAL:
+        return record.ended is Ended.REFUSED and record.refusal in expected.refusals
     return expected.outcome is Outcome.NO_TLS and record.ended is Ended.NOT_TLS
 
 

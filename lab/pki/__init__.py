@@ -4,14 +4,21 @@ from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind
 from edge_lab.pki.installed import ClientLog, HoldsCertificates, InstalledCertificate
 from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
 from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
-from edge_lab.pki.signing import KeyAccess, LabSigner, Signer
+from edge_lab.pki.signing import BringsAuthorities, KeyAccess, LabSigner, Signer
 from edge_lab.pki.succession import Stage, Succession
-from edge_lab.pki.trust import HoldsTrust, InstalledAuthority, TrustBundle, TrustForm
+from edge_lab.pki.trust import (
+    HoldsTrust,
+    InstalledAuthority,
+    RequestedCertificate,
+    TrustBundle,
+    TrustForm,
+)
 
 __all__ = [
     "CLUSTER",
     "DEVICES",
     "Authority",
+    "BringsAuthorities",
     "CertificateSpec",
     "ClientLog",
     "HoldsCertificates",
@@ -25,6 +32,7 @@ __all__ = [
     "LabSigner",
     "Pki",
     "Request",
+    "RequestedCertificate",
     "Signer",
     "SigningKeyRequest",
     "Stage",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge_lab.pki.authority import Authority
 from edge_lab.pki.pki import Pki
@@ -40,3 +40,13 @@ class LabSigner:
 
     def authority(self, keys: KeyAccess) -> Authority:
         return keys.pki.authority(self.domain)
+
+
+@runtime_checkable
+class BringsAuthorities(Protocol):
+    """A control plane or an edge runtime that makes authorities of its own."""
+
+    @property
+    def signers(self) -> Mapping[TrustDomain, Signer]:
+        """By trust domain; all other domains are the lab's."""
+        ...

@@ -13,6 +13,7 @@ import yaml
 from cryptography import x509
 
 from edge_lab.core.yamltext import yaml_text
+from edge_lab.pki.installed import InstalledCertificate
 from edge_lab.pki.requests import TrustDomain
 from edge_lab.topology import Topology
 
@@ -64,9 +65,21 @@ class InstalledAuthority:
     unit: str
 
 
+@dataclass(frozen=True)
+class RequestedCertificate:
+    """A certificate that a component requests from its cluster, and keeps in files of its own."""
+
+    node: str
+    domain: TrustDomain
+    files: str
+    """Paths in the guest, as a shell pattern. Without them the component requests another one."""
+    unit: str
+
+
 @runtime_checkable
 class HoldsTrust(Protocol):
-    """A control plane or an edge runtime whose authority can be replaced."""
+    """A control plane or an edge runtime whose authority can be replaced. What it declares here is
+    all that the authority has signed, together with `HoldsCertificates`."""
 
     def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
         """All files by which its components trust, on the server node and on edge nodes."""
@@ -74,6 +87,14 @@ class HoldsTrust(Protocol):
 
     def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
         """Where its components sign."""
+        ...
+
+    def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        """Beside those of `certificates`: nobody notes that one of them was used."""
+        ...
+
+    def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
+        """Those that its components request themselves."""
         ...
 
 

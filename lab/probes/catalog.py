@@ -66,6 +66,10 @@ _PROBES: dict[str, Probe] = {
         Probe("bad-token", "a bad bearer token", token=bad_token),
         Probe("join-token", "the cluster's join token"),
         Probe("used-join-token", "a join token that was used before"),
+        # Of OPC UA, by `edge_lab.probes.opcua`.
+        Probe("borrowed-authority", "a foreign CA, with the right one in the chain", Mint.foreign),
+        Probe("wrong-uri", "the certificate of another application", Mint.good),
+        Probe("other-policy", "a security policy that is not offered", Mint.good),
         Probe("from-wire", "over the wire to what is for the node alone", from_wire=True),
         # What a false cloud shows to clients of the edge.
         Probe("server", "the right server", Mint.good),

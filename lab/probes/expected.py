@@ -16,6 +16,8 @@ class Outcome(StrEnum):
     """Turned away in the handshake, by one of these alerts."""
     STATUS = "status"
     """Turned away by an HTTP status: the handshake passes, as the protocol has it there."""
+    REFUSAL = "refusal"
+    """Turned away by one of these words of the protocol's own."""
     NO_TLS = "no TLS"
     """The port speaks plain text."""
     UNREACHABLE = "unreachable"
@@ -32,6 +34,7 @@ class Expected:
     """Under TLS 1.2, if there they are others."""
     statuses: frozenset[int] = frozenset()
     """With `LET_IN`, empty is any that lets in."""
+    refusals: frozenset[str] = frozenset()
     note: str = ""
     """Why it is so, where that is not obvious."""
     alternative: Expected | None = None
@@ -46,6 +49,8 @@ class Expected:
         if self.outcome is Outcome.ALERT:
             numbers = sorted(self.alerts | self.alerts_before_13)
             return " or ".join(f"alert {n} {alert_name(n)}" for n in numbers) + also
+        if self.outcome is Outcome.REFUSAL:
+            return " or ".join(sorted(self.refusals)) + also
         codes = "/".join(map(str, sorted(self.statuses)))
         if self.outcome is Outcome.STATUS:
             return f"HTTP {codes}{also}"
@@ -62,6 +67,10 @@ def alert(*numbers: int, before_13: tuple[int, ...] = (), note: str = "") -> Exp
 
 def status(*codes: int, note: str = "") -> Expected:
     return Expected(Outcome.STATUS, statuses=frozenset(codes), note=note)
+
+
+def refused(*names: str) -> Expected:
+    return Expected(Outcome.REFUSAL, refusals=frozenset(names))
 
 
 def no_tls() -> Expected:

@@ -33,6 +33,8 @@ class Ended(StrEnum):
     ACCEPTED = "accepted"
     """The connection stands, the certificate has been taken, and nothing was to be asked."""
     ALERT = "alert"
+    REFUSED = "refused"
+    """By a word of the protocol's own, which is `ProbeRecord.refusal`."""
     CLOSED = "closed"
     """By the peer, without an alert or an answer."""
     SILENT = "silent"
@@ -101,6 +103,8 @@ class ProbeRecord(_Model):
     alpn: str = ""
     alert: Alert | None = None
     http: HttpAnswer | None = None
+    refusal: str = ""
+    """By name, where the protocol is neither TLS nor HTTP: an OPC UA status code."""
     server: ServerShown | None = None
     serial: str = ""
     """Of the certificate that the probe showed, in decimal, as the API server's log has it."""
@@ -121,6 +125,8 @@ class ProbeRecord(_Model):
             return f"HTTP {self.http.status}"
         if self.alert is not None:
             return f"alert {self.alert}"
+        if self.refusal:
+            return self.refusal
         return self.ended.value
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from edge_lab.stacks.base import (
     kubectl_want,
     wants_for,
 )
-from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubeconfig import kubeconfig, kubeconfig_of_files
 from edge_lab.stacks.readiness import approve_requests
 from edge_lab.stacks.registry import get_stack, stack_names
 from edge_lab.stacks.stack import Stack
@@ -34,6 +34,7 @@ __all__ = [
     "approve_requests",
     "get_stack",
     "kubeconfig",
+    "kubeconfig_of_files",
     "kubectl_want",
     "stack_names",
     "wants_for",

@@ -1,11 +1,11 @@
-"""kubeconfig files, all in one piece: certificates and keys are in them."""
+"""kubeconfig files: with certificates and keys in them, or with their paths."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any
 
-from edge_lab.core.yamltext import yaml_text
+from edge_lab.core.yamltext import yaml_document, yaml_text
 from edge_lab.pki import Identity
 
 
@@ -16,12 +16,9 @@ def kubeconfig(url: str, *, ca_pem: bytes = b"", identity: Identity | None = Non
     without `identity` the caller is nobody in particular.
     """
     cluster: dict[str, Any] = {"server": url}
-    user: dict[str, Any] = {}
+    user = _shown(identity) if identity is not None else {}
     if ca_pem:
         cluster["certificate-authority-data"] = _base64(ca_pem)
-    if identity is not None:
-        user["client-certificate-data"] = _base64(identity.certificate_pem)
-        user["client-key-data"] = _base64(identity.key_pem)
     return yaml_text(
         {
             "apiVersion": "v1",
@@ -32,6 +29,30 @@ def kubeconfig(url: str, *, ca_pem: bytes = b"", identity: Identity | None = Non
             "current-context": "lab",
         }
     )
+
+
+def kubeconfig_of_files(url: str, *, authority: str, certificate: str, key: str) -> str:
+    """A kubeconfig that names the files of a certificate, its key and the authority by path: who
+    replaces one of them does so in one place."""
+    document = yaml_document(kubeconfig(url))
+    document["clusters"][0]["cluster"]["certificate-authority"] = authority
+    document["users"][0]["user"] = {"client-certificate": certificate, "client-key": key}
+    return yaml_text(document)
+
+
+def with_identity(content: bytes, identity: Identity) -> bytes:
+    """That kubeconfig, in which each user shows `identity`."""
+    document = yaml_document(content.decode())
+    for entry in document["users"]:
+        entry["user"] = _shown(identity)
+    return yaml_text(document).encode()
+
+
+def _shown(identity: Identity) -> dict[str, Any]:
+    return {
+        "client-certificate-data": _base64(identity.certificate_pem),
+        "client-key-data": _base64(identity.key_pem),
+    }
 
 
 def _base64(content: bytes) -> str:

@@ -11,7 +11,9 @@ Names and paths are those of KubeEdge v1.23 (api/apis/componentconfig of its sou
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -32,6 +34,8 @@ from edge_lab.pki import (
     IdentityRequest,
     InstalledCertificate,
     Request,
+    Signer,
+    TrustDomain,
 )
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
@@ -47,13 +51,14 @@ from edge_lab.stacks.base import (
 )
 from edge_lab.stacks.endpoints import (
     JOIN_ENDPOINT,
+    KUBEEDGE_DOMAIN,
     cloudcore_endpoints,
     edgecore_endpoints,
     hub_clients,
 )
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubeedge_authority import NAMESPACE, TOKEN_SECRET, join_token
-from edge_lab.stacks.kubeedge_certificate import edgecore_certificates
+from edge_lab.stacks.kubeedge_certificate import CloudcoreSigner, edgecore_certificates
 from edge_lab.stacks.kubeedge_join import join_endpoints
 from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
@@ -94,6 +99,7 @@ class KubeEdge:
     capabilities = frozenset({Capability.AUTONOMY, Capability.OFFLINE_REBOOT})
     agents: tuple[str, ...] = (EDGECORE_UNIT,)
     dmi_socket = DMI_SOCKET
+    signers: Mapping[TrustDomain, Signer] = MappingProxyType({KUBEEDGE_DOMAIN: CloudcoreSigner()})
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
         return (

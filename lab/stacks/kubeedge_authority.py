@@ -16,12 +16,6 @@ TOKEN_SECRET = "tokensecret"  # noqa: S105 - its name
 """Where cloudcore leaves the token that lets a node join."""
 
 
-def kubeedge_authority(kubectl: Kubectl, deadline: Deadline) -> Authority:
-    """LabError if cloudcore has none yet."""
-    data = secret_data(kubectl, NAMESPACE, SECRET, deadline)
-    return authority_of(data["cadata"], data["cakeydata"])
-
-
 def join_token(kubectl: Kubectl, deadline: Deadline) -> str:
     """The bearer token, without the digest of the authority's certificate before it; LabError if
     there is none."""

@@ -11,13 +11,14 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.labels import own_labels
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.yamltext import yaml_document, yaml_text
+from edge_lab.core.yamltext import yaml_text
 from edge_lab.pki import (
     CLUSTER,
     InstalledAuthority,
     InstalledCertificate,
     LabSigner,
     Request,
+    RequestedCertificate,
     TrustBundle,
 )
 from edge_lab.probes.cloudclient import CloudClient
@@ -38,7 +39,7 @@ from edge_lab.stacks.identities import (
     node_client_spec,
     node_requests,
 )
-from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.kubeconfig import kubeconfig_of_files
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Timing, Topology
@@ -106,6 +107,12 @@ class Kubelet:
     def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
         return ()
 
+    def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        return ()
+
+    def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
+        return ()
+
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", KUBELET_UNIT)
 
@@ -164,17 +171,10 @@ def kubelet_certificates(
 
 
 def node_kubeconfig(api: ApiEndpoint) -> str:
-    """A kubeconfig that names the node's own certificate by path.
-
-    By path, so that a suite which swaps the certificate does it in one place.
-    """
-    document = yaml_document(kubeconfig(api.url))
-    document["clusters"][0]["cluster"]["certificate-authority"] = CLUSTER_CA
-    document["users"][0]["user"] = {
-        "client-certificate": CLIENT_PEM,
-        "client-key": CLIENT_PEM,
-    }
-    return yaml_text(document)
+    """The node's own, as the Node authorizer knows it."""
+    return kubeconfig_of_files(
+        api.url, authority=CLUSTER_CA, certificate=CLIENT_PEM, key=CLIENT_PEM
+    )
 
 
 def kubelet_provision(

@@ -16,7 +16,14 @@ from edge_lab.cluster.addresses import LOOPBACK
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import NODES_GROUP, binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
-from edge_lab.pki import InstalledAuthority, InstalledCertificate, Request, TrustBundle
+from edge_lab.pki import (
+    CLUSTER,
+    InstalledAuthority,
+    InstalledCertificate,
+    Request,
+    RequestedCertificate,
+    TrustBundle,
+)
 from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
@@ -45,6 +52,8 @@ HUB_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 """Where kubeletcertificate mode looks for it; the path is fixed in yurthub."""
 CACHE = "/etc/kubernetes/cache"
 ROOT = "/var/lib/yurthub"
+SERVING_CERTIFICATES = f"{ROOT}/pki/yurthub-server-"
+"""How its files begin; `-current.pem` is a link to the one that it shows."""
 NODE_POOL = "edge"
 HEARTBEAT_PATIENCE = 5
 """Seconds, at the least, for an answer to a heartbeat, which renews the node's lease; as many as
@@ -152,6 +161,16 @@ class OpenYurt:
 
     def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
         return ()
+
+    def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        return ()
+
+    def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
+        """What yurthub shows at its ports 10268 and 10269."""
+        return tuple(
+            RequestedCertificate(node.name, CLUSTER, f"{SERVING_CERTIFICATES}*", YURTHUB_UNIT)
+            for node in topology.edges
+        )
 
     def multiplexer_address(self, topology: Topology, node: Node) -> str:
         """Where yurthub serves port 10269."""

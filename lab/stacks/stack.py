@@ -13,12 +13,17 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.pki import (
+    BringsAuthorities,
     HoldsCertificates,
     HoldsTrust,
     InstalledAuthority,
     InstalledCertificate,
+    LabSigner,
     Request,
+    RequestedCertificate,
+    Signer,
     TrustBundle,
+    TrustDomain,
 )
 from edge_lab.probes.cloudclient import CloudClient, DialsCloud
 from edge_lab.probes.endpoint import Endpoint, Listens
@@ -94,6 +99,26 @@ class Stack:
         return tuple(
             held for part in self._trusting() for held in part.installed_authorities(topology)
         )
+
+    def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        """What the authority has signed beside `certificates`, as `trust_bundles`."""
+        return tuple(
+            held for part in self._trusting() for held in part.further_certificates(topology)
+        )
+
+    def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
+        """What its components request themselves, as `trust_bundles`."""
+        return tuple(
+            held for part in self._trusting() for held in part.requested_certificates(topology)
+        )
+
+    def signer(self, domain: TrustDomain) -> Signer:
+        """Who signs in that trust domain: the lab, if the parts of the stack say nothing else."""
+        parts: tuple[object, ...] = (self.control, self.runtime)
+        for part in parts:
+            if isinstance(part, BringsAuthorities) and domain in part.signers:
+                return part.signers[domain]
+        return LabSigner(domain)
 
     def _trusting(self) -> tuple[HoldsTrust, ...]:
         parts: tuple[object, ...] = (self.control, self.runtime)

@@ -1,8 +1,12 @@
-"""A node that was taken out of the cluster may do nothing any more with the certificate it has."""
+"""A node that was taken out of the cluster may do nothing any more with the certificate it has: how
+long that takes, at each endpoint that lets nodes in."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
@@ -10,11 +14,15 @@ import pytest
 
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
-from edge_lab.probes.expected import Policy, let_in, status
-from edge_lab.probes.request import Request
+from edge_lab.oracles.identity import Finding, was_let_in
+from edge_lab.probes.alerts import AlertNumber
+from edge_lab.probes.catalog import PROBES
+from edge_lab.probes.expected import Outcome, Policy, alert, let_in, status
 from edge_lab.stacks.identities import node_client_spec
+from suites.identity.admission import Admissions, admissions
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -26,18 +34,36 @@ pytestmark = [allure.parent_suite("Identity"), allure.feature("Removed nodes")]
 NODE = "removed-node"
 """No machine: an object that is made and deleted, and a certificate of that name."""
 REQUEST_SECONDS = 60.0
+WATCHED_SECONDS, EVERY_SECONDS = 90.0, 10.0
+
+BY_TLS = alert(AlertNumber.BAD_CERTIFICATE, AlertNumber.CERTIFICATE_REVOKED, AlertNumber.UNKNOWN_CA)
+BY_HTTP = status(401, 403)
 
 
-def its_pods(api: Endpoint, when: str, expected: Expected) -> Endpoint:
-    """The API server, asked for the pods of that node under its own certificate."""
-    path = f"/api/v1/pods?fieldSelector=spec.nodeName%3D{NODE}"
+def lets_nodes_in(endpoints: tuple[Endpoint, ...]) -> Iterator[Endpoint]:
+    """Those at which a node's certificate opens what nobody else's does; as that node."""
+    for endpoint in endpoints:
+        there = endpoint.as_client(NODE)
+        expects = there.policy.expects
+        if there.right != node_client_spec(NODE) or not {"right", "none"} <= set(expects):
+            continue
+        if expects["none"].outcome is not Outcome.LET_IN:
+            yield there
+
+
+def asked(endpoint: Endpoint, when: str, expected: Expected) -> Endpoint:
+    """With the certificate of that node alone."""
     return replace(
-        api,
-        name=f"{api.name}/pods-of-a-node-{when}",
-        right=node_client_spec(NODE),
-        request=Request(path, confidential=True),
+        endpoint,
+        name=f"{endpoint.name}/a-node-{when}",
         policy=Policy("a node's own affairs", {"right": expected}),
     )
+
+
+def afterwards(endpoint: Endpoint) -> Endpoint:
+    """What it shall be when the node is removed."""
+    by_http = endpoint.request is not None
+    return asked(endpoint, "removed", BY_HTTP if by_http else BY_TLS)
 
 
 @allure.story("Certificates")
@@ -50,18 +76,55 @@ def its_pods(api: Endpoint, when: str, expected: Expected) -> Endpoint:
     look_again="2027-05-29",
 )
 def test_the_certificate_of_a_removed_node_opens_nothing(
-    lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
+    lab: Lab, edge_node: LabNode, probe: Prober, measure: Measuring, time_limit: TimeLimit
 ) -> None:
-    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
-    before = its_pods(api, "in-the-cluster", let_in(200))
-    after = its_pods(api, "removed", status(401, 403))
+    client = edge_node.name
+    endpoints = list(lets_nodes_in(probe.endpoints(lab.topology.server.name)))
+    before = [asked(endpoint, "in-the-cluster", let_in()) for endpoint in endpoints]
     manifest = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
     try:
         lab.kubectl.apply(manifest, time_limit(REQUEST_SECONDS))
-        verdict = probe.judge(edge_node.name, [before], probe.try_all(before, edge_node.name))
+        records = [record for endpoint in before for record in probe.try_all(endpoint, client)]
+        verdict = probe.judge(client, before, records)
     finally:
         lab.kubectl.delete("node", NODE, deadline=time_limit(REQUEST_SECONDS))
-    if not verdict.passed:  # as a failed assertion, it would be taken for the known one
+    removed = time.monotonic()
+    # As failed assertions, these would be taken for the known one.
+    if not verdict.passed or not endpoints:
         raise LabError(str(verdict))
-    verdict = probe.judge(edge_node.name, [after], probe.try_all(after, edge_node.name))
+    after = [afterwards(endpoint) for endpoint in endpoints]
+    red = [
+        one.finding
+        for endpoint, record in zip(after, records, strict=True)
+        for one in probe.control(
+            "a node that is not removed",
+            endpoint,
+            [record.model_copy(update={"endpoint": endpoint.id})],
+        )
+    ]
+    if set(red) != {Finding.LET_IN}:
+        raise LabError(f"a node that is in the cluster is not let in: {red}")
+    tries = {
+        endpoint.id: partial(probe.target(endpoint, client).try_one, PROBES["right"])
+        for endpoint in after
+    }
+    met = admissions(tries, time_limit(WATCHED_SECONDS), EVERY_SECONDS, removed)
+    told(met, measure, client)
+    verdict = probe.judge(client, after, met.last)
     assert verdict.passed, str(verdict)
+
+
+def told(met: Admissions, measure: Measuring, client: str) -> None:
+    """The series, and for each endpoint how long the node was let in."""
+    allure.attach(str(met), "admissions over time", allure.attachment_type.TEXT)
+    for name, records in met.met.items():
+        at, last = records[-1]
+        measure(
+            "removed node turned away after",
+            met.shut_after(name),
+            unit="s",
+            better="lower",
+            node=client,
+            label=name,
+            reason=f"let in to the end, {at:.0f} s" if was_let_in(last) else "",
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from edge_lab.evidence.recording import Recording
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.records import FaultRecord
@@ -18,10 +20,32 @@ def record_of(recording: Recording, fault: Fault) -> FaultRecord:
 
 def unready_seconds(recording: Recording, node: str, since: int) -> float:
     """For how long, from `since` (ns) on, the API server did not show the node as Ready."""
-    span = Span(since, recording.ended)
+    return unready_seconds_in(recording, node, Span(since, recording.ended))
+
+
+def unready_seconds_in(recording: Recording, node: str, span: Span) -> float:
+    """As `unready_seconds`, in that time alone."""
     views = _views(recording, node)
     parts = (view.span.within(span) for view in views if view.value != READY)
     return sum(part.seconds for part in parts if part is not None)
+
+
+def longest_silence(recording: Recording, node: str, span: Span) -> float | None:
+    """The most seconds of that time in which no sample that the node had taken arrived; None if
+    none arrived at all."""
+    arrived = sorted(
+        {
+            sample.received
+            for samples in recording.samples
+            if samples.node == node
+            for sample in samples.collected
+            if (sample.node, sample.device) == (node, samples.device)
+            and span.start <= sample.received <= span.end
+        }
+    )
+    if not arrived:
+        return None
+    return max(Span(*gap).seconds for gap in pairwise([span.start, *arrived, span.end]))
 
 
 def ready_at(recording: Recording, node: str, time: int) -> bool:

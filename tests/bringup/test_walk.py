@@ -346,6 +346,14 @@ def test_a_restore_that_fails_half_way_is_no_lab_that_is_up(
         bringup.assert_up(attach(topology.name, host), soon())
 
 
+def test_a_restore_puts_the_first_kubeconfig_of_the_host_back(lab: Lab, host: FakeHost) -> None:
+    first = lab.run.kubeconfig.read_bytes()
+    lab.run.kubeconfig.with_name("kubeconfig.original").write_bytes(first)
+    lab.run.kubeconfig.write_bytes(first + b"# trusts another authority\n")
+    restore_checkpoint(lab, soon())
+    assert lab.run.kubeconfig.read_bytes() == first
+
+
 def test_a_restore_from_a_damaged_checkpoint_touches_nothing(
     lab: Lab, host: FakeHost, topology: Topology
 ) -> None:

@@ -46,8 +46,9 @@ def node_id(name: str) -> ua.NodeId:
 class Bench:
     """The server runs in a thread of its own, and so do the clients: see `run`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
         self._folder = folder
+        self._authority = authority or Authority.create("bench CA", KeyKind.RSA)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         with socket.socket() as place:
@@ -73,7 +74,7 @@ class Bench:
         return asyncio.run_coroutine_threadsafe(scenario, self._loop).result(seconds)
 
     async def _start(self) -> None:
-        authority = Authority.create("bench CA", KeyKind.RSA)
+        authority = self._authority
         store(self._folder, "server", authority.issue(certificate("bench", SERVER_URI, both=True)))
         for name in CLIENTS:
             store(self._folder, name, authority.issue(certificate(name, URI.format(name=name))))

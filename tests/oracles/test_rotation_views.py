@@ -6,7 +6,15 @@ import pytest
 
 from edge_lab.evidence.recording import Recording
 from edge_lab.faults.kinds import ReplaceCertificate
-from suites.rotation.views import ready_after, ready_at, record_of, unready_seconds
+from edge_lab.oracles.spans import Span
+from suites.rotation.views import (
+    longest_silence,
+    ready_after,
+    ready_at,
+    record_of,
+    unready_seconds,
+    unready_seconds_in,
+)
 from tests.oracles.recordings import NODE, at, cut_and_healed, fault, ready
 
 REPLACED = ReplaceCertificate(node=NODE, certificate="node")
@@ -33,6 +41,26 @@ def test_the_time_not_ready_is_summed_from_the_replacement_on() -> None:
     assert unready_seconds(LOST, NODE, at(50)) == pytest.approx(15)
     assert unready_seconds(NEVER_BACK, NODE, at(10)) == pytest.approx(80)
     assert unready_seconds(NEVER_LOST, NODE, at(10)) == 0
+
+
+def test_the_time_not_ready_of_a_stage_is_that_within_it() -> None:
+    assert unready_seconds_in(LOST, NODE, Span(at(10), at(30))) == pytest.approx(10)
+    assert unready_seconds_in(LOST, NODE, Span(at(60), at(70))) == 0
+
+
+def test_the_longest_silence_is_between_arrivals_or_at_either_end() -> None:
+    whole = cut_and_healed()
+    arrived = sorted(sample.received for samples in whole.samples for sample in samples.collected)
+    first, last = arrived[0], arrived[-1]
+    alone = longest_silence(whole, NODE, Span(first, last))
+    assert alone is not None
+    late = longest_silence(whole, NODE, Span(first, last + 1_000_000_000_000))
+    assert late == pytest.approx(1000)
+    early = longest_silence(whole, NODE, Span(first - 1_000_000_000_000, last))
+    assert early == pytest.approx(1000)
+    assert alone < 1000
+    assert longest_silence(whole, NODE, Span(last + 1, last + 2)) is None
+    assert longest_silence(whole, "edge-mips", Span(first, last)) is None
 
 
 def test_a_node_is_back_when_it_is_shown_as_ready_after_that_moment() -> None:

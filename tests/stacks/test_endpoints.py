@@ -93,3 +93,12 @@ def test_the_unit_that_dials_the_cloud_is_declared_for_each_edge_node(
         ]
         (address,) = {it.address for it in clients}
         assert all(address in map(str, it.server.addresses) for it in clients)
+
+
+def test_plain_text_is_tried_at_each_port_with_tls_and_tls_at_each_one_without(
+    stack: Stack, topology: Topology
+) -> None:
+    other = {Speaks.HTTPS: "plaintext", Speaks.TLS: "plaintext", Speaks.HTTP: "tls"}
+    for endpoint in stack.endpoints(topology):
+        if endpoint.policy.expects:
+            assert other[endpoint.speaks] in endpoint.policy.expects, endpoint.id

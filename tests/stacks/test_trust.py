@@ -63,6 +63,7 @@ def test_what_is_declared_can_be_read_and_replaced(
 ) -> None:
     own = pki.authority(CLUSTER)
     pair = (own.certificate_pem, own.impostor().certificate_pem)
+    assert stack.trust_bundles(topology)
     for bundle in stack.trust_bundles(topology):
         content = files_of(provisions[bundle.node])[bundle.path].content
         assert bundle.authorities(content) == (own.certificate,)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
+from edge_lab.addons.services.credentials import (
+    certificates_on,
+    files_on,
+    kubeconfig_on,
+    trust_on,
+)
 from edge_lab.addons.services.dns import READY, dns_provision
 from edge_lab.addons.services.endpoints import service_endpoints
 from edge_lab.addons.services.names import (
@@ -20,13 +26,13 @@ from edge_lab.addons.services.names import (
 from edge_lab.addons.services.objects import dns_objects, rights
 from edge_lab.addons.services.pods import resolution_drop_in
 from edge_lab.addons.services.proxy import HEALTH, proxy_provision
-from edge_lab.addons.services.upstream import access_of, service_requests, started_before
+from edge_lab.addons.services.upstream import api_cache, service_requests, started_before
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
-from edge_lab.pki import Request
+from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
-from edge_lab.stacks import ApiCache, Stack, wants_for
+from edge_lab.stacks import ApiCache, Stack, kubeconfig, wants_for
 from edge_lab.stacks.serving import serving
 from edge_lab.topology import Node, Topology
 
@@ -49,10 +55,18 @@ class Services(AddOn):
         if not has_services(topology, node, ctx.stack):
             return Provision()
         after = started_before(ctx, node)
+        cache = api_cache(topology, node, ctx.stack)
+
+        def access(program: str) -> str:
+            if cache is not None:
+                return kubeconfig(cache.api_cache_url)
+            return kubeconfig_on(node, program, ctx.api.url)
+
+        keys = () if cache is not None else files_on(node, ctx.given.pki, ctx.api.ca_pem)
         return Provision.total(
             (
-                proxy_provision(topology, node, access_of(ctx, node, KUBE_PROXY), after),
-                dns_provision(topology, node, access_of(ctx, node, COREDNS), after),
+                proxy_provision(topology, node, access(KUBE_PROXY), after),
+                dns_provision(topology, node, access(COREDNS), after),
                 serving(
                     SERVES,
                     "kube-proxy and CoreDNS know the Services",
@@ -60,7 +74,7 @@ class Services(AddOn):
                     (KUBE_PROXY_UNIT, COREDNS_UNIT),
                 ),
                 Provision(
-                    files=(resolution_drop_in(topology, node, ctx.stack),),
+                    files=(resolution_drop_in(topology, node, ctx.stack), *keys),
                     payload=tuple(ctx.given.binary(name, node) for name in (KUBE_PROXY, COREDNS)),
                 ),
             )
@@ -73,6 +87,21 @@ class Services(AddOn):
 
     def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
         return service_endpoints(nodes_with_services(topology, stack))
+
+    def further_certificates(
+        self, topology: Topology, stack: Stack
+    ) -> tuple[InstalledCertificate, ...]:
+        nodes = self._asking(topology, stack)
+        return tuple(held for node in nodes for held in certificates_on(node))
+
+    def trust_bundles(self, topology: Topology, stack: Stack) -> tuple[TrustBundle, ...]:
+        nodes = self._asking(topology, stack)
+        return tuple(bundle for node in nodes for bundle in trust_on(node))
+
+    def _asking(self, topology: Topology, stack: Stack) -> tuple[Node, ...]:
+        """The nodes whose programs ask the API server itself."""
+        nodes = nodes_with_services(topology, stack)
+        return tuple(node for node in nodes if api_cache(topology, node, stack) is None)
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
         # At once: kube-proxy and CoreDNS of the first boot ask for them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_lab.addons.base import AddOnContext
 from edge_lab.addons.services.names import COREDNS, KUBE_PROXY
 from edge_lab.pki import CLUSTER, CertificateSpec, IdentityRequest, Request
-from edge_lab.stacks import ApiCache, kubeconfig
+from edge_lab.stacks import ApiCache, Stack
 from edge_lab.topology import Node, Topology
 
 KUBE_PROXY_USER = "system:kube-proxy"
@@ -27,40 +27,32 @@ def identity_name(program: str, node: str) -> str:
 
 def service_requests(topology: Topology) -> tuple[Request, ...]:
     """The certificates of kube-proxy and CoreDNS on each node."""
-    requests: list[Request] = []
-    for node in topology.nodes:
-        dns = CertificateSpec(coredns_user(node.name), (COREDNS_GROUP,))
-        specs = {KUBE_PROXY: CertificateSpec(KUBE_PROXY_USER), COREDNS: dns}
-        requests += (
-            IdentityRequest(CLUSTER, identity_name(program, node.name), spec)
-            for program, spec in specs.items()
-        )
-    return tuple(requests)
+    return tuple(
+        IdentityRequest(CLUSTER, identity_name(program, node.name), spec)
+        for node in topology.nodes
+        for program, spec in program_specs(node).items()
+    )
 
 
-def api_cache(ctx: AddOnContext, node: Node) -> ApiCache | None:
-    """What answers for the API server on `node`; None where the API server itself is asked."""
-    runtime = ctx.stack.runtime
-    is_edge = node.name != ctx.topology.server.name
-    return runtime if is_edge and isinstance(runtime, ApiCache) else None
+def program_specs(node: Node) -> dict[str, CertificateSpec]:
+    """Who kube-proxy and CoreDNS of `node` are to the API server, where they ask it themselves."""
+    dns = CertificateSpec(coredns_user(node.name), (COREDNS_GROUP,))
+    return {KUBE_PROXY: CertificateSpec(KUBE_PROXY_USER), COREDNS: dns}
 
 
-def access_of(ctx: AddOnContext, node: Node, program: str) -> str:
-    """The kubeconfig of `program` on `node`.
+def api_cache(topology: Topology, node: Node, stack: Stack) -> ApiCache | None:
+    """What answers for the API server on `node`; None where the API server itself is asked.
 
-    Behind a cache of the runtime's it is nobody in particular: what the cache passes on bears
-    the node's own certificate.
+    Behind a cache, programs are nobody in particular: what it passes on bears the node's own
+    certificate.
     """
-    cache = api_cache(ctx, node)
-    if cache is not None:
-        return kubeconfig(cache.api_cache_url)
-    identity = ctx.given.pki.identity(CLUSTER, identity_name(program, node.name))
-    return kubeconfig(ctx.api.url, ca_pem=ctx.api.ca_pem, identity=identity)
+    is_edge = node.name != topology.server.name
+    return stack.runtime if is_edge and isinstance(stack.runtime, ApiCache) else None
 
 
 def started_before(ctx: AddOnContext, node: Node) -> tuple[str, ...]:
     """The units that kube-proxy and CoreDNS of `node` are started after."""
     if node.name == ctx.topology.server.name:
         return (NETWORK, ctx.api.unit)
-    cache = api_cache(ctx, node)
+    cache = api_cache(ctx.topology, node, ctx.stack)
     return (NETWORK,) if cache is None else (NETWORK, cache.api_cache_unit)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
 from edge_lab.addons.twins.identities import mapper_requests
 from edge_lab.addons.twins.manifests import device_definitions, mapper_rights, twin_manifests
-from edge_lab.addons.twins.mapperunit import collect_ms, mapper_certificates, mapper_provision
+from edge_lab.addons.twins.mapperunit import (
+    collect_ms,
+    mapper_certificates,
+    mapper_provision,
+    mapper_trust,
+)
 from edge_lab.addons.twins.names import MAPPER_UNIT, has_twins, twins_of
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.yamlmodel import Loc
-from edge_lab.pki import InstalledCertificate, Request
+from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import DmiServer, Stack
 from edge_lab.stacks.kubeedge import custom_resources, custom_resources_want
@@ -47,6 +52,9 @@ class Twins(AddOn):
 
     def certificates(self, topology: Topology, stack: Stack) -> tuple[InstalledCertificate, ...]:
         return mapper_certificates(topology, stack.runtime)
+
+    def trust_bundles(self, topology: Topology, stack: Stack) -> tuple[TrustBundle, ...]:
+        return mapper_trust(topology, stack.runtime)
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
         if not has_twins(ctx.topology):

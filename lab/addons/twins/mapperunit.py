@@ -15,7 +15,15 @@ from edge_lab.addons.twins.identities import mapper_identity, mapper_requests, m
 from edge_lab.addons.twins.mapperapp import PAYLOAD, mapper_app
 from edge_lab.addons.twins.names import MAPPER_UNIT, twins_of
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.pki import CLUSTER, DEVICES, InstalledCertificate, LabSigner, Pki, TrustDomain
+from edge_lab.pki import (
+    CLUSTER,
+    DEVICES,
+    InstalledCertificate,
+    LabSigner,
+    Pki,
+    TrustBundle,
+    TrustDomain,
+)
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import DmiServer, EdgeRuntime
 from edge_lab.stacks.identities import request_named
@@ -101,6 +109,14 @@ def mapper_certificates(
         )
         for node in topology.edges
         if twins_of(topology, node)
+    )
+
+
+def mapper_trust(topology: Topology, runtime: EdgeRuntime) -> tuple[TrustBundle, ...]:
+    """By which mappers know the API server."""
+    held = mapper_certificates(topology, runtime)
+    return tuple(
+        TrustBundle(it.node, CLUSTER, _paths(API)["authority"], (MAPPER_UNIT,)) for it in held
     )
 
 

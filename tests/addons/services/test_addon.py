@@ -111,9 +111,15 @@ def test_behind_yurthub_they_ask_it_and_show_nothing(
 def test_elsewhere_they_ask_the_api_server_as_themselves(
     provisions_of: ProvisionsOf, stack: str, node: str, program: str
 ) -> None:
-    config = kubeconfig_of(provisions_of(stack)[node], program)
+    provision = provisions_of(stack)[node]
+    config = kubeconfig_of(provision, program)
     assert server_of(config) == "https://10.77.0.1:6443"
-    assert set(config["users"][0]["user"]) == {"client-certificate-data", "client-key-data"}
+    user = config["users"][0]["user"]
+    assert set(user) == {"client-certificate", "client-key"}
+    files = files_of(provision)
+    assert config["clusters"][0]["cluster"]["certificate-authority"] in files
+    assert user["client-certificate"] in files
+    assert files[user["client-key"]].mode == 0o600
 
 
 def test_on_the_server_they_start_when_its_api_server_serves(provisions_of: ProvisionsOf) -> None:

@@ -6,16 +6,17 @@ The original is kept on the node, beside the other: its key may be the node's ow
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.errors import InputError
+from edge_lab.faults.families.certificate.guestfiles import GuestFiles
 from edge_lab.faults.families.certificate.kinds import Issuer, ReplaceCertificate
-from edge_lab.faults.families.certificate.sight import Met, Sight, fingerprint
+from edge_lab.faults.families.certificate.sight import Met, Sight
 from edge_lab.faults.family import Injector
 from edge_lab.faults.limits import COMMAND_SECONDS, TimeLimit, prove
 from edge_lab.faults.undo import undoing
@@ -31,8 +32,8 @@ files once a minute, and everything else is restarted, on an emulated CPU."""
 LOOK_EVERY = 1.0
 """Seconds between two checks; each runs a program on the server node."""
 
-DRAFT, ORIGINAL = ".edge-lab-next", ".edge-lab-original"
-"""Endings of files beside a certificate: what is written, and what was there first."""
+ORIGINAL = ".edge-lab-original"
+"""Ending of files beside a certificate that was replaced: what was there first."""
 
 YOUNG = timedelta(seconds=30)
 """How long ago a short certificate began whose component renews it at 70 % of its life: so long
@@ -56,6 +57,7 @@ class CertificateInjector(Injector[ReplaceCertificate]):
         self._installed = {(held.node, held.name): held for held in installed}
         self._sight = sight
         self._limit = limit
+        self._files = GuestFiles(limit, ORIGINAL)
 
     def check(self, fault: ReplaceCertificate) -> None:
         self._find(fault)
@@ -65,8 +67,9 @@ class CertificateInjector(Injector[ReplaceCertificate]):
             held = self._find(fault)
             identity = self._issue(held, fault)
             since = self._sight.now()
-            self._keep_original(held)
-            self._write(held, identity)
+            machine = self._machines[held.node]
+            self._files.keep(machine, held.paths)
+            self._files.write(machine, held.files(identity))
             return self._taken(held, identity.certificate, since, _effects(fault))
 
     def heal(self, fault: ReplaceCertificate) -> str:
@@ -111,67 +114,20 @@ class CertificateInjector(Injector[ReplaceCertificate]):
             self._run(self._machines[held.node], f"systemctl restart {shlex.quote(held.unit)}")
         return prove(
             f"the certificate {held.name} of {held.node} is in use",
-            lambda: self._seen(held, certificate, since, effects),
+            lambda: self._sight.in_use(held, certificate, since, effects),
             self._limit(TAKEN_SECONDS),
             every=LOOK_EVERY,
         )
 
-    def _keep_original(self, held: InstalledCertificate) -> None:
-        """All files before any is replaced. A copy that is there is the original's: a fault
-        before this one is still active."""
-        copies = (
-            f"{{ test -e {original} || cp -p -- {path} {original}; }}"
-            for path, original in _originals(held)
-        )
-        self._run(self._machines[held.node], " && ".join(copies))
-
     def _restore(self, held: InstalledCertificate) -> x509.Certificate:
         """Puts the kept files back, as far as any was kept, and reads what lies there then."""
         machine = self._machines[held.node]
-        moves = (
-            f"{{ ! test -e {original} || mv -f -- {original} {path}; }}"
-            for path, original in _originals(held)
-        )
-        self._run(machine, " && ".join(moves))
+        self._files.put_back(machine, held.paths)
         content = machine.read(held.certificate, self._limit(COMMAND_SECONDS))
         return x509.load_pem_x509_certificate(content)
 
-    def _write(self, held: InstalledCertificate, identity: Identity) -> None:
-        """Replaces all files as atomically as possible: written to drafts first, then renamed."""
-        machine = self._machines[held.node]
-        files = held.files(identity)
-        limit = self._limit(COMMAND_SECONDS)
-        for file in files:
-            machine.write(replace(file, path=file.path + DRAFT), limit)
-        moves = (
-            f"mv -f -- {shlex.quote(file.path + DRAFT)} {shlex.quote(file.path)}" for file in files
-        )
-        self._run(machine, " && ".join(moves))
-        for file in files:
-            if machine.read(file.path, limit) != file.content:
-                raise LabError(f"no effect was seen: {machine.name} has another {file.path}")
-
-    def _seen(
-        self,
-        held: InstalledCertificate,
-        certificate: x509.Certificate,
-        since: str,
-        effects: frozenset[Met],
-    ) -> str:
-        name = f"certificate {fingerprint(certificate)[:16]}"
-        if held.shown_at is not None:
-            return f"{name} is shown" if self._sight.shown(certificate, *held.shown_at) else ""
-        met = self._sight.met(held, certificate, since)
-        return f"{name} was {met} by its peer" if met in effects else ""
-
     def _run(self, machine: Machine, command: str) -> None:
         machine.run(command, self._limit(COMMAND_SECONDS))
-
-
-def _originals(held: InstalledCertificate) -> Iterator[tuple[str, str]]:
-    """Each file of the certificate, and where its original is kept, quoted for a shell."""
-    for path in held.paths:
-        yield shlex.quote(path), shlex.quote(path + ORIGINAL)
 
 
 def _effects(fault: ReplaceCertificate) -> frozenset[Met]:

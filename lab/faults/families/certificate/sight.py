@@ -16,7 +16,7 @@ from edge_lab.pki import ClientLog, InstalledCertificate
 from edge_lab.stacks.audit import AUDIT_LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from ipaddress import IPv4Address
 
     from edge_lab.machines import Machine
@@ -66,6 +66,21 @@ class Sight:
         except ValueError:
             return False
         return fingerprint(found) == fingerprint(certificate)
+
+    def in_use(
+        self,
+        held: InstalledCertificate,
+        certificate: x509.Certificate,
+        since: str,
+        effects: Collection[Met],
+    ) -> str:
+        """What was seen of it since that time: a server shows it, or the peer of a client reacted
+        to it by one of `effects`; nothing if it was not seen."""
+        name = f"certificate {fingerprint(certificate)[:16]}"
+        if held.shown_at is not None:
+            return f"{name} is shown" if self.shown(certificate, *held.shown_at) else ""
+        met = self.met(held, certificate, since)
+        return f"{name} was {met} by its peer" if met in effects else ""
 
     def met(self, held: InstalledCertificate, certificate: x509.Certificate, since: str) -> Met:
         """How its peer reacted to a client that presented it, as `held`, since that time (see

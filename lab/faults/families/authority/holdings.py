@@ -1,0 +1,69 @@
+"""All that concerns one authority of a lab, as stack and add-ons declare it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge_lab.pki import (
+    InstalledAuthority,
+    InstalledCertificate,
+    LabSigner,
+    RequestedCertificate,
+    TrustBundle,
+    TrustDomain,
+)
+
+if TYPE_CHECKING:
+    from edge_lab.addons import Platform
+    from edge_lab.topology import Topology
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Who trusts it, who signs by it, and what it has signed."""
+
+    bundles: tuple[TrustBundle, ...]
+    signers: tuple[InstalledAuthority, ...]
+    witnessed: tuple[InstalledCertificate, ...]
+    """Certificates whose use can be observed."""
+    further: tuple[InstalledCertificate, ...]
+    requested: tuple[RequestedCertificate, ...]
+
+    @classmethod
+    def of(cls, platform: Platform, topology: Topology, domain: TrustDomain) -> Holdings:
+        signer = LabSigner(domain)
+        stack = platform.stack
+        return cls(
+            tuple(it for it in platform.trust_bundles(topology) if it.domain == domain),
+            tuple(it for it in stack.installed_authorities(topology) if it.domain == domain),
+            tuple(it for it in platform.certificates(topology) if it.signer == signer),
+            tuple(it for it in platform.further_certificates(topology) if it.signer == signer),
+            tuple(it for it in stack.requested_certificates(topology) if it.domain == domain),
+        )
+
+    def on(self, node: str) -> Holdings:
+        """Those of one node."""
+        return Holdings(
+            tuple(it for it in self.bundles if it.node == node),
+            tuple(it for it in self.signers if it.node == node),
+            tuple(it for it in self.witnessed if it.node == node),
+            tuple(it for it in self.further if it.node == node),
+            tuple(it for it in self.requested if it.node == node),
+        )
+
+    @property
+    def certificates(self) -> tuple[InstalledCertificate, ...]:
+        return (*self.witnessed, *self.further)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """All that read one of these files, in the order in which they are started anew: who reads
+        a bundle as it is declared, then the others."""
+        trusting = [unit for bundle in self.bundles for unit in bundle.units]
+        showing = {
+            *(held.unit for held in self.certificates),
+            *(held.unit for held in self.signers),
+            *(held.unit for held in self.requested),
+        }
+        return tuple(dict.fromkeys((*trusting, *sorted(showing))))

@@ -1,0 +1,273 @@
+"""Takes a running lab from one stage of its authority's replacement to the next, and back.
+
+The server node first, then edge nodes, one after the other: while they are on their way, those of
+two neighbouring stages trust each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Self
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from edge_lab.cluster.access import ClusterAccess
+from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.step import step
+from edge_lab.faults.families.authority.holdings import Holdings
+from edge_lab.faults.families.authority.kinds import ReplaceAuthority
+from edge_lab.faults.families.authority.stagetimes import StageTimes
+from edge_lab.faults.families.authority.succession_files import SuccessionFiles
+from edge_lab.faults.families.certificate.guestfiles import GuestFiles
+from edge_lab.faults.families.certificate.keys import LabKeys
+from edge_lab.faults.families.certificate.sight import Met, Sight
+from edge_lab.faults.family import Injector, LabAccess
+from edge_lab.faults.limits import COMMAND_SECONDS, TimeLimit
+from edge_lab.faults.undo import undoing
+from edge_lab.pki import (
+    CLUSTER,
+    Authority,
+    InstalledCertificate,
+    KeyAccess,
+    Stage,
+    Succession,
+)
+from edge_lab.provisioning.provision import GuestFile
+from edge_lab.stacks.adminaccess import AdminAccess
+from edge_lab.stacks.kubelet import NODE_CERTIFICATE
+from edge_lab.stacks.readiness import approve_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge_lab.machines import Machine
+
+RESTART_SECONDS = 300.0
+"""Seconds for the components of one node to be started anew: of an emulated server, its API server
+among them, until it serves."""
+
+RETURN_SECONDS = 240.0
+"""Seconds until a node is at work again; yurthub is, when its new certificate was approved."""
+
+LOOK_EVERY = 1.0
+
+ORIGINAL = ".edge-lab-old-authority"
+"""Ending of the copies of what the old authority has signed."""
+
+
+class Shown(Enum):
+    """What becomes of certificates at a stage."""
+
+    AS_THEY_ARE = "as they are"
+    NEW = "new"
+    ORIGINAL = "original"
+
+
+class AuthorityInjector(Injector[ReplaceAuthority]):
+    """Replaces the cluster's authority in one lab."""
+
+    def __init__(
+        self,
+        *,
+        cluster: ClusterAccess,
+        machines: Mapping[str, Machine],
+        keys: KeyAccess,
+        holdings: Holdings,
+        admin: AdminAccess,
+        sight: Sight,
+        limit: TimeLimit,
+    ) -> None:
+        self._cluster = cluster
+        self._machines = machines
+        self._keys = keys
+        self._holdings = holdings
+        self._admin = admin
+        self._sight = sight
+        self._limit = limit
+        self._files = GuestFiles(limit, ORIGINAL)
+
+    @classmethod
+    def of(cls, lab: LabAccess, limit: TimeLimit) -> Self:
+        return cls(
+            cluster=ClusterAccess(lab.kubectl, lab.machines, lab.topology),
+            machines=lab.machines,
+            keys=LabKeys(lab, limit),
+            holdings=Holdings.of(lab.platform, lab.topology, CLUSTER),
+            admin=AdminAccess(lab.kubectl.kubeconfig),
+            sight=Sight(lab.machines, lab.topology.server.name, limit),
+            limit=limit,
+        )
+
+    def check(self, fault: ReplaceAuthority) -> None:
+        if not self._holdings.bundles or not self._holdings.signers:
+            raise InputError(
+                "the stack does not declare whom its components trust",
+                remedy="kubernetes+openyurt and kubernetes+kubelet do.",
+            )
+
+    def inject(self, fault: ReplaceAuthority) -> str:
+        self.check(fault)
+        files, wanted = self.files, fault.stage.stage
+        if (now := files.stage()) != wanted - 1:
+            raise InputError(
+                f"the authority is at the stage {_words(now)}, not {_words(Stage(wanted - 1))}",
+                remedy="The stages come one after the other: both-trusted, new-shown, old-removed.",
+            )
+        with undoing(lambda: self.heal(fault)):
+            succession = files.begin()
+            shown = Shown.NEW if wanted is Stage.NEW_SHOWN else Shown.AS_THEY_ARE
+            return self._go(succession, wanted, shown, fault.left_out)
+
+    def heal(self, fault: ReplaceAuthority) -> str:
+        files, stage = self.files, fault.stage.stage
+        if files.stage() > stage:
+            raise LabError(
+                f"the authority is beyond the stage {_words(stage)}",
+                remedy="Heal the later stage first, or all: lab fault heal --all",
+            )
+        shown = Shown.ORIGINAL if stage is Stage.NEW_SHOWN else Shown.AS_THEY_ARE
+        proof = self._go(files.begin(), Stage(stage - 1), shown, ())
+        if stage is Stage.BOTH_TRUSTED:
+            files.end()
+            self._admin.reset()
+        return proof
+
+    @property
+    def files(self) -> SuccessionFiles:
+        """Where it stands how far the lab is."""
+        (signer,) = self._holdings.signers
+        server = self._holdings.on(signer.node)
+        return SuccessionFiles(
+            self._machines[signer.node],
+            signer,
+            server.bundles[0],
+            self._keys.pki.authority(CLUSTER),
+            self._limit,
+        )
+
+    # -- one stage ---------------------------------------------------------------------------
+
+    def _go(
+        self, succession: Succession, stage: Stage, shown: Shown, left_out: tuple[str, ...]
+    ) -> str:
+        if shown is Shown.NEW:
+            self._admin.show(succession.new.issue(self._admin.spec))
+        elif shown is Shown.ORIGINAL:
+            self._admin.show_original()
+        self._admin.trust(succession.trusted(stage))
+        seconds = {}
+        for node in self._cluster.topology.nodes:
+            if node.name in left_out:
+                continue
+            began = time.monotonic()
+            with step(f"{node.name}: {_words(stage)}"):
+                self._go_on(node.name, succession, stage, shown)
+            seconds[node.name] = round(time.monotonic() - began, 1)
+        return str(StageTimes(seconds))
+
+    def _go_on(self, node: str, succession: Succession, stage: Stage, shown: Shown) -> None:
+        machine, held = self._machines[node], self._holdings.on(node)
+        since = self._sight.now()
+        if shown is Shown.AS_THEY_ARE:
+            self._trust(machine, held, succession.trusted(stage))
+        else:
+            self._show(machine, held, succession.new if shown is Shown.NEW else None)
+        self._restart(machine, held.units)
+        lying = {it.name: self._read(machine, it) for it in held.witnessed}
+        own = next((it for it in held.witnessed if it.name == NODE_CERTIFICATE), None)
+        if own is not None and not _is_trusted(lying[own.name], succession, stage):
+            self._wait(node, lambda: self._used(own, lying[own.name], since, Met.TURNED_AWAY))
+            return
+        self._wait_lease(node)
+        if shown is not Shown.AS_THEY_ARE:
+            self._wait(
+                node,
+                lambda: all(
+                    self._used(it, lying[it.name], since, Met.LET_IN) for it in held.witnessed
+                ),
+            )
+
+    def _trust(self, machine: Machine, held: Holdings, authorities: tuple[bytes, ...]) -> None:
+        deadline = self._limit(COMMAND_SECONDS)
+        written = [
+            GuestFile(it.path, it.trusting(machine.read(it.path, deadline), authorities))
+            for it in held.bundles
+        ]
+        self._files.write(machine, written)
+
+    def _show(self, machine: Machine, held: Holdings, authority: Authority | None) -> None:
+        """Certificates by `authority`, or the original ones; what a component has requested, it
+        requests again."""
+        paths = [path for it in held.certificates for path in it.paths]
+        paths += [path for it in held.signers for path in (it.certificate, it.key)]
+        if authority is None:
+            self._files.put_back(machine, paths)
+        else:
+            files = [f for it in held.certificates for f in it.files(authority.issue(it.spec))]
+            for it in held.signers:
+                files.append(GuestFile(it.certificate, authority.identity.certificate_pem))
+                files.append(GuestFile(it.key, authority.identity.key_pem, 0o600))
+            self._files.keep(machine, paths)
+            self._files.write(machine, files)
+        for requested in held.requested:
+            machine.run(f"rm -f -- {requested.files}", self._limit(COMMAND_SECONDS))
+
+    def _restart(self, machine: Machine, units: tuple[str, ...]) -> None:
+        command = " && ".join(f"systemctl restart {shlex.quote(unit)}" for unit in units)
+        machine.run(command, self._limit(RESTART_SECONDS))
+
+    # -- whether a node is at work -------------------------------------------------------------
+
+    def _read(self, machine: Machine, held: InstalledCertificate) -> x509.Certificate:
+        content = machine.read(held.certificate, self._limit(COMMAND_SECONDS))
+        return x509.load_pem_x509_certificate(content)
+
+    def _used(
+        self, held: InstalledCertificate, one: x509.Certificate, since: str, met: Met
+    ) -> bool:
+        return bool(self._sight.in_use(held, one, since, {met}))
+
+    def _wait_lease(self, node: str) -> None:
+        """Until the API server has heard of the node since: over a connection that it has made
+        since its components were started anew."""
+        first = ""
+
+        def renewed() -> bool:
+            nonlocal first
+            deadline = self._limit(COMMAND_SECONDS)
+            lease = self._cluster.kubectl.get_json(
+                "lease", node, "-n", "kube-node-lease", deadline=deadline
+            )
+            now = str(lease["spec"].get("renewTime", ""))
+            first = first or now
+            return now != first
+
+        self._wait(node, renewed)
+
+    def _wait(self, node: str, look: Callable[[], bool]) -> None:
+        """Until it was seen; requests of nodes for certificates are approved meanwhile."""
+
+        def looked() -> bool:
+            approve_requests(self._cluster, self._limit(COMMAND_SECONDS))
+            return look()
+
+        self._limit(RETURN_SECONDS).wait_for(
+            f"{node} is at work with what it has now", looked, every=LOOK_EVERY, transient=NOT_YET
+        )
+
+
+def _is_trusted(certificate: x509.Certificate, succession: Succession, stage: Stage) -> bool:
+    for pem in succession.trusted(stage):
+        with contextlib.suppress(InvalidSignature, ValueError):
+            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(pem))
+            return True
+    return False
+
+
+def _words(stage: Stage) -> str:
+    return stage.name.lower().replace("_", "-")

@@ -1,0 +1,57 @@
+"""Endpoints while the authority that they trust is replaced: who gets in by the old one, and who by
+the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from edge_lab.pki import Authority, Stage, Succession, TrustDomain
+from edge_lab.probes.endpoint import Endpoint
+from edge_lab.probes.expected import Expected, Policy
+from edge_lab.probes.run import Target
+
+RIGHT, STRANGER = "right", "foreign-ca-same-name"
+
+
+@dataclass(frozen=True)
+class UnderAuthority:
+    """The peer that is meant to get in, with a certificate by one of the two authorities."""
+
+    endpoint: Endpoint
+    """With the one probe, and what it shall meet at that stage."""
+    authority: Authority
+
+    def aim(self, target: Target) -> Target:
+        """`target`, which is the endpoint as it is probed else, with that certificate."""
+        there = self.endpoint.as_client(target.dial.client)
+        return replace(target, endpoint=there, mint=replace(target.mint, authority=self.authority))
+
+
+def under_authorities(
+    endpoints: Iterable[Endpoint], domain: TrustDomain, succession: Succession, stage: Stage
+) -> Iterator[UnderAuthority]:
+    """Each endpoint that verifies certificates of the domain, once by the old and once by the new
+    one. Whom nobody trusts is turned away as any foreign authority."""
+    for endpoint in endpoints:
+        known = endpoint.policy.expects
+        if (
+            endpoint.domain != domain
+            or endpoint.right is None
+            or not {RIGHT, STRANGER} <= set(known)
+        ):
+            continue
+        for name, authority in (("old", succession.old), ("new", succession.new)):
+            trusted = authority.certificate_pem in succession.trusted(stage)
+            expected = known[RIGHT if trusted else STRANGER]
+            yield UnderAuthority(_named(endpoint, name, stage, expected), authority)
+
+
+def _named(endpoint: Endpoint, name: str, stage: Stage, expected: Expected) -> Endpoint:
+    words = stage.name.lower().replace("_", " ")
+    return replace(
+        endpoint,
+        name=f"{endpoint.name}/{name} authority, {words}",
+        policy=Policy("authority replaced", MappingProxyType({RIGHT: expected})),
+    )

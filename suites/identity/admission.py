@@ -1,0 +1,64 @@
+"""Who is let in over time: one peer at several endpoints, tried again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.oracles.identity import was_let_in
+from edge_lab.probes.record import ProbeRecord
+
+TryOnce = Callable[[], ProbeRecord]
+
+
+@dataclass
+class Admissions:
+    """By endpoint, what the peer met, each with the seconds since it should not be let in."""
+
+    met: dict[str, list[tuple[float, ProbeRecord]]] = field(default_factory=dict)
+
+    def shut_after(self, endpoint: str) -> float | None:
+        """Seconds at which it was turned away first, and never let in again; None if it was let in
+        to the end."""
+        return shut_after([(at, was_let_in(record)) for at, record in self.met[endpoint]])
+
+    @property
+    def last(self) -> list[ProbeRecord]:
+        """The last record of each endpoint."""
+        return [records[-1][1] for records in self.met.values()]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{at:7.1f} s  {record}" for records in self.met.values() for at, record in records
+        )
+
+
+def admissions(
+    tries: Mapping[str, TryOnce], deadline: Deadline, every: float, clock: float
+) -> Admissions:
+    """Tries all of them until all turn the peer away or the time is up. `clock` is when it began to
+    count, by `time.monotonic`."""
+    found = Admissions({name: [] for name in tries})
+
+    def all_shut() -> bool:
+        for name, attempt in tries.items():
+            record = attempt()
+            found.met[name].append((time.monotonic() - clock, record))
+        return not any(map(was_let_in, found.last))
+
+    while not all_shut() and not deadline.expired:
+        time.sleep(min(every, deadline.remaining))
+    return found
+
+
+def shut_after(met: Iterable[tuple[float, bool]]) -> float | None:
+    """Of times and whether it was let in then: the first time after which it never was again."""
+    first: float | None = None
+    for at, let_in in met:
+        if let_in:
+            first = None
+        elif first is None:
+            first = at
+    return first

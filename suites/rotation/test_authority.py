@@ -1,0 +1,194 @@
+"""The cluster's authority is replaced with the fleet online, as after its key has leaked: in the
+end each certificate is by the new one, and what the old one has signed opens nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.core.errors import InputError, MissingCapability
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.families.authority.injector import AuthorityInjector
+from edge_lab.faults.families.authority.stagetimes import StageTimes
+from edge_lab.faults.kinds import AuthorityStage, ReplaceAuthority
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.probes import Prober
+from edge_lab.oracles.autonomy import Expectation
+from edge_lab.oracles.identity import Finding
+from edge_lab.oracles.spans import Span
+from edge_lab.pki import CLUSTER, Identity, Stage
+from edge_lab.probes.authorities import under_authorities
+from edge_lab.probes.catalog import PROBES
+from suites.edges import all_passed, edges, until_lost
+from suites.rotation.test_replaced import must_hold
+from suites.rotation.views import longest_silence, ready_at, record_of, unready_seconds_in
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+    from edge_lab.oracles.identity import IdentityVerdict
+    from edge_lab.probes.endpoint import Endpoint
+    from edge_lab.probes.record import ProbeRecord
+
+pytestmark = [allure.parent_suite("Rotation"), allure.feature("Authority")]
+
+AFTERMATH_SECONDS = 30.0
+API_SECONDS = 240.0
+"""For the API server to be started anew on an emulated CPU, until it answers."""
+
+
+def must_declare_trust(lab: Lab, time_limit: TimeLimit) -> AuthorityInjector:
+    """Skips where the stack does not say whom its components trust."""
+    injector = AuthorityInjector.of(lab, time_limit)
+    try:
+        injector.check(ReplaceAuthority(stage=AuthorityStage.BOTH_TRUSTED))
+    except InputError as trouble:
+        raise MissingCapability(trouble.message) from trouble
+    return injector
+
+
+def replaced(stage: AuthorityStage, *left_out: str) -> ReplaceAuthority:
+    return ReplaceAuthority(
+        stage=stage, left_out=left_out if stage is AuthorityStage.NEW_SHOWN else ()
+    )
+
+
+@pytest.mark.scenario("authority replaced")
+@allure.title("The authority is replaced with all nodes online, and no sample is lost")
+def test_the_authority_is_replaced_and_no_sample_is_lost(
+    lab: Lab,
+    faults: FaultEngine,
+    autonomy: Autonomy,
+    probe: Prober,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    injector = must_declare_trust(lab, time_limit)
+    met: list[IdentityVerdict] = []
+    with autonomy.watching() as watch, contextlib.ExitStack() as stages:
+        for stage in AuthorityStage:
+            stages.enter_context(faults.inflict(replaced(stage)))
+            met += who_gets_in(lab, probe, injector, stage)
+            autonomy.hold(AFTERMATH_SECONDS)
+    silent: list[str] = []
+    for stage in AuthorityStage:
+        record = record_of(watch.recording, replaced(stage))
+        assert record.seen is not None
+        assert record.heal_began is not None
+        assert record.healed is not None
+        ways = (
+            ("there", Span(record.began, record.seen), record.proof),
+            ("back", Span(record.heal_began, record.healed), record.cure),
+        )
+        for label, span, text in ways:
+            title = f"authority, {stage}"
+            measure(title, span.seconds, unit="s", better="lower", label=label)
+            times = StageTimes.read(text).seconds
+            for node, seconds in times.items():
+                measure(f"{title}, reconnect", seconds, unit="s", node=node, label=label)
+            for node in edges(lab):
+                lost = unready_seconds_in(watch.recording, node, span)
+                measure(f"{title}, not Ready", lost, unit="s", node=node, label=label)
+                silence = longest_silence(watch.recording, node, span)
+                # Of both ends: the API server's, too, was started anew.
+                allowed = times[node] + times[lab.topology.server.name]
+                if silence is None or max(silence, lost) > allowed:
+                    silent.append(
+                        f"{node}, {stage} {label}: {silence} s silent, {lost} s not Ready"
+                    )
+    assert not silent, "\n".join(silent)
+    failed = [str(verdict) for verdict in met if not verdict.passed]
+    assert not failed, "\n".join(failed)
+    expect = Expectation(api_gap_s=API_SECONDS)
+    all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
+
+
+def who_gets_in(
+    lab: Lab, probe: Prober, injector: AuthorityInjector, stage: AuthorityStage
+) -> list[IdentityVerdict]:
+    """By the old authority and by the new one, at each endpoint that verifies certificates."""
+    succession = injector.files.succession()
+    found = []
+    cases = under_authorities(probe.endpoints(), CLUSTER, succession, stage.stage)
+    in_the_end = under_authorities(probe.endpoints(), CLUSTER, succession, Stage.OLD_REMOVED)
+    for case, last in zip(cases, in_the_end, strict=True):
+        client = client_of(lab, case.endpoint)
+        records = list(case.aim(probe.target(case.endpoint, client)).try_all())
+        found.append(probe.judge(client, [case.endpoint], records))
+        if stage is AuthorityStage.NEW_SHOWN and case.authority == succession.old:
+            must_be_red(probe, last.endpoint, records)
+    assert found, "no endpoint verifies certificates"
+    return found
+
+
+def client_of(lab: Lab, endpoint: Endpoint) -> str:
+    """From where it is probed; the authority is the same for all."""
+    server = lab.topology.server.name
+    return edges(lab)[0] if endpoint.node == server else server
+
+
+def must_be_red(probe: Prober, endpoint: Endpoint, records: list[ProbeRecord]) -> None:
+    """The planted defect: an authority that was not removed, judged as if it had been."""
+    met = [record.model_copy(update={"endpoint": endpoint.id}) for record in records]
+    judged = probe.control("an authority that was not removed", endpoint, met)
+    assert {one.finding for one in judged} == {Finding.LET_IN}, met
+
+
+@pytest.mark.scenario("node left out while the authority was replaced")
+@allure.title(
+    "{edge_node}, left out when certificates were reissued, is lost until it is taken back"
+)
+def test_a_node_that_is_left_out_is_lost(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    autonomy: Autonomy,
+    probe: Prober,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    """The planted defect: a node that keeps its certificate does not get in at the end, which its
+    own fault has seen too: it was turned away."""
+    injector = must_declare_trust(lab, time_limit)
+    node = edge_node.name
+    last = replaced(AuthorityStage.OLD_REMOVED)
+    with autonomy.watching(node) as watch, contextlib.ExitStack() as stages:
+        for stage in AuthorityStage:
+            stages.enter_context(faults.inflict(replaced(stage, node)))
+        met = tried_with_its_own(lab, probe, injector, edge_node)
+        autonomy.hold(until_lost(lab))
+    record = record_of(watch.recording, last)
+    assert record.heal_began is not None
+    assert record.seen is not None
+    assert not ready_at(watch.recording, node, record.heal_began), "it is let in all the same"
+    stolen = [str(one) for one in met if not one.passed]
+    assert not stolen, "\n".join(stolen)
+    title = "certificate of a node that was left out turned away after"
+    measure(title, (record.seen - record.began) / 1e9, unit="s", better="lower", node=node)
+    expect = Expectation(must_detect=True, api_gap_s=API_SECONDS)
+    verdict = autonomy.judge(watch, node, expect)
+    assert verdict.passed, str(verdict)
+
+
+def tried_with_its_own(
+    lab: Lab, probe: Prober, injector: AuthorityInjector, node: LabNode
+) -> list[IdentityVerdict]:
+    """The certificate and key of a node that was stolen, at each endpoint that
+    verifies certificates: the only way to take them from it."""
+    held = must_hold(lab, node.name, "node")
+    identity = Identity(node.machine.read(held.certificate), node.machine.read(held.key))
+    stolen = replace(PROBES["right"], shows=lambda mint: identity)
+    succession = injector.files.succession()
+    found = []
+    for case in under_authorities(probe.endpoints(), CLUSTER, succession, Stage.OLD_REMOVED):
+        if case.authority == succession.old:
+            client = client_of(lab, case.endpoint)
+            record = case.aim(probe.target(case.endpoint, client)).try_one(stolen)
+            found.append(probe.judge(client, [case.endpoint], [record]))
+    return found
