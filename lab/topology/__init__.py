@@ -14,6 +14,7 @@ from edge_lab.topology.device import (
     SlowNodes,
     WordOrder,
 )
+from edge_lab.topology.hostlinks import host_links, outside_names
 from edge_lab.topology.load import load_topology, parse_topology
 from edge_lab.topology.model import (
     RUNC,
@@ -52,8 +53,10 @@ __all__ = [
     "Topology",
     "TopologyProblem",
     "WordOrder",
+    "host_links",
     "known_protocols",
     "load_topology",
+    "outside_names",
     "parse_topology",
     "topology_schema",
 ]

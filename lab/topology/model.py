@@ -13,6 +13,7 @@ from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import check_consistency
 from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions
+from edge_lab.topology.hostlinks import InterfaceName
 from edge_lab.topology.protocols import OWN, Protocol, ProtocolName
 from edge_lab.topology.timing import Timing
 
@@ -99,16 +100,31 @@ class Node(_Model):
 
 
 class Link(_Model):
-    """The connection of one node or device to one network.
+    """The connection of one node or device, or of what is real, to one network.
 
     Each link has two directions, named from the endpoint: `tx` carries what the endpoint
     sends, `rx` what it receives.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
     name: Name
-    endpoint: str = Field(description="The name of a node or of a device.")
+    endpoint: str = Field(
+        description="The name of a node or of a device, or of what stands at the host-interface."
+    )
     network: str
     address: IPv4Address = Field(description="The endpoint's address on that network.")
+    host_interface: InterfaceName | None = Field(
+        None,
+        alias="host-interface",
+        description="The network interface of the host behind which the endpoint is.",
+    )
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="With host-interface: a TCP port at which the endpoint takes connections.",
+    )
 
 
 class Device(_Model):
