@@ -78,7 +78,8 @@ def judge(
     if addresses:
         return InterfaceObjection(
             f"{name} has an address of this host: {', '.join(addresses)}",
-            f"If the host does not need it, as root: sysctl -w net.ipv6.conf.{name}.disable_ipv6=1; "
+            "If the host does not need it, as root: "
+            f"sysctl -w net.ipv6.conf.{name}.disable_ipv6=1; "
             f"ip address flush dev {name} (and keep NetworkManager off: "
             f"nmcli device set {name} managed no).",
         )

@@ -30,6 +30,13 @@ from edge_lab.faults.families.node.kinds import (
     Reboot,
     SlowDisk,
 )
+from edge_lab.faults.families.serial.kinds import (
+    SerialBreak,
+    SerialFault,
+    SerialLoss,
+    SerialNoise,
+    SerialParity,
+)
 from edge_lab.faults.fault import Fault
 
 __all__ = [
@@ -59,5 +66,10 @@ __all__ = [
     "Profile",
     "Reboot",
     "ReplaceCertificate",
+    "SerialBreak",
+    "SerialFault",
+    "SerialLoss",
+    "SerialNoise",
+    "SerialParity",
     "SlowDisk",
 ]

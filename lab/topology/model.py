@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import check_consistency
-from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions
+from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, SerialOptions
 from edge_lab.topology.hostlinks import InterfaceName
-from edge_lab.topology.protocols import OWN, Protocol, ProtocolName
+from edge_lab.topology.protocols import MODBUS, OWN, Protocol, ProtocolName
 from edge_lab.topology.timing import Timing
 
 MIB = 1024 * 1024
@@ -135,6 +135,9 @@ class Device(_Model):
     seed: int = Field(1, ge=0, description="Seed of the plant model that moves its values.")
     period_ms: int = Field(1000, ge=50, le=60_000, description="Time between two values, ms.")
     modbus: ModbusOptions | None = None
+    serial: SerialOptions | None = Field(
+        None, description="The serial line of a device that speaks modbus-rtu."
+    )
     opcua: OpcUaOptions | None = None
     options: dict[str, Any] | None = Field(
         None,
@@ -155,8 +158,10 @@ class Device(_Model):
     @model_validator(mode="after")
     def _options_fit(self) -> Device:
         # An unknown protocol is reported before options that do not belong to it.
-        if self.modbus and self.protocol in OWN - {Protocol.MODBUS, Protocol.MODBUS_RTU}:
+        if self.modbus and self.protocol in OWN - MODBUS:
             raise ValueError(f"the options modbus are not for a device that speaks {self.protocol}")
+        if self.serial and self.protocol in OWN - {Protocol.MODBUS_SERIAL}:
+            raise ValueError(f"the options serial are not for a device that speaks {self.protocol}")
         if self.opcua and self.protocol in OWN - {Protocol.OPCUA}:
             raise ValueError(f"the options opcua are not for a device that speaks {self.protocol}")
         if self.options and self.protocol in OWN:

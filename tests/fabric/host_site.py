@@ -136,12 +136,12 @@ while True:
         if line is None:
             line = socket.create_connection((sys.argv[1], 502), timeout=2)
         line.sendall(struct.pack(">HHHBBHH", 7, 0, 6, 1, 3, 0, 10))
-        line.recv(100)
+        print(line.recv(100).hex(), flush=True)
     except OSError:
         line = None
     time.sleep(0.05)
 """
-"""Reads for ever over one connection, and makes another if that dies."""
+"""Reads for ever over one connection, makes another if that dies, and prints each answer."""
 
 RECEIVE = """
 import hashlib, socket, sys

@@ -80,8 +80,10 @@ def test_half_open_lets_a_standing_connection_die(
     fault = HalfOpen(link=STATION_LINK)
     with (
         port_site.station.running(sys.executable, "-c", SERVE, STATION),
-        port_site.node.running(sys.executable, "-c", POLL, STATION),
+        port_site.node.running(sys.executable, "-c", POLL, STATION) as client,
     ):
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"answer".hex() + "\n"  # a connection stands
         said = injector.inject(fault)
         assert "established connections dropped" in said
         assert injector.heal(fault)
