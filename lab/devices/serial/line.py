@@ -61,6 +61,8 @@ class SerialLine:
         self._requests: asyncio.Queue[bytes] = asyncio.Queue()
         self._serving: asyncio.Task[None] | None = None
         self._probing = asyncio.Lock()
+        self._is_asking = False
+        """A read of the line itself is under way: what others say waits in the port."""
         self._asked_at: float | None = None
         """When the device got a request that it has not answered yet."""
 
@@ -165,7 +167,7 @@ class SerialLine:
 
     def _end_frame(self) -> None:
         """The line was silent; unless this process was late, and more has come meanwhile."""
-        late = b"" if self._probing.locked() else self._read()
+        late = b"" if self._is_asking else self._read()
         if late:
             self._receive(late)
             return
@@ -217,20 +219,20 @@ class SerialLine:
         """Reads one register as a client at the port would; nothing of that leaves the port."""
         async with self._probing:
             loop = asyncio.get_running_loop()
-            while self._is_taken(loop.time()):
-                await asyncio.sleep(self._timing.silence)
             heard: asyncio.Queue[bytes] = asyncio.Queue()
             answered = False
-            # What others say meanwhile waits in the port until the line is free.
+            # Whoever is speaking may finish; what others begin to say waits in the port.
             loop.remove_reader(self._port.fileno())
-            self._answers_to = heard.put_nowait
             try:
+                while self._is_taken(loop.time()):
+                    await asyncio.sleep(self._timing.silence)
+                self._is_asking, self._answers_to = True, heard.put_nowait
                 self._receive(_PROBE)
                 detail, answered = await self._hear(heard, loop.time() + seconds)
             finally:
                 if not answered:
                     self._disconnect()  # an answer that comes too late is nobody's
-                self._answers_to = self._send
+                self._is_asking, self._answers_to = False, self._send
                 self._received.clear()
                 self._spoiled = False
                 loop.add_reader(self._port.fileno(), self._take)
