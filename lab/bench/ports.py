@@ -26,8 +26,9 @@ _SOL_PACKET, _IGNORE_OUTGOING = 263, 23
 
 _CABLE = (
     "ip link set lo up && "
-    f"ip link add {NEAR} addrgenmode none type veth peer name {FAR} addrgenmode none && "
-    f"ip link set {NEAR} up && ip link set {FAR} up && echo ready && exec cat"
+    f"ip link add {NEAR} type veth peer name {FAR} && "
+    f"ip link set {NEAR} addrgenmode none up && ip link set {FAR} addrgenmode none up && "
+    "echo ready && exec cat"
 )
 
 

@@ -123,9 +123,10 @@ def test_a_silence_within_a_frame_ends_it(tmp_path: Path) -> None:
 
 def test_what_is_no_frame_gets_no_answer_and_the_next_one_does(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
-        for number, wrong in enumerate((BAD, b"\0", bytes(300), REQUEST + b"\0"), start=1):
+        for number, wrong in enumerate((BAD, b"\0", bytes(300), REQUEST + b"\1"), start=1):
             bench.say(wrong)
-            assert await bench.seen(lambda: bench.line.status.discarded == number)  # noqa: B023
+            found = await bench.seen(lambda: bench.line.status.discarded == number)  # noqa: B023
+            assert found, (number, bench.line.status)
         assert await bench.hear(1, QUIET) == b""
         bench.say(REQUEST)
         assert await bench.hear(len(ANSWER)) == ANSWER
