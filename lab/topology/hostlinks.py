@@ -37,7 +37,8 @@ def outside_names(topology: Topology) -> tuple[str, ...]:
 
 def check_host_links(topology: Topology) -> None:
     """Raises Problem for the first violated constraint."""
-    inside = {member.name for member in (*topology.nodes, *topology.devices)}
+    inside = {node.name for node in topology.nodes}
+    inside |= {device.name for device in topology.devices}
     users: dict[str, str] = {}
     for index, link in enumerate(topology.links):
         interface = link.host_interface
