@@ -37,7 +37,7 @@ class Unfinished(NamedTuple):
     """From `checksum_start`."""
 
     @classmethod
-    def parse(cls, header: bytes | memoryview) -> Unfinished:
+    def parse(cls, header: bytes) -> Unfinished:
         return cls(*HEADER.unpack(header))
 
 

@@ -94,7 +94,7 @@ class _Inbox:
         if not (tagged or self._sides[side] & 1 or self._sides[side + 1]):
             yield frame
             return
-        work = Unfinished.parse(self._sides[side : side + HEADER.size])
+        work = Unfinished.parse(bytes(self._sides[side : side + HEADER.size]))
         for done in finish(bytes(frame), work):
             if tagged:
                 kind = protocol if status & _STATUS_VLAN_TPID_VALID else _VLAN
