@@ -30,7 +30,7 @@ class LinkConfig(FrozenModel):
     network: str
     fabric_port: Port | None = None
     endpoint_port: Port | None = None
-    interface: str | None = None
+    interface: str | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
     def _one_end(self) -> LinkConfig:
