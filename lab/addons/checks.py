@@ -10,19 +10,26 @@ from edge_lab.addons.base import AddOn
 from edge_lab.addons.catalog import find_addon, known_addons
 from edge_lab.core.errors import InputError
 from edge_lab.devices.protocols import check_devices
+from edge_lab.fabric.hostlinks import check_host_interfaces
 from edge_lab.stacks import Stack, get_stack
 from edge_lab.topology import RUNC, Topology, TopologyProblem
 from edge_lab.topology import load_topology as read_topology
 
 
-def load_topology(path: Path, *, name: str | None = None) -> Topology:
+def load_topology(path: Path, *, name: str | None = None, here: bool = False) -> Topology:
     """As `edge_lab.topology.load_topology`, and its devices' protocols and its add-ons are
-    known, and fit what is asked of them.
+    known, and fit what is asked of them; with `here`, so are the interfaces of this host.
 
     Raises:
         InputError: with file, line and remedy.
     """
-    return read_topology(path, name=name, check=check_plugins)
+
+    def check(topology: Topology) -> None:
+        check_plugins(topology)
+        if here:
+            check_host_interfaces(topology)
+
+    return read_topology(path, name=name, check=check)
 
 
 def check_plugins(topology: Topology) -> None:

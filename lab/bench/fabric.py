@@ -12,6 +12,8 @@ with one recvmmsg(2); what differs is the socket they do it on:
 - vde_switch: the data socket of a VDE plug (libvdeplug opens it, `vde_datafd` gives it),
   one Unix datagram a frame.  Three plugs, the third idle.
 - captured: the fabric, with a capture of the sender's link into a file.
+- from a port, to a port: the fabric, with an interface of the host as the one end: one end of a
+  veth pair, whose other end the sender or the receiver has as a packet socket.  As root only.
 - wirefilter: no switch at all.  The benchmark itself answers at the two ends where
   wirefilter plugs in, so that it is spared the two switches it would need in a lab.
 
@@ -51,6 +53,7 @@ from edge_lab.bench.media import (
     fabric,
     faulty_fabric,
 )
+from edge_lab.bench.ports import from_port, to_port
 from edge_lab.bench.rates import highest_rate, latencies, trial
 from edge_lab.bench.vde import vde_switch, wirefilter
 from edge_lab.measuring.percentile import percentile
@@ -74,6 +77,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[Figure]:
 
     plain: dict[str, Medium] = {FABRIC: fabric, SWITCH: vde_switch}
     watched: dict[str, Medium] = {"captured": captured_fabric}
+    ports: dict[str, Medium] = {"from a port": from_port, "to a port": to_port}
     faulty: dict[str, Medium] = {FABRIC: faulty_fabric, "wirefilter": wirefilter}
     slow = f"{DELAY_MS:g} ms and {LOSS * 100:g} % loss"
     for number in range(1, rounds + 1):
@@ -85,9 +89,12 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[Figure]:
             for name, medium in plain.items():
                 value = highest_rate(medium, size, 0.0, 800_000)
                 note(f"no loss, {size} bytes", name, "frames/s", value)
-            for name, medium in watched.items():
+            for name, medium in (watched | ports).items():
                 seen = trial(medium, FLOOD_FRAMES, size, 0)
                 note(f"flood, {size} bytes", name, "frames/s", seen.arrived_per_second)
+            for name, medium in ports.items():
+                value = highest_rate(medium, size, 0.0, 800_000)
+                note(f"no loss, {size} bytes", name, "frames/s", value)
         for name, medium in faulty.items():
             value = highest_rate(medium, 1514, LOSS, 800_000)
             note(f"{slow}, 1514 bytes", name, "frames/s", value)
@@ -96,6 +103,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[Figure]:
             SWITCH: (vde_switch, "latency"),
             "direct UDP": (direct_udp, "latency"),
             "direct Unix": (direct_unix, "latency"),
+            **{name: (medium, "latency") for name, medium in ports.items()},
         }
         late: dict[str, tuple[Medium, str]] = {
             FABRIC: (faulty_fabric, f"latency with {slow}"),

@@ -23,6 +23,7 @@ from edge_lab.core.home import RunDir
 from edge_lab.core.ports import require_free
 from edge_lab.core.process import end_processes, lock_holder
 from edge_lab.core.step import step
+from edge_lab.fabric.hostlinks import require_host_interfaces
 from edge_lab.handle.lab import Lab
 from edge_lab.handle.stage import forget_stage, telling_stage
 from edge_lab.handle.state import LabState, state_if_up
@@ -69,6 +70,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
         if run.path.exists():
             with step(f"remove what is left of the last lab {topology.name}"):
                 _clear(run)
+        require_host_interfaces(topology)
         if options.api_port is not None:
             require_free(options.api_port, "the API server")
         with telling_stage(run), tracing(run) as trace, step(f"lab {topology.name}"):

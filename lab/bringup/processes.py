@@ -69,7 +69,9 @@ def fabric_config(state: LabState) -> FabricConfig:
     return FabricConfig(
         networks=tuple(network.name for network in state.topology.networks),
         links=tuple(
-            LinkConfig(
+            LinkConfig(name=link.name, network=link.network, interface=link.host_interface)
+            if link.host_interface
+            else LinkConfig(
                 name=link.name,
                 network=link.network,
                 fabric_port=state.ports.wires[link.name].fabric,

@@ -99,7 +99,7 @@ def up(
     from edge_lab.bringup.lifecycle import UpOptions, bring_up
 
     options = UpOptions(stack=stack, cold=cold, save=save, api_port=api_port)
-    wanted = load_topology(topology_file(topology), name=name)
+    wanted = load_topology(topology_file(topology), name=name, here=True)
     with showing_steps(err):
         lab = bring_up(wanted, options)
     if as_json:

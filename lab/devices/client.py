@@ -17,6 +17,7 @@ from edge_lab.core.errors import LabError
 from edge_lab.core.process import spawn
 from edge_lab.devices.control import SOCKET, DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import DeviceFault
+from edge_lab.devices.serial.faults import LineStates, SerialAnswer, SerialStatus
 from edge_lab.devices.spec import DeviceSpec
 from edge_lab.devices.truth import FILE as TRUTH
 from edge_lab.devices.truth import TruthRecord, TruthStep, read_truth
@@ -79,6 +80,21 @@ class DeviceClient:
             fault.check(self.spec.protocol)
         dumped = fault.model_dump(mode="json") if fault is not None else None
         return DeviceStatus.model_validate(self._ask("fault", deadline, fault=dumped))
+
+    # -- its serial line -----------------------------------------------------------------
+
+    def serial_status(self, deadline: Deadline | None = None) -> SerialStatus:
+        """Its serial line as it is now; LabError if it has none."""
+        return SerialStatus.model_validate(self._ask("serial", deadline))
+
+    def set_serial(self, states: LineStates, deadline: Deadline | None = None) -> SerialStatus:
+        """Sets the states of both directions of its line."""
+        dumped = states.model_dump(mode="json")
+        return SerialStatus.model_validate(self._ask("serial", deadline, states=dumped))
+
+    def ask_over_serial(self, deadline: Deadline | None = None) -> SerialAnswer:
+        """Reads it over its line, as a client at the port would."""
+        return SerialAnswer.model_validate(self._ask("serial-ask", deadline))
 
     def wait_ready(
         self, deadline: Deadline, *, watch: Callable[[], None] = lambda: None

@@ -18,6 +18,8 @@ from edge_lab.devices.faults import DEVICE_FAULT, Busy, DeviceFault, Gone
 from edge_lab.devices.points import COILS, Value, coil
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.devices.relay import Relay
+from edge_lab.devices.serial.line import SerialLine
+from edge_lab.devices.serial.operations import line_operations
 from edge_lab.devices.serving import LOOPBACK, Shown
 from edge_lab.devices.signals import reading
 from edge_lab.devices.spec import DeviceSpec
@@ -86,6 +88,11 @@ class Device:
             self._server.framing,
             self._server.close_sessions,
         )
+        self._line = (
+            SerialLine(spec.serial, spec.folder, (str(spec.address.ip), self._server.port))
+            if spec.serial is not None
+            else None
+        )
         self._fault: DeviceFault | None = None
         self._changing = asyncio.Lock()
         self._abandoned: set[asyncio.Task[int]] = set()
@@ -118,12 +125,15 @@ class Device:
                 "pause": self._pause,
                 "resume": self._resume,
                 "fault": self._misbehave,
+                **(line_operations(self._line) if self._line else {}),
             },
         )
         self._take_step()
         try:
             await self._server.start()
             await self._relay.start()
+            if self._line is not None:
+                self._line.start()
             await control.start()
             self._running.set()
             log.info("%s serves %s on %s", self._spec.name, self._spec.protocol, self._spec.address)
@@ -142,6 +152,8 @@ class Device:
                 task.cancel()
         finally:
             await control.stop()
+            if self._line is not None:
+                await self._line.stop()
             await self._relay.stop()
             await self._server.stop()
             self._pump.stop()

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edge_lab.core.errors import InputError
 from edge_lab.devices.plant import PLANTS, Plant
-from edge_lab.devices.protocols import plant_of
-from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, Topology
+from edge_lab.devices.protocols import plant_of, protocol_of
+from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, SerialOptions, Topology
 from edge_lab.topology.protocols import ProtocolName
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -64,6 +64,8 @@ class DeviceSpec(_Model):
     """Ground truth, control socket."""
     identity: IdentityFiles | None = None
     modbus: ModbusOptions = ModbusOptions()
+    serial: SerialOptions | None = None
+    """Its serial line, if the protocol has one."""
     nodes: OpcUaOptions = OpcUaOptions()
     """The options of an OPC UA device."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -123,6 +125,9 @@ def device_spec(
         folder=folder,
         identity=identity,
         modbus=device.modbus or ModbusOptions(),
+        serial=(device.serial or SerialOptions())
+        if protocol_of(device.protocol).has_serial_line
+        else None,
         nodes=device.opcua or OpcUaOptions(),
         options=device.options or {},
         image=device.image,

@@ -15,6 +15,9 @@ import psutil
 
 from edge_lab.artifacts.gomodules import Toolchain, find_toolchain
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError, LabError
+from edge_lab.fabric.hostinterface import InterfaceObjection, find_objection
+from edge_lab.fabric.packetwire import open_packet_socket
 from edge_lab.topology import Topology
 
 _FALLBACK_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
@@ -81,6 +84,18 @@ class Host:
     def toolchain(self) -> Toolchain | str:
         """The Go on PATH, or why it cannot be used."""
         return find_toolchain()
+
+    def packet_socket_problem(self) -> EdgeLabError | None:
+        """Why packet sockets cannot be opened; None if they can."""
+        try:
+            open_packet_socket().close()
+        except LabError as problem:
+            return problem
+        return None
+
+    def interface_objection(self, name: str) -> InterfaceObjection | None:
+        """Why a network interface cannot be the end of a link; None if it can."""
+        return find_objection(name)
 
     def module(self, name: str) -> bool:
         """Whether a Python module can be imported."""

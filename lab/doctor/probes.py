@@ -16,7 +16,9 @@ from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.data import IMAGES
 from edge_lab.doctor.host import Examination, Host
+from edge_lab.doctor.hostinterfaces import check_host_interfaces
 from edge_lab.doctor.model import HostCheck
+from edge_lab.doctor.serialports import check_serial_ports
 from edge_lab.topology import Arch
 
 GIB = 1024**3
@@ -354,6 +356,8 @@ PROBES: tuple[Probe, ...] = (
     _packages,
     _tun,
     _namespaces,
+    check_host_interfaces,
+    check_serial_ports,
     _subordinate_ids,
     _sockets,
     _disk,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -15,13 +15,36 @@ LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(gt=0, lt=65_536)]
 
 
+class PortPair(NamedTuple):
+    """UDP ports of loopback: the fabric listens on the one and sends to the other."""
+
+    fabric: int
+    endpoint: int
+
+
 class LinkConfig(FrozenModel):
-    """One link: the fabric listens on `fabric_port` and sends to `endpoint_port`."""
+    """One link: the fabric listens on `fabric_port` and sends to `endpoint_port`, or takes frames
+    off an interface of the host and sends them there."""
 
     name: str = Field(min_length=1)
     network: str
-    fabric_port: Port
-    endpoint_port: Port
+    fabric_port: Port | None = None
+    endpoint_port: Port | None = None
+    interface: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_end(self) -> LinkConfig:
+        given = [self.fabric_port is not None, self.endpoint_port is not None]
+        if given != [self.interface is None] * 2:
+            raise ValueError(f"link {self.name}: it needs two ports, or an interface")
+        return self
+
+    @property
+    def ports(self) -> PortPair:
+        """Of a link without an interface."""
+        assert self.fabric_port is not None, "a link with an interface has no ports"
+        assert self.endpoint_port is not None, "a link with an interface has no ports"
+        return PortPair(self.fabric_port, self.endpoint_port)
 
 
 class FabricConfig(FrozenModel):
@@ -42,10 +65,13 @@ class FabricConfig(FrozenModel):
         for link in self.links:
             if link.network not in self.networks:
                 raise ValueError(f"link {link.name}: there is no network {link.network!r}")
-        ports = [port for link in self.links for port in (link.fabric_port, link.endpoint_port)]
+        ports = [port for link in self.links if not link.interface for port in link.ports]
         if len(set(ports)) < len(ports):
             twice = sorted({port for port in ports if ports.count(port) > 1})
             raise ValueError(f"ports used twice: {', '.join(map(str, twice))}")
+        interfaces = [link.interface for link in self.links if link.interface]
+        if len(set(interfaces)) < len(interfaces):
+            raise ValueError("two links have the same interface")
         return self
 
     @classmethod

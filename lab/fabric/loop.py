@@ -20,6 +20,7 @@ from edge_lab.core.priority import come_first
 from edge_lab.fabric.config import FabricConfig
 from edge_lab.fabric.control import Connection, listen
 from edge_lab.fabric.forwarder import Forwarder
+from edge_lab.fabric.packetwire import PacketWire
 from edge_lab.fabric.wire import Outbox, UdpWire, can_segment
 
 NICENESS = -10
@@ -67,11 +68,16 @@ class Loop:
 
     def __init__(self, config: FabricConfig, control: Path) -> None:
         """Binds all ports and the control socket; LabError if one of them is not available."""
-        outbox = Outbox(segmentation=can_segment())
+        datagrams, frames = Outbox(segmentation=can_segment()), Outbox(segmentation=False)
         with contextlib.ExitStack() as undo:
-            wires: dict[str, UdpWire] = {}
+            wires: dict[str, UdpWire | PacketWire] = {}
             for link in config.links:
-                wires[link.name] = wire = UdpWire(link, outbox)
+                wire = (
+                    PacketWire(link.interface, frames)
+                    if link.interface
+                    else UdpWire(link, datagrams)
+                )
+                wires[link.name] = wire
                 undo.callback(wire.close)
             self._server = listen(control)
             undo.callback(self._server.close)

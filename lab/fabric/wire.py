@@ -38,6 +38,23 @@ _sendmmsg = _libc.sendmmsg
 _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
 
+def receive_messages(descriptor: int, address: int, most: int) -> int:
+    """recvmmsg(2) into the headers at `address`, without waiting: how many messages, or -1."""
+    return int(_recvmmsg(descriptor, address, most, socket.MSG_DONTWAIT, None))
+
+
+def widen(end: socket.socket) -> None:
+    """Gives a socket the largest buffers that this process may have, up to SOCKET_BUFFER."""
+    for force, ask in (
+        (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
+        (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+    ):
+        try:
+            end.setsockopt(socket.SOL_SOCKET, force, SOCKET_BUFFER)
+        except PermissionError:
+            end.setsockopt(socket.SOL_SOCKET, ask, SOCKET_BUFFER)
+
+
 class Sent(NamedTuple):
     """The result of sending frames to a socket."""
 
@@ -206,30 +223,24 @@ class UdpWire:
 
     def __init__(self, link: LinkConfig, outbox: Outbox) -> None:
         """Binds and connects; LabError if the port is in use."""
+        ports = link.ports
         self._outbox = outbox
         self._socket = socket.socket(
             socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )
-        for force, ask in (
-            (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
-            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
-        ):
-            try:
-                self._socket.setsockopt(socket.SOL_SOCKET, force, SOCKET_BUFFER)
-            except PermissionError:
-                self._socket.setsockopt(socket.SOL_SOCKET, ask, SOCKET_BUFFER)
+        widen(self._socket)
         try:
-            self._socket.bind((LOOPBACK, link.fabric_port))
+            self._socket.bind((LOOPBACK, ports.fabric))
         except OSError as trouble:
             self._socket.close()
             raise LabError(
-                f"UDP port {link.fabric_port} on {LOOPBACK} is not available for link "
+                f"UDP port {ports.fabric} on {LOOPBACK} is not available for link "
                 f"{link.name}: {os.strerror(trouble.errno or 0)}",
                 remedy="Stop the program that uses it (`ss -ulpn sport = "
-                f":{link.fabric_port}` shows it), "
+                f":{ports.fabric}` shows it), "
                 "or give the link another port.",
             ) from trouble
-        self._socket.connect((LOOPBACK, link.endpoint_port))
+        self._socket.connect((LOOPBACK, ports.endpoint))
         self._descriptor = self._socket.fileno()
         self._absent = False
         """Whether the last datagram sent was refused at the endpoint's port."""
@@ -238,12 +249,8 @@ class UdpWire:
         return self._descriptor
 
     def receive(self, buffer: FrameBuffer) -> Run | None:
-        taken = _recvmmsg(
-            self._descriptor,
-            buffer.receive_address(),
-            min(BATCH, buffer.free),
-            socket.MSG_DONTWAIT,
-            None,
+        taken = receive_messages(
+            self._descriptor, buffer.receive_address(), min(BATCH, buffer.free)
         )
         if taken > 0:
             return buffer.received(taken)

@@ -23,11 +23,13 @@ from edge_lab.faults.families.device import Devices
 from edge_lab.faults.families.link import Links
 from edge_lab.faults.families.memory import Memory
 from edge_lab.faults.families.node import Nodes
+from edge_lab.faults.families.serial import SerialLines
 from edge_lab.faults.family import FaultFamily
 from edge_lab.faults.fault import Fault
 
 BUILT_IN: Mapping[str, Callable[[], FaultFamily]] = {
-    family.name: family for family in (Links, Nodes, Devices, Certificates, Authorities, Memory)
+    family.name: family
+    for family in (Links, Nodes, Devices, SerialLines, Certificates, Authorities, Memory)
 }
 """In the order in which messages and `lab fault kinds` list them."""
 

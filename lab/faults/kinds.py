@@ -31,6 +31,13 @@ from edge_lab.faults.families.node.kinds import (
     Reboot,
     SlowDisk,
 )
+from edge_lab.faults.families.serial.kinds import (
+    SerialBreak,
+    SerialFault,
+    SerialLoss,
+    SerialNoise,
+    SerialParity,
+)
 from edge_lab.faults.fault import Fault
 
 __all__ = [
@@ -62,5 +69,10 @@ __all__ = [
     "Reboot",
     "ReplaceAuthority",
     "ReplaceCertificate",
+    "SerialBreak",
+    "SerialFault",
+    "SerialLoss",
+    "SerialNoise",
+    "SerialParity",
     "SlowDisk",
 ]

@@ -71,6 +71,8 @@ def _port_of(topology: Topology, link: Link) -> int | None:
     """A port that always accepts connections at the endpoint of `link`."""
     if link == topology.cluster_link(topology.server.name):
         return API_PORT
+    if link.host_interface:
+        return link.port
     for device in topology.devices:
         if device.name == link.endpoint:
             return protocol_of(device.protocol).port(device)

@@ -1,7 +1,8 @@
 """A picture of a lab, as SVG: nodes between their networks, devices below, links as they are.
 
 The cluster network is the bar above the nodes, other networks are bars below them, and the
-devices hang under those.  So no link crosses a node, whatever the topology.
+devices, and what stands at interfaces of the host, hang under those.  So no link crosses a node,
+whatever the topology.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import assert_never
 from xml.etree import ElementTree as ET
 
 from edge_lab.handle.linkstate import LinkState
-from edge_lab.topology import Link, Topology
+from edge_lab.topology import Link, Topology, outside_names
 
 COLUMN, BOX_W, BOX_H, BAR_H, MARGIN = 230, 190, 92, 30, 40
 INK, PAPER, MUTED = "#1f2933", "#ffffff", "#6b7785"
-ROLE_FILL = {"server": "#e3ecfa", "edge": "#e6f4ea", "device": "#fdf3dd"}
+ROLE_FILL = {"server": "#e3ecfa", "edge": "#e6f4ea", "device": "#fdf3dd", "outside": "#f3e8fd"}
 BAR_FILL = "#dfe5ec"
 
 
@@ -59,7 +60,9 @@ class _Picture:
         self._endpoints = endpoints
         self._links = links
         self._title = title or f"lab {topology.name}"
-        columns = max(len(topology.nodes), len(topology.devices))
+        self._outside = outside_names(topology)
+        below_the_bars = len(topology.devices) + len(self._outside)
+        columns = max(len(topology.nodes), below_the_bars)
         self._width = MARGIN * 2 + COLUMN * columns
         cluster = topology.cluster_network.name
         others = [net.name for net in topology.networks if net.name != cluster]
@@ -70,7 +73,7 @@ class _Picture:
             self._bar_y[name] = below + index * (BAR_H + 24)
         self._node_top = node_top
         self._device_top = below + len(others) * (BAR_H + 24) + 50
-        bottom = self._device_top + BOX_H if topology.devices else self._device_top - 50
+        bottom = self._device_top + BOX_H if below_the_bars else self._device_top - 50
         self._height = bottom + MARGIN
 
     def _x(self, index: int, count: int) -> float:
@@ -116,10 +119,20 @@ class _Picture:
             self._box(
                 svg,
                 device.name,
-                self._x(index, len(devices)),
+                self._x(index, len(devices) + len(self._outside)),
                 self._device_top,
                 "device",
                 (device.protocol,),
+            )
+        for index, name in enumerate(self._outside, start=len(devices)):
+            interfaces = [link.host_interface or "" for link in self._topology.links_of(name)]
+            self._box(
+                svg,
+                name,
+                self._x(index, len(devices) + len(self._outside)),
+                self._device_top,
+                "outside",
+                (" · ".join(interfaces),),
             )
         return ET.tostring(svg, encoding="unicode")
 

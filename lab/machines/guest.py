@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge_lab.core.errors import LabError
 from edge_lab.provisioning.provision import GuestFile
-from edge_lab.topology import Arch, Node, Topology
+from edge_lab.topology import Arch, Node, Topology, outside_names
 
 if TYPE_CHECKING:
     from edge_lab.images import RootImage
@@ -138,8 +138,11 @@ def wire_nics(
 
 
 def cluster_hosts(topology: Topology) -> dict[str, IPv4Address]:
-    """Each node by name at its address on the cluster network, each device at its own."""
+    """Each node by name at its address on the cluster network, each device at its own, and what
+    stands at an interface of the host at that of its first link."""
     hosts = {node.name: topology.cluster_link(node.name).address for node in topology.nodes}
     for device in topology.devices:
         hosts[device.name] = topology.links_of(device.name)[0].address
+    for name in outside_names(topology):
+        hosts[name] = topology.links_of(name)[0].address
     return hosts

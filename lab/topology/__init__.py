@@ -8,12 +8,15 @@ from edge_lab.topology.device import (
     Login,
     ModbusOptions,
     OpcUaOptions,
+    Parity,
     SecurityMode,
     SecurityPolicy,
+    SerialOptions,
     Signal,
     SlowNodes,
     WordOrder,
 )
+from edge_lab.topology.hostlinks import host_links, outside_names
 from edge_lab.topology.load import load_topology, parse_topology
 from edge_lab.topology.model import (
     RUNC,
@@ -41,10 +44,12 @@ __all__ = [
     "Network",
     "Node",
     "OpcUaOptions",
+    "Parity",
     "Protocol",
     "Role",
     "SecurityMode",
     "SecurityPolicy",
+    "SerialOptions",
     "Signal",
     "SlowNodes",
     "Taint",
@@ -52,8 +57,10 @@ __all__ = [
     "Topology",
     "TopologyProblem",
     "WordOrder",
+    "host_links",
     "known_protocols",
     "load_topology",
+    "outside_names",
     "parse_topology",
     "topology_schema",
 ]

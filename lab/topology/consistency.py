@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_lab.core.yamlmodel import Problem
 from edge_lab.topology.arch import Role
+from edge_lab.topology.hostlinks import check_host_links, outside_names
 
 if TYPE_CHECKING:
     from edge_lab.topology.model import Topology
@@ -26,6 +27,7 @@ def check_consistency(topology: Topology) -> None:
     """Raises TopologyProblem for the first violated constraint."""
     _unique_names(topology)
     _one_server(topology)
+    check_host_links(topology)
     _links_lead_somewhere(topology)
     _subnets_have_room(topology)
     _addresses_are_free(topology)
@@ -71,6 +73,7 @@ def _one_server(topology: Topology) -> None:
 def _links_lead_somewhere(topology: Topology) -> None:
     endpoints = [n.name for n in topology.nodes] + [d.name for d in topology.devices]
     networks = [each.name for each in topology.networks]
+    endpoints += outside_names(topology)
     for index, link in enumerate(topology.links):
         for field, names in (("endpoint", endpoints), ("network", networks)):
             name = getattr(link, field)

@@ -43,6 +43,31 @@ class ModbusOptions(_Model):
     )
 
 
+# -- a serial line ------------------------------------------------------------------------
+
+PSEUDO_TERMINAL = "pty"
+"""Instead of a port: the lab makes a pseudo-terminal."""
+
+
+class Parity(StrEnum):
+    EVEN = "even"
+    ODD = "odd"
+    NONE = "none"
+
+
+class SerialOptions(_Model):
+    """A serial line and its settings; the defaults are those of Modbus (V1.02, section 2.5.1)."""
+
+    port: str = Field(
+        PSEUDO_TERMINAL,
+        pattern=r"^(pty|/dev/.+)$",
+        description="A serial port of the host, as /dev/ttyUSB0; or pty: the lab makes one.",
+    )
+    baud: int = Field(19_200, ge=300, le=921_600)
+    parity: Parity = Parity.EVEN
+    stop_bits: Literal[1, 2] = 1
+
+
 # -- OPC UA ------------------------------------------------------------------------------
 
 

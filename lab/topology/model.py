@@ -12,8 +12,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import check_consistency
-from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions
-from edge_lab.topology.protocols import OWN, Protocol, ProtocolName
+from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, SerialOptions
+from edge_lab.topology.hostlinks import InterfaceName
+from edge_lab.topology.protocols import MODBUS, OWN, Protocol, ProtocolName
 from edge_lab.topology.timing import Timing
 
 MIB = 1024 * 1024
@@ -99,16 +100,31 @@ class Node(_Model):
 
 
 class Link(_Model):
-    """The connection of one node or device to one network.
+    """The connection of one node or device, or of what is real, to one network.
 
     Each link has two directions, named from the endpoint: `tx` carries what the endpoint
     sends, `rx` what it receives.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
     name: Name
-    endpoint: str = Field(description="The name of a node or of a device.")
+    endpoint: str = Field(
+        description="The name of a node or of a device, or of what stands at the host-interface."
+    )
     network: str
     address: IPv4Address = Field(description="The endpoint's address on that network.")
+    host_interface: InterfaceName | None = Field(
+        None,
+        alias="host-interface",
+        description="The network interface of the host behind which the endpoint is.",
+    )
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="With host-interface: a TCP port at which the endpoint takes connections.",
+    )
 
 
 class Device(_Model):
@@ -119,6 +135,9 @@ class Device(_Model):
     seed: int = Field(1, ge=0, description="Seed of the plant model that moves its values.")
     period_ms: int = Field(1000, ge=50, le=60_000, description="Time between two values, ms.")
     modbus: ModbusOptions | None = None
+    serial: SerialOptions | None = Field(
+        None, description="The serial line of a device that speaks modbus-rtu."
+    )
     opcua: OpcUaOptions | None = None
     options: dict[str, Any] | None = Field(
         None,
@@ -139,8 +158,10 @@ class Device(_Model):
     @model_validator(mode="after")
     def _options_fit(self) -> Device:
         # An unknown protocol is reported before options that do not belong to it.
-        if self.modbus and self.protocol in OWN - {Protocol.MODBUS, Protocol.MODBUS_RTU}:
+        if self.modbus and self.protocol in OWN - MODBUS:
             raise ValueError(f"the options modbus are not for a device that speaks {self.protocol}")
+        if self.serial and self.protocol in OWN - {Protocol.MODBUS_SERIAL}:
+            raise ValueError(f"the options serial are not for a device that speaks {self.protocol}")
         if self.opcua and self.protocol in OWN - {Protocol.OPCUA}:
             raise ValueError(f"the options opcua are not for a device that speaks {self.protocol}")
         if self.options and self.protocol in OWN:

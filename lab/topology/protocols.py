@@ -21,11 +21,14 @@ class Protocol(StrEnum):
     MODBUS = "modbus-tcp"
     MODBUS_RTU = "modbus-rtu-tcp"
     """RTU frames with CRC over a TCP connection, as used by serial device servers."""
+    MODBUS_SERIAL = "modbus-rtu"
+    """The same frames on a serial line, and over TCP as well."""
     OPCUA = "opcua"
     CONTAINER = "container"
     """Any protocol of a container image: without a plant model or ground truth."""
 
 
+MODBUS = frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU, Protocol.MODBUS_SERIAL})
 OWN = frozenset(str(protocol) for protocol in Protocol)
 
 

@@ -24,8 +24,8 @@ from edge_lab.topology import Protocol
 
 BOTH = frozenset(Protocol) - {Protocol.CONTAINER}
 ANY = frozenset(Protocol)
-MODBUS = frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU})
-RTU, OPCUA = frozenset({Protocol.MODBUS_RTU}), frozenset({Protocol.OPCUA})
+RTU = frozenset({Protocol.MODBUS_RTU, Protocol.MODBUS_SERIAL})
+MODBUS, OPCUA = RTU | {Protocol.MODBUS}, frozenset({Protocol.OPCUA})
 
 KINDS = [
     (Gone(), "gone", ANY),

@@ -177,6 +177,7 @@ def test_a_mistake_is_answered_with_its_line(mistake: str) -> None:
         ({"protocol": "modbus-tcp"}, True),
         ({"protocol": "modbus-tcp", "modbus": {"word_order": "little"}}, False),
         ({"protocol": "modbus-rtu-tcp"}, False),
+        ({"protocol": "modbus-rtu", "serial": {"baud": 9600}}, False),
         ({"protocol": "opcua"}, True),
         ({"protocol": "opcua", "opcua": {"policies": ["Aes256Sha256RsaPss"]}}, False),
         ({"protocol": "opcua", "opcua": {"modes": ["Sign"]}}, False),

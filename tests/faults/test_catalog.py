@@ -61,7 +61,15 @@ class Made(FaultFamily):
 
 def test_each_kind_names_its_family_and_has_a_name_of_its_own() -> None:
     own = built_in()
-    assert list(own.families) == ["link", "node", "device", "certificate", "authority", "memory"]
+    assert list(own.families) == [
+        "link",
+        "node",
+        "device",
+        "serial",
+        "certificate",
+        "authority",
+        "memory",
+    ]
     assert sum(len(family.kinds) for family in own.families.values()) == len(own.kinds)
     for name, kind in own.kinds.items():
         assert kind.model_fields["fault"].default == name

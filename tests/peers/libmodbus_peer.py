@@ -53,6 +53,10 @@ class Client:
     def connect(self) -> None:
         self._call("connect")
 
+    def recover(self) -> None:
+        """Drops what is left of answers that were no use."""
+        self._call("flush")
+
     def close(self) -> None:
         self._lib.modbus_close(self._context)
         self._lib.modbus_free(self._context)

@@ -55,6 +55,9 @@ class DeviceProtocol:
     is_served: ClassVar[bool] = True
     """Whether the lab itself serves it, with a plant and its ground truth."""
 
+    has_serial_line: ClassVar[bool] = False
+    """Whether its devices have a serial line (`edge_lab.devices.serial`) beside their link."""
+
     faults: ClassVar[frozenset[str]] = RELAYED_FAULTS
     """Kinds of `edge_lab.devices.faults` that its devices can have."""
 

@@ -10,12 +10,12 @@ from edge_lab.core.plugins import PluginGroup
 from edge_lab.devices.plant import Plant
 from edge_lab.devices.protocols.base import DeviceProtocol
 from edge_lab.devices.protocols.container import Container
-from edge_lab.devices.protocols.modbus import Modbus, ModbusRtu
+from edge_lab.devices.protocols.modbus import Modbus, ModbusRtu, ModbusSerial
 from edge_lab.devices.protocols.opcua import OpcUa
 from edge_lab.topology.protocols import GROUP, WHAT
 
 PROTOCOLS: Mapping[str, type[DeviceProtocol]] = MappingProxyType(
-    {protocol.name: protocol for protocol in (Modbus, ModbusRtu, OpcUa, Container)}
+    {protocol.name: protocol for protocol in (Modbus, ModbusRtu, ModbusSerial, OpcUa, Container)}
 )
 """The lab's own."""
 

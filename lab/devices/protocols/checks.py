@@ -32,7 +32,7 @@ def _known(device: Device, at: Loc) -> DeviceProtocol:
 
 
 def _check_keys(device: Device, at: Loc) -> None:
-    for key in ("modbus", "opcua"):
+    for key in ("modbus", "serial", "opcua"):
         if getattr(device, key) is not None:
             raise TopologyProblem(
                 f"the options {key} are not for a device that speaks {device.protocol}",

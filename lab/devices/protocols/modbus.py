@@ -95,6 +95,13 @@ class ModbusRtu(Modbus):
         return False
 
 
+class ModbusSerial(ModbusRtu):
+    """The same device with a serial line beside its link, on which it answers as over TCP."""
+
+    name = Protocol.MODBUS_SERIAL.value
+    has_serial_line = True
+
+
 def _register(device: Device, point: Point, address: int) -> dict[str, Any]:
     place: dict[str, Any] = {"register": address, "kind": point.kind.value}
     if point.digits:

@@ -1,0 +1,1 @@
+"""Serial lines: a wire of characters between a device and whoever is at its port."""

@@ -1,0 +1,42 @@
+"""The serial ports of the host that a topology's devices have, and what opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge_lab.devices.serial.port import PYSERIAL_REMEDY
+from edge_lab.doctor.host import Examination
+from edge_lab.doctor.model import HostCheck
+from edge_lab.topology.device import PSEUDO_TERMINAL
+
+
+def check_serial_ports(this: Examination) -> Iterator[HostCheck]:
+    """Nothing for a topology whose serial lines are pseudo-terminals."""
+    ports = {
+        device.serial.port: device.name
+        for device in this.topology.devices
+        if device.serial is not None and device.serial.port != PSEUDO_TERMINAL
+    }
+    if not ports:
+        return
+    there = this.host.module("serial")
+    yield HostCheck(
+        name="pyserial",
+        ok=there,
+        found="installed" if there else "not installed",
+        needed_for="serial ports",
+        remedy="" if there else PYSERIAL_REMEDY,
+    )
+    for port, device in ports.items():
+        problem = this.host.open_problem(port)
+        yield HostCheck(
+            name=port,
+            ok=not problem,
+            found=problem or "can be opened",
+            needed_for=f"the serial line of {device}",
+            remedy="Plug it in; as a user, be a member of its group: "
+            f"sudo usermod -aG dialout {this.host.user()}"
+            if problem
+            else "",
+            needs_root=bool(problem),
+        )

@@ -1,0 +1,102 @@
+"""Network namespaces that a test makes and that end with it, and cables between them.
+
+Nothing in them reaches the host's network: a new namespace has a loopback interface and nothing
+else.  Root is not needed where users may make namespaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A network namespace, by a process in it."""
+
+    pid: int
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        """The command, to be run in the namespace."""
+        own_user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        return ["nsenter", f"--target={self.pid}", "--net", *own_user, *command]
+
+    def try_run(
+        self, *command: str, seconds: float = 120, given: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.argv(command),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+        )
+
+    def run(self, *command: str, seconds: float = 120, given: str | None = None) -> str:
+        done = self.try_run(*command, seconds=seconds, given=given)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def python(self, code: str, *words: str, seconds: float = 120) -> str:
+        return self.run(sys.executable, "-c", code, *words, seconds=seconds)
+
+    @contextlib.contextmanager
+    def running(self, *command: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs in the namespace until the block is left."""
+        process = subprocess.Popen(
+            self.argv(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+@contextlib.contextmanager
+def new_namespace(inside: Namespace | None = None) -> Iterator[Namespace]:
+    """A namespace with `lo` alone; with `inside`, a child of that one, to be wired to it."""
+    own_user = [] if os.geteuid() == 0 or inside else ["--user", "--map-root-user"]
+    hold = ["unshare", "--net", *own_user, "sh", "-c", "ip link set lo up && echo up && exec cat"]
+    process = subprocess.Popen(
+        inside.argv(hold) if inside else hold,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        if process.stdout.readline() != "up\n":
+            process.wait(10)
+            pytest.skip(f"no network namespace here: {process.communicate()[1].strip()}")
+        yield Namespace(process.pid)
+    finally:
+        process.stdin.close()
+        process.stdin = None
+        process.communicate(timeout=60)
+
+
+def connect(near: Namespace, near_name: str, far: Namespace, far_name: str) -> None:
+    """A cable (veth) between two namespaces; both ends are up, the near one has no address."""
+    near.run(
+        *("ip", "link", "add", near_name, "type", "veth"),
+        *("peer", "name", far_name, "netns", str(far.pid)),
+    )
+    for place, name in ((near, near_name), (far, far_name)):
+        place.run("ip", "link", "set", name, "addrgenmode", "none", "up")
