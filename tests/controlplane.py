@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,8 +141,8 @@ def _kubeconfig(folder: Path, pki: Pki, port: int, identity: str) -> Path:
 
 def _controller_manager(
     programs: Mapping[str, Path], folder: Path, pki: Pki, port: int, timing: Timing
-) -> Sequence[str]:
-    return (
+) -> list[str]:
+    return [
         str(programs["kube-controller-manager"]),
         f"--kubeconfig={_kubeconfig(folder, pki, port, names.CONTROLLER_MANAGER)}",
         "--bind-address=127.0.0.1",
@@ -154,14 +154,14 @@ def _controller_manager(
         f"--root-ca-file={folder / 'ca.crt'}",
         f"--node-monitor-period={timing.node_monitor_period:g}s",
         f"--node-monitor-grace-period={timing.node_monitor_grace:g}s",
-    )
+    ]
 
 
-def _scheduler(programs: Mapping[str, Path], folder: Path, pki: Pki, port: int) -> Sequence[str]:
-    return (
+def _scheduler(programs: Mapping[str, Path], folder: Path, pki: Pki, port: int) -> list[str]:
+    return [
         str(programs["kube-scheduler"]),
         f"--kubeconfig={_kubeconfig(folder, pki, port, names.SCHEDULER)}",
         "--bind-address=127.0.0.1",
         "--secure-port=0",
         "--leader-elect=false",
-    )
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def altered(self, **change: Any) -> Any:
+    def altered(self, **change: Any) -> Self:
         """The same with other fields: for negative controls."""
         return self.model_copy(update=change)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -161,7 +162,7 @@ def _draw(canvas: Canvas, panel: Panel, xs: Sequence[float], top: float) -> None
             for x, value in zip(xs, line.values, strict=True)
             if value is not None
         ]
-        for (x1, y1, _), (x2, y2, _) in zip(points, points[1:], strict=False):
+        for (x1, y1, _), (x2, y2, _) in itertools.pairwise(points):
             canvas.line(x1, y1, x2, y2, colour, stroke_width="2")
         for x, y, value in points:
             hint = f"{line.name}: {number_text(value)} {panel.unit}"

@@ -1,4 +1,4 @@
-"""Fleets as a page of its own: the curve, and what stands behind it. No scripts, nothing fetched."""
+"""Fleets as a page of its own: the curve, and its figures. No scripts, and nothing is fetched."""
 
 from __future__ import annotations
 
@@ -67,13 +67,15 @@ def _herds(herds: Sequence[HerdEvidence]) -> Iterable[str]:
         silent = (herd.woken - herd.silenced) / 1e9
         yield f"<h2>Herd of {len(herd.nodes)} nodes, silent for {silent:.0f} s</h2>"
         yield _problems((*verdict.problems, *verdict.evidence))
-        rows = "".join(
-            f'<tr><th scope="row">{escape(measure.title)}</th><td>{escape(_value(measure))}</td></tr>'
-            for measure in verdict.measures
-        )
+        rows = "".join(map(_row, verdict.measures))
         yield f"<table><tbody>{rows}</tbody></table>"
         yield _calls("API server", herd.calls)
         yield _calls("datastore", herd.datastore)
+
+
+def _row(measure: Measure) -> str:
+    title, value = escape(measure.title), escape(_value(measure))
+    return f'<tr><th scope="row">{title}</th><td>{value}</td></tr>'
 
 
 def _value(measure: Measure) -> str:

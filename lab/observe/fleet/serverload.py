@@ -31,8 +31,9 @@ class ControlPlane(Protocol):
 
 def script(programs: Mapping[str, str], databases: Iterable[str]) -> str:
     """Of shell words that yield the pid of each program, and patterns of the database's files."""
+    stat = 'cut -d")" -f2- /proc/$p/stat 2>/dev/null'
     asks = "\n".join(
-        f'p={pid}; p=${{p:-0}}; echo "program {shlex.quote(name)} $p $(cut -d")" -f2- /proc/$p/stat 2>/dev/null)"'
+        f'p={pid}; p=${{p:-0}}; echo "program {shlex.quote(name)} $p $({stat})"'
         for name, pid in programs.items()
     )
     return f"""\
