@@ -86,7 +86,7 @@ class FleetMeasuring:
             Evictions(place.kubectl, NAMESPACE, names.__contains__) as evictions,
         ):
             Deadline.scaled(LOOK_SECONDS).wait_for(
-                "all leases are seen", lambda: renewals.known() >= len(names)
+                "all leases are seen", lambda: names <= renewals.known()
             )
             silenced = fleet.silence()
             try:

@@ -127,10 +127,10 @@ class Renewals(Follower):
         if event != "DELETED" and before is not None and renewed != before:
             self._first.setdefault(name, now)
 
-    def known(self) -> int:
-        """How many leases have been seen."""
+    def known(self) -> frozenset[str]:
+        """Nodes whose lease has been seen."""
         with self._lock:
-            return len(self._known)
+            return frozenset(self._known)
 
     def begin(self) -> None:
         """From now on; what was renewed before does not count."""

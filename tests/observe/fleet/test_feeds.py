@@ -83,7 +83,7 @@ def test_only_what_is_renewed_after_the_beginning_counts_and_the_first_time(kube
         first = renewals.first()
         kubectl.told["leases"].put(("MODIFIED", lease("4")))
         kubectl.told["leases"].put(("ADDED", {**lease("1"), "metadata": {"name": "other"}}))
-        soon(lambda: renewals.known() == 2)
+        soon(lambda: len(renewals.known()) == 2)
         assert renewals.first() == first
 
 
