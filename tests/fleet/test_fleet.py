@@ -22,6 +22,9 @@ from edge_lab.pki import Pki
 from edge_lab.stacks.identities import admin_requests
 from tests.observe.fakes import FakeKubectl
 
+SHORT = 0.3
+"""Seconds in which what never comes is waited for."""
+
 
 @dataclass
 class FakeCluster(FakeKubectl):
@@ -122,13 +125,12 @@ def test_pods_and_twins_are_counted_and_made_once(fleet: Fleet, cluster: FakeClu
     assert len([one for one in cluster.applied if one.startswith("DeviceStatus")]) == 6
 
 
-def test_nodes_that_are_not_ready_in_time_are_named(
-    place: FleetPlace, cluster: FakeCluster
-) -> None:
-    cluster.never = frozenset({hollow_name(2)})
-    with fleet_beside(place, nodes=3, deadline=Deadline.after(0.3)) as fleet:
-        assert fleet.growth.ready_after_s is None
-        assert fleet.growth.never_ready == (hollow_name(2),)
+def test_nodes_that_are_not_ready_in_time_are_named(fleet: Fleet, cluster: FakeCluster) -> None:
+    cluster.never = frozenset({hollow_name(5)})
+    growth = fleet.grow(5, Deadline.after(SHORT))
+    assert growth.ready_after_s is None
+    assert hollow_name(5) in growth.never_ready
+    assert hollow_name(1) not in growth.never_ready  # it was Ready before
 
 
 def test_a_fleet_that_a_restore_has_removed_is_put_back(fleet: Fleet, cluster: FakeCluster) -> None:

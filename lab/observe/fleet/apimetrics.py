@@ -154,7 +154,8 @@ def parse_api_metrics(text: str) -> ApiMetrics:
             for sample in family.samples:
                 labels = sample.labels
                 if sample.name == f"{REQUESTS}_bucket":
-                    _put(requests, _request_key(labels), labels, sample.value)
+                    if labels["resource"]:  # else of no object: /metrics itself, say
+                        _put(requests, _request_key(labels), labels, sample.value)
                 elif sample.name == f"{DATASTORE}_bucket":
                     key = (labels["operation"], _full_resource(labels), "")
                     _put(datastore, key, labels, sample.value)

@@ -72,10 +72,16 @@ def parse_moment(text: str) -> ServerMoment:
             available_mib=round(facts["MemAvailable"][0] / 1024, 1),
             kills=facts["oom_kill"][0],
             programs={name: _program(words, tick, page) for name, words in programs.items()},
-            datastore_mib=round(sum(facts["datastore"]) / MIB, 2),
+            datastore_mib=round(_sum(facts["datastore"]) / MIB, 2),
         )
     except (ValueError, KeyError, IndexError) as trouble:
         raise LabError(f"the server's figures are incomplete ({trouble!r}): {text!r}") from trouble
+
+
+def _sum(sizes: list[int]) -> int:
+    if not sizes:
+        raise ValueError("no database where those of the lab's control planes are")
+    return sum(sizes)
 
 
 def _program(words: list[str], tick: int, page: int) -> ProgramMoment:

@@ -31,6 +31,7 @@ def metrics(counts: Sequence[int], *, renewed: int = 100, refused: int = 0) -> s
         lines += [f"{name}_sum{{{labels}}} 1", f"{name}_count{{{labels}}} {counts[-1]}"]
     name = "apiserver_request_sli_duration_seconds_bucket"
     lines += [f'{name}{{verb="WATCH",resource="nodes",scope="cluster",le="+Inf"}} 7']
+    lines += [f'{name}{{verb="GET",resource="",scope="",le="+Inf"}} {2 * counts[-1]}']
     lines += ["# TYPE apiserver_request_total counter"]
     for code, count in (("200", renewed), ("429", refused), ("504", 0)):
         lines.append(

@@ -39,3 +39,10 @@ def test_what_is_missing_is_no_evidence(tmp_path: Path, missing: str) -> None:
     said = _said(tmp_path, "0").splitlines()
     with pytest.raises(LabError):
         parse_moment("\n".join(line for line in said if not line.startswith(missing)))
+
+
+def test_a_server_without_a_database_is_no_evidence(tmp_path: Path) -> None:
+    said = _said(tmp_path, "0").splitlines()
+    without = ["datastore" if line.startswith("datastore") else line for line in said]
+    with pytest.raises(LabError):
+        parse_moment("\n".join(without))
