@@ -155,6 +155,8 @@ class FleetLoad(_Frozen):
     renewals: int
     """Of leases, by the API server's count: those of real nodes, too."""
     real_nodes: int
+    kwok_cores: float = 0.0
+    """Processor time that kwok took of the host in each second: it is beside the guests."""
     calls: tuple[Calls, ...]
     """Of the API server."""
     objectives: tuple[Calls, ...]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+import psutil
+
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.step import step
@@ -45,7 +47,7 @@ class FleetMeasuring:
         """
         fleet, place = self.fleet, self.fleet.place
         before = self._look()
-        began = time.time_ns()
+        began, spent = time.time_ns(), self._spent()
         with step(f"hold {fleet.size} hollow nodes for {seconds:g} s"):
             self._hold(seconds)
         after = self._look()
@@ -64,6 +66,7 @@ class FleetMeasuring:
             renew_every_s=place.renew_every_s,
             renewals=after.api.lease_renewals(before.api),
             real_nodes=place.real_nodes,
+            kwok_cores=(self._spent() - spent) * 1e9 / (ended - began),
             calls=after.api.calls(before.api),
             objectives=after.api.objectives(before.api),
             refused=after.api.refused(before.api),
@@ -146,6 +149,11 @@ class FleetMeasuring:
 
         text = limit.wait_for("the API server's metrics", metrics, transient=(LabError,))
         return _Look(parse_api_metrics(text), self.control.look(limit))
+
+    def _spent(self) -> float:
+        """Processor time of kwok so far, s."""
+        times = psutil.Process(self.fleet.pid).cpu_times()
+        return float(times.user + times.system)
 
     def _hold(self, seconds: float) -> None:
         """The scenario's time, not a wait; kwok has to live through it."""

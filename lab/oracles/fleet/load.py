@@ -238,6 +238,7 @@ def load_measures(load: FleetLoad) -> tuple[Measure, ...]:
             API,
             "no request to it was counted",
         ),
+        ("kwok on the host", size, 100 * load.kwok_cores, "%", Better.NEITHER, "/proc of it", ""),
         ("datastore size", size, server.after.datastore_mib, "MiB", Better.LOWER, SERVER, ""),
     ]
     rows += objective_rows(load.objectives, size)
