@@ -83,7 +83,7 @@ def panels(loads: Sequence[FleetLoad]) -> tuple[Panel, ...]:
             ),
         ),
         Panel(
-            "processors of the server",
+            "server CPU",
             "%",
             (
                 line("busy", lambda load: 100 * load.load.busy),
@@ -93,7 +93,7 @@ def panels(loads: Sequence[FleetLoad]) -> tuple[Panel, ...]:
             "all",
         ),
         Panel(
-            "memory of the server",
+            "server memory",
             "MiB",
             (
                 line("available", lambda load: load.load.after.available_mib),
