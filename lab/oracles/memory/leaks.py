@@ -13,9 +13,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import stats
-
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.leaks import LeakEvidence, LeakRound
 from edge_lab.evidence.memory import Group, NodeMemorySeen
@@ -160,8 +157,9 @@ def _parts(seen: NodeMemorySeen) -> Mapping[_Part, float]:
 
 
 def _slope(part: _Part, work: Sequence[float], mib: Sequence[float], level: float) -> Slope:
-    x, y = np.asarray(work, dtype=float), np.asarray(mib, dtype=float)
-    fit = stats.linregress(x, y)
+    from scipy import stats  # takes a second to import
+
+    fit = stats.linregress(list(work), list(mib))
     half = float(stats.t.ppf((1 + level) / 2, len(work) - 2)) * float(fit.stderr)
     value = float(fit.slope)
     return Slope(
