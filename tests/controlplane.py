@@ -148,7 +148,7 @@ def _controller_manager(
         "--bind-address=127.0.0.1",
         "--secure-port=0",
         "--leader-elect=false",
-        "--use-service-account-credentials=false",
+        "--use-service-account-credentials=true",
         "--allocate-node-cidrs=false",
         f"--service-account-private-key-file={folder / 'sa.key'}",
         f"--root-ca-file={folder / 'ca.crt'}",
