@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,27 @@ def test_the_command_names_its_files_and_the_catalogue_has_it() -> None:
     command = kwok_command(Path("/k"), Path("/c"), Path("/y"))
     assert command[:3] == ["/k", "--kubeconfig=/c", "--config=/y"]
     assert CATALOG["kwok"].go is not None
+
+
+def _rendered(template: str) -> Any:
+    """As kwok would, near enough: each loop goes round once, and functions give a text."""
+    without_loops = re.sub(r"\{\{ (range .*?|end) \}\}", "", template)
+    return yaml.safe_load(re.sub(r"\{\{ .*? \}\}", '"text"', without_loops))
+
+
+def test_what_stages_set_is_yaml_once_it_is_filled_in() -> None:
+    found = {}
+    for stage in documents()[1]:
+        then = stage["spec"]["next"]
+        if "delete" not in then:
+            template = then.get("statusTemplate") or then["patches"][0]["template"]
+            found[stage["metadata"]["name"]] = _rendered(template)
+    ready = {one["type"]: one for one in found["node-ready"]["conditions"]}["Ready"]
+    assert (ready["status"], ready["reason"]) == ("True", "KubeletReady")
+    assert ready.keys() >= {"lastHeartbeatTime", "lastTransitionTime"}
+    assert found["node-ready"]["allocatable"]["pods"] == "110"
+    # A heartbeat says nothing of a transition that there was not.
+    assert "lastTransitionTime" not in found["node-status"]["conditions"][-1]
+    assert found["pod-ready"]["phase"] == "Running"
+    assert found["pod-ready"]["containerStatuses"][0]["state"]["running"]
+    assert found["twin-reported"]["twins"][0]["reported"]["value"]
