@@ -23,6 +23,7 @@ CRI_TOOLS = "v1.34.0"
 WORKLOAD = "0.1.0"
 RUNSC_ADAPTER = "0.1.0"
 HOSTILE = "0.1.0"
+KWOK = "v0.8.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -162,6 +163,15 @@ _COMPONENTS = (
         "edge-runsc",
         RUNSC_ADAPTER,
         go=GoSource(module="runsc", package="edge-lab/images/runsc"),
+    ),
+    Component(
+        "kwok",
+        KWOK,
+        go=GoSource(
+            module="kwok",
+            package="sigs.k8s.io/kwok/cmd/kwok",
+            upstream="sigs.k8s.io/kwok",
+        ),
     ),
     Component(
         "edge-hostile",

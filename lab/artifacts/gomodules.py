@@ -29,7 +29,7 @@ from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
 GO_MINIMUM = (1, 25, 1)
-"""Required by kine's go.mod, the highest of all modules."""
+"""Required by kine's go.mod, the highest of all that a lab needs; kwok's is higher (1.26)."""
 GO_REMEDY = (
     f"Install Go {'.'.join(map(str, GO_MINIMUM))} or newer from https://go.dev/dl/ and have its "
     "bin folder in PATH. (Without Go: point LAB_MIRROR at a folder with the files.)"

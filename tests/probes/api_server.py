@@ -34,6 +34,7 @@ class ApiServer:
     port: int
     log: Path
     process: subprocess.Popen[bytes]
+    kine: subprocess.Popen[bytes]
 
     def watch(self) -> None:
         """For waits: raises if it has ended."""
@@ -41,8 +42,8 @@ class ApiServer:
 
 
 @contextlib.contextmanager
-def api_server(folder: Path, pki: Pki) -> Iterator[ApiServer]:
-    """Until the block is over; it takes connections."""
+def api_server(folder: Path, pki: Pki, *flags: str) -> Iterator[ApiServer]:
+    """Until the block is over; it takes connections. `flags` are its own, beside those here."""
     kine, server = program("kine"), program("kube-apiserver")
     assert kine is not None
     assert server is not None
@@ -52,7 +53,7 @@ def api_server(folder: Path, pki: Pki) -> Iterator[ApiServer]:
     datastore = f"unix://{folder}/kine.sock"
     log = folder / "kube-apiserver.log"
     with (
-        _running(
+        running(
             [
                 str(kine),
                 f"--listen-address={datastore}",
@@ -60,8 +61,8 @@ def api_server(folder: Path, pki: Pki) -> Iterator[ApiServer]:
                 "--metrics-bind-address=0",
             ],
             folder / "kine.log",
-        ),
-        _running(
+        ) as datastore_process,
+        running(
             [
                 str(server),
                 "--bind-address=127.0.0.1",
@@ -79,11 +80,12 @@ def api_server(folder: Path, pki: Pki) -> Iterator[ApiServer]:
                 f"--service-account-key-file={certificates['sa.pub']}",
                 f"--service-account-signing-key-file={certificates['sa.key']}",
                 "--profiling=false",
+                *flags,
             ],
             log,
         ) as process,
     ):
-        started = ApiServer(port, log, process)
+        started = ApiServer(port, log, process, datastore_process)
         Deadline.scaled(240).wait_for(
             "the API server takes connections",
             lambda: _serves(started),
@@ -113,7 +115,7 @@ def _serves(server: ApiServer) -> bool:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

@@ -1,0 +1,283 @@
+"""A fleet of hollow nodes: created, silenced, woken and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from edge_lab.cluster.objects import Manifest
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
+from edge_lab.core.process import PROC, spawn, still_alive
+from edge_lab.core.step import step, warn
+from edge_lab.fleet import hollow
+from edge_lab.fleet.kwokconfig import kwok_command, kwok_config
+from edge_lab.fleet.place import FleetPlace
+from edge_lab.observe.fleet.feeds import Readiness
+
+MOST = 5_000
+"""Hollow nodes that one kwok is asked to hold here; more than 1,000 nobody has tried."""
+AT_A_TIME = 8
+"""Objects that are created at a time."""
+END_SECONDS = 20.0
+STOP_SECONDS = 5.0
+REMOVE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What became of new nodes."""
+
+    ready_after_s: float | None
+    """From the creation of the last of them until all of the fleet were Ready; None if they were
+    not in time."""
+    never_ready: tuple[str, ...] = ()
+
+
+class Fleet:
+    """Hollow nodes beside one cluster. Made by `fleet_beside`."""
+
+    def __init__(self, place: FleetPlace, command: Sequence[str], readiness: Readiness) -> None:
+        """`command` is kwok's, which is started."""
+        self.place = place
+        self.readiness = readiness
+        self._command = tuple(command)
+        self._log = place.run / "logs" / "kwok.log"
+        self._process = self._start()
+        self.growth = Growth(None)
+        """Of the nodes that it was begun with."""
+        self._names: tuple[str, ...] = ()
+        self._pods = 0
+        self._twins = 0
+        self._twinned = 0
+        """Nodes that have twins: the first ones."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._names
+
+    @property
+    def size(self) -> int:
+        return len(self._names)
+
+    @property
+    def pods(self) -> int:
+        return self._pods
+
+    @property
+    def twins(self) -> int:
+        return self._twins
+
+    @property
+    def pid(self) -> int:
+        """Of kwok."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """LabError if kwok has ended: then nobody stands for the nodes."""
+        still_alive(self._process, "kwok", self._log)()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return spawn(self._command, run=self.place.run, log=self._log)
+
+    # -- how many ------------------------------------------------------------------------
+
+    def grow(self, size: int, deadline: Deadline) -> Growth:
+        """Until there are `size` nodes, and they are Ready; they may fail to be, which is told.
+
+        Raises:
+            LabError: kwok has ended, or the API server takes no objects.
+        """
+        if not self.size <= size <= MOST:
+            raise InputError(f"a fleet of {self.size} nodes cannot grow to {size}")
+        wanted = tuple(hollow.hollow_name(index) for index in range(1, size + 1))
+        with step(f"fleet of {size} nodes"):
+            new, self._names = wanted[self.size :], wanted
+            return self._grown(new, deadline)
+
+    def restore(self, deadline: Deadline) -> Growth:
+        """Creates again those of its nodes that somebody has removed, and waits for all.
+
+        When a lab is put back to its checkpoint, all of them are gone, and their rights, and what
+        kwok has seen is not what will happen: it begins anew.
+        """
+        missing = self._missing(deadline)
+        if missing:
+            self.end()
+            self.readiness.forget(missing)
+            give_rights(self.place, deadline)
+            self._process = self._start()
+        return self._grown(missing, deadline)
+
+    def _grown(self, new: Sequence[str], deadline: Deadline) -> Growth:
+        """Creates them, and waits until all nodes of the fleet are Ready."""
+        wanted = frozenset(self._names)
+        try:
+            self._create([hollow.node_manifest(name) for name in new], deadline)
+            created = time.monotonic()
+            deadline.wait_for(
+                f"{len(wanted)} hollow nodes are Ready",
+                lambda: wanted <= self.readiness.ready(),
+                watch=self.check,
+            )
+        except DeadlineExceeded:  # the control plane's fault, and in the evidence
+            return Growth(None, tuple(sorted(wanted - self.readiness.ready())))
+        return Growth(time.monotonic() - created)
+
+    def _missing(self, deadline: Deadline) -> list[str]:
+        here = {
+            item["metadata"]["name"]
+            for item in self.place.kubectl.items("nodes", "-l", hollow.SELECTOR, deadline=deadline)
+        }
+        return [name for name in self._names if name not in here]
+
+    def add_pods(self, deadline: Deadline) -> None:
+        """One on each node, that may be evicted."""
+        self._create([hollow.pod_manifest(name) for name in self._names], deadline)
+        self._pods = self.size
+
+    def add_twins(self, each: int, deadline: Deadline) -> None:
+        """So many on each node that has none; InputError of a cluster without twins."""
+        if not self.place.twins:
+            raise InputError("this cluster has no twins", remedy="Add the add-on `twins`.")
+        self._create(
+            [
+                hollow.twin_manifest(name, number)
+                for name in self._names[self._twinned :]
+                for number in range(1, each + 1)
+            ],
+            deadline,
+        )
+        self._twins += (self.size - self._twinned) * each
+        self._twinned = self.size
+
+    def _create(self, manifests: Sequence[Manifest], deadline: Deadline) -> None:
+        def apply(manifest: Manifest) -> None:
+            self.place.kubectl.apply_patiently(
+                manifest["metadata"]["name"], [manifest], deadline, self.check
+            )
+
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for done in [pool.submit(apply, manifest) for manifest in manifests]:
+                done.result()
+
+    # -- silence -------------------------------------------------------------------------
+
+    def silence(self) -> int:
+        """From now on none of its nodes says anything; when, ns since 1970.
+
+        Raises:
+            LabError: kwok has ended, or does not stand still.
+        """
+        self.check()
+        os.kill(self.pid, signal.SIGSTOP)
+        self._wait_state("stands still", lambda state: state == "T")
+        return time.time_ns()
+
+    def wake(self) -> int:
+        """All of them go on at once, and all have something to say."""
+        self.check()
+        moment = time.time_ns()
+        os.kill(self.pid, signal.SIGCONT)
+        self._wait_state("goes on", lambda state: state != "T")
+        return moment
+
+    def _wait_state(self, what: str, fits: Callable[[str], bool]) -> None:
+        stat = PROC / str(self.pid) / "stat"
+        Deadline.scaled(STOP_SECONDS).wait_for(
+            f"kwok {what}", lambda: fits(stat.read_text().rpartition(") ")[2][:1]), every=0.01
+        )
+
+    # -- its end -------------------------------------------------------------------------
+
+    def remove(self, deadline: Deadline) -> None:
+        """Nodes, leases, pods and twins; what cannot be removed is told of, and no error: a block
+        that has failed has failed by itself."""
+        kubectl = self.place.kubectl
+        if self._process.poll() is None:
+            os.kill(self.pid, signal.SIGCONT)
+        everything = ("-l", hollow.SELECTOR)
+        namespace = ("-n", hollow.NAMESPACE)
+        try:
+            with step("remove the fleet"):
+                kubectl.delete("pods", *everything, *namespace, deadline=deadline, force=True)
+                kubectl.delete("nodes", *everything, deadline=deadline)
+                if self._names:
+                    leases = ("-n", "kube-node-lease", *self._names)
+                    kubectl.delete("leases", *leases, deadline=deadline)
+                kubectl.delete("namespace", hollow.NAMESPACE, deadline=deadline)
+        except LabError as trouble:
+            warn(f"hollow nodes may be left in the cluster: {trouble.message}")
+        self._names, self._pods, self._twins, self._twinned = (), 0, 0, 0
+
+    def end(self) -> None:
+        """Ends kwok. What it has said of its nodes stays."""
+        process = self._process
+        if process.poll() is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(Deadline.scaled(END_SECONDS).remaining)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def fleet_beside(
+    place: FleetPlace,
+    *,
+    nodes: int,
+    deadline: Deadline,
+    twin_every_s: float = 10.0,
+    parallel: int | None = None,
+) -> Iterator[Fleet]:
+    """A fleet of that size while the block runs; all Ready, if the cluster holds them.
+
+    Args:
+        nodes: To begin with; `Fleet.grow` adds some.
+        twin_every_s: How often each of its twins is reported.
+        parallel: The most nodes that wait for an answer at a time; by default all of `MOST`.
+
+    Raises:
+        LabError: kwok cannot be started, or ends.
+    """
+    give_rights(place, deadline)
+    kubeconfig = place.write_kubeconfig()
+    config = place.folder / "kwok.yaml"
+    config.write_text(
+        kwok_config(
+            lease_s=round(place.lease_s),
+            parallel=parallel or max(nodes, 1_000),
+            twin_every_s=twin_every_s if place.twins else None,
+        ),
+        encoding="utf-8",
+    )
+    command = kwok_command(place.kwok, kubeconfig, config)
+    with Readiness(place.kubectl, hollow.SELECTOR) as readiness:
+        fleet = Fleet(place, command, readiness)
+        try:
+            fleet.growth = fleet.grow(nodes, deadline)
+            fleet.check()
+            yield fleet
+        finally:
+            try:
+                fleet.remove(Deadline.scaled(REMOVE_SECONDS))
+            finally:
+                fleet.end()
+
+
+def give_rights(place: FleetPlace, deadline: Deadline) -> None:
+    """Namespace and rights of hollow nodes."""
+    manifests = [hollow.namespace_manifest(), *hollow.rights()]
+    place.kubectl.apply_patiently("rights of hollow nodes", manifests, deadline)
+
+
+__all__ = ["Fleet", "Growth", "fleet_beside"]

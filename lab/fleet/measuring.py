@@ -1,0 +1,163 @@
+"""Loads and herds: a fleet is held, or silenced and woken, and what its cluster did is evidence."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.step import step
+from edge_lab.evidence.fleet import FleetLoad, HerdEvidence, ServerLoad, ServerMoment
+from edge_lab.fleet.fleet import Fleet, Growth
+from edge_lab.fleet.hollow import NAMESPACE
+from edge_lab.observe.fleet.apimetrics import ApiMetrics, parse_api_metrics
+from edge_lab.observe.fleet.feeds import Evictions, Renewals
+from edge_lab.observe.fleet.serverload import ControlPlane
+
+LOOK_SECONDS = 120.0
+"""For one look at the API server's metrics and at its machine, on the reference machine."""
+
+BACK_SECONDS = 900.0
+"""For a herd to be Ready, on the reference machine."""
+
+CHECK_EVERY = 5.0
+
+
+@dataclass(frozen=True)
+class _Look:
+    api: ApiMetrics
+    server: ServerMoment
+
+
+@dataclass(frozen=True)
+class FleetMeasuring:
+    """Measures one fleet."""
+
+    fleet: Fleet
+    control: ControlPlane
+
+    def held(self, seconds: float, growth: Growth) -> FleetLoad:
+        """The fleet as it is, for so long.
+
+        Raises:
+            LabError: kwok has ended, the API server was restarted, or it does not answer.
+        """
+        fleet, place = self.fleet, self.fleet.place
+        before = self._look()
+        began, spent = time.time_ns(), self._spent()
+        with step(f"hold {fleet.size} hollow nodes for {seconds:g} s"):
+            self._hold(seconds)
+        after = self._look()
+        ended = time.time_ns()
+        return FleetLoad(
+            runtime=place.runtime,
+            server=place.server,
+            accelerator=place.accelerator,
+            size=fleet.size,
+            twins=fleet.twins,
+            began=began,
+            ended=ended,
+            ready_after_s=growth.ready_after_s,
+            never_ready=growth.never_ready,
+            lost=fleet.readiness.lost_since(began),
+            renew_every_s=place.renew_every_s,
+            renewals=after.api.lease_renewals(before.api),
+            real_nodes=place.real_nodes,
+            kwok_cores=(self._spent() - spent) * 1e9 / (ended - began),
+            calls=after.api.calls(before.api),
+            objectives=after.api.objectives(before.api),
+            refused=after.api.refused(before.api),
+            failed=after.api.failed(before.api),
+            datastore=after.api.datastore_calls(before.api),
+            load=ServerLoad(before=before.server, after=after.server),
+        )
+
+    def herd(self, silent_s: float, settle_s: float) -> HerdEvidence:
+        """All nodes are silent for so long and come back at once; it goes on for `settle_s` after
+        all are Ready, for evictions that follow.
+
+        Raises:
+            LabError: kwok has ended, the API server was restarted, or it does not answer.
+        """
+        fleet, place = self.fleet, self.fleet.place
+        names = frozenset(fleet.names)
+        with (
+            Renewals(place.kubectl) as renewals,
+            Evictions(place.kubectl, NAMESPACE, names.__contains__) as evictions,
+        ):
+            Deadline.scaled(LOOK_SECONDS).wait_for(
+                "all leases are seen", lambda: names <= renewals.known()
+            )
+            silenced = fleet.silence()
+            try:
+                with step(f"{fleet.size} nodes are silent for {silent_s:g} s"):
+                    self._hold(silent_s)
+                before = self._look()
+                lost = tuple(sorted(names - fleet.readiness.ready()))
+                renewals.begin()
+            finally:
+                woken = fleet.wake()
+            self._wait_back(names, renewals)
+            ready = fleet.readiness.ready_since()
+            not_ready = tuple(sorted(names - ready.keys()))
+            self._hold(settle_s)
+            after = self._look()
+            renewed = {node: when for node, when in renewals.first().items() if node in names}
+            return HerdEvidence(
+                runtime=place.runtime,
+                server=place.server,
+                accelerator=place.accelerator,
+                nodes=tuple(sorted(names)),
+                pods=fleet.pods,
+                silenced=silenced,
+                woken=woken,
+                ended=time.time_ns(),
+                lost=lost,
+                renewed=renewed,
+                ready={node: when for node, when in ready.items() if node in lost},
+                not_ready=not_ready,
+                evictions=evictions.seen(),
+                calls=after.api.calls(before.api),
+                objectives=after.api.objectives(before.api),
+                refused=after.api.refused(before.api),
+                failed=after.api.failed(before.api),
+                datastore=after.api.datastore_calls(before.api),
+                load=ServerLoad(before=before.server, after=after.server),
+            )
+
+    def _wait_back(self, names: frozenset[str], renewals: Renewals) -> None:
+        def back() -> bool:
+            return names <= self.fleet.readiness.ready() and names <= renewals.first().keys()
+
+        with step("until all are back"):
+            try:
+                Deadline.scaled(BACK_SECONDS).wait_for(
+                    "all hollow nodes are back", back, watch=self.fleet.check
+                )
+            except DeadlineExceeded:
+                return  # who is not back is in the evidence
+
+    def _look(self) -> _Look:
+        """Both at about one moment; tried again while the API server is too busy to answer."""
+        limit = Deadline.scaled(LOOK_SECONDS)
+
+        def metrics() -> str:
+            return self.fleet.place.kubectl.raw("/metrics", limit)
+
+        text = limit.wait_for("the API server's metrics", metrics, transient=(LabError,))
+        return _Look(parse_api_metrics(text), self.control.look(limit))
+
+    def _spent(self) -> float:
+        """Processor time of kwok so far, s."""
+        times = psutil.Process(self.fleet.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def _hold(self, seconds: float) -> None:
+        """The scenario's time, not a wait; kwok has to live through it."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.fleet.check()
+            time.sleep(min(CHECK_EVERY, left))

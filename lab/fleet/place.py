@@ -1,0 +1,90 @@
+"""The cluster that a fleet is put beside: a lab's, or any other whose keys are at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_lab.fleet.hollow import USER
+from edge_lab.pki import CLUSTER, CertificateSpec, IdentityRequest, Pki
+from edge_lab.stacks.kubeconfig import kubeconfig
+
+if TYPE_CHECKING:
+    from edge_lab.cluster.kubectl import Kubectl
+    from edge_lab.core.deadline import Deadline
+    from edge_lab.handle.lab import Lab
+
+IDENTITY = "hollow-nodes"
+GROUP = "system:nodes"
+RENEWALS_PER_LEASE = 4
+"""As a kubelet does."""
+
+
+@dataclass(frozen=True)
+class FleetPlace:
+    """All that a fleet has to know of its cluster."""
+
+    kubectl: Kubectl
+    """Of an administrator."""
+    url: str
+    """Of the API server, from this host."""
+    pki: Pki
+    run: Path
+    """Run directory: what is started for it is marked by it, and ended with it."""
+    folder: Path
+    """For the files of the fleet."""
+    kwok: Path
+    lease_s: float
+    """Duration of a node's lease."""
+    runtime: str
+    server: str
+    accelerator: str = ""
+    real_nodes: int = 0
+    twins: bool = False
+    """Whether the cluster knows twins of devices."""
+
+    @property
+    def renew_every_s(self) -> float:
+        return round(self.lease_s) / RENEWALS_PER_LEASE
+
+    def write_kubeconfig(self) -> Path:
+        """kwok's own: not an administrator's, which no queue of the API server would hold up."""
+        self.pki.add([IdentityRequest(CLUSTER, IDENTITY, CertificateSpec(USER, (GROUP,)))])
+        text = kubeconfig(
+            self.url,
+            ca_pem=self.pki.authority(CLUSTER).certificate_pem,
+            identity=self.pki.identity(CLUSTER, IDENTITY),
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "kubeconfig"
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+
+def place_of(lab: Lab, deadline: Deadline) -> FleetPlace:
+    """Beside a lab that is up; obtains kwok for this host.
+
+    Raises:
+        LabError: kwok cannot be had.
+    """
+    from edge_lab.artifacts import ArtifactStore, Want, host_arch
+
+    want = Want("kwok", host_arch())
+    kwok = ArtifactStore.default().resolve([want], deadline)[want].path
+    topology, server = lab.topology, lab.topology.server.name
+    return FleetPlace(
+        kubectl=lab.kubectl,
+        url=f"https://127.0.0.1:{lab.state.ports.api}",
+        pki=lab.pki,
+        run=lab.run.path,
+        folder=lab.run.path / "fleet",
+        kwok=kwok,
+        lease_s=topology.timing.node_lease,
+        runtime=lab.stack_name,
+        server=server,
+        accelerator=lab.state.accelerator[server],
+        real_nodes=len(topology.nodes),
+        twins="twins" in topology.addons,
+    )

@@ -1,0 +1,1 @@
+"""What is seen of a control plane that carries a fleet."""

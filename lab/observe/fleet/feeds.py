@@ -1,0 +1,163 @@
+"""What the API server says of hollow nodes while a test goes on: who is Ready, who has renewed its
+lease, whose pods are evicted. Times are those of receipt on the host, ns since 1970."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from edge_lab.cluster.objects import condition
+from edge_lab.core.deadline import Deadline
+from edge_lab.evidence.fleet import Eviction
+
+if TYPE_CHECKING:
+    from edge_lab.cluster.kubectl import Kubectl
+    from edge_lab.cluster.watch import Watch
+
+END_SECONDS = 5.0
+AGAIN_EVERY = 1.0
+"""Seconds until a watch that has broken is begun anew."""
+
+
+class Follower(ABC):
+    """Follows objects of one kind in a thread, from `__enter__` to `__exit__`.
+
+    A watch that breaks is begun anew: what is true then is seen, what was true for a moment
+    meanwhile is not.
+    """
+
+    def __init__(self, kubectl: Kubectl, *query: str) -> None:
+        """`query` as for kubectl get."""
+        self._kubectl = kubectl
+        self._query = query
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._watch: Watch | None = None
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        if self._watch is not None:
+            self._watch.close()
+        self._thread.join(Deadline.scaled(END_SECONDS).remaining)
+
+    @abstractmethod
+    def note(self, event: str, item: Mapping[str, Any], now: int) -> None:
+        """Of an event; the lock is held."""
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            self._watch = self._kubectl.watch(*self._query)
+            if self._over.is_set():  # `__exit__` may have seen the one before
+                return
+            for event, item in self._watch:
+                with self._lock:
+                    self.note(event, item, time.time_ns())
+            self._over.wait(AGAIN_EVERY)
+
+
+class Readiness(Follower):
+    """Of nodes that a label selects."""
+
+    def __init__(self, kubectl: Kubectl, label: str) -> None:
+        super().__init__(kubectl, "nodes", "-l", label)
+        self._ready: dict[str, bool] = {}
+        self._since: dict[str, int] = {}
+        self._lost: dict[str, int] = {}
+
+    def note(self, event: str, item: Mapping[str, Any], now: int) -> None:
+        name = item["metadata"]["name"]
+        if event == "DELETED":
+            self._ready.pop(name, None)
+            self._since.pop(name, None)
+            return
+        ready = condition(dict(item), "Ready") == "True"
+        before = self._ready.get(name)
+        if ready is not before:
+            self._ready[name], self._since[name] = ready, now
+        if before and not ready:
+            self._lost[name] = now
+
+    def ready(self) -> frozenset[str]:
+        """Those that are Ready now."""
+        with self._lock:
+            return frozenset(name for name, ready in self._ready.items() if ready)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Until something is seen of them again."""
+        with self._lock:
+            for name in names:
+                self._ready.pop(name, None)
+
+    def ready_since(self) -> dict[str, int]:
+        with self._lock:
+            return {name: self._since[name] for name, ready in self._ready.items() if ready}
+
+    def lost_since(self, moment: int) -> tuple[str, ...]:
+        """Those that have ceased to be Ready since."""
+        with self._lock:
+            return tuple(sorted(name for name, when in self._lost.items() if when >= moment))
+
+
+class Renewals(Follower):
+    """Of the leases of nodes."""
+
+    def __init__(self, kubectl: Kubectl) -> None:
+        super().__init__(kubectl, "leases", "-n", "kube-node-lease")
+        self._first: dict[str, int] = {}
+        self._known: dict[str, str] = {}
+
+    def note(self, event: str, item: Mapping[str, Any], now: int) -> None:
+        name, renewed = item["metadata"]["name"], str(item["spec"].get("renewTime", ""))
+        before = self._known.get(name)
+        self._known[name] = renewed
+        if event != "DELETED" and before is not None and renewed != before:
+            self._first.setdefault(name, now)
+
+    def known(self) -> frozenset[str]:
+        """Nodes whose lease has been seen."""
+        with self._lock:
+            return frozenset(self._known)
+
+    def begin(self) -> None:
+        """From now on; what was renewed before does not count."""
+        with self._lock:
+            self._first.clear()
+
+    def first(self) -> dict[str, int]:
+        """By node, when its first renewal was seen."""
+        with self._lock:
+            return dict(self._first)
+
+
+class Evictions(Follower):
+    """Of pods in a namespace: those that are marked for deletion."""
+
+    def __init__(self, kubectl: Kubectl, namespace: str, is_counted: Callable[[str], bool]) -> None:
+        """`is_counted` by the name of a pod's node."""
+        super().__init__(kubectl, "pods", "-n", namespace)
+        self._is_counted = is_counted
+        self._seen: dict[str, Eviction] = {}
+
+    def note(self, event: str, item: Mapping[str, Any], now: int) -> None:
+        name, node = item["metadata"]["name"], item["spec"].get("nodeName", "")
+        going = event == "DELETED" or "deletionTimestamp" in item["metadata"]
+        if going and self._is_counted(node):
+            self._seen.setdefault(name, Eviction(pod=name, node=node, time=now))
+
+    def seen(self) -> tuple[Eviction, ...]:
+        with self._lock:
+            return tuple(self._seen.values())

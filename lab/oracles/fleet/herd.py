@@ -1,0 +1,140 @@
+"""The verdict on a herd: nodes that were silent and are all back at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge_lab.core.errors import LabError
+from edge_lab.evidence.fleet import HerdEvidence
+from edge_lab.measuring.measures import COUNT, Better, Measure
+from edge_lab.measuring.percentile import percentile
+from edge_lab.oracles.fleet.load import (
+    API,
+    SERVER,
+    FleetVerdict,
+    Row,
+    fleet_measure,
+    missed_objectives,
+    objective_rows,
+    server_problems,
+    slowest,
+)
+
+LOST_PART = 0.99
+"""Of the nodes that must have been taken for lost, else the silence has tested nothing."""
+
+WATCH = "a watch on the host"
+
+
+def judge_herd(herd: HerdEvidence) -> FleetVerdict:
+    """Whether all nodes are Ready again, the control plane has lived through it, and no pod was
+    evicted from a node that was Ready.
+
+    A missed objective is told, and no problem: while a herd comes back, requests may wait.
+
+    Raises:
+        LabError: the evidence says nothing: the nodes were not taken for lost, or no request was
+            counted.
+    """
+    if len(herd.lost) < LOST_PART * len(herd.nodes):
+        raise LabError(
+            f"no evidence: {len(herd.lost)} of {len(herd.nodes)} nodes were taken for lost while "
+            "all were silent"
+        )
+    if not herd.objectives or not herd.datastore:
+        raise LabError("no evidence: the API server has counted no requests")
+    missed = tuple(missed_objectives(herd.calls, herd.objectives))
+    return FleetVerdict(
+        node=herd.server,
+        runtime=herd.runtime,
+        problems=tuple(_problems(herd)),
+        measures=tuple(_measures(herd)),
+        evidence=(
+            f"{len(herd.nodes)} hollow nodes, silent for "
+            f"{(herd.woken - herd.silenced) / 1e9:.0f} s",
+            *(f"while they came back, {miss}" for miss in missed),
+        ),
+        size=len(herd.nodes),
+    )
+
+
+def _problems(herd: HerdEvidence) -> Iterable[str]:
+    if herd.not_ready:
+        yield f"{len(herd.not_ready)} nodes are not Ready again, such as {herd.not_ready[0]}"
+    dumb = [node for node in herd.nodes if node not in herd.renewed]
+    if dumb:
+        yield f"{len(dumb)} nodes have not renewed their lease, such as {dumb[0]}"
+    wrong = [
+        eviction
+        for eviction in herd.evictions
+        if (since := herd.ready.get(eviction.node)) is not None and eviction.time > since
+    ]
+    if wrong:
+        yield (
+            f"{len(wrong)} pods were evicted from nodes that were Ready again, such as "
+            f"{wrong[0].pod}, {herd.since_wake(wrong[0].time):.1f} s after the wake"
+        )
+    yield from server_problems(herd.load)
+
+
+def _measures(herd: HerdEvidence) -> Iterable[Measure]:
+    size = f"herd of {len(herd.nodes)}"
+    renewed = sorted(herd.since_wake(when) for when in herd.renewed.values())
+    ready = sorted(herd.since_wake(when) for when in herd.ready.values())
+    after = [eviction for eviction in herd.evictions if eviction.time > herd.woken]
+    store = slowest(herd.datastore)
+    whole = not herd.not_ready
+    rows: list[Row] = [
+        (
+            "all Ready again",
+            size,
+            ready[-1] if ready and whole else None,
+            "s",
+            Better.LOWER,
+            WATCH,
+            f"{len(herd.not_ready)} are not",
+        ),
+        (
+            "leases renewed after the wake",
+            f"{size}, p99",
+            percentile(renewed, 99) if renewed else None,
+            "s",
+            Better.LOWER,
+            WATCH,
+            "none was",
+        ),
+        (
+            "datastore p99",
+            size,
+            store.p99_s * 1000 if store else None,
+            "ms",
+            Better.LOWER,
+            API,
+            "no request to it was counted",
+        ),
+        (
+            "datastore growth",
+            size,
+            herd.load.after.datastore_mib - herd.load.before.datastore_mib,
+            "MiB",
+            Better.LOWER,
+            SERVER,
+            "",
+        ),
+        ("server CPU", size, 100 * herd.load.busy, "%", Better.LOWER, SERVER, ""),
+        (
+            "evicted while silent",
+            size,
+            len(herd.evictions) - len(after),
+            COUNT,
+            Better.NEITHER,
+            WATCH,
+            "",
+        ),
+        ("evicted after the wake", size, len(after), COUNT, Better.LOWER, WATCH, ""),
+        ("refused (429)", size, herd.refused, COUNT, Better.LOWER, API, ""),
+        ("failed (5xx)", size, herd.failed, COUNT, Better.LOWER, API, ""),
+    ]
+    rows += objective_rows(herd.objectives, size)
+    for row in rows:
+        yield fleet_measure(herd.server, *row)

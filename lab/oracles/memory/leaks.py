@@ -1,0 +1,189 @@
+"""Whether a part of a node's memory grows with the work that is done.
+
+After each round of the same work the node is at rest again, and so should be its memory. A line is
+laid through what each part had after each round; its slope has a confidence interval by Student's
+distribution. As there are many parts, each interval is so wide that *all* of them together hold
+with the confidence (Bonferroni), and not one in twenty is an alarm for nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_lab.core.errors import LabError
+from edge_lab.evidence.leaks import LeakEvidence, LeakRound
+from edge_lab.evidence.memory import Group, NodeMemorySeen
+from edge_lab.measuring.measures import Better, Measure, identifier
+from edge_lab.oracles.verdict import Verdict
+
+CONFIDENCE = 0.95
+WARM_UP = 0.25
+"""Of the rounds: caches are filled and pools grow to what they need, which is no leak."""
+LEAST_ROUNDS = 6
+"""That are judged: with fewer, an interval is too wide to say anything."""
+LEAST_MIB = 1.0
+"""Growth in all judged rounds that is worth a word; counters are rounded to a tenth of it."""
+
+FOLLOWED = frozenset(Group) - {
+    Group.RESERVED,
+    Group.PAGE_CACHE,
+    Group.UNACCOUNTED,
+    Group.FREE,
+}
+"""What others leave, and files, are not memory that somebody keeps."""
+
+KIB_PER_MIB = 1024
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How a part grows, MiB for each unit of work; the interval is of all parts together."""
+
+    part: str
+    group: Group
+    value: float
+    low: float
+    high: float
+    work: float
+    """From the first judged round to the last."""
+    least: float
+    most: float
+    """Of the part itself, MiB."""
+
+    @property
+    def growth_mib(self) -> float:
+        """In all judged rounds."""
+        return self.value * self.work
+
+    @property
+    def leaks(self) -> bool:
+        """Whether it grows for sure, and by so much that it matters."""
+        return self.low > 0 and self.growth_mib >= LEAST_MIB
+
+    def told(self, unit: str) -> str:
+        bounds = (KIB_PER_MIB * bound for bound in (self.value, self.low, self.high))
+        value, low, high = (f"{bound:+.2f}" for bound in bounds)
+        return (
+            f"{self.part} ({self.group.value}): {value} KiB/{unit} ({low} to {high}), "
+            f"{self.growth_mib:+.1f} MiB in all, {self.least:.1f} to {self.most:.1f} MiB"
+        )
+
+
+@dataclass(frozen=True)
+class LeakVerdict(Verdict):
+    """With the slope of each part, the steepest first."""
+
+    slopes: tuple[Slope, ...] = ()
+    not_followed: tuple[str, ...] = ()
+    """Parts that were not there after each round."""
+
+    def slope(self, part: str) -> Slope:
+        """LabError if the part was not there after each round."""
+        for slope in self.slopes:
+            if slope.part == part:
+                return slope
+        raise LabError(f"{part} was not there after each round, so it has no slope")
+
+
+def judge_leaks(evidence: LeakEvidence, may_leak: Iterable[str] = ()) -> LeakVerdict:
+    """Whether no part leaks but those that may.
+
+    Raises:
+        LabError: too few rounds, or no work was done in them.
+    """
+    allowed = frozenset(may_leak)
+    slopes, missing = slopes_of(evidence)
+    leaking = [slope for slope in slopes if slope.leaks and slope.part not in allowed]
+    judged = len(_judged(evidence))
+    lines = [
+        f"{judged} of {len(evidence.rounds)} rounds judged, {slopes[0].work:g} {evidence.unit} in "
+        f"them; intervals hold for all {len(slopes)} parts together with {CONFIDENCE:.0%}",
+        *(slope.told(evidence.unit) for slope in slopes[:12]),
+    ]
+    if missing:
+        lines.append(f"not there after each round: {', '.join(missing)}")
+    return LeakVerdict(
+        node=evidence.node,
+        runtime=evidence.runtime,
+        problems=tuple(f"leaks: {slope.told(evidence.unit)}" for slope in leaking),
+        measures=tuple(_measures(slopes, evidence)),
+        evidence=tuple(lines),
+        slopes=slopes,
+        not_followed=missing,
+    )
+
+
+def slopes_of(evidence: LeakEvidence) -> tuple[tuple[Slope, ...], tuple[str, ...]]:
+    """Of the parts that were there after each judged round; and those that were not."""
+    rounds = _judged(evidence)
+    if len(rounds) < LEAST_ROUNDS:
+        raise LabError(
+            f"no evidence: {len(rounds)} rounds after the warm-up, {LEAST_ROUNDS} are needed"
+        )
+    work = [float(one.done) for one in rounds]
+    if any(later <= earlier for earlier, later in itertools.pairwise(work)):
+        raise LabError("no evidence: a round without work")
+    seen = [_parts(one.seen) for one in rounds]
+    everywhere = set(seen[0]).intersection(*seen[1:])
+    if not everywhere:
+        raise LabError("no evidence: no part of the memory was seen after each round")
+    level = 1 - (1 - CONFIDENCE) / len(everywhere)
+    slopes = [_slope(part, work, [parts[part] for parts in seen], level) for part in everywhere]
+    missing = {part.name for parts in seen for part in (parts.keys() - everywhere)}
+    ordered = sorted(slopes, key=lambda slope: (-slope.growth_mib, slope.part))
+    return tuple(ordered), tuple(sorted(missing))
+
+
+@dataclass(frozen=True)
+class _Part:
+    group: Group
+    name: str
+
+
+def _judged(evidence: LeakEvidence) -> tuple[LeakRound, ...]:
+    return evidence.rounds[math.ceil(len(evidence.rounds) * WARM_UP) :]
+
+
+def _parts(seen: NodeMemorySeen) -> Mapping[_Part, float]:
+    found: dict[_Part, float] = {}
+    for part in seen.parts:
+        if part.group in FOLLOWED:
+            key = _Part(part.group, part.name)
+            found[key] = found.get(key, 0.0) + part.mib
+    return found
+
+
+def _slope(part: _Part, work: Sequence[float], mib: Sequence[float], level: float) -> Slope:
+    from scipy import stats  # takes a second to import
+
+    fit = stats.linregress(list(work), list(mib))
+    half = float(stats.t.ppf((1 + level) / 2, len(work) - 2)) * float(fit.stderr)
+    value = float(fit.slope)
+    return Slope(
+        part=part.name,
+        group=part.group,
+        value=value,
+        low=value - half,
+        high=value + half,
+        work=work[-1] - work[0],
+        least=min(mib),
+        most=max(mib),
+    )
+
+
+def _measures(slopes: Sequence[Slope], evidence: LeakEvidence) -> Iterable[Measure]:
+    for slope in slopes:
+        heading = f"growth per {evidence.unit}"
+        yield Measure(
+            name=identifier(f"{heading} {slope.part}"),
+            value=round(KIB_PER_MIB * slope.value, 3),
+            unit="KiB",
+            better=Better.LOWER,
+            node=evidence.node,
+            evidence=f"{slope.told(evidence.unit)}; cgroup v2, /proc/meminfo",
+            heading=heading,
+            label=slope.part,
+        )

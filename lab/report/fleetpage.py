@@ -1,0 +1,102 @@
+"""Fleets as a page of its own: the curve, and its figures. No scripts, and nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from edge_lab.evidence.fleet import Calls, FleetLoad, HerdEvidence
+from edge_lab.measuring.measures import Measure, number_text, value_text
+from edge_lab.oracles.fleet import judge_herd, judge_load
+from edge_lab.report.canvas import INK, MUTED
+from edge_lab.report.fleetcurve import curve_svg
+
+_STYLE = f"""
+body {{ margin: 12px; background: #fff; color: {INK};
+  font: 13px/1.45 "DejaVu Sans", Helvetica, Arial, sans-serif; }}
+h2 {{ font-size: 15px; margin: 20px 0 6px; }}
+table {{ border-collapse: collapse; margin-bottom: 8px; }}
+th, td {{ border: 1px solid #b8c2cc; padding: 4px 8px; text-align: right; white-space: nowrap; }}
+th {{ background: #f4f6f8; }}
+th[scope=row] {{ text-align: left; }}
+.problem {{ color: #c53030; }}
+.legend {{ color: {MUTED}; max-width: 1150px; }}
+svg {{ max-width: 100%; height: auto; }}
+"""
+
+LEGEND = (
+    "Times of the API server are its own, by apiserver_request_sli_duration_seconds: without "
+    "webhooks, without its queues, without the network. A p99 with ≥ is beyond the last bound of "
+    "the histogram. Figures are as much of the host as of the control plane: the accelerator "
+    "stands beside them."
+)
+
+MOST_KINDS = 12
+
+
+def fleet_html(loads: Sequence[FleetLoad], herds: Sequence[HerdEvidence] = ()) -> str:
+    """The page; there must be one load or one herd at least."""
+    parts = [*_sizes(loads), *_herds(herds), f'<p class="legend">{escape(LEGEND)}</p>']
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>fleets of hollow nodes</title><style>{_STYLE}</style></head>\n<body>"
+        + "\n".join(parts)
+        + "</body></html>\n"
+    )
+
+
+def _sizes(loads: Sequence[FleetLoad]) -> Iterable[str]:
+    if not loads:
+        return
+    yield f"<h2>Sizes</h2>\n{curve_svg(loads)}"
+    for load in sorted(loads, key=lambda load: load.size):
+        verdict = judge_load(load)
+        host = f"{load.server}, {load.accelerator or 'accelerator not known'}"
+        yield (
+            f"<h2>{load.size} nodes, {load.twins} twins: "
+            f"{'holds' if verdict.passed else 'bends'} ({escape(host)})</h2>"
+        )
+        yield _problems(verdict.problems)
+        yield _calls("API server", load.calls)
+        yield _calls("datastore", load.datastore)
+
+
+def _herds(herds: Sequence[HerdEvidence]) -> Iterable[str]:
+    for herd in herds:
+        verdict = judge_herd(herd)
+        silent = (herd.woken - herd.silenced) / 1e9
+        yield f"<h2>Herd of {len(herd.nodes)} nodes, silent for {silent:.0f} s</h2>"
+        yield _problems((*verdict.problems, *verdict.evidence))
+        rows = "".join(map(_row, verdict.measures))
+        yield f"<table><tbody>{rows}</tbody></table>"
+        yield _calls("API server", herd.calls)
+        yield _calls("datastore", herd.datastore)
+
+
+def _row(measure: Measure) -> str:
+    title, value = escape(measure.title), escape(_value(measure))
+    return f'<tr><th scope="row">{title}</th><td>{value}</td></tr>'
+
+
+def _value(measure: Measure) -> str:
+    if measure.value is None:
+        return measure.reason
+    return value_text(number_text(measure.value), measure.unit)
+
+
+def _problems(lines: Sequence[str]) -> str:
+    return "".join(f'<p class="problem">{escape(line)}</p>' for line in lines)
+
+
+def _calls(title: str, calls: Sequence[Calls]) -> str:
+    if not calls:
+        return ""
+    head = "".join(f"<th>{text}</th>" for text in (title, "N", "p50, ms", "p99, ms"))
+    most = sorted(calls, key=lambda kind: -kind.count)[:MOST_KINDS]
+    rows = "".join(
+        f'<tr><th scope="row">{escape(kind.name)}</th><td>{kind.count}</td>'
+        f"<td>{kind.p50_s * 1000:.1f}</td>"
+        f"<td>{'≥ ' if kind.capped else ''}{kind.p99_s * 1000:.1f}</td></tr>"
+        for kind in most
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -1,0 +1,166 @@
+"""Rounds of the same work: pods that come and go, connections that break, twins that report. No
+part of a node's memory may grow with it; a workload that leaks, which is planted, must be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import allure
+import pytest
+
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.core.errors import LabError
+from edge_lab.core.step import step
+from edge_lab.evidence.leaks import LeakEvidence
+from edge_lab.fixtures.autonomy import Autonomy
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.leaks import LeakRun
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.observe.memory.rounds import MemoryRounds
+from edge_lab.oracles.memory.leaks import LeakVerdict, judge_leaks
+from edge_lab.oracles.verdict import Verdict
+from edge_lab.report.leaks import leaks_svg
+from suites.memory.eaters import IDLE, key, memory_pod, present, until_running
+from suites.memory.reconnects import reconnect
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [allure.parent_suite("Memory"), allure.feature("Leaks")]
+
+LEAKS = "while :; do dd if=/dev/zero bs=64k count=1 2>/dev/null; sleep 1; done | tail >/dev/null"
+"""64 KiB/s: some MiB in a short run, some hundred in a long one."""
+LEAKER_LIMIT = {"memory": "640Mi"}
+PAUSE_SECONDS = 30.0
+"""Of a round that is short by itself, so that the planted leak grows in each."""
+
+
+def leaker(node: str) -> str:
+    return f"memory-leaker-{node}"
+
+
+@pytest.fixture
+def planted(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[str]:
+    """A pod that leaks, by the name that oracles know it by."""
+    name = leaker(edge_node.name)
+    pod = memory_pod(name, edge_node.name, LEAKS, limits=LEAKER_LIMIT)
+    with present(lab, [pod], time_limit):
+        until_running(lab, name, time_limit)
+        yield key(name)
+
+
+def run_rounds(
+    rounds: MemoryRounds, count: int, work: Callable[[int], float], time_limit: TimeLimit
+) -> LeakEvidence:
+    """`work` does a round of it, and returns how much it was."""
+    for number in range(count):
+        with step(f"round {number + 1} of {count}"):
+            done = work(number)
+            rounds.ended(done, time_limit(180))
+    return rounds.evidence
+
+
+def judged(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], None]) -> LeakVerdict:
+    """The verdict, which is recorded, with the evidence in the report: it can be judged again."""
+    text = evidence.model_dump_json(indent=1)
+    allure.attach(text, "evidence of leaks", allure.attachment_type.JSON)
+    verdict = judge_leaks(evidence, may_leak=[planted])
+    allure.attach(leaks_svg(verdict, evidence), "growth", allure.attachment_type.SVG)
+    record(verdict)
+    return verdict
+
+
+def assert_controls(evidence: LeakEvidence, verdict: LeakVerdict, planted: str) -> None:
+    """The leak that was planted is found, and would be a problem if nobody knew of it."""
+    slope = verdict.slope(planted)
+    assert slope.leaks, f"the planted leak was not found: {slope.told(evidence.unit)}"
+    assert not judge_leaks(evidence).passed
+    with pytest.raises(LabError):
+        judge_leaks(evidence.altered(rounds=evidence.rounds[:3]))
+
+
+def churn(
+    lab: Lab, node: str, run: LeakRun, time_limit: TimeLimit, autonomy: Autonomy, number: int
+) -> float:
+    """Pods that are created, run, and are gone."""
+    names = [f"memory-churn-{node}-{number}-{index}" for index in range(run.pods)]
+    pods: Sequence[dict[str, Any]] = [memory_pod(name, node, IDLE) for name in names]
+    with present(lab, pods, time_limit):
+        for name in names:
+            until_running(lab, name, time_limit)
+    autonomy.hold(PAUSE_SECONDS)
+    left = lab.kubectl.items("pods", "-n", NAMESPACE, deadline=time_limit(60))
+    assert not {pod["metadata"]["name"] for pod in left}.intersection(names)
+    return run.pods
+
+
+@pytest.mark.scenario("leaks: pods")
+@allure.title("Pods that come and go leave nothing behind on {edge_node}")
+def test_pods_that_come_and_go_leave_nothing_behind(
+    lab: Lab,
+    edge_node: LabNode,
+    planted: str,
+    leak_run: LeakRun,
+    autonomy: Autonomy,
+    time_limit: TimeLimit,
+    record_verdict: Callable[[Verdict], None],
+) -> None:
+    rounds = MemoryRounds(lab, edge_node.name, "pod")
+    work = partial(churn, lab, edge_node.name, leak_run, time_limit, autonomy)
+    evidence = run_rounds(rounds, leak_run.rounds, work, time_limit)
+    verdict = judged(evidence, planted, record_verdict)
+    assert verdict.passed, str(verdict)
+    assert_controls(evidence, verdict, planted)
+
+
+@pytest.mark.scenario("leaks: reconnections")
+@allure.title("Connections that break and are made anew leave nothing behind on {edge_node}")
+def test_reconnections_leave_nothing_behind(
+    lab: Lab,
+    edge_node: LabNode,
+    planted: str,
+    leak_run: LeakRun,
+    autonomy: Autonomy,
+    time_limit: TimeLimit,
+    record_verdict: Callable[[Verdict], None],
+) -> None:
+    def broken(number: int) -> float:
+        for _ in range(leak_run.reconnects):
+            reconnect(lab, edge_node.name, time_limit)
+        autonomy.hold(PAUSE_SECONDS)
+        return leak_run.reconnects
+
+    rounds = MemoryRounds(lab, edge_node.name, "reconnect")
+    evidence = run_rounds(rounds, leak_run.rounds, broken, time_limit)
+    verdict = judged(evidence, planted, record_verdict)
+    assert verdict.passed, str(verdict)
+    assert_controls(evidence, verdict, planted)
+
+
+@pytest.mark.scenario("leaks: twins")
+@allure.title("Twins that report and report leave nothing behind on {edge_node}")
+def test_twins_that_report_leave_nothing_behind(
+    lab: Lab,
+    edge_node: LabNode,
+    planted: str,
+    leak_run: LeakRun,
+    autonomy: Autonomy,
+    time_limit: TimeLimit,
+    record_verdict: Callable[[Verdict], None],
+) -> None:
+    if not any(edge_node.name in device.twins for device in lab.topology.devices):
+        pytest.skip(f"{edge_node.name} keeps no twins")
+    served = sum(lab.devices[name].status().seq for name in lab.devices)
+
+    def reported(number: int) -> float:
+        autonomy.hold(leak_run.twin_seconds)
+        return leak_run.twin_seconds / 60
+
+    rounds = MemoryRounds(lab, edge_node.name, "min")
+    evidence = run_rounds(rounds, leak_run.rounds, reported, time_limit)
+    assert sum(lab.devices[name].status().seq for name in lab.devices) > served
+    verdict = judged(evidence, planted, record_verdict)
+    assert verdict.passed, str(verdict)
+    assert_controls(evidence, verdict, planted)
