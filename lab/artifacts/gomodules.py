@@ -185,9 +185,7 @@ def tag_flags(source: GoSource) -> tuple[str, ...]:
     return (f"-tags={','.join(source.tags)}",) if source.tags else ()
 
 
-def build_environment(
-    caches: Path, arch: Arch, source: GoSource | None = None
-) -> dict[str, str]:
+def build_environment(caches: Path, arch: Arch, source: GoSource | None = None) -> dict[str, str]:
     """This process's environment (with the lab's marker, if any), with the settings of a build."""
     kept = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
     memory = psutil.virtual_memory().total

@@ -3,7 +3,13 @@
 from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
 from edge_lab.pki.installed import ClientLog, HoldsCertificates, InstalledCertificate
 from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
-from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
+from edge_lab.pki.requests import (
+    AuthorityRequest,
+    IdentityRequest,
+    Request,
+    SigningKeyRequest,
+    TrustDomain,
+)
 from edge_lab.pki.signing import KeyAccess, LabSigner, Signer
 from edge_lab.pki.succession import Stage, Succession
 from edge_lab.pki.trust import HoldsTrust, InstalledAuthority, TrustBundle, TrustForm
@@ -12,6 +18,7 @@ __all__ = [
     "CLUSTER",
     "DEVICES",
     "Authority",
+    "AuthorityRequest",
     "CertificateSpec",
     "ClientLog",
     "HoldsCertificates",
