@@ -80,8 +80,11 @@ func Start(ctx context.Context, address string) *Identity {
 	return i
 }
 
-// Open waits for the identity until ctx is done.
+// Open asks once for the identity: an error says why there is none.
 func Open(ctx context.Context, address string) (*Identity, error) {
+	if err := ask(ctx, address); err != nil {
+		return nil, err
+	}
 	opened, err := open(ctx, address)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,12 @@ type held struct {
 	close   func() error
 }
 
+// ask says why the Workload API gives no identity, where open would wait for one.
+func ask(ctx context.Context, address string) error {
+	_, err := workloadapi.FetchX509SVID(ctx, workloadapi.WithAddr(address))
+	return err
+}
+
 func open(ctx context.Context, address string) (source, error) {
 	// Keeps the last SVID while the agent is gone, and asks again for as long as the process runs.
 	api, err := workloadapi.NewX509Source(

@@ -187,8 +187,8 @@ func opened(t *testing.T, a *agent) *Identity {
 	return found
 }
 
-// ask says nil if the server answers. It reads before it writes: see probe.MutualTLS.
-func ask(own *Identity, address, peer string) error {
+// call says nil if the server answers. It reads before it writes: see probe.MutualTLS.
+func call(own *Identity, address, peer string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	connection, err := own.Dial(ctx, address, peer)
@@ -196,10 +196,10 @@ func ask(own *Identity, address, peer string) error {
 		return err
 	}
 	defer func() { _ = connection.Close() }()
-	return askOver(connection)
+	return callOver(connection)
 }
 
-func askOver(connection *tls.Conn) error {
+func callOver(connection *tls.Conn) error {
 	_ = connection.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	if _, err := connection.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
@@ -248,7 +248,7 @@ func TestOnlyTheRightIdentityIsLetIn(t *testing.T) {
 			return svid
 		}(), false},
 	} {
-		err := ask(opened(t, startAgent(t, test.shown)), address, collector)
+		err := call(opened(t, startAgent(t, test.shown)), address, collector)
 		if (err == nil) != test.right {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -263,7 +263,7 @@ func TestWhoShowsNothingIsTurnedAway(t *testing.T) {
 	address := serve(t, opened(t, startAgent(t, ours.svid(t, collector, -time.Hour, time.Hour))))
 	connection, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
 	if err == nil {
-		err = askOver(connection)
+		err = callOver(connection)
 	}
 	if err == nil || !strings.Contains(err.Error(), "certificate required") {
 		t.Errorf("got %v", err)
@@ -274,11 +274,11 @@ func TestASamplerRefusesWhoeverIsNotTheCollector(t *testing.T) {
 	ours := newAuthority(t)
 	address := serve(t, opened(t, startAgent(t, ours.svid(t, stranger, -time.Hour, time.Hour))))
 	own := opened(t, startAgent(t, ours.svid(t, sampler, -time.Hour, time.Hour)))
-	if err := ask(own, address, collector); err == nil || !strings.Contains(err.Error(), "unexpected ID") {
+	if err := call(own, address, collector); err == nil || !strings.Contains(err.Error(), "unexpected ID") {
 		t.Errorf("got %v", err)
 	}
 	// The control: it is that server's name alone.
-	if err := ask(own, address, stranger); err != nil {
+	if err := call(own, address, stranger); err != nil {
 		t.Error(err)
 	}
 }
@@ -289,12 +289,12 @@ func TestARotatedIdentityIsShownAtTheNextConnection(t *testing.T) {
 	api := startAgent(t, ours.svid(t, sampler, -time.Hour, -time.Second))
 	own := opened(t, api)
 	before := own.Current()
-	if err := ask(own, address, collector); err == nil {
+	if err := call(own, address, collector); err == nil {
 		t.Error("an SVID that is over is let in")
 	}
 	api.give(ours.svid(t, sampler, -time.Hour, time.Hour))
 	eventually(t, "the new SVID is there", func() bool { return own.Current().Serial != before.Serial })
-	if err := ask(own, address, collector); err != nil {
+	if err := call(own, address, collector); err != nil {
 		t.Error(err)
 	}
 }
@@ -305,7 +305,7 @@ func TestTheLastIdentityIsKeptWhileTheAgentIsGone(t *testing.T) {
 	api := startAgent(t, ours.svid(t, sampler, -time.Hour, time.Hour))
 	own := opened(t, api)
 	api.server.Stop()
-	if err := ask(own, address, collector); err != nil {
+	if err := call(own, address, collector); err != nil {
 		t.Error(err)
 	}
 }
@@ -324,12 +324,12 @@ func TestAConnectionDoesNotOutliveItsCertificate(t *testing.T) {
 	}
 	defer func() { _ = connection.Close() }()
 	// The control: before its end it is good.
-	if err := askOver(connection); err != nil {
+	if err := callOver(connection); err != nil {
 		t.Fatal(err)
 	}
 	// X.509 counts whole seconds.
 	time.Sleep(time.Until(began.Add(ends + time.Second)))
-	if err := askOver(connection); err == nil || !strings.Contains(err.Error(), "403") {
+	if err := callOver(connection); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -349,6 +349,15 @@ func TestNoIdentityIsNoneUntilThereIsOne(t *testing.T) {
 	eventually(t, "the identity is there", func() bool { return own.Current() != nil })
 }
 
+func TestWhoIsNotRegisteredIsToldSo(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	_, err := Open(ctx, startAgent(t, nil).address)
+	if err == nil || !strings.Contains(err.Error(), "no identity issued") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestACopyIsAsGoodAsTheOriginal(t *testing.T) {
 	ours := newAuthority(t)
 	address := serve(t, opened(t, startAgent(t, ours.svid(t, collector, -time.Hour, time.Hour))))
@@ -365,7 +374,7 @@ func TestACopyIsAsGoodAsTheOriginal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ask(thief, address, collector); err != nil {
+	if err := call(thief, address, collector); err != nil {
 		t.Error(err)
 	}
 }
