@@ -12,8 +12,8 @@ HOUR = timedelta(hours=1)
 class Lifetimes:
     """Of certificates that SPIRE issues. Each is renewed at about half of its life, by the server.
 
-    So a node that is cut off has at least half of each left: after `svid` its pods are refused by
-    their peers, after `agent` the agent itself ends.
+    So a node that is cut off has about half of each left, or more: then its pods are refused by
+    their peers (`svid`), and the agent itself ends (`agent`).
     """
 
     svid: timedelta = HOUR
@@ -22,14 +22,13 @@ class Lifetimes:
     """Of the server's own intermediate authority. What it issues never outlives it; SPIRE keeps its
     word for lifetimes of up to a sixth of it."""
 
-    RENEWED_AT = 0.5
-    RENEWED_SPREAD = 0.1
-    """Of a life, and how much sooner or later (pkg/common/rotationutil of SPIRE)."""
-
     def promised(self, life: timedelta) -> timedelta:
-        """How long what lives so long is good for after any moment, at the least: it is renewed
-        at the latest when this much is left."""
-        return life * (1 - self.RENEWED_AT - self.RENEWED_SPREAD)
+        """How long what lives so long is good for after any moment, at the least.
+
+        It is renewed when half of its life is left, or a tenth of that more or less
+        (pkg/common/rotationutil of SPIRE).
+        """
+        return life / 2 * 0.9
 
 
 def go_duration(life: timedelta) -> str:
