@@ -129,8 +129,9 @@ class Site:
         Deadline.after(LIMIT).wait_for("the agent", self.agent_serves)
 
     def agent_serves(self) -> bool:
-        words = ("healthcheck", "-socketPath", str(self.folder / "agent.sock"))
-        return subprocess.run([self.agent_program, *words], capture_output=True).returncode == 0
+        path = str(self.folder / "agent.sock")
+        argv = [str(self.agent_program), "healthcheck", "-socketPath", path]
+        return subprocess.run(argv, capture_output=True, timeout=LIMIT).returncode == 0
 
     def signal(self, name: str, number: signal.Signals) -> None:
         self.running[name].send_signal(number)
@@ -213,10 +214,10 @@ def _free_ports(count: int) -> list[int]:
 @contextlib.contextmanager
 def running_site(lifetimes: Lifetimes) -> Iterator[Site]:
     """Server, agent and collector run while the block does."""
-    programs = [program(name) for name in ("spire-server", "spire-agent", SPIFFE_PROGRAM)]
+    server, agent, edge = map(program, ("spire-server", "spire-agent", SPIFFE_PROGRAM))
     # Not pytest's: the path of a socket has 107 characters.
     with tempfile.TemporaryDirectory(prefix="spire-") as folder:
-        site = Site(Path(folder), *programs, lifetimes=lifetimes)
+        site = Site(Path(folder), server, agent, edge, lifetimes)
         try:
             site.start_server()
             site.start_agent()

@@ -124,5 +124,6 @@ def test_the_kubelet_s_attestor_is_configured_as_spire_wants_it(
     file = tmp_path / "agent.conf"
     text = agent_config("10.77.0.1", attestor)
     file.write_text(text.replace("agent {\n", "agent {\n" + mistake))
-    done = subprocess.run([agent, "validate", "-config", file], capture_output=True, text=True)
+    argv = [str(agent), "validate", "-config", str(file)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT)
     assert (done.returncode == 0) == (not mistake), done.stderr

@@ -3,6 +3,7 @@
 package identity
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -201,21 +202,31 @@ func call(own *Identity, address, peer string) error {
 
 func callOver(connection *tls.Conn) error {
 	_ = connection.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-	if _, err := connection.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+	_, err := connection.Read(make([]byte, 1))
+	if err == nil {
+		return errors.New("the server spoke first")
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	_ = connection.SetReadDeadline(time.Now().Add(limit))
-	request := "GET /healthz HTTP/1.1\r\nHost: collector\r\n\r\n"
-	if _, err := io.WriteString(connection, request); err != nil {
-		return err
-	}
-	answer := make([]byte, 64)
-	n, err := connection.Read(answer)
+	request, err := http.NewRequest(http.MethodGet, "https://collector/healthz", nil)
 	if err != nil {
 		return err
 	}
-	if text := string(answer[:n]); !strings.HasPrefix(text, "HTTP/1.1 200") {
-		return errors.New(text)
+	if err := request.Write(connection); err != nil {
+		return err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(connection), request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return errors.New(answer.Status)
 	}
 	return nil
 }

@@ -113,7 +113,10 @@ func refused(connection *tls.Conn) error {
 		return err
 	}
 	_, err := connection.Read(make([]byte, 1))
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case err == nil:
+		return errors.New("the server speaks before it is asked")
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return connection.SetReadDeadline(time.Time{})
 	}
 	return err
