@@ -14,13 +14,14 @@ def hcl(settings: Mapping[str, Any], depth: int = 0) -> str:
 
     Values are written as JSON has them. HCL would put `${…}` in; nothing of ours has it.
     """
-    lines: list[str] = []
+    indent = _INDENT * depth
+    text = ""
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            lines += [f"{_INDENT * depth}{key} {{", hcl(value, depth + 1), f"{_INDENT * depth}}}"]
+            text += f"{indent}{key} {{\n{hcl(value, depth + 1)}{indent}}}\n"
         else:
-            lines.append(f"{_INDENT * depth}{key} = {json.dumps(value)}")
-    return "\n".join(line for line in lines if line) + ("\n" if depth == 0 else "")
+            text += f"{indent}{key} = {json.dumps(value)}\n"
+    return text
 
 
 def plugin(**data: Any) -> dict[str, Any]:
