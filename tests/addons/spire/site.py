@@ -133,7 +133,7 @@ class Site:
         argv = [str(self.agent_program), "healthcheck", "-socketPath", path]
         return subprocess.run(argv, capture_output=True, timeout=LIMIT).returncode == 0
 
-    def signal(self, name: str, number: signal.Signals) -> None:
+    def send(self, name: str, number: signal.Signals) -> None:
         self.running[name].send_signal(number)
         if number is signal.SIGKILL:
             self.running.pop(name).wait()

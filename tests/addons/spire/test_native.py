@@ -70,24 +70,24 @@ def test_a_copy_ends_with_the_original_which_is_renewed(site: Site, tmp_path: Pa
 
 def test_nothing_is_renewed_while_the_server_is_silent(site: Site) -> None:
     site.register("sampler", SAMPLER_ID, round(SHORT.total_seconds()))
-    site.signal("server", signal.SIGSTOP)
+    site.send("server", signal.SIGSTOP)
     began, last = time.time(), site.svid("sampler").shown()
     assert last.not_after - began >= Lifetimes().promised(SHORT).total_seconds()
     Deadline.after(LIMIT).wait_for("its end", lambda: time.time() > last.not_after + 1)
     # Served on, and refused.
     assert site.svid("sampler").shown().serial == last.serial
     assert site.call("sampler").refused_by_certificate
-    site.signal("server", signal.SIGCONT)
+    site.send("server", signal.SIGCONT)
     until_renewed(site, "sampler", last)
     assert site.call("sampler").ok
 
 
 def test_agent_and_server_are_killed_and_started_again(site: Site) -> None:
     site.register("sampler", SAMPLER_ID)
-    site.signal("server", signal.SIGKILL)
+    site.send("server", signal.SIGKILL)
     assert site.call("sampler").ok
     site.start_server()
-    site.signal("agent", signal.SIGKILL)
+    site.send("agent", signal.SIGKILL)
     assert not site.svid("sampler").ok
     site.start_agent()
     Deadline.after(LIMIT).wait_for("let in again", lambda: site.call("sampler").ok)
@@ -97,11 +97,11 @@ def test_an_agent_ends_with_its_own_identity() -> None:
     lifetimes = Lifetimes(agent=SHORT)
     with running_site(lifetimes) as site:
         site.register("sampler", SAMPLER_ID)
-        site.signal("server", signal.SIGSTOP)
+        site.send("server", signal.SIGSTOP)
         began = time.monotonic()
         Deadline.after(2 * LIMIT).wait_for("its end", lambda: site.has_ended("agent"))
         assert time.monotonic() - began >= lifetimes.promised(SHORT).total_seconds()
-        site.signal("server", signal.SIGCONT)
+        site.send("server", signal.SIGCONT)
         site.start_agent()
         Deadline.after(LIMIT).wait_for("let in again", lambda: site.call("sampler").ok)
 
