@@ -82,9 +82,13 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
         assert offline_complaints(last, sights) == []
         good_for = last.not_after - began
         measure(
-            "SVID good for, offline", good_for, unit="s", better="higher", node=edge,
+            "SVID good for, offline",
+            good_for,
+            unit="s",
+            better="higher",
+            node=edge,
             evidence=f"promised {promised.total_seconds():.0f} s of {seconds} s",
-        )  # fmt: skip
+        )
         assert good_for >= promised.total_seconds()
         renewed = _until_renewed(client, last, time_limit)
         measure(
@@ -135,9 +139,13 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         healed = server_time(lab, time_limit)
         promised = lifetimes.promised(AGENT_LIFE).total_seconds()
         measure(
-            "agent goes on, offline", lasted, unit="s", better="higher", node=edge,
+            "agent goes on, offline",
+            lasted,
+            unit="s",
+            better="higher",
+            node=edge,
             evidence=f"promised {promised:.0f} s of {AGENT_LIFE.total_seconds():.0f} s",
-        )  # fmt: skip
+        )
         assert lasted >= promised
         eventually("the agent serves again", serves, time_limit(RENEWED_SECONDS), every=1.0)
         back = server_time(lab, time_limit) - healed

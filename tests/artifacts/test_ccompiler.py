@@ -42,7 +42,7 @@ def test_programs_of_other_flags_are_built_apart(
 ) -> None:
     compiler(tmp_path / "bin", host_arch())
     wants = [Want(name, host_arch()) for name in MIXED]
-    mixed.resolve(wants, Deadline.after(20))
+    mixed.resolve(wants, Deadline.after(60))
     by_program = {call.split()[-1].rpartition("/")[2]: call.split() for call in fake_go.calls}
     assert set(by_program) == set(MIXED)
     assert "-tags=a,b" in by_program["tagged"]
@@ -53,9 +53,9 @@ def test_c_is_compiled_for_the_architecture(
     mixed: ArtifactStore, fake_go: FakeGo, tmp_path: Path
 ) -> None:
     compiler(tmp_path / "bin", FOREIGN)
-    mixed.resolve([Want("in-c", FOREIGN)], Deadline.after(20))
+    mixed.resolve([Want("in-c", FOREIGN)], Deadline.after(60))
     assert fake_go.environment["CGO_ENABLED"] == "1"
-    mixed.resolve([Want("plain", FOREIGN)], Deadline.after(20))
+    mixed.resolve([Want("plain", FOREIGN)], Deadline.after(60))
     assert {"CGO_ENABLED=0", "CGO_ENABLED=1"} <= set(fake_go.calls_file.read_text().splitlines())
 
 
@@ -65,6 +65,6 @@ def test_without_a_compiler_it_is_said_which_package_has_it(
     # Nothing else is in PATH: the machine may have the compiler.
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(CannotObtain) as refused:
-        mixed.resolve([Want("in-c", FOREIGN)], Deadline.after(20))
+        mixed.resolve([Want("in-c", FOREIGN)], Deadline.after(60))
     assert "apt-get install gcc-" in str(refused.value)
     assert fake_go.calls == []
