@@ -40,19 +40,19 @@ def build(module: str, program: Path, *flags: str) -> Path:
     """The module's program for this machine; skips the test where it cannot be built."""
     if shutil.which("go") is None:
         pytest.skip("Go is not installed")
-    if go(module, "list", "-deps", ".").returncode:
+    if go(module, "list", "-deps", *flags, ".").returncode:
         pytest.skip(f"Go modules of {module} are not in the cache, and are not fetched here")
     done = go(module, "build", *FLAGS, *flags, "-o", str(program), ".")
     assert done.returncode == 0, done.stderr
     return program
 
 
-def assert_sound(module: str, command: str) -> None:
-    """By `vet`, `test`, or `gofmt`."""
+def assert_sound(module: str, command: str, *flags: str) -> None:
+    """By `vet`, `test`, or `gofmt`; `flags` as in a build."""
     if command == "gofmt":
         source = IMAGES / "go" / module
         done = subprocess.run(["gofmt", "-l", "."], cwd=source, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (0, "")
     else:
-        done = go(module, command, *FLAGS, "./...")
+        done = go(module, command, *FLAGS, *flags, "./...")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -13,12 +13,13 @@ from edge_lab.addons.critest.addon import Critest
 from edge_lab.addons.gvisor.addon import Gvisor
 from edge_lab.addons.hostile.addon import Hostile
 from edge_lab.addons.services.addon import Services
+from edge_lab.addons.spire.addon import Spire
 from edge_lab.addons.twins.addon import Twins
 from edge_lab.addons.workload.addon import Workload
 from edge_lab.core.plugins import PluginGroup
 
 ADDONS: Mapping[str, Callable[[], AddOn]] = {
-    addon.name: addon for addon in (Twins, Workload, Services, Gvisor, Hostile, Critest)
+    addon.name: addon for addon in (Twins, Workload, Services, Gvisor, Hostile, Critest, Spire)
 }
 """The lab's own."""
 

@@ -24,6 +24,7 @@ WORKLOAD = "0.1.0"
 RUNSC_ADAPTER = "0.1.0"
 HOSTILE = "0.1.0"
 KWOK = "v0.8.0"
+SPIRE = "v1.13.3"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -47,6 +48,25 @@ def _kubernetes(name: str, module: str = "kubernetes") -> Component:
             ldflags=tuple(f"-X {base}.{key}={value}" for key, value in values.items()),
         ),
         mirror=("release/{version}/bin/linux/{arch}/{name}", FLAT),
+    )
+
+
+def _spire(name: str, *, cgo: bool = False) -> Component:
+    return Component(
+        name,
+        SPIRE,
+        go=GoSource(
+            module="spire",
+            package=f"github.com/spiffe/spire/cmd/{name}",
+            upstream="github.com/spiffe/spire",
+            ldflags=(
+                f"-X github.com/spiffe/spire/pkg/common/version.gittag={SPIRE.removeprefix('v')}",
+                *(('-linkmode external -extldflags "-static"',) if cgo else ()),
+            ),
+            # The same for both: what they share is compiled once.
+            tags=("netgo", "osusergo", "sqlite_omit_load_extension"),
+            cgo=cgo,
+        ),
     )
 
 
@@ -160,6 +180,18 @@ _COMPONENTS = (
         ),
     ),
     Component(
+        # The same with go-spiffe and gRPC in it: for labs with workload identities alone, since the
+        # process of each sandbox would be larger by them.
+        "edge-workload-spiffe",
+        WORKLOAD,
+        go=GoSource(
+            module="workload",
+            package="edge-lab/images/workload",
+            ldflags=(f"-X main.version={WORKLOAD}",),
+            tags=("spiffe",),
+        ),
+    ),
+    Component(
         "edge-runsc",
         RUNSC_ADAPTER,
         go=GoSource(module="runsc", package="edge-lab/images/runsc"),
@@ -178,6 +210,9 @@ _COMPONENTS = (
         HOSTILE,
         go=GoSource(module="hostile", package="edge-lab/images/hostile"),
     ),
+    _spire("spire-agent"),
+    # Its store, SQLite, is in C.
+    _spire("spire-server", cgo=True),
 )
 
 CATALOG: Mapping[str, Component] = MappingProxyType({each.name: each for each in _COMPONENTS})

@@ -22,14 +22,15 @@ from pathlib import Path
 import psutil
 
 from edge_lab.artifacts import processguard
+from edge_lab.artifacts.ccompiler import cgo_environment
 from edge_lab.artifacts.diskspace import GIB, disk_full, disk_full_as_error
 from edge_lab.artifacts.model import Component, GoFiles, GoSource
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
-GO_MINIMUM = (1, 25, 1)
-"""Required by kine's go.mod, the highest of all that a lab needs; kwok's is higher (1.26)."""
+GO_MINIMUM = (1, 25, 3)
+"""Required by SPIRE's go.mod, the highest of all that guests get; kwok's is higher (1.26)."""
 GO_REMEDY = (
     f"Install Go {'.'.join(map(str, GO_MINIMUM))} or newer from https://go.dev/dl/ and have its "
     "bin folder in PATH. (Without Go: point LAB_MIRROR at a folder with the files.)"
@@ -174,13 +175,23 @@ def link_flags(source: GoSource) -> str:
     return " ".join((STRIP, *source.ldflags))
 
 
-def build_environment(caches: Path, arch: Arch) -> dict[str, str]:
+def build_flags(source: GoSource) -> tuple[str, ...]:
+    """All flags of `go build` that belong to the component. One build is for those alike."""
+    return (*tag_flags(source), "-ldflags", link_flags(source))
+
+
+def tag_flags(source: GoSource) -> tuple[str, ...]:
+    """The flags by which packages are chosen, for `go list` too."""
+    return (f"-tags={','.join(source.tags)}",) if source.tags else ()
+
+
+def build_environment(caches: Path, arch: Arch, source: GoSource | None = None) -> dict[str, str]:
     """This process's environment (with the lab's marker, if any), with the settings of a build."""
     kept = {key: value for key, value in os.environ.items() if key not in _UNWANTED}
     memory = psutil.virtual_memory().total
     return {
         **kept,
-        "CGO_ENABLED": "0",
+        **(cgo_environment(source, arch) if source else {"CGO_ENABLED": "0"}),
         "GOOS": "linux",
         "GOARCH": arch.go,
         "GOCACHE": str(caches / "build"),
@@ -219,7 +230,7 @@ class GoBuilder:
     ) -> Mapping[str, Path]:
         """The program of each component, in `into`.
 
-        All components must be of `module` and have the same linker flags: the packages
+        All components must be of `module` and have the same flags: the packages
         that they share are then compiled once, and the work is spread over all CPUs.
 
         Raises:
@@ -235,10 +246,11 @@ class GoBuilder:
             shutil.rmtree(self._caches / "tmp", ignore_errors=True)
             (self._caches / "tmp").mkdir(parents=True)
             log.write_bytes(b"")
-        run = _Run(module.folder, build_environment(self._caches, arch), log, deadline)
-        total = self._count(run, packages, this)
-        arguments = ["build", *FLAGS, "-v", f"-p={jobs_at_a_time()}", "-ldflags"]
-        arguments += [link_flags(sources[0]), "-o", f"{into}/", *packages]
+        environment = build_environment(self._caches, arch, sources[0])
+        run = _Run(module.folder, environment, log, deadline)
+        total = self._count(run, [*tag_flags(sources[0]), *packages], this)
+        arguments = ["build", *FLAGS, "-v", f"-p={jobs_at_a_time()}", *build_flags(sources[0])]
+        arguments += ["-o", f"{into}/", *packages]
         compiled = 0
         told = (-1, -1)
         for line in run.lines([self.toolchain.path, *arguments], "compile the packages"):
@@ -279,7 +291,7 @@ class GoBuilder:
             raise BuildFailed(f"`go mod download` names no archive; see {log}") from trouble
 
     def _count(self, run: _Run, packages: Sequence[str], this: Step) -> int:
-        """The number of packages to compile when nothing is cached.
+        """The number of packages to compile when nothing is cached; `packages` with their tags.
 
         As a side effect all modules that are needed, and no others, are downloaded.
         """

@@ -27,6 +27,11 @@ class GoSource:
     """Module whose required version must be the component's; empty for local sources."""
     ldflags: tuple[str, ...] = ()
     """Linker flags in addition to -s -w; mostly the version that `--version` prints."""
+    tags: tuple[str, ...] = ()
+    """Build tags."""
+    cgo: bool = False
+    """Whether it has parts in C, which need a C compiler for its architecture. It must be linked
+    statically: guests have another C library than the host."""
 
     @property
     def binary(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edge_lab.artifacts.cache import ArtifactCache, Origin
+from edge_lab.artifacts.ccompiler import compiler_problem
 from edge_lab.artifacts.gofiles import join_files, pinned_sum
 from edge_lab.artifacts.gomodules import (
     GO_REMEDY,
@@ -13,7 +14,7 @@ from edge_lab.artifacts.gomodules import (
     GoBuilder,
     GoModule,
     Toolchain,
-    link_flags,
+    build_flags,
     module_digest,
 )
 from edge_lab.artifacts.model import Artifact, CannotObtain, Component, Refusal, Want
@@ -43,6 +44,8 @@ class ModuleBuilds:
             return Refusal(GO_MODULES, problem)
         if isinstance(toolchain, str):
             return Refusal(GO_MODULES, f"{toolchain}. {GO_REMEDY}")
+        if problem := compiler_problem(order.component.go, order.want.arch):
+            return Refusal(GO_MODULES, problem)
         return None
 
     def build_all(
@@ -60,15 +63,16 @@ class ModuleBuilds:
         Raises:
             CannotObtain: a build failed; with `refusals`, those of the sources before it.
         """
-        groups: dict[tuple[GoModule, Arch, str], list[Order]] = {}
+        groups: dict[tuple[GoModule, Arch, bool, tuple[str, ...]], list[Order]] = {}
         for order in sorted(orders, key=lambda order: order.component.files is None):
             source = order.component.go
-            flags = link_flags(source) if source else ""
+            flags = build_flags(source) if source else ()
             if order.module:
-                group = (order.module, order.want.arch, flags)
+                cgo = source is not None and source.cgo
+                group = (order.module, order.want.arch, cgo, flags)
                 groups.setdefault(group, []).append(order)
         builder = GoBuilder(toolchain, self._home / "go", self._home / "logs")
-        for (module, arch, _), group_orders in groups.items():
+        for (module, arch, _, _), group_orders in groups.items():
             make = self._join if group_orders[0].component.files else self._build
             try:
                 yield make(module, arch, group_orders, builder, deadline)

@@ -90,6 +90,9 @@ def _order(want: Want, owned: Owned, lock: Lock) -> Order:
             "module": "" if module.problem() else module_digest(module, component.go),
             "package": component.go.package,
             "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
+            # Only where there are any: the keys of all others stay as they are.
+            **({"tags": component.go.tags} if component.go.tags else {}),
+            **({"cgo": True} if component.go.cgo else {}),
         }
     if component.files and module:
         parts |= {

@@ -3,7 +3,13 @@
 from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
 from edge_lab.pki.installed import ClientLog, HoldsCertificates, InstalledCertificate
 from edge_lab.pki.pki import CLUSTER, DEVICES, Pki
-from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
+from edge_lab.pki.requests import (
+    AuthorityRequest,
+    IdentityRequest,
+    Request,
+    SigningKeyRequest,
+    TrustDomain,
+)
 from edge_lab.pki.signing import BringsAuthorities, KeyAccess, LabSigner, Signer
 from edge_lab.pki.succession import Stage, Succession
 from edge_lab.pki.trust import (
@@ -18,6 +24,7 @@ __all__ = [
     "CLUSTER",
     "DEVICES",
     "Authority",
+    "AuthorityRequest",
     "BringsAuthorities",
     "CertificateSpec",
     "ClientLog",

@@ -97,19 +97,28 @@ class Authority:
         key: KeyKind = KeyKind.EC,
         *,
         lifetime: timedelta = AUTHORITY_LIFETIME,
+        intermediates: int = 0,
     ) -> Authority:
-        """A new authority. Two of one name differ in their keys alone."""
+        """A new authority. Two of one name differ in their keys alone.
+
+        Below it may stand so many `intermediates`, authorities that it signs, in a row.
+        """
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        return cls._of(name, new_key(key), lifetime)
+        return cls._of(name, new_key(key), lifetime, intermediates)
 
     def impostor(self) -> Authority:
         """Another authority of the same name, with another key of the same kind."""
         own = load_key(self.identity.key_pem)
         kind = KeyKind.RSA if isinstance(own, rsa.RSAPrivateKey) else KeyKind.EC
-        return self._of(self.certificate.subject, new_key(kind), AUTHORITY_LIFETIME)
+        limits = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        return self._of(
+            self.certificate.subject, new_key(kind), AUTHORITY_LIFETIME, limits.path_length or 0
+        )
 
     @classmethod
-    def _of(cls, name: x509.Name, private: PrivateKey, lifetime: timedelta) -> Authority:
+    def _of(
+        cls, name: x509.Name, private: PrivateKey, lifetime: timedelta, intermediates: int
+    ) -> Authority:
         starts = datetime.now(UTC) - SLACK
         certificate = (
             x509.CertificateBuilder()
@@ -119,7 +128,7 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(starts)
             .not_valid_after(starts + SLACK + lifetime)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=intermediates), critical=True)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False
             )

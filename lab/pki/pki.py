@@ -26,7 +26,13 @@ from edge_lab.pki.authority import (
     new_key,
     public_key_pem,
 )
-from edge_lab.pki.requests import IdentityRequest, Request, SigningKeyRequest, TrustDomain
+from edge_lab.pki.requests import (
+    AuthorityRequest,
+    IdentityRequest,
+    Request,
+    SigningKeyRequest,
+    TrustDomain,
+)
 
 CLUSTER = TrustDomain("cluster", "edge-lab cluster CA")
 """Signs for the API server, its clients and the kubelets."""
@@ -60,7 +66,10 @@ class Pki:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
             for domain in domains:
-                pki._store(domain, "ca", Authority.create(domain.common_name, domain.key).identity)
+                authority = Authority.create(
+                    domain.common_name, domain.key, intermediates=domain.intermediates
+                )
+                pki._store(domain, "ca", authority.identity)
         except OSError as trouble:
             raise _cannot_write(folder, trouble) from trouble
         pki.add(by_name.values())
@@ -84,6 +93,8 @@ class Pki:
         authorities: dict[TrustDomain, Authority] = {}
         try:
             for request in requests:
+                if isinstance(request, AuthorityRequest):
+                    continue
                 if isinstance(request, SigningKeyRequest):
                     signing = new_key(KeyKind.EC)
                     self._write(request.domain, f"{request.name}.key", key_pem(signing))

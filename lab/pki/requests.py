@@ -21,6 +21,8 @@ class TrustDomain:
     common_name: str
     """Of the authority's certificate."""
     key: KeyKind = KeyKind.EC
+    intermediates: int = 0
+    """How many authorities may stand in a row between this one and what it vouches for."""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -51,7 +53,15 @@ class SigningKeyRequest:
         _check_name(self.name)
 
 
-Request = IdentityRequest | SigningKeyRequest
+@dataclass(frozen=True)
+class AuthorityRequest:
+    """The authority of a trust domain alone: for a component that signs by it."""
+
+    domain: TrustDomain
+    name: str = "ca"
+
+
+Request = IdentityRequest | SigningKeyRequest | AuthorityRequest
 
 
 def _check_name(name: str) -> None:

@@ -199,7 +199,7 @@ def test_without_go_the_message_says_what_to_do(
 
 def test_an_old_go_is_refused(store: ArtifactStore, fake_go: FakeGo) -> None:
     fake_go.set("VERSION", "go1.25.0")
-    with pytest.raises(CannotObtain, match=r"go1\.25\.0, older than 1\.25\.1"):
+    with pytest.raises(CannotObtain, match=r"go1\.25\.0, older than 1\.25\.3"):
         store.resolve([ONE], soon())
     (row,) = store.state([ONE])
     assert row.state is Availability.MISSING

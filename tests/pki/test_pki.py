@@ -19,6 +19,7 @@ from edge_lab.devices.identities import device_uri
 from edge_lab.pki import (
     CLUSTER,
     DEVICES,
+    AuthorityRequest,
     CertificateSpec,
     Identity,
     IdentityRequest,
@@ -229,3 +230,22 @@ def test_a_name_that_is_no_file_of_its_own_is_refused(name: str) -> None:
         SigningKeyRequest(SPIRE, name)
     with pytest.raises(LabError):
         TrustDomain(name if name != "ca" else "c a", "an authority")
+
+
+def test_an_authority_alone_can_be_requested_and_may_have_others_below(tmp_path: Path) -> None:
+    root = TrustDomain("root", "a root", intermediates=1)
+    pki = Pki.create(
+        tmp_path / "keys",
+        [AuthorityRequest(root), IdentityRequest(SPIRE, "agent", CertificateSpec("agent"))],
+    )
+    limits = {
+        domain.name: pki.authority(domain)
+        .certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+        .value.path_length
+        for domain in (root, SPIRE)
+    }
+    assert limits == {"root": 1, "spire": 0}
+    impostor = pki.authority(root).impostor().certificate
+    assert impostor.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 1
+    with pytest.raises(LabError, match="unknown"):
+        pki.authority(TrustDomain("unknown", "x"))

@@ -51,6 +51,14 @@ def test_the_go_module_passes_its_own_checks(edge: Path, command: str) -> None:
     assert_sound("workload", command)
 
 
+@pytest.mark.parametrize("command", ["vet", "test"])
+def test_so_does_what_is_built_with_spiffe(
+    command: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    build("workload", tmp_path_factory.mktemp("go") / "edge-spiffe", "-tags=spiffe")
+    assert_sound("workload", command, "-tags=spiffe")
+
+
 # -- against devices -----------------------------------------------------------------------
 
 

@@ -14,11 +14,13 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"edge-lab/images/workload/internal/collector"
 	"edge-lab/images/workload/internal/config"
+	"edge-lab/images/workload/internal/identity"
 	"edge-lab/images/workload/internal/probe"
 	"edge-lab/images/workload/internal/sampler"
 )
@@ -27,6 +29,8 @@ const usage = `usage: edge COMMAND
   pause                                    hold namespaces, reap orphans, end on SIGTERM
   sample --config FILE                     read devices, keep samples, hand them over
   collect --folder DIR [--listen :9100]    take samples from samplers
+    [--workload-api ADDRESS --secure-listen :9101 --admit SPIFFEID,…]
+                                           then only by mutual TLS, from these
   dump sampler [--url URL]                 a running sampler's counts
   dump collector [--samples] [--url URL]   a running collector's counts, or its samples
   probe tcp HOST:PORT
@@ -34,6 +38,9 @@ const usage = `usage: edge COMMAND
   probe opcua URL NODEID [--security DIR]  DIR holds tls.crt, tls.key and ca.crt
   bench modbus-tcp HOST:PORT --folder DIR [--count N] [--registers N]
                                            time N reads, and N samples that are kept in DIR
+  probe svid [--save DIR]                  who the Workload API says we are
+  probe mtls HOST:PORT PEER                whether PEER, a SPIFFE ID, lets us in
+    both: [--workload-api ADDRESS]; mtls: [--svid DIR] in its place, or [--anonymous]
 Probes take --limit SECONDS (10), print one line of JSON, and exit with 1 if they fail; bench does
 too, and its limit is 60.
 `
@@ -120,7 +127,10 @@ func collect(args []string) error {
 	flags := flag.NewFlagSet("collect", flag.ContinueOnError)
 	folder := flags.String("folder", "/var/lib/edge-lab/collector", "")
 	listen := flags.String("listen", ":9100", "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+	api := flags.String("workload-api", "", "")
+	secure := flags.String("secure-listen", ":9101", "")
+	admit := flags.String("admit", "", "")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || (*api == "") != (*admit == "") {
 		return errUsage
 	}
 	store, err := collector.Open(*folder)
@@ -131,7 +141,30 @@ func collect(args []string) error {
 	ctx, cancel := ending()
 	defer cancel()
 	slog.Info("collecting", "listen", *listen, "folder", *folder)
-	return sampler.Serve(ctx, *listen, store.Handler())
+	if *api == "" {
+		return sampler.Serve(ctx, *listen, store.Handler())
+	}
+	return collectFrom(ctx, store, *listen, *api, *secure, strings.Split(*admit, ","))
+}
+
+// collectFrom takes samples from peers alone, by mutual TLS; anyone may read them.
+func collectFrom(
+	ctx context.Context, store *collector.Collector, listen, api, secure string, peers []string,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 2)
+	serve := func(do func() error) {
+		go func() {
+			ended <- do()
+			cancel()
+		}()
+	}
+	serve(func() error { return sampler.Serve(ctx, listen, store.ReadingHandler()) })
+	serve(func() error {
+		return identity.Start(ctx, api).Serve(ctx, secure, peers, store.TakingHandler())
+	})
+	return errors.Join(<-ended, <-ended)
 }
 
 func dump(args []string) error {
@@ -179,6 +212,11 @@ func runProbe(args []string) error {
 	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
 	seconds := flags.Float64("limit", 10, "")
 	folder := flags.String("security", "/etc/edge-lab/opcua", "")
+	shown := probe.Shown{}
+	flags.StringVar(&shown.WorkloadAPI, "workload-api", identity.DefaultAddress, "")
+	flags.StringVar(&shown.Folder, "svid", "", "")
+	flags.BoolVar(&shown.Nothing, "anonymous", false, "")
+	save := flags.String("save", "", "")
 	words, err := parseMixed(flags, args[1:])
 	if err != nil {
 		return errUsage
@@ -202,6 +240,12 @@ func runProbe(args []string) error {
 		}
 		do = func(ctx context.Context) (probe.Result, error) {
 			return probe.OPCUA(ctx, words[0], words[1], security)
+		}
+	case args[0] == "svid" && len(words) == 0:
+		do = func(ctx context.Context) (probe.Result, error) { return probe.SVID(ctx, shown, *save) }
+	case args[0] == "mtls" && len(words) == 2:
+		do = func(ctx context.Context) (probe.Result, error) {
+			return probe.MutualTLS(ctx, shown, words[0], words[1])
 		}
 	default:
 		return errUsage

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
+from edge_lab.addons.workload.accounts import identified, workload_image
 from edge_lab.addons.workload.endpoints import workload_endpoints
 from edge_lab.addons.workload.identities import client_identity, sampler_requests
 from edge_lab.addons.workload.manifests import (
-    IMAGE,
     NAMESPACE,
     sampled_devices,
     sampling_nodes,
@@ -16,7 +16,7 @@ from edge_lab.addons.workload.manifests import (
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.pods import wait_pods_ready
 from edge_lab.core.yamlmodel import Loc
-from edge_lab.images import EDGE_PROGRAM, ImageSpec
+from edge_lab.images import ImageSpec
 from edge_lab.pki import DEVICES, Request
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.stacks import Stack
@@ -46,7 +46,7 @@ class Workload(AddOn):
                 )
 
     def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
-        return (ImageSpec(IMAGE, EDGE_PROGRAM, ("/edge",)),)
+        return (workload_image(topology),)
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         return sampler_requests(topology)
@@ -61,7 +61,7 @@ class Workload(AddOn):
         pki, nodes = ctx.given.pki, sampling_nodes(ctx.topology)
         clients = {node.name: pki.identity(DEVICES, client_identity(node.name)) for node in nodes}
         authority = pki.authority(DEVICES).certificate_pem if nodes else b""
-        return workload_manifests(ctx.topology, clients, authority)
+        return identified(ctx.topology, workload_manifests(ctx.topology, clients, authority))
 
     def wait_ready(self, cluster: Cluster) -> None:
         pods = workload_pods(cluster.topology)

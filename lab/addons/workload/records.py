@@ -33,6 +33,16 @@ class SampleCounts(_Model):
     last_error: str
 
 
+class ShownIdentity(_Model):
+    """The certificate that a sampler shows to the collector (its SVID)."""
+
+    id: str
+    serial: str
+    not_before: int
+    """Bounds of its validity, ns since 1970."""
+    not_after: int
+
+
 class SamplerStatus(_Model):
     """One node's sampler."""
 
@@ -44,6 +54,10 @@ class SamplerStatus(_Model):
     devices: dict[str, SampleCounts]
     send_errors: int
     last_error: str
+    handed: int = 0
+    """When the collector last took samples, likewise; 0 if never."""
+    identity: ShownIdentity | None = None
+    """None for a sampler that has none."""
 
 
 class CollectedSample(_Model):

@@ -232,11 +232,27 @@ func (c *Collector) each(
 
 // Handler serves POST and GET /samples, /counts and /healthz.
 func (c *Collector) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "ok\n")
-	})
+	mux := c.reading()
 	mux.HandleFunc("POST /samples", c.post)
+	return mux
+}
+
+// ReadingHandler serves what Handler does, but takes no samples.
+func (c *Collector) ReadingHandler() http.Handler { return c.reading() }
+
+// TakingHandler serves POST /samples and /healthz.
+func (c *Collector) TakingHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthy)
+	mux.HandleFunc("POST /samples", c.post)
+	return mux
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }
+
+func (c *Collector) reading() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthy)
 	mux.HandleFunc("GET /samples", c.get)
 	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
 		counts, err := c.Counts()

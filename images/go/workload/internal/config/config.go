@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -45,15 +46,23 @@ type Security struct {
 	Authority   string `json:"authority"`
 }
 
+// Identity is how the sampler proves to the collector who it is, and whom it takes for the
+// collector: a SPIFFE ID.
+type Identity struct {
+	WorkloadAPI string `json:"workload_api"`
+	Collector   string `json:"collector"`
+}
+
 // Config is all that a sampler is told.
 type Config struct {
-	Node      string   `json:"node"`
-	Collector string   `json:"collector"`
-	PollMs    int      `json:"poll_ms"`
-	Folder    string   `json:"folder"`
-	Listen    string   `json:"listen"`
-	Security  Security `json:"security"`
-	Devices   []Device `json:"devices"`
+	Node      string    `json:"node"`
+	Collector string    `json:"collector"`
+	PollMs    int       `json:"poll_ms"`
+	Folder    string    `json:"folder"`
+	Listen    string    `json:"listen"`
+	Security  Security  `json:"security"`
+	Devices   []Device  `json:"devices"`
+	Identity  *Identity `json:"identity"`
 }
 
 // Poll is the time between two reads of a device.
@@ -83,6 +92,10 @@ func (c Config) check() error {
 		return errors.New("collector is missing")
 	case c.Folder == "":
 		return errors.New("folder is missing")
+	case (c.Identity != nil) != strings.HasPrefix(c.Collector, "https://"):
+		return fmt.Errorf("collector %s: https needs an identity, and an identity https", c.Collector)
+	case c.Identity != nil && (c.Identity.WorkloadAPI == "" || c.Identity.Collector == ""):
+		return errors.New("identity needs workload_api and collector")
 	case c.PollMs < 10:
 		return fmt.Errorf("poll_ms is %d, the least is 10", c.PollMs)
 	}

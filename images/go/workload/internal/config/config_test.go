@@ -37,6 +37,11 @@ func TestMistakesAreNamed(t *testing.T) {
 		"first point":  {`"sequence"`, `"other"`, "sequence"},
 		"no JSON":      {`{"node"`, `node`, "invalid"},
 		"nameless":     {`"boiler"`, `""`, "name"},
+		"unknown peer": {`http:`, `https:`, "identity"},
+		"plain text": {`"node"`, `"identity":{"workload_api":"unix:///s","collector":"spiffe://d/c"},
+"node"`, "https"},
+		"peer without name": {`"collector":"http:`,
+			`"identity":{"workload_api":"unix:///s"},"collector":"https:`, "workload_api"},
 	} {
 		_, err := read(t, strings.Replace(good, word[0], word[1], 1))
 		if err == nil || !strings.Contains(err.Error(), word[2]) {

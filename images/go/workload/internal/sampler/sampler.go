@@ -20,6 +20,7 @@ import (
 	"edge-lab/images/workload/internal/buffer"
 	"edge-lab/images/workload/internal/config"
 	"edge-lab/images/workload/internal/device"
+	"edge-lab/images/workload/internal/identity"
 	"edge-lab/images/workload/internal/wire"
 )
 
@@ -47,9 +48,13 @@ type Sampler struct {
 	started time.Time
 	added   chan struct{}
 
+	// identity is nil where the collector asks for none.
+	identity *identity.Identity
+
 	mutex   sync.Mutex
 	devices map[string]*health
 	sending health
+	handed  time.Time
 }
 
 type health struct {
@@ -66,22 +71,26 @@ func Run(ctx context.Context, c config.Config) error {
 		return err
 	}
 	defer func() { _ = kept.Close() }()
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 1,
+	}
 	s := &Sampler{
 		config: c, buffer: kept, started: time.Now(), added: make(chan struct{}, 1),
 		devices: map[string]*health{},
-		client: &http.Client{
-			Timeout: sendLimit,
-			Transport: &http.Transport{
-				DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-				MaxIdleConnsPerHost: 1,
-			},
-		},
+		client:  &http.Client{Timeout: sendLimit, Transport: transport},
 	}
 	for _, d := range c.Devices {
 		s.devices[d.Name] = &health{}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if c.Identity != nil {
+		s.identity = identity.Start(ctx, c.Identity.WorkloadAPI)
+		transport.DialTLSContext = func(ctx context.Context, _, address string) (net.Conn, error) {
+			return s.identity.Dial(ctx, address, c.Identity.Collector)
+		}
+	}
 	var failed error
 	var once sync.Once
 	var group sync.WaitGroup
@@ -229,6 +238,7 @@ func (s *Sampler) send(ctx context.Context) error {
 			slog.Info("collector answers", "handed over", len(waiting))
 		}
 		s.sending.connected = true
+		s.handed = time.Now()
 		s.mutex.Unlock()
 		if err := s.buffer.Acknowledge(waiting); err != nil {
 			return err
@@ -304,6 +314,12 @@ func (s *Sampler) Status() (wire.SamplerStatus, error) {
 		status.Devices[name] = c
 	}
 	status.SendErrors, status.LastError = s.sending.errors, s.sending.lastError
+	if !s.handed.IsZero() {
+		status.Handed = s.handed.UnixNano()
+	}
+	if s.identity != nil {
+		status.Identity = s.identity.Current()
+	}
 	return status, nil
 }
 

@@ -47,6 +47,15 @@ type Counts struct {
 	LastError  string `json:"last_error"`
 }
 
+// Identity is the certificate that a process shows to its peers, by the Workload API.
+type Identity struct {
+	ID     string `json:"id"`
+	Serial string `json:"serial"`
+	// NotBefore and NotAfter bound its validity, ns since 1970.
+	NotBefore int64 `json:"not_before"`
+	NotAfter  int64 `json:"not_after"`
+}
+
 // SamplerStatus is the whole of a sampler.
 type SamplerStatus struct {
 	Node string `json:"node"`
@@ -56,6 +65,10 @@ type SamplerStatus struct {
 	Devices    map[string]Counts `json:"devices"`
 	SendErrors uint64            `json:"send_errors"`
 	LastError  string            `json:"last_error"`
+	// Handed is when the collector last took samples, ns since 1970; 0 if never.
+	Handed int64 `json:"handed"`
+	// Identity is nil for a sampler that has none.
+	Identity *Identity `json:"identity,omitempty"`
 }
 
 // Arrived is what a collector has of one device on one node.

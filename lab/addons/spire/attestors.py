@@ -1,0 +1,71 @@
+"""How an agent finds out which pod asks it: by the API of the node's kubelet."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from edge_lab.addons.spire.hcl import plugin
+from edge_lab.addons.spire.identities import kubelet_identity
+from edge_lab.addons.spire.names import CONFIG
+from edge_lab.pki import CLUSTER, Pki
+from edge_lab.provisioning.provision import GuestFile
+from edge_lab.stacks import Stack
+from edge_lab.stacks.endpoints import EDGED_PORT, KUBELET_PORT
+from edge_lab.stacks.k3s_node import KUBELET_DROP_IN as K3S_DROP_IN
+from edge_lab.stacks.kubelet import DROP_INS
+from edge_lab.topology import Node, Topology
+
+CERTIFICATE, KEY, AUTHORITY = (f"{CONFIG}/kubelet{end}" for end in (".crt", ".key", "-ca.crt"))
+DROP_IN = "70-spire.conf"
+
+AUTHORIZED_FOR = "24h"
+"""For so long a kubelet remembers that the agent may ask it; 5 min is its default. It asks the API
+server: once that is out of reach and the answer is over, pods that ask anew get no identity."""
+
+EDGED = frozenset({"kubeedge"})
+"""Edge runtimes with edged in the kubelet's place: its API is on loopback, and asks nobody."""
+
+
+def has_edged(topology: Topology, node: Node, stack: Stack) -> bool:
+    return node.name != topology.server.name and stack.runtime.name in EDGED
+
+
+def workload_attestor(topology: Topology, node: Node, stack: Stack) -> dict[str, Any]:
+    """The plugin block of the agent on `node`."""
+    if has_edged(topology, node, stack):
+        return {'WorkloadAttestor "k8s"': plugin(kubelet_read_only_port=EDGED_PORT)}
+    return {
+        'WorkloadAttestor "k8s"': plugin(
+            kubelet_secure_port=KUBELET_PORT,
+            kubelet_ca_path=AUTHORITY,
+            certificate_path=CERTIFICATE,
+            private_key_path=KEY,
+        )
+    }
+
+
+def attestor_files(topology: Topology, node: Node, stack: Stack, pki: Pki) -> tuple[GuestFile, ...]:
+    """The agent's certificate for the kubelet, and what the kubelet is told."""
+    if has_edged(topology, node, stack):
+        return ()
+    identity = pki.identity(CLUSTER, kubelet_identity(node.name))
+    return (
+        GuestFile(CERTIFICATE, identity.certificate_pem),
+        GuestFile(KEY, identity.key_pem, 0o600),
+        GuestFile(AUTHORITY, pki.authority(CLUSTER).certificate_pem),
+        _authorized_for_long(topology, node, stack),
+    )
+
+
+def _authorized_for_long(topology: Topology, node: Node, stack: Stack) -> GuestFile:
+    agent = stack.control if node.name == topology.server.name else stack.runtime
+    folder = PurePosixPath(K3S_DROP_IN).parent if agent.name == "k3s" else PurePosixPath(DROP_INS)
+    config = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authorization": {"webhook": {"cacheAuthorizedTTL": AUTHORIZED_FOR}},
+    }
+    return GuestFile.text(str(folder / DROP_IN), yaml.safe_dump(config, sort_keys=False))

@@ -1,0 +1,42 @@
+"""The authorities and certificates that SPIRE starts from."""
+
+from __future__ import annotations
+
+from edge_lab.addons.spire.names import agent_nodes
+from edge_lab.pki import (
+    CLUSTER,
+    AuthorityRequest,
+    CertificateSpec,
+    IdentityRequest,
+    Request,
+    TrustDomain,
+)
+from edge_lab.topology import Topology
+
+SPIFFE_ROOT = TrustDomain("spiffe", "edge-lab SPIFFE root", intermediates=1)
+"""Root of all SVIDs: the server's own authority is signed by it. Agents know it from the start, so
+that none has to trust the first server that it meets, and it outlives any partition."""
+SPIRE_NODES = TrustDomain("spire-nodes", "edge-lab SPIRE nodes")
+"""Vouches for nodes to the server. An authority of its own: whatever it signs may be an agent."""
+
+
+def spire_requests(topology: Topology) -> tuple[Request, ...]:
+    requests: list[Request] = [AuthorityRequest(SPIFFE_ROOT)]
+    for node in agent_nodes(topology):
+        requests += (
+            IdentityRequest(SPIRE_NODES, node.name, CertificateSpec(node.name)),
+            IdentityRequest(
+                CLUSTER, kubelet_identity(node.name), CertificateSpec(kubelet_user(node.name))
+            ),
+        )
+    return tuple(requests)
+
+
+def kubelet_identity(node: str) -> str:
+    """The name under which the certificate is kept by which an agent asks its kubelet."""
+    return f"spire-agent-{node}"
+
+
+def kubelet_user(node: str) -> str:
+    """Who the agent on a node is to the kubelet there."""
+    return f"edge-lab:spire-agent:{node}"

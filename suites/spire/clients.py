@@ -1,0 +1,182 @@
+"""Pods that ask for identities and show them, over the management path: also while cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.accounts import (
+    COLLECTOR_ACCOUNT,
+    COLLECTOR_ID,
+    SAMPLER_ACCOUNT,
+    SECURE_PORT,
+    service_account,
+    with_identity,
+)
+from edge_lab.core.errors import LabError
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.observe.nodeview import TASKS
+from suites.pods import running_pods
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+LABEL = "spire-client"
+LOOT = "/var/lib/edge-lab/spire-loot"
+"""On the node, and in each pod: where an identity is copied to."""
+ANSWER_SECONDS = 120.0
+PATIENCE_SECONDS = 20
+NO_POD = 125
+
+IN_POD = f"""
+for folder in {TASKS}/*/; do
+  spec=$folder/config.json
+  grep -q '"io.kubernetes.cri.container-type":"container"' $spec || continue
+  grep -q '"io.kubernetes.cri.sandbox-name":"@POD@"' $spec || continue
+  pid=$(cat $folder/init.pid) && [ -d /proc/$pid ] || continue
+  echo $$ > /sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$pid/cgroup)/cgroup.procs || exit {NO_POD}
+  exec nsenter --target $pid --mount --net -- @COMMAND@
+done
+exit {NO_POD}
+"""
+"""For a shell on the node: a process of the pod, in its control group as well, by which the agent
+knows whose it is."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An SVID as a pod has it."""
+
+    id: str
+    serial: str
+    not_after: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a probe in a pod has come to."""
+
+    ok: bool
+    error: str
+    value: Any = None
+
+    @property
+    def refused_by_certificate(self) -> bool:
+        """Alert 42: go-spiffe's for every certificate that it does not like."""
+        return not self.ok and "bad certificate" in self.error
+
+    @property
+    def certificate_missed(self) -> bool:
+        """Alert 116."""
+        return not self.ok and "certificate required" in self.error
+
+    @property
+    def without_identity(self) -> bool:
+        """The agent was asked, and nobody registered this pod."""
+        return not self.ok and "no identity issued" in self.error
+
+    def shown(self) -> Shown:
+        """Of `probe svid`; AssertionError if there was no identity."""
+        assert self.ok, f"no identity: {self.error}"
+        return Shown(self.value["id"], self.value["serial"], self.value["not_after"] / 1e9)
+
+    def __str__(self) -> str:
+        return "let in" if self.ok else self.error
+
+
+def parse_attempt(text: str) -> Attempt:
+    """What `/edge probe` has printed; LabError if it is something else."""
+    try:
+        said = json.loads(text)
+        return Attempt(said["ok"], said.get("error", ""), said.get("value"))
+    except (ValueError, KeyError, TypeError) as trouble:
+        raise LabError(f"a probe printed {text.strip()[:200] or 'nothing'!r}") from trouble
+
+
+def client_pod(name: str, node: str, account: str) -> dict[str, Any]:
+    """A pod of a service account that waits to be used."""
+    mount = {"name": "loot", "mountPath": LOOT}
+    loot = {"name": "loot", "hostPath": {"path": LOOT, "type": "DirectoryOrCreate"}}
+    pod: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": LABEL}},
+        "spec": {
+            "nodeName": node,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 1,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [
+                {
+                    "name": "main",
+                    "imagePullPolicy": "Never",
+                    "command": ["/edge", "pause"],
+                    "resources": {"limits": {"memory": "64Mi"}},
+                    "volumeMounts": [mount],
+                }
+            ],
+            "volumes": [loot],
+        },
+    }
+    return with_identity(pod, account)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One of them."""
+
+    lab: Lab
+    node: str
+    pod: str
+    limit: TimeLimit
+
+    def svid(self, *, save: bool = False) -> Attempt:
+        """Who it is, by the agent of its node."""
+        return self._probe("svid", *(("--save", LOOT) if save else ()))
+
+    def call(self, *options: str) -> Attempt:
+        """Whether the collector lets it in."""
+        server = self.lab.topology.cluster_link(self.lab.topology.server.name).address
+        return self._probe("mtls", f"{server}:{SECURE_PORT}", COLLECTOR_ID, *options)
+
+    def call_with_loot(self) -> Attempt:
+        """The same, with the copied identity in place of its own."""
+        return self.call("--svid", LOOT)
+
+    def _probe(self, *words: str) -> Attempt:
+        command = ["/edge", "probe", *words, "--limit", str(PATIENCE_SECONDS)]
+        script = IN_POD.replace("@POD@", self.pod).replace("@COMMAND@", shlex.join(command))
+        done = self.lab.machines[self.node].run(script, self.limit(ANSWER_SECONDS), check=False)
+        if done.returncode == NO_POD:
+            raise LabError(f"the pod {self.pod} does not run on {self.node}: {done.stderr}")
+        return parse_attempt(done.stdout)
+
+
+def wrongly_judged(attempts: Mapping[str, Attempt], admitted: frozenset[str]) -> dict[str, str]:
+    """By name, who was let in and should not be, or was not and should; with what happened."""
+    return {
+        name: str(attempt) for name, attempt in attempts.items() if attempt.ok != (name in admitted)
+    }
+
+
+@contextlib.contextmanager
+def running_clients(
+    lab: Lab, places: Mapping[str, tuple[str, str]], limit: TimeLimit
+) -> Iterator[dict[str, Client]]:
+    """By name, pods that run while the block does; `places` has the node and account of each."""
+    of_workload = {SAMPLER_ACCOUNT, COLLECTOR_ACCOUNT}
+    accounts = sorted({account for _, account in places.values()} - of_workload)
+    lab.kubectl.apply([service_account(account) for account in accounts], limit(60))
+    pods = [client_pod(name, node, account) for name, (node, account) in places.items()]
+    try:
+        with running_pods(lab, pods, LABEL, limit):
+            yield {name: Client(lab, node, name, limit) for name, (node, _) in places.items()}
+    finally:
+        lab.kubectl.delete("serviceaccount", *accounts, "-n", NAMESPACE, deadline=limit(60))

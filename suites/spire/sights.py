@@ -1,0 +1,63 @@
+"""What is seen of an identity over time, and whether it is as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from suites.spire.clients import Attempt, Shown
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+LEAST_SIGHTS = 3
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a pod was given at a time."""
+
+    time: float
+    """Seconds since 1970, by the server's clock."""
+    attempt: Attempt
+
+
+def offline_complaints(last: Shown, sights: Sequence[Sight]) -> list[str]:
+    """Whether a pod of a node that is cut off was given `last` to its end, and nothing else.
+
+    Only the server renews SVIDs: another one while it is out of reach was no cut.
+    """
+    found = []
+    while_good = [sight for sight in sights if sight.time < last.not_after]
+    if len(while_good) < LEAST_SIGHTS:
+        found.append(f"seen {len(while_good)} times only while it was good")
+    for sight in sights:
+        left = last.not_after - sight.time
+        if sight.attempt.ok and sight.attempt.shown().serial != last.serial:
+            found.append(f"another SVID with {left:.0f} s left")
+        if not sight.attempt.ok and left > 0:
+            found.append(f"none with {left:.0f} s left: {sight.attempt}")
+    return found
+
+
+def server_time(lab: Lab, limit: TimeLimit) -> float:
+    """Seconds since 1970 by the clock of the server node, which judges what is over."""
+    machine = lab.machines[lab.topology.server.name]
+    return float(machine.run("date +%s.%N", limit(60)).stdout)
+
+
+def until_time(
+    lab: Lab, time: float, limit: TimeLimit, look: Callable[[], None] = lambda: None
+) -> None:
+    """Looks again and again until the server's clock is past `time`."""
+
+    def past() -> bool:
+        look()
+        return server_time(lab, limit) > time
+
+    left = max(time - server_time(lab, limit), 0.0)
+    eventually("the time has come", past, Deadline.after(left + limit(120).total), every=1.0)

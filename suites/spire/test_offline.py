@@ -1,0 +1,179 @@
+"""How long identities last on a node that the server does not reach."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.spire.lifetimes import Lifetimes
+from edge_lab.addons.spire.names import account_id
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.core.deadline import Deadline
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.fixtures.workload import Workload
+from suites.edges import is_ready, uplink
+from suites.spire.clients import Client, Shown, running_clients
+from suites.spire.registry import Registry
+from suites.spire.sights import Sight, offline_complaints, server_time, until_time
+from suites.spire.test_peers import until_known
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Workload identity"),
+    allure.feature("Offline"),
+    pytest.mark.needs("workload-identity"),
+]
+
+BRIEF = "spire-brief"
+BRIEF_LIFE = timedelta(seconds=120)
+"""Lifetime of an SVID, so that it is renewed, or ends, while the test watches."""
+AGENT_LIFE = timedelta(seconds=180)
+"""Of the agent's own SVID, likewise."""
+RENEWED_SECONDS = 200.0
+"""From a heal until an SVID is renewed: the agent's longest pause is 96 s."""
+BACK_SECONDS = 150.0
+
+
+@pytest.mark.scenario("SVIDs while the uplink is cut")
+@allure.title(
+    "SVIDs rotate while the server is reached; cut off, the last one is served to its end"
+)
+def test_svids_last_to_their_end_and_rotate_after_the_heal(
+    lab: Lab,
+    registry: Registry,
+    edge: str,
+    faults: FaultEngine,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    seconds = int(BRIEF_LIFE.total_seconds())
+    with (
+        running_clients(lab, {BRIEF: (edge, BRIEF)}, time_limit) as clients,
+        registry.entry(BRIEF, edge, account_id(NAMESPACE, BRIEF), BRIEF, seconds),
+    ):
+        client = clients[BRIEF]
+        until_known(client, time_limit)
+        first = client.svid().shown()
+        # The control: with the server in reach it is renewed before its end.
+        second = _until_renewed(client, first, time_limit)
+        assert second.not_after > first.not_after
+        with faults.inflict(Cut(link=uplink(lab, edge))):
+            began = server_time(lab, time_limit)
+            last = client.svid().shown()
+            sights: list[Sight] = []
+            until_time(
+                lab,
+                last.not_after + 5,
+                time_limit,
+                lambda: sights.append(Sight(server_time(lab, time_limit), client.svid())),
+            )
+        healed = server_time(lab, time_limit)
+        promised = Lifetimes().promised(BRIEF_LIFE)
+        assert offline_complaints(last, sights) == []
+        good_for = last.not_after - began
+        measure(
+            "SVID good for, offline",
+            good_for,
+            unit="s",
+            better="higher",
+            node=edge,
+            evidence=f"promised {promised.total_seconds():.0f} s of {seconds} s",
+        )
+        assert good_for >= promised.total_seconds()
+        renewed = _until_renewed(client, last, time_limit)
+        measure(
+            "SVID renewed after the heal",
+            server_time(lab, time_limit) - healed,
+            unit="s",
+            better="lower",
+            node=edge,
+        )
+        assert renewed.serial != last.serial
+    _until_ready(lab, edge, time_limit)
+
+
+@pytest.mark.scenario("an agent without its server")
+@allure.title("Cut off, the agent ends with its own SVID, not sooner, and comes back by itself")
+def test_an_agent_lasts_as_long_as_its_own_svid(
+    lab: Lab,
+    registry: Registry,
+    edge: str,
+    faults: FaultEngine,
+    workload: Workload,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    def serves() -> bool:
+        return registry.serves(edge)
+
+    lifetimes = Lifetimes(agent=AGENT_LIFE)
+    with registry.lifetimes(lifetimes, [edge]):
+        eventually("the agent serves", serves, time_limit(RENEWED_SECONDS), every=1.0)
+        before = workload.client.sampler_status(edge, time_limit(60))
+        with faults.inflict(Cut(link=uplink(lab, edge))):
+            began = server_time(lab, time_limit)
+            # The control: at once it is as before.
+            assert serves(), "the agent ends as soon as its server is out of reach"
+            eventually(
+                "the agent ends with its SVID",
+                lambda: not serves(),
+                Deadline.after(AGENT_LIFE.total_seconds() + time_limit(120).total),
+                every=1.0,
+            )
+            lasted = server_time(lab, time_limit) - began
+            # A sampler that has its SVID keeps it.
+            status = workload.client.sampler_status(edge, time_limit(60))
+            assert status.identity is not None
+            assert before.identity is not None
+            assert status.identity.serial == before.identity.serial
+        healed = server_time(lab, time_limit)
+        promised = lifetimes.promised(AGENT_LIFE).total_seconds()
+        measure(
+            "agent goes on, offline",
+            lasted,
+            unit="s",
+            better="higher",
+            node=edge,
+            evidence=f"promised {promised:.0f} s of {AGENT_LIFE.total_seconds():.0f} s",
+        )
+        assert lasted >= promised
+        eventually("the agent serves again", serves, time_limit(RENEWED_SECONDS), every=1.0)
+        back = server_time(lab, time_limit) - healed
+        measure("agent back after the heal", back, unit="s", better="lower", node=edge)
+        _until_handed(workload, edge, healed, time_limit)
+    eventually("the agent serves", serves, time_limit(RENEWED_SECONDS), every=1.0)
+    _until_ready(lab, edge, time_limit)
+
+
+def _until_renewed(client: Client, old: Shown, limit: TimeLimit) -> Shown:
+    """Another SVID than `old`."""
+
+    def another() -> Shown | None:
+        found = client.svid()
+        return found.shown() if found.ok and found.shown().serial != old.serial else None
+
+    return eventually("the SVID is renewed", another, limit(RENEWED_SECONDS), every=1.0)
+
+
+def _until_handed(workload: Workload, node: str, since: float, limit: TimeLimit) -> None:
+    """Until the collector has taken samples of the node after `since`."""
+    eventually(
+        f"the collector takes samples of {node}",
+        lambda: workload.client.sampler_status(node, limit(60)).handed / 1e9 > since,
+        limit(BACK_SECONDS),
+        every=1.0,
+    )
+
+
+def _until_ready(lab: Lab, node: str, limit: TimeLimit) -> None:
+    eventually(f"{node} is Ready", partial(is_ready, lab, node, limit), limit(BACK_SECONDS))

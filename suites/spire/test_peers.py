@@ -1,0 +1,113 @@
+"""Whom the collector lets in, and a copy of an identity before and after its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.spire.names import account_id
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.addons.workload.accounts import SAMPLER_ACCOUNT, SAMPLER_ID
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from suites.spire.clients import Client, running_clients, wrongly_judged
+from suites.spire.registry import Registry
+from suites.spire.sights import until_time
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Workload identity"),
+    allure.feature("Peers"),
+    pytest.mark.needs("workload-identity"),
+]
+
+KNOWN_SECONDS = 90.0
+"""From an entry's making until the agent of its node gives the identity."""
+SHORT_SECONDS = 60
+"""Lifetime of an SVID whose end is waited for. SPIRE lets it begin 10 s ago."""
+STRANGER, NOBODY, OWN, ELSEWHERE = "spire-stranger", "spire-nobody", "spire-own", "spire-elsewhere"
+ADMITTED = frozenset({OWN})
+
+
+def until_known(client: Client, limit: TimeLimit) -> None:
+    """Until the pod is given an identity."""
+    eventually(
+        f"{client.pod} has an identity",
+        lambda: client.svid().ok,
+        limit(KNOWN_SECONDS),
+        every=1.0,
+    )
+
+
+@pytest.mark.scenario("identities at the collector")
+@allure.title("The collector lets the sampler's identity in, and no other pod")
+def test_only_samplers_are_let_in(
+    lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
+) -> None:
+    places = {
+        OWN: (edge, SAMPLER_ACCOUNT),
+        STRANGER: (edge, STRANGER),
+        NOBODY: (edge, NOBODY),
+        # The account is right, but on this node nobody is registered for it.
+        ELSEWHERE: (lab.topology.server.name, SAMPLER_ACCOUNT),
+    }
+    stranger_id = account_id(NAMESPACE, STRANGER)
+    with (
+        running_clients(lab, places, time_limit) as clients,
+        registry.entry(STRANGER, edge, stranger_id, STRANGER),
+    ):
+        for name in (OWN, STRANGER):
+            until_known(clients[name], time_limit)
+        attempts = {name: client.call() for name, client in clients.items()}
+        assert wrongly_judged(attempts, ADMITTED) == {}
+        assert clients[STRANGER].svid().shown().id == stranger_id
+        assert attempts[STRANGER].refused_by_certificate, str(attempts[STRANGER])
+        for name in (NOBODY, ELSEWHERE):
+            found = clients[name].svid()
+            assert found.without_identity, f"{name}: {found}"
+            # Without an identity there is nothing to show.
+            anonymous = clients[name].call("--anonymous")
+            assert anonymous.certificate_missed, f"{name}: {anonymous}"
+
+
+@pytest.mark.scenario("a wrong entry of the registry")
+@allure.title("Control: a stranger who is registered as the sampler is seen to be let in")
+def test_a_wrong_entry_is_seen(
+    lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
+) -> None:
+    with (
+        running_clients(lab, {STRANGER: (edge, STRANGER)}, time_limit) as clients,
+        registry.entry(STRANGER, edge, SAMPLER_ID, STRANGER),
+    ):
+        until_known(clients[STRANGER], time_limit)
+        attempts = {STRANGER: clients[STRANGER].call()}
+        assert set(wrongly_judged(attempts, ADMITTED)) == {STRANGER}
+
+
+@pytest.mark.scenario("a copied identity")
+@allure.title("A copy of an identity is good until the identity ends, and not longer")
+def test_a_copy_is_refused_after_its_end(
+    lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
+) -> None:
+    victim, thief = "spire-victim", "spire-thief"
+    places = {victim: (edge, victim), thief: (edge, thief)}
+    with (
+        running_clients(lab, places, time_limit) as clients,
+        registry.entry(victim, edge, SAMPLER_ID, victim, SHORT_SECONDS),
+    ):
+        until_known(clients[victim], time_limit)
+        copied = clients[victim].svid(save=True).shown()
+        # The control: what is refused later is refused for its end.
+        fresh = clients[thief].call_with_loot()
+        assert fresh.ok, f"a copy that is still good: {fresh}"
+        until_time(lab, copied.not_after + 1, time_limit)
+        late = clients[thief].call_with_loot()
+        assert late.refused_by_certificate, f"after its end: {late}"
+        # And the one whose it is has another by now.
+        assert clients[victim].svid().shown().serial != copied.serial
+        renewed = clients[victim].call()
+        assert renewed.ok, str(renewed)
