@@ -85,8 +85,10 @@ def compared(
         for found in measures_of(together(windows), name, test.node, evidence):
             measure.add(found)
     for label, percent in (("p99", 99.0), ("max", 100.0)):
-        values = [[max(1, one.percentile(percent)) for one in part] for part in (idle, pressed)]
-        found_ratio = ratio(*values)
+        base, other = (
+            [max(1, one.percentile(percent)) for one in part] for part in (idle, pressed)
+        )
+        found_ratio = ratio(base, other)
         heading = f"wake-up latency, {condition} to idle"
         measure.add(
             Measure(
