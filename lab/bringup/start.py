@@ -248,6 +248,10 @@ class Start:
         return found
 
 
+POWER_OFF_EVERY = 1.0
+"""Seconds between two looks whether boots that nobody wants any more have ended."""
+
+
 class Boots:
     """The boots of a lab's machines, each in a thread of its own, which the block waits for.
 
@@ -279,7 +283,7 @@ class Boots:
     def _end(self) -> None:
         while wait(self._boots, timeout=0).not_done:
             self._power_off()
-            wait(self._boots, timeout=1)
+            wait(self._boots, timeout=POWER_OFF_EVERY)
         self._pool.shutdown()
         self._power_off()
 

@@ -83,7 +83,7 @@ class TlsCluster(FakeCluster):
             known = f"X509SHA256={fingerprint(shown)}"
             event = {
                 "user": {"extra": {"authentication.kubernetes.io/credential-id": [known]}},
-                "requestReceivedTimestamp": datetime.now(UTC).isoformat()[:26] + "Z",
+                "requestReceivedTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             }
             self.audit.append(json.dumps(event, separators=(",", ":")))
             return

@@ -86,7 +86,9 @@ class FakeCluster:
                     known = f"X509SHA256={fingerprint(shown)}"
                     event = {
                         "user": {"extra": {"authentication.kubernetes.io/credential-id": [known]}},
-                        "requestReceivedTimestamp": datetime.now(UTC).isoformat()[:26] + "Z",
+                        "requestReceivedTimestamp": datetime.now(UTC).strftime(
+                            "%Y-%m-%dT%H:%M:%S.%fZ"
+                        ),
                     }
                     self.audit.append(json.dumps(event, separators=(",", ":")))
                 else:
@@ -138,7 +140,7 @@ class FakeMachine:
     def _said(self, command: str) -> str:
         cluster = self.cluster
         if command.startswith("date"):
-            return datetime.now(UTC).strftime("%s %Y-%m-%dT%H:%M:%S")
+            return datetime.now(UTC).strftime("%s.%f %Y-%m-%dT%H:%M:%S.%f")
         if kept := re.findall(r"{ test -e \S+ \|\| cp -p -- (\S+) (\S+); }", command):
             for source, target in kept:
                 cluster.files.setdefault((self.name, target), cluster.files[self.name, source])
@@ -160,13 +162,13 @@ class FakeMachine:
             return ""
         if found := re.search(r"(X509SHA256=\w+)", command):
             return "\n".join([line for line in cluster.audit if found[1] in line][-1:])
-        if found := re.search(r"--since=@(\d+) .*'(verifying certificate SN=\d+,)'", command):
-            return self._line(int(found[1]), re.escape(found[2]))
+        if found := re.search(r"--since=@([\d.]+) .*'(verifying certificate SN=\d+,)'", command):
+            return self._line(float(found[1]), re.escape(found[2]))
         if found := re.search(
-            r"--since=@(\d+) _SYS.*--value (\S+)\)\" \| grep -E '(.*)' \| tail -n 1 ", command
+            r"--since=@([\d.]+) _SYS.*--value (\S+)\)\" \| grep -E '(.*)' \| tail -n 1 ", command
         ):
             start = cluster.started.get((self.name, found[2]), 0.0)
-            return self._line(max(int(found[1]), start), found[3], newest=True)
+            return self._line(max(float(found[1]), start), found[3], newest=True)
         if found := re.search(r"(\d+\.\d+\.\d+\.\d+) (\d+) 2>", command):
             for held in cluster.installed:
                 where = held.shown_at

@@ -16,15 +16,21 @@ from edge_lab.faults.catalog import built_in
 from edge_lab.faults.kinds import FAULT, Drop, Reboot
 from edge_lab.faults.plan import Plan, parse_plan
 from edge_lab.faults.schedule import Planned
+from edge_lab.topology import parse_topology
 from tests.budget import examples
 from tests.faults.plans import GOOD, TOPOLOGY, faults_of, plan_of, refusal
+from tests.faults.test_serial import METER
+
+SERIAL = parse_topology(METER)
+"""With a device on a serial line."""
 
 
 def with_seeds(text: str, count: int) -> Iterator[Plan]:
     """The plan with each seed from 0; its text is read once."""
-    written = parse_plan(text, TOPOLOGY).written
+    topology = SERIAL if "fault: serial" in text else TOPOLOGY
+    written = parse_plan(text, topology).written
     for seed in range(count):
-        yield Plan.of(written, TOPOLOGY, seed=seed)
+        yield Plan.of(written, topology, seed=seed)
 
 
 def test_too_many_faults_are_refused() -> None:
@@ -229,10 +235,27 @@ faults:
         - {fault: page-cache, node: server}
 """
 
+SERIAL_KINDS = """\
+name: serial-kinds
+lasts: 2h
+faults:
+  - {fault: replace-authority, stage: both-trusted, at: 0s, for: 60s}
+  - at_random:
+      count: 20
+      between: [2m, 2h]
+      for: [5s, 2m]
+      choose:
+        - {fault: serial-noise, device: boiler, probability: 0.05}
+        - {fault: serial-loss, device: boiler, probability: 0.1, direction: tx}
+        - {fault: serial-parity, device: boiler, probability: 0.1, direction: rx}
+        - {fault: serial-break, device: boiler}
+"""
+
 REPLAYED = {
     EVERY_KIND: "5126ca6fc03d0d539678072e5b8e97736db34f959461104ec926a275c7a611a6",
     LATER_KINDS: "9cd3f800cff0193b3b2ef4539ae2667e83a108e131f7d6383d0fca04b19c65c5",
     MEMORY_KINDS: "4da530cbfc1581333b7ef1bd47b89737150cc628b04073500cef9e2c67b46fdf",
+    SERIAL_KINDS: "9147a68617ddcfdc52042b91999c9756b0baac939f7f38bfe04ac6454144fea9",
 }
 """SHA-256 of the schedules below. They change only if old seeds are to be worth nothing."""
 
@@ -251,6 +274,6 @@ def test_the_plans_have_faults_of_every_kind() -> None:
     assert {json.loads(line.split(" ", 3)[3])["fault"] for line in lines} == set(built_in().kinds)
 
 
-@pytest.mark.parametrize("plan", REPLAYED, ids=["first", "later", "memory"])
+@pytest.mark.parametrize("plan", REPLAYED, ids=["first", "later", "memory", "serial"])
 def test_seeds_replay_faults_of_every_kind_byte_for_byte(plan: str) -> None:
     assert hashlib.sha256("".join(lines_of(plan)).encode()).hexdigest() == REPLAYED[plan]

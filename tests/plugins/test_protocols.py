@@ -49,7 +49,7 @@ def test_it_is_in_the_schema_while_it_is_installed(acme: Site) -> None:
     assert listed() == list(known_protocols())
     assert "acme-line" in listed()
     acme.uninstall("lab-acme")
-    assert listed() == ["modbus-tcp", "modbus-rtu-tcp", "opcua", "container"]
+    assert listed() == ["modbus-tcp", "modbus-rtu-tcp", "modbus-rtu", "opcua", "container"]
 
 
 def test_a_lab_that_is_up_is_read_without_its_distribution(acme: Site, tmp_path: Path) -> None:

@@ -55,8 +55,9 @@ class Sight:
         self._limit = limit
 
     def now(self) -> str:
-        """The server's clock: seconds since 1970, and the same in the format of its audit log."""
-        return self._run("date -u '+%s %Y-%m-%dT%H:%M:%S'")
+        """The server's clock, to the microsecond: seconds since 1970, and the same in the format of
+        its audit log."""
+        return self._run("date -u '+%s.%6N %Y-%m-%dT%H:%M:%S.%6N'")
 
     def shown(self, certificate: x509.Certificate, address: IPv4Address, port: int) -> bool:
         """Whether a server presents that certificate now; also False if none answers."""
