@@ -158,6 +158,9 @@ async def _ended(
     try:
         async with asyncio.timeout(deadline.remaining):
             await client.connect_socket()
+            if client.uaclient.protocol.transport is None:
+                # asyncua would wait for an answer to a greeting that it has not sent.
+                raise ConnectionError("closed at once")
             step = Step.HANDSHAKE
             await client.send_hello()
             await client.open_secure_channel()
