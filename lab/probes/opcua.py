@@ -158,9 +158,7 @@ async def _ended(
     try:
         async with asyncio.timeout(deadline.remaining):
             await client.connect_socket()
-            if client.uaclient.protocol.transport is None:
-                # asyncua would wait for an answer to a greeting that it has not sent.
-                raise ConnectionError("closed at once")
+            _require_open(client)
             step = Step.HANDSHAKE
             await client.send_hello()
             await client.open_secure_channel()
@@ -179,6 +177,12 @@ async def _ended(
     finally:
         client.disconnect_socket()
     return step, Ended.ACCEPTED, ""
+
+
+def _require_open(client: Any) -> None:
+    """asyncua would wait for an answer to a greeting that it has not sent."""
+    if client.uaclient.protocol.transport is None:
+        raise ConnectionError("closed at once")
 
 
 async def _session(client: Any, url: str) -> None:

@@ -173,10 +173,14 @@ def running_clients(
     """By name, pods that run while the block does; `places` has the node and account of each."""
     of_workload = {SAMPLER_ACCOUNT, COLLECTOR_ACCOUNT}
     accounts = sorted({account for _, account in places.values()} - of_workload)
-    lab.kubectl.apply([service_account(account) for account in accounts], limit(60))
     pods = [client_pod(name, node, account) for name, (node, account) in places.items()]
     try:
+        if accounts:
+            lab.kubectl.apply([service_account(account) for account in accounts], limit(60))
         with running_pods(lab, pods, LABEL, limit):
             yield {name: Client(lab, node, name, limit) for name, (node, _) in places.items()}
     finally:
-        lab.kubectl.delete("serviceaccount", *accounts, "-n", NAMESPACE, deadline=limit(60))
+        for node in {node for node, _ in places.values()}:
+            lab.machines[node].run(f"rm -rf {LOOT}", limit(ANSWER_SECONDS), check=False)
+        if accounts:
+            lab.kubectl.delete("serviceaccount", *accounts, "-n", NAMESPACE, deadline=limit(60))

@@ -14,7 +14,7 @@ from edge_lab.addons.workload.accounts import (
     SPIFFE_IMAGE,
     account_nodes,
     identified,
-    workload_image,
+    workload_images,
 )
 from edge_lab.addons.workload.endpoints import workload_endpoints
 from edge_lab.addons.workload.manifests import IMAGE, sampling_nodes, workload_manifests
@@ -40,8 +40,12 @@ def test_without_the_add_on_nothing_changes(default_topology: Topology) -> None:
     clients = {node.name: Identity() for node in sampling_nodes(default_topology)}
     plain = workload_manifests(default_topology, clients, b"authority")
     assert identified(default_topology, plain) == plain
-    assert workload_image(default_topology).reference == IMAGE
+    assert [image.reference for image in workload_images(default_topology)] == [IMAGE]
     assert [each.name for each in workload_endpoints(default_topology)] == ["collector"]
+
+
+def test_pods_of_suites_find_their_image_beside_that_with_identities(with_spire: Topology) -> None:
+    assert [image.reference for image in workload_images(with_spire)] == [IMAGE, SPIFFE_IMAGE]
 
 
 def test_pods_have_accounts_and_the_workload_api(with_spire: Topology) -> None:

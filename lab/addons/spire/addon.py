@@ -6,7 +6,13 @@ from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
 from edge_lab.addons.spire.agent import agent_provision
-from edge_lab.addons.spire.attestors import attestor_files, workload_attestor
+from edge_lab.addons.spire.attestors import (
+    asking,
+    attestor_files,
+    certificate_on,
+    trust_on,
+    workload_attestor,
+)
 from edge_lab.addons.spire.endpoints import spire_endpoints
 from edge_lab.addons.spire.entries import Entry, entries_provision
 from edge_lab.addons.spire.identities import kubelet_user, spire_requests
@@ -29,7 +35,7 @@ from edge_lab.addons.workload.manifests import NAMESPACE
 from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import binding_manifest, role_manifest
-from edge_lab.pki import Request
+from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack, wants_for
@@ -89,6 +95,14 @@ class Spire(AddOn):
 
     def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
         return spire_endpoints(topology)
+
+    def further_certificates(
+        self, topology: Topology, stack: Stack
+    ) -> tuple[InstalledCertificate, ...]:
+        return tuple(certificate_on(node) for node in asking(topology, stack))
+
+    def trust_bundles(self, topology: Topology, stack: Stack) -> tuple[TrustBundle, ...]:
+        return tuple(trust_on(node) for node in asking(topology, stack))
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
         # At once: agents ask kubelets, and these the API server whether they may.

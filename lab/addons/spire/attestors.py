@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from edge_lab.addons.spire.hcl import plugin
-from edge_lab.addons.spire.identities import kubelet_identity
-from edge_lab.addons.spire.names import CONFIG
-from edge_lab.pki import CLUSTER, Pki
+from edge_lab.addons.spire.identities import kubelet_client, kubelet_identity
+from edge_lab.addons.spire.names import AGENT_UNIT, CONFIG, agent_nodes
+from edge_lab.pki import CLUSTER, InstalledCertificate, LabSigner, Pki, TrustBundle
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks import Stack
 from edge_lab.stacks.endpoints import EDGED_PORT, KUBELET_PORT
@@ -45,6 +45,29 @@ def workload_attestor(topology: Topology, node: Node, stack: Stack) -> dict[str,
             private_key_path=KEY,
         )
     }
+
+
+def asking(topology: Topology, stack: Stack) -> tuple[Node, ...]:
+    """The nodes whose agents ask a kubelet, and show it a certificate."""
+    return tuple(node for node in agent_nodes(topology) if not has_edged(topology, node, stack))
+
+
+def certificate_on(node: Node) -> InstalledCertificate:
+    """What the agent shows to the kubelet."""
+    return InstalledCertificate(
+        name="spire-agent",
+        node=node.name,
+        spec=kubelet_client(node.name),
+        signer=LabSigner(CLUSTER),
+        certificate=CERTIFICATE,
+        key=KEY,
+        unit=AGENT_UNIT,
+    )
+
+
+def trust_on(node: Node) -> TrustBundle:
+    """By which the agent knows the kubelet."""
+    return TrustBundle(node.name, CLUSTER, AUTHORITY, (AGENT_UNIT,))
 
 
 def attestor_files(topology: Topology, node: Node, stack: Stack, pki: Pki) -> tuple[GuestFile, ...]:

@@ -25,9 +25,7 @@ def spire_requests(topology: Topology) -> tuple[Request, ...]:
     for node in agent_nodes(topology):
         requests += (
             IdentityRequest(SPIRE_NODES, node.name, CertificateSpec(node.name)),
-            IdentityRequest(
-                CLUSTER, kubelet_identity(node.name), CertificateSpec(kubelet_user(node.name))
-            ),
+            IdentityRequest(CLUSTER, kubelet_identity(node.name), kubelet_client(node.name)),
         )
     return tuple(requests)
 
@@ -35,6 +33,11 @@ def spire_requests(topology: Topology) -> tuple[Request, ...]:
 def kubelet_identity(node: str) -> str:
     """The name under which the certificate is kept by which an agent asks its kubelet."""
     return f"spire-agent-{node}"
+
+
+def kubelet_client(node: str) -> CertificateSpec:
+    """Its contents."""
+    return CertificateSpec(kubelet_user(node))
 
 
 def kubelet_user(node: str) -> str:

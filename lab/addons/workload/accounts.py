@@ -33,11 +33,13 @@ SPIFFE_IMAGE = "edge-lab.local/workload-spiffe:0.1.0"
 Manifest = dict[str, Any]
 
 
-def workload_image(topology: Topology) -> ImageSpec:
-    """What sampler and collector run."""
+def workload_images(topology: Topology) -> tuple[ImageSpec, ...]:
+    """The workload's, which other pods of suites run too; where there are identities, also that of
+    sampler and collector."""
+    plain = ImageSpec(IMAGE, EDGE_PROGRAM, ("/edge",))
     if has_spire(topology):
-        return ImageSpec(SPIFFE_IMAGE, SPIFFE_PROGRAM, ("/edge",))
-    return ImageSpec(IMAGE, EDGE_PROGRAM, ("/edge",))
+        return (plain, ImageSpec(SPIFFE_IMAGE, SPIFFE_PROGRAM, ("/edge",)))
+    return (plain,)
 
 
 def account_nodes(topology: Topology) -> Mapping[str, tuple[Node, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_lab.addons.base import AddOn, AddOnContext, Cluster, Stage
-from edge_lab.addons.workload.accounts import identified, workload_image
+from edge_lab.addons.workload.accounts import identified, workload_images
 from edge_lab.addons.workload.endpoints import workload_endpoints
 from edge_lab.addons.workload.identities import client_identity, sampler_requests
 from edge_lab.addons.workload.manifests import (
@@ -46,7 +46,7 @@ class Workload(AddOn):
                 )
 
     def images(self, topology: Topology) -> tuple[ImageSpec, ...]:
-        return (workload_image(topology),)
+        return workload_images(topology)
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         return sampler_requests(topology)
