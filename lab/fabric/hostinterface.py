@@ -13,10 +13,11 @@ import struct
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import InputError
+from edge_lab.core.errors import InputError, LabError
 
 CAPABILITY_REMEDY = (
     "Without being root: sudo setpriv --reuid $USER --regid $(id -g) --init-groups "
@@ -25,6 +26,10 @@ CAPABILITY_REMEDY = (
 
 _SIOCGIWNAME = 0x8B01
 _SECONDS = 10.0
+_UPPER_KINDS = frozenset({"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"})
+"""Of interfaces that speak over another one. The other end of a veth pair does not."""
+_IPV6 = Path("/proc/net/if_inet6")
+"""Not there if the kernel has no IPv6."""
 
 Row = Mapping[str, Any]
 """One object of what `ip -json` prints."""
@@ -47,19 +52,31 @@ def find_objection(name: str) -> InterfaceObjection | None:
         return InterfaceObjection(
             f"this host has no network interface {name!r}", f"Available: {', '.join(known)}."
         )
-    (link,) = _ip("address", "show", "dev", name) or [{}]
-    routes = [
-        route
-        for family in ("-4", "-6")
-        for route in _ip(family, "route", "show", "table", "all", "dev", name)
-    ]
-    return judge(name, link, routes, is_wireless=_is_wireless(name))
+    families = ("-4", "-6") if _IPV6.exists() else ("-4",)
+    try:
+        (link,) = _ip("address", "show", "dev", name) or [{}]
+        routes = [
+            route
+            for family in families
+            for route in _ip(family, "route", "show", "table", "all", "dev", name)
+        ]
+        links = _ip("-details", "link", "show")
+    except LabError as trouble:
+        return InterfaceObjection(
+            f"it cannot be told what {name} is used for: {trouble.message}", trouble.remedy
+        )
+    return judge(name, link, routes, links, is_wireless=_is_wireless(name))
 
 
 def judge(
-    name: str, link: Row, routes: Sequence[Row], *, is_wireless: bool = False
+    name: str,
+    link: Row,
+    routes: Sequence[Row],
+    links: Sequence[Row] = (),
+    *,
+    is_wireless: bool = False,
 ) -> InterfaceObjection | None:
-    """The same, from what `ip -json address` and `ip -json route` print of it."""
+    """The same, from what `ip -json` prints of its addresses and routes, and of all links."""
     if link.get("link_type") != "ether":
         return InterfaceObjection(
             f"{name} is not an Ethernet interface ({link.get('link_type', 'unknown')})",
@@ -88,6 +105,16 @@ def judge(
             f"{name} is a port of {master}",
             f"As root, if it need not be: ip link set {name} nomaster",
         )
+    uppers = [
+        str(row.get("ifname"))
+        for row in links
+        if row.get("link") == name and row.get("linkinfo", {}).get("info_kind") in _UPPER_KINDS
+    ]
+    if uppers:
+        return InterfaceObjection(
+            f"this host speaks over {name} with {', '.join(uppers)}",
+            f"As root, if it need not: {'; '.join(f'ip link delete {upper}' for upper in uppers)}",
+        )
     if is_wireless:
         return InterfaceObjection(
             f"{name} is a wireless interface, which carries frames of its own address only",
@@ -99,7 +126,14 @@ def judge(
 
 
 def _ip(*words: str) -> list[Row]:
-    """What `ip -json` prints; nothing where it fails, as with a family that the host lacks."""
+    """What `ip -json` prints.
+
+    Raises:
+        InputError: it is not installed.
+        LabError: it does not say.
+    """
+    command = " ".join(("ip", *words))
+    remedy = f"Find out what is wrong with it: {command}"
     try:
         done = subprocess.run(
             ["ip", "-json", *words],
@@ -113,8 +147,10 @@ def _ip(*words: str) -> list[Row]:
         raise InputError(
             "ip is not installed", remedy="As root: apt-get install iproute2"
         ) from trouble
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return []
+    except (OSError, subprocess.SubprocessError, ValueError) as trouble:
+        raise LabError(f"{command}: {trouble}", remedy=remedy) from trouble
+    if done.returncode:
+        raise LabError(f"{command}: {done.stderr.strip()}", remedy=remedy)
     return [row for row in found if row]
 
 

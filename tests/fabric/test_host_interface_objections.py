@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_lab.fabric import hostinterface
 from edge_lab.fabric.hostinterface import find_objection, judge
 
 FREE: dict[str, Any] = {
@@ -55,3 +58,57 @@ def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 def test_loopback_is_refused_as_it_is_here() -> None:
     assert find_objection("lo") is not None
+
+
+def over(name: str, kind: str) -> dict[str, Any]:
+    """An interface of this kind that is linked to `name`."""
+    return {"ifname": "upper0", "link": name, "linkinfo": {"info_kind": kind}}
+
+
+@pytest.mark.parametrize("kind", ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"])
+def test_one_over_which_another_speaks_is_refused(kind: str) -> None:
+    objection = judge("eth1", FREE, [], [FREE, over("eth1", kind)])
+    assert objection is not None
+    assert "upper0" in objection.message
+    assert judge("eth1", FREE, [], [FREE, over("eth2", kind)]) is None
+
+
+def test_the_other_end_of_a_cable_is_no_use_of_it() -> None:
+    assert judge("eth1", FREE, [], [FREE, over("eth1", "veth")]) is None
+
+
+@pytest.fixture
+def ip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of `ip`, for an interface that is free; a test may change the file."""
+    program = tmp_path / "ip"
+    program.write_text(
+        "#!/bin/sh\n"
+        """case "$*" in *address*) echo '[{"link_type":"ether","flags":["UP"]}]';;\n"""
+        """"$FAILS"*) echo planted >&2; exit 1;; *) echo '[]';; esac\n"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FAILS", "none")
+    monkeypatch.setattr(hostinterface, "_IPV6", tmp_path)
+    return program
+
+
+def test_a_host_that_does_not_say_what_it_uses_has_no_free_interface(
+    ip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_objection("lo") is None
+    for fails in ("-json -4 route", "-json -6 route", "-json -details link"):
+        monkeypatch.setenv("FAILS", fails)
+        objection = find_objection("lo")
+        assert objection is not None, fails
+        assert "planted" in objection.message
+    ip.write_text("#!/bin/sh\necho nonsense\n")
+    assert find_objection("lo") is not None
+
+
+def test_a_kernel_without_ipv6_is_not_asked_for_its_routes(
+    ip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAILS", "-json -6 route")
+    monkeypatch.setattr(hostinterface, "_IPV6", tmp_path / "absent")
+    assert find_objection("lo") is None
