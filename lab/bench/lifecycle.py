@@ -53,9 +53,9 @@ def measure(topology: Topology, stack: str | None = None) -> Times:
     """Cold start, save, down, start from the checkpoint, restore in place, down."""
     times = Times(topology.name)
     take_down(topology.name)
-    with times.stage("cold start to ready"):
-        lab = bring_up(topology, UpOptions(stack=stack, cold=True, save=False))
     try:
+        with times.stage("cold start to ready"):
+            lab = bring_up(topology, UpOptions(stack=stack, cold=True, save=False))
         times.stack = lab.stack_name
         times.accelerator = ", ".join(sorted(set(lab.state.accelerator.values())))
         for name, machine in lab.machines.items():

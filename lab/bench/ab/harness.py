@@ -14,6 +14,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 BENCH = Path(__file__).resolve().parent.parent
 
@@ -34,13 +35,31 @@ def use_own_benchmarks() -> None:
     setattr(edge_lab, "bench", module)  # noqa: B010 - mypy knows the module by its import alone
 
 
+def end_as_by_interrupt() -> None:
+    """SIGTERM and SIGHUP have undone what was begun; further ones do not break into that.
+
+    The checkout that is measured may be too old to have `edge_lab.core.interrupts`.
+    """
+    told = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # nohup
+            signal.signal(ending, interrupt)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--topology", type=Path, required=True)
     parser.add_argument("--stack")
     parser.add_argument("names", nargs="+")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was begun is undone
+    end_as_by_interrupt()
     # What benchmarks print is not what this one says.
     answers, sys.stdout = sys.stdout, sys.stderr
     import edge_lab

@@ -120,6 +120,8 @@ def _taken(source: Source, names: Sequence[str]) -> Turn:
             stdout=subprocess.PIPE,
             stderr=source.log,
             text=True,
+            # Ctrl-C is for this process alone, which then has the other undo its work undisturbed.
+            start_new_session=True,
         )
     ) as process:
         answer, _ = process.communicate()
