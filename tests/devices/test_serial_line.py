@@ -15,7 +15,7 @@ import pytest
 from edge_lab.core.errors import LabError
 from edge_lab.devices import rtu
 from edge_lab.devices.serial.faults import LineState, LineStates
-from edge_lab.devices.serial.line import SerialLine
+from edge_lab.devices.serial.line import GONE, SerialLine
 from edge_lab.topology import Parity, SerialOptions
 
 REQUEST = rtu.with_crc(bytes((1, 3, 0, 0, 0, 1)))
@@ -241,3 +241,52 @@ def test_a_port_that_is_not_there_is_an_error_of_the_lab(tmp_path: Path) -> None
     with pytest.raises(LabError) as caught:
         SerialLine(SerialOptions(port="/dev/no-such-port"), tmp_path, ("127.0.0.1", 9))
     assert "dialout" in caught.value.remedy
+
+
+def test_a_port_of_the_host_that_is_unplugged_is_told_once_and_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("serial")
+    ours, theirs = os.openpty()
+    options = SerialOptions(port=os.ttyname(theirs), parity=Parity.NONE)
+    reads = 0
+
+    async def whole() -> None:
+        nonlocal reads
+        line = SerialLine(options, tmp_path, ("127.0.0.1", 9))
+        line.start()
+        genuine = line._read
+
+        def counting() -> bytes:
+            nonlocal reads
+            reads += 1
+            return genuine()
+
+        line._read = counting  # type: ignore[method-assign]
+        os.close(theirs)
+        assert (await line.ask(0.05)).detail == "no answer"
+        os.close(ours)
+        await asyncio.sleep(0.1)
+        for _ in range(2):
+            answer = await line.ask(20)
+            assert (answer.answered, answer.detail) == (False, GONE)
+        await asyncio.sleep(0.1)
+        with contextlib.suppress(LabError):
+            line.set(LineStates(tx=LineState(is_broken=True)))
+        line.set(LineStates())
+        await line.stop()
+
+    asyncio.run(whole())
+    assert sum(GONE in record.message for record in caplog.records) == 1
+    assert reads < 5
+
+
+def test_a_break_that_nobody_reads_is_lost(tmp_path: Path) -> None:
+    async def work(bench: Bench) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(bench.line._port.fileno(), bytes(4096))
+        bench.line.set(LineStates(tx=LineState(is_broken=True)))
+        assert bench.line.status.states.tx.is_broken
+
+    run(tmp_path, work)

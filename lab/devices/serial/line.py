@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_lab.core.errors import LabError
 from edge_lab.devices import rtu
 from edge_lab.devices.points import MODBUS_UNIT
 from edge_lab.devices.serial.faults import (
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
 
+GONE = "the serial port is gone"
 _MOST = 4096
 _PROBE = rtu.with_crc(bytes((MODBUS_UNIT, 3, 0, 0, 0, 1)))
 _PATIENCE = 0.5
@@ -63,6 +65,8 @@ class SerialLine:
         self._probing = asyncio.Lock()
         self._is_asking = False
         """A read of the line itself is under way: what others say waits in the port."""
+        self._is_gone = False
+        """The port was taken away; nothing is read from it any more."""
         self._asked_at: float | None = None
         """When the device got a request that it has not answered yet."""
 
@@ -107,7 +111,15 @@ class SerialLine:
                 self._ways[way].set(state)
                 self._mark_break(way, state)
         if states.tx.is_broken != was_held:
-            self._port.hold(states.tx.is_broken)
+            self._hold(states.tx.is_broken)
+
+    def _hold(self, broken: bool) -> None:
+        try:
+            self._port.hold(broken)
+        except OSError as trouble:
+            if broken:  # and a break of a port that is gone has ended
+                why = GONE if self._has_gone() else trouble.strerror
+                raise LabError(f"no break at {self._port.name}: {why}") from trouble
 
     def _mark_break(self, way: str, state: LineState) -> None:
         """A break that the device receives spoils what it was receiving."""
@@ -119,6 +131,8 @@ class SerialLine:
     def _take(self) -> None:
         if data := self._read():
             self._receive(data)
+        else:
+            self._has_gone()
 
     def _read(self) -> bytes:
         try:
@@ -126,10 +140,21 @@ class SerialLine:
         except BlockingIOError:
             return b""
         except OSError as trouble:
-            if trouble.errno != errno.EIO:
-                log.warning("the serial port is gone: %s", trouble.strerror)
-                asyncio.get_running_loop().remove_reader(self._port.fileno())
+            # A pseudo-terminal that a client has hung up comes back with the next client.
+            if trouble.errno != errno.EIO or self._port.is_paced:
+                self._lose(trouble.strerror or str(trouble))
             return b""
+
+    def _has_gone(self) -> bool:
+        """Whether the port is gone; from then on it is left alone."""
+        if not self._is_gone and self._port.is_gone():
+            self._lose("hung up")
+        return self._is_gone
+
+    def _lose(self, why: str) -> None:
+        self._is_gone = True
+        log.warning("%s: %s (%s)", GONE, self._port.name, why)
+        asyncio.get_running_loop().remove_reader(self._port.fileno())
 
     def _send(self, data: bytes) -> None:
         """Sends what the device says, after the time that it takes on the line."""
@@ -167,7 +192,7 @@ class SerialLine:
 
     def _end_frame(self) -> None:
         """The line was silent; unless this process was late, and more has come meanwhile."""
-        late = b"" if self._is_asking else self._read()
+        late = b"" if self._is_asking or self._is_gone else self._read()
         if late:
             self._receive(late)
             return
@@ -218,6 +243,8 @@ class SerialLine:
     async def ask(self, seconds: float) -> SerialAnswer:
         """Reads one register as a client at the port would; nothing of that leaves the port."""
         async with self._probing:
+            if self._has_gone():
+                return SerialAnswer(answered=False, detail=GONE, status=self.status)
             loop = asyncio.get_running_loop()
             heard: asyncio.Queue[bytes] = asyncio.Queue()
             answered = False
@@ -235,7 +262,8 @@ class SerialLine:
                 self._is_asking, self._answers_to = False, self._send
                 self._received.clear()
                 self._spoiled = False
-                loop.add_reader(self._port.fileno(), self._take)
+                if not self._is_gone:
+                    loop.add_reader(self._port.fileno(), self._take)
         return SerialAnswer(answered=answered, detail=detail, status=self.status)
 
     def _is_taken(self, now: float) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import tty
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,8 +27,12 @@ class Port(Protocol):
 
     def fileno(self) -> int: ...
 
+    def is_gone(self) -> bool:
+        """Whether the port has been taken away: nothing will ever come from it again."""
+        ...
+
     def hold(self, broken: bool) -> None:
-        """Holds the line at 0, or ends that."""
+        """Holds the line at 0, or ends that; OSError if the port cannot."""
         ...
 
     def close(self) -> None: ...
@@ -60,9 +66,13 @@ class PseudoTerminal:
     def fileno(self) -> int:
         return self._ours
 
+    def is_gone(self) -> bool:
+        return False
+
     def hold(self, broken: bool) -> None:
         if broken:  # as its receiver reads the beginning of a break
-            os.write(self._ours, bytes([NUL]))
+            with contextlib.suppress(BlockingIOError):  # nobody reads: it is lost as all else
+                os.write(self._ours, bytes([NUL]))
 
     def close(self) -> None:
         self._link.unlink(missing_ok=True)
@@ -108,6 +118,11 @@ class RealPort:
 
     def fileno(self) -> int:
         return int(self._port.fileno())
+
+    def is_gone(self) -> bool:
+        looking = select.poll()
+        looking.register(self.fileno(), 0)
+        return bool(looking.poll(0))  # of no events asked for: an error, or hung up
 
     def hold(self, broken: bool) -> None:
         self._port.break_condition = broken
