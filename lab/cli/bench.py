@@ -13,7 +13,7 @@ from rich.table import Table
 from edge_lab.cli.common import AsJson, err, out, print_json
 from edge_lab.cli.outputs import check_file, write_file
 from edge_lab.cli.progress import showing_steps
-from edge_lab.core.errors import InputError
+from edge_lab.core.errors import InputError, LabError
 
 OVER_GATE = 1
 """Exit code: B is surely slower than the gate allows."""
@@ -66,7 +66,8 @@ def bench(
     A and B are each a commit, the folder of a checkout, a topology file, a stack, a variable
     NAME=VALUE, or several of them, joined by commas.
 
-    Exit codes: 0 measured, 1 over the gate, 2 wrong arguments, 3 B cannot be measured.
+    Exit codes: 0 measured, 1 over the gate, 2 wrong arguments, 3 B cannot be measured, or with
+    --gate nothing can.
     """
     from edge_lab.bench.ab.benchmarks import Needs, chosen
     from edge_lab.bench.ab.comparing import as_data, compare
@@ -91,5 +92,7 @@ def bench(
         print_json(data)
     else:
         out.print(comparison_table(found, gate))
+    if gate is not None and (reasons := found.reasons):
+        raise LabError(f"nothing was measured that a gate could judge: {'; '.join(reasons)}")
     if data["exceeds_gate"]:
         raise typer.Exit(OVER_GATE)

@@ -109,6 +109,41 @@ def test_what_the_newer_side_cannot_measure_is_an_error() -> None:
         compared(take)
 
 
+@pytest.mark.parametrize("since", [1, 7])
+def test_a_figure_that_only_the_older_side_has_is_an_error_of_the_newer(since: int) -> None:
+    def lacking(source: Source) -> Turn:
+        turn = take(source)
+        if source.side.text == "a" or len(take.turns) < since:
+            return turn
+        return Turn({"plan": turn.values["plan"]}, {})
+
+    take = Fake()
+    with pytest.raises(LabError, match="'fabric-flood' on B"):
+        compare((A, B), TWO, 2, None, lacking)
+
+
+def test_a_figure_that_only_the_newer_side_has_is_not_judged() -> None:
+    def lacking(source: Source) -> Turn:
+        turn = take(source)
+        return turn if source.side.text == "b" else Turn({"plan": turn.values["plan"]}, {})
+
+    take = Fake()
+    found = compare((A, B), TWO, 2, 1.25, lacking)
+    assert outcomes(found) == {"plan": Outcome.NOT_TOLD_APART, "fabric-flood": None}
+    assert found.reasons == ()
+
+
+def test_what_is_over_the_gate_stays_so_if_it_cannot_be_measured_once_more() -> None:
+    def failing(source: Source) -> Turn:
+        if len(take.turns) == 18:
+            take.failed["a"] = {"plan": "planted"}
+        return take(source)
+
+    take = Fake(lambda _: {"plan": 1.5})
+    found = compare((A, B), TWO, 4, 1.25, failing)
+    assert [row.series.figure.name for row in found.over(1.25)] == ["plan"]
+
+
 def test_a_benchmark_that_fails_later_is_an_error() -> None:
     take = Fake()
 

@@ -22,8 +22,8 @@ ROOT = str(Path(__file__).resolve().parents[2])
 
 @pytest.fixture
 def factor(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """How many times as long the second side takes."""
-    planted = {"b": 1.0}
+    """How many times as long each side takes; 0 if it cannot be measured."""
+    planted = {"a": 1.0, "b": 1.0}
     genuine = comparing.compare
     turns = 0
 
@@ -31,8 +31,8 @@ def factor(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         nonlocal turns
         turns += 1
         value = 100.0 + turns % 3
-        slower = planted["b"] if "SIDE=b" in source.side.text else 1.0
-        return Turn({"plan": value * slower}, {})
+        slower = planted["b" if "SIDE=b" in source.side.text else "a"]
+        return Turn({"plan": value * slower}, {}) if slower else Turn({}, {"plan": "planted"})
 
     def compare(
         sides: tuple[Side, Side], benchmarks: Sequence[Benchmark], blocks: int, gate: float | None
@@ -95,6 +95,15 @@ def test_a_side_that_cannot_be_measured_is_an_error_of_the_lab(
 
     monkeypatch.setattr(comparing, "compare", fails)
     assert isinstance(bench().exception, LabError)
+
+
+def test_a_gate_without_any_evidence_is_not_passed(factor: dict[str, float]) -> None:
+    factor["a"] = 0.0
+    assert bench().exit_code == 0
+    gated = bench("--gate", "1.25")
+    assert isinstance(gated.exception, LabError)
+    assert "planted" in gated.exception.message
+    assert "plan" in gated.stdout
 
 
 def test_benchmarks_are_listed() -> None:

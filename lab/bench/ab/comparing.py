@@ -34,6 +34,13 @@ class Comparison:
     repeated: bool = False
     """Whether it is the second run, after one that exceeded the gate."""
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why there is no evidence at all; empty if there is any."""
+        if any(row.judged is not None for row in self.rows):
+            return ()
+        return tuple(dict.fromkeys(row.series.failed for row in self.rows))
+
     def over(self, gate: float) -> tuple[Row, ...]:
         """What is surely more than `gate` times as slow on B as on A."""
         return tuple(row for row in self.rows if row.exceeds(gate))
@@ -50,7 +57,7 @@ def compare(
 
     Raises:
         InputError: a side is no checkout.
-        LabError: a benchmark fails on B.
+        LabError: a benchmark fails on B, or lacks a figure there that A has.
     """
     with contextlib.ExitStack() as undo:
         a, b = (undo.enter_context(checked_out(side)) for side in sides)
@@ -65,7 +72,11 @@ def compare(
         names = {row.series.benchmark for row in over}
         with step(f"over the gate, so measured once more: {', '.join(sorted(names))}"):
             again = run([benchmark for benchmark in benchmarks if benchmark.name in names])
-        newer = {(row.series.benchmark, row.series.figure.name): row for row in again}
+        newer = {
+            (row.series.benchmark, row.series.figure.name): row
+            for row in again
+            if row.judged is not None
+        }
         rows = tuple(
             newer.get((row.series.benchmark, row.series.figure.name), row) for row in found.rows
         )

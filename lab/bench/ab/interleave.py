@@ -56,13 +56,14 @@ def measure(
     One turn of each side goes before: what it compiles and reads is there for the others.
 
     Raises:
-        LabError: a benchmark fails on B, or sometimes only.
+        LabError: a benchmark fails on B, or sometimes only, or lacks a figure there that A has.
     """
     failed: dict[str, str] = {}
     a, b = sides
+    given: dict[str, Turn] = {}
     for letter, source in (("A", a), ("B", b)):
         with step(f"warm-up {letter}"):
-            turn = take(source)
+            turn = given[letter] = take(source)
         for name, why in turn.failed.items():
             if letter == "B":
                 raise LabError(f"{name} cannot be measured on B: {why}")
@@ -72,6 +73,8 @@ def measure(
         for benchmark in benchmarks
         for figure in benchmark.figures
     ]
+    for one in series:
+        _require_figure(one, [given["A"]], [given["B"]])
     for number in range(1, blocks + 1):
         order = "ABBA" if number % 2 else "BAAB"
         turns: dict[str, list[Turn]] = {"A": [], "B": []}
@@ -91,6 +94,7 @@ def _append(series: Series, turns: Mapping[str, Sequence[Turn]]) -> None:
         for turn in taken:
             if why := turn.failed.get(series.benchmark):
                 raise LabError(f"{series.benchmark} failed on {letter}, not at first: {why}")
+    _require_figure(series, turns["A"], turns["B"])
     name = series.figure.name
     a, b = (
         tuple(turn.values[name] for turn in turns[letter] if name in turn.values)
@@ -99,7 +103,13 @@ def _append(series: Series, turns: Mapping[str, Sequence[Turn]]) -> None:
     if a and b:
         series.blocks.append(Block(a, b))
     elif not series.blocks:
-        series.failed = "it was not measured on both sides"
+        series.failed = "its benchmark did not give it"
+
+
+def _require_figure(series: Series, a: Sequence[Turn], b: Sequence[Turn]) -> None:
+    name = series.figure.name
+    if any(name in turn.values for turn in a) and not any(name in turn.values for turn in b):
+        raise LabError(f"{series.benchmark} gives no {name!r} on B, and does on A")
 
 
 def taking(benchmarks: Sequence[Benchmark]) -> Take:
