@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
+from edge_lab.addons.twins.names import twin_name, twins_of
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
@@ -19,11 +20,13 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.leaks import LeakRun
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.observe.memory.rounds import MemoryRounds
+from edge_lab.observe.twinwatch import TwinWatch
 from edge_lab.oracles.memory.leaks import LeakVerdict, judge_leaks
 from edge_lab.oracles.verdict import Verdict
 from edge_lab.report.leaks import leaks_svg
 from suites.memory.eaters import IDLE, key, memory_pod, present, until_running
 from suites.memory.reconnects import reconnect
+from suites.memory.reports import reports_of
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -150,17 +153,21 @@ def test_twins_that_report_leave_nothing_behind(
     time_limit: TimeLimit,
     record_verdict: Callable[[Verdict], None],
 ) -> None:
-    if not any(edge_node.name in device.twins for device in lab.topology.devices):
-        pytest.skip(f"{edge_node.name} keeps no twins")
-    served = sum(lab.devices[name].status().seq for name in lab.devices)
+    node = edge_node.name
+    twins = [twin_name(device.name, node) for device in twins_of(lab.topology, edge_node.spec)]
+    if not twins:
+        pytest.skip(f"{node} keeps no twins")
 
     def reported(number: int) -> float:
-        autonomy.hold(leak_run.twin_seconds)
-        return leak_run.twin_seconds / 60
+        with TwinWatch(lab.kubectl) as seen:
+            autonomy.hold(leak_run.twin_seconds)
+        reports = reports_of(twins, seen)
+        if not reports:
+            raise LabError(f"no evidence: no twin of {node} has reported in round {number + 1}")
+        return reports
 
-    rounds = MemoryRounds(lab, edge_node.name, "min")
+    rounds = MemoryRounds(lab, node, "report")
     evidence = run_rounds(rounds, leak_run.rounds, reported, time_limit)
-    assert sum(lab.devices[name].status().seq for name in lab.devices) > served
     verdict = judged(evidence, planted, record_verdict)
     assert verdict.passed, str(verdict)
     assert_controls(evidence, verdict, planted)
