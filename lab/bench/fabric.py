@@ -13,7 +13,8 @@ with one recvmmsg(2); what differs is the socket they do it on:
   one Unix datagram a frame.  Three plugs, the third idle.
 - captured: the fabric, with a capture of the sender's link into a file.
 - from a port, to a port: the fabric, with an interface of the host as the one end: one end of a
-  veth pair, whose other end the sender or the receiver has as a packet socket.  As root only.
+  veth pair, whose other end the sender or the receiver has as a packet socket.  As root only;
+  left out otherwise.
 - wirefilter: no switch at all.  The benchmark itself answers at the two ends where
   wirefilter plugs in, so that it is spared the two switches it would need in a lab.
 
@@ -53,7 +54,7 @@ from edge_lab.bench.media import (
     fabric,
     faulty_fabric,
 )
-from edge_lab.bench.ports import from_port, to_port
+from edge_lab.bench.ports import port_media
 from edge_lab.bench.rates import highest_rate, latencies, trial
 from edge_lab.bench.vde import vde_switch, wirefilter
 from edge_lab.measuring.percentile import percentile
@@ -77,7 +78,9 @@ def measure(rounds: int, say: Callable[[str], None]) -> list[Figure]:
 
     plain: dict[str, Medium] = {FABRIC: fabric, SWITCH: vde_switch}
     watched: dict[str, Medium] = {"captured": captured_fabric}
-    ports: dict[str, Medium] = {"from a port": from_port, "to a port": to_port}
+    ports = dict(port_media())
+    if not ports:
+        say("from a port, to a port: left out, as only root can make a cable for them")
     faulty: dict[str, Medium] = {FABRIC: faulty_fabric, "wirefilter": wirefilter}
     slow = f"{DELAY_MS:g} ms and {LOSS * 100:g} % loss"
     for number in range(1, rounds + 1):
