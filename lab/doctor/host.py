@@ -58,7 +58,8 @@ class Host:
     def open_problem(self, path: str) -> str:
         """Why a device cannot be opened for reading and writing; empty if it can."""
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+            # Neither waits for the carrier of a serial port, nor becomes its session's terminal.
+            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY))
         except OSError as trouble:
             return trouble.strerror or str(trouble)
         return ""

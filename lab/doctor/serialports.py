@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 
 from edge_lab.devices.serial.port import PYSERIAL_REMEDY
@@ -29,14 +31,18 @@ def check_serial_ports(this: Examination) -> Iterator[HostCheck]:
     )
     for port, device in ports.items():
         problem = this.host.open_problem(port)
+        busy = problem == os.strerror(errno.EBUSY)
         yield HostCheck(
             name=port,
             ok=not problem,
             found=problem or "can be opened",
             needed_for=f"the serial line of {device}",
-            remedy="Plug it in; as a user, be a member of its group: "
-            f"sudo usermod -aG dialout {this.host.user()}"
-            if problem
-            else "",
-            needs_root=bool(problem),
+            remedy=_remedy(port, this.host.user(), busy=busy) if problem else "",
+            needs_root=bool(problem) and not busy,
         )
+
+
+def _remedy(port: str, user: str, *, busy: bool) -> str:
+    if busy:
+        return f"Another program has it, perhaps the lab that is up: fuser -v {port}"
+    return f"Plug it in; as a user, be a member of its group: sudo usermod -aG dialout {user}"
