@@ -16,7 +16,7 @@ class Health:
     """A control plane that has been under one load for a while."""
 
     available_mib: float
-    """The least that the server had."""
+    """The least that the server had; infinite if it never said."""
     slowest_s: float
     """Of requests for one object each; infinite if one was not answered."""
     not_ready: Sequence[str]
@@ -25,10 +25,14 @@ class Health:
     """Processes that the server's kernel has killed for want of memory, since the begin."""
     restarts: int
     """Of the server's units, since the begin."""
+    unanswered: Sequence[str] = ()
+    """What the server itself was asked for in vain."""
 
     @property
     def problems(self) -> tuple[str, ...]:
         found = []
+        if self.unanswered:
+            found.append(f"the server no longer tells its {', '.join(self.unanswered)}")
         if self.available_mib < LEAST_AVAILABLE_MIB:
             found.append(f"the server has {self.available_mib:.0f} MiB available")
         if self.slowest_s > SLOWEST_S:

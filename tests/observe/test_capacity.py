@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import yaml
 
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from suites.memory import watched as watching
 from suites.memory.carrying import Health, carried
-from suites.memory.hollow import hollow_node, hollow_pod, lease, node_name
+from suites.memory.hollow import HollowNodes, hollow_node, hollow_pod, lease, node_name
 
 WELL = Health(available_mib=900.0, slowest_s=0.1, not_ready=(), kills=0, restarts=0)
 
@@ -50,6 +56,8 @@ def test_a_control_plane_that_carries_all_was_stopped_by_nothing() -> None:
         lambda well: replace(well, not_ready=("hollow-0001",)),
         lambda well: replace(well, kills=1),
         lambda well: replace(well, restarts=1),
+        lambda well: replace(well, unanswered=("memory",)),
+        lambda well: replace(well, available_mib=0.0),
     ],
 )
 def test_each_thing_that_gives_way_ends_the_search(ill: Callable[[Health], Health]) -> None:
@@ -57,6 +65,89 @@ def test_each_thing_that_gives_way_ends_the_search(ill: Callable[[Health], Healt
     found = carried(str, lambda: ill(WELL), most=3)
     assert (found.batches, found.health) == (0, None)
     assert len(found.stopped_by) == 1
+
+
+class Server:
+    """What `Watched` asks; what is None is not answered."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.mib: float | None = 900.0
+        self.log: str | None = "booted\nOut of memory: Killed process 1 (a)\n"
+        self.restarts: str | None = "1 0"
+        monkeypatch.setattr(watching, "available_mib", lambda *_: self.mib)
+        monkeypatch.setattr(watching, "kernel_log", lambda *_: self.log or "")
+
+    def output(self, command: str) -> str:
+        if self.restarts is None:
+            raise LabError("planted")
+        return self.restarts
+
+    def watched(self) -> watching.Watched:
+        def get_json(*_: str, deadline: Deadline) -> dict[str, Any]:
+            return {}
+
+        def items(*_: str, deadline: Deadline) -> list[dict[str, Any]]:
+            return []
+
+        lab = SimpleNamespace(
+            topology=SimpleNamespace(timing=SimpleNamespace(node_monitor_grace=0.0)),
+            platform=SimpleNamespace(units=lambda _: {"server": ["unit"]}),
+            kubectl=SimpleNamespace(get_json=get_json, items=items),
+        )
+        server = SimpleNamespace(name="server", output=self.output)
+        return watching.Watched(cast("Any", lab), cast("Any", server), Deadline.after)
+
+
+@pytest.mark.parametrize("what", ["mib", "log", "restarts"])
+def test_a_server_that_does_not_answer_is_what_gave_way_but_not_at_first(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(monkeypatch)
+    watched = server.watched()
+    assert watched.look().problems == ()
+    setattr(server, what, None)
+    health = watched.look()
+    assert (len(health.unanswered), len(health.problems)) == (1, 1)
+    assert (health.kills, health.restarts) == (0, 0)
+    with pytest.raises(LabError):
+        server.watched()
+
+
+def test_what_a_server_counts_from_the_begin_is_never_below_zero(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server(monkeypatch)
+    watched = server.watched()
+    server.log, server.restarts, server.mib = "booted anew", "0 0", 0.0
+    health = watched.look()
+    assert (health.kills, health.restarts, health.available_mib) == (0, 0, 0.0)
+    server.log, server.restarts = "Out of memory: Killed process 1 (a)\n" * 3, "1 2"
+    health = watched.look()
+    assert (health.kills, health.restarts) == (2, 2)
+
+
+class Cluster:
+    """Takes what is created; refuses pods."""
+
+    def __init__(self) -> None:
+        self.kinds: list[set[str]] = []
+
+    def run(self, *_: str, deadline: Deadline, input: str, waits: bool) -> None:
+        self.kinds.append({item["kind"] for item in yaml.safe_load_all(input)})
+        if "Pod" in self.kinds[-1]:
+            raise LabError("planted")
+
+
+def test_leases_of_a_batch_are_renewed_before_its_pods_are_there() -> None:
+    cluster = Cluster()
+    lab = SimpleNamespace(
+        kubectl=cluster, topology=SimpleNamespace(timing=SimpleNamespace(node_lease=20.0))
+    )
+    hollow = HollowNodes(cast("Any", lab))
+    with pytest.raises(LabError):
+        hollow.add(5, 20)
+    assert cluster.kinds == [{"Node", "Lease"}, {"Pod"}]
+    assert hollow.count == 5
 
 
 def test_a_batch_that_is_refused_ends_the_search() -> None:

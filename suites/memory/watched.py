@@ -1,0 +1,103 @@
+"""The health of a control plane while load is put on it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edge_lab.cluster.objects import node_ready
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
+from edge_lab.core.step import step
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.nodes import LabNode
+from suites.memory.carrying import Health
+from suites.memory.floorlabs import available_mib, kernel_log, shortage_in
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+LOOKS = 20
+"""While a load is held, one after the other."""
+BEYOND_GRACE = 1.5
+"""Times the grace after which a silent node is no longer Ready: so long each load is held."""
+
+
+class Watched:
+    """The control plane's health, from one moment on.
+
+    Raises:
+        LabError: the server does not answer, though nothing has been asked of it yet.
+    """
+
+    def __init__(self, lab: Lab, server: LabNode, time_limit: TimeLimit) -> None:
+        self._lab, self._server, self._limit = lab, server, time_limit
+        self._available()
+        self._kills, self._restarts = self._killed(), self._restarted()
+
+    def look(self) -> Health:
+        """After the load has been held for as long as a silent node would be noticed."""
+        hold = Deadline.after(self._lab.topology.timing.node_monitor_grace * BEYOND_GRACE)
+        slowest, least = 0.0, math.inf
+        unanswered: list[str] = []
+
+        def told(what: str, ask: Callable[[], float], otherwise: float) -> float:
+            try:
+                return ask()
+            except LabError:  # it gave way
+                unanswered.append(what)
+                return otherwise
+
+        with step(f"hold the load for {hold.total:.0f} s"):
+            for number in range(LOOKS):
+                slowest = max(slowest, self._asked())
+                if number % 5 == 0:
+                    least = min(least, told("memory", self._available, math.inf))
+                due = hold.total * (LOOKS - 1 - number) / LOOKS
+                time.sleep(max(0.0, hold.remaining - due))
+        kills = told("kernel's log", self._killed, self._kills)
+        restarts = told("units", self._restarted, self._restarts)
+        return Health(
+            available_mib=least,
+            slowest_s=slowest,
+            not_ready=self._not_ready(),
+            # Neither of a log that was cut, nor of a server that was booted anew.
+            kills=max(0, round(kills) - self._kills),
+            restarts=max(0, round(restarts) - self._restarts),
+            unanswered=tuple(dict.fromkeys(unanswered)),
+        )
+
+    def _available(self) -> float:
+        mib = available_mib(self._lab, self._server.name)
+        if mib is None:
+            raise LabError("the server does not say how much memory it has")
+        return mib
+
+    def _asked(self) -> float:
+        """Seconds of one request; infinite if it fails."""
+        began = time.monotonic()
+        try:
+            self._lab.kubectl.get_json("node", self._server.name, deadline=self._limit(30))
+        except LabError:
+            return math.inf
+        return time.monotonic() - began
+
+    def _not_ready(self) -> tuple[str, ...]:
+        try:
+            items = self._lab.kubectl.items("nodes", deadline=self._limit(120))
+        except LabError:
+            return ("the API server does not list them",)
+        return tuple(item["metadata"]["name"] for item in items if not node_ready(item))
+
+    def _killed(self) -> int:
+        said = kernel_log(self._lab, self._server.name)
+        if not said:
+            raise LabError("the server does not show its kernel's log")
+        return len(shortage_in(said))
+
+    def _restarted(self) -> int:
+        units = " ".join(self._lab.platform.units(self._lab.topology)[self._server.name])
+        said = self._server.output(f"systemctl show -p NRestarts --value {units}")
+        return sum(int(word) for word in said.split())
