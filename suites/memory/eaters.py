@@ -50,6 +50,15 @@ _KEEP = 'kept[n++] = sprintf("%%" (%d * 1048576) "s", "")'
 """Makes a string of so many MiB and keeps it."""
 
 
+LEAKER_LIMIT_MIB = 640
+
+
+def leaks(kib_per_s: int) -> str:
+    """A shell program that takes so much a second, by little and little."""
+    some = f"dd if=/dev/zero bs={kib_per_s}k count=1 2>/dev/null"
+    return f"while :; do {some}; sleep 1; done | tail >/dev/null"
+
+
 def _awk(program: str) -> str:
     return f"{PROCESS} 'BEGIN {{ {program} }}'"
 

@@ -24,7 +24,15 @@ from edge_lab.observe.twinwatch import TwinWatch
 from edge_lab.oracles.memory.leaks import LeakVerdict, judge_leaks
 from edge_lab.oracles.verdict import Verdict
 from edge_lab.report.leaks import leaks_svg
-from suites.memory.eaters import IDLE, key, memory_pod, present, until_running
+from suites.memory.eaters import (
+    IDLE,
+    LEAKER_LIMIT_MIB,
+    key,
+    leaks,
+    memory_pod,
+    present,
+    until_running,
+)
 from suites.memory.reconnects import reconnect
 from suites.memory.reports import reports_of
 
@@ -33,9 +41,6 @@ if TYPE_CHECKING:
 
 pytestmark = [allure.parent_suite("Memory"), allure.feature("Leaks")]
 
-LEAKS = "while :; do dd if=/dev/zero bs=64k count=1 2>/dev/null; sleep 1; done | tail >/dev/null"
-"""64 KiB/s: some MiB in a short run, some hundred in a long one."""
-LEAKER_LIMIT = {"memory": "640Mi"}
 PAUSE_SECONDS = 30.0
 """Of a round that is short by itself, so that the planted leak grows in each."""
 
@@ -45,10 +50,13 @@ def leaker(node: str) -> str:
 
 
 @pytest.fixture
-def planted(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[str]:
+def planted(
+    lab: Lab, edge_node: LabNode, leak_run: LeakRun, time_limit: TimeLimit
+) -> Iterator[str]:
     """A pod that leaks, by the name that oracles know it by."""
     name = leaker(edge_node.name)
-    pod = memory_pod(name, edge_node.name, LEAKS, limits=LEAKER_LIMIT)
+    limit = {"memory": f"{LEAKER_LIMIT_MIB}Mi"}
+    pod = memory_pod(name, edge_node.name, leaks(leak_run.leaker_kib), limits=limit)
     with present(lab, [pod], time_limit):
         until_running(lab, name, time_limit)
         yield key(name)

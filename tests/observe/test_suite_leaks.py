@@ -5,8 +5,24 @@ from __future__ import annotations
 import pytest
 
 from edge_lab.addons.twins.status import ReportedProperty, TwinStatus
+from edge_lab.fixtures.leaks import RUNS
+from edge_lab.oracles.memory.leaks import KIB_PER_MIB, LEAST_MIB, WARM_UP
 from edge_lab.oracles.twins import TwinSighting
+from suites.memory.eaters import LEAKER_LIMIT_MIB, leaks
 from suites.memory.reports import reports_of
+
+HOURS = {"short": 1.0, "long": 24.0}
+"""That a run takes at most: rounds are short, but nodes may be emulated."""
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_planted_leak_is_seen_and_stays_below_its_limit(name: str) -> None:
+    run = RUNS[name]
+    per_second = run.leaker_kib / KIB_PER_MIB
+    assert per_second * HOURS[name] * 3600 < LEAKER_LIMIT_MIB * 0.9
+    least = run.rounds * (1 - WARM_UP) * run.twin_seconds
+    assert per_second * least > 5 * LEAST_MIB
+    assert f"bs={run.leaker_kib}k" in leaks(run.leaker_kib)
 
 
 class Seen:
