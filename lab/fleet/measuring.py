@@ -80,7 +80,8 @@ class FleetMeasuring:
         all are Ready, for evictions that follow.
 
         Raises:
-            LabError: kwok has ended, the API server was restarted, or it does not answer.
+            LabError: kwok has ended, the API server was restarted, or it does not answer; leases
+                or pods could not be watched before the silence.
         """
         fleet, place = self.fleet, self.fleet.place
         names = frozenset(fleet.names)
@@ -88,9 +89,14 @@ class FleetMeasuring:
             Renewals(place.kubectl) as renewals,
             Evictions(place.kubectl, NAMESPACE, names.__contains__) as evictions,
         ):
-            Deadline.scaled(LOOK_SECONDS).wait_for(
-                "all leases are seen", lambda: names <= renewals.known()
-            )
+            limit = Deadline.scaled(LOOK_SECONDS)
+            limit.wait_for("all leases are seen", lambda: names <= renewals.known())
+            pods = {
+                item["metadata"]["name"]
+                for item in place.kubectl.items("pods", "-n", NAMESPACE, deadline=limit)
+            }
+            limit.wait_for("all pods are seen", lambda: pods <= evictions.known())
+            breaks = evictions.breaks
             silenced = fleet.silence()
             try:
                 with step(f"{fleet.size} nodes are silent for {silent_s:g} s"):
@@ -120,6 +126,7 @@ class FleetMeasuring:
                 ready={node: when for node, when in ready.items() if node in lost},
                 not_ready=not_ready,
                 evictions=evictions.seen(),
+                watch_breaks=evictions.breaks - breaks,
                 calls=after.api.calls(before.api),
                 objectives=after.api.objectives(before.api),
                 refused=after.api.refused(before.api),
