@@ -28,6 +28,11 @@ CHECK_EVERY = 5.0
 
 @dataclass(frozen=True)
 class _Look:
+    time: int
+    """When the metrics had arrived, ns since 1970: what they count is of the time until then. The
+    look at the machine takes longer."""
+    kwok_cpu_s: float
+    """Processor time of kwok until then."""
     api: ApiMetrics
     server: ServerMoment
 
@@ -47,26 +52,24 @@ class FleetMeasuring:
         """
         fleet, place = self.fleet, self.fleet.place
         before = self._look()
-        began, spent = time.time_ns(), self._spent()
         with step(f"hold {fleet.size} hollow nodes for {seconds:g} s"):
             self._hold(seconds)
         after = self._look()
-        ended = time.time_ns()
         return FleetLoad(
             runtime=place.runtime,
             server=place.server,
             accelerator=place.accelerator,
             size=fleet.size,
             twins=fleet.twins,
-            began=began,
-            ended=ended,
+            began=before.time,
+            ended=after.time,
             ready_after_s=growth.ready_after_s,
             never_ready=growth.never_ready,
-            lost=fleet.readiness.lost_since(began),
+            lost=fleet.readiness.lost_since(before.time),
             renew_every_s=place.renew_every_s,
             renewals=after.api.lease_renewals(before.api),
             real_nodes=place.real_nodes,
-            kwok_cores=(self._spent() - spent) * 1e9 / (ended - began),
+            kwok_cores=(after.kwok_cpu_s - before.kwok_cpu_s) * 1e9 / (after.time - before.time),
             calls=after.api.calls(before.api),
             objectives=after.api.objectives(before.api),
             refused=after.api.refused(before.api),
@@ -155,7 +158,8 @@ class FleetMeasuring:
             return self.fleet.place.kubectl.raw("/metrics", limit)
 
         text = limit.wait_for("the API server's metrics", metrics, transient=(LabError,))
-        return _Look(parse_api_metrics(text), self.control.look(limit))
+        arrived, spent = time.time_ns(), self._spent()
+        return _Look(arrived, spent, parse_api_metrics(text), self.control.look(limit))
 
     def _spent(self) -> float:
         """Processor time of kwok so far, s."""

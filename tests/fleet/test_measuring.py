@@ -13,6 +13,7 @@ import pytest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.fleet import measuring
+from edge_lab.fleet.fleet import Growth
 from edge_lab.fleet.measuring import FleetMeasuring
 from edge_lab.observe.fleet.feeds import Readiness
 from edge_lab.oracles.fleet import judge_herd
@@ -130,3 +131,23 @@ def test_nothing_is_silenced_before_evictions_are_watched(
     with pytest.raises(DeadlineExceeded):
         measured(fleet).herd(0.0, 0.0)
     assert not fleet.is_silenced
+
+
+class SlowlyEnding:
+    """A server that is slow to be looked at, the second time."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def look(self, deadline: Deadline) -> Any:
+        self.looks += 1
+        if self.looks > 1:
+            time.sleep(1.0)
+        return moment(self.looks)
+
+
+def test_a_load_lasts_from_one_count_of_requests_to_the_other(fleet: FakeFleet) -> None:
+    fakes: Any = fleet
+    load = FleetMeasuring(fakes, SlowlyEnding()).held(0.5, Growth(1.0))
+    first, last = fleet.cluster.asked
+    assert load.seconds == pytest.approx((last - first) / 1e9, abs=0.5)
