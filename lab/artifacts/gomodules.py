@@ -24,17 +24,12 @@ import psutil
 from edge_lab.artifacts import processguard
 from edge_lab.artifacts.ccompiler import cgo_environment
 from edge_lab.artifacts.diskspace import GIB, disk_full, disk_full_as_error
+from edge_lab.artifacts.goversions import GO_MINIMUM, go_version, version_text
 from edge_lab.artifacts.model import Component, GoFiles, GoSource
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import Step
 from edge_lab.topology import Arch
 
-GO_MINIMUM = (1, 25, 3)
-"""Required by SPIRE's go.mod, the highest of all that guests get; kwok's is higher (1.26)."""
-GO_REMEDY = (
-    f"Install Go {'.'.join(map(str, GO_MINIMUM))} or newer from https://go.dev/dl/ and have its "
-    "bin folder in PATH. (Without Go: point LAB_MIRROR at a folder with the files.)"
-)
 FLAGS = ("-trimpath", "-buildvcs=false")
 STRIP = "-s -w"
 GOFLAGS = "-mod=readonly -modcacherw"
@@ -50,7 +45,6 @@ DISK_FOR_A_MODULE = 5 * GIB
 LINKING = 0.9
 """Fraction of a cold build's time after which all packages are compiled."""
 
-_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _PACKAGE_LINE = re.compile(r"[\w.~/@!+-]+")
 _DISK_FULL = "no space left on device"
 _TAIL_LINES = 20
@@ -73,12 +67,6 @@ class Toolchain:
     path: str
     version: str
     """As printed by `go env GOVERSION`: go1.26.1."""
-
-
-def go_version(text: str) -> tuple[int, int, int] | None:
-    """`go1.25.1` (or 1.25, 1.26rc1, `go1.26-vendor`) as numbers; None if it is not a version."""
-    found = _VERSION.match(text if text.startswith("go") else f"go{text}")
-    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def find_toolchain() -> Toolchain | str:
@@ -105,7 +93,7 @@ def find_toolchain() -> Toolchain | str:
             f"`{path} env GOVERSION` printed no version: {(version or asked.stderr.strip())[:200]}"
         )
     if numbers < GO_MINIMUM:
-        return f"{path} is {version}, older than {'.'.join(map(str, GO_MINIMUM))}"
+        return f"{path} is {version}, older than {version_text(GO_MINIMUM)}"
     return Toolchain(path, version)
 
 

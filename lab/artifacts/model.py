@@ -214,6 +214,10 @@ class CannotObtain(LabError):
         self.failures = {want: tuple(refusals) for want, refusals in failures.items()}
 
 
+class CannotBuild(CannotObtain):
+    """A source was fit to provide a component, and its build failed."""
+
+
 def _indented(text: str) -> str:
     first, *rest = text.splitlines()
     return "\n".join([f"    {first}", *(f"      {line}" for line in rest)])

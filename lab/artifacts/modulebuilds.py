@@ -9,7 +9,6 @@ from edge_lab.artifacts.cache import ArtifactCache, Origin
 from edge_lab.artifacts.ccompiler import compiler_problem
 from edge_lab.artifacts.gofiles import join_files, pinned_sum
 from edge_lab.artifacts.gomodules import (
-    GO_REMEDY,
     BuildFailed,
     GoBuilder,
     GoModule,
@@ -17,7 +16,8 @@ from edge_lab.artifacts.gomodules import (
     build_flags,
     module_digest,
 )
-from edge_lab.artifacts.model import Artifact, CannotObtain, Component, Refusal, Want
+from edge_lab.artifacts.goversions import demanded_by, go_remedy, go_version, version_text
+from edge_lab.artifacts.model import Artifact, CannotBuild, Component, Refusal, Want
 from edge_lab.artifacts.orders import Order
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.step import step
@@ -42,8 +42,15 @@ class ModuleBuilds:
             return Refusal(GO_MODULES, f"{order.component.name} is not built from Go modules")
         if problem := order.module.problem():
             return Refusal(GO_MODULES, problem)
+        demanded = demanded_by(order.module.folder / "go.mod")
         if isinstance(toolchain, str):
-            return Refusal(GO_MODULES, f"{toolchain}. {GO_REMEDY}")
+            return Refusal(GO_MODULES, f"{toolchain}. {go_remedy(demanded)}")
+        if (go_version(toolchain.version) or demanded) < demanded:
+            return Refusal(
+                GO_MODULES,
+                f"{toolchain.path} is {toolchain.version}, older than {version_text(demanded)} of "
+                f"{order.module.shown}/go.mod. {go_remedy(demanded)}",
+            )
         if problem := compiler_problem(order.component.go, order.want.arch):
             return Refusal(GO_MODULES, problem)
         return None
@@ -61,7 +68,7 @@ class ModuleBuilds:
         come first, since they take only a moment.
 
         Raises:
-            CannotObtain: a build failed; with `refusals`, those of the sources before it.
+            CannotBuild: a build failed; with `refusals`, those of the sources before it.
         """
         groups: dict[tuple[GoModule, Arch, bool, tuple[str, ...]], list[Order]] = {}
         for order in sorted(orders, key=lambda order: order.component.files is None):
@@ -79,7 +86,7 @@ class ModuleBuilds:
             except BuildFailed as trouble:
                 for order in group_orders:
                     refusals[order.want].append(Refusal(GO_MODULES, trouble.reason))
-                raise CannotObtain(
+                raise CannotBuild(
                     {order.want: refusals[order.want] for order in group_orders}
                 ) from trouble
 

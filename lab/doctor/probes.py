@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_lab.artifacts.gomodules import GO_REMEDY, Toolchain
+from edge_lab.artifacts.gomodules import Toolchain
+from edge_lab.artifacts.goversions import go_remedy
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.data import IMAGES
@@ -118,7 +119,7 @@ def _go(this: Examination) -> Iterator[HostCheck]:
         ok=ok,
         found=toolchain.version if isinstance(toolchain, Toolchain) else toolchain,
         needed_for="building components that are not in the cache or the mirror",
-        remedy="" if ok else GO_REMEDY,
+        remedy="" if ok else go_remedy(),
         required=False,  # the table of artifacts knows whether it is
     )
 

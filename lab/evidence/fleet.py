@@ -211,6 +211,9 @@ class HerdEvidence(_Frozen):
     not_ready: tuple[str, ...]
     """At the end."""
     evictions: tuple[Eviction, ...]
+    watch_breaks: int = 0
+    """Times that the watch of evictions broke after the silence had begun: what went meanwhile has
+    left no trace."""
     calls: tuple[Calls, ...]
     """From the wake to the end."""
     objectives: tuple[Calls, ...]

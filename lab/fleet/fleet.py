@@ -28,6 +28,9 @@ AT_A_TIME = 8
 END_SECONDS = 20.0
 STOP_SECONDS = 5.0
 REMOVE_SECONDS = 300.0
+"""For all of its objects of one kind to be removed, on the reference machine."""
+REMOVE_ONE_SECONDS = 60.0
+"""For an object that it has only one of."""
 
 
 @dataclass(frozen=True)
@@ -196,25 +199,38 @@ class Fleet:
 
     # -- its end -------------------------------------------------------------------------
 
-    def remove(self, deadline: Deadline) -> None:
-        """Nodes, leases, pods and twins; what cannot be removed is told of, and no error: a block
-        that has failed has failed by itself."""
-        kubectl = self.place.kubectl
+    def remove(self) -> tuple[str, ...]:
+        """Nodes, leases, pods and twins, and their rights.
+
+        Each whatever became of the others. What cannot be removed is told of and returned, and no
+        error: a block that has failed has failed by itself.
+        """
         if self._process.poll() is None:
             os.kill(self.pid, signal.SIGCONT)
-        everything = ("-l", hollow.SELECTOR)
-        namespace = ("-n", hollow.NAMESPACE)
-        try:
-            with step("remove the fleet"):
-                kubectl.delete("pods", *everything, *namespace, deadline=deadline, force=True)
-                kubectl.delete("nodes", *everything, deadline=deadline)
-                if self._names:
-                    leases = ("-n", "kube-node-lease", *self._names)
-                    kubectl.delete("leases", *leases, deadline=deadline)
-                kubectl.delete("namespace", hollow.NAMESPACE, deadline=deadline)
-        except LabError as trouble:
-            warn(f"hollow nodes may be left in the cluster: {trouble.message}")
+        failed = []
+        with step("remove the fleet"):
+            for what, seconds, force in self._removals():
+                deadline = Deadline.scaled(seconds)
+                try:
+                    self.place.kubectl.delete(*what, deadline=deadline, force=force)
+                except LabError as trouble:
+                    failed.append(f"{what[0]} of hollow nodes may be left: {trouble.message}")
+        for left in failed:
+            warn(left)
         self._names, self._pods, self._twins, self._twinned = (), 0, 0, 0
+        return tuple(failed)
+
+    def _removals(self) -> Iterator[tuple[tuple[str, ...], float, bool]]:
+        """What to delete, for how long it is tried, and whether by force. Nodes come first:
+        nothing else that is left of a fleet is as much work for the control plane."""
+        everything = ("-l", hollow.SELECTOR)
+        yield ("nodes", *everything), REMOVE_SECONDS, False
+        yield ("pods", *everything, "-n", hollow.NAMESPACE), REMOVE_SECONDS, True
+        if self._names:
+            yield ("leases", "-n", "kube-node-lease", *self._names), REMOVE_SECONDS, False
+        yield ("namespace", hollow.NAMESPACE), REMOVE_SECONDS, False
+        for kind in ("clusterrolebinding", "clusterrole"):
+            yield (kind, hollow.USER), REMOVE_ONE_SECONDS, False
 
     def end(self) -> None:
         """Ends kwok. What it has said of its nodes stays."""
@@ -238,6 +254,7 @@ def fleet_beside(
     deadline: Deadline,
     twin_every_s: float = 10.0,
     parallel: int | None = None,
+    on_left: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Fleet]:
     """A fleet of that size while the block runs; all Ready, if the cluster holds them.
 
@@ -245,6 +262,7 @@ def fleet_beside(
         nodes: To begin with; `Fleet.grow` adds some.
         twin_every_s: How often each of its twins is reported.
         parallel: The most nodes that wait for an answer at a time; by default all of `MOST`.
+        on_left: Is told what could not be removed when the block was over, if anything.
 
     Raises:
         LabError: kwok cannot be started, or ends.
@@ -269,7 +287,8 @@ def fleet_beside(
             yield fleet
         finally:
             try:
-                fleet.remove(Deadline.scaled(REMOVE_SECONDS))
+                if left := fleet.remove():
+                    on_left("; ".join(left))
             finally:
                 fleet.end()
 

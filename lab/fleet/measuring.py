@@ -28,6 +28,11 @@ CHECK_EVERY = 5.0
 
 @dataclass(frozen=True)
 class _Look:
+    time: int
+    """When the metrics had arrived, ns since 1970: what they count is of the time until then. The
+    look at the machine takes longer."""
+    kwok_cpu_s: float
+    """Processor time of kwok until then."""
     api: ApiMetrics
     server: ServerMoment
 
@@ -47,26 +52,24 @@ class FleetMeasuring:
         """
         fleet, place = self.fleet, self.fleet.place
         before = self._look()
-        began, spent = time.time_ns(), self._spent()
         with step(f"hold {fleet.size} hollow nodes for {seconds:g} s"):
             self._hold(seconds)
         after = self._look()
-        ended = time.time_ns()
         return FleetLoad(
             runtime=place.runtime,
             server=place.server,
             accelerator=place.accelerator,
             size=fleet.size,
             twins=fleet.twins,
-            began=began,
-            ended=ended,
+            began=before.time,
+            ended=after.time,
             ready_after_s=growth.ready_after_s,
             never_ready=growth.never_ready,
-            lost=fleet.readiness.lost_since(began),
+            lost=fleet.readiness.lost_since(before.time),
             renew_every_s=place.renew_every_s,
             renewals=after.api.lease_renewals(before.api),
             real_nodes=place.real_nodes,
-            kwok_cores=(self._spent() - spent) * 1e9 / (ended - began),
+            kwok_cores=(after.kwok_cpu_s - before.kwok_cpu_s) * 1e9 / (after.time - before.time),
             calls=after.api.calls(before.api),
             objectives=after.api.objectives(before.api),
             refused=after.api.refused(before.api),
@@ -80,7 +83,8 @@ class FleetMeasuring:
         all are Ready, for evictions that follow.
 
         Raises:
-            LabError: kwok has ended, the API server was restarted, or it does not answer.
+            LabError: kwok has ended, the API server was restarted, or it does not answer; leases
+                or pods could not be watched before the silence.
         """
         fleet, place = self.fleet, self.fleet.place
         names = frozenset(fleet.names)
@@ -88,9 +92,14 @@ class FleetMeasuring:
             Renewals(place.kubectl) as renewals,
             Evictions(place.kubectl, NAMESPACE, names.__contains__) as evictions,
         ):
-            Deadline.scaled(LOOK_SECONDS).wait_for(
-                "all leases are seen", lambda: names <= renewals.known()
-            )
+            limit = Deadline.scaled(LOOK_SECONDS)
+            limit.wait_for("all leases are seen", lambda: names <= renewals.known())
+            pods = {
+                item["metadata"]["name"]
+                for item in place.kubectl.items("pods", "-n", NAMESPACE, deadline=limit)
+            }
+            limit.wait_for("all pods are seen", lambda: pods <= evictions.known())
+            breaks = evictions.breaks
             silenced = fleet.silence()
             try:
                 with step(f"{fleet.size} nodes are silent for {silent_s:g} s"):
@@ -120,6 +129,7 @@ class FleetMeasuring:
                 ready={node: when for node, when in ready.items() if node in lost},
                 not_ready=not_ready,
                 evictions=evictions.seen(),
+                watch_breaks=evictions.breaks - breaks,
                 calls=after.api.calls(before.api),
                 objectives=after.api.objectives(before.api),
                 refused=after.api.refused(before.api),
@@ -148,7 +158,8 @@ class FleetMeasuring:
             return self.fleet.place.kubectl.raw("/metrics", limit)
 
         text = limit.wait_for("the API server's metrics", metrics, transient=(LabError,))
-        return _Look(parse_api_metrics(text), self.control.look(limit))
+        arrived, spent = time.time_ns(), self._spent()
+        return _Look(arrived, spent, parse_api_metrics(text), self.control.look(limit))
 
     def _spent(self) -> float:
         """Processor time of kwok so far, s."""

@@ -34,7 +34,8 @@ class FakeCluster(FakeKubectl):
     nodes: dict[str, str] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
     deleted: list[tuple[str, ...]] = field(default_factory=list)
-    answers_deletes: bool = True
+    silent_on: frozenset[str] = frozenset()
+    """Kinds that it does not delete."""
 
     def apply_patiently(
         self, what: str, manifests: Sequence[Any], deadline: Deadline, watch: Any = None
@@ -54,7 +55,7 @@ class FakeCluster(FakeKubectl):
         return [self.node(name) for name in self.nodes]
 
     def delete(self, *args: str, deadline: Deadline, **more: Any) -> None:
-        if not self.answers_deletes:
+        if args[0] in self.silent_on:
             raise KubectlError("the API server does not answer")
         self.deleted.append(args)
 
@@ -144,18 +145,25 @@ def test_a_fleet_that_a_restore_has_removed_is_put_back(fleet: Fleet, cluster: F
     assert cluster.applied.count("Node hollow-00001") == 1
 
 
-@pytest.mark.parametrize("answers", [True, False])
+KINDS = ("nodes", "pods", "leases", "namespace", "clusterrolebinding", "clusterrole")
+
+
+@pytest.mark.parametrize("silent_on", [(), ("nodes", "namespace"), KINDS])
 def test_nothing_is_left_though_the_cluster_is_silent(
-    place: FleetPlace, cluster: FakeCluster, answers: bool
+    place: FleetPlace, cluster: FakeCluster, silent_on: tuple[str, ...]
 ) -> None:
-    cluster.answers_deletes = answers
-    with fleet_beside(place, nodes=1, deadline=Deadline.scaled(60)) as fleet:
+    cluster.silent_on = frozenset(silent_on)
+    left: list[str] = []
+    deadline = Deadline.scaled(60)
+    with fleet_beside(place, nodes=1, deadline=deadline, on_left=left.append) as fleet:
         pid = fleet.pid
         assert pid in {process.pid for process in processes_of(place.run)}
         fleet.silence()
     assert pid not in {process.pid for process in processes_of(place.run)}
-    kinds = [args[0] for args in cluster.deleted]
-    assert kinds == (["pods", "nodes", "leases", "namespace"] if answers else [])
+    deleted = [args[0] for args in cluster.deleted]
+    assert deleted == [kind for kind in KINDS if kind not in silent_on]
+    assert bool(left) is bool(silent_on)
+    assert all(kind in left[0] for kind in silent_on)
 
 
 def test_a_kwok_that_ends_is_an_error_of_the_lab(place: FleetPlace) -> None:

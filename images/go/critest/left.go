@@ -39,12 +39,16 @@ func removeLeft() error {
 			ids = append(ids, container.GetId())
 		}
 		killNamed(ids)
-		failed = append(failed, runtime.StopPodSandbox(ctx, pod.GetId()), runtime.RemovePodSandbox(ctx, pod.GetId()))
+		stopped := runtime.StopPodSandbox(ctx, pod.GetId())
+		if err := runtime.RemovePodSandbox(ctx, pod.GetId()); err != nil {
+			failed = append(failed, stopped, err)
+		}
 	}
 	return errors.Join(failed...)
 }
 
-// killNamed kills the processes that have one of these ids in their command line.
+// killNamed kills the shims and the processes of runsc that have one of these ids in their command
+// line. Others may well have it, too: a shell that reads a log, say.
 func killNamed(ids []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range files {
@@ -52,8 +56,19 @@ func killNamed(ids []string) {
 		if err != nil || !slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(string(line), id) }) {
 			continue
 		}
+		program, err := os.Readlink(filepath.Join(filepath.Dir(file), "exe"))
+		if err != nil || !isOfRuntime(program) {
+			continue
+		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && pid != os.Getpid() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
+}
+
+// isOfRuntime is whether a program, as /proc/PID/exe has it, is a shim of containerd's, runsc, or what
+// the lab has before runsc. One whose file has been replaced has " (deleted)" at its end.
+func isOfRuntime(program string) bool {
+	name := strings.TrimSuffix(filepath.Base(program), " (deleted)")
+	return strings.HasPrefix(name, "containerd-shim") || name == "runsc" || name == "edge-runsc"
 }

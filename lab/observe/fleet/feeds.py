@@ -37,6 +37,7 @@ class Follower(ABC):
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._watch: Watch | None = None
+        self._breaks = 0
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:
@@ -54,6 +55,12 @@ class Follower(ABC):
             self._watch.close()
         self._thread.join(Deadline.scaled(END_SECONDS).remaining)
 
+    @property
+    def breaks(self) -> int:
+        """How often its watch has broken, or could not be begun."""
+        with self._lock:
+            return self._breaks
+
     @abstractmethod
     def note(self, event: str, item: Mapping[str, Any], now: int) -> None:
         """Of an event; the lock is held."""
@@ -66,6 +73,9 @@ class Follower(ABC):
             for event, item in self._watch:
                 with self._lock:
                     self.note(event, item, time.time_ns())
+            if not self._over.is_set():
+                with self._lock:
+                    self._breaks += 1
             self._over.wait(AGAIN_EVERY)
 
 
@@ -151,12 +161,19 @@ class Evictions(Follower):
         super().__init__(kubectl, "pods", "-n", namespace)
         self._is_counted = is_counted
         self._seen: dict[str, Eviction] = {}
+        self._known: set[str] = set()
 
     def note(self, event: str, item: Mapping[str, Any], now: int) -> None:
         name, node = item["metadata"]["name"], item["spec"].get("nodeName", "")
+        self._known.add(name)
         going = event == "DELETED" or "deletionTimestamp" in item["metadata"]
         if going and self._is_counted(node):
             self._seen.setdefault(name, Eviction(pod=name, node=node, time=now))
+
+    def known(self) -> frozenset[str]:
+        """Pods that have been seen."""
+        with self._lock:
+            return frozenset(self._known)
 
     def seen(self) -> tuple[Eviction, ...]:
         with self._lock:

@@ -33,8 +33,8 @@ def judge_herd(herd: HerdEvidence) -> FleetVerdict:
     A missed objective is told, and no problem: while a herd comes back, requests may wait.
 
     Raises:
-        LabError: the evidence says nothing: the nodes were not taken for lost, or no request was
-            counted.
+        LabError: the evidence says nothing: the nodes were not taken for lost, no request was
+            counted, or evictions were not watched all the time.
     """
     if len(herd.lost) < LOST_PART * len(herd.nodes):
         raise LabError(
@@ -43,6 +43,11 @@ def judge_herd(herd: HerdEvidence) -> FleetVerdict:
         )
     if not herd.objectives or not herd.datastore:
         raise LabError("no evidence: the API server has counted no requests")
+    if herd.watch_breaks:
+        raise LabError(
+            f"no evidence: the watch of evictions broke {herd.watch_breaks} times after the "
+            "silence had begun"
+        )
     missed = tuple(missed_objectives(herd.calls, herd.objectives))
     return FleetVerdict(
         node=herd.server,

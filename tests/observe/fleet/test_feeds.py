@@ -68,6 +68,8 @@ def test_a_watch_that_breaks_is_begun_anew(kubectl: Any) -> None:
         kubectl.told["nodes"].put(None)
         kubectl.told["nodes"].put(("ADDED", node("True")))
         soon(readiness.ready)
+        assert readiness.breaks == 1
+    assert readiness.breaks == 1  # its end is no break
 
 
 def test_only_what_is_renewed_after_the_beginning_counts_and_the_first_time(kubectl: Any) -> None:

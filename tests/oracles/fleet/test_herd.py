@@ -62,8 +62,8 @@ def test_nodes_that_are_not_back_leave_no_time_until_all_are() -> None:
 
 @pytest.mark.parametrize(
     "holes",
-    [{"lost": NODES[1:]}, {"objectives": ()}, {"datastore": ()}],
-    ids=["not taken for lost", "no requests", "no datastore"],
+    [{"lost": NODES[1:]}, {"objectives": ()}, {"datastore": ()}, {"watch_breaks": 1}],
+    ids=["not taken for lost", "no requests", "no datastore", "evictions not watched"],
 )
 def test_evidence_with_holes_is_none(holes: dict[str, Any]) -> None:
     with pytest.raises(LabError):
