@@ -50,7 +50,7 @@ def test_a_planted_slowdown_is_slower_and_over_the_gate(tmp_path: Path) -> None:
         Side("a", checkout=str(ROOT)),
         Side("b", checkout=str(checkout(tmp_path, slowed=True))),
     )
-    found = compare(sides, PLAN, blocks=2)
+    found = compare(sides, PLAN, blocks=3)  # of two, the interval is too wide on a busy machine
     (row,) = found.over(1.25)
     assert row.judged is not None
     assert row.judged.outcome is Outcome.SLOWER
