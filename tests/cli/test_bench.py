@@ -48,6 +48,7 @@ def bench(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["bench", *sides, "--of", "plan", *arguments])
 
 
+@pytest.mark.slow(reason="turns by the clock")
 def test_two_equal_sides_are_not_told_apart(factor: dict[str, float]) -> None:
     said = bench("--gate", "1.25")
     assert said.exit_code == 0

@@ -97,6 +97,7 @@ def test_a_request_is_answered(tmp_path: Path) -> None:
     run(tmp_path, work)
 
 
+@pytest.mark.slow(reason="at the pace of a serial line")
 def test_an_answer_takes_its_time_on_the_line(tmp_path: Path) -> None:
     async def whole() -> None:
         async with bench(tmp_path, SerialOptions(baud=300)) as found:
@@ -134,6 +135,7 @@ def test_what_is_no_frame_gets_no_answer_and_the_next_one_does(tmp_path: Path) -
     run(tmp_path, work)
 
 
+@pytest.mark.slow(reason="at the pace of a serial line")
 @pytest.mark.parametrize(
     "state",
     [
@@ -160,6 +162,7 @@ def test_a_line_that_receives_wrongly_reaches_no_device(tmp_path: Path, state: L
     run(tmp_path, work)
 
 
+@pytest.mark.slow(reason="at the pace of a serial line")
 def test_what_is_sent_over_a_bad_line_arrives_so(tmp_path: Path) -> None:
     async def work(bench: Bench) -> None:
         for state, expected in (

@@ -56,6 +56,7 @@ def trusted_by_host(bench: Bench) -> int:
     return len(bundle.authorities(bench.kubectl.kubeconfig.read_bytes()))
 
 
+@pytest.mark.slow(reason="handshakes of all nodes at each stage")
 def test_it_is_replaced_and_taken_back_and_all_nodes_get_through_at_each_stage(
     bench: Bench,
 ) -> None:
@@ -80,6 +81,7 @@ def test_it_is_replaced_and_taken_back_and_all_nodes_get_through_at_each_stage(
     assert [path.name for path in bench.kubectl.kubeconfig.parent.iterdir()] == ["kubeconfig"]
 
 
+@pytest.mark.slow(reason="handshakes of all nodes at each stage")
 def test_in_the_end_what_the_old_one_has_signed_is_turned_away_and_before_it_is_not(
     bench: Bench,
 ) -> None:
@@ -99,6 +101,7 @@ def test_in_the_end_what_the_old_one_has_signed_is_turned_away_and_before_it_is_
     assert cluster.is_called(EDGE, by_new)
 
 
+@pytest.mark.slow(reason="handshakes of all nodes at each stage")
 def test_a_node_that_is_left_out_of_the_middle_is_turned_away_until_the_old_one_is_back(
     bench: Bench,
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_node_whose_trust_nobody_declares_is_a_stage_without_effect_and_is_tak
     assert cut_off(bench) == set()
 
 
+@pytest.mark.slow(reason="handshakes of all nodes at each stage")
 def test_all_that_reads_the_authority_is_restarted_at_each_stage(bench: Bench) -> None:
     units = {f"{node} {unit}" for node in NODES for unit in bench.cluster.holdings.on(node).units}
     for stage in STAGES:

@@ -237,6 +237,7 @@ def plan_file(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow(reason="two runs of a plan")
 def test_runs_of_one_plan_are_judged_and_compared(
     engine: FakeEngine, watched: None, plan_file: Path, tmp_path: Path
 ) -> None:

@@ -146,6 +146,7 @@ class SlowlyEnding:
         return moment(self.looks)
 
 
+@pytest.mark.slow(reason="a load held in real time")
 def test_a_load_lasts_from_one_count_of_requests_to_the_other(fleet: FakeFleet) -> None:
     fakes: Any = fleet
     load = FleetMeasuring(fakes, SlowlyEnding()).held(0.5, Growth(1.0))
