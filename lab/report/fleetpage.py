@@ -8,21 +8,10 @@ from html import escape
 from edge_lab.evidence.fleet import Calls, FleetLoad, HerdEvidence
 from edge_lab.measuring.measures import Measure, number_text, value_text
 from edge_lab.oracles.fleet import judge_herd, judge_load
-from edge_lab.report.canvas import INK, MUTED
 from edge_lab.report.fleetcurve import curve_svg
+from edge_lab.report.plainpage import plain_page
 
-_STYLE = f"""
-body {{ margin: 12px; background: #fff; color: {INK};
-  font: 13px/1.45 "DejaVu Sans", Helvetica, Arial, sans-serif; }}
-h2 {{ font-size: 15px; margin: 20px 0 6px; }}
-table {{ border-collapse: collapse; margin-bottom: 8px; }}
-th, td {{ border: 1px solid #b8c2cc; padding: 4px 8px; text-align: right; white-space: nowrap; }}
-th {{ background: #f4f6f8; }}
-th[scope=row] {{ text-align: left; }}
-.problem {{ color: #c53030; }}
-.legend {{ color: {MUTED}; max-width: 1150px; }}
-svg {{ max-width: 100%; height: auto; }}
-"""
+_STYLE = ".problem { color: #c53030; }\n"
 
 LEGEND = (
     "Times of the API server are its own, by apiserver_request_sli_duration_seconds: without "
@@ -37,12 +26,7 @@ MOST_KINDS = 12
 def fleet_html(loads: Sequence[FleetLoad], herds: Sequence[HerdEvidence] = ()) -> str:
     """The page; there must be one load or one herd at least."""
     parts = [*_sizes(loads), *_herds(herds), f'<p class="legend">{escape(LEGEND)}</p>']
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>fleets of hollow nodes</title><style>{_STYLE}</style></head>\n<body>"
-        + "\n".join(parts)
-        + "</body></html>\n"
-    )
+    return plain_page("fleets of hollow nodes", parts, _STYLE)
 
 
 def _sizes(loads: Sequence[FleetLoad]) -> Iterable[str]:

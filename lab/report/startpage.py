@@ -11,23 +11,16 @@ from html import escape
 
 from edge_lab.oracles.scheduling.stages import Stage, StartTimes
 from edge_lab.oracles.scheduling.statistics import Interval, Summary
-from edge_lab.report.canvas import INK, MUTED
+from edge_lab.report.canvas import MUTED
+from edge_lab.report.plainpage import plain_page
 from edge_lab.report.startgroups import NamedRatio, StartGroup, grouped, shown
 from edge_lab.report.startwaterfall import distribution_svg, waterfall_svg
 
-_STYLE = f"""
-body {{ margin: 12px; background: #fff; color: {INK};
-  font: 13px/1.45 "DejaVu Sans", Helvetica, Arial, sans-serif; }}
-h2 {{ font-size: 15px; margin: 20px 0 6px; }}
-table {{ border-collapse: collapse; margin-bottom: 8px; }}
-th, td {{ border: 1px solid #b8c2cc; padding: 4px 8px; text-align: right; white-space: nowrap; }}
-th {{ background: #f4f6f8; }}
-th[scope=row], td.text {{ text-align: left; }}
+_STYLE = f"""\
+td.text {{ text-align: left; }}
 td small, th small {{ display: block; color: {MUTED}; font-weight: normal; }}
 .slower {{ background: #fdecec; }}
 .faster {{ background: #e8f5ec; }}
-.legend {{ color: {MUTED}; max-width: 1150px; }}
-svg {{ max-width: 100%; height: auto; }}
 """
 
 LEGEND = (
@@ -50,12 +43,7 @@ def starts_html(times: Iterable[StartTimes], ratios: Sequence[NamedRatio] = ()) 
         f"<h2>Stages, p50 and p90</h2>\n{_stages(groups)}",
         f'<p class="legend">{escape(LEGEND)}</p>',
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>pod starts</title><style>{_STYLE}</style></head>\n<body>"
-        + "\n".join(part for part in parts if part)
-        + "</body></html>\n"
-    )
+    return plain_page("pod starts", parts, _STYLE)
 
 
 def _ratios(ratios: Sequence[NamedRatio]) -> str:

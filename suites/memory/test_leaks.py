@@ -92,6 +92,13 @@ def assert_controls(evidence: LeakEvidence, verdict: LeakVerdict, planted: str) 
         judge_leaks(evidence.altered(rounds=evidence.rounds[:3]))
 
 
+def assert_no_leak(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], None]) -> None:
+    """Nothing has grown with the work but the leak that was planted, which is the control."""
+    verdict = judged(evidence, planted, record)
+    assert verdict.passed, str(verdict)
+    assert_controls(evidence, verdict, planted)
+
+
 def churn(
     lab: Lab, node: str, run: LeakRun, time_limit: TimeLimit, autonomy: Autonomy, number: int
 ) -> float:
@@ -121,9 +128,7 @@ def test_pods_that_come_and_go_leave_nothing_behind(
     rounds = MemoryRounds(lab, edge_node.name, "pod")
     work = partial(churn, lab, edge_node.name, leak_run, time_limit, autonomy)
     evidence = run_rounds(rounds, leak_run.rounds, work, time_limit)
-    verdict = judged(evidence, planted, record_verdict)
-    assert verdict.passed, str(verdict)
-    assert_controls(evidence, verdict, planted)
+    assert_no_leak(evidence, planted, record_verdict)
 
 
 @pytest.mark.scenario("leaks: reconnections")
@@ -145,9 +150,7 @@ def test_reconnections_leave_nothing_behind(
 
     rounds = MemoryRounds(lab, edge_node.name, "reconnect")
     evidence = run_rounds(rounds, leak_run.rounds, broken, time_limit)
-    verdict = judged(evidence, planted, record_verdict)
-    assert verdict.passed, str(verdict)
-    assert_controls(evidence, verdict, planted)
+    assert_no_leak(evidence, planted, record_verdict)
 
 
 @pytest.mark.scenario("leaks: twins")
@@ -176,6 +179,4 @@ def test_twins_that_report_leave_nothing_behind(
 
     rounds = MemoryRounds(lab, node, "report")
     evidence = run_rounds(rounds, leak_run.rounds, reported, time_limit)
-    verdict = judged(evidence, planted, record_verdict)
-    assert verdict.passed, str(verdict)
-    assert_controls(evidence, verdict, planted)
+    assert_no_leak(evidence, planted, record_verdict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from edge_lab.addons.workload import NAMESPACE
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.observe.nodeview import TASKS
+from suites.inpod import NO_POD, in_pod
 from suites.services.objects import PORT, client_pod
 
 if TYPE_CHECKING:
@@ -22,20 +21,6 @@ ANSWER_SECONDS = 120.0
 """For one question to a pod, the shell on an emulated node included."""
 PATIENCE_SECONDS = 5
 """How long a pod waits for a connection before it calls it silence."""
-NO_POD = 125
-"""Exit status where the pod has no running container."""
-
-IN_POD = f"""
-for folder in {TASKS}/*/; do
-  spec=$folder/config.json
-  grep -q '"io.kubernetes.cri.container-type":"container"' $spec || continue
-  grep -q '"io.kubernetes.cri.sandbox-name":"@POD@"' $spec || continue
-  pid=$(cat $folder/init.pid) && [ -d /proc/$pid ] || continue
-  exec nsenter --target $pid --mount --net -- @COMMAND@
-done
-exit {NO_POD}
-"""
-"""For a shell on the node: the first container of the pod that lives."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +65,7 @@ class Client:
         """A connection to `target` (a name or address, and perhaps a port); None without a pod."""
         where = target if ":" in target else f"{target}:{PORT}"
         command = ["/edge", "probe", "tcp", where, "--limit", str(PATIENCE_SECONDS)]
-        script = IN_POD.replace("@POD@", self.name).replace("@COMMAND@", shlex.join(command))
+        script = in_pod(self.name, command)
         machine = self.lab.machines[self.node]
         done = machine.run(script, self.limit(ANSWER_SECONDS), check=False)
         if done.returncode == NO_POD:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from edge_lab.addons.workload.accounts import (
 )
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.observe.nodeview import TASKS
+from suites.inpod import NO_POD, in_pod
 from suites.pods import running_pods
 
 if TYPE_CHECKING:
@@ -31,21 +30,6 @@ LOOT = "/var/lib/edge-lab/spire-loot"
 """On the node, and in each pod: where an identity is copied to."""
 ANSWER_SECONDS = 120.0
 PATIENCE_SECONDS = 20
-NO_POD = 125
-
-IN_POD = f"""
-for folder in {TASKS}/*/; do
-  spec=$folder/config.json
-  grep -q '"io.kubernetes.cri.container-type":"container"' $spec || continue
-  grep -q '"io.kubernetes.cri.sandbox-name":"@POD@"' $spec || continue
-  pid=$(cat $folder/init.pid) && [ -d /proc/$pid ] || continue
-  echo $$ > /sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$pid/cgroup)/cgroup.procs || exit {NO_POD}
-  exec nsenter --target $pid --mount --net -- @COMMAND@
-done
-exit {NO_POD}
-"""
-"""For a shell on the node: a process of the pod, in its control group as well, by which the agent
-knows whose it is."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +136,7 @@ class Client:
 
     def _probe(self, *words: str) -> Attempt:
         command = ["/edge", "probe", *words, "--limit", str(PATIENCE_SECONDS)]
-        script = IN_POD.replace("@POD@", self.pod).replace("@COMMAND@", shlex.join(command))
+        script = in_pod(self.pod, command, in_its_group=True)
         done = self.lab.machines[self.node].run(script, self.limit(ANSWER_SECONDS), check=False)
         if done.returncode == NO_POD:
             raise LabError(f"the pod {self.pod} does not run on {self.node}: {done.stderr}")

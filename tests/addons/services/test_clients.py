@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge_lab.observe.nodeview import TASKS
-from suites.services.clients import IN_POD, NO_POD, Attempt
+from suites.inpod import NO_POD, in_pod
+from suites.services.clients import Attempt
 
 REFUSED = "dial tcp 10.96.7.8:80: connect: connection refused"
 UNKNOWN = "dial tcp: lookup nobody on 10.96.0.10:53: no such host"
@@ -60,7 +61,7 @@ def asked(tasks: Path, pod: str) -> subprocess.CompletedProcess[str]:
     programs.mkdir(exist_ok=True)
     (programs / "nsenter").write_text('#!/bin/sh\necho "$@"\n')
     (programs / "nsenter").chmod(0o755)
-    script = IN_POD.replace(TASKS, str(tasks)).replace("@POD@", pod).replace("@COMMAND@", "probe x")
+    script = in_pod(pod, ["probe", "x"]).replace(TASKS, str(tasks))
     return subprocess.run(
         ["bash", "-c", script],
         capture_output=True,

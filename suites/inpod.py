@@ -1,0 +1,37 @@
+"""Commands in pods, over the management path: they run while the node is cut off, too."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from edge_lab.observe.nodeview import TASKS
+
+NO_POD = 125
+"""Exit status where the pod has no running container."""
+
+_SCRIPT = f"""
+for folder in {TASKS}/*/; do
+  spec=$folder/config.json
+  grep -q '"io.kubernetes.cri.container-type":"container"' $spec || continue
+  grep -q '"io.kubernetes.cri.sandbox-name":"@POD@"' $spec || continue
+  pid=$(cat $folder/init.pid) && [ -d /proc/$pid ] || continue
+@JOIN@  exec nsenter --target $pid --mount --net -- @COMMAND@
+done
+exit {NO_POD}
+"""
+"""The first container of the pod that lives."""
+
+_JOIN = f"""\
+  echo $$ > /sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$pid/cgroup)/cgroup.procs || exit {NO_POD}
+"""
+
+
+def in_pod(pod: str, command: Sequence[str], *, in_its_group: bool = False) -> str:
+    """For a shell on the node: `command` in the namespaces of a pod; `in_its_group`: in its control
+    group too, by which agents of the node know whose a process is."""
+    return (
+        _SCRIPT.replace("@POD@", pod)
+        .replace("@JOIN@", _JOIN if in_its_group else "")
+        .replace("@COMMAND@", shlex.join(command))
+    )
