@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
 from edge_lab.core.errors import LabError
-from edge_lab.machines import emulated, managementwall
+from edge_lab.machines import emulated, managementwall, workingset
 from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
@@ -119,6 +119,7 @@ def machine_files(spec: GuestSpec, keys: LabKeys) -> tuple[GuestFile, ...]:
         GuestFile.text(managementwall.RULES, managementwall.rules()),
         # Not below /root: a folder made by the seed is 0755, and sshd is strict about homes.
         GuestFile.text("/etc/ssh/edge-lab-authorized-keys", f"{keys.client.public}\n", 0o600),
+        *workingset.guest_files(),
         *_network_files(spec.nics),
     )
 

@@ -12,6 +12,7 @@ from edge_lab.cluster.objects import node_ready
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
+from edge_lab.machines.workingset import MIN_TTL_MS
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -65,6 +66,13 @@ def test_each_node_has_the_memory_of_the_topology_and_no_more(
     capacity = node_object(lab, node, time_limit)["status"]["capacity"]["memory"]
     assert capacity.endswith("Ki")
     assert int(capacity.removesuffix("Ki")) / 1024 == pytest.approx(total_mib, rel=0.01)
+
+
+@allure.story("Memory")
+@allure.title("The kernel of {node} keeps what runs in memory, and kills rather than give it up")
+def test_each_node_keeps_its_working_set(node: LabNode, node_host: Any) -> None:
+    # systemd-tmpfiles has written it, and the kernel has taken it.
+    assert int(node_host.file("/sys/kernel/mm/lru_gen/min_ttl_ms").content_string) == MIN_TTL_MS
 
 
 @allure.story("Runtime")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.machines import GuestSpec, LabKeys, build_seed, managementwall
-from edge_lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_NIC
+from edge_lab.machines.guest import MANAGEMENT_ADDRESS, MANAGEMENT_NIC, AcceleratorName
 from edge_lab.machines.seed import SECTOR, guest_seed
+from edge_lab.machines.workingset import MIN_TTL_MS
 from edge_lab.provisioning.provision import GuestFile
 
 MakeSpec = Callable[..., GuestSpec]
@@ -119,6 +120,16 @@ def test_the_management_address_is_walled_before_sshd_listens(
     assert drop[:3] == ["ip", "daddr", str(MANAGEMENT_ADDRESS.ip)]
     allowed = {word.strip('",') for word in drop[drop.index("{") + 1 : drop.index("}")]}
     assert (drop[4], allowed) == ("!=", {MANAGEMENT_NIC, "lo"})
+
+
+@pytest.mark.parametrize("accelerator", ["tcg", "kvm"])
+def test_the_kernel_is_told_to_keep_the_working_set(
+    make_spec: MakeSpec, run: RunDir, accelerator: AcceleratorName
+) -> None:
+    found = unpack(guest_seed(make_spec("edge-arm"), LabKeys(run.keys), accelerator))
+    (line,) = found["/etc/tmpfiles.d/60-edge-lab-working-set.conf"][1].decode().splitlines()
+    kind, path, *_, value = line.split()
+    assert (kind, path, int(value)) == ("w-", "/sys/kernel/mm/lru_gen/min_ttl_ms", MIN_TTL_MS)
 
 
 def test_timers_of_an_emulated_machine_may_be_late(make_spec: MakeSpec, run: RunDir) -> None:
