@@ -13,9 +13,9 @@ from __future__ import annotations
 from edge_lab.provisioning.provision import GuestFile
 
 MIN_TTL_MS = 1_000
-"""The pages that were used in so many milliseconds are the working set, which the kernel keeps
-(https://docs.kernel.org/admin-guide/mm/multigen_lru.html#thrashing-prevention): it kills rather than
-give it up. Linux' own is 0, "do not care"; a second is what its documentation proposes."""
+"""The pages that were used in so many milliseconds are the working set, which the kernel keeps: it
+kills rather than give it up. Linux' own is 0; a second is what its documentation proposes
+(https://docs.kernel.org/admin-guide/mm/multigen_lru.html#thrashing-prevention)."""
 
 
 def guest_files() -> tuple[GuestFile, ...]:
