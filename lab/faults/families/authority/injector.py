@@ -34,8 +34,10 @@ from edge_lab.pki import (
     Authority,
     InstalledCertificate,
     KeyAccess,
+    Signer,
     Stage,
     Succession,
+    TrustDomain,
 )
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.stacks.adminaccess import AdminAccess
@@ -69,7 +71,7 @@ class Shown(Enum):
 
 
 class AuthorityInjector(Injector[ReplaceAuthority]):
-    """Replaces the cluster's authority in one lab."""
+    """Replaces one authority in one lab."""
 
     def __init__(
         self,
@@ -77,14 +79,17 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         cluster: ClusterAccess,
         machines: Mapping[str, Machine],
         keys: KeyAccess,
+        signer: Signer,
         holdings: Holdings,
-        admin: AdminAccess,
+        admin: AdminAccess | None,
         sight: Sight,
         limit: TimeLimit,
     ) -> None:
+        """`admin` is what the host shows and trusts; None if another authority is for that."""
         self._cluster = cluster
         self._machines = machines
         self._keys = keys
+        self._signer = signer
         self._holdings = holdings
         self._admin = admin
         self._sight = sight
@@ -92,23 +97,26 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         self._files = GuestFiles(limit, ORIGINAL)
 
     @classmethod
-    def of(cls, lab: LabAccess, limit: TimeLimit) -> Self:
+    def of(cls, lab: LabAccess, limit: TimeLimit, domain: TrustDomain = CLUSTER) -> Self:
         return cls(
             cluster=ClusterAccess(lab.kubectl, lab.machines, lab.topology),
             machines=lab.machines,
             keys=LabKeys(lab, limit),
-            holdings=Holdings.of(lab.platform, lab.topology, CLUSTER),
-            admin=AdminAccess(lab.kubectl.kubeconfig),
+            signer=lab.stack.signer(domain),
+            holdings=Holdings.of(lab.platform, lab.topology, domain),
+            admin=AdminAccess(lab.kubectl.kubeconfig) if domain == CLUSTER else None,
             sight=Sight(lab.machines, lab.topology.server.name, limit),
             limit=limit,
         )
 
     def check(self, fault: ReplaceAuthority) -> None:
-        if not self._holdings.bundles or not self._holdings.signers:
-            raise InputError(
-                "the stack does not declare whom its components trust",
-                remedy="kubernetes+openyurt and kubernetes+kubelet do.",
-            )
+        for node in fault.left_out:
+            if not self._holdings.on(node).certificates:
+                raise InputError(
+                    f"{node} has no certificate by the authority {fault.authority!r}, so it cannot "
+                    "keep one",
+                    remedy="Leave out nodes that have one.",
+                )
 
     def inject(self, fault: ReplaceAuthority) -> str:
         self.check(fault)
@@ -134,20 +142,29 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         proof = self._go(files.begin(), Stage(stage - 1), shown, ())
         if stage is Stage.BOTH_TRUSTED:
             files.end()
-            self._admin.reset()
+            if self._admin is not None:
+                self._admin.reset()
         return proof
+
+    @property
+    def by_signer_alone(self) -> bool:
+        """As in `Holdings`."""
+        return self._holdings.by_signer_alone
 
     @property
     def files(self) -> SuccessionFiles:
         """Where it stands how far the lab is."""
         (signer,) = self._holdings.signers
-        server = self._holdings.on(signer.node)
+        (bundle, *_) = self._holdings.on(signer.node).bundles or self._holdings.bundles
         return SuccessionFiles(
-            self._machines[signer.node],
-            signer,
-            server.bundles[0],
-            self._keys.pki.authority(CLUSTER),
-            self._limit,
+            machine=self._machines[signer.node],
+            signer=signer,
+            bundle=bundle,
+            bundle_machine=self._machines[bundle.node],
+            signs=lambda: self._signer.authority(self._keys),
+            adopted=self._holdings.adopted,
+            keys=self._keys,
+            limit=self._limit,
         )
 
     # -- one stage ---------------------------------------------------------------------------
@@ -155,11 +172,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
     def _go(
         self, succession: Succession, stage: Stage, shown: Shown, left_out: tuple[str, ...]
     ) -> str:
-        if shown is Shown.NEW:
-            self._admin.show(succession.new.issue(self._admin.spec))
-        elif shown is Shown.ORIGINAL:
-            self._admin.show_original()
-        self._admin.trust(succession.trusted(stage))
+        if self._admin is not None:
+            _take_along(self._admin, succession, stage, shown)
         seconds = {}
         for node in self._cluster.topology.nodes:
             if node.name in left_out:
@@ -180,7 +194,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         self._restart(machine, held.units)
         lying = {it.name: self._read(machine, it) for it in held.witnessed}
         own = next((it for it in held.witnessed if it.name == NODE_CERTIFICATE), None)
-        if own is not None and not _is_trusted(lying[own.name], succession, stage):
+        accepted = self._holdings.accepted(succession, stage)
+        if own is not None and not _is_by(lying[own.name], accepted):
             self._wait(node, lambda: self._used(own, lying[own.name], since, Met.TURNED_AWAY))
             return
         self._wait_lease(node)
@@ -204,22 +219,21 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         """Certificates by `authority`, or the original ones; what a component has requested, it
         requests again."""
         paths = [path for it in held.certificates for path in it.paths]
-        paths += [path for it in held.signers for path in (it.certificate, it.key)]
+        paths += [path for it in held.signers for path in it.paths]
         if authority is None:
             self._files.put_back(machine, paths)
         else:
             files = [f for it in held.certificates for f in it.files(authority.issue(it.spec))]
-            for it in held.signers:
-                files.append(GuestFile(it.certificate, authority.identity.certificate_pem))
-                files.append(GuestFile(it.key, authority.identity.key_pem, 0o600))
+            files += [f for it in held.signers for f in it.files(authority.identity)]
             self._files.keep(machine, paths)
             self._files.write(machine, files)
         for requested in held.requested:
             machine.run(f"rm -f -- {requested.files}", self._limit(COMMAND_SECONDS))
 
     def _restart(self, machine: Machine, units: tuple[str, ...]) -> None:
-        command = " && ".join(f"systemctl restart {shlex.quote(unit)}" for unit in units)
-        machine.run(command, self._limit(RESTART_SECONDS))
+        if units:
+            command = " && ".join(f"systemctl restart {shlex.quote(unit)}" for unit in units)
+            machine.run(command, self._limit(RESTART_SECONDS))
 
     # -- whether a node is at work -------------------------------------------------------------
 
@@ -261,8 +275,17 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         )
 
 
-def _is_trusted(certificate: x509.Certificate, succession: Succession, stage: Stage) -> bool:
-    for pem in succession.trusted(stage):
+def _take_along(admin: AdminAccess, succession: Succession, stage: Stage, shown: Shown) -> None:
+    """What the host shows and trusts goes first."""
+    if shown is Shown.NEW:
+        admin.show(succession.new.issue(admin.spec))
+    elif shown is Shown.ORIGINAL:
+        admin.show_original()
+    admin.trust(succession.trusted(stage))
+
+
+def _is_by(certificate: x509.Certificate, authorities: tuple[bytes, ...]) -> bool:
+    for pem in authorities:
         with contextlib.suppress(InvalidSignature, ValueError):
             certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(pem))
             return True
