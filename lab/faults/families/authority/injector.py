@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, Self
 
 from cryptography import x509
@@ -20,6 +19,7 @@ from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.step import step
 from edge_lab.faults.families.authority.holdings import Holdings
+from edge_lab.faults.families.authority.hosts import LOOK_EVERY, Hosts, Shown
 from edge_lab.faults.families.authority.kinds import ReplaceAuthority
 from edge_lab.faults.families.authority.stagetimes import StageTimes
 from edge_lab.faults.families.authority.succession_files import SuccessionFiles
@@ -40,7 +40,6 @@ from edge_lab.pki import (
     TrustDomain,
 )
 from edge_lab.provisioning.provision import GuestFile
-from edge_lab.stacks.adminaccess import AdminAccess
 from edge_lab.stacks.kubelet import NODE_CERTIFICATE
 from edge_lab.stacks.readiness import approve_requests
 
@@ -53,21 +52,14 @@ RESTART_SECONDS = 300.0
 """Seconds for the components of one node to be started anew: of an emulated server, its API server
 among them, until it serves."""
 
+HOST_SECONDS = 300.0
+"""For a process of the host to begin anew, and all of its nodes to be heard of: hundreds."""
+
 RETURN_SECONDS = 240.0
 """Seconds until a node is at work again; yurthub is, when its new certificate was approved."""
 
-LOOK_EVERY = 1.0
-
 ORIGINAL = ".edge-lab-old-authority"
 """Ending of the copies of what the old authority has signed."""
-
-
-class Shown(Enum):
-    """What becomes of certificates at a stage."""
-
-    AS_THEY_ARE = "as they are"
-    NEW = "new"
-    ORIGINAL = "original"
 
 
 class AuthorityInjector(Injector[ReplaceAuthority]):
@@ -81,30 +73,31 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         keys: KeyAccess,
         signer: Signer,
         holdings: Holdings,
-        admin: AdminAccess | None,
+        hosts: Hosts | None,
         sight: Sight,
         limit: TimeLimit,
     ) -> None:
-        """`admin` is what the host shows and trusts; None if another authority is for that."""
+        """`hosts` is what the host shows and trusts; None if another authority is for that."""
         self._cluster = cluster
         self._machines = machines
         self._keys = keys
         self._signer = signer
         self._holdings = holdings
-        self._admin = admin
+        self._hosts = hosts
         self._sight = sight
         self._limit = limit
         self._files = GuestFiles(limit, ORIGINAL)
 
     @classmethod
     def of(cls, lab: LabAccess, limit: TimeLimit, domain: TrustDomain = CLUSTER) -> Self:
+        cluster = ClusterAccess(lab.kubectl, lab.machines, lab.topology)
         return cls(
-            cluster=ClusterAccess(lab.kubectl, lab.machines, lab.topology),
+            cluster=cluster,
             machines=lab.machines,
             keys=LabKeys(lab, limit),
             signer=lab.stack.signer(domain),
             holdings=Holdings.of(lab.platform, lab.topology, domain),
-            admin=AdminAccess(lab.kubectl.kubeconfig) if domain == CLUSTER else None,
+            hosts=Hosts(lab.kubectl.kubeconfig, cluster) if domain == CLUSTER else None,
             sight=Sight(lab.machines, lab.topology.server.name, limit),
             limit=limit,
         )
@@ -142,8 +135,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         proof = self._go(files.begin(), Stage(stage - 1), shown, ())
         if stage is Stage.BOTH_TRUSTED:
             files.end()
-            if self._admin is not None:
-                self._admin.reset()
+            if self._hosts is not None:
+                self._hosts.reset()
         return proof
 
     @property
@@ -172,8 +165,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
     def _go(
         self, succession: Succession, stage: Stage, shown: Shown, left_out: tuple[str, ...]
     ) -> str:
-        if self._admin is not None:
-            _take_along(self._admin, succession, stage, shown)
+        if self._hosts is not None:
+            self._hosts.take_lab_along(succession, stage, shown)
         seconds = {}
         for node in self._cluster.topology.nodes:
             if node.name in left_out:
@@ -182,6 +175,13 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
             with step(f"{node.name}: {_words(stage)}"):
                 self._go_on(node.name, succession, stage, shown)
             seconds[node.name] = round(time.monotonic() - began, 1)
+        if self._hosts is not None:
+            for path in self._hosts.others:
+                began, name = time.monotonic(), path.parent.name
+                with step(f"{name}: {_words(stage)}"):
+                    limit = self._limit(HOST_SECONDS)
+                    self._hosts.take_along(path, succession, stage, shown, limit)
+                seconds[name] = round(time.monotonic() - began, 1)
         return str(StageTimes(seconds))
 
     def _go_on(self, node: str, succession: Succession, stage: Stage, shown: Shown) -> None:
@@ -273,15 +273,6 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         self._limit(RETURN_SECONDS).wait_for(
             f"{node} is at work with what it has now", looked, every=LOOK_EVERY, transient=NOT_YET
         )
-
-
-def _take_along(admin: AdminAccess, succession: Succession, stage: Stage, shown: Shown) -> None:
-    """What the host shows and trusts goes first."""
-    if shown is Shown.NEW:
-        admin.show(succession.new.issue(admin.spec))
-    elif shown is Shown.ORIGINAL:
-        admin.show_original()
-    admin.trust(succession.trusted(stage))
 
 
 def _is_by(certificate: x509.Certificate, authorities: tuple[bytes, ...]) -> bool:
