@@ -24,7 +24,7 @@ from edge_lab.faults.journal import FaultJournal
 from edge_lab.handle.lab import Lab
 from edge_lab.handle.state import Condition
 from edge_lab.machines import Machine
-from edge_lab.stacks.adminaccess import AdminAccess
+from edge_lab.stacks.hostaccess import HostAccess
 
 RECOVER_SECONDS = 300.0
 """For a lab to go on after a save that failed, on the reference machine: it goes on from memory."""
@@ -147,7 +147,7 @@ def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
         lab.host.start_devices(lab.run, lab.state, deadline)
         restore_machines(lab, checkpoint)
         # They know the first authority, whichever the host has trusted last.
-        AdminAccess(lab.run.kubeconfig).reset()
+        HostAccess(lab.run.kubeconfig).reset()
         resume_machines(lab, deadline)
         FaultJournal(lab.run.logs).close_all(time.time_ns(), "the lab went back to its checkpoint")
         lab.mark(Condition.UP)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +11,10 @@ from dataclasses import dataclass
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
-from edge_lab.core.process import PROC, spawn, still_alive
 from edge_lab.core.step import step, warn
 from edge_lab.fleet import hollow
 from edge_lab.fleet.kwokconfig import kwok_command, kwok_config
+from edge_lab.fleet.kwokprocess import KwokProcess
 from edge_lab.fleet.place import FleetPlace
 from edge_lab.observe.fleet.feeds import Readiness
 
@@ -25,10 +22,11 @@ MOST = 5_000
 """Hollow nodes that one kwok is asked to hold here; more than 1,000 nobody has tried."""
 AT_A_TIME = 8
 """Objects that are created at a time."""
-END_SECONDS = 20.0
-STOP_SECONDS = 5.0
 REMOVE_SECONDS = 300.0
 """For all of its objects of one kind to be removed, on the reference machine."""
+RELEASE_SECONDS = 60.0
+"""For their leases to be removed, on the reference machine."""
+LEASES = "kube-node-lease"
 REMOVE_ONE_SECONDS = 60.0
 """For an object that it has only one of."""
 
@@ -50,12 +48,10 @@ class Fleet:
         """`command` is kwok's, which is started."""
         self.place = place
         self.readiness = readiness
-        self._command = tuple(command)
-        self._log = place.run / "logs" / "kwok.log"
-        self._process = self._start()
+        self._names: tuple[str, ...] = ()
+        self._kwok = KwokProcess(command, place.run, place.kubeconfig, self._release_leases)
         self.growth = Growth(None)
         """Of the nodes that it was begun with."""
-        self._names: tuple[str, ...] = ()
         self._pods = 0
         self._twins = 0
         self._twinned = 0
@@ -80,14 +76,11 @@ class Fleet:
     @property
     def pid(self) -> int:
         """Of kwok."""
-        return self._process.pid
+        return self._kwok.pid
 
     def check(self) -> None:
         """LabError if kwok has ended: then nobody stands for the nodes."""
-        still_alive(self._process, "kwok", self._log)()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        return spawn(self._command, run=self.place.run, log=self._log)
+        self._kwok.check()
 
     # -- how many ------------------------------------------------------------------------
 
@@ -112,10 +105,9 @@ class Fleet:
         """
         missing = self._missing(deadline)
         if missing:
-            self.end()
             self.readiness.forget(missing)
             give_rights(self.place, deadline)
-            self._process = self._start()
+            self._kwok.begin_anew()
         return self._grown(missing, deadline)
 
     def _grown(self, new: Sequence[str], deadline: Deadline) -> Growth:
@@ -170,6 +162,19 @@ class Fleet:
             for done in [pool.submit(apply, manifest) for manifest in manifests]:
                 done.result()
 
+    def _release_leases(self) -> None:
+        """For a kwok that takes the place of another: each holds leases under a name of its own
+        (Identity in kwok's pkg/kwok/controllers), and waits for those of others to run out, which
+        takes as long as a node may be silent."""
+        names = self._names
+        if not names:
+            return
+        deadline = Deadline.scaled(RELEASE_SECONDS)
+        try:
+            self.place.kubectl.delete("leases", "-n", LEASES, *names, deadline=deadline, wait=False)
+        except LabError as trouble:
+            warn(f"hollow nodes are silent until their leases run out: {trouble.message}")
+
     # -- silence -------------------------------------------------------------------------
 
     def silence(self) -> int:
@@ -178,24 +183,11 @@ class Fleet:
         Raises:
             LabError: kwok has ended, or does not stand still.
         """
-        self.check()
-        os.kill(self.pid, signal.SIGSTOP)
-        self._wait_state("stands still", lambda state: state == "T")
-        return time.time_ns()
+        return self._kwok.silence()
 
     def wake(self) -> int:
         """All of them go on at once, and all have something to say."""
-        self.check()
-        moment = time.time_ns()
-        os.kill(self.pid, signal.SIGCONT)
-        self._wait_state("goes on", lambda state: state != "T")
-        return moment
-
-    def _wait_state(self, what: str, fits: Callable[[str], bool]) -> None:
-        stat = PROC / str(self.pid) / "stat"
-        Deadline.scaled(STOP_SECONDS).wait_for(
-            f"kwok {what}", lambda: fits(stat.read_text().rpartition(") ")[2][:1]), every=0.01
-        )
+        return self._kwok.wake()
 
     # -- its end -------------------------------------------------------------------------
 
@@ -205,8 +197,7 @@ class Fleet:
         Each whatever became of the others. What cannot be removed is told of and returned, and no
         error: a block that has failed has failed by itself.
         """
-        if self._process.poll() is None:
-            os.kill(self.pid, signal.SIGCONT)
+        self._kwok.let_go_on()
         failed = []
         with step("remove the fleet"):
             for what, seconds, force in self._removals():
@@ -227,23 +218,15 @@ class Fleet:
         yield ("nodes", *everything), REMOVE_SECONDS, False
         yield ("pods", *everything, "-n", hollow.NAMESPACE), REMOVE_SECONDS, True
         if self._names:
-            yield ("leases", "-n", "kube-node-lease", *self._names), REMOVE_SECONDS, False
+            yield ("leases", "-n", LEASES, *self._names), REMOVE_SECONDS, False
         yield ("namespace", hollow.NAMESPACE), REMOVE_SECONDS, False
         for kind in ("clusterrolebinding", "clusterrole"):
             yield (kind, hollow.USER), REMOVE_ONE_SECONDS, False
 
     def end(self) -> None:
         """Ends kwok. What it has said of its nodes stays."""
-        process = self._process
-        if process.poll() is not None:
-            return
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        try:
-            process.wait(Deadline.scaled(END_SECONDS).remaining)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        self._kwok.end()
+        self.place.remove_kubeconfig()
 
 
 @contextlib.contextmanager

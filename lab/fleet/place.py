@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_lab.core.errors import InputError
 from edge_lab.fleet.hollow import USER
 from edge_lab.pki import CLUSTER, CertificateSpec, IdentityRequest, Pki
+from edge_lab.stacks.hostaccess import HostAccess
 from edge_lab.stacks.kubeconfig import kubeconfig
 
 if TYPE_CHECKING:
@@ -48,8 +50,23 @@ class FleetPlace:
     def renew_every_s(self) -> float:
         return round(self.lease_s) / RENEWALS_PER_LEASE
 
+    @property
+    def kubeconfig(self) -> Path:
+        """kwok's own."""
+        return self.folder / "kubeconfig"
+
     def write_kubeconfig(self) -> Path:
-        """kwok's own: not an administrator's, which no queue of the API server would hold up."""
+        """Not an administrator's, which no queue of the API server would hold up.
+
+        Raises:
+            InputError: the cluster's authority is being replaced, so nobody would be let in by it.
+        """
+        if not HostAccess(self.run / "kubeconfig").is_original:
+            raise InputError(
+                "no fleet begins while the cluster's authority is being replaced",
+                remedy="Begin the fleet first, which is taken along then; or take the authority "
+                "back: lab fault heal --all",
+            )
         self.pki.add([IdentityRequest(CLUSTER, IDENTITY, CertificateSpec(USER, (GROUP,)))])
         text = kubeconfig(
             self.url,
@@ -57,10 +74,15 @@ class FleetPlace:
             identity=self.pki.identity(CLUSTER, IDENTITY),
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / "kubeconfig"
+        self.remove_kubeconfig()
+        file = self.kubeconfig
         file.touch(mode=0o600)
         file.write_text(text, encoding="utf-8")
         return file
+
+    def remove_kubeconfig(self) -> None:
+        """Nobody is let in by it any more, and it need not be taken along."""
+        HostAccess(self.kubeconfig).remove()
 
 
 def place_of(lab: Lab, deadline: Deadline) -> FleetPlace:

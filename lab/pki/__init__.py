@@ -10,11 +10,13 @@ from edge_lab.pki.requests import (
     SigningKeyRequest,
     TrustDomain,
 )
+from edge_lab.pki.secretfiles import KeepsSecrets, SecretFile
 from edge_lab.pki.signing import BringsAuthorities, KeyAccess, LabSigner, Signer
 from edge_lab.pki.succession import Stage, Succession
 from edge_lab.pki.trust import (
     HoldsTrust,
     InstalledAuthority,
+    KeepsAuthority,
     RequestedCertificate,
     TrustBundle,
     TrustForm,
@@ -34,12 +36,15 @@ __all__ = [
     "IdentityRequest",
     "InstalledAuthority",
     "InstalledCertificate",
+    "KeepsAuthority",
+    "KeepsSecrets",
     "KeyAccess",
     "KeyKind",
     "LabSigner",
     "Pki",
     "Request",
     "RequestedCertificate",
+    "SecretFile",
     "Signer",
     "SigningKeyRequest",
     "Stage",

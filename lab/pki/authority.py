@@ -220,6 +220,15 @@ def key_pem(key: PrivateKey) -> bytes:
     )
 
 
+def sec1_pem(pem: bytes) -> bytes:
+    """That key (EC) in SEC 1's form, unencrypted."""
+    return load_key(pem).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+
+
 def public_key_pem(key: PrivateKey) -> bytes:
     return key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -37,6 +37,11 @@ class Succession:
             return (old,)
         return (new,) if stage is Stage.OLD_REMOVED else (old, new)
 
+    def accepted(self, stage: Stage, *, by_signer_alone: bool) -> tuple[bytes, ...]:
+        """The authorities (PEM) whose certificates get in at that stage. `by_signer_alone` where
+        clients are verified by what signs and not by a bundle."""
+        return (self.signer(stage).certificate_pem,) if by_signer_alone else self.trusted(stage)
+
     def signer(self, stage: Stage) -> Authority:
         """Whose certificates are shown at that stage."""
         return self.old if stage < Stage.NEW_SHOWN else self.new

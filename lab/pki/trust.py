@@ -13,8 +13,10 @@ import yaml
 from cryptography import x509
 
 from edge_lab.core.yamltext import yaml_text
+from edge_lab.pki.authority import Identity, sec1_pem
 from edge_lab.pki.installed import InstalledCertificate
 from edge_lab.pki.requests import TrustDomain
+from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Topology
 
 
@@ -63,6 +65,23 @@ class InstalledAuthority:
     """Path in the guest."""
     key: str
     unit: str
+    sec1: bool = False
+    """The key is read as SEC 1 ("EC PRIVATE KEY") alone; else as PKCS#8."""
+    is_all_that_is_trusted: bool = False
+    """The component also verifies its clients by this certificate, and by no other: it cannot trust
+    an authority and its successor at the same time."""
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        return (self.certificate, self.key)
+
+    def files(self, identity: Identity) -> tuple[GuestFile, GuestFile]:
+        """What lies on the node when it signs by `identity`."""
+        key = sec1_pem(identity.key_pem) if self.sec1 else identity.key_pem
+        return (
+            GuestFile(self.certificate, identity.certificate_pem),
+            GuestFile(self.key, key, 0o600),
+        )
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,16 @@ class HoldsTrust(Protocol):
 
     def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
         """Those that its components request themselves."""
+        ...
+
+
+@runtime_checkable
+class KeepsAuthority(Protocol):
+    """A control plane or an edge runtime whose authority the lab does not replace."""
+
+    @property
+    def why_authority_stays(self) -> str:
+        """The reason, as a sentence for whoever asks for it."""
         ...
 
 

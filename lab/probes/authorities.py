@@ -30,10 +30,17 @@ class UnderAuthority:
 
 
 def under_authorities(
-    endpoints: Iterable[Endpoint], domain: TrustDomain, succession: Succession, stage: Stage
+    endpoints: Iterable[Endpoint],
+    domain: TrustDomain,
+    succession: Succession,
+    stage: Stage,
+    *,
+    by_signer_alone: bool = False,
 ) -> Iterator[UnderAuthority]:
     """Each endpoint that verifies certificates of the domain, once by the old and once by the new
-    one. Whom nobody trusts is turned away as any foreign authority."""
+    one. Whom nobody trusts is turned away as any foreign authority. `by_signer_alone` as in
+    `Succession.accepted`."""
+    accepted = succession.accepted(stage, by_signer_alone=by_signer_alone)
     for endpoint in endpoints:
         known = endpoint.policy.expects
         if (
@@ -43,7 +50,7 @@ def under_authorities(
         ):
             continue
         for name, authority in (("old", succession.old), ("new", succession.new)):
-            trusted = authority.certificate_pem in succession.trusted(stage)
+            trusted = authority.certificate_pem in accepted
             expected = known[RIGHT if trusted else STRANGER]
             yield UnderAuthority(_named(endpoint, name, stage, expected), authority)
 

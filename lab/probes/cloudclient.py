@@ -54,6 +54,12 @@ GO_CLIENT = _client(
 )
 """crypto/tls, handshake_client.go, verifyServerCertificate."""
 
+SPIFFE_CLIENT = GO_CLIENT.but(
+    "SPIFFE client",
+    server_is_client=let_in(note="go-spiffe goes by the SPIFFE ID, and takes any usage"),
+)
+"""go-spiffe v2, which is Go's TLS with a verification of its own (svid/x509svid, Verify)."""
+
 OPENSSL_CLIENT = _client(
     "OpenSSL client",
     server_foreign_ca=alert(AlertNumber.UNKNOWN_CA),
@@ -84,6 +90,11 @@ class CloudClient:
     domain: TrustDomain = CLUSTER
     """Who signs that."""
     policy: Policy = GO_CLIENT
+    dials_alone: bool = False
+    """No other unit of its node dials that address and port: it is known by these also when it has
+    ended and was started again, in another control group."""
+    health_url: str = ""
+    """On its node: answers 200 when the unit works, where the node's readiness does not tell."""
 
     @property
     def id(self) -> str:

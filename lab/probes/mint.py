@@ -74,7 +74,12 @@ class Mint:
     def server_of_another_name(self) -> Identity:
         """Of the right authority, for a name and an address that nobody here has."""
         elsewhere = replace(
-            self.right, common_name=NOBODY, dns_names=(ELSEWHERE,), addresses=(TEST_NET,)
+            self.right,
+            common_name=NOBODY,
+            dns_names=(ELSEWHERE,),
+            addresses=(TEST_NET,),
+            # Of the same SPIFFE trust domain.
+            uris=tuple(f"{uri}/{ELSEWHERE}" for uri in self.right.uris),
         )
         return self.authority.issue(elsewhere)
 

@@ -1,8 +1,9 @@
 """A unit's connections to the cloud, turned to another port of its node: rules for nftables.
 
 Only connections of that unit are turned, by its control group, so that no other client of the node
-meets the false cloud, and what is met is that unit's. Connections that stand are reset when the
-client next uses them.
+meets the false cloud, and what is met is that unit's. nftables knows a group by its number, and a
+unit that ends gets another one; one that alone dials an address and port is known by these.
+Connections that stand are reset when the client next uses them.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ def rules(client: CloudClient, control_group: str, port: int) -> str:
     """
     group = control_group.strip("/")
     level = group.count("/") + 1
-    cloud = (
-        f'ip daddr {client.address} tcp dport {client.port} socket cgroupv2 level {level} "{group}"'
-    )
+    cloud = f"ip daddr {client.address} tcp dport {client.port}"
+    if not client.dials_alone:
+        cloud += f' socket cgroupv2 level {level} "{group}"'
     return f"""\
 table ip {table(port)} {{
   chain turn {{

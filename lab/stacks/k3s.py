@@ -11,7 +11,7 @@ and the lab's admin are let in as by the other control plane.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from edge_lab.artifacts import Want
 from edge_lab.cluster.addresses import SERVICE_SUBNET
@@ -56,6 +56,11 @@ class K3s:
     """The server, with its own node agent, on Debian's containerd or (`embedded`) on K3s' own."""
 
     embedded: bool = False
+
+    why_authority_stays: ClassVar[str] = (
+        "K3s keeps its authorities in its datastore too and does not start if their files differ; "
+        "the lab has not tried `k3s certificate rotate-ca`, which replaces both."
+    )
 
     @property
     def name(self) -> str:

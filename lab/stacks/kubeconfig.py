@@ -48,6 +48,14 @@ def with_identity(content: bytes, identity: Identity) -> bytes:
     return yaml_text(document).encode()
 
 
+def identity_of(content: bytes) -> Identity:
+    """What the user of that kubeconfig shows, where it stands in the file itself."""
+    user = yaml_document(content.decode())["users"][0]["user"]
+    return Identity(
+        base64.b64decode(user["client-certificate-data"]), base64.b64decode(user["client-key-data"])
+    )
+
+
 def _shown(identity: Identity) -> dict[str, Any]:
     return {
         "client-certificate-data": _base64(identity.certificate_pem),

@@ -32,9 +32,13 @@ from edge_lab.pki import (
     CLUSTER,
     CertificateSpec,
     IdentityRequest,
+    InstalledAuthority,
     InstalledCertificate,
     Request,
+    RequestedCertificate,
+    SecretFile,
     Signer,
+    TrustBundle,
     TrustDomain,
 )
 from edge_lab.probes.cloudclient import CloudClient
@@ -42,7 +46,6 @@ from edge_lab.probes.endpoint import Endpoint
 from edge_lab.probes.joining import Joining
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.base import (
-    API_PORT,
     ApiEndpoint,
     Capability,
     StackContext,
@@ -56,10 +59,16 @@ from edge_lab.stacks.endpoints import (
     edgecore_endpoints,
     hub_clients,
 )
-from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubeedge_authority import NAMESPACE, TOKEN_SECRET, join_token
 from edge_lab.stacks.kubeedge_certificate import CloudcoreSigner, edgecore_certificates
 from edge_lab.stacks.kubeedge_join import join_endpoints
+from edge_lab.stacks.kubeedge_trust import (
+    cloudcore_access,
+    cloudcore_certificates,
+    kubeedge_authorities,
+    kubeedge_secret_files,
+    kubeedge_trust,
+)
 from edge_lab.stacks.kubelet import EVICTION, MAX_PODS
 from edge_lab.stacks.node import CONTAINERD_SOCKET, IMAGES, POD_NETWORK, node_provision
 from edge_lab.stacks.unit import Service
@@ -81,6 +90,7 @@ BOOTSTRAP_TOKEN = f"{HOME}/bootstrap-edgecore.conf"
 
 CLOUDCORE_USER = "edge-lab:cloudcore"
 """Who cloudcore is to the API server, and the name of its role."""
+CLOUDCORE_CLIENT = CertificateSpec(CLOUDCORE_USER)
 
 CLOUDCORE_STATE = "kubeedge"
 """Its folder below /var/lib."""
@@ -110,7 +120,7 @@ class KubeEdge:
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         # Edge nodes get theirs from cloudcore, which is known to the API server by this one.
-        return (IdentityRequest(CLUSTER, CLOUDCORE, CertificateSpec(CLOUDCORE_USER)),)
+        return (IdentityRequest(CLUSTER, CLOUDCORE, CLOUDCORE_CLIENT),)
 
     # -- edge nodes ------------------------------------------------------------------------
 
@@ -144,6 +154,22 @@ class KubeEdge:
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
         return edgecore_certificates(topology, EDGECORE_UNIT)
 
+    def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
+        return kubeedge_trust(topology, cloudcore=CLOUDCORE_UNIT, edgecore=EDGECORE_UNIT)
+
+    def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
+        return kubeedge_authorities(topology, CLOUDCORE_UNIT)
+
+    def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
+        return cloudcore_certificates(topology, CLOUDCORE_UNIT, CLOUDCORE_CLIENT)
+
+    def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
+        """None that is requested at once: edgecore's has files of its own, and is replaced."""
+        return ()
+
+    def secret_files(self, topology: Topology) -> tuple[SecretFile, ...]:
+        return kubeedge_secret_files(topology)
+
     def join_token(self, cluster: ClusterAccess, deadline: Deadline) -> str:
         return join_token(cluster.kubectl, deadline)
 
@@ -173,15 +199,8 @@ class KubeEdge:
             state_directory=CLOUDCORE_STATE,
             oom_score_adjust=-997,
         )
-        access = kubeconfig(
-            f"https://127.0.0.1:{API_PORT}",
-            ca_pem=ctx.pki.authority(CLUSTER).certificate_pem,
-            identity=ctx.pki.identity(CLUSTER, CLOUDCORE),
-        )
-        files = (
-            GuestFile.text(CLOUD_CONFIG, cloudcore_config(ctx.topology), 0o600),
-            GuestFile.text(CLOUD_KUBECONFIG, access, 0o600),
-        )
+        config = GuestFile.text(CLOUD_CONFIG, cloudcore_config(ctx.topology), 0o600)
+        files = (config, *cloudcore_access(ctx.pki, CLOUDCORE, CLOUD_KUBECONFIG))
         binary = Provision(payload=(ctx.binary(CLOUDCORE, ctx.topology.server),))
         return service.provision(*files) + binary
 

@@ -18,9 +18,12 @@ from edge_lab.pki import (
     HoldsTrust,
     InstalledAuthority,
     InstalledCertificate,
+    KeepsAuthority,
+    KeepsSecrets,
     LabSigner,
     Request,
     RequestedCertificate,
+    SecretFile,
     Signer,
     TrustBundle,
     TrustDomain,
@@ -110,6 +113,25 @@ class Stack:
         """What its components request themselves, as `trust_bundles`."""
         return tuple(
             held for part in self._trusting() for held in part.requested_certificates(topology)
+        )
+
+    def secret_files(self, topology: Topology) -> tuple[SecretFile, ...]:
+        """What takes the place of Secrets while an authority is replaced, as `trust_bundles`."""
+        return tuple(
+            file
+            for part in self._trusting()
+            if isinstance(part, KeepsSecrets)
+            for file in part.secret_files(topology)
+        )
+
+    @property
+    def why_authority_stays(self) -> str:
+        """Why the cluster's authority cannot be replaced here; empty if it can, or nobody says."""
+        parts: tuple[object, ...] = (self.control, self.runtime)
+        return " ".join(
+            dict.fromkeys(
+                part.why_authority_stays for part in parts if isinstance(part, KeepsAuthority)
+            )
         )
 
     def signer(self, domain: TrustDomain) -> Signer:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
 import pytest
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.falseclouds import dialled
 from edge_lab.fixtures.lab import TimeLimit
@@ -25,6 +28,7 @@ pytestmark = [allure.parent_suite("Identity"), allure.feature("False cloud")]
 DIAL_SECONDS = 240.0
 """For a client to dial once for each certificate; yurthub does at each heartbeat."""
 READY_SECONDS = 180.0
+HEALTHY = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=10)"
 
 
 def clients_of(lab: Lab, node: str) -> list[CloudClient]:
@@ -36,6 +40,12 @@ def clients_of(lab: Lab, node: str) -> list[CloudClient]:
 
 def is_ready(lab: Lab, node: str) -> bool:
     return any(it.name == node and it.ready for it in lab.status().nodes)
+
+
+def works(lab: Lab, client: CloudClient, deadline: Deadline) -> bool:
+    """By its own word."""
+    command = f"python3 -I -c {shlex.quote(HEALTHY)} {shlex.quote(client.health_url)}"
+    return lab.machine(client.node).run(command, deadline, check=False).returncode == 0
 
 
 @allure.story("Probes")
@@ -50,6 +60,9 @@ def test_each_client_refuses_a_false_cloud(
         verdicts.append(probe.judge(edge_node.name, [client.as_endpoint()], records))
     limit = time_limit(READY_SECONDS)
     limit.wait_for(f"{edge_node.name} is Ready again", lambda: is_ready(lab, edge_node.name))
+    for client in clients_of(lab, edge_node.name):
+        if client.health_url:
+            limit.wait_for(f"{client.id} works again", partial(works, lab, client, limit))
     failed = [str(verdict) for verdict in verdicts if not verdict.passed]
     assert not failed, "\n".join(failed)
 

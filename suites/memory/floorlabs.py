@@ -1,39 +1,32 @@
 """Labs in which a node of little memory has to do its work, each from a cold start.
 
-What fails before the node is switched on, or of the server, is an error of the lab. From there on
-a failure is what the node did with so little memory: the kernel ran out of it, a unit gave up, or
-it was not Ready in time. The search's first attempt, at the most memory, is the control of this.
+What fails before the node is switched on, or of the server, is an error of the lab; so is a failure
+of the node while its server has run out of memory or does not answer. From there on a failure is
+what the node did with so little memory: the kernel ran out of it, a unit gave up, or it was not
+Ready in time. The search's first attempt, at the most memory, is the control of this.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_lab.bringup.host import Host
 from edge_lab.bringup.lifecycle import UpOptions, bring_up, take_down
-from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import EdgeLabError, LabError
+from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
 from edge_lab.core.step import Phase, StepEvent, listening, step
 from edge_lab.handle.lab import Lab
 from edge_lab.topology import Topology
 from suites.memory.floor import Attempt, Stage
+from suites.memory.serverside import says_nothing, trouble_in_folder, watched_server
+from suites.memory.shortages import available_mib, kernel_log, shortage_in, shortage_in_folder
 
 LAB = "memory-floor"
-LOG_SECONDS = 60.0
 MOST_LINES = 5
 """Of a log, kept as evidence."""
-_SHORTAGE = re.compile(
-    r"Out of memory[^:]*: Killed process|Kernel panic - not syncing: "
-    r"(?:Out of memory|System is deadlocked on memory)|page allocation failure"
-    r"|Initramfs unpacking failed|not enough memory"
-)
-"""Of the node as a whole: a pod at a limit of its own is another thing."""
-
 Exercise = Callable[[Lab, str], Iterator[Stage]]
 """What a node has to do in a lab that is up. It yields each stage as that begins.
 
@@ -73,7 +66,10 @@ class FloorLab:
     host: Host | None = None
     stack_name: str = ""
     """Of the labs that came up."""
+    server_watch: Callable[[Lab], Callable[[], str]] = watched_server
     _stage: Stage = Stage.JOIN
+    _blame: str = ""
+    """What was wrong with the server when the node failed."""
     _found: list[str] = field(default_factory=list)
     _available: float | None = None
 
@@ -82,9 +78,10 @@ class FloorLab:
 
         Raises:
             InputError: the topology or the stack cannot be right.
-            LabError: something failed before the node was switched on, or the server.
+            LabError: something failed before the node was switched on, or the server did: then the
+                attempt is none.
         """
-        self._stage, self._found, self._available = Stage.JOIN, [], None
+        self._stage, self._found, self._available, self._blame = Stage.JOIN, [], None, ""
         wanted = lab_of_one(self.topology, self.node, mib)
         take_down(LAB)
         kept = _kept()
@@ -99,8 +96,11 @@ class FloorLab:
                 take_down(LAB)
         for folder in _kept() - kept:
             self._found += shortage_in_folder(folder, self.node)
+            self._blame = self._blame or trouble_in_folder(folder, wanted.server.name)
         shortage = tuple(dict.fromkeys(self._found))[:MOST_LINES]
         passed = not failure and not shortage
+        if failure and not shortage and self._blame:
+            raise says_nothing(self.node, mib, f"{self._blame}; {failure}")
         return Attempt(
             mib=mib,
             failed_at=None if passed else self._stage,
@@ -114,49 +114,21 @@ class FloorLab:
         options = UpOptions(stack=self.stack, cold=True, save=False)
         lab = bring_up(wanted, options, self.host)
         self.stack_name = lab.stack_name
+        trouble = self.server_watch(lab)
         try:
             for stage in self.exercise(lab, self.node):
                 self._stage = stage
                 if stage is Stage.REBOOT:
                     self._available = available_mib(lab, self.node)
+        except LabError:
+            self._blame = trouble()
+            raise
         except AssertionError as failed:
+            self._blame = trouble()
             return str(failed).partition("\n")[0] or "it did not do what it has to"
         finally:
             self._found += shortage_in(kernel_log(lab, self.node))
         return ""
-
-
-def shortage_in(text: str) -> list[str]:
-    """The lines of a console or a journal that say that the node ran out of memory."""
-    return [line.strip() for line in text.splitlines() if _SHORTAGE.search(line)]
-
-
-def shortage_in_folder(folder: Path, node: str) -> list[str]:
-    """As `shortage_in`, of what was kept of a lab that was taken down."""
-    files = (folder / "consoles" / f"{node}.log", folder / "logs" / f"journal-{node}.log")
-    return [
-        line
-        for file in files
-        if file.is_file()
-        for line in shortage_in(file.read_text(encoding="utf-8", errors="replace"))
-    ]
-
-
-def kernel_log(lab: Lab, node: str) -> str:
-    """Of all boots of a node; empty if it does not answer any more."""
-    with suppress(EdgeLabError):
-        command = "journalctl --no-pager -o cat -k -b all"
-        return lab.machine(node).run(command, Deadline.scaled(LOG_SECONDS), check=False).stdout
-    return ""
-
-
-def available_mib(lab: Lab, node: str) -> float | None:
-    """MemAvailable of a node; None if it does not say."""
-    with suppress(EdgeLabError):
-        said = lab.machine(node).read("/proc/meminfo", Deadline.scaled(LOG_SECONDS)).decode()
-        if found := re.search(r"^MemAvailable:\s+(\d+) kB$", said, re.MULTILINE):
-            return int(found[1]) / 1024
-    return None
 
 
 @contextmanager

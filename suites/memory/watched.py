@@ -14,7 +14,7 @@ from edge_lab.core.step import step
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from suites.memory.carrying import Health
-from suites.memory.floorlabs import available_mib, kernel_log, shortage_in
+from suites.memory.shortages import available_mib, kernel_log, shortage_in
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

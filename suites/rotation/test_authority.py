@@ -1,5 +1,5 @@
-"""The cluster's authority is replaced with the fleet online, as after its key has leaked: in the
-end each certificate is by the new one, and what the old one has signed opens nothing."""
+"""An authority of the cluster is replaced with the fleet online, as after its key has leaked: in
+the end each certificate is by the new one, and what the old one has signed opens nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from edge_lab.core.errors import InputError, MissingCapability
 from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.families.authority.byname import must_be_replaceable, replaceable
 from edge_lab.faults.families.authority.injector import AuthorityInjector
 from edge_lab.faults.families.authority.stagetimes import StageTimes
 from edge_lab.faults.kinds import AuthorityStage, ReplaceAuthority
@@ -27,12 +28,23 @@ from edge_lab.pki import CLUSTER, Identity, Stage
 from edge_lab.probes.authorities import under_authorities
 from edge_lab.probes.catalog import PROBES
 from suites.edges import all_passed, edges, until_lost
+from suites.known import edgecore_ends_containers
 from suites.rotation.test_replaced import must_hold
-from suites.rotation.views import longest_silence, ready_at, record_of, unready_seconds_in
+from suites.rotation.views import (
+    longest_silence,
+    may_be_away,
+    ready_at,
+    record_of,
+    unready_seconds_in,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge_lab.handle.lab import Lab
     from edge_lab.oracles.identity import IdentityVerdict
+    from edge_lab.pki import TrustDomain
+    from edge_lab.probes.authorities import UnderAuthority
     from edge_lab.probes.endpoint import Endpoint
     from edge_lab.probes.record import ProbeRecord
 
@@ -43,25 +55,40 @@ API_SECONDS = 240.0
 """For the API server to be started anew on an emulated CPU, until it answers."""
 
 
-def must_declare_trust(lab: Lab, time_limit: TimeLimit) -> AuthorityInjector:
-    """Skips where the stack does not say whom its components trust."""
-    injector = AuthorityInjector.of(lab, time_limit)
+EACH_AUTHORITY = (
+    CLUSTER.name,
+    # The edgecores are restarted at each stage.
+    pytest.param("kubeedge", marks=edgecore_ends_containers),
+)
+
+
+def must_declare_trust(
+    lab: Lab, time_limit: TimeLimit, authority: str, *left_out: str
+) -> tuple[AuthorityInjector, TrustDomain]:
+    """Skips where the stack does not say who trusts that authority, or nodes have nothing by it."""
+    domains = replaceable(lab.stack, lab.topology)
     try:
-        injector.check(ReplaceAuthority(stage=AuthorityStage.BOTH_TRUSTED))
+        must_be_replaceable(lab.stack, domains, authority)
+        injector = AuthorityInjector.of(lab, time_limit, domains[authority])
+        injector.check(replaced(authority, AuthorityStage.NEW_SHOWN, *left_out))
     except InputError as trouble:
         raise MissingCapability(trouble.message) from trouble
-    return injector
+    return injector, domains[authority]
 
 
-def replaced(stage: AuthorityStage, *left_out: str) -> ReplaceAuthority:
+def replaced(authority: str, stage: AuthorityStage, *left_out: str) -> ReplaceAuthority:
     return ReplaceAuthority(
-        stage=stage, left_out=left_out if stage is AuthorityStage.NEW_SHOWN else ()
+        stage=stage,
+        authority=authority,
+        left_out=left_out if stage is AuthorityStage.NEW_SHOWN else (),
     )
 
 
 @pytest.mark.scenario("authority replaced")
-@allure.title("The authority is replaced with all nodes online, and no sample is lost")
+@pytest.mark.parametrize("authority", EACH_AUTHORITY)
+@allure.title("The authority {authority} is replaced with all nodes online, and no sample is lost")
 def test_the_authority_is_replaced_and_no_sample_is_lost(
+    authority: str,
     lab: Lab,
     faults: FaultEngine,
     autonomy: Autonomy,
@@ -69,16 +96,18 @@ def test_the_authority_is_replaced_and_no_sample_is_lost(
     measure: Measuring,
     time_limit: TimeLimit,
 ) -> None:
-    injector = must_declare_trust(lab, time_limit)
+    injector, domain = must_declare_trust(lab, time_limit, authority)
     met: list[IdentityVerdict] = []
     with autonomy.watching() as watch, contextlib.ExitStack() as stages:
         for stage in AuthorityStage:
-            stages.enter_context(faults.inflict(replaced(stage)))
-            met += who_gets_in(lab, probe, injector, stage)
+            stages.enter_context(faults.inflict(replaced(authority, stage)))
+            met += who_gets_in(lab, probe, injector, domain, stage)
             autonomy.hold(AFTERMATH_SECONDS)
     silent: list[str] = []
+    # So that measures of the cluster's own keep their names.
+    subject = "authority" if authority == CLUSTER.name else f"authority {authority}"
     for stage in AuthorityStage:
-        record = record_of(watch.recording, replaced(stage))
+        record = record_of(watch.recording, replaced(authority, stage))
         assert record.seen is not None
         assert record.heal_began is not None
         assert record.healed is not None
@@ -87,7 +116,7 @@ def test_the_authority_is_replaced_and_no_sample_is_lost(
             ("back", Span(record.heal_began, record.healed), record.cure),
         )
         for label, span, text in ways:
-            title = f"authority, {stage}"
+            title = f"{subject}, {stage}"
             measure(title, span.seconds, unit="s", better="lower", label=label)
             times = StageTimes.read(text).seconds
             for node, seconds in times.items():
@@ -96,8 +125,8 @@ def test_the_authority_is_replaced_and_no_sample_is_lost(
                 lost = unready_seconds_in(watch.recording, node, span)
                 measure(f"{title}, not Ready", lost, unit="s", node=node, label=label)
                 silence = longest_silence(watch.recording, node, span)
-                # Of both ends: the API server's, too, was started anew.
-                allowed = times[node] + times[lab.topology.server.name]
+                server = lab.topology.server.name
+                allowed = may_be_away(times, node, server, in_turn=injector.by_signer_alone)
                 if silence is None or max(silence, lost) > allowed:
                     silent.append(
                         f"{node}, {stage} {label}: {silence} s silent, {lost} s not Ready"
@@ -110,18 +139,27 @@ def test_the_authority_is_replaced_and_no_sample_is_lost(
 
 
 def who_gets_in(
-    lab: Lab, probe: Prober, injector: AuthorityInjector, stage: AuthorityStage
+    lab: Lab,
+    probe: Prober,
+    injector: AuthorityInjector,
+    domain: TrustDomain,
+    stage: AuthorityStage,
 ) -> list[IdentityVerdict]:
     """By the old authority and by the new one, at each endpoint that verifies certificates."""
-    succession = injector.files.succession()
+    succession, alone = injector.files.succession(), injector.by_signer_alone
     found = []
-    cases = under_authorities(probe.endpoints(), CLUSTER, succession, stage.stage)
-    in_the_end = under_authorities(probe.endpoints(), CLUSTER, succession, Stage.OLD_REMOVED)
-    for case, last in zip(cases, in_the_end, strict=True):
+
+    def cases_at(stage: Stage) -> Iterator[UnderAuthority]:
+        return under_authorities(
+            probe.endpoints(), domain, succession, stage, by_signer_alone=alone
+        )
+
+    last_of_old = Stage.BOTH_TRUSTED if alone else Stage.NEW_SHOWN
+    for case, last in zip(cases_at(stage.stage), cases_at(Stage.OLD_REMOVED), strict=True):
         client = client_of(lab, case.endpoint)
         records = list(case.aim(probe.target(case.endpoint, client)).try_all())
         found.append(probe.judge(client, [case.endpoint], records))
-        if stage is AuthorityStage.NEW_SHOWN and case.authority == succession.old:
+        if stage.stage is last_of_old and case.authority == succession.old:
             must_be_red(probe, last.endpoint, records)
     assert found, "no endpoint verifies certificates"
     return found
@@ -141,10 +179,12 @@ def must_be_red(probe: Prober, endpoint: Endpoint, records: list[ProbeRecord]) -
 
 
 @pytest.mark.scenario("node left out while the authority was replaced")
+@pytest.mark.parametrize("authority", EACH_AUTHORITY)
 @allure.title(
-    "{edge_node}, left out when certificates were reissued, is lost until it is taken back"
+    "{edge_node}, left out when {authority} reissued certificates, is lost until it is taken back"
 )
 def test_a_node_that_is_left_out_is_lost(
+    authority: str,
     lab: Lab,
     edge_node: LabNode,
     faults: FaultEngine,
@@ -155,13 +195,13 @@ def test_a_node_that_is_left_out_is_lost(
 ) -> None:
     """The planted defect: a node that keeps its certificate does not get in at the end, which its
     own fault has seen too: it was turned away."""
-    injector = must_declare_trust(lab, time_limit)
     node = edge_node.name
-    last = replaced(AuthorityStage.OLD_REMOVED)
+    injector, domain = must_declare_trust(lab, time_limit, authority, node)
+    last = replaced(authority, AuthorityStage.OLD_REMOVED)
     with autonomy.watching(node) as watch, contextlib.ExitStack() as stages:
         for stage in AuthorityStage:
-            stages.enter_context(faults.inflict(replaced(stage, node)))
-        met = tried_with_its_own(lab, probe, injector, edge_node)
+            stages.enter_context(faults.inflict(replaced(authority, stage, node)))
+        met = tried_with_its_own(lab, probe, injector, domain, edge_node)
         autonomy.hold(until_lost(lab))
     record = record_of(watch.recording, last)
     assert record.heal_began is not None
@@ -169,15 +209,16 @@ def test_a_node_that_is_left_out_is_lost(
     assert not ready_at(watch.recording, node, record.heal_began), "it is let in all the same"
     stolen = [str(one) for one in met if not one.passed]
     assert not stolen, "\n".join(stolen)
-    title = "certificate of a node that was left out turned away after"
-    measure(title, (record.seen - record.began) / 1e9, unit="s", better="lower", node=node)
+    if not injector.by_signer_alone:  # else it was turned away a stage before
+        title = "certificate of a node that was left out turned away after"
+        measure(title, (record.seen - record.began) / 1e9, unit="s", better="lower", node=node)
     expect = Expectation(must_detect=True, api_gap_s=API_SECONDS)
     verdict = autonomy.judge(watch, node, expect)
     assert verdict.passed, str(verdict)
 
 
 def tried_with_its_own(
-    lab: Lab, probe: Prober, injector: AuthorityInjector, node: LabNode
+    lab: Lab, probe: Prober, injector: AuthorityInjector, domain: TrustDomain, node: LabNode
 ) -> list[IdentityVerdict]:
     """The certificate and key of a node that was stolen, at each endpoint that
     verifies certificates: the only way to take them from it."""
@@ -186,7 +227,7 @@ def tried_with_its_own(
     stolen = replace(PROBES["right"], shows=lambda mint: identity)
     succession = injector.files.succession()
     found = []
-    for case in under_authorities(probe.endpoints(), CLUSTER, succession, Stage.OLD_REMOVED):
+    for case in under_authorities(probe.endpoints(), domain, succession, Stage.OLD_REMOVED):
         if case.authority == succession.old:
             client = client_of(lab, case.endpoint)
             record = case.aim(probe.target(case.endpoint, client)).try_one(stolen)

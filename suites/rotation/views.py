@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 from edge_lab.evidence.recording import Recording
@@ -46,6 +47,16 @@ def longest_silence(recording: Recording, node: str, span: Span) -> float | None
     if not arrived:
         return None
     return max(Span(*gap).seconds for gap in pairwise([span.start, *arrived, span.end]))
+
+
+def may_be_away(times: Mapping[str, float], node: str, server: str, *, in_turn: bool) -> float:
+    """Seconds for which a node may be out of reach at a stage, by those that each node took, in
+    their order: while it and the server were started anew. `in_turn` where the cloud side trusts
+    one authority alone: then also while the nodes before it had their turns."""
+    if not in_turn:
+        return times[node] + times[server]
+    order = list(times)
+    return sum(times[turn] for turn in order[: order.index(node) + 1])
 
 
 def ready_at(recording: Recording, node: str, time: int) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +15,11 @@ from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.home import RunDir
 from edge_lab.handle.lab import Lab
 from edge_lab.topology import Topology, load_topology
+from suites.memory import serverside
 from suites.memory.floor import SIZES, Attempt, Floor, Stage, find_floor, measures_of
-from suites.memory.floorlabs import LAB, FloorLab, lab_of_one, shortage_in
+from suites.memory.floorlabs import LAB, FloorLab, lab_of_one
+from suites.memory.serverside import watched_server
+from suites.memory.shortages import shortage_in
 from tests.bringup.fake_host import FakeHost
 from tests.budget import examples
 from tests.conftest import LABS
@@ -119,8 +123,11 @@ def does_it_all(lab: Lab, node: str) -> Iterator[Stage]:
     yield from Stage
 
 
-def floor_lab(topology: Topology, host: FakeHost, exercise: Any = does_it_all) -> FloorLab:
-    return FloorLab(topology, NODE, exercise, host=host)
+def floor_lab(
+    topology: Topology, host: FakeHost, exercise: Any = does_it_all, server: str = ""
+) -> FloorLab:
+    """`server` is what is wrong with the server when it is asked."""
+    return FloorLab(topology, NODE, exercise, host=host, server_watch=lambda lab: lambda: server)
 
 
 def test_the_lab_has_the_server_and_one_edge_node_of_that_size(topology: Topology) -> None:
@@ -216,6 +223,118 @@ def test_a_stage_that_fails_is_named(
     attempt = floor_lab(topology, host, exercise).attempt(1024)
     assert (attempt.failed_at, attempt.reason) == (Stage.REBOOT, str(trouble))
     assert attempt.shortage == ()
+
+
+@pytest.mark.parametrize("failure", [AssertionError("it is not well"), LabError("no answer")])
+def test_a_node_that_fails_for_its_server_has_no_higher_floor(
+    topology: Topology, host: FakeHost, failure: Exception
+) -> None:
+    """Its attempt says nothing; the same without the server's trouble is a failure of that size."""
+
+    def exercise(lab: Lab, node: str) -> Iterator[Stage]:
+        yield Stage.SETTLE
+        raise failure
+
+    with pytest.raises(LabError) as caught:
+        floor_lab(topology, host, exercise, "the server ran out of memory").attempt(1024)
+    assert caught.value.remedy
+    assert not RunDir(LAB).path.exists()
+    assert floor_lab(topology, FakeHost(), exercise).attempt(1024).failed_at is Stage.SETTLE
+
+
+def test_a_node_that_shows_its_own_shortage_has_failed_whatever_its_server_did(
+    topology: Topology, host: FakeHost
+) -> None:
+    def exercise(lab: Lab, node: str) -> Iterator[Stage]:
+        (lab.run.consoles / f"{node}.log").write_text(KILLED)
+        yield Stage.SETTLE
+        raise AssertionError("it is not well")
+
+    attempt = floor_lab(topology, host, exercise, "the API server is not ready").attempt(512)
+    assert attempt.shortage == (KILLED,)
+
+
+def test_a_node_that_works_passes_whatever_its_server_went_through(
+    topology: Topology, host: FakeHost
+) -> None:
+    assert (
+        floor_lab(topology, host, server="units of the server were started again")
+        .attempt(512)
+        .passed
+    )
+
+
+def test_a_server_that_runs_out_of_memory_while_the_lab_comes_up_is_an_error_of_the_lab(
+    topology: Topology, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, do = RunDir(LAB), host.do
+
+    def printing(what: str) -> None:
+        if what == "wait stack":
+            (run.consoles / "server.log").write_text(f"booted\n{KILLED}\n")
+        do(what)
+
+    monkeypatch.setattr(host, "do", printing)
+    host.fails = {"wait stack": DeadlineExceeded(f"{NODE} is Ready: not seen within 900 s")}
+    with pytest.raises(LabError, match="not seen") as caught:
+        floor_lab(topology, host).attempt(512)
+    assert caught.value.remedy
+
+
+@dataclass
+class FakeServer:
+    """As much of a lab as is asked of its server."""
+
+    kernel: str = ""
+    restarts: tuple[int, ...] = (1, 0)
+    ready: bool = True
+    answers: bool = True
+
+    def machine(self, name: str) -> Any:
+        assert name == "server"
+        return self
+
+    @property
+    def topology(self) -> Topology:
+        return load_topology(LABS / "default.yaml")
+
+    @property
+    def platform(self) -> Any:
+        return SimpleNamespace(units=lambda topology: {"server": ("a.service", "b.service")})
+
+    @property
+    def kubectl(self) -> Any:
+        return SimpleNamespace(raw=lambda path, deadline: "ok" if self.ready else "not ok")
+
+    def run(self, command: str, deadline: Any, check: bool = True) -> SimpleNamespace:
+        if not self.answers:
+            raise LabError("it does not answer")
+        if command.startswith("journalctl"):
+            return SimpleNamespace(stdout=self.kernel)
+        return SimpleNamespace(stdout="\n\n".join(map(str, self.restarts)))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, ""),
+        ({"kernel": KILLED}, "ran out of memory"),
+        ({"kernel": AT_A_LIMIT}, ""),
+        ({"restarts": (1, 2)}, "started again 2 times"),
+        ({"ready": False}, "not ready"),
+        ({"answers": False}, "does not answer"),
+    ],
+)
+def test_what_is_wrong_with_a_server_is_seen(
+    change: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serverside, "ANSWER_SECONDS", 0.05)
+    server = FakeServer()
+    trouble = watched_server(cast(Lab, server))
+    for name, value in change.items():
+        setattr(server, name, value)
+    assert (trouble() == "") == (told == "")
+    assert told in trouble()
 
 
 def test_an_interrupt_takes_the_lab_down(topology: Topology, host: FakeHost) -> None:

@@ -21,10 +21,10 @@ from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import Kubectl
 from edge_lab.core.deadline import Deadline
 from edge_lab.faults.families.authority.holdings import Holdings
+from edge_lab.faults.families.authority.hosts import Hosts
 from edge_lab.faults.families.authority.injector import AuthorityInjector
 from edge_lab.faults.families.certificate.sight import Sight, fingerprint
-from edge_lab.pki import CLUSTER, Authority, Identity, Pki
-from edge_lab.stacks.adminaccess import AdminAccess
+from edge_lab.pki import CLUSTER, Authority, Identity, LabSigner, Pki, Signer
 from edge_lab.stacks.identities import ADMIN
 from edge_lab.stacks.kubeconfig import kubeconfig
 from edge_lab.stacks.kubelet import CLIENT_PEM, CLUSTER_CA, SERVER_CERTIFICATE, SERVER_KEY
@@ -143,6 +143,8 @@ class Bench:
     kubectl: TlsKubectl
     pki: Pki
     machines: dict[str, TlsMachine]
+    signer: Signer = field(default_factory=lambda: LabSigner(CLUSTER))
+    takes_host_along: bool = True
 
     @property
     def old(self) -> Authority:
@@ -154,12 +156,14 @@ class Bench:
         def limit(_: float) -> Deadline:
             return Deadline.after(seconds)
 
+        cluster = ClusterAccess(cast(Kubectl, self.kubectl), cast(Any, self.machines), TOPOLOGY)
         return AuthorityInjector(
-            cluster=ClusterAccess(cast(Kubectl, self.kubectl), cast(Any, self.machines), TOPOLOGY),
+            cluster=cluster,
             machines=cast(Any, self.machines),
             keys=self.cluster.keys,
+            signer=self.signer,
             holdings=holdings or self.cluster.holdings,
-            admin=AdminAccess(self.kubectl.kubeconfig),
+            hosts=Hosts(self.kubectl.kubeconfig, cluster) if self.takes_host_along else None,
             sight=Sight(cast(Any, self.machines), SERVER, limit),
             limit=limit,
         )

@@ -9,7 +9,7 @@ import pytest
 from edge_lab.addons import get_platform
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.faults.families.authority import Authorities
-from edge_lab.faults.families.authority.holdings import Holdings
+from edge_lab.faults.families.authority.byname import AuthorityInjectors, replaceable
 from edge_lab.faults.families.authority.stagetimes import StageTimes
 from edge_lab.faults.kinds import AuthorityStage, ReplaceAuthority
 from edge_lab.faults.undo import StillActive
@@ -152,11 +152,45 @@ def test_all_that_reads_the_authority_is_restarted_at_each_stage(bench: Bench) -
         assert set(bench.cluster.restarted) == units
 
 
-@pytest.mark.parametrize("stack", ["kubernetes+kubeedge", "k3s+k3s"])
-def test_a_stack_that_does_not_declare_whom_it_trusts_is_refused(bench: Bench, stack: str) -> None:
-    holdings = Holdings.of(get_platform(stack, TOPOLOGY), TOPOLOGY, CLUSTER_DOMAIN)
-    with pytest.raises(InputError):
-        bench.injector(holdings=holdings).check(replaced(STAGES[0]))
+def test_a_stack_that_does_not_declare_whom_it_trusts_is_refused_with_its_reason() -> None:
+    stack = get_platform("k3s+k3s", TOPOLOGY).stack
+    assert stack.why_authority_stays
+    with pytest.raises(InputError) as caught:
+        AuthorityInjectors(stack, {}).inject(replaced(STAGES[0]))
+    assert stack.why_authority_stays in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "authorities"),
+    [
+        ("kubernetes+openyurt", ["cluster"]),
+        ("kubernetes+kubelet", ["cluster"]),
+        ("kubernetes+kubeedge", ["cluster", "kubeedge"]),
+        ("k3s+k3s", []),
+        ("k3s+kubeedge", []),
+    ],
+)
+def test_a_stack_says_which_authorities_can_be_replaced(name: str, authorities: list[str]) -> None:
+    assert list(replaceable(get_platform(name, TOPOLOGY).stack, TOPOLOGY)) == authorities
+
+
+def test_an_authority_that_there_is_none_of_is_refused_with_those_that_there_are(
+    bench: Bench,
+) -> None:
+    stack = get_platform("kubernetes+openyurt", TOPOLOGY).stack
+    injectors = AuthorityInjectors(stack, {"cluster": bench.injector()})
+    injectors.check(replaced(STAGES[0]))
+    wrong = ReplaceAuthority(stage=AuthorityStage.BOTH_TRUSTED, authority="kubeedge")
+    with pytest.raises(InputError) as caught:
+        injectors.check(wrong)
+    assert "cluster" in caught.value.remedy
+
+
+def test_two_authorities_are_two_targets() -> None:
+    one = replaced(STAGES[0])
+    other = ReplaceAuthority(stage=STAGES[0], authority="kubeedge")
+    assert one.targets.isdisjoint(other.targets)
+    assert one.title != other.title
 
 
 def test_a_node_is_left_out_of_the_middle_stage_alone() -> None:

@@ -13,13 +13,15 @@ import yaml
 
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import InputError, LabError
+from edge_lab.core.errors import DeadlineExceeded, InputError, LabError
 from edge_lab.core.process import PROC, processes_of
 from edge_lab.fleet.fleet import Fleet, fleet_beside
 from edge_lab.fleet.hollow import USER, hollow_name
-from edge_lab.fleet.place import FleetPlace
-from edge_lab.pki import Pki
+from edge_lab.fleet.place import GROUP, FleetPlace
+from edge_lab.pki import CLUSTER, Pki
+from edge_lab.stacks.hostaccess import HostAccess
 from edge_lab.stacks.identities import admin_requests
+from edge_lab.stacks.kubeconfig import identity_of
 from tests.observe.fakes import FakeKubectl
 
 SHORT = 0.3
@@ -186,3 +188,77 @@ def test_a_cluster_without_twins_gets_none(place: FleetPlace) -> None:
         with pytest.raises(InputError):
             fleet.add_twins(1, Deadline.scaled(10))
         assert "DeviceStatus" not in (bare.folder / "kwok.yaml").read_text()
+
+
+# -- while the cluster's authority is replaced -------------------------------------------------
+
+
+def access_of(place: FleetPlace) -> HostAccess:
+    return HostAccess(place.kubeconfig)
+
+
+def goes_by_what_stands_there(place: FleetPlace) -> None:
+    Deadline.scaled(30).wait_for("it is taken", lambda: access_of(place).is_taken, every=0.02)
+
+
+def test_a_fleet_whose_kubeconfig_is_another_begins_anew_and_says_so(
+    place: FleetPlace, fleet: Fleet, cluster: FakeCluster
+) -> None:
+    access, before = access_of(place), fleet.pid
+    assert access.is_taken
+    access.show(place.pki.authority(CLUSTER).impostor().issue(access.spec))
+    goes_by_what_stands_there(place)
+    assert fleet.pid != before
+    fleet.check()
+    # Else the new kwok would wait until those of the former one have run out.
+    assert [args[0] for args in cluster.deleted] == ["leases"]
+    assert set(fleet.names) <= set(cluster.deleted[0])
+    subject = identity_of(place.kubeconfig.read_bytes()).certificate.subject.rfc4514_string()
+    assert USER in subject
+    assert GROUP in subject
+
+
+def test_a_silent_fleet_takes_another_kubeconfig_when_it_is_woken(
+    place: FleetPlace, fleet: Fleet
+) -> None:
+    fleet.silence()
+    access, before = access_of(place), fleet.pid
+    access.show(place.pki.authority(CLUSTER).impostor().issue(access.spec))
+    with pytest.raises(DeadlineExceeded):
+        Deadline.after(SHORT).wait_for("it is taken", lambda: access.is_taken)
+    assert fleet.pid == before
+    fleet.wake()
+    assert access.is_taken
+    assert fleet.pid != before
+
+
+def test_a_fleet_that_is_put_back_shows_what_it_has_shown_first(
+    place: FleetPlace, fleet: Fleet, cluster: FakeCluster
+) -> None:
+    """A lab that was restored knows the first authority alone."""
+    access, first = access_of(place), place.kubeconfig.read_bytes()
+    access.show(place.pki.authority(CLUSTER).impostor().issue(access.spec))
+    goes_by_what_stands_there(place)
+    cluster.nodes.clear()
+    fleet.restore(Deadline.scaled(60))
+    assert place.kubeconfig.read_bytes() == first
+    assert access.is_taken
+    assert access.is_original
+
+
+def test_nothing_is_left_of_what_it_was_let_in_by(place: FleetPlace) -> None:
+    with fleet_beside(place, nodes=1, deadline=Deadline.scaled(60)):
+        access = access_of(place)
+        access.show(place.pki.authority(CLUSTER).impostor().issue(access.spec))
+    assert [path.name for path in place.folder.iterdir()] == ["kwok.yaml"]
+
+
+def test_no_fleet_begins_while_the_authority_is_being_replaced(place: FleetPlace) -> None:
+    (place.run / "kubeconfig.original").touch()
+    with (
+        pytest.raises(InputError) as caught,
+        fleet_beside(place, nodes=1, deadline=Deadline.scaled(60)),
+    ):
+        pass
+    assert caught.value.remedy
+    assert not list(processes_of(place.run))

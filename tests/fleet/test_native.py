@@ -5,16 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.process import processes_of
-from edge_lab.fleet.fleet import Fleet, fleet_beside
+from edge_lab.fleet.fleet import LEASES, Fleet, fleet_beside
 from edge_lab.fleet.hollow import NAMESPACE, SELECTOR
 from edge_lab.fleet.measuring import FleetMeasuring
 from edge_lab.oracles.fleet import judge_herd, judge_load
+from edge_lab.pki import CLUSTER
+from edge_lab.stacks.hostaccess import HostAccess
 from edge_lab.topology import Timing, Topology
 from tests.controlplane import NativeControlPlane, control_plane, require
 
@@ -74,3 +77,29 @@ def test_a_kwok_that_has_ended_is_an_error_of_the_lab(fleet: Fleet) -> None:
     fleet.end()
     with pytest.raises(LabError):
         fleet.check()
+
+
+def test_a_fleet_with_another_certificate_does_not_wait_for_leases_to_run_out(
+    plane: NativeControlPlane, fleet: Fleet
+) -> None:
+    """As when the authority is replaced: a kwok that took leases over would have waited."""
+
+    def leases() -> dict[str, dict[str, Any]]:
+        found = plane.kubectl.items("leases", "-n", LEASES, deadline=Deadline.scaled(60))
+        return {
+            it["metadata"]["name"]: it["spec"]
+            for it in found
+            if it["metadata"]["name"] in fleet.names
+        }
+
+    access, before = HostAccess(fleet.place.kubeconfig), leases()
+    access.show(plane.pki.authority(CLUSTER).issue(access.spec))
+    limit = Deadline.scaled(SECONDS)
+    limit.wait_for("it is taken", lambda: access.is_taken)
+    limit.wait_for("all leases are there again", lambda: len(leases()) == SIZE)
+    after = leases()
+    holders = {spec["holderIdentity"] for spec in after.values()}
+    assert len(holders) == 1
+    assert holders.isdisjoint(spec["holderIdentity"] for spec in before.values())
+    assert {name for name, spec in after.items() if spec.get("leaseTransitions")} == set()
+    assert frozenset(fleet.names) <= fleet.readiness.ready()

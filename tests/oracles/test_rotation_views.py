@@ -9,6 +9,7 @@ from edge_lab.faults.kinds import ReplaceCertificate
 from edge_lab.oracles.spans import Span
 from suites.rotation.views import (
     longest_silence,
+    may_be_away,
     ready_after,
     ready_at,
     record_of,
@@ -80,3 +81,12 @@ def test_the_replacement_is_that_of_the_node() -> None:
     assert record_of(LOST, REPLACED).id == 9
     with pytest.raises(ValueError, match="not enough values"):
         record_of(LOST, REPLACED.model_copy(update={"node": "edge-riscv"}))
+
+
+def test_a_node_is_away_until_its_own_turn_where_the_cloud_side_trusts_one_authority_alone() -> (
+    None
+):
+    times = {"server": 10.0, "a": 2.0, "b": 3.0}
+    assert may_be_away(times, "b", "server", in_turn=False) == 13.0
+    assert may_be_away(times, "b", "server", in_turn=True) == 15.0
+    assert may_be_away(times, "a", "server", in_turn=True) == 12.0

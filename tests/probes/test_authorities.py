@@ -39,10 +39,14 @@ def trusting(
         yield target_at(port, POLICY)
 
 
-def findings(target: Target, succession: Succession, stage: Stage) -> list[Finding]:
+def findings(
+    target: Target, succession: Succession, stage: Stage, *, alone: bool = False
+) -> list[Finding]:
     """Of the old authority's peer and of the new one's, as they shall fare at `stage`."""
     found = []
-    for case in under_authorities([target.endpoint], CLUSTER, succession, stage):
+    for case in under_authorities(
+        [target.endpoint], CLUSTER, succession, stage, by_signer_alone=alone
+    ):
         records = list(case.aim(target).try_all())
         verdict = judge_identity("host", "test", records, {case.endpoint.id: case.endpoint})
         found += [one.finding for one in verdict.judged]
@@ -72,6 +76,20 @@ def test_a_server_that_does_not_know_the_new_one_yet_shuts_it_out(
     with trusting(succession, Stage.BEFORE, tmp_path, target_at) as target:
         found = findings(target, succession, Stage.BOTH_TRUSTED)
     assert found == [Finding.PASS, Finding.SHUT_OUT]
+
+
+@pytest.mark.parametrize("stage", [Stage.BOTH_TRUSTED, Stage.NEW_SHOWN, Stage.OLD_REMOVED])
+def test_a_server_that_trusts_by_what_signs_alone_turns_the_other_away_at_each_stage(
+    succession: Succession, stage: Stage, tmp_path: Path, target_at: TargetAt
+) -> None:
+    """As cloudcore of KubeEdge; and one that trusts both is red."""
+    context = server_context(tmp_path, succession.signer(stage))
+    context.load_verify_locations(cadata=succession.signer(stage).certificate_pem.decode())
+    with serving(https(context)) as port:
+        target = target_at(port, POLICY)
+        assert findings(target, succession, stage, alone=True) == [Finding.PASS, Finding.PASS]
+    with trusting(succession, Stage.BOTH_TRUSTED, tmp_path, target_at) as target:
+        assert Finding.LET_IN in findings(target, succession, stage, alone=True)
 
 
 def test_endpoints_that_verify_no_certificate_of_that_authority_are_left_out(

@@ -10,8 +10,8 @@ import yaml
 
 from edge_lab.pki import CLUSTER, DEVICES, Authority, LabSigner, Pki, TrustBundle, TrustForm
 from edge_lab.stacks import Stack, get_stack, kubeconfig
-from edge_lab.stacks.adminaccess import AdminAccess
 from edge_lab.stacks.endpoints import KUBEEDGE_DOMAIN
+from edge_lab.stacks.hostaccess import HostAccess
 from edge_lab.stacks.identities import ADMIN
 from edge_lab.stacks.kubeedge_certificate import CloudcoreSigner
 from edge_lab.topology import Topology
@@ -36,17 +36,17 @@ def test_each_domain_of_an_endpoint_has_an_authority(stack: Stack, topology: Top
 
 
 @pytest.fixture
-def access(pki: Pki, tmp_path: Path) -> AdminAccess:
+def access(pki: Pki, tmp_path: Path) -> HostAccess:
     path = tmp_path / "kubeconfig"
     authority = pki.authority(CLUSTER)
     admin = pki.identity(CLUSTER, ADMIN)
     text = kubeconfig("https://127.0.0.1:1", ca_pem=authority.certificate_pem, identity=admin)
     path.write_text(text, encoding="utf-8")
-    return AdminAccess(path)
+    return HostAccess(path)
 
 
 def test_the_host_shows_and_trusts_what_it_is_told_and_goes_back(
-    access: AdminAccess, pki: Pki
+    access: HostAccess, pki: Pki
 ) -> None:
     first = access.kubeconfig.read_bytes()
     old = pki.authority(CLUSTER)
@@ -68,7 +68,7 @@ def test_the_host_shows_and_trusts_what_it_is_told_and_goes_back(
     assert list(access.kubeconfig.parent.iterdir()) == [access.kubeconfig]
 
 
-def test_a_host_that_was_told_nothing_stays_as_it_is(access: AdminAccess) -> None:
+def test_a_host_that_was_told_nothing_stays_as_it_is(access: HostAccess) -> None:
     first = access.kubeconfig.read_bytes()
     access.show_original()
     access.reset()

@@ -10,10 +10,14 @@ import pytest
 from edge_lab.pki import CLUSTER, Authority, InstalledAuthority, Pki, TrustBundle
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import Stack, get_stack
+from edge_lab.stacks.endpoints import KUBEEDGE_DOMAIN
+from edge_lab.stacks.kubeedge import EDGECORE_UNIT
+from edge_lab.stacks.kubeedge_certificate import CloudcoreSigner
 from edge_lab.topology import Topology
+from tests.faults.fake_certificates import FakeKeys, secret_of
 from tests.stacks.provisions import files_of, flags_of, units_of
 
-DECLARED = ("kubernetes+openyurt", "kubernetes+kubelet")
+DECLARED = ("kubernetes+openyurt", "kubernetes+kubelet", "kubernetes+kubeedge")
 
 
 @pytest.fixture(params=DECLARED)
@@ -36,7 +40,7 @@ def declared_on(stack: Stack, topology: Topology, node: str) -> set[str]:
     return {
         held.path if isinstance(held, TrustBundle) else held.certificate
         for held in holders
-        if held.node == node
+        if (held.node, held.domain) == (node, CLUSTER)
     }
 
 
@@ -45,7 +49,8 @@ def test_each_file_with_the_authority_in_it_is_declared_and_no_other(
 ) -> None:
     for node, provision in provisions.items():
         found = naming(pki.authority(CLUSTER), provision.files)
-        assert found
+        # An edge node with KubeEdge knows cloudcore's authority alone.
+        assert found or stack.runtime.name == "kubeedge"
         assert found == declared_on(stack, topology, node)
 
 
@@ -63,8 +68,9 @@ def test_what_is_declared_can_be_read_and_replaced(
 ) -> None:
     own = pki.authority(CLUSTER)
     pair = (own.certificate_pem, own.impostor().certificate_pem)
-    assert stack.trust_bundles(topology)
-    for bundle in stack.trust_bundles(topology):
+    bundles = [bundle for bundle in stack.trust_bundles(topology) if bundle.domain == CLUSTER]
+    assert bundles
+    for bundle in bundles:
         content = files_of(provisions[bundle.node])[bundle.path].content
         assert bundle.authorities(content) == (own.certificate,)
         both = bundle.trusting(content, pair)
@@ -80,7 +86,7 @@ def test_what_signs_is_apart_from_what_is_trusted(
     server = topology.server.name
     units = units_of(provisions[server])
     flags = flags_of(units["kube-controller-manager.service"])
-    (held,) = stack.installed_authorities(topology)
+    (held,) = (it for it in stack.installed_authorities(topology) if it.domain == CLUSTER)
     assert (flags["cluster-signing-cert-file"], flags["cluster-signing-key-file"]) == (
         held.certificate,
         held.key,
@@ -97,7 +103,37 @@ def test_what_signs_is_apart_from_what_is_trusted(
         assert flags_of(units[f"{unit}.service"])[flag] in bundles
 
 
-@pytest.mark.parametrize("name", ["kubernetes+kubeedge", "k3s+k3s"])
+@pytest.mark.parametrize("name", ["k3s+kubeedge", "k3s+k3s"])
 def test_a_stack_that_knows_half_of_it_declares_nothing(name: str, topology: Topology) -> None:
     assert get_stack(name).trust_bundles(topology) == ()
     assert get_stack(name).installed_authorities(topology) == ()
+    assert get_stack(name).secret_files(topology) == ()
+    assert get_stack(name).why_authority_stays
+
+
+def test_cloudcore_is_given_its_authority_where_it_looks_for_it_and_in_both_places(
+    topology: Topology,
+) -> None:
+    """Secret and file hold the same, and there is a file for each entry that is replaced."""
+    stack = get_stack("kubernetes+kubeedge")
+    (held,) = (it for it in stack.installed_authorities(topology) if it.domain == KUBEEDGE_DOMAIN)
+    (shown,) = (it for it in stack.further_certificates(topology) if it.signer == CloudcoreSigner())
+    files = {it.path: it for it in stack.secret_files(topology)}
+    assert set(files) == {*held.paths, *shown.paths}
+    assert {it.node for it in files.values()} == {held.node, shown.node} == {topology.server.name}
+    authority = Authority.create("KubeEdge")
+    keys = FakeKeys(None, {("kubeedge", "casecret"): secret_of(authority)})  # type: ignore[arg-type]
+    certificate, key = (files[path].read(keys).content for path in held.paths)
+    assert (certificate, key) == tuple(it.content for it in held.files(authority.identity))
+    assert key.startswith(b"-----BEGIN EC PRIVATE KEY-----")
+
+
+def test_edge_nodes_trust_cloudcore_by_the_file_that_they_got_when_they_joined(
+    topology: Topology,
+) -> None:
+    stack = get_stack("kubernetes+kubeedge")
+    bundles = [it for it in stack.trust_bundles(topology) if it.domain == KUBEEDGE_DOMAIN]
+    assert {(it.node, it.path) for it in bundles} == {
+        (node.name, "/etc/kubeedge/ca/rootCA.crt") for node in topology.edges
+    }
+    assert {it.units for it in bundles} == {(EDGECORE_UNIT,)}

@@ -13,7 +13,7 @@ from edge_lab.addons.spire.attestors import (
     trust_on,
     workload_attestor,
 )
-from edge_lab.addons.spire.endpoints import spire_endpoints
+from edge_lab.addons.spire.endpoints import spire_clients, spire_endpoints
 from edge_lab.addons.spire.entries import Entry, entries_provision
 from edge_lab.addons.spire.identities import kubelet_user, spire_requests
 from edge_lab.addons.spire.lifetimes import Lifetimes
@@ -36,6 +36,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.objects import Manifest
 from edge_lab.cluster.rbac import binding_manifest, role_manifest
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
+from edge_lab.probes.cloudclient import CloudClient
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack, wants_for
@@ -95,6 +96,9 @@ class Spire(AddOn):
 
     def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
         return spire_endpoints(topology)
+
+    def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
+        return spire_clients(topology)
 
     def further_certificates(
         self, topology: Topology, stack: Stack

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edge_lab.addons.spire.identities import SPIFFE_ROOT
 from edge_lab.addons.spire.names import (
     AGENT_HEALTH,
+    AGENT_UNIT,
     SERVER_HEALTH,
     SERVER_PORT,
     SPIRE_AGENT,
     SPIRE_SERVER,
     agent_nodes,
+    server_id,
 )
+from edge_lab.pki import CertificateSpec, Usage
+from edge_lab.probes.cloudclient import SPIFFE_CLIENT, CloudClient
 from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
 from edge_lab.topology import Topology
 
@@ -42,6 +47,34 @@ def _endpoints(topology: Topology) -> Iterable[Endpoint]:
         yield plain_on_loopback(
             f"{SPIRE_AGENT}-health", node.name, _port(AGENT_HEALTH), "/ready", "the agent's health"
         )
+
+
+def spire_clients(topology: Topology) -> tuple[CloudClient, ...]:
+    """The agents of edge nodes, which dial the server at each attestation and renewal.
+
+    An agent ends when it is shown an authority that it does not know (runSynchronizer in SPIRE's
+    pkg/agent/manager/manager.go), and is started again.
+    """
+    server = topology.server.name
+    return tuple(
+        CloudClient(
+            name=f"{SPIRE_AGENT} to {SPIRE_SERVER}",
+            node=node.name,
+            unit=AGENT_UNIT,
+            address=str(topology.cluster_link(server).address),
+            port=SERVER_PORT,
+            purpose="attestation of the node, and its pods' SVIDs",
+            server=CertificateSpec(
+                SPIRE_SERVER, uris=(server_id(),), usages=(Usage.SERVER, Usage.CLIENT)
+            ),
+            domain=SPIFFE_ROOT,
+            policy=SPIFFE_CLIENT,
+            dials_alone=True,
+            health_url=f"http://{AGENT_HEALTH}/ready",
+        )
+        for node in topology.edges
+        if node in agent_nodes(topology)
+    )
 
 
 def _port(listens: str) -> int:

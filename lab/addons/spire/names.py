@@ -46,6 +46,11 @@ def agent_id(node: str) -> str:
     return f"spiffe://{TRUST_DOMAIN}/spire/agent/node/{node}"
 
 
+def server_id() -> str:
+    """The SPIFFE ID of the server."""
+    return f"spiffe://{TRUST_DOMAIN}/spire/server"
+
+
 def agent_nodes(topology: Topology) -> tuple[Node, ...]:
     """The nodes with an agent: all, since the collector's pod on the server has an identity too."""
     return topology.nodes

@@ -10,13 +10,15 @@ import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from edge_lab.pki import CLUSTER, Authority
+from edge_lab.pki import CLUSTER, Authority, LabSigner
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.topology import Topology
 from tests.addons.services.conftest import ContextOf, PlatformOf
 
 ProvisionsOf = Callable[[str], dict[str, Provision]]
-by_stack = pytest.mark.parametrize("stack", ["kubernetes+openyurt", "kubernetes+kubelet"])
+by_stack = pytest.mark.parametrize(
+    "stack", ["kubernetes+openyurt", "kubernetes+kubelet", "kubernetes+kubeedge"]
+)
 
 
 def signed_by(authority: Authority, file: GuestFile) -> Iterator[x509.Certificate]:
@@ -48,8 +50,10 @@ def test_all_that_trusts_the_authority_is_declared(
 ) -> None:
     platform = platform_of(stack)
     pem = context_of(platform).given.pki.authority(CLUSTER).certificate_pem
-    declared = {(it.node, it.path) for it in platform.trust_bundles(topology)}
-    declared |= {(it.node, it.certificate) for it in platform.stack.installed_authorities(topology)}
+    bundles = [it for it in platform.trust_bundles(topology) if it.domain == CLUSTER]
+    signers = [it for it in platform.stack.installed_authorities(topology) if it.domain == CLUSTER]
+    declared = {(it.node, it.path) for it in bundles}
+    declared |= {(it.node, it.certificate) for it in signers}
     found = {
         (node, file.path)
         for node, provision in provisions_of(stack).items()
@@ -72,7 +76,8 @@ def test_all_that_the_authority_has_signed_is_declared(
 ) -> None:
     platform = platform_of(stack)
     authority = context_of(platform).given.pki.authority(CLUSTER)
-    held = (*platform.certificates(topology), *platform.further_certificates(topology))
+    all_held = (*platform.certificates(topology), *platform.further_certificates(topology))
+    held = [it for it in all_held if it.signer == LabSigner(CLUSTER)]
     declared = {(it.node, it.certificate): it for it in held}
     found = {
         (node, file.path): certificate
@@ -100,6 +105,6 @@ def test_no_certificate_stands_inline_in_a_kubeconfig(
 def test_a_stack_that_does_not_say_whom_it_trusts_has_no_add_ons_that_do(
     topology: Topology, platform_of: PlatformOf
 ) -> None:
-    for stack in ("kubernetes+kubeedge", "k3s+kubelet"):
+    for stack in ("k3s+kubeedge", "k3s+kubelet"):
         assert platform_of(stack).trust_bundles(topology) == ()
         assert platform_of(stack).further_certificates(topology) == ()

@@ -77,9 +77,9 @@ class Site:
             (self.folder / name).write_bytes(content)
         for name in ("server-state", "agent-state"):
             (self.folder / name).mkdir()
-        self._configure()
+        self.configure()
 
-    def _configure(self) -> None:
+    def configure(self) -> None:
         (self.folder / "server.conf").write_text(
             server_config(
                 self.lifetimes,

@@ -1,4 +1,4 @@
-"""Faults of the cluster's authority: it is replaced, one stage after the other."""
+"""Faults of the cluster's authorities: one is replaced, one stage after the other."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ class Authorities(FaultFamily):
     kinds = (ReplaceAuthority,)
 
     def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
-        from edge_lab.faults.families.authority.injector import AuthorityInjector
+        from edge_lab.faults.families.authority.byname import AuthorityInjectors
 
-        return AuthorityInjector.of(lab, limit)
+        return AuthorityInjectors.of(lab, limit)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from edge_lab.pki import (
     InstalledAuthority,
     InstalledCertificate,
-    LabSigner,
     RequestedCertificate,
+    SecretFile,
+    Stage,
+    Succession,
     TrustBundle,
     TrustDomain,
 )
@@ -29,17 +31,20 @@ class Holdings:
     """Certificates whose use can be observed."""
     further: tuple[InstalledCertificate, ...]
     requested: tuple[RequestedCertificate, ...]
+    adopted: tuple[SecretFile, ...] = ()
+    """What takes the place of Secrets meanwhile."""
 
     @classmethod
     def of(cls, platform: Platform, topology: Topology, domain: TrustDomain) -> Holdings:
-        signer = LabSigner(domain)
         stack = platform.stack
+        signer = stack.signer(domain)
         return cls(
             tuple(it for it in platform.trust_bundles(topology) if it.domain == domain),
             tuple(it for it in stack.installed_authorities(topology) if it.domain == domain),
             tuple(it for it in platform.certificates(topology) if it.signer == signer),
             tuple(it for it in platform.further_certificates(topology) if it.signer == signer),
             tuple(it for it in stack.requested_certificates(topology) if it.domain == domain),
+            tuple(it for it in stack.secret_files(topology) if it.domain == domain),
         )
 
     def on(self, node: str) -> Holdings:
@@ -50,7 +55,17 @@ class Holdings:
             tuple(it for it in self.witnessed if it.node == node),
             tuple(it for it in self.further if it.node == node),
             tuple(it for it in self.requested if it.node == node),
+            tuple(it for it in self.adopted if it.node == node),
         )
+
+    @property
+    def by_signer_alone(self) -> bool:
+        """Whether clients are verified by what signs, and not by a bundle."""
+        return any(it.is_all_that_is_trusted for it in self.signers)
+
+    def accepted(self, succession: Succession, stage: Stage) -> tuple[bytes, ...]:
+        """The authorities (PEM) whose certificates get in at that stage."""
+        return succession.accepted(stage, by_signer_alone=self.by_signer_alone)
 
     @property
     def certificates(self) -> tuple[InstalledCertificate, ...]:

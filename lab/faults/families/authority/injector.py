@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from enum import Enum
 from typing import TYPE_CHECKING, Self
 
 from cryptography import x509
@@ -20,6 +19,7 @@ from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.step import step
 from edge_lab.faults.families.authority.holdings import Holdings
+from edge_lab.faults.families.authority.hosts import LOOK_EVERY, Hosts, Shown
 from edge_lab.faults.families.authority.kinds import ReplaceAuthority
 from edge_lab.faults.families.authority.stagetimes import StageTimes
 from edge_lab.faults.families.authority.succession_files import SuccessionFiles
@@ -34,11 +34,12 @@ from edge_lab.pki import (
     Authority,
     InstalledCertificate,
     KeyAccess,
+    Signer,
     Stage,
     Succession,
+    TrustDomain,
 )
 from edge_lab.provisioning.provision import GuestFile
-from edge_lab.stacks.adminaccess import AdminAccess
 from edge_lab.stacks.kubelet import NODE_CERTIFICATE
 from edge_lab.stacks.readiness import approve_requests
 
@@ -51,25 +52,18 @@ RESTART_SECONDS = 300.0
 """Seconds for the components of one node to be started anew: of an emulated server, its API server
 among them, until it serves."""
 
+HOST_SECONDS = 300.0
+"""For a process of the host to begin anew, and all of its nodes to be heard of: hundreds."""
+
 RETURN_SECONDS = 240.0
 """Seconds until a node is at work again; yurthub is, when its new certificate was approved."""
-
-LOOK_EVERY = 1.0
 
 ORIGINAL = ".edge-lab-old-authority"
 """Ending of the copies of what the old authority has signed."""
 
 
-class Shown(Enum):
-    """What becomes of certificates at a stage."""
-
-    AS_THEY_ARE = "as they are"
-    NEW = "new"
-    ORIGINAL = "original"
-
-
 class AuthorityInjector(Injector[ReplaceAuthority]):
-    """Replaces the cluster's authority in one lab."""
+    """Replaces one authority in one lab."""
 
     def __init__(
         self,
@@ -77,38 +71,45 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         cluster: ClusterAccess,
         machines: Mapping[str, Machine],
         keys: KeyAccess,
+        signer: Signer,
         holdings: Holdings,
-        admin: AdminAccess,
+        hosts: Hosts | None,
         sight: Sight,
         limit: TimeLimit,
     ) -> None:
+        """`hosts` is what the host shows and trusts; None if another authority is for that."""
         self._cluster = cluster
         self._machines = machines
         self._keys = keys
+        self._signer = signer
         self._holdings = holdings
-        self._admin = admin
+        self._hosts = hosts
         self._sight = sight
         self._limit = limit
         self._files = GuestFiles(limit, ORIGINAL)
 
     @classmethod
-    def of(cls, lab: LabAccess, limit: TimeLimit) -> Self:
+    def of(cls, lab: LabAccess, limit: TimeLimit, domain: TrustDomain = CLUSTER) -> Self:
+        cluster = ClusterAccess(lab.kubectl, lab.machines, lab.topology)
         return cls(
-            cluster=ClusterAccess(lab.kubectl, lab.machines, lab.topology),
+            cluster=cluster,
             machines=lab.machines,
             keys=LabKeys(lab, limit),
-            holdings=Holdings.of(lab.platform, lab.topology, CLUSTER),
-            admin=AdminAccess(lab.kubectl.kubeconfig),
+            signer=lab.stack.signer(domain),
+            holdings=Holdings.of(lab.platform, lab.topology, domain),
+            hosts=Hosts(lab.kubectl.kubeconfig, cluster) if domain == CLUSTER else None,
             sight=Sight(lab.machines, lab.topology.server.name, limit),
             limit=limit,
         )
 
     def check(self, fault: ReplaceAuthority) -> None:
-        if not self._holdings.bundles or not self._holdings.signers:
-            raise InputError(
-                "the stack does not declare whom its components trust",
-                remedy="kubernetes+openyurt and kubernetes+kubelet do.",
-            )
+        for node in fault.left_out:
+            if not self._holdings.on(node).certificates:
+                raise InputError(
+                    f"{node} has no certificate by the authority {fault.authority!r}, so it cannot "
+                    "keep one",
+                    remedy="Leave out nodes that have one.",
+                )
 
     def inject(self, fault: ReplaceAuthority) -> str:
         self.check(fault)
@@ -134,20 +135,29 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         proof = self._go(files.begin(), Stage(stage - 1), shown, ())
         if stage is Stage.BOTH_TRUSTED:
             files.end()
-            self._admin.reset()
+            if self._hosts is not None:
+                self._hosts.reset()
         return proof
+
+    @property
+    def by_signer_alone(self) -> bool:
+        """As in `Holdings`."""
+        return self._holdings.by_signer_alone
 
     @property
     def files(self) -> SuccessionFiles:
         """Where it stands how far the lab is."""
         (signer,) = self._holdings.signers
-        server = self._holdings.on(signer.node)
+        (bundle, *_) = self._holdings.on(signer.node).bundles or self._holdings.bundles
         return SuccessionFiles(
-            self._machines[signer.node],
-            signer,
-            server.bundles[0],
-            self._keys.pki.authority(CLUSTER),
-            self._limit,
+            machine=self._machines[signer.node],
+            signer=signer,
+            bundle=bundle,
+            bundle_machine=self._machines[bundle.node],
+            signs=lambda: self._signer.authority(self._keys),
+            adopted=self._holdings.adopted,
+            keys=self._keys,
+            limit=self._limit,
         )
 
     # -- one stage ---------------------------------------------------------------------------
@@ -155,11 +165,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
     def _go(
         self, succession: Succession, stage: Stage, shown: Shown, left_out: tuple[str, ...]
     ) -> str:
-        if shown is Shown.NEW:
-            self._admin.show(succession.new.issue(self._admin.spec))
-        elif shown is Shown.ORIGINAL:
-            self._admin.show_original()
-        self._admin.trust(succession.trusted(stage))
+        if self._hosts is not None:
+            self._hosts.take_lab_along(succession, stage, shown)
         seconds = {}
         for node in self._cluster.topology.nodes:
             if node.name in left_out:
@@ -168,6 +175,13 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
             with step(f"{node.name}: {_words(stage)}"):
                 self._go_on(node.name, succession, stage, shown)
             seconds[node.name] = round(time.monotonic() - began, 1)
+        if self._hosts is not None:
+            for path in self._hosts.others:
+                began, name = time.monotonic(), path.parent.name
+                with step(f"{name}: {_words(stage)}"):
+                    limit = self._limit(HOST_SECONDS)
+                    self._hosts.take_along(path, succession, stage, shown, limit)
+                seconds[name] = round(time.monotonic() - began, 1)
         return str(StageTimes(seconds))
 
     def _go_on(self, node: str, succession: Succession, stage: Stage, shown: Shown) -> None:
@@ -180,7 +194,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         self._restart(machine, held.units)
         lying = {it.name: self._read(machine, it) for it in held.witnessed}
         own = next((it for it in held.witnessed if it.name == NODE_CERTIFICATE), None)
-        if own is not None and not _is_trusted(lying[own.name], succession, stage):
+        accepted = self._holdings.accepted(succession, stage)
+        if own is not None and not _is_by(lying[own.name], accepted):
             self._wait(node, lambda: self._used(own, lying[own.name], since, Met.TURNED_AWAY))
             return
         self._wait_lease(node)
@@ -204,22 +219,21 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         """Certificates by `authority`, or the original ones; what a component has requested, it
         requests again."""
         paths = [path for it in held.certificates for path in it.paths]
-        paths += [path for it in held.signers for path in (it.certificate, it.key)]
+        paths += [path for it in held.signers for path in it.paths]
         if authority is None:
             self._files.put_back(machine, paths)
         else:
             files = [f for it in held.certificates for f in it.files(authority.issue(it.spec))]
-            for it in held.signers:
-                files.append(GuestFile(it.certificate, authority.identity.certificate_pem))
-                files.append(GuestFile(it.key, authority.identity.key_pem, 0o600))
+            files += [f for it in held.signers for f in it.files(authority.identity)]
             self._files.keep(machine, paths)
             self._files.write(machine, files)
         for requested in held.requested:
             machine.run(f"rm -f -- {requested.files}", self._limit(COMMAND_SECONDS))
 
     def _restart(self, machine: Machine, units: tuple[str, ...]) -> None:
-        command = " && ".join(f"systemctl restart {shlex.quote(unit)}" for unit in units)
-        machine.run(command, self._limit(RESTART_SECONDS))
+        if units:
+            command = " && ".join(f"systemctl restart {shlex.quote(unit)}" for unit in units)
+            machine.run(command, self._limit(RESTART_SECONDS))
 
     # -- whether a node is at work -------------------------------------------------------------
 
@@ -261,8 +275,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         )
 
 
-def _is_trusted(certificate: x509.Certificate, succession: Succession, stage: Stage) -> bool:
-    for pem in succession.trusted(stage):
+def _is_by(certificate: x509.Certificate, authorities: tuple[bytes, ...]) -> bool:
+    for pem in authorities:
         with contextlib.suppress(InvalidSignature, ValueError):
             certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(pem))
             return True

@@ -1,4 +1,4 @@
-"""The replacement of the cluster's authority, as data: a fault for each of its stages."""
+"""The replacement of an authority of the cluster, as data: a fault for each of its stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_lab.faults.claims import Claims, link_part, node_part, services_part
 from edge_lab.faults.effects import Scope
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.objections import Objection, unknown_name
-from edge_lab.pki import Stage
+from edge_lab.pki import CLUSTER, Stage
 from edge_lab.topology import Topology
 
 
@@ -27,12 +27,17 @@ class AuthorityStage(StrEnum):
 
 
 class ReplaceAuthority(Fault):
-    """The cluster's authority is replaced up to that stage; healing takes it back to the stage
+    """An authority of the cluster is replaced up to that stage; healing takes it back to the stage
     before, which must be active. All components that read the files concerned are restarted."""
 
     family: ClassVar[str] = "authority"
     fault: Literal["replace-authority"] = "replace-authority"
     stage: AuthorityStage
+    authority: str = Field(
+        CLUSTER.name,
+        pattern=r"^[a-z0-9-]+$",
+        description="The trust domain whose authority it is.",
+    )
     left_out: tuple[str, ...] = Field(
         (), description="Nodes that keep their certificates; with stage new-shown."
     )
@@ -40,11 +45,12 @@ class ReplaceAuthority(Fault):
     @property
     def title(self) -> str:
         left_out = f", but for {', '.join(self.left_out)}" if self.left_out else ""
-        return f"authority replaced: {self.stage.value.replace('-', ' ')}{left_out}"
+        which = "" if self.authority == CLUSTER.name else f" of {self.authority}"
+        return f"authority{which} replaced: {self.stage.value.replace('-', ' ')}{left_out}"
 
     @property
     def targets(self) -> frozenset[str]:
-        return frozenset({f"authority {self.stage}"})
+        return frozenset({f"authority {self.authority} {self.stage}"})
 
     @property
     def scope(self) -> Scope:

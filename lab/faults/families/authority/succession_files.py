@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from edge_lab.pki import (
     Authority,
     Identity,
     InstalledAuthority,
+    KeyAccess,
+    SecretFile,
     Stage,
     Succession,
     TrustBundle,
@@ -23,9 +26,9 @@ from edge_lab.provisioning.provision import GuestFile
 if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
-SUCCESSOR = ".edge-lab-successor"
-"""Ending of the successor's certificate and key, beside those that sign. They are kept on the node,
-so that they go with its disk into a checkpoint and out of it."""
+SUCCESSOR, PREDECESSOR = ".edge-lab-successor", ".edge-lab-predecessor"
+"""Endings of the certificates and keys of both authorities, beside those that sign. They are kept
+on the node, so that they go with its disk into a checkpoint and out of it."""
 
 
 @dataclass(frozen=True)
@@ -35,54 +38,78 @@ class SuccessionFiles:
     machine: Machine
     signer: InstalledAuthority
     bundle: TrustBundle
-    old: Authority
+    bundle_machine: Machine
+    """Where the bundle lies: on the same node, unless only others have one."""
+    signs: Callable[[], Authority]
+    """The authority of the lab, or of the cluster; who that is now, may be the successor."""
+    adopted: tuple[SecretFile, ...]
+    """Files on this node that take the place of Secrets meanwhile."""
+    keys: KeyAccess
     limit: TimeLimit
+
+    @property
+    def old(self) -> Authority:
+        """The authority that is, or is to be, replaced."""
+        if self._exists(self.signer.key + PREDECESSOR):
+            return self._read(PREDECESSOR)
+        return self.signs()
 
     def succession(self) -> Succession:
         """LabError if there is no successor."""
-        certificate, key = self._paths
-        deadline = self.limit(COMMAND_SECONDS)
-        if not self._exists():
+        if not self._has_successor():
             raise LabError(f"the authority on {self.machine.name} has no successor")
-        identity = Identity(
-            self.machine.read(certificate, deadline), self.machine.read(key, deadline)
-        )
-        return Succession(self.old, Authority(identity))
+        return Succession(self.old, self._read(SUCCESSOR))
 
     def begin(self) -> Succession:
         """The successor that there is, or a new one of the same name."""
-        if self._exists():
+        if self._has_successor():
             return self.succession()
-        new = self.old.impostor()
-        certificate, key = self._paths
         deadline = self.limit(COMMAND_SECONDS)
-        self.machine.write(GuestFile(certificate, new.identity.certificate_pem), deadline)
-        self.machine.write(GuestFile(key, new.identity.key_pem, 0o600), deadline)
-        return Succession(self.old, new)
+        for file in self.adopted:
+            self.machine.write(file.read(self.keys), deadline)
+        old = self.signs()
+        new = old.impostor()
+        self._write(old, PREDECESSOR)
+        self._write(new, SUCCESSOR)
+        return Succession(old, new)
 
     def end(self) -> None:
-        """There is no successor any more."""
-        names = " ".join(map(shlex.quote, self._paths))
+        """There is no successor any more, and Secrets are read again."""
+        kept = [path + end for end in (SUCCESSOR, PREDECESSOR) for path in self.signer.paths]
+        paths = [*kept, *(file.path for file in self.adopted)]
+        names = " ".join(map(shlex.quote, paths))
         self.machine.run(f"rm -f -- {names}", self.limit(COMMAND_SECONDS))
 
     def stage(self) -> Stage:
         """How far the node is."""
-        if not self._exists():
+        if not self._has_successor():
             return Stage.BEFORE
-        deadline = self.limit(COMMAND_SECONDS)
-        trusted = self.bundle.authorities(self.machine.read(self.bundle.path, deadline))
-        if self.old.certificate not in trusted:
+        deadline, old = self.limit(COMMAND_SECONDS), self.old.certificate
+        trusted = self.bundle.authorities(self.bundle_machine.read(self.bundle.path, deadline))
+        if old not in trusted:
             return Stage.OLD_REMOVED
         signs = x509.load_pem_x509_certificate(self.machine.read(self.signer.certificate, deadline))
-        if signs != self.old.certificate:
+        if signs != old:
             return Stage.NEW_SHOWN
         return Stage.BOTH_TRUSTED if len(trusted) > 1 else Stage.BEFORE
 
-    @property
-    def _paths(self) -> tuple[str, str]:
-        return self.signer.certificate + SUCCESSOR, self.signer.key + SUCCESSOR
+    def _read(self, end: str) -> Authority:
+        deadline = self.limit(COMMAND_SECONDS)
+        certificate, key = (path + end for path in self.signer.paths)
+        return Authority(
+            Identity(self.machine.read(certificate, deadline), self.machine.read(key, deadline))
+        )
 
-    def _exists(self) -> bool:
-        command = f"test -e {shlex.quote(self._paths[1])}"
+    def _write(self, authority: Authority, end: str) -> None:
+        deadline = self.limit(COMMAND_SECONDS)
+        certificate, key = (path + end for path in self.signer.paths)
+        self.machine.write(GuestFile(certificate, authority.identity.certificate_pem), deadline)
+        self.machine.write(GuestFile(key, authority.identity.key_pem, 0o600), deadline)
+
+    def _has_successor(self) -> bool:
+        return self._exists(self.signer.key + SUCCESSOR)
+
+    def _exists(self, path: str) -> bool:
+        command = f"test -e {shlex.quote(path)}"
         done = self.machine.run(command, self.limit(COMMAND_SECONDS), check=False)
         return done.returncode == 0

@@ -12,6 +12,7 @@ from edge_lab.faults.families.serial.kinds import (
 )
 from edge_lab.faults.family import FaultFamily, Injector, LabAccess
 from edge_lab.faults.limits import TimeLimit
+from edge_lab.topology import SerialOptions
 
 
 class SerialLines(FaultFamily):
@@ -21,4 +22,5 @@ class SerialLines(FaultFamily):
     def injector(self, lab: LabAccess, limit: TimeLimit) -> Injector[Any]:
         from edge_lab.faults.families.serial.injector import SerialInjector
 
-        return SerialInjector(lab.devices, limit)
+        lines = {it.name: it.serial or SerialOptions() for it in lab.topology.devices}
+        return SerialInjector(lab.devices, lines, limit)

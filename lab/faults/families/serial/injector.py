@@ -15,6 +15,7 @@ from edge_lab.faults.families.serial.kinds import SerialFault
 from edge_lab.faults.family import Injector
 from edge_lab.faults.limits import PROBE_SECONDS, PROOF_SECONDS, TimeLimit, prove
 from edge_lab.faults.undo import undoing
+from edge_lab.topology import SerialOptions
 
 _CLEAR = LineStates()
 _ENOUGH = 3
@@ -24,8 +25,15 @@ _ENOUGH = 3
 class SerialInjector(Injector[SerialFault]):
     """Injects and heals faults of the serial lines of a lab's devices."""
 
-    def __init__(self, devices: Mapping[str, DeviceClient], limit: TimeLimit) -> None:
+    def __init__(
+        self,
+        devices: Mapping[str, DeviceClient],
+        lines: Mapping[str, SerialOptions],
+        limit: TimeLimit,
+    ) -> None:
+        """`lines` are the settings of each device's line."""
         self._devices = devices
+        self._lines = lines
         self._limit = limit
 
     def inject(self, fault: SerialFault) -> str:
@@ -49,7 +57,8 @@ class SerialInjector(Injector[SerialFault]):
                     return ""
                 return f"a read over the line failed: {answer.detail}; {hit} characters affected"
 
-            return prove(fault.title, seen, self._limit(PROOF_SECONDS), every=0.05)
+            seconds = fault.proof_seconds(self._lines[fault.device])
+            return prove(fault.title, seen, self._limit(seconds), every=0.05)
 
     def heal(self, fault: SerialFault) -> str:
         """Clears it; returns when reads are answered, and no character of them was affected."""

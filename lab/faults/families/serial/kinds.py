@@ -12,9 +12,11 @@ from edge_lab.devices.protocols import protocol_of
 from edge_lab.devices.serial.faults import CLEAR, LineState, LineStates
 from edge_lab.faults.claims import Claims, device_part
 from edge_lab.faults.effects import Scope
+from edge_lab.faults.families.serial.prooftime import least_probability, proof_seconds
 from edge_lab.faults.fault import Fault
+from edge_lab.faults.limits import PROOF_SECONDS
 from edge_lab.faults.objections import Objection, unknown_name
-from edge_lab.topology import Topology
+from edge_lab.topology import SerialOptions, Topology
 
 LEAST_CHANCE = 0.001
 """Minimum for each character: of a read with 15 characters, about one in 70 is hit then."""
@@ -59,6 +61,10 @@ class SerialFault(Fault):
         """Whether no read over the line can succeed."""
         return False
 
+    def proof_seconds(self, line: SerialOptions) -> float:
+        """For how long its proof has to look, on that line."""
+        return PROOF_SECONDS
+
     def _titled(self, what: str) -> str:
         only = "" if self.direction == "both" else f", {self.direction} only"
         return f"{what} on the serial line of {self.device}{only}"
@@ -88,6 +94,24 @@ class RandomSerialFault(SerialFault):
 
     probability: Probability
     seed: int = Field(0, ge=0)
+
+    def proof_seconds(self, line: SerialOptions) -> float:
+        return proof_seconds(line, self.direction, self.probability)
+
+    def objections(self, topology: Topology) -> Iterator[Objection]:
+        """Beside the others, that the line is too slow for a proof to meet so rare a fault."""
+        found = list(super().objections(topology))
+        yield from found
+        if found:
+            return
+        line = topology.device(self.device).serial or SerialOptions()
+        if self.probability < (least := least_probability(line, self.direction)):
+            yield Objection(
+                "probability",
+                f"{self.probability:g} is too small to be seen on the line of {self.device}: at "
+                f"{line.baud} baud too few characters pass while a proof lasts",
+                f"Use {least:g} or more, or a faster line.",
+            )
 
     @property
     def lets_nothing_pass(self) -> bool:

@@ -1,0 +1,141 @@
+"""The process of a fleet's kwok: started, silenced, and begun anew when it is let in otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.process import PROC, spawn, still_alive
+from edge_lab.stacks.hostaccess import HostAccess
+
+END_SECONDS = 20.0
+STOP_SECONDS = 5.0
+LOOK_SECONDS = 0.25
+"""Between two looks at its kubeconfig."""
+
+
+class KwokProcess:
+    """kwok reads its kubeconfig at its start alone. Whoever replaces the cluster's authority writes
+    another one there: then it is started anew, and that is told beside the file."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        run: Path,
+        kubeconfig: Path,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Starts it. `release` is called between two of them that stand for the same nodes."""
+        self._command = tuple(command)
+        self._run = run
+        self._log = run / "logs" / "kwok.log"
+        self._access = HostAccess(kubeconfig)
+        self._release = release
+        self._lock = threading.RLock()
+        self._is_silent = False
+        self._taken = b""
+        self._process = self._start()
+        self._over = threading.Event()
+        self._following = threading.Thread(target=self._follow, daemon=True)
+        self._following.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def check(self) -> None:
+        """LabError if it has ended."""
+        with self._lock:
+            still_alive(self._process, "kwok", self._log)()
+
+    def begin_anew(self) -> None:
+        """Ends it and starts it, with its kubeconfig as it was first."""
+        with self._lock:
+            self._stop()
+            self._access.reset()
+            self._process = self._start()
+
+    def silence(self) -> int:
+        """It stands still from then on, ns since 1970; LabError if it has ended or does not."""
+        with self._lock:
+            self.check()
+            os.kill(self.pid, signal.SIGSTOP)
+            self._wait_state("stands still", lambda state: state == "T")
+            self._is_silent = True
+            return time.time_ns()
+
+    def wake(self) -> int:
+        """It goes on from then on, ns since 1970."""
+        with self._lock:
+            self.check()
+            moment = time.time_ns()
+            self._go_on()
+            self._take_anew()
+            self._wait_state("goes on", lambda state: state != "T")
+            return moment
+
+    def let_go_on(self) -> None:
+        """Whether it was silenced or has ended."""
+        with self._lock:
+            if self._process.poll() is None:
+                self._go_on()
+
+    def end(self) -> None:
+        """For good."""
+        self._over.set()
+        self._following.join()
+        with self._lock:
+            self._stop()
+
+    # -- a process -------------------------------------------------------------------------
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._taken = self._access.kubeconfig.read_bytes()
+        process = spawn(self._command, run=self._run, log=self._log)
+        self._access.mark_taken(self._taken)
+        return process
+
+    def _stop(self) -> None:
+        process = self._process
+        if process.poll() is not None:
+            return
+        self._go_on()
+        process.terminate()
+        try:
+            process.wait(Deadline.scaled(END_SECONDS).remaining)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+        self._is_silent = False
+
+    def _wait_state(self, what: str, fits: Callable[[str], bool]) -> None:
+        stat = PROC / str(self.pid) / "stat"
+        Deadline.scaled(STOP_SECONDS).wait_for(
+            f"kwok {what}", lambda: fits(stat.read_text().rpartition(") ")[2][:1]), every=0.01
+        )
+
+    # -- its kubeconfig --------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            with self._lock:
+                self._take_anew()
+
+    def _take_anew(self) -> None:
+        """If it has ended by itself, that is left for `check` to tell; while it is silent, another
+        kubeconfig waits."""
+        if self._is_silent or self._process.poll() is not None:
+            return
+        if self._access.kubeconfig.read_bytes() != self._taken:
+            self._stop()
+            self._release()
+            self._process = self._start()
