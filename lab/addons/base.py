@@ -16,12 +16,13 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.core.yamlmodel import Loc
-from edge_lab.images import AnyImage
+from edge_lab.images import AnyImage, DebianProgram, program_files
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
-from edge_lab.provisioning.provision import Provision
+from edge_lab.provisioning.provision import PayloadFile, Provision
 from edge_lab.stacks import ApiEndpoint, Stack, StackContext
 from edge_lab.topology import Node, Topology
 
@@ -53,6 +54,18 @@ class AddOnContext:
     def api(self) -> ApiEndpoint:
         """Where edge nodes reach the API server."""
         return self.stack.control.endpoint(self.given)
+
+    def program(self, program: DebianProgram, node: Node) -> tuple[PayloadFile, ...]:
+        """A program that the add-on's `programs` names, for the payload of `node`; a unit starts
+        it by its `command`."""
+        try:
+            root = self.given.packages[node.arch]
+        except KeyError as trouble:
+            raise LabError(
+                f"{program.package} is not unpacked for {node.arch.value}; "
+                "add it to the add-on's `programs`"
+            ) from trouble
+        return program_files(root, program)
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,11 @@ class AddOn:
 
     def images(self, topology: Topology) -> tuple[AnyImage, ...]:
         """Container images that its pods run; every node has them from the start."""
+        return ()
+
+    def programs(self, topology: Topology, stack: Stack) -> tuple[DebianProgram, ...]:
+        """Programs of Debian packages that `provision` puts into payloads, by
+        `AddOnContext.program`; for those that no root image has."""
         return ()
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:

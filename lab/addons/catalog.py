@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from edge_lab.addons.base import AddOn
+from edge_lab.addons.cache.addon import Cache, PullThrough
 from edge_lab.addons.critest.addon import Critest
 from edge_lab.addons.gvisor.addon import Gvisor
 from edge_lab.addons.hostile.addon import Hostile
@@ -19,7 +20,8 @@ from edge_lab.addons.workload.addon import Workload
 from edge_lab.core.plugins import PluginGroup
 
 ADDONS: Mapping[str, Callable[[], AddOn]] = {
-    addon.name: addon for addon in (Twins, Workload, Services, Gvisor, Hostile, Critest, Spire)
+    addon.name: addon
+    for addon in (Twins, Workload, Services, Gvisor, Hostile, Critest, Spire, Cache, PullThrough)
 }
 """The lab's own."""
 

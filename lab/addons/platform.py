@@ -17,7 +17,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.core.step import step
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.images import SANDBOX_IMAGE, AnyImage
+from edge_lab.images import SANDBOX_IMAGE, AnyImage, DebianProgram
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.cloudclient import CloudClient, DialsCloud
@@ -73,6 +73,11 @@ class Platform:
         """The container images of its nodes; every pod is in a sandbox."""
         of_addons = [image for addon in self.addons for image in addon.images(topology)]
         return tuple(dict.fromkeys((SANDBOX_IMAGE, *of_addons)))
+
+    def programs(self, topology: Topology) -> tuple[DebianProgram, ...]:
+        """What add-ons run of Debian packages that are in no root image."""
+        found = [it for addon in self.addons for it in addon.programs(topology, self.stack)]
+        return tuple(dict.fromkeys(found))
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         """All keys and certificates of a lab, its devices' among them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_lab.addons import Platform, get_platform
@@ -18,6 +18,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
 from edge_lab.images import AnyImage, ImageArchive, RootImage, build_images, build_root_image
+from edge_lab.images.unpacked import unpacked
 from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext, kubectl_want
 from edge_lab.topology import Arch, Topology
@@ -31,6 +32,8 @@ class Plan:
     artifacts: Mapping[Want, Artifact]
     images: Mapping[Arch, RootImage]
     container_images: ImageArchive
+    packages: Mapping[Arch, Path] = field(default_factory=dict)
+    """Debian packages that add-ons take programs from, unpacked; empty without such add-ons."""
 
     @property
     def kubectl(self) -> Path:
@@ -50,6 +53,7 @@ class Plan:
             container_images=self.container_images,
             pki=pki,
             api_host_port=api_host_port,
+            packages=self.packages,
         )
 
     def digest(self, *more: str) -> str:
@@ -86,6 +90,7 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
         for arch in topology.architectures:
             with step(f"root disk {arch.value}"):
                 images[arch] = build_root_image(arch, deadline)
+        packages = _unpacked(platform, topology, deadline)
         with step("container images"):
             specs = platform.images(topology)
             container_images = build_images(
@@ -94,7 +99,7 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
                 busybox={arch: image.busybox for arch, image in images.items()},
                 deadline=deadline,
             )
-    return Plan(topology, pace, platform, artifacts, images, container_images)
+    return Plan(topology, pace, platform, artifacts, images, container_images, packages)
 
 
 def _first_that_can_be_had(
@@ -112,6 +117,13 @@ def _first_that_can_be_had(
         "none of the topology's stacks is available:\n  " + "\n  ".join(reasons),
         remedy="Run `lab doctor` to see what is missing and why.",
     )
+
+
+def _unpacked(platform: Platform, topology: Topology, deadline: Deadline) -> dict[Arch, Path]:
+    names = sorted({program.package for program in platform.programs(topology)})
+    if not names:
+        return {}
+    return {arch: unpacked(arch, names, deadline) for arch in topology.architectures}
 
 
 def _programs(

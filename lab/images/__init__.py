@@ -12,6 +12,7 @@ from edge_lab.images.oci import (
     build_images,
 )
 from edge_lab.images.payload import build_payload_disk, payload_digest
+from edge_lab.images.programs import DebianProgram, program_files
 from edge_lab.images.root import (
     RootImage,
     build_root_image,
@@ -25,6 +26,7 @@ __all__ = [
     "PAUSE",
     "SANDBOX_IMAGE",
     "AnyImage",
+    "DebianProgram",
     "ImageArchive",
     "ImageFile",
     "ImageSpec",
@@ -37,4 +39,5 @@ __all__ = [
     "image_digest",
     "load_root_image",
     "payload_digest",
+    "program_files",
 ]

@@ -7,8 +7,9 @@ name in `edge_lab.stacks.registry`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from edge_lab.artifacts import Artifact, Want, host_arch
@@ -61,6 +62,8 @@ class StackContext:
     pki: Pki
     api_host_port: int
     """Port of the host's 127.0.0.1 that leads to `API_PORT` of the server node."""
+    packages: Mapping[Arch, Path] = field(default_factory=dict)
+    """By architecture, a folder with the Debian packages that add-ons take programs from."""
 
     def artifact(self, component: str, arch: Arch) -> Artifact:
         """The local file of a component that the stack's `wants` name."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
-from edge_lab.addons.gvisor.containerd import CONFIG, containerd_config
+from edge_lab.addons.cache.names import CERTS_D, has_cache
+from edge_lab.addons.containerd import CONFIG, with_certs_d
+from edge_lab.addons.gvisor.containerd import containerd_config
 from edge_lab.addons.gvisor.names import (
     EDGE_RUNSC,
     GVISOR,
@@ -63,8 +65,11 @@ class Gvisor(AddOn):
         if not has_gvisor(node):
             return Provision()
         default = is_default(ctx.topology, node, ctx.stack)
+        config = containerd_config(node.arch, default=default)
+        if has_cache(ctx.topology, node):
+            config = with_certs_d(config, CERTS_D)
         return Provision(
-            files=(GuestFile.text(CONFIG, containerd_config(node.arch, default=default)),),
+            files=(GuestFile.text(CONFIG, config),),
             payload=(ctx.given.binary(EDGE_RUNSC, node),),
         )
 

@@ -1,20 +1,18 @@
 """containerd's configuration on nodes with gVisor: that of their root image, and one runtime more.
 
-The whole file, since containerd merges no runtimes of several files: a table of a later file
-replaces that of an earlier one.
+The whole file: containerd merges no runtimes of several files (edge_lab.addons.containerd).
 """
 
 from __future__ import annotations
 
 import tomllib
 
+from edge_lab.addons.containerd import CONFIG, root_config
 from edge_lab.addons.gvisor.names import EDGE_RUNSC, HANDLER
 from edge_lab.core.errors import LabError
-from edge_lab.images.recipe import load_recipe, recipe_files
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.topology import Arch
 
-CONFIG = "/etc/containerd/config.toml"
 PROGRAM = str(PAYLOAD_MOUNT / "bin" / EDGE_RUNSC)
 
 TIMEOUT = "60s"
@@ -37,7 +35,7 @@ def containerd_config(arch: Arch, *, default: bool) -> str:
     Raises:
         LabError: the root image's file is not one that a runtime can be added to.
     """
-    text = _of_root_image(arch)
+    text = root_config(arch)
     if f"[{_RUNTIMES}.runc]" not in text or text.count(_DEFAULT.format("runc")) != 1:
         raise LabError(f"{CONFIG} of the {arch.value} root image has no runtime runc as default")
     if default:
@@ -58,10 +56,3 @@ def containerd_config(arch: Arch, *, default: bool) -> str:
             f"{CONFIG} of the {arch.value} root image cannot have a runtime {HANDLER}: {trouble}"
         ) from trouble
     return whole
-
-
-def _of_root_image(arch: Arch) -> str:
-    for file in recipe_files(load_recipe(), arch):
-        if f"/{file.path}" == CONFIG:
-            return file.source.read_text(encoding="utf-8")
-    raise LabError(f"the {arch.value} root image has no {CONFIG}")

@@ -68,7 +68,7 @@ default_runtime_name = "runc"
 def test_a_configuration_without_runc_is_refused(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(containerd, "_of_root_image", lambda arch: text)
+    monkeypatch.setattr(containerd, "root_config", lambda arch: text)
     with pytest.raises(LabError):
         containerd_config(Arch.X86_64, default=False)
 

@@ -1,0 +1,210 @@
+"""What the registry serves and the data sets, as files of the server's payload.
+
+Images are laid out as docker-registry keeps them (distribution 2.8, registry/storage/paths.go), so
+that nothing has to be pushed, and as read-only as the payload is. All of it follows from names and
+numbers: equal programs make equal digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.home import cache_home
+from edge_lab.core.step import step
+from edge_lab.images.layout import Descriptor, Layout, open_tar, put, put_file
+from edge_lab.images.scratch import building, settle
+from edge_lab.provisioning.provision import PayloadFile
+from edge_lab.topology import Arch
+
+MIB = 1024 * 1024
+KIND = "registry"
+FORMAT = 1
+"""To be raised when equal programs make another content."""
+TAG = "1"
+STORAGE = "registry"
+"""Of the payload: the registry's storage."""
+DATA = "data"
+"""Of the payload: the data sets."""
+DONE = "done"
+PROGRAM_PATH = "/edge"
+ENTRYPOINT = (PROGRAM_PATH, "pause")
+_MAKE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class LabImage:
+    """An image of the registry: a program that waits, and a layer that no other image has."""
+
+    name: str
+    """Of its repository; there is one tag."""
+    mib: int = 1
+    """Of its own layer, which does not compress."""
+
+    @property
+    def bytes(self) -> int:
+        """Of its own layer, in the registry and on wires: the content, and a tar around it."""
+        return self.mib * MIB + 20 * 512
+
+
+SMALL: Final = tuple(
+    LabImage(name)
+    for name in (
+        *("cached", "absent", "always", "shared", "healed"),
+        *("poisoned", "truncated", "pinned", "unpinned"),
+    )
+)
+LARGE: Final = tuple(LabImage(f"large-{number}", 20) for number in range(3))
+IMAGES: Final = (*SMALL, *LARGE)
+"""What the registry has: one for each purpose, so that no test finds another's in a cache."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A file that is read, and never changed: another version has another name."""
+
+    name: str
+    mib: int = 2
+
+    @property
+    def path(self) -> str:
+        """Below the address of a cache."""
+        return f"/{DATA}/{self.name}"
+
+    def content(self) -> bytes:
+        return random_bytes(f"data {self.name}", self.mib * MIB)
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest."""
+        return hashlib.sha256(self.content()).hexdigest()
+
+
+DATA_SETS: Final = tuple(DataSet(f"readings-{number}.bin") for number in range(10))
+
+
+def random_bytes(seed: str, count: int) -> bytes:
+    """The same bytes for the same seed; they do not compress."""
+    return random.Random(seed).randbytes(count)  # noqa: S311 (nothing is secret)
+
+
+def registry_files(programs: Mapping[Arch, Path]) -> tuple[PayloadFile, ...]:
+    """Images for the architectures of `programs`, and all data sets; made once for each set of
+    programs."""
+    folder = _made(programs)
+    return tuple(
+        PayloadFile(file.relative_to(folder).as_posix(), file, _digest(file), executable=False)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != DONE
+    )
+
+
+def _made(programs: Mapping[Arch, Path]) -> Path:
+    whole = hashlib.sha256(f"{FORMAT} {IMAGES} {DATA_SETS}".encode())
+    for arch, program in sorted(programs.items()):
+        whole.update(f"\n{arch.value} {_digest(program)}".encode())
+    target = cache_home() / KIND / whole.hexdigest()
+    if (target / DONE).exists():
+        return target
+    deadline = Deadline.scaled(_MAKE_SECONDS)
+    with step("make the registry's content") as this, building(KIND, deadline, this) as scratch:
+        if not (target / DONE).exists():
+            draft = scratch / "content"
+            write_registry(draft / STORAGE, IMAGES, programs, scratch / "blobs")
+            write_data(draft / DATA, DATA_SETS)
+            (draft / DONE).touch()
+            for file in draft.rglob("*"):
+                if file.is_file():
+                    settle(file)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft.rename(target)
+    return target
+
+
+def write_data(folder: Path, sets: Sequence[DataSet]) -> None:
+    folder.mkdir(parents=True)
+    for data in sets:
+        (folder / data.name).write_bytes(data.content())
+
+
+def write_registry(
+    storage: Path, images: Sequence[LabImage], programs: Mapping[Arch, Path], scratch: Path
+) -> dict[str, str]:
+    """The registry's storage, in a new folder; returns the digest of each image's index by name.
+
+    `scratch` is a folder that is made.
+    """
+    layout = Layout(scratch)
+    repositories = storage / "docker/registry/v2/repositories"
+    shared = {
+        arch: layout.add_layer(_program(program)) for arch, program in sorted(programs.items())
+    }
+    indexes: dict[str, str] = {}
+    for image in images:
+        own = layout.add_layer(_own(image))
+        manifests: list[Descriptor] = []
+        repository = repositories / image.name
+        for arch in sorted(programs):
+            layers = [shared[arch], own]
+            manifest = layout.add_image(arch, layers, ENTRYPOINT)
+            manifests.append(manifest)
+            for layer in (*layers, _config_of(layout, manifest)):
+                _link(repository / "_layers", str(layer["digest"]))
+        index = layout.add_index(manifests)
+        for revision in (index, *manifests):
+            _link(repository / "_manifests/revisions", str(revision["digest"]))
+        tag = repository / "_manifests/tags" / TAG
+        _link(tag / "index", str(index["digest"]))
+        _write_link(tag / "current", str(index["digest"]))
+        indexes[image.name] = str(index["digest"])
+    blobs = storage / "docker/registry/v2/blobs/sha256"
+    for blob in sorted(layout.folder.iterdir()):
+        place = blobs / blob.name[:2] / blob.name
+        place.mkdir(parents=True)
+        blob.rename(place / "data")
+    return indexes
+
+
+def _config_of(layout: Layout, manifest: Descriptor) -> Descriptor:
+    name = str(manifest["digest"]).removeprefix("sha256:")
+    content = json.loads((layout.folder / name).read_text(encoding="utf-8"))
+    config: Descriptor = content["config"]
+    return config
+
+
+def _link(folder: Path, digest: str) -> None:
+    """What docker-registry calls a link: a file that names a digest."""
+    algorithm, _, value = digest.partition(":")
+    _write_link(folder / algorithm / value, digest)
+
+
+def _write_link(folder: Path, digest: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "link").write_text(digest, encoding="utf-8")
+
+
+def _program(program: Path) -> Callable[[BinaryIO], None]:
+    def write(sink: BinaryIO) -> None:
+        with open_tar(sink) as tar:
+            put_file(tar, PROGRAM_PATH.removeprefix("/"), program, 0o755)
+
+    return write
+
+
+def _own(image: LabImage) -> Callable[[BinaryIO], None]:
+    def write(sink: BinaryIO) -> None:
+        with open_tar(sink) as tar:
+            put(tar, "own.bin", random_bytes(f"image {image.name}", image.mib * MIB))
+
+    return write
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

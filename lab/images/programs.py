@@ -1,0 +1,107 @@
+"""Programs of Debian packages, as a node runs them from its payload.
+
+A program that only some labs need does not belong into the root images that all labs share. It
+comes with the libraries and the loader of its own suite, so that it fits whichever root image is
+below it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from edge_lab.core.errors import LabError
+from edge_lab.images.elf import elf_needs
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, PayloadFile
+
+FOLDER = "debian"
+"""Of the payload: programs, and their libraries below `lib`."""
+LOADER = "loader"
+_MOST_LINKS = 8
+
+
+@dataclass(frozen=True)
+class DebianProgram:
+    """One program of a Debian package."""
+
+    package: str
+    path: str
+    """Below the root of the file system, such as `usr/sbin/nginx`."""
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What starts it on a node that has `program_files`; options follow."""
+        folder = PAYLOAD_MOUNT / FOLDER
+        return (
+            str(folder / LOADER),
+            "--library-path",
+            str(folder / "lib"),
+            str(folder / self.name),
+        )
+
+
+def program_files(root: Path, program: DebianProgram) -> tuple[PayloadFile, ...]:
+    """The program, its loader and all libraries that it needs, out of the packages in `root`.
+
+    Raises:
+        LabError: something of it is not there.
+    """
+    main = _below(root, program.path)
+    found = {f"{FOLDER}/{program.name}": main}
+    needs = elf_needs(main.read_bytes())
+    if not needs.interpreter:
+        raise LabError(f"{program.path} is linked statically: it needs no loader")
+    loader = PurePosixPath(needs.interpreter).name
+    found[f"{FOLDER}/{LOADER}"] = _library(root, loader)
+    wanted = list(needs.libraries)
+    while wanted:
+        name = wanted.pop()
+        place = f"{FOLDER}/lib/{name}"
+        if name == loader or place in found:
+            continue
+        found[place] = _library(root, name)
+        wanted += elf_needs(found[place].read_bytes()).libraries
+    return tuple(_payload(place, source) for place, source in sorted(found.items()))
+
+
+def host_command(root: Path, program: DebianProgram) -> tuple[str, ...]:
+    """What starts the program of the packages in `root` on this host, if that is of the same
+    architecture."""
+    needs = elf_needs(_below(root, program.path).read_bytes())
+    loader = _library(root, PurePosixPath(needs.interpreter).name)
+    folders = sorted({str(path.parent) for path in root.glob("usr/lib/*/lib*.so*")})
+    return (str(loader), "--library-path", ":".join(folders), str(_below(root, program.path)))
+
+
+def _payload(path: str, source: Path) -> PayloadFile:
+    with source.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return PayloadFile(path, source, digest)
+
+
+def _below(root: Path, path: str) -> Path:
+    file = root / path
+    if not file.is_file() or file.is_symlink():
+        raise LabError(f"the packages in {root} bring no program {path}")
+    return file
+
+
+def _library(root: Path, name: str) -> Path:
+    """The file of that name. Links are followed by name: absolute ones lead out of `root`."""
+    sought = name
+    for _ in range(_MOST_LINKS):
+        places = [path for pattern in ("usr/lib*", "lib*") for path in root.glob(pattern)]
+        files = sorted(file for place in places for file in place.rglob(sought))
+        for file in files:
+            if file.is_file() and not file.is_symlink():
+                return file
+        links = [file for file in files if file.is_symlink()]
+        if not links:
+            break
+        sought = links[0].readlink().name
+    raise LabError(f"the packages in {root} bring no {name}")
