@@ -24,6 +24,13 @@ KIND = "unpacked"
 DIGITS = 16
 
 
+def unpacked_place(cache: Path, arch: Arch, packages: Sequence[str]) -> Path:
+    """Where the folder with these packages is in a cache, if it is there."""
+    suite = recipe.load_recipe().architectures[arch].suite
+    digest = hashlib.sha256(f"{suite} {','.join(packages)}".encode()).hexdigest()[:DIGITS]
+    return cache / KIND / f"{arch.value}-{digest}"
+
+
 def unpacked(arch: Arch, packages: Sequence[str], deadline: Deadline) -> Path:
     """A folder with these packages and all that they depend on; from the cache, if it is there.
 
@@ -33,8 +40,7 @@ def unpacked(arch: Arch, packages: Sequence[str], deadline: Deadline) -> Path:
     what = recipe.load_recipe()
     ours = what.architectures[arch]
     named = ",".join(packages)
-    digest = hashlib.sha256(f"{ours.suite} {named}".encode()).hexdigest()[:DIGITS]
-    target = cache_home() / KIND / f"{arch.value}-{digest}"
+    target = unpacked_place(cache_home(), arch, packages)
     if target.is_dir():
         return target
     with step(f"unpack {named} for {arch.value}") as this:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import allure
 
-from edge_lab.addons.critest.names import IMAGES_FILE, PROGRAM
 from edge_lab.addons.containerd import CONFIG
+from edge_lab.addons.critest.names import IMAGES_FILE, PROGRAM
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode

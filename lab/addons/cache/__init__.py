@@ -1,4 +1,4 @@
-"""The add-on `cache`: a registry in the cloud, and on each edge node a cache of its images and data.
+"""The add-on `cache`: a registry in the cloud, and a cache of its images and data on edge nodes.
 
 The registry is Debian's docker-registry on the server, with content that the lab makes. The cache
 is nginx, which goes on serving while its upstream is silent or gone, through a restart of its own

@@ -84,7 +84,7 @@ def _service(unit: str, description: str, config: str, state: str) -> Service:
         description=description,
         command=(*NGINX.command, "-e", "stderr", "-c", config),
         after=("systemd-networkd.service",),
-        before_start=(("/usr/bin/install", "-d", *owner, state, f"{state}/tmp"),),
+        before_start=(("/usr/bin/install", "-d", *owner, state, f"{state}/scratch"),),
         mounts=(str(PAYLOAD_MOUNT),),
         oom_score_adjust=-900,
     )

@@ -134,7 +134,7 @@ def _http(state: str, log: str) -> tuple[str, ...]:
     return (
         "default_type application/octet-stream",
         "server_tokens off",
-        *(f"{name}_temp_path {state}/tmp/{name}" for name in folders),
+        *(f"{name}_temp_path {state}/scratch/{name}" for name in folders),
         'log_format cache \'$remote_addr "$request" $status $body_bytes_sent $request_time '
         "$upstream_cache_status'",
         f"access_log {target}",

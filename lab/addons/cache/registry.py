@@ -1,8 +1,8 @@
 """docker-registry 2.8: the registry in the cloud, and as a pull-through cache at the edge.
 
 As a cache it asks its upstream when it starts, and for every tag, without a limit of its own
-(https://github.com/distribution/distribution/issues/4038): with an upstream that is gone it does not
-start, and one that is silent keeps whoever asks for a tag waiting.
+(https://github.com/distribution/distribution/issues/4038): with an upstream that is gone it does
+not start, and one that is silent keeps whoever asks for a tag waiting.
 """
 
 from __future__ import annotations

@@ -1,0 +1,371 @@
+"""A cloud and an edge node on this machine, two network namespaces with a cable between them.
+
+In the cloud are the registry and the data sets, at the edge is a cache of either kind, all by the
+lab's own configurations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from edge_lab.addons.cache.content import DataSet, LabImage, write_data, write_registry
+from edge_lab.addons.cache.identities import REGISTRIES, site_name
+from edge_lab.addons.cache.names import (
+    CACHE,
+    DATA_NAME,
+    NGINX,
+    PULL_THROUGH,
+    REGISTRY,
+    REGISTRY_NAME,
+)
+from edge_lab.addons.cache.nginx import Cache, Upstream, cache_config, data_config
+from edge_lab.addons.cache.registry import origin_config, pull_through_config
+from edge_lab.artifacts import host_arch
+from edge_lab.core.deadline import Deadline
+from edge_lab.images import DebianProgram
+from edge_lab.images.programs import host_command
+from edge_lab.images.unpacked import unpacked_place
+from edge_lab.pki import CertificateSpec, IdentityRequest, Pki, Usage
+from tests.golang import CACHE as GO_CACHE
+from tests.namespaces import Namespace, connect, new_namespace
+
+CLOUD, EDGE = "10.99.0.1", "10.99.0.2"
+WIRE = "wire0"
+NODES = ("near", "far")
+"""Two caches of one site; the second is for those who share."""
+LIMIT = 60.0
+PACKAGES = (("docker-registry", "nginx"), ("docker-registry",))
+IMAGES = (LabImage("cached"), LabImage("absent"), *(LabImage(f"large-{n}", 12) for n in range(3)))
+SETS = tuple(DataSet(f"set-{number}.bin") for number in range(8))
+IMAGES_MIB, DATA_MIB = 24, 8
+
+
+def command_of(program: DebianProgram) -> tuple[str, ...]:
+    """What starts it on this machine: of the lab's cache, or installed; skips the test if it is
+    neither."""
+    for packages in PACKAGES:
+        root = unpacked_place(GO_CACHE.parent, host_arch(), packages)
+        if (root / program.path).is_file():
+            return host_command(root, program)
+    found = shutil.which(program.name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        pytest.skip(
+            f"there is no {program.name}: `lab up labs/edge-cache.yaml` unpacks it, or "
+            f"`apt-get install {program.package}`"
+        )
+    return (found,)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one question."""
+
+    status: int
+    """0 if nothing came in time, or the connection ended before the answer's head."""
+    cache: str
+    bytes: int
+    sha256: str
+    seconds: float
+    error: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status in (200, 206) and not self.error
+
+
+@dataclass
+class Site:
+    """The cloud's and the edge's processes."""
+
+    folder: Path
+    cloud: Namespace
+    edge: Namespace
+    kind: str
+    pki: Pki
+    digests: Mapping[str, str]
+    """Of each image's index, by name."""
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    # -- processes ---------------------------------------------------------------------------
+
+    def start(self, name: str, place: Namespace, *argv: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                place.argv(argv),
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "SSL_CERT_FILE": str(self.folder / "ca.crt")},
+            )
+
+    def end(self, name: str) -> None:
+        process = self.running.pop(name)
+        process.terminate()
+        process.wait(LIMIT)
+
+    def exit_status(self, name: str, seconds: float) -> int | None:
+        """None if it runs on."""
+        try:
+            return self.running[name].wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def start_cloud(self) -> None:
+        self.start("origin", self.cloud, *command_of(REGISTRY), "serve", str(self.path("o.yml")))
+        self.start("data", self.cloud, *self._nginx("data.conf"))
+        for port in (5000, 5444):
+            self.until_open(self.cloud, CLOUD, port)
+
+    def end_cloud(self) -> None:
+        for name in ("origin", "data"):
+            self.end(name)
+
+    def start_cache(self, node: str = NODES[0], *, wait: bool = True) -> None:
+        if self.kind == PULL_THROUGH:
+            argv = (*command_of(REGISTRY), "serve", str(self.path("pull-through.yml")))
+        else:
+            argv = self._nginx(f"{node}.conf")
+        self.start(node, self.edge, *argv)
+        if wait:
+            self.until_open(self.edge, "127.0.0.1", self.port(node))
+
+    def restart_cache(self) -> None:
+        self.end(NODES[0])
+        self.start_cache(wait=False)
+
+    def _nginx(self, config: str) -> tuple[str, ...]:
+        return (*command_of(NGINX), "-e", "stderr", "-c", str(self.path(config)))
+
+    def until_open(self, place: Namespace, address: str, port: int) -> None:
+        code = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)"
+        probe = (sys.executable, "-c", code, address, str(port))
+        Deadline.after(LIMIT).wait_for(
+            f"port {port}", lambda: place.try_run(*probe).returncode == 0
+        )
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    @staticmethod
+    def port(node: str) -> int:
+        return 5001 + 100 * NODES.index(node)
+
+    # -- the wire ----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Frames vanish, and nobody is told: the edge knows the cloud's MAC address for ever."""
+        self.cloud.run("ip", "link", "set", WIRE, "down")
+        try:
+            yield
+        finally:
+            self.cloud.run("ip", "link", "set", WIRE, "up")
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """The cloud is there, and no program listens."""
+        self.end_cloud()
+        try:
+            yield
+        finally:
+            self.start_cloud()
+
+    def received(self) -> int:
+        """Bytes that the edge has received by its uplink."""
+        (link,) = json.loads(self.edge.run("ip", "-s", "-j", "link", "show", WIRE))
+        found: int = link["stats64"]["rx"]["bytes"]
+        return found
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def ask(
+        self,
+        path: str,
+        *headers: str,
+        node: str = NODES[0],
+        limit: float = LIMIT,
+        most: int | None = None,
+    ) -> Answer:
+        url = f"http://127.0.0.1:{self.port(node)}{path}"
+        words = [url, str(limit), *headers, *(("--most", str(most)) if most is not None else ())]
+        script = str(Path(__file__).with_name("asking.py"))
+        said = self.edge.run(sys.executable, script, *words, seconds=limit + LIMIT)
+        return Answer(**json.loads(said))
+
+    def tag(self, image: str, *, node: str = NODES[0], limit: float = LIMIT) -> Answer:
+        return self.ask(f"/v2/{image}/manifests/1", node=node, limit=limit)
+
+    def blob(
+        self, image: str, *headers: str, node: str = NODES[0], most: int | None = None
+    ) -> Answer:
+        """Its own layer."""
+        path = f"/v2/{image}/blobs/{self.own_layer(image)}"
+        return self.ask(path, *headers, node=node, most=most)
+
+    def manifest(self, image: str) -> Answer:
+        return self.ask(f"/v2/{image}/manifests/{self.digests[image]}")
+
+    def own_layer(self, image: str) -> str:
+        index = self._document(self.digests[image])
+        manifest = self._document(index["manifests"][0]["digest"])
+        digest: str = manifest["layers"][-1]["digest"]
+        return digest
+
+    def first_manifest(self, image: str) -> str:
+        """The digest of its manifest for the first architecture."""
+        digest: str = self._document(self.digests[image])["manifests"][0]["digest"]
+        return digest
+
+    def blob_path(self, digest: str) -> Path:
+        name = digest.removeprefix("sha256:")
+        return self.folder / f"store/docker/registry/v2/blobs/sha256/{name[:2]}/{name}/data"
+
+    def _document(self, digest: str) -> dict[str, list[dict[str, str]]]:
+        found: dict[str, list[dict[str, str]]] = json.loads(self.blob_path(digest).read_bytes())
+        return found
+
+    def cached_files(self, store: str = "images", node: str = NODES[0]) -> list[Path]:
+        folder = self.folder / node / store
+        return sorted(file for file in folder.rglob("*") if file.is_file())
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def running_site(folder: Path, kind: str, *, nodes: int = 1) -> Iterator[Site]:
+    """Cloud and edge, with one cache or two of a site."""
+    for program in (REGISTRY, NGINX):
+        command_of(program)
+    with new_namespace() as cloud, new_namespace(inside=cloud) as edge:
+        connect(cloud, WIRE, edge, WIRE)
+        cloud.run("ip", "address", "add", f"{CLOUD}/24", "dev", WIRE)
+        edge.run("ip", "address", "add", f"{EDGE}/24", "dev", WIRE)
+        (link,) = json.loads(cloud.run("ip", "-j", "link", "show", WIRE))
+        edge.run(
+            *("ip", "neigh", "replace", CLOUD, "lladdr", link["address"]),
+            *("dev", WIRE, "nud", "permanent"),
+        )
+        site = Site(folder, cloud, edge, kind, _keys(folder), _content(folder))
+        _configure(site)
+        try:
+            site.start_cloud()
+            for node in NODES[:nodes]:
+                site.start_cache(node)
+            yield site
+        finally:
+            for name in tuple(site.running):
+                site.end(name)
+
+
+def _keys(folder: Path) -> Pki:
+    spec = {
+        "server": ((REGISTRY_NAME, DATA_NAME), CLOUD),
+        **{node: ((site_name(node),), "127.0.0.1") for node in NODES},
+    }
+    requests = [
+        IdentityRequest(
+            REGISTRIES,
+            name,
+            CertificateSpec(
+                names[0],
+                dns_names=names,
+                addresses=(IPv4Address(address),),
+                usages=(Usage.SERVER,),
+            ),
+        )
+        for name, (names, address) in spec.items()
+    ]
+    pki = Pki.create(folder / "pki", requests)
+    (folder / "ca.crt").write_bytes(pki.authority(REGISTRIES).certificate_pem)
+    for name in spec:
+        identity = pki.identity(REGISTRIES, name)
+        (folder / f"{name}.crt").write_bytes(identity.certificate_pem)
+        (folder / f"{name}.key").write_bytes(identity.key_pem)
+    return pki
+
+
+def _content(folder: Path) -> dict[str, str]:
+    program = folder / "program"
+    program.write_bytes(b"a program")
+    write_data(folder / "sets/data", SETS)
+    return write_registry(folder / "store", IMAGES, {host_arch(): program}, folder / "blobs")
+
+
+def _configure(site: Site) -> None:
+    folder = site.folder
+    user = "root root" if os.geteuid() == 0 else ""
+
+    def file(name: str) -> str:
+        return str(folder / name)
+
+    (folder / "o.yml").write_text(
+        origin_config(
+            f"{CLOUD}:5000",
+            storage=file("store"),
+            certificate=file("server.crt"),
+            key=file("server.key"),
+        )
+    )
+    (folder / "data.conf").write_text(
+        data_config(
+            f"{CLOUD}:5444",
+            root=file("sets"),
+            state=file("served"),
+            certificate=file("server.crt"),
+            key=file("server.key"),
+            user=user,
+        )
+    )
+    (folder / "pull-through.yml").write_text(
+        pull_through_config(
+            f"127.0.0.1:{Site.port(NODES[0])}", f"https://{CLOUD}:5000", storage=file("near")
+        )
+    )
+    for place in ("served", *NODES):
+        (folder / place / "scratch").mkdir(parents=True)
+    for number, node in enumerate(NODES):
+        other = NODES[1 - number]
+        base = 100 * number
+        (folder / f"{node}.conf").write_text(
+            cache_config(
+                Cache(
+                    listens=f"127.0.0.1:{Site.port(node)}",
+                    site=(f"127.0.0.1:{5443 + base}",),
+                    registry=Upstream(
+                        "registry", f"{CLOUD}:5000", REGISTRY_NAME, f"127.0.0.1:{5010 + base}"
+                    ),
+                    data=Upstream("data", f"{CLOUD}:5444", DATA_NAME, f"127.0.0.1:{5011 + base}"),
+                    peers=(
+                        Upstream(
+                            f"peer-{other}",
+                            f"127.0.0.1:{5543 - base}",
+                            site_name(other),
+                            f"127.0.0.1:{5012 + base}",
+                        ),
+                    ),
+                    state=file(node),
+                    authority=file("ca.crt"),
+                    certificate=file(f"{node}.crt"),
+                    key=file(f"{node}.key"),
+                    images_mib=IMAGES_MIB,
+                    data_mib=DATA_MIB,
+                    log=file(f"{node}.access"),
+                    pid=file(f"{node}.pid"),
+                    user=user,
+                )
+            )
+        )
+
+
+__all__ = ["CACHE", "PULL_THROUGH", "Answer", "Site", "running_site"]
