@@ -35,6 +35,8 @@ def ask(url: str, limit: float, headers: dict[str, str], most: int) -> dict[str,
             while (most < 0 or count < most) and (piece := answer.read(PIECE)):
                 whole.update(piece)
                 count += len(piece)
+            if most < 0 and count < int(answer.headers.get("Content-Length", count)):
+                error = "it ended early"
     except urllib.error.HTTPError as trouble:
         status = trouble.code
     except (OSError, http.client.HTTPException) as trouble:

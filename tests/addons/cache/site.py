@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -180,6 +180,18 @@ class Site:
         finally:
             self.start_cloud()
 
+    @contextlib.contextmanager
+    def slow(self, mbit: int) -> Iterator[None]:
+        """What comes from the cloud is as slow; skips the test where the kernel has no tbf."""
+        words = ("root", "tbf", "rate", f"{mbit}mbit", "burst", "64k", "latency", "400ms")
+        done = self.cloud.try_run("tc", "qdisc", "add", "dev", WIRE, *words)
+        if done.returncode:
+            pytest.skip(f"no slow line can be made here: {done.stderr.strip()}")
+        try:
+            yield
+        finally:
+            self.cloud.run("tc", "qdisc", "del", "dev", WIRE, "root")
+
     def received(self) -> int:
         """Bytes that the edge has received by its uplink."""
         (link,) = json.loads(self.edge.run("ip", "-s", "-j", "link", "show", WIRE))
@@ -196,11 +208,20 @@ class Site:
         limit: float = LIMIT,
         most: int | None = None,
     ) -> Answer:
-        url = f"http://127.0.0.1:{self.port(node)}{path}"
-        words = [url, str(limit), *headers, *(("--most", str(most)) if most is not None else ())]
-        script = str(Path(__file__).with_name("asking.py"))
-        said = self.edge.run(sys.executable, script, *words, seconds=limit + LIMIT)
+        words = [*headers, *(("--most", str(most)) if most is not None else ())]
+        said = self.edge.run(*self._asking(path, node, limit), *words, seconds=limit + LIMIT)
         return Answer(**json.loads(said))
+
+    @contextlib.contextmanager
+    def asking(self, path: str) -> Iterator[Callable[[], Answer]]:
+        """A question that is under way; what is given waits for what comes of it."""
+        with self.edge.running(*self._asking(path, NODES[0], LIMIT)) as process:
+            yield lambda: Answer(**json.loads(process.communicate(timeout=2 * LIMIT)[0]))
+
+    def _asking(self, path: str, node: str, limit: float) -> tuple[str, ...]:
+        script = str(Path(__file__).with_name("asking.py"))
+        url = f"http://127.0.0.1:{self.port(node)}{path}"
+        return (sys.executable, script, url, str(limit))
 
     def tag(self, image: str, *, node: str = NODES[0], limit: float = LIMIT) -> Answer:
         return self.ask(f"/v2/{image}/manifests/1", node=node, limit=limit)
@@ -209,8 +230,10 @@ class Site:
         self, image: str, *headers: str, node: str = NODES[0], most: int | None = None
     ) -> Answer:
         """Its own layer."""
-        path = f"/v2/{image}/blobs/{self.own_layer(image)}"
-        return self.ask(path, *headers, node=node, most=most)
+        return self.ask(self.blob_url(image), *headers, node=node, most=most)
+
+    def blob_url(self, image: str) -> str:
+        return f"/v2/{image}/blobs/{self.own_layer(image)}"
 
     def manifest(self, image: str) -> Answer:
         return self.ask(f"/v2/{image}/manifests/{self.digests[image]}")
@@ -237,6 +260,14 @@ class Site:
     def cached_files(self, store: str = "images", node: str = NODES[0]) -> list[Path]:
         folder = self.folder / node / store
         return sorted(file for file in folder.rglob("*") if file.is_file())
+
+    def cached_bytes(self, store: str) -> int:
+        """The cache may remove a file while it is looked at."""
+        total = 0
+        for file in self.cached_files(store):
+            with contextlib.suppress(FileNotFoundError):
+                total += file.stat().st_size
+        return total
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")

@@ -4,6 +4,7 @@ upstream."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -146,23 +147,44 @@ def test_a_tag_that_moves_is_seen_at_once_where_the_cloud_answers(nginx: Site) -
 
 
 def test_a_pull_that_is_cut_half_way_goes_on_where_it_was(either: Site) -> None:
-    half = 6 * MIB
-    cut = either.blob("large-0", most=half)
-    assert cut.bytes >= half
-    with either.silent():
-        pass
+    url, began = either.blob_url("large-0"), either.received()
+    with either.slow(mbit=32), either.asking(url) as ended:
+        half_way = Deadline.after(LIMIT)
+        half_way.wait_for("half of it", lambda: either.received() - began > 6 * MIB)
+        with either.refusing():
+            cut = ended()
+    assert 2 * MIB < cut.bytes < 12 * MIB, str(cut)
+    assert not cut.ok, str(cut)
     before = either.received()
-    rest = either.blob("large-0", f"Range: bytes={cut.bytes}-")
+    rest = either.ask(url, f"Range: bytes={cut.bytes}-")
     assert rest.ok, str(rest)
     fetched = either.received() - before
     whole = either.blob("large-0")
     assert f"sha256:{whole.sha256}" == either.own_layer("large-0")
     if either.kind == CACHE:
         # A slice at most is fetched twice.
-        assert fetched < 12 * MIB - half + 2 * MIB, fetched
+        assert fetched < 12 * MIB - cut.bytes + 2 * MIB, fetched
     else:
         # docker-registry keeps nothing of it, and begins anew.
         assert fetched > 12 * MIB, fetched
+
+
+def test_what_a_first_pull_costs_the_uplink(either: Site) -> None:
+    before = either.received()
+    assert either.blob("large-0").ok
+    settled, last = Deadline.after(LIMIT), -1
+
+    def quiet() -> bool:
+        nonlocal last
+        now = either.received()
+        same, last = now == last, now
+        return same
+
+    settled.wait_for("the end of all transfers", quiet, every=1.0)
+    fetched = (either.received() - before) / (12 * MIB)
+    # docker-registry fetches it once for who asks and once for itself.
+    low, high = (0.99, 1.2) if either.kind == CACHE else (1.9, 2.4)
+    assert low < fetched < high, fetched
 
 
 def test_two_nodes_share_what_one_has_pulled(tmp_path: Path) -> None:
@@ -194,13 +216,13 @@ def test_a_cache_evicts_within_its_limit(nginx: Site) -> None:
     for data in SETS:
         assert nginx.ask(data.path).sha256 == data.sha256
 
-    def mib(store: str) -> float:
-        return sum(file.stat().st_size for file in nginx.cached_files(store)) / MIB
+    def fits(store: str, mib: int) -> bool:
+        return nginx.cached_bytes(store) <= mib * MIB
 
     # Its manager looks every ten seconds.
-    for store, limit in (("images", IMAGES_MIB), ("data", DATA_MIB)):
-        Deadline.after(LIMIT).wait_for(store, lambda s=store, most=limit: mib(s) <= most)
-        assert mib(store) > limit / 2
+    for store, mib in (("images", IMAGES_MIB), ("data", DATA_MIB)):
+        Deadline.after(LIMIT).wait_for(store, partial(fits, store, mib))
+        assert nginx.cached_bytes(store) > mib * MIB / 2
     before = nginx.received()
     assert nginx.blob("large-2").ok  # the newest is there
     assert nginx.received() - before < 5 * MIB
