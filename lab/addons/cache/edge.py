@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from edge_lab.addons.cache import soundness
 from edge_lab.addons.cache.identities import site_name
 from edge_lab.addons.cache.names import (
     AUTHORITY,
@@ -21,12 +24,13 @@ from edge_lab.addons.cache.names import (
     STATE,
     site_peers,
 )
-from edge_lab.addons.cache.nginx import Cache, Upstream, cache_config, data_config
+from edge_lab.addons.cache.nginx import STORES, Cache, Upstream, cache_config, data_config
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Topology
 
 CONFIG, DATA_CONFIG = f"{KEYS}/cache.conf", f"{KEYS}/data.conf"
+SOUNDNESS = f"{KEYS}/soundness.py"
 DATA_STATE = "/run/edge-lab-data"
 JOURNAL = "syslog:server=unix:/dev/log,nohostname,tag=cache"
 
@@ -59,8 +63,11 @@ def cache_of(topology: Topology, node: Node) -> Cache:
 def cache_provision(topology: Topology, node: Node) -> Provision:
     """The unit of an edge node; program and keys are the caller's to add."""
     config = cache_config(cache_of(topology, node))
-    service = _service(CACHE_UNIT, "Cache of images and data", CONFIG, STATE)
-    return service.provision(GuestFile.text(CONFIG, config))
+    stores = tuple(f"{STATE}/{name}" for name in STORES)
+    check = ("/usr/bin/python3", "-I", SOUNDNESS, *stores)
+    service = _service(CACHE_UNIT, "Cache of images and data", CONFIG, STATE, check)
+    script = Path(soundness.__file__).read_text(encoding="utf-8")
+    return service.provision(GuestFile.text(CONFIG, config), GuestFile.text(SOUNDNESS, script))
 
 
 def data_provision(topology: Topology) -> Provision:
@@ -77,14 +84,16 @@ def data_provision(topology: Topology) -> Provision:
     return service.provision(GuestFile.text(DATA_CONFIG, config))
 
 
-def _service(unit: str, description: str, config: str, state: str) -> Service:
+def _service(
+    unit: str, description: str, config: str, state: str, *before: tuple[str, ...]
+) -> Service:
     owner = ("-o", "nobody", "-g", "nogroup")
     return Service(
         name=unit.removesuffix(".service"),
         description=description,
         command=(*NGINX.command, "-e", "stderr", "-c", config),
         after=("systemd-networkd.service",),
-        before_start=(("/usr/bin/install", "-d", *owner, state, f"{state}/scratch"),),
+        before_start=(("/usr/bin/install", "-d", *owner, state, f"{state}/scratch"), *before),
         mounts=(str(PAYLOAD_MOUNT),),
         oom_score_adjust=-900,
     )

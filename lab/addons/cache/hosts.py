@@ -25,7 +25,8 @@ def hosts_files(topology: Topology, certs_d: str = CERTS_D) -> tuple[GuestFile, 
 
 def hosts_toml(origin: str, *caches: str, authority: str = AUTHORITY) -> str:
     """`origin` is asked where none of `caches` has an answer: a broken cache costs time alone."""
-    lines = [f'server = "{origin}"', f'ca = "{authority}"']
+    # containerd 1.7 takes no file without the table.
+    lines = [f'server = "{origin}"', f'ca = "{authority}"', "", "[host]"]
     for cache in caches:
         lines += ["", f'[host."{cache}"]', '  capabilities = ["pull", "resolve"]']
     return "\n".join(lines) + "\n"

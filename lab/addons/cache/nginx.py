@@ -18,6 +18,8 @@ from edge_lab.addons.cache.nginxtext import Block, block, nginx_text
 
 SLICE: Final = "1m"
 FOR_EVER: Final = "3650d"
+STORES: Final = ("images", "data")
+"""Folders of the cache, each with a limit of its own."""
 NOBODY: Final = "127.0.0.1:1"
 """Where no program listens: what is asked there is answered from the cache, or not at all."""
 
@@ -30,6 +32,9 @@ READ_SECONDS: Final = 10
 STAGE_SECONDS: Final = CONNECT_SECONDS + READ_SECONDS + 5
 """A stage has its own limits, and answers before this one."""
 LOCK_SECONDS: Final = 60
+KEEPALIVE_SECONDS: Final = 5
+"""How long a client waits for the rest of a cached file that is cut off: nginx takes it for whole,
+and says so only by the end of the connection."""
 
 _REPOSITORY = "(?<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 _DIGEST = "(?<digest>sha256:[0-9a-f]{64})"
@@ -138,6 +143,7 @@ def _http(state: str, log: str) -> tuple[str, ...]:
         'log_format cache \'$remote_addr "$request" $status $body_bytes_sent $request_time '
         "$upstream_cache_status'",
         f"access_log {target}",
+        f"keepalive_timeout {KEEPALIVE_SECONDS}s",
     )
 
 
@@ -145,7 +151,7 @@ def _stores(cache: Cache) -> tuple[str, ...]:
     return tuple(
         f"proxy_cache_path {cache.state}/{name} levels=1:2 keys_zone={name}:1m "
         f"max_size={mib}m min_free={cache.min_free_mib}m inactive={FOR_EVER} use_temp_path=off"
-        for name, mib in (("images", cache.images_mib), ("data", cache.data_mib))
+        for name, mib in zip(STORES, (cache.images_mib, cache.data_mib), strict=True)
     )
 
 

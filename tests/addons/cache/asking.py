@@ -1,6 +1,6 @@
 """Asks a cache as containerd does, in a process of its own; prints what came as JSON.
 
-    python asking.py URL LIMIT [HEADER: VALUE…] [--most BYTES]
+python asking.py URL LIMIT [HEADER: VALUE…] [--most BYTES]
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.addons.cache import soundness
 from edge_lab.addons.cache.content import DataSet, LabImage, write_data, write_registry
 from edge_lab.addons.cache.identities import REGISTRIES, site_name
 from edge_lab.addons.cache.names import (
@@ -29,7 +30,7 @@ from edge_lab.addons.cache.names import (
     REGISTRY,
     REGISTRY_NAME,
 )
-from edge_lab.addons.cache.nginx import Cache, Upstream, cache_config, data_config
+from edge_lab.addons.cache.nginx import STORES, Cache, Upstream, cache_config, data_config
 from edge_lab.addons.cache.registry import origin_config, pull_through_config
 from edge_lab.artifacts import host_arch
 from edge_lab.core.deadline import Deadline
@@ -96,6 +97,8 @@ class Site:
     digests: Mapping[str, str]
     """Of each image's index, by name."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    """What the last restart of the cache has said."""
 
     # -- processes ---------------------------------------------------------------------------
 
@@ -140,7 +143,18 @@ class Site:
             self.until_open(self.edge, "127.0.0.1", self.port(node))
 
     def restart_cache(self) -> None:
+        """As a node does: nginx's cache is looked through before."""
         self.end(NODES[0])
+        if self.kind == CACHE:
+            stores = [str(self.folder / NODES[0] / name) for name in STORES]
+            done = subprocess.run(
+                [sys.executable, "-I", soundness.__file__, *stores],
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+            )
+            assert done.returncode == 0, done.stderr
+            self.removed = done.stdout.splitlines()
         self.start_cache(wait=False)
 
     def _nginx(self, config: str) -> tuple[str, ...]:

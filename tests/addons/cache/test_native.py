@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lab.addons.cache.nginx import CONNECT_SECONDS, READ_SECONDS
+from edge_lab.addons.cache.nginx import CONNECT_SECONDS, KEEPALIVE_SECONDS, READ_SECONDS
 from edge_lab.core.deadline import Deadline
 from tests.addons.cache.site import (
     CACHE,
@@ -244,12 +244,34 @@ def test_a_poisoned_blob_is_seen_by_its_digest_and_replaced_on_demand(nginx: Sit
     assert f"sha256:{nginx.blob('cached').sha256}" == path
 
 
+@pytest.mark.parametrize("how", ["poisoned", "truncated"])
+def test_a_restart_throws_out_what_is_not_sound_and_nothing_else(nginx: Site, how: str) -> None:
+    fill(nginx)
+    assert nginx.ask(SETS[0].path).ok
+    nginx.restart_cache()
+    assert not nginx.removed, nginx.removed
+    large = [file for file in nginx.cached_files() if file.stat().st_size > MIB // 2]
+    for file in large:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content if how == "poisoned" else content[: MIB // 2])
+    assert large
+    nginx.restart_cache()
+    nginx.until_open(nginx.edge, "127.0.0.1", nginx.port(NODES[0]))
+    assert len(nginx.removed) >= len(large), nginx.removed
+    assert f"sha256:{nginx.blob('cached').sha256}" == nginx.own_layer("cached")
+    with nginx.silent():
+        assert nginx.tag("cached").ok
+        assert nginx.ask(SETS[0].path).sha256 == SETS[0].sha256
+
+
 def test_a_truncated_blob_is_no_whole_answer(nginx: Site) -> None:
     fill(nginx)
     for file in nginx.cached_files():
         if file.stat().st_size > MIB // 2:
             file.write_bytes(file.read_bytes()[: MIB // 2])
     truncated = nginx.blob("cached")
+    assert truncated.seconds < KEEPALIVE_SECONDS + AT_ONCE, str(truncated)
     assert not truncated.ok or f"sha256:{truncated.sha256}" != nginx.own_layer("cached")
     assert nginx.blob("cached", "Cache-Control: no-cache").ok
     assert f"sha256:{nginx.blob('cached').sha256}" == nginx.own_layer("cached")
