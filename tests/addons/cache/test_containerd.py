@@ -92,9 +92,14 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 
 def forget(node: Node, image: str) -> None:
-    """containerd has the image no more; the cache has."""
-    for digest in (*node.ctr("content", "ls", "-q").stdout.split(),):
+    """containerd has nothing of the image any more; the cache has.
+
+    What is removed can be had again without a pull until containerd has collected it.
+    """
+    for digest in node.ctr("content", "ls", "-q").stdout.split():
         node.ctr("content", "rm", digest)
+    blobs = node.folder / "root/io.containerd.content.v1.content/blobs/sha256"
+    Deadline.after(LIMIT).wait_for("containerd's collector", lambda: not any(blobs.iterdir()))
     assert not node.has(node.site.own_layer(image))
 
 
