@@ -8,6 +8,7 @@ below it.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -56,15 +57,15 @@ def program_files(root: Path, program: DebianProgram) -> tuple[PayloadFile, ...]
     needs = elf_needs(main.read_bytes())
     if not needs.interpreter:
         raise LabError(f"{program.path} is linked statically: it needs no loader")
-    loader = PurePosixPath(needs.interpreter).name
-    found[f"{FOLDER}/{LOADER}"] = _library(root, loader)
+    loader, libraries = PurePosixPath(needs.interpreter).name, _Libraries(root)
+    found[f"{FOLDER}/{LOADER}"] = libraries.find(loader)
     wanted = list(needs.libraries)
     while wanted:
         name = wanted.pop()
         place = f"{FOLDER}/lib/{name}"
         if name == loader or place in found:
             continue
-        found[place] = _library(root, name)
+        found[place] = libraries.find(name)
         wanted += elf_needs(found[place].read_bytes()).libraries
     return tuple(_payload(place, source) for place, source in sorted(found.items()))
 
@@ -73,7 +74,7 @@ def host_command(root: Path, program: DebianProgram) -> tuple[str, ...]:
     """What starts the program of the packages in `root` on this host, if that is of the same
     architecture."""
     needs = elf_needs(_below(root, program.path).read_bytes())
-    loader = _library(root, PurePosixPath(needs.interpreter).name)
+    loader = _Libraries(root).find(PurePosixPath(needs.interpreter).name)
     folders = sorted({str(path.parent) for path in root.glob("usr/lib/*/lib*.so*")})
     return (str(loader), "--library-path", ":".join(folders), str(_below(root, program.path)))
 
@@ -91,17 +92,30 @@ def _below(root: Path, path: str) -> Path:
     return file
 
 
-def _library(root: Path, name: str) -> Path:
-    """The file of that name. Links are followed by name: absolute ones lead out of `root`."""
-    sought = name
-    for _ in range(_MOST_LINKS):
-        places = [path for pattern in ("usr/lib*", "lib*") for path in root.glob(pattern)]
-        files = sorted(file for place in places for file in place.rglob(sought))
-        for file in files:
-            if file.is_file() and not file.is_symlink():
-                return file
-        links = [file for file in files if file.is_symlink()]
-        if not links:
-            break
-        sought = links[0].readlink().name
-    raise LabError(f"the packages in {root} bring no {name}")
+class _Libraries:
+    """All files below the library folders of unpacked packages, by name."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._found: dict[str, list[Path]] = {}
+        for top in sorted({*root.glob("usr/lib*"), *root.glob("lib*")}):
+            for folder, _, names in os.walk(top):
+                for name in sorted(names):
+                    self._found.setdefault(name, []).append(Path(folder, name))
+
+    def find(self, name: str) -> Path:
+        """The file of that name. Links are followed by name: absolute ones lead out of the root.
+
+        Raises:
+            LabError: there is none.
+        """
+        sought = name
+        for _ in range(_MOST_LINKS):
+            files = self._found.get(sought, [])
+            for file in files:
+                if not file.is_symlink():
+                    return file
+            if not files:
+                break
+            sought = files[0].readlink().name
+        raise LabError(f"the packages in {self._root} bring no {name}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class LabImage:
     @property
     def bytes(self) -> int:
         """Of its own layer, in the registry and on wires: the content, and a tar around it."""
-        return self.mib * MIB + 20 * 512
+        return -(-(self.mib * MIB + 3 * 512) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
 
 SMALL: Final = tuple(

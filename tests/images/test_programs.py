@@ -1,0 +1,89 @@
+"""Programs of Debian packages with what they need, and the ELF files that say it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_lab.core.errors import LabError
+from edge_lab.images.elf import elf_needs
+from edge_lab.images.programs import DebianProgram, host_command, program_files
+
+PROGRAM = DebianProgram("util-linux", "usr/bin/true")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A program of this host, with its libraries, as if packages had been unpacked there."""
+    source = Path("/usr/bin/true")
+    if not source.is_file() or not shutil.which("ldd"):
+        pytest.skip("no /usr/bin/true, or no ldd")
+    place = tmp_path / PROGRAM.path
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(source, place)
+    folder = tmp_path / "usr/lib/triplet"
+    folder.mkdir(parents=True)
+    listed = subprocess.run(["ldd", source], capture_output=True, text=True, timeout=60).stdout
+    for word in listed.split():
+        if word.startswith("/"):
+            real = Path(word).resolve()
+            shutil.copyfile(real, folder / f"{real.name}.real")
+            link = folder / Path(word).name
+            if not link.is_symlink():
+                link.symlink_to(f"/usr/lib/triplet/{real.name}.real")
+    return tmp_path
+
+
+def test_a_program_comes_with_its_loader_and_all_libraries(root: Path) -> None:
+    files = {file.path: file for file in program_files(root, PROGRAM)}
+    assert {"debian/true", "debian/loader", "debian/lib/libc.so.6"} <= set(files)
+    assert all(file.executable for file in files.values())
+    for file in files.values():
+        assert not file.source.is_symlink()
+    folder = root / "payload"
+    for path, file in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.source, folder / path)
+        (folder / path).chmod(0o755)
+    words = [str(folder / word.removeprefix("/opt/edge-lab/")) for word in PROGRAM.command[2:]]
+    loader = str(folder / PROGRAM.command[0].removeprefix("/opt/edge-lab/"))
+    assert subprocess.run([loader, "--library-path", *words], timeout=60).returncode == 0
+
+
+def test_it_starts_on_the_host_out_of_the_folder(root: Path) -> None:
+    command = host_command(root, PROGRAM)
+    (root / PROGRAM.path).chmod(0o755)
+    Path(command[0]).chmod(0o755)
+    assert subprocess.run(command, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("missing", ["usr/bin/true", "usr/lib/triplet/libc.so.6"])
+def test_what_is_missing_is_told(root: Path, missing: str) -> None:
+    (root / missing).unlink()
+    with pytest.raises(LabError, match=Path(missing).name):
+        program_files(root, PROGRAM)
+
+
+def test_the_needs_of_this_interpreter_are_those_that_ldd_lists() -> None:
+    program = Path(sys.executable).resolve()
+    needs = elf_needs(program.read_bytes())
+    if not needs.interpreter:
+        pytest.skip("this Python is linked statically")
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=60).stdout
+    assert all(library in listed for library in needs.libraries)
+    assert Path(needs.interpreter).name in listed
+
+
+@given(st.binary(max_size=300))
+def test_other_bytes_are_refused_or_understood(content: bytes) -> None:
+    for whole in (content, b"\x7fELF\x02\x01" + content):
+        try:
+            elf_needs(whole)
+        except LabError:
+            continue
