@@ -69,7 +69,7 @@ class _Registry(AddOn):
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         if node.name == ctx.topology.server.name:
             return self._server(ctx, node)
-        files = hosts_files(ctx.topology)
+        files = hosts_files(ctx.topology, node)
         # With gVisor on the node, the whole file is that add-on's.
         if not (GVISOR in ctx.topology.addons and has_gvisor(node)):
             config = with_certs_d(root_config(node.arch), CERTS_D)

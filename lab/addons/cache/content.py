@@ -8,6 +8,7 @@ numbers: equal programs make equal digests.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import random
 import tarfile
@@ -53,6 +54,17 @@ class LabImage:
         """Of its own layer, in the registry and on wires: the content, and a tar around it."""
         return -(-(self.mib * MIB + 3 * 512) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
+    @property
+    def own_digest(self) -> str:
+        """Of its own layer."""
+        layer = io.BytesIO()
+        _own(self)(layer)
+        return f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"
+
+    def reference(self, registry: str) -> str:
+        """As pods name it, by one of the registry's names."""
+        return f"{registry}/{self.name}:{TAG}"
+
 
 SMALL: Final = tuple(
     LabImage(name)
@@ -62,7 +74,7 @@ SMALL: Final = tuple(
     )
 )
 LARGE: Final = tuple(LabImage(f"large-{number}", 20) for number in range(3))
-IMAGES: Final = (*SMALL, *LARGE)
+IMAGES: Final[tuple[LabImage, ...]] = (*SMALL, *LARGE)
 """What the registry has: one for each purpose, so that no test finds another's in a cache."""
 
 

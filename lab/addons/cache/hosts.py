@@ -4,33 +4,48 @@ from __future__ import annotations
 
 from edge_lab.addons.cache.names import (
     AUTHORITY,
+    CACHE,
     CACHE_PORT,
     CERTS_D,
     DIRECT_NAME,
     ORIGIN_PORT,
     REGISTRY_NAME,
+    SITE_PORT,
+    cache_addon,
+    site_peers,
 )
 from edge_lab.provisioning.provision import GuestFile
-from edge_lab.topology import Topology
+from edge_lab.topology import Node, Topology
 
 
-def hosts_files(topology: Topology, certs_d: str = CERTS_D) -> tuple[GuestFile, ...]:
-    """The registry behind the node's cache, and, by another name, without one."""
+def hosts_files(topology: Topology, node: Node) -> tuple[GuestFile, ...]:
+    """The registry behind the cache of `node`, and, by another name, without one."""
     origin = f"https://{topology.cluster_link(topology.server.name).address}:{ORIGIN_PORT}"
-    return (
-        _file(certs_d, REGISTRY_NAME, hosts_toml(origin, f"http://127.0.0.1:{CACHE_PORT}")),
-        _file(certs_d, DIRECT_NAME, hosts_toml(origin)),
+    peers = site_peers(topology, node) if cache_addon(topology) == CACHE else ()
+    cached = hosts_toml(
+        origin,
+        f"http://127.0.0.1:{CACHE_PORT}",
+        tuple(f"https://{link.address}:{SITE_PORT}" for _, link in peers),
     )
+    return _file(REGISTRY_NAME, cached), _file(DIRECT_NAME, hosts_toml(origin))
 
 
-def hosts_toml(origin: str, *caches: str, authority: str = AUTHORITY) -> str:
-    """`origin` is asked where none of `caches` has an answer: a broken cache costs time alone."""
+def hosts_toml(
+    origin: str, cache: str = "", peers: tuple[str, ...] = (), *, authority: str = AUTHORITY
+) -> str:
+    """The cache is asked first. Where it has no answer, `peers` may know a tag, and in the end
+    `origin` is asked: a cache that is broken costs time alone."""
     # containerd 1.7 takes no file without the table.
     lines = [f'server = "{origin}"', f'ca = "{authority}"', "", "[host]"]
-    for cache in caches:
+    if cache:
         lines += ["", f'[host."{cache}"]', '  capabilities = ["pull", "resolve"]']
+    for peer in peers:
+        # For tags alone it would not be asked: containerd wants both of whoever resolves. What has
+        # a digest the cache has asked of them before, and keeps.
+        lines += ["", f'[host."{peer}"]', '  capabilities = ["pull", "resolve"]']
+        lines.append(f'  ca = "{authority}"')
     return "\n".join(lines) + "\n"
 
 
-def _file(certs_d: str, name: str, text: str) -> GuestFile:
-    return GuestFile.text(f"{certs_d}/{name}/hosts.toml", text)
+def _file(name: str, text: str) -> GuestFile:
+    return GuestFile.text(f"{CERTS_D}/{name}/hosts.toml", text)

@@ -95,6 +95,9 @@ def cache_config(cache: Cache) -> str:
             "http",
             *_http(cache.state, cache.log),
             block("map $http_cache_control $anew", "default 0", "no-cache 1"),
+            # Versions of containerd name types in other orders; what counts is whether they take
+            # an image for several architectures.
+            block("map $http_accept $takes", "default one", '"~image\\.index\\.v1" all'),
             *_stores(cache),
             *(part for upstream in upstreams for part in _stage(cache, upstream)),
             _group("images", cache.peers, cache.registry),
@@ -285,7 +288,7 @@ def _tags(upstream: str) -> Block:
     return block(
         TAGS,
         "proxy_cache images",
-        'proxy_cache_key "tag $repository:$tag $http_accept"',
+        'proxy_cache_key "tag $repository:$tag $takes"',
         f"proxy_cache_valid 200 {TAG_SECONDS}s",
         "proxy_cache_use_stale error timeout invalid_header updating "
         "http_500 http_502 http_503 http_504",

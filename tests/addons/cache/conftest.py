@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_lab.addons import AddOnContext, get_platform, load_topology
+from edge_lab.addons import get_platform, load_topology
 from edge_lab.addons.cache import content
-from edge_lab.addons.cache.names import CACHE, NGINX, REGISTRY
+from edge_lab.addons.cache.names import NGINX, REGISTRY
 from edge_lab.artifacts import Artifact
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import StackContext
@@ -30,41 +30,39 @@ def lab() -> Topology:
     return load_topology(LABS / "edge-cache.yaml")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def provisions_of(
-    lab: Topology,
-    tmp_path: Path,
-    packages: dict[Arch, Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., dict[str, Provision]]:
+    lab: Topology, packages: dict[Arch, Path], tmp_path_factory: pytest.TempPathFactory
+) -> ProvisionsOf:
     """By node, what the lab gives it with these add-ons beside the workload."""
-    monkeypatch.setattr(content, "MIB", 1024)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    file = tmp_path / "artifact"
+    folder = tmp_path_factory.mktemp("cache")
+    file = folder / "artifact"
     file.write_bytes(b"a program")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     image: Any = FakeImage(dict.fromkeys(Arch, file))
 
-    def make(*addons: str, stack: str = "kubernetes+openyurt") -> dict[str, Provision]:
-        topology = lab.model_copy(update={"addons": ("workload", *(addons or (CACHE,)))})
-        platform = get_platform(stack, topology)
-        folder = Path(tempfile.mkdtemp(dir=tmp_path)) / "keys"
-        pki = make_keys(folder, topology)
+    @functools.cache
+    def make(*addons: str) -> dict[str, Provision]:
+        topology = lab.model_copy(update={"addons": ("workload", *addons)})
+        platform = get_platform("kubernetes+openyurt", topology)
+        pki = make_keys(folder / "-".join(addons), topology)
         artifacts = {
             want: Artifact(want.component, "v1", want.arch, file, digest, "made up")
             for want in platform.wants(topology)
         }
         given = StackContext(topology, artifacts, image, pki, 26443, packages)
-        assert AddOnContext(given, platform.stack).topology == topology
-        return platform.provision(given)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(content, "MIB", 1024)
+            patch.setattr(content, "cache_home", lambda: folder)
+            return platform.provision(given)
 
     return make
 
 
-@pytest.fixture
-def packages(tmp_path: Path) -> dict[Arch, Path]:
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[Arch, Path]:
     """Programs that need their loader and no library."""
-    root = tmp_path / "packages"
+    root = tmp_path_factory.mktemp("packages")
     for path in (NGINX.path, REGISTRY.path, "usr/lib/ld-made-up.so.1"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(elf(b"/lib/ld-made-up.so.1"))

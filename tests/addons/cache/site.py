@@ -258,6 +258,17 @@ class Site:
         digest: str = manifest["layers"][-1]["digest"]
         return digest
 
+    def all_of(self, image: str) -> list[str]:
+        """All that containerd asks for, as paths: the tag, manifests and blobs."""
+        index = self._document(self.digests[image])
+        found = [f"/v2/{image}/manifests/1", f"/v2/{image}/manifests/{self.digests[image]}"]
+        for entry in index["manifests"]:
+            found.append(f"/v2/{image}/manifests/{entry['digest']}")
+            manifest = json.loads(self.blob_path(entry["digest"]).read_bytes())
+            for part in (manifest["config"], *manifest["layers"]):
+                found.append(f"/v2/{image}/blobs/{part['digest']}")
+        return found
+
     def first_manifest(self, image: str) -> str:
         """The digest of its manifest for the first architecture."""
         digest: str = self._document(self.digests[image])["manifests"][0]["digest"]

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.slow(reason="runs containerd, a registry and a cache")
 CONTAINERD = DebianProgram("containerd", "usr/bin/containerd")
 CTR = DebianProgram("containerd", "usr/bin/ctr")
 MIB = 1024 * 1024
+PEER = "https://127.0.0.1:5543"
+"""Of the second cache, which is there where a test starts it."""
 
 
 def command_of(program: DebianProgram) -> tuple[str, ...]:
@@ -75,10 +77,14 @@ def node(tmp_path: Path) -> Iterator[Node]:
         found = Node(site, tmp_path / "containerd")
         origin, cache = f"https://{CLOUD}:5000", f"http://127.0.0.1:{site.port(NODES[0])}"
         authority = str(tmp_path / "ca.crt")
-        for name, caches in ((REGISTRY_NAME, (cache,)), (DIRECT_NAME, ())):
+        texts = {
+            REGISTRY_NAME: hosts_toml(origin, cache, (PEER,), authority=authority),
+            DIRECT_NAME: hosts_toml(origin, authority=authority),
+        }
+        for name, text in texts.items():
             place = found.folder / "certs.d" / name
             place.mkdir(parents=True)
-            (place / "hosts.toml").write_text(hosts_toml(origin, *caches, authority=authority))
+            (place / "hosts.toml").write_text(text)
         config = found.folder / "config.toml"
         config.write_text(
             f'version = 2\nroot = "{found.folder}/root"\nstate = "{found.folder}/state"\n'
@@ -130,6 +136,20 @@ def test_a_cache_that_is_down_does_not_stop_a_node_that_is_online(node: Node) ->
     done = node.fetch("absent")
     assert done.returncode == 0, done.stderr
     node.site.start_cache()
+
+
+def test_a_node_without_an_uplink_pulls_what_its_neighbour_has(node: Node) -> None:
+    near, far = NODES
+    node.site.start_cache(far)
+    # The neighbour has pulled it, this node's own cache never saw it.
+    for path in node.site.all_of("cached"):
+        assert node.site.ask(path, node=far).ok, path
+    with node.site.silent():
+        done = node.fetch("cached")
+        assert done.returncode == 0, done.stderr
+        assert node.has(node.site.own_layer("cached"))
+        assert node.fetch("absent").returncode != 0
+    assert node.site.cached_files(node=near)
 
 
 def test_a_poisoned_blob_is_refused(node: Node) -> None:
