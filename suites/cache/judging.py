@@ -1,0 +1,144 @@
+"""What is wrong with what was seen of a cache, as pure functions: an empty answer is a pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+UPSTREAM = re.compile(
+    r"50[234]|i/o timeout|time(d )?-?out|no route to host|network is unreachable|connection refused"
+    r"|deadline exceeded",
+    re.IGNORECASE,
+)
+"""What says that the registry was not reached, as nginx, docker-registry and containerd word it."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Whether a pod's container was started again, and what was said of its image meanwhile."""
+
+    started: bool
+    seconds: float
+    """Until it was, or how long it was watched."""
+    said: str = ""
+    """What kubelet and container runtime said of its image."""
+
+
+def wrong_starts(seen: Mapping[str, Start], shall_start: Collection[str]) -> dict[str, str]:
+    """By pod: it did not start and shall, or it did and shall not, or no clear reason was told."""
+    wrong = {}
+    for pod, start in seen.items():
+        if pod in shall_start:
+            if not start.started:
+                wrong[pod] = f"not started within {start.seconds:.0f} s: {start.said or 'silence'}"
+        elif start.started:
+            wrong[pod] = f"started after {start.seconds:.0f} s, with an image that nobody has"
+        elif not UPSTREAM.search(start.said):
+            wrong[pod] = f"no reason that names what is out of reach: {start.said or 'silence'}"
+    missing = set(shall_start) - seen.keys()
+    return {**wrong, **dict.fromkeys(missing, "not watched")}
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A pull that was cut and made again."""
+
+    before: int
+    """Bytes over the uplink until the cut was healed."""
+    after: int
+    """Bytes over it since then."""
+    whole: int
+    """Bytes of the image."""
+
+
+OVERHEAD = 1.12
+"""Of frames, TLS and acknowledgements, beside content; and what else the node says meanwhile."""
+SLACK = 4 * MIB
+"""Slices that were under way, and what else the node receives while it waits."""
+
+
+def wrong_resumption(seen: Resumed) -> str:
+    """It was no pull that was cut half-way, or it did not go on where it was."""
+    if not 0.2 * seen.whole < seen.before < 0.9 * seen.whole * OVERHEAD:
+        return f"cut after {seen.before} of {seen.whole} bytes: no evidence of what was half-way"
+    least = (seen.whole - seen.before) * 0.9 - SLACK
+    if seen.after < least:
+        return f"only {seen.after} bytes came after the cut: the rest came from elsewhere"
+    most = seen.whole * OVERHEAD + SLACK - seen.before
+    if seen.after > most:
+        return f"{seen.after} bytes after the cut, where {most:.0f} would do: it began anew"
+    return ""
+
+
+def wrong_sharing(uplink: int, shared: int, whole: int) -> str:
+    """An image of `whole` bytes came by the uplink, or not by the site's network."""
+    if uplink > whole * 0.2:
+        return f"{uplink} bytes came by the uplink, of an image of {whole}"
+    if shared < whole * 0.9:
+        return f"only {shared} bytes came by the site's network, of an image of {whole}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A cache that was asked for more than it may hold."""
+
+    asked: int
+    """Bytes of different content."""
+    held: int
+    """Bytes on the disk when it had settled."""
+    limit: int
+    restarted: bool
+    """Whether what ran was stopped meanwhile."""
+    starts_again: bool
+    """Whether its container starts again while nobody is reached."""
+
+
+def wrong_eviction(seen: Filled) -> str:
+    """It held more than its limit, evicted nothing or all, or took what runs."""
+    if seen.asked <= seen.limit:
+        return f"{seen.asked} bytes fit into {seen.limit}: no evidence"
+    if seen.held > seen.limit:
+        return f"{seen.held} bytes held, {seen.limit} are the limit"
+    if seen.held < seen.limit / 3:
+        return f"only {seen.held} bytes of {seen.limit} held: what is newest is not there"
+    if seen.restarted:
+        return "a container was stopped while the cache evicted"
+    if not seen.starts_again:
+        return "a container whose image was evicted from the cache does not start again"
+    return ""
+
+
+@dataclass(frozen=True)
+class Read:
+    """One reading of a data set."""
+
+    sha256: str
+    milliseconds: float
+    cache: str = ""
+    """What the cache said of it: HIT, MISS, or nothing."""
+
+
+def wrong_reads(reads: Sequence[Read], sha256: str, *, hits_after: int) -> str:
+    """A reading had other content, or the cache was asked in vain after the first so many."""
+    for number, read in enumerate(reads):
+        if read.sha256 != sha256:
+            return f"reading {number} has other content"
+    late = [read for read in reads[hits_after:] if read.cache != "HIT"]
+    if not reads[hits_after:]:
+        return "nothing was read twice: no evidence"
+    return f"{len(late)} readings were no hits" if late else ""
+
+
+def wrong_collection(
+    before: Collection[str], after: Collection[str], pinned: str, other: str
+) -> str:
+    """The kubelet has removed the pinned image, or has not removed the other one."""
+    if not {pinned, other} <= set(before):
+        return "one of the images was not there before: no evidence"
+    if other in after:
+        return f"{other} is still there: nothing was collected"
+    return "" if pinned in after else f"{pinned} was removed, though it is pinned"

@@ -1,0 +1,203 @@
+"""What the suite does on an edge node, over the management path: it works while that is offline."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge_lab.addons.cache.content import DataSet, LabImage
+from edge_lab.addons.cache.names import (
+    AUTHORITY,
+    CACHE_PORT,
+    CACHE_UNIT,
+    CERTS_D,
+    DATA_PORT,
+    REGISTRY_NAME,
+    STATE,
+)
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.observe.nodeview import TASKS
+from suites.cache.judging import Read
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+CTR = "ctr --namespace k8s.io"
+COMMAND_SECONDS = 90.0
+PULL_SECONDS = 300.0
+PULL_UNIT = "edge-lab-pull"
+
+_CONTAINER = f"""
+for folder in {TASKS}/*/; do
+  spec=$folder/config.json
+  grep -q '"io.kubernetes.cri.container-type":"container"' $spec || continue
+  grep -q '"io.kubernetes.cri.sandbox-name":"@POD@"' $spec || continue
+  pid=$(cat $folder/init.pid) && [ -d /proc/$pid ] || continue
+  @COMMAND@
+  exit 0
+done
+"""
+_READ = """
+import hashlib, json, ssl, sys, time, urllib.request
+url, count, authority = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+trust = ssl.create_default_context(cafile=authority) if url.startswith("https") else None
+for _ in range(count):
+    began = time.monotonic()
+    with urllib.request.urlopen(url, timeout=120, context=trust) as answer:
+        content, cache = answer.read(), answer.headers.get("X-Cache", "")
+    took = (time.monotonic() - began) * 1000
+    print(json.dumps([hashlib.sha256(content).hexdigest(), took, cache]), flush=True)
+"""
+_ASK = """
+import sys, urllib.error, urllib.request
+count = 0
+try:
+    with urllib.request.urlopen(sys.argv[1], timeout=120) as answer:
+        while piece := answer.read(65536):
+            count += len(piece)
+        print(answer.status, count)
+except urllib.error.HTTPError as trouble:
+    print(trouble.code, 0)
+"""
+_DAMAGE = """
+import sys
+from pathlib import Path
+folder, digest, how = sys.argv[1:]
+done = 0
+for path in Path(folder).rglob("*"):
+    if not path.is_file():
+        continue
+    content = bytearray(path.read_bytes())
+    if digest.encode() in content[:4096] and len(content) > 500_000:
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content if how == "poisoned" else content[: len(content) // 2])
+        done += 1
+print(done)
+"""
+
+
+@dataclass(frozen=True)
+class CacheNode:
+    """An edge node with a cache."""
+
+    lab: Lab
+    name: str
+    limit: TimeLimit
+
+    def run(self, command: str, *, seconds: float = COMMAND_SECONDS) -> str:
+        return self.lab.machine(self.name).run(command, self.limit(seconds)).stdout.strip()
+
+    def succeeds(self, command: str, *, seconds: float = COMMAND_SECONDS) -> bool:
+        done = self.lab.machine(self.name).run(command, self.limit(seconds), check=False)
+        return done.returncode == 0
+
+    def python(self, script: str, *words: str, seconds: float = COMMAND_SECONDS) -> str:
+        return self.run(f"python3 -I -c {shlex.join((script, *words))}", seconds=seconds)
+
+    # -- containers --------------------------------------------------------------------------
+
+    def container(self, pod: str) -> str:
+        """The id of the pod's container that lives; empty if none does."""
+        script = _CONTAINER.replace("@POD@", pod).replace("@COMMAND@", "basename $folder")
+        return self.run(script)
+
+    def kill(self, pod: str) -> str:
+        """Ends the pod's container, as a crash would; returns its id."""
+        before = self.container(pod)
+        self.run(_CONTAINER.replace("@POD@", pod).replace("@COMMAND@", "kill -KILL $pid"))
+        return before
+
+    # -- images ------------------------------------------------------------------------------
+
+    def references(self) -> tuple[str, ...]:
+        """Of all images that the node has."""
+        return tuple(self.run(f"{CTR} images ls -q").split())
+
+    def pull_command(self, image: LabImage, registry: str = REGISTRY_NAME) -> str:
+        return f"{CTR} images pull --hosts-dir {CERTS_D} {image.reference(registry)}"
+
+    def pull(
+        self, image: LabImage, *, registry: str = REGISTRY_NAME, seconds: float = PULL_SECONDS
+    ) -> str:
+        """Pulls it; returns what went wrong, or nothing."""
+        machine = self.lab.machine(self.name)
+        command = (
+            f"timeout {round(self.limit(seconds).remaining)} {self.pull_command(image, registry)}"
+        )
+        done = machine.run(command, self.limit(seconds + COMMAND_SECONDS), check=False)
+        return "" if done.returncode == 0 else done.stderr.strip() or f"exit {done.returncode}"
+
+    def begin_pull(self, image: LabImage) -> None:
+        """Pulls it in a unit of its own, which goes on by itself."""
+        self.run(f"systemctl reset-failed {PULL_UNIT} 2>/dev/null; true")
+        self.run(f"systemd-run --quiet --unit={PULL_UNIT} {self.pull_command(image)}")
+
+    def pull_has_ended(self) -> bool:
+        return not self.succeeds(f"systemctl is-active --quiet {PULL_UNIT}")
+
+    def forget(self, image: LabImage) -> None:
+        """The container runtime has it no more, under whatever name; the cache keeps it."""
+        listed = self.run(f"{CTR} images ls")
+        lines = [line.split() for line in listed.splitlines()[1:]]
+        named = f"/{image.name}:"
+        digests = {words[2] for words in lines if named in words[0]}
+        names = [words[0] for words in lines if words[2] in digests]
+        if names:
+            self.run(f"{CTR} images rm --sync {shlex.join(names)}")
+
+    # -- the cache ---------------------------------------------------------------------------
+
+    def purge(self) -> None:
+        """The cache is empty."""
+        self.run(
+            f"systemctl stop {CACHE_UNIT} && find {STATE} -mindepth 1 -type f -delete && "
+            f"systemctl start {CACHE_UNIT}"
+        )
+
+    def restart_cache(self) -> None:
+        self.run(f"systemctl restart {CACHE_UNIT}")
+
+    def held(self, store: str) -> int:
+        """Bytes of a store of the cache."""
+        sizes = f"find {STATE}/{store} -type f -printf '%s\\n' 2>/dev/null"
+        return int(self.run(f"{sizes} | awk '{{n += $1}} END {{print n + 0}}'"))
+
+    def damage(self, image: LabImage, how: str) -> int:
+        """Changes or cuts off the cached parts of its own layer; returns how many."""
+        return int(self.python(_DAMAGE, f"{STATE}/images", image.own_digest, how))
+
+    def ask(self, path: str) -> tuple[int, int]:
+        """HTTP status and bytes of what the cache answers at `path`."""
+        url = f"http://127.0.0.1:{CACHE_PORT}{path}"
+        status, count = self.python(_ASK, url, seconds=PULL_SECONDS).split()
+        return int(status), int(count)
+
+    # -- data --------------------------------------------------------------------------------
+
+    def read(self, data: DataSet, count: int, *, direct: bool = False) -> list[Read]:
+        """Reads it so often, through the cache or `direct`ly over the uplink."""
+        server = self.lab.topology.cluster_link(self.lab.topology.server.name).address
+        base = f"https://{server}:{DATA_PORT}" if direct else f"http://127.0.0.1:{CACHE_PORT}"
+        words = (f"{base}{data.path}", str(count), AUTHORITY)
+        said = self.python(_READ, *words, seconds=PULL_SECONDS)
+        return [Read(*json.loads(line)) for line in said.splitlines()]
+
+    # -- evidence ----------------------------------------------------------------------------
+
+    def now(self) -> str:
+        """For `said_of`."""
+        return self.run("date +%s")
+
+    def said_of(self, reference: str, since: str) -> str:
+        """The last that kubelet and container runtime said of the image, of failures alone."""
+        command = (
+            f"journalctl -o cat --since=@{since} | grep -F {shlex.quote(reference)} | "
+            "grep -iE 'fail|error|back-?off' | grep -v 'level=info' | tail -n 3 | cut -c1-600"
+        )
+        return self.run(command)
+
+    def received(self, link: str) -> int:
+        """Bytes that the node has received by one of its links, as the fabric counts them."""
+        return self.lab.fabric.link(link).counters.rx.bytes

@@ -1,0 +1,86 @@
+"""Readings of data sets: hits and misses, and how long both take beside the uplink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.cache.content import DATA_SETS
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Drop, Profile
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.measuring.percentile import percentile
+from suites.cache.judging import wrong_reads
+from suites.cache.onnode import CacheNode
+from suites.edges import uplink
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Cache"),
+    allure.feature("Data"),
+    pytest.mark.needs("cache-outlives-upstream"),
+]
+
+READS, DIRECT_READS = 20, 3
+LINE = "3g"
+
+Nodes = Callable[[str], CacheNode]
+
+
+def ranks_of(count: int) -> tuple[int, ...]:
+    """The percentiles that so many readings have something to say of."""
+    return () if not count else (50, 99) if count >= READS else (50,)
+
+
+@pytest.mark.scenario("data sets on a slow line")
+@allure.title("{edge_node} reads data from its cache, on a slow line and on a silent one")
+def test_data_is_read_from_the_cache(
+    lab: Lab, edge_node: LabNode, faults: FaultEngine, cache_node: Nodes, measure: Measuring
+) -> None:
+    name, node, data = edge_node.name, cache_node(edge_node.name), DATA_SETS[0]
+    link = uplink(lab, name)
+    node.purge()
+    with faults.inflict(Profile(link=link, name=LINE)):
+        direct = node.read(data, DIRECT_READS, direct=True)
+        reads = node.read(data, READS)
+        before = node.received(link)
+        reads += node.read(data, READS)
+        came = node.received(link) - before
+    with faults.inflict(Drop(link=link)):
+        silent = node.read(data, DIRECT_READS)
+    hits = [read.milliseconds for read in reads if read.cache == "HIT"]
+    measure(
+        "hit rate of data",
+        100 * len(hits) / len(reads),
+        unit="%",
+        better="higher",
+        node=name,
+        evidence=f"{len(reads)} readings of {data.name}",
+    )
+    for label, times in (
+        (f"uplink {LINE}", [read.milliseconds for read in direct]),
+        ("miss", [reads[0].milliseconds]),
+        ("hit", hits),
+        ("hit, uplink silent", [read.milliseconds for read in silent]),
+    ):
+        for rank in ranks_of(len(times)):
+            measure(
+                "reading of 2 MiB",
+                percentile(sorted(times), rank),
+                unit="ms",
+                better="lower",
+                node=name,
+                label=f"{label}, p{rank}",
+                evidence=f"{len(times)} readings",
+            )
+    assert all(read.sha256 == data.sha256 for read in direct)
+    for seen, hits_after in ((reads, 1), (silent, 0)):
+        wrong = wrong_reads(seen, data.sha256, hits_after=hits_after)
+        assert not wrong, wrong
+    assert came < data.mib * 1024 * 1024, f"{came} bytes came by the uplink for what was cached"

@@ -1,0 +1,98 @@
+"""Images that the kubelet collects when it wants room on the disk, and the label that keeps one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.cache.names import REGISTRY_NAME
+from edge_lab.addons.dropins import kubelet_drop_in
+from edge_lab.core.errors import MissingCapability
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from suites.cache.judging import wrong_collection
+from suites.cache.objects import image_named
+from suites.cache.onnode import CTR, CacheNode
+from suites.sights import seen_in_time
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Cache"),
+    allure.feature("Kubelet"),
+    pytest.mark.needs("cache"),
+]
+
+KUBELET_UNIT = "kubelet.service"
+DROP_IN = "95-cache-suite.conf"
+COLLECTED_SECONDS = 420.0
+"""The kubelet looks every five minutes, and takes what it has seen unused at two looks."""
+PINNED = "io.cri-containerd.pinned=pinned"
+
+Nodes = Callable[[str], CacheNode]
+
+
+@contextlib.contextmanager
+def short_of_room(lab: Lab, node: CacheNode) -> Iterator[None]:
+    """The kubelet takes any use of the disk for too much; afterwards the lab's own images, which
+    it has collected too, are imported again."""
+    spec = lab.topology.node(node.name)
+    limits = {
+        "imageGCHighThresholdPercent": 2,
+        "imageGCLowThresholdPercent": 1,
+        "imageMinimumGCAge": "1s",
+    }
+    file = kubelet_drop_in(lab.topology, spec, lab.stack, DROP_IN, **limits)
+    lab.machine(node.name).write(file)
+    node.run(f"systemctl restart {KUBELET_UNIT}")
+    try:
+        yield
+    finally:
+        node.run(f"rm -f {file.path} && systemctl restart {KUBELET_UNIT}")
+        node.run(
+            "rm -rf /var/lib/edge-lab/imported && systemctl restart edge-lab-images", seconds=300
+        )
+
+
+@pytest.mark.scenario("images collected by the kubelet")
+@allure.title(
+    "The kubelet of {edge_node} collects an image that is not pinned, and keeps one that is"
+)
+def test_a_pinned_image_is_not_collected(
+    lab: Lab,
+    edge_node: LabNode,
+    cache_node: Nodes,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    name, node = edge_node.name, cache_node(edge_node.name)
+    if KUBELET_UNIT not in lab.stack.runtime.units():
+        raise MissingCapability(f"{lab.stack.runtime.name} has no kubelet that reads drop-ins")
+    pinned, other = (image_named(word) for word in ("pinned", "unpinned"))
+    for image in (pinned, other):
+        trouble = node.pull(image)
+        assert not trouble, trouble
+    keeps, goes = (image.reference(REGISTRY_NAME) for image in (pinned, other))
+    node.run(f"{CTR} images label {keeps} {PINNED}")
+    before = node.references()
+    with short_of_room(lab, node):
+        seen_in_time(time_limit(COLLECTED_SECONDS), lambda: goes not in node.references())
+        after = node.references()
+    measure(
+        "images collected",
+        len(set(before) - set(after)),
+        unit="count",
+        node=name,
+        evidence="references of containerd before and after",
+    )
+    wrong = wrong_collection(before, after, keeps, goes)
+    assert not wrong, wrong
+    # The cure for what is not pinned: the cache has it still.
+    trouble = node.pull(other)
+    assert not trouble, trouble

@@ -1,0 +1,170 @@
+"""What a node starts while the cloud is silent or gone: images of its cache, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.cache.names import CACHE_UNIT, DIRECT_NAME, REGISTRY_NAME
+from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Drop, Reboot
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from suites.cache.judging import wrong_starts
+from suites.cache.objects import APP, image_named, image_pod
+from suites.cache.onnode import CacheNode
+from suites.cache.watching import starts_after_kill, watch_starts
+from suites.edges import is_ready, uplink
+from suites.pods import running_pods
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Cache"),
+    allure.feature("Offline"),
+    pytest.mark.needs("cache"),
+]
+
+START_SECONDS = 150.0
+"""For a container whose image is pulled from the node's cache, by a kubelet that waits for a silent
+registry first."""
+SAID_SECONDS = 150.0
+"""Until a pull that nobody answers has failed, with one before it."""
+HEALED_SECONDS = 420.0
+"""Kubernetes' longest pause between two pulls, 300 s, and a start."""
+BACK_SECONDS = 150.0
+
+Nodes = Callable[[str], CacheNode]
+
+
+@pytest.mark.scenario("images of the cache, uplink silent")
+@pytest.mark.fails_without("cache-outlives-upstream")
+@allure.title(
+    "While the cloud is silent, {edge_node} starts what its cache has, and says what it lacks"
+)
+def test_cached_images_start_while_the_cloud_is_silent(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    cache_node: Nodes,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    name, node = edge_node.name, cache_node(edge_node.name)
+    cached, absent, always = (image_named(word) for word in ("cached", "absent", "always"))
+    # By pod: image, the registry's name, policy.
+    rows = {
+        f"absent-{name}": (absent, REGISTRY_NAME, "IfNotPresent"),
+        f"direct-{name}": (always, DIRECT_NAME, "Always"),
+        f"cached-{name}": (cached, REGISTRY_NAME, "IfNotPresent"),
+        f"always-{name}": (always, REGISTRY_NAME, "Always"),
+    }
+    references = {pod: image.reference(host) for pod, (image, host, _) in rows.items()}
+    pods = {
+        pod: image_pod(pod, name, image.name, registry=host, policy=policy)
+        for pod, (image, host, policy) in rows.items()
+    }
+    with running_pods(lab, list(pods.values()), APP, time_limit):
+        node.purge()
+        for image in (cached, always):
+            node.forget(image)
+            assert not node.pull(image)
+        # The same image by a name without a cache: its policy alone will not let it start.
+        assert not node.pull(always, registry=DIRECT_NAME)
+        for image in (cached, absent):
+            node.forget(image)
+        good = [f"cached-{name}", f"always-{name}"]
+        bad = [f"absent-{name}", f"direct-{name}"]
+        with faults.inflict(Drop(link=uplink(lab, name))):
+            # One after the other: a kubelet pulls one image at a time.
+            seen = starts_after_kill(
+                node, {pod: references[pod] for pod in good}, START_SECONDS, time_limit
+            )
+            killed = {pod: node.container(pod) for pod in bad}
+            seen |= starts_after_kill(
+                node,
+                {pod: references[pod] for pod in bad},
+                SAID_SECONDS,
+                time_limit,
+                to_the_end=True,
+            )
+        healed = watch_starts(node, killed, time_limit(HEALED_SECONDS))
+    for pod, start in seen.items():
+        if start.started:
+            measure(
+                "start from the cache",
+                start.seconds,
+                unit="s",
+                better="lower",
+                node=name,
+                label=pod.removesuffix(f"-{name}"),
+                evidence="containers on the node",
+            )
+    for pod, (started, seconds) in healed.items():
+        measure(
+            "start after the heal",
+            seconds if started else None,
+            unit="s",
+            better="lower",
+            node=name,
+            label=pod.removesuffix(f"-{name}"),
+            evidence="containers on the node",
+            reason="" if started else f"not within {seconds:.0f} s",
+        )
+    allure.attach("\n".join(f"{pod}: {start}" for pod, start in seen.items()), "what was seen")
+    assert wrong_starts(seen, good) == {}
+    assert all(started for started, _ in healed.values()), healed
+
+
+@pytest.mark.scenario("images of the cache after a reboot while offline")
+@pytest.mark.needs("offline-reboot")
+@pytest.mark.fails_without("cache-outlives-upstream")
+@allure.title(
+    "{edge_node}, booted while offline, starts a container whose image only its cache has"
+)
+def test_a_cache_that_was_restarted_offline_serves(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    cache_node: Nodes,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    name, node, image = edge_node.name, cache_node(edge_node.name), image_named("healed")
+    pod = f"healed-{name}"
+    with running_pods(lab, [image_pod(pod, name, image.name)], APP, time_limit):
+        before = node.container(pod)
+        assert before
+        with faults.inflict(Cut(link=uplink(lab, name))):
+            node.forget(image)
+            with faults.inflict(Reboot(node=name)):
+                pass  # healed when it is up again
+            since = node.run('date -d "$(uptime -s)" +%s')
+            started, seconds = watch_starts(node, {pod: before}, time_limit(2 * START_SECONDS))[pod]
+            serves = node.succeeds(f"systemctl is-active --quiet {CACHE_UNIT}")
+            said = node.said_of(image.reference(REGISTRY_NAME), since)
+        eventually(
+            f"{name} is Ready",
+            partial(is_ready, lab, name, time_limit),
+            time_limit(BACK_SECONDS),
+            transient=(KubectlError,),
+        )
+    measure(
+        "start from the cache after a boot",
+        seconds if started else None,
+        unit="s",
+        better="lower",
+        node=name,
+        evidence="containers on the node, from its answer after the boot",
+        reason="" if started else f"not within {seconds:.0f} s",
+    )
+    assert serves, f"{CACHE_UNIT} does not run"
+    assert started, f"{pod} does not run; said of its image: {said or 'nothing'}"

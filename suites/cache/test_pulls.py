@@ -1,0 +1,213 @@
+"""Pulls: cut half-way, shared by nodes of a site, more of them than fit, and what is damaged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import allure
+import pytest
+
+from edge_lab.addons.cache.content import DATA_SETS, LARGE
+from edge_lab.addons.cache.edge import cache_of
+from edge_lab.addons.cache.names import site_peers
+from edge_lab.core.errors import MissingCapability
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Impair
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.measures import Measuring
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.outcomes import eventually
+from suites.cache.judging import (
+    MIB,
+    Filled,
+    Resumed,
+    wrong_eviction,
+    wrong_resumption,
+    wrong_sharing,
+)
+from suites.cache.objects import APP, image_named, image_pod
+from suites.cache.onnode import CacheNode
+from suites.cache.watching import watch_starts
+from suites.edges import edges, uplink
+from suites.pods import running_pods
+from suites.sights import seen_in_time
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+pytestmark = [
+    allure.parent_suite("Cache"),
+    allure.feature("Pulls"),
+    pytest.mark.needs("cache"),
+]
+
+RATE_KBIT = 4000
+"""Of the slow line: twenty megabytes take forty seconds."""
+END_SECONDS = 240.0
+"""For a pull without an uplink to give up."""
+SETTLE_SECONDS = 60.0
+"""nginx looks every ten seconds whether it holds too much."""
+REFUSED_SECONDS = 60.0
+
+Nodes = Callable[[str], CacheNode]
+
+
+@pytest.mark.scenario("pull cut half-way")
+@pytest.mark.fails_without("cache-outlives-upstream")
+@allure.title("A pull of {edge_node} that is cut half-way goes on where it was")
+def test_a_pull_that_is_cut_goes_on_where_it_was(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    cache_node: Nodes,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    name, node, image = edge_node.name, cache_node(edge_node.name), LARGE[0]
+    link = uplink(lab, name)
+    node.forget(image)
+    node.purge()
+    cloud = uplink(lab, lab.topology.server.name)
+    with faults.inflict(Impair(link=cloud, direction="tx", rate_kbit=RATE_KBIT)):
+        began = node.received(link)
+        node.begin_pull(image)
+        eventually(
+            "half of the image has come",
+            lambda: node.received(link) - began > image.bytes * 0.5,
+            time_limit(END_SECONDS),
+            every=0.2,
+        )
+        with faults.inflict(Cut(link=link)):
+            seen_in_time(time_limit(END_SECONDS), node.pull_has_ended)
+            # What the container runtime has of it is gone as well: the cache alone goes on.
+            node.run("systemctl stop edge-lab-pull 2>/dev/null; true")
+        cut = node.received(link)
+    trouble = node.pull(image)
+    assert not trouble, trouble
+    seen = Resumed(cut - began, node.received(link) - cut, image.bytes)
+    for label, value in (("before the cut", seen.before), ("after it", seen.after)):
+        measure(
+            "pull in two parts",
+            value / MIB,
+            unit="MiB",
+            node=name,
+            label=label,
+            evidence=f"bytes that {link} delivered",
+        )
+    assert not (wrong := wrong_resumption(seen)), wrong
+
+
+@pytest.mark.scenario("image shared by a site")
+@pytest.mark.needs("cache-outlives-upstream")
+@allure.title("A node whose uplink is cut pulls what its neighbour has, and only that")
+def test_nodes_of_a_site_share_what_one_has_pulled(
+    lab: Lab, faults: FaultEngine, cache_node: Nodes, measure: Measuring, time_limit: TimeLimit
+) -> None:
+    if len(edges(lab)) < 2:
+        raise MissingCapability("sharing takes two edge nodes")
+    first, second = (cache_node(name) for name in edges(lab)[:2])
+    peers = dict(site_peers(lab.topology, lab.topology.node(first.name)))
+    site = peers[second.name].name
+    if site == uplink(lab, second.name):
+        raise MissingCapability("the edge nodes have no network of their own")
+    # The same layer is for all architectures; manifests and programs are not.
+    shared, foreign = image_named("shared"), image_named("absent")
+    for node in (first, second):
+        node.forget(shared)
+        node.purge()
+    trouble = first.pull(shared)
+    assert not trouble, trouble
+    layer = f"/v2/{shared.name}/blobs/{shared.own_digest}"
+    with faults.inflict(Cut(link=uplink(lab, second.name))):
+        before = {link: second.received(link) for link in (uplink(lab, second.name), site)}
+        took = time.monotonic()
+        status, length = second.ask(layer)
+        took = time.monotonic() - took
+        came = {link: second.received(link) - before[link] for link in before}
+        refused, _ = second.ask(f"/v2/{foreign.name}/blobs/{foreign.own_digest}")
+        # Tag, manifest and program as well, where both are of one architecture.
+        alike = len({lab.topology.node(node.name).arch for node in (first, second)}) == 1
+        trouble = second.pull(shared) if alike else ""
+    measure(
+        "layer from a neighbour",
+        took,
+        unit="s",
+        better="lower",
+        node=second.name,
+        evidence=f"{came[site]} bytes by {site}",
+    )
+    assert (status, length) == (200, shared.bytes)
+    assert not trouble, trouble
+    assert refused in (502, 504), f"what no node has was answered with {refused}"
+    wrong = wrong_sharing(came[uplink(lab, second.name)], came[site], shared.bytes)
+    assert not wrong, wrong
+
+
+@pytest.mark.scenario("cache full")
+@pytest.mark.needs("cache-outlives-upstream")
+@allure.title("The cache of {edge_node} evicts within its limit, and never what runs")
+def test_the_cache_evicts_within_its_limit(
+    lab: Lab,
+    edge_node: LabNode,
+    faults: FaultEngine,
+    cache_node: Nodes,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    name, node, image = edge_node.name, cache_node(edge_node.name), image_named("cached")
+    cache, pod = cache_of(lab.topology, edge_node.spec), f"evicted-{edge_node.name}"
+    node.purge()
+    with running_pods(lab, [image_pod(pod, name, image.name)], APP, time_limit):
+        before = node.container(pod)
+        for large in LARGE:
+            status, length = node.ask(f"/v2/{large.name}/blobs/{large.own_digest}")
+            assert (status, length) == (200, large.bytes)
+        for data in DATA_SETS:
+            assert node.read(data, 1)[0].sha256 == data.sha256
+        limits = {"images": cache.images_mib * MIB, "data": cache.data_mib * MIB}
+        asked = {
+            "images": sum(large.bytes for large in LARGE),
+            "data": sum(data.mib for data in DATA_SETS) * MIB,
+        }
+        for store, limit in limits.items():
+            seen_in_time(time_limit(SETTLE_SECONDS), lambda s=store, m=limit: node.held(s) <= m)
+        held = {store: node.held(store) for store in limits}
+        restarted = node.container(pod) != before
+        with faults.inflict(Cut(link=uplink(lab, name))):
+            killed = {pod: node.kill(pod)}
+            again, _ = watch_starts(node, killed, time_limit(120))[pod]
+    for store, limit in limits.items():
+        measure(
+            "held by the cache",
+            held[store] / MIB,
+            unit="MiB",
+            better="lower",
+            node=name,
+            label=store,
+            evidence=f"files below the limit of {limit // MIB} MiB",
+        )
+        wrong = wrong_eviction(Filled(asked[store], held[store], limit, restarted, again))
+        assert not wrong, f"{store}: {wrong}"
+
+
+@pytest.mark.scenario("blob poisoned or truncated")
+@pytest.mark.needs("cache-outlives-upstream")
+@pytest.mark.parametrize("how", ["poisoned", "truncated"])
+@allure.title("{edge_node} refuses a {how} layer, and a restart of its cache throws it out")
+def test_a_damaged_layer_is_refused(edge_node: LabNode, cache_node: Nodes, how: str) -> None:
+    node, image = cache_node(edge_node.name), image_named(how)
+    node.forget(image)
+    node.purge()
+    trouble = node.pull(image)
+    assert not trouble, trouble
+    node.forget(image)
+    assert node.damage(image, how) > 0
+    trouble = node.pull(image, seconds=REFUSED_SECONDS)
+    assert trouble, f"a {how} layer was taken for the image"
+    if how == "poisoned":
+        assert "digest" in trouble, trouble
+    node.restart_cache()
+    trouble = node.pull(image)
+    assert not trouble, trouble

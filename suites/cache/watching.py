@@ -1,0 +1,61 @@
+"""Whether containers start again, watched on their node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.step import step
+from edge_lab.fixtures.lab import TimeLimit
+from suites.cache.judging import Start
+from suites.cache.onnode import CacheNode
+from suites.sights import seen_in_time
+
+
+def watch_starts(
+    node: CacheNode, killed: Mapping[str, str], limit: Deadline
+) -> dict[str, tuple[bool, float]]:
+    """By pod, whether a container with another id than before runs, and after how many seconds;
+    returns when all do, or `limit` is over."""
+    began = time.monotonic()
+    found: dict[str, float] = {}
+
+    def all_started() -> bool:
+        for pod, before in killed.items():
+            if pod not in found and node.container(pod) not in ("", before):
+                found[pod] = time.monotonic() - began
+        return len(found) == len(killed)
+
+    with step(f"watch {', '.join(killed)} on {node.name}"):
+        seen_in_time(limit, all_started)
+    watched = time.monotonic() - began
+    return {pod: (pod in found, found.get(pod, watched)) for pod in killed}
+
+
+def starts_after_kill(
+    node: CacheNode,
+    images: Mapping[str, str],
+    seconds: float,
+    time_limit: TimeLimit,
+    *,
+    to_the_end: bool = False,
+) -> dict[str, Start]:
+    """Ends the containers of these pods, whose images' references are given, and watches them.
+
+    With `to_the_end`, until something was said of each image as well: a pull that fails takes its
+    time.
+    """
+    since = node.now()
+    killed = {pod: node.kill(pod) for pod in images}
+    assert all(killed.values()), f"not all ran before: {killed}"
+    limit = time_limit(seconds)
+    seen = watch_starts(node, killed, limit) if not to_the_end else {}
+    if to_the_end:
+        with step("wait for what is said of the images"):
+            seen_in_time(limit, lambda: all(node.said_of(ref, since) for ref in images.values()))
+        seen = watch_starts(node, killed, time_limit(5))
+    return {
+        pod: Start(*seen[pod], said=node.said_of(reference, since))
+        for pod, reference in images.items()
+    }
