@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import allure
@@ -52,6 +53,10 @@ SETTLE_SECONDS = 60.0
 REFUSED_SECONDS = 60.0
 
 Nodes = Callable[[str], CacheNode]
+
+
+def fits(node: CacheNode, store: str, limit: int) -> bool:
+    return node.held(store) <= limit
 
 
 @pytest.mark.scenario("pull cut half-way")
@@ -172,7 +177,7 @@ def test_the_cache_evicts_within_its_limit(
             "data": sum(data.mib for data in DATA_SETS) * MIB,
         }
         for store, limit in limits.items():
-            seen_in_time(time_limit(SETTLE_SECONDS), lambda s=store, m=limit: node.held(s) <= m)
+            seen_in_time(time_limit(SETTLE_SECONDS), partial(fits, node, store, limit))
         held = {store: node.held(store) for store in limits}
         restarted = node.container(pod) != before
         with faults.inflict(Cut(link=uplink(lab, name))):
