@@ -14,42 +14,33 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from edge_lab.addons.cache import soundness
-from edge_lab.addons.cache.content import DataSet, LabImage, write_data, write_registry
-from edge_lab.addons.cache.identities import REGISTRIES, site_name
-from edge_lab.addons.cache.names import (
-    CACHE,
-    DATA_NAME,
-    NGINX,
-    PULL_THROUGH,
-    REGISTRY,
-    REGISTRY_NAME,
-)
-from edge_lab.addons.cache.nginx import STORES, Cache, Upstream, cache_config, data_config
-from edge_lab.addons.cache.registry import origin_config, pull_through_config
+from edge_lab.addons.cache.names import CACHE, NGINX, PULL_THROUGH, REGISTRY
+from edge_lab.addons.cache.nginx import STORES
 from edge_lab.artifacts import host_arch
 from edge_lab.core.deadline import Deadline
 from edge_lab.images import DebianProgram
 from edge_lab.images.programs import host_command
 from edge_lab.images.unpacked import unpacked_place
-from edge_lab.pki import CertificateSpec, IdentityRequest, Pki, Usage
+from tests.addons.cache.siteconfig import (
+    CLOUD,
+    EDGE,
+    NODES,
+    configure,
+    make_content,
+    make_keys,
+    port_of,
+)
 from tests.golang import CACHE as GO_CACHE
 from tests.namespaces import Namespace, connect, new_namespace
 
-CLOUD, EDGE = "10.99.0.1", "10.99.0.2"
 WIRE = "wire0"
-NODES = ("near", "far")
-"""Two caches of one site; the second is for those who share."""
 LIMIT = 60.0
 PACKAGES = (("docker-registry", "nginx"), ("docker-registry",))
-IMAGES = (LabImage("cached"), LabImage("absent"), *(LabImage(f"large-{n}", 12) for n in range(3)))
-SETS = tuple(DataSet(f"set-{number}.bin") for number in range(8))
-IMAGES_MIB, DATA_MIB = 24, 8
 
 
 def command_of(program: DebianProgram) -> tuple[str, ...]:
@@ -93,7 +84,6 @@ class Site:
     cloud: Namespace
     edge: Namespace
     kind: str
-    pki: Pki
     digests: Mapping[str, str]
     """Of each image's index, by name."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -172,7 +162,7 @@ class Site:
 
     @staticmethod
     def port(node: str) -> int:
-        return 5001 + 100 * NODES.index(node)
+        return port_of(node)
 
     # -- the wire ----------------------------------------------------------------------------
 
@@ -312,8 +302,9 @@ def running_site(folder: Path, kind: str, *, nodes: int = 1) -> Iterator[Site]:
             *("ip", "neigh", "replace", CLOUD, "lladdr", link["address"]),
             *("dev", WIRE, "nud", "permanent"),
         )
-        site = Site(folder, cloud, edge, kind, _keys(folder), _content(folder))
-        _configure(site)
+        make_keys(folder)
+        site = Site(folder, cloud, edge, kind, make_content(folder))
+        configure(folder)
         try:
             site.start_cloud()
             for node in NODES[:nodes]:
@@ -322,106 +313,3 @@ def running_site(folder: Path, kind: str, *, nodes: int = 1) -> Iterator[Site]:
         finally:
             for name in tuple(site.running):
                 site.end(name)
-
-
-def _keys(folder: Path) -> Pki:
-    spec = {
-        "server": ((REGISTRY_NAME, DATA_NAME), CLOUD),
-        **{node: ((site_name(node),), "127.0.0.1") for node in NODES},
-    }
-    requests = [
-        IdentityRequest(
-            REGISTRIES,
-            name,
-            CertificateSpec(
-                names[0],
-                dns_names=names,
-                addresses=(IPv4Address(address),),
-                usages=(Usage.SERVER,),
-            ),
-        )
-        for name, (names, address) in spec.items()
-    ]
-    pki = Pki.create(folder / "pki", requests)
-    (folder / "ca.crt").write_bytes(pki.authority(REGISTRIES).certificate_pem)
-    for name in spec:
-        identity = pki.identity(REGISTRIES, name)
-        (folder / f"{name}.crt").write_bytes(identity.certificate_pem)
-        (folder / f"{name}.key").write_bytes(identity.key_pem)
-    return pki
-
-
-def _content(folder: Path) -> dict[str, str]:
-    program = folder / "program"
-    program.write_bytes(b"a program")
-    write_data(folder / "sets/data", SETS)
-    return write_registry(folder / "store", IMAGES, {host_arch(): program}, folder / "blobs")
-
-
-def _configure(site: Site) -> None:
-    folder = site.folder
-    user = "root root" if os.geteuid() == 0 else ""
-
-    def file(name: str) -> str:
-        return str(folder / name)
-
-    (folder / "o.yml").write_text(
-        origin_config(
-            f"{CLOUD}:5000",
-            storage=file("store"),
-            certificate=file("server.crt"),
-            key=file("server.key"),
-        )
-    )
-    (folder / "data.conf").write_text(
-        data_config(
-            f"{CLOUD}:5444",
-            root=file("sets"),
-            state=file("served"),
-            certificate=file("server.crt"),
-            key=file("server.key"),
-            user=user,
-        )
-    )
-    (folder / "pull-through.yml").write_text(
-        pull_through_config(
-            f"127.0.0.1:{Site.port(NODES[0])}", f"https://{CLOUD}:5000", storage=file("near")
-        )
-    )
-    for place in ("served", *NODES):
-        (folder / place / "scratch").mkdir(parents=True)
-    for number, node in enumerate(NODES):
-        other = NODES[1 - number]
-        base = 100 * number
-        (folder / f"{node}.conf").write_text(
-            cache_config(
-                Cache(
-                    listens=f"127.0.0.1:{Site.port(node)}",
-                    site=(f"127.0.0.1:{5443 + base}",),
-                    registry=Upstream(
-                        "registry", f"{CLOUD}:5000", REGISTRY_NAME, f"127.0.0.1:{5010 + base}"
-                    ),
-                    data=Upstream("data", f"{CLOUD}:5444", DATA_NAME, f"127.0.0.1:{5011 + base}"),
-                    peers=(
-                        Upstream(
-                            f"peer-{other}",
-                            f"127.0.0.1:{5543 - base}",
-                            site_name(other),
-                            f"127.0.0.1:{5012 + base}",
-                        ),
-                    ),
-                    state=file(node),
-                    authority=file("ca.crt"),
-                    certificate=file(f"{node}.crt"),
-                    key=file(f"{node}.key"),
-                    images_mib=IMAGES_MIB,
-                    data_mib=DATA_MIB,
-                    log=file(f"{node}.access"),
-                    pid=file(f"{node}.pid"),
-                    user=user,
-                )
-            )
-        )
-
-
-__all__ = ["CACHE", "PULL_THROUGH", "Answer", "Site", "running_site"]

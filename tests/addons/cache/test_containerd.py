@@ -20,7 +20,8 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.images import DebianProgram
 from edge_lab.images.programs import host_command
 from edge_lab.images.unpacked import unpacked_place
-from tests.addons.cache.site import CLOUD, LIMIT, NODES, Site, running_site
+from tests.addons.cache.site import LIMIT, Site, running_site
+from tests.addons.cache.siteconfig import CLOUD, NODES
 from tests.golang import CACHE as GO_CACHE
 
 pytestmark = pytest.mark.slow(reason="runs containerd, a registry and a cache")

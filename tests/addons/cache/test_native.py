@@ -9,18 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.addons.cache.names import CACHE, PULL_THROUGH
 from edge_lab.addons.cache.nginx import CONNECT_SECONDS, KEEPALIVE_SECONDS, READ_SECONDS
 from edge_lab.core.deadline import Deadline
-from tests.addons.cache.site import (
-    CACHE,
+from tests.addons.cache.site import LIMIT, Site, running_site
+from tests.addons.cache.siteconfig import (
     DATA_MIB,
     IMAGES_MIB,
-    LIMIT,
     NODES,
-    PULL_THROUGH,
     SETS,
-    Site,
-    running_site,
+    show_false_certificate,
 )
 
 pytestmark = pytest.mark.slow(reason="runs a registry and caches, and waits for silent ones")
@@ -301,3 +299,15 @@ def test_nothing_is_written_through_a_cache(nginx: Site) -> None:
     port = nginx.port(NODES[0])
     said = nginx.edge.python(code, f"http://127.0.0.1:{port}/v2/cached/manifests/1")
     assert said.strip() == "405"
+
+
+def test_a_false_registry_fills_no_cache(either: Site) -> None:
+    either.end_cloud()
+    show_false_certificate(either.folder)
+    either.start_cloud()
+    answer = either.tag("absent")
+    assert not answer.ok, str(answer)
+    if either.kind == CACHE:
+        assert answer.status == 502, str(answer)
+        assert not either.ask(SETS[0].path).ok
+        assert not either.cached_files()
