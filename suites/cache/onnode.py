@@ -156,6 +156,11 @@ class CacheNode:
             f"systemctl start {CACHE_UNIT}"
         )
 
+    def purge_site(self) -> None:
+        """The caches of all edge nodes are empty: what a neighbour has would be had from there."""
+        for edge in self.lab.topology.edges:
+            CacheNode(self.lab, edge.name, self.limit).purge()
+
     def restart_cache(self) -> None:
         self.run(f"systemctl restart {CACHE_UNIT}")
 

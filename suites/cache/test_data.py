@@ -45,7 +45,7 @@ def test_data_is_read_from_the_cache(
 ) -> None:
     name, node, data = edge_node.name, cache_node(edge_node.name), DATA_SETS[0]
     link = uplink(lab, name)
-    node.purge()
+    node.purge_site()
     with faults.inflict(Profile(link=link, name=LINE)):
         direct = node.read(data, DIRECT_READS, direct=True)
         reads = node.read(data, READS)

@@ -73,7 +73,7 @@ def test_cached_images_start_while_the_cloud_is_silent(
         for pod, (image, host, policy) in rows.items()
     }
     with running_pods(lab, list(pods.values()), APP, time_limit):
-        node.purge()
+        node.purge_site()
         for image in (cached, always):
             node.forget(image)
             assert not node.pull(image)
