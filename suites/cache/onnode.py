@@ -196,10 +196,11 @@ class CacheNode:
         return self.run("date +%s")
 
     def said_of(self, reference: str, since: str) -> str:
-        """The last that kubelet and container runtime said of the image, of failures alone."""
+        """The first that kubelet and container runtime said of the image since then, of failures
+        alone: later they say that they wait, and no longer why."""
         command = (
             f"journalctl -o cat --since=@{since} | grep -F {shlex.quote(reference)} | "
-            "grep -iE 'fail|error|back-?off' | grep -v 'level=info' | tail -n 3 | cut -c1-600"
+            "grep -iE 'fail|error|back-?off' | grep -v 'level=info' | head -n 3 | cut -c1-600"
         )
         return self.run(command)
 

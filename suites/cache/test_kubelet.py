@@ -18,7 +18,7 @@ from edge_lab.fixtures.nodes import LabNode
 from suites.cache.judging import wrong_collection
 from suites.cache.objects import image_named
 from suites.cache.onnode import CTR, CacheNode
-from suites.sights import seen_in_time
+from suites.cache.watching import seen_within
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -33,6 +33,7 @@ KUBELET_UNIT = "kubelet.service"
 DROP_IN = "95-cache-suite.conf"
 COLLECTED_SECONDS = 420.0
 """The kubelet looks every five minutes, and takes what it has seen unused at two looks."""
+LOOK_EVERY = 10.0
 PINNED = "io.cri-containerd.pinned=pinned"
 
 Nodes = Callable[[str], CacheNode]
@@ -82,7 +83,9 @@ def test_a_pinned_image_is_not_collected(
     node.run(f"{CTR} images label {keeps} {PINNED}")
     before = node.references()
     with short_of_room(lab, node):
-        seen_in_time(time_limit(COLLECTED_SECONDS), lambda: goes not in node.references())
+        seen_within(
+            time_limit(COLLECTED_SECONDS), lambda: goes not in node.references(), LOOK_EVERY
+        )
         after = node.references()
     measure(
         "images collected",

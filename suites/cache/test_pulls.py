@@ -30,10 +30,9 @@ from suites.cache.judging import (
 )
 from suites.cache.objects import APP, image_named, image_pod
 from suites.cache.onnode import CacheNode
-from suites.cache.watching import watch_starts
+from suites.cache.watching import seen_within, watch_starts
 from suites.edges import edges, uplink
 from suites.pods import running_pods
-from suites.sights import seen_in_time
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -87,7 +86,7 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
             every=0.2,
         )
         with faults.inflict(Cut(link=link)):
-            seen_in_time(time_limit(END_SECONDS), node.pull_has_ended)
+            seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
             # Whoever keeps a part, the container runtime or the cache: bytes are what counts.
             node.run("systemctl stop edge-lab-pull 2>/dev/null; true")
         cut = node.received(link)
@@ -179,7 +178,7 @@ def test_the_cache_evicts_within_its_limit(
             "data": sum(data.mib for data in DATA_SETS) * MIB,
         }
         for store, limit in limits.items():
-            seen_in_time(time_limit(SETTLE_SECONDS), partial(fits, node, store, limit))
+            seen_within(time_limit(SETTLE_SECONDS), partial(fits, node, store, limit), 2.0)
         held = {store: node.held(store) for store in limits}
         restarted = node.container(pod) != before
         with faults.inflict(Cut(link=uplink(lab, name))):

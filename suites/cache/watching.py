@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded
 from edge_lab.core.step import step
 from edge_lab.fixtures.lab import TimeLimit
 from suites.cache.judging import Start
 from suites.cache.onnode import CacheNode
-from suites.sights import seen_in_time
+
+CONTAINERS_EVERY = 1.0
+JOURNAL_EVERY = 5.0
+"""Seconds between two looks; each takes an emulated node a part of a second."""
+
+
+def seen_within(limit: Deadline, probe: Callable[[], bool], every: float) -> bool:
+    """Whether it was seen in time."""
+    with contextlib.suppress(DeadlineExceeded):
+        return limit.wait_for("what is looked for", probe, every=every)
+    return False
 
 
 def watch_starts(
@@ -28,7 +40,7 @@ def watch_starts(
         return len(found) == len(killed)
 
     with step(f"watch {', '.join(killed)} on {node.name}"):
-        seen_in_time(limit, all_started)
+        seen_within(limit, all_started, CONTAINERS_EVERY)
     watched = time.monotonic() - began
     return {pod: (pod in found, found.get(pod, watched)) for pod in killed}
 
@@ -53,7 +65,11 @@ def starts_after_kill(
     seen = watch_starts(node, killed, limit) if not to_the_end else {}
     if to_the_end:
         with step("wait for what is said of the images"):
-            seen_in_time(limit, lambda: all(node.said_of(ref, since) for ref in images.values()))
+            seen_within(
+                limit,
+                lambda: all(node.said_of(reference, since) for reference in images.values()),
+                JOURNAL_EVERY,
+            )
         seen = watch_starts(node, killed, time_limit(5))
     return {
         pod: Start(*seen[pod], said=node.said_of(reference, since))

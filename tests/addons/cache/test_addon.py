@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
-from edge_lab.addons import find_addon, get_platform
+from edge_lab.addons import AddOnContext, find_addon, get_platform
 from edge_lab.addons.cache.addon import Cache, PullThrough
 from edge_lab.addons.cache.content import IMAGES
 from edge_lab.addons.cache.edge import CONFIG as NGINX_CONFIG
@@ -216,3 +218,9 @@ def test_only_a_lab_with_such_an_add_on_takes_packages(
     assert get_platform(STACK, default_topology).programs(default_topology) == ()
     assert set(get_platform(STACK, lab).programs(lab)) == {REGISTRY, NGINX}
     assert {Cache.name, PullThrough.name} == {CACHE, PULL_THROUGH}
+
+
+def test_a_program_that_is_not_unpacked_is_told(lab: Topology) -> None:
+    given: Any = SimpleNamespace(packages={})
+    with pytest.raises(LabError, match="programs"):
+        AddOnContext(given, get_stack(STACK)).program(NGINX, lab.server)
