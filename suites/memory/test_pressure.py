@@ -46,9 +46,9 @@ GROWN_SECONDS = 300.0
 LOSS_SECONDS = 180.0
 """For the kubelet to notice (it looks every ten seconds), to evict, and to tell."""
 BALLAST_MIB, LEFT_MIB = 256, 16
-"""What a pod gives back when it is evicted, and what the hog leaves: less than the kubelet's
-threshold of 100 MiB, also by its own sum, which is some 60 MiB more than MemAvailable (it leaves out
-the kernel's memory). With the former back there is enough again, so that nobody else must go."""
+"""What the ballast gives back when it is evicted, and what the hog leaves: less than the kubelet's
+threshold of 100 MiB, also by its own sum, which leaves out the kernel's memory and is some 60 MiB
+more than MemAvailable. With the ballast back there is enough again, so that nobody else must go."""
 NEVER_MIND_ME = -999
 """The kernel is to look for a victim elsewhere."""
 
