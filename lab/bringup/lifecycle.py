@@ -27,6 +27,7 @@ from edge_lab.fabric.hostlinks import require_host_interfaces
 from edge_lab.handle.lab import Lab
 from edge_lab.handle.stage import forget_stage, telling_stage
 from edge_lab.handle.state import LabState, state_if_up
+from edge_lab.machines.virtualization import check_virtualization
 from edge_lab.topology import Topology
 
 __all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
@@ -76,7 +77,10 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
         with telling_stage(run), tracing(run) as trace, step(f"lab {topology.name}"):
             built = Deadline.after(BUILD_SECONDS * host.speed_factor)
             plan = host.plan(topology, options.stack, built)
-            start = Start(host, run, plan, host.accelerator(plan), options)
+            accelerator = host.accelerator(plan)
+            for node in topology.nodes:
+                check_virtualization(node, accelerator.of(node.arch))
+            start = Start(host, run, plan, accelerator, options)
             try:
                 return trace.started(start.walk(lambda: _clear(run)))
             except BaseException as trouble:

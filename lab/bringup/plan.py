@@ -23,6 +23,9 @@ from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext, kubectl_want
 from edge_lab.topology import Arch, Topology
 
+VIRTUALIZATION = "virtualization"
+"""The variant of root images that has the kernel's KVM modules, and QEMU."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -89,7 +92,7 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
     with step("images"):
         for arch in topology.architectures:
             with step(f"root disk {arch.value}"):
-                images[arch] = build_root_image(arch, deadline)
+                images[arch] = build_root_image(arch, deadline, root_variant(topology, arch))
         packages = _unpacked(platform, topology, deadline)
         with step("container images"):
             specs = platform.images(topology)
@@ -100,6 +103,13 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
                 deadline=deadline,
             )
     return Plan(topology, pace, platform, artifacts, images, container_images, packages)
+
+
+def root_variant(topology: Topology, arch: Arch) -> str:
+    """The variant of `arch`'s root image that the topology needs: all its nodes of an architecture
+    have one image."""
+    virtualized = any(node.virtualization and node.arch is arch for node in topology.nodes)
+    return VIRTUALIZATION if virtualized else ""
 
 
 def _first_that_can_be_had(

@@ -48,11 +48,13 @@ class Plan(BaseModel):
     result: Path
     mirror: str
     apt_options: tuple[str, ...] = ()
+    variant: str = ""
+    """Of the recipe; empty for what all labs have."""
 
 
 def assemble(plan: Plan) -> None:
     """All of it, in order."""
-    recipe = load_recipe(plan.folder)
+    recipe = load_recipe(plan.folder).variant(plan.variant)
     root = plan.scratch / "root"
     _tell("unpacking packages")
     _unpack(plan, recipe, root)

@@ -97,6 +97,13 @@ class ArchRecipe(_Model):
     """Whether a Release file may be out of date. Its signature is checked in any case."""
 
 
+class Variant(_Model):
+    """What the images of some labs have beside what all have."""
+
+    keep_modules: tuple[Pattern, ...] = ()
+    packages: dict[Arch, tuple[Package, ...]] = Field(default_factory=dict)
+
+
 class Recipe(_Model):
     """images/root/recipe.yaml; the comments there say what each part is for."""
 
@@ -118,6 +125,9 @@ class Recipe(_Model):
     directories: tuple[GuestPath, ...] = ()
     remove: tuple[Pattern, ...] = ()
     """Glob patterns below the root disk; one that matches nothing is no mistake."""
+    variants: dict[str, Variant] = Field(default_factory=dict, exclude=True)
+    """By name. They are not part of what is written of a recipe, and so of no image's digest: one
+    of a variant differs by what the variant adds."""
 
     @model_validator(mode="after")
     def _ids_are_used_once(self) -> Recipe:
@@ -128,6 +138,21 @@ class Recipe(_Model):
                     raise ValueError(f"{kind}: {each.name} ({each.id}) is listed twice")
                 seen |= {each.id, each.name}
         return self
+
+    def variant(self, name: str) -> Recipe:
+        """The recipe with what the variant adds; itself if `name` is empty, KeyError if there is no
+        such variant."""
+        if not name:
+            return self
+        added = self.variants[name]
+        architectures = {
+            arch: ours.model_copy(
+                update={"packages": (*ours.packages, *added.packages.get(arch, ()))}
+            )
+            for arch, ours in self.architectures.items()
+        }
+        keep = (*self.keep_modules, *added.keep_modules)
+        return self.model_copy(update={"architectures": architectures, "keep_modules": keep})
 
     def packages_for(self, arch: Arch) -> tuple[str, ...]:
         """All packages of `arch` by name, sorted; Debian's essential ones come beside them."""

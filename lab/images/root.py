@@ -83,9 +83,10 @@ class _Record(BaseModel):
     """That the build took."""
 
 
-def image_digest(arch: Arch) -> str:
-    """The digest that `arch`'s image has or would have; nothing is built."""
-    return recipe.recipe_digest(recipe.load_recipe(), arch)
+def image_digest(arch: Arch, variant: str = "") -> str:
+    """The digest that `arch`'s image has or would have; nothing is built. A `variant` is one of
+    the recipe, and that without a name is what most labs have."""
+    return recipe.recipe_digest(recipe.load_recipe().variant(variant), arch)
 
 
 def cached_root_image(arch: Arch) -> RootImage | None:
@@ -108,23 +109,24 @@ def load_root_image(arch: Arch, digest: str) -> RootImage:
     return found
 
 
-def build_root_image(arch: Arch, deadline: Deadline) -> RootImage:
+def build_root_image(arch: Arch, deadline: Deadline, variant: str = "") -> RootImage:
     """The image of `arch`: from the cache, or built, which takes a minute or so.
 
     Raises:
         LabError: a tool, a permission, the mirror or room on the disk is lacking.
         InputError: the recipe cannot be right.
     """
-    digest = image_digest(arch)
+    digest = image_digest(arch, variant)
     if found := _look(arch, digest):
         return found
-    with step(f"build the {arch.value} root image") as this:
+    named = f"{arch.value} root image{f' ({variant})' if variant else ''}"
+    with step(f"build the {named}") as this:
         need_tools(["setpriv", "unshare", "mmdebstrap", "depmod", "modprobe", "mke2fs"])
         check_namespaces()
         with building(KIND, deadline, this) as scratch:
             if found := _look(arch, digest):  # another process has built it meanwhile
                 return found
-            _build(arch, digest, scratch, deadline, this)
+            _build(arch, variant, digest, scratch, deadline, this)
     built = _look(arch, digest)
     if built is None:
         raise LabError(f"the {arch.value} root image was removed immediately after it was built")
@@ -155,10 +157,12 @@ def _look(arch: Arch, digest: str) -> RootImage | None:
     )
 
 
-def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Step) -> None:
+def _build(
+    arch: Arch, variant: str, digest: str, scratch: Path, deadline: Deadline, this: Step
+) -> None:
     began = time.monotonic()
     result = scratch / "result"
-    what = recipe.load_recipe()
+    what = recipe.load_recipe().variant(variant)
     log = cache_home() / "logs" / f"root-image-{arch.value}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
@@ -173,6 +177,7 @@ def _build(arch: Arch, digest: str, scratch: Path, deadline: Deadline, this: Ste
         result=result,
         mirror=mirror,
         apt_options=apt_options(),
+        variant=variant,
     )
     note = scratch / "plan.json"
     note.touch(mode=0o600)  # a proxy's address may hold a password

@@ -28,6 +28,7 @@ from edge_lab.machines.guest import (
     GuestSpec,
     WireNic,
 )
+from edge_lab.machines.virtualization import virtualize
 from edge_lab.topology import Arch
 
 EMULATORS = {arch: f"qemu-system-{arch.value}" for arch in Arch}
@@ -116,6 +117,8 @@ def domain_xml(
     _text(domain, "on_crash", "destroy")
     _devices(domain, spec, files, emulator)
     _command_line(domain, spec, files, run, accelerator)
+    if spec.node.virtualization and accelerator == "tcg":
+        virtualize(domain, spec.arch, QEMU_NAMESPACE)
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
 

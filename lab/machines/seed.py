@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
 from edge_lab.core.errors import LabError
-from edge_lab.machines import emulated, managementwall, workingset
+from edge_lab.machines import emulated, managementwall, virtualization, workingset
 from edge_lab.machines.guest import (
     MANAGEMENT_ADDRESS,
     MANAGEMENT_MAC,
@@ -173,4 +173,6 @@ def _network_file(name: str, lines: Iterable[str]) -> GuestFile:
 def guest_seed(spec: GuestSpec, keys: LabKeys, accelerator: AcceleratorName) -> bytes:
     """The whole seed disk of one machine."""
     more = emulated.guest_files() if accelerator == "tcg" else ()
+    if spec.node.virtualization:
+        more = (*more, *virtualization.guest_files(spec.arch, accelerator))
     return build_seed((*machine_files(spec, keys), *more, *spec.files), spec.units)

@@ -97,6 +97,13 @@ class Node(_Model):
         description="What runs containers of pods that name no RuntimeClass: runc, or one that an "
         "add-on brings, such as gvisor.",
     )
+    virtualization: bool = Field(
+        False,
+        description="Whether the CPU offers virtualization, so that KVM works in the node.",
+        # A topology without it is written as before there was such a field: keys of checkpoints
+        # are made of that.
+        exclude_if=lambda value: not value,
+    )
 
 
 class Link(_Model):

@@ -62,7 +62,7 @@ def plan(
     topology = load_topology(topology_with(tmp_path))
     with_everything_else(mirror, topology)
     roots = {arch: FakeRoot("d", fake_busybox(tmp_path, arch)) for arch in Arch}
-    monkeypatch.setattr(planning, "build_root_image", lambda arch, deadline: roots[arch])
+    monkeypatch.setattr(planning, "build_root_image", lambda arch, deadline, variant: roots[arch])
     return planning.make_plan(topology, STACK, Deadline.after(60))
 
 
