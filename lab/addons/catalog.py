@@ -13,6 +13,7 @@ from edge_lab.addons.cache.addon import Cache, PullThrough
 from edge_lab.addons.critest.addon import Critest
 from edge_lab.addons.gvisor.addon import Gvisor
 from edge_lab.addons.hostile.addon import Hostile
+from edge_lab.addons.microvm.addon import Microvm
 from edge_lab.addons.services.addon import Services
 from edge_lab.addons.spire.addon import Spire
 from edge_lab.addons.twins.addon import Twins
@@ -21,7 +22,9 @@ from edge_lab.core.plugins import PluginGroup
 
 ADDONS: Mapping[str, Callable[[], AddOn]] = {
     addon.name: addon
-    for addon in (Twins, Workload, Services, Gvisor, Hostile, Critest, Spire, Cache, PullThrough)
+    for addon in (
+        *(Twins, Workload, Services, Gvisor, Hostile, Microvm, Critest, Spire, Cache, PullThrough),
+    )
 }
 """The lab's own."""
 

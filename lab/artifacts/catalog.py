@@ -23,6 +23,7 @@ CRI_TOOLS = "v1.34.0"
 WORKLOAD = "0.1.0"
 RUNSC_ADAPTER = "0.1.0"
 HOSTILE = "0.1.0"
+KVM_PLUGIN = "0.1.0"
 KWOK = "v0.8.0"
 SPIRE = "v1.13.3"
 
@@ -195,6 +196,11 @@ _COMPONENTS = (
         "edge-runsc",
         RUNSC_ADAPTER,
         go=GoSource(module="runsc", package="edge-lab/images/runsc"),
+    ),
+    Component(
+        "edge-kvm",
+        KVM_PLUGIN,
+        go=GoSource(module="kvm", package="edge-lab/images/kvm"),
     ),
     Component(
         "kwok",

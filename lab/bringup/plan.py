@@ -57,6 +57,7 @@ class Plan:
             pki=pki,
             api_host_port=api_host_port,
             packages=self.packages,
+            root_images=self.images,
         )
 
     def digest(self, *more: str) -> str:

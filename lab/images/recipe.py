@@ -102,6 +102,7 @@ class Variant(_Model):
 
     keep_modules: tuple[Pattern, ...] = ()
     packages: dict[Arch, tuple[Package, ...]] = Field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
 
 
 class Recipe(_Model):
@@ -151,8 +152,13 @@ class Recipe(_Model):
             )
             for arch, ours in self.architectures.items()
         }
-        keep = (*self.keep_modules, *added.keep_modules)
-        return self.model_copy(update={"architectures": architectures, "keep_modules": keep})
+        return self.model_copy(
+            update={
+                "architectures": architectures,
+                "keep_modules": (*self.keep_modules, *added.keep_modules),
+                "groups": (*self.groups, *added.groups),
+            }
+        )
 
     def packages_for(self, arch: Arch) -> tuple[str, ...]:
         """All packages of `arch` by name, sorted; Debian's essential ones come beside them."""

@@ -22,7 +22,7 @@ from edge_lab.provisioning.provision import GuestFile, PayloadFile, Provision
 from edge_lab.topology import Arch, Node, Topology
 
 if TYPE_CHECKING:
-    from edge_lab.images import ImageArchive
+    from edge_lab.images import ImageArchive, RootImage
     from edge_lab.probes.endpoint import Endpoint
     from edge_lab.probes.joining import Joining
 
@@ -64,6 +64,8 @@ class StackContext:
     """Port of the host's 127.0.0.1 that leads to `API_PORT` of the server node."""
     packages: Mapping[Arch, Path] = field(default_factory=dict)
     """By architecture, a folder with the Debian packages that add-ons take programs from."""
+    root_images: Mapping[Arch, RootImage] = field(default_factory=dict)
+    """What its nodes boot."""
 
     def artifact(self, component: str, arch: Arch) -> Artifact:
         """The local file of a component that the stack's `wants` name."""

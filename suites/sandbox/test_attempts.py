@@ -8,7 +8,7 @@ import allure
 import pytest
 
 from edge_lab.addons.hostile.pods import HostilePod, attempts_pod
-from edge_lab.addons.hostile.settings import Setting
+from edge_lab.addons.hostile.settings import CONTAINER_SETTINGS, Setting
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.oracles.sandbox.table import KERNEL, kernel_rows
@@ -30,7 +30,7 @@ def pod_of(lab: Lab, node: str, setting: Setting) -> HostilePod:
 
 
 @pytest.mark.scenario("hostile attempts at the kernel")
-@pytest.mark.parametrize("setting", list(Setting), ids=str)
+@pytest.mark.parametrize("setting", CONTAINER_SETTINGS, ids=str)
 @allure.title("On {edge_node}, a pod with {setting} reaches what is declared, and nothing else")
 def test_a_hostile_pod_reaches_what_is_declared(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods

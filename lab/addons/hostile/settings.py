@@ -22,6 +22,9 @@ class Setting(StrEnum):
     RUNC_PRIVILEGED = "runc privileged"
     GVISOR_DEFAULT = "gvisor default"
     GVISOR_PRIVILEGED = "gvisor privileged"
+    MICROVM = "QEMU microVM"
+    """The pod's own process is QEMU, restricted as above. What is hostile is in the machine that it
+    runs, as root of a kernel of its own."""
 
     @property
     def sandboxed(self) -> bool:
@@ -31,14 +34,18 @@ class Setting(StrEnum):
     @property
     def slug(self) -> str:
         """For names of pods."""
-        return self.value.replace(" ", "-")
+        return self.value.lower().replace(" ", "-")
+
+
+CONTAINER_SETTINGS: tuple[Setting, ...] = tuple(it for it in Setting if it is not Setting.MICROVM)
+"""Those in which the program is the container's own."""
 
 
 def security_context(setting: Setting) -> dict[str, Any]:
     """The container's `securityContext`."""
     if setting in (Setting.RUNC_PRIVILEGED, Setting.GVISOR_PRIVILEGED):
         return {"privileged": True}
-    if setting is Setting.RUNC_RESTRICTED:
+    if setting in (Setting.RUNC_RESTRICTED, Setting.MICROVM):
         return {
             "runAsNonRoot": True,
             "runAsUser": 1000,

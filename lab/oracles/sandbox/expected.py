@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from edge_lab.addons.hostile.settings import Setting
+from edge_lab.addons.hostile.settings import CONTAINER_SETTINGS, Setting
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def row(
     gvisor: Expected,
     gvisor_privileged: Expected,
 ) -> Row:
-    """A row of the table, in the order of the settings."""
+    """A row of the table, in the order of the settings of containers."""
     found = (runc, restricted, privileged, gvisor, gvisor_privileged)
-    return Row(title, MappingProxyType(dict(zip(Setting, found, strict=True))))
+    return Row(title, MappingProxyType(dict(zip(CONTAINER_SETTINGS, found, strict=True))))
 
 
 def same(title: str, expected: Expected) -> Row:

@@ -50,6 +50,13 @@ def listed(path):
     except OSError:
         return None
 
+def of_kvm(pid):
+    files = listed(f"/proc/{pid}/fd")
+    if files is None:
+        return None
+    links = {link(f"/proc/{pid}/fd/{name}") for name in files}
+    return sorted(name for name in links if name.startswith("anon_inode:kvm-"))
+
 def argv(pid):
     return [word for word in read(f"/proc/{pid}/cmdline").split("\0") if word]
 
@@ -67,6 +74,7 @@ def of(pid):
         "seccomp": int(status.get("Seccomp", "-1")),
         "no_new_privs": int(status.get("NoNewPrivs", "-1")),
         "net_namespace": link(f"/proc/{pid}/ns/net"),
+        "kvm": of_kvm(pid),
         "root": listed(f"/proc/{pid}/root") if words[:1] == [sandbox] else None,
     }
 
@@ -116,6 +124,8 @@ class NodeProcess(_Model):
     """As /proc/PID/status has it: 2 is a filter; -1 if it was not read."""
     no_new_privs: int = -1
     net_namespace: str = ""
+    kvm: tuple[str, ...] | None = None
+    """Its open files that are KVM's: machines, CPUs and devices; None if they were not read."""
     root: tuple[str, ...] | None = None
     """What its root folder holds; of a sandbox alone, and None if it was not read."""
 

@@ -50,11 +50,12 @@ _Outside = Callable[[NodeView], _Found]
 _Between = Callable[[PodFacts, NodeView], _Found]
 
 
-def _when(holds: bool, seen: str) -> _Found:
+def when(holds: bool, seen: str) -> _Found:
+    """An outcome with evidence."""
     return (Outcome.HOLDS if holds else Outcome.FAILS), seen
 
 
-def _of_text(facts: PodFacts, name: str, judge: Callable[[str], _Found]) -> _Found:
+def of_text(facts: PodFacts, name: str, judge: Callable[[str], _Found]) -> _Found:
     """By a file that is always there: that it was not read is no evidence."""
     text = facts.texts.get(name)
     if text is None:
@@ -69,17 +70,17 @@ def _uname(facts: PodFacts) -> _Found:
     if not facts.release:
         return Outcome.NO_EVIDENCE, ""
     known = release_of(facts.release) is not None and facts.version == UNAME_VERSION
-    return _when(known, f"{facts.release} {facts.version}")
+    return when(known, f"{facts.release} {facts.version}")
 
 
 def _proc_version(facts: PodFacts) -> _Found:
     known = {release.proc_version for release in RELEASES}
-    return _of_text(facts, "version", lambda text: _when(text in known, text))
+    return of_text(facts, "version", lambda text: when(text in known, text))
 
 
 def _cmdline(facts: PodFacts) -> _Found:
     pattern = re.compile(r"BOOT_IMAGE=/vmlinuz-\S*gvisor\S* quiet")
-    return _of_text(facts, "cmdline", lambda text: _when(bool(pattern.fullmatch(text)), text))
+    return of_text(facts, "cmdline", lambda text: when(bool(pattern.fullmatch(text)), text))
 
 
 def _kernel_log(facts: PodFacts) -> _Found:
@@ -89,14 +90,14 @@ def _kernel_log(facts: PodFacts) -> _Found:
     if not log.lines:
         return Outcome.NO_EVIDENCE, "it is empty"
     holds = log.first.endswith("Starting gVisor...") and log.last.endswith("Ready!")
-    return _when(holds, f"{log.lines} lines, from {log.first!r} to {log.last!r}")
+    return when(holds, f"{log.lines} lines, from {log.first!r} to {log.last!r}")
 
 
 def _sentry_meminfo(facts: PodFacts) -> _Found:
     errno = facts.paths.get("/proc/sentry-meminfo")
     if errno is None:
         return Outcome.NO_EVIDENCE, "it was not looked at"
-    return _when(errno == "", errno or "it exists")
+    return when(errno == "", errno or "it exists")
 
 
 def _absent_files(facts: PodFacts) -> _Found:
@@ -105,7 +106,7 @@ def _absent_files(facts: PodFacts) -> _Found:
     if unseen:
         return Outcome.NO_EVIDENCE, f"not looked at: {', '.join(unseen)}"
     there = sorted(path for path in release.absent if facts.paths[path] != "ENOENT")
-    return _when(not there, f"there: {', '.join(there)}" if there else "all are absent")
+    return when(not there, f"there: {', '.join(there)}" if there else "all are absent")
 
 
 def _net_namespace(facts: PodFacts) -> _Found:
@@ -113,21 +114,21 @@ def _net_namespace(facts: PodFacts) -> _Found:
         found = re.fullmatch(r"net:\[(\d+)\]", text)
         if found is None:
             return Outcome.NO_EVIDENCE, text
-        return _when(int(found[1]) < LEAST_OF_THE_KERNEL, text)
+        return when(int(found[1]) < LEAST_OF_THE_KERNEL, text)
 
-    return _of_text(facts, "net_namespace", judge)
+    return of_text(facts, "net_namespace", judge)
 
 
 def _loadavg(facts: PodFacts) -> _Found:
     idle = "0.00 0.00 0.00 0/0 0"
-    return _of_text(facts, "loadavg", lambda text: _when(text == idle, text))
+    return of_text(facts, "loadavg", lambda text: when(text == idle, text))
 
 
 def _root_mount(facts: PodFacts) -> _Found:
     if not facts.root_mount:
         return Outcome.NO_EVIDENCE, ""
     holds = "lowerdir=" not in facts.root_mount and "upperdir=" not in facts.root_mount
-    return _when(holds, facts.root_mount)
+    return when(holds, facts.root_mount)
 
 
 def _own_cgroup(facts: PodFacts) -> _Found:
@@ -136,9 +137,9 @@ def _own_cgroup(facts: PodFacts) -> _Found:
     def judge(text: str) -> _Found:
         if not text:
             return Outcome.NO_EVIDENCE, "it is empty"
-        return _when("kubepods" not in text and not text.startswith("0::"), text)
+        return when("kubepods" not in text and not text.startswith("0::"), text)
 
-    return _of_text(facts, "cgroup", judge)
+    return of_text(facts, "cgroup", judge)
 
 
 # -- from inside beside the node -------------------------------------------------------------
@@ -149,9 +150,9 @@ def _not_the_nodes_kernel(facts: PodFacts, node: NodeView) -> _Found:
         if not all((boot_id, node.boot_id, facts.release, node.release)):
             return Outcome.NO_EVIDENCE, "not both were seen"
         seen = f"{facts.release} {boot_id}; the node: {node.release} {node.boot_id}"
-        return _when(facts.release != node.release and boot_id != node.boot_id, seen)
+        return when(facts.release != node.release and boot_id != node.boot_id, seen)
 
-    return _of_text(facts, "boot_id", judge)
+    return of_text(facts, "boot_id", judge)
 
 
 # -- from outside ----------------------------------------------------------------------------
@@ -170,7 +171,7 @@ def _sandbox_processes(node: NodeView) -> _Found:
     if sandbox and gofer and any(process.of_runsc is None for process in (*sandbox, *gofer)):
         return Outcome.NO_EVIDENCE, "it was not read which program they run"
     genuine = all(process.of_runsc for process in (*sandbox, *gofer))
-    return _when(bool(sandbox and gofer and genuine), _seen(node.processes))
+    return when(bool(sandbox and gofer and genuine), _seen(node.processes))
 
 
 def _confined(node: NodeView) -> _Found:
@@ -183,7 +184,7 @@ def _confined(node: NodeView) -> _Found:
         f"{process.name}: Seccomp {process.seccomp}, NoNewPrivs {process.no_new_privs}"
         for process in found
     )
-    return _when(all(one.seccomp == 2 and one.no_new_privs == 1 for one in found), seen)
+    return when(all(one.seccomp == 2 and one.no_new_privs == 1 for one in found), seen)
 
 
 def _empty_root(node: NodeView) -> _Found:
@@ -192,7 +193,7 @@ def _empty_root(node: NodeView) -> _Found:
     if not found or len(roots) < len(found):
         return Outcome.NO_EVIDENCE, "the root folder of no sandbox was read"
     seen = "; ".join(" ".join(root) or "nothing" for root in roots)
-    return _when(all(set(root) <= EMPTY_ROOT for root in roots), seen)
+    return when(all(set(root) <= EMPTY_ROOT for root in roots), seen)
 
 
 def _not_a_process_of_the_node(node: NodeView) -> _Found:
@@ -200,14 +201,14 @@ def _not_a_process_of_the_node(node: NodeView) -> _Found:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
     here = [process.pid for process in node.processes if process.is_program(node.program)]
     pids = sorted({*node.programs, *here})
-    return _when(not pids, f"processes {', '.join(map(str, pids))}" if pids else "none")
+    return when(not pids, f"processes {', '.join(map(str, pids))}" if pids else "none")
 
 
 def _own_network(node: NodeView) -> _Found:
     names = {process.net_namespace for process in node.named(SANDBOX)}
     if not names or "" in names or not node.net_namespace:
         return Outcome.NO_EVIDENCE, "there is no such process"
-    return _when(node.net_namespace not in names, " ".join(sorted(names)))
+    return when(node.net_namespace not in names, " ".join(sorted(names)))
 
 
 INSIDE: Mapping[str, tuple[_Inside, str]] = MappingProxyType(

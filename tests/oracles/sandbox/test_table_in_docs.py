@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_lab.addons.hostile.settings import Setting
+from edge_lab.addons.hostile.settings import CONTAINER_SETTINGS
 from edge_lab.oracles.sandbox.admission import ADMISSION, Level
 from edge_lab.oracles.sandbox.aimed import (
     API,
@@ -22,7 +22,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "sandbox.md"
 
 
 def line(name: str, row: Row) -> str:
-    cells = (str(row.expects[setting]) for setting in Setting)
+    cells = (str(row.expects[setting]) for setting in CONTAINER_SETTINGS)
     return f"| `{name}` | {' | '.join(cells)} |"
 
 

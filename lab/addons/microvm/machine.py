@@ -1,0 +1,81 @@
+"""The command line of QEMU for a microVM: one CPU, memory, a serial port, and nothing else.
+
+No disk, no NIC and no shared folder: what is in it is in its initial RAM disk (ramdisk.py), what it
+is to run in its kernel's command line, and what that prints comes out of its serial port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_lab.core.errors import LabError
+from edge_lab.topology import Arch
+
+MEMORY_MIB = 128
+"""Of a microVM: Debian's kernel, and the program unpacked in memory."""
+KERNEL, RAMDISK = "kernel", "initrd"
+"""Names of the files that it boots, below its folder."""
+
+Accelerator = Literal["kvm", "tcg"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What differs between the architectures."""
+
+    program: str
+    """Of Debian's package, on the node."""
+    machine: str
+    console: str
+    further: str = ""
+    """For the kernel."""
+
+
+MODELS = {
+    # Debian has a small build of QEMU for this machine alone.
+    Arch.X86_64: Model(
+        "/usr/bin/qemu-system-x86_64-microvm", "microvm,rtc=off", "ttyS0", "reboot=t"
+    ),
+    Arch.AARCH64: Model("/usr/bin/qemu-system-aarch64", "virt,gic-version=3", "ttyAMA0"),
+    Arch.RISCV64: Model("/usr/bin/qemu-system-riscv64", "virt", "ttyS0"),
+}
+
+EMULATED_CPUS = {Arch.X86_64: "max", Arch.AARCH64: "cortex-a72", Arch.RISCV64: "rv64"}
+"""Where a control has no KVM."""
+
+CONFINED = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+"""QEMU's own seccomp filter, beside that of the container runtime."""
+
+
+def qemu_command(
+    arch: Arch, folder: str, program: Sequence[str], *, accelerator: Accelerator = "kvm"
+) -> tuple[str, ...]:
+    """QEMU with the files in `folder`, for a microVM that runs edge-hostile with the arguments
+    `program`.
+
+    With "kvm" QEMU ends where KVM does not work: it does not fall back to emulation.
+
+    Raises:
+        LabError: an argument is no single word of a kernel's command line.
+    """
+    for word in program:
+        if not word or word != "".join(word.split()) or '"' in word:
+            raise LabError(f"{word!r} cannot be told to a microVM by its kernel's command line")
+    model = MODELS[arch]
+    path = model.program
+    if accelerator == "tcg" and arch is Arch.X86_64:
+        path = path.removesuffix("-microvm")  # the small build has KVM alone
+    cpu = "host" if accelerator == "kvm" else EMULATED_CPUS[arch]
+    kernel = " ".join(
+        # Nothing but the program shall write to the serial port, where its lines are read.
+        (f"console={model.console} quiet loglevel=0 panic=-1 {model.further}".strip(), "--")
+    )
+    return (
+        *(path, "-accel", accelerator, "-M", model.machine, "-cpu", cpu, "-smp", "1"),
+        *("-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-display", "none"),
+        *("-no-reboot", "-serial", "stdio", "-sandbox", CONFINED),
+        *("-kernel", f"{folder}/{KERNEL}", "-initrd", f"{folder}/{RAMDISK}"),
+        *("-append", " ".join((kernel, *program))),
+    )

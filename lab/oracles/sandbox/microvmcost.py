@@ -1,0 +1,77 @@
+"""What a microVM costs beside a pod under runc: one of each, in one run. Nothing is judged by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge_lab.core.errors import LabError
+from edge_lab.measuring.measures import COUNT, Better, Measure
+from edge_lab.oracles.verdict import Verdict
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class PodCost:
+    """One pod's."""
+
+    start_s: float
+    """From when the kubelet took it to the first line that its program wrote, by the clock of the
+    node; the former is in whole seconds."""
+    memory: int
+    """Bytes of its control group that cannot be reclaimed, when it had said that line."""
+
+
+def first_word_s(log: str, taken: str) -> float:
+    """Seconds from the time `taken` to the first line of JSON in a log as a node keeps it (CRI:
+    `TIME stdout F TEXT`). The clock is the node's own.
+
+    Raises:
+        LabError: there is no such line.
+    """
+    for line in log.splitlines():
+        words = line.split(" ", 3)
+        if len(words) == 4 and words[1] == "stdout" and words[3].startswith("{"):
+            said = datetime.fromisoformat(words[0])
+            return (said - datetime.fromisoformat(taken)).total_seconds()
+    raise LabError("the log of the pod has no line by which its start could be measured")
+
+
+def cost_verdict(node: str, runtime: str, microvm: PodCost, runc: PodCost) -> Verdict:
+    """The figures of both and their ratios, as measures."""
+    rows: Sequence[tuple[str, str, float, float]] = (
+        ("start of a pod", "s", microvm.start_s, runc.start_s),
+        ("memory of a pod", "MiB", microvm.memory / MIB, runc.memory / MIB),
+    )
+    measures: list[Measure] = []
+    for what, unit, of_microvm, of_runc in rows:
+        name = what.replace(" ", "_")
+        evidence = "one pod of each, one after the other, in this run"
+        for label, value in (("microVM", of_microvm), ("runc", of_runc)):
+            measures.append(
+                Measure(
+                    name=f"{name}_{label.lower()}",
+                    value=round(value, 1),
+                    unit=unit,
+                    better=Better.LOWER,
+                    node=node,
+                    evidence=evidence,
+                    heading=what,
+                    label=label,
+                )
+            )
+        measures.append(
+            Measure(
+                name=f"{name}_ratio",
+                value=round(of_microvm / of_runc, 1) if of_runc > 0 else None,
+                reason="" if of_runc > 0 else "runc's is nothing that could be measured",
+                unit=COUNT,
+                better=Better.LOWER,
+                node=node,
+                evidence=evidence,
+                heading=f"{what}, microVM to runc",
+            )
+        )
+    return Verdict(node, runtime, (), tuple(measures), ("a microVM beside a pod under runc",))

@@ -1,0 +1,37 @@
+"""What each hostile attempt meets in a QEMU microVM: measured on Debian's kernels for aarch64 and
+riscv64, and in part for x86_64.
+
+What is reached there is the microVM's own kernel: nothing confines the program in it, which is its
+root. What of the node would be in reach is what QEMU is given, and that is a kernel, a RAM disk, and
+a serial port; so what is about the node's disk, its control groups, its sockets finds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from edge_lab.addons.hostile.settings import Setting
+from edge_lab.oracles.sandbox.expected import Expected, Row, either, reached, turned_away
+from edge_lab.oracles.sandbox.table import KERNEL
+
+_OWN = reached("the microVM's own kernel")
+
+_OTHERWISE: Mapping[str, Expected] = MappingProxyType(
+    {
+        "open-by-handle": turned_away("ENOENT", note="it has no file of the node to begin with"),
+        "memfd-secret": either(_OWN, turned_away("ENOSYS")),
+        "vsock": turned_away("EAFNOSUPPORT", note="a module, which is not in its RAM disk"),
+        "cgroup-procs": turned_away("ENOENT", note="nothing is mounted there"),
+        "release-agent": turned_away("ENOENT", note="nothing is mounted there"),
+        "open-disk": turned_away("ENXIO", note="it has no disk"),
+    }
+)
+
+MICROVM_ROWS: Mapping[str, Row] = MappingProxyType(
+    {
+        name: Row(row.title, MappingProxyType({Setting.MICROVM: _OTHERWISE.get(name, _OWN)}))
+        for name, row in KERNEL.items()
+    }
+)
+"""By the names of the attempts at the kernel, with their titles."""

@@ -1,0 +1,55 @@
+"""A microVM on a running lab: judged, and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import allure
+
+from edge_lab.addons.hostile.pods import CONTAINER, HostilePod
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.core.errors import LabError
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.sandbox import HostilePods
+from edge_lab.observe.memory.files import parse_snapshot
+from edge_lab.observe.memory.newpods import pod_bytes
+from edge_lab.observe.memory.script import SNAPSHOT
+from edge_lab.observe.podlog import log_command
+from edge_lab.oracles.sandbox import PodFacts
+from edge_lab.oracles.sandbox.microvm import MicrovmVerdict, judge_microvm
+from edge_lab.oracles.sandbox.microvmcost import PodCost, first_word_s
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+FACTS_SECONDS = 900.0
+"""For a microVM to boot and say its first word: a machine in an emulated machine."""
+ATTEMPTS_SECONDS = 1800.0
+LOOK_SECONDS = 90.0
+
+
+def judged(
+    lab: Lab, pods: HostilePods, pod: HostilePod, uid: str, facts: PodFacts | None
+) -> MicrovmVerdict:
+    """The verdict on a pod that runs, by what it has said and what its node shows of it now."""
+    view = pods.outside(pod, uid)
+    verdict = judge_microvm(pod.node, lab.stack_name, pod.name, facts, view)
+    shown = "\n".join(str(proof) for proof in verdict.proofs)
+    allure.attach(shown, f"proofs of {pod.name}", allure.attachment_type.TEXT)
+    allure.attach(view.model_dump_json(indent=1), "the node", allure.attachment_type.JSON)
+    return verdict
+
+
+def cost_of(lab: Lab, pods: HostilePods, pod: HostilePod, limit: TimeLimit) -> PodCost:
+    """Runs the pod once, until it has said what it sees."""
+    machine = lab.machine(pod.node)
+    with pods.applied(pod) as uid:
+        pods.facts(pod, uid, seconds=FACTS_SECONDS)
+        raw = machine.run(
+            log_command(NAMESPACE, pod.name, uid, CONTAINER), limit(LOOK_SECONDS)
+        ).stdout
+        seen = pod_bytes(parse_snapshot(machine.run(SNAPSHOT, limit(LOOK_SECONDS)).stdout))
+        found = lab.kubectl.get_json("pod", pod.name, "-n", NAMESPACE, deadline=limit(LOOK_SECONDS))
+    if uid not in seen:
+        raise LabError(f"no evidence: {pod.node} shows no memory of {pod.name}")
+    return PodCost(first_word_s(raw, str(found["status"]["startTime"])), seen[uid])
