@@ -1,6 +1,6 @@
 """A QEMU microVM as a pod's process: whether it is one, what is reached in it, and what it costs.
 
-It is QEMU of the node's Debian with `-accel kvm`, in a pod under runc: neither Kata nor Firecracker.
+It is QEMU of the node's Debian with `-accel kvm`, in a pod under runc: no Kata, no Firecracker.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hostile pods whose program is in a QEMU microVM: the pod's own process is QEMU.
 
 QEMU and its libraries are the node's, mounted read-only: a node has them by its root image. It runs
-as an ordinary user without capabilities, in a seccomp filter, and has /dev/kvm by the device plugin.
+as an ordinary user without capabilities, in a seccomp filter, and has /dev/kvm by a device plugin.
 """
 
 from __future__ import annotations

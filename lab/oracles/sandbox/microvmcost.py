@@ -1,4 +1,4 @@
-"""What a microVM costs beside a pod under runc: one of each, in one run. Nothing is judged by it."""
+"""What a microVM costs beside a pod under runc: one of each, in one run. No verdict goes by it."""
 
 from __future__ import annotations
 

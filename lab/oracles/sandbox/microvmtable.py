@@ -2,8 +2,8 @@
 riscv64, and in part for x86_64.
 
 What is reached there is the microVM's own kernel: nothing confines the program in it, which is its
-root. What of the node would be in reach is what QEMU is given, and that is a kernel, a RAM disk, and
-a serial port; so what is about the node's disk, its control groups, its sockets finds nothing.
+root. What of the node would be in reach is what QEMU is given: a kernel, a RAM disk, and a serial
+port. So what is about the node's disk, its control groups, its sockets finds nothing.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def given(lab: Topology, context_for: ContextFor, tmp_path: Path) -> Any:
         Want(name, Arch.AARCH64): Artifact(name, "v1", Arch.AARCH64, files[name], "0", "a test")
         for name in ("edge-hostile", "edge-kvm")
     }
-    image = SimpleNamespace(kernel=files["kernel"], busybox=files["busybox"])
+    image: Any = SimpleNamespace(kernel=files["kernel"], busybox=files["busybox"])
     context = dataclasses.replace(
         context_for(STACK),
         topology=lab,

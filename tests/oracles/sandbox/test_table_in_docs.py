@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_lab.addons.hostile.settings import CONTAINER_SETTINGS
+from edge_lab.addons.hostile.settings import CONTAINER_SETTINGS, Setting
 from edge_lab.oracles.sandbox.admission import ADMISSION, Level
 from edge_lab.oracles.sandbox.aimed import (
     API,
@@ -16,6 +16,7 @@ from edge_lab.oracles.sandbox.aimed import (
 )
 from edge_lab.oracles.sandbox.bombs import BOMBS
 from edge_lab.oracles.sandbox.expected import Row
+from edge_lab.oracles.sandbox.microvmtable import MICROVM_ROWS
 from edge_lab.oracles.sandbox.table import KERNEL
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "sandbox.md"
@@ -39,6 +40,18 @@ def test_each_row_is_in_the_docs_as_it_is_declared() -> None:
     }
     missing = [line(name, row) for name, row in declared.items() if line(name, row) not in written]
     assert not missing, "\n".join(missing)
+
+
+def test_each_row_of_a_microvm_is_in_the_docs_beside_runc_and_gvisor() -> None:
+    written = DOCS.read_text(encoding="utf-8").splitlines()
+    beside = (Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT)
+    lines = [
+        f"| `{name}` | {row.expects[Setting.MICROVM]} | "
+        + " | ".join(str(KERNEL[name].expects[setting]) for setting in beside)
+        + " |"
+        for name, row in MICROVM_ROWS.items()
+    ]
+    assert [text for text in lines if text not in written] == []
 
 
 def test_each_pod_at_admission_is_in_the_docs_as_it_is_declared() -> None:
