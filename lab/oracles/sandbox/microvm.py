@@ -15,7 +15,17 @@ from types import MappingProxyType
 
 from edge_lab.oracles.sandbox.counts import counted
 from edge_lab.oracles.sandbox.outside import NodeProcess, NodeView
-from edge_lab.oracles.sandbox.proofs import OUTSIDE, Outcome, Proof, Side, of_text, when
+from edge_lab.oracles.sandbox.proofs import (
+    OUTSIDE,
+    Found,
+    Outcome,
+    Proof,
+    Side,
+    confined,
+    of_text,
+    own_network,
+    when,
+)
 from edge_lab.oracles.sandbox.records import PodFacts
 from edge_lab.oracles.verdict import Verdict
 
@@ -23,8 +33,6 @@ QEMU = "qemu-system-"
 """How the programs of Debian's packages begin."""
 MACHINE_FILE, CPU_FILE = "anon_inode:kvm-vm", "anon_inode:kvm-vcpu:"
 """What open files of a process are called that are a virtual machine and a CPU of KVM."""
-
-_Found = tuple[Outcome, str]
 
 
 class MicrovmClass(StrEnum):
@@ -57,20 +65,20 @@ class MicrovmVerdict(Verdict):
 # -- from inside -----------------------------------------------------------------------------
 
 
-def _own_command_line(facts: PodFacts) -> _Found:
+def _own_command_line(facts: PodFacts) -> Found:
     """What QEMU's command line says to the kernel, and nobody else is told."""
     wanted = rf"loglevel=0 .*-- facts --tag {re.escape(facts.tag)}( |$)"
     return of_text(facts, "cmdline", lambda text: when(bool(re.search(wanted, text)), text))
 
 
-def _in_memory(facts: PodFacts) -> _Found:
+def _in_memory(facts: PodFacts) -> Found:
     if not facts.root_mount:
         return Outcome.NO_EVIDENCE, ""
     return when(" - rootfs " in f" {facts.root_mount} ", facts.root_mount)
 
 
-def _another_boot(facts: PodFacts, node: NodeView) -> _Found:
-    def judge(boot_id: str) -> _Found:
+def _another_boot(facts: PodFacts, node: NodeView) -> Found:
+    def judge(boot_id: str) -> Found:
         if not boot_id or not node.boot_id:
             return Outcome.NO_EVIDENCE, "not both were seen"
         return when(boot_id != node.boot_id, f"{boot_id}; the node: {node.boot_id}")
@@ -85,17 +93,18 @@ def _emulators(node: NodeView) -> tuple[NodeProcess, ...]:
     return tuple(process for process in node.processes if process.name.startswith(QEMU))
 
 
-def _one_emulator(node: NodeView) -> _Found:
+def _one_emulator(node: NodeView) -> Found:
     if not node.processes:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
     found = _emulators(node)
     names = ", ".join(f"{process.name} ({process.pid})" for process in node.processes)
     if any(not process.executable for process in found):
         return Outcome.NO_EVIDENCE, "it was not read which program it runs"
-    return when(len(found) == 1 and found[0].executable.startswith(f"/usr/bin/{QEMU}"), names)
+    genuine = all(it.of_node and it.executable.startswith(f"/usr/bin/{QEMU}") for it in found)
+    return when(len(found) == 1 and genuine, names)
 
 
-def _on_kvm(node: NodeView) -> _Found:
+def _on_kvm(node: NodeView) -> Found:
     found = _emulators(node)
     if not found or any(process.kvm is None for process in found):
         return Outcome.NO_EVIDENCE, "the open files of no QEMU were read"
@@ -105,7 +114,7 @@ def _on_kvm(node: NodeView) -> _Found:
     return when(machines and cpus, seen)
 
 
-def _told_kvm(node: NodeView) -> _Found:
+def _told_kvm(node: NodeView) -> Found:
     """By name and alone: `kvm:tcg`, or none, would leave the choice to QEMU."""
     found = _emulators(node)
     if not found:
@@ -117,36 +126,26 @@ def _told_kvm(node: NodeView) -> _Found:
     return when(all(words == ("kvm",) for words in told), " ".join(found[0].argv))
 
 
-def _confined(node: NodeView) -> _Found:
-    found = _emulators(node)
-    if not found or any(process.seccomp < 0 or process.no_new_privs < 0 for process in found):
-        return Outcome.NO_EVIDENCE, "the status of no QEMU was read"
-    seen = "; ".join(
-        f"{process.name}: Seccomp {process.seccomp}, NoNewPrivs {process.no_new_privs}"
-        for process in found
-    )
-    return when(all(one.seccomp == 2 and one.no_new_privs == 1 for one in found), seen)
+def _confined(node: NodeView) -> Found:
+    return confined(_emulators(node))
 
 
-def _own_network(node: NodeView) -> _Found:
-    names = {process.net_namespace for process in _emulators(node)}
-    if not names or "" in names or not node.net_namespace:
-        return Outcome.NO_EVIDENCE, "there is no such process"
-    return when(node.net_namespace not in names, " ".join(sorted(names)))
+def _own_network(node: NodeView) -> Found:
+    return own_network(node, _emulators(node))
 
 
-_INSIDE: Mapping[str, tuple[Callable[[PodFacts], _Found], str]] = MappingProxyType(
+_INSIDE: Mapping[str, tuple[Callable[[PodFacts], Found], str]] = MappingProxyType(
     {
         "own command line": (_own_command_line, "the one that QEMU was told for this pod"),
         "root in memory": (_in_memory, "a RAM disk, and no folder of the node"),
     }
 )
-_BETWEEN: Mapping[str, tuple[Callable[[PodFacts, NodeView], _Found], str]] = MappingProxyType(
+_BETWEEN: Mapping[str, tuple[Callable[[PodFacts, NodeView], Found], str]] = MappingProxyType(
     {"another boot": (_another_boot, "the boot id differs from the node's")}
 )
-_OUTSIDE: Mapping[str, tuple[Callable[[NodeView], _Found], str]] = MappingProxyType(
+_OUTSIDE: Mapping[str, tuple[Callable[[NodeView], Found], str]] = MappingProxyType(
     {
-        "QEMU process": (_one_emulator, "one of Debian's QEMU in the pod's control group"),
+        "QEMU process": (_one_emulator, "one in the pod's control group, of the node's own QEMU"),
         "machine of KVM": (_on_kvm, "it has a virtual machine and a CPU of KVM open"),
         "accelerator": (_told_kvm, "-accel kvm"),
         "QEMU confined": (_confined, "a seccomp filter and no new privileges"),
@@ -167,7 +166,7 @@ def judge_microvm(
     """
     if facts is not None and facts.tag != pod:
         facts = None
-    nothing: _Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
     proofs = [
         Proof(name, Side.INSIDE, *(judge(facts) if facts else nothing), wanted)
         for name, (judge, wanted) in _INSIDE.items()

@@ -71,6 +71,7 @@ def of(pid):
         "argv": words[:6],
         "executable": link(f"/proc/{pid}/exe"),
         "of_runsc": same(f"/proc/{pid}/exe", runsc),
+        "of_node": same(f"/proc/{pid}/exe", link(f"/proc/{pid}/exe") or "/nowhere"),
         "seccomp": int(status.get("Seccomp", "-1")),
         "no_new_privs": int(status.get("NoNewPrivs", "-1")),
         "net_namespace": link(f"/proc/{pid}/ns/net"),
@@ -120,6 +121,8 @@ class NodeProcess(_Model):
     executable: str = ""
     of_runsc: bool | None = None
     """Whether it runs gVisor's program; None if that was not read."""
+    of_node: bool | None = None
+    """Whether the file that it runs is the node's at that path; None if the node has none there."""
     seccomp: int = -1
     """As /proc/PID/status has it: 2 is a filter; -1 if it was not read."""
     no_new_privs: int = -1

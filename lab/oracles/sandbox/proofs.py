@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -44,18 +44,19 @@ class Proof:
         return f"{self.name} ({self.side}): {self.outcome}; seen: {self.seen or 'nothing'}"
 
 
-_Found = tuple[Outcome, str]
-_Inside = Callable[[PodFacts], _Found]
-_Outside = Callable[[NodeView], _Found]
-_Between = Callable[[PodFacts, NodeView], _Found]
+Found = tuple[Outcome, str]
+"""How a proof comes out, and what was seen."""
+_Inside = Callable[[PodFacts], Found]
+_Outside = Callable[[NodeView], Found]
+_Between = Callable[[PodFacts, NodeView], Found]
 
 
-def when(holds: bool, seen: str) -> _Found:
+def when(holds: bool, seen: str) -> Found:
     """An outcome with evidence."""
     return (Outcome.HOLDS if holds else Outcome.FAILS), seen
 
 
-def of_text(facts: PodFacts, name: str, judge: Callable[[str], _Found]) -> _Found:
+def of_text(facts: PodFacts, name: str, judge: Callable[[str], Found]) -> Found:
     """By a file that is always there: that it was not read is no evidence."""
     text = facts.texts.get(name)
     if text is None:
@@ -66,24 +67,24 @@ def of_text(facts: PodFacts, name: str, judge: Callable[[str], _Found]) -> _Foun
 # -- from inside -----------------------------------------------------------------------------
 
 
-def _uname(facts: PodFacts) -> _Found:
+def _uname(facts: PodFacts) -> Found:
     if not facts.release:
         return Outcome.NO_EVIDENCE, ""
     known = release_of(facts.release) is not None and facts.version == UNAME_VERSION
     return when(known, f"{facts.release} {facts.version}")
 
 
-def _proc_version(facts: PodFacts) -> _Found:
+def _proc_version(facts: PodFacts) -> Found:
     known = {release.proc_version for release in RELEASES}
     return of_text(facts, "version", lambda text: when(text in known, text))
 
 
-def _cmdline(facts: PodFacts) -> _Found:
+def _cmdline(facts: PodFacts) -> Found:
     pattern = re.compile(r"BOOT_IMAGE=/vmlinuz-\S*gvisor\S* quiet")
     return of_text(facts, "cmdline", lambda text: when(bool(pattern.fullmatch(text)), text))
 
 
-def _kernel_log(facts: PodFacts) -> _Found:
+def _kernel_log(facts: PodFacts) -> Found:
     log = facts.kernel_log
     if log.errno:
         return Outcome.FAILS, f"{log.errno}: gVisor's log needs no capability"
@@ -93,14 +94,14 @@ def _kernel_log(facts: PodFacts) -> _Found:
     return when(holds, f"{log.lines} lines, from {log.first!r} to {log.last!r}")
 
 
-def _sentry_meminfo(facts: PodFacts) -> _Found:
+def _sentry_meminfo(facts: PodFacts) -> Found:
     errno = facts.paths.get("/proc/sentry-meminfo")
     if errno is None:
         return Outcome.NO_EVIDENCE, "it was not looked at"
     return when(errno == "", errno or "it exists")
 
 
-def _absent_files(facts: PodFacts) -> _Found:
+def _absent_files(facts: PodFacts) -> Found:
     release = release_of(facts.release) or RELEASES[-1]
     unseen = sorted(release.absent - set(facts.paths))
     if unseen:
@@ -109,8 +110,8 @@ def _absent_files(facts: PodFacts) -> _Found:
     return when(not there, f"there: {', '.join(there)}" if there else "all are absent")
 
 
-def _net_namespace(facts: PodFacts) -> _Found:
-    def judge(text: str) -> _Found:
+def _net_namespace(facts: PodFacts) -> Found:
+    def judge(text: str) -> Found:
         found = re.fullmatch(r"net:\[(\d+)\]", text)
         if found is None:
             return Outcome.NO_EVIDENCE, text
@@ -119,22 +120,22 @@ def _net_namespace(facts: PodFacts) -> _Found:
     return of_text(facts, "net_namespace", judge)
 
 
-def _loadavg(facts: PodFacts) -> _Found:
+def _loadavg(facts: PodFacts) -> Found:
     idle = "0.00 0.00 0.00 0/0 0"
     return of_text(facts, "loadavg", lambda text: when(text == idle, text))
 
 
-def _root_mount(facts: PodFacts) -> _Found:
+def _root_mount(facts: PodFacts) -> Found:
     if not facts.root_mount:
         return Outcome.NO_EVIDENCE, ""
     holds = "lowerdir=" not in facts.root_mount and "upperdir=" not in facts.root_mount
     return when(holds, facts.root_mount)
 
 
-def _own_cgroup(facts: PodFacts) -> _Found:
+def _own_cgroup(facts: PodFacts) -> Found:
     """Linux with cgroup v2 has one line, which begins with 0::, however little a pod may see."""
 
-    def judge(text: str) -> _Found:
+    def judge(text: str) -> Found:
         if not text:
             return Outcome.NO_EVIDENCE, "it is empty"
         return when("kubepods" not in text and not text.startswith("0::"), text)
@@ -145,8 +146,8 @@ def _own_cgroup(facts: PodFacts) -> _Found:
 # -- from inside beside the node -------------------------------------------------------------
 
 
-def _not_the_nodes_kernel(facts: PodFacts, node: NodeView) -> _Found:
-    def judge(boot_id: str) -> _Found:
+def _not_the_nodes_kernel(facts: PodFacts, node: NodeView) -> Found:
+    def judge(boot_id: str) -> Found:
         if not all((boot_id, node.boot_id, facts.release, node.release)):
             return Outcome.NO_EVIDENCE, "not both were seen"
         seen = f"{facts.release} {boot_id}; the node: {node.release} {node.boot_id}"
@@ -164,7 +165,7 @@ def _seen(processes: Iterable[NodeProcess]) -> str:
     )
 
 
-def _sandbox_processes(node: NodeView) -> _Found:
+def _sandbox_processes(node: NodeView) -> Found:
     if not node.processes:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
     sandbox, gofer = node.named(SANDBOX), node.named(GOFER)
@@ -174,8 +175,12 @@ def _sandbox_processes(node: NodeView) -> _Found:
     return when(bool(sandbox and gofer and genuine), _seen(node.processes))
 
 
-def _confined(node: NodeView) -> _Found:
-    found = (*node.named(SANDBOX), *node.named(GOFER))
+def _confined(node: NodeView) -> Found:
+    return confined((*node.named(SANDBOX), *node.named(GOFER)))
+
+
+def confined(found: Sequence[NodeProcess]) -> Found:
+    """Whether each of these processes has a seccomp filter and no new privileges."""
     if not found:
         return Outcome.NO_EVIDENCE, "there is no such process"
     if any(process.seccomp < 0 or process.no_new_privs < 0 for process in found):
@@ -187,7 +192,7 @@ def _confined(node: NodeView) -> _Found:
     return when(all(one.seccomp == 2 and one.no_new_privs == 1 for one in found), seen)
 
 
-def _empty_root(node: NodeView) -> _Found:
+def _empty_root(node: NodeView) -> Found:
     found = node.named(SANDBOX)
     roots = [process.root for process in found if process.root is not None]
     if not found or len(roots) < len(found):
@@ -196,7 +201,7 @@ def _empty_root(node: NodeView) -> _Found:
     return when(all(set(root) <= EMPTY_ROOT for root in roots), seen)
 
 
-def _not_a_process_of_the_node(node: NodeView) -> _Found:
+def _not_a_process_of_the_node(node: NodeView) -> Found:
     if not node.processes:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
     here = [process.pid for process in node.processes if process.is_program(node.program)]
@@ -204,8 +209,13 @@ def _not_a_process_of_the_node(node: NodeView) -> _Found:
     return when(not pids, f"processes {', '.join(map(str, pids))}" if pids else "none")
 
 
-def _own_network(node: NodeView) -> _Found:
-    names = {process.net_namespace for process in node.named(SANDBOX)}
+def _own_network(node: NodeView) -> Found:
+    return own_network(node, node.named(SANDBOX))
+
+
+def own_network(node: NodeView, found: Sequence[NodeProcess]) -> Found:
+    """Whether none of these processes is in the network of the node."""
+    names = {process.net_namespace for process in found}
     if not names or "" in names or not node.net_namespace:
         return Outcome.NO_EVIDENCE, "there is no such process"
     return when(node.net_namespace not in names, " ".join(sorted(names)))
@@ -245,7 +255,7 @@ PROOFS: tuple[str, ...] = (*INSIDE, *BETWEEN, *OUTSIDE)
 
 def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...]:
     """All proofs; without facts, or without a look at the node, those that need them are none."""
-    nothing: _Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
     found = [
         Proof(name, Side.INSIDE, *(judge(facts) if facts else nothing), wanted)
         for name, (judge, wanted) in INSIDE.items()
@@ -259,7 +269,7 @@ def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...
 
 def proofs_from_outside(node: NodeView | None) -> tuple[Proof, ...]:
     """Those for which the pod need not say anything."""
-    nothing: _Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
     return tuple(
         Proof(name, Side.OUTSIDE, *(look(node) if node else nothing), wanted)
         for name, (look, wanted) in OUTSIDE.items()

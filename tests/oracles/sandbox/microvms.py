@@ -31,7 +31,12 @@ def in_microvm(**changed: Any) -> PodFacts:
 
 def emulator(**changed: Any) -> dict[str, Any]:
     """QEMU as the node shows it."""
-    plain: dict[str, Any] = {"executable": PROGRAM, "of_runsc": False, "kvm": OF_KVM}
+    plain: dict[str, Any] = {
+        "executable": PROGRAM,
+        "of_runsc": False,
+        "of_node": True,
+        "kvm": OF_KVM,
+    }
     return {**process(300, PROGRAM, "-accel", "kvm", "-M", "virt", "-cpu"), **plain, **changed}
 
 

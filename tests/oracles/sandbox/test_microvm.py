@@ -94,6 +94,8 @@ def test_a_kernel_with_the_nodes_boot_id_is_the_nodes() -> None:
         ({"no_new_privs": 0}, "QEMU confined"),
         ({"net_namespace": "net:[4026531840]"}, "network of QEMU"),
         ({"executable": "/tmp/qemu-system-aarch64"}, "QEMU process"),
+        ({"of_node": False}, "QEMU process"),
+        ({"of_node": None}, "QEMU process"),
     ],
 )
 def test_a_qemu_that_is_not_as_it_was_started_is_noticed(
