@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from edge_lab.bringup.lifecycle import bring_up
 from edge_lab.bringup.plan import VIRTUALIZATION, root_variant
+from edge_lab.core.errors import InputError
 from edge_lab.images import image_digest
 from edge_lab.images.recipe import load_recipe
+from edge_lab.machines import Accelerator
 from edge_lab.topology import Arch, Topology
+from tests.bringup.fake_host import FakeHost
 
 
 def virtualizing(topology: Topology, name: str) -> Topology:
@@ -51,3 +55,14 @@ def test_a_lab_without_it_is_written_as_before(default_topology: Topology) -> No
     written = virtualizing(default_topology, "edge-arm").model_dump(mode="json")
     assert [node.get("virtualization") for node in written["nodes"]] == [None, True, None]
     assert Topology.model_validate(written).node("edge-arm").virtualization
+
+
+def test_a_host_that_cannot_nest_is_refused_before_anything_starts(
+    default_topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = FakeHost()
+    on_hardware = Accelerator("kvm", "a test", Arch.AARCH64)
+    monkeypatch.setattr(host, "accelerator", lambda plan: on_hardware)
+    with pytest.raises(InputError, match="edge-arm"):
+        bring_up(virtualizing(default_topology, "edge-arm"), host=host)
+    assert host.done == ["plan"]

@@ -32,6 +32,7 @@ from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Topology, TopologyProblem
 
 PROBE_SECONDS = 60.0
+ASK_SECONDS = 20.0
 
 
 class Microvm(AddOn):
@@ -89,10 +90,15 @@ class Microvm(AddOn):
             self._wait_offered(cluster, node)
 
     def _wait_offered(self, cluster: Cluster, node: Node) -> None:
-        kubectl = cluster.access.kubectl
-        cluster.deadline.wait_for(
+        kubectl, deadline = cluster.access.kubectl, cluster.deadline
+
+        def is_offered() -> bool:
+            found = kubectl.get_json("node", node.name, deadline=deadline.within(ASK_SECONDS))
+            return offered(found) > 0
+
+        deadline.wait_for(
             f"{node.name} has {RESOURCE} for pods",
-            lambda: offered(kubectl.get_json("node", node.name, deadline=cluster.deadline)) > 0,
+            is_offered,
             every=2.0,
             transient=NOT_YET,
             watch=cluster.access.watch,
