@@ -29,14 +29,14 @@ class Model:
     """Of Debian's package, on the node."""
     machine: str
     console: str
-    further: str = ""
+    further: tuple[str, ...] = ()
     """For the kernel."""
 
 
 MODELS = {
     # Debian has a small build of QEMU for this machine alone.
     Arch.X86_64: Model(
-        "/usr/bin/qemu-system-x86_64-microvm", "microvm,rtc=off", "ttyS0", "reboot=t"
+        "/usr/bin/qemu-system-x86_64-microvm", "microvm,rtc=off", "ttyS0", ("reboot=t",)
     ),
     Arch.AARCH64: Model("/usr/bin/qemu-system-aarch64", "virt,gic-version=3", "ttyAMA0"),
     Arch.RISCV64: Model("/usr/bin/qemu-system-riscv64", "virt", "ttyS0"),
@@ -68,14 +68,12 @@ def qemu_command(
     if accelerator == "tcg" and arch is Arch.X86_64:
         path = path.removesuffix("-microvm")  # the small build has KVM alone
     cpu = "host" if accelerator == "kvm" else EMULATED_CPUS[arch]
-    kernel = " ".join(
-        # Nothing but the program shall write to the serial port, where its lines are read.
-        (f"console={model.console} quiet loglevel=0 panic=-1 {model.further}".strip(), "--")
-    )
+    # Nothing but the program shall write to the serial port, where its lines are read.
+    words = [f"console={model.console}", "quiet", "loglevel=0", "panic=-1", *model.further, "--"]
     return (
         *(path, "-accel", accelerator, "-M", model.machine, "-cpu", cpu, "-smp", "1"),
         *("-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-display", "none"),
         *("-no-reboot", "-serial", "stdio", "-sandbox", CONFINED),
         *("-kernel", f"{folder}/{KERNEL}", "-initrd", f"{folder}/{RAMDISK}"),
-        *("-append", " ".join((kernel, *program))),
+        *("-append", " ".join((*words, *program))),
     )
