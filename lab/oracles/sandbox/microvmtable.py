@@ -1,5 +1,5 @@
-"""What each hostile attempt meets in a QEMU microVM: measured on KVM in emulated machines, as a whole
-on aarch64 and in part on x86_64, and on the kernel of riscv64.
+"""What each hostile attempt meets in a QEMU microVM: measured on KVM in emulated machines, as a
+whole on aarch64 and in part on x86_64, and on the kernel of riscv64.
 
 What is reached there is the microVM's own kernel: nothing confines the program in it, which is its
 root. What of the node would be in reach is what QEMU is given: a kernel, a RAM disk, and a serial
