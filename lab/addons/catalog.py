@@ -13,6 +13,8 @@ from edge_lab.addons.cache.addon import Cache, PullThrough
 from edge_lab.addons.critest.addon import Critest
 from edge_lab.addons.gvisor.addon import Gvisor
 from edge_lab.addons.hostile.addon import Hostile
+from edge_lab.addons.metrics.addon import Metrics
+from edge_lab.addons.metrics.senderaddons import MetricsAgent, MetricsPrometheus, MetricsVmagent
 from edge_lab.addons.microvm.addon import Microvm
 from edge_lab.addons.services.addon import Services
 from edge_lab.addons.spire.addon import Spire
@@ -23,7 +25,20 @@ from edge_lab.core.plugins import PluginGroup
 ADDONS: Mapping[str, Callable[[], AddOn]] = {
     addon.name: addon
     for addon in (
-        *(Twins, Workload, Services, Gvisor, Hostile, Microvm, Critest, Spire, Cache, PullThrough),
+        Twins,
+        Workload,
+        Services,
+        Gvisor,
+        Hostile,
+        Microvm,
+        Critest,
+        Spire,
+        Cache,
+        PullThrough,
+        Metrics,
+        MetricsAgent,
+        MetricsPrometheus,
+        MetricsVmagent,
     )
 }
 """The lab's own."""

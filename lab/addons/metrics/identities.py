@@ -1,0 +1,50 @@
+"""Who writes and who is written to, by an authority of their own: no certificate of the cluster
+gets in."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from edge_lab.addons.metrics.names import CA, CERTIFICATE, HOME, KEY
+from edge_lab.pki import CertificateSpec, IdentityRequest, Pki, Request, TrustDomain, Usage
+from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.topology import Node, Topology
+
+METRICS_DOMAIN = TrustDomain("metrics", "edge-lab metrics")
+
+
+def sender_spec(node: str) -> CertificateSpec:
+    """Of all senders of a node."""
+    return CertificateSpec(f"edge-lab:metrics:{node}")
+
+
+def receiver_spec(address: str) -> CertificateSpec:
+    """Of the receiver, and of whoever asks it on its own node."""
+    return CertificateSpec(
+        "edge-lab:metrics-receiver",
+        addresses=(IPv4Address(address),),
+        usages=(Usage.SERVER, Usage.CLIENT),
+    )
+
+
+def metrics_requests(topology: Topology) -> tuple[Request, ...]:
+    server = topology.server.name
+    address = str(topology.cluster_link(server).address)
+    senders = (
+        IdentityRequest(METRICS_DOMAIN, node.name, sender_spec(node.name))
+        for node in topology.edges
+    )
+    return (IdentityRequest(METRICS_DOMAIN, server, receiver_spec(address)), *senders)
+
+
+def keys_provision(node: Node, pki: Pki) -> Provision:
+    """A node's certificate and key, and the authority."""
+    identity = pki.identity(METRICS_DOMAIN, node.name)
+    authority = pki.authority(METRICS_DOMAIN).certificate_pem
+    return Provision(
+        files=(
+            GuestFile(f"{HOME}/{CA}", authority),
+            GuestFile(f"{HOME}/{CERTIFICATE}", identity.certificate_pem),
+            GuestFile(f"{HOME}/{KEY}", identity.key_pem, 0o600),
+        )
+    )

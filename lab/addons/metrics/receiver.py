@@ -1,0 +1,74 @@
+"""The receiver on the server node: Prometheus, which takes what senders write and answers
+queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lab.addons.metrics.guest import guest_program
+from edge_lab.addons.metrics.names import ASK, PROMETHEUS_PROGRAM, RECEIVER, RECEIVER_PORT, STATE
+from edge_lab.addons.metrics.place import Place
+from edge_lab.addons.metrics.senders import OUT_OF_ORDER
+from edge_lab.core.yamltext import yaml_text
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.unit import Service
+
+NAME = "receiver"
+WEB = "web"
+
+LOOKBACK_SECONDS = 30
+"""For so long a query shows the last sample of a series that has no newer one: as a straight line.
+Prometheus' default is 5 min."""
+
+MEMORY_MIB = 192
+"""Soft limit of its Go heap: above it the collector works harder."""
+
+
+def receiver_config() -> str:
+    """It scrapes nothing."""
+    return yaml_text({"storage": {"tsdb": {"out_of_order_time_window": OUT_OF_ORDER}}})
+
+
+def web_config(place: Place) -> str:
+    """Mutual TLS for all that it answers: only who has a certificate of the metrics' own authority
+    writes or reads."""
+    server: dict[str, Any] = {
+        "cert_file": place.certificate,
+        "key_file": place.key,
+        "client_auth_type": "RequireAndVerifyClientCert",
+        "client_ca_file": place.ca,
+    }
+    return yaml_text({"tls_server_config": server})
+
+
+def receiver_command(place: Place, listen: str = f"0.0.0.0:{RECEIVER_PORT}") -> tuple[str, ...]:
+    return (
+        *place.start(PROMETHEUS_PROGRAM),
+        f"--config.file={place.config(NAME)}",
+        f"--web.config.file={place.config(WEB)}",
+        f"--web.listen-address={listen}",
+        "--web.enable-remote-write-receiver",
+        f"--storage.tsdb.path={place.folder(NAME)}",
+        "--storage.tsdb.retention.time=2d",
+        f"--query.lookback-delta={LOOKBACK_SECONDS}s",
+    )
+
+
+def receiver_service(place: Place) -> Service:
+    return Service(
+        name=RECEIVER,
+        description="Prometheus: metrics of all edge nodes",
+        command=receiver_command(place),
+        environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory=f"{STATE}/{NAME}",
+    )
+
+
+def receiver_provision(place: Place) -> Provision:
+    """Unit and files, and the program by which the lab asks it."""
+    return receiver_service(place).provision(
+        GuestFile.text(place.config(NAME), receiver_config()),
+        GuestFile.text(place.config(WEB), web_config(place)),
+        GuestFile.text(ASK, guest_program("ask")),
+    )

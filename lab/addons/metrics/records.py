@@ -1,0 +1,145 @@
+"""What edge nodes have served and what a view has of it, as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_lab.addons.metrics.names import DEVICE_SEQUENCE, SCRAPES
+from edge_lab.core.errors import LabError
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Served:
+    """One scrape of one sender, by the exporter's log."""
+
+    number: int
+    time: int
+    """ns since 1970, the node's clock."""
+    devices: Mapping[str, int] = field(default_factory=dict)
+    """By device, the sequence number that was shown."""
+    doubtful: bool = False
+    """Whether the sender may have given up before the answer was there."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One sample in a view, with those of the same time."""
+
+    number: int
+    time: int
+    """Its stamp, ns since 1970."""
+    devices: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, order=True)
+class Origin:
+    """One sender on one node."""
+
+    node: str
+    sender: str
+
+    def __str__(self) -> str:
+        return f"{self.sender} on {self.node}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Raw samples of a view, by the labels of their series."""
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[float, float], ...]
+    """Stamps, seconds since 1970, and values."""
+
+    @property
+    def origin(self) -> Origin:
+        """Of whom they are; empty names where the labels do not say."""
+        return Origin(self.labels.get("node", ""), self.labels.get("sender", ""))
+
+
+def parse_served(text: str) -> dict[str, tuple[Served, ...]]:
+    """By sender, the log of an exporter, in the order in which it was written.
+
+    Raises:
+        LabError: a line is none of its own.
+    """
+    found: dict[str, dict[int, Served]] = {}
+    doubtful: set[tuple[str, int]] = set()
+    for line_number, line in enumerate(text.split("\n"), start=1):
+        if not line:
+            continue
+        try:
+            record = json.loads(line)
+            sender = record["sender"]
+            if "doubtful" in record:
+                doubtful.add((sender, int(record["doubtful"])))
+                continue
+            served = Served(int(record["number"]), int(record["time"]), dict(record["devices"]))
+        except (ValueError, KeyError, TypeError) as trouble:
+            raise LabError(f"line {line_number} of an exporter's log: {trouble!r}") from trouble
+        found.setdefault(sender, {})[served.number] = served
+    return {
+        sender: tuple(
+            Served(one.number, one.time, one.devices, (sender, one.number) in doubtful)
+            for one in by_number.values()
+        )
+        for sender, by_number in found.items()
+    }
+
+
+def parse_answer(text: str) -> tuple[Answer, ...]:
+    """What Prometheus' HTTP API answers to a query.
+
+    Raises:
+        LabError: it is a mistake, or no answer.
+    """
+    try:
+        document: dict[str, Any] = json.loads(text)
+        if document["status"] != "success":
+            raise LabError(f"the query was refused: {document.get('error', text)}")
+        kind = document["data"]["resultType"]
+        return tuple(_answer(one, kind) for one in document["data"]["result"])
+    except (ValueError, KeyError, TypeError) as trouble:
+        raise LabError(f"no answer to a query: {text[:200]!r}") from trouble
+
+
+def _answer(result: Mapping[str, Any], kind: str) -> Answer:
+    values = [result["value"]] if kind == "vector" else result["values"]
+    samples = tuple((float(time), float(value)) for time, value in values)
+    return Answer(dict(result["metric"]), samples)
+
+
+def stored_samples(
+    counts: Sequence[Answer], devices: Sequence[Answer] = ()
+) -> dict[Origin, tuple[Stored, ...]]:
+    """The samples of each sender: its count, and what devices showed with the same stamp."""
+    shown: dict[tuple[Origin, float], dict[str, int]] = {}
+    for answer in devices:
+        for time, value in answer.samples:
+            of_stamp = shown.setdefault((answer.origin, time), {})
+            of_stamp[answer.labels.get("device", "")] = int(value)
+    found: dict[Origin, list[Stored]] = {}
+    for answer in counts:
+        found.setdefault(answer.origin, []).extend(
+            Stored(int(value), round(time * NANOSECONDS), shown.get((answer.origin, time), {}))
+            for time, value in answer.samples
+        )
+    return {
+        origin: tuple(sorted(samples, key=lambda sample: (sample.time, sample.number)))
+        for origin, samples in found.items()
+    }
+
+
+def selector(name: str, node: str, sender: str) -> str:
+    """Of the series of one sender on one node."""
+    return f'{name}{{node="{node}",sender="{sender}"}}'
+
+
+def queries(seconds: float) -> tuple[str, str]:
+    """Those whose answers `stored_samples` takes: all raw samples of the last `seconds`."""
+    window = f"[{int(seconds) + 1}s]"
+    return SCRAPES + window, DEVICE_SEQUENCE + window

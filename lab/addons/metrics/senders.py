@@ -1,0 +1,199 @@
+"""The senders: programs that scrape on an edge node and write to the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_lab.addons.metrics.names import (
+    METRICS,
+    PROMETHEUS_PROGRAM,
+    SCRAPE_SECONDS,
+    STATE,
+    VMAGENT_PROGRAM,
+)
+from edge_lab.addons.metrics.place import Place
+from edge_lab.core.yamltext import yaml_text
+from edge_lab.images import DebianProgram
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT
+from edge_lab.stacks.unit import Service
+from edge_lab.topology import Topology
+
+MEMORY_MIB = 96
+"""Soft limit of a sender's Go heap: above it the collector works harder."""
+
+OUT_OF_ORDER = "24h"
+"""How far behind the newest one a sample is taken. Without it Prometheus refuses whatever is more
+than an hour behind the newest sample of any series: so all that an edge node has kept for longer
+than that while another node was online."""
+
+AGENT_OPTIONS: Mapping[str, tuple[str, ...]] = {"trixie": ("--enable-feature=agent",)}
+"""By Debian suite, what makes Prometheus an agent: 2.x in trixie."""
+AGENT_OPTION = ("--agent",)
+"""The same since 3.0."""
+
+Config = Callable[[Place, str], dict[str, Any]]
+Command = Callable[[Place, str, str], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """One of them. Its functions take the place, and `name` or the address that it listens on."""
+
+    name: str
+    """Short: the add-on and the capability are `metrics-<name>`."""
+    title: str
+    program: DebianProgram
+    port: int
+    """On loopback, for its own metrics."""
+    sent_bytes: str
+    """Of its own metrics, the one that counts the bytes that it has written to the cloud."""
+    _config: Config
+    _command: Command
+
+    @property
+    def addon(self) -> str:
+        return f"{METRICS}-{self.name}"
+
+    @property
+    def service_name(self) -> str:
+        return f"edge-lab-metrics-{self.name}"
+
+    @property
+    def unit(self) -> str:
+        return f"{self.service_name}.service"
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def health(self) -> str:
+        """Path that answers 200 if it is well."""
+        return "/-/ready" if self.program == PROMETHEUS_PROGRAM else "/-/healthy"
+
+    def config(self, place: Place) -> str:
+        """The text of its configuration."""
+        return yaml_text(self._config(place, self.name))
+
+    def command(self, place: Place, listen: str = "") -> tuple[str, ...]:
+        return self._command(place, self.name, listen or self.address)
+
+    def service(self, place: Place, after: tuple[str, ...]) -> Service:
+        return Service(
+            name=self.service_name,
+            description=f"{self.title}: metrics of this node for the cloud",
+            command=self.command(place),
+            after=after,
+            wants=after,
+            environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
+            mounts=(str(PAYLOAD_MOUNT),),
+            state_directory=f"{STATE}/{self.name}",
+        )
+
+
+def _scraping(place: Place, name: str) -> dict[str, Any]:
+    return {
+        "global": {
+            "scrape_interval": f"{SCRAPE_SECONDS}s",
+            "scrape_timeout": f"{SCRAPE_SECONDS}s",
+            "external_labels": {"node": place.node, "sender": name},
+        },
+        "scrape_configs": [
+            {
+                "job_name": "edge-lab",
+                "metrics_path": f"/metrics/{name}",
+                "static_configs": [{"targets": [place.exporter]}],
+            }
+        ],
+    }
+
+
+def _writing(place: Place, name: str) -> dict[str, Any]:
+    """All else as it is by default: what is measured is the product.
+
+    Without the window it refuses by itself what is behind its newest sample, after its clock was
+    put back: as a database always, as an agent since 3.x.
+    """
+    tls = {"ca_file": place.ca, "cert_file": place.certificate, "key_file": place.key}
+    return {
+        **_scraping(place, name),
+        "storage": {"tsdb": {"out_of_order_time_window": OUT_OF_ORDER}},
+        "remote_write": [{"url": write_url(place), "tls_config": tls}],
+    }
+
+
+def write_url(place: Place) -> str:
+    return f"https://{place.receiver}/api/v1/write"
+
+
+def _agent(place: Place, name: str, listen: str) -> tuple[str, ...]:
+    return (
+        *place.start(PROMETHEUS_PROGRAM),
+        *AGENT_OPTIONS.get(place.suite, AGENT_OPTION),
+        f"--config.file={place.config(name)}",
+        f"--storage.agent.path={place.folder(name)}",
+        f"--web.listen-address={listen}",
+    )
+
+
+def _server(place: Place, name: str, listen: str) -> tuple[str, ...]:
+    return (
+        *place.start(PROMETHEUS_PROGRAM),
+        f"--config.file={place.config(name)}",
+        f"--storage.tsdb.path={place.folder(name)}",
+        "--storage.tsdb.retention.time=1d",
+        f"--web.listen-address={listen}",
+    )
+
+
+def _vmagent(place: Place, name: str, listen: str) -> tuple[str, ...]:
+    return (
+        *place.start(VMAGENT_PROGRAM),
+        f"-promscrape.config={place.config(name)}",
+        f"-remoteWrite.url={write_url(place)}",
+        f"-remoteWrite.tmpDataPath={place.folder(name)}",
+        f"-remoteWrite.tlsCAFile={place.ca}",
+        f"-remoteWrite.tlsCertFile={place.certificate}",
+        f"-remoteWrite.tlsKeyFile={place.key}",
+        # Else it tries its own protocol first, and Prometheus answers that with an error each time.
+        "-remoteWrite.forcePromProto=true",
+        f"-httpListenAddr={listen}",
+    )
+
+
+AGENT = Sender(
+    "agent",
+    "Prometheus in agent mode",
+    PROMETHEUS_PROGRAM,
+    9091,
+    "prometheus_remote_storage_bytes_total",
+    _writing,
+    _agent,
+)
+PROMETHEUS = Sender(
+    "prometheus",
+    "Prometheus with remote write",
+    PROMETHEUS_PROGRAM,
+    9092,
+    "prometheus_remote_storage_bytes_total",
+    _writing,
+    _server,
+)
+VMAGENT = Sender(
+    "vmagent",
+    "vmagent",
+    VMAGENT_PROGRAM,
+    8429,
+    "vmagent_remotewrite_bytes_sent_total",
+    _scraping,
+    _vmagent,
+)
+
+SENDERS: Mapping[str, Sender] = {sender.name: sender for sender in (AGENT, PROMETHEUS, VMAGENT)}
+
+
+def senders_of(topology: Topology) -> tuple[Sender, ...]:
+    """Those that a topology lists."""
+    return tuple(sender for sender in SENDERS.values() if sender.addon in topology.addons)

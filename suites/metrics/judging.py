@@ -1,0 +1,200 @@
+"""Verdicts on metrics; pure functions of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_lab.addons.metrics.counting import Count, compare
+from edge_lab.addons.metrics.records import NANOSECONDS, Served
+from edge_lab.measuring.measures import Better, Measure, identifier
+from edge_lab.oracles.verdict import Verdict
+from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
+
+LEAST_SERVED = 10
+"""Scrapes between the first mark and the heal, without which a run says nothing."""
+LEAST_BEFORE = 3
+"""Samples that must be there from before the fault: else the way was broken all along."""
+SHOWN = 8
+"""Numbers of a kind that a problem lists."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What may be missing, for a reason that is told."""
+
+    seconds_before_reset: float = 0.0
+    """Taken within so many seconds before the node lost its power, or the sender was killed."""
+    in_flight: int = 0
+    """So many that were on their way when the fault began."""
+    why: str = ""
+
+
+NOTHING = Allowance()
+AFTER_KILL = Allowance(
+    seconds_before_reset=4.0,
+    in_flight=8,
+    why="what a program has not written yet, and what it is sending, is in its memory",
+)
+AFTER_RESET = Allowance(
+    seconds_before_reset=40.0,
+    in_flight=8,
+    why="what a program has written is on the disk after up to 35 s (dirty_expire_centisecs and "
+    "the flusher's period) unless it asks for it, and what it is sending may be in its memory",
+)
+
+
+def judge_samples(evidence: Evidence, allowance: Allowance = NOTHING) -> Verdict:
+    """Whether the view has all that was served, once, as it was, and with its own time."""
+    numbers = [one.number for one in evidence.served] or [0]
+    count = compare(evidence.served, evidence.stored, after=min(numbers) - 1, until=max(numbers))
+    allowed = _allowed(evidence, count, allowance)
+    lost = [one for one in count.missing if one.number not in allowed]
+    problems = [
+        *_no_evidence(evidence, count),
+        *_lost(lost),
+        *_listed("has twice, under two stamps", count.repeated),
+        *_listed("has with other values", count.wrong),
+        *_listed("has, and they were never served", count.unknown),
+        *_listed("has at another time", count.misdated),
+        *_listed("was given with steps that no device has made", evidence.untrue),
+    ]
+    gaps = [f"gap: {gap}" for gap in count.gaps]
+    if allowed and count.gaps:
+        gaps.append(f"{len(count.missing) - len(lost)} of them are allowed: {allowance.why}")
+    head = (
+        f"{evidence.sender}: {count.served} served, {count.stored} in the view, "
+        f"{count.doubtful} doubtful; marks {dict(evidence.marks)}"
+    )
+    return Verdict(
+        node=evidence.node,
+        runtime=evidence.runtime,
+        problems=tuple(problems),
+        measures=tuple(_measures(evidence, count)),
+        evidence=(head, *gaps),
+    )
+
+
+def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
+    found = []
+    before, heal = evidence.marks.get(BEFORE, 0), evidence.marks.get(HEAL, 0)
+    during = sum(before < one.number <= heal for one in evidence.served)
+    if during < LEAST_SERVED:
+        found.append(f"no evidence: {during} scrapes while the fault was there")
+    missing = {one.number for one in count.missing}
+    ahead = [one for one in evidence.served if one.number <= before and one.number not in missing]
+    if len(ahead) < LEAST_BEFORE:
+        found.append(f"no evidence: {len(ahead)} samples of before the fault are in the view")
+    return found
+
+
+def _allowed(evidence: Evidence, count: Count, allowance: Allowance) -> frozenset[int]:
+    allowed: set[int] = set()
+    reset = next((one for one in evidence.served if one.number == evidence.marks.get(RESET)), None)
+    if reset is not None:
+        since = reset.time - allowance.seconds_before_reset * NANOSECONDS
+        allowed |= {
+            one.number for one in evidence.served if since < one.time and one.number <= reset.number
+        }
+    before = evidence.marks.get(BEFORE, 0)
+    sending = [
+        one.number
+        for one in count.missing
+        if abs(one.number - before) <= allowance.in_flight and one.number not in allowed
+    ]
+    return frozenset(allowed).union(sending[: allowance.in_flight])
+
+
+def _lost(lost: Sequence[Served]) -> Sequence[str]:
+    if not lost:
+        return ()
+    numbers = [one.number for one in lost]
+    return (f"the view has lost {len(lost)} samples: {_short(numbers)}",)
+
+
+def _listed(what: str, numbers: Sequence[int]) -> Sequence[str]:
+    return (f"the view {what}: {_short(numbers)}",) if numbers else ()
+
+
+def _short(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:SHOWN]))
+    return f"{shown} …" if len(numbers) > SHOWN else shown
+
+
+def _measures(evidence: Evidence, count: Count) -> Sequence[Measure]:
+    def measure(
+        heading: str,
+        value: float | None,
+        unit: str,
+        *,
+        reason: str = "",
+        minor: bool = False,
+        better: Better = Better.LOWER,
+    ) -> Measure:
+        return Measure(
+            name=identifier(f"{heading} {evidence.sender}"),
+            value=value,
+            reason=reason,
+            unit=unit,
+            better=better,
+            node=evidence.node,
+            heading=heading,
+            label=evidence.sender,
+            minor=minor,
+            evidence=f"{count.served} served by the exporter's log",
+        )
+
+    longest = max((gap.seconds for gap in count.gaps), default=0.0)
+    found = [
+        measure("metric samples lost", len(count.missing), "count"),
+        measure("longest gap in metrics", longest, "s"),
+        measure("metric samples repeated", len(count.repeated), "count", minor=True),
+        measure(
+            "metric samples wrong", len(count.wrong) + len(count.misdated), "count", minor=True
+        ),
+        measure(
+            "metrics whole after the heal",
+            evidence.drained_s,
+            "s",
+            reason="" if evidence.drained_s is not None else "they were not",
+        ),
+    ]
+    first = evidence.marks.get(BEFORE, 0)
+    scrapes = sum(one.number > first for one in evidence.served)
+    if evidence.bytes_sent is not None and scrapes and evidence.series:
+        each = evidence.bytes_sent / scrapes / evidence.series
+        found.append(measure("uplink bytes per sample", each, "B"))
+    return found
+
+
+def judge_line(line: Line, *, lookback: float, step: float) -> Verdict:
+    """Whether a query says that a node is away, instead of drawing its last value on and on."""
+    problems = []
+    away = line.asked - line.newest
+    drawn = max((point for point in line.points), default=line.newest)
+    straight = max(drawn - line.newest, 0.0)
+    if away <= lookback + step:
+        problems.append(f"no evidence: the newest sample is {away:.0f} s old")
+    if line.points_before < LEAST_BEFORE:
+        problems.append(f"no evidence: {line.points_before} points of before the fault")
+    if straight > lookback + step:
+        problems.append(
+            f"a straight line of {straight:.0f} s is drawn; {lookback:g} s may be drawn"
+        )
+    if line.instant:
+        problems.append(f"an instant query still gives {line.instant} series")
+    if not line.absent:
+        problems.append("absent() does not say that the series is missing")
+    heading = "straight line while away"
+    measure = Measure(
+        name=identifier(f"{heading} {line.sender}"),
+        value=straight,
+        unit="s",
+        better=Better.LOWER,
+        node=line.node,
+        heading=heading,
+        label=line.sender,
+        evidence=f"{len(line.points)} points; the newest sample was {away:.0f} s old",
+    )
+    said = f"warnings: {', '.join(line.warnings) or 'none'}"
+    return Verdict(line.node, line.runtime, tuple(problems), (measure,), (said,))

@@ -1,0 +1,201 @@
+"""What is done to the edge nodes, once for all senders, and the evidence of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from edge_lab.addons.metrics.counting import compare, untrue
+from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
+from edge_lab.addons.metrics.records import NANOSECONDS, Origin, Served
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Reboot
+from edge_lab.fixtures.outcomes import eventually
+from suites.edges import uplink
+from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
+from suites.metrics.sights import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
+
+WARM = 5
+"""Scrapes before a fault."""
+SHORT, LONG = 20, 45
+"""Scrapes in a fault: of a cut, and before a reset, more than what may be unsynced."""
+AFTER_RESET = 8
+IN_FULL = 15
+LINE_STEP = 2.0
+JUMP_SECONDS = 300.0
+
+
+@dataclass
+class Outage:
+    """One scenario: marks while it goes on, evidence when it is over."""
+
+    metrics: Metrics
+    marks: dict[str, dict[Origin, int]] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    evidence: dict[Origin, Evidence] = field(default_factory=dict)
+    began: float = 0.0
+    """When it was first looked at, seconds since 1970."""
+    _healed: float = 0.0
+    _sent: dict[Origin, float | None] = field(default_factory=dict)
+
+    def lines_of(self, sender: str) -> list[Line]:
+        return [line for line in self.lines if line.sender == sender]
+
+    def mark(self, name: str) -> None:
+        self.marks[name] = self.metrics.numbers()
+
+    @contextlib.contextmanager
+    def watched(self, *, restarted: bool = False, ahead: float = 0.0) -> Iterator[None]:
+        """Begins with senders that are seen to work; afterwards waits for what there is to come.
+
+        A sender that was `restarted` has no count of its bytes over the whole of it. Samples may
+        be stamped `ahead` of now.
+        """
+        metrics = self.metrics
+        self.began = time.time()
+        metrics.until_served(WARM)
+
+        def all_there() -> bool:
+            return set(metrics.keys) <= metrics.stored(since=self.began, devices=False).keys()
+
+        eventually(
+            "samples of each sender are in the view",
+            all_there,
+            metrics.limit(DRAIN_SECONDS),
+            every=2.0,
+        )
+        self._sent = {key: metrics.bytes_sent(key) for key in metrics.keys}
+        self.mark(BEFORE)
+        yield
+        self._healed = time.monotonic()
+        self.mark(HEAL)
+        drained = self._settle(ahead)
+        served = {node: metrics.served(node) for node in metrics.nodes}
+        stored, series = metrics.stored(since=self.began, ahead=ahead), metrics.series()
+        shown = {name for by in served.values() for row in by.values() for name in row[-1].devices}
+        steps = metrics.device_steps(shown)
+        for key in metrics.keys:
+            judged = self._judged(served, key)
+            self.evidence[key] = Evidence(
+                node=key.node,
+                sender=key.sender,
+                runtime=metrics.runtime(key.node),
+                served=judged,
+                stored=stored.get(key, ()),
+                marks={name: numbers[key] for name, numbers in self.marks.items()},
+                drained_s=drained[key],
+                series=series.get(key, 0),
+                bytes_sent=None if restarted else self._written(key),
+                untrue=tuple(
+                    number for name, made in steps.items() for number in untrue(judged, name, made)
+                ),
+            )
+
+    def _judged(
+        self, served: Mapping[str, Mapping[str, tuple[Served, ...]]], key: Origin
+    ) -> tuple[Served, ...]:
+        """From a few before the fault to the last before the settling began: what has come later
+        may still be on its way."""
+        first, last = self.marks[BEFORE][key] - WARM, self.marks[HEAL][key]
+        return tuple(one for one in served[key.node][key.sender] if first < one.number <= last)
+
+    def _written(self, key: Origin) -> float | None:
+        before, after = self._sent[key], self.metrics.bytes_sent(key)
+        return None if before is None or after is None else after - before
+
+    def _settle(self, ahead: float) -> dict[Origin, float | None]:
+        """Until nothing is missing, or nothing more comes; how long that took from the heal."""
+        metrics, limit = self.metrics, self.metrics.limit(DRAIN_SECONDS)
+        served = {node: metrics.served(node) for node in metrics.nodes}
+        drained: dict[Origin, float | None] = dict.fromkeys(metrics.keys)
+        missing: dict[Origin, int] = {}
+        quiet = metrics.limit(SETTLED_SECONDS)
+        while not (limit.expired or quiet.expired) and None in drained.values():
+            stored = metrics.stored(since=self.began, ahead=ahead, devices=False)
+            left = {
+                key: len(compare(self._judged(served, key), stored.get(key, ())).missing)
+                for key in metrics.keys
+            }
+            if left != missing:
+                missing, quiet = left, metrics.limit(SETTLED_SECONDS)
+            for key in metrics.keys:
+                if drained[key] is None and not left[key]:
+                    drained[key] = time.monotonic() - self._healed
+        return drained
+
+
+def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The uplinks are silent; before they heal, the view is asked about what is away."""
+    outage = Outage(metrics)
+    with (
+        outage.watched(),
+        faults.inflict_all([Cut(link=uplink(metrics.lab, node)) for node in metrics.nodes]),
+    ):
+        over = time.monotonic() + LOOKBACK_SECONDS + 5 * LINE_STEP
+        metrics.until_served(SHORT)
+        limit = metrics.limit(2 * LOOKBACK_SECONDS)
+        eventually("the look back is over", lambda: time.monotonic() > over, limit)
+        stored = metrics.stored(since=outage.began, devices=False)
+        newest = {
+            key: max((one.time for one in stored.get(key, ())), default=0) / NANOSECONDS
+            for key in metrics.keys
+        }
+        outage.lines += metrics.lines(newest, step=LINE_STEP)
+    return outage
+
+
+def reset_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The uplinks are silent, and meanwhile the nodes lose their power."""
+    outage = Outage(metrics)
+    with (
+        outage.watched(restarted=True),
+        faults.inflict_all([Cut(link=uplink(metrics.lab, node)) for node in metrics.nodes]),
+    ):
+        metrics.until_served(LONG)
+        before = metrics.numbers()
+        with faults.inflict_all([Reboot(node=node) for node in metrics.nodes]):
+            pass  # healed when they are up again
+        metrics.until_served(AFTER_RESET)
+        outage.marks[RESET] = {
+            key: last_before_pause(metrics.served(key.node)[key.sender], number)
+            for key, number in before.items()
+        }
+    return outage
+
+
+def last_before_pause(served: Sequence[Served], number: int) -> int:
+    """The number after which nothing was served for the longest, from `number` on."""
+    row = [one for one in served if one.number >= number]
+    pauses = [(later.time - one.time, one.number) for one, later in itertools.pairwise(row)]
+    return max(pauses, default=(0, number))[1]
+
+
+def clock_jump(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The clocks are ahead for a while, and put right again: stamps of the future, and then some
+    that are behind the newest."""
+    outage = Outage(metrics)
+    with outage.watched(ahead=2 * JUMP_SECONDS):
+        jumps = [ClockJump(node=node, seconds=JUMP_SECONDS) for node in metrics.nodes]
+        with faults.inflict_all(jumps):
+            metrics.until_served(SHORT)
+        metrics.until_served(SHORT)
+    return outage
+
+
+def disk_full_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
+    """The uplinks are silent, and meanwhile the disks take nothing more. The exporter's log has its
+    room reserved."""
+    outage = Outage(metrics)
+    with (
+        outage.watched(restarted=True),
+        faults.inflict_all([Cut(link=uplink(metrics.lab, node)) for node in metrics.nodes]),
+    ):
+        metrics.until_served(WARM)
+        # A sender that ends is started again, and scrapes meanwhile less.
+        with faults.inflict_all([DiskFull(node=node) for node in metrics.nodes]):
+            metrics.until_served(IN_FULL)
+        metrics.until_served(WARM)
+    return outage

@@ -1,0 +1,47 @@
+"""The senders as parameters of tests, and what each is known to lose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from edge_lab.addons.metrics.senders import SENDERS
+
+Marks = Mapping[str, pytest.MarkDecorator]
+
+PROMETHEUS_TRACKER = "https://github.com/prometheus/prometheus/issues"
+
+
+def each_sender(known: Marks | None = None) -> Sequence[Any]:
+    """All senders; each test is skipped where the topology does not list its add-on."""
+    return [
+        pytest.param(
+            sender.name,
+            marks=[
+                pytest.mark.needs(sender.addon),
+                *([known[sender.name]] if known and sender.name in known else []),
+            ],
+            id=sender.name,
+        )
+        for sender in SENDERS.values()
+    ]
+
+
+_begins_anew = pytest.mark.known_failure(
+    tracker=f"{PROMETHEUS_TRACKER}/8809",
+    seen="2.53.3 and 3.5.3: after a start, remote write sends what is scraped from then on; what "
+    "was in the WAL and not sent yet is never sent",
+    look_again="2027-05-29",
+)
+_ends = pytest.mark.known_failure(
+    tracker="https://github.com/VictoriaMetrics/VictoriaMetrics/issues/10225",
+    seen="1.112.0: it ends with a panic at each block that it cannot write to its queue",
+    look_again="2027-05-29",
+)
+
+LOSE_BY_RESET: Marks = {"agent": _begins_anew, "prometheus": _begins_anew}
+"""Who loses all of an outage by a start in it."""
+LOSE_BY_FULL_DISK: Marks = {"vmagent": _ends}
+"""Who loses what it scrapes offline while the disk is full."""

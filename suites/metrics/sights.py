@@ -1,0 +1,188 @@
+"""What the suite asks of a lab: what nodes have served, and what the view has of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from edge_lab.addons.metrics.names import SCRAPES, SERVED
+from edge_lab.addons.metrics.records import (
+    Origin,
+    Served,
+    Stored,
+    parse_answer,
+    parse_served,
+    selector,
+)
+from edge_lab.addons.metrics.senders import Sender, senders_of
+from edge_lab.addons.metrics.view import View, receiver_view
+from edge_lab.core.errors import LabError
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.observe.sandboxes import runtime_column
+from suites.metrics.evidence import Line
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+    from edge_lab.machines import Machine
+
+ASK_SECONDS = 120.0
+"""For one question to a node, or to the view."""
+MARGIN_SECONDS = 30.0
+"""By which clocks may differ, and more."""
+LINE_SECONDS = 600.0
+SERVE_SECONDS = 30.0
+"""For one scrape that is due every two seconds."""
+DRAIN_SECONDS = 300.0
+"""From a heal until what was kept is there: senders wait up to a minute between two tries."""
+SETTLED_SECONDS = 90.0
+"""If nothing more has come for so long, nothing more will."""
+
+_GET = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=30).read().decode())"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The metrics of a lab."""
+
+    lab: Lab
+    limit: TimeLimit
+
+    @cached_property
+    def view(self) -> View:
+        return receiver_view(self.lab.topology)
+
+    @property
+    def server(self) -> Machine:
+        return self.lab.machines[self.lab.topology.server.name]
+
+    @property
+    def senders(self) -> tuple[Sender, ...]:
+        return senders_of(self.lab.topology)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(node.name for node in self.lab.topology.edges)
+
+    @property
+    def keys(self) -> tuple[Origin, ...]:
+        return tuple(Origin(node, sender.name) for node in self.nodes for sender in self.senders)
+
+    def runtime(self, node: str) -> str:
+        """The column of the table."""
+        return runtime_column(self.lab, node)
+
+    # -- on the node -------------------------------------------------------------------------
+
+    def served(self, node: str) -> Mapping[str, tuple[Served, ...]]:
+        """By sender, all that a node has served, past the cluster and the wires."""
+        done = self.lab.machines[node].run(f"tr -d '\\000' <{SERVED}", self.limit(ASK_SECONDS))
+        # The last line may be in the making.
+        return parse_served(done.stdout.rpartition("\n")[0])
+
+    def numbers(self) -> dict[Origin, int]:
+        """The number of the last scrape of each sender on each node."""
+        found = dict.fromkeys(self.keys, 0)
+        for node in self.nodes:
+            for sender, served in self.served(node).items():
+                found[Origin(node, sender)] = served[-1].number
+        return found
+
+    def until_served(self, more: int) -> dict[Origin, int]:
+        """Until each sender has scraped `more` times; the numbers then."""
+        before = self.numbers()
+
+        def all_served() -> dict[Origin, int] | None:
+            now = self.numbers()
+            return now if all(now[key] >= before[key] + more for key in self.keys) else None
+
+        return eventually(
+            f"each sender scrapes {more} times",
+            all_served,
+            self.limit(SERVE_SECONDS + 4.0 * more),
+            every=2.0,
+            transient=(LabError,),
+        )
+
+    def bytes_sent(self, key: Origin) -> float | None:
+        """That a sender has written since it was started; None if it does not say."""
+        (sender,) = (one for one in self.senders if one.name == key.sender)
+        url = f"http://{sender.address}/metrics"
+        done = self.lab.machines[key.node].run(
+            f"python3 -I -c '{_GET}' {url}", self.limit(ASK_SECONDS), check=False
+        )
+        return counted(done.stdout, sender.sent_bytes)
+
+    def device_steps(self, names: Iterable[str]) -> dict[str, frozenset[int]]:
+        """By device, the numbers of all steps in its ground truth."""
+        devices = self.lab.devices
+        return {name: frozenset(step.seq for step in devices[name].steps()) for name in names}
+
+    # -- in the view -------------------------------------------------------------------------
+
+    def stored(
+        self, *, since: float, ahead: float = 0.0, devices: bool = True
+    ) -> Mapping[Origin, tuple[Stored, ...]]:
+        """All samples stamped after `since` (seconds since 1970, the host's clock, by which the
+        lab's are set), and up to `ahead` seconds in the future."""
+        until = time.time() + MARGIN_SECONDS + ahead
+        return self.view.stored(
+            self.server,
+            self.limit(ASK_SECONDS),
+            seconds=until - since + MARGIN_SECONDS,
+            time=until,
+            devices=devices,
+        )
+
+    def series(self) -> dict[Origin, int]:
+        """How many series the view has of each sender."""
+        query = "count by (node, sender) ({sender!=''})"
+        answers = self.view.query(self.server, query, self.limit(ASK_SECONDS))
+        return {answer.origin: int(answer.samples[0][1]) for answer in answers}
+
+    def lines(self, newest: Mapping[Origin, float], *, step: float) -> tuple[Line, ...]:
+        """What is drawn of senders that are away now, over the last ten minutes; `newest` are the
+        stamps of their newest samples, seconds since 1970."""
+        asked, limit = time.time(), self.limit(ASK_SECONDS)
+        at = f"{asked:.3f}"
+        text = self.view.text(
+            self.server,
+            "/api/v1/query_range",
+            limit,
+            query=SCRAPES,
+            start=f"{asked - LINE_SECONDS:.3f}",
+            end=at,
+            step=f"{step:g}",
+        )
+        warnings = tuple(json.loads(text).get("warnings", ()))
+        drawn = {one.origin: tuple(at for at, _ in one.samples) for one in parse_answer(text)}
+        instant = self.view.query(self.server, SCRAPES, limit, time=at)
+        each = [f"absent({selector(SCRAPES, key.node, key.sender)})" for key in newest]
+        absent = self.view.query(self.server, " or ".join(each), limit, time=at)
+        return tuple(
+            Line(
+                node=key.node,
+                sender=key.sender,
+                runtime=self.runtime(key.node),
+                newest=stamp,
+                asked=asked,
+                points=drawn.get(key, ()),
+                points_before=sum(point <= stamp for point in drawn.get(key, ())),
+                instant=sum(answer.origin == key for answer in instant),
+                absent=any(answer.origin == key for answer in absent),
+                warnings=warnings,
+            )
+            for key, stamp in newest.items()
+        )
+
+
+def counted(text: str, name: str) -> float | None:
+    """The sum of a counter in a page of metrics; None if it is not there."""
+    pattern = rf"(?m)^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$"
+    found = [float(value) for value in re.findall(pattern, text)]
+    return sum(found) if found else None

@@ -1,0 +1,61 @@
+"""Each sender over each fault of its node: what the cloud has afterwards of what was served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import allure
+import pytest
+
+from edge_lab.oracles.verdict import Verdict
+from suites.metrics.conftest import OutageOf
+from suites.metrics.judging import AFTER_RESET, NOTHING, Allowance, judge_samples
+from suites.metrics.outages import Outage, clock_jump, cut_and_heal, reset_while_offline
+from suites.metrics.senders import LOSE_BY_RESET, each_sender
+
+pytestmark = [
+    allure.parent_suite("Metrics"),
+    allure.feature("History"),
+    pytest.mark.needs("metrics"),
+]
+
+Record = Callable[[Verdict], None]
+
+
+def judged(outage: Outage, sender: str, record: Record, allowance: Allowance = NOTHING) -> None:
+    """Fails with the verdicts on all nodes that have not passed."""
+    verdicts = [
+        judge_samples(evidence, allowance)
+        for key, evidence in outage.evidence.items()
+        if key.sender == sender
+    ]
+    for verdict in verdicts:
+        record(verdict)
+    assert verdicts, f"no node has {sender}"
+    failed = [str(verdict) for verdict in verdicts if not verdict.passed]
+    assert not failed, "\n".join(failed)
+
+
+@pytest.mark.scenario("metrics: uplink cut")
+@pytest.mark.parametrize("sender", each_sender())
+@allure.title("Uplink cut and healed: {sender} has lost no sample")
+def test_a_cut_costs_no_sample(outage_of: OutageOf, sender: str, record_verdict: Record) -> None:
+    judged(outage_of(cut_and_heal), sender, record_verdict)
+
+
+@pytest.mark.scenario("metrics: reset while offline")
+@pytest.mark.parametrize("sender", each_sender(LOSE_BY_RESET))
+@allure.title("Power lost while offline: {sender} has lost no sample but what no disk can have")
+def test_a_reset_while_offline_costs_no_sample(
+    outage_of: OutageOf, sender: str, record_verdict: Record
+) -> None:
+    judged(outage_of(reset_while_offline), sender, record_verdict, AFTER_RESET)
+
+
+@pytest.mark.scenario("metrics: clock jump")
+@pytest.mark.parametrize("sender", each_sender())
+@allure.title("Clock five minutes ahead and put right: {sender} has lost no sample")
+def test_a_clock_jump_costs_no_sample(
+    outage_of: OutageOf, sender: str, record_verdict: Record
+) -> None:
+    judged(outage_of(clock_jump), sender, record_verdict)

@@ -1,0 +1,34 @@
+"""What the cloud is told of a node that is away: that it is missing, and no straight line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import allure
+import pytest
+
+from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
+from edge_lab.oracles.verdict import Verdict
+from suites.metrics.conftest import OutageOf
+from suites.metrics.judging import judge_line
+from suites.metrics.outages import LINE_STEP, cut_and_heal
+
+pytestmark = [
+    allure.parent_suite("Metrics"),
+    allure.feature("Queries"),
+    pytest.mark.needs("metrics"),
+]
+
+
+@pytest.mark.scenario("metrics: uplink cut, query")
+@allure.title("While a node is away, a query draws no line beyond what is looked back for")
+def test_a_query_says_what_is_missing(
+    outage_of: OutageOf, record_verdict: Callable[[Verdict], None]
+) -> None:
+    lines = outage_of(cut_and_heal).lines
+    verdicts = [judge_line(line, lookback=LOOKBACK_SECONDS, step=LINE_STEP) for line in lines]
+    for verdict in verdicts:
+        record_verdict(verdict)
+    assert verdicts, "no node was away"
+    failed = [str(verdict) for verdict in verdicts if not verdict.passed]
+    assert not failed, "\n".join(failed)

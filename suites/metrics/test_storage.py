@@ -1,0 +1,26 @@
+"""Each sender on a node that is offline and whose disk is full for a while."""
+
+from __future__ import annotations
+
+import allure
+import pytest
+
+from suites.metrics.conftest import OutageOf
+from suites.metrics.outages import disk_full_while_offline
+from suites.metrics.senders import LOSE_BY_FULL_DISK, each_sender
+from suites.metrics.test_outages import Record, judged
+
+pytestmark = [
+    allure.parent_suite("Metrics"),
+    allure.feature("History"),
+    pytest.mark.needs("metrics"),
+]
+
+
+@pytest.mark.scenario("metrics: disk full while offline")
+@pytest.mark.parametrize("sender", each_sender(LOSE_BY_FULL_DISK))
+@allure.title("Disk full while offline: {sender} has lost no sample")
+def test_a_full_disk_while_offline_costs_no_sample(
+    outage_of: OutageOf, sender: str, record_verdict: Record
+) -> None:
+    judged(outage_of(disk_full_while_offline), sender, record_verdict)

@@ -1,0 +1,1 @@
+"""Tests of the add-ons `metrics` and `metrics-…`."""

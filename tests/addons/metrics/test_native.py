@@ -1,0 +1,118 @@
+"""Debian's Prometheus and vmagent for real, on this machine: what each loses by which outage.
+
+By the lab's own configurations, exporter and count, and the outages and judges of suites/metrics.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edge_lab.addons.metrics.identities import METRICS_DOMAIN, sender_spec
+from edge_lab.addons.metrics.names import CA, CERTIFICATE, KEY
+from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
+from edge_lab.addons.metrics.records import Origin
+from edge_lab.addons.metrics.senders import SENDERS
+from edge_lab.pki import IdentityRequest, Pki
+from suites.metrics import outages as suite_outages
+from suites.metrics.evidence import BEFORE, RESET, Evidence
+from suites.metrics.judging import AFTER_KILL, NOTHING, judge_line, judge_samples
+from suites.metrics.outages import LINE_STEP, Outage, cut_and_heal, reset_while_offline
+from suites.metrics.senders import LOSE_BY_RESET
+from tests.addons.metrics.fetch import suites
+from tests.addons.metrics.site import NODE, RECEIVER, Site, running_site
+from tests.addons.metrics.standin import metrics_of
+
+pytestmark = pytest.mark.slow(reason="Prometheus and vmagent, and outages of a minute each")
+
+UNTIL_RESET = 20
+"""Scrapes: nothing is unsynced where the machine goes on."""
+SETTLED_SECONDS = 40.0
+
+WITHOUT_CERTIFICATE = """
+import ssl, sys, urllib.request
+context = ssl.create_default_context(cafile=sys.argv[1])
+print(urllib.request.urlopen(f"https://{sys.argv[2]}/-/ready", context=context).status)
+"""
+
+
+@dataclass(frozen=True)
+class Outages:
+    """What was done to one site, once for all tests."""
+
+    site: Site
+    cut: Outage
+    reset: Outage
+
+
+@pytest.fixture(scope="module", params=suites())
+def outages(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Outages]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running_site(tmp_path_factory.mktemp(request.param), request.param) as site,
+    ):
+        patch.setattr(suite_outages, "LONG", UNTIL_RESET)
+        patch.setattr(suite_outages, "SETTLED_SECONDS", SETTLED_SECONDS)
+        metrics, faults = metrics_of(site)
+        yield Outages(site, cut_and_heal(metrics, faults), reset_while_offline(metrics, faults))
+
+
+def of(outage: Outage, sender: str) -> Evidence:
+    return outage.evidence[Origin(NODE, sender)]
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_a_silent_cut_costs_no_sample(outages: Outages, sender: str) -> None:
+    evidence = of(outages.cut, sender)
+    verdict = judge_samples(evidence, NOTHING)
+    assert verdict.passed, str(verdict)
+    # It says how much it has sent, and the view how many series that was.
+    assert evidence.bytes_sent
+    assert evidence.series >= 2
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_what_a_kill_in_the_cut_costs_is_what_is_declared(outages: Outages, sender: str) -> None:
+    evidence = of(outages.reset, sender)
+    verdict = judge_samples(evidence, AFTER_KILL)
+    assert verdict.passed == (sender not in LOSE_BY_RESET), str(verdict)
+    if sender in LOSE_BY_RESET:
+        (lost,) = [it.value for it in verdict.measures if it.heading == "metric samples lost"]
+        assert lost is not None
+        # All of the outage before it was killed, but what may have been sent at its beginning, and
+        # the last one, of which it cannot be known whether it was taken.
+        assert lost >= evidence.marks[RESET] - evidence.marks[BEFORE] - 5, str(verdict)
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_a_query_draws_no_line_beyond_what_is_looked_back_for(
+    outages: Outages, sender: str
+) -> None:
+    (line,) = outages.cut.lines_of(sender)
+    verdict = judge_line(line, lookback=LOOKBACK_SECONDS, step=LINE_STEP)
+    assert verdict.passed, str(verdict)
+
+
+def test_the_receiver_lets_in_its_own_authoritys_certificates_alone(
+    outages: Outages, tmp_path: Path
+) -> None:
+    site = outages.site
+    ours = Path(site.place("edge").files)
+    foreign = Pki.create(
+        tmp_path / "foreign", (IdentityRequest(METRICS_DOMAIN, NODE, sender_spec(NODE)),)
+    ).identity(METRICS_DOMAIN, NODE)
+    impostor = tmp_path / "impostor"
+    impostor.mkdir()
+    (impostor / CA).write_bytes((ours / CA).read_bytes())
+    (impostor / CERTIFICATE).write_bytes(foreign.certificate_pem)
+    (impostor / KEY).write_bytes(foreign.key_pem)
+    assert site.ask("/-/ready", folder=ours) is not None
+    assert site.ask("/-/ready", folder=impostor) is None
+    nobody = site.cloud.try_run(sys.executable, "-c", WITHOUT_CERTIFICATE, f"{ours}/{CA}", RECEIVER)
+    assert "certificate required" in nobody.stderr.lower(), nobody.stdout + nobody.stderr

@@ -1,0 +1,207 @@
+"""The judges of suites/metrics: what passes, and each planted defect, which turns a verdict red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_lab.addons.metrics.records import NANOSECONDS, Served, Stored
+from edge_lab.oracles.verdict import Verdict
+from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
+from suites.metrics.judging import AFTER_RESET, NOTHING, judge_line, judge_samples
+from suites.metrics.outages import last_before_pause
+from suites.metrics.sights import counted
+
+START = 1_700_000_000 * NANOSECONDS
+BOOT_SECONDS = 60
+CUT, LOST, HEALED = 10, 60, 70
+
+
+def sample(number: int) -> Served:
+    """Every two seconds, with a boot after the number LOST."""
+    seconds = 2 * number + (BOOT_SECONDS if number > LOST else 0)
+    return Served(number, START + seconds * NANOSECONDS, {"boiler": number})
+
+
+def stored(served: tuple[Served, ...]) -> tuple[Stored, ...]:
+    return tuple(Stored(one.number, one.time, one.devices) for one in served)
+
+
+def evidence(missing: frozenset[int] = frozenset()) -> Evidence:
+    served = tuple(sample(number) for number in range(CUT - 5, HEALED + 1))
+    return Evidence(
+        node="edge-arm",
+        sender="vmagent",
+        runtime="kubernetes+kubelet",
+        served=served,
+        stored=stored(tuple(one for one in served if one.number not in missing)),
+        marks={BEFORE: CUT, RESET: LOST, HEAL: HEALED},
+        drained_s=None if missing else 4.0,
+        series=9,
+        bytes_sent=6000.0,
+    )
+
+
+def value(verdict: Verdict, name: str) -> float | None:
+    (found,) = [measure.value for measure in verdict.measures if measure.name == name]
+    return found
+
+
+def test_a_run_without_a_loss_passes_with_its_figures() -> None:
+    verdict = judge_samples(evidence())
+    assert verdict.passed, str(verdict)
+    assert value(verdict, "metric_samples_lost_vmagent") == 0
+    assert value(verdict, "metrics_whole_after_the_heal_vmagent") == 4.0
+    # 60 scrapes since the fault began, of 9 series each.
+    assert value(verdict, "uplink_bytes_per_sample_vmagent") == pytest.approx(6000 / 60 / 9)
+
+
+def test_what_the_view_has_of_before_and_after_is_not_judged() -> None:
+    whole = evidence()
+    more = tuple(Stored(number, 0, {}) for number in (1, HEALED + 1))
+    assert judge_samples(replace(whole, stored=(*more, *whole.stored))).passed
+
+
+def test_one_lost_sample_turns_it_red_and_is_counted() -> None:
+    verdict = judge_samples(evidence(frozenset({33})))
+    assert len(verdict.problems) == 1
+    assert value(verdict, "metric_samples_lost_vmagent") == 1
+    assert value(verdict, "metrics_whole_after_the_heal_vmagent") is None
+
+
+PLANTED: dict[str, Callable[[Evidence], Evidence]] = {
+    "repeated": lambda it: replace(
+        it, stored=(*it.stored, replace(it.stored[20], time=it.stored[20].time + 1))
+    ),
+    "wrong": lambda it: replace(
+        it, stored=(*it.stored[:-1], replace(it.stored[-1], devices={"boiler": 1}))
+    ),
+    "unknown": lambda it: replace(it, served=(*it.served[:30], *it.served[31:])),
+    "untrue": lambda it: replace(it, untrue=(20,)),
+    "misdated": lambda it: replace(
+        it,
+        stored=(*it.stored[:-1], replace(it.stored[-1], time=it.stored[-1].time + 10**10)),
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", PLANTED)
+def test_each_planted_defect_turns_it_red(defect: str) -> None:
+    verdict = judge_samples(PLANTED[defect](evidence()))
+    assert len(verdict.problems) == 1, str(verdict)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda it: replace(it, served=(), stored=()),
+        lambda it: replace(it, marks={}),
+        lambda it: replace(it, served=it.served[:8], stored=it.stored[:8]),
+        lambda it: replace(it, marks={**it.marks, HEAL: CUT + 3}),
+        lambda it: replace(it, stored=it.stored[6:]),
+    ],
+    ids=["nothing", "no marks", "too short", "healed at once", "broken before"],
+)
+def test_no_evidence_is_no_pass(harm: Callable[[Evidence], Evidence]) -> None:
+    verdict = judge_samples(harm(evidence()), AFTER_RESET)
+    assert any(problem.startswith("no evidence") for problem in verdict.problems)
+
+
+# -- what a loss of power may cost ----------------------------------------------------------------
+
+
+def test_what_was_not_on_the_disk_yet_may_be_missing_after_a_reset() -> None:
+    unsynced = frozenset(range(LOST - 19, LOST + 1))
+    assert judge_samples(evidence(unsynced), AFTER_RESET).passed
+    assert not judge_samples(evidence(unsynced), NOTHING).passed
+    assert not judge_samples(evidence(unsynced | {LOST + 1}), AFTER_RESET).passed
+    assert not judge_samples(evidence(unsynced | {LOST - 25}), AFTER_RESET).passed
+
+
+def test_what_was_being_sent_may_be_missing_after_a_reset() -> None:
+    assert judge_samples(evidence(frozenset({CUT, CUT + 1, CUT + 2})), AFTER_RESET).passed
+    many = frozenset(range(CUT - 2, CUT + 7))
+    assert len(many) == AFTER_RESET.in_flight + 1
+    assert not judge_samples(evidence(many), AFTER_RESET).passed
+
+
+def test_all_of_the_outage_may_not() -> None:
+    """What Prometheus' remote write loses."""
+    verdict = judge_samples(evidence(frozenset(range(CUT + 1, LOST + 1))), AFTER_RESET)
+    assert not verdict.passed
+    assert value(verdict, "metric_samples_lost_vmagent") == LOST - CUT
+
+
+def test_without_a_reset_nothing_was_unsynced() -> None:
+    cut = replace(evidence(frozenset({LOST})), marks={BEFORE: CUT, HEAL: HEALED})
+    assert not judge_samples(cut, AFTER_RESET).passed
+
+
+@given(st.sets(st.integers(CUT - 5, HEALED)))
+def test_any_loss_is_a_verdict_and_counted(missing: set[int]) -> None:
+    verdict = judge_samples(evidence(frozenset(missing)))
+    assert value(verdict, "metric_samples_lost_vmagent") == len(missing)
+    assert verdict.passed == (not missing)
+
+
+def test_the_reset_is_where_nothing_was_served_for_the_longest() -> None:
+    served = evidence().served
+    assert last_before_pause(served, CUT) == LOST
+    assert last_before_pause(served, LOST - 1) == LOST
+    assert last_before_pause((), 7) == 7
+
+
+# -- what is drawn while a node is away -----------------------------------------------------------
+
+
+def line(drawn: float, *, asked: float = 60.0) -> Line:
+    """The newest sample at 1000 s, points every 2 s until `drawn` seconds later."""
+    points = tuple(float(at) for at in range(900, round(1000 + drawn) + 1, 2))
+    return Line(
+        node="edge-arm",
+        sender="vmagent",
+        runtime="kubernetes+kubelet",
+        newest=1000.0,
+        asked=1000.0 + asked,
+        points=points,
+        points_before=sum(point <= 1000 for point in points),
+        instant=0,
+        absent=True,
+    )
+
+
+def test_a_line_that_ends_passes() -> None:
+    verdict = judge_line(line(30), lookback=30, step=2)
+    assert verdict.passed, str(verdict)
+    assert value(verdict, "straight_line_while_away_vmagent") == 30
+    assert judge_line(line(0), lookback=30, step=2).passed
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        line(60),  # drawn to the end, as with Prometheus' own 5 min
+        replace(line(30), instant=1),
+        replace(line(30), absent=False),
+        line(20, asked=25),  # asked too soon
+        replace(line(30), points=(), points_before=0),
+    ],
+    ids=["straight", "instant", "not absent", "too soon", "no points"],
+)
+def test_each_planted_line_turns_it_red(planted: Line) -> None:
+    assert not judge_line(planted, lookback=30, step=2).passed
+
+
+# -- what senders say of themselves ----------------------------------------------------------------
+
+
+def test_a_counter_is_the_sum_of_its_series() -> None:
+    page = '# TYPE sent counter\nsent{url="a"} 5\nsent{url="b"} 1.5e2\nsent_more 7\n'
+    assert counted(page, "sent") == 155.0
+    assert counted(page, "sent_more") == 7.0
+    assert counted(page, "nothing") is None
+    assert counted("", "sent") is None
