@@ -21,6 +21,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.pki import InstalledCertificate
 from suites.edges import until_lost
+from suites.known import edgecore_ends_containers
 from suites.rotation.views import ready_at, record_of, unready_seconds
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def must_hold(lab: Lab, node: str, certificate: str) -> InstalledCertificate:
 
 @pytest.mark.scenario("certificate replaced")
 @pytest.mark.parametrize("certificate", ["kubelet-serving", "node", "mapper"])
+@edgecore_ends_containers
 @allure.title("{edge_node} takes another certificate ({certificate}), and no sample is lost")
 def test_another_certificate_is_taken_and_no_sample_is_lost(
     lab: Lab,
@@ -77,6 +79,7 @@ def test_another_certificate_is_taken_and_no_sample_is_lost(
 
 
 @pytest.mark.scenario("node certificate by a foreign authority")
+@edgecore_ends_containers
 @allure.title("{edge_node} with a certificate by a foreign authority is lost until it is back")
 def test_a_node_with_a_foreign_certificate_is_lost(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, autonomy: Autonomy
