@@ -20,6 +20,27 @@ POD_SECONDS = 240.0
 """For a pod whose image is there, on an emulated node; Kubernetes' own aim is 5 s."""
 
 
+def bound_pod(
+    name: str, node: str, app: str, container: dict[str, Any], **spec: Any
+) -> dict[str, Any]:
+    """A pod of one container, `main`, bound to `node` by name; nothing evicts it, and it has no
+    token. `spec` is what else its specification has."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": app}},
+        "spec": {
+            "nodeName": node,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 1,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [{"name": "main", **container}],
+            **spec,
+        },
+    }
+
+
 @contextlib.contextmanager
 def running_pods(
     lab: Lab, manifests: Sequence[dict[str, Any]], app: str, time_limit: TimeLimit

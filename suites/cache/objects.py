@@ -6,7 +6,7 @@ from typing import Any
 
 from edge_lab.addons.cache.content import IMAGES, LabImage
 from edge_lab.addons.cache.names import REGISTRY_NAME
-from edge_lab.addons.workload import NAMESPACE
+from suites.pods import bound_pod
 
 APP = "edge-lab-cache"
 
@@ -20,23 +20,9 @@ def image_pod(
     name: str, node: str, image: str, *, registry: str = REGISTRY_NAME, policy: str = "IfNotPresent"
 ) -> dict[str, Any]:
     """A pod that waits for ever, bound to `node`; nothing evicts it."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": APP}},
-        "spec": {
-            "nodeName": node,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 1,
-            "tolerations": [{"operator": "Exists"}],
-            "containers": [
-                {
-                    "name": "main",
-                    "image": image_named(image).reference(registry),
-                    "imagePullPolicy": policy,
-                    "resources": {"limits": {"memory": "32Mi"}},
-                }
-            ],
-        },
+    container = {
+        "image": image_named(image).reference(registry),
+        "imagePullPolicy": policy,
+        "resources": {"limits": {"memory": "32Mi"}},
     }
+    return bound_pod(name, node, APP, container)

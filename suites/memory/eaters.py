@@ -15,7 +15,7 @@ from edge_lab.addons.workload.manifests import IMAGE
 from edge_lab.cluster.kubectl import KubectlError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
-from suites.pods import POD_SECONDS
+from suites.pods import POD_SECONDS, bound_pod
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -81,31 +81,20 @@ def memory_pod(
 ) -> dict[str, Any]:
     """A pod that is bound to a node by name. Without requests and limits it is BestEffort."""
     resources = {"requests": requests, "limits": limits}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": label}},
-        "spec": {
-            "nodeName": node,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 1,
-            "restartPolicy": restart,
-            "tolerations": [{"operator": "Exists"}],
-            **({"priorityClassName": priority} if priority else {}),
-            "containers": [
-                {
-                    "name": "main",
-                    "image": IMAGE,
-                    "imagePullPolicy": "Never",
-                    "command": ["/bin/sh", "-c", program],
-                    "resources": {kind: said for kind, said in resources.items() if said},
-                    "volumeMounts": [{"name": "once", "mountPath": ONCE}],
-                }
-            ],
-            "volumes": [{"name": "once", "emptyDir": {}}],
-        },
+    container = {
+        "image": IMAGE,
+        "imagePullPolicy": "Never",
+        "command": ["/bin/sh", "-c", program],
+        "resources": {kind: said for kind, said in resources.items() if said},
+        "volumeMounts": [{"name": "once", "mountPath": ONCE}],
     }
+    spec: dict[str, Any] = {
+        "restartPolicy": restart,
+        "volumes": [{"name": "once", "emptyDir": {}}],
+    }
+    if priority:
+        spec["priorityClassName"] = priority
+    return bound_pod(name, node, label, container, **spec)
 
 
 def guaranteed(node: str) -> str:

@@ -20,7 +20,7 @@ from edge_lab.addons.workload.accounts import (
 from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from suites.inpod import NO_POD, in_pod
-from suites.pods import running_pods
+from suites.pods import bound_pod, running_pods
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -87,28 +87,13 @@ def client_pod(name: str, node: str, account: str) -> dict[str, Any]:
     """A pod of a service account that waits to be used."""
     mount = {"name": "loot", "mountPath": LOOT}
     loot = {"name": "loot", "hostPath": {"path": LOOT, "type": "DirectoryOrCreate"}}
-    pod: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": LABEL}},
-        "spec": {
-            "nodeName": node,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 1,
-            "tolerations": [{"operator": "Exists"}],
-            "containers": [
-                {
-                    "name": "main",
-                    "imagePullPolicy": "Never",
-                    "command": ["/edge", "pause"],
-                    "resources": {"limits": {"memory": "64Mi"}},
-                    "volumeMounts": [mount],
-                }
-            ],
-            "volumes": [loot],
-        },
+    container = {
+        "imagePullPolicy": "Never",
+        "command": ["/edge", "pause"],
+        "resources": {"limits": {"memory": "64Mi"}},
+        "volumeMounts": [mount],
     }
+    pod = bound_pod(name, node, LABEL, container, volumes=[loot])
     return with_identity(pod, account)
 
 
