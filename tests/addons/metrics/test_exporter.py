@@ -163,10 +163,17 @@ def scrape(connection: http.client.HTTPConnection) -> None:
     connection.getresponse().read()
 
 
+def until_judged(connection: http.client.HTTPConnection) -> None:
+    """A scrape is judged after its answer, and the next request of its connection after that."""
+    connection.request("GET", "/healthz")
+    connection.getresponse().read()
+
+
 def test_a_slow_answer_is_doubtful(
     connection: http.client.HTTPConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scrape(connection)
+    until_judged(connection)
     monkeypatch.setattr(exporter, "DOUBTFUL_SECONDS", -1.0)
     scrape(connection)
     until_noted(tmp_path / "log", 2)
