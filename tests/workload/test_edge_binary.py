@@ -95,7 +95,8 @@ edge=$1 folder=$2
 probe() { "$edge" probe "$@" --limit 5 >> "$folder/probes"; }
 probe modbus 10.78.0.101:502 0 10
 probe modbus 10.78.0.101:502 50 1
-probe opcua opc.tcp://10.78.0.102:4840 'ns=2;s=press.parts' --security "$folder/opcua"
+probe opcua opc.tcp://10.78.0.102:4840 'ns=2;s=press.parts' 'ns=2;s=press.sequence' \\
+    --security "$folder/opcua"
 probe opcua opc.tcp://10.78.0.102:4840 'ns=2;s=press.parts' --security "$folder/foreign"
 probe opcua opc.tcp://10.78.0.102:4840 'ns=2;s=press.parts' --security "$folder/other"
 probe tcp 10.78.0.101:502
@@ -212,14 +213,15 @@ def test_a_bench_reads_the_device_and_keeps_as_many_samples_as_it_is_told(record
 
 def test_probes_say_what_can_be_read_and_why_not(recorded: Path) -> None:
     lines = [json.loads(line) for line in (recorded / "probes").read_text().splitlines()]
-    block, beyond, node, foreign, other, open_port, closed_port = lines
+    block, beyond, nodes, foreign, other, open_port, closed_port = lines
     assert block["ok"]
     assert len(block["registers"]) == 10
     assert not beyond["ok"]
     assert "illegal data address" in beyond["error"]
-    assert node["ok"]
-    assert node["value"] >= 0
-    assert node["timestamp"] > 0
+    assert nodes["ok"]
+    assert len(nodes["readings"]) == 2
+    assert all(reading["value"] >= 0 for reading in nodes["readings"])
+    assert all(reading["timestamp"] > 0 for reading in nodes["readings"])
     assert "untrusted" in foreign["error"].lower() or "not trusted" in foreign["error"].lower()
     assert "the server's certificate" in other["error"]
     assert open_port["ok"]

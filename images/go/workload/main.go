@@ -35,7 +35,8 @@ const usage = `usage: edge COMMAND
   dump collector [--samples] [--url URL]   a running collector's counts, or its samples
   probe tcp HOST:PORT
   probe modbus HOST:PORT ADDRESS COUNT
-  probe opcua URL NODEID [--security DIR]  DIR holds tls.crt, tls.key and ca.crt
+  probe opcua URL NODEID… [--security DIR]
+                                           in one session; DIR holds tls.crt, tls.key and ca.crt
   bench modbus-tcp HOST:PORT --folder DIR [--count N] [--registers N]
                                            time N reads, and N samples that are kept in DIR
   probe svid [--save DIR]                  who the Workload API says we are
@@ -234,12 +235,12 @@ func runProbe(args []string) error {
 		do = func(context.Context) (probe.Result, error) {
 			return probe.Modbus(words[0], uint16(address), uint16(count))
 		}
-	case args[0] == "opcua" && len(words) == 2:
+	case args[0] == "opcua" && len(words) >= 2:
 		security := config.Security{
 			Certificate: *folder + "/tls.crt", Key: *folder + "/tls.key", Authority: *folder + "/ca.crt",
 		}
 		do = func(ctx context.Context) (probe.Result, error) {
-			return probe.OPCUA(ctx, words[0], words[1], security)
+			return probe.OPCUA(ctx, words[0], words[1:], security)
 		}
 	case args[0] == "svid" && len(words) == 0:
 		do = func(ctx context.Context) (probe.Result, error) { return probe.SVID(ctx, shown, *save) }

@@ -16,12 +16,18 @@ import (
 
 // Result is what is printed; exactly one of Error and the others says something.
 type Result struct {
-	OK        bool     `json:"ok"`
-	Error     string   `json:"error,omitempty"`
-	Registers []uint16 `json:"registers,omitempty"`
-	Value     any      `json:"value,omitempty"`
-	Timestamp int64    `json:"timestamp,omitempty"`
-	Seconds   float64  `json:"seconds"`
+	OK        bool      `json:"ok"`
+	Error     string    `json:"error,omitempty"`
+	Registers []uint16  `json:"registers,omitempty"`
+	Readings  []Reading `json:"readings,omitempty"`
+	Value     any       `json:"value,omitempty"`
+	Seconds   float64   `json:"seconds"`
+}
+
+// Reading is the value of an OPC UA node, with its source's time in ns since 1970.
+type Reading struct {
+	Value     any   `json:"value"`
+	Timestamp int64 `json:"timestamp"`
 }
 
 // Modbus reads count holding registers from address on.
@@ -35,25 +41,32 @@ func Modbus(target string, address, count uint16) (Result, error) {
 	return Result{Registers: registers}, err
 }
 
-// OPCUA reads one node.
-func OPCUA(ctx context.Context, url, node string, security config.Security) (Result, error) {
-	id, err := ua.ParseNodeID(node)
-	if err != nil {
-		return Result{}, err
+// OPCUA reads nodes in one session, by one request.
+func OPCUA(ctx context.Context, url string, nodes []string, security config.Security) (Result, error) {
+	wanted := make([]*ua.ReadValueID, 0, len(nodes))
+	for _, node := range nodes {
+		id, err := ua.ParseNodeID(node)
+		if err != nil {
+			return Result{}, fmt.Errorf("node %s: %w", node, err)
+		}
+		wanted = append(wanted, &ua.ReadValueID{NodeID: id, AttributeID: ua.AttributeIDValue})
 	}
 	client, err := device.DialOPCUA(ctx, url, security)
 	if err != nil {
 		return Result{}, err
 	}
 	defer func() { _ = client.Close(ctx) }()
-	results, err := device.ReadNodes(ctx, client,
-		[]*ua.ReadValueID{{NodeID: id, AttributeID: ua.AttributeIDValue}})
+	found, err := device.ReadNodes(ctx, client, wanted)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{
-		Value: results[0].Value.Value(), Timestamp: results[0].SourceTimestamp.UnixNano(),
-	}, nil
+	result := Result{}
+	for _, value := range found {
+		result.Readings = append(result.Readings, Reading{
+			Value: value.Value.Value(), Timestamp: value.SourceTimestamp.UnixNano(),
+		})
+	}
+	return result, nil
 }
 
 // TCP opens a connection and closes it.
