@@ -1,0 +1,321 @@
+"""A lab that is watched: found, lost and found again, and each part of it asked by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError, LabError
+from edge_lab.core.home import RunDir
+from edge_lab.faults.board import AnnouncedPlan
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.records import FaultRecord
+from edge_lab.handle.status import LinkStatus, NodeStatus, PodStatus
+from edge_lab.live.actions import Actions, heal_command
+from edge_lab.live.poll import Poll
+from edge_lab.live.snapshot import (
+    Condition,
+    DeviceSeen,
+    FaultSeen,
+    LabSnapshot,
+    Part,
+    SampleRow,
+    Stage,
+    Twins,
+)
+from edge_lab.live.source import LabSource, Source
+
+T = TypeVar("T")
+
+LOOK_EVERY = 1.0
+"""Seconds between looks at whether the lab is up, and the same as before."""
+
+LOOKING = "looking for the lab"
+"""What is said until the first look has ended."""
+
+END_SECONDS = 300.0
+"""For actions under way to be seen through when the page ends."""
+
+
+class Place(Protocol):
+    """Where the lab is looked for."""
+
+    def which(self) -> Hashable:
+        """Something that is another when the lab is another; LabError if it is not up, and why."""
+        ...
+
+    def open(self) -> Source:
+        """The lab; LabError if it cannot be reached."""
+        ...
+
+
+class RunningLab:
+    """The lab of that name on this host."""
+
+    def __init__(self, name: str) -> None:
+        self._run = RunDir(name)
+
+    def which(self) -> Hashable:
+        from edge_lab.bringup.attach import require_up
+
+        require_up(self._run)
+        try:
+            file = self._run.state.stat()
+        except OSError as trouble:
+            raise LabError(f"lab {self._run.lab!r} is not running") from trouble
+        return file.st_ino, file.st_mtime_ns
+
+    def open(self) -> Source:
+        from edge_lab.bringup.attach import attach
+
+        return LabSource(attach(self._run.lab))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds from an answer of each part to the next question."""
+
+    links: float = 1.0
+    faults: float = 1.0
+    devices: float = 2.0
+    nodes: float = 3.0
+    pods: float = 5.0
+    twins: float = 5.0
+    samples: float = 10.0
+    """They are read from the nodes themselves, which costs an emulated one the most."""
+
+
+@dataclass
+class _Polls:
+    """The questions to one lab."""
+
+    nodes: Poll[tuple[NodeStatus, ...]]
+    links: Poll[tuple[LinkStatus, ...]]
+    pods: Poll[tuple[PodStatus, ...]]
+    faults: Poll[tuple[FaultRecord, ...]]
+    plan: Poll[AnnouncedPlan | None]
+    twins: Poll[Twins] | None
+    devices: Mapping[str, Poll[DeviceSeen]] = field(default_factory=dict)
+    samples: Mapping[str, Poll[tuple[SampleRow, ...]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, source: Source, pace: Pace) -> Self:
+        return cls(
+            nodes=Poll("nodes", source.nodes, every=pace.nodes, within=10),
+            links=Poll("links", source.links, every=pace.links, within=5),
+            pods=Poll("pods", source.pods, every=pace.pods, within=10),
+            faults=Poll("faults", source.faults, every=pace.faults, within=5),
+            plan=Poll("plan", source.plan, every=pace.faults, within=5),
+            twins=Poll("twins", source.twins, every=pace.twins, within=10)
+            if source.twinned
+            else None,
+            devices={
+                device.name: Poll(
+                    f"device {device.name}",
+                    partial(source.device, device.name),
+                    every=pace.devices,
+                    within=8,
+                )
+                for device in source.topology.devices
+            },
+            samples={
+                node: Poll(
+                    f"samples {node}",
+                    partial(source.samples, node),
+                    every=pace.samples,
+                    within=20,
+                )
+                for node in source.sampled_nodes
+            },
+        )
+
+    def all(self) -> Iterator[Poll[Any]]:
+        yield from (self.nodes, self.links, self.pods, self.faults, self.plan)
+        if self.twins is not None:
+            yield self.twins
+        yield from self.devices.values()
+        yield from self.samples.values()
+
+
+class LiveLab:
+    """What is known of a lab, at any time and without waiting. A context manager."""
+
+    def __init__(
+        self, name: str, place: Place, *, read_only: bool, pace: Pace | None = None
+    ) -> None:
+        self.name = name
+        self.read_only = read_only
+        self._place = place
+        self._pace = pace or Pace()
+        self._condition = Condition(stage=Stage.NOT_UP, since=time.time_ns(), message=LOOKING)
+        self._which: Hashable = None
+        self._source: Source | None = None
+        self._engine: FaultEngine | None = None
+        self._polls: _Polls | None = None
+        self._generation = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self.actions = Actions(name, lambda: self.source.topology, self._fault_engine, self._hurry)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        with self._lock:
+            polls = self._polls
+        for poll in polls.all() if polls else ():
+            poll.stop()
+
+    @property
+    def source(self) -> Source:
+        """The lab; LabError while it is not up."""
+        with self._lock:
+            source, condition = self._source, self._condition
+        if source is None or condition.stage is not Stage.UP:
+            raise LabError(condition.message, remedy=condition.remedy)
+        return source
+
+    def snapshot(self) -> LabSnapshot:
+        """What is known now."""
+        with self._lock:
+            condition, polls, source = self._condition, self._polls, self._source
+            generation = self._generation
+        head = LabSnapshot(
+            lab=self.name,
+            now=time.time_ns(),
+            generation=generation,
+            condition=condition,
+            read_only=self.read_only,
+            actions=self.actions.known,
+        )
+        if polls is None or source is None:
+            return head
+        lost = None if condition.stage is Stage.UP else condition
+        return head.model_copy(
+            update={
+                "stack": source.stack,
+                "addons": source.topology.addons,
+                "restored": source.restored,
+                "nodes": _while(lost, polls.nodes.part),
+                "links": _while(lost, polls.links.part),
+                "pods": _while(lost, polls.pods.part),
+                "devices": {name: _while(lost, each.part) for name, each in polls.devices.items()},
+                "twins": _while(lost, polls.twins.part) if polls.twins else Part(),
+                "samples": {node: _while(lost, each.part) for node, each in polls.samples.items()},
+                "faults": self._seen(_while(lost, polls.faults.part)),
+                "plan": _while(lost, polls.plan.part),
+            }
+        )
+
+    def _seen(self, part: Part[tuple[FaultRecord, ...]]) -> Part[tuple[FaultSeen, ...]]:
+        records = None
+        if part.value is not None:
+            records = tuple(fault_seen(self.name, record) for record in part.value)
+        return Part(
+            value=records,
+            seen=part.seen,
+            unknown_since=part.unknown_since,
+            trouble=part.trouble,
+        )
+
+    # -- finding it ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            self.look()
+            self._over.wait(LOOK_EVERY)
+
+    def look(self) -> None:
+        """Looks once whether the lab is up, and takes hold of it if it is another."""
+        try:
+            which = self._place.which()
+            if which == self._which:
+                return
+            source = self._place.open()
+        except EdgeLabError as trouble:
+            self._lose(trouble.message, trouble.remedy)
+        except Exception as trouble:  # noqa: BLE001 - a broken lab is shown, and looked for again
+            self._lose(f"{type(trouble).__name__}: {trouble}")
+        else:
+            self._hold(which, source)
+
+    def _lose(self, message: str, remedy: str = "") -> None:
+        with self._lock:
+            before, polls = self._condition, self._polls
+            since = before.since if before.stage is Stage.NOT_UP else time.time_ns()
+            self._condition = Condition(
+                stage=Stage.NOT_UP, since=since, message=message, remedy=remedy
+            )
+            self._which, self._engine = None, None
+        for poll in polls.all() if polls else ():
+            poll.stop()
+
+    def _hold(self, which: Hashable, source: Source) -> None:
+        polls = _Polls.of(source, self._pace)
+        with self._lock:
+            before = self._polls
+            self._which, self._source, self._polls, self._engine = which, source, polls, None
+            self._generation += 1
+            self._condition = Condition(stage=Stage.UP, since=time.time_ns())
+        for poll in before.all() if before else ():
+            poll.stop()
+        for poll in polls.all():
+            poll.start()
+
+    # -- actions ---------------------------------------------------------------------------
+
+    def _fault_engine(self) -> FaultEngine:
+        source = self.source
+        with self._lock:
+            if self._engine is None:
+                self._engine = source.engine()
+            return self._engine
+
+    def _hurry(self) -> None:
+        with self._lock:
+            polls = self._polls
+        if polls is not None:
+            polls.faults.hurry()
+            polls.links.hurry()
+
+    def finish(self, deadline: Deadline) -> bool:
+        """Waits for actions under way; whether all have ended."""
+        return self.actions.wait(deadline)
+
+
+def _while(lost: Condition | None, part: Part[T]) -> Part[T]:
+    """The part; where the lab is lost, it is unknown since then, or since before."""
+    if lost is None or part.unknown_since is not None:
+        return part
+    return part.model_copy(update={"unknown_since": lost.since, "trouble": lost.message})
+
+
+def fault_seen(lab: str, record: FaultRecord) -> FaultSeen:
+    """What is shown of a record."""
+    return FaultSeen(
+        id=record.id,
+        title=record.fault.title,
+        family=record.fault.family,
+        parts=tuple(sorted(record.fault.scope.names)),
+        began=record.began,
+        seen=record.seen,
+        proof=record.proof,
+        heal_began=record.heal_began,
+        healed=record.healed,
+        cure=record.cure,
+        command=heal_command(lab, record.id) if record.active else "",
+    )

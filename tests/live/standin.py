@@ -1,0 +1,275 @@
+"""A lab that stands in for a running one: faults that change links and devices in memory.
+
+Its faults go through the real engine and the real journal.  Parts of it can be silent, as those
+of a broken lab, or slow.  As a program it serves the page: `python -m tests.live.standin`.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+from edge_lab.addons.twins.names import twin_name
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import InputError, LabError
+from edge_lab.faults.board import AnnouncedPlan, PlanBoard
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.family import Injector
+from edge_lab.faults.fault import Fault
+from edge_lab.faults.journal import FaultJournal
+from edge_lab.faults.records import FaultRecord
+from edge_lab.handle.linkstate import LinkState
+from edge_lab.handle.picture import lab_svg
+from edge_lab.handle.status import DeviceStatus, LinkStatus, NodeStatus, PodStatus
+from edge_lab.live.lab import LiveLab, Pace
+from edge_lab.live.snapshot import DeviceSeen, PointValue, SampleRow, TwinName, Twins, TwinValue
+from edge_lab.topology import Topology, load_topology
+
+LABS = Path(__file__).resolve().parents[2] / "labs"
+
+QUICK = Pace(*(7 * (0.02,)))
+"""Of polls in tests."""
+
+
+class MemoryInjector(Injector[Fault]):
+    """Any fault is what the lab says of the parts in its scope, after `proof_s` seconds."""
+
+    def __init__(self, lab: StandIn) -> None:
+        self._lab = lab
+
+    def inject(self, fault: Fault) -> str:
+        if self._lab.no_effect:
+            raise LabError("no effect was seen: 3 of 3 pings answered", remedy="See the fabric.")
+        self._lab.hold.wait(30)
+        time.sleep(self._lab.proof_s)
+        self._lab.broken |= dict.fromkeys(fault.scope.names, fault.fault)
+        return "no ping answered (0 of 3), and the carrier is down"
+
+    def heal(self, fault: Fault) -> str:
+        time.sleep(self._lab.proof_s)
+        for name in fault.scope.names:
+            self._lab.broken.pop(name, None)
+        return "3 of 3 pings answered"
+
+
+class StandIn:
+    """The lab of a topology file."""
+
+    def __init__(self, folder: Path, topology: Topology | None = None) -> None:
+        self.topology = topology or load_topology(LABS / "default.yaml")
+        self.stack = "kubernetes+openyurt"
+        self.restored = True
+        self.folder = folder
+        self.broken: dict[str, str] = {}
+        """The kind of fault by the part that has it."""
+        self.silent: set[str] = set()
+        """Parts that answer with an error."""
+        self.hold = threading.Event()
+        """While it is not set, no injection ends."""
+        self.hold.set()
+        self.slow = threading.Event()
+        """While it is not set, nodes and pods do not answer at all."""
+        self.slow.set()
+        self.no_effect = False
+        self.proof_s = 0.0
+        self._began = time.monotonic()
+        self._random = random.Random(1)
+
+    @property
+    def seconds(self) -> int:
+        return int(time.monotonic() - self._began) + 600
+
+    @property
+    def sampled_nodes(self) -> tuple[str, ...]:
+        return tuple(node.name for node in self.topology.edges)
+
+    twinned = True
+
+    def _asked(self, part: str) -> None:
+        if part in self.silent:
+            raise LabError(f"the {part} do not answer: connection refused")
+
+    # -- parts ---------------------------------------------------------------------------
+
+    def nodes(self, deadline: Deadline) -> tuple[NodeStatus, ...]:
+        self._asked("nodes")
+        self.slow.wait(30)
+        return tuple(
+            NodeStatus(
+                name=node.name,
+                arch=node.arch.value,
+                memory_mib=node.memory,
+                ready=node.name not in self.broken,
+                runtime="openyurt (kubelet v1.34.4)",
+                address=str(self.topology.cluster_link(node.name).address),
+                accelerator="tcg",
+                reboots=0,
+            )
+            for node in self.topology.nodes
+        )
+
+    def links(self, deadline: Deadline) -> tuple[LinkStatus, ...]:
+        self._asked("links")
+        return tuple(
+            LinkStatus(
+                name=link.name,
+                endpoint=link.endpoint,
+                network=link.network,
+                state=self._state(link.name),
+                detail=f"tx {self.broken[link.name]}" if link.name in self.broken else "",
+                frames_tx=self.seconds * (7 + at),
+                frames_rx=self.seconds * (9 + at),
+            )
+            for at, link in enumerate(self.topology.links)
+        )
+
+    def _state(self, link: str) -> LinkState:
+        kind = self.broken.get(link)
+        if kind is None:
+            return LinkState.UP
+        return LinkState(kind) if kind in set(LinkState) else LinkState.IMPAIRED
+
+    def pods(self, deadline: Deadline) -> tuple[PodStatus, ...]:
+        self._asked("pods")
+        self.slow.wait(30)
+        names = [("collector", self.topology.server.name)]
+        names += [(f"sampler-{node.name}", node.name) for node in self.topology.edges]
+        return tuple(
+            PodStatus(
+                namespace="edge-lab",
+                name=name,
+                node=node,
+                phase="Running",
+                ready=node not in self.broken,
+                restarts=0,
+            )
+            for name, node in names
+        )
+
+    def device(self, name: str, deadline: Deadline) -> DeviceSeen:
+        self._asked(f"device {name}")
+        device = self.topology.device(name)
+        status = DeviceStatus(
+            name=name,
+            protocol=device.protocol,
+            address=str(self.topology.links_of(name)[0].address),
+            reachable=name not in self.broken,
+            sequence=self.seconds,
+        )
+        return DeviceSeen(
+            status=status,
+            values=(
+                PointValue(name="sequence", unit="", value=str(self.seconds)),
+                PointValue(name="temperature", unit="°C", value=self._temperature),
+                PointValue(name="requested_setpoint", unit="°C", value="65.0"),
+            ),
+            step_at=time.time_ns(),
+            twins=tuple(TwinName(node=node, twin=twin_name(name, node)) for node in device.twins),
+        )
+
+    @property
+    def _temperature(self) -> str:
+        return f"{60 + self.seconds % 50 / 10:.1f}"
+
+    def twins(self, deadline: Deadline) -> Twins:
+        self._asked("twins")
+        taken = time.time_ns() // 10**6 - 2000
+        points = {"sequence": str(self.seconds - 2), "requested_setpoint": "65.0"}
+        return {
+            twin_name(device.name, node): {
+                name: TwinValue(value=value, taken=taken) for name, value in points.items()
+            }
+            for device in self.topology.devices
+            for node in device.twins
+        }
+
+    def samples(self, node: str, deadline: Deadline) -> tuple[SampleRow, ...]:
+        self._asked(f"samples {node}")
+        cut = any(link.name in self.broken for link in self.topology.links_of(node))
+        return tuple(
+            SampleRow(
+                node=node,
+                device=device.name,
+                sampled=self.seconds,
+                waiting=31 if cut else 1,
+                arrived=self.seconds - (31 if cut else 1),
+                lost=0,
+                repeated=0,
+                connected=device.name not in self.broken,
+            )
+            for device in self.topology.devices
+        )
+
+    def faults(self, deadline: Deadline) -> tuple[FaultRecord, ...]:
+        self._asked("faults")
+        return FaultJournal(self.folder).history()
+
+    def plan(self, deadline: Deadline) -> AnnouncedPlan | None:
+        return PlanBoard(self.folder).read()
+
+    # -- whole ---------------------------------------------------------------------------
+
+    def engine(self) -> FaultEngine:
+        injector: Injector[Any] = MemoryInjector(self)
+        return FaultEngine(FaultJournal(self.folder), lambda fault: injector)
+
+    def picture(self) -> str:
+        return lab_svg(self.topology, title=f"lab {self.topology.name} · {self.stack}")
+
+    def logs(self) -> tuple[str, ...]:
+        return (*(f"console {node.name}" for node in self.topology.nodes), "fabric")
+
+    def log(self, name: str) -> str:
+        if name not in self.logs():
+            raise InputError(f"there is no log {name!r}")
+        return "".join(
+            f"[{second:5}.000000] {name}: line {second}\n"
+            for second in range(self.seconds - 40, self.seconds)
+        )
+
+
+class Somewhere:
+    """A place where a stand-in is found, or not."""
+
+    def __init__(self, lab: StandIn) -> None:
+        self.lab: StandIn | None = lab
+        self.trouble = LabError("lab 'default' is starting: nodes", remedy="Wait for `lab up`.")
+
+    def which(self) -> Hashable:
+        if self.lab is None:
+            raise self.trouble
+        return id(self.lab)
+
+    def open(self) -> StandIn:
+        if self.lab is None:
+            raise self.trouble
+        return self.lab
+
+
+def main() -> None:
+    from edge_lab.faults.plan import load_plan
+    from edge_lab.ui.serve import bound, serve
+
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    with tempfile.TemporaryDirectory() as folder:
+        lab = StandIn(Path(folder))
+        lab.proof_s = 1.0
+        live = LiveLab("default", Somewhere(lab), read_only="--read-only" in sys.argv)
+        plan = load_plan(LABS.parent / "plans" / "five-minute-partition.yaml", lab.topology)
+        with PlanBoard(lab.folder).announcing(plan):
+            serve(
+                live,
+                bound("127.0.0.1", port, read_only=False),
+                lambda address: print(address, flush=True),
+                token="stand-in",
+            )
+
+
+if __name__ == "__main__":
+    main()
