@@ -49,7 +49,7 @@ class MemoryInjector(Injector[Fault]):
         self._lab.hold.wait(30)
         time.sleep(self._lab.proof_s)
         self._lab.broken |= dict.fromkeys(fault.scope.names, fault.fault)
-        return "no ping answered (0 of 3), and the carrier is down"
+        return f"no ping answered (0 of 3), and the carrier is down{self._lab.markup}"
 
     def heal(self, fault: Fault) -> str:
         time.sleep(self._lab.proof_s)
@@ -77,6 +77,8 @@ class StandIn:
         """While it is not set, nodes and pods do not answer at all."""
         self.slow.set()
         self.no_effect = False
+        self.markup = ""
+        """What pods, logs and proofs say beside what they say."""
         self.proof_s = 0.0
         self._began = time.monotonic()
         self._random = random.Random(1)
@@ -145,7 +147,7 @@ class StandIn:
                 namespace="edge-lab",
                 name=name,
                 node=node,
-                phase="Running",
+                phase=f"Running{self.markup}",
                 ready=node not in self.broken,
                 restarts=0,
             )
@@ -229,7 +231,7 @@ class StandIn:
         if name not in self.logs():
             raise InputError(f"there is no log {name!r}")
         return "".join(
-            f"[{second:5}.000000] {name}: line {second}\n"
+            f"[{second:5}.000000] {name}: line {second}{self.markup}\n"
             for second in range(self.seconds - 40, self.seconds)
         )
 
@@ -260,6 +262,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lab = StandIn(Path(folder))
         lab.proof_s = 1.0
+        if "--hostile" in sys.argv:
+            lab.markup = "<img src=x onerror=\"document.title='taken'\"><script>1</script>"
         live = LiveLab("default", Somewhere(lab), read_only="--read-only" in sys.argv)
         plan = load_plan(LABS.parent / "plans" / "five-minute-partition.yaml", lab.topology)
         with PlanBoard(lab.folder).announcing(plan):

@@ -31,9 +31,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium here: apt-get install chromium")
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="no Playwright here: pip install playwright"
-    )
+    api = pytest.importorskip("playwright.sync_api", reason="no Playwright here: make browser")
     with api.sync_playwright() as playwright:
         # Root cannot have Chromium's own sandbox, and the page is ours.
         launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -174,6 +172,18 @@ def test_consoles_are_shown_with_the_command_that_does_the_same(page: Page) -> N
     page.select_option("#log-name", "console edge-riscv")
     page.locator("#log", has_text="console edge-riscv: line").wait_for()
     assert page.locator("#log-command").inner_text() == "lab console --lab default edge-riscv"
+
+
+def test_nothing_is_executed_from_what_a_lab_says(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path, "--hostile") as address, opened(browser, address) as page:
+        page.locator("#pods-table td", has_text="<img src=x onerror=").first.wait_for()
+        click(page, "link arm-cloud")
+        page.get_by_role("button", name="Inject cut").click()
+        page.locator("#result .good", has_text="<img src=x onerror=").wait_for()
+        page.select_option("#log-name", "fabric")
+        page.locator("#log", has_text="<img src=x onerror=").wait_for()
+        assert page.locator("img, iframe, object, main script").count() == 0
+        assert page.title() == "lab default"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
