@@ -36,7 +36,8 @@ def ui(
             f"the page needs {' and '.join(missing)}",
             remedy="Install them: pip install 'edge-lab[ui]'. `lab watch` needs none of them.",
         )
-    from edge_lab.live.lab import LiveLab, RunningLab
+    from edge_lab.live.lab import LiveLab
+    from edge_lab.live.place import RunningLab
     from edge_lab.ui.serve import bound, serve
 
     name = chosen(lab)

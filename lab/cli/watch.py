@@ -40,7 +40,8 @@ def watch(
     ] = False,
 ) -> None:
     """Watch a lab in the terminal until Ctrl-C: nodes, links, devices, pods, samples, faults."""
-    from edge_lab.live.lab import LiveLab, RunningLab
+    from edge_lab.live.lab import LiveLab
+    from edge_lab.live.place import RunningLab
 
     name = chosen(lab)
     if not once and not sys.stdout.isatty():

@@ -8,16 +8,16 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, LabError
-from edge_lab.core.home import RunDir
 from edge_lab.faults.board import AnnouncedPlan
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.records import FaultRecord
 from edge_lab.handle.status import LinkStatus, NodeStatus, PodStatus
 from edge_lab.live.actions import Actions, heal_command
+from edge_lab.live.place import Found, Place
 from edge_lab.live.poll import Poll
 from edge_lab.live.snapshot import (
     Condition,
@@ -29,7 +29,7 @@ from edge_lab.live.snapshot import (
     Stage,
     Twins,
 )
-from edge_lab.live.source import LabSource, Source
+from edge_lab.live.source import Source
 
 T = TypeVar("T")
 
@@ -41,40 +41,6 @@ LOOKING = "looking for the lab"
 
 END_SECONDS = 300.0
 """For actions under way to be seen through when the page ends."""
-
-
-class Place(Protocol):
-    """Where the lab is looked for."""
-
-    def which(self) -> Hashable:
-        """Something that is another when the lab is another; LabError if it is not up, and why."""
-        ...
-
-    def open(self) -> Source:
-        """The lab; LabError if it cannot be reached."""
-        ...
-
-
-class RunningLab:
-    """The lab of that name on this host."""
-
-    def __init__(self, name: str) -> None:
-        self._run = RunDir(name)
-
-    def which(self) -> Hashable:
-        from edge_lab.bringup.attach import require_up
-
-        require_up(self._run)
-        try:
-            file = self._run.state.stat()
-        except OSError as trouble:
-            raise LabError(f"lab {self._run.lab!r} is not running") from trouble
-        return file.st_ino, file.st_mtime_ns
-
-    def open(self) -> Source:
-        from edge_lab.bringup.attach import attach
-
-        return LabSource(attach(self._run.lab))
 
 
 @dataclass(frozen=True)
@@ -162,7 +128,7 @@ class LiveLab:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-        self.actions = Actions(name, lambda: self.source.topology, self._fault_engine, self._hurry)
+        self.actions = Actions(name, lambda: self._up().topology, self._fault_engine, self._hurry)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -182,12 +148,20 @@ class LiveLab:
 
     @property
     def source(self) -> Source:
-        """The lab; LabError while it is not up."""
+        """The lab, up or coming up; LabError while there is none."""
         with self._lock:
             source, condition = self._source, self._condition
-        if source is None or condition.stage is not Stage.UP:
-            raise LabError(condition.message, remedy=condition.remedy)
+        if source is None or condition.stage is Stage.NOT_UP:
+            raise _trouble(condition)
         return source
+
+    def _up(self) -> Source:
+        """The lab; LabError while it is not up."""
+        with self._lock:
+            condition = self._condition
+        if condition.stage is not Stage.UP:
+            raise _trouble(condition)
+        return self.source
 
     def snapshot(self) -> LabSnapshot:
         """What is known now."""
@@ -204,7 +178,7 @@ class LiveLab:
         )
         if polls is None or source is None:
             return head
-        lost = None if condition.stage is Stage.UP else condition
+        lost = condition if condition.stage is Stage.NOT_UP else None
         return head.model_copy(
             update={
                 "stack": source.stack,
@@ -240,18 +214,35 @@ class LiveLab:
             self._over.wait(LOOK_EVERY)
 
     def look(self) -> None:
-        """Looks once whether the lab is up, and takes hold of it if it is another."""
+        """Looks once whether the lab is there, and takes hold of it if it is another."""
         try:
-            which = self._place.which()
-            if which == self._which:
-                return
-            source = self._place.open()
+            found = self._place.look()
         except EdgeLabError as trouble:
             self._lose(trouble.message, trouble.remedy)
+            return
         except Exception as trouble:  # noqa: BLE001 - a broken lab is shown, and looked for again
             self._lose(f"{type(trouble).__name__}: {trouble}")
+            return
+        if found.which == self._which:
+            self._say(found.starting)
+            return
+        try:
+            source = self._place.open()
+        except Exception as trouble:  # noqa: BLE001
+            said = found.starting or trouble
+            remedy = said.remedy if isinstance(said, EdgeLabError) else ""
+            message = said.message if isinstance(said, EdgeLabError) else repr(said)
+            self._lose(message, remedy)
         else:
-            self._hold(which, source)
+            self._hold(found, source)
+
+    def _say(self, starting: LabError | None) -> None:
+        """How far a lab is that is coming up."""
+        with self._lock:
+            if starting is not None and self._condition.message != starting.message:
+                self._condition = self._condition.model_copy(
+                    update={"message": starting.message, "remedy": starting.remedy}
+                )
 
     def _lose(self, message: str, remedy: str = "") -> None:
         with self._lock:
@@ -264,13 +255,17 @@ class LiveLab:
         for poll in polls.all() if polls else ():
             poll.stop()
 
-    def _hold(self, which: Hashable, source: Source) -> None:
+    def _hold(self, found: Found, source: Source) -> None:
         polls = _Polls.of(source, self._pace)
         with self._lock:
             before = self._polls
-            self._which, self._source, self._polls, self._engine = which, source, polls, None
+            self._which, self._source, self._polls = found.which, source, polls
+            self._engine = None
             self._generation += 1
-            self._condition = Condition(stage=Stage.UP, since=time.time_ns())
+            self._condition = Condition(
+                stage=Stage.STARTING if found.starting else Stage.UP, since=time.time_ns()
+            )
+        self._say(found.starting)
         for poll in before.all() if before else ():
             poll.stop()
         for poll in polls.all():
@@ -279,7 +274,7 @@ class LiveLab:
     # -- actions ---------------------------------------------------------------------------
 
     def _fault_engine(self) -> FaultEngine:
-        source = self.source
+        source = self._up()
         with self._lock:
             if self._engine is None:
                 self._engine = source.engine()
@@ -295,6 +290,10 @@ class LiveLab:
     def finish(self, deadline: Deadline) -> bool:
         """Waits for actions under way; whether all have ended."""
         return self.actions.wait(deadline)
+
+
+def _trouble(condition: Condition) -> LabError:
+    return LabError(condition.message, remedy=condition.remedy)
 
 
 def _while(lost: Condition | None, part: Part[T]) -> Part[T]:

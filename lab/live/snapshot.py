@@ -42,8 +42,10 @@ class Part(_Model, Generic[T]):
 
 class Stage(StrEnum):
     UP = "up"
+    STARTING = "starting"
+    """Coming up, and as far as it is, it can be looked at: `message` says what it is at."""
     NOT_UP = "not-up"
-    """Coming up, being saved or restored, or not there at all: `message` says which."""
+    """Not begun, being saved or restored, or not there at all: `message` says which."""
 
 
 class Condition(_Model):

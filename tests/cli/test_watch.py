@@ -15,7 +15,7 @@ from edge_lab.cli.app import app
 from edge_lab.cli.watch import is_complete, picture
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
-from edge_lab.live import lab as live_module
+from edge_lab.live import place as place_module
 from edge_lab.live.lab import LiveLab
 from edge_lab.live.snapshot import LabSnapshot
 from tests.live.standin import QUICK, Somewhere, StandIn
@@ -79,7 +79,7 @@ def test_markup_in_what_a_lab_says_is_text(live: LiveLab, lab: StandIn) -> None:
 
 
 def place_of(found: Somewhere, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_module, "RunningLab", lambda name: found)
+    monkeypatch.setattr(place_module, "RunningLab", lambda name: found)
 
 
 def test_once_prints_the_state_and_ends(lab: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_once_prints_the_state_and_ends(lab: StandIn, monkeypatch: pytest.Monkey
 
 
 def test_a_lab_that_is_not_there_is_said_to_be_so() -> None:
-    with LiveLab("nowhere", live_module.RunningLab("nowhere"), read_only=True) as live:
+    with LiveLab("nowhere", place_module.RunningLab("nowhere"), read_only=True) as live:
         Deadline.after(30).wait_for("looked", lambda: is_complete(live.snapshot()))
         text = text_of(live.snapshot())
     assert "is not running" in text

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from edge_lab.handle.linkstate import LinkState
 from edge_lab.handle.picture import lab_svg
 from edge_lab.handle.status import DeviceStatus, LinkStatus, NodeStatus, PodStatus
 from edge_lab.live.lab import LiveLab, Pace
+from edge_lab.live.place import Found
 from edge_lab.live.snapshot import DeviceSeen, PointValue, SampleRow, TwinName, Twins, TwinValue
 from edge_lab.topology import Topology, load_topology
 
@@ -241,12 +241,13 @@ class Somewhere:
 
     def __init__(self, lab: StandIn) -> None:
         self.lab: StandIn | None = lab
-        self.trouble = LabError("lab 'default' is starting: nodes", remedy="Wait for `lab up`.")
+        self.trouble = LabError("lab 'default' is not running", remedy="Run `lab up`.")
+        self.starting: LabError | None = None
 
-    def which(self) -> Hashable:
+    def look(self) -> Found:
         if self.lab is None:
             raise self.trouble
-        return id(self.lab)
+        return Found((id(self.lab), self.starting is None), self.starting)
 
     def open(self) -> StandIn:
         if self.lab is None:

@@ -97,13 +97,35 @@ def test_an_error_that_nobody_has_thought_of_is_shown_and_asked_again() -> None:
     assert "IndexError" in poll.part.trouble
 
 
-def test_a_lab_that_is_coming_up_is_said_to_and_found_when_it_is_up(
+def test_a_lab_that_is_not_there_is_said_to_be_so_and_found_when_it_is_up(
     until: Until, place: Somewhere, lab: StandIn
 ) -> None:
     place.lab = None
     until("not up", lambda now: now.condition.stage is Stage.NOT_UP and bool(now.condition.remedy))
     place.lab = lab
     until("up", all_known)
+
+
+def test_a_lab_that_is_coming_up_is_shown_as_far_as_it_is_and_not_broken(
+    until: Until, place: Somewhere, lab: StandIn, live: LiveLab
+) -> None:
+    place.starting = LabError("lab 'default' is starting: boot server")
+    lab.silent |= {"nodes", "pods", "twins"}
+    seen = until(
+        "starting", lambda now: now.condition.stage is Stage.STARTING and now.links.is_known
+    )
+    assert "boot server" in seen.condition.message
+    assert live.source.picture()
+    with pytest.raises(LabError):
+        live.actions.inject(["cut", "link=arm-cloud"])
+    with pytest.raises(LabError):
+        live.actions.heal([])
+    place.starting = LabError("lab 'default' is starting: nodes")
+    until("it goes on", lambda now: now.condition.message.endswith("nodes"))
+    place.starting = None
+    lab.silent.clear()
+    seen = until("up", lambda now: now.condition.stage is Stage.UP and all_known(now))
+    assert seen.condition.message == ""
 
 
 def test_what_is_known_of_a_lab_that_goes_stays_but_counts_no_more(

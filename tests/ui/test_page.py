@@ -172,7 +172,7 @@ def test_a_lab_that_is_not_up_is_told_of_and_no_crash(
     page = opened()
     said = page.get("/api/snapshot").json()
     assert said["condition"]["stage"] == "not-up"
-    assert "starting" in said["condition"]["message"]
+    assert "not running" in said["condition"]["message"]
     assert said["links"]["value"]
     assert said["links"]["unknown_since"]
     for path in ("/api/picture", "/api/logs"):

@@ -29,16 +29,17 @@ function show(lab) {
   document.title = `lab ${lab.lab}`;
   setText(byId("title"), `lab ${lab.lab}`);
   setText(byId("stack"), [lab.stack, lab.addons.join(", "), lab.stack && (lab.restored ? "from checkpoint" : "cold start")].filter(Boolean).join(" · "));
-  const up = lab.condition.stage === "up";
+  const stage = lab.condition.stage;
+  const up = stage === "up";
   const condition = byId("condition");
-  setText(condition, up ? "up" : "not up");
-  condition.className = `badge ${up ? "good" : "bad"}`;
+  setText(condition, stage.replace("-", " "));
+  condition.className = `badge ${up ? "good" : stage === "starting" ? "warn" : "bad"}`;
   byId("read-only").hidden = !lab.read_only;
   const banner = byId("banner");
   banner.hidden = up;
   setText(banner, up ? "" : `${lab.condition.message} (since ${timeOf(lab.condition.since)}). ${lab.condition.remedy}`);
   setText(byId("clock"), timeOf(lab.now));
-  if (lab.generation && up) {
+  if (lab.generation && stage !== "not-up") {
     picture.draw(lab.generation).then(() => picture.show(lab));
     logs.list(lab);
   }
