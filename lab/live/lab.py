@@ -155,6 +155,14 @@ class LiveLab:
             raise _trouble(condition)
         return source
 
+    def picture(self) -> str:
+        """The topology of the lab that is shown, also while it is lost; LabError without one."""
+        with self._lock:
+            source, condition = self._source, self._condition
+        if source is None:
+            raise _trouble(condition)
+        return source.picture()
+
     def _up(self) -> Source:
         """The lab; LabError while it is not up."""
         with self._lock:

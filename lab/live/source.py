@@ -230,12 +230,15 @@ def point_values(device: Device, step: TruthStep) -> tuple[PointValue, ...]:
             if value is not None and raw:
                 value = point.value(int(value))
         if value is not None:
-            shown.append(PointValue(name=point.name, unit=point.unit, value=_text(value, point)))
+            text = f"{value:.{point.digits}f}"
+            shown.append(PointValue(name=point.name, unit=_unit(point, text), value=text))
     return tuple(shown)
 
 
-def _text(value: Value, point: Point) -> str:
-    return f"{value:.{point.digits}f}"
+def _unit(point: Point, value: str) -> str:
+    """The unit; for a point of a few states, as `0 off, 1 on`, the one that it is in."""
+    states = dict(state.strip().partition(" ")[::2] for state in point.unit.split(","))
+    return states.get(value) or point.unit
 
 
 def sample_row(

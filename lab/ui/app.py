@@ -104,7 +104,7 @@ class _Page:
             await asyncio.sleep(TELL_EVERY)
 
     async def picture(self, request: Request) -> Response:
-        svg = await run_in_threadpool(lambda: self._live.source.picture())
+        svg = await run_in_threadpool(self._live.picture)
         return Response(svg, media_type=TYPES[".svg"])
 
     async def forms(self, request: Request) -> Response:

@@ -78,6 +78,8 @@ def test_values_are_in_the_units_of_their_points(default_topology: Topology) -> 
     assert shown["sequence"] == ("7", "")
     assert shown["temperature"][0] == "65.3"  # raw: a whole number of its last decimal place
     assert shown["requested_setpoint"][0] == "65.5"
+    heater = point_values(boiler, step(7, heater=1))[1]
+    assert (heater.value, heater.unit) == ("1", "on")
     of_press = {each.name: each.value for each in point_values(press, step(7, force=251.5))}
     assert of_press["force"] == "251.5"
 

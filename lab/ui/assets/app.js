@@ -39,10 +39,8 @@ function show(lab) {
   banner.hidden = up;
   setText(banner, up ? "" : `${lab.condition.message} (since ${timeOf(lab.condition.since)}). ${lab.condition.remedy}`);
   setText(byId("clock"), timeOf(lab.now));
-  if (lab.generation && stage !== "not-up") {
-    picture.draw(lab.generation).then(() => picture.show(lab));
-    logs.list(lab);
-  }
+  if (lab.generation) picture.draw(lab.generation).then(() => picture.show(lab));
+  if (lab.generation && stage !== "not-up") logs.list(lab);
   picture.show(lab);
   tables.show(lab);
   inspector.show(lab);
