@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -39,6 +39,9 @@ LOOK_EVERY = 1.0
 LOOKING = "looking for the lab"
 """What is said until the first look has ended."""
 
+UNWATCHED_SECONDS = 20.0
+"""After so long without a look at it, the lab is asked nothing until the next one."""
+
 END_SECONDS = 300.0
 """For actions under way to be seen through when the page ends."""
 
@@ -71,18 +74,19 @@ class _Polls:
     samples: Mapping[str, Poll[tuple[SampleRow, ...]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Source, pace: Pace) -> Self:
+    def of(cls, source: Source, pace: Pace, wanted: Callable[[], bool]) -> Self:
+        poll = partial(Poll, wanted=wanted)
         return cls(
-            nodes=Poll("nodes", source.nodes, every=pace.nodes, within=10),
-            links=Poll("links", source.links, every=pace.links, within=5),
-            pods=Poll("pods", source.pods, every=pace.pods, within=10),
-            faults=Poll("faults", source.faults, every=pace.faults, within=5),
-            plan=Poll("plan", source.plan, every=pace.faults, within=5),
-            twins=Poll("twins", source.twins, every=pace.twins, within=10)
+            nodes=poll("nodes", source.nodes, every=pace.nodes, within=10),
+            links=poll("links", source.links, every=pace.links, within=5),
+            pods=poll("pods", source.pods, every=pace.pods, within=10),
+            faults=poll("faults", source.faults, every=pace.faults, within=5),
+            plan=poll("plan", source.plan, every=pace.faults, within=5),
+            twins=poll("twins", source.twins, every=pace.twins, within=10)
             if source.twinned
             else None,
             devices={
-                device.name: Poll(
+                device.name: poll(
                     f"device {device.name}",
                     partial(source.device, device.name),
                     every=pace.devices,
@@ -91,7 +95,7 @@ class _Polls:
                 for device in source.topology.devices
             },
             samples={
-                node: Poll(
+                node: poll(
                     f"samples {node}",
                     partial(source.samples, node),
                     every=pace.samples,
@@ -125,6 +129,7 @@ class LiveLab:
         self._engine: FaultEngine | None = None
         self._polls: _Polls | None = None
         self._generation = 0
+        self._looked = time.monotonic()
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
@@ -173,9 +178,14 @@ class LiveLab:
 
     def snapshot(self) -> LabSnapshot:
         """What is known now."""
+        was_watched = self._is_watched()
+        self._looked = time.monotonic()
         with self._lock:
             condition, polls, source = self._condition, self._polls, self._source
             generation = self._generation
+        if polls is not None and not was_watched:
+            for poll in polls.all():
+                poll.hurry()
         head = LabSnapshot(
             lab=self.name,
             now=time.time_ns(),
@@ -202,6 +212,9 @@ class LiveLab:
                 "plan": _while(lost, polls.plan.part),
             }
         )
+
+    def _is_watched(self) -> bool:
+        return time.monotonic() - self._looked < UNWATCHED_SECONDS
 
     def _seen(self, part: Part[tuple[FaultRecord, ...]]) -> Part[tuple[FaultSeen, ...]]:
         records = None
@@ -264,7 +277,7 @@ class LiveLab:
             poll.stop()
 
     def _hold(self, found: Found, source: Source) -> None:
-        polls = _Polls.of(source, self._pace)
+        polls = _Polls.of(source, self._pace, self._is_watched)
         with self._lock:
             before = self._polls
             self._which, self._source, self._polls = found.which, source, polls

@@ -24,13 +24,22 @@ class Poll(Generic[T]):
     answered when its deadline has passed.
     """
 
-    def __init__(self, name: str, ask: Ask[T], *, every: float, within: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        ask: Ask[T],
+        *,
+        every: float,
+        within: float,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         """`every`: seconds from an answer to the next question; `within`: of the reference
-        machine, for an answer."""
+        machine, for an answer. While it is not `wanted`, nothing is asked, until `hurry`."""
         self.name = name
         self._ask = ask
         self._every = every
         self._within = within
+        self._wanted = wanted
         self._lock = threading.Lock()
         self._part: Part[T] = Part()
         self._asked: tuple[int, Deadline] | None = None
@@ -62,8 +71,19 @@ class Poll(Generic[T]):
     def _run(self) -> None:
         while not self._over.is_set():
             self._now.clear()
-            self.once()
-            self._now.wait(self._every)
+            if self._wanted():
+                self.once()
+                self._now.wait(self._every)
+            else:
+                self._rest()
+                self._now.wait()
+
+    def _rest(self) -> None:
+        """Nobody looks: the last answer counts no more."""
+        with self._lock:
+            if self._part.unknown_since is None:
+                rest = {"unknown_since": time.time_ns(), "trouble": "not asked: nobody looked"}
+                self._part = self._part.model_copy(update=rest)
 
     def once(self) -> None:
         """Asks, and waits for the answer."""

@@ -87,6 +87,20 @@ def test_a_poll_that_hangs_blocks_nothing_and_is_unknown_after_its_deadline() ->
         poll.stop()
 
 
+def test_a_lab_that_nobody_looks_at_is_asked_nothing(
+    until: Until, live: LiveLab, lab: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until("all parts", all_known)
+    monkeypatch.setattr(live_module, "UNWATCHED_SECONDS", 0.0)
+    polls = live._polls
+    assert polls is not None
+    wait = Deadline.after(30)
+    wait.wait_for("all rest", lambda: all(poll.part.unknown_since for poll in polls.all()))
+    monkeypatch.setattr(live_module, "UNWATCHED_SECONDS", 20.0)
+    live._looked -= 100
+    until("all parts again", all_known)
+
+
 def test_an_error_that_nobody_has_thought_of_is_shown_and_asked_again() -> None:
     def ask(deadline: Deadline) -> int:
         return [][0]
