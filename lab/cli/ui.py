@@ -47,4 +47,10 @@ def ui(
         out.print(escape(address), highlight=False, soft_wrap=True)
         err.print("Ctrl-C ends the page; active faults stay", style="dim", highlight=False)
 
-    serve(LiveLab(name, RunningLab(name), read_only=read_only), listener, told)
+    def waits(running: int) -> None:
+        err.print(
+            f"waiting until {running} fault{'s are' if running > 1 else ' is'} seen or healed",
+            highlight=False,
+        )
+
+    serve(LiveLab(name, RunningLab(name), read_only=read_only), listener, told, waits=waits)

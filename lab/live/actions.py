@@ -61,6 +61,11 @@ class Actions:
         with self._lock:
             return tuple(reversed(self._known.values()))
 
+    @property
+    def running(self) -> int:
+        """How many are under way."""
+        return sum(action.state is ActionState.RUNNING for action in self.known)
+
     def inject(self, words: Sequence[str]) -> Action:
         """Begins to inject the fault in those words, as of `lab fault add`.
 

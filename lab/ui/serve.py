@@ -74,11 +74,16 @@ def hosts_of(listener: socket.socket) -> tuple[str, ...]:
 
 
 def serve(
-    live: LiveLab, listener: socket.socket, told: Callable[[str], None], token: str = ""
+    live: LiveLab,
+    listener: socket.socket,
+    told: Callable[[str], None],
+    *,
+    waits: Callable[[int], None] = lambda running: None,
+    token: str = "",
 ) -> None:
     """Serves until Ctrl-C or SIGTERM; `told` is given the address when it answers.
 
-    Actions that are under way are seen through before it returns.
+    Actions that are under way are seen through before it returns; `waits` is given their number.
     """
     token = token or secrets.token_urlsafe(32)
     hosts = hosts_of(listener)
@@ -103,4 +108,6 @@ def serve(
         except KeyboardInterrupt:  # uvicorn raises the signal again when it has ended
             pass
         finally:
+            if running := live.actions.running:
+                waits(running)
             live.finish(Deadline.scaled(END_SECONDS))

@@ -6,6 +6,7 @@ of a broken lab, or slow.  As a program it serves the page: `python -m tests.liv
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import tempfile
@@ -37,6 +38,11 @@ QUICK = Pace(*(7 * (0.02,)))
 """Of polls in tests."""
 
 
+PROOF, CURE = "no ping answered (0 of 3), and the carrier is down", "3 of 3 pings answered"
+PROOFS = {"profile": "median round trip 611 ms, 2 ms before", "device": "a read took 1.52 s"}
+CURES = {"profile": "median round trip 2 ms", "device": "a read took 4 ms"}
+
+
 class MemoryInjector(Injector[Fault]):
     """Any fault is what the lab says of the parts in its scope, after `proof_s` seconds."""
 
@@ -49,13 +55,13 @@ class MemoryInjector(Injector[Fault]):
         self._lab.hold.wait(30)
         time.sleep(self._lab.proof_s)
         self._lab.broken |= dict.fromkeys(fault.scope.names, fault.fault)
-        return f"no ping answered (0 of 3), and the carrier is down{self._lab.markup}"
+        return PROOFS.get(fault.fault, PROOF) + self._lab.markup
 
     def heal(self, fault: Fault) -> str:
         time.sleep(self._lab.proof_s)
         for name in fault.scope.names:
             self._lab.broken.pop(name, None)
-        return "3 of 3 pings answered"
+        return CURES.get(fault.fault, CURE)
 
 
 class StandIn:
@@ -124,7 +130,7 @@ class StandIn:
                 endpoint=link.endpoint,
                 network=link.network,
                 state=self._state(link.name),
-                detail=f"tx {self.broken[link.name]}" if link.name in self.broken else "",
+                detail=_detail(self.broken.get(link.name)),
                 frames_tx=self.seconds * (7 + at),
                 frames_rx=self.seconds * (9 + at),
             )
@@ -166,26 +172,34 @@ class StandIn:
         )
         return DeviceSeen(
             status=status,
-            values=(
-                PointValue(name="sequence", unit="", value=str(self.seconds)),
-                PointValue(name="temperature", unit="°C", value=self._temperature),
-                PointValue(name="requested_setpoint", unit="°C", value="65.0"),
+            values=tuple(
+                PointValue(name=point, unit=unit, value=value)
+                for point, unit, value in self._values(name)
             ),
             step_at=time.time_ns(),
             twins=tuple(TwinName(node=node, twin=twin_name(name, node)) for node in device.twins),
         )
 
-    @property
-    def _temperature(self) -> str:
-        return f"{60 + self.seconds % 50 / 10:.1f}"
+    def _values(self, device: str, ago: int = 0) -> tuple[tuple[str, str, str], ...]:
+        """Point, unit and value, so many seconds ago."""
+        second = self.seconds - ago
+        wave = f"{second % 50 / 10:.1f}"
+        if device == "press":
+            points = (("phase", "pressing", "2"), ("force", "kN", f"21{wave}"))
+            points += (("position", "mm", f"11{wave}"), ("parts", "", str(second // 12)))
+            return (("sequence", "", str(second)), *points, ("setpoint", "kN", "250.0"))
+        points = (("temperature", "°C", f"6{wave}"), ("pressure", "bar", "2.21"))
+        points += (("valve", "%", "63"), ("heater", "on", "1"))
+        return (("sequence", "", str(second)), *points, ("setpoint", "°C", "70.0"))
 
     def twins(self, deadline: Deadline) -> Twins:
         self._asked("twins")
-        taken = time.time_ns() // 10**6 - 2000
-        points = {"sequence": str(self.seconds - 2), "requested_setpoint": "65.0"}
+        ago = self.seconds % 10
+        taken = time.time_ns() // 10**6 - ago * 1000
         return {
             twin_name(device.name, node): {
-                name: TwinValue(value=value, taken=taken) for name, value in points.items()
+                point: TwinValue(value=value, taken=taken)
+                for point, _, value in self._values(device.name, ago)
             }
             for device in self.topology.devices
             for node in device.twins
@@ -236,6 +250,10 @@ class StandIn:
         )
 
 
+def _detail(kind: str | None) -> str:
+    return f"tx {kind}; rx {kind}" if kind else ""
+
+
 class Somewhere:
     """A place where a stand-in is found, or not."""
 
@@ -256,18 +274,26 @@ class Somewhere:
 
 
 def main() -> None:
+    from edge_lab.core.interrupts import end_as_by_interrupt
     from edge_lab.faults.plan import load_plan
+    from edge_lab.faults.runner import running_plan
     from edge_lab.ui.serve import bound, serve
 
+    end_as_by_interrupt()  # as the command
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     with tempfile.TemporaryDirectory() as folder:
-        lab = StandIn(Path(folder))
+        kept = sys.argv[sys.argv.index("--folder") + 1] if "--folder" in sys.argv else folder
+        lab = StandIn(Path(kept))
         lab.proof_s = 1.0
         if "--hostile" in sys.argv:
             lab.markup = "<img src=x onerror=\"document.title='taken'\"><script>1</script>"
         live = LiveLab("default", Somewhere(lab), read_only="--read-only" in sys.argv)
-        plan = load_plan(LABS.parent / "plans" / "five-minute-partition.yaml", lab.topology)
-        with PlanBoard(lab.folder).announcing(plan):
+        plan = None
+        if "--plan" in sys.argv:
+            file = Path(sys.argv[sys.argv.index("--plan") + 1])
+            plan = load_plan(file, lab.topology)
+        board = PlanBoard(lab.folder)
+        with running_plan(plan, lab.engine(), board=board) if plan else contextlib.nullcontext():
             serve(
                 live,
                 bound("127.0.0.1", port, read_only=False),
