@@ -184,13 +184,23 @@ class StandIn:
         """Point, unit and value, so many seconds ago."""
         second = self.seconds - ago
         wave = f"{second % 50 / 10:.1f}"
-        if device == "press":
-            points = (("phase", "pressing", "2"), ("force", "kN", f"21{wave}"))
-            points += (("position", "mm", f"11{wave}"), ("parts", "", str(second // 12)))
-            return (("sequence", "", str(second)), *points, ("setpoint", "kN", "250.0"))
-        points = (("temperature", "°C", f"6{wave}"), ("pressure", "bar", "2.21"))
-        points += (("valve", "%", "63"), ("heater", "on", "1"))
-        return (("sequence", "", str(second)), *points, ("setpoint", "°C", "70.0"))
+        values = {
+            "press": (
+                ("phase", "pressing", "2"),
+                ("force", "kN", f"21{wave}"),
+                ("position", "mm", f"11{wave}"),
+                ("parts", "", str(second // 12)),
+                ("setpoint", "kN", "250.0"),
+            )
+        }
+        others = (
+            ("temperature", "°C", f"6{wave}"),
+            ("pressure", "bar", "2.21"),
+            ("valve", "%", "63"),
+            ("heater", "on", "1"),
+            ("setpoint", "°C", "70.0"),
+        )
+        return (("sequence", "", str(second)), *values.get(device, others))
 
     def twins(self, deadline: Deadline) -> Twins:
         self._asked("twins")
