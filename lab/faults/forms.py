@@ -38,6 +38,8 @@ class FormField(_Model):
     default: str
     """Empty if there is none."""
     choices: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    """Some of what may be written there."""
     description: str = ""
 
 
@@ -127,6 +129,7 @@ def _fields(
             required=field.is_required() and not may_be_left_out,
             default="" if default in (None, ()) else _as_yaml(default),
             choices=tuple(map(str, choices)) or (("false", "true") if inner is bool else ()),
+            examples=tuple(map(str, field.examples or ())),
             description=field.description or "",
         )
 

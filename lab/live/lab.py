@@ -39,6 +39,9 @@ LOOK_EVERY = 1.0
 LOOKING = "looking for the lab"
 """What is said until the first look has ended."""
 
+SHOWN_NS = 3600 * 10**9
+"""For so long after its recovery, a fault is shown."""
+
 UNWATCHED_SECONDS = 20.0
 """After so long without a look at it, the lab is asked nothing until the next one."""
 
@@ -219,7 +222,12 @@ class LiveLab:
     def _seen(self, part: Part[tuple[FaultRecord, ...]]) -> Part[tuple[FaultSeen, ...]]:
         records = None
         if part.value is not None:
-            records = tuple(fault_seen(self.name, record) for record in part.value)
+            since = time.time_ns() - SHOWN_NS
+            records = tuple(
+                fault_seen(self.name, record)
+                for record in part.value
+                if record.healed is None or record.healed > since
+            )
         return Part(
             value=records,
             seen=part.seen,

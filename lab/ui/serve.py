@@ -45,6 +45,11 @@ def bound(address: str, port: int, *, read_only: bool) -> socket.socket:
         raise InputError(
             f"{address!r} is not an IP address", remedy="Give --bind an address of this host."
         ) from None
+    if ip.is_unspecified:
+        raise InputError(
+            f"{address} stands for all addresses, and the page answers to one name alone",
+            remedy="Give --bind the address by which the page is to be reached.",
+        )
     if not ip.is_loopback and not read_only:
         raise InputError(
             f"whoever reaches {address} could inject faults",

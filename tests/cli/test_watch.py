@@ -115,6 +115,6 @@ def test_the_page_without_its_packages_says_how_to_get_them(
 
 
 def test_a_page_that_others_reach_must_be_read_only() -> None:
-    result = CliRunner().invoke(app, ["ui", "--lab", "default", "--bind", "0.0.0.0"])
+    result = CliRunner().invoke(app, ["ui", "--lab", "default", "--bind", "192.0.2.1"])
     assert isinstance(result.exception, InputError)
     assert "--read-only" in result.exception.remedy

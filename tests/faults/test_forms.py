@@ -79,3 +79,11 @@ def test_what_a_device_cannot_have_says_why() -> None:
 def test_an_impairment_that_needs_a_field_is_possible() -> None:
     forms = {form.title: form for form in forms_for("link", "arm-cloud", TOPOLOGY)}
     assert not forms["impair"].impossible
+
+
+def test_the_names_of_line_profiles_are_offered() -> None:
+    profile = next(form for form in all_forms() if form.title == "profile")
+    (name,) = profile.fields
+    assert "3g" in name.examples
+    for example in name.examples:
+        parse_fault((*profile.words, f"name={example}")).check(TOPOLOGY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from edge_lab.addons.workload import ArrivedCounts, SampleCounts
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
+from edge_lab.faults.journal import FaultJournal
+from edge_lab.faults.shorthand import parse_fault
 from edge_lab.handle.linkstate import LinkState
 from edge_lab.live import lab as live_module
 from edge_lab.live.lab import LiveLab
@@ -185,6 +188,18 @@ def test_a_cut_is_injected_proved_and_healed(until: Until, live: LiveLab, lab: S
     live.actions.heal([1])
     until("healed", lambda now: state_of(now, "arm-cloud") is LinkState.UP)
     until("in the journal", lambda now: all(each.healed for each in now.faults.value or ()))
+
+
+def test_faults_of_long_ago_are_not_shown_and_active_ones_are(
+    until: Until, live: LiveLab, lab: StandIn
+) -> None:
+    journal = FaultJournal(lab.folder)
+    hours_ago = time.time_ns() - 3 * 3600 * 10**9
+    old = journal.open(parse_fault(["cut", "link=arm-cloud"]), hours_ago)
+    journal.enter(old.model_copy(update={"seen": hours_ago, "healed": hours_ago}))
+    journal.open(parse_fault(["cut", "link=riscv-cloud"]), hours_ago)
+    seen = until("faults", lambda now: bool(now.faults.value))
+    assert [fault.id for fault in seen.faults.value or ()] == [2]
 
 
 def test_an_action_under_way_is_shown_and_waited_for_at_the_end(

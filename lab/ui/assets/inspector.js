@@ -104,6 +104,10 @@ export class Inspector {
       const short = field.name.split(".").pop();
       const label = element("label", { for: id }, field.name.startsWith("does.") ? short : field.name);
       rows.push(label, input(field, id));
+      if (field.examples.length) {
+        const options = field.examples.map((value) => element("option", { value }));
+        rows.push(element("datalist", { id: `${id}-examples` }, ...options));
+      }
       if (field.description) rows.push(element("small", { class: "both muted" }, field.description));
     }
     this.command = element("code", { class: "both command", id: "command" });
@@ -190,6 +194,7 @@ function input(field, id) {
     step: number ? (field.input === "whole" ? 1 : "any") : null,
     value: field.default || null,
     required: field.required,
+    list: field.examples.length ? `${id}-examples` : null,
     autocomplete: "off",
   });
 }
