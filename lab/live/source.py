@@ -27,6 +27,9 @@ from edge_lab.topology import Device, Topology
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
+JOURNAL = "journal"
+JOURNAL_LINES = 200
+
 TAIL_BYTES = 64 * 1024
 """Of a console or a log that is shown."""
 
@@ -78,10 +81,11 @@ class Source(Protocol):
         ...
 
     def logs(self) -> tuple[str, ...]:
-        """The names of consoles (`console NODE`), and of logs of the lab's own processes."""
+        """The names of consoles (`console NODE`), of the journals of nodes (`journal NODE`), and
+        of logs of the lab's own processes."""
         ...
 
-    def log(self, name: str) -> str:
+    def log(self, name: str, deadline: Deadline) -> str:
         """The end of one of `logs`; InputError if there is none of that name."""
         ...
 
@@ -181,13 +185,19 @@ class LabSource:
         return lab_svg(self.topology, title=title)
 
     def logs(self) -> tuple[str, ...]:
-        return tuple(self._files())
+        journals = (f"{JOURNAL} {node.name}" for node in self.topology.nodes)
+        consoles = len(self.topology.nodes)
+        files = tuple(self._files())
+        return (*files[:consoles], *journals, *files[consoles:])
 
-    def log(self, name: str) -> str:
-        files = self._files()
-        if name not in files:
-            raise InputError(f"there is no log {name!r}", remedy=f"Available: {', '.join(files)}.")
-        return tail_of(files[name])
+    def log(self, name: str, deadline: Deadline) -> str:
+        known = self.logs()
+        if name not in known:
+            raise InputError(f"there is no log {name!r}", remedy=f"Available: {', '.join(known)}.")
+        kind, _, node = name.partition(" ")
+        if node and kind == JOURNAL:
+            return self._lab.machine(node).journal(lines=JOURNAL_LINES, deadline=deadline)
+        return tail_of(self._files()[name])
 
     def _files(self) -> dict[str, Path]:
         consoles = {

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, InputError
 from edge_lab.faults.forms import PLACES, forms_for
 from edge_lab.live.lab import LiveLab
@@ -29,6 +30,9 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+LOG_SECONDS = 20.0
+"""For a journal, which is read from the node."""
 
 TELL_EVERY = 1.0
 """Seconds between what the page is told."""
@@ -128,7 +132,9 @@ class _Page:
 
     async def log(self, request: Request) -> Response:
         name = request.query_params.get("name", "")
-        return PlainTextResponse(await run_in_threadpool(lambda: self._live.source.log(name)))
+        limit = Deadline.scaled(LOG_SECONDS)
+        text = await run_in_threadpool(lambda: self._live.source.log(name, limit))
+        return PlainTextResponse(text)
 
     # -- what is done --------------------------------------------------------------------------
 

@@ -249,9 +249,11 @@ class StandIn:
         return lab_svg(self.topology, title=f"lab {self.topology.name} · {self.stack}")
 
     def logs(self) -> tuple[str, ...]:
-        return (*(f"console {node.name}" for node in self.topology.nodes), "fabric")
+        kinds = ("console", "journal")
+        nodes = self.topology.nodes
+        return (*(f"{kind} {node.name}" for kind in kinds for node in nodes), "fabric")
 
-    def log(self, name: str) -> str:
+    def log(self, name: str, deadline: Deadline) -> str:
         if name not in self.logs():
             raise InputError(f"there is no log {name!r}")
         return "".join(

@@ -158,6 +158,9 @@ class ANode:
     def __init__(self, console: Path) -> None:
         self.console = SimpleNamespace(path=console)
 
+    def journal(self, *, lines: int, deadline: Deadline) -> str:
+        return f"{lines} lines"
+
 
 def test_logs_are_those_of_the_lab_alone(default_topology: Topology, tmp_path: Path) -> None:
     (tmp_path / "fabric.log").write_text("fabric runs\n")
@@ -169,12 +172,14 @@ def test_logs_are_those_of_the_lab_alone(default_topology: Topology, tmp_path: P
         for node in default_topology.nodes
     }
     source = source_of(default_topology, tmp_path, machines=machines)
-    assert source.log("console edge-arm") == "booted\n"
-    assert source.log("console server") == ""
-    assert source.log("fabric") == "fabric runs\n"
-    for name in ("secret", "../fabric", "console nobody", "fabric.log"):
+    limit = Deadline.after(20)
+    assert source.log("console edge-arm", limit) == "booted\n"
+    assert source.log("console server", limit) == ""
+    assert source.log("fabric", limit) == "fabric runs\n"
+    assert source.log("journal edge-arm", limit) == "200 lines"
+    for name in ("secret", "../fabric", "console nobody", "journal nobody", "fabric.log"):
         with pytest.raises(InputError):
-            source.log(name)
+            source.log(name, limit)
 
 
 def test_the_picture_has_no_state_of_its_own(default_topology: Topology, tmp_path: Path) -> None:

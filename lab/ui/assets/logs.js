@@ -4,13 +4,21 @@ import { getJson, getText } from "./api.js";
 import { byId, element, setText } from "./dom.js";
 
 const EVERY_MS = 2000;
+const JOURNAL_EVERY_MS = 10_000; // it is read from the node
 
 export class Logs {
   constructor() {
     this.generation = null;
-    this.asking = false;
+    this.asking = new Set();
+    this.read_at = 0;
     byId("log-name").addEventListener("change", () => this.read());
-    setInterval(() => byId("log-follow").checked && !document.hidden && this.read(), EVERY_MS);
+    setInterval(() => this.follow(), EVERY_MS);
+  }
+
+  follow() {
+    const every = byId("log-name").value.startsWith("journal ") ? JOURNAL_EVERY_MS : EVERY_MS;
+    const due = Date.now() - this.read_at >= every - 100;
+    if (due && byId("log-follow").checked && !document.hidden) this.read();
   }
 
   async list(lab) {
@@ -34,24 +42,28 @@ export class Logs {
     const room = byId("log");
     room.hidden = !name;
     setText(byId("log-command"), name ? commandOf(this.lab, name) : "");
-    if (!name || this.asking) return;
-    this.asking = true;
+    if (!name || this.asking.has(name)) return;
+    this.asking.add(name);
+    this.read_at = Date.now();
+    if (room.dataset.name !== name) room.textContent = "reading …";
+    room.dataset.name = name;
     try {
       const text = await getText("/api/log", { name });
       const atEnd = room.scrollTop + room.clientHeight >= room.scrollHeight - 8;
-      if (byId("log-name").value === name && room.textContent !== text) {
+      if (room.dataset.name === name && room.textContent !== text) {
         room.textContent = text || "(empty)";
         if (atEnd) room.scrollTop = room.scrollHeight;
       }
     } catch (trouble) {
-      room.textContent = `not readable: ${trouble.message}`;
+      if (room.dataset.name === name) room.textContent = `not readable: ${trouble.message}`;
     } finally {
-      this.asking = false;
+      this.asking.delete(name);
     }
   }
 }
 
 function commandOf(lab, name) {
-  const node = name.startsWith("console ") ? name.slice(8) : "";
-  return node ? `lab console --lab ${lab} ${node}` : `lab logs --lab ${lab} ${name}`;
+  const [kind, node] = name.split(" ");
+  if (kind === "console") return `lab console --lab ${lab} ${node}`;
+  return `lab logs --lab ${lab} ${node ?? name}`;
 }
