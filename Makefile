@@ -28,7 +28,7 @@ HOST_STAMP := .venv/.edge-lab-host-packages
 SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit unit-all coverage peers fuzz suites compare check format schema bench \
+.PHONY: help setup lab-up lab-down test unit unit-all coverage peers browser fuzz suites compare check format schema bench \
 	bench-gate report clean
 
 help: ## List these commands
@@ -82,6 +82,11 @@ peers: setup $(SSLYZE_STAMP) ## Test devices and TLS endpoints with third-party 
 	@mkdir -p build/peers && cp tests/peers/package.json tests/peers/package-lock.json build/peers/
 	npm ci --prefix build/peers --ignore-scripts --omit=optional --no-audit --no-fund --silent
 	$(BIN)/pytest tests/peers tests/devices/test_modbus_requests.py
+
+browser: setup ## Test the page of `lab ui` in Debian's Chromium (apt-get install chromium)
+	@command -v chromium >/dev/null || { echo "no Chromium here: apt-get install chromium" >&2; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
+	$(BIN)/pytest tests/ui
 
 # Of the Go programs; what hypothesis tries is a part of unit-all.
 fuzz: ## Fuzz what reads foreign bytes in the workload, FUZZ_TIME for each target (10m)

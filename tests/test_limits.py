@@ -22,6 +22,7 @@ FIXED = {
     ("lab/artifacts/availability.py", "Deadline.after(0)"): "nothing is waited for",
     ("lab/artifacts/store.py", "timeout=0"): "nothing is waited for",
     ("lab/bringup/start.py", "timeout=0"): "nothing is waited for",
+    ("lab/faults/board.py", "timeout=0"): "nothing is waited for",
     ("lab/devices/serial/port.py", "timeout=0"): "nothing is waited for",
     ("lab/artifacts/gomodules.py", "process.wait(0.25)"): "the period of a poll",
     ("lab/faults/runner.py", "thread.join(LOOK_S)"): "the period of a poll",

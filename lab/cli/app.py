@@ -33,6 +33,8 @@ from edge_lab.cli.faults import fault
 from edge_lab.cli.outputs import STDOUT, check_file, write_file
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.trace import trace
+from edge_lab.cli.ui import ui
+from edge_lab.cli.watch import watch
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 
@@ -302,4 +304,6 @@ app.command()(capture)
 app.command()(chaos)
 app.command()(compare)
 app.command()(trace)
+app.command()(ui)
+app.command()(watch)
 app.add_typer(fault, name="fault")

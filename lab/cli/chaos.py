@@ -68,6 +68,7 @@ def chaos(
             _print_replay(plan, read)
         return
     from edge_lab.bringup.attach import attach
+    from edge_lab.faults.board import PlanBoard
     from edge_lab.faults.engine import FaultEngine
     from edge_lab.faults.limits import scaled_limit
     from edge_lab.faults.runner import PlanFailed, plan_deadline, run_plan
@@ -81,7 +82,8 @@ def chaos(
     deadline = plan_deadline(read, scaled_limit())
     try:
         with showing_steps(err):
-            run = run_plan(read, engine, deadline=deadline)
+            board = PlanBoard(running.run.logs)
+            run = run_plan(read, engine, deadline=deadline, board=board)
     except PlanFailed as trouble:
         _print_run(plan, trouble.run, as_json=as_json)
         raise

@@ -14,7 +14,13 @@ from edge_lab.cli.common import out
 from edge_lab.core.home import RunDir
 from edge_lab.handle.linkstate import LinkState
 from edge_lab.handle.state import LabState
-from edge_lab.handle.status import DeviceSamples, LabStatus
+from edge_lab.handle.status import (
+    DeviceSamples,
+    DeviceStatus,
+    LabStatus,
+    LinkStatus,
+    NodeStatus,
+)
 
 WIDE_ENOUGH = 80
 """Columns of a terminal in which names, which are short, need not be torn."""
@@ -57,9 +63,21 @@ def status_table(status: LabStatus) -> RenderableType:
         f"  add-ons [bold]{escape(', '.join(status.addons) or 'none')}[/]"
         f"  {'from checkpoint' if status.restored else 'cold start'}"
     )
-    nodes = plain_table("nodes", "name", "arch", "memory", "ready", "runtime", "accelerator")
-    for node in status.nodes:
-        nodes.add_row(
+    parts: list[RenderableType] = [head, nodes_table(status.nodes), links_table(status.links)]
+    if status.devices:
+        parts.append(devices_table(status.devices))
+    if status.faults:
+        faults = plain_table("active faults", "id", "fault")
+        for fault in status.faults:
+            faults.add_row(str(fault.id), f"{BAD} {escape(fault.title)}")
+        parts.append(faults)
+    return Group(*parts)
+
+
+def nodes_table(nodes: Sequence[NodeStatus]) -> Table:
+    table = plain_table("nodes", "name", "arch", "memory", "ready", "runtime", "accelerator")
+    for node in nodes:
+        table.add_row(
             node.name,
             node.arch,
             f"{node.memory_mib} MiB",
@@ -67,33 +85,33 @@ def status_table(status: LabStatus) -> RenderableType:
             node.runtime,
             node.accelerator + (f", booted {node.reboots + 1} times" if node.reboots else ""),
         )
-    links = plain_table("links", "name", "endpoint", "network", "state", "frames tx / rx")
-    for link in status.links:
-        links.add_row(
+    return table
+
+
+def links_table(links: Sequence[LinkStatus]) -> Table:
+    table = plain_table("links", "name", "endpoint", "network", "state", "frames tx / rx")
+    for link in links:
+        table.add_row(
             link.name,
             link.endpoint,
             link.network,
             _mark(link.state is LinkState.UP, link.state, link.state),
             f"{link.frames_tx} / {link.frames_rx}",
         )
-    parts: list[RenderableType] = [head, nodes, links]
-    if status.devices:
-        devices = plain_table("devices", "name", "protocol", "address", "reachable", "values")
-        for device in status.devices:
-            devices.add_row(
-                device.name,
-                device.protocol,
-                device.address,
-                _mark(device.reachable, "yes", "no"),
-                str(device.sequence),
-            )
-        parts.append(devices)
-    if status.faults:
-        faults = plain_table("active faults", "id", "fault")
-        for fault in status.faults:
-            faults.add_row(str(fault.id), f"{BAD} {escape(fault.title)}")
-        parts.append(faults)
-    return Group(*parts)
+    return table
+
+
+def devices_table(devices: Sequence[DeviceStatus]) -> Table:
+    table = plain_table("devices", "name", "protocol", "address", "reachable", "values")
+    for device in devices:
+        table.add_row(
+            device.name,
+            device.protocol,
+            device.address,
+            _mark(device.reachable, "yes", "no"),
+            str(device.sequence),
+        )
+    return table
 
 
 def samples_table(rows: Sequence[DeviceSamples]) -> RenderableType:

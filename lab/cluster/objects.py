@@ -45,3 +45,13 @@ def container_statuses(pod: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """What is said of each of its containers; those that initialize it come first."""
     status = pod.get("status", {})
     return (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+
+
+def pod_reason(pod: Mapping[str, Any]) -> str:
+    """In one word why the pod, or one of its containers, does not run; empty if none is said."""
+    for status in container_statuses(pod):
+        state = status.get("state") or {}
+        for stopped in (state.get("waiting"), state.get("terminated")):
+            if stopped and stopped.get("reason") not in (None, "Completed"):
+                return str(stopped["reason"])
+    return str(pod.get("status", {}).get("reason") or "")

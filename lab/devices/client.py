@@ -20,7 +20,7 @@ from edge_lab.devices.faults import DeviceFault
 from edge_lab.devices.serial.faults import LineStates, SerialAnswer, SerialStatus
 from edge_lab.devices.spec import DeviceSpec
 from edge_lab.devices.truth import FILE as TRUTH
-from edge_lab.devices.truth import TruthRecord, TruthStep, read_truth
+from edge_lab.devices.truth import TruthRecord, TruthStep, newest_step, read_truth
 
 SPEC = "spec.json"
 SNAPSHOT = "snapshot.json"
@@ -118,6 +118,10 @@ class DeviceClient:
     def steps(self) -> tuple[TruthStep, ...]:
         """The steps of `truth`."""
         return tuple(record for record in self.truth() if isinstance(record, TruthStep))
+
+    def newest_step(self) -> TruthStep | None:
+        """The last of `steps`, without reading all of them; None if there is none yet."""
+        return newest_step(self.folder)
 
     # -- checkpoints ---------------------------------------------------------------------
 

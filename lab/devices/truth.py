@@ -172,6 +172,35 @@ def read_truth(folder: Path) -> Iterator[TruthRecord]:
         raise LabError(f"cannot read the ground truth {path}: {trouble.strerror}") from trouble
 
 
+LONGEST_LOOK = 256 * 1024
+"""Bytes from the end of a log in which its newest step is looked for."""
+
+
+def newest_step(folder: Path) -> TruthStep | None:
+    """The newest step, from the end of the log; None if there is none in its last bytes.
+
+    Raises:
+        LabError: there is no log, or its end is damaged.
+    """
+    path = folder / FILE
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LONGEST_LOOK))
+            lines = file.read().split(b"\n")
+    except OSError as trouble:
+        raise LabError(f"cannot read the ground truth {path}: {trouble.strerror}") from trouble
+    # The last one is being written, and the first one may be torn.
+    for line in reversed(lines[:-1] if size <= LONGEST_LOOK else lines[1:-1]):
+        try:
+            record = parse_truth(line.decode())
+        except ValueError as trouble:
+            raise LabError(f"{path}: {trouble}") from trouble
+        if isinstance(record, TruthStep):
+            return record
+    return None
+
+
 @dataclass(frozen=True)
 class Past:
     """The part of the log that a device needs to continue."""

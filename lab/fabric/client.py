@@ -59,9 +59,9 @@ class FabricClient:
         """The fabric's process id and its number of links."""
         return Pong.model_validate(self._ask(Ping()))
 
-    def links(self) -> tuple[LinkStatus, ...]:
+    def links(self, deadline: Deadline | None = None) -> tuple[LinkStatus, ...]:
         """All links, in the order of the configuration."""
-        return LINKS.validate_python(self._ask(Links()))
+        return LINKS.validate_python(self._ask(Links(), deadline))
 
     def link(self, name: str) -> LinkStatus:
         """One link as it is now."""
@@ -105,9 +105,10 @@ class FabricClient:
         other users. See `edge_lab.fabric.capture.Capture`, which writes them to a file.
         """
         with contextlib.ExitStack() as undo:
+            limit = Deadline.scaled(ANSWER_TIME)
             peer = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            self._say(peer, CaptureStart(link=link, to=to))
-            self._heard(_first_line(peer))
+            self._say(peer, CaptureStart(link=link, to=to), limit)
+            self._heard(_first_line(peer), limit)
             peer.settimeout(None)
             undo.pop_all()
         return peer
@@ -128,20 +129,21 @@ class FabricClient:
             raise InputError(f"not a snapshot of a fabric: {trouble}") from trouble
         self._ask(Load(snapshot=wanted))
 
-    def _ask(self, request: Request) -> Any:
+    def _ask(self, request: Request, deadline: Deadline | None = None) -> Any:
+        limit = deadline or Deadline.scaled(ANSWER_TIME)
         with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as peer:
-            self._say(peer, request)
+            self._say(peer, request, limit)
             with peer.makefile("rb") as answers:
-                return self._heard(answers.readline)
+                return self._heard(answers.readline, limit)
 
-    def _say(self, peer: socket.socket, request: Request) -> None:
-        with self._troubles():
-            peer.settimeout(Deadline.scaled(ANSWER_TIME).remaining)
+    def _say(self, peer: socket.socket, request: Request, limit: Deadline) -> None:
+        with self._troubles(limit):
+            peer.settimeout(max(limit.remaining, 0.01))
             peer.connect(str(self.socket_path))
             peer.sendall(request.model_dump_json().encode() + b"\n")
 
-    def _heard(self, line: Callable[[], bytes]) -> Any:
-        with self._troubles():
+    def _heard(self, line: Callable[[], bytes], limit: Deadline) -> Any:
+        with self._troubles(limit):
             said = line()
         if not said.endswith(b"\n"):
             raise _gone(self.socket_path)
@@ -151,12 +153,12 @@ class FabricClient:
         return answer.result
 
     @contextlib.contextmanager
-    def _troubles(self) -> Iterator[None]:
+    def _troubles(self, limit: Deadline) -> Iterator[None]:
         try:
             yield
         except TimeoutError as trouble:
             raise LabError(
-                f"the fabric at {self.socket_path} did not answer within {ANSWER_TIME:.0f} s",
+                f"the fabric at {self.socket_path} did not answer within {limit.total:.0f} s",
                 remedy="Run `lab down`, then `lab up`.",
             ) from trouble
         except OSError as trouble:

@@ -15,6 +15,7 @@ from edge_lab.core.durations import show_duration
 from edge_lab.core.errors import DeadlineExceeded, EdgeLabError, InputError, LabError
 from edge_lab.core.interrupts import interrupts_noted
 from edge_lab.core.step import Step, step
+from edge_lab.faults.board import PlanBoard
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
@@ -155,21 +156,26 @@ def plan_deadline(plan: Plan, limit: TimeLimit) -> Deadline:
 
 
 def run_plan(
-    plan: Plan, engine: Engine, *, deadline: Deadline, clock: Clock | None = None
+    plan: Plan,
+    engine: Engine,
+    *,
+    deadline: Deadline,
+    clock: Clock | None = None,
+    board: PlanBoard | None = None,
 ) -> PlanRun:
     """Injects and heals on schedule; returns when all faults are healed.
 
     Each fault has its own thread, since an injection returns only when its effect was seen, and
     must not delay the next one.  In any case each fault that was injected is healed, and its
     recovery seen, before this returns or raises: also on an interrupt, SIGTERM or SIGHUP;
-    further signals are deferred until then.
+    further signals are deferred until then. On `board`, other processes see the plan.
 
     Raises:
         InputError: there are active faults, or the deadline is too near.
         PlanFailed: an effect or a recovery was not seen, or the deadline has passed.
         KeyboardInterrupt: on an interrupt, SIGTERM or SIGHUP.
     """
-    run = _Run(plan, engine, clock or Clock(), deadline)
+    run = _Run(plan, engine, clock or Clock(), deadline, board)
     with interrupts_noted(run.stop.set) as interrupted, step(run.title) as shown:
         run.play(shown)
         run.settle(interrupted=interrupted.is_set())
@@ -178,7 +184,12 @@ def run_plan(
 
 @contextlib.contextmanager
 def running_plan(
-    plan: Plan, engine: Engine, *, deadline: Deadline | None = None, clock: Clock | None = None
+    plan: Plan,
+    engine: Engine,
+    *,
+    deadline: Deadline | None = None,
+    clock: Clock | None = None,
+    board: PlanBoard | None = None,
 ) -> Iterator[PlanRun]:
     """The plan runs in parallel to the block, which gets its `PlanRun` as it grows.
 
@@ -186,7 +197,7 @@ def running_plan(
     faults are healed in either case, and errors are raised as by `run_plan`.
     """
     deadline = deadline or plan_deadline(plan, Deadline.scaled)
-    run = _Run(plan, engine, clock or Clock(), deadline)
+    run = _Run(plan, engine, clock or Clock(), deadline, board)
     with step(run.title) as shown:
         thread = threading.Thread(target=run.play, args=(shown,), name=run.title)
         thread.start()
@@ -220,7 +231,14 @@ class _Player:
 
 
 class _Run:
-    def __init__(self, plan: Plan, engine: Engine, clock: Clock, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        clock: Clock,
+        deadline: Deadline,
+        board: PlanBoard | None = None,
+    ) -> None:
         """Raises InputError if the plan must not be started."""
         if before := engine.active():
             names = ", ".join(record.fault.title for record in before)
@@ -240,11 +258,17 @@ class _Run:
         self._clock = clock
         self._deadline = deadline
         self._troubles: list[tuple[str, BaseException]] = []
+        self._board = board
         self._players = _players(plan)
         self.so_far = PlanRun(plan, self._players)
 
     def play(self, shown: Step) -> None:
         """Runs the whole plan with all heals; raises nothing, `settle` does."""
+        announced = self._board.announcing(self._plan) if self._board else contextlib.nullcontext()
+        with announced:
+            self._play_all(shown)
+
+    def _play_all(self, shown: Step) -> None:
         self._clock.start()
         threads = [
             threading.Thread(target=self._play, args=(player, shown), name=str(player.planned))

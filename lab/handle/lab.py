@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge_lab.addons import Platform
 from edge_lab.addons.workload import WorkloadClient
 from edge_lab.cluster.kubectl import Kubectl
-from edge_lab.cluster.objects import node_ready
+from edge_lab.cluster.objects import node_ready, pod_ready, pod_reason, restart_counts
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, named
 from edge_lab.core.home import RunDir
@@ -30,14 +30,16 @@ from edge_lab.handle.status import (
     LabStatus,
     LinkStatus,
     NodeStatus,
+    PodStatus,
 )
 from edge_lab.machines import Machine
 from edge_lab.pki import Pki
 from edge_lab.stacks import Stack
-from edge_lab.topology import Topology
+from edge_lab.topology import Device, Link, Topology
 
 if TYPE_CHECKING:
     from edge_lab.bringup.host import Host
+    from edge_lab.fabric import LinkStatus as FabricLinkStatus
 
 ANSWER_SECONDS = 30.0
 """The most that a question to the API server may take while the status is put together."""
@@ -110,9 +112,9 @@ class Lab:
             addons=self.topology.addons,
             restored=self.state.restored,
             kubeconfig=str(self.run.kubeconfig),
-            nodes=tuple(self._nodes()),
-            links=tuple(self._links()),
-            devices=tuple(self._devices()),
+            nodes=self._nodes_or_not_ready(),
+            links=self.link_statuses(),
+            devices=tuple(map(self._device_or_unreachable, self.topology.devices)),
             faults=tuple(
                 FaultStatus(id=each.id, title=each.fault.title)
                 for each in FaultJournal(self.run.logs).active()
@@ -121,58 +123,73 @@ class Lab:
             versions=self.versions,
         )
 
-    def _nodes(self) -> Iterator[NodeStatus]:
-        seen: dict[str, dict[str, Any]] = {}
-        with contextlib.suppress(EdgeLabError):
-            found = self.kubectl.items("nodes", deadline=Deadline.scaled(ANSWER_SECONDS))
-            seen = {each["metadata"]["name"]: each for each in found}
+    def node_statuses(self, deadline: Deadline) -> tuple[NodeStatus, ...]:
+        """The nodes as the API server sees them; LabError if it does not answer."""
+        found = self.kubectl.items("nodes", deadline=deadline)
+        return self._nodes({each["metadata"]["name"]: each for each in found})
+
+    def pod_statuses(self, deadline: Deadline) -> tuple[PodStatus, ...]:
+        """All pods as the API server has them; LabError if it does not answer."""
+        found = self.kubectl.items("pods", "-A", deadline=deadline)
+        return tuple(sorted(map(pod_status, found), key=lambda pod: (pod.namespace, pod.name)))
+
+    def link_statuses(self, deadline: Deadline | None = None) -> tuple[LinkStatus, ...]:
+        """The links as the fabric has them; LabError if it does not answer."""
+        wires = {wire.name: wire for wire in self.fabric.links(deadline)}
+        return tuple(
+            _link_status(link, wires[link.name])
+            for link in self.topology.links  # in the order of the file
+        )
+
+    def device_status(self, name: str, deadline: Deadline | None = None) -> DeviceStatus:
+        """One device, which has just tried to read itself; LabError if its process is silent."""
+        said = named("device", name, self.devices).status(deadline)
+        return self._device(self.topology.device(name), said.reachable, said.seq)
+
+    def _nodes_or_not_ready(self) -> tuple[NodeStatus, ...]:
+        try:
+            return self.node_statuses(Deadline.scaled(ANSWER_SECONDS))
+        except EdgeLabError:
+            return self._nodes({})
+
+    def _nodes(self, seen: Mapping[str, dict[str, Any]]) -> tuple[NodeStatus, ...]:
         able = self.platform.capabilities(self.topology)
+        found: list[NodeStatus] = []
         for node in self.topology.nodes:
             item: dict[str, Any] = seen.get(node.name, {})
             edge = node in self.topology.edges
             runtime = self.stack.runtime.name if edge else self.stack.control.name
             if item:
                 runtime += f" (kubelet {item['status']['nodeInfo']['kubeletVersion']})"
-            yield NodeStatus(
-                name=node.name,
-                arch=node.arch.value,
-                memory_mib=node.memory,
-                ready=bool(item) and node_ready(item),
-                runtime=runtime,
-                capabilities=tuple(sorted(able[node.name])),
-                address=str(self.topology.cluster_link(node.name).address),
-                accelerator=self.state.accelerator[node.name],
-                reboots=self.machines[node.name].reboots,
+            found.append(
+                NodeStatus(
+                    name=node.name,
+                    arch=node.arch.value,
+                    memory_mib=node.memory,
+                    ready=bool(item) and node_ready(item),
+                    runtime=runtime,
+                    capabilities=tuple(sorted(able[node.name])),
+                    address=str(self.topology.cluster_link(node.name).address),
+                    accelerator=self.state.accelerator[node.name],
+                    reboots=self.machines[node.name].reboots,
+                )
             )
+        return tuple(found)
 
-    def _links(self) -> Iterator[LinkStatus]:
-        wires = {wire.name: wire for wire in self.fabric.links()}
-        for link in self.topology.links:
-            wire = wires[link.name]
-            state, detail = link_state(wire)
-            yield LinkStatus(
-                name=link.name,
-                endpoint=link.endpoint,
-                network=link.network,
-                state=state,
-                detail=detail,
-                frames_tx=wire.counters.tx.frames,
-                frames_rx=wire.counters.rx.frames,
-            )
+    def _device_or_unreachable(self, device: Device) -> DeviceStatus:
+        try:
+            return self.device_status(device.name)
+        except EdgeLabError:
+            return self._device(device, reachable=False, sequence=0)
 
-    def _devices(self) -> Iterator[DeviceStatus]:
-        for device in self.topology.devices:
-            reachable, sequence = False, 0
-            with contextlib.suppress(EdgeLabError):
-                said = self.devices[device.name].status()
-                reachable, sequence = said.reachable, said.seq
-            yield DeviceStatus(
-                name=device.name,
-                protocol=device.protocol,
-                address=str(self.topology.links_of(device.name)[0].address),
-                reachable=reachable,
-                sequence=sequence,
-            )
+    def _device(self, device: Device, reachable: bool, sequence: int) -> DeviceStatus:
+        return DeviceStatus(
+            name=device.name,
+            protocol=device.protocol,
+            address=str(self.topology.links_of(device.name)[0].address),
+            reachable=reachable,
+            sequence=sequence,
+        )
 
     def svg(self) -> str:
         """The picture of the lab as it is now."""
@@ -210,3 +227,32 @@ class Lab:
         if condition is not self.state.condition:
             self.state = self.state.model_copy(update={"condition": condition})
             self.state.write(self.run)
+
+
+def _link_status(link: Link, wire: FabricLinkStatus) -> LinkStatus:
+    state, detail = link_state(wire)
+    return LinkStatus(
+        name=link.name,
+        endpoint=link.endpoint,
+        network=link.network,
+        state=state,
+        detail=detail,
+        frames_tx=wire.counters.tx.frames,
+        frames_rx=wire.counters.rx.frames,
+    )
+
+
+def pod_status(pod: Mapping[str, Any]) -> PodStatus:
+    """What is shown of a Pod object."""
+    meta = pod["metadata"]
+    return PodStatus(
+        namespace=str(meta.get("namespace", "")),
+        name=str(meta["name"]),
+        node=str(pod.get("spec", {}).get("nodeName") or ""),
+        phase="Terminating"
+        if "deletionTimestamp" in meta
+        else str(pod.get("status", {}).get("phase", "")),
+        ready=pod_ready(pod),
+        restarts=sum(restart_counts(pod).values()),
+        reason=pod_reason(pod),
+    )

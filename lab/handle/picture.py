@@ -3,6 +3,10 @@
 The cluster network is the bar above the nodes, other networks are bars below them, and the
 devices, and what stands at interfaces of the host, hang under those.  So no link crosses a node,
 whatever the topology.
+
+Colours are attributes, so that the file stands alone; who shows it on a page of another colour
+scheme goes by the classes (`paper`, `network`, `box`, `ink`, `muted`), and finds each part by its
+group: `endpoint` or `link`, with the name in `data-name`.
 """
 
 from __future__ import annotations
@@ -92,11 +96,11 @@ class _Picture:
             },
         )
         ET.SubElement(svg, "title").text = self._title
-        _rect(svg, 0, 0, self._width, self._height, PAPER, stroke="none")
+        _rect(svg, 0, 0, self._width, self._height, PAPER, stroke="none", look="paper")
         _text(svg, MARGIN, 36, self._title, size=18, weight="bold", anchor="start")
         for network in self._topology.networks:
             y = self._bar_y[network.name]
-            _rect(svg, MARGIN, y, self._width - 2 * MARGIN, BAR_H, BAR_FILL)
+            _rect(svg, MARGIN, y, self._width - 2 * MARGIN, BAR_H, BAR_FILL, look="network")
             _text(
                 svg,
                 MARGIN + 12,
@@ -142,11 +146,12 @@ class _Picture:
         links = self._topology.links_of(name)
         for index, link in enumerate(links):
             self._line(svg, link, x + (index - (len(links) - 1) / 2) * 34, top)
-        _rect(svg, x - BOX_W / 2, top, BOX_W, BOX_H, ROLE_FILL[kind], radius=8)
+        box = ET.SubElement(svg, "g", {"class": f"endpoint {kind}", "data-name": name})
+        _rect(box, x - BOX_W / 2, top, BOX_W, BOX_H, ROLE_FILL[kind], radius=8, look="box")
         view = self._endpoints.get(name, EndpointView(()))
         if view.good is not None:
             ET.SubElement(
-                svg,
+                box,
                 "circle",
                 {
                     "cx": f"{x + BOX_W / 2 - 14:.0f}",
@@ -155,9 +160,9 @@ class _Picture:
                     "fill": "#2f855a" if view.good else "#c53030",
                 },
             )
-        _text(svg, x, top + 24, name, size=15, weight="bold")
+        _text(box, x, top + 24, name, size=15, weight="bold")
         for row, line in enumerate((*facts, *view.lines)[:3]):
-            _text(svg, x, top + 44 + row * 17, line, size=12, fill=MUTED)
+            _text(box, x, top + 44 + row * 17, line, size=12, fill=MUTED)
 
     def _line(self, svg: ET.Element, link: Link, x: float, top: float) -> None:
         bar = self._bar_y[link.network]
@@ -165,8 +170,9 @@ class _Picture:
         start, end = (top, bar + BAR_H) if up else (top + BOX_H, bar)
         view = self._links.get(link.name, LinkView())
         stroke, dash = _stroke(view.state)
+        group = ET.SubElement(svg, "g", {"class": "link", "data-name": link.name})
         line = ET.SubElement(
-            svg,
+            group,
             "line",
             {
                 "x1": f"{x:.0f}",
@@ -182,9 +188,9 @@ class _Picture:
         ET.SubElement(line, "title").text = f"{link.name}: {view.state} {view.note}".strip()
         # Beside the bar that it leads to, where no box is in the way.
         label = end + 18 if up else end - 24
-        _text(svg, x + 7, label, link.name, size=11, anchor="start")
+        _text(group, x + 7, label, link.name, size=11, anchor="start")
         note = view.note or str(link.address)
-        _text(svg, x + 7, label + 14, note, size=11, anchor="start", fill=MUTED)
+        _text(group, x + 7, label + 14, note, size=11, anchor="start", fill=MUTED)
 
 
 def _stroke(state: LinkState) -> tuple[str, str]:
@@ -214,11 +220,13 @@ def _rect(
     *,
     radius: int = 4,
     stroke: str = "#b8c2cc",
+    look: str,
 ) -> None:
     ET.SubElement(
         svg,
         "rect",
         {
+            "class": look,
             "x": f"{x:.0f}",
             "y": f"{y:.0f}",
             "width": f"{width:.0f}",
@@ -245,6 +253,7 @@ def _text(
         svg,
         "text",
         {
+            "class": "muted" if fill == MUTED else "ink",
             "x": f"{x:.0f}",
             "y": f"{y:.0f}",
             "font-size": str(size),

@@ -50,6 +50,19 @@ class DeviceStatus(_Model):
     """Number of the newest set of values."""
 
 
+class PodStatus(_Model):
+    namespace: str
+    name: str
+    node: str
+    """Empty until it is scheduled."""
+    phase: str
+    ready: bool
+    restarts: int
+    """Of all its containers."""
+    reason: str = ""
+    """Why it is not as it should be, if that is said."""
+
+
 class FaultStatus(_Model):
     id: int
     """For `lab fault heal`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_lab.core.step import step
 from edge_lab.evidence.recording import Recording
+from edge_lab.faults.board import PlanBoard
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.limits import TimeLimit
 from edge_lab.faults.plan import Plan
@@ -60,6 +61,7 @@ def try_plan(lab: Lab, plan: Plan, limit: TimeLimit, watchers: Sequence[Watcher]
     with step(f"trial of {plan.name}"):
         with watching(lab, limit, watchers=watchers) as watch:
             engine = FaultEngine.of(lab, limit)
-            run = run_plan(plan, engine, deadline=plan_deadline(plan, limit))
+            limit_of_all = plan_deadline(plan, limit)
+            run = run_plan(plan, engine, deadline=limit_of_all, board=PlanBoard(lab.run.logs))
         verdicts = tuple(watch.judge(node, ANYTHING_BUT_LOSS) for node in watch.nodes)
         return Trial(run, watch.recording, verdicts)

@@ -15,7 +15,7 @@ from edge_lab.faults import reach
 from edge_lab.faults.claims import Claims, endpoint_part, link_part, observation_path
 from edge_lab.faults.effects import Scope
 from edge_lab.faults.families.link.futile import impairment_objections
-from edge_lab.faults.families.link.profiles import profile
+from edge_lab.faults.families.link.profiles import PROFILES, profile
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.objections import Objection, refused, unknown_name
 from edge_lab.topology import Topology
@@ -235,7 +235,7 @@ class Profile(LinkFault):
     """The link behaves like a named line: `lab fault profiles` lists them."""
 
     fault: Literal["profile"] = "profile"
-    name: str
+    name: str = Field(examples=list(PROFILES))
 
     @property
     def title(self) -> str:

@@ -17,6 +17,9 @@ from edge_lab.topology import Topology
 LIFELINES = frozenset({"ssh", "sshd", "dbus", "systemd-networkd", "systemd-logind"})
 """Services that the lab itself needs to reach a node and heal its faults."""
 
+SERVICES = ("kubelet.service", "containerd.service", "yurthub.service", "edgecore.service")
+"""Of the stacks' nodes, for example."""
+
 NO_DISK = ("/proc", "/sys", "/dev", "/run", "/boot")
 """Folders that are not on a node's disk, or without whose space it cannot boot."""
 
@@ -56,7 +59,7 @@ class NodeFault(Fault):
 class ServiceFault(NodeFault):
     """Base of the faults of a systemd service."""
 
-    service: str = Field(pattern=r"^[\w@.:-]+$")
+    service: str = Field(pattern=r"^[\w@.:-]+$", examples=list(SERVICES))
 
     @property
     def _target(self) -> str:

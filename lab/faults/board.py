@@ -1,0 +1,93 @@
+"""The plan that runs in a lab, for whoever looks from another process: what is still to come.
+
+It is written to `plan.json` among the lab's logs when the plan's clock starts.  It counts only
+as long as the process that runs the plan holds the lock beside it, so a crash leaves nothing
+that lies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_lab.core.process import lock_holder
+from edge_lab.faults.plan import Plan
+
+FILE = "plan.json"
+LOCK = "plan.lock"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class PlannedItem(_Model):
+    """One fault of the plan; times are seconds from the plan's start."""
+
+    at_s: float
+    ends_s: float
+    title: str
+
+
+class AnnouncedPlan(_Model):
+    name: str
+    seed: int
+    began: int
+    """ns since 1970, by the host's clock."""
+    lasts_s: float
+    faults: tuple[PlannedItem, ...]
+
+
+class PlanBoard:
+    """Where the running plan of the lab whose logs are in `folder` is announced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / FILE
+        self._lock = folder / LOCK
+
+    @contextlib.contextmanager
+    def announcing(self, plan: Plan) -> Iterator[None]:
+        """While the block runs, `read` gives the plan, which begins now.
+
+        Not if another plan is announced, or if the folder cannot be written to: a plan does not
+        fail because nobody can look at it.
+        """
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError, Timeout):
+                lock = FileLock(self._lock, timeout=0)
+                lock.acquire()
+                held.callback(self._forget, lock)
+                self._file.write_text(_announced(plan).model_dump_json(), encoding="utf-8")
+            yield
+
+    def read(self) -> AnnouncedPlan | None:
+        """The plan that runs now; None if there is none."""
+        if lock_holder(self._lock) is None:
+            return None
+        try:
+            return AnnouncedPlan.model_validate_json(self._file.read_bytes())
+        except (OSError, ValidationError):  # it is just being written, or removed
+            return None
+
+    def _forget(self, lock: FileLock) -> None:
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
+        lock.release()
+
+
+def _announced(plan: Plan) -> AnnouncedPlan:
+    return AnnouncedPlan(
+        name=plan.name,
+        seed=plan.seed,
+        began=time.time_ns(),
+        lasts_s=plan.lasts_s,
+        faults=tuple(
+            PlannedItem(at_s=item.at_s, ends_s=item.ends_s, title=item.fault.title)
+            for item in plan.schedule()
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The page of `lab ui`: its server, who may talk to it, and its files."""
