@@ -29,6 +29,8 @@ class Protocol(StrEnum):
 
 
 MODBUS = frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU, Protocol.MODBUS_SERIAL})
+WITH_OPTIONS: frozenset[str] = frozenset()
+"""Those of edge-lab that take `options`, as those of other distributions do."""
 OWN = frozenset(str(protocol) for protocol in Protocol)
 
 

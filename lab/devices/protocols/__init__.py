@@ -8,7 +8,7 @@ from edge_lab.devices.protocols.base import (
     Options,
     address_of,
 )
-from edge_lab.devices.protocols.catalog import PROTOCOLS, plant_of, protocol_of
+from edge_lab.devices.protocols.catalog import PROTOCOLS, device_wants, plant_of, protocol_of
 from edge_lab.devices.protocols.checks import check_devices
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Options",
     "address_of",
     "check_devices",
+    "device_wants",
     "plant_of",
     "protocol_of",
 ]

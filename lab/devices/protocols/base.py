@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_lab.artifacts import Want
 from edge_lab.core.errors import LabError
 from edge_lab.devices.plant import PLANTS, Plant
 from edge_lab.devices.points import Point
@@ -96,6 +97,20 @@ class DeviceProtocol:
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
         """Creates its server in the device's process; LabError if the lab has no such server."""
         raise self._none("server of the lab's")
+
+    def wants(self) -> tuple[Want, ...]:
+        """The components that its devices need on the host; `DeviceSpec.files` has them."""
+        return ()
+
+    def run(self, spec: DeviceSpec) -> None:
+        """Runs a device until SIGTERM, in its process, which has one thread.
+
+        Raises:
+            EdgeLabError: it cannot start, or has ended by itself.
+        """
+        from edge_lab.devices.device import run_device
+
+        run_device(spec)
 
     # -- the sampler ---------------------------------------------------------------------
 
