@@ -5,6 +5,7 @@ from edge_lab.devices.protocols.base import (
     RELAYED_FAULTS,
     SAMPLER_SPEAKS,
     DeviceProtocol,
+    Misfit,
     Options,
     address_of,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "RELAYED_FAULTS",
     "SAMPLER_SPEAKS",
     "DeviceProtocol",
+    "Misfit",
     "Options",
     "address_of",
     "check_devices",

@@ -13,11 +13,15 @@ from edge_lab.devices.protocols.base import DeviceProtocol
 from edge_lab.devices.protocols.container import Container
 from edge_lab.devices.protocols.modbus import Modbus, ModbusRtu, ModbusSerial
 from edge_lab.devices.protocols.opcua import OpcUa
+from edge_lab.devices.protocols.rtos import ModbusRtos
 from edge_lab.topology import Topology
 from edge_lab.topology.protocols import GROUP, WHAT
 
 PROTOCOLS: Mapping[str, type[DeviceProtocol]] = MappingProxyType(
-    {protocol.name: protocol for protocol in (Modbus, ModbusRtu, ModbusSerial, OpcUa, Container)}
+    {
+        protocol.name: protocol
+        for protocol in (Modbus, ModbusRtu, ModbusSerial, ModbusRtos, OpcUa, Container)
+    }
 )
 """The lab's own."""
 

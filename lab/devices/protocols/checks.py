@@ -21,6 +21,8 @@ def check_devices(topology: Topology) -> None:
             _check_keys(device, at)
         if protocol.name not in OWN - WITH_OPTIONS:
             check_options(protocol, device, (*at, "options"))
+        if misfit := protocol.misfit(device):
+            raise TopologyProblem(misfit.message, (*at, misfit.key), misfit.remedy)
         _check_twins(protocol, device, (*at, "twins"))
         _check_sampled(protocol, device, (*at, "sampled"))
 

@@ -3,7 +3,7 @@
 #define FREERTOS_CONFIG_H
 
 #define configCPU_CLOCK_HZ 25000000UL
-#define configTICK_RATE_HZ 1000
+#define configTICK_RATE_HZ 100
 #define configTICK_TYPE_WIDTH_IN_BITS TICK_TYPE_WIDTH_32_BITS
 #define configMAX_PRIORITIES 6
 #define configMINIMAL_STACK_SIZE 256

@@ -1,6 +1,5 @@
 /* Start, interrupts, clock, watchdog and UART of the board. */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "FreeRTOS.h"
@@ -35,6 +34,8 @@ int main(void);
 #define INTERRUPT_PRIORITY(number) (*(volatile uint8_t *)(0xe000e400 + (number)))
 #define RESET_CONTROL REGISTER(0xe000ed0c)
 
+int firmware_errno;
+
 static SemaphoreHandle_t line;
 static QueueHandle_t service;
 static uint32_t watchdog_load;
@@ -53,14 +54,42 @@ static void restart(void)
     }
 }
 
+static void put_text(const char *text)
+{
+    while (*text)
+        put(*text++);
+}
+
+static void put_number(uint32_t number)
+{
+    char digits[11];
+    char *at = digits + sizeof digits - 1;
+    *at = 0;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    put_text(at);
+}
+
 /* An error of the firmware itself: said without the scheduler, then reset. */
 void firmware_failed(const char *file, int number)
 {
-    char text[96];
-    snprintf(text, sizeof text, "\nF %s:%d .\n", file, number);
-    for (const char *byte = text; *byte; byte++)
-        put(*byte);
+    put_text("\nF ");
+    put_text(file);
+    put(':');
+    put_number((uint32_t)number);
+    put_text(" .\n");
     restart();
+}
+
+int number_in(const char *digits)
+{
+    int number = 0;
+    for (; *digits; digits++)
+        if (*digits >= '0' && *digits <= '9')
+            number = number * 10 + (*digits - '0');
+    return number;
 }
 
 void vApplicationMallocFailedHook(void) { firmware_failed("heap", 0); }
@@ -75,17 +104,23 @@ void vApplicationIdleHook(void) { __asm volatile("wfi"); }
 
 void say(const char *form, ...)
 {
-    char text[160];
     va_list values;
     va_start(values, form);
-    vsnprintf(text, sizeof text, form, values);
-    va_end(values);
     xSemaphoreTake(line, portMAX_DELAY);
-    for (const char *byte = text; *byte; byte++)
-        put(*byte);
-    for (const char *byte = " .\n"; *byte; byte++)
-        put(*byte);
+    for (; *form; form++) {
+        if (*form != '%') {
+            put(*form);
+            continue;
+        }
+        form++;
+        int32_t number = va_arg(values, int32_t);
+        if (*form == 'd' && number < 0)
+            put('-');
+        put_number(*form == 'd' && number < 0 ? 0u - (uint32_t)number : (uint32_t)number);
+    }
+    put_text(" .\n");
     xSemaphoreGive(line);
+    va_end(values);
 }
 
 static void uart_interrupt(void)

@@ -48,8 +48,10 @@ void enable_interrupt(int number);
 void set_clock(uint32_t thousandths);
 void watchdog_start(uint32_t milliseconds);
 void watchdog_kick(void);
-/* A line of the log: what is printed is out when this returns. */
+/* A line of the log: what is printed is out when this returns. %u and %d alone. */
 void say(const char *form, ...) __attribute__((format(printf, 1, 2)));
+/* The number that digits are, without overflow checks: of orders, and for lwIP. */
+int number_in(const char *digits);
 /* The next byte of the service port, waits for it. */
 char service_byte(void);
 

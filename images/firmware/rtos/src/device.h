@@ -20,7 +20,8 @@ void device_set_coils(int start, int count, uint16_t values);
 
 /* Of the server of modbus connections. */
 extern volatile uint32_t server_rounds;
-extern volatile uint32_t server_limit;
+/* Of clients; of all connections, for the reads of the device by itself. */
+extern volatile uint32_t server_limit, server_own_limit;
 extern volatile bool server_listens, server_hangs;
 void server_run(void *argument);
 

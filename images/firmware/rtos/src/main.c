@@ -9,14 +9,14 @@
                         a step, before it is shown: as registers have it, and the state (plant.h)
      W address value    a client writes, before it is in effect; address cN is a coil
      C clients refused  connections
+     H                  the server's task hangs
      F place            the firmware has failed and resets
    The service port, the other way, a line each:
      H                  the server's task hangs
-     C limit            connections at most
+     C limit            connections of clients at most
+     O limit            connections at most when the device reads itself
      K thousandths      the clock's rate
      L 0 | L 1          listen, or not */
-#include <stdlib.h>
-
 #include "FreeRTOS.h"
 #include "board.h"
 #include "device.h"
@@ -144,11 +144,13 @@ static void guard_run(void *argument)
 
 static void obey(const char *order)
 {
-    uint32_t number = (uint32_t)strtoul(order + 1, NULL, 10);
+    uint32_t number = (uint32_t)number_in(order + 1);
     if (order[0] == 'H')
         server_hangs = true;
     else if (order[0] == 'C')
         server_limit = number;
+    else if (order[0] == 'O')
+        server_own_limit = number;
     else if (order[0] == 'K' && number >= 100 && number <= 1000)
         set_clock(number);
     else if (order[0] == 'L')

@@ -1,4 +1,5 @@
 /* The connections of the Modbus TCP server (Messaging on TCP/IP V1.0b), in one task. */
+#include <errno.h>
 #include <string.h>
 
 #include "FreeRTOS.h"
@@ -16,7 +17,7 @@
 #define PATIENCE_MS 2000 /* after the last byte of a request that does not end */
 #define ROUND_MS 50
 
-volatile uint32_t server_rounds, server_limit;
+volatile uint32_t server_rounds, server_limit, server_own_limit = PLACES;
 volatile bool server_listens = true, server_hangs;
 
 struct connection {
@@ -79,20 +80,20 @@ static void admit(void)
         return;
     ip4_addr_t from = {peer.sin_addr.s_addr};
     bool own = ip4_addr_islinklocal(&from);
-    struct connection *free = NULL;
-    for (int place = 0; place < PLACES && !free; place++)
+    struct connection *unused = NULL;
+    for (int place = 0; place < PLACES && !unused; place++)
         if (connections[place].socket < 0)
-            free = &connections[place];
-    if (!free || count(own) >= server_limit) {
-        lwip_close(socket);
+            unused = &connections[place];
+    if (!unused || count(own) >= (own ? server_own_limit : server_limit)) {
         refused++;
         tell();
+        lwip_close(socket);
         return;
     }
     lwip_setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     lwip_setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
     lwip_setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    *free = (struct connection){.socket = socket, .own = own, .last = xTaskGetTickCount()};
+    *unused = (struct connection){.socket = socket, .own = own, .last = xTaskGetTickCount()};
     if (!own)
         tell();
 }
@@ -133,7 +134,7 @@ static bool send_out(struct connection *this)
 {
     int sent = lwip_send(this->socket, this->answer, this->out, MSG_DONTWAIT);
     if (sent < 0)
-        return errno == EWOULDBLOCK || errno == EAGAIN;
+        return firmware_errno == EWOULDBLOCK || firmware_errno == EAGAIN;
     this->out -= (size_t)sent;
     memmove(this->answer, this->answer + sent, this->out);
     return true;
@@ -162,7 +163,7 @@ static bool receive(struct connection *this)
     if (size == 0)
         return false;
     if (size < 0)
-        return errno == EWOULDBLOCK || errno == EAGAIN;
+        return firmware_errno == EWOULDBLOCK || firmware_errno == EAGAIN;
     this->in += (size_t)size;
     this->last = xTaskGetTickCount();
     return work(this);
@@ -198,8 +199,10 @@ static void go_round(void)
         FD_ZERO(&readable);
         FD_ZERO(&writable);
     }
-    if (server_hangs)
+    if (server_hangs) {
+        say("H");
         vTaskSuspend(NULL); /* as on a lock that nobody gives back */
+    }
     for (int place = 0; place < PLACES; place++) {
         struct connection *this = &connections[place];
         if (this->socket >= 0 && !serve(this, &readable, &writable))
