@@ -23,6 +23,7 @@ from edge_lab.devices.rtos.console import (
     Hanging,
     Lines,
     Listening,
+    Pausing,
     Step,
     Write,
     parse_line,
@@ -57,6 +58,7 @@ def test_a_step_has_what_registers_show_and_the_state_in_its_units() -> None:
     [
         ("R .", Listening()),
         ("H .", Hanging()),
+        ("P 1 .", Pausing(True)),
         ("B 3 2 .", Boot(3, Cause.WATCHDOG)),
         ("C 2 1 .", Clients(2, 1)),
         ("W 100 655 .", Write("100", 655)),

@@ -157,6 +157,20 @@ def test_its_own_limit_of_connections_holds(tmp_path: Path) -> None:
         assert site.end() == 0
 
 
+def test_while_it_is_paused_it_answers_and_stands_still(site: Site) -> None:
+    with raw_peer(site) as peer, peer.line() as line:
+        snapshot = site.client.pause()
+        status = site.client.status()
+        assert (status.running, status.reachable) == (False, True)
+        reads_right(site, line)
+        assert site.client.snapshot().seq == snapshot.seq
+        site.client.resume()
+        Deadline.after(20).wait_for("steps", lambda: site.client.status().seq > snapshot.seq + 3)
+        reads_right(site, line)
+    numbers = [step.seq for step in site.client.steps()]
+    assert numbers == sorted(set(numbers))
+
+
 def test_a_checkpoint_holds_memory_connections_and_truth(tmp_path: Path) -> None:
     site = start_site(rtos_spec(tmp_path))
     try:

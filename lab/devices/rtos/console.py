@@ -70,6 +70,13 @@ class Clients:
 
 
 @dataclass(frozen=True)
+class Pausing:
+    """Whether the plant stands still from now on."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
 class Hanging:
     """The server's task hangs."""
 
@@ -81,7 +88,7 @@ class Failed:
     place: str
 
 
-Said = Boot | Listening | Step | Write | Clients | Hanging | Failed
+Said = Boot | Listening | Step | Write | Clients | Pausing | Hanging | Failed
 
 
 def parse_line(text: str) -> Said | None:
@@ -105,6 +112,8 @@ def parse_line(text: str) -> Said | None:
             return Hanging()
         case "B", [number, (0 | 1 | 2) as cause]:
             return Boot(number, Cause(cause))
+        case "P", [(0 | 1) as on]:
+            return Pausing(bool(on))
         case "C", [connections, refused]:
             return Clients(connections, refused)
         case "W", [register, value]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.devices.control import MEMORY, ControlServer, DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import (
@@ -33,6 +34,7 @@ from edge_lab.devices.rtos.console import (
     Failed,
     Hanging,
     Listening,
+    Pausing,
     Step,
     Write,
     parse_line,
@@ -47,6 +49,7 @@ from edge_lab.devices.wire import NIC, enter_namespace, open_tap, open_wire
 log = logging.getLogger(__name__)
 
 _SELF_READ_SECONDS = 3.0
+_PAUSE_SECONDS = 10.0
 
 
 def run_firmware(spec: DeviceSpec) -> None:
@@ -90,7 +93,8 @@ class FirmwareDevice:
             self._board, self._cable, self, str(spec.address.ip), self._options
         )
         self._boots = 0
-        self._running = True
+        self._paused_or_not = asyncio.Event()
+        self._held = False
         self._changing = asyncio.Lock()
         self._over = asyncio.Event()
         self._problem: Exception | None = None
@@ -211,6 +215,9 @@ class FirmwareDevice:
                 self._faults.set_knobs()
             case Hanging():
                 self._faults.hangs()
+            case Pausing(on=on):
+                if on == self._faults.paused:
+                    self._paused_or_not.set()
             case Failed(place=place):
                 log.error("%s: its firmware failed at %s", self._spec.name, place)
             case None:
@@ -236,7 +243,7 @@ class FirmwareDevice:
             seq=self._seq,
             reachable=not trouble,
             trouble=trouble,
-            running=self._running,
+            running=not self._faults.paused,
             clients=self._faults.clients.open,
             refused=0,
             fault=self._faults.fault,
@@ -288,18 +295,31 @@ class FirmwareDevice:
         )
 
     async def _pause(self, request: Mapping[str, Any]) -> DeviceSnapshot:
-        """Holds the board: unlike other devices it answers nothing meanwhile."""
-        if self._board.is_on:
-            await self._board.hold()
-        self._running = False
+        await self._let_plant_stand(True)
         return await self._snapshot(request)
 
     async def _resume(self, request: Mapping[str, Any]) -> None:
-        if self._board.is_on:
+        if self._held and self._board.is_on:
             await self._board.go_on()
-        self._running = True
+        self._held = False
+        await self._let_plant_stand(False)
         self._faults.steps.restart()
 
+    async def _let_plant_stand(self, still: bool) -> None:
+        """Returns when no step is under way; LabError if the firmware does not say so."""
+        self._faults.paused = still
+        self._paused_or_not.clear()
+        if not self._board.is_on:
+            return
+        self._faults.set_knobs()
+        try:
+            limit = Deadline.scaled(_PAUSE_SECONDS)
+            await asyncio.wait_for(self._paused_or_not.wait(), limit.remaining)
+        except TimeoutError as trouble:
+            raise LabError(f"the firmware of {self._spec.name} does not answer") from trouble
+
     async def _save(self, request: Mapping[str, Any]) -> None:
-        """Writes the board's memory into the folder `into`."""
+        """Writes the board's memory into the folder `into`. It is held until it is resumed."""
+        self._held = True
+        await self._board.hold()
         await self._board.save(Path(str(request["into"])) / MEMORY)

@@ -48,6 +48,8 @@ class BoardFaults:
         """Those of the firmware, as it last said."""
         self._refused_before = 0
         """Connections turned away before the fault was set, by this start of the firmware."""
+        self.paused = False
+        """Whether the plant shall stand still."""
         self.fault: DeviceFault | None = None
         self._counted = 0
         self._hanging = asyncio.Event()
@@ -129,8 +131,11 @@ class BoardFaults:
             most = own = fault.connections
         rate = fault.rate if isinstance(fault, SlowClock) else 1.0
         listens = not isinstance(fault, Gone)
-        for order in (f"C {most}", f"O {own}", f"K {round(rate * 1000)}", f"L {int(listens)}"):
-            self._board.order(order)
+        self._board.order(f"C {most}")
+        self._board.order(f"O {own}")
+        self._board.order(f"K {round(rate * 1000)}")
+        self._board.order(f"L {int(listens)}")
+        self._board.order(f"P {int(self.paused)}")
 
     # -- what is done --------------------------------------------------------------------
 

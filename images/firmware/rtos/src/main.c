@@ -10,13 +10,15 @@
      W address value    a client writes, before it is in effect; address cN is a coil
      C clients refused  connections
      H                  the server's task hangs
+     P 0 | P 1          the plant moves, or stands still
      F place            the firmware has failed and resets
    The service port, the other way, a line each:
      H                  the server's task hangs
      C limit            connections of clients at most
      O limit            connections at most when the device reads itself
      K thousandths      the clock's rate
-     L 0 | L 1          listen, or not */
+     L 0 | L 1          listen, or not
+     P 0 | P 1          the plant moves, or stands still: answered when no step is under way */
 #include "FreeRTOS.h"
 #include "board.h"
 #include "device.h"
@@ -26,6 +28,7 @@
 
 static struct shown now_shown;
 static uint16_t requested, coils;
+static volatile bool stands_still;
 
 uint32_t random_number(void)
 {
@@ -123,7 +126,8 @@ static void plant_run(void *argument)
     TickType_t last = xTaskGetTickCount();
     for (;;) {
         xTaskDelayUntil(&last, pdMS_TO_TICKS(CONFIGURATION->period));
-        step();
+        if (!stands_still)
+            step();
     }
 }
 
@@ -155,6 +159,10 @@ static void obey(const char *order)
         set_clock(number);
     else if (order[0] == 'L')
         server_listens = number != 0;
+    else if (order[0] == 'P') {
+        stands_still = number != 0;
+        say("P %u", (unsigned)number); /* after a step that waits for the log */
+    }
 }
 
 static void service_run(void *argument)
