@@ -205,6 +205,16 @@ def test_when_no_stack_can_be_had_the_report_is_bad(topology: Topology) -> None:
     assert "None of the topology's stacks is available." in shown(report)
 
 
+def test_devices_that_are_firmware_need_their_emulator(topology: Topology) -> None:
+    with_firmware = load_topology(ROOT / "labs/rtos-device.yaml")
+    assert check(examine(with_firmware), "qemu-system-arm").ok
+    report = examine(with_firmware, FakeHost(lacks={"qemu-system-arm"}))
+    found = check(report, "qemu-system-arm")
+    assert not report.ok
+    assert found.remedy == "As root: apt-get install qemu-system-arm"
+    assert "qemu-system-arm" not in [each.name for each in examine(topology).checks]
+
+
 def test_devices_need_taps(topology: Topology) -> None:
     report = examine(topology, FakeHost(tun="Permission denied"))
     assert not report.ok

@@ -16,7 +16,7 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.core.step import step
-from edge_lab.devices.protocols import protocol_of
+from edge_lab.devices.protocols import device_wants, protocol_of
 from edge_lab.images import SANDBOX_IMAGE, AnyImage, DebianProgram
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
@@ -61,12 +61,14 @@ class Platform:
     # -- what it is made of --------------------------------------------------------------
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
-        """The components it needs, kubectl for the host and the images' programs among them."""
+        """The components it needs, with kubectl for the host, the images' programs, and what
+        devices need."""
         wanted = list(self.stack.wants(topology))
         for addon in self.addons:
             wanted += addon.wants(topology, self.stack)
         for image in self.images(topology):
             wanted += wants_for(image.component, topology.nodes)
+        wanted += device_wants(topology)
         return tuple(dict.fromkeys(wanted))
 
     def images(self, topology: Topology) -> tuple[AnyImage, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_lab.artifacts.builds import Builds
 from edge_lab.artifacts.cache import ArtifactCache
 from edge_lab.artifacts.gomodules import Toolchain
 from edge_lab.artifacts.mirror import Mirror, find_in_mirror, mirror_place
 from edge_lab.artifacts.model import ArtifactState, Availability, Refusal
-from edge_lab.artifacts.modulebuilds import ModuleBuilds, built_from
 from edge_lab.artifacts.orders import Order
 from edge_lab.artifacts.release import find_release
 from edge_lab.artifacts.web import Web
@@ -29,7 +29,7 @@ class Prospects:
 
     cache: ArtifactCache
     mirror: Mirror
-    builds: ModuleBuilds
+    builds: Builds
     toolchain: Toolchain | str
 
     def state(self, order: Order) -> ArtifactState:
@@ -54,7 +54,7 @@ class Prospects:
         if not isinstance(released, Refusal):
             otherwise = f"release {released.url}"
         elif unbuildable is None:
-            otherwise = built_from(component, order.module)
+            otherwise = self.builds.source(order)
         else:
             refused += [released, unbuildable]
         if isinstance(mirrored, _Source):

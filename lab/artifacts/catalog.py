@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edge_lab.artifacts.model import FLAT, Component, GoFiles, GoSource, ReleaseSource
+from edge_lab.artifacts.model import (
+    FLAT,
+    Component,
+    DebianSource,
+    FirmwareSource,
+    GoFiles,
+    GoSource,
+    ReleaseSource,
+)
 from edge_lab.topology import Arch
 
 KUBERNETES = "v1.34.4"
@@ -26,6 +34,7 @@ HOSTILE = "0.1.0"
 KVM_PLUGIN = "0.1.0"
 KWOK = "v0.8.0"
 SPIRE = "v1.13.3"
+RTOS_FIRMWARE = "0.1.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -219,6 +228,43 @@ _COMPONENTS = (
     _spire("spire-agent"),
     # Its store, SQLite, is in C.
     _spire("spire-server", cgo=True),
+    Component(
+        # FreeRTOS-Kernel V11.2.0 and lwIP 2.2.1. The same file for every architecture.
+        "rtos-firmware",
+        RTOS_FIRMWARE,
+        firmware=FirmwareSource(
+            folder="rtos",
+            crate="freertos-next",
+            debian=DebianSource(
+                package="lwip",
+                suite="trixie",
+                tarball="lwip_2.2.1+dfsg1.orig.tar.xz",
+                sha256="83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1",
+            ),
+            sources={
+                "firmware": ("src/*.c",),
+                "crate": tuple(
+                    f"FreeRTOS-Kernel/{file}.c"
+                    for file in (
+                        *("tasks", "queue", "list"),
+                        *("portable/GCC/ARM_CM3/port", "portable/MemMang/heap_4"),
+                    )
+                ),
+                "debian": (
+                    *("src/core/*.c", "src/core/ipv4/*.c", "src/api/*.c", "src/netif/ethernet.c"),
+                    "contrib/ports/freertos/sys_arch.c",
+                ),
+            },
+            includes=(
+                *("firmware/include", "firmware/src", "crate/FreeRTOS-Kernel/include"),
+                *("crate/FreeRTOS-Kernel/portable/GCC/ARM_CM3", "debian/src/include"),
+                "debian/contrib/ports/freertos/include",
+            ),
+            script="firmware/mps2-an385.ld",
+            flags=("-Os", "-std=gnu11", "-ffunction-sections", "-fdata-sections"),
+        ),
+        mirror=("{name}-{version}.elf", FLAT),
+    ),
 )
 
 CATALOG: Mapping[str, Component] = MappingProxyType({each.name: each for each in _COMPONENTS})

@@ -42,6 +42,14 @@ def file_digest(file: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """Hex SHA-256 over the names and contents of all files below `folder`."""
+    whole = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        whole.update(f"{file_digest(file)}  {file.relative_to(folder).as_posix()}\n".encode())
+    return whole.hexdigest()
+
+
 def parse_checksums(text: str, name: str) -> Digest | None:
     """The digest that the checksum file `text` gives for a file called `name`.
 

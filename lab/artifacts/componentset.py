@@ -31,6 +31,11 @@ class ComponentSet:
         return {component.name: component for component in self.components}
 
     @property
+    def firmware(self) -> Path:
+        """The folder with a subfolder for each firmware, beside that of Go modules."""
+        return self.sources.parent / "firmware"
+
+    @property
     def is_own(self) -> bool:
         """Whether it is edge-lab's own, whose files are named in messages by repository path."""
         return self.name == OWN

@@ -84,6 +84,45 @@ class ReleaseSource:
     """Pinned hex digests of the component itself, not of a tarball that it comes in."""
 
 
+@dataclass(frozen=True)
+class DebianSource:
+    """The upstream tarball of a Debian source package."""
+
+    package: str
+    suite: str
+    tarball: str
+    """File name of the upstream tarball."""
+    sha256: str
+    """Of the tarball."""
+
+
+@dataclass(frozen=True)
+class FirmwareSource:
+    """How the firmware of a device is built, for a Cortex-M3 (`artifacts.firmware`).
+
+    Three folders lie beside each other when it is compiled: `firmware` (ours), `crate`, `debian`.
+    """
+
+    folder: str
+    """Below its owner's firmware (images/firmware); its Cargo.lock pins the crate."""
+    crate: str
+    debian: DebianSource
+    sources: Mapping[str, tuple[str, ...]]
+    """By folder: patterns of the C files."""
+    includes: tuple[str, ...]
+    script: str
+    """The linker script."""
+    flags: tuple[str, ...] = ()
+    """Flags of the compiler."""
+
+    @property
+    def parts(self) -> list[object]:
+        """What decides over the result beside the files, for the key of a build."""
+        debian = (self.debian.package, self.debian.tarball, self.debian.sha256)
+        sources = sorted(self.sources.items())
+        return [self.crate, debian, sources, self.includes, self.script, self.flags]
+
+
 FLAT = "{name}-{version}-linux-{arch}"
 """The name of a component in a mirror, independent of its publisher."""
 
@@ -97,6 +136,7 @@ class Component:
     go: GoSource | None = None
     files: GoFiles | None = None
     release: ReleaseSource | None = None
+    firmware: FirmwareSource | None = None
     mirror: tuple[str, ...] = (FLAT,)
     """Where it may lie below the mirror beside the places that follow from `release`;
     templates over {name}, {version} and {arch}."""
@@ -121,7 +161,7 @@ class Component:
         """Whether only the lock can provide its digest."""
         if self.image:
             return True
-        if self.recipe is not None:
+        if self.recipe is not None or self.firmware is not None:
             return False
         return self.release is None or bool(
             self.release.files.get(arch) and not self.release.checksums

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_lab.artifacts.checksums import folder_digest
 from edge_lab.artifacts.components import Components, Owned
 from edge_lab.artifacts.gomodules import FLAGS, GOFLAGS, GoModule, link_flags, module_digest
 from edge_lab.artifacts.lock import Lock, check_lock, misfit, pin_of, read_lock
@@ -25,6 +26,8 @@ class Order:
     """The Go module that the component is built or joined from, if there is one."""
     pin: Pin | None
     key: str
+    firmware: Path | None = None
+    """The folder of the firmware's own sources, if it is one."""
 
 
 class OrderBook:
@@ -99,5 +102,10 @@ def _order(want: Want, owned: Owned, lock: Lock) -> Order:
             "module": "" if module.problem() else module_digest(module, component.files),
             "patterns": component.files.patterns,
         }
+    firmware = None
+    if component.firmware:
+        firmware = owned.owner.firmware / component.firmware.folder
+        parts |= {"firmware": component.firmware.parts, "sources": folder_digest(firmware)}
     text = json.dumps(parts, sort_keys=True)
-    return Order(want, component, module, pin, hashlib.sha256(text.encode()).hexdigest())
+    key = hashlib.sha256(text.encode()).hexdigest()
+    return Order(want, component, module, pin, key, firmware)

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from edge_lab.artifacts.availability import Prospects
+from edge_lab.artifacts.builds import Builds
 from edge_lab.artifacts.cache import ArtifactCache, Origin
 from edge_lab.artifacts.catalog import CATALOG
 from edge_lab.artifacts.components import Components, installed_components
@@ -26,7 +27,6 @@ from edge_lab.artifacts.model import (
     SourceFailed,
     Want,
 )
-from edge_lab.artifacts.modulebuilds import ModuleBuilds
 from edge_lab.artifacts.offers import Found, take, vouch
 from edge_lab.artifacts.orders import Order, OrderBook
 from edge_lab.artifacts.places import Place, WebFolder
@@ -42,7 +42,7 @@ NOT_CACHED = Refusal("cache", "missing, or damaged")
 
 
 class ArtifactStore:
-    """Resolves components to local files from the cache, mirror, release page or Go modules.
+    """Resolves components to local files from the cache, mirror, release page or sources.
 
     Debian packages are not a source of single files: what comes from Debian is in the
     root images.
@@ -65,7 +65,7 @@ class ArtifactStore:
             ComponentSet(OWN, tuple(catalog.values()), recipes / LOCK_NAME, recipes / "go")
         )
         self._orders = OrderBook(self._components)
-        self._builds = ModuleBuilds(self._cache, cache)
+        self._builds = Builds(self._cache, cache)
 
     @classmethod
     def default(cls) -> ArtifactStore:
@@ -201,10 +201,9 @@ class ArtifactStore:
                 hopeless[order.want] = refusals[order.want]
         if hopeless:
             raise CannotObtain(hopeless)
-        if isinstance(toolchain, Toolchain):
-            for built in self._builds.build_all(left, toolchain, refusals, deadline):
-                found |= built
-                _tell(this, len(found), len(orders))
+        for built in self._builds.build_all(left, toolchain, refusals, deadline):
+            found |= built
+            _tell(this, len(found), len(orders))
         return found
 
     def _give_up_early(

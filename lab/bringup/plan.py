@@ -17,6 +17,7 @@ from edge_lab.artifacts import Artifact, ArtifactStore, CannotObtain, Want
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.step import step
+from edge_lab.devices.protocols import device_wants
 from edge_lab.images import AnyImage, ImageArchive, RootImage, build_images, build_root_image
 from edge_lab.images.unpacked import unpacked
 from edge_lab.pki import Pki
@@ -42,6 +43,11 @@ class Plan:
     def kubectl(self) -> Path:
         """For this host."""
         return self.artifacts[kubectl_want()].path
+
+    @property
+    def device_files(self) -> dict[str, Path]:
+        """By component: what devices need on the host."""
+        return {want.component: self.artifacts[want].path for want in device_wants(self.given)}
 
     @property
     def topology(self) -> Topology:

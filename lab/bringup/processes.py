@@ -121,6 +121,10 @@ def device_specs(run: RunDir, state: LabState) -> tuple[DeviceSpec, ...]:
                 endpoint_port=state.ports.wires[link.name].endpoint,
                 folder=run.devices / device.name,
                 identity=_identity_files(run, pki, device.name) if needs_identity else None,
+                files={
+                    want.component: state.device_files[want.component]
+                    for want in protocol_of(device.protocol).wants()
+                },
             )
         )
     return tuple(specs)

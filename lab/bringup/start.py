@@ -207,6 +207,7 @@ class Start:
             image_digests={arch.value: image.digest for arch, image in plan.images.items()},
             payloads=payloads,
             kubectl=plan.kubectl,
+            device_files=plan.device_files,
             versions=self._versions(),
             checkpoint=self._key,
         )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from edge_lab.core.errors import EdgeLabError
-from edge_lab.devices.device import run_device
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.devices.spec import DeviceSpec
 
 
@@ -23,13 +23,7 @@ def main() -> int:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         spec = DeviceSpec.read(arguments.spec)
-        if spec.image:
-            # Imports the Docker SDK, which no other device needs.
-            from edge_lab.devices.container import run_container
-
-            run_container(spec)
-        else:
-            run_device(spec)
+        protocol_of(spec.protocol).run(spec)
     except EdgeLabError as trouble:
         print(trouble, file=sys.stderr)
         return trouble.exit_code

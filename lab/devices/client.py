@@ -15,7 +15,7 @@ from typing import Any
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.process import spawn
-from edge_lab.devices.control import SOCKET, DeviceSnapshot, DeviceStatus
+from edge_lab.devices.control import MEMORY, SOCKET, DeviceSnapshot, DeviceStatus
 from edge_lab.devices.faults import DeviceFault
 from edge_lab.devices.serial.faults import LineStates, SerialAnswer, SerialStatus
 from edge_lab.devices.spec import DeviceSpec
@@ -136,6 +136,9 @@ class DeviceClient:
         (into / SNAPSHOT).write_text(snapshot.model_dump_json(indent=2))
         shutil.copyfile(self.folder / TRUTH, into / TRUTH)
         os.truncate(into / TRUTH, snapshot.truth_size)
+        (into / MEMORY).unlink(missing_ok=True)
+        if snapshot.has_memory:
+            self._ask("save", deadline, into=str(into.resolve()))
         return snapshot
 
     def _ask(self, op: str, deadline: Deadline | None, **more: object) -> Any:
@@ -171,6 +174,9 @@ def restore_device(saved: Path, folder: Path) -> DeviceSnapshot:
         snapshot = DeviceSnapshot.model_validate_json((saved / SNAPSHOT).read_bytes())
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(saved / TRUTH, folder / TRUTH)
+        (folder / MEMORY).unlink(missing_ok=True)
+        if snapshot.has_memory:
+            shutil.copyfile(saved / MEMORY, folder / MEMORY)
     except (OSError, ValueError) as trouble:
         raise LabError(f"cannot restore a device from {saved}: {trouble}") from trouble
     return snapshot

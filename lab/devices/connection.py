@@ -193,6 +193,8 @@ class Connection(asyncio.Protocol):
             self._out.send(answer)
         self._held.clear()
         framing, refusal = self._relay.framing, None
+        if self._relay.take is not None and self._relay.take():
+            return
         if self._requests.framed and not framing.is_heard(request):
             return
         if self._requests.framed and framing.is_answered(request):

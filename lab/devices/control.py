@@ -24,6 +24,8 @@ from edge_lab.devices.faults import DeviceFault
 from edge_lab.topology.protocols import ProtocolName
 
 SOCKET = "control.sock"
+MEMORY = "memory"
+"""The file in a device's folder with what a checkpoint has saved of its board."""
 
 
 class _Model(BaseModel):
@@ -58,6 +60,12 @@ class DeviceStatus(_Model):
     """Duration of the read of itself, ms; None if that failed."""
     frames_out: int
     frames_in: int
+    boots: int = 1
+    """How often it has started since its process has."""
+    period_ms: int = 0
+    """Time between two steps as it should be, ms."""
+    step_ms: float | None = None
+    """Mean time between steps since its fault was set or cleared, ms; None before the second."""
 
 
 class DeviceSnapshot(_Model):
@@ -73,6 +81,8 @@ class DeviceSnapshot(_Model):
     """Requested raw setpoint."""
     truth_size: int
     """Bytes of the truth log up to and including this step."""
+    has_memory: bool = False
+    """Whether there is more to save than that: the memory of its board (`save`)."""
 
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[BaseModel | None]]

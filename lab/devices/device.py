@@ -14,15 +14,26 @@ from typing import Any
 from edge_lab.core.errors import LabError
 from edge_lab.devices.alarms import AlarmState, states_of
 from edge_lab.devices.control import ControlServer, DeviceSnapshot, DeviceStatus
-from edge_lab.devices.faults import DEVICE_FAULT, Busy, DeviceFault, Gone
+from edge_lab.devices.faults import (
+    DEVICE_FAULT,
+    BrownOut,
+    Busy,
+    DeviceFault,
+    Gone,
+    Hang,
+    Reset,
+    SlowClock,
+)
 from edge_lab.devices.points import COILS, Value, coil
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.devices.relay import Relay
+from edge_lab.devices.restarts import Restarts
 from edge_lab.devices.serial.line import SerialLine
 from edge_lab.devices.serial.operations import line_operations
 from edge_lab.devices.serving import LOOPBACK, Shown
 from edge_lab.devices.signals import reading
 from edge_lab.devices.spec import DeviceSpec
+from edge_lab.devices.steptimes import StepTimes
 from edge_lab.devices.truth import (
     TruthAlarm,
     TruthLog,
@@ -88,6 +99,8 @@ class Device:
             self._server.framing,
             self._server.close_sessions,
         )
+        self._restarts = Restarts(self._relay, self._as_from_factory)
+        self._steps_taken = StepTimes()
         self._line = (
             SerialLine(spec.serial, spec.folder, (str(spec.address.ip), self._server.port))
             if spec.serial is not None
@@ -152,6 +165,7 @@ class Device:
                 task.cancel()
         finally:
             await control.stop()
+            await self._restarts.stop()
             if self._line is not None:
                 await self._line.stop()
             await self._relay.stop()
@@ -182,7 +196,11 @@ class Device:
             await self._running.wait()
             yield
             # Missed steps (the host slept, the device was paused) are not made up for.
-            due = max(due + period, loop.time())
+            due = max(due + period / self._clock_rate, loop.time())
+
+    @property
+    def _clock_rate(self) -> float:
+        return self._fault.rate if isinstance(self._fault, SlowClock) else 1.0
 
     def _take_step(self) -> None:
         """Computes the next step, logs it, and only then shows it."""
@@ -200,6 +218,7 @@ class Device:
         self._take_alarms(step)
         shown.past.append(step)
         shown.seq, shown.time, shown.raw = seq, step.time, raw
+        self._steps_taken.step()
 
     def _take_signals(self, step: TruthStep) -> None:
         asked, seed = self._spec.nodes, self._spec.seed
@@ -217,6 +236,15 @@ class Device:
                 value = step.values[point]
                 self._truth.add(TruthAlarm(step.seq, step.time, point, state.value, value))
         self._shown.alarms = states
+
+    def _as_from_factory(self) -> None:
+        """Setpoint and coils, which a loss of power takes, are as at first."""
+        setpoint = self._plant.setpoint
+        self._shown.requested = setpoint.point.raw(setpoint.initial)
+        for number, is_on in enumerate(self._shown.coils):
+            if is_on:
+                self._written(coil(number), 0)
+                self._shown.coils[number] = False
 
     def _written(self, address: str, value: Value) -> None:
         self._truth.add(TruthWrite(self._shown.seq, now(), address, value))
@@ -236,11 +264,23 @@ class Device:
             clients=self._relay.clients,
             refused=self._server.refused,
             fault=self._fault,
-            affected=self._relay.affected + self._server.affected,
+            affected=self._affected,
             answer_ms=answer_ms,
             frames_out=self._pump.to_wire if self._pump else 0,
             frames_in=self._pump.to_tap if self._pump else 0,
+            boots=self._restarts.boots,
+            period_ms=self._spec.period_ms,
+            step_ms=self._steps_taken.mean_ms,
         )
+
+    @property
+    def _affected(self) -> int:
+        match self._fault:
+            case SlowClock():
+                return self._steps_taken.count
+            case Reset() | BrownOut() | Hang():
+                return self._restarts.affected
+        return self._relay.affected + self._server.affected
 
     async def _try_itself(self, limit: float) -> tuple[str, float | None]:
         """Reads itself within `limit` seconds: the error, or the duration in ms."""
@@ -287,6 +327,7 @@ class Device:
         if fault is not None:
             fault.check(self._spec.protocol)
         async with self._changing:
+            await self._restarts.stop()
             silent = isinstance(fault, Gone) and fault.how == "silent"
             if silent:  # first, so that no connection is closed visibly on the link
                 set_nic(up=False)
@@ -297,5 +338,7 @@ class Device:
             if isinstance(fault, Busy):
                 await self._relay.overfill(fault.connections)
             self._fault = fault
+            self._steps_taken.restart()
+            self._restarts.begin(fault)
         log.info("%s %s", self._spec.name, fault or "fault cleared")
         return await self._status(request)

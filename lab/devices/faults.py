@@ -18,6 +18,7 @@ LONGEST_DELAY_MS = 60_000.0
 Milliseconds = Annotated[float, Field(ge=0, le=LONGEST_DELAY_MS, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0)]
+Period = Annotated[float | None, Field(ge=0.05, le=86_400, allow_inf_nan=False)]
 
 
 class _Fault(BaseModel):
@@ -172,11 +173,64 @@ class SessionDrop(_Fault):
     `period_s` again after each period.  A client must create a new session."""
 
     kind: Literal["session-drop"] = "session-drop"
-    period_s: float | None = Field(None, ge=0.05, le=86_400, allow_inf_nan=False)
+    period_s: Period = None
 
     def __str__(self) -> str:
-        again = f" every {self.period_s:g} s" if self.period_s else ""
-        return f"drops all sessions{again}"
+        return f"drops all sessions{_again(self.period_s)}"
+
+
+class Reset(_Fault):
+    """The device resets in the middle of a transaction: it has received a request, and its answer
+    is never sent; with `period_s` again after each period.
+
+    Connections are forgotten without a word: whoever has one learns it from the answer to what it
+    sends next.  What is in memory stays.
+    """
+
+    kind: Literal["reset"] = "reset"
+    period_s: Period = None
+
+    def __str__(self) -> str:
+        return f"resets in mid transaction{_again(self.period_s)}"
+
+
+class BrownOut(_Fault):
+    """The supply voltage drops for `off_ms`; with `period_s` again after each period.
+
+    The device is without power meanwhile, as with `gone`.  Afterwards it starts with the setpoint
+    and the coils that it has from the factory; the steps are counted on.
+    """
+
+    kind: Literal["brown-out"] = "brown-out"
+    off_ms: float = Field(500, ge=0, le=10_000, allow_inf_nan=False)
+    period_s: Period = None
+
+    def __str__(self) -> str:
+        return f"without power for {_time(self.off_ms)}{_again(self.period_s)}"
+
+
+class Hang(_Fault):
+    """The task that answers hangs until the watchdog resets the device; with `period_s` again
+    after each period.
+
+    Meanwhile connections are made and requests acknowledged by TCP, and nothing is answered.
+    """
+
+    kind: Literal["hang"] = "hang"
+    period_s: Period = None
+
+    def __str__(self) -> str:
+        return f"hangs until its watchdog bites{_again(self.period_s)}"
+
+
+class SlowClock(_Fault):
+    """The device's clock has only `rate` of its frequency: its steps come later."""
+
+    kind: Literal["slow-clock"] = "slow-clock"
+    rate: float = Field(0.5, ge=0.1, le=0.9, allow_inf_nan=False)
+
+    def __str__(self) -> str:
+        return f"has a clock at {self.rate * 100:g} % of its rate"
 
 
 class Untrusted(_Fault):
@@ -191,13 +245,32 @@ class Untrusted(_Fault):
         return "trusts no client"
 
 
-AnyFault = Gone | Slow | Exceptions | Junk | Split | Late | BadCrc | Busy | SessionDrop | Untrusted
+AnyFault = (
+    Gone
+    | Slow
+    | Exceptions
+    | Junk
+    | Split
+    | Late
+    | BadCrc
+    | Busy
+    | SessionDrop
+    | Untrusted
+    | Reset
+    | BrownOut
+    | Hang
+    | SlowClock
+)
 DeviceFault = Annotated[AnyFault, Field(discriminator="kind")]
 DEVICE_FAULT: TypeAdapter[DeviceFault] = TypeAdapter(DeviceFault)
 
 
 def _time(ms: float) -> str:
     return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
+
+
+def _again(period_s: float | None) -> str:
+    return f" every {period_s:g} s" if period_s else ""
 
 
 def _part(probability: float) -> str:

@@ -6,13 +6,13 @@ import asyncio
 from abc import abstractmethod
 from ipaddress import IPv4Address
 
-from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.framer import FramerType
 
 from edge_lab.devices import rtu
 from edge_lab.devices.faults import DeviceFault
 from edge_lab.devices.framing import Framing, ModbusFraming, RtuFraming, answer_to
 from edge_lab.devices.modbus_pdu import Code, carry_out, refusal
+from edge_lab.devices.modbus_self_read import read_sequence
 from edge_lab.devices.modbus_tables import PlantTables
 from edge_lab.devices.points import (
     MODBUS_PORT,
@@ -20,9 +20,7 @@ from edge_lab.devices.points import (
     REQUESTED_SETPOINT,
     SETPOINT_REGISTER,
     Value,
-    block_of,
     discrete_input,
-    read_block,
     registers_of,
 )
 from edge_lab.devices.serving import LOOPBACK, Server, Shown
@@ -42,7 +40,6 @@ class ModbusServer(Server):
         self._address = str(address)
         self._order = options.word_order
         self._points = shown.plant.points
-        self._length = len(block_of(self._points, 0, {point.name: 0 for point in self._points}))
         self.tables = PlantTables(shown, options.word_order)
         self.lines: set[asyncio.Transport] = set()
         """Connections with the relay."""
@@ -72,39 +69,13 @@ class ModbusServer(Server):
         """Nothing to do: each request reads the current values."""
 
     async def read_itself(self) -> int:
-        lost = asyncio.get_running_loop().create_future()
-
-        def changed(connected: bool) -> None:
-            if not connected and not lost.done():
-                lost.set_exception(ConnectionError("the device closed its own connection"))
-
-        client = AsyncModbusTcpClient(
+        return await read_sequence(
             self._address,
-            port=MODBUS_PORT,
+            self._points,
+            self.self_read_seconds,
             framer=self.framer,
-            timeout=self.self_read_seconds,
-            retries=0,
-            reconnect_delay=0,  # if it is refused, once is enough
-            trace_connect=changed,
+            order=self._order,
         )
-        reading = asyncio.create_task(self._read_block(client))
-        try:
-            # The client itself would wait for an answer on a closed connection until its timeout.
-            await asyncio.wait({reading, lost}, return_when=asyncio.FIRST_COMPLETED)
-            return await (reading if reading.done() else lost)
-        finally:
-            reading.cancel()
-            lost.cancel()
-            client.close()
-
-    async def _read_block(self, client: AsyncModbusTcpClient) -> int:
-        if not await client.connect():
-            raise ConnectionError("the device does not accept its own connection")
-        reply = await client.read_holding_registers(0, count=self._length, device_id=MODBUS_UNIT)
-        if reply.isError():
-            raise ConnectionError(f"the device answered {reply}")
-        seq, _ = read_block(self._points, reply.registers, self._order)
-        return seq
 
     async def set_fault(self, fault: DeviceFault | None) -> None:
         """Nothing to do: the relay implements all faults of this protocol."""

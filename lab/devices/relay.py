@@ -52,6 +52,8 @@ class Relay:
         self._listener: asyncio.Server | None = None
         self._dropping: asyncio.Task[None] | None = None
         self._noise: dict[bool, Random] = {}
+        self.take: Callable[[], bool] | None = None
+        """Called with each request; if it returns True, nobody answers that request."""
 
     async def start(self) -> None:
         """Starts to listen.
@@ -106,6 +108,16 @@ class Relay:
         for connection in self._connections:
             connection.settle()
         if self._listener is None and not isinstance(fault, Gone):
+            await self.start()
+
+    async def close(self) -> None:
+        """Stops listening, and forgets all connections: with its NIC down, without a word."""
+        self._stop_listening()
+        await self._drop(frozenset(self._connections), silently=True)
+
+    async def reopen(self) -> None:
+        """Listens again, unless it does."""
+        if self._listener is None:
             await self.start()
 
     async def _drop(self, which: frozenset[Connection], *, silently: bool = False) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Interface
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +17,7 @@ from edge_lab.devices.protocols import plant_of, protocol_of
 from edge_lab.topology import Device, ModbusOptions, OpcUaOptions, Protocol, SerialOptions, Topology
 from edge_lab.topology.protocols import ProtocolName
 
+_NO_FILES: Mapping[str, Path] = MappingProxyType({})
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -70,6 +73,8 @@ class DeviceSpec(_Model):
     """The options of an OPC UA device."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The options of a device with another distribution's protocol."""
+    files: dict[str, Path] = Field(default_factory=dict)
+    """Components that its protocol needs on the host, by name."""
     image: str = ""
     """The image of a container, instead of a plant and its server."""
     port: Port | None = None
@@ -109,9 +114,10 @@ def device_spec(
     endpoint_port: int,
     folder: Path,
     identity: IdentityFiles | None = None,
+    files: Mapping[str, Path] = _NO_FILES,
 ) -> DeviceSpec:
     """The specification of a topology's device; `identity` is needed where the protocol is served
-    with a certificate."""
+    with a certificate, `files` where it needs components."""
     (link,) = topology.links_of(device.name)
     return DeviceSpec(
         name=device.name,
@@ -130,6 +136,7 @@ def device_spec(
         else None,
         nodes=device.opcua or OpcUaOptions(),
         options=device.options or {},
+        files=dict(files),
         image=device.image,
         port=device.port,
     )

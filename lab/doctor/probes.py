@@ -16,6 +16,7 @@ from edge_lab.artifacts.goversions import go_remedy
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.data import IMAGES
+from edge_lab.devices.protocols import protocol_of
 from edge_lab.doctor.host import Examination, Host
 from edge_lab.doctor.hostinterfaces import check_host_interfaces
 from edge_lab.doctor.model import HostCheck
@@ -93,6 +94,14 @@ Probe = Callable[[Examination], Iterable[HostCheck]]
 def _emulators(this: Examination) -> Iterator[HostCheck]:
     for arch in this.topology.architectures:
         yield EMULATORS[arch].check(this.host)
+
+
+def _devices(this: Examination) -> Iterator[HostCheck]:
+    """What devices are run with, beside what every lab needs."""
+    names = dict.fromkeys(device.protocol for device in this.topology.devices)
+    for name in names:
+        for program, package in protocol_of(name).host_programs.items():
+            yield Tool(program, package, f"devices that speak {name}").check(this.host)
 
 
 def _tools(this: Examination) -> Iterator[HostCheck]:
@@ -350,6 +359,7 @@ def _cpus(this: Examination) -> Iterator[HostCheck]:
 
 PROBES: tuple[Probe, ...] = (
     _emulators,
+    _devices,
     _tools,
     _libvirt_python,
     _go,

@@ -7,7 +7,7 @@ import tempfile
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir, cache_home
@@ -75,6 +75,8 @@ class LabState(_Model):
     payloads: dict[str, Path]
     """By node: the read-only disk with the stack's binaries."""
     kubectl: Path
+    device_files: dict[str, Path] = Field(default_factory=dict)
+    """By component: what devices need on the host."""
     versions: dict[str, str]
     given: str = ""
     """Digest of all that its guests were given (`bringup.given`)."""

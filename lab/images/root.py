@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge_lab.artifacts.debianmirror import apt_options, debian_mirror
 from edge_lab.artifacts.diskspace import GIB, disk_full, disk_full_as_error
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
@@ -22,7 +23,6 @@ from edge_lab.core.home import cache_home
 from edge_lab.core.step import Step, step
 from edge_lab.images import assemble, recipe
 from edge_lab.images.contained import check_namespaces, need_tools, run_contained
-from edge_lab.images.mirror import apt_options, debian_mirror
 from edge_lab.images.scratch import building, discard, settle
 from edge_lab.topology import Arch
 

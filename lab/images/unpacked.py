@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_lab.artifacts.debianmirror import apt_options, debian_mirror
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import cache_home
 from edge_lab.core.step import step
 from edge_lab.images import recipe
 from edge_lab.images.contained import check_namespaces, need_tools, run_contained
-from edge_lab.images.mirror import apt_options, debian_mirror
 from edge_lab.images.scratch import building, discard
 from edge_lab.topology import Arch
 

@@ -14,7 +14,7 @@ from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import check_consistency
 from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, SerialOptions
 from edge_lab.topology.hostlinks import InterfaceName
-from edge_lab.topology.protocols import MODBUS, OWN, Protocol, ProtocolName
+from edge_lab.topology.protocols import MODBUS, OWN, WITH_OPTIONS, Protocol, ProtocolName
 from edge_lab.topology.timing import Timing
 
 MIB = 1024 * 1024
@@ -148,7 +148,7 @@ class Device(_Model):
     opcua: OpcUaOptions | None = None
     options: dict[str, Any] | None = Field(
         None,
-        description="Options of a protocol of another distribution, which defines them.",
+        description="Options that the protocol itself defines.",
     )
     sampled: bool | None = Field(
         None, description="Whether samplers read it; by default, where they can."
@@ -171,7 +171,7 @@ class Device(_Model):
             raise ValueError(f"the options serial are not for a device that speaks {self.protocol}")
         if self.opcua and self.protocol in OWN - {Protocol.OPCUA}:
             raise ValueError(f"the options opcua are not for a device that speaks {self.protocol}")
-        if self.options and self.protocol in OWN:
+        if self.options and self.protocol in OWN - WITH_OPTIONS:
             raise ValueError(f"`options` are not for a device that speaks {self.protocol}")
         if self.protocol == Protocol.CONTAINER and not self.image:
             raise ValueError("a device needs a protocol, or a container's image")

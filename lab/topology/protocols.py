@@ -23,12 +23,16 @@ class Protocol(StrEnum):
     """RTU frames with CRC over a TCP connection, as used by serial device servers."""
     MODBUS_SERIAL = "modbus-rtu"
     """The same frames on a serial line, and over TCP as well."""
+    MODBUS_RTOS = "modbus-tcp-rtos"
+    """Modbus TCP by firmware on an emulated microcontroller."""
     OPCUA = "opcua"
     CONTAINER = "container"
     """Any protocol of a container image: without a plant model or ground truth."""
 
 
 MODBUS = frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU, Protocol.MODBUS_SERIAL})
+WITH_OPTIONS = frozenset({str(Protocol.MODBUS_RTOS)})
+"""Those of edge-lab that take `options`, as those of other distributions do."""
 OWN = frozenset(str(protocol) for protocol in Protocol)
 
 

@@ -9,27 +9,33 @@ from edge_lab.core.errors import InputError
 from edge_lab.devices.faults import (
     DEVICE_FAULT,
     BadCrc,
+    BrownOut,
     Busy,
     DeviceFault,
     Exceptions,
     Gone,
+    Hang,
     Junk,
     Late,
+    Reset,
     SessionDrop,
     Slow,
+    SlowClock,
     Split,
     Untrusted,
 )
 from edge_lab.topology import Protocol
 
-BOTH = frozenset(Protocol) - {Protocol.CONTAINER}
+SERVED = frozenset(Protocol) - {Protocol.CONTAINER}
+FIRMWARE = frozenset({Protocol.MODBUS_RTOS})
+BOTH = SERVED - FIRMWARE
 ANY = frozenset(Protocol)
 RTU = frozenset({Protocol.MODBUS_RTU, Protocol.MODBUS_SERIAL})
 MODBUS, OPCUA = RTU | {Protocol.MODBUS}, frozenset({Protocol.OPCUA})
 
 KINDS = [
     (Gone(), "gone", ANY),
-    (Gone(how="refused"), "gone, refusing connections", BOTH),
+    (Gone(how="refused"), "gone, refusing connections", SERVED),
     (Slow(delay_ms=2000), "slow by 2 s", BOTH),
     (Slow(delay_ms=150, jitter_ms=50, seed=3), "slow by 150 ms ± 50 ms", BOTH),
     (Exceptions(), "answers with exception 6", BOTH),
@@ -39,12 +45,18 @@ KINDS = [
     (Late(), "answers one request late", MODBUS),
     (BadCrc(), "answers with a bad CRC", RTU),
     (BadCrc(probability=0.5, seed=1), "answers with a bad CRC 50 % of the time", RTU),
-    (Busy(), "takes at most 1 connection", MODBUS),
-    (Busy(connections=4), "takes at most 4 connections", MODBUS),
-    (Busy(connections=0), "takes no connections", MODBUS),
+    (Busy(), "takes at most 1 connection", MODBUS | FIRMWARE),
+    (Busy(connections=4), "takes at most 4 connections", MODBUS | FIRMWARE),
+    (Busy(connections=0), "takes no connections", MODBUS | FIRMWARE),
     (SessionDrop(), "drops all sessions", OPCUA),
     (SessionDrop(period_s=5), "drops all sessions every 5 s", OPCUA),
     (Untrusted(), "trusts no client", OPCUA),
+    (Reset(), "resets in mid transaction", MODBUS | FIRMWARE),
+    (Reset(period_s=30), "resets in mid transaction every 30 s", MODBUS | FIRMWARE),
+    (BrownOut(), "without power for 500 ms", MODBUS | FIRMWARE),
+    (BrownOut(off_ms=2000, period_s=9), "without power for 2 s every 9 s", MODBUS | FIRMWARE),
+    (Hang(), "hangs until its watchdog bites", MODBUS | FIRMWARE),
+    (SlowClock(), "has a clock at 50 % of its rate", MODBUS | FIRMWARE),
 ]
 
 

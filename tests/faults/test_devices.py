@@ -12,13 +12,17 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.devices.faults import (
     AnyFault,
+    BrownOut,
     Busy,
     Exceptions,
     Gone,
+    Hang,
     Junk,
     Late,
+    Reset,
     SessionDrop,
     Slow,
+    SlowClock,
     Split,
     Untrusted,
 )
@@ -58,10 +62,13 @@ class FakeDevice:
             fault=fault,
             reachable=reachable,
             trouble="" if reachable else "it does not answer",
-            affected=3 if fault else 0,
+            affected=4 if fault else 0,
             answer_ms=took if reachable else None,
             clients=self.clients,
             refused=1 if isinstance(fault, Untrusted) else 0,
+            boots=2 if isinstance(fault, Reset | BrownOut | Hang) else 1,
+            period_ms=1000,
+            step_ms=1000 / fault.rate if isinstance(fault, SlowClock) else 1004.0,
         )
 
     # As the node that asks over the wire
@@ -94,6 +101,10 @@ EACH = [
         ("boiler", Split()),
         ("boiler", Late()),
         ("boiler", Busy()),
+        ("boiler", Reset()),
+        ("boiler", BrownOut()),
+        ("boiler", Hang()),
+        ("boiler", SlowClock()),
         ("press", SessionDrop()),
         ("press", Untrusted()),
     )
@@ -138,3 +149,41 @@ def test_sessions_cannot_be_dropped_where_nobody_is_connected(default_topology: 
 def test_a_device_that_is_not_there_lists_those_that_are(default_topology: Topology) -> None:
     with pytest.raises(InputError, match="boiler, press"):
         faults_on(default_topology, FakeDevice()).inject(OnDevice(device="moon", does=Gone()))
+
+
+@pytest.mark.parametrize(
+    ("does", "changed"),
+    [
+        (Reset(), {"boots": 1}),
+        (BrownOut(), {"boots": 1}),
+        (Hang(), {"boots": 1}),
+        (SlowClock(), {"step_ms": 1020.0}),
+        (SlowClock(), {"affected": 3}),
+        (SlowClock(), {"step_ms": None}),
+    ],
+)
+def test_a_device_that_counts_an_effect_and_does_not_show_it_proves_nothing(
+    default_topology: Topology, does: AnyFault, changed: dict[str, Any]
+) -> None:
+    class Pretending(FakeDevice):
+        def status(self, deadline: Deadline) -> SimpleNamespace:
+            status = super().status(deadline)
+            if self.fault is not None:
+                vars(status).update(changed)
+            return status
+
+    device = Pretending()
+    with pytest.raises(LabError, match="no effect was seen"):
+        faults_on(default_topology, device).inject(OnDevice(device="boiler", does=does))
+    assert device.fault is None
+
+
+def test_a_slow_clock_that_would_be_seen_too_late_is_refused(default_topology: Topology) -> None:
+    slow = OnDevice(device="boiler", does=SlowClock(rate=0.1))
+    (boiler, *others) = default_topology.devices
+    lazy = boiler.model_copy(update={"period_ms": 10_000})
+    topology = default_topology.model_copy(update={"devices": (lazy, *others)})
+    assert not list(slow.objections(default_topology))
+    (objection,) = slow.objections(topology)
+    assert objection.field == "does"
+    assert "period_ms" in objection.remedy

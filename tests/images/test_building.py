@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_lab.artifacts.debianmirror import apt_options, debian_mirror
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.core.home import cache_home
 from edge_lab.images import cached_root_image, root
 from edge_lab.images.contained import prefix, run_contained
-from edge_lab.images.mirror import apt_options, debian_mirror
 from edge_lab.images.scratch import building
 from edge_lab.topology import Arch
 

@@ -14,11 +14,12 @@ import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.devices import DeviceFault, TruthWrite
-from edge_lab.devices.faults import BadCrc, Exceptions
+from edge_lab.devices.faults import BadCrc, Exceptions, Gone
 from edge_lab.devices.points import read_block
 from edge_lab.topology import ModbusOptions, Protocol, WordOrder
 from tests.devices.plant_site import Site, boiler_spec, require_namespaces, start_site
 from tests.devices.raw_peer import RawPeer, raw_peer
+from tests.devices.rtos_site import rtos_spec
 from tests.peers.clients import HERE, require_program
 
 pytestmark = pytest.mark.slow(
@@ -33,6 +34,7 @@ KINDS = {
     "tcp": (Protocol.MODBUS, ModbusOptions()),
     "tcp-little": (Protocol.MODBUS, ModbusOptions(word_order=WordOrder.LITTLE)),
     "rtu": (Protocol.MODBUS_RTU, ModbusOptions()),
+    "firmware": (Protocol.MODBUS_RTOS, ModbusOptions()),
 }
 
 
@@ -94,7 +96,10 @@ def bench(
     require_namespaces()
     protocol, options = KINDS[request.param]
     folder = tmp_path_factory.mktemp("d")
-    site = start_site(boiler_spec(folder, protocol=protocol, modbus=options))
+    if protocol == Protocol.MODBUS_RTOS:
+        site = start_site(rtos_spec(folder))
+    else:
+        site = start_site(boiler_spec(folder, protocol=protocol, modbus=options))
     try:
         with raw_peer(site) as peer:
             yield Bench(site, peer)
@@ -157,6 +162,8 @@ def test_what_is_not_allowed_is_refused_as_the_protocol_says(bench: Bench, site:
 
 def test_faults_are_seen_for_what_they_are(bench: Bench, site: Site) -> None:
     faults: dict[DeviceFault, str] = {Exceptions(code=6): "Slave device or server is busy"}
+    if site.spec.protocol == Protocol.MODBUS_RTOS:
+        faults = {Gone(how="refused"): "Connection refused."}
     if site.spec.protocol == Protocol.MODBUS_RTU:
         faults[BadCrc()] = "Invalid CRC"
     for fault, seen in faults.items():
@@ -165,4 +172,5 @@ def test_faults_are_seen_for_what_they_are(bench: Bench, site: Site) -> None:
             assert bench.poll("holding", 0).refusal == seen
         finally:
             site.client.set_fault(None)
+            site.ready()
     assert len(bench.poll("holding", 0, LENGTH).words) == LENGTH

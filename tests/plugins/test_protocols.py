@@ -13,7 +13,7 @@ from edge_lab.core.errors import InputError
 from edge_lab.devices import TruthStep, device_spec
 from edge_lab.devices.faults import BadCrc, Gone, Late, Slow
 from edge_lab.devices.protocols import protocol_of
-from edge_lab.topology import Topology, known_protocols, topology_schema
+from edge_lab.topology import Protocol, Topology, known_protocols, topology_schema
 from tests.devices.plant_site import Site as DeviceSite
 from tests.devices.plant_site import as_client, free_ports, require_namespaces, start_site
 from tests.plugins.site import Site, topology_with
@@ -49,7 +49,7 @@ def test_it_is_in_the_schema_while_it_is_installed(acme: Site) -> None:
     assert listed() == list(known_protocols())
     assert "acme-line" in listed()
     acme.uninstall("lab-acme")
-    assert listed() == ["modbus-tcp", "modbus-rtu-tcp", "modbus-rtu", "opcua", "container"]
+    assert listed() == [str(protocol) for protocol in Protocol]
 
 
 def test_a_lab_that_is_up_is_read_without_its_distribution(acme: Site, tmp_path: Path) -> None:
@@ -89,6 +89,22 @@ REFUSED = {
     ),
     "options of a protocol that has a key of its own": (
         "{name: line, protocol: modbus-tcp, options: {word_order: little}}",
+        "",
+    ),
+    "an option that firmware does not have": (
+        "{name: line, protocol: modbus-tcp-rtos, options: {connection: 2}}",
+        "connections",
+    ),
+    "a watchdog that would bite at once": (
+        "{name: line, protocol: modbus-tcp-rtos, options: {watchdog_ms: 10}}",
+        "watchdog_ms",
+    ),
+    "a period that is no whole number of ticks": (
+        "{name: line, protocol: modbus-tcp-rtos, period_ms: 125}",
+        "Use 120.",
+    ),
+    "a word order of firmware": (
+        "{name: line, protocol: modbus-tcp-rtos, modbus: {word_order: little}}",
         "",
     ),
     "a twin": ("{name: line, protocol: acme-line, twins: [edge-arm]}", "twins"),

@@ -5,10 +5,11 @@ from edge_lab.devices.protocols.base import (
     RELAYED_FAULTS,
     SAMPLER_SPEAKS,
     DeviceProtocol,
+    Misfit,
     Options,
     address_of,
 )
-from edge_lab.devices.protocols.catalog import PROTOCOLS, plant_of, protocol_of
+from edge_lab.devices.protocols.catalog import PROTOCOLS, device_wants, plant_of, protocol_of
 from edge_lab.devices.protocols.checks import check_devices
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "RELAYED_FAULTS",
     "SAMPLER_SPEAKS",
     "DeviceProtocol",
+    "Misfit",
     "Options",
     "address_of",
     "check_devices",
+    "device_wants",
     "plant_of",
     "protocol_of",
 ]

@@ -10,10 +10,12 @@ group `edge_lab.device_protocols`, whose name is the protocol's and whose object
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from edge_lab.artifacts import Want
 from edge_lab.core.errors import LabError
 from edge_lab.devices.plant import PLANTS, Plant
 from edge_lab.devices.points import Point
@@ -35,12 +37,22 @@ MAPPER_SPEAKS = frozenset({"modbus", "opcua"})
 
 RELAYED_FAULTS = frozenset({"gone", "slow", "junk", "split", "busy"})
 """Faults that the relay implements for every protocol, by its framing alone."""
+RESTART_FAULTS = frozenset({"reset", "brown-out", "hang", "slow-clock"})
+"""Faults of a device as a whole, which a protocol without sessions can have."""
 
 
 class Options(BaseModel):
     """The `options` of a device in a topology; each protocol has its own model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Misfit(NamedTuple):
+    """A key of a device that its protocol cannot have so."""
+
+    key: str
+    message: str
+    remedy: str
 
 
 class DeviceProtocol:
@@ -55,6 +67,9 @@ class DeviceProtocol:
     is_served: ClassVar[bool] = True
     """Whether the lab itself serves it, with a plant and its ground truth."""
 
+    host_programs: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Programs of the host that its devices are run with, with their Debian packages."""
+
     has_serial_line: ClassVar[bool] = False
     """Whether its devices have a serial line (`edge_lab.devices.serial`) beside their link."""
 
@@ -63,6 +78,10 @@ class DeviceProtocol:
 
     def _none(self, what: str) -> LabError:
         return LabError(f"a device that speaks {self.name} has no {what}")
+
+    def misfit(self, device: Device) -> Misfit | None:
+        """What of a device in a topology cannot be, beside its `options`; None if all fits."""
+        return None
 
     # -- the device itself ---------------------------------------------------------------
 
@@ -96,6 +115,20 @@ class DeviceProtocol:
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
         """Creates its server in the device's process; LabError if the lab has no such server."""
         raise self._none("server of the lab's")
+
+    def wants(self) -> tuple[Want, ...]:
+        """The components that its devices need on the host; `DeviceSpec.files` has them."""
+        return ()
+
+    def run(self, spec: DeviceSpec) -> None:
+        """Runs a device until SIGTERM, in its process, which has one thread.
+
+        Raises:
+            EdgeLabError: it cannot start, or has ended by itself.
+        """
+        from edge_lab.devices.device import run_device
+
+        run_device(spec)
 
     # -- the sampler ---------------------------------------------------------------------
 

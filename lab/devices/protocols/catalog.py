@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from edge_lab.artifacts import Want
 from edge_lab.core.plugins import PluginGroup
 from edge_lab.devices.plant import Plant
 from edge_lab.devices.protocols.base import DeviceProtocol
 from edge_lab.devices.protocols.container import Container
 from edge_lab.devices.protocols.modbus import Modbus, ModbusRtu, ModbusSerial
 from edge_lab.devices.protocols.opcua import OpcUa
+from edge_lab.devices.protocols.rtos import ModbusRtos
+from edge_lab.topology import Topology
 from edge_lab.topology.protocols import GROUP, WHAT
 
 PROTOCOLS: Mapping[str, type[DeviceProtocol]] = MappingProxyType(
-    {protocol.name: protocol for protocol in (Modbus, ModbusRtu, ModbusSerial, OpcUa, Container)}
+    {
+        protocol.name: protocol
+        for protocol in (Modbus, ModbusRtu, ModbusSerial, ModbusRtos, OpcUa, Container)
+    }
 )
 """The lab's own."""
 
@@ -34,6 +40,12 @@ def protocol_of(name: str) -> DeviceProtocol:
         InputError: there is none, or its distribution cannot be imported.
     """
     return PLUGINS.find(name)
+
+
+def device_wants(topology: Topology) -> tuple[Want, ...]:
+    """The components that the topology's devices need on the host."""
+    wanted = [want for device in topology.devices for want in protocol_of(device.protocol).wants()]
+    return tuple(dict.fromkeys(wanted))
 
 
 def plant_of(protocol: str) -> Plant[Any]:

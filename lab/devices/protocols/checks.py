@@ -9,7 +9,7 @@ from edge_lab.core.yamlmodel import Loc, did_you_mean
 from edge_lab.devices.protocols.base import MAPPER_SPEAKS, SAMPLER_SPEAKS, DeviceProtocol
 from edge_lab.devices.protocols.catalog import protocol_of
 from edge_lab.topology import Device, Topology, TopologyProblem
-from edge_lab.topology.protocols import OWN
+from edge_lab.topology.protocols import OWN, WITH_OPTIONS
 
 
 def check_devices(topology: Topology) -> None:
@@ -19,7 +19,10 @@ def check_devices(topology: Topology) -> None:
         protocol = _known(device, at)
         if protocol.name not in OWN:
             _check_keys(device, at)
+        if protocol.name not in OWN - WITH_OPTIONS:
             check_options(protocol, device, (*at, "options"))
+        if misfit := protocol.misfit(device):
+            raise TopologyProblem(misfit.message, (*at, misfit.key), misfit.remedy)
         _check_twins(protocol, device, (*at, "twins"))
         _check_sampled(protocol, device, (*at, "sampled"))
 

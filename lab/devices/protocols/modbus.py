@@ -13,7 +13,13 @@ from edge_lab.devices.points import (
     Point,
     registers_of,
 )
-from edge_lab.devices.protocols.base import RELAYED_FAULTS, DeviceProtocol, Place, address_of
+from edge_lab.devices.protocols.base import (
+    RELAYED_FAULTS,
+    RESTART_FAULTS,
+    DeviceProtocol,
+    Place,
+    address_of,
+)
 from edge_lab.topology import Device, Protocol, Topology, WordOrder
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ class Modbus(DeviceProtocol):
     """Holding registers; the ground truth has their raw numbers."""
 
     name = Protocol.MODBUS.value
-    faults = RELAYED_FAULTS | {"exceptions", "late"}
+    faults = RELAYED_FAULTS | RESTART_FAULTS | {"exceptions", "late"}
     plant = "boiler"
     truth_is_raw = True
     sampler_name = "modbus-tcp"

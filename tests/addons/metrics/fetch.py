@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from edge_lab.addons.metrics.names import PROMETHEUS_PROGRAM, VMAGENT_PROGRAM
-from edge_lab.images.mirror import debian_mirror
+from edge_lab.artifacts.debianmirror import debian_mirror
 from edge_lab.images.recipe import load_recipe
 
 FOLDER = Path(__file__).parents[3] / "build" / "debian"

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from edge_lab.devices.faults import DeviceFault, Gone
+from edge_lab.devices.faults import DeviceFault, Gone, SlowClock
 from edge_lab.faults import reach
 from edge_lab.faults.claims import Claims, device_part, link_part, observation_path
 from edge_lab.faults.effects import Scope
 from edge_lab.faults.fault import Fault
+from edge_lab.faults.limits import PROOF_SECONDS
 from edge_lab.faults.objections import Objection, refused, unknown_name
 from edge_lab.topology import Topology
 
+STEPS_FOR_A_CLOCK = 4
+"""So many times between two steps are measured to see a slow clock."""
 LEAST_CHANCE_OF_ANSWERS = 0.01
 """Minimum probability: a device is read about a hundred times to observe its fault."""
 
@@ -76,6 +79,17 @@ class OnDevice(Fault):
                 f"a probability of {probability:g} is too small for an effect to be seen",
                 f"Use {LEAST_CHANCE_OF_ANSWERS:g} or more.",
             )
+        if isinstance(self.does, SlowClock):
+            period = topology.device(self.device).period_ms / 1000
+            takes = (STEPS_FOR_A_CLOCK + 1) * period / self.does.rate
+            if takes > PROOF_SECONDS:
+                yield Objection(
+                    "does",
+                    f"with a step each {period:g} s a clock at {self.does.rate:g} of its rate "
+                    f"would be seen after {takes:.0f} s only",
+                    f"Use a rate of {(STEPS_FOR_A_CLOCK + 1) * period / PROOF_SECONDS:.2g} or "
+                    "more, or a device with a shorter `period_ms`.",
+                )
         if self.cuts_off:
             (link,) = topology.links_of(self.device)
             yield from refused("device", lambda: reach.service(topology, link))

@@ -12,16 +12,21 @@ from edge_lab.devices.control import DeviceStatus
 from edge_lab.devices.faults import (
     AnyFault,
     BadCrc,
+    BrownOut,
     Busy,
     Exceptions,
     Gone,
+    Hang,
     Junk,
     Late,
+    Reset,
     SessionDrop,
     Slow,
+    SlowClock,
     Split,
     Untrusted,
 )
+from edge_lab.faults.families.device.kinds import STEPS_FOR_A_CLOCK
 
 Met = Callable[[Any, DeviceStatus, DeviceStatus], bool]
 """Whether a read shows the fault: the behavior, the status now, and the status before."""
@@ -47,6 +52,18 @@ def _in_pieces(does: Split, now: DeviceStatus, before: DeviceStatus) -> bool:
 
 def _refused(does: Untrusted, now: DeviceStatus, before: DeviceStatus) -> bool:
     return now.refused > before.refused
+
+
+def _started_again(does: Reset | BrownOut | Hang, now: DeviceStatus, before: DeviceStatus) -> bool:
+    return now.boots > before.boots
+
+
+def _late_steps(does: SlowClock, now: DeviceStatus, before: DeviceStatus) -> bool:
+    """The mean is nearer to what it must be than to what it should be."""
+    usual = now.period_ms
+    return (
+        now.affected >= STEPS_FOR_A_CLOCK and (now.step_ms or 0.0) > (usual + usual / does.rate) / 2
+    )
 
 
 def _took(status: DeviceStatus) -> float:
@@ -75,6 +92,10 @@ PROOFS: Mapping[type[AnyFault], DeviceProof] = {
     Busy: DeviceProof(),
     SessionDrop: DeviceProof(needs_clients=True),
     Untrusted: DeviceProof(_refused, needs_clients=True),
+    Reset: DeviceProof(_started_again),
+    BrownOut: DeviceProof(_started_again),
+    Hang: DeviceProof(_started_again),
+    SlowClock: DeviceProof(_late_steps),
 }
 
 

@@ -1,0 +1,61 @@
+/* lwIP: IPv4, ARP, ping and TCP with sockets; no UDP services. */
+#ifndef LWIPOPTS_H
+#define LWIPOPTS_H
+
+#define NO_SYS 0
+#define SYS_LIGHTWEIGHT_PROT 1
+#define LWIP_NETCONN 1
+#define LWIP_SOCKET 1
+#define LWIP_COMPAT_SOCKETS 0
+#define LWIP_POSIX_SOCKETS_IO_NAMES 0
+#define LWIP_TIMEVAL_PRIVATE 0
+#define LWIP_SO_RCVTIMEO 0
+#define SO_REUSE 1
+#define LWIP_SO_LINGER 1
+#define LWIP_TCP_KEEPALIVE 1
+#define LWIP_ERRNO_STDINCLUDE 1
+
+#define LWIP_IPV4 1
+#define LWIP_IPV6 0
+#define LWIP_ARP 1
+#define LWIP_ICMP 1
+#define LWIP_UDP 1
+#define LWIP_DHCP 0
+#define LWIP_DNS 0
+#define LWIP_RAW 0
+#define LWIP_STATS 0
+
+#define MEM_ALIGNMENT 4
+#define MEM_SIZE (96 * 1024)
+#define MEMP_NUM_PBUF 32
+#define PBUF_POOL_SIZE 48
+#define PBUF_POOL_BUFSIZE 1600
+/* Connections: 33 clients, as many reads of the device by itself, and one that is turned away. */
+#define MEMP_NUM_NETCONN 72
+#define MEMP_NUM_TCP_PCB 72
+#define MEMP_NUM_TCP_PCB_LISTEN 2
+#define MEMP_NUM_TCP_SEG 128
+#define MEMP_NUM_TCPIP_MSG_INPKT 64
+#define MEMP_NUM_TCPIP_MSG_API 16
+
+#define TCP_MSS 1460
+#define TCP_WND (4 * TCP_MSS)
+#define TCP_SND_BUF (4 * TCP_MSS)
+#define TCP_QUEUE_OOSEQ 1
+#define TCP_LISTEN_BACKLOG 1
+#define TCP_DEFAULT_LISTEN_BACKLOG 16
+
+#define TCPIP_THREAD_NAME "tcpip"
+#define TCPIP_THREAD_STACKSIZE 1024
+#define TCPIP_THREAD_PRIO 4
+#define TCPIP_MBOX_SIZE 64
+#define DEFAULT_TCP_RECVMBOX_SIZE 16
+#define DEFAULT_ACCEPTMBOX_SIZE 16
+#define DEFAULT_THREAD_STACKSIZE 512
+#define LWIP_NETCONN_SEM_PER_THREAD 0
+
+#define LWIP_NETIF_STATUS_CALLBACK 0
+#define LWIP_NETIF_HOSTNAME 0
+#define CHECKSUM_CHECK_IP 1
+
+#endif
