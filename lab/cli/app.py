@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from edge_lab.cli import reach, render
 from edge_lab.cli.bench import bench
+from edge_lab.cli.cache import cache
 from edge_lab.cli.capture import capture
 from edge_lab.cli.chaos import chaos
 from edge_lab.cli.common import (
@@ -302,4 +303,5 @@ app.command()(capture)
 app.command()(chaos)
 app.command()(compare)
 app.command()(trace)
+app.add_typer(cache, name="cache")
 app.add_typer(fault, name="fault")
