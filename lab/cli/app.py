@@ -31,6 +31,7 @@ from edge_lab.cli.common import (
 from edge_lab.cli.compare import compare
 from edge_lab.cli.completion import LabGroup
 from edge_lab.cli.faults import fault
+from edge_lab.cli.flaky import flaky
 from edge_lab.cli.outputs import STDOUT, check_file, write_file
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.trace import trace
@@ -302,6 +303,7 @@ app.command()(bench)
 app.command()(capture)
 app.command()(chaos)
 app.command()(compare)
+app.command()(flaky)
 app.command()(trace)
 app.add_typer(cache, name="cache")
 app.add_typer(fault, name="fault")

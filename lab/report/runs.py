@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
-from edge_lab.report.cells import CellRecord
+if TYPE_CHECKING:
+    from edge_lab.report.cells import CellRecord
 
 
 class Outcome(StrEnum):
@@ -27,6 +29,11 @@ class Outcome(StrEnum):
     LACKING = "missing capability"
     SKIPPED = "skipped"
 
+
+BROKEN_LAB_MESSAGE = r"[\s\S]*\bedge_lab\.[a-z_.]+[A-Z]\w+: [\s\S]*"
+"""Of an error of the lab in Allure's results, as a regular expression for the whole: the full name
+of the exception begins with its module, which is one of ours."""
+LACKING_MESSAGE = r"[\s\S]*missing capability[\s\S]*"
 
 PROBLEMS = (Outcome.FAILED, Outcome.BROKEN_LAB, Outcome.BROKEN_TEST)
 """What fails a run, the worst first."""
