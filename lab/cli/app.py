@@ -127,10 +127,23 @@ def down(lab: LabName = None) -> None:
 
 
 @app.command()
-def status(lab: LabName = None, as_json: AsJson = False) -> None:
-    """Show the current state of nodes, links and devices."""
+def status(
+    lab: LabName = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show all labs, and what they take of the host.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the current state of nodes, links and devices, or all labs with --all."""
     from edge_lab.bringup.attach import attach
+    from edge_lab.bringup.overview import overview
 
+    if every:
+        if as_json:
+            print_json(overview().model_dump(mode="json"))
+        else:
+            out.print(render.overview_table(overview()))
+        return
     found = attach(chosen(lab)).status()
     if as_json:
         print_json(found.model_dump(mode="json"))
