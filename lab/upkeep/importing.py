@@ -31,7 +31,8 @@ from edge_lab.upkeep.manifest import (
 from edge_lab.upkeep.sparse import is_sound
 from edge_lab.upkeep.uses import stands_on
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
+_ZEROS = bytes(_CHUNK)
 _NO_TAR = (tarfile.TarError, EOFError, ValueError, LookupError, OverflowError)
 """What tarfile raises about headers that are damaged."""
 _ONCE_MORE = "Export it once more, and copy it whole."
@@ -86,9 +87,11 @@ def _import(cache: Path, archive: Path, tar: tarfile.TarFile, deadline: Deadline
         disk_full_as_error(cache, needed),
         building("import", deadline, this) as scratch,
     ):
-        _extract(tar, archive, manifest, scratch, present, this, deadline)
+        foreign = manifest.cache != str(cache)
+        strangers = [each for each in manifest.entries if foreign and each.kind == CHECKPOINTS.name]
+        _extract(tar, archive, manifest, scratch, [*present, *strangers], this, deadline)
         new = [entry for entry in manifest.entries if entry not in present]
-        for entry in new:
+        for entry in (each for each in new if each not in strangers):
             _check(entry, scratch / entry.place, archive)
         unfit = [
             (entry, reason)
@@ -139,21 +142,21 @@ def _extract(
     archive: Path,
     manifest: Manifest,
     scratch: Path,
-    present: Collection[ListedEntry],
+    unwanted: Collection[ListedEntry],
     this: Step,
     deadline: Deadline,
 ) -> None:
-    """All files into `scratch`; of entries that are present the digests are verified alone."""
+    """All files into `scratch`; of entries that are unwanted the digests are verified alone."""
     expected = {entry.path_of(file): (entry, file) for entry, file in manifest.files()}
     total, done = manifest.size or 1, 0
     for entry in manifest.entries:
-        for folder in () if entry in present else sorted(entry.folders):
+        for folder in () if entry in unwanted else sorted(entry.folders):
             (scratch / entry.place / folder).mkdir(parents=True, mode=0o700, exist_ok=True)
     while (member := tar.next()) is not None:
         deadline.check(f"importing {archive.name}")
         entry, file = _listed(member, expected, archive)
         this.progress(entry.name, done / total)
-        target = None if entry in present else scratch / entry.path_of(file)
+        target = None if entry in unwanted else scratch / entry.path_of(file)
         if target is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
         _copy(tar, member, file, target, archive)
@@ -167,7 +170,7 @@ def _extract(
             remedy=_ONCE_MORE,
         )
     for entry in manifest.entries:
-        for folder, mode in () if entry in present else entry.folders.items():
+        for folder, mode in () if entry in unwanted else entry.folders.items():
             (scratch / entry.place / folder).chmod(mode | 0o700)
 
 
@@ -222,10 +225,10 @@ def _copy(
             digest.update(chunk)
             if sink is None:
                 continue
-            if any(chunk):
-                sink.write(chunk)
-            else:
+            if chunk == _ZEROS[: len(chunk)]:
                 sink.seek(len(chunk), os.SEEK_CUR)
+            else:
+                sink.write(chunk)
         if left or digest.hexdigest() != file.sha256:
             raise InputError(
                 f"{member.name!r} in it is damaged: its SHA-256 is not {file.sha256}; nothing was "
