@@ -15,6 +15,7 @@ from rich.console import Console
 
 from edge_lab.artifacts import ArtifactState, ArtifactStore, Availability, Want
 from edge_lab.artifacts.gomodules import Toolchain
+from edge_lab.core.hostmemory import memory_limit
 from edge_lab.doctor import DoctorReport, HostCheck, doctor, render_doctor
 from edge_lab.doctor.host import Host
 from edge_lab.doctor.model import AcceleratorFinding
@@ -22,7 +23,6 @@ from edge_lab.doctor.probes import (
     HOST_PACKAGES,
     has_subordinate_ids,
     host_packages,
-    memory_limit,
 )
 from edge_lab.topology import Arch, Topology, load_topology
 
@@ -300,7 +300,7 @@ def test_memory_is_measured_against_the_topology(topology: Topology) -> None:
     ],
 )
 def test_limits_of_cgroups_are_read(cgroup: str, files: dict[str, str], limit: int | None) -> None:
-    assert memory_limit(FakeHost(files={"/proc/self/cgroup": cgroup, **files})) == limit
+    assert memory_limit(FakeHost(files={"/proc/self/cgroup": cgroup, **files}).read) == limit
 
 
 def test_a_limit_below_the_need_stops_a_lab(topology: Topology) -> None:

@@ -26,6 +26,7 @@ FIXED = {
     ("lab/devices/serial/port.py", "timeout=0"): "nothing is waited for",
     ("lab/artifacts/gomodules.py", "process.wait(0.25)"): "the period of a poll",
     ("lab/faults/runner.py", "thread.join(LOOK_S)"): "the period of a poll",
+    ("lab/artifacts/web.py", "thread.join(CONNECT_SECONDS)"): "of the network, not of the host",
     ("lab/fleet/kwokprocess.py", "self._over.wait(LOOK_SECONDS)"): "the period of a poll",
     (
         "suites/regressions/kubeedge/test_field_bugs.py",

@@ -10,7 +10,7 @@ from edge_lab.artifacts.gomodules import Toolchain
 from edge_lab.artifacts.mirror import Mirror, find_in_mirror, mirror_place
 from edge_lab.artifacts.model import ArtifactState, Availability, Refusal
 from edge_lab.artifacts.orders import Order
-from edge_lab.artifacts.release import find_release
+from edge_lab.artifacts.release import ReleasePages
 from edge_lab.artifacts.web import Web
 from edge_lab.core.deadline import Deadline
 
@@ -31,6 +31,7 @@ class Prospects:
     mirror: Mirror
     builds: Builds
     toolchain: Toolchain | str
+    pages: ReleasePages
 
     def state(self, order: Order) -> ArtifactState:
         """Where the ordered artifact is, or would come from."""
@@ -48,11 +49,13 @@ class Prospects:
             refused.append(mirrored)
         elif mirrored.sure:
             return row(Availability.AVAILABLE, mirrored.words)
-        released = find_release(component, arch)
+        released = self.pages.find(component, arch)
         unbuildable = self.builds.refusal(order, self.toolchain)
         otherwise = ""
         if not isinstance(released, Refusal):
             otherwise = f"release {released.url}"
+            if component.recipe is not None and unbuildable is None:
+                otherwise += f", if it answers; else {built_from(component, order.module)}"
         elif unbuildable is None:
             otherwise = self.builds.source(order)
         else:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge_lab.artifacts.checksums import file_digest
 from edge_lab.artifacts.diskspace import disk_full_as_error
 from edge_lab.artifacts.model import Artifact, Component
+from edge_lab.core.home import mark_used
 from edge_lab.topology import Arch
 
 RECORD = "artifact.json"
@@ -88,6 +89,7 @@ class ArtifactCache:
                 return None
             with contextlib.suppress(OSError):  # a read-only cache is still a cache
                 os.utime(file, ns=(record.mtime_ns, record.mtime_ns))
+        mark_used(file.parent)
         return _artifact(record, file)
 
     def put(
@@ -151,6 +153,22 @@ class ArtifactCache:
     def _file(self, component: Component, arch: Arch, key: str) -> Path:
         folder = f"{component.version}-{arch.value}-{key[:KEY_DIGITS]}"
         return self.root / component.name / folder / component.name
+
+
+def is_artifact(folder: Path, name: str) -> bool:
+    """Whether `folder` holds an artifact that is what its record says, and that a cache has as
+    `name`: <component>/<version>-<arch>-<key>."""
+    record = _read_record(folder / RECORD)
+    if record is None:
+        return False
+    file = folder / record.component
+    key = f"{record.version}-{record.arch.value}-{record.key[:KEY_DIGITS]}"
+    return (
+        name == f"{record.component}/{key}"
+        and file.is_file()
+        and file.stat().st_size == record.size
+        and file_digest(file) == record.sha256
+    )
 
 
 def _artifact(record: Record, file: Path) -> Artifact:

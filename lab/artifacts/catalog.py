@@ -1,8 +1,9 @@
 """The components that come with edge-lab, as data.
 
-The Kubernetes binaries are built from their Go modules, or taken from a mirror of dl.k8s.io,
-which publishes a SHA-256 beside each file. K3s and KubeEdge come from their release pages,
-which publish checksums too, or from a mirror of those.
+The Kubernetes binaries come from dl.k8s.io, which publishes a SHA-256 beside each file, or from a
+mirror of it; for riscv64, of which it has none, and where it does not answer they are built from
+their Go modules. K3s and KubeEdge come from their release pages, which publish checksums too, or
+from a mirror of those.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ RTOS_FIRMWARE = "0.1.0"
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
 
+_KUBERNETES_FILE = ("bin/linux/{arch}/{name}",)
+
+
 def _kubernetes(name: str, module: str = "kubernetes") -> Component:
     base = "k8s.io/component-base/version"
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
@@ -57,6 +61,13 @@ def _kubernetes(name: str, module: str = "kubernetes") -> Component:
             upstream="k8s.io/kubernetes",
             ldflags=tuple(f"-X {base}.{key}={value}" for key, value in values.items()),
         ),
+        release=ReleaseSource(
+            page="https://dl.k8s.io/release/{version}",
+            files={Arch.X86_64: _KUBERNETES_FILE, Arch.AARCH64: _KUBERNETES_FILE},
+            upstream="release",
+            checksums="{file}.sha256",
+        ),
+        # The same below a mirror, where somebody may have put what is not published, too.
         mirror=("release/{version}/bin/linux/{arch}/{name}", FLAT),
     )
 

@@ -70,7 +70,10 @@ def mirror_offers(component: Component, arch: Arch) -> tuple[Offer, ...]:
             found.append(_moved(offer, f"{release.upstream}/{component.version}/"))
             if "{version}" in file:
                 found.append(_moved(offer, ""))
-    return tuple(found)
+    by_path: dict[str, Offer] = {}
+    for offer in found:  # the lab's own names may be a publisher's, too
+        by_path.setdefault(offer.path, offer)
+    return tuple(by_path.values())
 
 
 def published(release: ReleaseSource, component: Component, arch: Arch, template: str) -> Offer:

@@ -85,7 +85,8 @@ def _order(want: Want, owned: Owned, lock: Lock) -> Order:
         "pinned": str(pin.digest) if pin else "",
         **({"image": True} if component.image else {}),
     }
-    if release := component.release:
+    # Of what is built as well, it does not count which of the two it came from.
+    if component.recipe is None and (release := component.release):
         files = release.files.get(want.arch, ())
         parts["release"] = [release.page, *files, release.member]
     if component.go and module:

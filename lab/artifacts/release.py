@@ -7,9 +7,11 @@ from urllib.parse import quote
 
 from edge_lab.artifacts.model import Component, Refusal
 from edge_lab.artifacts.offers import Offer, published
+from edge_lab.core.errors import InputError
 from edge_lab.topology import Arch
 
 RELEASE_PAGE = "release page"
+VARIABLE = "LAB_RELEASES"
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,33 @@ class Release:
     @property
     def url(self) -> str:
         return f"{self.page}/{quote(self.offer.path)}"
+
+
+@dataclass(frozen=True)
+class ReleasePages:
+    """The release pages of all components, or none of them."""
+
+    asked: bool = True
+
+    def find(self, component: Component, arch: Arch) -> Release | Refusal:
+        """The file on the component's release page; without network access."""
+        if not self.asked:
+            return Refusal(RELEASE_PAGE, f"not asked, since {VARIABLE}=off")
+        return find_release(component, arch)
+
+
+def read_release_pages(text: str) -> ReleasePages:
+    """What `text`, the value of LAB_RELEASES, says: `on` (or nothing) or `off`.
+
+    Raises:
+        InputError: it says something else.
+    """
+    if text not in ("", "on", "off"):
+        raise InputError(
+            f"{VARIABLE} is {text!r}",
+            remedy=f"{VARIABLE}=off asks no release page; without it, or with on, they are asked.",
+        )
+    return ReleasePages(text != "off")
 
 
 def find_release(component: Component, arch: Arch) -> Release | Refusal:

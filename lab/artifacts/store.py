@@ -30,12 +30,13 @@ from edge_lab.artifacts.model import (
 from edge_lab.artifacts.offers import Found, take, vouch
 from edge_lab.artifacts.orders import Order, OrderBook
 from edge_lab.artifacts.places import Place, WebFolder
-from edge_lab.artifacts.release import RELEASE_PAGE, find_release
+from edge_lab.artifacts.release import RELEASE_PAGE, ReleasePages, read_release_pages
+from edge_lab.artifacts.release import VARIABLE as RELEASES
 from edge_lab.artifacts.web import Web
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, InputError
 from edge_lab.core.home import cache_home
-from edge_lab.core.step import Step, step
+from edge_lab.core.step import Step, step, warn
 from edge_lab.data import IMAGES
 
 NOT_CACHED = Refusal("cache", "missing, or damaged")
@@ -56,11 +57,14 @@ class ArtifactStore:
         catalog: Mapping[str, Component] = CATALOG,
         recipes: Path = IMAGES,
         components: Components | None = None,
+        pages: ReleasePages = ReleasePages(),  # noqa: B008 - it is frozen
     ) -> None:
         """`catalog` and the folder `recipes` stand for edge-lab's own components where no
         `components` are given."""
         self._cache = ArtifactCache(cache / "artifacts")
         self._mirror = mirror
+        self._pages = pages
+        self._silent: dict[str, str] = {}
         self._components = components or Components(
             ComponentSet(OWN, tuple(catalog.values()), recipes / LOCK_NAME, recipes / "go")
         )
@@ -69,14 +73,16 @@ class ArtifactStore:
 
     @classmethod
     def default(cls) -> ArtifactStore:
-        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does, and
-        the components of all distributions that are installed.
+        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does,
+        release pages unless LAB_RELEASES is off, and the components of all distributions that
+        are installed.
 
         Raises:
-            InputError: LAB_MIRROR is an address that cannot be used.
+            InputError: LAB_MIRROR is an address that cannot be used, or LAB_RELEASES is no switch.
         """
         mirror = read_mirror(os.environ.get(VARIABLE, ""))
-        return cls(cache_home(), mirror, components=installed_components())
+        pages = read_release_pages(os.environ.get(RELEASES, ""))
+        return cls(cache_home(), mirror, components=installed_components(), pages=pages)
 
     # -- what is asked of it -------------------------------------------------------------
 
@@ -110,7 +116,9 @@ class ArtifactStore:
         Raises:
             InputError: an unknown component, or a lock file that cannot be read.
         """
-        prospects = Prospects(self._cache, self._mirror, self._builds, find_toolchain())
+        prospects = Prospects(
+            self._cache, self._mirror, self._builds, find_toolchain(), self._pages
+        )
         return [
             prospects.state(found) if isinstance(found, Order) else found
             for found in self._orders.looked_up(wanted)
@@ -176,7 +184,7 @@ class ArtifactStore:
     ) -> dict[Want, Artifact]:
         if not orders:
             return {}
-        web = Web(deadline)
+        web = Web(deadline, self._silent)
         toolchain = find_toolchain()
         place = mirror_place(self._mirror, web)
         offers = {order.want: _look_into(place, order) for order in orders}
@@ -216,7 +224,7 @@ class ArtifactStore:
         hopeless = {}
         for order in orders:
             offer = offers[order.want]
-            released = find_release(order.component, order.want.arch)
+            released = self._pages.find(order.component, order.want.arch)
             unbuildable = self._builds.refusal(order, toolchain)
             if isinstance(offer, Refusal) and isinstance(released, Refusal) and unbuildable:
                 hopeless[order.want] = (NOT_CACHED, offer, released, unbuildable)
@@ -233,14 +241,23 @@ class ArtifactStore:
         return self._take(order, place, offer, "mirror", f"mirror {place}")
 
     def _from_release(self, order: Order, web: Web) -> Artifact | Refusal:
-        release = find_release(order.component, order.want.arch)
+        release = self._pages.find(order.component, order.want.arch)
         if isinstance(release, Refusal):
             return release
-        place = WebFolder(release.page, web)
-        found = vouch(place, release.offer, order.pin)
+        page = f"{RELEASE_PAGE} {release.page}"
+        # What can be built as well is not waited for where there is no network.
+        optional = order.component.recipe is not None
+        if optional and (reason := web.silent(release.url)):
+            return Refusal(page, reason)
+        checksums = WebFolder(release.page, web.hurried() if optional else web)
+        found = vouch(checksums, release.offer, order.pin)
         if isinstance(found, str):
-            return Refusal(f"{RELEASE_PAGE} {release.page}", found)
-        return self._take(order, place, found, "release", RELEASE_PAGE)
+            return Refusal(page, found)
+        got = self._take(order, WebFolder(release.page, web), found, "release", RELEASE_PAGE)
+        if optional and isinstance(got, Refusal):
+            web.give_up(release.url, f"asked no more, since {got.reason}")
+            warn(f"{order.want}: {got}; it is built instead")
+        return got
 
     def _take(
         self, order: Order, place: Place, found: Found, kind: str, refuser: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -22,6 +24,10 @@ CONNECT_TRIES = 2
 """Connection attempts before the server counts as unreachable."""
 STALL_SECONDS = 30.0
 """Seconds without data after which a connection counts as broken."""
+CONNECT_SECONDS = 1.5
+"""For the one connection to a server that is not needed. It includes the resolution of its name."""
+HURRIED_SECONDS = 10.0
+"""As STALL_SECONDS, for a small file of such a server."""
 TEXT_LIMIT = 1 << 20
 """Maximum size of a checksum file, bytes."""
 _NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -46,9 +52,35 @@ class Web:
     each file.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, silent: dict[str, str] | None = None) -> None:
+        """`silent` is what `silent` has found before, by server; it is added to."""
         self._deadline = deadline
         self._unreachable: dict[str, str] = {}
+        self._silent = {} if silent is None else silent
+        self._tries, self._stall = TRIES, STALL_SECONDS
+
+    def hurried(self) -> Web:
+        """The same for small files that are not needed: tried once, and not waited for long.
+
+        What one of the two knows to be unreachable the other does not ask.
+        """
+        web = Web(self._deadline)
+        web._unreachable = self._unreachable
+        web._tries, web._stall = 1, HURRIED_SECONDS
+        return web
+
+    def silent(self, url: str) -> str:
+        """Why the server of `url` need not be asked: it takes no connection within
+        CONNECT_SECONDS. Empty if it does. It is tried once."""
+        server = urlsplit(url).netloc
+        if server not in self._silent:
+            reason = _refusal_of(url)
+            self._silent[server] = f"{server} cannot be reached: {reason}" if reason else ""
+        return self._unreachable.get(server) or self._silent[server]
+
+    def give_up(self, url: str, reason: str) -> None:
+        """Its server is asked no more, for that reason."""
+        self._unreachable.setdefault(urlsplit(url).netloc, reason)
 
     def has(self, url: str) -> bool:
         """Whether there is a file at `url`; SourceFailed if the server does not answer."""
@@ -91,7 +123,7 @@ class Web:
         server = urlsplit(url).netloc
         last = ""
         refused = 0
-        for _ in range(TRIES):
+        for _ in range(self._tries):
             self._deadline.check(f"download {url}")
             if server in self._unreachable:
                 raise SourceFailed(self._unreachable[server])
@@ -108,14 +140,14 @@ class Web:
                     if refused >= CONNECT_TRIES:
                         self._unreachable[server] = f"{server} cannot be reached: {last}"
         raise SourceFailed(
-            self._unreachable.get(server) or f"{url}: broke off {TRIES} times (last: {last})"
+            self._unreachable.get(server) or f"{url}: broke off {self._tries} times (last: {last})"
         )
 
     def _open(self, url: str, start: int = 0) -> http.client.HTTPResponse:
         request = urllib.request.Request(url, headers={"User-Agent": "edge-lab"})  # noqa: S310
         if start:
             request.add_header("Range", f"bytes={start}-")
-        patience = max(0.1, min(STALL_SECONDS, self._deadline.remaining))
+        patience = max(0.1, min(self._stall, self._deadline.remaining))
         answer: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310
             request, timeout=patience
         )
@@ -140,3 +172,36 @@ class Web:
                     this.progress(f"{have // _MIB}{of_total} MiB", have / total if total else None)
         if total and have < total:
             raise _BrokeOff(f"{have} of {total} bytes were received")
+
+
+def _refusal_of(url: str) -> str:
+    """Why its server, or the proxy before it, takes no connection in time; empty if it does.
+
+    In a thread, since the resolution of names has no limit of time; what is still at work then
+    ends by itself.
+    """
+    address = _next_hop(url)
+    answers: list[str] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, CONNECT_SECONDS).close()
+        except (OSError, UnicodeError) as trouble:
+            answers.append(str(trouble) or type(trouble).__name__)
+        else:
+            answers.append("")
+
+    thread = threading.Thread(target=connect, name="connect", daemon=True)
+    thread.start()
+    thread.join(CONNECT_SECONDS)
+    return answers[0] if answers else f"no connection within {CONNECT_SECONDS:g} s"
+
+
+def _next_hop(url: str) -> tuple[str, int]:
+    """Host and port to which a request for `url` connects."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    proxy = urllib.request.getproxies().get(parts.scheme, "")
+    if proxy and not urllib.request.proxy_bypass(host):
+        parts = urlsplit(proxy if "://" in proxy else f"//{proxy}")
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

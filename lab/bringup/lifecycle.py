@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from edge_lab.bringup.admission import QUEUE_SECONDS, admit, forget_demand, read_limits
 from edge_lab.bringup.attach import attach
 from edge_lab.bringup.host import Host, LocalHost
 from edge_lab.bringup.retention import keep_evidence
@@ -55,7 +56,8 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
     """Brings `topology` up, or attaches to it if it is up already.
 
     Raises:
-        InputError: the stack is not known, or a port that was asked for is busy.
+        InputError: the stack is not known, a port that was asked for is busy, or the lab alone is
+            more than all labs may take.
         LabError: an artifact cannot be had, a machine died, something was not ready in time.
             Nothing of the lab is left then, but its logs and consoles are kept.
     """
@@ -71,6 +73,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
         if run.path.exists():
             with step(f"remove what is left of the last lab {topology.name}"):
                 _clear(run)
+        limits = read_limits()  # before anything is built, since they may be wrong
         require_host_interfaces(topology)
         if options.api_port is not None:
             require_free(options.api_port, "the API server")
@@ -81,11 +84,14 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
             for node in topology.nodes:
                 check_virtualization(node, accelerator.of(node.arch))
             start = Start(host, run, plan, accelerator, options)
+            queue = Deadline.after(QUEUE_SECONDS * host.speed_factor)
             try:
+                admit(run, topology, limits, queue)
                 return trace.started(start.walk(lambda: _clear(run)))
             except BaseException as trouble:
                 trace.failed(trouble)
                 evidence = _clear(run).evidence
+                forget_demand(run)
                 if isinstance(trouble, LabError) and evidence and not trouble.remedy:
                     trouble.remedy = f"Logs and consoles are kept in {evidence}."
                 raise
@@ -122,6 +128,7 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
                 cleared = _clear(run, deadline)
                 run.lock.unlink(missing_ok=True)
                 forget_stage(run)
+                forget_demand(run)
                 return TakenDown(ended + cleared.processes, cleared.evidence)
         except _Busy:
             holder = lock_holder(run.lock)

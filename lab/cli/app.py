@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from edge_lab.cli import reach, render
 from edge_lab.cli.bench import bench
+from edge_lab.cli.cache import cache
 from edge_lab.cli.capture import capture
 from edge_lab.cli.chaos import chaos
 from edge_lab.cli.common import (
@@ -30,6 +31,7 @@ from edge_lab.cli.common import (
 from edge_lab.cli.compare import compare
 from edge_lab.cli.completion import LabGroup
 from edge_lab.cli.faults import fault
+from edge_lab.cli.flaky import flaky
 from edge_lab.cli.outputs import STDOUT, check_file, write_file
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.trace import trace
@@ -127,10 +129,23 @@ def down(lab: LabName = None) -> None:
 
 
 @app.command()
-def status(lab: LabName = None, as_json: AsJson = False) -> None:
-    """Show the current state of nodes, links and devices."""
+def status(
+    lab: LabName = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show all labs, and what they take of the host.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the current state of nodes, links and devices, or all labs with --all."""
     from edge_lab.bringup.attach import attach
+    from edge_lab.bringup.overview import overview
 
+    if every:
+        if as_json:
+            print_json(overview().model_dump(mode="json"))
+        else:
+            out.print(render.overview_table(overview()))
+        return
     found = attach(chosen(lab)).status()
     if as_json:
         print_json(found.model_dump(mode="json"))
@@ -303,7 +318,9 @@ app.command()(bench)
 app.command()(capture)
 app.command()(chaos)
 app.command()(compare)
+app.command()(flaky)
 app.command()(trace)
 app.command()(ui)
 app.command()(watch)
+app.add_typer(cache, name="cache")
 app.add_typer(fault, name="fault")

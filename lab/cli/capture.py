@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,13 +13,12 @@ from rich.markup import escape
 from edge_lab.cli.common import LabName, LinkName, chosen, err, out
 from edge_lab.core.errors import InputError
 from edge_lab.core.interrupts import interrupts_noted
+from edge_lab.core.sizes import parse_size
 
 if TYPE_CHECKING:
     from edge_lab.fabric.capture import Captured
 
 DEFAULT_SECONDS = 10.0
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]?)(i?)b?", re.IGNORECASE)
 
 
 def capture(
@@ -114,15 +112,6 @@ def summary(captured: Captured) -> str:
     if captured.dropped:
         text += f"; {captured.dropped} more were lost because they could not be written fast enough"
     return text
-
-
-def parse_size(text: str) -> int:
-    """Bytes: 1500, 500K, 10M, 1G, of 1000 each, or 10Mi of 1024; InputError if it is none."""
-    found = _SIZE.fullmatch(text.strip())
-    if found is None or not float(found[1]):
-        raise InputError(f"{text!r} is not a size", remedy="Write a size such as 500K, 10M or 1G.")
-    unit = (1024 if found[3] else 1000) ** " kmg".index(found[2].lower() or " ")
-    return max(1, int(float(found[1]) * unit))
 
 
 def _is_file(where: str) -> bool:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from edge_lab.bringup.overview import Overview
 from edge_lab.cli.common import out
 from edge_lab.core.home import RunDir
 from edge_lab.handle.linkstate import LinkState
@@ -55,6 +56,23 @@ def wrapped(table: Table) -> Table:
 
 def _mark(good: bool, yes: str, no: str) -> str:
     return f"{GOOD} {yes}" if good else f"{BAD} {no}"
+
+
+def overview_table(found: Overview) -> RenderableType:
+    """All labs, and what they take of what they may."""
+    table = plain_table("labs", "name", "condition", "stack", "nodes", "memory", "CPUs")
+    for row in found.labs:
+        condition = f"{row.condition}: {row.stage}" if row.stage else row.condition
+        memory = f"{row.memory_mib} MiB" if row.memory_mib else "–"
+        numbers = (str(row.nodes or "–"), memory, str(row.cpus or "–"))
+        table.add_row(row.lab, escape(condition), escape(row.stack), *numbers)
+    memory = f"{found.memory_mib}{_of(found.memory_limit_mib)} MiB"
+    sums = f"taken: {memory} of memory, {found.cpus}{_of(found.cpu_limit)} CPUs of guests"
+    return Group(table, Text(sums)) if found.labs else Text(f"no labs; {sums}")
+
+
+def _of(limit: int | None) -> str:
+    return "" if limit is None else f" of {limit}"
 
 
 def status_table(status: LabStatus) -> RenderableType:

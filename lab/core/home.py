@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -34,6 +35,12 @@ def cache_home() -> Path:
             remedy="Set XDG_CACHE_HOME to a folder that you can write to.",
         ) from trouble
     return home
+
+
+def mark_used(entry: Path) -> None:
+    """Notes that a file or folder of the cache is used now: `lab cache prune` goes by that."""
+    with contextlib.suppress(OSError):  # a read-only cache is still a cache
+        os.utime(entry)
 
 
 MARKER = ".edge-lab"

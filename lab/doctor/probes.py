@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge_lab.artifacts.gomodules import Toolchain
 from edge_lab.artifacts.goversions import go_remedy
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
+from edge_lab.core.hostmemory import EMULATOR_MIB, memory_limit
 from edge_lab.data import IMAGES
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.doctor.host import Examination, Host
@@ -30,8 +30,6 @@ DISK_FOR_BUILDS = 25 * GIB
 """Free space for building everything once: Go's caches (14 GiB), root images, checkpoints."""
 DISK_FOR_A_LAB = 6 * GIB
 """Free space for one lab when all artifacts are cached: images, overlays, checkpoints."""
-EMULATOR_MIB = 384
-"""What a QEMU process needs beside its guest's memory (translated code, most of all)."""
 NODE_MINIMUM = (20, 19)
 """What Allure 3 asks for."""
 HOST_PACKAGES = IMAGES / "host-packages.txt"
@@ -283,7 +281,7 @@ def _memory(this: Examination) -> Iterator[HostCheck]:
     nodes = this.topology.nodes
     wanted = sum(node.memory + EMULATOR_MIB for node in nodes) * MIB
     total, available = this.host.memory()
-    limit = memory_limit(this.host)
+    limit = memory_limit(this.host.read)
     cap = min(total, limit or total)
     ok = min(available, cap) >= wanted
     held = "; a cgroup limits this process to " + _gib(limit) if limit and limit < total else ""
@@ -295,31 +293,6 @@ def _memory(this: Examination) -> Iterator[HostCheck]:
         remedy="" if ok else "Stop other programs, or reduce the nodes' `memory`.",
         required=cap < wanted,
     )
-
-
-def memory_limit(host: Host) -> int | None:
-    """The least memory limit of this process's cgroups (v2 and v1), bytes; None if none."""
-    limits = []
-    for line in (host.read("/proc/self/cgroup") or "").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0":
-            root, name = "/sys/fs/cgroup", "memory.max"
-        elif "memory" in controllers.split(","):
-            root, name = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
-        else:
-            continue
-        at = Path(path)
-        for folder in (at, *at.parents):
-            text = (host.read(f"{root}{'' if str(folder) == '/' else folder}/{name}") or "").strip()
-            if text.isdecimal():
-                limits.append(int(text))
-    least = min(limits, default=_NO_LIMIT)
-    return least if least < _NO_LIMIT else None
-
-
-_NO_LIMIT = 1 << 62
-"""cgroup v1 writes "no limit" as the greatest multiple of a page below 2^63."""
 
 
 def _sockets(this: Examination) -> Iterator[HostCheck]:

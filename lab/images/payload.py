@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from edge_lab.artifacts.diskspace import disk_full, disk_full_as_error
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.core.home import cache_home
+from edge_lab.core.home import cache_home, mark_used
 from edge_lab.core.step import step
 from edge_lab.images.contained import need_tools
 from edge_lab.images.ext4 import Source, make_ext4, write_files
@@ -47,6 +47,7 @@ def build_payload_disk(files: Sequence[PayloadFile], deadline: Deadline) -> Path
     _check_paths(files)
     disk = cache_home() / "payloads" / f"{payload_digest(files)}.ext4"
     if disk.exists():
+        mark_used(disk)
         return disk
     with step(f"make a payload disk of {len(files)} files") as this:
         need_tools(["mke2fs", "debugfs"])

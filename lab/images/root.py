@@ -19,7 +19,7 @@ from edge_lab.artifacts.debianmirror import apt_options, debian_mirror
 from edge_lab.artifacts.diskspace import GIB, disk_full, disk_full_as_error
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.core.home import cache_home
+from edge_lab.core.home import cache_home, mark_used
 from edge_lab.core.step import Step, step
 from edge_lab.images import assemble, recipe
 from edge_lab.images.contained import check_namespaces, need_tools, run_contained
@@ -133,19 +133,17 @@ def build_root_image(arch: Arch, deadline: Deadline, variant: str = "") -> RootI
     return built
 
 
-def _folder(arch: Arch, digest: str) -> Path:
+def root_image_folder(arch: Arch, digest: str) -> Path:
+    """Where the image with that digest is in the cache, if it is there."""
     return cache_home() / "images" / f"{arch.value}-{digest[:DIGITS]}"
 
 
 def _look(arch: Arch, digest: str) -> RootImage | None:
-    folder = _folder(arch, digest)
-    try:
-        record = _Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
-        whole = all((folder / name).stat().st_size == size for name, size in record.sizes.items())
-    except (OSError, ValidationError):
+    folder = root_image_folder(arch, digest)
+    record = _whole(folder)
+    if record is None or record.digest != digest:
         return None
-    if record.digest != digest or not whole:
-        return None
+    mark_used(folder)
     return RootImage(
         arch=arch,
         disk=folder / DISK,
@@ -155,6 +153,24 @@ def _look(arch: Arch, digest: str) -> RootImage | None:
         versions=record.versions,
         busybox=folder / BUSYBOX,
     )
+
+
+def _whole(folder: Path) -> _Record | None:
+    """The record of the image in `folder`, if all its files are there; None if not."""
+    try:
+        record = _Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
+        whole = all((folder / name).stat().st_size == size for name, size in record.sizes.items())
+    except (OSError, ValidationError):
+        return None
+    return record if whole else None
+
+
+def is_root_image(folder: Path, name: str) -> bool:
+    """Whether `folder` holds a whole image, and one that a cache has as `name`."""
+    record = _whole(folder)
+    if record is None or name != f"{record.arch.value}-{record.digest[:DIGITS]}":
+        return False
+    return {DISK, KERNEL, INITRD, BUSYBOX} <= set(record.sizes)
 
 
 def _build(
@@ -230,7 +246,7 @@ def _build(
         for name in (*names, RECORD):
             (result / name).chmod(0o444)
             settle(result / name)
-        target = _folder(arch, digest)
+        target = root_image_folder(arch, digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():  # not whole, else it would have been found
             discard(target)

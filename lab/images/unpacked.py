@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_lab.artifacts.debianmirror import apt_options, debian_mirror
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
-from edge_lab.core.home import cache_home
+from edge_lab.core.home import cache_home, mark_used
 from edge_lab.core.step import step
 from edge_lab.images import recipe
 from edge_lab.images.contained import check_namespaces, need_tools, run_contained
@@ -42,6 +42,7 @@ def unpacked(arch: Arch, packages: Sequence[str], deadline: Deadline) -> Path:
     named = ",".join(packages)
     target = unpacked_place(cache_home(), arch, packages)
     if target.is_dir():
+        mark_used(target)
         return target
     with step(f"unpack {named} for {arch.value}") as this:
         need_tools(["setpriv", "unshare", "mmdebstrap"])

@@ -59,6 +59,18 @@ class BootRecordFile:
         draft.replace(self._path)
 
 
+_RESTART = "restart "
+"""How the title of a step begins that presses the reset button of a machine."""
+
+
+def restarted(title: str) -> str:
+    """Of the step in which a machine is started again since its emulation failed: which, and
+    after what. Empty for any other step."""
+    machine, after, kind = title.removeprefix(_RESTART).partition(" after ")
+    known = after and kind in (Fatal.PANIC, Fatal.SILENT)
+    return f"{machine}: {kind}" if title.startswith(_RESTART) and known else ""
+
+
 class BootWatch:
     """Waits for the boots of one machine, by its console and by its shell."""
 
@@ -127,7 +139,7 @@ class BootWatch:
                 if death.fatal.kind not in (Fatal.PANIC, Fatal.SILENT) or not retries_left:
                     raise
                 self._record.write(replace(self.record, reboots=self.record.reboots + 1))
-                with step(f"restart {self._name} after {death.fatal.kind}"):
+                with step(f"{_RESTART}{self._name} after {death.fatal.kind}"):
                     self.reset()
             else:
                 return

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 import edge_lab.bringup.attach
 from edge_lab.cli.app import app
-from edge_lab.cli.capture import parse_size
 from edge_lab.core.errors import InputError
+from edge_lab.core.sizes import parse_size
 
 from .captured import captures, exchange, frames_of, soon
 from .started import Started

@@ -1,0 +1,145 @@
+"""One run of tests as data: what became of each, told apart by whose fault it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_lab.report.cells import CellRecord
+
+
+class Outcome(StrEnum):
+    """What became of a test."""
+
+    PASSED = "passed"
+    FAILED = "product failure"
+    """A failed assertion."""
+    BROKEN_LAB = "lab error"
+    """A LabError, or an InputError: what the lab was asked for cannot be right."""
+    BROKEN_TEST = "test error"
+    """Any other exception."""
+    KNOWN = "known failure"
+    """An expected failure that a tracker knows, not yet expired."""
+    EXPECTED = "expected failure"
+    """One for another reason, such as a capability that is lacking."""
+    LACKING = "missing capability"
+    SKIPPED = "skipped"
+
+
+BROKEN_LAB_MESSAGE = r"[\s\S]*\bedge_lab\.[a-z_.]+[A-Z]\w+: [\s\S]*"
+"""Of an error of the lab in Allure's results, as a regular expression for the whole: the full name
+of the exception begins with its module, which is one of ours."""
+LACKING_MESSAGE = r"[\s\S]*missing capability[\s\S]*"
+
+PROBLEMS = (Outcome.FAILED, Outcome.BROKEN_LAB, Outcome.BROKEN_TEST)
+"""What fails a run, the worst first."""
+_DID_NOT_RUN = (Outcome.LACKING, Outcome.SKIPPED)
+
+
+class ExitCode(IntEnum):
+    """Exit codes of a run that pytest itself has not; see docs/ci.md."""
+
+    PASSED = 0
+    FAILED = 1
+    """As pytest's: a test failed, and the lab did not break."""
+    WRONG_INPUT = 4
+    """As pytest's: what was asked for cannot be right, and nothing else went wrong."""
+    NOTHING_RAN = 5
+    """As pytest's: there was no test, or each was skipped."""
+    LAB_BROKE = 10
+    """A LabError somewhere, and no test failed: nothing was said about the product."""
+    LAB_BROKE_AND_FAILED = 11
+    """A LabError somewhere, and a test failed as well."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What went wrong in one phase of a test."""
+
+    outcome: Outcome
+    phase: str
+    """setup, call or teardown."""
+    reason: str
+    """The first line of it."""
+    is_input: bool = False
+    """Whether it is an InputError."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A failure of the product that its tracker knows."""
+
+    tracker: str
+    look_again: date
+    """From that day on it is no longer expected."""
+    seen: str
+    expired: bool
+    """Whether it was no longer expected when the test ran."""
+
+
+@dataclass(frozen=True)
+class TestRecord:
+    """One test of a run."""
+
+    __test__ = False  # for pytest
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+    """Of a skip or an expected failure."""
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+    """Of all its phases."""
+    evidence: tuple[str, ...] = ()
+    """Names of what was kept, in the report."""
+    known: Known | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run."""
+
+    tests: tuple[TestRecord, ...] = ()
+    cells: tuple[CellRecord, ...] = ()
+    """What the tests measured."""
+    restarts: tuple[str, ...] = ()
+    """Machines that the lab started again since their emulation failed, and why."""
+    seconds: float = 0.0
+    facts: tuple[tuple[str, str], ...] = field(default=())
+    """What the head of a summary says, as the stack."""
+    kept: str = ""
+    """Folder with logs and consoles of the lab."""
+
+    def count(self, *outcomes: Outcome) -> int:
+        return sum(test.outcome in outcomes for test in self.tests)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(problem for test in self.tests for problem in test.problems)
+
+
+def exit_code(tests: Sequence[TestRecord]) -> ExitCode:
+    """Of a run of these tests that went to its end."""
+    problems = [problem for test in tests for problem in test.problems]
+    lab = [problem for problem in problems if problem.outcome is Outcome.BROKEN_LAB]
+    failed = len(lab) < len(problems)
+    if any(not problem.is_input for problem in lab):
+        return ExitCode.LAB_BROKE_AND_FAILED if failed else ExitCode.LAB_BROKE
+    if failed:
+        return ExitCode.FAILED
+    if lab:
+        return ExitCode.WRONG_INPUT
+    return ExitCode.NOTHING_RAN if _nothing_ran(tests) else ExitCode.PASSED
+
+
+def _nothing_ran(tests: Iterable[TestRecord]) -> bool:
+    return all(test.outcome in _DID_NOT_RUN for test in tests)
+
+
+def worst(problems: Sequence[Problem]) -> Outcome:
+    """The outcome of a test with these problems, of which there is one at least."""
+    return min((problem.outcome for problem in problems), key=PROBLEMS.index)
