@@ -55,7 +55,7 @@ class Prospects:
         if not isinstance(released, Refusal):
             otherwise = f"release {released.url}"
             if component.recipe is not None and unbuildable is None:
-                otherwise += f", if it answers; else {built_from(component, order.module)}"
+                otherwise += f", if it answers; else {self.builds.source(order)}"
         elif unbuildable is None:
             otherwise = self.builds.source(order)
         else:

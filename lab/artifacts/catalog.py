@@ -1,8 +1,8 @@
 """The components that come with edge-lab, as data.
 
-The Kubernetes binaries come from dl.k8s.io, which publishes a SHA-256 beside each file, or from a
-mirror of it; for riscv64, of which it has none, and where it does not answer they are built from
-their Go modules. K3s and KubeEdge come from their release pages, which publish checksums too, or
+The Kubernetes binaries are built from their Go modules, or come from a mirror of dl.k8s.io or, if
+LAB_RELEASES allows it, from dl.k8s.io itself, which publishes a SHA-256 beside each file and none
+for riscv64. K3s and KubeEdge come from their release pages, which publish checksums too, or
 from a mirror of those.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import quote
 
 from edge_lab.artifacts.model import Component, Refusal
@@ -27,31 +28,48 @@ class Release:
         return f"{self.page}/{quote(self.offer.path)}"
 
 
+class Asked(StrEnum):
+    """Which components' release pages are asked."""
+
+    NEEDED = "needed"
+    """Of those that cannot be built from Go modules, whose digests the lock has."""
+    ALL = "all"
+    NONE = "none"
+
+
 @dataclass(frozen=True)
 class ReleasePages:
-    """The release pages of all components, or none of them."""
+    """The release pages of those components whose page may be asked."""
 
-    asked: bool = True
+    asked: Asked = Asked.NEEDED
 
     def find(self, component: Component, arch: Arch) -> Release | Refusal:
         """The file on the component's release page; without network access."""
-        if not self.asked:
-            return Refusal(RELEASE_PAGE, f"not asked, since {VARIABLE}=off")
-        return find_release(component, arch)
+        if self.asked is Asked.NONE:
+            return Refusal(RELEASE_PAGE, f"not asked, since {VARIABLE}={Asked.NONE}")
+        found = find_release(component, arch)
+        if (
+            self.asked is Asked.NEEDED
+            and component.recipe is not None
+            and isinstance(found, Release)
+        ):
+            return Refusal(RELEASE_PAGE, f"asked with {VARIABLE}={Asked.ALL} only")
+        return found
 
 
 def read_release_pages(text: str) -> ReleasePages:
-    """What `text`, the value of LAB_RELEASES, says: `on` (or nothing) or `off`.
+    """What `text`, the value of LAB_RELEASES, says; without one, `needed`.
 
     Raises:
         InputError: it says something else.
     """
-    if text not in ("", "on", "off"):
+    try:
+        return ReleasePages(Asked(text or Asked.NEEDED))
+    except ValueError as trouble:
         raise InputError(
             f"{VARIABLE} is {text!r}",
-            remedy=f"{VARIABLE}=off asks no release page; without it, or with on, they are asked.",
-        )
-    return ReleasePages(text != "off")
+            remedy=f"Set it to {', '.join(Asked)}, or leave it out.",
+        ) from trouble
 
 
 def find_release(component: Component, arch: Arch) -> Release | Refusal:

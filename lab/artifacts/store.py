@@ -73,12 +73,13 @@ class ArtifactStore:
 
     @classmethod
     def default(cls) -> ArtifactStore:
-        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does,
-        release pages unless LAB_RELEASES is off, and the components of all distributions that
-        are installed.
+        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does, the
+        release pages that LAB_RELEASES lets be asked, and the components of all distributions
+        that are installed.
 
         Raises:
-            InputError: LAB_MIRROR is an address that cannot be used, or LAB_RELEASES is no switch.
+            InputError: LAB_MIRROR is an address that cannot be used, or LAB_RELEASES says nothing
+                known.
         """
         mirror = read_mirror(os.environ.get(VARIABLE, ""))
         pages = read_release_pages(os.environ.get(RELEASES, ""))

@@ -17,9 +17,16 @@ import pytest
 import edge_lab.artifacts.web
 from edge_lab.artifacts import ArtifactStore, Availability, ReleaseSource, Want
 from edge_lab.artifacts.catalog import CATALOG as REAL
+from edge_lab.artifacts.model import Refusal
 from edge_lab.artifacts.offers import mirror_offers
 from edge_lab.artifacts.orders import OrderBook
-from edge_lab.artifacts.release import Release, ReleasePages, find_release, read_release_pages
+from edge_lab.artifacts.release import (
+    Asked,
+    Release,
+    ReleasePages,
+    find_release,
+    read_release_pages,
+)
 from edge_lab.artifacts.web import CONNECT_SECONDS, Web, _next_hop
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
@@ -37,7 +44,7 @@ def soon() -> Deadline:
     return Deadline.after(60)
 
 
-def store_for(cache: Path, recipes: Path, url: str, *, asked: bool = True) -> ArtifactStore:
+def store_for(cache: Path, recipes: Path, url: str, *, asked: Asked = Asked.ALL) -> ArtifactStore:
     release = ReleaseSource(
         url + "/release/{version}",
         {ARM: ("bin/linux/{arch}/{name}",)},
@@ -182,22 +189,35 @@ def test_a_server_that_takes_connections_and_says_nothing_is_given_up_once(
     assert {each.source.split(" ")[0] for each in found.values()} == {"Go"}
 
 
-def test_release_pages_can_be_turned_off(
-    published: ArtifactStore, cache: Path, recipes: Path, web: WebServer
+@pytest.mark.parametrize("asked", [Asked.NEEDED, Asked.NONE])
+def test_no_release_page_is_asked_for_what_can_be_built_unless_told_so(
+    published: ArtifactStore, cache: Path, recipes: Path, web: WebServer, asked: Asked
 ) -> None:
-    store = store_for(cache, recipes, web.url, asked=False)
+    store = store_for(cache, recipes, web.url, asked=asked)
     assert store.resolve([ONE], soon())[ONE].source.startswith("Go modules")
     assert web.ranges == []
 
 
-@pytest.mark.parametrize(("text", "asked"), [("", True), ("on", True), ("off", False)])
-def test_the_switch(text: str, asked: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [("", Asked.NEEDED), ("needed", Asked.NEEDED), ("all", Asked.ALL), ("none", Asked.NONE)],
+)
+def test_the_environment_says_which_pages_are_asked(text: str, asked: Asked) -> None:
     assert read_release_pages(text).asked is asked
 
 
-def test_another_value_of_the_switch_is_refused() -> None:
+def test_another_value_of_the_variable_is_refused() -> None:
     with pytest.raises(InputError, match="LAB_RELEASES"):
         read_release_pages("0ff")
+
+
+def test_what_cannot_be_built_is_asked_for_unless_no_page_may_be() -> None:
+    edgecore = REAL["edgecore"]
+    assert isinstance(ReleasePages().find(edgecore, ARM), Release)
+    assert isinstance(ReleasePages(Asked.NONE).find(edgecore, ARM), Refusal)
+    # Kubernetes beside it, which can.
+    assert isinstance(ReleasePages().find(REAL["kubelet"], ARM), Refusal)
+    assert isinstance(ReleasePages(Asked.ALL).find(REAL["kubelet"], ARM), Release)
 
 
 def test_a_proxy_is_what_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,7 +339,7 @@ def test_the_mirror_is_named_by_the_environment(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LAB_MIRROR", str(tmp_path / "nowhere"))
-    monkeypatch.setenv("LAB_RELEASES", "off")
+    monkeypatch.setenv("LAB_RELEASES", "none")
     monkeypatch.setenv("PATH", str(tmp_path))
     (row,) = ArtifactStore.default().state([Want("kubelet", ARM)])
     assert row.state is Availability.MISSING
