@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_lab.artifacts import ArtifactStore, CannotObtain, ReleaseSource, Want
+from edge_lab.artifacts.release import Asked, ReleasePages
 from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo, WebServer
@@ -24,7 +25,8 @@ def store_with_release(cache: Path, recipes: Path, url: str, sha256: str) -> Art
         sha256={Arch.AARCH64: sha256} if sha256 else {},
     )
     catalog = {**CATALOG, "one": replace(CATALOG["one"], release=release)}
-    store = ArtifactStore(cache, catalog=catalog, recipes=recipes)
+    pages = ReleasePages(Asked.ALL)
+    store = ArtifactStore(cache, catalog=catalog, recipes=recipes, pages=pages)
     store.update_lock()
     return store
 
