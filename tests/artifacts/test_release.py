@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from edge_lab.artifacts import ArtifactStore, CannotObtain, ReleaseSource, Want
 from edge_lab.core.deadline import Deadline
 from edge_lab.topology import Arch
 from tests.artifacts.conftest import CATALOG, FakeGo, WebServer
+from tests.ports import closed_port
 
 ONE = Want("one", Arch.AARCH64)
 CONTENT = bytes(range(256)) * 5000
@@ -100,9 +100,8 @@ def test_a_server_that_is_not_there_is_said_so(
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     fake_go.set("MODE", "fail")
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
         store = store_with_release(cache, recipes, url, SHA256)
         with pytest.raises(CannotObtain, match="Connection refused"):
             store.resolve([ONE], Deadline.after(10))

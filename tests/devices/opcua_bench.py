@@ -6,7 +6,6 @@ asyncua's client publishes by itself and hides what a server answers; `ask` does
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +17,7 @@ from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.ua_binary import struct_from_binary
 
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices.access import Trust, Users
 from edge_lab.devices.opcua_server import GuardedServer
 from edge_lab.pki import Authority, KeyKind
@@ -51,9 +51,8 @@ class Bench:
         self._authority = authority or Authority.create("bench CA", KeyKind.RSA)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
-        with socket.socket() as place:
-            place.bind(("127.0.0.1", 0))
-            self.url = f"opc.tcp://127.0.0.1:{place.getsockname()[1]}"
+        (port,) = choose_ports(1)
+        self.url = f"opc.tcp://127.0.0.1:{port}"
         self.server: Any = None
 
     @contextmanager

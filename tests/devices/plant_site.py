@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices import DeviceClient, DeviceSpec, IdentityFiles, start_device
 from edge_lab.devices.faults import Junk, Slow
 from edge_lab.pki import Authority, CertificateSpec, Identity, KeyKind, Usage
@@ -23,17 +23,6 @@ from edge_lab.topology import ModbusOptions, OpcUaOptions, Protocol
 HERE = Path(__file__).parent
 PEER_ADDRESS = "10.78.0.11/24"
 SAMPLER_URI = "urn:edge-lab:sampler:edge-arm"
-
-
-def free_ports(count: int) -> list[int]:
-    """UDP ports of loopback that were free a moment ago."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def require_namespaces() -> None:
@@ -119,7 +108,7 @@ def boiler_spec(
     protocol: Protocol = Protocol.MODBUS,
     modbus: ModbusOptions | None = None,
 ) -> DeviceSpec:
-    fabric, endpoint = free_ports(2)
+    fabric, endpoint = choose_ports(2)
     return DeviceSpec(
         name="boiler",
         protocol=protocol,
@@ -140,7 +129,7 @@ def press_spec(
     period_ms: int = 50,
     nodes: OpcUaOptions | None = None,
 ) -> DeviceSpec:
-    fabric, endpoint = free_ports(2)
+    fabric, endpoint = choose_ports(2)
     own = authority.issue(certificate("press", "urn:edge-lab:device:press", both=True))
     store(folder, "press", own)
     trust = folder / "trust"

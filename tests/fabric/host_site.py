@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices import DeviceClient
 from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
 from tests.devices.plant_site import HERE as DEVICES
-from tests.devices.plant_site import boiler_spec, free_ports
+from tests.devices.plant_site import boiler_spec
 from tests.namespaces import Namespace, connect, new_namespace
 
 PORT, STATION_NIC, NODE_NIC = "eth1", "plc0", "plant0"
@@ -46,7 +47,7 @@ def host_site(folder: Path) -> Iterator[HostSite]:
         station = undo.enter_context(new_namespace(outer))
         connect(outer, PORT, station, STATION_NIC)
         station.run("ip", "address", "add", f"{STATION}/24", "dev", STATION_NIC)
-        node_ports = free_ports(2)
+        node_ports = choose_ports(2)
         spec = boiler_spec(folder)
         config = folder / "fabric.json"
         FabricConfig(

@@ -10,17 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edge_lab.core.ports import choose_ports
+
 GUEST_MAC = bytes.fromhex("525400edff01")
 GUEST = socket.inet_aton("10.0.2.15")
 GATEWAY, NAME_SERVER = "10.0.2.2", "10.0.2.3"
 SOURCE_PORT = 40000
 SYN, RST, ACK = 0x02, 0x04, 0x10
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _checksum(data: bytes) -> int:
@@ -110,7 +106,7 @@ class Network:
 @contextlib.contextmanager
 def network(emulator: str, netdev: str) -> Iterator[Network]:
     """QEMU with no machine but the `-netdev` given (its id is mgmt), connected to this test."""
-    ours, theirs = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    ours, theirs = choose_ports(2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
         wire.bind(("127.0.0.1", ours))
         wire.connect(("127.0.0.1", theirs))

@@ -15,9 +15,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from edge_lab.core.ports import choose_ports
 from edge_lab.machines import GuestSpec
 from edge_lab.machines.domain import QEMU_NAMESPACE, domain_on_paper
-from tests.machines.slirp import ACK, GATEWAY, NAME_SERVER, RST, SYN, Network, free_port, network
+from tests.machines.slirp import ACK, GATEWAY, NAME_SERVER, RST, SYN, Network, network
 
 MakeSpec = Callable[..., GuestSpec]
 
@@ -86,7 +87,8 @@ def test_a_planted_hole_is_found(was: str, defect: str, make_spec: MakeSpec) -> 
 def netdev(make_spec: MakeSpec) -> str:
     """The management NIC of a machine, with ports that are free."""
     (found,) = netdevs(domain_on_paper(make_spec(), "tcg"))
-    return found.replace(":21000-", f":{free_port()}-").replace(":21001-", f":{free_port()}-")
+    ssh, api = choose_ports(2)
+    return found.replace(":21000-", f":{ssh}-").replace(":21001-", f":{api}-")
 
 
 @pytest.fixture

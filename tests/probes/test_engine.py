@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from edge_lab.probes.expected import ANYONE_BY_HTTP, MUTUAL_TLS
 from edge_lab.probes.mint import Mint
 from edge_lab.probes.record import Direction, Ended, ProbeRecord, Step
 from edge_lab.probes.request import Request
+from tests.ports import closed_port
 from tests.probes.conftest import TargetAt
 from tests.probes.servers import closing, https, plain_http, server_context, serving, silent
 
@@ -110,9 +110,8 @@ def test_a_stolen_ticket_resumes_without_a_certificate(
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    record = tried(port)
+    with closed_port() as port:
+        record = tried(port)
     assert (record.step, record.ended) == (Step.CONNECT, Ended.NOT_CONNECTED)
 
 
@@ -183,9 +182,9 @@ def test_a_probe_by_a_forwarding_program(tmp_path: Path, authority: Authority, m
 
 
 def test_a_forwarding_program_that_could_not_connect() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    record = attempt(Attempt("e", "none", "127.0.0.1", port), FORWARDING, Deadline.after(20)).record
+    with closed_port() as port:
+        what = Attempt("e", "none", "127.0.0.1", port)
+        record = attempt(what, FORWARDING, Deadline.after(60)).record
     assert record.ended is Ended.NOT_CONNECTED
     assert "open failed" in record.detail
 
