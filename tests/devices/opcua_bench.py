@@ -69,7 +69,7 @@ class Bench:
             self._thread.join()
             self._loop.close()
 
-    def run(self, scenario: Coroutine[Any, Any, T], seconds: float = 60) -> T:
+    def run(self, scenario: Coroutine[Any, Any, T], seconds: float = 120) -> T:
         return asyncio.run_coroutine_threadsafe(scenario, self._loop).result(seconds)
 
     async def _start(self) -> None:
@@ -120,7 +120,7 @@ class Bench:
             await self.server.get_node(node_id(name)).write_value(value)
 
     async def client(self, name: str = "client", user: str | None = None) -> Client:
-        client = Client(self.url, timeout=20)
+        client = Client(self.url, timeout=20, watchdog_intervall=20)
         client.application_uri = URI.format(name=name)
         if user:
             client.set_user(user)
@@ -158,7 +158,7 @@ async def settled(client: Client) -> None:
     await client.get_node(ua.ObjectIds.Server_ServiceLevel).read_value()
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     loop = asyncio.get_running_loop()
     latest = loop.time() + seconds
     while not holds():

@@ -19,7 +19,7 @@ CLIENT = ("127.0.0.2", 0)
 
 
 def run(scenario: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(scenario, 20))
+    return asyncio.run(asyncio.wait_for(scenario, 60))
 
 
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
