@@ -17,6 +17,8 @@ GUEST = socket.inet_aton("10.0.2.15")
 GATEWAY, NAME_SERVER = "10.0.2.2", "10.0.2.3"
 SOURCE_PORT = 40000
 SYN, RST, ACK = 0x02, 0x04, 0x10
+PATIENCE = 60.0
+"""s for what comes, on a host that may be busy."""
 
 
 def _checksum(data: bytes) -> int:
@@ -48,25 +50,26 @@ class Network:
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
-        self._wire.settimeout(10)
+        self._wire.settimeout(PATIENCE)
 
     def announce(self) -> None:
         """Waits until the network answers, which learns the guest's address by the question."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         self._wire.settimeout(0.1)
         while time.monotonic() < end:
             with contextlib.suppress(TimeoutError, ConnectionRefusedError):
                 self._ask_who_has(GATEWAY)
-                if self._is_arp_answer(self._wire.recv(65536)):
+                if self._is_arp_answer(self._wire.recv(65536), GATEWAY):
                     break
         else:
             raise AssertionError("the network does not answer")
-        self._wire.settimeout(10)
+        self._wire.settimeout(PATIENCE)
 
     def barrier(self) -> None:
         """Returns when the network has handled all frames that were sent before."""
-        self._ask_who_has(GATEWAY)
-        while not self._is_arp_answer(self._wire.recv(65536)):
+        # Of another address than those before, whose answers may still come.
+        self._ask_who_has(NAME_SERVER)
+        while not self._is_arp_answer(self._wire.recv(65536), NAME_SERVER):
             pass
 
     def syn(self, address: str, port: int) -> None:
@@ -95,8 +98,9 @@ class Network:
         arp = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1)
         self._send(0x0806, arp + GUEST_MAC + GUEST + bytes(6) + socket.inet_aton(address))
 
-    def _is_arp_answer(self, frame: bytes) -> bool:
-        return frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02"
+    def _is_arp_answer(self, frame: bytes, address: str) -> bool:
+        is_answer = frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02"
+        return is_answer and frame[28:32] == socket.inet_aton(address)
 
     def _send(self, kind: int, content: bytes) -> None:
         frame = b"\xff" * 6 + GUEST_MAC + struct.pack(">H", kind) + content
@@ -126,4 +130,4 @@ def network(emulator: str, netdev: str) -> Iterator[Network]:
             yield found
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)

@@ -102,7 +102,7 @@ def emulator() -> str:
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
+        server.settimeout(60)
         yield server
 
 
@@ -110,7 +110,7 @@ def listener() -> Iterator[socket.socket]:
 def receiver() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(10)
+        server.settimeout(60)
         yield server
 
 
@@ -156,7 +156,7 @@ def test_the_host_opens_connections_to_ssh(emulator: str, netdev: str) -> None:
     forwarded = int(netdev.split("hostfwd=tcp:127.0.0.1:")[1].split("-")[0])
     with (
         network(emulator, netdev) as guest,
-        socket.create_connection(("127.0.0.1", forwarded), timeout=10),
+        socket.create_connection(("127.0.0.1", forwarded), timeout=60),
     ):
         asked = guest.segment()
         assert (asked.source, asked.port) == (GATEWAY, 22)
