@@ -120,7 +120,7 @@ class NamespaceMachine:
 
 READ = """
 import socket, struct, sys
-with socket.create_connection((sys.argv[1], 502), timeout=10) as line:
+with socket.create_connection((sys.argv[1], 502), timeout=60) as line:
     line.sendall(struct.pack(">HHHBBHH", 7, 0, 6, 1, 3, 0, 10))
     answer = b""
     while len(answer) < 29:
@@ -149,7 +149,7 @@ import hashlib, socket, sys
 server = socket.create_server((sys.argv[1], 5000))
 print("ready", flush=True)
 line, _ = server.accept()
-line.settimeout(30)
+line.settimeout(60)
 seen = hashlib.sha256()
 while data := line.recv(1 << 16):
     seen.update(data)
@@ -159,7 +159,7 @@ print(seen.hexdigest(), flush=True)
 SEND = """
 import hashlib, random, socket, sys
 data = random.Random(5).randbytes(int(sys.argv[2]))
-with socket.create_connection((sys.argv[1], 5000), timeout=30) as line:
+with socket.create_connection((sys.argv[1], 5000), timeout=60) as line:
     line.sendall(data)
 print(hashlib.sha256(data).hexdigest())
 """

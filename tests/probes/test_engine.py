@@ -28,7 +28,7 @@ from tests.probes.servers import closing, https, plain_http, server_context, ser
 
 def tried(port: int, **more: object) -> ProbeRecord:
     what = Attempt("host/it", "none", "127.0.0.1", port, **more)  # type: ignore[arg-type]
-    return attempt(what, SocketDial(), Deadline.after(5)).record
+    return attempt(what, SocketDial(), Deadline.after(60)).record
 
 
 def test_the_right_peer_is_answered(
@@ -175,7 +175,7 @@ def test_a_probe_by_a_forwarding_program(tmp_path: Path, authority: Authority, m
     context = server_context(tmp_path, authority)
     with serving(https(context)) as port:
         what = Attempt("host/it", "expired", "127.0.0.1", port, mint.expired())
-        record = attempt(what, FORWARDING, Deadline.after(20)).record
+        record = attempt(what, FORWARDING, Deadline.after(60)).record
     assert record.client == "edge-arm"
     assert record.alert is not None
     assert record.alert.number == 45
@@ -192,7 +192,7 @@ def test_a_forwarding_program_that_could_not_connect() -> None:
 def test_a_program_whose_peer_says_nothing() -> None:
     dial = ProgramDial("x", lambda address, port: ["sleep", "30"])
     with (
-        dial.connect("127.0.0.1", 1, Deadline.after(5)) as stream,
+        dial.connect("127.0.0.1", 1, Deadline.after(60)) as stream,
         pytest.raises(SilentError),
     ):
         stream.receive(Deadline.after(0.1))
@@ -201,10 +201,10 @@ def test_a_program_whose_peer_says_nothing() -> None:
 def test_a_program_that_is_not_there_is_no_connection() -> None:
     dial = ProgramDial("x", lambda address, port: ["false"])
     with (
-        dial.connect("127.0.0.1", 1, Deadline.after(5)) as stream,
+        dial.connect("127.0.0.1", 1, Deadline.after(60)) as stream,
         pytest.raises(NotConnectedError),
     ):
-        stream.receive(Deadline.after(5))
+        stream.receive(Deadline.after(60))
 
 
 # -- HTTP ------------------------------------------------------------------------------------
