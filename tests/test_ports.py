@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 from collections.abc import Iterator
 
@@ -30,7 +31,7 @@ def test_chosen_ports_differ_and_are_free_and_untaken() -> None:
 def test_workers_of_the_tests_that_choose_at_the_same_time_choose_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ports.random, "randrange", lambda _: 0)
+    monkeypatch.setattr(random, "randrange", lambda _: 0)
     chosen: list[int] = []
     for worker in range(3):
         with ports_of_worker(worker, 3):

@@ -90,7 +90,7 @@ def host_site(folder: Path) -> Iterator[HostSite]:
 
 
 @contextlib.contextmanager
-def _node(outer: Namespace, ports: list[int]) -> Iterator[Namespace]:
+def _node(outer: Namespace, ports: tuple[int, ...]) -> Iterator[Namespace]:
     """A stack behind UDP, as a guest's is."""
     peer = [sys.executable, str(DEVICES / "peer.py"), "--address", f"{NODE}/24"]
     holder = ["sh", "-c", "echo $$ && exec cat"]

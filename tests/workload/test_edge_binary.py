@@ -113,10 +113,10 @@ probe tcp 10.78.0.101:503
     > "$folder/bench.json"
 "$edge" collect --folder "$folder/collector" --listen 127.0.0.1:9100 & collector=$!
 "$edge" sample --config "$folder/config.json" & sampler=$!
-until_all sampled 10
+until_all sampled 15
 kill -9 $sampler
 "$edge" sample --config "$folder/config.json" & sampler=$!
-until_all sampled 15
+until_all sampled 25
 kill -9 $collector
 until_all waiting 5
 "$edge" dump sampler > "$folder/outage.json"
