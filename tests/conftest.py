@@ -20,6 +20,7 @@ from tests.shortcuts import (
     commands_built_once,
     installed_read_once,
     keys_shared_in,
+    ports_of_worker,
     short_polls,
     topologies_read_once,
 )
@@ -65,10 +66,14 @@ def pytest_collection_modifyitems(
 @pytest.fixture(scope="session", autouse=True)
 def _shortcuts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     base = tmp_path_factory.getbasetemp()
+    worker, workers = 0, 1
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent  # that of the run
+        worker = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     with (
         keys_shared_in(base),
+        ports_of_worker(worker, workers),
         short_polls(),
         installed_read_once(),
         commands_built_once(),

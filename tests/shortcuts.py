@@ -15,7 +15,7 @@ import pytest
 import typer.main
 import typer.testing
 
-from edge_lab.core import plugins
+from edge_lab.core import plugins, ports
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.yamlmodel import Problem, YamlModel
 from edge_lab.data import LABS
@@ -36,6 +36,20 @@ def keys_shared_in(folder: Path) -> Iterator[None]:
     """For all processes of a run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEYS, str(folder))
+        yield
+
+
+@contextmanager
+def ports_of_worker(worker: int, workers: int) -> Iterator[None]:
+    """`choose_ports` takes those of one of so many workers, numbered from 0.
+
+    Two that choose at the same time would at times choose the same: none is bound yet.
+    """
+    each = (ports.LAST - ports.FIRST) // workers
+    first = ports.FIRST + worker * each
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "FIRST", first)
+        patch.setattr(ports, "LAST", first + each)
         yield
 
 

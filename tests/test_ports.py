@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from edge_lab.core import ports
 from edge_lab.core.errors import InputError, LabError
-from edge_lab.core.ports import FIRST, LAST, choose_ports, is_free, require_free
+from edge_lab.core.ports import choose_ports, is_free, require_free
+from tests.shortcuts import ports_of_worker
 
 
 @pytest.fixture
@@ -18,16 +21,27 @@ def busy_port() -> Iterator[int]:
 
 
 def test_chosen_ports_differ_and_are_free_and_untaken() -> None:
-    taken = range(FIRST, LAST - 50)
+    taken = range(ports.FIRST, ports.LAST - 50)
     chosen = choose_ports(10, taken)
     assert len(set(chosen)) == 10
     assert not set(chosen) & set(taken)
     assert all(is_free(port) for port in chosen)
 
 
+def test_workers_of_the_tests_that_choose_at_the_same_time_choose_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(random, "randrange", lambda _: 0)
+    chosen: list[int] = []
+    for worker in range(3):
+        with ports_of_worker(worker, 3):
+            chosen += choose_ports(6)
+    assert len(set(chosen)) == 18
+
+
 def test_too_few_free_ports_is_a_lab_error() -> None:
     with pytest.raises(LabError, match="no 3 free loopback ports"):
-        choose_ports(3, range(FIRST, LAST - 2))
+        choose_ports(3, range(ports.FIRST, ports.LAST - 2))
 
 
 def test_a_port_that_something_listens_on_is_not_free(busy_port: int) -> None:

@@ -191,8 +191,14 @@ class _Lines:
     def __init__(self, tree: StepTree, console: Console) -> None:
         self._tree = tree
         self._console = console
+        self._lock = threading.RLock()
+        """Nothing is said of a step's life after its end."""
 
     def take(self, event: StepEvent) -> None:
+        with self._lock:
+            self._tell(event)
+
+    def _tell(self, event: StepEvent) -> None:
         row = self._tree.take(event)
         if row.depth > DEEPEST_SHOWN or event.phase is Phase.PROGRESS:
             return
@@ -211,12 +217,8 @@ class _Lines:
 
         def watch() -> None:
             while not over.wait(min(1.0, every / 4)):
-                for row in self._tree.at_work():
-                    if row.so_far - told.get(id(row), 0.0) >= every:
-                        told[id(row)] = row.so_far
-                        told_of = (row.detail, self._tree.detail_around(row))
-                        details = "; ".join(filter(None, told_of)) or "running"
-                        self._print(row, f": {details}; {time_so_far(row.so_far)} so far")
+                with self._lock:
+                    self._say_alive(every, told)
 
         thread = threading.Thread(target=watch, name="signs of life", daemon=True)
         thread.start()
@@ -225,6 +227,14 @@ class _Lines:
         finally:
             over.set()
             thread.join()
+
+    def _say_alive(self, every: float, told: dict[int, float]) -> None:
+        for row in self._tree.at_work():
+            if row.so_far - told.get(id(row), 0.0) >= every:
+                told[id(row)] = row.so_far
+                told_of = (row.detail, self._tree.detail_around(row))
+                details = "; ".join(filter(None, told_of)) or "running"
+                self._print(row, f": {details}; {time_so_far(row.so_far)} so far")
 
     def _print(self, row: _Row, rest: str) -> None:
         text = f"{'  ' * row.depth}{row.title}{rest}"

@@ -54,7 +54,8 @@ class Deadline:
 
     def within(self, seconds: float) -> Deadline:
         """The sooner of this deadline and `Deadline.scaled(seconds)`."""
-        return Deadline.after(min(Deadline.scaled(seconds).remaining, self.remaining))
+        part = Deadline.scaled(seconds)
+        return part if part._at <= self._at else Deadline(self._at, self.remaining)
 
     def check(self, what: str) -> None:
         """Raises DeadlineExceeded when there is no time left for `what`."""

@@ -133,8 +133,12 @@ def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[
     """
     found: dict[int, LabProcess] = {}
 
+    def there() -> list[LabProcess]:
+        return [each for each in processes_of(run) if argument in each.command]
+
     def ended(sign: signal.Signals, told: set[int]) -> bool:
-        left = [each for each in processes_of(run) if argument in each.command]
+        # One that ended while it was looked for may have left another that was not listed yet.
+        left = there() or there()
         for process in left:
             found.setdefault(process.pid, process)
             if process.pid not in told:

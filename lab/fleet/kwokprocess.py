@@ -40,7 +40,7 @@ class KwokProcess:
         self._lock = threading.RLock()
         self._is_silent = False
         self._taken = b""
-        self._process = self._start()
+        self._start()
         self._over = threading.Event()
         self._following = threading.Thread(target=self._follow, daemon=True)
         self._following.start()
@@ -59,7 +59,7 @@ class KwokProcess:
         with self._lock:
             self._stop()
             self._access.reset()
-            self._process = self._start()
+            self._start()
 
     def silence(self) -> int:
         """It stands still from then on, ns since 1970; LabError if it has ended or does not."""
@@ -95,11 +95,11 @@ class KwokProcess:
 
     # -- a process -------------------------------------------------------------------------
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> None:
+        """Whoever sees the mark finds the new process here."""
         self._taken = self._access.kubeconfig.read_bytes()
-        process = spawn(self._command, run=self._run, log=self._log)
+        self._process = spawn(self._command, run=self._run, log=self._log)
         self._access.mark_taken(self._taken)
-        return process
 
     def _stop(self) -> None:
         process = self._process
@@ -138,4 +138,4 @@ class KwokProcess:
         if self._access.kubeconfig.read_bytes() != self._taken:
             self._stop()
             self._release()
-            self._process = self._start()
+            self._start()

@@ -76,7 +76,7 @@ def store(cache: Path, recipes: Path, module: Path) -> ArtifactStore:
 
 def refused(store: ArtifactStore) -> str:
     with pytest.raises(CannotObtain) as caught:
-        store.resolve([CRDS], Deadline.after(10))
+        store.resolve([CRDS], Deadline.after(60))
     return str(caught.value)
 
 
@@ -98,7 +98,7 @@ def test_the_digest_is_the_one_that_go_makes(tmp_path: Path) -> None:
 def test_the_files_are_joined_in_the_order_of_the_catalogue(
     store: ArtifactStore, fake_go: FakeGo
 ) -> None:
-    artifact = store.resolve([CRDS], Deadline.after(10))[CRDS]
+    artifact = store.resolve([CRDS], Deadline.after(60))[CRDS]
     text = artifact.path.read_text()
     names = [document["name"] for document in yaml.safe_load_all(text)]
     assert names == ["b1", "b1 too", "a1", "a2"]
@@ -108,8 +108,8 @@ def test_the_files_are_joined_in_the_order_of_the_catalogue(
 
 
 def test_a_second_time_nothing_is_downloaded(store: ArtifactStore, fake_go: FakeGo) -> None:
-    store.resolve([CRDS], Deadline.after(10))
-    store.resolve([CRDS], Deadline.after(10))
+    store.resolve([CRDS], Deadline.after(60))
+    store.resolve([CRDS], Deadline.after(60))
     assert len(fake_go.calls) == 1
     (row,) = store.state([CRDS])
     assert row.state is Availability.CACHED
@@ -162,14 +162,14 @@ def test_it_may_lie_in_a_mirror(
     file.write_text("name: mirrored\n")
     file.with_name(f"{file.name}.sha256").write_text(hashlib.sha256(file.read_bytes()).hexdigest())
     mirrored = ArtifactStore(cache, file.parent, catalog=CATALOG, recipes=recipes)
-    assert mirrored.resolve([CRDS], Deadline.after(10))[CRDS].path.read_text() == "name: mirrored\n"
+    assert mirrored.resolve([CRDS], Deadline.after(60))[CRDS].path.read_text() == "name: mirrored\n"
     assert fake_go.calls == []
 
 
 def test_the_module_is_pinned_by_the_lock(store: ArtifactStore, module: Path) -> None:
     (module / "go.mod").write_text("module x\n\ngo 1.25.0\n\nrequire example.org/Edge v1.2.4\n")
     with pytest.raises(InputError, match=r"images/go/crds/go\.mod or go\.sum is not as it was"):
-        store.resolve([CRDS], Deadline.after(10))
+        store.resolve([CRDS], Deadline.after(60))
     with pytest.raises(InputError, match=r"requires example\.org/Edge v1\.2\.4, but the catalogue"):
         store.update_lock()
 

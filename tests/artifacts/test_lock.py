@@ -23,16 +23,16 @@ ONE = Want("one", Arch.X86_64)
 def test_a_changed_go_sum_is_refused_until_it_is_pinned(
     store: ArtifactStore, recipes: Path, fake_go: FakeGo
 ) -> None:
-    first = store.resolve([ONE], Deadline.after(10))[ONE]
+    first = store.resolve([ONE], Deadline.after(60))[ONE]
     (recipes / "go/hub/go.sum").write_text("example.org/hub v1.0.0 h1:bbbb=\n")
     with pytest.raises(InputError, match=r"go\.sum is not as it was") as caught:
-        store.resolve([ONE], Deadline.after(10))
+        store.resolve([ONE], Deadline.after(60))
     assert "lab doctor --lock" in caught.value.remedy
     (row,) = store.state([ONE])
     assert row.state is Availability.MISSING
     assert "lab doctor --lock" in row.remedy
     assert any("one" in line for line in store.update_lock())
-    assert store.resolve([ONE], Deadline.after(10))[ONE].path != first.path
+    assert store.resolve([ONE], Deadline.after(60))[ONE].path != first.path
     assert len(fake_go.calls) == 2
 
 
@@ -40,7 +40,7 @@ def test_a_changed_version_is_refused(store: ArtifactStore, cache: Path, recipes
     catalog = {**CATALOG, "one": replace(CATALOG["one"], version="v1.0.1")}
     changed = ArtifactStore(cache, catalog=catalog, recipes=recipes)
     with pytest.raises(InputError, match=r"v1\.0\.1 in the catalogue, v1\.0\.0 in the lock"):
-        changed.resolve([ONE], Deadline.after(10))
+        changed.resolve([ONE], Deadline.after(60))
     with pytest.raises(InputError, match=r"requires example.org/hub v1\.0\.0, but the catalogue"):
         changed.update_lock()
 
@@ -54,7 +54,7 @@ def test_a_changed_release_digest_is_refused(
     catalog = {**CATALOG, "one": replace(CATALOG["one"], release=release)}
     changed = ArtifactStore(cache, catalog=catalog, recipes=recipes)
     with pytest.raises(InputError, match="the digest of one for x86_64 differs"):
-        changed.resolve([ONE], Deadline.after(10))
+        changed.resolve([ONE], Deadline.after(60))
     changed.update_lock()
     made = ComponentSet(OWN, tuple(catalog.values()), recipes / LOCK_NAME, recipes / "go")
     assert read_lock(made).components["one"].files == {Arch.X86_64: "a" * 64}
@@ -62,9 +62,9 @@ def test_a_changed_release_digest_is_refused(
 
 def test_only_what_is_wanted_must_agree(store: ArtifactStore, recipes: Path) -> None:
     (recipes / "go/ours/go.mod").write_text("module example.org/ours\n\ngo 1.25.1\n")
-    store.resolve([ONE], Deadline.after(10))
+    store.resolve([ONE], Deadline.after(60))
     with pytest.raises(InputError, match="images/go/ours"):
-        store.resolve([Want("ours", Arch.X86_64)], Deadline.after(10))
+        store.resolve([Want("ours", Arch.X86_64)], Deadline.after(60))
 
 
 def test_pinning_twice_changes_nothing(store: ArtifactStore) -> None:
@@ -86,13 +86,13 @@ def test_a_damaged_lock_is_named_with_its_file(
 ) -> None:
     (recipes / LOCK_NAME).write_text(text)
     with pytest.raises(InputError, match=r"artifacts\.lock:[1-9]: not a lock file"):
-        store.resolve([ONE], Deadline.after(10))
+        store.resolve([ONE], Deadline.after(60))
 
 
 def test_a_missing_lock_is_the_users_to_make(store: ArtifactStore, recipes: Path) -> None:
     (recipes / LOCK_NAME).unlink()
     with pytest.raises(InputError, match="cannot read the lock"):
-        store.resolve([ONE], Deadline.after(10))
+        store.resolve([ONE], Deadline.after(60))
     assert "is new" in store.update_lock()[0]
 
 

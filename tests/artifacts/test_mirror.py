@@ -55,7 +55,7 @@ def test_a_file_with_a_checksum_beside_it_is_taken(
 ) -> None:
     (mirror / file).write_text(text)
     assert mirrored.state([ONE])[0].source == f"mirror {mirror / NAME}"
-    artifact = mirrored.resolve([ONE], Deadline.after(10))[ONE]
+    artifact = mirrored.resolve([ONE], Deadline.after(60))[ONE]
     assert artifact.path.read_bytes() == CONTENT
     assert artifact.source.startswith(f"mirror {mirror / NAME}")
     assert fake_go.calls == []
@@ -65,7 +65,7 @@ def test_a_file_that_nothing_vouches_for_is_refused_with_the_way_to_add_it(
     mirrored: ArtifactStore,
 ) -> None:
     with pytest.raises(CannotObtain) as caught:
-        mirrored.resolve([ONE], Deadline.after(10))
+        mirrored.resolve([ONE], Deadline.after(60))
     assert f"sha256sum {NAME} > {NAME}.sha256" in str(caught.value)
 
 
@@ -74,7 +74,7 @@ def test_a_file_that_is_not_what_its_checksum_says_is_refused(
 ) -> None:
     (mirror / f"{NAME}.sha256").write_text("0" * 64)
     with pytest.raises(CannotObtain, match="is not what it should be"):
-        mirrored.resolve([ONE], Deadline.after(10))
+        mirrored.resolve([ONE], Deadline.after(60))
     assert not list((cache / "artifacts").rglob("one"))
 
 
@@ -86,7 +86,7 @@ def test_a_digest_in_the_lock_outranks_the_one_beside_the_file(
     tree["components"]["one"]["files"] = {"riscv64": SHA256}
     lock.write_text(json.dumps(tree))
     (mirror / f"{NAME}.sha256").write_text("0" * 64)
-    artifact = mirrored.resolve([ONE], Deadline.after(10))[ONE]
+    artifact = mirrored.resolve([ONE], Deadline.after(60))[ONE]
     assert artifact.sha256 == SHA256
 
 
@@ -95,7 +95,7 @@ def test_what_the_mirror_lacks_comes_from_the_next_source(
 ) -> None:
     fake_go.set("MODE", "work")
     shutil.rmtree(mirror)
-    assert mirrored.resolve([ONE], Deadline.after(10))[ONE].source.startswith("Go modules")
+    assert mirrored.resolve([ONE], Deadline.after(60))[ONE].source.startswith("Go modules")
 
 
 def test_a_full_disk_is_named_and_nothing_is_left(
@@ -108,7 +108,7 @@ def test_a_full_disk_is_named_and_nothing_is_left(
     (mirror / f"{NAME}.sha256").write_text(SHA256)
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(LabError, match="the disk is full"):
-        mirrored.resolve([ONE], Deadline.after(10))
+        mirrored.resolve([ONE], Deadline.after(60))
     assert [path.name for path in (cache / "artifacts").iterdir()] == ["build.lock"]
 
 

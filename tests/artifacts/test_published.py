@@ -106,7 +106,7 @@ def publish_kubeedge(web: WebServer, arch: str, content: bytes) -> None:
 
 def get(store: ArtifactStore, component: str, arch: Arch) -> Artifact:
     want = Want(component, arch)
-    return store.resolve([want], Deadline.after(20))[want]
+    return store.resolve([want], Deadline.after(60))[want]
 
 
 def refused(store: ArtifactStore, component: str, arch: Arch) -> str:
@@ -241,7 +241,7 @@ def test_nothing_is_downloaded_for_a_stack_that_cannot_be_had(
     store: ArtifactStore, k3s: WebServer
 ) -> None:
     with pytest.raises(CannotObtain, match="not published for riscv64") as caught:
-        store.resolve([Want("k3s", X86), Want("k3s", RISCV)], Deadline.after(20))
+        store.resolve([Want("k3s", X86), Want("k3s", RISCV)], Deadline.after(60))
     assert set(caught.value.failures) == {Want("k3s", RISCV)}
     assert k3s.asked == []
 

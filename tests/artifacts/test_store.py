@@ -34,7 +34,7 @@ ONE, TWO, OURS = Want("one", ARM), Want("two", ARM), Want("ours", RISCV)
 
 
 def soon() -> Deadline:
-    return Deadline.after(20)
+    return Deadline.after(60)
 
 
 def leftovers(cache: Path) -> list[Path]:

@@ -39,7 +39,7 @@ def mirrored(
 def test_a_file_with_a_checksum_beside_it_is_taken(
     mirrored: ArtifactStore, web: WebServer, fake_go: FakeGo
 ) -> None:
-    artifact = mirrored.resolve([ONE], Deadline.after(10))[ONE]
+    artifact = mirrored.resolve([ONE], Deadline.after(60))[ONE]
     assert artifact.path.read_bytes() == CONTENT
     assert artifact.source == f"mirror {web.url}/lab/{NAME}"
     assert fake_go.calls == []
@@ -48,7 +48,7 @@ def test_a_file_with_a_checksum_beside_it_is_taken(
 def test_one_list_may_vouch_for_all(mirrored: ArtifactStore, web: WebServer) -> None:
     del web.content[f"/lab/{NAME}.sha256"]
     web.publish("/lab", {"SHA256SUMS": f"{SHA256}  {NAME}\n".encode()})
-    assert mirrored.resolve([ONE], Deadline.after(10))[ONE].sha256 == SHA256
+    assert mirrored.resolve([ONE], Deadline.after(60))[ONE].sha256 == SHA256
 
 
 def test_a_file_that_nothing_vouches_for_is_refused(
@@ -56,7 +56,7 @@ def test_a_file_that_nothing_vouches_for_is_refused(
 ) -> None:
     del web.content[f"/lab/{NAME}.sha256"]
     with pytest.raises(CannotObtain, match="Put its publisher's checksum beside it"):
-        mirrored.resolve([ONE], Deadline.after(10))
+        mirrored.resolve([ONE], Deadline.after(60))
 
 
 def test_a_file_that_is_not_what_its_checksum_says_is_refused(
@@ -64,7 +64,7 @@ def test_a_file_that_is_not_what_its_checksum_says_is_refused(
 ) -> None:
     web.publish("/lab", {NAME: b"changed"})
     with pytest.raises(CannotObtain, match="is not what it should be"):
-        mirrored.resolve([ONE], Deadline.after(10))
+        mirrored.resolve([ONE], Deadline.after(60))
 
 
 def test_what_the_mirror_lacks_comes_from_the_next_source(
@@ -72,7 +72,7 @@ def test_what_the_mirror_lacks_comes_from_the_next_source(
 ) -> None:
     web.content.clear()
     fake_go.set("MODE", "work")
-    assert mirrored.resolve([ONE], Deadline.after(10))[ONE].source.startswith("Go modules")
+    assert mirrored.resolve([ONE], Deadline.after(60))[ONE].source.startswith("Go modules")
 
 
 def test_a_mirror_that_does_not_say_is_told_from_one_that_has_it_not(
@@ -80,11 +80,11 @@ def test_a_mirror_that_does_not_say_is_told_from_one_that_has_it_not(
 ) -> None:
     web.forbidden.add(f"/lab/{NAME}")
     with pytest.raises(CannotObtain, match=r"could not be checked for .*403 Forbidden"):
-        mirrored.resolve([ONE], Deadline.after(10))
+        mirrored.resolve([ONE], Deadline.after(60))
     web.forbidden.clear()
     web.content.clear()
     with pytest.raises(CannotObtain, match=f"mirror {web.url}/lab: has no {NAME}"):
-        mirrored.resolve([ONE], Deadline.after(10))
+        mirrored.resolve([ONE], Deadline.after(60))
 
 
 def test_the_table_asks_nobody_and_says_what_is_sure(
@@ -117,7 +117,7 @@ def test_a_server_out_of_reach_is_tried_for_one_file_and_not_for_each(
         raise urllib.error.URLError(ConnectionRefusedError(111, "Connection refused"))
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    web = Web(Deadline.after(10))
+    web = Web(Deadline.after(60))
     for name in "abc":
         with pytest.raises(SourceFailed, match=r"example\.org cannot be reached: .*refused"):
             web.has(f"https://example.org/{name}")

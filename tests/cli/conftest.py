@@ -18,6 +18,7 @@ import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.home import RunDir
+from edge_lab.core.ports import choose_ports
 from edge_lab.machines import LabKeys, write_ssh_config
 from edge_lab.topology import Topology
 from tests.cli import fake_ssh
@@ -72,7 +73,7 @@ def reached(
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
         monkeypatch.setenv("FAKE_SSH_HOME", str(home))
-        write_ssh_config(up, [_spec(_free_port())])
+        write_ssh_config(up, [_spec(*choose_ports(1))])
         yield Reached(up, home)
         return
     with _sshd(up, tmp_path) as port:
@@ -89,7 +90,7 @@ class _sshd:  # noqa: N801
     def __init__(self, run: RunDir, folder: Path) -> None:
         self._folder = folder
         self._keys = LabKeys(run.keys)
-        self._port = _free_port()
+        (self._port,) = choose_ports(1)
 
     def __enter__(self) -> int:
         path = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -121,12 +122,6 @@ class _sshd:  # noqa: N801
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _spec(port: int) -> Any:

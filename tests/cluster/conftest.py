@@ -24,4 +24,4 @@ def kubectl(api: ApiServer, tmp_path: Path) -> Kubectl:
 
 @pytest.fixture
 def soon() -> Deadline:
-    return Deadline.after(20)
+    return Deadline.after(60)

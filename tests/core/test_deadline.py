@@ -15,7 +15,7 @@ from edge_lab.core.speed import patience
 
 def test_a_wait_returns_the_first_true_thing() -> None:
     answers = iter([None, "", 0, "found"])
-    assert Deadline.after(5).wait_for("it", lambda: next(answers), every=0) == "found"
+    assert Deadline.after(60).wait_for("it", lambda: next(answers), every=0) == "found"
 
 
 def test_a_wait_in_vain_says_what_and_how_long() -> None:
@@ -62,7 +62,8 @@ def test_an_expired_deadline_still_gives_one_try() -> None:
 def test_a_part_of_a_deadline_never_ends_after_the_whole(outer: float, inner: float) -> None:
     whole = Deadline.after(outer)
     part = whole.within(inner)
-    assert part.remaining <= whole.remaining + 0.05
+    left = whole.remaining
+    assert part.remaining <= left  # which is looked at later
     assert part.remaining <= inner * patience()
 
 
@@ -77,5 +78,5 @@ def test_remaining_time_is_never_negative() -> None:
 def test_a_wait_does_not_outlast_its_deadline() -> None:
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        Deadline.after(0.05).wait_for("it", lambda: None, every=30)
-    assert time.monotonic() - begun < 5
+        Deadline.after(0.05).wait_for("it", lambda: None, every=600)
+    assert time.monotonic() - begun < 60

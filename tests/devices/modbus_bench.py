@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices.framing import RtuFraming
 from edge_lab.devices.modbus import ModbusRtuServer, ModbusServer
 from edge_lab.devices.points import MODBUS_UNIT, Value
@@ -26,11 +26,7 @@ class PatientRtu(RtuFraming):
 async def device(kind: type[ModbusServer]) -> AsyncIterator[tuple[Relay, int, ModbusServer]]:
     """Relay and server as in a device, and the relay's port."""
     server = serves(kind)
-    spare = await asyncio.start_server(lambda reader, writer: None, HOST, 0)
-    other = await asyncio.start_server(lambda reader, writer: None, HOST, 0)
-    inner, outer = (each.sockets[0].getsockname()[1] for each in (spare, other))
-    spare.close()
-    other.close()
+    inner, outer = choose_ports(2)
     server.port = inner
     await server.start()
     relay = Relay((HOST, outer), (HOST, inner), server.framing)

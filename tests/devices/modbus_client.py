@@ -19,7 +19,7 @@ LENGTH = 10
 
 
 async def main(what: str, framer: FramerType) -> Any:
-    client = AsyncModbusTcpClient(HOST, port=502, framer=framer, timeout=5, retries=0)
+    client = AsyncModbusTcpClient(HOST, port=502, framer=framer, timeout=30, retries=0)
     assert await client.connect()
     try:
         return await {"read": read, "write": write, "tables": tables}[what](client)

@@ -10,8 +10,9 @@ import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.devices import DeviceFault, DeviceStatus
+from edge_lab.devices.faults import BadCrc, Junk, Late, Slow
 from edge_lab.devices.points import SETPOINT_REGISTER, read_block
-from tests.devices.plant_site import Site, boiler_spec, require_namespaces, start_site
+from tests.devices.plant_site import PATIENCE, Site, boiler_spec, require_namespaces, start_site
 from tests.devices.raw_peer import Line, RawPeer, raw_peer
 
 REGISTERS = 10
@@ -32,10 +33,16 @@ def peer(boiler: Site) -> Iterator[RawPeer]:
         yield peer
 
 
+def tries(fault: DeviceFault) -> Deadline:
+    """How long the device tries itself, where it does not notice at once how it is."""
+    in_vain = isinstance(fault, BadCrc | Junk | Late) or fault == Slow(delay_ms=60_000)
+    return Deadline.after(1.0 if in_vain else PATIENCE)
+
+
 @contextmanager
 def fault(site: Site, fault: DeviceFault) -> Iterator[DeviceStatus]:
     """The device does `fault`; the status is from just after it was set."""
-    status = site.client.set_fault(fault, Deadline.after(1.0))
+    status = site.client.set_fault(fault, tries(fault))
     assert status.fault == fault
     try:
         yield status

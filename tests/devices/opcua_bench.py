@@ -6,7 +6,6 @@ asyncua's client publishes by itself and hides what a server answers; `ask` does
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +17,7 @@ from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.ua_binary import struct_from_binary
 
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices.access import Trust, Users
 from edge_lab.devices.opcua_server import GuardedServer
 from edge_lab.pki import Authority, KeyKind
@@ -51,9 +51,8 @@ class Bench:
         self._authority = authority or Authority.create("bench CA", KeyKind.RSA)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
-        with socket.socket() as place:
-            place.bind(("127.0.0.1", 0))
-            self.url = f"opc.tcp://127.0.0.1:{place.getsockname()[1]}"
+        (port,) = choose_ports(1)
+        self.url = f"opc.tcp://127.0.0.1:{port}"
         self.server: Any = None
 
     @contextmanager
@@ -70,7 +69,7 @@ class Bench:
             self._thread.join()
             self._loop.close()
 
-    def run(self, scenario: Coroutine[Any, Any, T], seconds: float = 60) -> T:
+    def run(self, scenario: Coroutine[Any, Any, T], seconds: float = 120) -> T:
         return asyncio.run_coroutine_threadsafe(scenario, self._loop).result(seconds)
 
     async def _start(self) -> None:
@@ -121,7 +120,7 @@ class Bench:
             await self.server.get_node(node_id(name)).write_value(value)
 
     async def client(self, name: str = "client", user: str | None = None) -> Client:
-        client = Client(self.url, timeout=20)
+        client = Client(self.url, timeout=20, watchdog_intervall=20)
         client.application_uri = URI.format(name=name)
         if user:
             client.set_user(user)
@@ -159,7 +158,7 @@ async def settled(client: Client) -> None:
     await client.get_node(ua.ObjectIds.Server_ServiceLevel).read_value()
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     loop = asyncio.get_running_loop()
     latest = loop.time() + seconds
     while not holds():

@@ -20,7 +20,7 @@ from asyncua.crypto.uacrypto import CertProperties
 
 from tests.devices.opcua_client import URI, URL, node_id, refusal
 
-PATIENCE = 8.0
+PATIENCE = 20.0
 
 
 async def session(folder: Path, case: dict[str, Any]) -> None:

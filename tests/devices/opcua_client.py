@@ -28,7 +28,7 @@ def node_id(name: str) -> ua.NodeId:
 
 
 async def secured(
-    folder: Path, name: str, uri: str = URI, timeout: float = 10, watchdog: float = 1, **mode: Any
+    folder: Path, name: str, uri: str = URI, timeout: float = 20, watchdog: float = 20, **mode: Any
 ) -> Client:
     """A client with that certificate; `watchdog` is how long it lets the device be busy, s."""
     client = Client(URL, timeout=timeout, watchdog_intervall=watchdog)
@@ -71,7 +71,9 @@ async def subscribe(folder: Path) -> list[int]:
     async with await secured(folder, "client") as client:
         subscription = await client.create_subscription(50, Handler())
         await subscription.subscribe_data_change(client.get_node(node_id("sequence")))
-        await asyncio.sleep(1.0)
+        end = asyncio.get_running_loop().time() + 60
+        while len(seen) < 10 and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.05)
         await subscription.delete()
     return seen
 
@@ -101,7 +103,7 @@ async def refused(folder: Path) -> dict[str, str]:
 
     async def unsecured() -> None:
         """A session on a channel without security; its certificate is only claimed."""
-        client = Client(URL, timeout=10)
+        client = Client(URL, timeout=20)
         await by_hand(client, trusted)
 
     async def borrowed() -> None:
@@ -150,9 +152,9 @@ async def by_hand(client: Client, claimed: x509.Certificate) -> None:
         client.disconnect_socket()
 
 
-async def refusal(attempt: Any) -> str:
+async def refusal(attempt: Any, limit: float = 60) -> str:
     try:
-        await asyncio.wait_for(attempt, 15)
+        await asyncio.wait_for(attempt, limit)
     except (ua.UaError, ConnectionError, TimeoutError) as trouble:
         return type(trouble).__name__
     return ""

@@ -47,7 +47,7 @@ async def connected(
     prepare: Callable[[Client], Any] = lambda client: None,
     login: tuple[str, str] | None = ("operator", "secret"),
 ) -> AsyncIterator[Client]:
-    client = Client(URL, timeout=20)
+    client = Client(URL, timeout=20, watchdog_intervall=20)
     client.application_uri = URI
     if login:
         client.set_user(login[0])
@@ -176,8 +176,13 @@ async def nodes(folder: Path) -> dict[str, Any]:
             folder_node = client.get_node(ua.NodeId(group, NAMESPACE))
             children = await folder_node.get_children()
             first = [await child.read_value() for child in children]
-            await asyncio.sleep(0.5)
-            groups[group] = [first, [await child.read_value() for child in children]]
+            later = first
+            for _ in range(1200 if group == "fast" else 10):
+                await asyncio.sleep(0.05)
+                later = [await child.read_value() for child in children]
+                if min(later) > max(first):
+                    break
+            groups[group] = [first, later]
         index = await client.get_namespace_index("urn:edge-lab:tests:machine")
         speed = await client.get_node(ua.NodeId("machine.speed", index)).read_value()
     return {"samples": samples, "groups": groups, "speed": speed}

@@ -19,6 +19,7 @@ from edge_lab.devices import DeviceClient
 from edge_lab.devices.faults import DEVICE_FAULT, DeviceFault
 from tests.devices.opcua_bench import ask, fault, names, subscribe
 from tests.devices.opcua_client import refusal, secured
+from tests.devices.plant_site import PatientClient
 
 
 async def activate(client: Client, nonce: bytes) -> bytes:
@@ -63,4 +64,4 @@ if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     words = sys.argv[1:]
     asked = DEVICE_FAULT.validate_json(words[0])
-    print(json.dumps(asyncio.run(main(asked, Path(words[1]), DeviceClient(Path(words[2]))))))
+    print(json.dumps(asyncio.run(main(asked, Path(words[1]), PatientClient(Path(words[2]))))))

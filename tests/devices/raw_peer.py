@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from typing import Any
 from edge_lab.core.deadline import Deadline
 from tests.devices.plant_site import HERE, Site, peer_command
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """s in which an answer that is due must have begun, on a busy machine."""
 QUIET = 0.4
 """s without a byte after which no more is expected."""
+TRIES = 20
+"""For an answer to come in the portions in which it was sent."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Heard:
     @property
     def bytes(self) -> bytes:
         return b"".join(self.portions)
+
+    def with_more(self, more: Heard) -> Heard:
+        """This, and then that."""
+        return Heard(self.portions + more.portions, self.times + more.times, more.ended)
 
 
 @dataclass
@@ -71,6 +77,21 @@ class Line:
         """Whether nothing comes for a while, not even the end."""
         return self.hear(patience=QUIET) == Heard()
 
+    def answer(self, data: bytes, *, late: bool = False, sizes: Sequence[int] = ()) -> Heard:
+        """What comes in answer to `data`; with `late`, nothing may.
+
+        With `sizes`, what comes in portions of these lengths. It is asked for again if it did not:
+        on a busy machine what was sent in portions is at times there as one when it is looked for.
+        """
+        for _ in range(TRIES if sizes else 1):
+            self.say(data)
+            heard = self.hear(patience=2.0 if late else PATIENCE)
+            while sum(map(len, heard.portions)) < sum(sizes) and not heard.ended:
+                heard = heard.with_more(self.hear())
+            if [len(portion) for portion in heard.portions] == [*sizes]:
+                break
+        return heard
+
     def ask(self, data: bytes) -> bytes:
         """What comes first in answer to `data`; raises TimeoutError if nothing does."""
         self.say(data)
@@ -88,7 +109,7 @@ class RawPeer:
 
     def _ask(self, word: str) -> socket.socket:
         caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        caller.settimeout(10)
+        caller.settimeout(PATIENCE)
         caller.connect(str(self._door))
         caller.sendall(word.encode())
         return caller
@@ -125,7 +146,7 @@ class RawPeer:
     def run(self, script: Path, *words: str) -> Any:
         """Runs a Python file at that place; returns the JSON that it prints."""
         with self._ask(" ".join(("run", str(script), *words))) as caller:
-            caller.settimeout(90)
+            caller.settimeout(180)
             with caller.makefile("rb") as printed:
                 return json.loads(printed.read())
 
@@ -145,7 +166,7 @@ def raw_peer(site: Site, port: int | None = None) -> Iterator[RawPeer]:
                 peer.connect().socket.close()
                 return True
 
-            Deadline.after(20).wait_for(
+            Deadline.after(PATIENCE).wait_for(
                 "a peer on the wire", connects, every=0.05, transient=(OSError,)
             )
             yield peer

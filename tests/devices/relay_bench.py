@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices.framing import Framing
 from edge_lab.devices.relay import Relay
 from tests.devices.messages import RTU
@@ -18,7 +19,7 @@ CLIENT = ("127.0.0.2", 0)
 
 
 def run(scenario: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(scenario, 20))
+    return asyncio.run(asyncio.wait_for(scenario, 60))
 
 
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -35,9 +36,7 @@ async def echoing(framing: Framing) -> AsyncIterator[tuple[Relay, int]]:
         writer.close()
 
     server = await asyncio.start_server(echo, HOST, 0)
-    spare = await asyncio.start_server(echo, HOST, 0)
-    port = int(spare.sockets[0].getsockname()[1])
-    spare.close()
+    (port,) = choose_ports(1)
     relay = Relay((HOST, port), (HOST, server.sockets[0].getsockname()[1]), framing)
     await relay.start()
     try:

@@ -14,13 +14,14 @@ import pytest
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices import DeviceSpec
 from edge_lab.devices.container import LABEL, started
 from edge_lab.devices.faults import Gone, Slow
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.topology import Device, Protocol
 from tests.devices.engine import IMAGE, PORT, engine, make_image
-from tests.devices.plant_site import Site, free_ports, require_namespaces, start_site
+from tests.devices.plant_site import Site, require_namespaces, start_site
 from tests.devices.raw_peer import RawPeer, raw_peer
 from tests.devices.test_device import run_device
 
@@ -38,7 +39,7 @@ def docker_host() -> Iterator[str]:
 
 
 def meter_spec(folder: Path, image: str = IMAGE) -> DeviceSpec:
-    fabric, endpoint = free_ports(2)
+    fabric, endpoint = choose_ports(2)
     return DeviceSpec(
         name="meter",
         protocol=Protocol.CONTAINER,

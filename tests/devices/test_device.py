@@ -112,7 +112,7 @@ def test_only_the_setpoint_register_can_be_written(boiler: Site) -> None:
 def test_a_written_setpoint_is_in_the_truth_and_active_from_the_next_step(boiler: Site) -> None:
     as_client([boiler], MODBUS_CLIENT, "write")
     after = boiler.client.snapshot().seq + 1
-    Deadline.after(5).wait_for("a step", lambda: boiler.client.snapshot().seq > after)
+    Deadline.after(60).wait_for("a step", lambda: boiler.client.snapshot().seq > after)
     records = list(boiler.client.truth())
     (*_, write) = [record for record in records if isinstance(record, TruthWrite)]
     assert (write.address, write.value) == ("100", 655)
@@ -124,7 +124,7 @@ def test_a_written_setpoint_is_in_the_truth_and_active_from_the_next_step(boiler
 def test_the_truth_is_what_the_model_says_for_the_seed(tmp_path: Path) -> None:
     site = start_site(boiler_spec(tmp_path))
     try:
-        Deadline.after(10).wait_for("steps", lambda: site.client.snapshot().seq > 8)
+        Deadline.after(60).wait_for("steps", lambda: site.client.snapshot().seq > 8)
     finally:
         site.process.kill()
         site.process.wait()
@@ -212,7 +212,7 @@ def test_a_killed_device_goes_on_with_the_next_step(tmp_path: Path) -> None:
         site.process.wait()
         before = site.client.steps()[-1]
         site.restart()
-        Deadline.after(5).wait_for("a step", lambda: site.client.snapshot().seq > before.seq + 2)
+        Deadline.after(60).wait_for("a step", lambda: site.client.snapshot().seq > before.seq + 2)
     finally:
         site.process.kill()
         site.process.wait()
@@ -240,7 +240,7 @@ def test_a_paused_device_answers_but_stands_still(boiler: Site) -> None:
         assert boiler.client.snapshot().seq == paused.seq
     finally:
         boiler.client.resume()
-    Deadline.after(5).wait_for("a step", lambda: boiler.client.snapshot().seq > paused.seq)
+    Deadline.after(60).wait_for("a step", lambda: boiler.client.snapshot().seq > paused.seq)
 
 
 @slow
@@ -250,12 +250,12 @@ def test_a_restored_device_goes_on_from_what_was_saved(tmp_path: Path) -> None:
         site.client.pause()
         saved = site.client.save(tmp_path / "saved")
         site.client.resume()
-        Deadline.after(5).wait_for("steps", lambda: site.client.snapshot().seq > saved.seq + 3)
+        Deadline.after(60).wait_for("steps", lambda: site.client.snapshot().seq > saved.seq + 3)
         site.end()
         first_life = shown(site)
         assert restore_device(tmp_path / "saved", site.spec.folder) == saved
         site.restart()
-        Deadline.after(5).wait_for("steps", lambda: site.client.snapshot().seq > saved.seq + 3)
+        Deadline.after(60).wait_for("steps", lambda: site.client.snapshot().seq > saved.seq + 3)
         site.end()
     finally:
         site.process.kill()

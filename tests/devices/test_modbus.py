@@ -14,6 +14,7 @@ from edge_lab.devices.faults import BadCrc, Exceptions, Junk, Late, Slow, Split
 from edge_lab.devices.points import read_block
 from edge_lab.topology import ModbusOptions, Protocol, WordOrder
 from tests.devices.messages import rtu
+from tests.devices.modbus_site import tries
 from tests.devices.plant_site import (
     HERE,
     Site,
@@ -156,6 +157,8 @@ def test_coils_are_in_the_truth_and_outlive_the_process(tmp_path: Path) -> None:
 
 
 READ = rtu(1, b"\3\0\0\0\2")
+SIZES = {"split": [3, 3, 3]}
+"""Of the portions of its answer, by the kind of fault."""
 
 
 def test_frames_for_others_and_damaged_ones_get_no_answer(peer: RawPeer) -> None:
@@ -207,13 +210,11 @@ def test_an_rtu_answer_goes_wrong_as_asked_and_is_right_again(
         right = line.ask(READ)
         assert right == rtu(1, right[1:-2])
         right_in_the_end = isinstance(fault, Slow | Split)
-        # The device reads itself for so long, if it gets no right answer.
-        status = serial.client.set_fault(fault, Deadline.after(5 if right_in_the_end else 1))
+        status = serial.client.set_fault(fault, tries(fault))
         try:
             assert status.fault == fault
             assert status.reachable is right_in_the_end
-            line.say(READ)
-            heard = line.hear(patience=2.0)
+            heard = line.answer(READ, late=isinstance(fault, Late), sizes=SIZES.get(fault.kind, ()))
             match fault:
                 case BadCrc():
                     assert heard.bytes[:3] == right[:3]
@@ -232,8 +233,8 @@ def test_an_rtu_answer_goes_wrong_as_asked_and_is_right_again(
                     assert heard.times[0] >= 0.2
                     assert heard.bytes == rtu(1, heard.bytes[1:-2])
                 case Split():
-                    assert [len(portion) for portion in heard.portions] == [3, 3, 3]
-            assert serial.client.status(Deadline.after(5)).affected
+                    assert [len(portion) for portion in heard.portions] == SIZES["split"]
+            assert serial.client.status(Deadline.after(0.5)).affected
         finally:
             well = serial.client.set_fault(None)
         assert well.reachable

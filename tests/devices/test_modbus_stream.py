@@ -66,6 +66,7 @@ async def as_a_stream(
 ) -> tuple[bytes, object]:
     async with device(kind) as (_, port, server):
         written = noted(server)
+        server.framing.silence = 60.0  # a stall of a busy machine is no end of a frame
         reader, writer = await connect(port)
         for portion in stream:
             writer.write(portion)

@@ -33,7 +33,7 @@ from tests.devices.plant_site import (
     start_site,
     store,
 )
-from tests.devices.raw_peer import RawPeer, raw_peer
+from tests.devices.raw_peer import TRIES, RawPeer, raw_peer
 
 pytestmark = pytest.mark.slow(reason="an OPC UA device and its clients as processes")
 
@@ -175,24 +175,29 @@ def test_a_silent_device_comes_back(seen: Scenario) -> None:
 
 
 def test_answers_are_late_split_and_junk_on_the_wire_too(press: Site, peer: RawPeer) -> None:
-    def hear(fault: DeviceFault | None) -> tuple[list[bytes], list[float]]:
+    def hear(fault: DeviceFault | None, tries: int = 1) -> tuple[list[bytes], list[float]]:
         press.client.set_fault(fault, Deadline.after(0.3))
         try:
-            with peer.line() as line:
-                line.say(HELLO)
-                heard = line.hear()
-                return list(heard.portions), list(heard.times)
+            for _ in range(tries):
+                with peer.line() as line:
+                    heard = line.answer(HELLO)
+                    while len(heard.bytes) < 28 and not heard.ended:
+                        heard = heard.with_more(line.hear())
+                if len(heard.portions) == 4:
+                    break
+            return list(heard.portions), list(heard.times)
         finally:
             assert press.client.set_fault(None).reachable
 
     (right,), (soon,) = hear(None)
     assert right.startswith(ACKNOWLEDGE)
     assert len(right) == 28
-    assert soon < 0.4
+    limit = Deadline.after(60)
+    limit.wait_for("an answer that is not late", lambda: soon < 0.4 or hear(None)[1][0] < 0.4)
     (late,), (when,) = hear(Slow(delay_ms=400))
     assert late == right
     assert when >= 0.4
-    pieces, times = hear(Split(pieces=4, gap_ms=150))
+    pieces, times = hear(Split(pieces=4, gap_ms=150), TRIES)
     assert [len(piece) for piece in pieces] == [7, 7, 7, 7]
     assert b"".join(pieces) == right
     assert times[-1] - times[0] >= 0.4
@@ -220,7 +225,7 @@ def test_the_steps_that_cannot_be_read_are_those_of_the_seed(press: Site) -> Non
     try:
         met: set[bool] = set()
         began = time.monotonic()
-        while len(met) < 2 and time.monotonic() - began < 10:
+        while len(met) < 2 and time.monotonic() - began < 60:
             met.add(press.client.status().reachable)
         assert met == {True, False}
     finally:

@@ -112,7 +112,7 @@ def test_each_policy_and_login_lets_in_whom_it_should(press: Site) -> None:
 
 
 def test_history_is_the_truth(press: Site) -> None:
-    Deadline.after(20).wait_for("steps", lambda: press.client.snapshot().seq > 12)
+    Deadline.after(60).wait_for("steps", lambda: press.client.snapshot().seq > 12)
     found = seen(press, "history")
     steps = press.client.steps()
     spikes = {r.seq: r.values["spike"] for r in press.client.truth() if isinstance(r, TruthSignals)}
@@ -175,7 +175,7 @@ def test_history_and_counters_go_on_after_a_kill(tmp_path: Path) -> None:
     certificates(tmp_path, authority)
     site = start_site(press_spec(tmp_path, authority, nodes=ALL))
     try:
-        Deadline.after(20).wait_for("steps", lambda: site.client.snapshot().seq > 12)
+        Deadline.after(60).wait_for("steps", lambda: site.client.snapshot().seq > 12)
         site.process.kill()
         site.process.wait()
         site.restart()

@@ -102,7 +102,7 @@ def test_each_write_has_its_own_status_and_the_truth_has_what_was_done(press: Si
 def test_a_written_setpoint_is_active_from_the_next_step(press: Site) -> None:
     seen(press, "writes")
     after = press.client.snapshot().seq + 1
-    Deadline.after(5).wait_for("a step", lambda: press.client.snapshot().seq > after)
+    Deadline.after(60).wait_for("a step", lambda: press.client.snapshot().seq > after)
     assert press.client.steps()[-1].values["setpoint"] == 251.0
 
 
@@ -239,7 +239,7 @@ def test_a_device_names_its_own_address_whatever_it_is_asked(press: Site) -> Non
 
 
 def test_history_is_read_as_it_was_asked_for(press: Site) -> None:
-    Deadline.after(20).wait_for("steps", lambda: press.client.snapshot().seq > 12)
+    Deadline.after(60).wait_for("steps", lambda: press.client.snapshot().seq > 12)
     found = seen(press, "history", VIEWS)
     whole = found["whole"]
     assert len(whole) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_closed_session_is_not_served_any_more(bench: Bench) -> None:
         await settled(client)
         own = token(client)
         await ask_to_close(client)
-        assert await fault(asyncio.wait_for(waiting, 10)) == "BadSessionClosed"
+        assert await fault(asyncio.wait_for(waiting, 60)) == "BadSessionClosed"
         use_token(client, own)
         assert await read(client) == "BadSessionIdInvalid"
         assert number not in bench.server.iserver.subscription_service.subscriptions
@@ -114,19 +115,19 @@ def test_a_session_goes_on_over_another_channel_of_the_same_client(bench: Bench)
         await settled(old)
         new, refused = await reconnect(bench, token(old))
         assert refused == ""
-        assert await fault(asyncio.wait_for(waiting, 10)) == "BadSecureChannelClosed"
+        assert await fault(asyncio.wait_for(waiting, 60)) == "BadSecureChannelClosed"
         assert await read(new) == ""
         assert await read(old) == "BadSecureChannelIdInvalid"
         await hang_up(bench, old)
         await bench.write("level", 1.0)
-        assert values(await asyncio.wait_for(publish(new), 10)) == [1.0]
+        assert values(await asyncio.wait_for(publish(new), 60)) == [1.0]
         assert await read(new) == ""
         own = token(new)
         await hang_up(bench, new)
         await bench.write("level", 2.0)
         third, refused = await reconnect(bench, own)
         assert refused == ""
-        assert values(await asyncio.wait_for(publish(third), 10)) == [2.0]
+        assert values(await asyncio.wait_for(publish(third), 60)) == [2.0]
         await ask(third, "DeleteSubscriptions", SubscriptionIds=[number])
         third.disconnect_socket()
 
@@ -182,11 +183,14 @@ def test_closing_all_sessions_takes_their_subscriptions_too(bench: Bench) -> Non
 def test_an_idle_session_ends_and_its_subscription_can_be_transferred(bench: Bench) -> None:
     async def scenario() -> None:
         bench.server.iserver.min_session_timeout_ms = 300
-        old = await bench.client()
-        old.session_timeout = 300
-        await old.connect()
-        number = await subscribe(old)
-        old.disconnect_socket()
+        number = 0
+        while not number:  # on a busy machine its time may be over before it is used
+            old = await bench.client()
+            old.session_timeout = 300
+            with suppress(ua.UaStatusCodeError):
+                await old.connect()
+                number = await subscribe(old)
+            old.disconnect_socket()
         await until(lambda: not bench.server.iserver.sessions)
         async with bench.connected() as new:
             response = await ask(

@@ -204,7 +204,7 @@ def test_there_is_nothing_to_publish_without_a_subscription(bench: Bench) -> Non
             waiting = asyncio.ensure_future(publish(client))
             await settled(client)
             await ask(client, "DeleteSubscriptions", SubscriptionIds=[number])
-            assert await fault(asyncio.wait_for(waiting, 10)) == "BadNoSubscription"
+            assert await fault(asyncio.wait_for(waiting, 60)) == "BadNoSubscription"
 
     bench.run(scenario())
 
@@ -215,7 +215,7 @@ def test_of_too_many_requests_the_oldest_is_refused(bench: Bench) -> None:
             number = await subscribe(client)
             await publish(client)
             waiting = [asyncio.ensure_future(publish(client)) for _ in range(13)]
-            refused = [await fault(asyncio.wait_for(each, 10)) for each in waiting[:2]]
+            refused = [await fault(asyncio.wait_for(each, 60)) for each in waiting[:2]]
             assert refused == ["BadTooManyPublishRequests"] * 2
             await watch(client, number, item("level"))
             assert (await waiting[2]).SubscriptionId == number
@@ -258,9 +258,9 @@ def test_a_silent_subscription_says_that_it_is_alive_and_one_that_is_off_too(ben
         async with bench.connected() as client:
             number = await subscribe(client, RequestedMaxKeepAliveCount=3)
             loop = asyncio.get_running_loop()
+            began = loop.time()
             first = await publish(client)
             assert (first.NotificationMessage.SequenceNumber, changes(first)) == (1, [])
-            began = loop.time()
             second = await publish(client)
             assert loop.time() - began >= 2 * 0.02
             # It takes no number from a message with something in it.
@@ -362,6 +362,6 @@ def test_a_modified_interval_is_kept_to(bench: Bench) -> None:
                 RequestedLifetimeCount=100,
                 RequestedMaxKeepAliveCount=10,
             )
-            assert (await asyncio.wait_for(waiting, 10)).SubscriptionId == number
+            assert (await asyncio.wait_for(waiting, 60)).SubscriptionId == number
 
     bench.run(scenario())

@@ -52,10 +52,10 @@ def test_a_transferred_subscription_goes_on_in_the_new_session(bench: Bench, ini
             ]
             sequence = before.NotificationMessage.SequenceNumber
             assert results[1].AvailableSequenceNumbers == [sequence]
-            last = await asyncio.wait_for(waiting[0], 10)
+            last = await asyncio.wait_for(waiting[0], 60)
             assert last.SubscriptionId == number
             assert status_change(last) == "GoodSubscriptionTransferred"
-            assert await fault(asyncio.wait_for(waiting[1], 10)) == "BadNoSubscription"
+            assert await fault(asyncio.wait_for(waiting[1], 60)) == "BadNoSubscription"
             again = await ask(
                 new, "Republish", SubscriptionId=number, RetransmitSequenceNumber=sequence
             )

@@ -48,7 +48,7 @@ async def serves(
         await relay.set_fault(None)
         reader, writer = await connect(port)
         writer.write(good)
-        answer = await asyncio.wait_for(reader.readexactly(len(good)), 5)
+        answer = await asyncio.wait_for(reader.readexactly(len(good)), 60)
         writer.close()
         return answer == good
 

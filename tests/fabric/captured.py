@@ -36,7 +36,7 @@ def exchange(fabric: Started, count: int, first: int = 0, length: int = 60) -> l
 
 
 def soon(what: str, seen: Callable[[], object]) -> None:
-    Deadline.after(20).wait_for(what, seen, every=0.01)
+    Deadline.after(60).wait_for(what, seen, every=0.01)
 
 
 def captures(fabric: Started, link: str = "l0") -> int:

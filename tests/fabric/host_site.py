@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices import DeviceClient
 from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
 from tests.devices.plant_site import HERE as DEVICES
-from tests.devices.plant_site import boiler_spec, free_ports
+from tests.devices.plant_site import boiler_spec
 from tests.namespaces import Namespace, connect, new_namespace
 
 PORT, STATION_NIC, NODE_NIC = "eth1", "plc0", "plant0"
@@ -46,7 +47,7 @@ def host_site(folder: Path) -> Iterator[HostSite]:
         station = undo.enter_context(new_namespace(outer))
         connect(outer, PORT, station, STATION_NIC)
         station.run("ip", "address", "add", f"{STATION}/24", "dev", STATION_NIC)
-        node_ports = free_ports(2)
+        node_ports = choose_ports(2)
         spec = boiler_spec(folder)
         config = folder / "fabric.json"
         FabricConfig(
@@ -89,7 +90,7 @@ def host_site(folder: Path) -> Iterator[HostSite]:
 
 
 @contextlib.contextmanager
-def _node(outer: Namespace, ports: list[int]) -> Iterator[Namespace]:
+def _node(outer: Namespace, ports: tuple[int, ...]) -> Iterator[Namespace]:
     """A stack behind UDP, as a guest's is."""
     peer = [sys.executable, str(DEVICES / "peer.py"), "--address", f"{NODE}/24"]
     holder = ["sh", "-c", "echo $$ && exec cat"]
@@ -119,7 +120,7 @@ class NamespaceMachine:
 
 READ = """
 import socket, struct, sys
-with socket.create_connection((sys.argv[1], 502), timeout=10) as line:
+with socket.create_connection((sys.argv[1], 502), timeout=60) as line:
     line.sendall(struct.pack(">HHHBBHH", 7, 0, 6, 1, 3, 0, 10))
     answer = b""
     while len(answer) < 29:
@@ -148,7 +149,7 @@ import hashlib, socket, sys
 server = socket.create_server((sys.argv[1], 5000))
 print("ready", flush=True)
 line, _ = server.accept()
-line.settimeout(30)
+line.settimeout(60)
 seen = hashlib.sha256()
 while data := line.recv(1 << 16):
     seen.update(data)
@@ -158,7 +159,7 @@ print(seen.hexdigest(), flush=True)
 SEND = """
 import hashlib, random, socket, sys
 data = random.Random(5).randbytes(int(sys.argv[2]))
-with socket.create_connection((sys.argv[1], 5000), timeout=30) as line:
+with socket.create_connection((sys.argv[1], 5000), timeout=60) as line:
     line.sendall(data)
 print(hashlib.sha256(data).hexdigest())
 """

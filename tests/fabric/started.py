@@ -12,6 +12,8 @@ from edge_lab.core.ports import choose_ports
 from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
 
 LINKS = 3
+PATIENCE = 60.0
+"""s for what comes, on a host that may be busy."""
 
 
 def command(config: Path, control: Path) -> list[str]:
@@ -37,7 +39,7 @@ class Started:
         ).write(self.config)
         self.client = FabricClient(folder / "control")
         self.process = self.start()
-        self.client.wait_ready(Deadline.after(20))
+        self.client.wait_ready(Deadline.after(PATIENCE))
         self.ends = [self.endpoint(n) for n in range(LINKS)]
 
     def start(self) -> subprocess.Popen[str]:
@@ -52,7 +54,7 @@ class Started:
         end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         end.bind(("127.0.0.1", own))
         end.connect(("127.0.0.1", port))
-        end.settimeout(5)
+        end.settimeout(PATIENCE)
         return end
 
     def close(self) -> None:
@@ -60,6 +62,6 @@ class Started:
             end.close()
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         if self.process.stderr:
             self.process.stderr.close()

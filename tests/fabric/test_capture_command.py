@@ -74,7 +74,7 @@ def begun(fabric: Started) -> None:
 
 
 def said(process: subprocess.Popen[bytes], code: int) -> tuple[bytes, str]:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == code, err.decode()
     assert b"Traceback" not in err
     return out, err.decode()

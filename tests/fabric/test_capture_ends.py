@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -44,7 +45,7 @@ def test_a_pipe_that_nobody_opens_holds_up_no_link(fabric: Started, tmp_path: Pa
     assert fabric.client.ping().links == 3
     with pipe.open("rb") as reader:  # and when there is one, it gets a capture
         assert blocks_of(reader.read(), SectionHeader)
-    opening.join(20)
+    opening.join(60)
 
 
 @slow
@@ -92,7 +93,7 @@ def test_a_reader_that_goes_away_ends_the_capture(fabric: Started, tmp_path: Pat
     with Capture.to(fabric.client, "l0", pipe) as capture:
         exchange(fabric, 3)
         os.close(reader)
-        assert capture.wait(20)  # with no frame that would tell
+        assert capture.wait(60)  # with no frame that would tell
         exchange(fabric, 3)
     captured = capture.end()
     assert captured.ended is Ended.READER_GONE
@@ -126,7 +127,7 @@ def test_a_capture_ends_with_its_owner(
         sent = exchange(fabric, 5)
         soon("it is written", lambda: len(frames_of(file)) == 5)
         owner.send_signal(end)
-        owner.wait(20)
+        owner.wait(60)
     soon("the fabric knows", lambda: captures(fabric) == 0)
     assert frames_of(file) == sent
     exchange(fabric, 5)
@@ -146,7 +147,7 @@ def test_an_owner_that_stands_still_holds_up_no_link(fabric: Started, tmp_path: 
         assert fabric.client.capture_stop("l0")
         assert captures(fabric) == 0
         owner.send_signal(signal.SIGCONT)
-        owner.wait(20)
+        owner.wait(60)
     assert len(frames_of(tmp_path / "a")) == 500 - status.dropped
 
 
@@ -157,7 +158,7 @@ def test_a_fabric_that_dies_leaves_a_whole_file(fabric: Started, tmp_path: Path)
         sent = exchange(fabric, 5)
         soon("it is written", lambda: capture.frames == 5)
         fabric.process.kill()
-        assert capture.wait(20)
+        assert capture.wait(60)
     captured = capture.end()
     assert captured.ended is Ended.FABRIC_GONE
     with pytest.raises(LabError):
@@ -172,15 +173,18 @@ def test_a_fabric_that_is_told_to_end_ends_captures_in_good_order(
     with Capture.to(fabric.client, "l0", tmp_path / "l0.pcapng") as capture:
         exchange(fabric, 5)
         fabric.process.terminate()
-        assert capture.wait(20)
+        assert capture.wait(60)
     assert (capture.end().ended, capture.end().frames) == (Ended.ASKED, 5)
 
 
 @slow
 def test_the_fabric_opens_nothing(fabric: Started, tmp_path: Path) -> None:
     def opened() -> set[str]:
-        folder = Path(f"/proc/{fabric.process.pid}/fd")
-        return {str(each.readlink()) for each in folder.iterdir()}
+        folder, names = Path(f"/proc/{fabric.process.pid}/fd"), set()
+        for each in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it closes what clients have closed
+                names.add(str(each.readlink()))
+        return names
 
     before = {name for name in opened() if not name.startswith("socket:")}
     with Capture.to(fabric.client, "l0", tmp_path / "l0.pcapng"):

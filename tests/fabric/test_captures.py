@@ -154,7 +154,7 @@ def test_anybody_ends_it(fabric: Started, tmp_path: Path) -> None:
     with Capture.to(fabric.client, "l0", tmp_path / "l0.pcapng") as capture:
         sent = exchange(fabric, 3)
         assert fabric.client.capture_stop("l0") == (str(tmp_path / "l0.pcapng"),)
-        assert capture.wait(20)
+        assert capture.wait(60)
     assert capture.end().ended is Ended.ASKED
     assert frames_of(tmp_path / "l0.pcapng") == sent
     with pytest.raises(InputError, match="not being captured"):
@@ -166,7 +166,7 @@ def test_a_size_ends_it_before_the_frame_that_is_too_much(fabric: Started, tmp_p
     file = tmp_path / "l0.pcapng"
     with Capture.to(fabric.client, "l0", file, Limits(max_bytes=1_000)) as capture:
         sent = exchange(fabric, 30)
-        assert capture.wait(20)
+        assert capture.wait(60)
     assert capture.end().ended is Ended.FULL
     found = frames_of(file)
     assert found == sent[: len(found)]
@@ -179,7 +179,7 @@ def test_a_size_ends_it_before_the_frame_that_is_too_much(fabric: Started, tmp_p
 def test_a_file_holds_a_frame_however_small_it_is_to_be(fabric: Started, tmp_path: Path) -> None:
     with Capture.to(fabric.client, "l0", tmp_path / "a.pcapng", Limits(max_bytes=1)) as capture:
         exchange(fabric, 2)
-        assert capture.wait(20)
+        assert capture.wait(60)
     assert len(frames_of(tmp_path / "a.pcapng")) == capture.end().frames == 1
 
 
@@ -235,7 +235,7 @@ def test_a_link_that_is_not_there_empties_no_file(fabric: Started, tmp_path: Pat
 @slow
 def test_a_full_disk_ends_the_capture_and_says_so(fabric: Started) -> None:
     with Capture.to(fabric.client, "l0", "/dev/full") as capture:
-        assert capture.wait(20)
+        assert capture.wait(60)
         exchange(fabric, 5)
     captured = capture.end()
     assert captured.ended is Ended.FAILED
@@ -257,7 +257,7 @@ def test_what_a_full_disk_takes_no_more_ends_with_a_whole_block(
     try:
         with Capture.to(fabric.client, "l0", file) as capture:
             exchange(fabric, 60)
-            assert capture.wait(20)
+            assert capture.wait(60)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     captured = capture.end()

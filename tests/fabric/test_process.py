@@ -22,7 +22,7 @@ from edge_lab.fabric import (
     Reason,
 )
 
-from .started import LINKS, Started, command
+from .started import LINKS, PATIENCE, Started, command
 from .wires import ACK, BROADCAST, SYN, frame, tcp
 
 slow = pytest.mark.slow(reason="a fabric as a process for it alone")
@@ -36,7 +36,7 @@ def silent(end: socket.socket, seconds: float = 0.1) -> bool:
     except TimeoutError:
         return True
     finally:
-        end.settimeout(5)
+        end.settimeout(PATIENCE)
     return False
 
 
@@ -89,7 +89,7 @@ def test_delay_and_loss_are_felt_on_real_sockets(fabric: Started) -> None:
     fabric.client.set("l0", tx=DirectionState(loss=0.5))
     for _ in range(200):
         one.send(frame(0, BROADCAST))
-    Deadline.after(5).wait_for(
+    Deadline.after(PATIENCE).wait_for(
         "all have been seen", lambda: fabric.client.link("l0").counters.tx.frames == 201
     )
     assert 50 < fabric.client.link("l0").counters.tx.dropped[Reason.LOSS] < 150
@@ -207,7 +207,7 @@ def test_many_threads_may_ask_at_once_while_frames_flow(fabric: Started) -> None
         fabric.ends[0].send(frame(0, BROADCAST, n.to_bytes(2, "big")))
     got = [fabric.ends[1].recv(99)[14:] for _ in range(200)]
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     assert wrong == []
     assert got == [n.to_bytes(2, "big") for n in range(200)]
 
@@ -230,7 +230,7 @@ def test_it_sleeps_when_nothing_happens(fabric: Started) -> None:
 @slow
 def test_ending_it_removes_the_socket(fabric: Started) -> None:
     fabric.process.send_signal(signal.SIGTERM)
-    assert fabric.process.wait(10) == 0
+    assert fabric.process.wait(PATIENCE) == 0
     assert not fabric.client.socket_path.exists()
     with pytest.raises(LabError, match="no fabric answers"):
         fabric.client.links()
@@ -241,12 +241,12 @@ def test_ending_it_removes_the_socket(fabric: Started) -> None:
 @slow
 def test_a_killed_fabric_leaves_nothing_in_the_way_of_the_next(fabric: Started) -> None:
     fabric.process.kill()
-    fabric.process.wait(10)
+    fabric.process.wait(PATIENCE)
     assert fabric.client.socket_path.exists()
     if fabric.process.stderr:
         fabric.process.stderr.close()
     fabric.process = fabric.start()
-    assert fabric.client.wait_ready(Deadline.after(20)).pid == fabric.process.pid
+    assert fabric.client.wait_ready(Deadline.after(PATIENCE)).pid == fabric.process.pid
 
 
 @slow
@@ -255,7 +255,7 @@ def test_a_busy_port_is_named_with_what_to_do(fabric: Started) -> None:
         command(fabric.config, fabric.folder / "other"),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert other.returncode == 3
     port = fabric.pairs[0][0]
@@ -275,7 +275,7 @@ def test_a_second_fabric_does_not_take_the_socket_of_the_first(
         command(config, fabric.client.socket_path),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert other.returncode == 3
     assert "another fabric listens" in other.stderr
@@ -290,7 +290,7 @@ def test_a_wrong_configuration_ends_it_with_code_2(tmp_path: Path) -> None:
         command(config, tmp_path / "control"),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     assert f"{config}: networks: Field required" in done.stderr

@@ -23,6 +23,7 @@ from edge_lab.pki import Authority, InstalledCertificate, KeyAccess, Pki
 from edge_lab.pki.authority import load_key
 from edge_lab.provisioning.provision import GuestFile
 from tests.faults.plans import TOPOLOGY
+from tests.looks import looks
 
 SERVER = "server"
 
@@ -54,7 +55,7 @@ def secret_of(authority: Authority) -> dict[str, bytes]:
 
 
 def limit(seconds: float) -> Deadline:
-    return Deadline.after(0.3)
+    return looks(seconds)
 
 
 @dataclass

@@ -30,6 +30,7 @@ from edge_lab.faults.families.device.injector import DeviceInjector
 from edge_lab.faults.kinds import OnDevice
 from edge_lab.faults.linkprober import LinkProber
 from edge_lab.topology import Topology
+from tests.looks import looks
 
 
 @dataclass
@@ -86,7 +87,7 @@ def faults_on(topology: Topology, device: FakeDevice) -> DeviceInjector:
     devices: Any = {"boiler": device, "press": device}
     machines: Any = {node.name: device for node in topology.nodes}
     fabric: Any = None
-    tools = LinkProber(topology, fabric, machines, lambda seconds: Deadline.after(0.2))
+    tools = LinkProber(topology, fabric, machines, looks)
     return DeviceInjector(tools, devices)
 
 

@@ -30,6 +30,7 @@ from edge_lab.oracles.case import concern_of, faults_of
 from edge_lab.topology import Topology
 from tests.faults.foreign import Site, site
 from tests.faults.plans import TOPOLOGY, plan_of, refusal
+from tests.looks import looks
 from tests.oracles.recordings import cut_and_healed
 
 __all__ = ["site"]
@@ -74,7 +75,7 @@ def lab(site: Site, tmp_path: Path) -> FakeLab:
 
 
 def engine_of(lab: Any) -> FaultEngine:
-    return FaultEngine.of(lab, lambda seconds: Deadline.after(0.3))
+    return FaultEngine.of(lab, looks)
 
 
 def hog(**fields: object) -> Fault:
@@ -185,9 +186,7 @@ def test_a_plan_of_it_runs(lab: FakeLab) -> None:
 @pytest.fixture
 def command(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     monkeypatch.setattr(edge_lab.bringup.attach, "attach", lambda name: lab)
-    monkeypatch.setattr(
-        edge_lab.faults.engine, "scaled_limit", lambda: lambda seconds: Deadline.after(0.3)
-    )
+    monkeypatch.setattr(edge_lab.faults.engine, "scaled_limit", lambda: looks)
     return lab
 
 

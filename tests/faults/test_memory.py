@@ -26,6 +26,7 @@ from edge_lab.faults.families.memory.injector import MemoryInjector
 from edge_lab.faults.families.memory.sight import parse_sight
 from edge_lab.faults.kinds import MemoryFault, MemoryHog, MemoryLeak, PageCache
 from edge_lab.faults.undo import StillActive
+from tests.looks import looks
 
 NODE = "edge-arm"
 TOTAL, AVAILABLE = 1971, 1400
@@ -103,7 +104,7 @@ class FakeNode:
 
 def faults_on(node: FakeNode) -> MemoryInjector:
     machines: Any = {NODE: node}
-    return MemoryInjector(machines, lambda seconds: Deadline.after(0.3))
+    return MemoryInjector(machines, looks)
 
 
 EACH: list[MemoryFault] = [
@@ -289,7 +290,7 @@ def running(source: str, *arguments: str) -> Iterator[int]:
         yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
 
 
 def held_mib(pid: int) -> float:
@@ -301,7 +302,7 @@ def held_mib(pid: int) -> float:
 @pytest.mark.slow(reason="a process that takes memory")
 def test_a_hog_takes_what_it_is_told_and_no_more() -> None:
     with running(TAKE, "memory-hog", "40", "0") as pid:
-        limit = Deadline.after(20)
+        limit = Deadline.after(60)
         limit.wait_for("it has its memory", lambda: held_mib(pid) >= 40)
         assert held_mib(pid) < 40 + 25
         assert Path(f"/proc/{pid}/comm").read_text().strip() == "memory-hog"
@@ -310,7 +311,7 @@ def test_a_hog_takes_what_it_is_told_and_no_more() -> None:
 @pytest.mark.slow(reason="a process that takes memory by and by")
 def test_a_leak_grows_at_its_pace() -> None:
     with running(TAKE, "memory-leak", "-1", "8") as pid:
-        limit = Deadline.after(20)
+        limit = Deadline.after(60)
         limit.wait_for("it has begun", lambda: held_mib(pid) > 8)
         first = held_mib(pid)
         limit.wait_for("it has grown", lambda: held_mib(pid) > first + 6)
@@ -326,7 +327,7 @@ def test_what_is_read_to_fill_the_page_cache_takes_no_room_on_the_disk(tmp_path:
         return int(found[1]) if found else 0
 
     with running(READ, "page-cache", str(path), "8", "100") as pid:
-        Deadline.after(20).wait_for("it reads again and again", lambda: read() > 20 << 20)
+        Deadline.after(60).wait_for("it reads again and again", lambda: read() > 20 << 20)
     assert path.stat().st_size == 8 << 20
     assert path.stat().st_blocks * 512 < 1 << 20
     assert not os.path.lexists(guest.FILE)

@@ -140,12 +140,14 @@ def test_a_plan_whose_reader_is_gone_goes_on_and_heals(tmp_path: Path, stream: s
 @slow
 def test_a_command_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command(tmp_path, "chaos", plan(tmp_path, "3s"), "--lab", "default", first="nohup"),
+        command(tmp_path, "chaos", plan(tmp_path, "1s"), "--lab", "default", first="nohup"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={**os.environ, "HEALED_WHEN_THERE_IS": str(tmp_path / "signal")},
     )
     begun(tmp_path, 2)
     process.send_signal(signal.SIGHUP)
+    (tmp_path / "signal").touch()
     assert process.wait(60) == 0
     healed(tmp_path, 2)
 

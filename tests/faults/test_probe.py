@@ -10,6 +10,7 @@ import pytest
 from edge_lab.core.errors import LabError
 from edge_lab.faults.probe import Burst, Question, WireProbe, parse_connect, parse_ping
 from edge_lab.topology import Topology
+from tests.ports import closed_port
 
 
 def test_a_wire_is_asked_by_its_own_node_and_a_devices_by_a_neighbour(
@@ -68,7 +69,8 @@ def test_a_connection_is_seen_by_a_real_shell_and_so_is_a_refusal() -> None:
         port = listener.getsockname()[1]
         assert parse_connect(in_a_shell(probe.connect(port)))
     # A refusal has crossed the wire: it must never pass for a lost frame.
-    assert in_a_shell(probe.connect(port)).strip() == "refused"
+    with closed_port() as port:
+        assert in_a_shell(probe.connect(port)).strip() == "refused"
     assert parse_connect("refused")
     assert not parse_connect("lost")
 

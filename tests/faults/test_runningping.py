@@ -116,10 +116,13 @@ def test_the_hosts_own_ping_prints_such_lines() -> None:
     command = WireProbe("here", "127.0.0.1").ping_on(0.05, 20)
     stream: Any = subprocess.Popen(["bash", "-c", command], stdout=subprocess.PIPE)
     with RunningPing(stream, "here") as ping:
-        Deadline.after(10).wait_for(
-            "three answers", lambda: ping.answers >= 3, every=0.02, watch=ping.check
+        # On a busy host it may say that there is no answer yet, and have it a moment later.
+        Deadline.after(60).wait_for(
+            "three answers and no silence",
+            lambda: ping.answers >= 3 and ping.silence == 0.0,
+            every=0.02,
+            watch=ping.check,
         )
-        assert ping.silence == 0.0
     assert stream.returncode != 0  # it was ended, and would have gone on
 
 

@@ -218,6 +218,24 @@ def test_a_fleet_whose_kubeconfig_is_another_begins_anew_and_says_so(
     assert GROUP in subject
 
 
+def test_who_sees_that_a_kubeconfig_is_taken_finds_the_kwok_that_has_taken_it(
+    place: FleetPlace, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    genuine = HostAccess.mark_taken
+
+    def mark(access: HostAccess, content: bytes) -> None:
+        genuine(access, content)
+        found.append(fleet.pid)
+
+    monkeypatch.setattr(HostAccess, "mark_taken", mark)
+    access, before = access_of(place), fleet.pid
+    access.show(place.pki.authority(CLUSTER).impostor().issue(access.spec))
+    goes_by_what_stands_there(place)
+    Deadline.scaled(30).wait_for("it is marked", lambda: found)
+    assert before not in found
+
+
 def test_a_silent_fleet_takes_another_kubeconfig_when_it_is_woken(
     place: FleetPlace, fleet: Fleet
 ) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from edge_lab.cluster.watch import Watch
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.fleet import measuring
 from edge_lab.fleet.fleet import Growth
 from edge_lab.fleet.measuring import FleetMeasuring
+from edge_lab.observe.fleet import feeds
 from edge_lab.observe.fleet.feeds import Readiness
 from edge_lab.oracles.fleet import judge_herd
 from tests.fleet.evidence import moment
@@ -31,9 +34,15 @@ class FakeCluster(FakeKubectl):
     def __init__(self) -> None:
         super().__init__(listed={"pods": [{"metadata": {"name": POD}}]})
         self.asked: list[int] = []
+        self.watched: Counter[str] = Counter()
+        self.clock: Any = time
+
+    def watch(self, *what: str) -> Watch:
+        self.watched[what[0]] += 1
+        return super().watch(*what)
 
     def raw(self, path: str, deadline: Deadline) -> str:
-        self.asked.append(time.time_ns())
+        self.asked.append(self.clock.time_ns())
         return metrics((0, 9 * len(self.asked), 9 * len(self.asked)))
 
     def ready(self, status: str) -> None:
@@ -75,6 +84,9 @@ class FakeFleet:
         self.cluster.ready("Unknown")
         if self.breaks_watch:
             self.cluster.told["pods"].put(None)
+            # One that has broken is counted before it is begun anew.
+            again = Deadline.scaled(30)
+            again.wait_for("it is begun anew", lambda: self.cluster.watched["pods"] > 1)
         Deadline.scaled(30).wait_for("it is lost", lambda: not self.readiness.ready(), every=0.01)
         return time.time_ns()
 
@@ -114,8 +126,9 @@ def test_a_herd_whose_evictions_were_watched_is_evidence(fleet: FakeFleet) -> No
 
 
 def test_a_watch_of_evictions_that_breaks_in_the_silence_leaves_no_evidence(
-    fleet: FakeFleet,
+    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(feeds, "AGAIN_EVERY", 0.01)
     fleet.cluster.show_pod()
     fleet.breaks_watch = True
     herd = measured(fleet).herd(0.0, 0.0)
@@ -133,22 +146,43 @@ def test_nothing_is_silenced_before_evictions_are_watched(
     assert not fleet.is_silenced
 
 
+class Clock:
+    """It goes on by what is waited for alone."""
+
+    def __init__(self) -> None:
+        self.seconds = time.time()
+
+    def time_ns(self) -> int:
+        return round(self.seconds * 1e9)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
 class SlowlyEnding:
     """A server that is slow to be looked at, the second time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.looks = 0
+        self._clock = clock
 
     def look(self, deadline: Deadline) -> Any:
         self.looks += 1
         if self.looks > 1:
-            time.sleep(1.0)
+            self._clock.sleep(1.0)
         return moment(self.looks)
 
 
-@pytest.mark.slow(reason="a load held in real time")
-def test_a_load_lasts_from_one_count_of_requests_to_the_other(fleet: FakeFleet) -> None:
+def test_a_load_lasts_from_one_count_of_requests_to_the_other(
+    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = fleet.cluster.clock = Clock()
+    monkeypatch.setattr(measuring, "time", clock)
     fakes: Any = fleet
-    load = FleetMeasuring(fakes, SlowlyEnding()).held(0.5, Growth(1.0))
+    load = FleetMeasuring(fakes, SlowlyEnding(clock)).held(0.5, Growth(1.0))
     first, last = fleet.cluster.asked
-    assert load.seconds == pytest.approx((last - first) / 1e9, abs=0.5)
+    assert load.seconds == pytest.approx((last - first) / 1e9, abs=1e-3)
+    assert load.seconds == pytest.approx(0.5, abs=1e-3)

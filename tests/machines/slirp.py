@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edge_lab.core.ports import choose_ports
+
 GUEST_MAC = bytes.fromhex("525400edff01")
 GUEST = socket.inet_aton("10.0.2.15")
 GATEWAY, NAME_SERVER = "10.0.2.2", "10.0.2.3"
 SOURCE_PORT = 40000
 SYN, RST, ACK = 0x02, 0x04, 0x10
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+PATIENCE = 60.0
+"""s for what comes, on a host that may be busy."""
 
 
 def _checksum(data: bytes) -> int:
@@ -52,25 +50,26 @@ class Network:
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
-        self._wire.settimeout(10)
+        self._wire.settimeout(PATIENCE)
 
     def announce(self) -> None:
         """Waits until the network answers, which learns the guest's address by the question."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         self._wire.settimeout(0.1)
         while time.monotonic() < end:
             with contextlib.suppress(TimeoutError, ConnectionRefusedError):
                 self._ask_who_has(GATEWAY)
-                if self._is_arp_answer(self._wire.recv(65536)):
+                if self._is_arp_answer(self._wire.recv(65536), GATEWAY):
                     break
         else:
             raise AssertionError("the network does not answer")
-        self._wire.settimeout(10)
+        self._wire.settimeout(PATIENCE)
 
     def barrier(self) -> None:
         """Returns when the network has handled all frames that were sent before."""
-        self._ask_who_has(GATEWAY)
-        while not self._is_arp_answer(self._wire.recv(65536)):
+        # Of another address than those before, whose answers may still come.
+        self._ask_who_has(NAME_SERVER)
+        while not self._is_arp_answer(self._wire.recv(65536), NAME_SERVER):
             pass
 
     def syn(self, address: str, port: int) -> None:
@@ -99,8 +98,9 @@ class Network:
         arp = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1)
         self._send(0x0806, arp + GUEST_MAC + GUEST + bytes(6) + socket.inet_aton(address))
 
-    def _is_arp_answer(self, frame: bytes) -> bool:
-        return frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02"
+    def _is_arp_answer(self, frame: bytes, address: str) -> bool:
+        is_answer = frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02"
+        return is_answer and frame[28:32] == socket.inet_aton(address)
 
     def _send(self, kind: int, content: bytes) -> None:
         frame = b"\xff" * 6 + GUEST_MAC + struct.pack(">H", kind) + content
@@ -110,7 +110,7 @@ class Network:
 @contextlib.contextmanager
 def network(emulator: str, netdev: str) -> Iterator[Network]:
     """QEMU with no machine but the `-netdev` given (its id is mgmt), connected to this test."""
-    ours, theirs = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    ours, theirs = choose_ports(2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
         wire.bind(("127.0.0.1", ours))
         wire.connect(("127.0.0.1", theirs))
@@ -130,4 +130,4 @@ def network(emulator: str, netdev: str) -> Iterator[Network]:
             yield found
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)

@@ -149,7 +149,7 @@ def test_waiting_ends_at_the_line_that_was_waited_for(tmp_path: Path) -> None:
     log = ConsoleLog("guest", tmp_path / "log")
     writer = threading.Timer(0.1, lambda: log.path.write_text("\x1b[1mlogin:\x1b[0m \n"))
     writer.start()
-    assert log.wait_for(r"^login: ", Deadline.after(5))
+    assert log.wait_for(r"^login: ", Deadline.after(60))
     writer.join()
 
 
@@ -157,8 +157,8 @@ def test_waiting_ends_with_a_panic(tmp_path: Path) -> None:
     log = ConsoleLog("guest", tmp_path / "log")
     log.path.write_text("[    1.0] Kernel panic - not syncing: x\n")
     with pytest.raises(MachineDied):
-        log.wait_for("login:", Deadline.after(5))
-    assert log.wait_for("Kernel panic", Deadline.after(5))
+        log.wait_for("login:", Deadline.after(60))
+    assert log.wait_for("Kernel panic", Deadline.after(60))
 
 
 def test_waiting_in_vain_ends_at_the_deadline(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from edge_lab.core.ports import choose_ports
 from edge_lab.machines import GuestSpec
 from edge_lab.machines.domain import QEMU_NAMESPACE, domain_on_paper
-from tests.machines.slirp import ACK, GATEWAY, NAME_SERVER, RST, SYN, Network, free_port, network
+from tests.machines.slirp import ACK, GATEWAY, NAME_SERVER, RST, SYN, Network, network
 
 MakeSpec = Callable[..., GuestSpec]
 
@@ -86,7 +87,8 @@ def test_a_planted_hole_is_found(was: str, defect: str, make_spec: MakeSpec) -> 
 def netdev(make_spec: MakeSpec) -> str:
     """The management NIC of a machine, with ports that are free."""
     (found,) = netdevs(domain_on_paper(make_spec(), "tcg"))
-    return found.replace(":21000-", f":{free_port()}-").replace(":21001-", f":{free_port()}-")
+    ssh, api = choose_ports(2)
+    return found.replace(":21000-", f":{ssh}-").replace(":21001-", f":{api}-")
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def emulator() -> str:
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
+        server.settimeout(60)
         yield server
 
 
@@ -108,7 +110,7 @@ def listener() -> Iterator[socket.socket]:
 def receiver() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(10)
+        server.settimeout(60)
         yield server
 
 
@@ -154,7 +156,7 @@ def test_the_host_opens_connections_to_ssh(emulator: str, netdev: str) -> None:
     forwarded = int(netdev.split("hostfwd=tcp:127.0.0.1:")[1].split("-")[0])
     with (
         network(emulator, netdev) as guest,
-        socket.create_connection(("127.0.0.1", forwarded), timeout=10),
+        socket.create_connection(("127.0.0.1", forwarded), timeout=60),
     ):
         asked = guest.segment()
         assert (asked.source, asked.port) == (GATEWAY, 22)

@@ -106,7 +106,7 @@ class FakeCore:
                 request_serializer=request.SerializeToString,
                 response_deserializer=response.FromString,
             )
-            return call(request(**fields), timeout=5)
+            return call(request(**fields), timeout=60)
 
     # -- upstream --------------------------------------------------------------------------
 

@@ -358,4 +358,4 @@ def test_a_line_that_swallows_the_end_of_its_task_does_not_hold_up_the_mapper(
             await until("a read", lambda: bool(lines.made) and bool(lines.only.reads))
         assert lines.only.closed
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 120))

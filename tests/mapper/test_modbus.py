@@ -36,7 +36,7 @@ def test_a_request_that_is_cancelled_takes_its_connection_with_it(framing: str, 
         await asyncio.wait_for(asked.wait(), LIMIT)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await asyncio.wait_for(ended.wait(), 2.0)
+        await asyncio.wait_for(ended.wait(), LIMIT)
         server.close()
 
     asyncio.run(run())

@@ -12,7 +12,7 @@ from images.mapper.edge_mapper.values import Value, text_of
 
 NODE = "edge-arm"
 NAMESPACE = "plant"
-LIMIT = 10.0
+LIMIT = 60.0
 
 
 def model(name: str = "kettle") -> dict[str, Any]:

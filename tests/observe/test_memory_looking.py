@@ -84,7 +84,7 @@ def lab_of(node: FakeNode, kubectl: FakeKubectl | None = None) -> Any:
 
 
 def limit(seconds: float) -> Deadline:
-    return Deadline.after(5)
+    return Deadline.after(60)
 
 
 def recording(*observed: Any) -> Recording:
@@ -92,7 +92,7 @@ def recording(*observed: Any) -> Recording:
 
 
 def test_a_look_has_all_parts() -> None:
-    seen = look_at_memory(lab_of(FakeNode()), NODE, Deadline.after(5))
+    seen = look_at_memory(lab_of(FakeNode()), NODE, Deadline.after(60))
     assert (seen.node, seen.machine_mib, seen.total_mib) == (NODE, 2048, 1000.0)
 
 

@@ -102,7 +102,9 @@ def test_nothing_is_broken_before_each_watcher_has_looked(
             if looks.is_set():
                 yield None
 
-    with Recorder(fake_lab, (NODE,), [Thermometer(None), Watching(late)]) as recorder:
+    blind = Thermometer(None)
+    with Recorder(fake_lab, (NODE,), [blind, Watching(late)]) as recorder:
+        seen(recorder, "the first watcher has looked", lambda: blind.looks > 1)
         with pytest.raises(DeadlineExceeded, match="'odd'"):
             recorder.wait_baseline(Deadline.after(0.4))
         looks.set()

@@ -38,6 +38,7 @@ from edge_lab.probes.expected import (
 from edge_lab.probes.mint import Mint
 from edge_lab.probes.record import Alert, Direction, Ended, HttpAnswer, ProbeRecord, Step
 from edge_lab.probes.run import Target
+from tests.ports import closed_port
 from tests.probes.conftest import OTHER, SPEC
 from tests.probes.servers import Talk, closing, https, plain_http, server_context, serving
 
@@ -128,13 +129,12 @@ def test_the_right_peer_is_red_where_nobody_is_let_in(
 
 @pytest.mark.parametrize("probe", sorted({*STRICT.expects, *BY_HTTP.expects, *PLAIN.expects}))
 def test_an_endpoint_that_is_down_is_no_evidence(authority: Authority, probe: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    for policy in (STRICT, BY_HTTP, PLAIN):
-        if probe in policy.expects:
-            record = target(authority, policy, port).try_one(PROBES[probe])
-            found = judge_probe(record, policy.expects[probe], up=False).finding
-            assert found is Finding.NO_EVIDENCE
+    with closed_port() as port:
+        for policy in (STRICT, BY_HTTP, PLAIN):
+            if probe in policy.expects:
+                record = target(authority, policy, port).try_one(PROBES[probe])
+                found = judge_probe(record, policy.expects[probe], up=False).finding
+                assert found is Finding.NO_EVIDENCE
 
 
 @pytest.mark.parametrize("probe", sorted(STRICT.expects))

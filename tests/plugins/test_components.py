@@ -121,12 +121,12 @@ def test_go_modules_are_built_from_their_owners_folder(pinned: Site) -> None:
     assert "images/go" not in row.source  # no Go, and nothing in the mirror
     (pinned.package / "go/agent/go.mod").write_text("module example.org/acme/agent\n\ngo 1.26\n")
     with pytest.raises(InputError) as caught:
-        ArtifactStore.default().resolve([Want("acme-agent", Arch.X86_64)], Deadline.after(10))
+        ArtifactStore.default().resolve([Want("acme-agent", Arch.X86_64)], Deadline.after(60))
     assert str(pinned.package / "go/agent") in caught.value.message
     assert (caught.value.file, caught.value.line) == (str(pinned.lock), pinned.line('"acme-agent"'))
     assert "lab doctor --lock --of acme" in caught.value.remedy
     ArtifactStore.default().update_lock("acme")
-    ArtifactStore.default().resolve([Want("acme-agent", Arch.X86_64)], Deadline.after(10))
+    ArtifactStore.default().resolve([Want("acme-agent", Arch.X86_64)], Deadline.after(60))
 
 
 def test_edge_labs_own_lock_is_left_alone(pinned: Site) -> None:
@@ -152,7 +152,7 @@ def test_a_lock_that_lacks_the_component_is_named(pinned: Site) -> None:
     del lock["components"]["acme-meter"]
     pinned.lock.write_text(json.dumps(lock, indent=2))
     with pytest.raises(InputError) as caught:
-        ArtifactStore.default().resolve([METER], Deadline.after(10))
+        ArtifactStore.default().resolve([METER], Deadline.after(60))
     assert (caught.value.file, caught.value.line) == (str(pinned.lock), pinned.line('"components"'))
     assert "lab doctor --lock --of acme" in caught.value.remedy
     (row,) = ArtifactStore.default().state([METER])
@@ -169,13 +169,13 @@ def test_each_of_several_wants_is_checked(pinned: Site) -> None:
         pinned.lock.write_text(json.dumps(one))
         for order in (wants, wants[::-1]):
             with pytest.raises(InputError, match=f"{name} is not in the lock"):
-                ArtifactStore.default().resolve(order, Deadline.after(10))
+                ArtifactStore.default().resolve(order, Deadline.after(60))
 
 
 def test_a_lock_that_lacks_the_architecture_is_named_with_its_line(pinned: Site) -> None:
     pinned.pin("acme-meter", {Arch.X86_64: "a" * 64})
     with pytest.raises(InputError) as caught:
-        ArtifactStore.default().resolve([METER], Deadline.after(10))
+        ArtifactStore.default().resolve([METER], Deadline.after(60))
     lines = pinned.lock.read_text().splitlines()
     assert caught.value.file == str(pinned.lock)
     assert lines[caught.value.line - 1].strip() == '"files": {'
@@ -190,7 +190,7 @@ def test_a_file_of_another_digest_is_refused_with_the_line_of_its_pin(
 ) -> None:
     (mirror / METER_FILE).write_bytes(b"something else")
     with pytest.raises(CannotObtain) as caught:
-        ArtifactStore.default().resolve([METER], Deadline.after(10))
+        ArtifactStore.default().resolve([METER], Deadline.after(60))
     (refusal,) = [each for each in caught.value.failures[METER] if METER_FILE in each.reason]
     lines = pinned.lock.read_text().splitlines()
     at = next(
@@ -206,7 +206,7 @@ def test_a_file_of_another_digest_is_refused_with_the_line_of_its_pin(
 def test_a_damaged_lock_of_another_distribution_spares_edge_labs_own(pinned: Site) -> None:
     pinned.lock.write_text('{\n"components": {\n')
     with pytest.raises(InputError) as caught:
-        ArtifactStore.default().resolve([METER], Deadline.after(10))
+        ArtifactStore.default().resolve([METER], Deadline.after(60))
     assert (caught.value.file, caught.value.line) == (str(pinned.lock), 3)
     ArtifactStore.default().state([Want(EDGE_PROGRAM, Arch.X86_64)])
 
@@ -231,13 +231,13 @@ def bring_another(site: Site, name: str, version: str = "9") -> Path:
 def test_a_name_that_two_use_is_refused_with_both(pinned: Site, taken: str, by: str) -> None:
     lock = bring_another(pinned, taken)
     with pytest.raises(InputError) as caught:
-        ArtifactStore.default().resolve([METER], Deadline.after(10))
+        ArtifactStore.default().resolve([METER], Deadline.after(60))
     assert (caught.value.file, caught.value.line) == (str(lock), 3)
     assert "lab-other" in caught.value.message
     assert by in caught.value.message
     assert caught.value.remedy
     pinned.uninstall("lab-other")
-    ArtifactStore.default().resolve([METER], Deadline.after(10))
+    ArtifactStore.default().resolve([METER], Deadline.after(60))
 
 
 @pytest.mark.parametrize(("name", "version"), [("../up", "1"), ("acme-up", "1/2"), ("acme-up", "")])

@@ -20,7 +20,7 @@ from tests.plugins.site import METER, METER_FILE, Site, meter_archive, repacked
 
 
 def resolved() -> Artifact:
-    return ArtifactStore.default().resolve([METER], Deadline.after(10))[METER]
+    return ArtifactStore.default().resolve([METER], Deadline.after(60))[METER]
 
 
 def repack(file: Path, changes: dict[str, bytes | None]) -> None:
@@ -49,7 +49,7 @@ def test_a_pin_may_be_of_one_manifest(pinned: Site, mirror: Path) -> None:
     assert resolved().sha256 == before
     pinned.pin("acme-meter", {Arch.AARCH64: digest, Arch.X86_64: digest})
     with pytest.raises(CannotObtain):  # that manifest is not of x86_64
-        ArtifactStore.default().resolve([Want("acme-meter", Arch.X86_64)], Deadline.after(10))
+        ArtifactStore.default().resolve([Want("acme-meter", Arch.X86_64)], Deadline.after(60))
 
 
 def part_of(file: Path, what: str) -> str:

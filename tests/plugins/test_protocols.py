@@ -10,12 +10,13 @@ import pytest
 from edge_lab.addons import load_topology
 from edge_lab.addons.workload.manifests import sampled_devices
 from edge_lab.core.errors import InputError
+from edge_lab.core.ports import choose_ports
 from edge_lab.devices import TruthStep, device_spec
 from edge_lab.devices.faults import BadCrc, Gone, Late, Slow
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.topology import Protocol, Topology, known_protocols, topology_schema
 from tests.devices.plant_site import Site as DeviceSite
-from tests.devices.plant_site import as_client, free_ports, require_namespaces, start_site
+from tests.devices.plant_site import as_client, require_namespaces, start_site
 from tests.plugins.site import Site, topology_with
 
 slow = pytest.mark.slow(reason="a device as a process, asked on a wire")
@@ -189,7 +190,7 @@ def test_the_relay_s_faults_exist_on_it_and_no_others(acme: Site) -> None:
 def line(acme: Site, tmp_path: Path) -> Iterator[DeviceSite]:
     require_namespaces()
     topology = loaded(tmp_path)
-    fabric, endpoint = free_ports(2)
+    fabric, endpoint = choose_ports(2)
     spec = device_spec(
         topology,
         topology.device("line"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.ports import choose_ports
 from edge_lab.pki import CLUSTER, Pki
 from edge_lab.stacks import identities as names
 
@@ -47,8 +48,7 @@ def api_server(folder: Path, pki: Pki, *flags: str) -> Iterator[ApiServer]:
     kine, server = program("kine"), program("kube-apiserver")
     assert kine is not None
     assert server is not None
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = choose_ports(1)
     certificates = _written(folder, pki)
     datastore = f"unix://{folder}/kine.sock"
     log = folder / "kube-apiserver.log"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import sys
 from pathlib import Path
@@ -22,13 +21,14 @@ from edge_lab.probes.expected import ANYONE_BY_HTTP, MUTUAL_TLS
 from edge_lab.probes.mint import Mint
 from edge_lab.probes.record import Direction, Ended, ProbeRecord, Step
 from edge_lab.probes.request import Request
+from tests.ports import closed_port
 from tests.probes.conftest import TargetAt
 from tests.probes.servers import closing, https, plain_http, server_context, serving, silent
 
 
 def tried(port: int, **more: object) -> ProbeRecord:
     what = Attempt("host/it", "none", "127.0.0.1", port, **more)  # type: ignore[arg-type]
-    return attempt(what, SocketDial(), Deadline.after(5)).record
+    return attempt(what, SocketDial(), Deadline.after(60)).record
 
 
 def test_the_right_peer_is_answered(
@@ -110,9 +110,8 @@ def test_a_stolen_ticket_resumes_without_a_certificate(
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    record = tried(port)
+    with closed_port() as port:
+        record = tried(port)
     assert (record.step, record.ended) == (Step.CONNECT, Ended.NOT_CONNECTED)
 
 
@@ -176,16 +175,16 @@ def test_a_probe_by_a_forwarding_program(tmp_path: Path, authority: Authority, m
     context = server_context(tmp_path, authority)
     with serving(https(context)) as port:
         what = Attempt("host/it", "expired", "127.0.0.1", port, mint.expired())
-        record = attempt(what, FORWARDING, Deadline.after(20)).record
+        record = attempt(what, FORWARDING, Deadline.after(60)).record
     assert record.client == "edge-arm"
     assert record.alert is not None
     assert record.alert.number == 45
 
 
 def test_a_forwarding_program_that_could_not_connect() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    record = attempt(Attempt("e", "none", "127.0.0.1", port), FORWARDING, Deadline.after(20)).record
+    with closed_port() as port:
+        what = Attempt("e", "none", "127.0.0.1", port)
+        record = attempt(what, FORWARDING, Deadline.after(60)).record
     assert record.ended is Ended.NOT_CONNECTED
     assert "open failed" in record.detail
 
@@ -193,7 +192,7 @@ def test_a_forwarding_program_that_could_not_connect() -> None:
 def test_a_program_whose_peer_says_nothing() -> None:
     dial = ProgramDial("x", lambda address, port: ["sleep", "30"])
     with (
-        dial.connect("127.0.0.1", 1, Deadline.after(5)) as stream,
+        dial.connect("127.0.0.1", 1, Deadline.after(60)) as stream,
         pytest.raises(SilentError),
     ):
         stream.receive(Deadline.after(0.1))
@@ -202,10 +201,10 @@ def test_a_program_whose_peer_says_nothing() -> None:
 def test_a_program_that_is_not_there_is_no_connection() -> None:
     dial = ProgramDial("x", lambda address, port: ["false"])
     with (
-        dial.connect("127.0.0.1", 1, Deadline.after(5)) as stream,
+        dial.connect("127.0.0.1", 1, Deadline.after(60)) as stream,
         pytest.raises(NotConnectedError),
     ):
-        stream.receive(Deadline.after(5))
+        stream.receive(Deadline.after(60))
 
 
 # -- HTTP ------------------------------------------------------------------------------------

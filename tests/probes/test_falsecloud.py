@@ -86,7 +86,7 @@ Dialling = Callable[[int], contextlib.AbstractContextManager[None]]
 def met(authority: Authority, client: CloudClient, dial: Dialling) -> list[ProbeRecord]:
     cloud = FalseCloud(client, Mint(authority, client.server))
     with cloud.listening() as port, dial(port):
-        return cloud.wait(Deadline.after(20))
+        return cloud.wait(Deadline.after(60))
 
 
 def findings(client: CloudClient, records: list[ProbeRecord]) -> dict[str, Finding]:

@@ -24,6 +24,7 @@ from edge_lab.probes.run import Target
 from suites.identity.careless_device import careless_device
 from tests.devices.opcua_bench import URI, Bench
 from tests.devices.plant_site import certificate
+from tests.ports import closed_port
 
 NAME = "press/opcua"
 RIGHT = certificate("client", URI.format(name="client"))
@@ -117,9 +118,8 @@ def replace_probe(record: ProbeRecord, probe: str) -> ProbeRecord:
 
 
 def test_a_device_that_is_down_is_no_evidence(authority: Authority) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        nobody = OpcUaServer(NAME, "127.0.0.1", taken.getsockname()[1], authority.certificate_pem)
+    with closed_port() as port:
+        nobody = OpcUaServer(NAME, "127.0.0.1", port, authority.certificate_pem)
         probes = opcua_probes(nobody, Mint(authority, RIGHT), SocketDial(), limit)
         record = next(record for record in probes if record.probe == "none")
     assert record.ended is Ended.CLOSED

@@ -17,6 +17,7 @@ from edge_lab.pki import CLUSTER
 from edge_lab.stacks.serving import SCRIPT, UNTIL_THEY_SERVE, serving
 from edge_lab.topology import load_topology
 from tests.keys import keys_made_once
+from tests.ports import closed_port
 from tests.stacks.provisions import DEFAULT, files_of, units_of
 
 LISTED = "[+]node-lifecycle-controller ok\nhealthz check passed\n"
@@ -110,11 +111,10 @@ def test_nobody_vouches_for_a_local_program(script: Path, tmp_path: Path) -> Non
 
 
 def test_a_program_that_is_not_there_yet_is_waited_for(script: Path) -> None:
-    program = Program((200, "ok"))
-    port = program.server_port
-    program.socket.close()  # refused from now on
-    url = f"http://127.0.0.1:{port}/"
-    with subprocess.Popen([sys.executable, "-I", script, url]) as waiting:
+    with (
+        closed_port() as port,
+        subprocess.Popen([sys.executable, "-I", script, f"http://127.0.0.1:{port}/"]) as waiting,
+    ):
         try:
             with pytest.raises(subprocess.TimeoutExpired):
                 waiting.wait(0.5)

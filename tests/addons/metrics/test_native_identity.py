@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from edge_lab.addons.metrics.receiver import (
     web_config,
 )
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.ports import choose_ports
 from edge_lab.oracles.identity import Finding, IdentityVerdict, judge_identity
 from edge_lab.pki import Authority
 from edge_lab.probes.endpoint import Endpoint
@@ -48,9 +48,7 @@ def receiver(
     folder: Path, suite: str, authority: Authority, *, asks: str = STRICT
 ) -> Iterator[int]:
     """Its port, at 127.0.0.1."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = int(one.getsockname()[1])
+    (port,) = choose_ports(1)
     listen = f"127.0.0.1:{port}"
     place = Place(
         "server", listen, suite, programs=str(programs(suite)), files=str(folder), state=str(folder)

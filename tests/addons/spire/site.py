@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from edge_lab.addons.spire.server import server_config
 from edge_lab.addons.workload.accounts import COLLECTOR_ID, SAMPLER_ID, SPIFFE_PROGRAM
 from edge_lab.artifacts import ArtifactStore, Availability, Want, host_arch
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.ports import choose_ports
 from edge_lab.pki import AuthorityRequest, CertificateSpec, IdentityRequest, Pki
 from suites.spire.clients import Attempt, parse_attempt
 from tests.golang import CACHE
@@ -59,7 +59,9 @@ class Site:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.port, self.server_health, self.agent_health, self.taking, self.reading = _free_ports(5)
+        self.port, self.server_health, self.agent_health, self.taking, self.reading = choose_ports(
+            5
+        )
         requests = (
             AuthorityRequest(SPIFFE_ROOT),
             IdentityRequest(SPIRE_NODES, NODE, CertificateSpec(NODE)),
@@ -201,14 +203,6 @@ class Site:
 
     def attested(self) -> bool:
         return self.ask("agent", "show", "-spiffeID", agent_id(NODE))
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 @contextlib.contextmanager

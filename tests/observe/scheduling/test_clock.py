@@ -25,24 +25,24 @@ def bash(script: str) -> list[str]:
 
 @pytest.mark.parametrize(("script", "ahead"), [(SHELL, 0), (SHIFTED, 3_600_000_000_000)])
 def test_the_offset_of_a_clock_is_within_its_bounds(script: str, ahead: int) -> None:
-    bounds = clock_bounds("edge-arm", bash(script), Deadline.after(10))
+    bounds = clock_bounds("edge-arm", bash(script), Deadline.after(60))
     assert bounds.least <= ahead <= bounds.most + 1000  # it shows whole µs
     assert bounds.error < 1
 
 
 def test_a_clock_that_is_set_meanwhile_is_no_evidence() -> None:
     with pytest.raises(LabError, match="set"):
-        clock_bounds("edge-arm", bash(SET_ONCE), Deadline.after(10))
+        clock_bounds("edge-arm", bash(SET_ONCE), Deadline.after(60))
 
 
 @pytest.mark.parametrize("script", ["true", "read -r; echo no", "while read -r; do echo 1.5; done"])
 def test_a_guest_that_does_not_tell_its_time_is_no_evidence(script: str) -> None:
     with pytest.raises(LabError):
-        clock_bounds("edge-arm", bash(script), Deadline.after(10))
+        clock_bounds("edge-arm", bash(script), Deadline.after(60))
 
 
 def test_a_guest_that_is_silent_is_given_up() -> None:
     began = time.monotonic()
     with pytest.raises((LabError, DeadlineExceeded)):
-        clock_bounds("edge-arm", bash("exec sleep 60"), Deadline.after(0.05))
-    assert time.monotonic() - began < 30
+        clock_bounds("edge-arm", bash("exec sleep 600"), Deadline.after(0.05))
+    assert time.monotonic() - began < 120

@@ -51,7 +51,7 @@ class Feed:
         yield from self._events
         self.told.set()
         if self._goes_on:
-            self._severed.wait(10)
+            self._severed.wait(600)
 
     def sever(self) -> None:
         self._severed.set()
@@ -73,7 +73,7 @@ def watched(*events: Event, goes_on: bool = True) -> PodWatch:
     feed = Feed(events, goes_on)
     watch = PodWatch(FakeKubectl(feed), "edge-lab")
     with watch:
-        assert feed.told.wait(10)
+        assert feed.told.wait(60)
     return watch
 
 
@@ -125,8 +125,8 @@ def test_a_watch_that_misses_an_event_is_no_evidence(missed: int) -> None:
 def test_a_watch_that_ends_says_so() -> None:
     feed = Feed(STARTING, goes_on=False)
     with PodWatch(FakeKubectl(feed), "edge-lab") as watch:
-        assert feed.told.wait(10)
-        Deadline.after(10).wait_for("the end", lambda: watch._watch.ended, every=0.01)
+        assert feed.told.wait(60)
+        Deadline.after(60).wait_for("the end", lambda: watch._watch.ended, every=0.01)
         with pytest.raises(LabError):
             watch.has("one", Moment.READY)
 

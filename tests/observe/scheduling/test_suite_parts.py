@@ -93,7 +93,7 @@ def starting(
     monkeypatch.setattr("edge_lab.observe.scheduling.podstarts.node_clock", node.clock)
     lab = node.lab()
     with PodWatch(lab.kubectl, "edge-lab") as watch:
-        watch.wait_begun(Deadline.after(10))
+        watch.wait_begun(Deadline.after(60))
         lab.stack_name = "kubernetes+kubelet"
         yield Starting(lab, watch, "a scenario", pytestconfig)
 
