@@ -26,6 +26,9 @@ HOSTILE = "0.1.0"
 KVM_PLUGIN = "0.1.0"
 KWOK = "v0.8.0"
 SPIRE = "v1.13.3"
+FLUX = "v1.9.6"
+"""Of both controllers."""
+GIT_SERVER = "0.1.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -69,6 +72,20 @@ def _spire(name: str, *, cgo: bool = False) -> Component:
             cgo=cgo,
         ),
     )
+
+
+def _flux(name: str) -> tuple[Component, Component]:
+    """One of Flux' controllers, and its kinds."""
+    upstream = f"github.com/fluxcd/{name}"
+    program = Component(name, FLUX, go=GoSource(module="flux", package=upstream, upstream=upstream))
+    kinds = Component(
+        f"{name}-crds",
+        FLUX,
+        files=GoFiles(module="flux", upstream=upstream, patterns=("config/crd/bases/*.yaml",)),
+        # The same file for every architecture; the second name is for generic mirrors.
+        mirror=("{name}-{version}.yaml", FLAT),
+    )
+    return program, kinds
 
 
 def _kubeedge(name: str, member: str) -> Component:
@@ -219,6 +236,13 @@ _COMPONENTS = (
     _spire("spire-agent"),
     # Its store, SQLite, is in C.
     _spire("spire-server", cgo=True),
+    *_flux("source-controller"),
+    *_flux("kustomize-controller"),
+    Component(
+        "edge-gitserver",
+        GIT_SERVER,
+        go=GoSource(module="gitserver", package="edge-lab/images/gitserver"),
+    ),
 )
 
 CATALOG: Mapping[str, Component] = MappingProxyType({each.name: each for each in _COMPONENTS})
