@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from edge_lab.addons.base import AddOn
 from edge_lab.addons.cache.addon import Cache, PullThrough
 from edge_lab.addons.critest.addon import Critest
+from edge_lab.addons.gitops.addon import Gitops
 from edge_lab.addons.gvisor.addon import Gvisor
 from edge_lab.addons.hostile.addon import Hostile
 from edge_lab.addons.metrics.addon import Metrics
@@ -39,6 +40,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         MetricsAgent,
         MetricsPrometheus,
         MetricsVmagent,
+        Gitops,
     )
 }
 """The lab's own."""

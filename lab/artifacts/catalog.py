@@ -36,6 +36,9 @@ KVM_PLUGIN = "0.1.0"
 KWOK = "v0.8.0"
 SPIRE = "v1.13.3"
 RTOS_FIRMWARE = "0.1.0"
+FLUX = "v1.9.6"
+"""Of both controllers."""
+GIT_SERVER = "0.1.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -89,6 +92,20 @@ def _spire(name: str, *, cgo: bool = False) -> Component:
             cgo=cgo,
         ),
     )
+
+
+def _flux(name: str) -> tuple[Component, Component]:
+    """One of Flux' controllers, and its kinds."""
+    upstream = f"github.com/fluxcd/{name}"
+    program = Component(name, FLUX, go=GoSource(module="flux", package=upstream, upstream=upstream))
+    kinds = Component(
+        f"{name}-crds",
+        FLUX,
+        files=GoFiles(module="flux", upstream=upstream, patterns=("config/crd/bases/*.yaml",)),
+        # The same file for every architecture; the second name is for generic mirrors.
+        mirror=("{name}-{version}.yaml", FLAT),
+    )
+    return program, kinds
 
 
 def _kubeedge(name: str, member: str) -> Component:
@@ -275,6 +292,13 @@ _COMPONENTS = (
             flags=("-Os", "-std=gnu11", "-ffunction-sections", "-fdata-sections"),
         ),
         mirror=("{name}-{version}.elf", FLAT),
+    ),
+    *_flux("source-controller"),
+    *_flux("kustomize-controller"),
+    Component(
+        "edge-gitserver",
+        GIT_SERVER,
+        go=GoSource(module="gitserver", package="edge-lab/images/gitserver"),
     ),
 )
 

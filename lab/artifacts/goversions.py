@@ -8,7 +8,8 @@ from pathlib import Path
 GoVersion = tuple[int, int, int]
 
 GO_MINIMUM: GoVersion = (1, 25, 3)
-"""Required by SPIRE's go.mod, the highest of all that guests get; kwok's is higher (1.26)."""
+"""Required by SPIRE's go.mod, the highest of all that most labs need; those of kwok and Flux are
+higher (1.26)."""
 
 _VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_LINE = re.compile(r"^go[ \t]+(\S+)", re.M)

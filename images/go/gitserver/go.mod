@@ -1,0 +1,3 @@
+module edge-lab/images/gitserver
+
+go 1.25.0

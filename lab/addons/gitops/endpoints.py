@@ -1,0 +1,50 @@
+"""The ports of the Git server and of the controllers."""
+
+from __future__ import annotations
+
+from edge_lab.addons.gitops.identities import GIT_DOMAIN, READER_SPEC
+from edge_lab.addons.gitops.names import (
+    ARTIFACT_PORT,
+    GIT_PORT,
+    GIT_SERVER,
+    KUSTOMIZE_CONTROLLER,
+    KUSTOMIZE_HEALTH,
+    KUSTOMIZE_METRICS,
+    SOURCE_CONTROLLER,
+    SOURCE_HEALTH,
+    SOURCE_METRICS,
+)
+from edge_lab.probes.endpoint import Endpoint, Speaks, plain_on_loopback
+from edge_lab.probes.expected import MUTUAL_TLS
+from edge_lab.probes.request import Request
+from edge_lab.topology import Topology
+
+
+def gitops_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
+    server = topology.server.name
+    git = Endpoint(
+        name=GIT_SERVER,
+        node=server,
+        port=GIT_PORT,
+        speaks=Speaks.HTTPS,
+        purpose="the fleet's repository: fetched by source-controller, pushed to by the author",
+        admits="who has a certificate of the git authority, to read; its author, to push",
+        policy=MUTUAL_TLS,
+        domain=GIT_DOMAIN,
+        right=READER_SPEC,
+        request=Request("/healthz"),
+    )
+    loopback = (
+        (f"{SOURCE_CONTROLLER}-artifacts", f":{ARTIFACT_PORT}", "/", "what it has fetched"),
+        (f"{SOURCE_CONTROLLER}-metrics", SOURCE_METRICS, "/metrics", "its metrics"),
+        (f"{SOURCE_CONTROLLER}-health", SOURCE_HEALTH, "/healthz", "whether it works"),
+        (f"{KUSTOMIZE_CONTROLLER}-metrics", KUSTOMIZE_METRICS, "/metrics", "its metrics"),
+        (f"{KUSTOMIZE_CONTROLLER}-health", KUSTOMIZE_HEALTH, "/healthz", "whether it works"),
+    )
+    return (
+        git,
+        *(
+            plain_on_loopback(name, server, int(address.rpartition(":")[2]), path, purpose)
+            for name, address, path, purpose in loopback
+        ),
+    )

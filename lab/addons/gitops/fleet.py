@@ -1,0 +1,176 @@
+"""What the repository says: parts of a fleet, each with the revision that it shall run.
+
+A part's revision is in the arguments of its container, so that a change needs no other image, and
+the node itself shows which one it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from edge_lab.addons.gitops.names import FOLDER, NAMESPACE
+from edge_lab.addons.workload.manifests import IMAGE
+from edge_lab.cluster.objects import Manifest
+from edge_lab.core.yamltext import yaml_text
+
+PART_LABEL = "edge-lab.local/part"
+NO_SUCH_IMAGE = "edge-lab.local/no-such-image:1"
+
+
+class Update(StrEnum):
+    """How a part's DaemonSet goes from one revision to the next."""
+
+    DEFAULT = "one unavailable"
+    """Kubernetes' default: a node that is offline is the one, and the others wait for it."""
+    ALL = "all unavailable"
+    """maxUnavailable 100 %: no node waits for another, and each is without the part for as long as
+    the new revision takes to start."""
+    SURGE = "one more"
+    """maxSurge 100 %: the old revision goes when the new one is Ready."""
+
+
+_STRATEGIES: Mapping[Update, Mapping[str, Any] | None] = {
+    Update.DEFAULT: None,
+    Update.ALL: {"maxUnavailable": "100%"},
+    Update.SURGE: {"maxUnavailable": 0, "maxSurge": "100%"},
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A DaemonSet on edge nodes, with one process."""
+
+    name: str
+    update: Update = Update.ALL
+    image: str = IMAGE
+
+
+AGENT, HELPER = Part("agent"), Part("helper")
+"""They change together: one revision is both."""
+STRICT, SURGING = Part("strict", Update.DEFAULT), Part("surging", Update.SURGE)
+
+
+class Fault(StrEnum):
+    """What can be wrong with a commit."""
+
+    NONE = "none"
+    UNREADABLE = "unreadable"
+    """No YAML: nothing of it can be applied."""
+    REFUSED = "refused"
+    """One of its objects is refused by the API server."""
+    NO_IMAGE = "no image"
+    """Its image is nowhere: it is applied, and no container starts."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One state of the whole fleet."""
+
+    name: str
+    nodes: tuple[str, ...]
+    parts: tuple[Part, ...] = (AGENT, HELPER)
+    fault: Fault = Fault.NONE
+    deployments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Deployments of one pod, by name the node that they are bound to."""
+
+    def files(self) -> dict[str, str]:
+        """The tree of its commit."""
+        parts = self.parts
+        if self.fault is Fault.NO_IMAGE:
+            parts = tuple(replace(part, image=NO_SUCH_IMAGE) for part in parts)
+        found: dict[str, str] = {
+            "settings": yaml_text(self._settings()),
+            **{part.name: yaml_text(daemon_set(part, self.name, self.nodes)) for part in parts},
+            **{
+                name: yaml_text(bound_deployment(name, self.name, node))
+                for name, node in self.deployments.items()
+            },
+        }
+        if self.fault is Fault.UNREADABLE:
+            found[parts[-1].name] = "kind: DaemonSet\n  metadata: [\n"
+        if self.fault is Fault.REFUSED:
+            bad = daemon_set(parts[-1], self.name, self.nodes)
+            bad["spec"]["template"]["spec"]["restartPolicy"] = "Sometimes"
+            found[parts[-1].name] = yaml_text(bad)
+        return {f"{FOLDER}/{name}.yaml": text for name, text in found.items()}
+
+    def _settings(self) -> Manifest:
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "settings", "namespace": NAMESPACE},
+            "data": {"revision": self.name},
+        }
+
+
+def daemon_set(part: Part, revision: str, nodes: Sequence[str]) -> dict[str, Any]:
+    labels = {"app": part.name, PART_LABEL: part.name}
+    strategy = _STRATEGIES[part.update]
+    rolling = {} if strategy is None else {"rollingUpdate": dict(strategy)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": part.name, "namespace": NAMESPACE, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": {"app": part.name}},
+            "updateStrategy": {"type": "RollingUpdate", **rolling},
+            "template": _template(part.name, revision, part.image, labels, nodes),
+        },
+    }
+
+
+def bound_deployment(name: str, revision: str, node: str) -> dict[str, Any]:
+    """One pod that can run on `node` alone."""
+    labels = {"app": name, PART_LABEL: name}
+    template = _template(name, revision, IMAGE, labels, ())
+    template["spec"]["nodeName"] = node
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": name}},
+            "template": template,
+        },
+    }
+
+
+def _template(
+    name: str, revision: str, image: str, labels: Mapping[str, str], nodes: Sequence[str]
+) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 1,
+        "containers": [
+            {
+                "name": "main",
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                # What it does not know of its arguments it passes over; the witness reads them.
+                "command": ["/edge", "pause", f"part={name}", f"revision={revision}"],
+            }
+        ],
+    }
+    if nodes:
+        terms = [{"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}]
+        required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
+        spec["affinity"] = {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}
+        }
+    return {
+        "metadata": {"labels": dict(labels), "annotations": {"edge-lab.local/revision": revision}},
+        "spec": spec,
+    }
+
+
+def revision_of(template: Mapping[str, Any]) -> str:
+    """That a pod, or a template of pods, has in its arguments; empty if it has none."""
+    words = template["spec"]["containers"][0].get("command", ())
+    found = [word.removeprefix("revision=") for word in words if word.startswith("revision=")]
+    return found[0] if found else ""

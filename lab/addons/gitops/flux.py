@@ -1,0 +1,142 @@
+"""Flux' two controllers: their command lines, units and objects.
+
+https://github.com/fluxcd/source-controller and https://github.com/fluxcd/kustomize-controller,
+v1.9. They run outside pods, as the rest of the control plane does: a kubeconfig in their
+environment is all that they need for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lab.addons.gitops.names import (
+    APPLIER,
+    BRANCH,
+    FOLDER,
+    GIT_SECRET,
+    KUSTOMIZE_CONTROLLER,
+    NAMESPACE,
+    REPOSITORY,
+    SOURCE_CONTROLLER,
+    STATE,
+)
+from edge_lab.addons.gitops.place import Place
+from edge_lab.addons.gitops.rights import KUSTOMIZE, SOURCES
+from edge_lab.cluster.objects import Manifest
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT
+from edge_lab.stacks.unit import Service
+
+LOOK_SECONDS = 15
+"""Between two looks at the repository."""
+APPLY_SECONDS = 30
+"""Between two comparisons of the cluster with what was fetched: in so many seconds what somebody
+has changed there is put right."""
+RETRY_SECONDS = 15
+MOST_RETRY_SECONDS = 30
+"""The longest pause between two tries of what has failed; 15 min is Flux' own."""
+LIMIT_SECONDS = 60
+"""For one fetch, and for one application."""
+
+MEMORY_MIB = {SOURCE_CONTROLLER: 96, KUSTOMIZE_CONTROLLER: 80}
+"""Soft limits of their Go heaps: above them the collector works harder."""
+
+
+def _common(metrics: str, health: str) -> tuple[str, ...]:
+    return (
+        f"--metrics-addr={metrics}",
+        f"--health-addr={health}",
+        "--events-addr=",
+        "--enable-leader-election=false",
+        "--watch-all-namespaces=false",
+        "--concurrent=1",
+        f"--max-retry-delay={MOST_RETRY_SECONDS}s",
+        "--log-level=info",
+    )
+
+
+def source_command(place: Place) -> tuple[str, ...]:
+    return (
+        place.source_controller,
+        f"--storage-path={place.fetched}",
+        # Loopback: what it has fetched is there for whoever asks.
+        f"--storage-addr={place.artifacts}",
+        f"--storage-adv-addr={place.artifacts}",
+        *_common(place.source_metrics, place.source_health),
+    )
+
+
+def kustomize_command(place: Place) -> tuple[str, ...]:
+    return (
+        place.kustomize_controller,
+        "--no-remote-bases=true",
+        "--requeue-dependency=5s",
+        "--concurrent-ssa=1",
+        *_common(place.kustomize_metrics, place.kustomize_health),
+    )
+
+
+COMMANDS = {SOURCE_CONTROLLER: source_command, KUSTOMIZE_CONTROLLER: kustomize_command}
+
+
+def environment(place: Place, controller: str) -> dict[str, str]:
+    return {
+        "KUBECONFIG": place.kubeconfig(controller),
+        "RUNTIME_NAMESPACE": NAMESPACE,
+        "GOMEMLIMIT": f"{MEMORY_MIB[controller]}MiB",
+        # Where it puts what it unpacks.
+        "TMPDIR": place.state,
+        "HOME": place.state,
+    }
+
+
+def controller_service(place: Place, controller: str, before: tuple[str, ...], api: str) -> Service:
+    """`before` is a command that returns when its kinds are there, `api` the unit of the API
+    server."""
+    return Service(
+        name=controller,
+        description=f"Flux: {controller}",
+        command=COMMANDS[controller](place),
+        after=("systemd-networkd.service", api),
+        before_start=(("/usr/bin/mkdir", "-p", place.fetched), before),
+        environment=environment(place, controller),
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory=STATE,
+    )
+
+
+# -- objects -----------------------------------------------------------------------------------
+
+
+def repository_manifest(place: Place) -> Manifest:
+    return {
+        "apiVersion": f"{SOURCES}/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": REPOSITORY, "namespace": NAMESPACE},
+        "spec": {
+            "url": place.url,
+            "ref": {"branch": BRANCH},
+            "interval": f"{LOOK_SECONDS}s",
+            "timeout": f"{LIMIT_SECONDS}s",
+            "secretRef": {"name": GIT_SECRET},
+        },
+    }
+
+
+def kustomization_manifest() -> Manifest:
+    """It does not wait for what it has applied: a node that is offline would hold it up."""
+    spec: dict[str, Any] = {
+        "interval": f"{APPLY_SECONDS}s",
+        "retryInterval": f"{RETRY_SECONDS}s",
+        "timeout": f"{LIMIT_SECONDS}s",
+        "path": f"./{FOLDER}",
+        "prune": True,
+        "wait": False,
+        "serviceAccountName": APPLIER,
+        "sourceRef": {"kind": "GitRepository", "name": REPOSITORY},
+    }
+    return {
+        "apiVersion": f"{KUSTOMIZE}/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": REPOSITORY, "namespace": NAMESPACE},
+        "spec": spec,
+    }

@@ -1,0 +1,118 @@
+"""Who reads from the Git server and who pushes, by an authority of their own; and who the
+controllers are to the API server."""
+
+from __future__ import annotations
+
+import base64
+from ipaddress import IPv4Address
+
+from edge_lab.addons.gitops.names import (
+    GIT_SECRET,
+    KUSTOMIZE_CONTROLLER,
+    KUSTOMIZE_UNIT,
+    NAMESPACE,
+    SOURCE_CONTROLLER,
+    SOURCE_UNIT,
+)
+from edge_lab.addons.gitops.place import Place
+from edge_lab.cluster.objects import Manifest
+from edge_lab.pki import (
+    CLUSTER,
+    CertificateSpec,
+    IdentityRequest,
+    InstalledCertificate,
+    LabSigner,
+    Pki,
+    Request,
+    TrustBundle,
+    TrustDomain,
+    Usage,
+)
+from edge_lab.provisioning.provision import GuestFile
+from edge_lab.topology import Topology
+
+GIT_DOMAIN = TrustDomain("git", "edge-lab git")
+
+SERVER, READER, AUTHOR = "git-server", "git-reader", "git-author"
+"""Identities of the domain: the server, source-controller, and who commits."""
+
+READER_NAME, AUTHOR_NAME = "edge-lab:git:reader", "edge-lab:git:author"
+READER_SPEC, AUTHOR_SPEC = CertificateSpec(READER_NAME), CertificateSpec(AUTHOR_NAME)
+
+CONTROLLERS = {SOURCE_CONTROLLER: SOURCE_UNIT, KUSTOMIZE_CONTROLLER: KUSTOMIZE_UNIT}
+
+
+def server_spec(address: str) -> CertificateSpec:
+    return CertificateSpec(
+        "edge-lab:git:server", addresses=(IPv4Address(address),), usages=(Usage.SERVER,)
+    )
+
+
+def controller_spec(controller: str) -> CertificateSpec:
+    """Who it is to the API server."""
+    return CertificateSpec(f"edge-lab:{controller}")
+
+
+def gitops_requests(address: str) -> tuple[Request, ...]:
+    """`address` is the Git server's."""
+    return (
+        IdentityRequest(GIT_DOMAIN, SERVER, server_spec(address)),
+        IdentityRequest(GIT_DOMAIN, READER, READER_SPEC),
+        IdentityRequest(GIT_DOMAIN, AUTHOR, AUTHOR_SPEC),
+        *(IdentityRequest(CLUSTER, name, controller_spec(name)) for name in CONTROLLERS),
+    )
+
+
+def key_files(place: Place, pki: Pki) -> tuple[GuestFile, ...]:
+    """Certificates and keys of the server node's parts. The reader's is in the cluster alone."""
+    found = [
+        GuestFile(place.authority, pki.authority(GIT_DOMAIN).certificate_pem),
+        GuestFile(place.cluster_authority, pki.authority(CLUSTER).certificate_pem),
+    ]
+    held = [(GIT_DOMAIN, who) for who in (SERVER, AUTHOR)] + [(CLUSTER, who) for who in CONTROLLERS]
+    for domain, who in held:
+        identity = pki.identity(domain, who)
+        found += [
+            GuestFile(place.certificate(who), identity.certificate_pem),
+            GuestFile(place.key(who), identity.key_pem, 0o600),
+        ]
+    return tuple(found)
+
+
+def reader_secret(pki: Pki) -> Manifest:
+    """By which source-controller reads."""
+    identity = pki.identity(GIT_DOMAIN, READER)
+    content = {
+        "ca.crt": pki.authority(GIT_DOMAIN).certificate_pem,
+        "tls.crt": identity.certificate_pem,
+        "tls.key": identity.key_pem,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": GIT_SECRET, "namespace": NAMESPACE},
+        "type": "Opaque",
+        "data": {key: base64.b64encode(value).decode() for key, value in content.items()},
+    }
+
+
+def certificates_on(topology: Topology, place: Place) -> tuple[InstalledCertificate, ...]:
+    """What the controllers show to the API server."""
+    return tuple(
+        InstalledCertificate(
+            name=name,
+            node=topology.server.name,
+            spec=controller_spec(name),
+            signer=LabSigner(CLUSTER),
+            certificate=place.certificate(name),
+            key=place.key(name),
+            unit=unit,
+        )
+        for name, unit in CONTROLLERS.items()
+    )
+
+
+def trust_on(topology: Topology, place: Place) -> tuple[TrustBundle, ...]:
+    """By which they know it."""
+    units = tuple(CONTROLLERS.values())
+    return (TrustBundle(topology.server.name, CLUSTER, place.cluster_authority, units),)

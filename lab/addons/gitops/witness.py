@@ -1,0 +1,86 @@
+"""The witness on each edge node: its unit (guest/witness.py), and what it has recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edge_lab.addons.gitops.guest import guest_program
+from edge_lab.addons.gitops.names import HOME, STATE, WITNESS
+from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.stacks.unit import Service
+
+PROGRAM = f"{HOME}/witness.py"
+LOG = f"/var/lib/{STATE}/witness.jsonl"
+EVERY_SECONDS = 1.0
+"""Between two looks: by so much a start may be older than its record."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process of the fleet on one node."""
+
+    part: str
+    revision: str
+    process: str
+    began: float
+    """When it was seen first, seconds since 1970."""
+    ended: float | None = None
+    """When it was missed first; None if it runs. One that a loss of power ended has the time of the
+    next start of the witness."""
+
+
+def witness_provision() -> Provision:
+    service = Service(
+        name=WITNESS,
+        description="Records which revisions run here",
+        command=(
+            *("/usr/bin/python3", "-I", PROGRAM),
+            *("--log", LOG, "--every", f"{EVERY_SECONDS:g}"),
+        ),
+        state_directory=STATE,
+    )
+    return service.provision(GuestFile.text(PROGRAM, guest_program("witness")))
+
+
+def parse_runs(text: str) -> tuple[Run, ...]:
+    """The runs of a log, by their beginnings; torn lines are passed over."""
+    over: list[Run] = []
+    running: dict[str, Run] = {}
+    before: dict[str, Run] = {}
+    for line in text.replace("\0", "").splitlines():
+        try:
+            record = json.loads(line)
+            what, time, process = record["what"], float(record["time"]), record["process"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if what == "looks":
+            # What it finds again has run on: the witness alone was started anew.
+            before |= {key: _ended(run, time) for key, run in running.items()}
+            running = {}
+        elif what == "runs":
+            known = before.pop(process, None)
+            began = known.began if known is not None else time
+            running[process] = Run(record["part"], record["revision"], process, began)
+        elif process in running:
+            over.append(_ended(running.pop(process), time))
+    found = (*over, *before.values(), *running.values())
+    return tuple(sorted(found, key=lambda run: run.began))
+
+
+def _ended(run: Run, time: float) -> Run:
+    return Run(run.part, run.revision, run.process, run.began, time)
+
+
+def running_at(runs: Iterable[Run], part: str, time: float) -> tuple[str, ...]:
+    """The revisions of a part that ran at a time."""
+    return tuple(
+        run.revision
+        for run in runs
+        if run.part == part and run.began <= time and (run.ended is None or run.ended > time)
+    )
+
+
+def first_run(runs: Sequence[Run], part: str, revision: str) -> Run | None:
+    return next((run for run in runs if run.part == part and run.revision == revision), None)

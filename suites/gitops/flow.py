@@ -1,0 +1,112 @@
+"""A revision on its way: from the push over Flux to the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_lab.addons.gitops.fleet import Part, Revision
+from edge_lab.addons.gitops.names import REPOSITORY
+from edge_lab.addons.gitops.witness import running_at
+from suites.gitops.evidence import Rollout
+from suites.gitops.side import Side
+
+FIRST_SECONDS = 300.0
+"""For the revision that a scenario begins with."""
+ROLLOUT_SECONDS = 180.0
+"""From a push until it runs on an emulated node."""
+
+
+@dataclass
+class Flow:
+    """One revision on its way: when each stage was seen first."""
+
+    commit: str
+    pushed: float
+    fetched: float | None = None
+    applied: float | None = None
+
+    def look(self, side: Side) -> bool:
+        """Whether it is applied."""
+        now = side.now()
+        if self.fetched is None and self._has(side, "gitrepository"):
+            self.fetched = now
+        if self.applied is None and self._has(side, "kustomization"):
+            self.fetched = self.fetched or now
+            self.applied = now
+        return self.applied is not None
+
+    def _has(self, side: Side, kind: str) -> bool:
+        status = (side.find(kind, REPOSITORY) or {}).get("status", {})
+        said = status.get("lastAppliedRevision") or status.get("artifact", {}).get("revision", "")
+        return self.commit in said
+
+
+def runs_it(side: Side, node: str, parts: Sequence[Part], revision: str) -> bool:
+    """Whether the node runs this revision of all parts, and nothing else of them."""
+    runs, now = side.runs(node), side.now()
+    return all(set(running_at(runs, part.name, now)) == {revision} for part in parts)
+
+
+def all_run(side: Side, nodes: Sequence[str], parts: Sequence[Part], revision: str) -> bool:
+    return all(runs_it(side, node, parts, revision) for node in nodes)
+
+
+def begin(side: Side, revision: Revision) -> None:
+    """All nodes run it; what comes next is judged from there."""
+    side.push([revision])
+    side.until(
+        f"all nodes run {revision.name}",
+        lambda: all_run(side, side.nodes, revision.parts, revision.name),
+        FIRST_SECONDS,
+    )
+
+
+def names_of(parts: Sequence[Part]) -> tuple[str, ...]:
+    return tuple(part.name for part in parts)
+
+
+def rollout_of(
+    side: Side, node: str, parts: Sequence[Part], previous: str, revision: str, flow: Flow
+) -> Rollout:
+    return Rollout(
+        node=node,
+        runtime=side.runtime(node),
+        parts=names_of(parts),
+        previous=previous,
+        revision=revision,
+        pushed=flow.pushed,
+        fetched=flow.fetched,
+        applied=flow.applied,
+        asked=side.now(),
+        runs=side.runs(node),
+    )
+
+
+def push_and_follow(
+    side: Side, revision: Revision, nodes: Sequence[str], parts: Sequence[Part]
+) -> Flow:
+    """Until the nodes run it, or the time is over; judges say what has not come."""
+    (pushed,) = side.push([revision])
+    flow = Flow(pushed.commit, pushed.time)
+    side.seen(
+        lambda: flow.look(side) and all_run(side, nodes, parts, revision.name), ROLLOUT_SECONDS
+    )
+    return flow
+
+
+def was_attempted(side: Side, commit: str) -> bool:
+    """Whether it was tried to apply a commit."""
+    status = (side.find("kustomization", REPOSITORY) or {}).get("status", {})
+    return commit in status.get("lastAttemptedRevision", "")
+
+
+def what_is_said(side: Side, commit: str) -> str:
+    """Why the commit is not applied, as Flux says it; empty if it says nothing of it."""
+    status = (side.find("kustomization", REPOSITORY) or {}).get("status", {})
+    if commit not in status.get("lastAttemptedRevision", ""):
+        return ""
+    for one in status.get("conditions", ()):
+        if one["type"] == "Ready" and one["status"] == "False":
+            return f"{one['reason']}: {one['message']}"
+    return ""

@@ -1,0 +1,23 @@
+"""What Kubernetes is known to do with nodes that are out of reach."""
+
+from __future__ import annotations
+
+import pytest
+
+KUBERNETES_TRACKER = "https://github.com/kubernetes/kubernetes/issues"
+KUBEEDGE_TRACKER = "https://github.com/kubeedge/kubeedge/issues"
+
+update_waits_for_who_is_away = pytest.mark.known_failure(
+    tracker=f"{KUBERNETES_TRACKER}/117204",
+    seen="v1.34.4: a DaemonSet's update with the default strategy (maxUnavailable 1) goes on at no "
+    "node while one is out of reach",
+    look_again="2027-05-29",
+)
+"""The tracker says that it is meant so; a percentage is the way out."""
+
+pods_pile_up = pytest.mark.known_failure(
+    tracker=f"{KUBEEDGE_TRACKER}/3735",
+    seen="v1.34.4: a Deployment whose pods are bound to a node gets another pod after each "
+    "toleration of the taint on a node that is out of reach; none of them can run elsewhere",
+    look_again="2027-05-29",
+)

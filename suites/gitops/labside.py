@@ -1,0 +1,128 @@
+"""A lab, as the scenarios need it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from edge_lab.addons.gitops.client import Pushed, author_on
+from edge_lab.addons.gitops.fleet import PART_LABEL, Revision
+from edge_lab.addons.gitops.names import GIT_UNIT, KUSTOMIZE_UNIT, NAMESPACE
+from edge_lab.addons.gitops.place import Place, place_of
+from edge_lab.addons.gitops.witness import LOG, Run, parse_runs
+from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.core.errors import DeadlineExceeded
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.faults.kinds import Cut, Freeze, Kill
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.observe.sandboxes import runtime_column
+from suites.edges import edges, is_ready, uplink
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+ASK_SECONDS = 120.0
+PUSH_SECONDS = 300.0
+"""For a push of some commits on an emulated server."""
+EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class LabSide:
+    """suites.gitops.side.Side."""
+
+    lab: Lab
+    faults: FaultEngine
+    limit: TimeLimit
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _session: str = field(default_factory=lambda: f"{int(time.time()) % 0x100000:05x}")
+
+    @property
+    def place(self) -> Place:
+        return place_of(self.lab.topology)
+
+    @property
+    def server(self) -> str:
+        return self.lab.topology.server.name
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return edges(self.lab)
+
+    def runtime(self, node: str) -> str:
+        return runtime_column(self.lab, node)
+
+    def name(self) -> str:
+        """Witnesses keep what earlier sessions ran."""
+        return f"r{self._session}-{next(self._numbers)}"
+
+    def now(self) -> float:
+        return time.time()
+
+    def push(self, revisions: Sequence[Revision], *, each: bool = False) -> tuple[Pushed, ...]:
+        author = author_on(self.lab.machine(self.server), self.place)
+        return author.push(revisions, self.limit(PUSH_SECONDS), each=each)
+
+    def runs(self, node: str) -> tuple[Run, ...]:
+        """By the management path."""
+        done = self.lab.machine(node).run(f"tr -d '\\000' <{LOG}", self.limit(ASK_SECONDS))
+        return parse_runs(done.stdout)
+
+    # -- the cluster -----------------------------------------------------------------------
+
+    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        return self.lab.kubectl.find(kind, name, "-n", NAMESPACE, deadline=self.limit(ASK_SECONDS))
+
+    def pods(self, part: str) -> list[dict[str, Any]]:
+        words = ("pods", "-n", NAMESPACE, "-l", f"{PART_LABEL}={part}")
+        return self.lab.kubectl.items(*words, deadline=self.limit(ASK_SECONDS))
+
+    def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> None:
+        words = (kind, name, "-n", NAMESPACE)
+        self.lab.kubectl.patch(*words, patch=patch, deadline=self.limit(ASK_SECONDS))
+
+    def ready(self, node: str) -> bool:
+        return is_ready(self.lab, node, self.limit)
+
+    # -- waiting -----------------------------------------------------------------------------
+
+    def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
+        limit = self.limit(seconds)
+        return eventually(what, probe, limit, every=EVERY_SECONDS, transient=NOT_YET)
+
+    def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
+        with contextlib.suppress(DeadlineExceeded):
+            limit = self.limit(seconds)
+            limit.wait_for("what is looked for", probe, every=EVERY_SECONDS, transient=NOT_YET)
+            return True
+        return False
+
+    # -- faults ------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def cut(self, node: str) -> Iterator[None]:
+        with self.faults.inflict(Cut(link=uplink(self.lab, node))):
+            yield
+
+    @contextlib.contextmanager
+    def silent_git(self) -> Iterator[None]:
+        with self.faults.inflict(Freeze(node=self.server, service=GIT_UNIT)):
+            yield
+
+    def kill_applier(self) -> None:
+        with self.faults.inflict(Kill(node=self.server, service=KUSTOMIZE_UNIT)):
+            pass  # healed when systemd has started it again
+
+    def end_process(self, node: str, part: str) -> None:
+        """By the process that the witness saw last."""
+        running = [run for run in self.runs(node) if run.part == part and run.ended is None]
+        pid = running[-1].process.partition("/")[0]
+        self.lab.machine(node).run(f"kill -KILL {int(pid)}", self.limit(ASK_SECONDS))
+
+    def received(self, node: str) -> int | None:
+        return self.lab.fabric.link(uplink(self.lab, node)).counters.rx.bytes

@@ -1,0 +1,334 @@
+"""What is done to a fleet, and the evidence of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from edge_lab.addons.gitops.fleet import (
+    AGENT,
+    HELPER,
+    STRICT,
+    Fault,
+    Part,
+    Revision,
+    revision_of,
+)
+from edge_lab.addons.gitops.flux import APPLY_SECONDS, LOOK_SECONDS
+from edge_lab.addons.gitops.witness import Run
+from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout
+from suites.gitops.flow import (
+    FIRST_SECONDS,
+    ROLLOUT_SECONDS,
+    Flow,
+    all_run,
+    begin,
+    names_of,
+    push_and_follow,
+    rollout_of,
+    runs_it,
+    was_attempted,
+    what_is_said,
+)
+from suites.gitops.side import Side
+
+BASE = (AGENT, HELPER)
+LOST_SECONDS = 120.0
+BACK_SECONDS = 240.0
+"""From a heal until the newest revision runs."""
+STRICT_SECONDS = 60.0
+"""For so long a DaemonSet of the default strategy is watched once the others have gone on."""
+SAID_SECONDS = 120.0
+KEPT_SECONDS = 45.0
+"""For so long a node is watched with a bad commit."""
+DRIFT_SECONDS = APPLY_SECONDS + 30.0
+"""Until a change by hand is put right: the period, and one application on a busy server."""
+SETTLED_SECONDS = 1.5 * APPLY_SECONDS
+PILE_SECONDS = 240.0
+"""For so long pods may pile up; one more every minute or so."""
+PILE_LOOKS = 8
+
+
+# -- updates ---------------------------------------------------------------------------------
+
+
+def update(side: Side, *, killed: bool = False) -> list[Rollout]:
+    """A commit reaches all nodes; with `killed`, kustomize-controller is killed meanwhile."""
+    first = Revision(side.name(), side.nodes)
+    begin(side, first)
+    second = replace(first, name=side.name())
+    (pushed,) = side.push([second])
+    flow = Flow(pushed.commit, pushed.time)
+    if killed:
+
+        def begun() -> bool:
+            flow.look(side)
+            return flow.fetched is not None
+
+        side.until("source-controller has it", begun, ROLLOUT_SECONDS)
+        side.kill_applier()
+    side.seen(
+        lambda: flow.look(side) and all_run(side, side.nodes, BASE, second.name), ROLLOUT_SECONDS
+    )
+    return [rollout_of(side, node, BASE, first.name, second.name, flow) for node in side.nodes]
+
+
+@dataclass(frozen=True)
+class Away:
+    """One node was out of reach while something was pushed."""
+
+    offline: Offline
+    online: tuple[Rollout, ...]
+    """Of the other nodes, for the parts that shall go on."""
+    strict: tuple[Rollout, ...]
+    """Of the other nodes, for the part whose DaemonSet has the default strategy."""
+    back: Rollout
+    """Of the node, from the heal on."""
+    back_strict: Rollout | None = None
+
+
+def away(
+    side: Side,
+    node: str,
+    *,
+    faults: Sequence[Fault] = (Fault.NONE,),
+    commits: int = 1,
+    strict: bool = False,
+) -> Away:
+    """The node is cut off; meanwhile there is a push for each of `faults`, of so many commits, the
+    last of which has the fault. Then it heals."""
+    parts = (*BASE, STRICT) if strict else BASE
+    others = [name for name in side.nodes if name != node]
+    first = Revision(side.name(), side.nodes, parts)
+    begin(side, first)
+    with side.cut(node):
+        began = side.now()
+        side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
+        made: list[Revision] = []
+        for fault in faults:
+            fresh = [replace(first, name=side.name()) for _ in range(commits)]
+            fresh[-1] = replace(fresh[-1], fault=fault)
+            # What is not the newest is fetched too, if there is time: it may be applied or not.
+            (pushed,) = side.push(fresh)
+            if fault is not Fault.NONE:
+                attempted = partial(was_attempted, side, pushed.commit)
+                side.until("the bad commit is attempted", attempted, SAID_SECONDS)
+            made += fresh
+        last, flow = made[-1], Flow(pushed.commit, pushed.time)
+        side.seen(
+            lambda: flow.look(side) and all_run(side, others, BASE, last.name), ROLLOUT_SECONDS
+        )
+        online = [rollout_of(side, one, BASE, first.name, last.name, flow) for one in others]
+        held: list[Rollout] = []
+        if strict:
+            side.seen(lambda: all_run(side, others, (STRICT,), last.name), STRICT_SECONDS)
+            held = [rollout_of(side, one, (STRICT,), first.name, last.name, flow) for one in others]
+        ended, received = side.now(), side.received(node)
+        offline = Offline(
+            node=node,
+            runtime=side.runtime(node),
+            parts=names_of(parts),
+            revision=first.name,
+            began=began,
+            ended=ended,
+            runs=side.runs(node),
+            changes=len(made),
+        )
+    healed = side.now()
+    side.seen(lambda: all_run(side, side.nodes, BASE, last.name), BACK_SECONDS)
+    later = side.received(node)
+    back = replace(
+        rollout_of(side, node, BASE, first.name, last.name, flow),
+        never=tuple(one.name for one in made[:-1]),
+        expected=healed,
+        received=None if received is None or later is None else later - received,
+        commits=len(made),
+    )
+    back_strict = None
+    if strict:
+        side.seen(lambda: all_run(side, side.nodes, (STRICT,), last.name), BACK_SECONDS)
+        back_strict = replace(
+            rollout_of(side, node, (STRICT,), first.name, last.name, flow), expected=healed
+        )
+    return Away(offline, tuple(online), tuple(held), back, back_strict)
+
+
+def ended_by_hand(side: Side, node: str) -> Offline:
+    """A process is killed on a node that is out of reach, after something was pushed."""
+    first = Revision(side.name(), side.nodes)
+    begin(side, first)
+    with side.cut(node):
+        began = side.now()
+        side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
+        side.push([replace(first, name=side.name())])
+        before = side.runs(node)
+        side.end_process(node, AGENT.name)
+
+        def again() -> bool:
+            later = [run for run in side.runs(node) if run not in before and run.ended is None]
+            return any(run.part == AGENT.name for run in later)
+
+        side.seen(again, ROLLOUT_SECONDS)
+        return Offline(
+            node=node,
+            runtime=side.runtime(node),
+            parts=names_of(BASE),
+            revision=first.name,
+            began=began,
+            ended=side.now(),
+            runs=side.runs(node),
+            changes=1,
+            restarts=1,
+        )
+
+
+# -- drift -------------------------------------------------------------------------------------
+
+
+def drift(side: Side, node: str, *, offline: bool = False) -> Drift:
+    """Somebody changes the DaemonSet by hand in the cluster; with `offline`, while the node is out
+    of reach until it is put right."""
+    revision = Revision(side.name(), side.nodes)
+    begin(side, revision)
+    if not offline:
+        return _drift(side, node, revision.name, "by hand")
+    with side.cut(node):
+        side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
+        found = _drift(side, node, revision.name, "by hand while offline")
+    side.until(f"{node} is Ready", lambda: side.ready(node), BACK_SECONDS)
+    side.seen(lambda: False, SETTLED_SECONDS)
+    return replace(found, runs=side.runs(node), ended=side.now(), offline=True)
+
+
+def drift_without_git(side: Side, node: str) -> tuple[Drift, list[Rollout]]:
+    """The Git server is silent, and somebody changes the cluster; then it answers again, and
+    something is pushed."""
+    first = Revision(side.name(), side.nodes)
+    begin(side, first)
+    with side.silent_git():
+        found = _drift(side, node, first.name, "by hand, Git server silent")
+    second = replace(first, name=side.name())
+    flow = push_and_follow(side, second, side.nodes, BASE)
+    return found, [rollout_of(side, one, BASE, first.name, second.name, flow) for one in side.nodes]
+
+
+def _drift(side: Side, node: str, revision: str, what: str) -> Drift:
+    kind, part, other = "daemonset", AGENT.name, side.name()
+    before = side.find(kind, part)
+    assert before is not None
+    container = before["spec"]["template"]["spec"]["containers"][0]
+    words = ["/edge", "pause", f"part={part}", f"revision={other}"]
+    changed = {"spec": {"template": {"spec": {"containers": [{**container, "command": words}]}}}}
+    made = side.now()
+    side.patch(kind, part, changed)
+    # It may be put right before it is looked at.
+    seen = {other: side.now()}
+    last: dict[str, Any] = {}
+
+    def look() -> bool:
+        nonlocal last
+        last = side.find(kind, part) or {}
+        seen.setdefault(_revision(last), side.now())
+        return _revision(last) == revision
+
+    side.seen(look, DRIFT_SECONDS + 30)
+    side.seen(lambda: look() and False, SETTLED_SECONDS)
+    side.seen(lambda: runs_it(side, node, (AGENT,), revision), ROLLOUT_SECONDS)
+    return Drift(
+        what=what,
+        runtime=side.runtime(node),
+        node=node,
+        revision=revision,
+        other=other,
+        made=made,
+        seen=seen,
+        generations=last["metadata"]["generation"] - before["metadata"]["generation"],
+        limit_s=DRIFT_SECONDS,
+        last=_revision(last),
+        runs=side.runs(node),
+        ended=side.now(),
+        part=part,
+    )
+
+
+def _revision(daemon_set: dict[str, Any]) -> str:
+    return revision_of(daemon_set["spec"]["template"]) if daemon_set else ""
+
+
+# -- commits that are wrong ---------------------------------------------------------------------
+
+
+def bad_commit(
+    side: Side, fault: Fault, parts: Sequence[Part] = BASE
+) -> tuple[list[BadCommit], list[Rollout]]:
+    """A commit that cannot work, and then one that does."""
+    good = Revision(side.name(), side.nodes, tuple(parts))
+    begin(side, good)
+    wrong = replace(good, name=side.name(), fault=fault)
+    (pushed,) = side.push([wrong])
+    said = ""
+
+    def looked() -> bool:
+        nonlocal said
+        said = said or what_is_said(side, pushed.commit)
+        return bool(said)
+
+    side.seen(looked, SAID_SECONDS if fault is not Fault.NO_IMAGE else LOOK_SECONDS)
+    side.seen(lambda: looked() and False, KEPT_SECONDS)
+    names = names_of(parts)
+    revisions = {name: _revision(side.find("daemonset", name) or {}) for name in names}
+    settings = side.find("configmap", "settings") or {}
+    revisions["settings"] = settings.get("data", {}).get("revision", "")
+    fixed = side.now()
+    runs = {node: side.runs(node) for node in side.nodes}
+    fix = replace(good, name=side.name())
+    flow = push_and_follow(side, fix, side.nodes, parts)
+    evidence = [
+        BadCommit(
+            node=node,
+            runtime=side.runtime(node),
+            fault=fault.value,
+            parts=names,
+            good=good.name,
+            bad=wrong.name,
+            pushed=pushed.time,
+            fixed=fixed,
+            said=said,
+            revisions=revisions,
+            runs=_until(runs[node], fixed),
+        )
+        for node in side.nodes
+    ]
+    return evidence, [
+        rollout_of(side, node, parts, good.name, fix.name, flow) for node in side.nodes
+    ]
+
+
+def _until(runs: Sequence[Run], time: float) -> tuple[Run, ...]:
+    return tuple(run for run in runs if run.began < time)
+
+
+# -- pods ----------------------------------------------------------------------------------------
+
+
+def piled_up(side: Side, node: str) -> Pods:
+    """A Deployment of one pod is bound to a node that is out of reach."""
+    name = "bound"
+    first = Revision(side.name(), side.nodes, deployments={name: node})
+    begin(side, first)
+    side.until(
+        "its pod runs", lambda: runs_it(side, node, (Part(name),), first.name), FIRST_SECONDS
+    )
+    counts: list[int] = []
+    with side.cut(node):
+        began = side.now()
+        side.until(f"{node} is lost", lambda: not side.ready(node), LOST_SECONDS)
+        for _ in range(PILE_LOOKS):
+            counts.append(len(side.pods(name)))
+            side.seen(lambda: False, PILE_SECONDS / PILE_LOOKS)
+        away_s = side.now() - began
+    side.until(f"{node} is Ready", lambda: side.ready(node), BACK_SECONDS)
+    side.seen(lambda: len(side.pods(name)) == 1, BACK_SECONDS)
+    return Pods(name, node, side.runtime(node), away_s, tuple(counts), len(side.pods(name)))

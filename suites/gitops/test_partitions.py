@@ -1,0 +1,123 @@
+"""A node is out of reach while the fleet changes: what it runs, what the others run, and where it
+goes when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import allure
+import pytest
+
+from edge_lab.addons.gitops.fleet import Fault
+from suites.gitops.conftest import Judged
+from suites.gitops.flow import ROLLOUT_SECONDS
+from suites.gitops.judging import judge_drift, judge_offline, judge_pods, judge_rollout
+from suites.gitops.known import pods_pile_up, update_waits_for_who_is_away
+from suites.gitops.labside import LabSide
+from suites.gitops.scenarios import (
+    BACK_SECONDS,
+    Away,
+    away,
+    drift,
+    ended_by_hand,
+    piled_up,
+)
+
+pytestmark = [
+    allure.parent_suite("GitOps"),
+    allure.feature("Partitions"),
+    pytest.mark.needs("gitops"),
+]
+
+TWICE = (Fault.NONE,) * 2
+PUSHES, COMMITS = 10, 10
+"""A hundred commits, as a fleet sees them that is away for a while: not each is fetched."""
+
+
+@dataclass
+class Made:
+    """Scenarios that several tests judge, each played once."""
+
+    found: dict[str, Away] = field(default_factory=dict)
+
+    def once(self, name: str, play: Callable[[], Away]) -> Away:
+        if name not in self.found:
+            self.found[name] = play()
+        return self.found[name]
+
+
+@pytest.fixture(scope="module")
+def made() -> Made:
+    return Made()
+
+
+def two_updates(made: Made, side: LabSide) -> Away:
+    """Two are pushed while a node is away, with a part of the default strategy among them."""
+    return made.once("two", lambda: away(side, side.nodes[-1], faults=TWICE, strict=True))
+
+
+@pytest.mark.scenario("gitops: update while a node is away")
+@allure.title("Two updates while a node is away: it runs on, and ends in the second")
+def test_a_node_that_was_away_ends_in_the_newest(side: LabSide, judged: Judged, made: Made) -> None:
+    found = two_updates(made, side)
+    judged(
+        [
+            judge_offline(found.offline),
+            *(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in found.online),
+            judge_rollout(found.back, limit_s=BACK_SECONDS),
+        ]
+    )
+
+
+@pytest.mark.scenario("gitops: update with the default strategy while a node is away")
+@update_waits_for_who_is_away
+@allure.title("One node away: a DaemonSet of the default strategy is updated on the others")
+def test_the_default_strategy_goes_on_without_a_node(
+    side: LabSide, judged: Judged, made: Made
+) -> None:
+    found = two_updates(made, side)
+    judged(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in found.strict)
+
+
+@pytest.mark.scenario("gitops: default strategy after the heal")
+@allure.title("The node is back: a DaemonSet of the default strategy has the newest revision there")
+def test_the_default_strategy_ends_in_the_newest(side: LabSide, judged: Judged, made: Made) -> None:
+    back = two_updates(made, side).back_strict
+    assert back is not None
+    judged([judge_rollout(back, limit_s=BACK_SECONDS)])
+
+
+@pytest.mark.scenario("gitops: a hundred commits while a node is away")
+@allure.title("A hundred commits while a node is away: it goes to the newest")
+def test_a_hundred_commits_are_one_step(side: LabSide, judged: Judged) -> None:
+    found = away(side, side.nodes[0], faults=(Fault.NONE,) * PUSHES, commits=COMMITS)
+    judged([judge_offline(found.offline), judge_rollout(found.back, limit_s=BACK_SECONDS)])
+
+
+@pytest.mark.scenario("gitops: bad commits and their fix while a node is away")
+@allure.title("Bad commits and their fix while a node is away: it has only ever seen the fix")
+def test_a_node_that_was_away_sees_no_bad_commit(side: LabSide, judged: Judged) -> None:
+    faults = (Fault.UNREADABLE, Fault.NO_IMAGE, Fault.NONE)
+    found = away(side, side.nodes[-1], faults=faults)
+    judged([judge_offline(found.offline), judge_rollout(found.back, limit_s=BACK_SECONDS)])
+
+
+@pytest.mark.scenario("gitops: drift while a node is away")
+@allure.title("A DaemonSet changed by hand while a node is away: the node never runs it")
+def test_drift_is_over_before_the_node_is_back(side: LabSide, judged: Judged) -> None:
+    judged([judge_drift(drift(side, side.nodes[-1], offline=True))])
+
+
+@pytest.mark.scenario("gitops: process killed while offline")
+@pytest.mark.needs("autonomy")
+@allure.title("A process killed on a node that is away: what it ran before runs again, once")
+def test_what_is_killed_while_offline_runs_again(side: LabSide, judged: Judged) -> None:
+    judged([judge_offline(ended_by_hand(side, side.nodes[0]))])
+
+
+@pytest.mark.scenario("gitops: Deployment bound to a node that is away")
+@pods_pile_up
+@allure.title("A Deployment of one pod, bound to a node that is away, has two pods at most")
+def test_pods_of_a_bound_deployment_stay_few(side: LabSide, judged: Judged) -> None:
+    judged([judge_pods(piled_up(side, side.nodes[-1]), most=2)])

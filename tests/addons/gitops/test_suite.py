@@ -1,0 +1,372 @@
+"""The judges of suites/gitops: what passes, and each planted defect, which turns a verdict red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from edge_lab.addons.gitops.fleet import (
+    AGENT,
+    NO_SUCH_IMAGE,
+    STRICT,
+    SURGING,
+    Fault,
+    Revision,
+    daemon_set,
+    revision_of,
+)
+from edge_lab.addons.gitops.witness import Run
+from edge_lab.core.yamltext import yaml_document
+from edge_lab.oracles.verdict import Verdict
+from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout, Texts
+from suites.gitops.flow import Flow
+from suites.gitops.judging import (
+    judge_bad_commit,
+    judge_drift,
+    judge_offline,
+    judge_pods,
+    judge_rollout,
+    judge_secrets,
+)
+from suites.gitops.secrets import as_strings
+
+NODE, RUNTIME = "edge-arm", "kubernetes+openyurt"
+START = 1_700_000_000.0
+PARTS = ("agent", "helper")
+LIMIT = 60.0
+
+
+def run(part: str, revision: str, began: float, ended: float | None = None) -> Run:
+    """Times in seconds from START."""
+    over = None if ended is None else START + ended
+    return Run(part, revision, f"{part}-{revision}-{began:g}", START + began, over)
+
+
+def value(verdict: Verdict, name: str) -> float | None:
+    (found,) = [measure.value for measure in verdict.measures if measure.name == name]
+    return found
+
+
+def red(verdict: Verdict, count: int = 1) -> None:
+    assert len(verdict.problems) == count, str(verdict)
+
+
+# -- a revision on its way -------------------------------------------------------------------------
+
+
+def rollout() -> Rollout:
+    runs = [one for part in PARTS for one in (run(part, "r1", -100, 18), run(part, "r2", 20))]
+    return Rollout(
+        node=NODE,
+        runtime=RUNTIME,
+        parts=PARTS,
+        previous="r1",
+        revision="r2",
+        pushed=START,
+        fetched=START + 8,
+        applied=START + 12,
+        asked=START + 50,
+        runs=tuple(runs),
+    )
+
+
+def test_a_revision_that_came_once_passes_with_its_stages() -> None:
+    verdict = judge_rollout(rollout(), limit_s=LIMIT)
+    assert verdict.passed, str(verdict)
+    stages = [value(verdict, f"revision_{name}") for name in ("fetched", "applied", "running")]
+    assert stages == [8, 12, 20]
+
+
+def test_after_a_heal_it_is_counted_from_there() -> None:
+    late = replace(rollout(), expected=START + 15, received=9000, commits=100)
+    verdict = judge_rollout(late, limit_s=LIMIT)
+    assert verdict.passed, str(verdict)
+    assert value(verdict, "newest_revision_runs_after_a_heal") == 5
+    assert value(verdict, "uplink_bytes_until_then_after_a_heal") == 9000
+
+
+ROLLOUTS: dict[str, Callable[[Rollout], Rollout]] = {
+    "one part did not come": lambda it: replace(it, runs=it.runs[:3]),
+    "the old one is still there": lambda it: replace(
+        it, runs=(replace(it.runs[0], ended=None), *it.runs[1:])
+    ),
+    "it ended": lambda it: replace(it, runs=(*it.runs[:3], replace(it.runs[3], ended=START + 30))),
+    "started twice": lambda it: replace(
+        it,
+        runs=(
+            *it.runs[:3],
+            replace(it.runs[3], ended=START + 25),
+            run("helper", "r2", 26),
+        ),
+    ),
+    "too late": lambda it: replace(
+        it, runs=(*it.runs[:3], replace(it.runs[3], began=START + 61)), asked=START + 70
+    ),
+    "a revision in between": lambda it: replace(
+        it, runs=(*it.runs, run("agent", "r1a", 10, 11)), never=("r1a",)
+    ),
+    "another revision": lambda it: replace(it, runs=(*it.runs, run("agent", "r9", 30))),
+}
+
+
+@pytest.mark.parametrize("defect", ROLLOUTS)
+def test_each_planted_rollout_turns_it_red(defect: str) -> None:
+    red(judge_rollout(ROLLOUTS[defect](rollout()), limit_s=LIMIT))
+
+
+def test_a_node_without_the_revision_before_is_no_evidence() -> None:
+    harmed = replace(rollout(), previous="r0")
+    assert all(
+        problem.startswith("no evidence")
+        for problem in judge_rollout(harmed, limit_s=LIMIT).problems
+    )
+    assert not judge_rollout(replace(rollout(), runs=()), limit_s=LIMIT).passed
+
+
+def test_a_revision_that_flux_never_fetched_has_no_figures() -> None:
+    verdict = judge_rollout(replace(rollout(), fetched=None), limit_s=LIMIT)
+    assert value(verdict, "revision_fetched") is None
+
+
+# -- out of reach ----------------------------------------------------------------------------------
+
+
+def offline() -> Offline:
+    runs = tuple(run(part, "r1", -100) for part in PARTS)
+    return Offline(NODE, RUNTIME, PARTS, "r1", START, START + 60, runs, changes=2)
+
+
+def test_a_node_that_runs_on_passes() -> None:
+    verdict = judge_offline(offline())
+    assert verdict.passed, str(verdict)
+    assert value(verdict, "starts_while_offline") == 0
+
+
+def test_a_process_that_was_killed_there_is_started_once() -> None:
+    killed = (replace(offline().runs[0], ended=START + 20), run("agent", "r1", 22))
+    runs = (*killed, offline().runs[1])
+    assert judge_offline(replace(offline(), runs=runs, restarts=1)).passed
+    looping = (
+        killed[0],
+        replace(killed[1], ended=START + 30),
+        run("agent", "r1", 31),
+        offline().runs[1],
+    )
+    red(judge_offline(replace(offline(), runs=looping, restarts=1)))
+
+
+OFFLINES: dict[str, Callable[[Offline], Offline]] = {
+    "too short": lambda it: replace(it, ended=START + 20),
+    "nothing pushed": lambda it: replace(it, changes=0),
+    "did not run at first": lambda it: replace(
+        it, runs=(run("agent", "r1", -100), run("helper", "r1", 5)), restarts=1
+    ),
+    "ended": lambda it: replace(it, runs=(replace(it.runs[0], ended=START + 30), it.runs[1])),
+    "restarted": lambda it: replace(
+        it,
+        runs=(replace(it.runs[0], ended=START + 30), run("agent", "r1", 31), it.runs[1]),
+    ),
+    "not restarted after a kill": lambda it: replace(it, restarts=1),
+}
+
+
+@pytest.mark.parametrize("defect", OFFLINES)
+def test_each_planted_outage_turns_it_red(defect: str) -> None:
+    red(judge_offline(OFFLINES[defect](offline())))
+
+
+def test_a_revision_that_came_over_a_cut_link_turns_it_red() -> None:
+    runs = (replace(offline().runs[0], ended=START + 30), run("agent", "r2", 31), offline().runs[1])
+    red(judge_offline(replace(offline(), runs=runs)), 3)
+
+
+# -- drift -----------------------------------------------------------------------------------------
+
+
+def drift() -> Drift:
+    runs = (run("agent", "r1", -100, 3), run("agent", "odd", 4, 21), run("agent", "r1", 22))
+    return Drift(
+        what="by hand",
+        runtime=RUNTIME,
+        node=NODE,
+        revision="r1",
+        other="odd",
+        made=START,
+        seen={"odd": START + 0.1, "r1": START + 20},
+        generations=2,
+        limit_s=60,
+        last="r1",
+        runs=runs,
+        ended=START + 60,
+        part="agent",
+    )
+
+
+def test_drift_that_is_put_right_once_passes() -> None:
+    verdict = judge_drift(drift())
+    assert verdict.passed, str(verdict)
+    assert value(verdict, "drift_put_right_by_hand") == 20
+
+
+def test_a_node_that_was_out_of_reach_has_not_run_it() -> None:
+    calm = replace(drift(), runs=(run("agent", "r1", -100),), offline=True)
+    assert judge_drift(calm).passed
+    # Its pod was deleted by the change, and ends when it is back.
+    again = (run("agent", "r1", -100, 40), run("agent", "r1", 41))
+    assert judge_drift(replace(calm, runs=again)).passed
+    loop = (again[0], run("agent", "r1", 41, 45), run("agent", "r1", 46))
+    red(judge_drift(replace(calm, runs=loop)))
+    red(judge_drift(replace(calm, runs=(again[0], run("agent", "odd", 41, 45), again[1]))), 2)
+
+
+DRIFTS: dict[str, Callable[[Drift], Drift]] = {
+    "never made": lambda it: replace(it, seen={"r1": START + 20}),
+    "too late": lambda it: replace(it, seen={**it.seen, "r1": START + 90}),
+    "stays": lambda it: replace(it, seen={"odd": START}, last="odd"),
+    "comes back": lambda it: replace(it, generations=4),
+    "not on the node": lambda it: replace(it, runs=it.runs[:2], ended=START + 30),
+    "crash loop": lambda it: replace(
+        it,
+        runs=(
+            *it.runs[:2],
+            run("agent", "r1", 22, 25),
+            run("agent", "r1", 26),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", DRIFTS)
+def test_each_planted_drift_turns_it_red(defect: str) -> None:
+    red(judge_drift(DRIFTS[defect](drift())))
+
+
+# -- commits that are wrong ------------------------------------------------------------------------
+
+
+def bad() -> BadCommit:
+    return BadCommit(
+        node=NODE,
+        runtime=RUNTIME,
+        fault="unreadable",
+        parts=PARTS,
+        good="r1",
+        bad="r2",
+        pushed=START,
+        fixed=START + 60,
+        said="BuildFailed: it cannot be read",
+        revisions={"agent": "r1", "helper": "r1", "settings": "r1"},
+        runs=tuple(run(part, "r1", -100) for part in PARTS),
+    )
+
+
+def test_a_node_that_keeps_the_last_good_one_passes() -> None:
+    verdict = judge_bad_commit(bad())
+    assert verdict.passed, str(verdict)
+    assert value(verdict, "outage_by_a_bad_commit_unreadable") == 0
+
+
+BADS: dict[str, Callable[[BadCommit], BadCommit]] = {
+    "ended": lambda it: replace(it, runs=(replace(it.runs[0], ended=START + 10), it.runs[1])),
+    "interrupted": lambda it: replace(
+        it,
+        runs=(replace(it.runs[0], ended=START + 10), run("agent", "r1", 20), it.runs[1]),
+    ),
+    "ran": lambda it: replace(it, runs=(*it.runs, run("agent", "r2", 20))),
+    "half applied": lambda it: replace(it, revisions={**it.revisions, "settings": "r2"}),
+    "nothing said": lambda it: replace(it, said=""),
+    "was not there before": lambda it: replace(
+        it,
+        good="r0",
+        revisions={},
+        runs=(*(replace(one, revision="r0", began=START + 1) for one in it.runs),),
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", BADS)
+def test_each_planted_bad_commit_turns_it_red(defect: str) -> None:
+    verdict = judge_bad_commit(BADS[defect](bad()))
+    assert not verdict.passed, defect
+    assert len(verdict.problems) <= 2
+
+
+def test_an_outage_is_measured() -> None:
+    ended = replace(bad(), runs=(replace(bad().runs[0], ended=START + 10), bad().runs[1]))
+    assert value(judge_bad_commit(ended), "outage_by_a_bad_commit_unreadable") == 50
+
+
+# -- pods and secrets ------------------------------------------------------------------------------
+
+
+def test_pods_that_pile_up_turn_it_red() -> None:
+    few = Pods("bound", NODE, RUNTIME, 120, (1, 2, 2, 2), 1)
+    assert judge_pods(few, most=2).passed
+    red(judge_pods(replace(few, counts=(1, 2, 3, 4)), most=2))
+    red(judge_pods(replace(few, after=3), most=2))
+    red(judge_pods(replace(few, away_s=10), most=2))
+    assert not judge_pods(replace(few, counts=()), most=2).passed
+
+
+KEY = b"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIB\n-----END -----\n"
+
+
+def test_a_key_in_a_text_turns_it_red() -> None:
+    texts = Texts(RUNTIME, NODE, {"log": "said nothing"}, {"reader": as_strings(KEY)})
+    assert judge_secrets(texts).passed
+    red(judge_secrets(replace(texts, texts={"log": f"said {KEY.decode()}"})))
+    red(judge_secrets(replace(texts, texts={"log": ""})))
+    red(judge_secrets(replace(texts, secrets={})))
+    red(judge_secrets(replace(texts, secrets={"reader": ()})))
+
+
+# -- what is pushed --------------------------------------------------------------------------------
+
+
+def test_a_revision_is_in_each_of_its_objects() -> None:
+    files = Revision("r7", ("edge-arm",), (AGENT, STRICT, SURGING)).files()
+    objects = {name: yaml_document(text) for name, text in files.items()}
+    assert objects.pop("fleet/settings.yaml")["data"] == {"revision": "r7"}
+    assert {revision_of(each["spec"]["template"]) for each in objects.values()} == {"r7"}
+    strategies = {
+        each["metadata"]["name"]: each["spec"]["updateStrategy"].get("rollingUpdate")
+        for each in objects.values()
+    }
+    assert strategies == {
+        "agent": {"maxUnavailable": "100%"},
+        "strict": None,
+        "surging": {"maxUnavailable": 0, "maxSurge": "100%"},
+    }
+
+
+def test_each_fault_is_one() -> None:
+    whole = Revision("r7", ("edge-arm",)).files()
+    for fault in set(Fault) - {Fault.NONE}:
+        broken = Revision("r7", ("edge-arm",), fault=fault).files()
+        assert broken.keys() == whole.keys()
+        assert broken != whole
+    text = Revision("r7", ("edge-arm",), fault=Fault.NO_IMAGE).files()["fleet/agent.yaml"]
+    assert NO_SUCH_IMAGE in text
+
+
+def test_a_part_without_a_revision_has_none() -> None:
+    found = daemon_set(AGENT, "r1", ("edge-arm",))["spec"]["template"]
+    found["spec"]["containers"][0]["command"] = ["/edge", "pause"]
+    assert revision_of(found) == ""
+
+
+def test_what_is_applied_was_fetched() -> None:
+    flow = Flow("abc", START)
+
+    class Told:
+        def now(self) -> float:
+            return START + 5
+
+        def find(self, kind: str, name: str) -> dict[str, object]:
+            said = {"lastAppliedRevision": "main@sha1:abc"} if kind == "kustomization" else {}
+            return {"status": said}
+
+    assert flow.look(Told())  # type: ignore[arg-type]
+    assert (flow.fetched, flow.applied) == (START + 5, START + 5)
