@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.ports import choose_ports
 from edge_lab.fabric import CLEAR, CUT, FabricClient, FabricConfig, LinkConfig
 from tests.devices.modbus_site import read_request, reads_right
-from tests.devices.plant_site import Site, free_ports, require_namespaces, start_site
+from tests.devices.plant_site import Site, require_namespaces, start_site
 from tests.devices.raw_peer import Heard, RawPeer, raw_peer
 from tests.devices.rtos_site import rtos_spec
 
@@ -36,7 +37,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     require_namespaces()
     folder = tmp_path_factory.mktemp("p")
     spec = rtos_spec(folder)
-    node_fabric, node_endpoint = free_ports(2)
+    node_fabric, node_endpoint = choose_ports(2)
     ports = {LINK: (spec.fabric_port, spec.endpoint_port), "node": (node_fabric, node_endpoint)}
     links = tuple(
         LinkConfig(name=name, network="plant", fabric_port=fabric, endpoint_port=endpoint)
