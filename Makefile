@@ -28,7 +28,7 @@ HOST_STAMP := .venv/.edge-lab-host-packages
 SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit unit-all coverage peers browser fuzz suites compare check format schema bench \
+.PHONY: help setup lab-up lab-down test unit unit-all native coverage peers browser fuzz suites compare check format schema bench \
 	bench-gate report clean
 
 help: ## List these commands
@@ -60,17 +60,20 @@ test: check unit-all ## Run what every change must pass: style and types, the fr
 
 # Bytecode is kept from run to run, whatever the environment says: pytest rewrites 800 modules for their
 # asserts, and every command and device that a test starts would compile its modules anew.
-unit unit-all coverage: export PYTHONDONTWRITEBYTECODE :=
+unit unit-all native coverage: export PYTHONDONTWRITEBYTECODE :=
 
 unit: setup ## Run the quick ones of the framework's own tests, before each commit
-	$(BIN)/pytest tests $(SPREAD) -m 'not slow' --hypothesis-profile=quick --durations=10 $(UNIT)
+	$(BIN)/pytest tests $(SPREAD) -m 'not slow and not native' --hypothesis-profile=quick --durations=10 $(UNIT)
 
 unit-all: setup ## Run all of the framework's own tests, the slow ones too, as CI does
-	$(BIN)/pytest tests $(SPREAD) --durations=10 $(UNIT)
+	$(BIN)/pytest tests $(SPREAD) -m 'not native' --durations=10 $(UNIT)
+
+native: setup ## Test add-ons with their real programs on this machine, as far as it has them (minutes)
+	$(BIN)/pytest tests -m native --durations=10 $(UNIT)
 
 coverage: setup ## Measure the coverage of the framework's own tests: build/coverage/index.html
 	@mkdir -p build
-	$(BIN)/pytest tests $(SPREAD) --cov --cov-report=term:skip-covered \
+	$(BIN)/pytest tests $(SPREAD) -m 'not native' --cov --cov-report=term:skip-covered \
 	  --cov-report=html:build/coverage $(UNIT)
 
 $(SSLYZE_STAMP): tests/peers/requirements-sslyze.txt

@@ -55,9 +55,9 @@ def pytest_collection_modifyitems(
     What is left in is spread over the workers, if there are any.
     """
     for item in items:
-        for mark in item.iter_markers("slow"):
+        for mark in (*item.iter_markers("slow"), *item.iter_markers("native")):
             if not mark.kwargs.get("reason"):
-                raise pytest.UsageError(f"{item.nodeid}: write `slow(reason=...)`")
+                raise pytest.UsageError(f"{item.nodeid}: write `{mark.name}(reason=...)`")
     yield
     if hasattr(config, "workerinput"):  # of pytest-xdist
         long_files_first(items)

@@ -21,7 +21,7 @@ from edge_lab.stacks.hostaccess import HostAccess
 from edge_lab.topology import Timing, Topology
 from tests.controlplane import NativeControlPlane, control_plane, require
 
-pytestmark = pytest.mark.slow(reason="starts a control plane, and kwok beside it")
+pytestmark = pytest.mark.native(reason="starts a control plane, and kwok beside it")
 
 TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unreachable_toleration=5)
 SIZE = 20

@@ -19,7 +19,7 @@ from edge_lab.core.deadline import Deadline
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
-pytestmark = pytest.mark.slow(reason="a browser, and the page's server as a process")
+pytestmark = pytest.mark.native(reason="a browser, and the page's server as a process")
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 30_000

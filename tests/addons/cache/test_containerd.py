@@ -24,7 +24,7 @@ from tests.addons.cache.site import LIMIT, Site, running_site
 from tests.addons.cache.siteconfig import CLOUD, NODES
 from tests.golang import CACHE as GO_CACHE
 
-pytestmark = pytest.mark.slow(reason="runs containerd, a registry and a cache")
+pytestmark = pytest.mark.native(reason="runs containerd, a registry and a cache")
 
 CONTAINERD = DebianProgram("containerd", "usr/bin/containerd")
 CTR = DebianProgram("containerd", "usr/bin/ctr")

@@ -21,7 +21,7 @@ from tests.addons.cache.siteconfig import (
     show_false_certificate,
 )
 
-pytestmark = pytest.mark.slow(reason="runs a registry and caches, and waits for silent ones")
+pytestmark = pytest.mark.native(reason="runs a registry and caches, and waits for silent ones")
 
 MIB = 1024 * 1024
 AT_ONCE = 2.0

@@ -34,7 +34,9 @@ from tests.addons.gitops.site import Site, flux_programs, running_site
 from tests.addons.gitops.standin import NativeSide
 from tests.controlplane import control_plane, require
 
-pytestmark = pytest.mark.slow(reason="a control plane, Flux and git, and outages of a minute each")
+pytestmark = pytest.mark.native(
+    reason="a control plane, Flux and git, and outages of a minute each"
+)
 
 TIMING = Timing(node_lease=8, node_monitor_period=1, node_monitor_grace=8, unreachable_toleration=5)
 NODES = ("hollow-1", "hollow-2", "hollow-3")

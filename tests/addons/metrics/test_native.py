@@ -27,7 +27,7 @@ from tests.addons.metrics.fetch import suites
 from tests.addons.metrics.site import NODE, RECEIVER, Site, running_site
 from tests.addons.metrics.standin import metrics_of
 
-pytestmark = pytest.mark.slow(reason="Prometheus and vmagent, and outages of a minute each")
+pytestmark = pytest.mark.native(reason="Prometheus and vmagent, and outages of a minute each")
 
 UNTIL_RESET = 20
 """Scrapes: nothing is unsynced where the machine goes on."""

@@ -32,7 +32,7 @@ from tests.probes.conftest import TargetAt, authority, mint, target_at
 
 __all__ = ["authority", "mint", "target_at"]
 
-pytestmark = pytest.mark.slow(reason="runs Prometheus")
+pytestmark = pytest.mark.native(reason="runs Prometheus")
 
 STRICT = "RequireAndVerifyClientCert"
 

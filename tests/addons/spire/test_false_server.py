@@ -98,7 +98,7 @@ def agent_that_is_started_again(site: Site) -> Iterator[None]:
         keeping.join()
 
 
-@pytest.mark.slow(reason="runs SPIRE's agent until it has met each certificate")
+@pytest.mark.native(reason="runs SPIRE's agent until it has met each certificate")
 def test_a_real_agent_turns_each_false_server_away(topology: Topology) -> None:
     agent = program("spire-agent")
     client, *_ = spire_clients(topology)

@@ -20,7 +20,7 @@ from edge_lab.core.deadline import Deadline
 from suites.spire.clients import Shown, wrongly_judged
 from tests.addons.spire.site import LIMIT, NODE, Site, program, running_site
 
-pytestmark = pytest.mark.slow(reason="runs SPIRE, and waits until identities end")
+pytestmark = pytest.mark.native(reason="runs SPIRE, and waits until identities end")
 
 SHORT = timedelta(seconds=20)
 
