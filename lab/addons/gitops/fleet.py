@@ -27,15 +27,20 @@ class Update(StrEnum):
     DEFAULT = "one unavailable"
     """Kubernetes' default: a node that is offline is the one, and the others wait for it."""
     ALL = "all unavailable"
-    """maxUnavailable 100 %: no node waits for another, and each is without the part for as long as
-    the new revision takes to start."""
+    """maxUnavailable above the number of nodes: no node waits for another, and each is without the
+    part for as long as the new revision takes to start."""
     SURGE = "one more"
     """maxSurge 100 %: the old revision goes when the new one is Ready."""
 
 
+ALL_NODES = 100
+"""More than there are. A percentage would be of the nodes that pods can be put on, while those out
+of reach count as unavailable: of two nodes with one away, 100 % is one, and that one is the node
+that is away (Kubernetes 1.34.4, pkg/controller/daemon/update.go, updatedDesiredNodeCounts)."""
+
 _STRATEGIES: Mapping[Update, Mapping[str, Any] | None] = {
     Update.DEFAULT: None,
-    Update.ALL: {"maxUnavailable": "100%"},
+    Update.ALL: {"maxUnavailable": ALL_NODES},
     Update.SURGE: {"maxUnavailable": 0, "maxSurge": "100%"},
 }
 

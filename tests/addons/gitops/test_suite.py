@@ -335,7 +335,7 @@ def test_a_revision_is_in_each_of_its_objects() -> None:
         for each in objects.values()
     }
     assert strategies == {
-        "agent": {"maxUnavailable": "100%"},
+        "agent": {"maxUnavailable": 100},
         "strict": None,
         "surging": {"maxUnavailable": 0, "maxSurge": "100%"},
     }
