@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -77,12 +78,14 @@ class FakeEngine:
 @dataclass
 class FakeLab:
     topology: Topology
+    run: SimpleNamespace
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
     fake = FakeEngine()
-    up = FakeLab(load_topology(ROOT / "labs" / "default.yaml"))
+    topology = load_topology(ROOT / "labs" / "default.yaml")
+    up = FakeLab(topology, SimpleNamespace(logs=tmp_path))
     monkeypatch.setattr(edge_lab.bringup.attach, "attach", lambda name: up)
     monkeypatch.setattr(FaultEngine, "of", lambda running: fake)
     return fake

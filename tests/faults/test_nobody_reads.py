@@ -45,9 +45,11 @@ class Faults:
         return "cured"
 
 faults = Faults()
-engine = FaultEngine(FaultJournal(Path(sys.argv.pop(1))), lambda fault: faults)
+folder = Path(sys.argv.pop(1))
+engine = FaultEngine(FaultJournal(folder), lambda fault: faults)
+run = SimpleNamespace(logs=folder)
 topology = load_topology(Path(sys.argv.pop(1)))
-edge_lab.bringup.attach.attach = lambda name: SimpleNamespace(topology=topology)
+edge_lab.bringup.attach.attach = lambda name: SimpleNamespace(topology=topology, run=run)
 edge_lab.core.speed.speed_factor = lambda: 1.0
 FaultEngine.of = lambda running, limit=None: engine
 sys.argv[0] = "lab"
