@@ -72,7 +72,7 @@ def test_a_bomb_is_stopped_as_declared(
         asked,
         kind,
         row.limit,
-        options=HOLD,
+        options=(*HOLD, "--folder", row.folder),
         memory_mib=row.memory_mib,
         storage_mib=row.storage_mib,
     )
@@ -113,6 +113,7 @@ def test_a_small_bomb_comes_to_its_own_end(
         kind,
         row.harmless if row else HARMLESS_MIB,
         what="small",
+        options=("--folder", row.folder) if row else (),
         memory_mib=row.memory_mib if row else LIMIT_MIB,
         storage_mib=row.storage_mib if row else 0,
     )

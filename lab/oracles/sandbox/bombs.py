@@ -35,6 +35,8 @@ class BombRow:
     note: str
     memory_mib: int = 256
     storage_mib: int = 0
+    folder: str = "/tmp"  # noqa: S108 - of a pod
+    """Where it makes files."""
 
     def stops(self, setting: Setting) -> frozenset[str]:
         """What may stop it in a pod of that setting."""
@@ -76,8 +78,10 @@ BOMBS: Mapping[str, BombRow] = MappingProxyType(
             harmless=16,
             runc=_stops(EVICTED),
             gvisor=_stops(EVICTED),
-            note="ephemeral-storage: the kubelet looks every ten seconds, and no write is stopped",
+            note="ephemeral-storage: the kubelet looks every ten seconds, and no write is stopped; "
+            "not in /tmp, which gVisor keeps in the sandbox's memory",
             storage_mib=48,
+            folder="/",
         ),
         "inodes": BombRow(
             "files in its root",
