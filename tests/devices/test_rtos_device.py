@@ -188,6 +188,9 @@ def test_a_checkpoint_holds_memory_connections_and_truth(tmp_path: Path) -> None
             reads_right(site, line, 4)
             answer = line.ask(struct.pack(">HHHBBHH", 5, 0, 6, 1, 3, 100, 1))
             assert answer[-2:] == struct.pack(">H", 777)
+        Deadline.after(60).wait_for(
+            "the next step", lambda: site.client.steps()[-1].seq > snapshot.seq
+        )
         numbers = [step.seq for step in site.client.steps()]
         assert numbers == list(range(1, len(numbers) + 1))
         assert numbers[-1] > snapshot.seq
