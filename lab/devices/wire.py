@@ -8,7 +8,6 @@ which has no name and ends with its process.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import errno
 import fcntl
@@ -16,6 +15,7 @@ import os
 import socket
 import struct
 import subprocess
+from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -169,6 +169,37 @@ def set_nic(up: bool) -> None:
             raise LabError(f"cannot take {NIC} {state}: {trouble.strerror}") from trouble
 
 
+def frames_of_tap(tap: int) -> Iterator[bytes]:
+    """The frames that wait at a tap, as many as are read in one go."""
+    for _ in range(_BATCH):
+        try:
+            yield os.read(tap, MAX_FRAME)
+        except BlockingIOError:
+            return
+
+
+def frames_of_wire(wire: socket.socket) -> Iterator[bytes]:
+    """The frames that wait at a link, as many as are read in one go."""
+    for _ in range(_BATCH):
+        try:
+            frame = wire.recv(MAX_FRAME)
+        except BlockingIOError:
+            return
+        except ConnectionRefusedError:
+            continue
+        yield frame
+
+
+def send_to_wire(wire: socket.socket, frame: bytes) -> int:
+    """How many frames have been sent, one or none: as with a real cable, without a peer or buffer
+    space the frame is lost."""
+    try:
+        wire.send(frame)
+    except (ConnectionRefusedError, BlockingIOError):
+        return 0
+    return 1
+
+
 class Pump:
     """Copies frames between tap and link, in both directions, from the event loop."""
 
@@ -189,24 +220,11 @@ class Pump:
         loop.remove_reader(self._wire)
 
     def _out(self) -> None:
-        for _ in range(_BATCH):
-            try:
-                frame = os.read(self._tap, MAX_FRAME)
-            except BlockingIOError:
-                return
-            # As with a real cable: without a peer or buffer space the frame is lost.
-            with contextlib.suppress(ConnectionRefusedError, BlockingIOError):
-                self._wire.send(frame)
-                self.to_wire += 1
+        for frame in frames_of_tap(self._tap):
+            self.to_wire += send_to_wire(self._wire, frame)
 
     def _in(self) -> None:
-        for _ in range(_BATCH):
-            try:
-                frame = self._wire.recv(MAX_FRAME)
-            except BlockingIOError:
-                return
-            except ConnectionRefusedError:
-                continue
+        for frame in frames_of_wire(self._wire):
             try:
                 os.write(self._tap, frame)
                 self.to_tap += 1

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface
 
 from edge_lab.devices.points import MODBUS_PORT
-from edge_lab.devices.wire import MAX_FRAME
+from edge_lab.devices.wire import MAX_FRAME, frames_of_tap, frames_of_wire, send_to_wire
 
 LAB_ADDRESS = IPv4Interface("169.254.84.1/16")
 LAB_MAC = "02:ed:1a:b0:54:01"
@@ -112,27 +112,14 @@ class Cable:
                 with contextlib.suppress(OSError):
                     os.write(self._tap, frame)
                 continue
-            # As with a real cable: without a peer or buffer space the frame is lost.
-            with contextlib.suppress(ConnectionRefusedError, BlockingIOError):
-                self._wire.send(frame)
-                self.to_wire += 1
+            self.to_wire += send_to_wire(self._wire, frame)
 
     def _from_lab(self) -> None:
-        for _ in range(_BATCH):
-            try:
-                frame = os.read(self._tap, MAX_FRAME)
-            except BlockingIOError:
-                return
+        for frame in frames_of_tap(self._tap):
             self._deliver(frame)
 
     def _from_wire(self) -> None:
-        for _ in range(_BATCH):
-            try:
-                frame = self._wire.recv(MAX_FRAME)
-            except BlockingIOError:
-                return
-            except ConnectionRefusedError:
-                continue
+        for frame in frames_of_wire(self._wire):
             if self._deliver(frame):
                 self.to_board += 1
 
