@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,15 @@ def test_the_needs_of_this_interpreter_are_those_that_ldd_lists() -> None:
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=60).stdout
     assert all(library in listed for library in needs.libraries)
     assert Path(needs.interpreter).name in listed
+
+
+@given(data=st.data())
+def test_a_damaged_program_is_refused_or_understood(data: st.DataObject) -> None:
+    content = bytearray(Path(sys.executable).resolve().read_bytes()[:4096])
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, 1023))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(LabError):
+        elf_needs(bytes(content[: data.draw(st.integers(0, len(content)))]))
 
 
 @given(st.binary(max_size=300))
