@@ -31,6 +31,17 @@ def node_ready(node: Mapping[str, Any]) -> bool:
     return condition(node, "Ready") == "True"
 
 
+def status_time(node: Mapping[str, Any]) -> str:
+    """When the node's agent last reported its status, by the node's clock; empty if never.
+
+    It counts as a heartbeat beside the lease: the node controller goes by the later one.
+    """
+    for found in node.get("status", {}).get("conditions") or ():
+        if found["type"] == "Ready":
+            return str(found.get("lastHeartbeatTime", ""))
+    return ""
+
+
 def pod_ready(pod: Mapping[str, Any]) -> bool:
     return condition(pod, "Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.cluster.labels import given_labels
-from edge_lab.cluster.objects import Manifest, condition, node_ready
+from edge_lab.cluster.objects import Manifest, condition, node_ready, status_time
 from edge_lab.cluster.requests import objections
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
@@ -201,8 +202,8 @@ def wait_nodes(
     """Until every node is Ready; requests for certificates are looked at on the way, and
     kubelets that registered with nobody.
 
-    `heard` asks for more: that each node has renewed its lease since the call. A cluster
-    that was just restored remembers nodes as Ready that have not spoken yet.
+    `heard` asks for more: a heartbeat of each node since the call, by its lease or its status. A
+    cluster that was just restored remembers nodes as Ready that have sent none yet.
 
     Raises:
         LabError: a request that the lab does not approve, or a unit that failed.
@@ -210,7 +211,7 @@ def wait_nodes(
     wanted = {node.name for node in cluster.topology.nodes}
     registrations = Registrations(cluster, watch.units, deadline)
     ready: set[str] = set()
-    first_leases: dict[str, str] = {}
+    first: dict[str, tuple[str, str]] = {}
 
     def all_ready() -> bool:
         nonlocal ready
@@ -219,10 +220,10 @@ def wait_nodes(
         registrations.look(wanted - {node["metadata"]["name"] for node in nodes})
         now = {node["metadata"]["name"] for node in nodes if node_ready(node)} & wanted
         if heard:
-            leases = _leases(cluster, deadline)
-            for name in wanted:
-                first_leases.setdefault(name, leases.get(name, ""))
-            now = {name for name in now if leases.get(name, "") != first_leases[name]}
+            heartbeats = _heartbeats(cluster, nodes, deadline)
+            for name in wanted & heartbeats.keys():
+                first.setdefault(name, heartbeats[name])
+            now = {name for name in now if heartbeats[name] != first[name]}
         if now != ready:
             progress.progress(f"{len(now)} of {len(wanted)} ready", len(now) / len(wanted))
         ready = now
@@ -239,10 +240,14 @@ def wait_nodes(
             raise
 
 
-def _leases(cluster: ClusterAccess, deadline: Deadline) -> dict[str, str]:
-    """By node, when it last renewed its lease, by its own clock."""
+def _heartbeats(
+    cluster: ClusterAccess, nodes: Sequence[Mapping[str, Any]], deadline: Deadline
+) -> dict[str, tuple[str, str]]:
+    """By node, when it last renewed its lease and when it last reported its status."""
     leases = cluster.kubectl.items("leases", "-n", "kube-node-lease", deadline=deadline)
-    return {lease["metadata"]["name"]: str(lease["spec"].get("renewTime", "")) for lease in leases}
+    renewed = {it["metadata"]["name"]: str(it["spec"].get("renewTime", "")) for it in leases}
+    names = {node["metadata"]["name"]: node for node in nodes}
+    return {name: (renewed.get(name, ""), status_time(node)) for name, node in names.items()}
 
 
 def approve_requests(cluster: ClusterAccess, deadline: Deadline) -> tuple[str, ...]:

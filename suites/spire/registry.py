@@ -16,7 +16,9 @@ from edge_lab.addons.spire.names import (
     AGENT_STATE,
     AGENT_UNIT,
     SERVER_SOCKET,
+    SERVER_STATE,
     SERVER_UNIT,
+    account_id,
     agent_id,
 )
 from edge_lab.addons.spire.server import PROGRAM, SERVER_CONFIG, server_config
@@ -27,10 +29,13 @@ from edge_lab.provisioning.provision import GuestFile
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
+    from edge_lab.machines import CommandResult, Machine
 
 COMMAND_SECONDS = 120.0
 START_SECONDS = 120.0
 """Until a server or an agent that was started answers."""
+VOLUME_MIB = 128
+"""Of the volume that the server's state may be put on."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,16 @@ class Registry:
     lab: Lab
     limit: TimeLimit
 
-    def _server(self, *words: str, check: bool = True) -> bool:
+    @property
+    def _machine(self) -> Machine:
+        return self.lab.machines[self.lab.topology.server.name]
+
+    def _run(self, *words: str, check: bool = True) -> CommandResult:
         command = shlex.join([PROGRAM, *words, "-socketPath", SERVER_SOCKET])
-        machine = self.lab.machines[self.lab.topology.server.name]
-        return machine.run(command, self.limit(COMMAND_SECONDS), check=check).ok
+        return self._machine.run(command, self.limit(COMMAND_SECONDS), check=check)
+
+    def _server(self, *words: str, check: bool = True) -> bool:
+        return self._run(*words, check=check).ok
 
     @contextlib.contextmanager
     def entry(
@@ -54,12 +65,56 @@ class Registry:
         text = entry_document(name, spiffe_id, agent_id(node), selectors, svid_seconds)
         # Not .json: it is not to be there after a boot.
         file = GuestFile.text(f"{FOLDER}/{name}.test", text)
-        self.lab.machines[self.lab.topology.server.name].write(file, self.limit(COMMAND_SECONDS))
+        self._machine.write(file, self.limit(COMMAND_SECONDS))
         try:  # an answer that comes too late leaves it all the same
             self._server("entry", "create", "-data", file.path)
             yield
         finally:
             self._server("entry", "delete", "-entryID", name, check=False)
+
+    def refuses_entries(self, name: str, node: str) -> str:
+        """What the server says when it is asked to register `name`; empty if it does.
+
+        The entry is deleted again. It is for a service account that nobody has.
+        """
+        selectors = f"k8s:sa:{name}"
+        spiffe_id = account_id(NAMESPACE, name)
+        words = ("-entryID", name, "-spiffeID", spiffe_id, "-parentID", agent_id(node))
+        done = self._run("entry", "create", *words, "-selector", selectors, check=False)
+        if done.ok:
+            self._server("entry", "delete", "-entryID", name)
+            return ""
+        return f"{done.stdout}\n{done.stderr}".strip()
+
+    @contextlib.contextmanager
+    def own_volume(self) -> Iterator[str]:
+        """The server keeps its state on a volume of its own while the block runs; yields where.
+
+        So a full disk is the server's alone, not the datastore's of the cluster. What the server
+        stores meanwhile is kept.
+        """
+        image, aside = f"{SERVER_STATE}.img", f"{SERVER_STATE}.aside"
+        start = f"systemctl start {SERVER_UNIT}"
+        unmount = f"! mountpoint -q {SERVER_STATE} || umount {SERVER_STATE}"
+        try:
+            self._machine.run(
+                f"set -e; truncate -s {VOLUME_MIB}M {image}; mkfs.ext4 -q {image}; "
+                f"systemctl stop {SERVER_UNIT}; mkdir -p {aside}; mount -o loop {image} {aside}; "
+                f"cp -a {SERVER_STATE}/. {aside}/; umount {aside}; "
+                f"mount -o loop {image} {SERVER_STATE}; {start}",
+                self.limit(COMMAND_SECONDS),
+            )
+            self._until_healthy()
+            yield SERVER_STATE
+        finally:
+            self._machine.run(
+                f"set -e; systemctl stop {SERVER_UNIT}; {unmount}; "
+                f"if test -e {image}; then mkdir -p {aside}; "
+                f"if mount -o loop {image} {aside}; then cp -a {aside}/. {SERVER_STATE}/; "
+                f"umount {aside}; fi; rm -rf {image} {aside}; fi; {start}",
+                self.limit(COMMAND_SECONDS),
+            )
+            self._until_healthy()
 
     def evict(self, node: str) -> None:
         """The server forgets the node: it may attest again."""
@@ -96,18 +151,20 @@ class Registry:
             self._issue(Lifetimes(), nodes)
 
     def _issue(self, lifetimes: Lifetimes, nodes: Sequence[str]) -> None:
-        machine = self.lab.machines[self.lab.topology.server.name]
         file = GuestFile.text(SERVER_CONFIG, server_config(lifetimes), 0o600)
-        machine.write(file, self.limit(COMMAND_SECONDS))
-        machine.run(f"systemctl restart {SERVER_UNIT}", self.limit(COMMAND_SECONDS))
-        eventually(
-            "the server answers",
-            lambda: self._server("healthcheck", check=False),
-            self.limit(START_SECONDS),
-        )
+        self._machine.write(file, self.limit(COMMAND_SECONDS))
+        self._machine.run(f"systemctl restart {SERVER_UNIT}", self.limit(COMMAND_SECONDS))
+        self._until_healthy()
         for node in nodes:
             self.lab.machines[node].run(
                 f"systemctl stop {AGENT_UNIT} && rm -rf {AGENT_STATE} && "
                 f"systemctl start {AGENT_UNIT}",
                 self.limit(COMMAND_SECONDS),
             )
+
+    def _until_healthy(self) -> None:
+        eventually(
+            "the server answers",
+            lambda: self._server("healthcheck", check=False),
+            self.limit(START_SECONDS),
+        )

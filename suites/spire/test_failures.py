@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING
 import allure
 import pytest
 
-from edge_lab.addons.spire.names import AGENT_UNIT, SERVER_UNIT
+from edge_lab.addons.spire.names import AGENT_UNIT, SERVER_UNIT, account_id
+from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.accounts import SAMPLER_ACCOUNT
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import Kill
+from edge_lab.faults.kinds import DiskFull, Kill
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
-from suites.spire.clients import Client, running_clients
+from suites.spire.clients import running_clients
 from suites.spire.registry import Registry
 from suites.spire.sights import server_time
+from suites.spire.waits import (
+    BACK_SECONDS,
+    BRIEF,
+    BRIEF_LIFE,
+    until_answered,
+    until_handed,
+    until_known,
+    until_renewed,
+)
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -29,19 +39,12 @@ pytestmark = [
 ]
 
 OWN = "spire-own"
-BACK_SECONDS = 180.0
-"""Until an agent gives identities again, after its start or the server's."""
+UNSTORED = "spire-unstored"
+"""An entry that a server with a full disk is asked to store."""
+SQLITE_FULL = "database or disk is full"
+"""SQLite's text for SQLITE_FULL (13), which is all that the server's answer has of it."""
 ENDS_SECONDS = 120.0
 """Until an agent that was banned has noticed."""
-
-
-def until_answered(client: Client, limit: TimeLimit) -> None:
-    eventually(
-        f"the agent on {client.node} gives identities",
-        lambda: client.svid().ok,
-        limit(BACK_SECONDS),
-        every=1.0,
-    )
 
 
 @pytest.mark.scenario("SPIRE killed")
@@ -65,23 +68,58 @@ def test_a_killed_part_costs_no_sample(
         until_answered(clients[OWN], time_limit)
         back = server_time(lab, time_limit) - killed
         measure(f"identities again after the {part} was killed", back, unit="s", better="lower")
-        after = eventually(
-            "the collector takes samples",
-            lambda: (
-                status
-                if (status := workload.client.sampler_status(edge, time_limit(60))).handed / 1e9
-                > killed
-                else None
-            ),
-            time_limit(BACK_SECONDS),
-            every=1.0,
-        )
+        until_handed(workload, edge, killed, time_limit)
+        after = workload.client.sampler_status(edge, time_limit(60))
         assert after.started == before.started, "the sampler was started again"
         assert before.identity is not None
         assert after.identity is not None
         assert after.identity.id == before.identity.id
         let_in = clients[OWN].call()
         assert let_in.ok, str(let_in)
+
+
+@pytest.mark.scenario("SPIRE server's disk full")
+@allure.title(
+    "The SPIRE server's disk is full: SVIDs are renewed all the same, entries are refused"
+)
+def test_a_full_disk_of_the_server_costs_no_sample(
+    lab: Lab,
+    registry: Registry,
+    edge: str,
+    faults: FaultEngine,
+    workload: Workload,
+    measure: Measuring,
+    time_limit: TimeLimit,
+) -> None:
+    server = lab.topology.server.name
+    seconds = int(BRIEF_LIFE.total_seconds())
+    with (
+        registry.own_volume() as volume,
+        running_clients(lab, {BRIEF: (edge, BRIEF)}, time_limit) as clients,
+        registry.entry(BRIEF, edge, account_id(NAMESPACE, BRIEF), BRIEF, seconds),
+    ):
+        client = clients[BRIEF]
+        until_known(client, time_limit)
+        # The control: with room on the disk the server registers.
+        assert registry.refuses_entries(UNSTORED, edge) == ""
+        with faults.inflict(DiskFull(node=server, path=volume)):
+            full = server_time(lab, time_limit)
+            refused = registry.refuses_entries(UNSTORED, edge)
+            assert SQLITE_FULL in refused, refused or "the server still registers"
+            last = client.svid().shown()
+            renewed = until_renewed(client, last, time_limit)
+            assert renewed.not_after > last.not_after
+            until_handed(workload, edge, full, time_limit)
+        healed = server_time(lab, time_limit)
+        eventually(
+            "the server registers again",
+            lambda: registry.refuses_entries(UNSTORED, edge) == "",
+            time_limit(BACK_SECONDS),
+            every=1.0,
+        )
+        back = server_time(lab, time_limit) - healed
+        measure("SPIRE server registers after its disk was full", back, unit="s", better="lower")
+    until_handed(workload, edge, healed, time_limit)
 
 
 @pytest.mark.scenario("a node evicted")

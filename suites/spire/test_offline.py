@@ -20,10 +20,18 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
 from suites.edges import is_ready, uplink
-from suites.spire.clients import Client, Shown, running_clients
+from suites.spire.clients import running_clients
 from suites.spire.registry import Registry
 from suites.spire.sights import Sight, offline_complaints, server_time, until_time
-from suites.spire.test_peers import until_known
+from suites.spire.waits import (
+    BACK_SECONDS,
+    BRIEF,
+    BRIEF_LIFE,
+    RENEWED_SECONDS,
+    until_handed,
+    until_known,
+    until_renewed,
+)
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -34,14 +42,8 @@ pytestmark = [
     pytest.mark.needs("workload-identity"),
 ]
 
-BRIEF = "spire-brief"
-BRIEF_LIFE = timedelta(seconds=120)
-"""Lifetime of an SVID, so that it is renewed, or ends, while the test watches."""
 AGENT_LIFE = timedelta(seconds=180)
 """Of the agent's own SVID, likewise."""
-RENEWED_SECONDS = 200.0
-"""From a heal until an SVID is renewed: the agent's longest pause is 96 s."""
-BACK_SECONDS = 150.0
 
 
 @pytest.mark.scenario("SVIDs while the uplink is cut")
@@ -65,7 +67,7 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
         until_known(client, time_limit)
         first = client.svid().shown()
         # The control: with the server in reach it is renewed before its end.
-        second = _until_renewed(client, first, time_limit)
+        second = until_renewed(client, first, time_limit)
         assert second.not_after > first.not_after
         with faults.inflict(Cut(link=uplink(lab, edge))):
             began = server_time(lab, time_limit)
@@ -90,7 +92,7 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
             evidence=f"promised {promised.total_seconds():.0f} s of {seconds} s",
         )
         assert good_for >= promised.total_seconds()
-        renewed = _until_renewed(client, last, time_limit)
+        renewed = until_renewed(client, last, time_limit)
         measure(
             "SVID renewed after the heal",
             server_time(lab, time_limit) - healed,
@@ -116,10 +118,23 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
     def serves() -> bool:
         return registry.serves(edge)
 
+    def serial() -> str:
+        identity = workload.client.sampler_status(edge, time_limit(60)).identity
+        assert identity is not None
+        return identity.serial
+
     lifetimes = Lifetimes(agent=AGENT_LIFE)
+    earlier = serial()
     with registry.lifetimes(lifetimes, [edge]):
         eventually("the agent serves", serves, time_limit(RENEWED_SECONDS), every=1.0)
-        before = workload.client.sampler_status(edge, time_limit(60))
+        # An agent without its old state gives each pod another SVID, which may take a moment.
+        eventually(
+            "the sampler has another SVID",
+            lambda: serial() != earlier,
+            time_limit(RENEWED_SECONDS),
+            every=1.0,
+        )
+        before = serial()
         with faults.inflict(Cut(link=uplink(lab, edge))):
             began = server_time(lab, time_limit)
             # The control: at once it is as before.
@@ -132,10 +147,7 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
             )
             lasted = server_time(lab, time_limit) - began
             # A sampler that has its SVID keeps it.
-            status = workload.client.sampler_status(edge, time_limit(60))
-            assert status.identity is not None
-            assert before.identity is not None
-            assert status.identity.serial == before.identity.serial
+            assert serial() == before
         healed = server_time(lab, time_limit)
         promised = lifetimes.promised(AGENT_LIFE).total_seconds()
         measure(
@@ -150,29 +162,9 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         eventually("the agent serves again", serves, time_limit(RENEWED_SECONDS), every=1.0)
         back = server_time(lab, time_limit) - healed
         measure("agent back after the heal", back, unit="s", better="lower", node=edge)
-        _until_handed(workload, edge, healed, time_limit)
+        until_handed(workload, edge, healed, time_limit)
     eventually("the agent serves", serves, time_limit(RENEWED_SECONDS), every=1.0)
     _until_ready(lab, edge, time_limit)
-
-
-def _until_renewed(client: Client, old: Shown, limit: TimeLimit) -> Shown:
-    """Another SVID than `old`."""
-
-    def another() -> Shown | None:
-        found = client.svid()
-        return found.shown() if found.ok and found.shown().serial != old.serial else None
-
-    return eventually("the SVID is renewed", another, limit(RENEWED_SECONDS), every=1.0)
-
-
-def _until_handed(workload: Workload, node: str, since: float, limit: TimeLimit) -> None:
-    """Until the collector has taken samples of the node after `since`."""
-    eventually(
-        f"the collector takes samples of {node}",
-        lambda: workload.client.sampler_status(node, limit(60)).handed / 1e9 > since,
-        limit(BACK_SECONDS),
-        every=1.0,
-    )
 
 
 def _until_ready(lab: Lab, node: str, limit: TimeLimit) -> None:

@@ -11,10 +11,10 @@ from edge_lab.addons.spire.names import account_id
 from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.accounts import SAMPLER_ACCOUNT, SAMPLER_ID
 from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
-from suites.spire.clients import Client, running_clients, wrongly_judged
+from suites.spire.clients import running_clients, wrongly_judged
 from suites.spire.registry import Registry
 from suites.spire.sights import until_time
+from suites.spire.waits import until_known
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -25,22 +25,10 @@ pytestmark = [
     pytest.mark.needs("workload-identity"),
 ]
 
-KNOWN_SECONDS = 90.0
-"""From an entry's making until the agent of its node gives the identity."""
 SHORT_SECONDS = 60
 """Lifetime of an SVID whose end is waited for. SPIRE lets it begin 10 s ago."""
 STRANGER, NOBODY, OWN, ELSEWHERE = "spire-stranger", "spire-nobody", "spire-own", "spire-elsewhere"
 ADMITTED = frozenset({OWN})
-
-
-def until_known(client: Client, limit: TimeLimit) -> None:
-    """Until the pod is given an identity."""
-    eventually(
-        f"{client.pod} has an identity",
-        lambda: client.svid().ok,
-        limit(KNOWN_SECONDS),
-        every=1.0,
-    )
 
 
 @pytest.mark.scenario("identities at the collector")

@@ -115,17 +115,25 @@ class TlsMachine(FakeMachine):
 
 @dataclass
 class TlsKubectl:
-    """As much of kubectl as is asked: the leases that nodes renew when they get through."""
+    """As much of kubectl as is asked: the heartbeats that nodes send when they get through."""
 
     cluster: TlsCluster
     kubeconfig: Path
     renewed: dict[str, int] = field(default_factory=dict)
+    without_lease: frozenset[str] = frozenset()
+    """Nodes that report their status, and renew no lease."""
 
     def get_json(self, kind: str, node: str, *more: str, deadline: Deadline) -> dict[str, Any]:
-        assert kind == "lease"
         if self.cluster.asks(node):
             self.renewed[node] = self.renewed.get(node, 0) + 1
-        return {"spec": {"renewTime": str(self.renewed.get(node, 0))}}
+        heartbeat = str(self.renewed.get(node, 0))
+        # A node sends one of them at a time, each of which is enough.
+        by_lease = node not in self.without_lease
+        if kind == "lease":
+            return {"spec": {"renewTime": heartbeat if by_lease else "0"}}
+        assert kind == "node"
+        ready = {"type": "Ready", "lastHeartbeatTime": "0" if by_lease else heartbeat}
+        return {"status": {"conditions": [ready]}}
 
     def pending_requests(self, deadline: Deadline) -> tuple[()]:
         """Asked again and again: what goes on meanwhile. All clients ask the API server, and what

@@ -112,6 +112,12 @@ def test_a_node_that_is_left_out_of_the_middle_is_turned_away_until_the_old_one_
     assert cut_off(bench) == set()
 
 
+def test_a_node_that_reports_its_status_and_renews_no_lease_is_heard_of(bench: Bench) -> None:
+    bench.kubectl.without_lease = frozenset({EDGE})
+    bench.injector().inject(replaced(AuthorityStage.BOTH_TRUSTED))
+    assert EDGE in bench.kubectl.renewed
+
+
 def test_the_middle_cannot_be_left_out(bench: Bench) -> None:
     files = dict(bench.cluster.files)
     for early in STAGES[1:]:

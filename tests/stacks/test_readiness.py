@@ -118,13 +118,9 @@ def test_a_request_that_cannot_be_read_is_objected_to(topology: Topology) -> Non
 # -- a cluster of paper --------------------------------------------------------------------
 
 
-def node(name: str, ready: bool = True) -> dict[str, Any]:
-    return {
-        "metadata": {"name": name},
-        "status": {
-            "conditions": [{"type": "Ready", "status": str(ready)}],
-        },
-    }
+def node(name: str, ready: bool = True, reported: str = "10:00") -> dict[str, Any]:
+    condition = {"type": "Ready", "status": str(ready), "lastHeartbeatTime": reported}
+    return {"metadata": {"name": name}, "status": {"conditions": [condition]}}
 
 
 def lease(name: str, at: str) -> dict[str, Any]:
@@ -246,6 +242,11 @@ def test_after_a_restore_a_node_counts_when_it_has_been_heard(topology: Topology
     deadline = Deadline.after(60)
     wait_nodes(cluster, watch_of(cluster, deadline), deadline, heard=True)
     assert kubectl.leases == [new]
+    by_status = [node(names[0], reported="10:05"), *all_nodes(topology)[1:]]
+    mixed = [old[0], *new[1:]]
+    kubectl = PaperKubectl([all_nodes(topology), by_status], leases=[old, mixed])
+    cluster = cluster_of(kubectl, topology, unit())
+    wait_nodes(cluster, watch_of(cluster, deadline), deadline, heard=True)
     silent = PaperKubectl([all_nodes(topology)], leases=[old])
     cluster = cluster_of(silent, topology, unit())
     deadline = Looks()

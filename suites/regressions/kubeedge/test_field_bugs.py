@@ -16,14 +16,17 @@ import pytest
 
 from edge_lab.addons.twins.names import MAPPER_UNIT
 from edge_lab.addons.workload import NAMESPACE
+from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Directions, Freeze, HalfOpen, Kill
 from edge_lab.fixtures.autonomy import Autonomy
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.observe.recorder import Recorder
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
-from edge_lab.stacks.kubeedge import EDGECORE_UNIT
+from edge_lab.stacks.kubeedge import CLOUDCORE_UNIT, EDGECORE_UNIT
+from edge_lab.stacks.kubernetes_keys import API_SERVER_UNIT
 from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
 from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
 from suites.known import KUBEEDGE_TRACKER, edgecore_ends_containers
@@ -49,6 +52,12 @@ RESTARTS = 3
 STARTED_SECONDS = 45.0
 """For edgecore to have come from its start to its pods: until then, what the cluster and the
 container runtime show is what was before."""
+
+OUTAGES = 5
+"""So often the API server is killed at most, until a renewal has met that. One is enough on an
+emulated server, which takes half a minute to start it."""
+
+API_SECONDS = 240.0
 
 GONE_SECONDS = 90.0
 """For a node that is back to end a pod that the cloud has forgotten."""
@@ -244,3 +253,52 @@ def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> N
 def test_6559_pods_go_on_while_edgecore_restarts(restarts: Restarts) -> None:
     assert not restarts.away, f"not at work again after a restart: {', '.join(restarts.away)}"
     all_passed(list(restarts.verdicts))
+
+
+@pytest.mark.scenario("API server away for a moment")
+@pytest.mark.known_failure(
+    tracker=KUBEEDGE_TRACKER,
+    seen="v1.23.1: cloudcore answers a renewal that found no API server by an error that edgecore "
+    "reads as an empty lease; it renews that one, without a name, for ten minutes",
+    look_again="2027-05-27",
+)
+@allure.title("Nodes renew their leases soon after the API server was away for a moment")
+def test_leases_are_renewed_after_the_api_server_was_away(
+    lab: Lab, faults: FaultEngine, time_limit: TimeLimit
+) -> None:
+    renewal_failed(lab, faults, time_limit)
+    before = renewals(lab, time_limit)
+
+    def renewed(node: str) -> bool:
+        return renewals(lab, time_limit)[node] != before[node]
+
+    limit = time_limit(BACK_SECONDS)
+    late = [node for node in edges(lab) if not seen_in_time(limit, partial(renewed, node))]
+    assert not late, f"no lease is renewed of {', '.join(late)}"
+
+
+def renewal_failed(lab: Lab, faults: FaultEngine, time_limit: TimeLimit) -> None:
+    """Takes the API server away until cloudcore has met that with a lease of each edge node.
+
+    Raises:
+        LabError: it has not, so that nothing can be said.
+    """
+    machine = lab.machines[lab.topology.server.name]
+    since = machine.run("date +%s", time_limit(60)).stdout.strip()
+    log = f"journalctl -u {CLOUDCORE_UNIT} -o cat --no-pager --since=@{since}"
+    for _ in range(OUTAGES):
+        with faults.inflict(Kill(node=machine.name, service=API_SERVER_UNIT)):
+            pass  # healed when systemd has started it again
+        time_limit(API_SECONDS).wait_for(
+            "the API server answers", lambda: bool(renewals(lab, time_limit)), transient=NOT_YET
+        )
+        said = machine.run(log, time_limit(60)).stdout
+        if all(f"Update lease {node} failed" in said for node in edges(lab)):
+            return
+    raise LabError(f"no renewal met one of {OUTAGES} outages of the API server")
+
+
+def renewals(lab: Lab, time_limit: TimeLimit) -> dict[str, str]:
+    """By node, when its lease was last renewed."""
+    leases = lab.kubectl.items("leases", "-n", "kube-node-lease", deadline=time_limit(60))
+    return {lease["metadata"]["name"]: lease["spec"]["renewTime"] for lease in leases}

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.cluster.objects import status_time
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.step import step
 from edge_lab.faults.families.authority.holdings import Holdings
@@ -198,7 +199,7 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         if own is not None and not _is_by(lying[own.name], accepted):
             self._wait(node, lambda: self._used(own, lying[own.name], since, Met.TURNED_AWAY))
             return
-        self._wait_lease(node)
+        self._wait_heartbeat(node)
         if shown is not Shown.AS_THEY_ARE:
             self._wait(
                 node,
@@ -246,22 +247,26 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
     ) -> bool:
         return bool(self._sight.in_use(held, one, since, {met}))
 
-    def _wait_lease(self, node: str) -> None:
-        """Until the API server has heard of the node since: over a connection that it has made
-        since its components were started anew."""
-        first = ""
+    def _wait_heartbeat(self, node: str) -> None:
+        """Until the API server has a heartbeat of the node, by its lease or its status, over a
+        connection that was made since its components were started anew.
 
-        def renewed() -> bool:
+        An edgecore may renew no lease for ten minutes after the API server was out of reach
+        (docs/findings/kubeedge-lease.md), and reports its status all the same.
+        """
+        kubectl = self._cluster.kubectl
+        first: tuple[str, str] | None = None
+
+        def heard() -> bool:
             nonlocal first
             deadline = self._limit(COMMAND_SECONDS)
-            lease = self._cluster.kubectl.get_json(
-                "lease", node, "-n", "kube-node-lease", deadline=deadline
-            )
-            now = str(lease["spec"].get("renewTime", ""))
+            lease = kubectl.get_json("lease", node, "-n", "kube-node-lease", deadline=deadline)
+            status = kubectl.get_json("node", node, deadline=deadline)
+            now = str(lease["spec"].get("renewTime", "")), status_time(status)
             first = first or now
             return now != first
 
-        self._wait(node, renewed)
+        self._wait(node, heard)
 
     def _wait(self, node: str, look: Callable[[], bool]) -> None:
         """Until it was seen; requests of nodes for certificates are approved meanwhile."""
