@@ -1,4 +1,4 @@
-"""`lab bench`: two checkouts, stacks, topologies or settings beside each other on this machine."""
+"""`lab bench`: compares two checkouts, stacks, topologies or settings on this machine."""
 
 from __future__ import annotations
 

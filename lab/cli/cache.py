@@ -1,4 +1,4 @@
-"""`lab cache`: what is in the cache, carried to other hosts, pruned."""
+"""`lab cache`: lists, exports, imports and prunes the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lab trace`: where the time of a start went, as a table, a picture, a page, or a file to open."""
+"""`lab trace`: what a start spent its time on, as a table, a picture, a page, or a trace file."""
 
 from __future__ import annotations
 

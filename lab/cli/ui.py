@@ -1,4 +1,4 @@
-"""`lab ui`: a page on loopback to watch a lab and to break it by click."""
+"""`lab ui`: a page on loopback to watch a lab and to inject faults by click."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lab watch`: the state of a lab in a terminal, again and again."""
+"""`lab watch`: the live state of a lab in a terminal."""
 
 from __future__ import annotations
 
