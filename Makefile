@@ -5,7 +5,8 @@ TOPOLOGY ?= labs/default.yaml
 RESULTS := build/allure-results
 # In this order: what smoke finds broken need not be broken on purpose. There are more: suites/nodes,
 # suites/devices, suites/lifecycle, suites/identity, suites/rotation, suites/services, suites/spire, suites/metrics,
-# suites/sandbox, suites/scheduling, suites/memory, suites/fleet, suites/cache, suites/walls.
+# suites/sandbox, suites/scheduling, suites/memory, suites/fleet, suites/cache, suites/walls, suites/gitops,
+# suites/regressions, suites/stacks.
 SUITES ?= suites/smoke suites/network suites/autonomy
 # What every change has to pass: nodes, pods, devices and samples as they should be, a plan of faults,
 # every declared endpoint tried by wrong peers, and a reboot while offline.
@@ -55,23 +56,23 @@ lab-up: setup ## Start the lab (TOPOLOGY=labs/default.yaml); builds missing comp
 lab-down: setup ## Stop the lab and remove everything except the cache
 	$(BIN)/lab down
 
-test: check unit-all ## Run what every change must pass: style and types, the framework's tests, the core of the suites
+test: check unit-all ## Run what every change must pass: check, unit-all and the core of the suites
 	$(MAKE) --no-print-directory suites SUITES="$(CORE)"
 
 # Bytecode is kept from run to run, whatever the environment says: pytest rewrites 800 modules for their
 # asserts, and every command and device that a test starts would compile its modules anew.
 unit unit-all native coverage: export PYTHONDONTWRITEBYTECODE :=
 
-unit: setup ## Run the quick ones of the framework's own tests, before each commit
+unit: setup ## Run the fast tests of the framework, before each commit
 	$(BIN)/pytest tests $(SPREAD) -m 'not slow and not native' --hypothesis-profile=quick --durations=10 $(UNIT)
 
-unit-all: setup ## Run all of the framework's own tests, the slow ones too, as CI does
+unit-all: setup ## Run all tests of the framework, slow ones too, as CI does
 	$(BIN)/pytest tests $(SPREAD) -m 'not native' --durations=10 $(UNIT)
 
-native: setup ## Test add-ons with their real programs on this machine, as far as it has them (minutes)
+native: setup ## Test add-ons with their real programs, where this machine has them (20 minutes)
 	$(BIN)/pytest tests -m native --durations=10 $(UNIT)
 
-coverage: setup ## Measure the coverage of the framework's own tests: build/coverage/index.html
+coverage: setup ## Measure the coverage of the framework's tests: build/coverage/index.html
 	@mkdir -p build
 	$(BIN)/pytest tests $(SPREAD) -m 'not native' --cov --cov-report=term:skip-covered \
 	  --cov-report=html:build/coverage $(UNIT)
@@ -92,7 +93,7 @@ browser: setup ## Test the page of `lab ui` in Debian's Chromium (apt-get instal
 	$(BIN)/pytest tests/ui
 
 # Of the Go programs; what hypothesis tries is a part of unit-all.
-fuzz: ## Fuzz what reads foreign bytes in the workload, FUZZ_TIME for each target (10m)
+fuzz: ## Fuzz the parsers of the workload, FUZZ_TIME for each target (10m)
 	@cd images/go/workload && for file in $$(grep -rl '^func Fuzz' internal); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
 	    echo "$$target in $$(dirname $$file)"; \
@@ -104,13 +105,13 @@ suites: setup ## Run the suites (SUITES=…) in the running lab, or in one start
 	rm -rf $(RESULTS)
 	$(BIN)/pytest $(SUITES) --lab-topology=$(TOPOLOGY) --alluredir=$(RESULTS)
 
-check: setup ## Style, types and the order of packages
+check: setup ## Check code style, types and the imports between packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup ## Put the style right
+format: setup ## Format the code and fix its style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -122,12 +123,12 @@ schema: setup ## Regenerate labs/schema.json and plans/schema.json, for editors
 bench: setup ## Measure the lab and write docs/performance.md (a quarter of an hour)
 	$(BIN)/python -m edge_lab.bench
 
-bench-gate: setup ## Fail if the hot paths are surely slower than those of BASE (HEAD^)
+bench-gate: setup ## Fail if the hot paths are slower than those of BASE (HEAD^)
 	@if git rev-parse --quiet --verify '$(BASE)^{commit}' >/dev/null 2>&1; then \
 	  mkdir -p build && $(BIN)/lab bench '$(BASE)' . --gate $(GATE) --output build/bench-gate.json; \
 	else echo "bench-gate: there is no commit $(BASE) to compare with"; fi
 
-compare: setup ## Run the suites network and autonomy on each of STACKS and compare them
+compare: setup ## Run the suites network, autonomy and nodes on each of STACKS and compare them
 	rm -rf build/compare
 	failed=0; for stack in $(STACKS); do \
 	  $(BIN)/pytest suites/network suites/autonomy suites/nodes --lab-topology=$(TOPOLOGY) \

@@ -170,6 +170,15 @@ def test_a_lab_that_is_only_coming_up_cannot_be_attached_to(default_topology: To
         attach(default_topology.name)
 
 
+def test_a_name_that_no_lab_has_is_answered_with_those_there_are(
+    default_topology: Topology,
+) -> None:
+    made(default_topology)
+    with pytest.raises(LabError) as caught:
+        attach("misspelt")
+    assert default_topology.name in caught.value.remedy
+
+
 def test_a_damaged_state_is_a_lab_error_with_a_remedy(default_topology: Topology) -> None:
     run = made(default_topology)
     run.state.write_text("{}")

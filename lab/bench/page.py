@@ -14,15 +14,15 @@ from edge_lab.bench.proofs import ProofTimes
 _HEAD = """\
 # Performance
 
-Written by `make bench`. Absolute times hold for the machine below and its load at that time; ratios
-were measured side by side in one run. Nothing here is asserted by a test.
+Written by `make bench`. Absolute times are valid only for the machine below with its load at that
+time; ratios were measured side by side in one run. No test asserts any of these figures.
 """
 
 
 def performance_page(
     machine: Mapping[str, object], times: Sequence[Times], figures: Sequence[Figure]
 ) -> str:
-    """The whole of docs/performance.md."""
+    """The complete docs/performance.md."""
     parts = [_HEAD, _machine(machine)]
     parts += [_lifecycle(each) for each in times]
     if figures:
@@ -47,8 +47,8 @@ def _lifecycle(times: Times) -> str:
         f"\n## Up and down: `{times.topology}`, {times.stack}, {times.accelerator}\n\n"
         "Artifacts and images were in the cache.\n\n"
         + _table(("stage", "seconds"), rows)
-        + f"\nPower-on to SSH in the cold start, all at once: {boots}. "
-        f"Boots made once more: {times.reboots}. The checkpoint takes {times.checkpoint_mib} MiB.\n"
+        + f"\nFrom power-on to SSH in the cold start, all nodes at the same time: {boots}. "
+        f"Repeated boots: {times.reboots}. The checkpoint has {times.checkpoint_mib} MiB.\n"
         + _looks(times.looks)
         + _proofs(times.proofs)
     )
@@ -64,9 +64,9 @@ def _looks(looks: LookTimes | None) -> str:
     ]
     return (
         "\n### Looks at the nodes\n\n"
-        "As the wait for nodes takes them, turn about in one lab, "
-        f"{len(looks.client)} each way. How: the docstring of `lab/bench/looks.py`.\n\n"
-        + _table(("by", "median, s", "range", "kubectl / client"), rows)
+        "Reading the state of the nodes, as the wait for nodes does; alternating in one lab, "
+        f"{len(looks.client)} times each. Method: the docstring of `lab/bench/looks.py`.\n\n"
+        + _table(("read by", "median, s", "range, s", "kubectl / client"), rows)
     )
 
 
@@ -74,11 +74,11 @@ def _proofs(proofs: Sequence[ProofTimes]) -> str:
     if not proofs:
         return ""
     rows = [(each.title, *_middle(each.seen), *_middle(each.healed)) for each in proofs]
-    head = ("fault", "seen, median s", "range", "healed, median s", "range")
+    head = ("fault", "seen, median s", "range, s", "healed, median s", "range, s")
     return (
         "\n### Faults that prove themselves\n\n"
-        "Each from the order until its effect, then until its recovery had been observed on the "
-        f"node, {len(proofs[0].seen)} times in this lab. How: the docstring of "
+        "From the command until the effect, and from the heal until the recovery, was seen on the "
+        f"node; {len(proofs[0].seen)} times each in this lab. Method: the docstring of "
         "`lab/bench/proofs.py`.\n\n" + _table(head, rows)
     )
 
@@ -100,10 +100,17 @@ def _fabric(figures: Sequence[Figure]) -> str:
             rows.append((what if figure is ours else "", figure.contender, shown, spread, ratio))
     return (
         "\n## Fabric beside VDE\n\n"
-        "The same frames, turn about, in one run; medians. How: the docstring of "
-        "`lab/bench/fabric.py`.\n\n"
+        f"The same frames, alternating in one run; medians of {_rounds(figures)}. Method: the "
+        "docstring of `lab/bench/fabric.py`.\n\n"
         + _table(("what", "contender", "median", "range", "fabric / contender"), rows)
     )
+
+
+def _rounds(figures: Sequence[Figure]) -> str:
+    counts = sorted({len(figure.values) for figure in figures})
+    least, most = counts[0], counts[-1]
+    number = f"{least}" if least == most else f"{least} to {most}"
+    return f"{number} {'round' if most == 1 else 'rounds'}"
 
 
 def _ratio(ours: Figure, other: Figure) -> str:

@@ -7,7 +7,7 @@ from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.handle.lab import Lab
 from edge_lab.handle.stage import stage_of
-from edge_lab.handle.state import Condition, LabState, read_state, state_if_up
+from edge_lab.handle.state import Condition, LabState, known_labs, read_state, state_if_up
 
 
 def attach(name: str, host: Host | None = None) -> Lab:
@@ -41,7 +41,11 @@ def _not_up(run: RunDir) -> LabError:
                 "to stop it.",
             )
     if state is None:
-        return LabError(f"lab {run.lab!r} is not running", remedy="Run `lab up` to start it.")
+        others = ", ".join(name for name in known_labs() if name != run.lab)
+        select = f" Other labs: {others}; select one with --lab NAME." if others else ""
+        return LabError(
+            f"lab {run.lab!r} is not running", remedy=f"Run `lab up` to start it.{select}"
+        )
     if state.condition is Condition.IN_TRANSITION:
         return LabError(
             f"lab {run.lab!r} is being saved or restored, or an earlier save or restore was "

@@ -132,7 +132,7 @@ def down(lab: LabName = None) -> None:
 def status(
     lab: LabName = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Show all labs, and what they take of the host.")
+        bool, typer.Option("--all", help="Show all labs, and how much of the host they use.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -186,7 +186,7 @@ def doctor(
     of: Annotated[
         str,
         typer.Option(
-            "--of", metavar="NAME", help="Pin the components of another distribution, with --lock."
+            "--of", metavar="NAME", help="With --lock: pin the components of another distribution."
         ),
     ] = "edge-lab",
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""`lab bench`: two checkouts, stacks, topologies or settings beside each other on this machine."""
+"""`lab bench`: compares two checkouts, stacks, topologies or settings on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_lab.cli.progress import showing_steps
 from edge_lab.core.errors import InputError, LabError
 
 OVER_GATE = 1
-"""Exit code: B is surely slower than the gate allows."""
+"""Exit code: B is slower than the gate allows, with confidence."""
 
 
 def _list(asked: bool) -> None:
@@ -35,8 +35,11 @@ def _list(asked: bool) -> None:
 
 
 def bench(
-    a: Annotated[str, typer.Argument(metavar="A", help="What B is compared with.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="For example . for the current folder.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="The side that B is compared with.")],
+    b: Annotated[
+        str,
+        typer.Argument(metavar="B", help="The other side, for example . for the current folder."),
+    ],
     of: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,12 +47,13 @@ def bench(
         ),
     ] = None,
     blocks: Annotated[
-        int, typer.Option(min=2, max=1000, help="Each is two turns of both sides.")
+        int, typer.Option(min=2, max=1000, help="Blocks to measure; A and B run twice in each.")
     ] = 6,
     gate: Annotated[
         float | None,
         typer.Option(
-            min=1.0, help="Exit with 1 if B is surely more than so many times as slow as A, twice."
+            min=1.0,
+            help="Exit with 1 if B is more than this many times as slow, with confidence, twice.",
         ),
     ] = None,
     output: Annotated[
@@ -61,7 +65,7 @@ def bench(
         typer.Option("--list", callback=_list, is_eager=True, help="List the benchmarks and exit."),
     ] = False,
 ) -> None:
-    """Compare two checkouts, stacks, topologies or settings by benchmarks, turn about.
+    """Compare two checkouts, stacks, topologies or settings by benchmarks that alternate.
 
     A and B are each a commit, the folder of a checkout, a topology file, a stack, a variable
     NAME=VALUE, or several of them, joined by commas.

@@ -1,4 +1,4 @@
-"""`lab cache`: what is in the cache, carried to other hosts, pruned."""
+"""`lab cache`: lists, exports, imports and prunes the cache."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ cache = typer.Typer(
 @cache.command("list")
 def list_(
     entries: Annotated[
-        bool, typer.Option("--entries", help="Show each entry, not only the sum of each kind.")
+        bool, typer.Option("--entries", help="Show each entry instead of one line for each kind.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +66,7 @@ def list_(
             ages = (_ago(by_use[-1], now), _ago(by_use[0], now))
             table.add_row(kind.name, kind.what, str(len(of_kind)), size, *ages)
     out.print(table)
-    out.print(f"{show_size(sum(entry.size for entry in found))} in all", highlight=False)
+    out.print(f"{show_size(sum(entry.size for entry in found))} in total", highlight=False)
 
 
 @cache.command()
@@ -75,7 +75,7 @@ def export(
     checkpoints: Annotated[
         bool,
         typer.Option(
-            "--checkpoints", help="Carry checkpoints, too. They hold the private keys of their lab."
+            "--checkpoints", help="Include checkpoints. They hold the private keys of their lab."
         ),
     ] = False,
     as_json: AsJson = False,
@@ -106,7 +106,7 @@ def import_(
     archive: Annotated[Path, typer.Argument(metavar="FILE", help="A tar of `lab cache export`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Verify such a tar, and add what the cache does not have. A damaged one changes nothing."""
+    """Verify an exported tar and add what the cache lacks. A damaged tar changes nothing."""
     from edge_lab.upkeep.importing import import_archive
 
     with showing_steps(err):
@@ -131,12 +131,12 @@ def import_(
 def prune(
     older_than: Annotated[
         str | None,
-        typer.Option(metavar="AGE", help="Remove what was last used before: 14d, 2w, 36h."),
+        typer.Option(metavar="AGE", help="Remove entries unused for this long: 14d, 2w, 36h."),
     ] = None,
     max_size: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="Remove the least recently used until the cache is no larger: 10G."
+            metavar="SIZE", help="Remove the least recently used entries down to this size: 10G."
         ),
     ] = None,
     kind: Annotated[

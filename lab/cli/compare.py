@@ -1,4 +1,4 @@
-"""`lab compare`: the differential table out of the verdicts and measures that suites have left."""
+"""`lab compare`: the table that compares runtimes, from the verdicts and measures of suites."""
 
 from __future__ import annotations
 

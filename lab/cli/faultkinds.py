@@ -1,4 +1,4 @@
-"""`lab fault kinds` and `lab fault profiles`: all that can be broken, and how."""
+"""`lab fault kinds` and `lab fault profiles`: all kinds of faults and all line profiles."""
 
 from __future__ import annotations
 

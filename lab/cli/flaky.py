@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 def flaky(
     places: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR", help="Allure results of runs, a folder each, at any depth."),
+        typer.Argument(
+            metavar="DIR", help="Folders with Allure results, one for each run, at any depth."
+        ),
     ],
     same_revision: Annotated[
         bool,
-        typer.Option("--same-revision", help="Take all runs as of one revision."),
+        typer.Option("--same-revision", help="Treat all runs as runs of one revision."),
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Show stable tests as well.")] = False,
     as_json: AsJson = False,
@@ -66,7 +68,7 @@ def _print(report: FlakyReport, tests: tuple[TestHistory, ...]) -> None:
     if report.without_revision:
         out.print(
             f"{report.without_revision} runs do not tell of what revision they are, and were not "
-            "compared (--same-revision takes all as of one)",
+            "compared (--same-revision treats all as one revision)",
             style="yellow",
             highlight=False,
             soft_wrap=True,

@@ -1,4 +1,4 @@
-"""Files and folders that a command is told to write to: looked at before anything is done."""
+"""Output files and folders of commands, checked before anything else is done."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _mark(good: bool, yes: str, no: str) -> str:
 
 
 def overview_table(found: Overview) -> RenderableType:
-    """All labs, and what they take of what they may."""
+    """All labs, and how much they use of what they may."""
     table = plain_table("labs", "name", "condition", "stack", "nodes", "memory", "CPUs")
     for row in found.labs:
         condition = f"{row.condition}: {row.stage}" if row.stage else row.condition
@@ -67,8 +67,8 @@ def overview_table(found: Overview) -> RenderableType:
         numbers = (str(row.nodes or "–"), memory, str(row.cpus or "–"))
         table.add_row(row.lab, escape(condition), escape(row.stack), *numbers)
     memory = f"{found.memory_mib}{_of(found.memory_limit_mib)} MiB"
-    sums = f"taken: {memory} of memory, {found.cpus}{_of(found.cpu_limit)} CPUs of guests"
-    return Group(table, Text(sums)) if found.labs else Text(f"no labs; {sums}")
+    sums = f"in use: {memory} of memory, {found.cpus}{_of(found.cpu_limit)} guest CPUs"
+    return Group(table, Text(sums)) if found.labs else Text(f"no labs are running; {sums}")
 
 
 def _of(limit: int | None) -> str:

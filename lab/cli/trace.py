@@ -1,4 +1,4 @@
-"""`lab trace`: where the time of a start went, as a table, a picture, a page, or a file to open."""
+"""`lab trace`: what a start spent its time on, as a table, a picture, a page, or a trace file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def trace(
         Path | None,
         typer.Argument(
             metavar="TRACE",
-            help="Show this trace, for example of a start that failed, not the running lab's.",
+            help="Show this trace file, for example of a failed start, not the running lab's.",
             show_default=False,
         ),
     ] = None,
@@ -41,14 +41,15 @@ def trace(
         ),
     ] = None,
     svg: Annotated[
-        Path | None, typer.Option("--svg", help="SVG file with the waterfall; - as above.")
+        Path | None, typer.Option("--svg", help="SVG file of the waterfall; - for standard output.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", help="HTML file with waterfall and tables; - as above.")
+        Path | None,
+        typer.Option("--html", help="HTML file with waterfall and tables; - for standard output."),
     ] = None,
     lab: LabName = None,
 ) -> None:
-    """Show where the time of the start of a lab went."""
+    """Show what the start of a lab spent its time on."""
     from edge_lab.evidence.chrometrace import read_trace, trace_json
     from edge_lab.report.tracepage import trace_html
     from edge_lab.report.tracewaterfall import waterfall_svg
@@ -93,7 +94,7 @@ def _table(trace: StartTrace) -> RenderableType:
     from edge_lab.report.tracewaterfall import heading, seconds
 
     times = slowest(step_times(trace.steps))
-    columns = ("name", "in", "on the critical path", "itself", "in all", "begins at")
+    columns = ("name", "in", "on the critical path", "self", "total", "begins at")
     steps = plain_table("steps", *columns)
     for found in times[:SHOWN]:
         step = found.step

@@ -1,4 +1,4 @@
-"""`lab ui`: a page on loopback to watch a lab and to break it by click."""
+"""`lab ui`: a page on loopback to watch a lab and to inject faults by click."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ def ui(
         int, typer.Option(min=0, max=65535, help="TCP port of the page; 0 for any free one.")
     ] = 0,
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="Nothing can be injected or healed from the page.")
+        bool, typer.Option("--read-only", help="Show only: no fault can be injected or healed.")
     ] = False,
     bind: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Another address than loopback: only read-only.")
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Listen on this address; other than loopback needs --read-only."
+        ),
     ] = "127.0.0.1",
 ) -> None:
-    """Serve a page that shows a lab, live, and breaks it by click; until Ctrl-C.
+    """Serve a page with the live state of a lab, to inject faults by click, until Ctrl-C.
 
-    The address that is printed has a token in it: whoever has it can do what you can.
+    The printed address contains a token: whoever has it can inject and heal faults as you can.
     """
     if missing := [name for name in EXTRA if importlib.util.find_spec(name) is None]:
         raise InputError(

@@ -1,4 +1,4 @@
-"""`lab watch`: the state of a lab in a terminal, again and again."""
+"""`lab watch`: the live state of a lab in a terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ONCE_SECONDS = 20.0
 def watch(
     lab: LabName = None,
     every: Annotated[
-        float, typer.Option(min=0.2, max=10, help="Seconds between two pictures.")
+        float, typer.Option(min=0.2, max=10, help="Seconds between two updates.")
     ] = 1.0,
     once: Annotated[
         bool, typer.Option("--once", help="Print the state once, when it is known, and exit.")

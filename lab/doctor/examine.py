@@ -1,4 +1,4 @@
-"""All probes, and which stacks can be had."""
+"""All probes, and which stacks are available."""
 
 from __future__ import annotations
 

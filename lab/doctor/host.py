@@ -1,4 +1,4 @@
-"""This machine, as the probes look at it."""
+"""This machine, as the probes see it."""
 
 from __future__ import annotations
 

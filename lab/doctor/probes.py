@@ -1,4 +1,4 @@
-"""The probes: each looks at one thing that a lab needs.
+"""The probes: each checks one thing that a lab needs.
 
 One is an entry of `PROBES` (or of `TOOLS`, for programs): a function from what it may look at to
 `HostCheck`s. Nothing here changes the host or asks the network.

@@ -53,7 +53,7 @@ def _steps(times: Sequence[StepTimes]) -> str:
             words.append(f"{step.outcome.value}: {step.detail}".removesuffix(": "))
         name = f"{escape(step.title)}<small>{escape(' · '.join(words))}</small>"
         rows.append(f'<tr{style}><th scope="row">{name}</th>{figures}</tr>')
-    return _table(("step", "on the critical path", "itself", "in all", "begins at"), rows)
+    return _table(("step", "on the critical path", "self", "total", "begins at"), rows)
 
 
 def _processes(processes: Sequence[HostProcess]) -> str:

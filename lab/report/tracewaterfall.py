@@ -149,7 +149,7 @@ def hint(times: StepTimes) -> str:
     step = times.step
     said = [
         f"{step.title}: {seconds(step.length)}, from {seconds(step.begin)}",
-        f"itself {seconds(times.own)}, on the critical path {seconds(times.critical_length)}",
+        f"self {seconds(times.own)}, on the critical path {seconds(times.critical_length)}",
     ]
     if step.outcome is not Outcome.ENDED:
         said.append(f"{step.outcome.value}: {step.detail}".removesuffix(": "))

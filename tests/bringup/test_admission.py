@@ -232,7 +232,7 @@ def test_a_lab_takes_its_share_from_up_to_down(
             bring_up(called(topology, "second"), host=FakeHost())
         assert [row.lab for row in overview().labs] == [topology.name]
         shown = CliRunner().invoke(app, ["status", "--all"], catch_exceptions=False).stdout
-        assert f"taken: {need.memory_mib} of {need.memory_mib} MiB of memory" in shown
+        assert f"in use: {need.memory_mib} of {need.memory_mib} MiB of memory" in shown
     finally:
         take_down(topology.name, Deadline.after(SOON))
         take_down("second", Deadline.after(SOON))

@@ -96,7 +96,7 @@ PROFILES: dict[str, LinkProfile] = {
         ),
         LinkProfile(
             "factory-wifi",
-            "Wi-Fi among machines",
+            "Wi-Fi in a factory",
             **_line(
                 10,
                 20_000,
