@@ -49,8 +49,11 @@ def watch(
             "standard output is no terminal",
             remedy="Use `lab watch --once`, or `lab status --json` for programs.",
         )
+    place = RunningLab(name)
+    if once:
+        place.look()
     over = threading.Event()
-    with LiveLab(name, RunningLab(name), read_only=True) as live, interrupts_noted(over.set):
+    with LiveLab(name, place, read_only=True) as live, interrupts_noted(over.set):
         if once:
             limit = Deadline.scaled(ONCE_SECONDS)
             while not limit.expired and not is_complete(live.snapshot()) and not over.is_set():

@@ -14,7 +14,7 @@ from edge_lab.cli import ui as ui_module
 from edge_lab.cli.app import app
 from edge_lab.cli.watch import is_complete, picture
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import InputError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.live import place as place_module
 from edge_lab.live.lab import LiveLab
 from edge_lab.live.snapshot import LabSnapshot
@@ -88,6 +88,11 @@ def test_once_prints_the_state_and_ends(lab: StandIn, monkeypatch: pytest.Monkey
     place_of(Somewhere(lab), monkeypatch)
     result = CliRunner().invoke(app, ["watch", "--once", "--lab", "default"])
     assert result.exit_code == 0
+
+
+def test_once_fails_without_a_lab() -> None:
+    result = CliRunner().invoke(app, ["watch", "--once", "--lab", "nowhere"])
+    assert isinstance(result.exception, LabError)
 
 
 def test_a_lab_that_is_not_there_is_said_to_be_so() -> None:
