@@ -249,14 +249,14 @@ class Start:
         return found
 
 
-POWER_OFF_EVERY = 1.0
+DISCARD_EVERY = 1.0
 """Seconds between two looks whether boots that nobody wants any more have ended."""
 
 
 class Boots:
     """The boots of a lab's machines, each in a thread of its own, which the block waits for.
 
-    If the block fails, the machines are switched off.
+    If the block fails, the machines are discarded: switched off, if they are the lab's own.
     """
 
     def __init__(self, lab: Lab, parent: Step, deadline: Deadline) -> None:
@@ -283,14 +283,14 @@ class Boots:
 
     def _end(self) -> None:
         while wait(self._boots, timeout=0).not_done:
-            self._power_off()
-            wait(self._boots, timeout=POWER_OFF_EVERY)
+            self._discard()
+            wait(self._boots, timeout=DISCARD_EVERY)
         self._pool.shutdown()
-        self._power_off()
+        self._discard()
 
-    def _power_off(self) -> None:
+    def _discard(self) -> None:
         for machine in self._lab.machines.values():
-            machine.power_off()
+            machine.discard()
 
     def begin(self, role: Role) -> None:
         """Switches on the machines of all nodes with that role."""
