@@ -28,6 +28,7 @@ from edge_lab.bringup.saving import (
     restore_machines,
     resume_machines,
     save_checkpoint,
+    unsaved,
 )
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, LabError
@@ -47,10 +48,13 @@ from edge_lab.handle.state import (
 from edge_lab.machines import Accelerator, Machine
 from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext
-from edge_lab.topology import Role
+from edge_lab.topology import Role, booted_nodes
 
 START_SECONDS = 900.0
 """Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
+
+EXTERNAL = "external"
+"""In place of an accelerator: what a node runs on that the lab did not boot."""
 
 JOURNAL_SECONDS, JOURNAL_LINES = 40.0, 5_000
 """For the journal of one machine of a start that failed, and the most of it."""
@@ -82,12 +86,16 @@ class Start:
 
     def walk(self, clear: Callable[[], object]) -> Lab:
         """Until the lab is ready; `clear` removes what a failed restore has left."""
-        for pace in () if self.options.cold else self.host.paces:
+        names = unsaved(self.plan.topology)
+        for pace in () if self.options.cold or names else self.host.paces:
             if lab := self._at_pace(pace)._restored(clear):
                 return lab
         with _announced_pace(self.plan.pace):
             lab = self._cold()
-        if self.options.save:
+        if self.options.save and names:
+            with step(f"no checkpoint: {names} cannot be saved"):
+                pass
+        elif self.options.save:
             self._save(lab)
         return _finished(lab, restored=False)
 
@@ -115,6 +123,7 @@ class Start:
             payloads = {
                 name: self.host.payload_disk(provision.payload, deadline)
                 for name, provision in provisions.items()
+                if self.plan.topology.node(name).external is None
             }
         state = self._write_state(ports, payloads, context)
         self.host.start_fabric(self.run, state, deadline)
@@ -203,7 +212,10 @@ class Start:
             stack=plan.platform.name,
             condition=Condition.COMING_UP,
             ports=ports,
-            accelerator={node.name: self.accelerator.of(node.arch) for node in plan.topology.nodes},
+            accelerator={
+                node.name: EXTERNAL if node.external else self.accelerator.of(node.arch)
+                for node in plan.topology.nodes
+            },
             image_digests={arch.value: image.digest for arch, image in plan.images.items()},
             payloads=payloads,
             kubectl=plan.kubectl,
@@ -228,11 +240,12 @@ class Start:
                 with contextlib.suppress(LabError):
                     state = read_state(RunDir(name))
                     taken += state.ports.all() if state else ()
-            count = 1 + len(topology.nodes) + 2 * len(topology.links)
+            booted = booted_nodes(topology)
+            count = 1 + len(booted) + 2 * len(topology.links)
             free = iter(choose_ports(count, taken))
             return Ports(
                 api=wanted or next(free),
-                ssh={node.name: next(free) for node in topology.nodes},
+                ssh={node.name: next(free) for node in booted},
                 wires={
                     link.name: WirePorts(fabric=next(free), endpoint=next(free))
                     for link in topology.links

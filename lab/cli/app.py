@@ -126,6 +126,12 @@ def down(lab: LabName = None) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for node in gone.given_back:
+        (err if node.trouble else out).print(
+            str(node), highlight=False, markup=False, soft_wrap=True
+        )
+    if any(node.trouble for node in gone.given_back):
+        raise typer.Exit(LabError.exit_code)
 
 
 @app.command()
