@@ -43,7 +43,7 @@ class Delivery:
             LabError: a step failed; the undo script takes back what was done.
         """
         self.shell.write(GuestFile.text(handover.UNDO, given.undo_script(), 0o700), deadline)
-        paths = "".join(f"{file.path}\n" for file in given.files)
+        paths = "".join(f"{path}\n" for path in given.paths)
         self._feed(given.begin(), paths.encode(), deadline.within(SHORT_SECONDS))
         self.still_wanted()
         with step(f"copy to {given.node}"):

@@ -58,6 +58,8 @@ class Handover:
     """Enabled and started, and disabled and stopped in the end."""
     folders: tuple[str, ...]
     undo: tuple[str, ...]
+    payload: tuple[str, ...] = ()
+    """Paths of the payload's files on the machine."""
 
     @classmethod
     def of(
@@ -88,7 +90,13 @@ class Handover:
             units=tuple(dict.fromkeys(units)),
             folders=(str(PAYLOAD_MOUNT), *provision.folders),
             undo=provision.undo,
+            payload=tuple(f"{PAYLOAD_MOUNT}/{file.path}" for file in provision.payload),
         )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files that are put there."""
+        return (*(file.path for file in self.files), *self.payload)
 
     # -- scripts for the machine ---------------------------------------------------------
 
