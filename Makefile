@@ -29,7 +29,7 @@ HOST_STAMP := .venv/.edge-lab-host-packages
 SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit unit-all native coverage peers browser fuzz suites compare check format schema bench \
+.PHONY: help setup lab-up lab-down test unit unit-all native coverage peers browser fuzz external suites compare check format schema bench \
 	bench-gate report clean
 
 help: ## List these commands
@@ -100,6 +100,11 @@ fuzz: ## Fuzz the parsers of the workload, FUZZ_TIME for each target (10m)
 	    CGO_ENABLED=0 go test ./$$(dirname $$file) -run='^$$' -fuzz="^$$target\$$" \
 	      -fuzztime=$(FUZZ_TIME) -parallel=2 || exit 1; \
 	  done; done
+
+# A QEMU guest with a power script and a serial port of its own stands for the foreign machine. As root.
+external: setup ## Run the suite of external nodes on a machine that the lab did not boot (needs root)
+	$(BIN)/python -m suites.external.guest build/external -- $(BIN)/pytest suites/external \
+	  --lab-topology=build/external/lab.yaml --alluredir=$(RESULTS) $(UNIT)
 
 suites: setup ## Run the suites (SUITES=…) in the running lab, or in one started for them
 	rm -rf $(RESULTS)

@@ -147,6 +147,8 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
 def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
     run.require_ours()
     given_back = give_back_nodes(run)
+    if given_back:  # which has its own time
+        deadline = None
     ended = end_processes(run.path, deadline or Deadline.scaled(DOWN_SECONDS))
     evidence = keep_evidence(run) if run.path.is_dir() else None
     run.remove()

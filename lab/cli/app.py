@@ -119,7 +119,8 @@ def down(lab: LabName = None) -> None:
     from edge_lab.bringup.lifecycle import take_down
 
     name = chosen(lab)
-    gone = take_down(name, Deadline.scaled(30))
+    with showing_steps(err):
+        gone = take_down(name, Deadline.scaled(30))
     out.print(
         f"lab {name}: stopped {gone.processes} processes"
         + (f"; logs kept in {gone.evidence}" if gone.evidence else ""),

@@ -86,7 +86,7 @@ case "$name $*" in
   stat*) exec /usr/bin/stat "$@";;
   "containerd --version") echo "containerd github.com/containerd/containerd 1.7.24 abc";;
   "systemctl is-active -q containerd.service") exit 0;;
-  "systemctl is-active"*) exit 3;;
+  "systemctl is-active"*|"systemctl is-enabled"*) exit 3;;
   "systemctl --failed"*) echo "broken-before.service loaded failed failed";;
   "systemctl is-system-running"*) echo degraded;;
   "systemctl start"*) [ ! -e /etc/fail-start ] || { echo "Job failed" >&2; exit 1; };;

@@ -112,6 +112,9 @@ class Handover:
                 "ctr -n k8s.io images ls -q 2>/dev/null | sort > images || true",
                 "ls /run/netns 2>/dev/null | sort > namespaces || true",
                 f"systemctl is-active -q {CONTAINERD} && echo yes > containerd-ran || true",
+                f"for unit in {_words(self.units)}; do",
+                '  if systemctl is-enabled -q "$unit" 2>/dev/null; then echo "$unit"; fi',
+                "done > enabled",
                 f"for key in {keys}; do",
                 '  value=$(sysctl -n "$key" 2>/dev/null) &&'
                 ' printf "sysctl -qw %s=\'%s\'\\n" "$key" "$value" || true',
@@ -171,6 +174,8 @@ class Handover:
                 "sh ./sysctl 2>/dev/null",
                 "systemctl daemon-reload",
                 f"systemctl reset-failed {units} 2>/dev/null",
+                # Of the same name as one that the machine had itself.
+                "xargs -r systemctl enable --quiet < enabled 2>/dev/null",
                 f"if [ -e containerd-ran ]; then systemctl restart {CONTAINERD}",
                 f"else systemctl stop {CONTAINERD} 2>/dev/null; fi",
                 "fi",

@@ -215,7 +215,10 @@ class ExternalMachine:
         self.wait_reached(deadline)
         reached = time.monotonic()
         provision = self.provision or Provision()
-        facts = self._examine(Needs.of(self.topology, self.node, provision), deadline)
+        with step(f"examine {self.name}"):
+            lacks, facts = self.examine(Needs.of(self.topology, self.node, provision), deadline)
+        if lacks:
+            raise InputError(examination.told(self.name, lacks))
         if facts.one("owner"):
             with step("take back what an earlier start has left"):
                 self._undo(deadline)
@@ -263,13 +266,6 @@ class ExternalMachine:
     def examine(self, needs: Needs, deadline: Deadline) -> tuple[tuple[Lack, ...], Facts]:
         """What it lacks, and what was seen of it; nothing is changed."""
         return self._entrance.examine(needs, deadline)
-
-    def _examine(self, needs: Needs, deadline: Deadline) -> Facts:
-        with step(f"examine {self.name}"):
-            lacks, facts = self.examine(needs, deadline)
-        if lacks:
-            raise InputError(examination.told(self.name, lacks))
-        return facts
 
     def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
         """Waits until a machine that was switched on or reset is up: nothing is retried.

@@ -21,7 +21,7 @@ from edge_lab.machines.external.hardware import ConsoleReader, find_library
 from edge_lab.topology import HardwareDriver
 
 READ_SECONDS = 0.5
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS = 0.25
 """Between two tries to open it."""
 IDLE_SECONDS = 0.05
 """Between two reads of a driver that does not wait itself."""
