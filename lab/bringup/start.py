@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -48,7 +48,7 @@ from edge_lab.handle.state import (
 from edge_lab.machines import Accelerator, Machine
 from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext
-from edge_lab.topology import Role, booted_nodes
+from edge_lab.topology import Node, Role, booted_nodes, external_nodes
 
 START_SECONDS = 900.0
 """Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
@@ -142,6 +142,8 @@ class Start:
             for name, files in late.items():
                 lab.machine(name).add_files(files)
             boots.begin(Role.EDGE)
+            # They answer all the time, and before they are given any units they have none.
+            boots.wait(external_nodes(self.plan.topology))
             platform.deploy(cluster, context, deadline)
             boots.wait()
         return lab
@@ -277,7 +279,8 @@ class Boots:
         self._parent = parent
         self._deadline = deadline
         self._pool = ThreadPoolExecutor(len(lab.machines))
-        self._boots: list[Future[None]] = []
+        self._boots: dict[str, Future[None]] = {}
+        """By node."""
 
     def __enter__(self) -> Self:
         return self
@@ -295,9 +298,9 @@ class Boots:
             self._end()
 
     def _end(self) -> None:
-        while wait(self._boots, timeout=0).not_done:
+        while wait(self._boots.values(), timeout=0).not_done:
             self._discard()
-            wait(self._boots, timeout=DISCARD_EVERY)
+            wait(self._boots.values(), timeout=DISCARD_EVERY)
         self._pool.shutdown()
         self._discard()
 
@@ -309,7 +312,7 @@ class Boots:
         """Switches on the machines of all nodes with that role."""
         for node in self._lab.topology.nodes:
             if node.role is role:
-                self._boots.append(self._pool.submit(self._boot, self._lab.machine(node.name)))
+                self._boots[node.name] = self._pool.submit(self._boot, self._lab.machine(node.name))
 
     def _boot(self, machine: Machine) -> None:
         with step(f"boot {machine.name}", parent=self._parent):
@@ -317,14 +320,14 @@ class Boots:
 
     def check(self) -> None:
         """Raises what a boot that has ended raised."""
-        for boot in self._boots:
+        for boot in self._boots.values():
             if boot.done():
                 boot.result()
 
-    def wait(self) -> None:
-        """Until all have ended; raises what one of them raised."""
-        for boot in self._boots:
-            boot.result()
+    def wait(self, nodes: Iterable[Node] | None = None) -> None:
+        """Until all have ended, or those of `nodes`; raises what one of them raised."""
+        for name in list(self._boots) if nodes is None else [node.name for node in nodes]:
+            self._boots[name].result()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from edge_lab.bringup.checkpoint import CheckpointStore
 from edge_lab.bringup.lifecycle import bring_up, restore_lab, save_lab, take_down
 from edge_lab.cli.app import app
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import InputError, LabError, NotPossible
+from edge_lab.core.errors import DeadlineExceeded, InputError, LabError, NotPossible
 from edge_lab.core.home import RunDir
 from edge_lab.doctor.externalnodes import check_external_nodes
 from edge_lab.doctor.host import Examination, Host
@@ -69,6 +70,24 @@ def test_it_is_neither_saved_nor_started_from_a_checkpoint(
     for refused in (save_lab, restore_lab):
         with pytest.raises(NotPossible, match="no checkpoints: the state of board"):
             refused(topology.name, host)
+
+
+def test_the_stack_is_waited_for_once_it_has_its_units(host: FakeHost, topology: Topology) -> None:
+    """It answers before it has any, and a node without its units is a broken one."""
+
+    class Slow(FakeHost):
+        def do(self, what: str) -> None:
+            if what == "boot board":
+                with contextlib.suppress(DeadlineExceeded):
+                    Deadline.after(0.5).wait_for(
+                        "somebody looks too early", lambda: "wait stack" in self.done
+                    )
+                self.done.append("units on board")
+            super().do(what)
+
+    slow = Slow()
+    bring_up(topology, host=slow)
+    assert slow.done.index("units on board") < slow.done.index("wait stack")
 
 
 def test_down_gives_it_back(host: FakeHost, topology: Topology, given_back: list[str]) -> None:
