@@ -16,6 +16,7 @@ from edge_lab.cli.app import app
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, InputError, LabError, NotPossible
 from edge_lab.core.home import RunDir
+from edge_lab.core.yamlmodel import Problem
 from edge_lab.doctor.externalnodes import check_external_nodes
 from edge_lab.doctor.host import Examination, Host
 from edge_lab.machines.external import ExternalMachine, GivenBack
@@ -161,6 +162,10 @@ def test_nothing_is_built_for_a_machine_that_cannot_join(
 
 class Looked(Host):
     said: str | LabError = ""
+    problem: Problem | None = None
+
+    def driver_problem(self, topology: Topology) -> Problem | None:
+        return self.problem
 
     def external_lacks(self, topology: Topology, node: Any) -> str:
         if isinstance(self.said, LabError):
@@ -179,7 +184,8 @@ def test_doctor_looks_at_the_node_and_its_drivers() -> None:
     host = Looked()
     assert seen(EXTERNAL, host) == {"node board": True}
     assert seen(with_more(POWER), host) == {"hardware drivers": True, "node board": True}
-    assert not seen(with_more(POWER.replace("cmd_off", "of")), host)["hardware drivers"]
+    host.problem = Problem("labgrid cannot be imported", remedy="Install it.")
+    assert not seen(with_more(POWER), host)["hardware drivers"]
     host.said = "it has no systemd"
     assert seen(EXTERNAL, host) == {"node board": False}
     host.said = LabError("no SSH server answers there", remedy="Switch it on.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from edge_lab.addons import load_topology
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.home import RunDir
@@ -23,7 +21,10 @@ from edge_lab.machines.external import find_library
 from edge_lab.machines.external.hardware import Purpose
 from edge_lab.machines.external.recorder import record, start_recorder
 from edge_lab.topology import HardwareDriver
+from tests.external.test_extra import loaded
 from tests.external.topologies import POWER, with_more
+
+pytest.importorskip("labgrid", reason="labgrid is not here: make hardware")
 
 LABGRID = find_library("labgrid")
 
@@ -75,38 +76,11 @@ def test_a_driver_that_cannot_be_is_refused(
     assert caught.value.remedy
 
 
-def loaded(tmp_path: Path, text: str) -> InputError:
-    """What `lab up` says of a topology whose drivers are the only thing wrong."""
-    (tmp_path / "id_board").touch()
-    file = tmp_path / "lab.yaml"
-    file.write_text(text.replace("host-interface: eth7", "host-interface: lo"))
-    load_topology(file)  # to draw it, say, nothing has to be there
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("edge_lab.addons.checks.check_host_interfaces", lambda topology: None)
-        with pytest.raises(InputError) as caught:
-            load_topology(file, here=True)
-    return caught.value
-
-
 def test_a_driver_is_refused_with_file_and_line(tmp_path: Path) -> None:
     text = with_more(POWER.replace("cmd_off", "cmd_of"))
     mistake = loaded(tmp_path, text)
     assert mistake.line == text[: text.index("power:")].count("\n") + 1
     assert "cmd_of" in mistake.message
-
-
-def test_a_library_that_nobody_brings_is_refused(tmp_path: Path) -> None:
-    text = with_more(POWER + "        library: labgird\n")
-    assert "Did you mean 'labgrid'" in loaded(tmp_path, text).remedy
-
-
-def test_without_labgrid_the_remedy_is_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "labgrid.driver", None)
-    mistake = loaded(tmp_path, with_more(POWER))
-    assert "labgrid" in mistake.message
-    assert "edge-lab[hardware]" in mistake.remedy
 
 
 # -- power -----------------------------------------------------------------------------------

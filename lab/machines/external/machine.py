@@ -34,7 +34,7 @@ from edge_lab.machines.ssh import CommandResult, SshClient, Unreachable
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unable
 
-REACH_SECONDS = 60.0
+REACH_SECONDS = 15.0
 """For a machine that is on to answer, on the reference machine."""
 BOOT_SECONDS = 600.0
 """For one whose power was switched on: firmware, boot loader and all."""

@@ -21,9 +21,9 @@ from edge_lab.machines.external.hardware import ConsoleReader, find_library
 from edge_lab.topology import HardwareDriver
 
 READ_SECONDS = 0.5
-AGAIN_SECONDS = 0.25
+AGAIN_EVERY = 0.25
 """Between two tries to open it."""
-IDLE_SECONDS = 0.05
+IDLE_EVERY = 0.05
 """Between two reads of a driver that does not wait itself."""
 OPEN_SECONDS = 60.0
 """For the console to be opened for the first time, on the reference machine."""
@@ -74,7 +74,7 @@ def record(driver: HardwareDriver, node: str, console: ConsoleLog, ended: thread
             except LabError as trouble:
                 if trouble.message != told:
                     _say(told := trouble.message)
-                ended.wait(AGAIN_SECONDS)
+                ended.wait(AGAIN_EVERY)
                 continue
             ready_file(console).touch()
             _say("open")
@@ -88,7 +88,7 @@ def _copied(reader: ConsoleReader, log: int, ended: threading.Event) -> str:
             if came := reader.read(READ_SECONDS):
                 os.write(log, came)
             else:
-                ended.wait(IDLE_SECONDS)
+                ended.wait(IDLE_EVERY)
     except LabError as trouble:
         _say(trouble.message)
         return trouble.message
