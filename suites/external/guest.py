@@ -43,7 +43,7 @@ ADDRESS = "10.0.2.15"
 
 TOPOLOGY = """\
 name: external
-stacks: [kubernetes+openyurt, kubernetes+kubelet]
+stacks: [kubernetes+kubelet, kubernetes+openyurt]
 addons: [workload]
 networks:
   - {{name: cloud, subnet: 10.77.0.0/24}}

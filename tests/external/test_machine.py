@@ -97,7 +97,7 @@ def machine(board: Board, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExternalM
     run.remove()
 
 
-TOOLS = NodeTools(lambda seconds: Deadline.after(min(seconds, 0.5)))
+TOOLS = NodeTools(lambda seconds: Deadline.after(min(seconds, 0.2)))
 
 
 @pytest.mark.parametrize("can_tell", [True, False])
@@ -137,11 +137,11 @@ def test_a_reboot_is_proved_by_another_boot(
 
 
 def test_a_unit_that_fails_only_now_is_told(machine: ExternalMachine, board: Board) -> None:
-    machine.boot_with_retry(Deadline.after(0.5))
+    machine.boot_with_retry(Deadline.after(0.2))
     board.failed += "kubelet.service loaded failed failed\n"
     with pytest.raises(LabError, match=r"kubelet\.service"):
-        machine.boot_with_retry(Deadline.after(0.5))
-    machine.boot_with_retry(Deadline.after(0.5), {"kubelet.service"})
+        machine.boot_with_retry(Deadline.after(0.2))
+    machine.boot_with_retry(Deadline.after(0.2), {"kubelet.service"})
 
 
 def test_one_that_is_off_is_switched_on_at_the_start(
@@ -162,7 +162,7 @@ def test_a_panic_on_its_console_ends_the_wait(machine: ExternalMachine, board: B
     machine.expect_boot()
     machine.console.path.write_text("[  1.0] Kernel panic - not syncing: no init\n")
     with pytest.raises(LabError, match="kernel panic"):
-        machine.boot_with_retry(Deadline.after(0.5))
+        machine.boot_with_retry(Deadline.after(0.2))
 
 
 def test_without_a_power_driver_it_is_on() -> None:
