@@ -30,7 +30,7 @@ SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
 # labgrid, which has a plugin for pytest and a pyserial of its own: in nobody else's way.
 HARDWARE := build/hardware
 HARDWARE_STAMP := $(HARDWARE)/.edge-lab-installed
-WITH_HARDWARE = PYTHONPATH=$(HARDWARE)$${PYTHONPATH:+:$$PYTHONPATH}
+WITH_HARDWARE = PYTHONPATH=$(CURDIR)/$(HARDWARE)$${PYTHONPATH:+:$$PYTHONPATH}
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab-up lab-down test unit unit-all native coverage peers browser fuzz hardware external suites compare check format schema bench \

@@ -149,7 +149,7 @@ def test_one_that_is_off_is_switched_on_at_the_start(
 ) -> None:
     board.on = False
     entered: list[str] = []
-    entrance: Any = SimpleNamespace(wait_in=lambda limit, watch: entered.append("in"))
+    entrance: Any = SimpleNamespace(wait_in=lambda *limits: entered.append("in"))
     monkeypatch.setattr(machine, "_entrance", entrance)
     machine.wait_reached(Deadline.after(1))
     assert (board.done, entered) == (["on"], ["in"])

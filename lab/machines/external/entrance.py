@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import InputError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.home import RunDir
 from edge_lab.machines.clock import ShellClock
 from edge_lab.machines.external import examination
@@ -18,6 +18,8 @@ from edge_lab.machines.ssh import SshClient, Unreachable
 from edge_lab.topology import Node
 
 SHORT_SECONDS = 60.0
+ENTER_SECONDS = 120.0
+"""For its host key to be seen and a login, once its server answers: it may be slow."""
 
 _HOPELESS = re.compile(
     r"Host key verification failed|Permission denied|REMOTE HOST IDENTIFICATION|no such identity|"
@@ -35,8 +37,8 @@ class Entrance:
     shell: GuestShell
     clock: ShellClock
 
-    def wait_in(self, limit: Deadline, watch: Callable[[], None]) -> None:
-        """Until it lets us in.
+    def wait_in(self, answer: Deadline, deadline: Deadline, watch: Callable[[], None]) -> None:
+        """Until it lets us in; its server must answer before `answer`.
 
         Raises:
             InputError: it never will: another host key, or a key that it does not know.
@@ -44,10 +46,17 @@ class Entrance:
         """
         external = external_of(self.node)
         at = f"{external.address} port {external.port}"
-        limit.wait_for(
+        answer.wait_for(
             f"{self.node.name} answers to SSH at {at}", self.shell.answers, every=0.5, watch=watch
         )
-        trust(self.node, self.run.keys, limit)
+        limit = deadline.within(ENTER_SECONDS)
+        limit.wait_for(
+            f"{self.node.name} shows its host key",
+            lambda: trust(self.node, self.run.keys, limit),
+            every=1.0,
+            transient=(LabError,),
+            watch=watch,
+        )
         limit.wait_for(
             f"{self.node.name} lets us in at {at}",
             lambda: self._let_in(limit),

@@ -30,8 +30,8 @@ def ssh_host(node: Node, keys: Path) -> SshHost:
     )
 
 
-def trust(node: Node, keys: Path, deadline: Deadline) -> None:
-    """Writes down the host key that the topology names, once its server answers.
+def trust(node: Node, keys: Path, deadline: Deadline) -> bool:
+    """Writes down the host key that the topology names, once its server answers; always true.
 
     Raises:
         InputError: known_hosts has none of that host, or the server shows another one.
@@ -39,6 +39,7 @@ def trust(node: Node, keys: Path, deadline: Deadline) -> None:
     """
     lines = [f"{line}\n" for line in _known_lines(node, deadline)]
     ssh_host(node, keys).known_hosts.write_text("".join(lines), encoding="utf-8")
+    return True
 
 
 def _known_lines(node: Node, deadline: Deadline) -> list[str]:

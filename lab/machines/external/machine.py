@@ -35,7 +35,7 @@ from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unable
 
 REACH_SECONDS = 15.0
-"""For a machine that is on to answer, on the reference machine."""
+"""For the SSH server of a machine that is on to answer, on the reference machine."""
 BOOT_SECONDS = 600.0
 """For one whose power was switched on: firmware, boot loader and all."""
 SHORT_SECONDS = 60.0
@@ -257,7 +257,7 @@ class ExternalMachine:
             if known is False or (known is None and not self.shell.answers()):
                 self.power_on()
                 limit = deadline.within(BOOT_SECONDS)
-        self._entrance.wait_in(limit, self._still_wanted)
+        self._entrance.wait_in(limit, deadline, self._still_wanted)
 
     def _still_wanted(self) -> None:
         if self._discarded.is_set():
