@@ -27,9 +27,13 @@ BIN := .venv/bin
 VENV_STAMP := .venv/.edge-lab-installed
 HOST_STAMP := .venv/.edge-lab-host-packages
 SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
+# labgrid, which has a plugin for pytest and a pyserial of its own: in nobody else's way.
+HARDWARE := build/hardware
+HARDWARE_STAMP := $(HARDWARE)/.edge-lab-installed
+WITH_HARDWARE = PYTHONPATH=$(CURDIR)/$(HARDWARE)$${PYTHONPATH:+:$$PYTHONPATH}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab-up lab-down test unit unit-all native coverage peers browser fuzz suites compare check format schema bench \
+.PHONY: help setup lab-up lab-down test unit unit-all native coverage peers browser fuzz hardware external suites compare check format schema bench \
 	bench-gate report clean
 
 help: ## List these commands
@@ -100,6 +104,18 @@ fuzz: ## Fuzz the parsers of the workload, FUZZ_TIME for each target (10m)
 	    CGO_ENABLED=0 go test ./$$(dirname $$file) -run='^$$' -fuzz="^$$target\$$" \
 	      -fuzztime=$(FUZZ_TIME) -parallel=2 || exit 1; \
 	  done; done
+
+$(HARDWARE_STAMP): pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(HARDWARE) 'labgrid>=26.0,<27'
+	@touch $@
+
+hardware: setup $(HARDWARE_STAMP) ## Test external nodes with labgrid's drivers, and a machine with an sshd of its own (as root)
+	$(WITH_HARDWARE) $(BIN)/pytest tests/external -p no:labgrid $(UNIT)
+
+# A QEMU guest with a power script and a serial port of its own stands for the foreign machine. As root.
+external: setup $(HARDWARE_STAMP) ## Run the suite of external nodes on a machine that the lab did not boot (needs root)
+	$(WITH_HARDWARE) $(BIN)/python -m suites.external.guest build/external -- $(BIN)/pytest suites/external \
+	  -p no:labgrid --lab-topology=build/external/lab.yaml --alluredir=$(RESULTS) $(UNIT)
 
 suites: setup ## Run the suites (SUITES=…) in the running lab, or in one started for them
 	rm -rf $(RESULTS)

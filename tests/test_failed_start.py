@@ -28,7 +28,7 @@ class Machine:
             raise LabError(f"{self.name} does not answer")
         return self._journal
 
-    def power_off(self) -> None:
+    def discard(self) -> None:
         self.is_on = False
 
 

@@ -11,6 +11,7 @@ from edge_lab.addons.catalog import find_addon, known_addons
 from edge_lab.core.errors import InputError
 from edge_lab.devices.protocols import check_devices
 from edge_lab.fabric.hostlinks import check_host_interfaces
+from edge_lab.machines.external.hardware import check_drivers
 from edge_lab.stacks import Stack, get_stack
 from edge_lab.topology import RUNC, Topology, TopologyProblem
 from edge_lab.topology import load_topology as read_topology
@@ -18,7 +19,8 @@ from edge_lab.topology import load_topology as read_topology
 
 def load_topology(path: Path, *, name: str | None = None, here: bool = False) -> Topology:
     """As `edge_lab.topology.load_topology`, and its devices' protocols and its add-ons are
-    known, and fit what is asked of them; with `here`, so are the interfaces of this host.
+    known, and fit what is asked of them; with `here`, so are the interfaces of this host, and the
+    drivers of external nodes.
 
     Raises:
         InputError: with file, line and remedy.
@@ -28,6 +30,7 @@ def load_topology(path: Path, *, name: str | None = None, here: bool = False) ->
         check_plugins(topology)
         if here:
             check_host_interfaces(topology)
+            check_drivers(topology)
 
     return read_topology(path, name=name, check=check)
 

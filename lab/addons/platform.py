@@ -25,7 +25,7 @@ from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.stacks import Stack, StackContext, get_stack, wants_for
 from edge_lab.stacks.readiness import UnitWatch, apply_manifests
-from edge_lab.topology import Node, Topology
+from edge_lab.topology import Node, Topology, abilities
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -226,11 +226,12 @@ class Platform:
     # -- what it gives -------------------------------------------------------------------
 
     def capabilities(self, topology: Topology) -> dict[str, frozenset[str]]:
-        """By node, what it can do: by the stack, and by each add-on."""
+        """By node, what it can do: by the stack, by each add-on, and by its machine."""
         of_stack = frozenset(str(name) for name in self.stack.capabilities)
         return {
             node.name: of_stack.union(
-                *(addon.capabilities(topology, node, self.stack) for addon in self.addons)
+                (ability.value for ability in abilities(node)),
+                *(addon.capabilities(topology, node, self.stack) for addon in self.addons),
             )
             for node in topology.nodes
         }

@@ -29,7 +29,7 @@ from edge_lab.core.process import lock_holder, processes_of
 from edge_lab.core.sizes import parse_size
 from edge_lab.core.step import step
 from edge_lab.handle.state import known_labs, read_state
-from edge_lab.topology import Topology
+from edge_lab.topology import Topology, booted_nodes
 
 MEMORY, CPUS = "LAB_MEMORY_LIMIT", "LAB_CPU_LIMIT"
 """Variables with the limits."""
@@ -59,8 +59,8 @@ class Demand(BaseModel):
     @classmethod
     def of(cls, topology: Topology, *, admitted: bool = False) -> Demand:
         return cls(
-            memory_mib=sum(node.memory + EMULATOR_MIB for node in topology.nodes),
-            cpus=sum(node.cpus for node in topology.nodes),
+            memory_mib=sum(node.memory + EMULATOR_MIB for node in booted_nodes(topology)),
+            cpus=sum(node.cpus for node in booted_nodes(topology)),
             since=time.time_ns(),
             admitted=admitted,
         )

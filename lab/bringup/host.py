@@ -15,7 +15,7 @@ from edge_lab.addons import get_platform
 from edge_lab.addons.workload import WorkloadClient
 from edge_lab.bringup.given import given_digest
 from edge_lab.bringup.plan import Plan, make_plan
-from edge_lab.bringup.processes import guest_specs, start_devices, start_fabric
+from edge_lab.bringup.processes import external_machines, guest_specs, start_devices, start_fabric
 from edge_lab.cluster.kubectl import Kubectl
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
@@ -32,13 +32,15 @@ from edge_lab.machines import (
     Accelerator,
     LibvirtDaemon,
     LibvirtMachine,
+    Machine,
     host_arch,
     host_tsc_khz,
     probe_accelerator,
     write_ssh_config,
 )
+from edge_lab.machines.external import ssh_host
 from edge_lab.provisioning.provision import PayloadFile, Provision
-from edge_lab.topology import Topology
+from edge_lab.topology import Topology, external_nodes
 
 
 class Host(Protocol):
@@ -154,7 +156,8 @@ class LocalHost:
     ) -> Lab:
         with step("libvirt"):
             daemon = LibvirtDaemon.start(run, deadline, kvm=accelerator.kvm)
-        write_ssh_config(run, guest_specs(state, provisions))
+        others = [ssh_host(node, run.keys) for node in external_nodes(state.topology)]
+        write_ssh_config(run, guest_specs(state, provisions), others)
         return make_lab(self, run, state, daemon, provisions)
 
     def attach(self, run: RunDir, state: LabState) -> Lab:
@@ -186,12 +189,14 @@ def make_lab(
     provisions: Mapping[str, Provision] | None = None,
 ) -> Lab:
     """The handle of a lab; with `provisions`, its machines can be booted for the first time."""
-    machines = {
+    found: dict[str, Machine] = {
         spec.name: LibvirtMachine(
             spec, run, daemon, "kvm" if state.accelerator[spec.name] == "kvm" else "tcg"
         )
         for spec in guest_specs(state, provisions)
     }
+    found |= {machine.name: machine for machine in external_machines(run, state, provisions)}
+    machines = {node.name: found[node.name] for node in state.topology.nodes}
     kubectl = Kubectl(state.kubectl, run.kubeconfig)
     return Lab(
         host=host,

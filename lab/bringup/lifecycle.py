@@ -6,13 +6,14 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from edge_lab.bringup.admission import QUEUE_SECONDS, admit, forget_demand, read_limits
 from edge_lab.bringup.attach import attach
+from edge_lab.bringup.external import give_back_nodes, require_external_nodes
 from edge_lab.bringup.host import Host, LocalHost
 from edge_lab.bringup.retention import keep_evidence
 from edge_lab.bringup.saving import restore_checkpoint, save_checkpoint
@@ -28,8 +29,9 @@ from edge_lab.fabric.hostlinks import require_host_interfaces
 from edge_lab.handle.lab import Lab
 from edge_lab.handle.stage import forget_stage, telling_stage
 from edge_lab.handle.state import LabState, state_if_up
+from edge_lab.machines.external import GivenBack
 from edge_lab.machines.virtualization import check_virtualization
-from edge_lab.topology import Topology
+from edge_lab.topology import Topology, booted_nodes
 
 __all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
 
@@ -47,6 +49,8 @@ class TakenDown:
     processes: int
     evidence: Path | None
     """Where logs and consoles were moved to, if there were any."""
+    given_back: tuple[GivenBack, ...] = ()
+    """The external nodes that had been given something."""
 
 
 # -- up --------------------------------------------------------------------------------------
@@ -75,13 +79,14 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
                 _clear(run)
         limits = read_limits()  # before anything is built, since they may be wrong
         require_host_interfaces(topology)
+        require_external_nodes(topology)
         if options.api_port is not None:
             require_free(options.api_port, "the API server")
         with telling_stage(run), tracing(run) as trace, step(f"lab {topology.name}"):
             built = Deadline.after(BUILD_SECONDS * host.speed_factor)
             plan = host.plan(topology, options.stack, built)
             accelerator = host.accelerator(plan)
-            for node in topology.nodes:
+            for node in booted_nodes(topology):
                 check_virtualization(node, accelerator.of(node.arch))
             start = Start(host, run, plan, accelerator, options)
             queue = Deadline.after(QUEUE_SECONDS * host.speed_factor)
@@ -129,7 +134,7 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
                 run.lock.unlink(missing_ok=True)
                 forget_stage(run)
                 forget_demand(run)
-                return TakenDown(ended + cleared.processes, cleared.evidence)
+                return replace(cleared, processes=ended + cleared.processes)
         except _Busy:
             holder = lock_holder(run.lock)
             if holder is not None:
@@ -141,10 +146,13 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
 
 def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
     run.require_ours()
+    given_back = give_back_nodes(run)
+    if given_back:  # which has its own time
+        deadline = None
     ended = end_processes(run.path, deadline or Deadline.scaled(DOWN_SECONDS))
     evidence = keep_evidence(run) if run.path.is_dir() else None
     run.remove()
-    return TakenDown(len(ended), evidence)
+    return TakenDown(len(ended), evidence, given_back)
 
 
 class _Busy(LabError):

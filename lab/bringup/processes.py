@@ -20,10 +20,12 @@ from edge_lab.fabric import FabricClient, FabricConfig, LinkConfig
 from edge_lab.handle.state import LabState
 from edge_lab.images import load_root_image
 from edge_lab.machines import GuestSpec, PortForward, cluster_hosts, wire_nics
+from edge_lab.machines.external import ExternalMachine, ssh_host
+from edge_lab.machines.ssh import SshClient
 from edge_lab.pki import DEVICES, Pki
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import API_PORT
-from edge_lab.topology import Arch
+from edge_lab.topology import Arch, booted_nodes, external_nodes
 
 SSH_PORT = 22
 
@@ -35,7 +37,7 @@ whole lab may take is no measure for them."""
 def guest_specs(
     state: LabState, provisions: Mapping[str, Provision] | None = None
 ) -> tuple[GuestSpec, ...]:
-    """The machines of a lab. `provisions` is needed only where seed disks are written."""
+    """The machines that the lab boots. `provisions` is needed only where seed disks are written."""
     topology = state.topology
     hosts = cluster_hosts(topology)
     wires = {name: (wire.endpoint, wire.fabric) for name, wire in state.ports.wires.items()}
@@ -43,7 +45,7 @@ def guest_specs(
         arch: load_root_image(Arch(arch), digest) for arch, digest in state.image_digests.items()
     }
     specs = []
-    for node in topology.nodes:
+    for node in booted_nodes(topology):
         forwards = [PortForward(SSH_PORT, state.ports.ssh[node.name])]
         if node == topology.server:
             forwards.append(PortForward(API_PORT, state.ports.api))
@@ -62,6 +64,36 @@ def guest_specs(
             )
         )
     return tuple(specs)
+
+
+def external_machines(
+    run: RunDir, state: LabState, provisions: Mapping[str, Provision] | None = None
+) -> tuple[ExternalMachine, ...]:
+    """The machines that the lab does not boot. `provisions` is needed only to give them any."""
+    topology = state.topology
+    wires = {name: (wire.endpoint, wire.fabric) for name, wire in state.ports.wires.items()}
+    return tuple(
+        ExternalMachine(
+            node,
+            topology,
+            run,
+            nics=wire_nics(topology, node.name, wires),
+            hosts=cluster_hosts(topology),
+            provision=(provisions or {}).get(node.name),
+        )
+        for node in external_nodes(topology)
+    )
+
+
+def ssh_clients(run: RunDir, state: LabState) -> dict[str, SshClient]:
+    """By node, how it is reached; libvirt is not asked."""
+    found = {}
+    for node in state.topology.nodes:
+        if node.external is None:
+            found[node.name] = SshClient(run, node.name, state.ports.ssh[node.name])
+        else:
+            found[node.name] = SshClient.to(run, ssh_host(node, run.keys))
+    return found
 
 
 def fabric_config(state: LabState) -> FabricConfig:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from edge_lab.bringup.checkpoint import Checkpoint, CheckpointStore
 from edge_lab.bringup.readiness import wait_lab_ready
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import EdgeLabError, InputError, LabError
+from edge_lab.core.errors import EdgeLabError, InputError, LabError, NotPossible
 from edge_lab.core.step import Step, step
 from edge_lab.devices import restore_device
 from edge_lab.faults.journal import FaultJournal
@@ -25,11 +25,31 @@ from edge_lab.handle.lab import Lab
 from edge_lab.handle.state import Condition
 from edge_lab.machines import Machine
 from edge_lab.stacks.hostaccess import HostAccess
+from edge_lab.topology import Ability, Topology, abilities
 
 RECOVER_SECONDS = 300.0
 """For a lab to go on after a save that failed, on the reference machine: it goes on from memory."""
 
 END_DEVICES_SECONDS = 20.0
+
+
+def unsaved(topology: Topology) -> str:
+    """The nodes that cannot be saved, for a message; a lab that has any has no checkpoint.
+
+    The others alone are no state of the lab: the cluster's store would be of one time, and what
+    runs on these nodes of another.
+    """
+    unable = [node.name for node in topology.nodes if Ability.SNAPSHOT not in abilities(node)]
+    return ", ".join(unable)
+
+
+def _require_saveable(lab: Lab) -> None:
+    if names := unsaved(lab.topology):
+        raise NotPossible(
+            f"lab {lab.name!r} has no checkpoints: the state of {names} can neither be saved nor "
+            "restored",
+            remedy="A fresh start is: lab down, then lab up.",
+        )
 
 
 class SaveFailed(LabError):
@@ -40,6 +60,7 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
     """Saves `lab` under the key in its state, and goes on from there. Returns the key.
 
     Raises:
+        NotPossible: it has external nodes.
         InputError: there is an active fault: a start from the checkpoint would not know it.
         SaveFailed: it could not be written (a full disk, say); the lab is as it was.
         LabError: nor could the lab be brought back; it stays `Condition.IN_TRANSITION`.
@@ -49,6 +70,7 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
             "there are active faults: " + ", ".join(entry.fault.title for entry in faults),
             remedy="Heal them first: lab fault heal --all",
         )
+    _require_saveable(lab)
     key = lab.state.checkpoint
     store = CheckpointStore()
     try:
@@ -128,9 +150,11 @@ def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
     """Puts a running lab back to its checkpoint, and waits until it is ready.
 
     Raises:
+        NotPossible: it has external nodes.
         LabError: there is no checkpoint, or it is damaged: then the lab runs on untouched. Or
             the lab did not come back, and stays `Condition.IN_TRANSITION`.
     """
+    _require_saveable(lab)
     checkpoint = CheckpointStore().find(lab.state.checkpoint)
     if checkpoint is None:
         raise LabError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from edge_lab.bringup.saving import (
     restore_machines,
     resume_machines,
     save_checkpoint,
+    unsaved,
 )
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, LabError
@@ -47,10 +48,13 @@ from edge_lab.handle.state import (
 from edge_lab.machines import Accelerator, Machine
 from edge_lab.pki import Pki
 from edge_lab.stacks import StackContext
-from edge_lab.topology import Role
+from edge_lab.topology import Node, Role, booted_nodes, external_nodes
 
 START_SECONDS = 900.0
 """Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
+
+EXTERNAL = "external"
+"""In place of an accelerator: what a node runs on that the lab did not boot."""
 
 JOURNAL_SECONDS, JOURNAL_LINES = 40.0, 5_000
 """For the journal of one machine of a start that failed, and the most of it."""
@@ -82,12 +86,16 @@ class Start:
 
     def walk(self, clear: Callable[[], object]) -> Lab:
         """Until the lab is ready; `clear` removes what a failed restore has left."""
-        for pace in () if self.options.cold else self.host.paces:
+        names = unsaved(self.plan.topology)
+        for pace in () if self.options.cold or names else self.host.paces:
             if lab := self._at_pace(pace)._restored(clear):
                 return lab
         with _announced_pace(self.plan.pace):
             lab = self._cold()
-        if self.options.save:
+        if self.options.save and names:
+            with step(f"no checkpoint: {names} cannot be saved"):
+                pass
+        elif self.options.save:
             self._save(lab)
         return _finished(lab, restored=False)
 
@@ -115,6 +123,7 @@ class Start:
             payloads = {
                 name: self.host.payload_disk(provision.payload, deadline)
                 for name, provision in provisions.items()
+                if self.plan.topology.node(name).external is None
             }
         state = self._write_state(ports, payloads, context)
         self.host.start_fabric(self.run, state, deadline)
@@ -133,6 +142,8 @@ class Start:
             for name, files in late.items():
                 lab.machine(name).add_files(files)
             boots.begin(Role.EDGE)
+            # They answer all the time, and before they are given any units they have none.
+            boots.wait(external_nodes(self.plan.topology))
             platform.deploy(cluster, context, deadline)
             boots.wait()
         return lab
@@ -203,7 +214,10 @@ class Start:
             stack=plan.platform.name,
             condition=Condition.COMING_UP,
             ports=ports,
-            accelerator={node.name: self.accelerator.of(node.arch) for node in plan.topology.nodes},
+            accelerator={
+                node.name: EXTERNAL if node.external else self.accelerator.of(node.arch)
+                for node in plan.topology.nodes
+            },
             image_digests={arch.value: image.digest for arch, image in plan.images.items()},
             payloads=payloads,
             kubectl=plan.kubectl,
@@ -228,11 +242,12 @@ class Start:
                 with contextlib.suppress(LabError):
                     state = read_state(RunDir(name))
                     taken += state.ports.all() if state else ()
-            count = 1 + len(topology.nodes) + 2 * len(topology.links)
+            booted = booted_nodes(topology)
+            count = 1 + len(booted) + 2 * len(topology.links)
             free = iter(choose_ports(count, taken))
             return Ports(
                 api=wanted or next(free),
-                ssh={node.name: next(free) for node in topology.nodes},
+                ssh={node.name: next(free) for node in booted},
                 wires={
                     link.name: WirePorts(fabric=next(free), endpoint=next(free))
                     for link in topology.links
@@ -249,14 +264,14 @@ class Start:
         return found
 
 
-POWER_OFF_EVERY = 1.0
+DISCARD_EVERY = 1.0
 """Seconds between two looks whether boots that nobody wants any more have ended."""
 
 
 class Boots:
     """The boots of a lab's machines, each in a thread of its own, which the block waits for.
 
-    If the block fails, the machines are switched off.
+    If the block fails, the machines are discarded: switched off, if they are the lab's own.
     """
 
     def __init__(self, lab: Lab, parent: Step, deadline: Deadline) -> None:
@@ -264,7 +279,8 @@ class Boots:
         self._parent = parent
         self._deadline = deadline
         self._pool = ThreadPoolExecutor(len(lab.machines))
-        self._boots: list[Future[None]] = []
+        self._boots: dict[str, Future[None]] = {}
+        """By node."""
 
     def __enter__(self) -> Self:
         return self
@@ -282,21 +298,21 @@ class Boots:
             self._end()
 
     def _end(self) -> None:
-        while wait(self._boots, timeout=0).not_done:
-            self._power_off()
-            wait(self._boots, timeout=POWER_OFF_EVERY)
+        while wait(self._boots.values(), timeout=0).not_done:
+            self._discard()
+            wait(self._boots.values(), timeout=DISCARD_EVERY)
         self._pool.shutdown()
-        self._power_off()
+        self._discard()
 
-    def _power_off(self) -> None:
+    def _discard(self) -> None:
         for machine in self._lab.machines.values():
-            machine.power_off()
+            machine.discard()
 
     def begin(self, role: Role) -> None:
         """Switches on the machines of all nodes with that role."""
         for node in self._lab.topology.nodes:
             if node.role is role:
-                self._boots.append(self._pool.submit(self._boot, self._lab.machine(node.name)))
+                self._boots[node.name] = self._pool.submit(self._boot, self._lab.machine(node.name))
 
     def _boot(self, machine: Machine) -> None:
         with step(f"boot {machine.name}", parent=self._parent):
@@ -304,14 +320,14 @@ class Boots:
 
     def check(self) -> None:
         """Raises what a boot that has ended raised."""
-        for boot in self._boots:
+        for boot in self._boots.values():
             if boot.done():
                 boot.result()
 
-    def wait(self) -> None:
-        """Until all have ended; raises what one of them raised."""
-        for boot in self._boots:
-            boot.result()
+    def wait(self, nodes: Iterable[Node] | None = None) -> None:
+        """Until all have ended, or those of `nodes`; raises what one of them raised."""
+        for name in list(self._boots) if nodes is None else [node.name for node in nodes]:
+            self._boots[name].result()
 
 
 @contextlib.contextmanager

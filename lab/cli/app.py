@@ -119,13 +119,20 @@ def down(lab: LabName = None) -> None:
     from edge_lab.bringup.lifecycle import take_down
 
     name = chosen(lab)
-    gone = take_down(name, Deadline.scaled(30))
+    with showing_steps(err):
+        gone = take_down(name, Deadline.scaled(30))
     out.print(
         f"lab {name}: stopped {gone.processes} processes"
         + (f"; logs kept in {gone.evidence}" if gone.evidence else ""),
         highlight=False,
         soft_wrap=True,
     )
+    for node in gone.given_back:
+        (err if node.trouble else out).print(
+            str(node), highlight=False, markup=False, soft_wrap=True
+        )
+    if any(node.trouble for node in gone.given_back):
+        raise typer.Exit(LabError.exit_code)
 
 
 @app.command()

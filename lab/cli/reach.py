@@ -119,9 +119,9 @@ def _words(command: list[str]) -> list[str]:
 def _nodes(lab: str | None) -> tuple[RunDir, dict[str, SshClient]]:
     """The running lab, and how each node is reached; libvirt is not asked."""
     from edge_lab.bringup.attach import require_up
+    from edge_lab.bringup.processes import ssh_clients
     from edge_lab.core.home import RunDir
-    from edge_lab.machines.ssh import SshClient
 
     run = RunDir(chosen(lab))
     state = require_up(run)
-    return run, {name: SshClient(run, name, port) for name, port in state.ports.ssh.items()}
+    return run, ssh_clients(run, state)

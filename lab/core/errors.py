@@ -56,6 +56,10 @@ class MissingCapability(EdgeLabError):
     """This stack, architecture or host cannot do that; a test skips with the reason."""
 
 
+class NotPossible(InputError, MissingCapability):
+    """Asked of something that cannot do it: exit code 2 for a command, a skip for a test."""
+
+
 def named(kind: str, name: str, among: Mapping[str, T]) -> T:
     """The one of that name; InputError lists the names that there are."""
     try:

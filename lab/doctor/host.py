@@ -16,10 +16,12 @@ import psutil
 from edge_lab.artifacts.gomodules import Toolchain, find_toolchain
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, LabError
+from edge_lab.core.yamlmodel import Problem
 from edge_lab.fabric.hostinterface import InterfaceObjection, find_objection
 from edge_lab.fabric.packetwire import open_packet_socket
-from edge_lab.topology import Topology
+from edge_lab.topology import Node, Topology
 
+_EXTERNAL_SECONDS = 60.0
 _FALLBACK_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -97,6 +99,26 @@ class Host:
     def interface_objection(self, name: str) -> InterfaceObjection | None:
         """Why a network interface cannot be the end of a link; None if it can."""
         return find_objection(name)
+
+    def driver_problem(self, topology: Topology) -> Problem | None:
+        """Why a driver of an external node cannot be had; None if all can."""
+        from edge_lab.machines.external import check_drivers
+
+        try:
+            check_drivers(topology)
+        except Problem as problem:
+            return problem
+        return None
+
+    def external_lacks(self, topology: Topology, node: Node) -> str:
+        """What an external node lacks, as it is now; it is not switched on for that.
+
+        Raises:
+            EdgeLabError: it does not answer, or does not let us in.
+        """
+        from edge_lab.bringup.external import lacks
+
+        return lacks(topology, node, Deadline.scaled(_EXTERNAL_SECONDS), wake=False)
 
     def module(self, name: str) -> bool:
         """Whether a Python module can be imported."""

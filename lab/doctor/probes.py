@@ -17,11 +17,12 @@ from edge_lab.core.home import RunDir
 from edge_lab.core.hostmemory import EMULATOR_MIB, memory_limit
 from edge_lab.data import IMAGES
 from edge_lab.devices.protocols import protocol_of
+from edge_lab.doctor.externalnodes import check_external_nodes
 from edge_lab.doctor.host import Examination, Host
 from edge_lab.doctor.hostinterfaces import check_host_interfaces
 from edge_lab.doctor.model import HostCheck
 from edge_lab.doctor.serialports import check_serial_ports
-from edge_lab.topology import Arch
+from edge_lab.topology import Arch, booted_nodes
 
 GIB = 1024**3
 MIB = 1024**2
@@ -278,7 +279,7 @@ def _disk(this: Examination) -> Iterator[HostCheck]:
 
 
 def _memory(this: Examination) -> Iterator[HostCheck]:
-    nodes = this.topology.nodes
+    nodes = booted_nodes(this.topology)
     wanted = sum(node.memory + EMULATOR_MIB for node in nodes) * MIB
     total, available = this.host.memory()
     limit = memory_limit(this.host.read)
@@ -341,6 +342,7 @@ PROBES: tuple[Probe, ...] = (
     _tun,
     _namespaces,
     check_host_interfaces,
+    check_external_nodes,
     check_serial_ports,
     _subordinate_ids,
     _sockets,

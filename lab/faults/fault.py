@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_lab.core.errors import InputError
+from edge_lab.core.errors import InputError, NotPossible
 from edge_lab.faults.claims import Claims
 from edge_lab.faults.effects import NodeStop, Scope
 from edge_lab.faults.objections import Objection
@@ -89,6 +89,8 @@ class Fault(BaseModel):
         """
 
     def check(self, topology: Topology) -> None:
-        """Raises InputError if it is not possible in a lab of that topology."""
+        """Raises InputError if it is not possible in a lab of that topology; NotPossible, which is
+        one, if it is the node's machine that cannot do it."""
         for objection in self.objections(topology):
-            raise InputError(objection.message, remedy=objection.remedy)
+            kind = NotPossible if objection.is_lack else InputError
+            raise kind(objection.message, remedy=objection.remedy)

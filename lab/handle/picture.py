@@ -17,7 +17,7 @@ from typing import assert_never
 from xml.etree import ElementTree as ET
 
 from edge_lab.handle.linkstate import LinkState
-from edge_lab.topology import Link, Topology, outside_names
+from edge_lab.topology import Link, Node, Topology, outside_names
 
 COLUMN, BOX_W, BOX_H, BAR_H, MARGIN = 230, 190, 92, 30, 40
 INK, PAPER, MUTED = "#1f2933", "#ffffff", "#6b7785"
@@ -50,6 +50,10 @@ def lab_svg(
 ) -> str:
     """The picture of `topology`, with live state where it is given."""
     return _Picture(topology, endpoints or {}, links or {}, title).draw()
+
+
+def _facts(node: Node) -> str:
+    return f"{node.arch.value} · {'external' if node.external else f'{node.memory} MiB'}"
 
 
 class _Picture:
@@ -117,7 +121,7 @@ class _Picture:
                 self._x(index, len(nodes)),
                 self._node_top,
                 node.role.value,
-                (f"{node.arch.value} · {node.memory} MiB",),
+                (_facts(node),),
             )
         for index, device in enumerate(devices):
             self._box(

@@ -1,6 +1,6 @@
 """What the rest of the lab may ask of a machine, whoever runs it.
 
-`LibvirtMachine` is the one that labs have; tests have one without a guest.
+`LibvirtMachine` is the one that a lab boots; tests have one without a guest.
 """
 
 from __future__ import annotations
@@ -125,6 +125,15 @@ class PowerControl(Protocol):
         ...
 
     def reset(self) -> None: ...
+
+    def begin_reset(self, deadline: Deadline) -> None:
+        """Presses the reset button; returns when its kernel begins again."""
+        ...
+
+    def discard(self) -> None:
+        """The start of the lab has failed: its boot, if one is under way, ends. May be said
+        again."""
+        ...
 
     def begin_reboot(self, deadline: Deadline) -> None:
         """Lets the guest reboot in good order; returns when its kernel begins again."""

@@ -126,7 +126,7 @@ def wire_nics(
     )
     return tuple(
         WireNic(
-            name=f"{link.network}0",
+            name=topology.nic(link),
             mac=topology.mac(link),
             address=topology.interface(link),
             local_port=ports[link.name][0],

@@ -13,7 +13,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.home import RunDir
 from edge_lab.machines.api import BootRecord, ClockOffset, PowerState, SavedMachine
-from edge_lab.machines.booting import BootRecordFile, BootWatch
+from edge_lab.machines.booting import FIRST_LINE, BootRecordFile, BootWatch
 from edge_lab.machines.clock import ShellClock
 from edge_lab.machines.console import ConsoleLog
 from edge_lab.machines.counter import host_tsc_khz
@@ -26,7 +26,7 @@ from edge_lab.machines.libvirt_domain import LibvirtDomain
 from edge_lab.machines.riscv_timers import rearm_timers
 from edge_lab.machines.seed import guest_seed
 from edge_lab.machines.shell import GuestShell
-from edge_lab.machines.ssh import CommandResult
+from edge_lab.machines.ssh import CommandResult, SshClient
 from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Arch
 
@@ -52,7 +52,8 @@ class LibvirtMachine:
     def __post_init__(self) -> None:
         self.console = ConsoleLog(self.name, self.files.console)
         self.domain = LibvirtDomain(self.name, self.spec.uuid, self.daemon, self.console.path)
-        self.shell = GuestShell(self.run_dir, self.name, self.spec.ssh_port, self.console)
+        client = SshClient(self.run_dir, self.name, self.spec.ssh_port)
+        self.shell = GuestShell(self.run_dir, client, self.console)
         self.clock = ShellClock(self.shell)
         record = BootRecordFile(self.run_dir.consoles / f"{self.name}.json")
         self.boots = BootWatch(self.console, self.shell, self.domain, record)
@@ -159,6 +160,16 @@ class LibvirtMachine:
     def reset(self) -> None:
         """Presses the reset button: the guest starts anew, QEMU stays."""
         self.boots.reset()
+
+    def begin_reset(self, deadline: Deadline) -> None:
+        """Presses the reset button; returns when the guest's kernel begins anew."""
+        mark = self.console.mark()
+        self.reset()
+        self.console.wait_for(FIRST_LINE, deadline, mark)
+
+    def discard(self) -> None:
+        """Pulls the plug: the lab is not going to be."""
+        self.power_off()
 
     def suspend(self) -> None:
         """Stops its CPUs where they are. No error if they are stopped."""

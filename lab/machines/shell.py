@@ -17,11 +17,11 @@ from edge_lab.provisioning.provision import GuestFile
 class GuestShell:
     """The `GuestAccess` of one machine: all of it goes through a shell over SSH."""
 
-    def __init__(self, run_dir: RunDir, name: str, port: int, console: ConsoleLog) -> None:
-        self.name = name
+    def __init__(self, run_dir: RunDir, client: SshClient, console: ConsoleLog) -> None:
+        self.name = client.node
         self._run_dir = run_dir
         self._console = console
-        self._ssh = SshClient(run_dir, name, port)
+        self._ssh = client
 
     # -- connection ----------------------------------------------------------------------
 
@@ -68,7 +68,8 @@ class GuestShell:
         """The testinfra host of this machine, over the same connection."""
         import testinfra
 
-        return testinfra.get_host(f"ssh://{self.name}?ssh_config={self._run_dir.ssh_config}")
+        sudo = "&sudo=true" if self._ssh.becomes_root else ""
+        return testinfra.get_host(f"ssh://{self.name}?ssh_config={self._run_dir.ssh_config}{sudo}")
 
     # -- files ---------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import socket
 import subprocess
 import threading
@@ -51,12 +52,32 @@ class CommandResult:
         return self.returncode == 0
 
 
+@dataclass(frozen=True)
+class SshHost:
+    """A machine that is reached in a way of its own, not by a port that the lab forwards."""
+
+    name: str
+    """Of the node."""
+    host: str
+    port: int
+    user: str
+    key: Path
+    """Private key of the user."""
+    known_hosts: Path
+    """The file by which its host key is verified, under the node's name."""
+
+    @property
+    def becomes_root(self) -> bool:
+        """Whether commands become root's by sudo."""
+        return self.user != "root"
+
+
 def control_path(run: RunDir, node: str) -> Path:
     """Short on purpose: ssh adds 17 characters while it makes the socket."""
     return run.short / "s" / node
 
 
-def ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> str:
+def ssh_config(run: RunDir, specs: Sequence[GuestSpec], others: Sequence[SshHost] = ()) -> str:
     """The text of the lab's ssh_config: one Host per machine, and what holds for all."""
     keys = LabKeys(run.keys)
     parts = [
@@ -65,12 +86,25 @@ def ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> str:
         f"    Port {spec.ssh_port}\n"
         f"    HostKeyAlias {spec.name}\n"
         f"    ControlPath {_quoted(control_path(run, spec.name))}\n"
+        f"    IdentityFile {_quoted(keys.client_path)}\n"
         for spec in specs
+    ]
+    parts += [
+        f"Host {other.name}\n"
+        f"    HostName {other.host}\n"
+        f"    Port {other.port}\n"
+        f"    User {other.user}\n"
+        f"    HostKeyAlias {other.name}\n"
+        f"    ControlPath {_quoted(control_path(run, other.name))}\n"
+        f"    IdentityFile {_quoted(other.key)}\n"
+        f"    UserKnownHostsFile {_quoted(other.known_hosts)}\n"
+        # What it is able to; an emulated CPU's wish comes first.
+        "    KexAlgorithms ^curve25519-sha256\n"
+        for other in others
     ]
     parts.append(
         "Host *\n"
         "    User root\n"
-        f"    IdentityFile {_quoted(keys.client_path)}\n"
         f"    UserKnownHostsFile {_quoted(run.keys / 'known_hosts')}\n"
         "    GlobalKnownHostsFile /dev/null\n"
         "    IdentitiesOnly yes\n"
@@ -98,25 +132,52 @@ def _quoted(path: Path) -> str:
     return '"' + str(path).replace("%", "%%") + '"'
 
 
-def write_ssh_config(run: RunDir, specs: Sequence[GuestSpec]) -> None:
+def write_ssh_config(
+    run: RunDir, specs: Sequence[GuestSpec], others: Sequence[SshHost] = ()
+) -> None:
     """Writes ssh_config and known_hosts of the lab; makes the keys that are not there."""
     keys = LabKeys(run.keys)
     _ = keys.client
     (run.path / "s").mkdir(parents=True, exist_ok=True, mode=0o700)
     known = "".join(f"{spec.name} {keys.host(spec.name).public}\n" for spec in specs)
     (run.keys / "known_hosts").write_text(known)
-    run.ssh_config.write_text(ssh_config(run, specs))
+    run.ssh_config.write_text(ssh_config(run, specs, others))
 
 
 class SshClient:
-    """Commands in one machine, over the lab's ssh_config."""
+    """Commands in one machine, over the lab's ssh_config.
 
-    def __init__(self, run: RunDir, node: str, port: int) -> None:
+    `port` is where its server listens, on `host`; with `become_root` commands are root's by sudo.
+    """
+
+    def __init__(
+        self,
+        run: RunDir,
+        node: str,
+        port: int,
+        host: str = "127.0.0.1",
+        *,
+        become_root: bool = False,
+    ) -> None:
         self._run = run
         self._node = node
+        self._become_root = become_root
         self._master: subprocess.Popen[bytes] | None = None
-        self._banner = SshBanner(port)
+        self._banner = SshBanner(port, host)
         self._joining = threading.Lock()
+
+    @classmethod
+    def to(cls, run: RunDir, host: SshHost) -> SshClient:
+        """To a machine that is reached in a way of its own."""
+        return cls(run, host.name, host.port, host.host, become_root=host.becomes_root)
+
+    @property
+    def node(self) -> str:
+        return self._node
+
+    @property
+    def becomes_root(self) -> bool:
+        return self._become_root
 
     @property
     def _socket(self) -> Path:
@@ -138,13 +199,19 @@ class SshClient:
         deadline: Deadline,
         *,
         stdin: bytes | None = None,
+        as_user: bool = False,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Runs a shell command as root. Raises Unreachable when there is no connection."""
+        """Runs a shell command as root, or `as_user` that logs in.
+
+        Raises:
+            Unreachable: there is no connection.
+        """
         self._join(deadline)
         deadline.check(f"{self._node}: {_brief(command)}")
         try:
+            line = command if as_user else self._as_root(command)
             done = subprocess.run(
-                self._ssh("-T", self._node, "--", command),
+                self._ssh("-T", self._node, "--", line),
                 input=stdin,
                 stdin=subprocess.DEVNULL if stdin is None else None,
                 capture_output=True,
@@ -169,7 +236,7 @@ class SshClient:
         # A login costs an emulated CPU ten seconds and more.
         self._join(deadline)
         return subprocess.Popen(
-            self._ssh("-T", self._node, "--", command),
+            self._ssh("-T", self._node, "--", self._as_root(command)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -182,7 +249,14 @@ class SshClient:
         For who gives it streams of his own; it ends with 255 when there is no connection.
         """
         self._join(deadline)
-        return self._ssh("-t" if tty else "-T", self._node, "--", command)
+        return self._ssh("-t" if tty else "-T", self._node, "--", self._as_root(command, tty=tty))
+
+    def _as_root(self, command: str, *, tty: bool = False) -> str:
+        if not self._become_root:
+            return command
+        # As sshd does it for root: a process group of its own, which ends as a whole.
+        apart = "" if tty else "setsid --wait "
+        return f"sudo -n -H -- {apart}bash -c {shlex.quote(command)}"
 
     def require_connection(self) -> None:
         """Raises Unreachable if the machine neither holds the connection nor answers anew."""

@@ -20,10 +20,10 @@ PATIENCE = 2.0
 
 
 class SshBanner:
-    """The connections that wait for a banner on one port of this host."""
+    """The connections that wait for a banner on one port, of this host by default."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._address = (host, port)
         self._waiting: list[socket.socket] = []
         self._asked_at = 0.0
         self._lock = threading.Lock()
@@ -53,7 +53,7 @@ class SshBanner:
 
     def _ask(self, patience: float) -> None:
         with contextlib.suppress(OSError):
-            connection = socket.create_connection(("127.0.0.1", self._port), timeout=patience)
+            connection = socket.create_connection(self._address, timeout=patience)
             self._waiting.append(connection)
             self._asked_at = time.monotonic()
 

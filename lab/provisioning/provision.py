@@ -53,6 +53,12 @@ class Provision:
     files: tuple[GuestFile, ...] = ()
     units: tuple[str, ...] = ()
     payload: tuple[PayloadFile, ...] = ()
+    folders: tuple[str, ...] = ()
+    """Folders that its programs make and fill; gone with a machine of the lab, and removed from one
+    that is not the lab's."""
+    undo: tuple[str, ...] = ()
+    """Shell commands that take back what its units have done outside files, once they have stopped;
+    they may fail."""
 
     def __add__(self, other: Provision) -> Provision:
         """Both together; two different contents for one path are a LabError."""
@@ -60,6 +66,8 @@ class Provision:
             _merged(self.files, other.files),
             tuple(dict.fromkeys((*self.units, *other.units))),
             _merged(self.payload, other.payload),
+            tuple(dict.fromkeys((*self.folders, *other.folders))),
+            tuple(dict.fromkeys((*self.undo, *other.undo))),
         )
 
     @classmethod

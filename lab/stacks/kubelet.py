@@ -57,6 +57,9 @@ CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 SERVER_CERTIFICATE = "/var/lib/kubelet/pki/kubelet.crt"
 SERVER_KEY = "/var/lib/kubelet/pki/kubelet.key"
 
+FOLDERS = ("/var/lib/kubelet", "/var/log/pods", "/var/log/containers")
+"""What a kubelet makes on its node."""
+
 NODE_CERTIFICATE, SERVING_CERTIFICATE = "node", "kubelet-serving"
 """What faults call them: shown to the API server, and to whoever calls the kubelet."""
 
@@ -222,7 +225,7 @@ def kubelet_provision(
         GuestFile(SERVER_CERTIFICATE, server.certificate_pem),
         GuestFile(SERVER_KEY, server.key_pem, 0o600),
     )
-    binary = Provision(payload=(ctx.binary(KUBELET, node),))
+    binary = Provision(payload=(ctx.binary(KUBELET, node),), folders=FOLDERS)
     return service.provision(*files) + binary + node_provision(ctx, node)
 
 

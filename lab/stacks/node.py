@@ -17,9 +17,13 @@ CONFIG = "/etc/edge-lab"
 CNI_CONFIG = "/etc/cni/net.d/10-edge-lab.conflist"
 CONTAINERD_SOCKET = "unix:///run/containerd/containerd.sock"
 POD_CHAIN = "EDGE-LAB-PODS"
+POD_BRIDGE = "cni0"
 
 IMAGE_ARCHIVE = "images/edge-lab.tar"
 """Of the payload."""
+
+IMPORTED = "/var/lib/edge-lab/imported"
+"""Where the unit `IMAGES` notes what it has imported."""
 
 POD_NETWORK = "edge-lab-pod-network"
 IMAGES = "edge-lab-images"
@@ -53,7 +57,16 @@ def pod_network(topology: Topology, node: Node) -> Provision:
             ("-/usr/sbin/iptables", "-w", "-t", "nat", "-D", "POSTROUTING", "-j", POD_CHAIN),
         ),
     )
-    return service.provision(
+    undone = Provision(
+        folders=("/var/lib/cni", "/run/edge-lab"),
+        undo=(
+            f"iptables -w -t nat -D POSTROUTING -j {POD_CHAIN}",
+            f"iptables -w -t nat -F {POD_CHAIN}",
+            f"iptables -w -t nat -X {POD_CHAIN}",
+            f"ip link delete {POD_BRIDGE}",
+        ),
+    )
+    return undone + service.provision(
         GuestFile.text(CNI_CONFIG, bridge_config(cidr)),
         GuestFile.text(rules, masquerade_rules(topology, node)),
     )
@@ -63,7 +76,7 @@ def bridge_config(cidr: IPv4Network) -> str:
     """The CNI configuration list of a node whose pods are in `cidr`."""
     plugin = {
         "type": "bridge",
-        "bridge": "cni0",
+        "bridge": POD_BRIDGE,
         "isGateway": True,
         # So that a pod reaches itself by the address of its own Service, too.
         "hairpinMode": True,
@@ -92,7 +105,7 @@ def masquerade_rules(topology: Topology, node: Node) -> str:
         f"-A {POD_CHAIN} ! -s {cidr} -j RETURN",
         f"-A {POD_CHAIN} -d {topology.pod_subnet} -j RETURN",
         *(
-            f"-A {POD_CHAIN} -o {link.network}0 -j MASQUERADE"
+            f"-A {POD_CHAIN} -o {topology.nic(link)} -j MASQUERADE"
             for link in topology.links_of(node.name)
         ),
         "COMMIT",
@@ -110,4 +123,4 @@ def images(ctx: StackContext, node: Node) -> Provision:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     payload = PayloadFile(IMAGE_ARCHIVE, path, digest, executable=False)
-    return Provision(payload=(payload,))
+    return Provision(payload=(payload,), folders=(IMPORTED,))

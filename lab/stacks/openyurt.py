@@ -131,7 +131,9 @@ class OpenYurt:
             oom_score_adjust=-998,
         )
         hub = GuestFile.text(HUB_KUBECONFIG, node_kubeconfig(api), 0o600)
-        return service.provision(hub) + Provision(payload=(ctx.binary(YURTHUB, node),))
+        return service.provision(hub) + Provision(
+            payload=(ctx.binary(YURTHUB, node),), folders=(ROOT, CACHE)
+        )
 
     def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
         return Provision()

@@ -16,6 +16,15 @@ from edge_lab.topology.device import (
     SlowNodes,
     WordOrder,
 )
+from edge_lab.topology.external import (
+    Ability,
+    External,
+    HardwareDriver,
+    abilities,
+    booted_nodes,
+    external_nodes,
+    why_unable,
+)
 from edge_lab.topology.hostlinks import host_links, outside_names
 from edge_lab.topology.load import load_topology, parse_topology
 from edge_lab.topology.model import (
@@ -34,10 +43,13 @@ from edge_lab.topology.timing import Timing
 __all__ = [
     "MANAGEMENT_SUBNET",
     "RUNC",
+    "Ability",
     "Alarm",
     "Arch",
     "Device",
+    "External",
     "FastNodes",
+    "HardwareDriver",
     "Link",
     "Login",
     "ModbusOptions",
@@ -57,10 +69,14 @@ __all__ = [
     "Topology",
     "TopologyProblem",
     "WordOrder",
+    "abilities",
+    "booted_nodes",
+    "external_nodes",
     "host_links",
     "known_protocols",
     "load_topology",
     "outside_names",
     "parse_topology",
     "topology_schema",
+    "why_unable",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_lab.core.yamlmodel import Problem
 from edge_lab.topology.arch import Role
+from edge_lab.topology.external import check_external_nodes
 from edge_lab.topology.hostlinks import check_host_links, outside_names
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def check_consistency(topology: Topology) -> None:
     _one_server(topology)
     check_host_links(topology)
     _links_lead_somewhere(topology)
+    check_external_nodes(topology)
     _subnets_have_room(topology)
     _addresses_are_free(topology)
     _all_are_wired(topology)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.core.yamlmodel import Problem
+from edge_lab.topology.external import booted_nodes, external_nodes
 
 if TYPE_CHECKING:
     from edge_lab.topology.model import Link, Topology
@@ -31,13 +32,15 @@ def host_links(topology: Topology) -> tuple[Link, ...]:
 
 
 def outside_names(topology: Topology) -> tuple[str, ...]:
-    """The names of what stands at their ends, each once."""
-    return tuple(dict.fromkeys(link.endpoint for link in host_links(topology)))
+    """The names of what stands at their ends and is no node, each once."""
+    nodes = {node.name for node in external_nodes(topology)}
+    found = (link.endpoint for link in host_links(topology) if link.endpoint not in nodes)
+    return tuple(dict.fromkeys(found))
 
 
 def check_host_links(topology: Topology) -> None:
     """Raises Problem for the first violated constraint."""
-    inside = {node.name for node in topology.nodes}
+    inside = {node.name for node in booted_nodes(topology)}
     inside |= {device.name for device in topology.devices}
     users: dict[str, str] = {}
     for index, link in enumerate(topology.links):
@@ -55,7 +58,7 @@ def check_host_links(topology: Topology) -> None:
                 f"{link.endpoint!r} is a node or device of the lab, so its link cannot end at the "
                 f"interface {interface}",
                 ("links", index, "endpoint"),
-                "Give what stands at the interface a name of its own.",
+                "Give what stands at the interface a name of its own, or make the node external.",
             )
         if not is_name(link.endpoint):
             raise Problem(

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_lab.core.yamlmodel import YamlModel, line_of
 from edge_lab.data import LABS
 from edge_lab.topology.consistency import TopologyProblem
+from edge_lab.topology.external import check_external_files
 from edge_lab.topology.model import Topology
 
 __all__ = ["line_of", "load_topology", "parse_topology"]
@@ -58,6 +59,7 @@ def _called(name: str | None) -> dict[str, str]:
 
 
 def _files_are_there(topology: Topology, folder: Path) -> None:
+    check_external_files(topology, folder)
     for index, device in enumerate(topology.devices):
         for number, file in enumerate(device.opcua.nodesets if device.opcua else ()):
             if not (folder / file).is_file():

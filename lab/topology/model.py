@@ -13,6 +13,7 @@ from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.consistency import check_consistency
 from edge_lab.topology.device import Login, ModbusOptions, OpcUaOptions, SerialOptions
+from edge_lab.topology.external import External
 from edge_lab.topology.hostlinks import InterfaceName
 from edge_lab.topology.protocols import MODBUS, OWN, WITH_OPTIONS, Protocol, ProtocolName
 from edge_lab.topology.timing import Timing
@@ -104,6 +105,17 @@ class Node(_Model):
         # are made of that.
         exclude_if=lambda value: not value,
     )
+    external: External | None = Field(
+        None,
+        description="A machine that the lab does not boot, and how it is reached.",
+        exclude_if=lambda value: value is None,
+    )
+
+    def beside(self, folder: Path) -> Node:
+        """A copy with its paths resolved relative to `folder`."""
+        if self.external is None:
+            return self
+        return self.model_copy(update={"external": self.external.beside(folder)})
 
 
 class Link(_Model):
@@ -125,6 +137,12 @@ class Link(_Model):
         None,
         alias="host-interface",
         description="The network interface of the host behind which the endpoint is.",
+    )
+    node_interface: InterfaceName | None = Field(
+        None,
+        alias="node-interface",
+        description="Of an external node: its own interface on that network.",
+        exclude_if=lambda value: value is None,
     )
     port: int | None = Field(
         None,
@@ -241,7 +259,10 @@ class Topology(_Model):
     def beside(self, folder: Path) -> Topology:
         """A copy with its paths resolved relative to `folder`."""
         return self.model_copy(
-            update={"devices": tuple(device.beside(folder) for device in self.devices)}
+            update={
+                "devices": tuple(device.beside(folder) for device in self.devices),
+                "nodes": tuple(node.beside(folder) for node in self.nodes),
+            }
         )
 
     def node(self, name: str) -> Node:
@@ -271,6 +292,10 @@ class Topology(_Model):
     def mac(self, link: Link) -> str:
         """A locally administered MAC address, the same on every run."""
         return f"52:54:00:ed:00:{self.links.index(link) + 1:02x}"
+
+    def nic(self, link: Link) -> str:
+        """What the NIC at a node's end of `link` is called there."""
+        return link.node_interface or f"{link.network}0"
 
     @property
     def cluster_network(self) -> Network:

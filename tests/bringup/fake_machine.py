@@ -134,6 +134,12 @@ class FakeMachine:
     def begin_reboot(self, deadline: Deadline) -> None:
         self.reset()
 
+    def begin_reset(self, deadline: Deadline) -> None:
+        self.reset()
+
+    def discard(self) -> None:
+        self.power_off()
+
     def reboot(self, deadline: Deadline) -> None:
         self.reset()
 

@@ -61,13 +61,6 @@ class FakeMachine:
     def is_on(self) -> bool:
         return self.state != "off"
 
-    @property
-    def console(self) -> SimpleNamespace:
-        return SimpleNamespace(mark=lambda: self.boots, wait_for=self._begun)
-
-    def _begun(self, what: str, deadline: Deadline, mark: int) -> None:
-        deadline.wait_for("the kernel begins", lambda: self.boots > mark)
-
     def _do(self, what: str, **change: Any) -> None:
         self.done.append(what)
         if self.obeys:
@@ -80,8 +73,10 @@ class FakeMachine:
     def power_on(self) -> None:
         self._do("power on", state="running", boots=self.boots + 1)
 
-    def reset(self) -> None:
+    def begin_reset(self, deadline: Deadline) -> None:
+        mark = self.boots
         self._do("reset", boots=self.boots + 1)
+        deadline.wait_for("the kernel begins", lambda: self.boots > mark)
 
     def begin_reboot(self, deadline: Deadline) -> None:
         self._do("reboot", boots=self.boots + 1)

@@ -16,7 +16,7 @@ from edge_lab.topology.device import PSEUDO_TERMINAL
 
 LINK = "tty"
 """The name of the link to a pseudo-terminal, in the device's folder."""
-PYSERIAL_REMEDY = "pip install 'edge-lab[hardware]' (in a checkout: pip install pyserial)"
+PYSERIAL_REMEDY = "pip install 'edge-lab[hardware]' (in a checkout: pip install '.[hardware]')"
 
 
 class Port(Protocol):

@@ -11,8 +11,8 @@ from pydantic import Field
 from edge_lab.faults.claims import Claims, node_part, services_part
 from edge_lab.faults.effects import NodeStop, Scope
 from edge_lab.faults.fault import Fault
-from edge_lab.faults.objections import Objection, unknown_name
-from edge_lab.topology import Topology
+from edge_lab.faults.objections import Objection, inability, unknown_name
+from edge_lab.topology import Ability, Topology
 
 LIFELINES = frozenset({"ssh", "sshd", "dbus", "systemd-networkd", "systemd-logind"})
 """Services that the lab itself needs to reach a node and heal its faults."""
@@ -40,6 +40,11 @@ class NodeFault(Fault):
         return "power"
 
     @property
+    def ability(self) -> Ability | None:
+        """What the node's machine must be able to do; None if a shell in it is enough."""
+        return None
+
+    @property
     def scope(self) -> Scope:
         return Scope(nodes=frozenset({self.node}))
 
@@ -49,6 +54,8 @@ class NodeFault(Fault):
 
     def objections(self, topology: Topology) -> Iterator[Objection]:
         yield from unknown_name("node", self.node, [node.name for node in topology.nodes])
+        if self.ability is not None:
+            yield from inability("node", topology, self.node, self.ability)
         yield from self._wrong_fields()
 
     def _wrong_fields(self) -> Iterator[Objection]:
@@ -95,6 +102,10 @@ class PowerOff(NodeFault):
     fault: Literal["power-off"] = "power-off"
 
     @property
+    def ability(self) -> Ability | None:
+        return Ability.POWER
+
+    @property
     def title(self) -> str:
         return f"{self.node} without power"
 
@@ -112,6 +123,10 @@ class Reboot(NodeFault):
     reserved_s: ClassVar[float] = 120.0
 
     @property
+    def ability(self) -> Ability | None:
+        return None if self.orderly else Ability.POWER
+
+    @property
     def title(self) -> str:
         return f"{'reboot' if self.orderly else 'reset'} of {self.node}"
 
@@ -124,6 +139,10 @@ class Pause(NodeFault):
     """All CPUs are stopped, as if the machine were frozen."""
 
     fault: Literal["pause"] = "pause"
+
+    @property
+    def ability(self) -> Ability | None:
+        return Ability.PAUSE
 
     @property
     def title(self) -> str:
@@ -223,6 +242,10 @@ class SlowDisk(NodeFault):
 
     fault: Literal["slow-disk"] = "slow-disk"
     iops: int = Field(ge=1, le=100_000)
+
+    @property
+    def ability(self) -> Ability | None:
+        return Ability.DISK_PACE
 
     @property
     def _target(self) -> str:

@@ -9,7 +9,6 @@ from edge_lab.core.errors import InputError
 from edge_lab.faults.families.node.action import NodeAction, NodeTools
 from edge_lab.faults.families.node.kinds import Pause, PowerOff, Reboot
 from edge_lab.faults.limits import BOOT_SECONDS
-from edge_lab.machines.booting import FIRST_LINE
 
 if TYPE_CHECKING:
     from edge_lab.machines import Machine
@@ -34,13 +33,11 @@ class PowerOffAction(NodeAction[PowerOff]):
 
 class RebootAction(NodeAction[Reboot]):
     def inject(self, machine: Machine, fault: Reboot) -> str:
-        mark = machine.console.mark()
         limit = self.tools.limit(BOOT_SECONDS)
         if fault.orderly:
             machine.begin_reboot(limit)
         else:
-            machine.reset()
-            machine.console.wait_for(FIRST_LINE, limit, mark)
+            machine.begin_reset(limit)
         return "its kernel has rebooted"
 
     def heal(self, machine: Machine, fault: Reboot) -> str:

@@ -1,0 +1,16 @@
+"""Machines that the lab does not boot: examined, provisioned over SSH, and given back."""
+
+from edge_lab.machines.external.examination import Lack, lacks_of
+from edge_lab.machines.external.hardware import check_drivers, find_library
+from edge_lab.machines.external.hosts import ssh_host
+from edge_lab.machines.external.machine import ExternalMachine, GivenBack
+
+__all__ = [
+    "ExternalMachine",
+    "GivenBack",
+    "Lack",
+    "check_drivers",
+    "find_library",
+    "lacks_of",
+    "ssh_host",
+]

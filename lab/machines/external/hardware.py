@@ -1,0 +1,117 @@
+"""What switches the power and reads the console of an external node: drivers of a library.
+
+A library is found by its name in the group `edge_lab.hardware` of entry points; edge-lab itself has
+`labgrid`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from edge_lab.core.errors import InputError
+from edge_lab.core.plugins import PluginGroup
+from edge_lab.topology import HardwareDriver, Topology, TopologyProblem
+
+
+class Purpose(StrEnum):
+    """What a driver is for; the field of `external` that names it."""
+
+    POWER = "power"
+    CONSOLE = "console"
+
+
+class PowerSwitch(Protocol):
+    """Raises LabError if the hardware does not obey."""
+
+    def on(self) -> None: ...
+
+    def off(self) -> None: ...
+
+    def cycle(self) -> None:
+        """Off, and on again."""
+        ...
+
+    def is_on(self) -> bool | None:
+        """None if the driver cannot tell."""
+        ...
+
+
+class ConsoleReader(Protocol):
+    """A console that is open. Raises LabError if the connection is lost."""
+
+    def read(self, seconds: float) -> bytes:
+        """What has come, or nothing within about `seconds`."""
+        ...
+
+    def close(self) -> None:
+        """No error if the connection is lost."""
+        ...
+
+
+@runtime_checkable
+class HardwareLibrary(Protocol):
+    """Who brings drivers. Its module imports nothing heavy: that is done where one is used."""
+
+    @property
+    def name(self) -> str:
+        """Of the entry point."""
+        ...
+
+    def check(self, purpose: Purpose, driver: HardwareDriver) -> None:
+        """Reaches for no hardware.
+
+        Raises:
+            InputError: there is no such driver, it is not for that purpose, takes other arguments,
+                or the library is not installed.
+        """
+        ...
+
+    def power(self, node: str, driver: HardwareDriver) -> PowerSwitch: ...
+
+    def console(self, node: str, driver: HardwareDriver) -> ConsoleReader:
+        """Opens it.
+
+        Raises:
+            LabError: it cannot be opened now.
+        """
+        ...
+
+
+def _own() -> Mapping[str, Callable[[], HardwareLibrary]]:
+    from edge_lab.machines.external.labgrid import Labgrid
+
+    return {Labgrid.name: Labgrid}
+
+
+def _fits(loaded: Any, name: str) -> bool:
+    return isinstance(loaded, HardwareLibrary) and loaded.name == name
+
+
+LIBRARIES: PluginGroup[HardwareLibrary] = PluginGroup(
+    group="edge_lab.hardware", what="library of hardware drivers", own=_own, fits=_fits
+)
+
+
+def find_library(name: str) -> HardwareLibrary:
+    """The library of that name.
+
+    Raises:
+        InputError: there is none, or its distribution cannot be imported.
+    """
+    return LIBRARIES.find(name)
+
+
+def check_drivers(topology: Topology) -> None:
+    """Raises TopologyProblem for the first driver of an external node that cannot be had."""
+    for index, node in enumerate(topology.nodes):
+        for field, driver in (node.external.drivers if node.external else {}).items():
+            try:
+                find_library(driver.library).check(Purpose(field), driver)
+            except InputError as trouble:
+                raise TopologyProblem(
+                    f"the {field} of {node.name}: {trouble.message}",
+                    ("nodes", index, "external", field),
+                    trouble.remedy,
+                ) from trouble

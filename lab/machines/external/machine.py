@@ -1,0 +1,398 @@
+"""A node that the lab did not boot, as a machine: what can be done to it, and nothing else."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import EdgeLabError, InputError, LabError, NotPossible
+from edge_lab.core.home import RunDir
+from edge_lab.core.step import step
+from edge_lab.machines.api import BootRecord, ClockOffset, PowerState, SavedMachine
+from edge_lab.machines.booting import SETTLE_SECONDS, BootRecordFile
+from edge_lab.machines.clock import ShellClock
+from edge_lab.machines.console import ConsoleLog, Fatal
+from edge_lab.machines.external import examination, handover
+from edge_lab.machines.external.delivery import UNDO_SECONDS, Delivery
+from edge_lab.machines.external.entrance import Entrance
+from edge_lab.machines.external.examination import Facts, Lack, Needs
+from edge_lab.machines.external.handover import Handover
+from edge_lab.machines.external.hardware import PowerSwitch, find_library
+from edge_lab.machines.external.hosts import ssh_host
+from edge_lab.machines.external.recorder import start_recorder
+from edge_lab.machines.guest import WireNic
+from edge_lab.machines.shell import GuestShell
+from edge_lab.machines.ssh import CommandResult, SshClient, Unreachable
+from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unable
+
+REACH_SECONDS = 15.0
+"""For the SSH server of a machine that is on to answer, on the reference machine."""
+BOOT_SECONDS = 600.0
+"""For one whose power was switched on: firmware, boot loader and all."""
+SHORT_SECONDS = 60.0
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """What came of giving a machine back."""
+
+    node: str
+    trouble: str = ""
+    """Why it could not be done; empty if it was."""
+
+    def __str__(self) -> str:
+        if not self.trouble:
+            return f"{self.node} is given back; what stays is {handover.STAYS}"
+        return f"{self.node} could not be given back: {self.trouble}"
+
+
+@dataclass
+class ExternalMachine:
+    """A `Machine` that somebody else has booted.
+
+    It is made from its node, and needs nothing else: another process can go on with it.
+    """
+
+    node: Node
+    topology: Topology
+    run_dir: RunDir
+    nics: tuple[WireNic, ...] = ()
+    hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
+    provision: Provision | None = None
+    """What it is given when the lab comes up."""
+    console: ConsoleLog = field(init=False)
+    shell: GuestShell = field(init=False, repr=False)
+    clock: ShellClock = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.console = ConsoleLog(self.name, self.run_dir.consoles / f"{self.name}.log")
+        self._client = SshClient.to(self.run_dir, ssh_host(self.node, self.run_dir.keys))
+        self.shell = GuestShell(self.run_dir, self._client, self.console)
+        self.clock = ShellClock(self.shell)
+        self._entrance = Entrance(self.node, self.run_dir, self._client, self.shell, self.clock)
+        self._record = BootRecordFile(self.run_dir.consoles / f"{self.name}.json")
+        self._discarded = threading.Event()
+        self._mark = 0
+
+    # -- what it is ----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def arch(self) -> Arch:
+        return self.node.arch
+
+    @property
+    def record(self) -> BootRecord:
+        return self._record.read()
+
+    @property
+    def reboots(self) -> int:
+        return 0
+
+    @property
+    def _external(self) -> External:
+        assert self.node.external is not None
+        return self.node.external
+
+    # -- power ---------------------------------------------------------------------------
+
+    @property
+    def _power(self) -> PowerSwitch:
+        """NotPossible if nothing switches it."""
+        self._must(Ability.POWER)
+        driver = self._external.power
+        assert driver is not None
+        return find_library(driver.library).power(self.name, driver)
+
+    @property
+    def _switched_off(self) -> Path:
+        """There while the lab has its power off: not every driver can tell."""
+        return self.run_dir.path / f"{self.name}.off"
+
+    @property
+    def is_on(self) -> bool:
+        """As its driver says, or as the lab has switched it last; without a driver it is on."""
+        if self._external.power is None:
+            return True
+        known = self._power.is_on()
+        return not self._switched_off.exists() if known is None else known
+
+    @property
+    def state(self) -> PowerState:
+        """Off is what is switched off and does not answer either: a driver may be wired wrongly."""
+        return "running" if self.is_on or self.shell.answers() else "off"
+
+    def power_on(self) -> None:
+        """Switches it on with the disks that it has."""
+        self.expect_boot()
+        self._power.on()
+        self._switched_off.unlink(missing_ok=True)
+
+    def power_off(self) -> None:
+        """Cuts its power: nothing is synced. No error if it is off."""
+        self._must(Ability.POWER)
+        self.shell.disconnect()
+        self._switched_off.touch()
+        self._power.off()
+
+    def reset(self) -> None:
+        """Off and on again: few boards have a reset button that a driver can press."""
+        self._must(Ability.POWER)
+        self.expect_boot()
+        self._power.cycle()
+
+    def begin_reset(self, deadline: Deadline) -> None:
+        """Returns when another boot of it lets us in."""
+        self._must(Ability.POWER)
+        before = self._boot_id(deadline)
+        self.reset()
+        self._wait_other_boot(before, deadline)
+
+    def begin_reboot(self, deadline: Deadline) -> None:
+        """Lets it reboot in good order; returns when another boot of it lets us in."""
+        before = self._boot_id(deadline)
+        try:
+            self.run("systemctl --no-block reboot", deadline.within(SHORT_SECONDS), check=False)
+        except LabError:  # the answer may not come through
+            self.shell.disconnect()
+        self.expect_boot()
+        self._wait_other_boot(before, deadline)
+
+    def reboot(self, deadline: Deadline) -> None:
+        self.begin_reboot(deadline)
+        self.boot_with_retry(deadline)
+
+    def expect_boot(self, mark: int | None = None) -> None:
+        self.shell.disconnect()
+        self._mark = self.console.mark() if mark is None else mark
+
+    def discard(self) -> None:
+        """Its power is not ours to cut: `boot` ends at its next step, and `give_back` does the
+        rest."""
+        self._discarded.set()
+
+    def _boot_id(self, deadline: Deadline) -> str:
+        return self.run(f"cat {_BOOT_ID}", deadline.within(SHORT_SECONDS)).stdout.strip()
+
+    def _wait_other_boot(self, before: str, deadline: Deadline) -> None:
+        def other() -> bool:
+            if not self.shell.answers():
+                self.shell.disconnect()
+                return False
+            return self._boot_id(deadline) not in ("", before)
+
+        deadline.wait_for(f"{self.name} has booted again", other, every=1.0, transient=(LabError,))
+
+    # -- up ------------------------------------------------------------------------------
+
+    def boot(self, deadline: Deadline) -> None:
+        """Sees to it that it is on, examines it, and gives it its provision.
+
+        What an earlier start has left there is taken back first.
+
+        Raises:
+            InputError: it lacks something, all of which is named, or its host key is another one.
+            LabError: it does not answer, or a step failed.
+        """
+        began = time.monotonic()
+        if driver := self._external.console:
+            start_recorder(self.run_dir, self.name, driver, self.console, deadline)
+            self._mark = self.console.mark()
+        self.wait_reached(deadline)
+        reached = time.monotonic()
+        provision = self.provision or Provision()
+        with step(f"examine {self.name}"):
+            lacks, facts = self.examine(Needs.of(self.topology, self.node, provision), deadline)
+        if lacks:
+            raise InputError(examination.told(self.name, lacks))
+        if facts.one("owner"):
+            with step("take back what an earlier start has left"):
+                self._undo(deadline)
+        given = Handover.of(
+            self.run_dir.lab,
+            self.name,
+            self.arch,
+            provision,
+            self.nics,
+            self.hosts,
+            containerd=facts.one("containerd"),
+            hosts_before=self.read(handover.HOSTS, deadline).decode(errors="replace"),
+        )
+        self._still_wanted()
+        self.handed_over.touch()
+        delivery = Delivery(self._client, self.shell, self._still_wanted)
+        delivery.carry_out(given, provision.payload, deadline)
+        self._record.write(
+            BootRecord(
+                ssh_seconds=round(reached - began, 1),
+                boot_seconds=round(time.monotonic() - began, 1),
+            )
+        )
+
+    def wait_reached(self, deadline: Deadline) -> None:
+        """Until it lets us in; it is switched on if it is off.
+
+        Raises:
+            InputError: it never will: another host key, or a key that it does not know.
+            LabError: it does not answer.
+        """
+        limit = deadline.within(REACH_SECONDS)
+        if self._external.power is not None:
+            # A driver that cannot tell: what answers is on.
+            known = self._power.is_on()
+            if known is False or (known is None and not self.shell.answers()):
+                self.power_on()
+                limit = deadline.within(BOOT_SECONDS)
+        self._entrance.wait_in(limit, deadline, self._still_wanted)
+
+    def _still_wanted(self) -> None:
+        if self._discarded.is_set():
+            raise LabError(f"the start of the lab has ended before {self.name} was ready")
+
+    def examine(self, needs: Needs, deadline: Deadline) -> tuple[tuple[Lack, ...], Facts]:
+        """What it lacks, and what was seen of it; nothing is changed."""
+        return self._entrance.examine(needs, deadline)
+
+    def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
+        """Waits until a machine that was switched on or reset is up: nothing is retried.
+
+        Units that had failed before the lab came may be failed.
+        """
+        allowed = frozenset(allowed_units)
+        deadline.wait_for(
+            f"{self.name} is up",
+            lambda: self._settled(deadline, allowed),
+            every=1.0,
+            transient=(Unreachable,),
+            watch=lambda: self.console.check(self._mark, frozenset({Fatal.PANIC})),
+        )
+
+    def _settled(self, deadline: Deadline, allowed: frozenset[str]) -> bool:
+        if not self.shell.answers():
+            self.shell.disconnect()
+            return False
+        command = f"timeout {SETTLE_SECONDS} systemctl is-system-running --wait"
+        said = self.run(command, deadline, check=False).stdout.strip()
+        if said != "degraded":
+            return said in ("running", "maintenance")
+        before = self.run(f"cat {handover.FAILED}", deadline, check=False).stdout.split()
+        listed = self.run("systemctl --failed --plain --no-legend --no-pager", deadline).stdout
+        failed = frozenset(line.split()[0] for line in listed.splitlines() if line.strip())
+        if new := failed - allowed - frozenset(before):
+            raise LabError(f"{self.name} booted, but {', '.join(sorted(new))} failed")
+        return True
+
+    # -- down ----------------------------------------------------------------------------
+
+    @property
+    def handed_over(self) -> Path:
+        """A file of the run directory: there is something to take back."""
+        return self.run_dir.path / f"{self.name}.handed-over"
+
+    def give_back(self, deadline: Deadline) -> GivenBack | None:
+        """Leaves it as it was, as far as that can be; None if it was given nothing."""
+        if not self.handed_over.exists():
+            return None
+        try:
+            with step(f"give back {self.name}"):
+                self._discarded.clear()
+                self.wait_reached(deadline)
+                self._undo(deadline)
+        except (EdgeLabError, OSError) as trouble:
+            reason = trouble.message if isinstance(trouble, EdgeLabError) else str(trouble)
+            return GivenBack(self.name, f"{reason}. On the machine, as root: sh {handover.UNDO}")
+        finally:
+            self.shell.disconnect()
+        self.handed_over.unlink(missing_ok=True)
+        return GivenBack(self.name)
+
+    def _undo(self, deadline: Deadline) -> None:
+        there = f"[ ! -e {shlex.quote(handover.UNDO)} ] || sh {shlex.quote(handover.UNDO)}"
+        self.run(there, deadline.within(UNDO_SECONDS))
+
+    def add_files(self, files: Collection[GuestFile]) -> None:
+        """Adds `files` to what it is given. Only before `boot`."""
+        if self.handed_over.exists():
+            raise LabError(f"{self.name} was provisioned already and would not see new files")
+        provision = self.provision or Provision()
+        self.provision = replace(provision, files=(*provision.files, *files))
+
+    # -- what cannot be done -------------------------------------------------------------
+
+    def _must(self, ability: Ability) -> None:
+        if why := why_unable(self.node, ability):
+            raise NotPossible(why)
+
+    def suspend(self) -> None:
+        self._must(Ability.PAUSE)
+
+    def resume(self) -> None:
+        self._must(Ability.PAUSE)
+
+    def save(self, saved: SavedMachine, deadline: Deadline) -> None:
+        self._must(Ability.SNAPSHOT)
+
+    def restore(self, saved: SavedMachine) -> None:
+        self._must(Ability.SNAPSHOT)
+
+    def recover(self, saved: SavedMachine) -> None:
+        self._must(Ability.SNAPSHOT)
+
+    def set_disk_pace(self, disk: str, iops: int | None) -> None:
+        self._must(Ability.DISK_PACE)
+
+    def set_carrier(self, mac: str, up: bool) -> None:
+        """Nothing: the carrier of a real cable stays up when its link is cut."""
+
+    # -- its clock, and inside -----------------------------------------------------------
+
+    def clock_offset(self, deadline: Deadline) -> ClockOffset:
+        return self.clock.clock_offset(deadline)
+
+    def set_clock(self, deadline: Deadline) -> float:
+        return self.clock.set_clock(deadline)
+
+    def move_clock(self, seconds: float, deadline: Deadline) -> None:
+        self.clock.move_clock(seconds, deadline)
+
+    def run(
+        self, command: str, deadline: Deadline | None = None, check: bool = True
+    ) -> CommandResult:
+        return self.shell.run(command, deadline, check)
+
+    def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
+        return self.shell.stream(command, deadline)
+
+    def answers(self) -> bool:
+        return self.shell.answers()
+
+    def read(self, path: str, deadline: Deadline | None = None) -> bytes:
+        return self.shell.read(path, deadline)
+
+    def write(self, file: GuestFile, deadline: Deadline | None = None) -> None:
+        self.shell.write(file, deadline)
+
+    def journal(
+        self, unit: str | None = None, *, lines: int = 200, deadline: Deadline | None = None
+    ) -> str:
+        return self.shell.journal(unit, lines=lines, deadline=deadline)
+
+    def wait_unit(self, unit: str, deadline: Deadline) -> None:
+        self.shell.wait_unit(unit, deadline)
+
+    def testinfra(self) -> Any:
+        return self.shell.testinfra()
