@@ -39,7 +39,9 @@ class DiskFullAction(NodeAction[DiskFull]):
             # the filler itself takes some of it, so the last bit is written until it fails.
             f"set -e; rm -f {filler}; sync -f {path}; "
             f"free=$(( $(stat -f -c '%f * %S' {path}) - {fault.leave_mib} * 1048576 )); "
-            f"fallocate -l $free {filler} || fallocate -l $(( free - free / 64 )) {filler}; "
+            # On a small file system what it reserves for itself is a larger part.
+            f"fallocate -l $free {filler} || fallocate -l $(( free - free / 64 )) {filler} || "
+            f"fallocate -l $(( free - free / 64 - {RESERVE_MIB} * 1048576 )) {filler}; "
             + (
                 ""
                 if fault.leave_mib
