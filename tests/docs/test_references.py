@@ -31,6 +31,7 @@ ENTRY_POINTS = {
     "edge_lab.device_protocols",
     "edge_lab.edge_runtimes",
     "edge_lab.fault_families",
+    "edge_lab.hardware",
 }
 """Groups that other distributions name their parts in; all but one are no modules."""
 
