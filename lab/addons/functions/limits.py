@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_lab.addons.workload.manifests import sampled_devices
 from edge_lab.devices.protocols import protocol_of
 from edge_lab.topology import Device, Node, Topology
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One crossing of a limit in a device's ground truth; steps by their sequence numbers."""
+
+    rearmed: int
+    """The step since which a value over the limit crosses it."""
+    first: int
+    """The step that crossed it."""
+    last: int
+    """The last one before the limit is armed again: who looks until then can tell."""
 
 
 @dataclass(frozen=True)
@@ -19,23 +31,22 @@ class Limit:
     above: int
     again_below: int
 
-    def crossings(self, values: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-        """Of a device's steps, as sequence numbers and values, those that cross it; each with the
-        last step before the limit is armed again. The program counts the same way
+    def crossings(self, values: Iterable[tuple[int, int]]) -> tuple[Crossing, ...]:
+        """Of a device's steps, as sequence numbers and values. The program counts the same way
         (images/go/functions/internal/events)."""
-        found: list[tuple[int, int]] = []
-        armed, last = False, 0
+        found: list[Crossing] = []
+        rearmed: int | None = None
+        over = False
         for number, value in values:
-            if value > self.above and armed:
-                armed = False
-                found.append((number, number))
-            elif value < self.again_below:
-                armed = True
-            elif found and not armed:
-                found[-1] = (found[-1][0], number)
-            last = number
-        if found and not armed:
-            found[-1] = (found[-1][0], last)
+            if value < self.again_below:
+                if rearmed is None:
+                    rearmed = number
+                over = False
+            elif value > self.above and rearmed is not None:
+                found.append(Crossing(rearmed, number, number))
+                rearmed, over = None, True
+            elif over:
+                found[-1] = replace(found[-1], last=number)
         return tuple(found)
 
 

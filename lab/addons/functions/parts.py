@@ -24,6 +24,9 @@ from edge_lab.stacks.unit import Service
 
 IDLE_SECONDS = 5.0
 """For so long nothing must be owed before a function is put to sleep."""
+SILENT_SECONDS = 20.0
+"""For so long a broker may leave an event unanswered before it is started anew: nats-server 2.15.1
+serves a stream no more to which it could not write once, and says that it is well."""
 LEAST_POLL_MS = 50
 STATIC_POD_FILE = "function.json"
 """Of the folder that the kubelet looks into."""
@@ -98,6 +101,8 @@ def source_config(place: Place, watched: Sequence[Watched], ways: Sequence[Way])
             }
             for one in watched
         ],
+        "restart": ["/usr/bin/systemctl", "restart", "--no-block", unit(BROKER)],
+        "restart_after_ms": round(SILENT_SECONDS * 1000),
     }
 
 

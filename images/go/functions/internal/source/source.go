@@ -38,6 +38,11 @@ type Config struct {
 	Ways    []string       `json:"ways"`
 	Devices []Device       `json:"devices"`
 	Limits  []events.Limit `json:"limits"`
+	// Restart is the command that starts the broker anew, and RestartAfterMs for how long it must
+	// have been connected and without an answer before. nats-server 2.15.1 gives none for a stream
+	// to which it could once not write, though there is room again, and says that it is well.
+	Restart        []string `json:"restart,omitempty"`
+	RestartAfterMs int      `json:"restart_after_ms,omitempty"`
 }
 
 // Line is one of the journal: `looks` when the source begins, `crossed`, `rearmed`, and `stored` when
@@ -87,18 +92,19 @@ func Run(ctx context.Context, c Config) error {
 	if err := s.log.Add(Line{What: "looks", Time: time.Now().UnixNano()}); err != nil {
 		slog.Warn("cannot be noted", "error", err)
 	}
+	unanswered := &silence{config: c, connection: connection}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
 		for _, event := range owed {
-			s.publish(ctx, js, event)
+			s.publish(ctx, js, event, unanswered)
 		}
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case event := <-s.queue:
-				s.publish(ctx, js, event)
+				s.publish(ctx, js, event, unanswered)
 			}
 		}
 	}()
@@ -293,9 +299,13 @@ func (s *Source) see(ctx context.Context, one sight) {
 }
 
 // publish does it until the broker has stored the event.
-func (s *Source) publish(ctx context.Context, js jetstream.JetStream, event events.Event) {
+func (s *Source) publish(
+	ctx context.Context, js jetstream.JetStream, event events.Event, unanswered *silence,
+) {
 	err := broker.Again(ctx, "event "+event.ID, func(ctx context.Context) error {
-		return Publish(ctx, js, event)
+		err := Publish(ctx, js, event)
+		unanswered.note(ctx, err)
+		return err
 	})
 	if err != nil {
 		return // the next process does it
