@@ -56,6 +56,8 @@ class Evidence:
     """Those that had crossed when the node was about to be healed."""
     handled_offline: tuple[Handled, ...] = ()
     """Those that were handled by then."""
+    refused: frozenset[str] = frozenset()
+    """Ids of those that the broker had not stored when its disk had been full."""
     copies: tuple[str, ...] | None = None
     """Ids in the cloud at the end, where that is looked at."""
     repeated: int = 0

@@ -141,6 +141,18 @@ def judge_offline(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
     return _verdict(evidence, problems, (measure,), (f"{way}: {why}, {count.handled} handled",))
 
 
+def judge_refused(evidence: Evidence) -> Verdict:
+    """Whether events met a full disk, and are stored all the same by now."""
+    stored = {event.id for event in evidence.events if event.stored is not None}
+    left = [id for id in evidence.refused if id not in stored]
+    problems = [
+        *_too_few(len(evidence.refused), 1, "events that a full disk refused"),
+        *_listed("events were never stored", left),
+    ]
+    measure = _measure(evidence, "events never stored", "", len(left))
+    return _verdict(evidence, problems, (measure,), (f"{len(evidence.refused)} refused",))
+
+
 def judge_copies(evidence: Evidence, *, least: int = 1) -> Verdict:
     """Whether the cloud has each event, once."""
     copies = Counter(evidence.copies or ())

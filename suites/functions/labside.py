@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_lab.addons.functions.limits import Watched, watched_limits, watching_nodes
 from edge_lab.addons.functions.names import ACTIVATOR, BROKER, unit
+from edge_lab.addons.functions.parts import storm_command
 from edge_lab.addons.functions.place import Place, place_of
 from edge_lab.addons.functions.records import (
     Activation,
@@ -146,15 +147,7 @@ class LabSide:
 
     def storm(self, node: str, ways: Sequence[str], count: int) -> None:
         place = self.place(node)
-        storms = [
-            shlex.join(
-                (
-                    *(place.program, "storm", "--server", place.url, "--node", node),
-                    *("--way", way, "--count", str(count), "--journal", place.storm_journal),
-                )
-            )
-            for way in ways
-        ]
+        storms = [shlex.join(storm_command(place, way, count)) for way in ways]
         self.run(node, " && ".join(storms), STORM_SECONDS)
 
     @contextlib.contextmanager

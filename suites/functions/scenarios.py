@@ -38,6 +38,7 @@ class Scene:
     clocks: dict[str, ClockBounds | None] = field(default_factory=dict)
     blind: list[tuple[int, int]] = field(default_factory=list)
     offline: dict[str, Evidence] = field(default_factory=dict)
+    refused: dict[str, frozenset[str]] = field(default_factory=dict)
     storms: dict[str, Storm] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
 
@@ -50,6 +51,13 @@ class Scene:
     def unhandled(self, node: str) -> frozenset[str]:
         done = {one.id for one in self.side.records(node).handled}
         return frozenset(event.id for event in self.events(node) if event.id not in done)
+
+    def unstored(self) -> bool:
+        """Whether each node has an event that its broker has not taken; those are kept."""
+        for node in self.side.nodes:
+            left = {event.id for event in self.events(node) if event.stored is None}
+            self.refused[node] = frozenset(left)
+        return all(self.refused.values())
 
     def until_crossed(self, each: int) -> None:
         """Until so many more events of each way have crossed on each node."""
@@ -132,6 +140,7 @@ class Scene:
                 asleep_s=asleep[node],
                 owed_offline=offline.events if offline else (),
                 handled_offline=offline.handled if offline else (),
+                refused=self.refused.get(node, frozenset()),
                 copies=self._copies(evidence) if copies else None,
             )
 
@@ -227,6 +236,7 @@ def full_disks(side: Side) -> Scene:
         found.all_handled()
         with side.full_disks():
             found.until_crossed(1)
+            side.seen(found.unstored, CROSS_SECONDS)
         found.until_crossed(1)
     return found
 

@@ -6,7 +6,7 @@ import allure
 import pytest
 
 from suites.functions.conftest import Judged, SceneOf
-from suites.functions.judging import judge_copies, judge_events, judge_storm
+from suites.functions.judging import judge_copies, judge_events, judge_refused, judge_storm
 from suites.functions.parameters import each_way
 from suites.functions.scenarios import broker_killed, full_disks, storm
 
@@ -43,6 +43,13 @@ def test_the_cloud_catches_up_after_a_kill(scene_of: SceneOf, judged: Judged) ->
 def test_a_full_disk_loses_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(full_disks)
     judged(judge_events(one, way, least=3) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: disk full")
+@allure.title("Disk full: the broker refuses events, and takes them when there is room again")
+def test_a_full_disk_is_felt_and_left(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(full_disks)
+    judged(judge_refused(one) for one in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: storm")

@@ -29,7 +29,7 @@ const usage = `usage: edge-functions COMMAND
   activate --config FILE                 wake functions, and put them to sleep
   handle --way WAY --records FILE        be a function
     [--acknowledge after|before|never] [--forgetful] [--work DURATION]
-  storm --node NODE --way WAY --count N --journal FILE
+  storm --node NODE --way WAY --count N --journal FILE [--payload BYTES]
                                          publish N events at once
   backlog --way WAY,…                    what is owed, by way, as JSON
   copies                                 the ids of the events in the server's stream, one a line
@@ -102,11 +102,12 @@ func run(args []string, began time.Time) error {
 		c.Way, c.Server = *way, *server
 		return handler.Run(ctx, c, began)
 	case "storm":
-		count, journal := flags.Int("count", 0, ""), flags.String("journal", "", "")
+		count, payload := flags.Int("count", 0, ""), flags.Int("payload", 0, "")
+		journal := flags.String("journal", "", "")
 		if err := parse(); err != nil || *node == "" || *way == "" || *journal == "" {
 			return errUsage
 		}
-		return source.Storm(ctx, *server, *node, *way, *count, *journal)
+		return source.Storm(ctx, *server, *node, *way, *count, *payload, *journal)
 	case "backlog":
 		if err := parse(); err != nil || *way == "" {
 			return errUsage

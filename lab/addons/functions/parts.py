@@ -28,6 +28,9 @@ SILENT_SECONDS = 20.0
 """For so long a broker may leave an event unanswered before it is started anew: nats-server 2.15.1
 serves a stream no more to which it could not write once, and says that it is well."""
 LEAST_POLL_MS = 50
+PAYLOAD_BYTES = 4096
+"""What an event carries to its function beside the value, as a picture of the device would be: more
+than what is left of a block of the disk, so that a full one is felt by the first event."""
 STATIC_POD_FILE = "function.json"
 """Of the folder that the kubelet looks into."""
 
@@ -101,6 +104,7 @@ def source_config(place: Place, watched: Sequence[Watched], ways: Sequence[Way])
             }
             for one in watched
         ],
+        "payload_bytes": PAYLOAD_BYTES,
         "restart": ["/usr/bin/systemctl", "restart", "--no-block", unit(BROKER)],
         "restart_after_ms": round(SILENT_SECONDS * 1000),
     }
@@ -115,6 +119,15 @@ def source_provision(place: Place, watched: Sequence[Watched], ways: Sequence[Wa
         SOURCE, "Events of devices over their limits", source_command(place), BROKER, STREAMS
     )
     return service.provision(_file(place.config("source"), source_config(place, watched, ways)))
+
+
+def storm_command(place: Place, way: str, count: int) -> tuple[str, ...]:
+    """So many events for one way at once."""
+    return (
+        *(place.program, "storm", "--server", place.url, "--node", place.node),
+        *("--way", way, "--count", str(count), "--payload", str(PAYLOAD_BYTES)),
+        *("--journal", place.storm_journal),
+    )
 
 
 # -- waking ---------------------------------------------------------------------------------------

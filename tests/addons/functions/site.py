@@ -28,6 +28,7 @@ from edge_lab.addons.functions.parts import (
     node_streams_command,
     source_command,
     source_config,
+    storm_command,
 )
 from edge_lab.addons.functions.place import Place
 from edge_lab.addons.functions.pods import static_manifest
@@ -116,7 +117,7 @@ class Site:
             nats=(nats_server(self.suite if node == NODE else "trixie"),),
         )
         for path in (place.files, place.state):
-            Path(path).mkdir()
+            Path(path).mkdir(exist_ok=True)
         return place
 
     def _certificates(self) -> None:
@@ -274,12 +275,7 @@ class Site:
 
     def storm(self, node: str, ways: Sequence[str], count: int) -> None:
         for way in ways:
-            self.ask(
-                (
-                    *(self.edge.program, "storm", "--server", self.edge.url, "--node", NODE),
-                    *("--way", way, "--count", str(count), "--journal", self.edge.storm_journal),
-                )
-            )
+            self.ask(storm_command(self.edge, way, count))
 
     def offline(self) -> contextlib.AbstractContextManager[None]:
         return self.wire.silent()

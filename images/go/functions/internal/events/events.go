@@ -18,6 +18,8 @@ type Event struct {
 	Value int64  `json:"value"`
 	// Read is when the node had read it, ns since 1970.
 	Read int64 `json:"read"`
+	// Payload is what else an event carries to its function; logs leave it out.
+	Payload string `json:"payload,omitempty"`
 }
 
 // Stream is the name of a node's stream of events.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -38,6 +39,8 @@ type Config struct {
 	Ways    []string       `json:"ways"`
 	Devices []Device       `json:"devices"`
 	Limits  []events.Limit `json:"limits"`
+	// PayloadBytes is what an event carries to its function beside the value.
+	PayloadBytes int `json:"payload_bytes"`
 	// Restart is the command that starts the broker anew, and RestartAfterMs for how long it must
 	// have been connected and without an answer before. nats-server 2.15.1 gives none for a stream
 	// to which it could once not write, though there is room again, and says that it is well.
@@ -303,6 +306,7 @@ func (s *Source) publish(
 	ctx context.Context, js jetstream.JetStream, event events.Event, unanswered *silence,
 ) {
 	err := broker.Again(ctx, "event "+event.ID, func(ctx context.Context) error {
+		event.Payload = strings.Repeat(".", s.config.PayloadBytes)
 		err := Publish(ctx, js, event)
 		unanswered.note(ctx, err)
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,7 +17,9 @@ import (
 
 // Storm publishes count events at once, as if that many limits were crossed together. What is stored
 // is in the journal afterwards, as a source writes it.
-func Storm(ctx context.Context, server, node, way string, count int, path string) error {
+func Storm(
+	ctx context.Context, server, node, way string, count, payload int, path string,
+) error {
 	log, err := journal.Open(path, func([]byte) {})
 	if err != nil {
 		return err
@@ -37,9 +40,10 @@ func Storm(ctx context.Context, server, node, way string, count int, path string
 		event := events.Event{
 			ID:   events.ID(node, "storm", fmt.Sprint(began.UnixMilli()), uint64(number)),
 			Node: node, Way: way, Device: "storm", Point: "storm", Seq: uint64(number),
-			Read: time.Now().UnixNano(),
+			Read: time.Now().UnixNano(), Payload: strings.Repeat(".", payload),
 		}
 		text, err := json.Marshal(event)
+		event.Payload = ""
 		if err != nil {
 			return err
 		}
