@@ -18,6 +18,8 @@ from edge_lab.probes.expected import MUTUAL_TLS, NOT_PROBED, loopback
 from edge_lab.topology import Topology
 
 LEAVES = f"{BROKER}-leaves"
+TLS_ALONE = MUTUAL_TLS.but("mutual TLS before a word of NATS", plaintext=None)
+"""Who sends plain text meets an end without an answer."""
 
 
 def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
@@ -29,7 +31,7 @@ def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
         purpose="brokers of edge nodes, whose events are copied",
         admits="who has a certificate of the functions' own authority; it is not asked which node "
         "it is",
-        policy=MUTUAL_TLS,
+        policy=TLS_ALONE,
         domain=FUNCTIONS_DOMAIN,
         right=leaf_spec("{client}"),
         request=None,
