@@ -208,7 +208,9 @@ def waking(evidence: Evidence, event: Event, handled: Handled) -> Waking:
     read = None
     if shown is not None and evidence.clock is not None:
         read = max(0.0, (evidence.clock.to_host(event.read) - shown) / NANOSECONDS)
-    return Waking(read, *stages, whole=None if read is None else read + sum(stages))
+    whole = None if read is None else read + sum(stages)
+    stored_s, woken_s, delivered_s, handled_s = stages
+    return Waking(read, stored_s, woken_s, delivered_s, handled_s, whole)
 
 
 def wakings(evidence: Evidence, way: str) -> tuple[list[Waking], list[Waking]]:

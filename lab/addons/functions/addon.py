@@ -174,7 +174,7 @@ class Functions(AddOn):
             done = machine.run(
                 shlex.join(command), cluster.deadline.within(ASK_SECONDS), check=False
             )
-            return done.ok and done.stdout.startswith(answer)
+            return done.returncode == 0 and done.stdout.startswith(answer)
 
         cluster.deadline.wait_for(
             what, answers, every=2.0, transient=(LabError,), watch=cluster.access.watch

@@ -36,6 +36,8 @@ def warm_manifest(place: Place) -> Manifest:
         "nodeName": place.node,
         "automountServiceAccountToken": False,
         "tolerations": [{"operator": "Exists"}],
+        # As static pods are: else a full disk would evict it, and nobody would bring it back.
+        "priorityClassName": "system-node-critical",
     }
     return pod
 

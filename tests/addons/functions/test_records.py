@@ -31,7 +31,12 @@ def text(*lines: dict[str, Any]) -> str:
 
 
 def crossed(seq: int, way: str = "warm") -> dict[str, Any]:
-    about = {"id": f"n.boiler.temperature.{seq}", "node": "n", "way": way, "device": "boiler"}
+    about: dict[str, Any] = {
+        "id": f"n.boiler.temperature.{seq}",
+        "node": "n",
+        "way": way,
+        "device": "boiler",
+    }
     about |= {"point": "temperature", "seq": seq, "value": 706, "read": 1000 + seq}
     return {"what": "crossed", "time": 1000 + seq, "event": about}
 

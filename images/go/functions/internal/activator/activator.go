@@ -71,6 +71,12 @@ func Run(ctx context.Context, c Config) error {
 	defer connection.Close()
 	var group sync.WaitGroup
 	for _, way := range c.Ways {
+		if way.Into != "" {
+			// Now, so that the kubelet watches it: it looks for one that is not there ever more rarely.
+			if err := os.MkdirAll(filepath.Dir(way.Into), 0o755); err != nil {
+				return err
+			}
+		}
 		bell := make(chan struct{}, 1)
 		_, err := connection.Subscribe(events.Subject(c.Node, way.Name), func(*nats.Msg) {
 			select {
