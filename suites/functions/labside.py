@@ -45,7 +45,7 @@ STORM_SECONDS = 600.0
 """For a storm to be published on an emulated node, whose disk takes an event at a time."""
 EVERY_SECONDS = 2.0
 
-RUNNING = r"""for p in /proc/[0-9]*/cmdline; do tr '\0' ' ' <$p 2>/dev/null; echo; done"""
+RUNNING = "ps -ww -e -o args="
 """The command lines of all processes of a node."""
 _FUNCTION = re.compile(r"^\S*edge-functions handle --way (\w+) ", re.MULTILINE)
 

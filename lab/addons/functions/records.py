@@ -45,7 +45,7 @@ class Handled:
     value: int
     delivered: int
     time: int
-    """When it was on the disk that it was done."""
+    """When it was done; the record of it is on the disk before it is acknowledged."""
     attempt: int
     process: int
     began: int
