@@ -38,6 +38,9 @@ class Scene:
     clocks: dict[str, ClockBounds | None] = field(default_factory=dict)
     blind: list[tuple[int, int]] = field(default_factory=list)
     offline: dict[str, Evidence] = field(default_factory=dict)
+    owed: dict[str, frozenset[str]] = field(default_factory=dict)
+    until: dict[str, int] = field(default_factory=dict)
+    """By node, when `owed` was asked for, ns by the host's clock."""
     refused: dict[str, frozenset[str]] = field(default_factory=dict)
     storms: dict[str, Storm] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -71,11 +74,14 @@ class Scene:
         side.until(f"{wanted} events on each node", crossed, CROSS_SECONDS * (wanted + 1))
 
     def all_handled(self, seconds: float = HANDLE_SECONDS) -> bool:
-        """Whether all that has crossed until now is handled in time: what is not is judged."""
-        owed = {node: {one.id for one in self.events(node)} for node in self.side.nodes}
+        """Whether all that has crossed until now is handled in time. That is what `look` shows:
+        what crosses while this waits, or later, may still be on its way."""
+        nodes = self.side.nodes
+        self.until = {node: self.side.now() for node in nodes}
+        self.owed = {node: frozenset(one.id for one in self.events(node)) for node in nodes}
 
         def handled() -> bool:
-            return not any(owed[node] & self.unhandled(node) for node in self.side.nodes)
+            return not any(self.owed[node] & self.unhandled(node) for node in nodes)
 
         return self.side.seen(handled, seconds)
 
@@ -95,14 +101,15 @@ class Scene:
             return None
 
     def look(self, node: str) -> Evidence:
+        """The evidence on what had crossed when `all_handled` was called last."""
         side, began = self.side, self.began[node]
         before, after = self.clocks[node], self._clock(node)
         clock = before.joined(after) if before is not None and after is not None else None
-        # Events first, since one may cross and be handled meanwhile; a record of one that crossed
-        # later is none of this scenario.
-        events, records = self.events(node), side.records(node)
+        ours, until = self.owed[node], self.until[node]
+        # Records first: what they tell of has crossed before.
+        records = side.records(node)
         everything = {one.id for one in side.events(node)}
-        ours = {event.id for event in events}
+        events = tuple(one for one in self.events(node) if one.id in ours)
         earlier = self.known[node]
         return Evidence(
             node=node,
@@ -119,7 +126,7 @@ class Scene:
             steps=tuple(
                 step
                 for step in side.steps(node)
-                if step.time >= began - BEFORE_SECONDS * NANOSECONDS
+                if began - BEFORE_SECONDS * NANOSECONDS <= step.time <= until
             ),
             clock=clock,
             asleep_s={},

@@ -104,6 +104,7 @@ def test_one_that_does_not_acknowledge_repeats_events_unless_it_knows_them(
             return any(".temperature." in id for id in (*records.repeated, *again))
 
         site.until("an event that comes again", came_again, AGAIN_SECONDS)
+        scene.all_handled(AGAIN_SECONDS)
         evidence = scene.look(NODE)
         verdicts = [judge_events(evidence, way) for way in evidence.ways]
     twice = [one for one in verdicts if any("more than once" in it for it in one.problems)]

@@ -103,12 +103,14 @@ type sleeper struct {
 	idle  time.Duration
 	log   *journal.Journal
 	awake bool
-	owed  time.Time
+	// unknown is whether nobody knows what ran before the activator did: it is started if something
+	// is owed, which changes nothing where it runs, and put to sleep if not.
+	unknown bool
+	owed    time.Time
 }
 
 func (s *sleeper) run(ctx context.Context, js jetstream.JetStream, bell <-chan struct{}) {
-	// What ran before a restart of the activator is not known: it is put to sleep if nothing is owed.
-	s.awake, s.owed = true, time.Now()
+	s.awake, s.unknown, s.owed = true, true, time.Now()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for first := true; ; first = false {
@@ -135,9 +137,6 @@ func (s *sleeper) run(ctx context.Context, js jetstream.JetStream, bell <-chan s
 		switch {
 		case backlog.Owes():
 			s.owed = time.Now()
-			if first {
-				s.awake = false
-			}
 			s.wake(ctx, "backlog")
 		case s.awake && time.Since(s.owed) >= s.idle:
 			s.sleep(ctx)
@@ -146,7 +145,7 @@ func (s *sleeper) run(ctx context.Context, js jetstream.JetStream, bell <-chan s
 }
 
 func (s *sleeper) wake(ctx context.Context, why string) {
-	if s.awake {
+	if s.awake && !s.unknown {
 		return
 	}
 	at := time.Now()
@@ -154,7 +153,7 @@ func (s *sleeper) wake(ctx context.Context, why string) {
 		slog.Error("cannot be woken", "way", s.way.Name, "error", err)
 		return // tried again at the next look
 	}
-	s.awake = true
+	s.awake, s.unknown = true, false
 	s.note("woke", at, why)
 }
 
@@ -163,7 +162,7 @@ func (s *sleeper) sleep(ctx context.Context) {
 		slog.Error("cannot be put to sleep", "way", s.way.Name, "error", err)
 		return
 	}
-	s.awake = false
+	s.awake, s.unknown = false, false
 	s.note("slept", time.Now(), "")
 }
 
