@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from edge_lab.addons.base import AddOn
 from edge_lab.addons.cache.addon import Cache, PullThrough
 from edge_lab.addons.critest.addon import Critest
+from edge_lab.addons.functions.addon import Functions
 from edge_lab.addons.gitops.addon import Gitops
 from edge_lab.addons.gvisor.addon import Gvisor
 from edge_lab.addons.hostile.addon import Hostile
@@ -41,6 +42,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         MetricsPrometheus,
         MetricsVmagent,
         Gitops,
+        Functions,
     )
 }
 """The lab's own."""

@@ -39,6 +39,7 @@ RTOS_FIRMWARE = "0.1.0"
 FLUX = "v1.9.6"
 """Of both controllers."""
 GIT_SERVER = "0.1.0"
+FUNCTIONS = "0.1.0"
 
 _GITHUB = "https://github.com/{project}/releases/download/{{version}}"
 
@@ -299,6 +300,11 @@ _COMPONENTS = (
         "edge-gitserver",
         GIT_SERVER,
         go=GoSource(module="gitserver", package="edge-lab/images/gitserver"),
+    ),
+    Component(
+        "edge-functions",
+        FUNCTIONS,
+        go=GoSource(module="functions", package="edge-lab/images/functions"),
     ),
 )
 

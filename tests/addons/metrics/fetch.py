@@ -1,6 +1,7 @@
 """Programs of Debian's packages for this machine, of the suites of root images, in build/debian.
 
     python -m tests.addons.metrics.fetch [SUITE …]
+    python -m tests.addons.functions.fetch [SUITE …]
 
 By an apt with folders of its own: nothing is installed, and the host's lists stay as they are.
 Packages are verified by the suite's signature, as always.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_lab.addons.metrics.names import PROMETHEUS_PROGRAM, VMAGENT_PROGRAM
@@ -28,7 +30,7 @@ def suites() -> tuple[str, ...]:
     return tuple(sorted({recipe.suite for recipe in recipes}))
 
 
-def fetch(suite: str) -> None:
+def fetch(suite: str, packages: Sequence[str] = PACKAGES) -> None:
     folder = FOLDER / suite
     for part in ("apt/lists/partial", "apt/cache/archives/partial", "debs"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -49,10 +51,11 @@ def fetch(suite: str) -> None:
     env = {**os.environ, "APT_CONFIG": str(folder / "apt/apt.conf")}
     subprocess.run(["apt-get", "--quiet=2", "update"], env=env, check=True)
     subprocess.run(
-        ["apt-get", "--quiet=2", "download", *PACKAGES], env=env, check=True, cwd=folder / "debs"
+        ["apt-get", "--quiet=2", "download", *packages], env=env, check=True, cwd=folder / "debs"
     )
-    for package in (folder / "debs").glob("*.deb"):
-        subprocess.run(["dpkg-deb", "--extract", str(package), str(folder)], check=True)
+    for name in packages:
+        for file in (folder / "debs").glob(f"{name}_*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", str(file), str(folder)], check=True)
 
 
 if __name__ == "__main__":

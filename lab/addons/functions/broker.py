@@ -1,0 +1,78 @@
+"""The broker of a node: Debian's nats-server, with JetStream on disk.
+
+Each edge node has one of its own, so that nothing on the node waits for the cloud. It is a leaf of
+the server's, which copies the events of all nodes when it can.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edge_lab.addons.functions.names import BROKER, CLOUD_DOMAIN, STATE
+from edge_lab.addons.functions.place import Place
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.unit import Service
+
+MEMORY_MIB = 64
+"""Soft limit of its Go heap."""
+MOST_FILE_BYTES = 256 * 1024 * 1024
+"""That all streams of a node may take of its disk."""
+RECONNECT_SECONDS = 2
+"""Between two tries of a leaf to reach the server."""
+MONITOR_LIMIT = 8 * 1024 * 1024
+
+
+def edge_config(place: Place) -> str:
+    """Of an edge node."""
+    remote = {
+        "url": f"tls://{place.leaf}",
+        "tls": {**place.tls, "handshake_first": True},
+        # Another node, or the server, cannot make events of this one.
+        "deny_imports": ["events.>"],
+    }
+    leafnodes = {"reconnect": RECONNECT_SECONDS, "remotes": [remote]}
+    return _text(place, place.node, leafnodes)
+
+
+def server_config(place: Place) -> str:
+    """Of the server, whose leaves are edge nodes."""
+    tls = {**place.tls, "verify": True, "handshake_first": True, "timeout": 20}
+    return _text(place, CLOUD_DOMAIN, {"listen": place.leaf_listens, "tls": tls})
+
+
+def _text(place: Place, domain: str, leafnodes: dict[str, Any]) -> str:
+    """nats-server's configuration, whose language has JSON in it."""
+    config = {
+        "server_name": place.node,
+        "listen": place.client,
+        "http": place.monitor,
+        "jetstream": {
+            "store_dir": place.store,
+            "domain": domain,
+            "max_file_store": MOST_FILE_BYTES,
+            # By default an event is on the disk up to two minutes after the broker has said that
+            # it is stored: a loss of power would take it.
+            "sync_interval": "always",
+        },
+        "leafnodes": leafnodes,
+        # An emulated node does not answer as fast as it thinks it should.
+        "write_deadline": "30s",
+    }
+    return json.dumps(config, indent=2) + "\n"
+
+
+def broker_command(place: Place) -> tuple[str, ...]:
+    return (*place.nats, "--config", place.config("broker"))
+
+
+def broker_provision(place: Place, config: str) -> Provision:
+    service = Service(
+        name=BROKER,
+        description="NATS JetStream: events of this node's devices",
+        command=broker_command(place),
+        environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory=STATE,
+    )
+    return service.provision(GuestFile.text(place.config("broker"), config))

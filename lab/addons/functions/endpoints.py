@@ -1,0 +1,72 @@
+"""The ports of brokers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge_lab.addons.functions.identities import FUNCTIONS_DOMAIN, leaf_spec, server_spec
+from edge_lab.addons.functions.names import (
+    BROKER,
+    CLIENT_PORT,
+    LEAF_PORT,
+    MONITOR_PORT,
+    unit,
+)
+from edge_lab.probes.cloudclient import CloudClient
+from edge_lab.probes.endpoint import Endpoint, Reach, Speaks, plain_on_loopback
+from edge_lab.probes.expected import MUTUAL_TLS, NOT_PROBED, loopback
+from edge_lab.topology import Topology
+
+LEAVES = f"{BROKER}-leaves"
+TLS_ALONE = MUTUAL_TLS.but("mutual TLS before a word of NATS", plaintext=None)
+"""Who sends plain text meets an end without an answer."""
+
+
+def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
+    yield Endpoint(
+        name=LEAVES,
+        node=topology.server.name,
+        port=LEAF_PORT,
+        speaks=Speaks.TLS,
+        purpose="brokers of edge nodes, whose events are copied",
+        admits="who has a certificate of the functions' own authority; it is not asked which node "
+        "it is",
+        policy=TLS_ALONE,
+        domain=FUNCTIONS_DOMAIN,
+        right=leaf_spec("{client}"),
+        request=None,
+    )
+    for node in (topology.server, *topology.edges):
+        yield Endpoint(
+            name=f"{BROKER}-clients",
+            node=node.name,
+            port=CLIENT_PORT,
+            speaks=Speaks.OTHER,
+            purpose="events, for who publishes and who handles them",
+            admits="anyone on the node, and pods in its network",
+            policy=loopback(NOT_PROBED),
+            reach=Reach.LOOPBACK,
+            request=None,
+        )
+        yield plain_on_loopback(
+            f"{BROKER}-monitor", node.name, MONITOR_PORT, "/healthz", "the broker's state"
+        )
+
+
+def leaf_clients(topology: Topology) -> tuple[CloudClient, ...]:
+    """The broker of each edge node, which must refuse a false server."""
+    address = str(topology.cluster_link(topology.server.name).address)
+    return tuple(
+        CloudClient(
+            name=f"{BROKER} to its server",
+            node=node.name,
+            unit=unit(BROKER),
+            address=address,
+            port=LEAF_PORT,
+            purpose="copies of events",
+            server=server_spec(address),
+            domain=FUNCTIONS_DOMAIN,
+            dials_alone=True,
+        )
+        for node in topology.edges
+    )

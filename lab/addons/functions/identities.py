@@ -1,0 +1,47 @@
+"""Brokers know each other by an authority of their own: no certificate of the cluster gets in."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from edge_lab.addons.functions.names import CA, CERTIFICATE, HOME, KEY
+from edge_lab.pki import CertificateSpec, IdentityRequest, Pki, Request, TrustDomain, Usage
+from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.topology import Node, Topology
+
+FUNCTIONS_DOMAIN = TrustDomain("functions", "edge-lab functions")
+
+
+def leaf_spec(node: str) -> CertificateSpec:
+    """Of an edge node's broker."""
+    return CertificateSpec(f"edge-lab:functions:{node}")
+
+
+def server_spec(address: str) -> CertificateSpec:
+    """Of the server's broker."""
+    return CertificateSpec(
+        "edge-lab:functions-server", addresses=(IPv4Address(address),), usages=(Usage.SERVER,)
+    )
+
+
+def functions_requests(topology: Topology) -> tuple[Request, ...]:
+    server = topology.server.name
+    address = str(topology.cluster_link(server).address)
+    leaves = (
+        IdentityRequest(FUNCTIONS_DOMAIN, node.name, leaf_spec(node.name))
+        for node in topology.edges
+    )
+    return (IdentityRequest(FUNCTIONS_DOMAIN, server, server_spec(address)), *leaves)
+
+
+def keys_provision(node: Node, pki: Pki) -> Provision:
+    """A node's certificate and key, and the authority."""
+    identity = pki.identity(FUNCTIONS_DOMAIN, node.name)
+    authority = pki.authority(FUNCTIONS_DOMAIN).certificate_pem
+    return Provision(
+        files=(
+            GuestFile(f"{HOME}/{CA}", authority),
+            GuestFile(f"{HOME}/{CERTIFICATE}", identity.certificate_pem),
+            GuestFile(f"{HOME}/{KEY}", identity.key_pem, 0o600),
+        )
+    )

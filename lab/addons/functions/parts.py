@@ -1,0 +1,193 @@
+"""The parts beside the broker: what makes the streams, watches devices, wakes functions, and the
+function that is a unit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from edge_lab.addons.functions.limits import Watched
+from edge_lab.addons.functions.names import (
+    ACTIVATOR,
+    BROKER,
+    FUNCTION,
+    SOURCE,
+    STATE,
+    STREAMS,
+    unit,
+)
+from edge_lab.addons.functions.place import Place
+from edge_lab.addons.functions.ways import PROCESS, STATIC_POD, Way
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
+from edge_lab.stacks.unit import Service
+
+IDLE_SECONDS = 5.0
+"""For so long nothing must be owed before a function is put to sleep."""
+SILENT_SECONDS = 20.0
+"""For so long a broker may leave an event unanswered before it is started anew: nats-server 2.15.1
+serves a stream no more to which it could not write once, and says that it is well."""
+LEAST_POLL_MS = 50
+PAYLOAD_BYTES = 4096
+"""What an event carries to its function beside the value, as a picture of the device would be: more
+than what is left of a block of the disk, so that a full one is felt by the first event."""
+STATIC_POD_FILE = "function.json"
+"""Of the folder that the kubelet looks into."""
+
+
+def _service(name: str, description: str, command: tuple[str, ...], *after: str) -> Service:
+    return Service(
+        name=name,
+        description=description,
+        command=command,
+        after=tuple(map(unit, after)),
+        wants=tuple(map(unit, after)),
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory=STATE,
+    )
+
+
+# -- streams --------------------------------------------------------------------------------------
+
+
+def node_streams_command(place: Place, ways: Sequence[Way]) -> tuple[str, ...]:
+    names = ",".join(way.name for way in ways)
+    return (
+        *(place.program, "prepare", "--server", place.url),
+        *("--node", place.node, "--ways", names),
+    )
+
+
+def cloud_streams_command(place: Place, nodes: Sequence[str]) -> tuple[str, ...]:
+    return (place.program, "prepare", "--server", place.url, "--from", ",".join(nodes))
+
+
+def streams_provision(command: tuple[str, ...]) -> Provision:
+    service = Service(
+        name=STREAMS,
+        description="Streams of events",
+        command=command,
+        kind="oneshot",
+        after=(unit(BROKER),),
+        wants=(unit(BROKER),),
+        mounts=(str(PAYLOAD_MOUNT),),
+    )
+    return service.provision()
+
+
+# -- the source -----------------------------------------------------------------------------------
+
+
+def source_config(place: Place, watched: Sequence[Watched], ways: Sequence[Way]) -> dict[str, Any]:
+    """What images/go/functions/internal/source takes."""
+    devices = {one.device.name: one for one in watched}
+    # Two reads to a step, as samplers do.
+    poll = min(one.device.period_ms for one in watched) // 2
+    return {
+        "node": place.node,
+        "server": place.url,
+        "journal": place.source_journal,
+        "poll_ms": max(LEAST_POLL_MS, poll),
+        "ways": [way.name for way in ways],
+        "devices": [
+            {"name": name, "address": one.address, "unit": one.unit}
+            for name, one in devices.items()
+        ],
+        "limits": [
+            {
+                "device": one.device.name,
+                "point": one.limit.point,
+                "register": one.register,
+                "kind": one.kind,
+                "above": one.limit.above,
+                "again_below": one.limit.again_below,
+            }
+            for one in watched
+        ],
+        "payload_bytes": PAYLOAD_BYTES,
+        "restart": ["/usr/bin/systemctl", "restart", "--no-block", unit(BROKER)],
+        "restart_after_ms": round(SILENT_SECONDS * 1000),
+    }
+
+
+def source_command(place: Place) -> tuple[str, ...]:
+    return (place.program, "source", "--config", place.config("source"))
+
+
+def source_provision(place: Place, watched: Sequence[Watched], ways: Sequence[Way]) -> Provision:
+    service = _service(
+        SOURCE, "Events of devices over their limits", source_command(place), BROKER, STREAMS
+    )
+    return service.provision(_file(place.config("source"), source_config(place, watched, ways)))
+
+
+def storm_command(place: Place, way: str, count: int) -> tuple[str, ...]:
+    """So many events for one way at once."""
+    return (
+        *(place.program, "storm", "--server", place.url, "--node", place.node),
+        *("--way", way, "--count", str(count), "--payload", str(PAYLOAD_BYTES)),
+        *("--journal", place.storm_journal),
+    )
+
+
+# -- waking ---------------------------------------------------------------------------------------
+
+
+def activator_config(place: Place, ways: Sequence[Way]) -> dict[str, Any]:
+    """What images/go/functions/internal/activator takes."""
+    how: dict[str, dict[str, Any]] = {
+        PROCESS.name: {
+            # Not until it has started: the activator waits for nobody.
+            "start": ["/usr/bin/systemctl", "start", "--no-block", unit(FUNCTION)],
+            "stop": ["/usr/bin/systemctl", "stop", unit(FUNCTION)],
+        },
+        STATIC_POD.name: {
+            "manifest": place.config("pod"),
+            "into": f"{place.pods}/{STATIC_POD_FILE}",
+        },
+    }
+    return {
+        "node": place.node,
+        "server": place.url,
+        "journal": place.activator_journal,
+        "idle_ms": round(IDLE_SECONDS * 1000),
+        "ways": [{"name": way.name, **how[way.name]} for way in ways if way.from_zero],
+    }
+
+
+def activator_command(place: Place) -> tuple[str, ...]:
+    return (place.program, "activate", "--config", place.config("activator"))
+
+
+def activator_provision(place: Place, ways: Sequence[Way]) -> Provision:
+    service = _service(
+        ACTIVATOR, "Wakes functions of this node", activator_command(place), BROKER, STREAMS
+    )
+    return service.provision(_file(place.config("activator"), activator_config(place, ways)))
+
+
+# -- the function ---------------------------------------------------------------------------------
+
+
+def function_arguments(place: Place, way: Way) -> tuple[str, ...]:
+    """Of a function of any way, behind the program."""
+    return (
+        *("handle", "--way", way.name),
+        *("--server", place.url, "--records", place.records(way.name)),
+    )
+
+
+def function_provision(place: Place) -> Provision:
+    """The unit that is a function. It is not enabled: a boot starts none."""
+    service = Service(
+        name=FUNCTION,
+        description="A function that an event wakes",
+        command=(place.program, *function_arguments(place, PROCESS)),
+        mounts=(str(PAYLOAD_MOUNT),),
+        state_directory=STATE,
+    )
+    return Provision(files=service.provision().files)
+
+
+def _file(path: str, content: dict[str, Any]) -> GuestFile:
+    return GuestFile.text(path, json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,102 @@
+"""Functions that are pods: one that always runs, and one that the activator gives to the kubelet.
+
+They are in the node's own network, since the broker listens on loopback alone, and have neither a
+token nor a capability.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edge_lab.addons.functions.names import IMAGE, NAMESPACE
+from edge_lab.addons.functions.parts import function_arguments
+from edge_lab.addons.functions.place import Place
+from edge_lab.addons.functions.ways import STATIC_POD, WARM, Way
+from edge_lab.cluster.objects import Manifest
+from edge_lab.provisioning.provision import GuestFile, Provision
+
+ACTIVATION = "edge-lab/activation"
+"""Annotation with another number each time: the kubelet tells static pods by their content."""
+
+
+def warm_pod(node: str) -> str:
+    """The name of a node's warm function."""
+    return f"function-{node}"
+
+
+def namespace_manifest() -> Manifest:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
+def warm_manifest(place: Place) -> Manifest:
+    """Bound to its node by name; nothing evicts it."""
+    pod = _pod(place, WARM, warm_pod(place.node))
+    pod["spec"] |= {
+        "nodeName": place.node,
+        "automountServiceAccountToken": False,
+        "tolerations": [{"operator": "Exists"}],
+        # As static pods are: else a full disk would evict it, and nobody would bring it back.
+        "priorityClassName": "system-node-critical",
+    }
+    return pod
+
+
+def static_manifest(place: Place) -> Manifest:
+    """As the activator takes it: `{activation}` is another number each time. The kubelet adds the
+    node's name to the pod's."""
+    pod = _pod(place, STATIC_POD, "function-woken")
+    pod["metadata"]["annotations"] = {ACTIVATION: "{activation}"}
+    return pod
+
+
+def static_pod_provision(place: Place) -> Provision:
+    text = json.dumps(static_manifest(place), indent=2) + "\n"
+    return Provision(files=(GuestFile.text(place.config("pod"), text),))
+
+
+def _pod(place: Place, way: Way, name: str) -> dict[str, Any]:
+    folder = place.records_folder
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "labels": {
+                "app": "function",
+                "app.kubernetes.io/part-of": "edge-lab",
+                "way": way.name,
+                # KubeEdge's admission webhook, where there is one, goes by it.
+                "app-offline.kubeedge.io": "autonomy",
+            },
+        },
+        "spec": {
+            "hostNetwork": True,
+            "restartPolicy": "Always",
+            "enableServiceLinks": False,
+            "dnsPolicy": "Default",
+            "terminationGracePeriodSeconds": 5,
+            "containers": [
+                {
+                    "name": "function",
+                    "image": IMAGE,
+                    "imagePullPolicy": "Never",
+                    "args": list(function_arguments(place, way)),
+                    "resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                    "volumeMounts": [{"name": "records", "mountPath": folder}],
+                }
+            ],
+            "volumes": [
+                {
+                    "name": "records",
+                    "hostPath": {"path": folder, "type": "DirectoryOrCreate"},
+                }
+            ],
+        },
+    }

@@ -1,0 +1,57 @@
+"""The ways in which a function is woken, as data: one column of every table each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge_lab.stacks import Stack
+from edge_lab.topology import Topology
+
+
+class Runs(StrEnum):
+    """What a function is while it runs."""
+
+    POD = "a pod"
+    PROCESS = "a process of the node"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of them."""
+
+    name: str
+    title: str
+    runs: Runs
+    from_zero: bool
+    """Whether nothing of it runs while there is nothing to do."""
+    offline: bool
+    """Whether it is woken while the node is cut off from its cloud."""
+    own_kubelet: bool = False
+    """Whether it needs a kubelet that reads the lab's drop-ins; KubeEdge's reads none."""
+
+
+WARM = Way("warm", "a pod that always runs", Runs.POD, from_zero=False, offline=True)
+PROCESS = Way("process", "a systemd unit", Runs.PROCESS, from_zero=True, offline=True)
+STATIC_POD = Way("pod", "a static pod", Runs.POD, from_zero=True, offline=True, own_kubelet=True)
+
+WAYS: Mapping[str, Way] = {way.name: way for way in (WARM, PROCESS, STATIC_POD)}
+
+OWN_KUBELET = frozenset({"kubelet", "openyurt", "k3s"})
+"""Edge runtimes with a kubelet that reads drop-ins."""
+
+
+def ways_of(stack: Stack) -> tuple[Way, ...]:
+    """Those that edge nodes of a stack have."""
+    own = stack.runtime.name in OWN_KUBELET
+    return tuple(way for way in WAYS.values() if own or not way.own_kubelet)
+
+
+def capability(way: Way) -> str:
+    """What a node can do that has it."""
+    return f"functions-{way.name}"
+
+
+def has_functions(topology: Topology) -> bool:
+    return "functions" in topology.addons

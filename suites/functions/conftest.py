@@ -1,0 +1,67 @@
+"""What the suite shares: each scenario is made once, for the tests of all ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from edge_lab.addons.functions.names import FUNCTIONS
+from edge_lab.core.errors import MissingCapability
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+from edge_lab.oracles.verdict import Verdict
+from suites.edges import is_ready
+from suites.functions.labside import LabSide
+from suites.functions.scenarios import Scene
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+READY_SECONDS = 180.0
+"""Until a node is Ready again: what comes next shall not be judged by what was broken here."""
+
+SceneOf = Callable[..., Scene]
+Judged = Callable[[Iterable[Verdict]], None]
+
+
+@pytest.fixture(scope="package")
+def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> LabSide:
+    """The functions of the lab; skips where the topology does not list the add-on."""
+    if FUNCTIONS not in lab.topology.addons:
+        raise MissingCapability(f"no node has {FUNCTIONS!r}: does the topology list the add-on?")
+    return LabSide(lab, fault_engine, time_limit)
+
+
+@pytest.fixture(scope="package")
+def scene_of(lab: Lab, side: LabSide, time_limit: TimeLimit) -> SceneOf:
+    """Makes a scenario, or gives the one of that name that was made for another test."""
+    made: dict[str, Scene] = {}
+
+    def find(make: Callable[..., Scene], *how: Any) -> Scene:
+        if make.__name__ not in made:
+            made[make.__name__] = make(side, *how)
+            for node in side.nodes:
+                ready = partial(is_ready, lab, node, time_limit)
+                eventually(f"{node} is Ready", ready, time_limit(READY_SECONDS))
+        return made[make.__name__]
+
+    return find
+
+
+@pytest.fixture
+def judged(record_verdict: Callable[[Verdict], None]) -> Judged:
+    """Records verdicts, and fails the test with those that have not passed."""
+
+    def judge(verdicts: Iterable[Verdict]) -> None:
+        found = list(verdicts)
+        for verdict in found:
+            record_verdict(verdict)
+        assert found, "nothing was judged"
+        failed = [str(verdict) for verdict in found if not verdict.passed]
+        assert not failed, "\n".join(failed)
+
+    return judge

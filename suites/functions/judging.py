@@ -1,0 +1,356 @@
+"""Verdicts on functions; pure functions of evidence."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edge_lab.addons.functions.counting import compare, unseen, untrue
+from edge_lab.addons.functions.limits import Limit
+from edge_lab.addons.functions.records import NANOSECONDS, Event, Handled
+from edge_lab.addons.functions.ways import WAYS
+from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.percentile import percentile
+from edge_lab.oracles.verdict import Verdict
+from suites.functions.evidence import Evidence, Storm
+
+SHOWN = 4
+"""Ids of a kind that a problem lists."""
+SLACK_STEPS = 10
+"""A crossing that is younger may not have been read yet."""
+
+
+def _short(ids: Sequence[object]) -> str:
+    shown = ", ".join(map(str, ids[:SHOWN]))
+    return f"{shown} …" if len(ids) > SHOWN else shown
+
+
+def _listed(what: str, ids: Sequence[object]) -> Sequence[str]:
+    return (f"{len(ids)} {what}: {_short(ids)}",) if ids else ()
+
+
+def _measure(
+    evidence: Evidence,
+    heading: str,
+    label: str,
+    value: float | None,
+    unit: str = COUNT,
+    *,
+    reason: str = "",
+    why: str = "",
+    minor: bool = False,
+    better: Better = Better.LOWER,
+) -> Measure:
+    return Measure(
+        name=identifier(f"{heading} {label}"),
+        value=value,
+        reason=reason if value is None else "",
+        unit=unit,
+        better=better,
+        node=evidence.node,
+        heading=heading,
+        label=label,
+        minor=minor,
+        evidence=why,
+    )
+
+
+# -- each event once ------------------------------------------------------------------------------
+
+
+def judge_events(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
+    """Whether each event of one way was handled, once, by a function of that way, as it was."""
+    count = compare(way, evidence.events, evidence.handled)
+    problems = [
+        *_too_few(count.owed, least, way),
+        *_listed("events were handled by none", count.lost),
+        *_listed("events were handled more than once", count.duplicated),
+        *_listed("events were handled by a function of another way", count.misrouted),
+        *_listed("events were handled that never crossed", count.unknown),
+        *_listed("events were handled with other values", count.wrong),
+    ]
+    again = sum(one.attempt > 1 for one in evidence.handled if one.way == way)
+    why = f"{count.owed} owed by the source's journal"
+    measures = (
+        _measure(evidence, "events lost", way, len(count.lost), why=why),
+        _measure(evidence, "events handled twice", way, len(count.duplicated), minor=True, why=why),
+        _measure(
+            evidence,
+            "events delivered again",
+            way,
+            again,
+            minor=True,
+            better=Better.NEITHER,
+            why=why,
+        ),
+    )
+    head = (
+        f"{way}: {count.owed} owed, {count.handled} handled, {again} of them not at the first try; "
+        f"{evidence.repeated} on the node came again and were known"
+    )
+    return _verdict(evidence, problems, measures, (head,))
+
+
+def judge_source(evidence: Evidence, limit: Limit, *, least: int = 1) -> Verdict:
+    """Whether each crossing of the device's ground truth is one event, and each event is one."""
+    events = [event for event in evidence.events if event.device != "storm"]
+    times = {step.seq: step.time for step in evidence.steps}
+    shown = {step.seq: step.value for step in evidence.steps}
+    newest = max(times, default=0)
+    due = [
+        crossing
+        for crossing in limit.crossings((step.seq, step.value) for step in evidence.steps)
+        if times[crossing.first] >= evidence.began and crossing.first <= newest - SLACK_STEPS
+    ]
+    excused = [
+        crossing
+        for crossing in due
+        if any(
+            times[crossing.rearmed] <= end and begin <= times[crossing.last]
+            for begin, end in evidence.blind
+        )
+    ]
+    judged = [crossing for crossing in due if crossing not in excused]
+    missed = unseen(judged, events)
+    problems = [
+        *_too_few(len(judged), least, "the device's ground truth"),
+        *_listed("crossings are not one event each", [one.first for one in missed]),
+        *_listed("events tell what the device did not show", untrue(events, shown)),
+    ]
+    head = (
+        f"{len(due)} crossings in the ground truth, {len(excused)} of them while the node could "
+        f"not look; {len(events)} events"
+    )
+    measure = _measure(evidence, "crossings unseen", "", len(missed), why=head)
+    return _verdict(evidence, problems, (measure,), (head,))
+
+
+def judge_offline(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
+    """Whether the events of a way were handled while the node was still offline."""
+    count = compare(way, evidence.owed_offline, evidence.handled_offline)
+    problems = [
+        *_too_few(count.owed, least, f"{way}, offline"),
+        *_listed("events waited for the cloud", count.lost),
+    ]
+    why = f"{count.owed} events crossed while it was offline"
+    measure = _measure(
+        evidence, "events handled while offline", way, count.handled, better=Better.HIGHER, why=why
+    )
+    return _verdict(evidence, problems, (measure,), (f"{way}: {why}, {count.handled} handled",))
+
+
+def judge_refused(evidence: Evidence) -> Verdict:
+    """Whether events met a full disk, and are stored all the same by now."""
+    stored = {event.id for event in evidence.events if event.stored is not None}
+    left = [id for id in evidence.refused if id not in stored]
+    problems = [
+        *_too_few(len(evidence.refused), 1, "events that a full disk refused"),
+        *_listed("events were never stored", left),
+    ]
+    measure = _measure(evidence, "events never stored", "", len(left))
+    return _verdict(evidence, problems, (measure,), (f"{len(evidence.refused)} refused",))
+
+
+def judge_copies(evidence: Evidence, *, least: int = 1) -> Verdict:
+    """Whether the cloud has each event, once."""
+    copies = Counter(evidence.copies or ())
+    owed = [event.id for event in evidence.events if event.stored is not None]
+    missing = [id for id in owed if not copies[id]]
+    twice = [id for id in owed if copies[id] > 1]
+    problems = [
+        *_too_few(len(owed), least, "copies"),
+        *_listed("events are not in the cloud", missing),
+        *_listed("events are there more than once", twice),
+    ]
+    measures = (
+        _measure(evidence, "events missing in the cloud", "", len(missing)),
+        _measure(evidence, "events twice in the cloud", "", len(twice), minor=True),
+    )
+    return _verdict(evidence, problems, measures, (f"{len(owed)} events stored on the node",))
+
+
+# -- how soon -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Waking:
+    """One event from the device's step until it was handled, s; None where a clock is not known."""
+
+    read: float | None
+    """From the step of the device until the node had read it."""
+    stored: float
+    """Until the broker had it on its disk."""
+    woken: float
+    """Until the first line of the function's process; 0 if it ran already."""
+    delivered: float
+    handled: float
+    whole: float | None
+
+    @property
+    def on_node(self) -> float:
+        """From when the node had read it."""
+        return self.stored + self.woken + self.delivered + self.handled
+
+
+STAGES = ("read", "stored", "woken", "delivered", "handled")
+
+
+def waking(evidence: Evidence, event: Event, handled: Handled) -> Waking:
+    """The stages of one event. What overlaps counts to the earlier stage, so that they add up."""
+    moments = [event.read]
+    stored = event.stored if event.stored is not None else handled.delivered
+    for moment in (min(stored, handled.delivered), handled.began, handled.delivered, handled.time):
+        moments.append(max(moments[-1], moment))
+    stages = [(after - before) / NANOSECONDS for before, after in itertools.pairwise(moments)]
+    shown = next((step.time for step in evidence.steps if step.seq == event.seq), None)
+    read = None
+    if shown is not None and evidence.clock is not None:
+        read = max(0.0, (evidence.clock.to_host(event.read) - shown) / NANOSECONDS)
+    whole = None if read is None else read + sum(stages)
+    stored_s, woken_s, delivered_s, handled_s = stages
+    return Waking(read, stored_s, woken_s, delivered_s, handled_s, whole)
+
+
+def wakings(evidence: Evidence, way: str) -> tuple[list[Waking], list[Waking]]:
+    """Of one way: those that found no process, and those that found one."""
+    events = {event.id: event for event in evidence.events if event.way == way}
+    cold: list[Waking] = []
+    warm: list[Waking] = []
+    for one in evidence.handled:
+        if one.way == way and one.id in events and one.attempt == 1:
+            event = events[one.id]
+            (cold if one.began > event.read else warm).append(waking(evidence, event, one))
+    return cold, warm
+
+
+def judge_waking(evidence: Evidence, way: str, *, least: int) -> Verdict:
+    """How long a way takes: from zero if it is one, else with its process there. No limit is set:
+    this is a figure, and red alone where there is none."""
+    from_zero = WAYS[way].from_zero
+    cold, warm = wakings(evidence, way)
+    found, others = (cold, warm) if from_zero else (warm, cold)
+    problems = []
+    if len(found) < least:
+        wanted = "from zero" if from_zero else "with its process there"
+        problems.append(f"no evidence: {way} handled {len(found)} events {wanted}, {least} wanted")
+    error = "" if evidence.clock is None else f", clocks known to {evidence.clock.error:.3f} s"
+    why = f"{len(found)} events{error}"
+    measures = [
+        *_spread(evidence, "event to handled", way, [one.whole for one in found], why),
+        *_spread(evidence, "read to handled", way, [one.on_node for one in found], why),
+    ]
+    for stage in STAGES:
+        values = [getattr(one, stage) for one in found]
+        if stage != "woken" or from_zero:
+            measures.append(
+                _percentile(evidence, f"stages of a waking (p50), {way}", stage, values, 50, why)
+            )
+    lines = [f"{way}: {one}" for one in found]
+    lines.append(f"{way}: {len(others)} others left out")
+    return _verdict(evidence, problems, measures, lines)
+
+
+def _spread(
+    evidence: Evidence, heading: str, way: str, values: Sequence[float | None], why: str
+) -> Iterable[Measure]:
+    for label, percent in (("p50", 50), ("p99", 99)):
+        yield _percentile(evidence, heading, f"{way} {label}", values, percent, why)
+
+
+def _percentile(
+    evidence: Evidence,
+    heading: str,
+    label: str,
+    values: Sequence[float | None],
+    percent: int,
+    why: str,
+) -> Measure:
+    known = sorted(value for value in values if value is not None)
+    value = percentile(known, percent) if known else None
+    reason = "no event" if not values else "the clock of the node is not known"
+    return _measure(evidence, heading, label, value, "s", reason=reason, why=why)
+
+
+# -- back at zero ---------------------------------------------------------------------------------
+
+
+def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
+    """Whether nothing of a way ran before its events and after them; whether what is warm did."""
+    after = evidence.asleep_s.get(way)
+    ran = {one.began for one in evidence.handled if one.way == way}
+    problems = []
+    if not ran:
+        problems.append(f"no evidence: no function of {way} has run")
+    if not WAYS[way].from_zero:
+        if after is not None:
+            problems.append(f"{way} does not run, and is to run always")
+        return _verdict(evidence, problems, (), (f"{way}: {len(ran)} processes",))
+    if after is None:
+        problems.append(f"a process of {way} runs on")
+    elif after > limit_s:
+        problems.append(f"{way} was at zero after {after:.0f} s; {limit_s:g} s are allowed")
+    woken = sum(one.awake for one in evidence.activations if one.way == way)
+    if ran and not woken:
+        problems.append(f"no evidence: the activator has not noted that it woke {way}")
+    measure = _measure(
+        evidence,
+        "at zero after the last event",
+        way,
+        after,
+        "s",
+        reason="a process of it runs on",
+        why="the node's processes",
+    )
+    return _verdict(evidence, problems, (measure,), (f"{way}: woken {woken} times",))
+
+
+# -- a storm --------------------------------------------------------------------------------------
+
+
+def judge_storm(evidence: Evidence, storm: Storm) -> Verdict:
+    """Whether a node lived through a storm: nothing was killed, and all was done."""
+    problems = []
+    if storm.drained_s is None:
+        problems.append("not all events were handled")
+    if storm.kills:
+        problems.append(f"the kernel has killed {storm.kills} processes for want of memory")
+    if storm.events < 1 or storm.least_mib <= 0:
+        problems.append("no evidence: no event, or no look at the memory")
+    taken = storm.before_mib - storm.least_mib
+    rate = storm.events / storm.drained_s if storm.drained_s else None
+    measures = (
+        _measure(
+            evidence,
+            "storm, events per second",
+            "",
+            rate,
+            "1/s",
+            reason="they were not all handled",
+            better=Better.HIGHER,
+            why=f"{storm.events} events at once",
+        ),
+        _measure(evidence, "storm, memory taken", "", taken, "MiB"),
+        _measure(evidence, "storm, memory left", "", storm.least_mib, "MiB", better=Better.HIGHER),
+    )
+    return _verdict(evidence, problems, measures, (str(storm),))
+
+
+def _too_few(found: int, least: int, what: str) -> Sequence[str]:
+    return (f"no evidence: {found} of {what}, {least} wanted",) if found < least else ()
+
+
+def _verdict(
+    evidence: Evidence,
+    problems: Sequence[str],
+    measures: Sequence[Measure],
+    lines: Sequence[str],
+) -> Verdict:
+    return Verdict(
+        node=evidence.node,
+        runtime=evidence.runtime,
+        problems=tuple(problems),
+        measures=tuple(measures),
+        evidence=tuple(lines),
+    )

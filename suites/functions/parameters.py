@@ -1,0 +1,22 @@
+"""The ways as parameters of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from edge_lab.addons.functions.ways import WAYS, capability
+
+
+def each_way(*, after_boot: bool = False) -> Sequence[Any]:
+    """All ways; each test is skipped where nodes have it not. A warm pod comes from the API server:
+    `after_boot`, while offline, it is there with a runtime that keeps it, and with no other."""
+    found = []
+    for way in WAYS.values():
+        marks = [pytest.mark.needs(capability(way))]
+        if after_boot and not way.from_zero:
+            marks.append(pytest.mark.fails_without("offline-reboot"))
+        found.append(pytest.param(way.name, marks=marks, id=way.name))
+    return found

@@ -1,0 +1,96 @@
+"""Online and undisturbed: what each way takes, each event handled once, and back to zero."""
+
+from __future__ import annotations
+
+import allure
+import pytest
+
+from edge_lab.addons.functions.limits import LIMITS
+from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.podstarts import Starting
+from edge_lab.observe.scheduling.podstarts import Planned
+from suites.functions.conftest import Judged, SceneOf
+from suites.functions.judging import (
+    judge_asleep,
+    judge_copies,
+    judge_events,
+    judge_source,
+    judge_waking,
+)
+from suites.functions.parameters import each_way
+from suites.functions.scenarios import in_turns, never_woken
+
+pytestmark = [
+    allure.parent_suite("Functions"),
+    allure.feature("Waking"),
+    pytest.mark.needs("functions"),
+]
+
+ZERO_SECONDS = 120.0
+"""For a way to be at zero: it may just have been woken by the next of its events."""
+
+
+@pytest.mark.scenario("functions: online")
+@pytest.mark.parametrize("way", each_way())
+@allure.title("Each event of the device is handled once: {way}")
+def test_each_event_is_handled_once(
+    scene_of: SceneOf, judged: Judged, pod_count: int, way: str
+) -> None:
+    scene = scene_of(in_turns, pod_count)
+    judged(judge_events(one, way, least=pod_count) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: online")
+@pytest.mark.parametrize("way", each_way())
+@allure.title("From the device's step to what was done, stage by stage: {way}")
+def test_each_stage_of_a_waking_is_seen(
+    scene_of: SceneOf, judged: Judged, pod_count: int, way: str
+) -> None:
+    scene = scene_of(in_turns, pod_count)
+    # One may have found its function still awake, or just on its way to sleep.
+    least = max(1, pod_count - 1)
+    judged(judge_waking(one, way, least=least) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: online")
+@pytest.mark.parametrize("way", each_way())
+@allure.title("Nothing runs while there is nothing to do: {way}")
+def test_what_was_woken_goes_back_to_zero(
+    scene_of: SceneOf, judged: Judged, pod_count: int, way: str
+) -> None:
+    scene = scene_of(in_turns, pod_count)
+    judged(judge_asleep(one, way, limit_s=ZERO_SECONDS) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: online")
+@allure.title("Each crossing of the limit in the device's ground truth is one event")
+def test_no_crossing_is_missed(scene_of: SceneOf, judged: Judged, pod_count: int) -> None:
+    scene = scene_of(in_turns, pod_count)
+    (limit,) = LIMITS
+    judged(judge_source(one, limit, least=pod_count) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: online")
+@allure.title("The cloud has a copy of each event, and one alone")
+def test_the_cloud_has_each_event_once(scene_of: SceneOf, judged: Judged, pod_count: int) -> None:
+    scene = scene_of(in_turns, pod_count)
+    judged(judge_copies(one, least=pod_count) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: plain pods")
+@allure.title("A plain pod on {edge_node}, beside what a waking takes")
+def test_a_plain_pod_beside_it(edge_node: LabNode, pod_starts: Starting, pod_count: int) -> None:
+    times = pod_starts.one_by_one(edge_node, [Planned()] * pod_count)
+    verdict = pod_starts.judge(times, edge_node.name)
+    assert verdict.passed, str(verdict)
+
+
+@allure.title("Where nothing wakes functions, events are left and are found")
+def test_a_function_that_is_never_woken_is_found(scene_of: SceneOf) -> None:
+    scene = scene_of(never_woken)
+    for evidence in scene.evidence.values():
+        lost = judge_events(evidence, "process")
+        assert not lost.passed, str(lost)
+        assert not any(problem.startswith("no evidence") for problem in lost.problems), str(lost)
+        # What always runs needs nobody to wake it.
+        assert judge_events(evidence, "warm").passed

@@ -1,0 +1,67 @@
+"""What happens to the broker happens to no event: it is killed, and its disk is full."""
+
+from __future__ import annotations
+
+import allure
+import pytest
+
+from suites.functions.conftest import Judged, SceneOf
+from suites.functions.judging import judge_copies, judge_events, judge_refused, judge_storm
+from suites.functions.parameters import each_way
+from suites.functions.scenarios import broker_killed, full_disks, storm
+
+pytestmark = [
+    allure.parent_suite("Functions"),
+    allure.feature("Broker"),
+    pytest.mark.needs("functions"),
+]
+
+STORM = 300
+"""Events for each way, at once."""
+
+
+@pytest.mark.scenario("functions: broker killed")
+@pytest.mark.parametrize("way", each_way())
+@allure.title("Broker killed twice: each event is handled once: {way}")
+def test_a_broker_that_is_killed_loses_no_event(
+    scene_of: SceneOf, judged: Judged, way: str
+) -> None:
+    scene = scene_of(broker_killed)
+    judged(judge_events(one, way, least=3) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: broker killed")
+@allure.title("Broker killed twice: the cloud has a copy of each event, and one alone")
+def test_the_cloud_catches_up_after_a_kill(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(broker_killed)
+    judged(judge_copies(one, least=3) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: disk full")
+@pytest.mark.parametrize("way", each_way())
+@allure.title("Disk full: each event is handled once, when there is room again: {way}")
+def test_a_full_disk_loses_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
+    scene = scene_of(full_disks)
+    judged(judge_events(one, way, least=3) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: disk full")
+@allure.title("Disk full: the broker refuses events, and takes them when there is room again")
+def test_a_full_disk_is_felt_and_left(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(full_disks)
+    judged(judge_refused(one) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: storm")
+@pytest.mark.parametrize("way", each_way())
+@allure.title("A storm of events: each is handled once: {way}")
+def test_each_event_of_a_storm_is_handled_once(scene_of: SceneOf, judged: Judged, way: str) -> None:
+    scene = scene_of(storm, STORM)
+    judged(judge_events(one, way, least=STORM) for one in scene.evidence.values())
+
+
+@pytest.mark.scenario("functions: storm")
+@allure.title("A storm of events stays within the memory of the node")
+def test_a_storm_stays_within_the_memory(scene_of: SceneOf, judged: Judged) -> None:
+    scene = scene_of(storm, STORM)
+    judged(judge_storm(scene.evidence[node], found) for node, found in scene.storms.items())
