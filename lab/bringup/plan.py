@@ -87,7 +87,7 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
     Raises:
         InputError: a stack or an add-on is unknown.
         LabError: no stack of the topology, or not the pinned one, is available; the message
-        lists all sources that were tried.
+            lists all sources that were tried.
     """
     platforms = [get_platform(name, topology) for name in ([pinned] if pinned else topology.stacks)]
     for platform in platforms:

@@ -59,7 +59,7 @@ class RunDir:
 
     Raises:
         InputError: `lab` is not a valid name. So `path` is always a direct child of the
-        cache's folder labs/.
+            cache's folder labs/.
     """
 
     lab: str

@@ -66,7 +66,7 @@ class YamlModel(Generic[M]):
 
         Raises:
             InputError: the file is missing, not YAML, or does not match the model; the
-            message has file, line, what is wrong and the remedy.
+                message has file, line, what is wrong and the remedy.
         """
         try:
             text = path.read_text(encoding="utf-8")

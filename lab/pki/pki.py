@@ -51,7 +51,7 @@ class Pki:
 
         Raises:
             LabError: there are keys already (use `load`), two requests of one name differ, or
-            the folder cannot be written.
+                the folder cannot be written.
         """
         pki = cls(folder)
         by_name = _distinct(requests)

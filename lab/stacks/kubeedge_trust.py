@@ -4,14 +4,14 @@ Only cloudcore, as a client of the API server, uses the cluster's authority. clo
 (trust domain `kubeedge`) is used between cloudcore and edge nodes. By the source of KubeEdge v1.23:
 
 - cloudcore keeps certificate and key of its authority in the Secret `casecret`, and its serving
-certificate in `cloudcoresecret`. It prefers files at fixed paths, reads them only at its start,
-and writes them into the Secrets (cloud/pkg/cloudhub/config, servers/httpserver/pre_server.go).
-So the lab replaces files, which are first created from the Secrets.
+  certificate in `cloudcoresecret`. It prefers files at fixed paths, reads them only at its start,
+  and writes them into the Secrets (cloud/pkg/cloudhub/config, servers/httpserver/pre_server.go).
+  So the lab replaces files, which are first created from the Secrets.
 - It uses a single certificate of the authority, both to sign and to verify edge nodes
-(createTLSConfig in cloud/pkg/cloudhub/servers/server.go, verifyCert of its port 10002).
+  (createTLSConfig in cloud/pkg/cloudhub/servers/server.go, verifyCert of its port 10002).
 - edgecore reads its trust bundle and its certificate for each connection to port 10000 and each
-renewal (edge/pkg/edgehub/clients/wsclient, certificate/certmanager.go), and trusts all
-certificates in the file. Open connections are not verified again, so edgecore is restarted.
+  renewal (edge/pkg/edgehub/clients/wsclient, certificate/certmanager.go), and trusts all
+  certificates in the file. Open connections are not verified again, so edgecore is restarted.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def export(cache: Path, entries: Sequence[Entry], archive: Path, deadline: Deadl
     Raises:
         InputError: there is nothing to export, or the archive cannot be written.
         LabError: an entry was changed or removed meanwhile, or contains something other than
-        files and folders; the disk is full.
+            files and folders; the disk is full.
     """
     if not entries:
         raise InputError(
