@@ -36,7 +36,7 @@ def keep_evidence(run: RunDir) -> Path | None:
 
 
 def _take_emulator_logs(run: RunDir) -> None:
-    """Copies consoles and captures to the folder of logs."""
+    """Moves the logs of the emulators to the lab's logs."""
     for log in DaemonRooms.of(run).emulator_logs.glob("*.log"):
         if run.logs.is_dir() and log.is_file():
             log.replace(run.logs / f"emulator-{log.name}")

@@ -17,7 +17,7 @@ class Feed(Protocol):
     """The source of a watch's events."""
 
     def __iter__(self) -> Iterator[Event]:
-        """The next event; LabError if there will be no more."""
+        """Yields events; LabError when there will be no more."""
         ...
 
     def sever(self) -> None:

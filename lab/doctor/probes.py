@@ -353,7 +353,7 @@ PROBES: tuple[Probe, ...] = (
 
 
 def _version_in(told: str) -> str:
-    """The first version number in the output of a program, with its prefix and suffix."""
+    """The first version number in the output of a program, with any suffix, or its first line."""
     found = re.search(r"\d+\.\d+[\w.+~-]*", told)
     if found:
         return found[0]

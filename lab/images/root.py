@@ -254,7 +254,7 @@ def _build(
 
 
 def _python_path() -> str:
-    """Environment in which the helper finds the same Python modules as this process."""
+    """PYTHONPATH with which the helper finds the same modules as this process."""
     return os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
 
 
