@@ -192,7 +192,7 @@ class _Lines:
         self._tree = tree
         self._console = console
         self._lock = threading.RLock()
-        """Ignores events of steps that have ended."""
+        """Prevents lines about a running step after the line of its end."""
 
     def take(self, event: StepEvent) -> None:
         with self._lock:

@@ -28,7 +28,7 @@ from edge_lab.devices.opcua_views import Methods, Views
 from edge_lab.devices.refusals import RefusalLog
 
 _REFRESH_SEVERITY = 100
-"""Types of the events before and after those of ConditionRefresh."""
+"""Severity of the events before and after those of ConditionRefresh."""
 
 
 class ClientSession(Session):

@@ -94,7 +94,7 @@ class ArchRecipe(_Model):
     packages: tuple[Package, ...] = ()
     files: tuple[Folder, ...] = Field(min_length=1)
     check_valid_until: bool = True
-    """Whether a Release file may be out of date. Its signature is always verified."""
+    """Whether an expired Release file is an error. Its signature is always verified."""
 
 
 class Variant(_Model):

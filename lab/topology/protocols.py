@@ -32,7 +32,7 @@ class Protocol(StrEnum):
 
 MODBUS = frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU, Protocol.MODBUS_SERIAL})
 WITH_OPTIONS = frozenset({str(Protocol.MODBUS_RTOS)})
-"""The protocols of edge-lab that take `options`; those of other distributions always do."""
+"""The protocols of edge-lab that take `options`, as those of other distributions may."""
 OWN = frozenset(str(protocol) for protocol in Protocol)
 
 

@@ -37,7 +37,7 @@ from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unabl
 REACH_SECONDS = 15.0
 """Seconds for the SSH server of a running machine to answer, on the reference machine."""
 BOOT_SECONDS = 600.0
-"""Seconds after switching on the power, with firmware and boot loader."""
+"""The same for a machine that was just switched on, with firmware and boot loader."""
 SHORT_SECONDS = 60.0
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
