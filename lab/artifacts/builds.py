@@ -1,4 +1,4 @@
-"""Components that are built here, each in the way of its recipe."""
+"""Components that are built here, each by the kind of its recipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_lab.core.deadline import Deadline
 
 
 class Builds:
-    """Builds what orders want into the cache; what builds leave (logs, caches) is in `home`."""
+    """Builds orders into the cache; logs and caches of builds are in `home`."""
 
     def __init__(self, cache: ArtifactCache, home: Path) -> None:
         self._modules = ModuleBuilds(cache, home)

@@ -26,7 +26,7 @@ from edge_lab.topology import Arch
 
 RECORD = "artifact.json"
 KEY_DIGITS = 16
-"""Hex digits of the cache key that are in a folder's name."""
+"""Number of hex digits of the cache key in a folder's name."""
 _SCRATCH = ".scratch-"
 
 
@@ -87,7 +87,7 @@ class ArtifactCache:
         if seen.st_mtime_ns != record.mtime_ns:
             if file_digest(file) != record.sha256:
                 return None
-            with contextlib.suppress(OSError):  # a read-only cache is still a cache
+            with contextlib.suppress(OSError):  # the cache may be read-only
                 os.utime(file, ns=(record.mtime_ns, record.mtime_ns))
         mark_used(file.parent)
         return _artifact(record, file)
@@ -156,7 +156,7 @@ class ArtifactCache:
 
 
 def is_artifact(folder: Path, name: str) -> bool:
-    """Whether `folder` holds an artifact that is what its record says, and that a cache has as
+    """Whether `folder` has an artifact that matches its record, and whose name in a cache is
     `name`: <component>/<version>-<arch>-<key>."""
     record = _read_record(folder / RECORD)
     if record is None:

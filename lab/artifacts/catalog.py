@@ -71,7 +71,7 @@ def _kubernetes(name: str, module: str = "kubernetes") -> Component:
             upstream="release",
             checksums="{file}.sha256",
         ),
-        # The same below a mirror, where somebody may have put what is not published, too.
+        # The same below a mirror, which may also have files that are not published.
         mirror=("release/{version}/bin/linux/{arch}/{name}", FLAT),
     )
 
@@ -88,7 +88,7 @@ def _spire(name: str, *, cgo: bool = False) -> Component:
                 f"-X github.com/spiffe/spire/pkg/common/version.gittag={SPIRE.removeprefix('v')}",
                 *(('-linkmode external -extldflags "-static"',) if cgo else ()),
             ),
-            # The same for both: what they share is compiled once.
+            # The same for both, so that common packages are compiled once.
             tags=("netgo", "osusergo", "sqlite_omit_load_extension"),
             cgo=cgo,
         ),
@@ -255,7 +255,7 @@ _COMPONENTS = (
         go=GoSource(module="hostile", package="edge-lab/images/hostile"),
     ),
     _spire("spire-agent"),
-    # Its store, SQLite, is in C.
+    # Its store, SQLite, is written in C.
     _spire("spire-server", cgo=True),
     Component(
         # FreeRTOS-Kernel V11.2.0 and lwIP 2.2.1. The same file for every architecture.

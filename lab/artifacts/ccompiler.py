@@ -1,4 +1,4 @@
-"""The C compiler for components of Go with parts in C."""
+"""The C compiler for Go components with parts in C."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from edge_lab.topology import Arch
 
 
 def c_compiler(arch: Arch) -> str:
-    """The compiler's name: the machine's own, or Debian's cross compiler for `arch`."""
+    """The compiler's name: the native one, or Debian's cross compiler for `arch`."""
     return "gcc" if arch is host_arch() else f"{arch.value}-linux-gnu-gcc"
 
 
 def compiler_problem(source: GoSource | None, arch: Arch) -> str:
-    """Why its C cannot be compiled for `arch` here, with a remedy; empty if it can, or has none."""
+    """Why its C parts cannot be compiled for `arch`, with a remedy; empty if they can."""
     if source is None or not source.cgo or shutil.which(c_compiler(arch)):
         return ""
     name = c_compiler(arch)
@@ -26,7 +26,7 @@ def compiler_problem(source: GoSource | None, arch: Arch) -> str:
 
 
 def cgo_environment(source: GoSource, arch: Arch) -> dict[str, str]:
-    """Variables of a build that decide over C."""
+    """Environment variables of a build for C."""
     if not source.cgo:
         return {"CGO_ENABLED": "0"}
     return {"CGO_ENABLED": "1", "CC": c_compiler(arch)}

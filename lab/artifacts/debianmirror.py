@@ -1,4 +1,4 @@
-"""How the host reaches Debian: its own mirror and proxy, as its apt is set up."""
+"""How the host reaches Debian: mirror and proxy of its apt configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import subprocess
 
 MIRROR_VARIABLE = "LAB_DEBIAN_MIRROR"
-"""Environment variable that overrides every other source of packages (a snapshot, say)."""
+"""Environment variable that overrides all other sources of packages, for example a snapshot."""
 
 RETRIES = 3
 
@@ -19,9 +19,9 @@ _WANTED = re.compile(
 
 
 def debian_mirror(default: str) -> str:
-    """The address packages come from: LAB_DEBIAN_MIRROR, the host's own mirror, or `default`.
+    """The address of packages: LAB_DEBIAN_MIRROR, the host's mirror, or `default`.
 
-    The host's own counts only where its apt has lists of Debian itself, not of a derivative.
+    The host's mirror is used only if its apt has lists of Debian itself, not of a derivative.
     """
     if chosen := os.environ.get(MIRROR_VARIABLE):
         return chosen
@@ -41,9 +41,9 @@ def debian_mirror(default: str) -> str:
 
 
 def apt_options() -> tuple[str, ...]:
-    """Options for the apt that unpacks the image: proxies and the like of the host's apt.
+    """Options for the apt that unpacks the image, such as proxies, from the host's apt.
 
-    (Proxies in the environment reach it by themselves.)
+    (It uses proxies in the environment anyway.)
     """
     options = [f'Acquire::Retries "{RETRIES}"']
     for name, value in _SETTING.findall(_output("apt-config", "dump")):
@@ -53,7 +53,7 @@ def apt_options() -> tuple[str, ...]:
 
 
 def _output(*argv: str) -> str:
-    """What a program of apt prints; nothing where there is none (the host is no Debian)."""
+    """The output of a program of apt; empty if it does not exist (the host is not Debian)."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     except FileNotFoundError:

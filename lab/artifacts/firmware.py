@@ -1,7 +1,7 @@
-"""Firmware of devices, in C: others' sources, which ordinary clients fetch, and ours, compiled.
+"""Firmware of devices in C: third-party sources, fetched by their clients, compiled with ours.
 
-Cargo fetches a crate that holds an operating system's sources, with the checksum in Cargo.lock;
-apt fetches a Debian source package, whose upstream tarball is pinned in the catalogue.
+Cargo fetches a crate with the sources of an operating system, verified by Cargo.lock; apt fetches
+a Debian source package, whose upstream tarball is pinned in the catalogue.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ FIRMWARE = "firmware sources"
 COMPILER = "arm-none-eabi-gcc"
 COMPILER_PACKAGES = "gcc-arm-none-eabi picolibc-arm-none-eabi"
 CARGO_MINIMUM = (1, 85)
-"""What the crate's manifest asks for."""
+"""The version of Cargo that the crate's manifest requires."""
 _MIRROR = "http://deb.debian.org/debian"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _SPECS = "picolibc.specs"
 _TAIL_LINES = 20
 _SIZE = 200 << 20
-"""Bytes that a build takes on the disk for a moment."""
+"""Bytes of disk space that a build needs temporarily."""
 
 
 def firmware_problem(seconds: float = 15.0) -> str:
@@ -93,8 +93,8 @@ class FirmwareBuilds:
         """The firmware, in the cache.
 
         Raises:
-            BuildFailed: a source could not be fetched or is not what is pinned, or a compiler
-                ended with an error.
+            BuildFailed: a source could not be fetched or does not match its pin, or the
+                compiler failed.
             DeadlineExceeded: there was no time left.
         """
         component, source = order.component, order.component.firmware
@@ -122,7 +122,7 @@ class FirmwareBuilds:
 
 
 def firmware_source(component: Component) -> str:
-    """What the firmware is built from, in words."""
+    """A description of the firmware's sources."""
     source = component.firmware
     assert source is not None
     debian = f"{source.debian.package} of Debian {source.debian.suite}"
@@ -130,10 +130,10 @@ def firmware_source(component: Component) -> str:
 
 
 def _fetch_crate(run: _Run, crate: str) -> None:
-    """The crate's files as folder `crate`. Cargo compares them with the checksums of its lock."""
+    """Fetches the crate to the folder `crate`. Cargo verifies it with the checksums of its lock."""
     home = {"CARGO_HOME": str(run.folder / "cargo")}
     if (config := Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))).is_dir():
-        # The user's settings of the registry (a mirror, a proxy), not the user's downloads.
+        # Uses the user's registry settings (a mirror, a proxy), but not the user's downloads.
         for name in ("config", "config.toml"):
             if (config / name).is_file():
                 (run.folder / "cargo").mkdir(exist_ok=True)
@@ -163,7 +163,7 @@ def _fetch_debian(run: _Run, wanted: DebianSource) -> None:
     if not tarball.is_file():
         raise BuildFailed(f"{wanted.package} of {wanted.suite} has no {wanted.tarball}")
     if (found := file_digest(tarball)) != wanted.sha256:
-        raise BuildFailed(f"{wanted.tarball} is not what is pinned: {found}, not {wanted.sha256}")
+        raise BuildFailed(f"{wanted.tarball} does not match its pin: {found}, not {wanted.sha256}")
     try:
         with tarfile.open(tarball) as archive:
             archive.extractall(run.folder / "unpacked", filter="data")
@@ -174,7 +174,7 @@ def _fetch_debian(run: _Run, wanted: DebianSource) -> None:
 
 
 def _compile(run: _Run, component: Component, source: FirmwareSource) -> Path:
-    """The linked program. Paths are relative, so that it does not depend on where it is built."""
+    """The linked program. Paths are relative, so that it does not depend on the build folder."""
     machine = ["-mcpu=cortex-m3", "-mthumb", f"-specs={_SPECS}"]
     flags = [*machine, *source.flags, f'-DFIRMWARE_VERSION="{component.version}"']
     objects: list[str] = []
@@ -182,7 +182,7 @@ def _compile(run: _Run, component: Component, source: FirmwareSource) -> Path:
         files = [file for pattern in patterns for file in _matching(run.folder, part, pattern)]
         out = run.folder / "objects" / part
         out.mkdir(parents=True)
-        up = "../../"  # from there, since -c writes beside where it runs
+        up = "../../"  # since -c writes to the current folder
         warnings = ["-Wall", "-Wextra"] if part == "firmware" else ["-w"]
         includes = [f"-I{up}{folder}" for folder in source.includes]
         names = [up + file for file in files]

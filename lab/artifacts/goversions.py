@@ -1,4 +1,4 @@
-"""Versions of Go: what a toolchain is, and what a module demands of it."""
+"""Versions of Go: of a toolchain, and those that modules require."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 GoVersion = tuple[int, int, int]
 
 GO_MINIMUM: GoVersion = (1, 25, 3)
-"""Required by SPIRE's go.mod, the highest of all that most labs need; those of kwok and Flux are
-higher (1.26)."""
+"""Required by SPIRE's go.mod, the highest that most labs need; kwok and Flux need 1.26."""
 
 _VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_LINE = re.compile(r"^go[ \t]+(\S+)", re.M)
@@ -26,7 +25,7 @@ def version_text(version: GoVersion) -> str:
 
 
 def demanded_by(go_mod: Path) -> GoVersion:
-    """The oldest Go that builds the module: a toolchain that is older than its `go` line refuses it
+    """The oldest Go that builds the module: toolchains older than its `go` line refuse it
     (https://go.dev/ref/mod#go-mod-file-go)."""
     line = _GO_LINE.search(go_mod.read_text(encoding="utf-8"))
     return max(GO_MINIMUM, (line and go_version(line[1])) or GO_MINIMUM)

@@ -27,9 +27,9 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _INDEXES = (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = (MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
 _BIGGEST_DOCUMENT = 4 * 1024 * 1024
-"""Bytes of an index, a manifest or a configuration; containerd takes 8 MiB at most."""
+"""Maximum bytes of an index, a manifest or a configuration; containerd accepts up to 8 MiB."""
 _DEEPEST = 4
-"""Indexes within each other."""
+"""Maximum nesting of indexes."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 Descriptor = dict[str, Any]
@@ -77,7 +77,7 @@ class ImageLayout:
         }
 
     def parts(self, manifest: Descriptor) -> tuple[str, ...]:
-        """The digests of all that an image is made of, its manifest's at the end."""
+        """The digests of all parts of an image, with that of its manifest at the end."""
         content = self._document(manifest)
         parts = (content["config"], *content["layers"], manifest)
         return tuple(dict.fromkeys(str(part["digest"]) for part in parts))
@@ -95,7 +95,7 @@ class ImageLayout:
     def _walk(
         self, index: Descriptor, within: tuple[str, ...], depth: int
     ) -> Iterator[tuple[Descriptor, tuple[str, ...]]]:
-        """Each image's manifest with the digests of the indexes that it is in."""
+        """The manifest of each image with the digests of the indexes that contain it."""
         if not depth:
             raise NoImage("its indexes are nested too deeply")
         for each in index.get("manifests") or ():
@@ -106,7 +106,7 @@ class ImageLayout:
                 yield each, within
 
     def _is_for(self, manifest: Descriptor, arch: Arch) -> bool:
-        # Of a single image, its configuration says it.
+        # For a single image, the platform is in its configuration.
         platform = manifest.get("platform") or self._document(self._document(manifest)["config"])
         return (platform.get("os"), platform.get("architecture")) == ("linux", arch.go)
 
@@ -153,7 +153,7 @@ def open_layout(place: Path) -> Iterator[ImageLayout]:
     """The image layout in a tar or a folder.
 
     Raises:
-        NoImage: within the block too, at whatever is wrong with it.
+        NoImage: also within the block, for any error in it.
     """
     try:
         if place.is_dir():

@@ -169,7 +169,7 @@ def write_lock(file: Path, lock: Lock) -> None:
     Path(name).replace(file)
 
 
-# -- whether it fits ---------------------------------------------------------------------
+# -- Comparison --------------------------------------------------------------------------
 
 
 def disagreements(
@@ -246,7 +246,7 @@ def check_lock(owner: ComponentSet, lock: Lock, wants: Iterable[Want]) -> None:
 
 
 def pin_of(owner: ComponentSet, lock: Lock, want: Want) -> Pin | None:
-    """The digest that the lock demands of what is wanted, if it does."""
+    """The digest that the lock requires, if any."""
     digest = lock.components[want.component].digest(want.arch)
     if digest is None:
         return None

@@ -104,11 +104,11 @@ class FirmwareSource:
     """
 
     folder: str
-    """Below its owner's firmware (images/firmware); its Cargo.lock pins the crate."""
+    """Folder below its owner's firmware (images/firmware); its Cargo.lock pins the crate."""
     crate: str
     debian: DebianSource
     sources: Mapping[str, tuple[str, ...]]
-    """By folder: patterns of the C files."""
+    """Patterns of the C files, by folder."""
     includes: tuple[str, ...]
     script: str
     """The linker script."""
@@ -117,7 +117,7 @@ class FirmwareSource:
 
     @property
     def parts(self) -> list[object]:
-        """What decides over the result beside the files, for the key of a build."""
+        """Everything besides the files that determines the result, for the key of a build."""
         debian = (self.debian.package, self.debian.tarball, self.debian.sha256)
         sources = sorted(self.sources.items())
         return [self.crate, debian, sources, self.includes, self.script, self.flags]
@@ -138,18 +138,18 @@ class Component:
     release: ReleaseSource | None = None
     firmware: FirmwareSource | None = None
     mirror: tuple[str, ...] = (FLAT,)
-    """Where it may lie below the mirror beside the places that follow from `release`;
+    """Possible paths below the mirror, in addition to those that follow from `release`;
     templates over {name}, {version} and {arch}."""
     sha256: Mapping[Arch, str] = field(default_factory=lambda: _NO_DIGESTS)
-    """Pinned hex digests of it, from any source; for what is not built from Go and has no
-    published checksums."""
+    """Pinned hex digests of it, from any source; for components that are not built from Go and
+    have no published checksums."""
     image: bool = False
     """Whether it is a container image: an OCI image layout, in a tar or as a folder of a mirror.
     Its pins are digests of the image (of its index, or of a manifest), not of the tar."""
 
     @property
     def recipe(self) -> GoSource | GoFiles | None:
-        """How it is obtained from Go modules, if it is."""
+        """How it is obtained from Go modules, if at all."""
         return self.go or self.files
 
     @property
@@ -168,7 +168,7 @@ class Component:
         )
 
     def fill(self, template: str, arch: Arch, file: str = "") -> str:
-        """`template` with {name}, {version}, {arch} and {file} put in."""
+        """`template` with {name}, {version}, {arch} and {file} filled in."""
         return template.format(name=self.name, version=self.version, arch=arch.go, file=file)
 
 
@@ -199,7 +199,7 @@ class Artifact:
 class Availability(StrEnum):
     CACHED = "cached"
     AVAILABLE = "available"
-    """Not cached yet, but as far as known it can be obtained."""
+    """Not cached, but can probably be obtained."""
     MISSING = "missing"
 
 

@@ -27,7 +27,7 @@ GO_MODULES = "Go modules"
 
 
 class ModuleBuilds:
-    """Builds what orders want into the cache.
+    """Builds orders into the cache.
 
     Go's own caches and the logs of builds are in `home`.
     """
@@ -144,7 +144,7 @@ class ModuleBuilds:
 
 
 def built_from(component: Component, module: GoModule | None) -> str:
-    """The module that the component is built from, in words."""
+    """A description of the module from which the component is built."""
     recipe = component.recipe
     if recipe is None or module is None:
         return ""

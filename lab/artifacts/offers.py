@@ -28,9 +28,9 @@ class Offer:
     checksums: tuple[str, ...]
     """Paths of the checksum files that may verify it, in order of preference."""
     member: str = ""
-    """If it is a tarball: where the component is inside, below the top folder."""
+    """If it is a tarball: path of the component inside, below the top folder."""
     image: Arch | None = None
-    """If it is a container image: for which architecture it is taken."""
+    """If it is a container image: the architecture to extract."""
 
     @property
     def name(self) -> str:
@@ -49,16 +49,16 @@ class Found:
 
     @property
     def vouched(self) -> str:
-        """For the record beside the artifact."""
+        """Its description in the record beside the artifact."""
         what = "" if self.pinned else f" for {self.offer.name}"
         return f"{self.digest}{what}, by {self.vouched_by}"
 
 
 def mirror_offers(component: Component, arch: Arch) -> tuple[Offer, ...]:
-    """All places below a mirror where the component may lie, the first that counts first.
+    """All paths below a mirror where the component may be, in order of precedence.
 
     The lab's own names, then the publisher's: at <upstream>/<version>/<file>, and at the top
-    of the mirror if the name has the version in it. One that has not could be of any version.
+    of the mirror if the name contains the version. Others could be of any version.
     """
     own = [component.fill(template, arch) for template in component.mirror]
     image = arch if component.image else None
@@ -71,7 +71,7 @@ def mirror_offers(component: Component, arch: Arch) -> tuple[Offer, ...]:
             if "{version}" in file:
                 found.append(_moved(offer, ""))
     by_path: dict[str, Offer] = {}
-    for offer in found:  # the lab's own names may be a publisher's, too
+    for offer in found:  # the lab's names may equal a publisher's
         by_path.setdefault(offer.path, offer)
     return tuple(by_path.values())
 
@@ -190,7 +190,7 @@ def _image_in(file: Path, found: Found, name: str, target: Path) -> Path:
             extract_image(file, str(found.digest), found.offer.image, target)
     except NoImage as trouble:
         raise SourceFailed(
-            f"{name} is not what it should be, {found.digest} by {found.vouched_by}: "
+            f"{name} does not match its digest, {found.digest} by {found.vouched_by}: "
             f"{trouble.reason}{_PIN_IT}"
         ) from trouble
     return target
@@ -199,7 +199,7 @@ def _image_in(file: Path, found: Found, name: str, target: Path) -> Path:
 def _checked(file: Path, found: Found, name: str) -> Path:
     if not found.digest.matches(file):
         raise SourceFailed(
-            f"{name} is not what it should be: its digest is not {found.digest}, as "
-            f"{found.vouched_by} has it{_PIN_IT if found.pinned else ''}"
+            f"{name} does not match its digest, {found.digest} by {found.vouched_by}"
+            f"{_PIN_IT if found.pinned else ''}"
         )
     return file

@@ -85,7 +85,7 @@ def _order(want: Want, owned: Owned, lock: Lock) -> Order:
         "pinned": str(pin.digest) if pin else "",
         **({"image": True} if component.image else {}),
     }
-    # Of what is built as well, it does not count which of the two it came from.
+    # For components that can also be built, the source does not matter.
     if component.recipe is None and (release := component.release):
         files = release.files.get(want.arch, ())
         parts["release"] = [release.page, *files, release.member]
@@ -94,7 +94,7 @@ def _order(want: Want, owned: Owned, lock: Lock) -> Order:
             "module": "" if module.problem() else module_digest(module, component.go),
             "package": component.go.package,
             "flags": [*FLAGS, GOFLAGS, link_flags(component.go)],
-            # Only where there are any: the keys of all others stay as they are.
+            # Only if there are any, so that the keys of all others do not change.
             **({"tags": component.go.tags} if component.go.tags else {}),
             **({"cgo": True} if component.go.cgo else {}),
         }

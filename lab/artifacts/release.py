@@ -32,7 +32,7 @@ class Asked(StrEnum):
     """Which components' release pages are asked."""
 
     NEEDED = "needed"
-    """Of those that cannot be built from Go modules, whose digests the lock has."""
+    """Those of components that cannot be built from Go modules; the lock has their digests."""
     ALL = "all"
     NONE = "none"
 
@@ -58,17 +58,17 @@ class ReleasePages:
 
 
 def read_release_pages(text: str) -> ReleasePages:
-    """What `text`, the value of LAB_RELEASES, says; without one, `needed`.
+    """Parses `text`, the value of LAB_RELEASES; `needed` if it is not set.
 
     Raises:
-        InputError: it says something else.
+        InputError: it has another value.
     """
     try:
         return ReleasePages(Asked(text or Asked.NEEDED))
     except ValueError as trouble:
         raise InputError(
             f"{VARIABLE} is {text!r}",
-            remedy=f"Set it to {', '.join(Asked)}, or leave it out.",
+            remedy=f"Set it to one of {', '.join(Asked)}, or unset it.",
         ) from trouble
 
 

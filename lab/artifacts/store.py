@@ -59,8 +59,8 @@ class ArtifactStore:
         components: Components | None = None,
         pages: ReleasePages = ReleasePages(),  # noqa: B008 - it is frozen
     ) -> None:
-        """`catalog` and the folder `recipes` stand for edge-lab's own components where no
-        `components` are given."""
+        """`catalog` and the folder `recipes` are edge-lab's own components if no `components` are
+        given."""
         self._cache = ArtifactCache(cache / "artifacts")
         self._mirror = mirror
         self._pages = pages
@@ -73,19 +73,18 @@ class ArtifactStore:
 
     @classmethod
     def default(cls) -> ArtifactStore:
-        """The store in the lab's cache, with the mirror that LAB_MIRROR names, if it does, the
-        release pages that LAB_RELEASES lets be asked, and the components of all distributions
-        that are installed.
+        """The store in the lab's cache, with the mirror of LAB_MIRROR, if any, the release pages
+        that LAB_RELEASES permits, and the components of all installed distributions.
 
         Raises:
-            InputError: LAB_MIRROR is an address that cannot be used, or LAB_RELEASES says nothing
-                known.
+            InputError: LAB_MIRROR is an address that cannot be used, or LAB_RELEASES has an
+                unknown value.
         """
         mirror = read_mirror(os.environ.get(VARIABLE, ""))
         pages = read_release_pages(os.environ.get(RELEASES, ""))
         return cls(cache_home(), mirror, components=installed_components(), pages=pages)
 
-    # -- what is asked of it -------------------------------------------------------------
+    # -- Requests ------------------------------------------------------------------------
 
     def resolve(self, wanted: Sequence[Want], deadline: Deadline) -> dict[Want, Artifact]:
         """Each want as a file in the cache; what is missing is downloaded or built.
@@ -156,7 +155,7 @@ class ArtifactStore:
         }
         return {want: artifact for want, artifact in seen.items() if artifact}
 
-    # -- obtaining -----------------------------------------------------------------------
+    # -- Obtaining -----------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _alone(self, this: Step, deadline: Deadline) -> Iterator[None]:
@@ -246,7 +245,7 @@ class ArtifactStore:
         if isinstance(release, Refusal):
             return release
         page = f"{RELEASE_PAGE} {release.page}"
-        # What can be built as well is not waited for where there is no network.
+        # Without a network, do not wait for components that can also be built.
         optional = order.component.recipe is not None
         if optional and (reason := web.silent(release.url)):
             return Refusal(page, reason)
@@ -256,7 +255,7 @@ class ArtifactStore:
             return Refusal(page, found)
         got = self._take(order, WebFolder(release.page, web), found, "release", RELEASE_PAGE)
         if optional and isinstance(got, Refusal):
-            web.give_up(release.url, f"asked no more, since {got.reason}")
+            web.give_up(release.url, f"not tried again, since {got.reason}")
             warn(f"{order.want}: {got}; it is built instead")
         return got
 

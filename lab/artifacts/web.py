@@ -25,9 +25,9 @@ CONNECT_TRIES = 2
 STALL_SECONDS = 30.0
 """Seconds without data after which a connection counts as broken."""
 CONNECT_SECONDS = 1.5
-"""For the one connection to a server that is not needed. It includes the resolution of its name."""
+"""Time limit for the connection to an optional server, including the resolution of its name."""
 HURRIED_SECONDS = 10.0
-"""As STALL_SECONDS, for a small file of such a server."""
+"""Like STALL_SECONDS, for a small file of such a server."""
 TEXT_LIMIT = 1 << 20
 """Maximum size of a checksum file, bytes."""
 _NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -53,16 +53,16 @@ class Web:
     """
 
     def __init__(self, deadline: Deadline, silent: dict[str, str] | None = None) -> None:
-        """`silent` is what `silent` has found before, by server; it is added to."""
+        """`silent` has earlier results of the method `silent`, by server; new ones are added."""
         self._deadline = deadline
         self._unreachable: dict[str, str] = {}
         self._silent = {} if silent is None else silent
         self._tries, self._stall = TRIES, STALL_SECONDS
 
     def hurried(self) -> Web:
-        """The same for small files that are not needed: tried once, and not waited for long.
+        """The same for optional small files: tried once, with a short timeout.
 
-        What one of the two knows to be unreachable the other does not ask.
+        Both share the servers that are known to be unreachable.
         """
         web = Web(self._deadline)
         web._unreachable = self._unreachable
@@ -70,8 +70,8 @@ class Web:
         return web
 
     def silent(self, url: str) -> str:
-        """Why the server of `url` need not be asked: it takes no connection within
-        CONNECT_SECONDS. Empty if it does. It is tried once."""
+        """Why the server of `url` is not used: it accepts no connection within CONNECT_SECONDS.
+        Empty if it does. It is tried once."""
         server = urlsplit(url).netloc
         if server not in self._silent:
             reason = _refusal_of(url)
@@ -79,7 +79,7 @@ class Web:
         return self._unreachable.get(server) or self._silent[server]
 
     def give_up(self, url: str, reason: str) -> None:
-        """Its server is asked no more, for that reason."""
+        """The server of that URL is not tried again, for that reason."""
         self._unreachable.setdefault(urlsplit(url).netloc, reason)
 
     def has(self, url: str) -> bool:
@@ -175,10 +175,10 @@ class Web:
 
 
 def _refusal_of(url: str) -> str:
-    """Why its server, or the proxy before it, takes no connection in time; empty if it does.
+    """Why its server, or the proxy before it, accepts no connection in time; empty if it does.
 
-    In a thread, since the resolution of names has no limit of time; what is still at work then
-    ends by itself.
+    In a thread, since name resolution has no timeout; a resolution that is still running ends by
+    itself.
     """
     address = _next_hop(url)
     answers: list[str] = []

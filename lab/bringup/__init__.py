@@ -1,1 +1,1 @@
-"""The walk: up, save, restore and down."""
+"""The lifecycle of a lab: up, save, restore and down."""

@@ -1,9 +1,8 @@
-"""The memory and the CPUs that all labs of a cache may take together: who comes last waits.
+"""Limits of memory and CPUs for all labs of a cache together: labs that exceed them wait.
 
-Before its machines are switched on, a lab writes down what it will take, in a file beside its
-lock. It is admitted if it fits in with the labs that are there, and if none waits that came before
-it. What it has written counts as long as the lab lives: while its lock is held, and as long as it
-has processes; a crash leaves nothing that counts.
+Before its machines are switched on, a lab writes its demand to a file beside its lock. It is
+admitted if it fits beside the existing labs, and if no earlier lab is waiting. The demand counts
+while the lab's lock is held or the lab has processes, so it is ignored after a crash.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ from edge_lab.topology import Topology, booted_nodes
 MEMORY, CPUS = "LAB_MEMORY_LIMIT", "LAB_CPU_LIMIT"
 """Variables with the limits."""
 FOR_THE_HOST = 0.9
-"""The part of the host's memory that labs may take, if nothing else is said."""
+"""The default fraction of the host's memory that labs may use."""
 QUEUE_SECONDS = 4 * 3600.0
-"""For other labs to be taken down, on the reference machine."""
+"""Seconds to wait for other labs to be taken down, on the reference machine."""
 LOOK_EVERY = 1.0
 
 _MIB = 1024**2
@@ -44,16 +43,16 @@ _SUFFIX = ".demand"
 
 
 class Demand(BaseModel):
-    """What a lab takes of the host."""
+    """The demand of a lab on the host."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     memory_mib: int
-    """Of its guests, with what their emulators need."""
+    """Memory of its guests, with that of their emulators."""
     cpus: int
     """CPUs of its guests."""
     since: int
-    """Unix time, ns, at which it began to wait."""
+    """When it began to wait, Unix time in ns."""
     admitted: bool = False
 
     @classmethod
@@ -68,15 +67,15 @@ class Demand(BaseModel):
 
 @dataclass(frozen=True)
 class Limits:
-    """Of all labs of this cache together; None is no limit."""
+    """Limits for all labs of this cache together; None means no limit."""
 
     memory_mib: int | None
     cpus: int | None
     memory_is_given: bool = False
-    """Whether the user has said it; else it follows from the host."""
+    """Whether the user has set it; otherwise it is derived from the host."""
 
     def exceeded_by(self, demands: Mapping[str, Demand]) -> str:
-        """What is too much, in words; empty if it fits."""
+        """A description of what exceeds the limits; empty if it fits."""
         memory = sum(each.memory_mib for each in demands.values())
         cpus = sum(each.cpus for each in demands.values())
         if self.memory_mib is not None and memory > self.memory_mib:
@@ -89,10 +88,10 @@ class Limits:
 def read_limits() -> Limits:
     """LAB_MEMORY_LIMIT (a size) and LAB_CPU_LIMIT (a number of guests' CPUs), `none` for no limit.
 
-    Without them nine tenths of the host's memory, and no limit of CPUs: emulated ones share cores.
+    The defaults: 90 % of the host's memory, and no limit of CPUs, since emulated ones share cores.
 
     Raises:
-        InputError: they are something else.
+        InputError: they have other values.
     """
     memory, cpus = os.environ.get(MEMORY, ""), os.environ.get(CPUS, "")
     if cpus not in ("", "none") and not (cpus.isdecimal() and int(cpus)):
@@ -121,17 +120,17 @@ def _text(path: str) -> str | None:
 
 
 def admit(run: RunDir, topology: Topology, limits: Limits, deadline: Deadline) -> None:
-    """Returns when the lab may take what it needs; the lab's lock must be held.
+    """Returns when the lab is admitted; the lab's lock must be held.
 
     Raises:
-        InputError: it is more than a limit that was given, even without other labs.
-        DeadlineExceeded: other labs have taken it for the whole time.
+        InputError: it exceeds a limit of the user even without other labs.
+        DeadlineExceeded: other labs used the resources for the whole time.
     """
     demand = Demand.of(topology)
     alone = {run.lab: demand}
     if (too_much := limits.exceeded_by(alone)) and _is_given(limits, demand):
         raise InputError(
-            f"lab {run.lab!r} needs {too_much}, more than all labs may take",
+            f"lab {run.lab!r} needs {too_much}, more than all labs may use",
             remedy=f"Raise {MEMORY} or {CPUS}, or give its nodes less.",
         )
     _write(run, demand)
@@ -151,26 +150,26 @@ def admit(run: RunDir, topology: Topology, limits: Limits, deadline: Deadline) -
         except DeadlineExceeded as trouble:
             others = ", ".join(name for name in demands() if name != run.lab)
             raise DeadlineExceeded(
-                f"lab {run.lab!r} has waited for {deadline.total:.0f} s until other labs are taken "
+                f"lab {run.lab!r} has waited {deadline.total:.0f} s for other labs to be taken "
                 f"down: {others}",
                 remedy=f"`lab status --all` shows them; {MEMORY} and {CPUS} are the limits.",
             ) from trouble
 
 
 def _is_given(limits: Limits, demand: Demand) -> bool:
-    """Whether what is exceeded was said by the user; what follows from the host is no law."""
+    """Whether a limit of the user is exceeded; a limit derived from the host is not strict."""
     over_cpus = limits.cpus is not None and demand.cpus > limits.cpus
     return limits.memory_is_given or over_cpus
 
 
 def _try(run: RunDir, demand: Demand, limits: Limits) -> bool:
-    """Admits the lab if there is room, and nobody waits that came before."""
+    """Admits the lab if it fits, and no earlier lab is waiting."""
     with _alone():
         others = {name: each for name, each in demands().items() if name != run.lab}
         if any(not each.admitted and each.since < demand.since for each in others.values()):
             return False
         admitted = {name: each for name, each in others.items() if each.admitted}
-        # A lab that has the host for itself is never kept waiting.
+        # A lab that is alone on the host never waits.
         if admitted and limits.exceeded_by({**admitted, run.lab: demand}):
             return False
         _write(run, demand.model_copy(update={"admitted": True}))
@@ -178,7 +177,7 @@ def _try(run: RunDir, demand: Demand, limits: Limits) -> bool:
 
 
 def demands() -> dict[str, Demand]:
-    """What each lab of this cache that lives takes, or waits for; the first to come first."""
+    """The demand of each running or waiting lab of this cache, in the order of arrival."""
     root = cache_home() / "labs"
     files = {path.stem: path for path in root.glob(f"*{_SUFFIX}") if is_name(path.stem)}
     found: dict[str, Demand] = {}
@@ -194,7 +193,7 @@ def demands() -> dict[str, Demand]:
 
 
 def _of_state(run: RunDir) -> Demand | None:
-    """Of a lab that an older version has brought up."""
+    """The demand of a lab that an older version has started."""
     with contextlib.suppress(LabError):
         if state := read_state(run):
             return Demand.of(state.topology, admitted=True).model_copy(update={"since": 0})
@@ -218,7 +217,7 @@ def _write(run: RunDir, demand: Demand) -> None:
 
 
 def forget_demand(run: RunDir) -> None:
-    """The lab takes nothing any more."""
+    """Removes the lab's demand."""
     run.lock.with_suffix(_SUFFIX).unlink(missing_ok=True)
 
 

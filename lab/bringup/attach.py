@@ -1,4 +1,4 @@
-"""Attaching to a lab that another process has brought up."""
+"""Attaches to a lab that another process has started."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from edge_lab.handle.state import Condition, LabState, known_labs, read_state, s
 
 
 def attach(name: str, host: Host | None = None) -> Lab:
-    """The lab called `name`, which is up.
+    """The running lab called `name`.
 
     Raises:
-        LabError: it is not up, or is only just coming up.
+        LabError: it is not running, or is still starting.
     """
     run = RunDir(name)
     return (host or LocalHost()).attach(run, require_up(run))
 
 
 def require_up(run: RunDir) -> LabState:
-    """The state of the lab in `run`; LabError if it is not up, and why."""
+    """The state of the lab in `run`; LabError with the reason if it is not running."""
     state = state_if_up(run)
     if state is None:
         raise _not_up(run)
@@ -30,7 +30,7 @@ def require_up(run: RunDir) -> LabState:
 
 
 def _not_up(run: RunDir) -> LabError:
-    """Why the lab in `run` is not up, and what to do."""
+    """Why the lab in `run` is not running, and the remedy."""
     state = read_state(run)
     if state is None or state.condition is not Condition.UP:
         stage = stage_of(run)

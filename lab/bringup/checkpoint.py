@@ -1,9 +1,9 @@
-"""Checkpoints of whole labs: where they lie, what they are keyed by, how they become whole.
+"""Checkpoints of whole labs: their folders, keys, creation and removal.
 
-One folder holds the memory and the disk of each node, the fabric's and the devices' state,
-the keys and the state file.  Its key covers everything that it would be wrong to mix and that is
-known before there are keys: topology, stack, artifacts, images, emulator.  What its guests were
-given is in the state file (`LabState.given`), to be compared with what they would be given today.
+A folder contains memory and disk of each node, the state of fabric and devices, the keys and the
+state file.  The checkpoint's key covers everything that must match and is known before the lab's
+keys exist: topology, stack, artifacts, images, emulator.  A digest of the files of its guests is in
+the state file (`LabState.given`), to be compared with the files that they would get today.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from edge_lab.machines import SavedMachine
 from edge_lab.topology import Topology
 
 KEPT = 3
-"""How many checkpoints stay; each takes about 1.5 GB."""
+"""How many checkpoints are kept; each takes about 1.5 GB."""
 
 _KEY = re.compile(r"[0-9a-z]+")
-"""Digests in hex; a key is one plain path component, whatever state file it was read from."""
+"""Digests in hex, so that a key from any state file is a single path component."""
 
 _UNFINISHED = re.compile(r"\.([0-9]+)-[^/]+")
-"""A checkpoint being made, by the process of that number."""
+"""A checkpoint that the process with that pid is writing."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint on disk; `path` is the folder."""
+    """A checkpoint on disk; `path` is its folder."""
 
     key: str
     path: Path
@@ -65,7 +65,7 @@ class Checkpoint:
         )
 
     def check(self, topology: Topology) -> None:
-        """LabError if something of a lab of `topology` is missing here or cannot be read."""
+        """LabError if a part for `topology` is missing or cannot be read."""
         files = [self.state, self.fabric]
         files += [file for node in topology.nodes for file in self.machine(node.name).all]
         folders = [self.keys, *(self.devices / device.name for device in topology.devices)]
@@ -92,7 +92,7 @@ class CheckpointStore:
         self.root = root or cache_home() / "checkpoints"
 
     def _folder(self, key: str) -> Path:
-        """Always a direct child of the store; LabError for a key that would be anything else."""
+        """Always a direct child of the store; LabError for an invalid key."""
         if not _KEY.fullmatch(key):
             raise LabError(
                 f"{key!r} is not a valid key of a checkpoint",
@@ -101,7 +101,7 @@ class CheckpointStore:
         return self.root / key
 
     def find(self, key: str) -> Checkpoint | None:
-        """The checkpoint with that key, marked as just used; None if there is none."""
+        """The checkpoint with that key, marked as used now; None if there is none."""
         path = self._folder(key)
         if not (path / "state.json").is_file():
             return None
@@ -110,10 +110,10 @@ class CheckpointStore:
 
     @contextlib.contextmanager
     def make(self, key: str) -> Iterator[Checkpoint]:
-        """A new checkpoint to be filled in the block; it takes its place when that ends well.
+        """A new checkpoint that the block fills; it becomes visible when the block succeeds.
 
-        Nothing half-made is left behind: not by an exception, and what a kill leaves is
-        removed the next time.
+        An exception removes the incomplete checkpoint; one that a killed process left is removed
+        the next time.
         """
         final = self._folder(key)
         self.root.mkdir(parents=True, exist_ok=True)
@@ -145,9 +145,9 @@ class CheckpointStore:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def _sweep_old(self, newest: str) -> None:
-        """Leaves the newest few; one that a running lab's disks stand on is never removed.
+        """Keeps the newest ones, and any on which the disks of a running lab are based.
 
-        Nor is what is no checkpoint: somebody else has put that there.
+        Anything that is not a checkpoint is kept, too.
         """
         finished = [
             entry

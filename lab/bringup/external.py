@@ -1,4 +1,4 @@
-"""External nodes around a lab's life: examined before anything is built, given back at its end."""
+"""External nodes of a lab: examined before anything is built, given back at the end."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from edge_lab.machines.external.examination import Needs, told
 from edge_lab.topology import Node, Topology, external_nodes
 
 EXAMINE_SECONDS = 660.0
-"""For one to be switched on, to boot and to tell, on the reference machine."""
+"""Seconds for one to be switched on, boot and be examined, on the reference machine."""
 GIVE_BACK_SECONDS = 900.0
-"""The same, and for all to be undone."""
+"""The same, and for all changes to be undone."""
 END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ScratchRun(RunDir):
-    """Rooms for SSH where there is no run directory yet. `lab` is the lab that is to be."""
+    """A folder for SSH before there is a run directory. `lab` is the future lab."""
 
     folder: Path
 
@@ -48,7 +48,7 @@ class ScratchRun(RunDir):
 
 @contextmanager
 def scratch_machine(topology: Topology, node: Node) -> Iterator[ExternalMachine]:
-    """An external node without a lab around it: it can be reached and examined."""
+    """An external node without a lab, which can be reached and examined."""
     with tempfile.TemporaryDirectory(prefix="edge-lab-") as folder:
         run = ScratchRun(topology.name, Path(folder))
         for room in (run.logs, run.consoles, run.keys):
@@ -63,12 +63,12 @@ def scratch_machine(topology: Topology, node: Node) -> Iterator[ExternalMachine]
 
 
 def lacks(topology: Topology, node: Node, deadline: Deadline, *, wake: bool = True) -> str:
-    """What an external node lacks, all of it, as one message; empty if it can join.
+    """Everything that an external node lacks, as one message; empty if it can join.
 
-    With `wake` it is switched on if it is off.
+    With `wake`, it is switched on if it is off.
 
     Raises:
-        InputError: it shows another host key, or does not let us in.
+        InputError: it has another host key, or refuses the login.
         LabError: it does not answer.
     """
     with scratch_machine(topology, node) as machine:
@@ -81,8 +81,8 @@ def lacks(topology: Topology, node: Node, deadline: Deadline, *, wake: bool = Tr
 
 
 def require_external_nodes(topology: Topology) -> None:
-    """InputError that names all that the external nodes of a topology lack; LabError if one does
-    not answer."""
+    """Raises InputError with everything that the external nodes of a topology lack, and LabError
+    if one does not answer."""
     nodes = external_nodes(topology)
     if not nodes:
         return
@@ -94,15 +94,15 @@ def require_external_nodes(topology: Topology) -> None:
         asked = [pool.submit(lacks, topology, node, deadline) for node in nodes]
         found = [message for message in (each.result() for each in asked) if message]
     if found:
-        raise InputError("\n".join(found), remedy="docs/real-hardware.md: what a node must have.")
+        raise InputError("\n".join(found), remedy="See docs/real-hardware.md for the requirements.")
 
 
 def give_back_nodes(run: RunDir) -> tuple[GivenBack, ...]:
-    """Leaves the external nodes of the lab in `run` as they were, whatever state it is in."""
+    """Restores the external nodes of the lab in `run`, whatever state the lab is in."""
     try:
         state = read_state(run)
     except LabError as trouble:
-        warn(f"external nodes, if there are any, cannot be given back: {trouble.message}")
+        warn(f"cannot give back external nodes, if there are any: {trouble.message}")
         return ()
     if state is None:
         return ()

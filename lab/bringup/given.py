@@ -1,9 +1,9 @@
-"""What the guests of a lab were given, as one digest: by it a checkpoint is found to be stale.
+"""A digest of all that the guests of a lab get, to detect stale checkpoints.
 
-A checkpoint holds guests that were made by the code of its day. They are made again on paper, with
-the keys of the checkpoint, by the code of today: seed disks, payload disks, domains, and the
-objects that were applied to the cluster. Where that comes to something else the checkpoint fits no
-more, whichever file was edited; where it comes to the same, no edit matters.
+The guests of a checkpoint were provisioned by an earlier version of the code. The current code
+computes the same again with the keys of the checkpoint, without applying it: seed disks, payload
+disks, domains, and the objects of the cluster. If the result differs, the checkpoint is stale,
+whichever file was edited; if it is equal, no edit matters.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from edge_lab.machines import Accelerator, LabKeys, domain_on_paper, guest_seed
 from edge_lab.pki import Pki
 
 GUEST_FORMAT = 3
-"""Raised when guests change in a way that nothing below shows, such as a program that is started in
-them once they are up, or when checkpoints that were written before must not be used any more."""
+"""Increase it if guests change in a way that the digest does not cover, such as a program that is
+started in running guests, or if existing checkpoints must not be used any more."""
 
 
 def given_digest(plan: Plan, state: LabState, keys: Path, accelerator: Accelerator) -> str:
-    """Hex digest of all that the machines of a lab are given, with the keys in `keys`.
+    """Hex digest of all that the machines of a lab get, with the keys in `keys`.
 
-    Its ports do not count: they are others after each restore.
+    Ports are excluded: they change with each restore.
 
     Raises:
         LabError: the keys are not those of such a lab.
@@ -43,7 +43,7 @@ def given_digest(plan: Plan, state: LabState, keys: Path, accelerator: Accelerat
 def _parts(
     plan: Plan, state: LabState, keys: Path, accelerator: Accelerator
 ) -> Iterator[tuple[str, bytes]]:
-    """Each thing that is given, by its name."""
+    """Each part, by its name."""
     state = state.model_copy(update={"ports": state.ports.blank()})
     context = plan.context(Pki.load(keys), state.ports.api)
     provisions = plan.platform.provision(context)

@@ -1,7 +1,7 @@
-"""What bringing a lab up needs of the machine that it runs on, and this machine's answer.
+"""The host as an interface: everything that starting a lab needs from it.
 
-`lifecycle` and `saving` walk the stages; everything that builds, starts a process or speaks to
-libvirt is asked of a `Host`. Tests walk the same stages on a host that has no guests.
+`lifecycle` and `saving` run the stages; a `Host` builds, starts processes and uses libvirt. Tests
+run the same stages on a host without guests.
 """
 
 from __future__ import annotations
@@ -48,37 +48,37 @@ class Host(Protocol):
 
     @property
     def speed_factor(self) -> float:
-        """How many times as long as on the reference machine something may take here."""
+        """The factor by which time limits are multiplied on this host."""
         ...
 
     @property
     def paces(self) -> Sequence[int]:
-        """What a cluster's timing may be multiplied by here, the best first."""
+        """The possible factors for a cluster's timing on this host, the best first."""
         ...
 
     def plan(self, topology: Topology, stack: str | None, deadline: Deadline) -> Plan:
-        """Chooses the stack, obtains its components and builds its images.
+        """Selects the stack, obtains its components and builds its images.
 
         Raises:
-            InputError: a stack of that name is not known, or cannot run the topology.
+            InputError: the stack is unknown, or cannot run the topology.
             LabError: a component cannot be obtained.
         """
         ...
 
     def accelerator(self, plan: Plan) -> Accelerator:
-        """What guests run on here."""
+        """The accelerator of guests on this host."""
         ...
 
     def fingerprint(self) -> tuple[str, ...]:
-        """What a saved guest cannot do without: emulator version and clock source."""
+        """What a saved guest depends on: emulator version and clock source."""
         ...
 
     def given(self, plan: Plan, state: LabState, keys: Path, accelerator: Accelerator) -> str:
-        """Digest of all that the guests of a lab are given, with the keys in `keys`."""
+        """Digest of all that the guests of a lab get, with the keys in `keys`."""
         ...
 
     def payload_disk(self, files: Sequence[PayloadFile], deadline: Deadline) -> Path:
-        """The read-only disk that holds `files`."""
+        """The read-only disk with `files`."""
         ...
 
     def start_fabric(self, run: RunDir, state: LabState, deadline: Deadline) -> FabricClient:
@@ -105,7 +105,7 @@ class Host(Protocol):
         ...
 
     def attach(self, run: RunDir, state: LabState) -> Lab:
-        """The handle of a lab that is up."""
+        """The handle of a running lab."""
         ...
 
 
@@ -128,7 +128,7 @@ class LocalHost:
         return probe_accelerator(plan.images.get(arch) if arch else None)
 
     def fingerprint(self) -> tuple[str, ...]:
-        # A guest that is restored goes by the counter that it was booted with.
+        # A restored guest uses the counter with which it was booted.
         return (emulator_version(), str(host_tsc_khz()))
 
     def given(self, plan: Plan, state: LabState, keys: Path, accelerator: Accelerator) -> str:
@@ -165,7 +165,7 @@ class LocalHost:
 
 
 def emulator_version() -> str:
-    """QEMU's, by its image tool."""
+    """QEMU's version, from its image tool."""
     try:
         said = subprocess.run(
             ["qemu-img", "--version"],

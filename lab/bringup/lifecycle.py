@@ -1,4 +1,4 @@
-"""Up and down: the way from a topology to a lab that is ready, and back to nothing."""
+"""Starts and stops labs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from edge_lab.topology import Topology, booted_nodes
 __all__ = ["Lab", "UpOptions", "attach", "bring_up", "restore_lab", "save_lab", "take_down"]
 
 BUILD_SECONDS = 5400.0
-"""Limit for artifacts and images on an idle reference machine with an empty cache."""
+"""Time limit for artifacts and images, on an idle reference machine with an empty cache."""
 
 DOWN_SECONDS = 30.0
 LOCK_SECONDS = 3.0
@@ -44,26 +44,26 @@ LOCK_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class TakenDown:
-    """What `take_down` has found."""
+    """The result of `take_down`."""
 
     processes: int
     evidence: Path | None
-    """Where logs and consoles were moved to, if there were any."""
+    """The folder to which logs and consoles were moved, if any."""
     given_back: tuple[GivenBack, ...] = ()
-    """The external nodes that had been given something."""
+    """The external nodes that had been provisioned."""
 
 
-# -- up --------------------------------------------------------------------------------------
+# -- Up --------------------------------------------------------------------------------------
 
 
 def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | None = None) -> Lab:
-    """Brings `topology` up, or attaches to it if it is up already.
+    """Starts a lab of `topology`, or attaches to it if it is running.
 
     Raises:
-        InputError: the stack is not known, a port that was asked for is busy, or the lab alone is
-            more than all labs may take.
-        LabError: an artifact cannot be had, a machine died, something was not ready in time.
-            Nothing of the lab is left then, but its logs and consoles are kept.
+        InputError: the stack is unknown, a requested port is in use, or the lab alone exceeds
+            the limits for all labs.
+        LabError: an artifact is not available, a machine died, or something was not ready in
+            time. The lab is removed then, but its logs and consoles are kept.
     """
     options, host = options or UpOptions(), host or LocalHost()
     run = RunDir(topology.name)
@@ -77,7 +77,7 @@ def bring_up(topology: Topology, options: UpOptions | None = None, host: Host | 
         if run.path.exists():
             with step(f"remove what is left of the last lab {topology.name}"):
                 _clear(run)
-        limits = read_limits()  # before anything is built, since they may be wrong
+        limits = read_limits()  # before anything is built, since they may be invalid
         require_host_interfaces(topology)
         require_external_nodes(topology)
         if options.api_port is not None:
@@ -115,18 +115,18 @@ def _must_be_the_same(found: LabState, topology: Topology, options: UpOptions) -
         )
 
 
-# -- down ------------------------------------------------------------------------------------
+# -- Down ------------------------------------------------------------------------------------
 
 
 def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
-    """Ends everything of the lab called `name`, whatever state a crash has left it in.
+    """Ends all processes of the lab called `name`, in whatever state a crash has left it.
 
-    Logs, consoles and captures are kept in the cache. A lab that is not there is no error.
+    Logs, consoles and captures are kept in the cache. A missing lab is not an error.
     """
     run = RunDir(name)
     ended = 0
     deadline = deadline or Deadline.scaled(DOWN_SECONDS)
-    # Whoever is still bringing it up holds the lock: that process is ended first.
+    # A process that is still starting the lab holds the lock: that process is ended first.
     for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         try:
             with _alone(run):
@@ -147,7 +147,7 @@ def take_down(name: str, deadline: Deadline | None = None) -> TakenDown:
 def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
     run.require_ours()
     given_back = give_back_nodes(run)
-    if given_back:  # which has its own time
+    if given_back:  # has its own time limit
         deadline = None
     ended = end_processes(run.path, deadline or Deadline.scaled(DOWN_SECONDS))
     evidence = keep_evidence(run) if run.path.is_dir() else None
@@ -156,12 +156,12 @@ def _clear(run: RunDir, deadline: Deadline | None = None) -> TakenDown:
 
 
 class _Busy(LabError):
-    """Another process is at work on this lab."""
+    """Another process is changing this lab."""
 
 
 @contextlib.contextmanager
 def _alone(run: RunDir) -> Iterator[None]:
-    """Only one process at a time brings a lab up, down, or saves it."""
+    """Only one process at a time starts, stops, saves or restores a lab."""
     run.lock.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run.lock, timeout=Deadline.scaled(LOCK_SECONDS).remaining)
     try:
@@ -177,7 +177,7 @@ def _alone(run: RunDir) -> Iterator[None]:
         lock.release()
 
 
-# -- checkpoints -----------------------------------------------------------------------------
+# -- Checkpoints -----------------------------------------------------------------------------
 
 
 def save_lab(name: str, host: Host | None = None) -> str:
@@ -188,7 +188,7 @@ def save_lab(name: str, host: Host | None = None) -> str:
 
 
 def restore_lab(name: str, host: Host | None = None) -> Lab:
-    """Puts the running lab back to its checkpoint."""
+    """Restores the running lab from its checkpoint."""
     with _alone(RunDir(name)):
         lab = attach(name, host)
         restore_checkpoint(lab, Deadline.after(START_SECONDS * lab.host.speed_factor))

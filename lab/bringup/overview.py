@@ -1,4 +1,4 @@
-"""All labs of a cache at a glance, without asking any of them."""
+"""An overview of all labs of a cache, without connecting to them."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ class LabRow(_Model):
 
     lab: str
     condition: str
-    """up, coming up, waiting, in transition, or left over: its processes have ended."""
+    """up, coming up, waiting, in transition, or left over (its processes have ended)."""
     stage: str
-    """What a lab that is coming up is at."""
+    """The current stage of a lab that is coming up."""
     stack: str
     nodes: int
     memory_mib: int
-    """Of the host, with what emulators need; 0 if it takes none."""
+    """Memory of the host, including that of emulators; 0 if it uses none."""
     cpus: int
 
 
 class Overview(_Model):
-    """All labs, and what they take of what they may."""
+    """All labs, with the resources that they use and the limits."""
 
     labs: tuple[LabRow, ...]
     memory_mib: int
-    """Of labs that are admitted."""
+    """The sum over admitted labs."""
     memory_limit_mib: int | None
     cpus: int
     cpu_limit: int | None
 
 
 def overview() -> Overview:
-    """What there is at this moment. Raises InputError: a limit cannot be read."""
+    """The current overview. Raises InputError if a limit cannot be read."""
     taken, limits = demands(), read_limits()
     rows = []
     for name in sorted({*taken, *known_labs()}):

@@ -1,7 +1,7 @@
-"""From a topology to all that its machines need: artifacts, images, and the stack's choice.
+"""From a topology to everything that its machines need: stack, artifacts and images.
 
-The plan holds only what can be shared between runs and is content-addressed; keys and
-ports of one run come later, in `lifecycle.py`.
+The plan contains only what runs can share, and is content-addressed; keys and ports of a run
+are added later, in `lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edge_lab.stacks import StackContext, kubectl_want
 from edge_lab.topology import Arch, Topology
 
 VIRTUALIZATION = "virtualization"
-"""The variant of root images that has the kernel's KVM modules, and QEMU."""
+"""The variant of root images with the kernel's KVM modules and QEMU."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Plan:
     images: Mapping[Arch, RootImage]
     container_images: ImageArchive
     packages: Mapping[Arch, Path] = field(default_factory=dict)
-    """Debian packages that add-ons take programs from, unpacked; empty without such add-ons."""
+    """Unpacked Debian packages from which add-ons take programs; empty without such add-ons."""
 
     @property
     def kubectl(self) -> Path:
@@ -46,16 +46,16 @@ class Plan:
 
     @property
     def device_files(self) -> dict[str, Path]:
-        """By component: what devices need on the host."""
+        """Artifacts that devices need on the host, by component."""
         return {want.component: self.artifacts[want].path for want in device_wants(self.given)}
 
     @property
     def topology(self) -> Topology:
-        """The one that was given, with its cluster's timing at `pace`."""
+        """The given topology, with the cluster's timing at `pace`."""
         return self.given.at_pace(self.pace)
 
     def context(self, pki: Pki, api_host_port: int) -> StackContext:
-        """What a lab with these keys and that port of its API server is made from."""
+        """The inputs for a lab with these keys and that port of its API server."""
         return StackContext(
             topology=self.topology,
             artifacts=self.artifacts,
@@ -67,7 +67,7 @@ class Plan:
         )
 
     def digest(self, *more: str) -> str:
-        """Hex digest of everything that decides what a lab made from it is."""
+        """Hex digest of everything that determines a lab made from it."""
         parts = {
             "topology": self.topology.model_dump(mode="json", exclude={"stacks"}),
             "stack": self.platform.name,
@@ -80,14 +80,14 @@ class Plan:
 
 
 def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: int = 1) -> Plan:
-    """Chooses the stack and makes all that can be made before a machine boots.
+    """Selects the stack, and builds everything that can be built before a machine boots.
 
     `pace` is that of the host (`host_pace`).
 
     Raises:
-        InputError: a stack or an add-on of that name is not known.
-        LabError: no stack of the topology, or not the pinned one, can be had; the message
-            names every source that was tried.
+        InputError: a stack or an add-on is unknown.
+        LabError: no stack of the topology, or not the pinned one, is available; the message
+            lists all sources that were tried.
     """
     platforms = [get_platform(name, topology) for name in ([pinned] if pinned else topology.stacks)]
     for platform in platforms:
@@ -113,8 +113,8 @@ def make_plan(topology: Topology, pinned: str | None, deadline: Deadline, pace: 
 
 
 def root_variant(topology: Topology, arch: Arch) -> str:
-    """The variant of `arch`'s root image that the topology needs: all its nodes of an architecture
-    have one image."""
+    """The variant of `arch`'s root image that the topology needs; all nodes of an architecture use
+    the same image."""
     virtualized = any(node.virtualization and node.arch is arch for node in topology.nodes)
     return VIRTUALIZATION if virtualized else ""
 
@@ -146,7 +146,7 @@ def _unpacked(platform: Platform, topology: Topology, deadline: Deadline) -> dic
 def _programs(
     specs: Sequence[AnyImage], topology: Topology, artifacts: Mapping[Want, Artifact]
 ) -> dict[str, dict[Arch, Path]]:
-    """By component, the programs that the images are made of."""
+    """The programs from which images are built, by component."""
     return {
         component: {arch: artifacts[Want(component, arch)].path for arch in topology.architectures}
         for component in {spec.component for spec in specs}

@@ -1,7 +1,7 @@
-"""From a lab's state to what its processes are told: fabric, devices, machines.
+"""Derives the configuration of a lab's processes from its state: fabric, devices, machines.
 
-Everything here can be worked out again from `state.json`, so that any process can take
-hold of a lab, and a restored lab gets new ports with nothing else changed.
+Everything here is computed from `state.json`, so that any process can attach to a lab, and a
+restored lab differs only in its ports.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from edge_lab.topology import Arch, booted_nodes, external_nodes
 SSH_PORT = 22
 
 DEVICES_SECONDS = 90.0
-"""For all devices to answer, on the reference machine; they take two to six. What a start of the
-whole lab may take is no measure for them."""
+"""Seconds for all devices to answer, on the reference machine; they take two to six. The limit
+for the start of the lab would be far too long."""
 
 
 def guest_specs(
     state: LabState, provisions: Mapping[str, Provision] | None = None
 ) -> tuple[GuestSpec, ...]:
-    """The machines that the lab boots. `provisions` is needed only where seed disks are written."""
+    """The machines that the lab boots. `provisions` is needed only to write seed disks."""
     topology = state.topology
     hosts = cluster_hosts(topology)
     wires = {name: (wire.endpoint, wire.fabric) for name, wire in state.ports.wires.items()}
@@ -69,7 +69,7 @@ def guest_specs(
 def external_machines(
     run: RunDir, state: LabState, provisions: Mapping[str, Provision] | None = None
 ) -> tuple[ExternalMachine, ...]:
-    """The machines that the lab does not boot. `provisions` is needed only to give them any."""
+    """The machines that the lab does not boot. `provisions` is needed only to provision them."""
     topology = state.topology
     wires = {name: (wire.endpoint, wire.fabric) for name, wire in state.ports.wires.items()}
     return tuple(
@@ -86,7 +86,7 @@ def external_machines(
 
 
 def ssh_clients(run: RunDir, state: LabState) -> dict[str, SshClient]:
-    """By node, how it is reached; libvirt is not asked."""
+    """How each node is reached, without libvirt."""
     found = {}
     for node in state.topology.nodes:
         if node.external is None:
@@ -135,7 +135,7 @@ def start_fabric(run: RunDir, state: LabState, deadline: Deadline) -> FabricClie
 
 
 def device_specs(run: RunDir, state: LabState) -> tuple[DeviceSpec, ...]:
-    """What each device process is told."""
+    """The specification of each device process."""
     pki = Pki.load(run.keys)
     specs = []
     for device in state.topology.devices:
@@ -163,7 +163,7 @@ def device_specs(run: RunDir, state: LabState) -> tuple[DeviceSpec, ...]:
 
 
 def _identity_files(run: RunDir, pki: Pki, device: str) -> IdentityFiles:
-    """The device's own certificate, and a trust store that holds the lab's device CA."""
+    """The device's certificate, and a trust store with the lab's device CA."""
     trust = run.devices / device / "trust"
     trust.mkdir(parents=True, exist_ok=True)
     (trust / "ca.crt").write_bytes(pki.authority(DEVICES).certificate_pem)
@@ -172,7 +172,7 @@ def _identity_files(run: RunDir, pki: Pki, device: str) -> IdentityFiles:
 
 
 def start_devices(run: RunDir, state: LabState, deadline: Deadline) -> None:
-    """Starts the device processes and waits until each answers a read in its own protocol."""
+    """Starts the device processes and waits until each answers a read in its protocol."""
     if not state.topology.devices:
         return
     with step("devices"):

@@ -1,4 +1,4 @@
-"""When a lab counts as up: what is watched meanwhile, and what a restored lab waits for."""
+"""When a lab counts as up, what is watched meanwhile, and what a restored lab waits for."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from edge_lab.machines.console import Fatal
 
 
 def cluster_access(lab: Lab, watch: Callable[[], None] | None = None) -> ClusterAccess:
-    """The cluster of `lab` for whoever waits for it; what `watch` raises ends the wait.
+    """The cluster of `lab` for code that waits for it; an error of `watch` ends the wait.
 
-    By default that is a panic on a console.  While machines boot it is another thing, for
-    one that panics then is started once more.
+    By default `watch` raises for a panic on a console.  While machines boot, another one is
+    needed, since a machine that panics then is restarted once.
     """
     return ClusterAccess(lab.kubectl, lab.machines, lab.topology, watch or panic_watch(lab))
 
 
 def panic_watch(lab: Lab) -> Callable[[], None]:
-    """Raises MachineDied when a kernel has panicked since this call."""
+    """A `watch` that raises MachineDied if a kernel has panicked since this call."""
     marks = {name: machine.console.mark() for name, machine in lab.machines.items()}
 
     def watch() -> None:
@@ -31,5 +31,5 @@ def panic_watch(lab: Lab) -> Callable[[], None]:
 
 
 def wait_lab_ready(lab: Lab, deadline: Deadline) -> None:
-    """Until a lab that was restored is as ready as it was when it had been booted."""
+    """Waits until a restored lab is as ready as after a cold start."""
     lab.platform.wait_ready(cluster_access(lab), deadline)

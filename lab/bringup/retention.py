@@ -1,4 +1,4 @@
-"""Evidence of labs that were taken down: logs and consoles are kept a while, then swept."""
+"""Evidence of labs that were taken down: logs and consoles of the newest ones are kept."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edge_lab.core.home import RunDir, cache_home
 from edge_lab.machines.daemonrooms import DaemonRooms
 
 KEPT = 5
-"""How many labs' evidence stays."""
+"""Number of labs whose evidence is kept."""
 
 _KEPT_NAME = re.compile(r"[0-9]{8}T[0-9]{12}-[-a-z0-9]+")
-"""Time and lab. What is called otherwise is not ours to remove."""
+"""Time and lab. Folders with other names are not removed."""
 
 
 def keep_evidence(run: RunDir) -> Path | None:
@@ -36,7 +36,7 @@ def keep_evidence(run: RunDir) -> Path | None:
 
 
 def _take_emulator_logs(run: RunDir) -> None:
-    """Puts them beside the lab's own logs."""
+    """Moves the logs of the emulators to the lab's logs."""
     for log in DaemonRooms.of(run).emulator_logs.glob("*.log"):
         if run.logs.is_dir() and log.is_file():
             log.replace(run.logs / f"emulator-{log.name}")

@@ -1,8 +1,8 @@
-"""A whole lab saved and restored: machines, links and devices at one point in time.
+"""Saves and restores a whole lab: machines, links and devices at one point in time.
 
-Saving switches the machines off, so `save_checkpoint` ends by restoring the new checkpoint.
-Restoring is then the only way in which a lab goes on from a checkpoint, and the lab after
-`lab save` is the lab that `lab restore` gives.
+Saving switches the machines off, so `save_checkpoint` ends by restoring the new checkpoint. So
+there is only one way in which a lab continues from a checkpoint, and the lab after `lab save` is
+the same as after `lab restore`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from edge_lab.stacks.hostaccess import HostAccess
 from edge_lab.topology import Ability, Topology, abilities
 
 RECOVER_SECONDS = 300.0
-"""For a lab to go on after a save that failed, on the reference machine: it goes on from memory."""
+"""Seconds for a lab to resume from memory after a failed save, on the reference machine."""
 
 END_DEVICES_SECONDS = 20.0
 
 
 def unsaved(topology: Topology) -> str:
-    """The nodes that cannot be saved, for a message; a lab that has any has no checkpoint.
+    """The nodes that cannot be saved, for a message; a lab with such nodes has no checkpoint.
 
-    The others alone are no state of the lab: the cluster's store would be of one time, and what
-    runs on these nodes of another.
+    The others alone would be inconsistent: the cluster's store would be older than the state of
+    these nodes.
     """
     unable = [node.name for node in topology.nodes if Ability.SNAPSHOT not in abilities(node)]
     return ", ".join(unable)
@@ -48,22 +48,23 @@ def _require_saveable(lab: Lab) -> None:
         raise NotPossible(
             f"lab {lab.name!r} has no checkpoints: the state of {names} can neither be saved nor "
             "restored",
-            remedy="A fresh start is: lab down, then lab up.",
+            remedy="For a fresh start, run: lab down, then lab up.",
         )
 
 
 class SaveFailed(LabError):
-    """The checkpoint could not be written; the lab runs on as it was before."""
+    """The checkpoint could not be written; the lab keeps running unchanged."""
 
 
 def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
-    """Saves `lab` under the key in its state, and goes on from there. Returns the key.
+    """Saves `lab` under the key in its state, and continues from there. Returns the key.
 
     Raises:
         NotPossible: it has external nodes.
-        InputError: there is an active fault: a start from the checkpoint would not know it.
-        SaveFailed: it could not be written (a full disk, say); the lab is as it was.
-        LabError: nor could the lab be brought back; it stays `Condition.IN_TRANSITION`.
+        InputError: there is an active fault, which a start from the checkpoint would not know.
+        SaveFailed: it could not be written, for example because the disk is full; the lab is
+            unchanged.
+        LabError: nor could the lab be resumed; it stays `Condition.IN_TRANSITION`.
     """
     if faults := FaultJournal(lab.run.logs).active():
         raise InputError(
@@ -87,7 +88,7 @@ def save_checkpoint(lab: Lab, deadline: Deadline) -> str:
     try:
         restore_checkpoint(lab, deadline)
     except BaseException:
-        # It has just been written: what cannot be restored now never will be.
+        # It was just written: if it cannot be restored now, it never can.
         store.remove(key)
         raise
     return key
@@ -110,12 +111,12 @@ def _write(lab: Lab, checkpoint: Checkpoint, deadline: Deadline) -> None:
 
 
 class _Unrecoverable(LabError):
-    """A failed save whose lab does not go on."""
+    """A failed save whose lab could not be resumed."""
 
 
 @contextlib.contextmanager
 def _recovering(lab: Lab, checkpoint: Checkpoint) -> Iterator[None]:
-    """If the block fails, the lab goes on as it was: machines from memory, then the devices."""
+    """If the block fails, resumes the lab: machines from memory, then the devices."""
     before = lab.state.condition
     lab.mark(Condition.IN_TRANSITION)
     try:
@@ -147,12 +148,12 @@ def _first_line(trouble: BaseException) -> str:
 
 
 def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
-    """Puts a running lab back to its checkpoint, and waits until it is ready.
+    """Restores a running lab from its checkpoint, and waits until it is ready.
 
     Raises:
         NotPossible: it has external nodes.
-        LabError: there is no checkpoint, or it is damaged: then the lab runs on untouched. Or
-            the lab did not come back, and stays `Condition.IN_TRANSITION`.
+        LabError: there is no checkpoint, or it is damaged; then the lab keeps running. Or the
+            restore failed; then the lab stays `Condition.IN_TRANSITION`.
     """
     _require_saveable(lab)
     checkpoint = CheckpointStore().find(lab.state.checkpoint)
@@ -170,26 +171,28 @@ def restore_checkpoint(lab: Lab, deadline: Deadline) -> None:
         restore_devices(lab, checkpoint)
         lab.host.start_devices(lab.run, lab.state, deadline)
         restore_machines(lab, checkpoint)
-        # They know the first authority, whichever the host has trusted last.
+        # The nodes trust the original authority, whichever one the host trusts now.
         HostAccess(lab.run.kubeconfig).reset()
         resume_machines(lab, deadline)
-        FaultJournal(lab.run.logs).close_all(time.time_ns(), "the lab went back to its checkpoint")
+        FaultJournal(lab.run.logs).close_all(
+            time.time_ns(), "the lab was restored from its checkpoint"
+        )
         lab.mark(Condition.UP)
 
 
 def has_checkpoint(lab: Lab) -> bool:
-    """Whether there is one that `restore_checkpoint` can go back to."""
+    """Whether there is a checkpoint that `restore_checkpoint` can restore."""
     return CheckpointStore().find(lab.state.checkpoint) is not None
 
 
 def restore_devices(lab: Lab, checkpoint: Checkpoint) -> None:
-    """Puts the devices' saved state into their folders; they must not run."""
+    """Copies the devices' saved state to their folders; they must not run."""
     for name, device in lab.devices.items():
         restore_device(checkpoint.devices / name, device.folder)
 
 
 def restore_machines(lab: Lab, checkpoint: Checkpoint) -> None:
-    """Brings all machines back from `checkpoint`; they are paused then."""
+    """Restores all machines from `checkpoint`; they are paused then."""
     with step("machines") as restoring:
         _each_machine(
             lab, lambda machine: machine.restore(checkpoint.machine(machine.name)), restoring
@@ -197,10 +200,10 @@ def restore_machines(lab: Lab, checkpoint: Checkpoint) -> None:
 
 
 def resume_machines(lab: Lab, deadline: Deadline) -> None:
-    """Lets paused machines go on together, sets their clocks, waits until all is ready."""
+    """Resumes paused machines together, sets their clocks, and waits until all are ready."""
     for machine in lab.machines.values():
         machine.resume()
-    # At the same time: a first connection to an emulated machine takes its seconds.
+    # In parallel: a first connection to an emulated machine takes seconds.
     with ThreadPoolExecutor(len(lab.machines)) as pool:
         clocks = [pool.submit(machine.set_clock, deadline) for machine in lab.machines.values()]
         wait_lab_ready(lab, deadline)
@@ -211,9 +214,9 @@ def resume_machines(lab: Lab, deadline: Deadline) -> None:
 def _each_machine(
     lab: Lab, task: Callable[[Machine], None], parent: Step, at_once: int | None = None
 ) -> None:
-    """Does `task` on all machines, `at_once` of them at the same time, each as a step.
+    """Runs `task` on all machines, `at_once` of them in parallel, each as a step.
 
-    The first failure is raised when all have ended.
+    Raises the first failure when all have ended.
     """
 
     def run(machine: Machine) -> None:

@@ -1,4 +1,4 @@
-"""The walk from a plan to a lab that is ready: from a checkpoint if one fits, else cold.
+"""Starts a lab from a plan: from a checkpoint if one fits, otherwise cold.
 
 Cold: keys and payload disks, fabric, devices, the server machine, the control plane on it, the
 edge machines with the stack, add-ons. From a checkpoint: fabric, devices, all machines.
@@ -51,32 +51,32 @@ from edge_lab.stacks import StackContext
 from edge_lab.topology import Node, Role, booted_nodes, external_nodes
 
 START_SECONDS = 900.0
-"""Limit from switching on to ready, on the reference machine; two to five minutes are usual."""
+"""Time limit from switching on to ready, on the reference machine; usually two to five minutes."""
 
 EXTERNAL = "external"
-"""In place of an accelerator: what a node runs on that the lab did not boot."""
+"""The accelerator of nodes that the lab does not boot."""
 
 JOURNAL_SECONDS, JOURNAL_LINES = 40.0, 5_000
-"""For the journal of one machine of a start that failed, and the most of it."""
+"""Seconds for the journal of a machine after a failed start, and its maximum number of lines."""
 
 
 @dataclass(frozen=True)
 class UpOptions:
-    """How a lab shall come up."""
+    """Options of a start."""
 
     stack: str | None = None
-    """Pins the stack; without it, the topology's first that can be had."""
+    """Pins the stack; the default is the first available one of the topology."""
     cold: bool = False
     """Boot even if a checkpoint fits."""
     save: bool = True
     """Save a checkpoint after a cold start."""
     api_port: int | None = None
-    """Loopback port of the API server; without it, a free one."""
+    """Loopback port of the API server; the default is a free one."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a lab in the run directory `run`, which is empty."""
+    """A start of a lab in the empty run directory `run`."""
 
     host: Host
     run: RunDir
@@ -85,7 +85,7 @@ class Start:
     options: UpOptions
 
     def walk(self, clear: Callable[[], object]) -> Lab:
-        """Until the lab is ready; `clear` removes what a failed restore has left."""
+        """Runs until the lab is ready; `clear` removes what a failed restore has left."""
         names = unsaved(self.plan.topology)
         for pace in () if self.options.cold or names else self.host.paces:
             if lab := self._at_pace(pace)._restored(clear):
@@ -104,13 +104,13 @@ class Start:
 
     @property
     def _key(self) -> str:
-        """Of the checkpoint that fits."""
+        """Key of the checkpoint that fits."""
         return self.plan.digest(*self.host.fingerprint(), self.accelerator.name)
 
     def _deadline(self) -> Deadline:
         return Deadline.after(START_SECONDS * self.host.speed_factor)
 
-    # -- cold ----------------------------------------------------------------------------
+    # -- Cold start ----------------------------------------------------------------------
 
     def _cold(self) -> Lab:
         deadline, platform = self._deadline(), self.plan.platform
@@ -133,8 +133,8 @@ class Start:
             step("machines and stack") as starting,
             Boots(lab, starting, deadline) as boots,
         ):
-            # Edge nodes come later: until there is an API server they would only ask for it in
-            # vain, and take the processor that it needs to come up.
+            # Edge nodes start later: before there is an API server, they would only retry, and use
+            # CPU time that it needs to start.
             boots.begin(Role.SERVER)
             cluster = cluster_access(lab, boots.check)
             with step("control plane"):
@@ -142,7 +142,7 @@ class Start:
             for name, files in late.items():
                 lab.machine(name).add_files(files)
             boots.begin(Role.EDGE)
-            # They answer all the time, and before they are given any units they have none.
+            # External nodes answer all the time, and have no units before they are provisioned.
             boots.wait(external_nodes(self.plan.topology))
             platform.deploy(cluster, context, deadline)
             boots.wait()
@@ -152,18 +152,18 @@ class Start:
         try:
             save_checkpoint(lab, self._deadline())
         except SaveFailed as trouble:
-            warn(f"no checkpoint, so the next start is cold too: {trouble.message}")
+            warn(f"no checkpoint, so the next start will be cold as well: {trouble.message}")
 
-    # -- from a checkpoint ---------------------------------------------------------------
+    # -- From a checkpoint ---------------------------------------------------------------
 
     def _restored(self, clear: Callable[[], object]) -> Lab | None:
-        """The lab from the checkpoint that fits; None if there is none, or it does not come back.
+        """The lab from the checkpoint that fits; None if there is none, or it cannot be restored.
 
-        Whatever is wrong with it, a cold start is right: it is removed then.
+        In that case the checkpoint is removed, and a cold start follows.
         """
         checkpoint = CheckpointStore().find(self._key)
         if checkpoint is None:
-            CheckpointStore().remove(self._key)  # what a damaged one has left
+            CheckpointStore().remove(self._key)  # the rest of a damaged one
             return None
         try:
             self._check_given(checkpoint)
@@ -177,7 +177,7 @@ class Start:
             return None
 
     def _check_given(self, checkpoint: Checkpoint) -> None:
-        """LabError if its guests would be given something else today."""
+        """Raises LabError if its guests would now get something else."""
         checkpoint.check(self.plan.topology)
         saved = load_state(checkpoint.state)
         if self.host.given(self.plan, saved, checkpoint.keys, self.accelerator) != saved.given:
@@ -200,12 +200,12 @@ class Start:
         resume_machines(lab, deadline)
         return _finished(lab, restored=True)
 
-    # -- what both write down ------------------------------------------------------------
+    # -- Common parts --------------------------------------------------------------------
 
     def _write_state(
         self, ports: Ports, payloads: dict[str, Path], context: StackContext
     ) -> LabState:
-        """State file and kubeconfig."""
+        """Writes state file and kubeconfig."""
         plan = self.plan
         state = LabState(
             lab=plan.topology.name,
@@ -255,7 +255,7 @@ class Start:
             )
 
     def _versions(self) -> dict[str, str]:
-        """Of everything that takes part; the report shows them."""
+        """Versions of everything involved, for the report."""
         found = {"edge-lab": version("edge-lab"), "qemu": self.host.fingerprint()[0]}
         found |= {name: version(name) for name in ("libvirt-python", "pymodbus", "asyncua")}
         found |= self.plan.platform.versions(self.plan.artifacts, self.plan.topology)
@@ -265,11 +265,11 @@ class Start:
 
 
 DISCARD_EVERY = 1.0
-"""Seconds between two looks whether boots that nobody wants any more have ended."""
+"""Seconds between checks whether aborted boots have ended."""
 
 
 class Boots:
-    """The boots of a lab's machines, each in a thread of its own, which the block waits for.
+    """The boots of a lab's machines, each in a separate thread; the block waits for all.
 
     If the block fails, the machines are discarded: switched off, if they are the lab's own.
     """
@@ -286,8 +286,8 @@ class Boots:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """After a failure no boot matters any more: machines lose their power, also one that was
-        switched on, or reset, only just now. After an error their journals are kept first."""
+        """Aborts all boots after a failure: cuts the power of the machines, also of those that were
+        just switched on or reset. After an error, saves their journals first."""
         if kind is None:
             self._pool.shutdown()
             return
@@ -319,13 +319,13 @@ class Boots:
             machine.boot(self._deadline)
 
     def check(self) -> None:
-        """Raises what a boot that has ended raised."""
+        """Raises the error of a boot that has ended with one."""
         for boot in self._boots.values():
             if boot.done():
                 boot.result()
 
     def wait(self, nodes: Iterable[Node] | None = None) -> None:
-        """Until all have ended, or those of `nodes`; raises what one of them raised."""
+        """Waits until all have ended, or those of `nodes`; raises the first error."""
         for name in list(self._boots) if nodes is None else [node.name for node in nodes]:
             self._boots[name].result()
 
@@ -340,7 +340,7 @@ def _announced_pace(pace: int) -> Iterator[None]:
 
 
 def _keep_journals(lab: Lab) -> None:
-    """Writes them to the lab's logs; a machine that does not answer has none."""
+    """Writes the journals to the lab's logs, except for machines that do not answer."""
 
     def keep(machine: Machine) -> None:
         with contextlib.suppress(EdgeLabError, OSError):
@@ -356,7 +356,7 @@ def _keep_journals(lab: Lab) -> None:
 
 
 def _finished(lab: Lab, *, restored: bool) -> Lab:
-    """Writes down that the lab is up: from here on, others may attach to it."""
+    """Records that the lab is up: from now on other processes may attach to it."""
     lab.state = lab.state.model_copy(update={"condition": Condition.UP, "restored": restored})
     lab.state.write(lab.run)
     return lab

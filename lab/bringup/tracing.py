@@ -1,4 +1,4 @@
-"""The trace of each start, written into the lab's folder, also of a start that fails."""
+"""The trace of each start, also of a failed one, written to the lab's folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge_lab.handle.lab import Lab
 
 
 class StartTracing:
-    """The trace of the start in `run`; whoever starts says how it ended."""
+    """The trace of the start in `run`; the caller reports how it ended."""
 
     def __init__(self, run: RunDir, recorder: StepRecorder) -> None:
         self._run = run
@@ -26,17 +26,17 @@ class StartTracing:
         self._lab: Lab | None = None
 
     def started(self, lab: Lab) -> Lab:
-        """The lab is up. Its trace is written when the last step has ended."""
+        """The lab is up. The trace is written when the last step has ended."""
         self._lab = lab
         return lab
 
     def failed(self, trouble: BaseException) -> None:
-        """Writes what there is to the lab's logs, if it has a folder yet; they are kept."""
+        """Writes the steps so far to the lab's logs, if its folder exists; logs are kept."""
         with contextlib.suppress(OSError):
             self._write("failed", "", (), trouble)
 
     def finish(self) -> None:
-        """Writes the trace of a start that succeeded; a lab that is up needs none to be up."""
+        """Writes the trace of a successful start; an error is only a warning."""
         if self._lab is None:
             return
         state = self._lab.state
@@ -44,7 +44,7 @@ class StartTracing:
         try:
             self._write(kind, state.stack, host_processes(self._run, with_this=True))
         except OSError as trouble:
-            warn(f"no trace of the start: {trouble}")
+            warn(f"cannot write the trace of the start: {trouble}")
 
     def _write(
         self,

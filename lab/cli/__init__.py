@@ -20,7 +20,7 @@ def main() -> None:
     except OSError as trouble:
         if trouble.errno not in (errno.EPIPE, errno.EIO):
             raise
-        # Whoever read what is printed is gone: its pipe, or its terminal.
+        # The reader of standard output is gone: a closed pipe or terminal.
         _print_to_nobody()
         sys.exit(1)
 
@@ -34,10 +34,10 @@ def _run() -> None:
     except EdgeLabError as trouble:
         _tell(trouble)
         sys.exit(trouble.exit_code)
-    except OSError as trouble:  # of the host: no space, no permission, standard output is full
-        # What could not be written is not tried again when Python ends.
+    except OSError as trouble:  # a fault of the host, such as a full disk or a missing permission
+        # Python must not try to write the rest again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if not isinstance(trouble, BrokenPipeError):  # a reader that has enough is no trouble
+        if not isinstance(trouble, BrokenPipeError):  # readers may stop early
             _tell(LabError(str(trouble)))
         sys.exit(LabError.exit_code)
     except KeyboardInterrupt:
@@ -49,7 +49,7 @@ def _run() -> None:
 
 
 def _print_to_nobody() -> None:
-    """Else Python fails once more when it flushes at its end."""
+    """Otherwise Python fails again when it flushes at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge_lab.upkeep.contents import Entry
 
 SECONDS = 3600.0
-"""For an export or an import, on the reference machine."""
+"""Time limit of an export or import in seconds, on the reference machine."""
 _DAY = 86400.0
 _DAYS = re.compile(r"(\d+(?:\.\d+)?)(d|w)")
 
@@ -194,7 +194,7 @@ def prune(
 
 
 def parse_age(text: str) -> float:
-    """Seconds: 14d, 2w, or as a duration: 36h; InputError if it is none."""
+    """Seconds of an age such as 14d or 2w, or of a duration such as 36h; InputError otherwise."""
     if found := _DAYS.fullmatch(text.strip()):
         return float(found[1]) * _DAY * (7 if found[2] == "w" else 1)
     try:

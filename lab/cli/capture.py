@@ -96,7 +96,7 @@ def capture(
         begun.append(running)
         if asked.is_set():
             running.finish()
-        # Not to wait for something, but because so many seconds of traffic were asked for.
+        # Not a wait for an event: the user requested that many seconds of traffic.
         running.wait(seconds)
         captured = running.end()
     (err if shown else out).print(escape(summary(captured)), highlight=False, soft_wrap=True)
@@ -104,7 +104,7 @@ def capture(
 
 
 def summary(captured: Captured) -> str:
-    """What a capture has come to, in a line."""
+    """One line about the result of a capture."""
     where = captured.to
     if len(captured.files) > 1:
         where = f"{len(captured.files)} files, {captured.files[0]} to {captured.files[-1]}"
@@ -115,7 +115,7 @@ def summary(captured: Captured) -> str:
 
 
 def _is_file(where: str) -> bool:
-    """Whether it is, or would be, a plain file."""
+    """Whether it is a regular file, or would become one."""
     return where != "-" and (not Path(where).exists() or Path(where).is_file())
 
 

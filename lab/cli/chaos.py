@@ -106,7 +106,7 @@ def _try(
         logs.append(trial.run.log())
         cells += trial.cells()
         if output is not None:
-            # What three minutes have shown is told, whether it can be kept or not.
+            # Show the results even if they cannot be written to the folder.
             try:
                 trial.write(output, f"{plan.name}-{number}")
             except OSError as trouble:
@@ -154,7 +154,7 @@ def _try(
 
 
 def _topology(lab: str | None) -> Topology:
-    """Of the lab that is up, or of the default topology file if none is."""
+    """The topology of the running lab, or of the default file if no lab is running."""
     from edge_lab.addons import load_topology
     from edge_lab.core.home import RunDir
     from edge_lab.handle.state import read_state

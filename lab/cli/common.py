@@ -1,4 +1,4 @@
-"""What all commands of `lab` share: consoles, options, and which lab is meant."""
+"""Shared by all commands of `lab`: consoles, options, and the selection of a lab."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from edge_lab.data import LABS
 from edge_lab.handle.state import known_labs
 
 NO_LIMIT = 10_000
-"""Columns where there is no terminal: nothing is cut, and nothing that belongs together is torn."""
+"""Columns without a terminal, so that nothing is cut or wrapped."""
 
 
 def _open_what_is_closed() -> None:
-    """A command that was started with closed streams has /dev/null in their place.
+    """Opens /dev/null for standard streams that were closed when the command started.
 
-    Python would have None there, and the next file that is opened would be standard output.
+    Otherwise Python has None there, and the next opened file becomes standard output.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -44,7 +44,7 @@ DEFAULT_TOPOLOGY = Path("labs/default.yaml")
 
 
 def topology_file(given: Path) -> Path:
-    """The file to read: for the default, the one shipped with edge-lab if there is none here."""
+    """The file to read; if the default file is missing, the one shipped with edge-lab."""
     if given == DEFAULT_TOPOLOGY and not os.path.lexists(given):
         shipped = LABS / given.name
         err.print(f"{given} not found; using {escape(str(shipped))}", style="dim", highlight=False)
@@ -92,13 +92,13 @@ LinkName = Annotated[str, typer.Argument(metavar="LINK", autocompletion=_links)]
 
 
 def chosen(lab: str | None) -> str:
-    """The lab meant: the one named, else the only one, else the default.
+    """The selected lab: the one named, otherwise the only one, otherwise the default.
 
     Raises:
-        InputError: that is no name, or there are several labs and none was named.
+        InputError: the name is not valid, or there are several labs and none was named.
     """
     if lab is not None:
-        return RunDir(lab).lab  # which refuses what is no name
+        return RunDir(lab).lab  # raises InputError for an invalid name
     known = known_labs()
     if len(known) > 1 and "default" not in known:
         raise InputError(

@@ -1,4 +1,4 @@
-"""`lab --install-completion SHELL`: Typer's own option knows only the shell that it runs in."""
+"""`lab --install-completion SHELL`: Typer's own option supports only the current shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DO = {"--install-completion": install_callback, "--show-completion": show_callb
 
 
 class LabGroup(TyperGroup):
-    """All commands; a shell that is named after an option of completion is the one that counts."""
+    """All commands; a shell after an option of completion overrides the current one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         option, equals, shell = (args[0] if args else "").partition("=")

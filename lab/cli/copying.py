@@ -1,7 +1,7 @@
-"""Copies files between this machine and the nodes, as `tar` over SSH: the guests have no SFTP.
+"""Copies files between this machine and the nodes, with `tar` over SSH: guests have no SFTP.
 
-Both ends of a copy are shell scripts, whichever machine they run on.  A file appears at its new
-place whole or not at all; of a folder that breaks off, what has arrived so far stays, as with `cp`.
+Both ends of a copy are shell scripts, on any machine.  A file is replaced atomically; if the copy
+of a folder fails, the files that have arrived stay, as with `cp`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from edge_lab.machines.attended import started
 from edge_lab.machines.ssh import LOGIN_SECONDS, UNREACHABLE, SshClient
 
 LOOK_SECONDS = 60.0
-"""For a look at what is at a path; it includes a login."""
+"""Seconds to inspect a path, including a login."""
 _CHANGED_MEANWHILE = 1
-"""tar's exit code when a file changed as it was read: what it was at some time is copied."""
+"""tar's exit code if a file changed while it was read; its content may be mixed."""
 _NOBODY_READS = (-signal.SIGPIPE, 128 + signal.SIGPIPE)
 
 _EXTRACT = "tar -xpf - --no-same-owner --keep-directory-symlink"
 
 
 class Thing(StrEnum):
-    """What is at a path."""
+    """The type of what is at a path."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -39,19 +39,19 @@ class Thing(StrEnum):
     """A device, a pipe, a socket."""
     NOTHING = "nothing"
     NOWHERE = "nowhere"
-    """Nothing, and there is no folder to put something into."""
+    """Nothing, and its parent folder does not exist."""
 
 
 class Machine(Protocol):
-    """Where one end of a copy runs."""
+    """The machine of one end of a copy."""
 
     @property
     def name(self) -> str:
-        """For messages; empty for this machine."""
+        """Name in messages; empty for this machine."""
         ...
 
     def argv(self, script: str) -> list[str]:
-        """The program that runs a shell script there, and its arguments."""
+        """The program and arguments that run a shell script there."""
         ...
 
     def ask(self, script: str) -> subprocess.CompletedProcess[bytes]: ...
@@ -84,7 +84,7 @@ class OnNode:
 
 @dataclass(frozen=True)
 class Place:
-    """A path on a machine; it begins at root's home on a node, and here at the current folder."""
+    """A path on a machine, relative to root's home on a node, and to the current folder here."""
 
     machine: Machine
     path: str
@@ -94,7 +94,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The last part of the path; empty if that is no name."""
+        """The last component of the path; empty if that is not a name."""
         last = posixpath.basename(self.path.rstrip("/"))
         return "" if last in (".", "..") else last
 
@@ -103,7 +103,7 @@ class Place:
 
     @property
     def quoted(self) -> str:
-        """For a script: never an option."""
+        """Quoted for a script, and never mistaken for an option."""
         return shlex.quote(f"./{self.path}" if self.path.startswith("-") else self.path)
 
     def look(self) -> Thing:
@@ -121,7 +121,7 @@ class Place:
 
 
 def is_on_node(text: str) -> bool:
-    """Whether `text` is NODE:PATH; what has a slash before its colon is a path on this machine."""
+    """Whether `text` is NODE:PATH; with a slash before the colon it is a path on this machine."""
     before, colon, _ = text.partition(":")
     return bool(colon and before) and "/" not in before
 
@@ -150,9 +150,9 @@ def copy(source: Place, target: Place, *, recursive: bool = False) -> str:
     followed, links within a folder are copied as links.
 
     Raises:
-        InputError: there is nothing to copy, or nowhere to copy it to.
+        InputError: source or target cannot be used.
         Unreachable: a node does not answer.
-        LabError: it did not work on the node, or the connection broke.
+        LabError: it failed on the node, or the connection was lost.
     """
     kind = source.look()
     if kind in (Thing.NOTHING, Thing.NOWHERE):
@@ -218,7 +218,7 @@ def _pack_folder(source: Place) -> str:
 
 
 def _unpack_folder(target: Place, there: Thing) -> str:
-    if there is Thing.FOLDER:  # which keeps its mode
+    if there is Thing.FOLDER:  # an existing folder keeps its mode
         return f"exec {_EXTRACT} --no-overwrite-dir -C {target.quoted}"
     return f"mkdir -- {target.quoted} && exec {_EXTRACT} -C {target.quoted}"
 
@@ -245,7 +245,7 @@ def _stream(source: Place, pack: str, target: Place, unpack: str) -> str:
             unpacked = unpacking.wait()
             packed = packing.wait()
         warning = _all_of(said_by_source)
-        # If the target failed, the source had nobody to write to.
+        # If the target failed, the source had no reader.
         if packed not in (0, _CHANGED_MEANWHILE) and not (unpacked and packed in _NOBODY_READS):
             raise _failed(source, packed, warning)
         if unpacked:

@@ -40,7 +40,7 @@ class KindRow(NamedTuple):
 
 
 def kind_rows() -> list[KindRow]:
-    """A row for each fault, or for each thing that it can do where one of its fields says what."""
+    """A row for each fault, or for each of its variants if a field selects between them."""
     from edge_lab.faults.catalog import catalog
 
     return [
@@ -51,7 +51,7 @@ def kind_rows() -> list[KindRow]:
 
 
 def _forms(kind: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Fields and meaning: of the kind, or of each form of the field that has several."""
+    """Fields and meaning of the kind, or of each of its variants."""
     for name, field in kind.model_fields.items():
         if not isinstance(field.discriminator, str):
             continue
@@ -69,7 +69,7 @@ def _constant(model: type[BaseModel], field: str) -> str:
 
 
 def _fields(model: type[BaseModel], tag: str) -> list[str]:
-    """Those that must be given first; the others in brackets, with their defaults."""
+    """Required fields first; the others in brackets, with their defaults."""
     own = {name: field for name, field in model.model_fields.items() if name != tag}
     must = [name for name, field in own.items() if field.is_required()]
     may = [

@@ -59,12 +59,12 @@ def add(
 
 
 def _momentary(engine: FaultEngine, fault: Fault) -> FaultRecord:
-    """Waits until a fault is over that ends by itself; once it is seen, an interrupt waits too."""
+    """Waits until a momentary fault is over; once its effect was seen, interrupts are deferred."""
     try:
         return engine.heal(engine.inject(fault))
     except KeyboardInterrupt:
         with interrupts_noted(lambda: None):
-            # It may come before the injection could return its record.
+            # The interrupt may come before the injection has returned its record.
             for record in engine.active():
                 if record.fault == fault:
                     engine.heal(record)
@@ -147,7 +147,7 @@ def _to_heal(
 
 
 def _clock(ns: int) -> str:
-    """In the reader's own time."""
+    """In local time."""
     return f"{datetime.fromtimestamp(ns / 1e9):%H:%M:%S}"
 
 

@@ -1,4 +1,4 @@
-"""Output files and folders of commands, checked before anything else is done."""
+"""Output files and folders of commands, checked before the command does anything."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STDOUT = Path("-")
 
 
 def check_file(path: Path, option: str) -> None:
-    """InputError if `path` cannot be written to; what is in it stays, and nothing new is left."""
+    """InputError if `path` is not writable. Keeps its content, and leaves no new file."""
     if path == STDOUT:
         return
     with _told(path, option):
-        real = path.resolve()  # a link may lead to what is not there yet
+        real = path.resolve()  # the target of a link may not exist yet
         new = not real.exists()
-        # Not to wait for the reader of a named pipe; that is a file without one, so far.
+        # O_NONBLOCK, so as not to wait for the reader of a named pipe, which may come later.
         try:
             descriptor = os.open(
                 path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666
@@ -38,7 +38,7 @@ def check_file(path: Path, option: str) -> None:
 
 
 def check_folder(path: Path, option: str) -> None:
-    """InputError if `path` is no folder to write into, and cannot be made; nothing new is left."""
+    """InputError if `path` is not a writable folder and cannot become one. Leaves no new folder."""
     with _told(path, option):
         new = [each for each in (path, *path.parents) if not os.path.lexists(each)]
         try:
@@ -52,7 +52,7 @@ def check_folder(path: Path, option: str) -> None:
 
 
 def write_file(path: Path, text: str, option: str) -> None:
-    """Writes `text`; `-` is standard output. InputError if it could not be written after all."""
+    """Writes `text`; `-` is standard output. InputError if writing fails."""
     if path == STDOUT:
         sys.stdout.write(text)
         return
@@ -64,7 +64,7 @@ def write_file(path: Path, text: str, option: str) -> None:
 def _told(path: Path, option: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as trouble:  # ValueError: a path with a zero byte in it
+    except (OSError, ValueError) as trouble:  # ValueError: the path contains a null byte
         reason = getattr(trouble, "strerror", None) or trouble
         raise InputError(
             f"{option}: cannot write to {str(path)!r}: {reason}",

@@ -1,4 +1,4 @@
-"""Shows the steps of long work: a live tree on a terminal, plain lines elsewhere."""
+"""Shows steps: as a live tree on a terminal, otherwise as lines."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from rich.text import Text
 from edge_lab.core.step import Phase, StepEvent, listening
 
 DEEPEST_SHOWN = 3
-"""Steps below this depth go to the log only."""
+"""Steps below this depth are written only to the log."""
 
 _NOBODY_READS = (OSError, SystemExit)
-"""What printing raises when the terminal or the pipe is gone; rich ends a process then."""
+"""Raised by printing when the terminal or pipe is closed; rich ends the process then."""
 ENDED_SHOWN = 3
-"""Of the steps inside one that is under way, so many that have ended stay in sight."""
+"""Number of finished steps that stay visible inside a running one."""
 
 LIFE_SECONDS = 60.0
-"""Without a terminal, a step that takes long says so often that it is still at work."""
+"""Without a terminal, seconds between two lines about a running step."""
 
 BAR_WIDTH = 16
 _CLOCK_FROM = 1.0
-"""Seconds after which a step under way shows its time."""
+"""Seconds after which a running step shows its time."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class _Row:
     depth: int
     parent: int | None
     began: float
-    """By the monotonic clock."""
+    """On the monotonic clock."""
     phase: Phase = Phase.START
     detail: str = ""
     done: float | None = None
@@ -58,7 +58,7 @@ class _Row:
 
 
 class StepTree:
-    """The steps seen so far, as rows; pure bookkeeping, drawn by whoever holds it."""
+    """The steps seen so far, as rows; does not draw anything."""
 
     def __init__(self) -> None:
         self._rows: dict[int, _Row] = {}
@@ -80,7 +80,7 @@ class StepTree:
             return row
 
     def rows(self) -> list[_Row]:
-        """Depth first; children of a step that has ended well are folded away."""
+        """Depth first; without the children of steps that have succeeded."""
         with self._lock:
             found: list[_Row] = []
             for row in self._rows.values():
@@ -89,13 +89,13 @@ class StepTree:
             return found
 
     def detail_around(self, row: _Row) -> str:
-        """What the step that `row` is inside has told last."""
+        """The last detail of the step that contains `row`."""
         with self._lock:
             around = self._rows.get(row.parent) if row.parent else None
             return around.detail if around else ""
 
     def at_work(self) -> list[_Row]:
-        """Those under way that have nothing under way inside them, as far as they are shown."""
+        """Running steps without running steps inside them, among those that are shown."""
         with self._lock:
             return [
                 row
@@ -186,13 +186,13 @@ def showing_steps(console: Console, life_seconds: float = LIFE_SECONDS) -> Itera
 
 
 class _Lines:
-    """Each step as a line when it begins and one when it ends, and some in between."""
+    """Prints a line when a step begins, when it ends, and at times in between."""
 
     def __init__(self, tree: StepTree, console: Console) -> None:
         self._tree = tree
         self._console = console
         self._lock = threading.RLock()
-        """Nothing is said of a step's life after its end."""
+        """Prevents lines about a running step after the line of its end."""
 
     def take(self, event: StepEvent) -> None:
         with self._lock:
@@ -211,7 +211,7 @@ class _Lines:
 
     @contextlib.contextmanager
     def living(self, every: float) -> Iterator[None]:
-        """While the block runs, each step at work says so `every` so many seconds."""
+        """While the block runs, prints a line for each running step after every `every` seconds."""
         over = threading.Event()
         told: dict[int, float] = {}
 
@@ -238,10 +238,10 @@ class _Lines:
 
     def _print(self, row: _Row, rest: str) -> None:
         text = f"{'  ' * row.depth}{row.title}{rest}"
-        # The step goes on though nobody reads of it: it may be one that heals a fault.
+        # The step continues without a reader: it may be healing a fault.
         with contextlib.suppress(*_NOBODY_READS):
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def void(_: object) -> None:
-    """Takes a value and gives none: a listener returns nothing."""
+    """Discards a value: a listener returns None."""

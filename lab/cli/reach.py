@@ -1,4 +1,4 @@
-"""The commands that reach into nodes: `lab ssh`, `lab exec` and `lab cp`."""
+"""The commands that access nodes: `lab ssh`, `lab exec` and `lab cp`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from edge_lab.machines.ssh import SshClient
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, as in shells."""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to `app`."""
     app.command()(ssh)
-    # What follows the node is the command's: nothing of it is taken for an option of ours.
+    # Everything after the node belongs to the command, including options.
     app.command("exec", context_settings={"allow_interspersed_args": False})(execute)
     app.command()(cp)
 
@@ -117,7 +117,7 @@ def _words(command: list[str]) -> list[str]:
 
 
 def _nodes(lab: str | None) -> tuple[RunDir, dict[str, SshClient]]:
-    """The running lab, and how each node is reached; libvirt is not asked."""
+    """The running lab, and how each node is reached, without libvirt."""
     from edge_lab.bringup.attach import require_up
     from edge_lab.bringup.processes import ssh_clients
     from edge_lab.core.home import RunDir

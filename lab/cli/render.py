@@ -1,4 +1,4 @@
-"""Tables for people; `--json` gives the same facts to machines."""
+"""Tables for the terminal; `--json` prints the same data for programs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from edge_lab.handle.status import (
 )
 
 WIDE_ENOUGH = 80
-"""Columns of a terminal in which names, which are short, need not be torn."""
+"""Width of a terminal in which names need not be wrapped."""
 
 GOOD, BAD = "[green]●[/]", "[red]●[/]"
 
 
 def plain_table(title: str, *columns: str) -> Table:
-    """Nothing is cut: where a terminal is too narrow, long cells go on in the next line."""
+    """A table without truncation: in a narrow terminal, long cells are wrapped."""
     table = Table(
         title=title,
         title_justify="left",
@@ -59,7 +59,7 @@ def _mark(good: bool, yes: str, no: str) -> str:
 
 
 def overview_table(found: Overview) -> RenderableType:
-    """All labs, and how much they use of what they may."""
+    """All labs, with the resources that they use and the limits."""
     table = plain_table("labs", "name", "condition", "stack", "nodes", "memory", "CPUs")
     for row in found.labs:
         condition = f"{row.condition}: {row.stage}" if row.stage else row.condition
@@ -153,7 +153,7 @@ def samples_table(rows: Sequence[DeviceSamples]) -> RenderableType:
 
 
 def next_steps(run: RunDir, state: LabState) -> RenderableType:
-    """What to type now."""
+    """Suggested next commands."""
     return Text.from_markup(
         "\n".join(
             (

@@ -1,4 +1,4 @@
-"""`lab trace`: what a start spent its time on, as a table, a picture, a page, or a trace file."""
+"""`lab trace`: the steps of a start with their times, as table, picture, page or trace file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_lab.evidence.trace import StartTrace
 
 SHOWN = 20
-"""Steps of the table on a terminal."""
+"""Number of steps in the table on a terminal."""
 
 
 def trace(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ONCE_SECONDS = 20.0
-"""For a first answer of each part where there is no terminal to show more."""
+"""Seconds to wait for the first answer of each part with `--once`."""
 
 
 def watch(
@@ -76,7 +76,7 @@ def is_complete(seen: LabSnapshot) -> bool:
 
 
 def picture(seen: LabSnapshot) -> RenderableType:
-    """All that is known, and what is not, since when."""
+    """The known state, and since when other parts are unknown."""
     from edge_lab.live.snapshot import Stage
 
     lines = [
@@ -164,7 +164,7 @@ def _shown(
 
 
 def _unknown(name: str, part: Part[T]) -> Iterator[RenderableType]:
-    """What is shown of it is as it was when it was last known."""
+    """A note that the part shows its last known state."""
     if part.unknown_since is None:
         return
     last = "never known" if part.seen is None else f"last known {_clock(part.seen)}"
@@ -177,5 +177,5 @@ def _number(value: int | None) -> str:
 
 
 def _clock(ns: int) -> str:
-    """In the reader's own time."""
+    """In local time."""
     return f"{datetime.fromtimestamp(ns / 1e9):%H:%M:%S}"

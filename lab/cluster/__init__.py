@@ -1,1 +1,1 @@
-"""A running cluster: kubectl, access, and waiting for it."""
+"""A running cluster: access, objects, and waiting for it."""

@@ -1,4 +1,4 @@
-"""A running cluster, as whoever waits for it sees it."""
+"""Access to a running cluster, for code that waits for it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class CommandOutput(Protocol):
 
 
 class MachineAccess(Protocol):
-    """As much of a machine as readiness needs."""
+    """The part of a machine that readiness needs."""
 
     def run(self, command: str, deadline: Deadline, check: bool = True) -> CommandOutput:
-        """Runs a shell command in the guest, by the management path."""
+        """Runs a shell command in the guest, over the management path."""
         ...
 
 
 @dataclass(frozen=True)
 class ClusterAccess:
-    """A running cluster, as `wait_ready` sees it."""
+    """A running cluster: kubectl, machines, topology."""
 
     kubectl: Kubectl
     machines: Mapping[str, MachineAccess]
     topology: Topology
     watch: Callable[[], None] = lambda: None
-    """Called again and again while waiting; raises when a machine is lost (a panic)."""
+    """Called repeatedly while waiting; raises if a machine is lost (a panic)."""

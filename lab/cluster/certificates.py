@@ -1,4 +1,4 @@
-"""Certificate signing requests as the API server shows them."""
+"""Certificate signing requests in the API server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class CertificateRequest:
 
     name: str
     username: str
-    """Who the API server took the sender for."""
+    """The user as which the API server authenticated the sender."""
     groups: tuple[str, ...]
     signer: str
     usages: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""The lab's own client of an API server: lightkube on connections that are kept.
+"""The lab's client of an API server: lightkube with persistent connections.
 
-Importing this takes a quarter of a second, so whoever may do without it imports it late.
+Importing it takes a quarter of a second, so import it late where it may not be needed.
 """
 
 from __future__ import annotations
@@ -49,34 +49,34 @@ FIELD_MANAGER = "edge-lab"
 """The owner of fields that the lab applies (server-side apply)."""
 
 REQUEST_SECONDS = 60.0
-"""The most that one request takes, unless its deadline is sooner."""
+"""Time limit of a request in seconds, unless its deadline is earlier."""
 
 UNAUTHORIZED_SECONDS = 60.0
-"""An API server that says 401 for so long and nothing else knows none of the lab's certificates;
-one whose clock has not been set yet finds them not valid yet."""
+"""Seconds of nothing but 401 after which the API server counts as not knowing the lab's
+certificates; while its clock is not set yet, it considers them not valid yet."""
 
 WATCH_SECONDS = 60
-"""The API server ends a watch after so long, and it goes on where it was."""
+"""Seconds after which the API server ends a watch request; the watch then continues."""
 
 SILENCE_SECONDS = 30.0
-"""An API server that has not ended a watch so long after that is taken to be gone."""
+"""Seconds after that until an API server that has not ended the request counts as gone."""
 
 UNREADABLE = (
     *(ConfigError, yaml.YAMLError, msgspec.MsgspecError),
     *(OSError, ValueError, LookupError, AttributeError, TypeError),
 )
-"""What reading a kubeconfig raises that is none."""
+"""Errors of reading an invalid kubeconfig."""
 
 T = TypeVar("T")
 
 
 class ApiClient:
-    """Asks the API server of one kubeconfig; any number of threads may at once.
+    """A client of the API server of one kubeconfig. Thread-safe.
 
-    Raises, in all that asks:
-        KubectlError: no, or no answer: not yet (`edge_lab.cluster.errors`).
-        RequestRefused: no, and that is for good.
-        DeadlineExceeded: there was no time left to begin with.
+    All requests raise:
+        KubectlError: refused or not answered, but may succeed later (`edge_lab.cluster.errors`).
+        RequestRefused: refused permanently.
+        DeadlineExceeded: there was no time left at the beginning.
     """
 
     def __init__(self, kubeconfig: Path) -> None:
@@ -95,10 +95,10 @@ class ApiClient:
     def close(self) -> None:
         self._transport.close()
 
-    # -- reads -------------------------------------------------------------------------------
+    # -- Reading -----------------------------------------------------------------------------
 
     def get(self, query: Query, deadline: Deadline) -> dict[str, Any]:
-        """One object; with no name, `{"items": [...]}`."""
+        """One object; without a name, `{"items": [...]}`."""
         if not query.name:
             return {"kind": "List", "items": self.items(query, deadline)}
         resource = self._discovery.named(query.word, deadline)
@@ -110,7 +110,7 @@ class ApiClient:
         return self._served(resource, f"get {query}", deadline, asked)
 
     def find(self, query: Query, deadline: Deadline) -> dict[str, Any] | None:
-        """As `get` of one object; None if there is none of that name."""
+        """Like `get` for one object; None if it does not exist."""
         try:
             return self.get(query, deadline)
         except StatusError as trouble:
@@ -134,17 +134,17 @@ class ApiClient:
         """The answer to a GET of `path`, such as /readyz."""
         return self._asked(f"get {path}", deadline, lambda: self._plain.get(path).text)
 
-    # -- changes -----------------------------------------------------------------------------
+    # -- Changes -----------------------------------------------------------------------------
 
     def apply(self, manifest: Manifest, deadline: Deadline) -> None:
-        """Server-side apply; fields that others own become the lab's."""
+        """Server-side apply; takes over fields of other owners."""
         name = manifest["metadata"]["name"]
         query = Query(manifest["kind"], name, manifest["metadata"].get("namespace", ""))
         resource = self._discovery.of_manifest(manifest["apiVersion"], manifest["kind"], deadline)
         self._patched(query, resource, dict(manifest), deadline, PatchType.APPLY)
 
     def patch(self, query: Query, patch: Mapping[str, Any], deadline: Deadline) -> None:
-        """A merge patch: null removes a field, lists are replaced whole."""
+        """A merge patch: null removes a field, lists are replaced."""
         resource = self._discovery.named(query.word, deadline)
         self._patched(query, resource, dict(patch), deadline, PatchType.MERGE)
 
@@ -186,10 +186,10 @@ class ApiClient:
 
         self._asked(f"{decision} {request}", deadline, asked)
 
-    # -- watches -----------------------------------------------------------------------------
+    # -- Watches -----------------------------------------------------------------------------
 
     def feed(self, query: Query) -> ObjectFeed:
-        """Those that the query selects, as ADDED, and then what happens to them."""
+        """All objects that the query selects, as ADDED, followed by their changes."""
         silence = WATCH_SECONDS + Deadline.scaled(SILENCE_SECONDS).total
         transport = WatchTransport(self._context, silence)
 
@@ -199,8 +199,8 @@ class ApiClient:
             listed = self._listed(client, query, resource)
             for item in listed:
                 yield "ADDED", _with_kind(item, resource)
-            # From the list's version: those of the objects are in no order, and may be so old
-            # that the API server does not know them any more.
+            # From the version of the list: those of the objects are unordered, and may be too old
+            # for the API server.
             watched = client.watch(
                 _class(resource),
                 labels=_pairs(query.labels),
@@ -223,10 +223,10 @@ class ApiClient:
             **self._in(query, resource),
         )
 
-    # -- one request -------------------------------------------------------------------------
+    # -- Requests ----------------------------------------------------------------------------
 
     def _in(self, query: Query, resource: Resource) -> dict[str, Any]:
-        """The namespace, for what lies in one."""
+        """The namespace, for namespaced objects."""
         if not resource.namespaced:
             return {}
         return {"namespace": "*" if query.everywhere else query.namespace or None}
@@ -257,7 +257,7 @@ class ApiClient:
             else:
                 self._unauthorized_since = None
                 return answer
-        raise AssertionError  # the last one returns or raises
+        raise AssertionError  # the last attempt returns or raises
 
     def _refuse_for_good(self, trouble: StatusError) -> None:
         if trouble.code == INVALID:
@@ -284,7 +284,7 @@ class ApiClient:
 
 
 class ObjectFeed:
-    """The events of one watch, which another thread can end."""
+    """The events of a watch, which another thread can end."""
 
     def __init__(self, transport: WatchTransport, events: Callable[[], Iterator[Event]]) -> None:
         self._transport = transport
@@ -306,19 +306,19 @@ class ObjectFeed:
 
 
 def _class(resource: Resource) -> Any:
-    """What lightkube takes for a kind: a class. Its objects are dicts, whatever is in them."""
+    """A kind for lightkube, which needs a class. Its objects are plain dicts."""
     base = GenericNamespacedResource if resource.namespaced else GenericGlobalResource
     info = create_api_info(resource.group, resource.version, resource.kind, resource.plural)
     return type(resource.kind, (base,), {"_api_info": info})
 
 
 def _with_kind(item: Mapping[str, Any], resource: Resource) -> dict[str, Any]:
-    """An item of a list, which does not say itself what it is."""
+    """An item of a list, which lacks `kind` and `apiVersion`."""
     return {"apiVersion": resource.api_version, "kind": resource.kind, **item}
 
 
 def _ended(trouble: ApiError) -> StatusError:
-    """What an event of the kind ERROR says, such as 410: the history begins later."""
+    """The error in an event of the type ERROR, such as 410: the version is too old."""
     status = trouble.status
     said = {"kind": "Status", "message": status.message, "reason": status.reason}
     body = json.dumps(said).encode()
@@ -326,7 +326,7 @@ def _ended(trouble: ApiError) -> StatusError:
 
 
 def _approval() -> Any:
-    """certificatesigningrequests/approval, as lightkube takes it."""
+    """certificatesigningrequests/approval, for lightkube."""
     group, kind = "certificates.k8s.io", "CertificateSigningRequest"
     info = create_api_info(group, "v1", kind, "certificatesigningrequests", verbs=["patch"])
     info = replace(info, parent=info.resource, action="approval")
@@ -338,7 +338,7 @@ def _client(config: SingleConfig, transport: httpx2.BaseTransport) -> Client:
 
 
 def _pairs(selector: str) -> dict[str, Any] | None:
-    """key=value,… as lightkube takes it."""
+    """key=value,… in lightkube's format."""
     if not selector:
         return None
     pairs = [pair.partition("=") for pair in selector.split(",")]
@@ -351,7 +351,7 @@ def _read(kubeconfig: Path) -> tuple[SingleConfig, ssl.SSLContext]:
     """The cluster and user of the current context.
 
     Raises:
-        KubectlError: there is no such file (yet), or it is no kubeconfig.
+        KubectlError: the file does not exist (yet), or is not a kubeconfig.
     """
     try:
         config = KubeConfig.from_file(kubeconfig).get()
@@ -360,7 +360,7 @@ def _read(kubeconfig: Path) -> tuple[SingleConfig, ssl.SSLContext]:
         context = verify_cluster(config.cluster, config.user, config.abs_file, trust_env=False)
     except UNREADABLE as trouble:
         raise KubectlError(f"{kubeconfig} is not a kubeconfig: {trouble}") from trouble
-    # As Python before 3.13, and as kubectl: other distributions' authorities are not all to the
-    # letter of RFC 5280.
+    # As in Python before 3.13, and in kubectl: not all authorities of other distributions comply
+    # strictly with RFC 5280.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return config, context

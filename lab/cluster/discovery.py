@@ -1,4 +1,4 @@
-"""Which kinds an API server serves: asked when one is needed, and again when it was not there."""
+"""The kinds that an API server serves, discovered on demand, and again if one was missing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from edge_lab.cluster.resources import BUILT_IN, Resource
 from edge_lab.core.deadline import Deadline
 
 Ask = Callable[[str, Deadline], Mapping[str, Any]]
-"""GETs a path of the API server; what it answers, parsed."""
+"""GETs a path of the API server, and parses the answer."""
 
 
 class Discovery:
-    """Finds kinds by kubectl's words, and by what a manifest says.
+    """Finds kinds by kubectl's names, or by those in a manifest.
 
-    Only what was found is remembered: a kind that is not served yet may be a moment later.
+    Caches only kinds that were found: others may be served a moment later.
     """
 
     def __init__(self, ask: Ask) -> None:
@@ -26,10 +26,10 @@ class Discovery:
         self._lock = threading.Lock()
 
     def named(self, word: str, deadline: Deadline) -> Resource:
-        """The kind that kubectl would take `word` for.
+        """The kind that kubectl calls `word`.
 
         Raises:
-            KubectlError: no such kind is served (yet), or the API server cannot be asked.
+            KubectlError: no such kind is served (yet), or the API server does not answer.
         """
         for resource in (*BUILT_IN, *self._known):
             if resource.is_called(word):
@@ -43,10 +43,10 @@ class Discovery:
         raise KubectlError(f"the API server has no kind {word}")
 
     def of_manifest(self, api_version: str, kind: str, deadline: Deadline) -> Resource:
-        """The kind of an object with these.
+        """The kind of an object with that `apiVersion` and `kind`.
 
         Raises:
-            KubectlError: as `named`.
+            KubectlError: as for `named`.
         """
         for resource in (*BUILT_IN, *self._known):
             if (resource.api_version, resource.kind) == (api_version, kind):
@@ -57,7 +57,7 @@ class Discovery:
         raise KubectlError(f"the API server has no kind {kind} in {api_version}")
 
     def forget(self, resource: Resource) -> None:
-        """It is not served any more: the next who asks for it learns what is."""
+        """Removes a kind that is no longer served, so that it is discovered again."""
         with self._lock:
             self._known -= {resource}
 

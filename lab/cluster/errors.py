@@ -1,9 +1,8 @@
-"""What can go wrong between the lab and an API server, by what a wait makes of it.
+"""Errors between the lab and an API server, by whether waiting helps.
 
-A `KubectlError` is "not yet": an API server that starts, or that is busy, refuses connections,
-does not answer, answers with 429, 500, 503 or 504, forbids what its caches of roles do not know
-of, or has not heard of a kind that was defined a moment ago. A `RequestRefused` stays so however
-often it is asked.
+A `KubectlError` may go away: an API server that is starting or busy refuses connections, does not
+answer, answers with 429, 500, 503 or 504, forbids requests until its cache has the roles, or does
+not serve a kind yet that was just defined. A `RequestRefused` is permanent.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ INVALID = 422
 INTERNAL = 500
 
 AT_ONCE_SECONDS = 0.1
-"""What is wanted again after no time at all is asked for after this."""
+"""Minimum pause before a retry, seconds."""
 
 
 class KubectlError(LabError):
-    """The API server, or kubectl, said no or nothing; `stderr` is what kubectl said."""
+    """The API server or kubectl failed or did not answer; `stderr` is the output of kubectl."""
 
     def __init__(self, message: str, *, stderr: str = "", remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
@@ -33,7 +32,7 @@ class KubectlError(LabError):
 
     @property
     def refused(self) -> bool:
-        """The API server turned the caller away: not who it should be, or not allowed."""
+        """The API server refused the client: unauthenticated or forbidden."""
         return "(Forbidden)" in self.stderr or "(Unauthorized)" in self.stderr
 
 
@@ -61,20 +60,20 @@ class StatusError(KubectlError):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the API server wants to be asked again, if it says so."""
+        """Seconds after which the API server requests a retry; None without a request."""
         if not (self._after.isascii() and self._after.isdigit()):
             return None
         return max(float(self._after), AT_ONCE_SECONDS)
 
     @property
     def kind_missing(self) -> bool:
-        """Nothing is served there; an object that is not there has its name in the answer."""
+        """Nothing is served there; for a missing object the answer would contain its name."""
         named = isinstance(self._details, dict) and self._details.get("name")
         return self.code == NOT_FOUND and not named
 
 
 class RequestRefused(LabError):
-    """The API server will not do it however often it is asked: 422, or 401 for good."""
+    """The API server refuses it permanently: 422, or lasting 401."""
 
     def __init__(self, trouble: StatusError) -> None:
         super().__init__(trouble.message)
@@ -83,7 +82,7 @@ class RequestRefused(LabError):
 
 
 NOT_YET = (KubectlError, DeadlineExceeded)
-"""What does not end a wait for the cluster: whoever waits says itself that time is up."""
+"""Errors that do not end a wait for the cluster, which has its own deadline."""
 
 
 def _status(body: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The lab's way to the API server: a client of its own for objects, kubectl for all else."""
+"""Access to the API server: the lab's client for objects, kubectl for everything else."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["NOT_YET", "ExecResult", "Kubectl", "KubectlError", "RequestRefused", "StatusError"]
 
 REQUEST_SECONDS = 60.0
-"""The most that one command takes, unless its deadline is sooner or it is told otherwise."""
+"""Time limit of a command in seconds, unless its deadline is earlier or `waits` is set."""
 
 
 @dataclass(frozen=True)
 class ExecResult:
-    """What a command in a container returned."""
+    """The result of a command in a container."""
 
     returncode: int
     stdout: str
@@ -41,10 +41,10 @@ class ExecResult:
 class Kubectl:
     """One cluster, by its kubeconfig.
 
-    Objects are read, applied and watched in this process, on connections that are kept. What
-    takes kubectl's arguments as they are, and what goes on inside containers, runs `binary`; it
-    leaves no file outside the kubeconfig's folder. That costs a process and a TLS handshake each
-    time: nothing that waits may go by it.
+    Objects are read, applied and watched in this process, with persistent connections. Commands
+    with kubectl's arguments, and those inside containers, run `binary`, which leaves no file
+    outside the kubeconfig's folder. That takes a process and a TLS handshake each time, so do not
+    use it for polling.
     """
 
     def __init__(self, binary: Path, kubeconfig: Path) -> None:
@@ -55,8 +55,8 @@ class Kubectl:
 
     @property
     def _api(self) -> ApiClient:
-        """The client; another one when the kubeconfig is another."""
-        # Only who asks a cluster needs it, and importing it takes its time.
+        """The client; a new one when the kubeconfig has changed."""
+        # Imported late: that takes a while, and not all commands need it.
         from edge_lab.cluster.client import ApiClient
 
         try:
@@ -72,18 +72,18 @@ class Kubectl:
                 self._opened = which, client
             return self._opened[1]
 
-    # -- one command ---------------------------------------------------------------------
+    # -- Commands ------------------------------------------------------------------------
 
     def run(
         self, *args: str, deadline: Deadline, input: str | None = None, waits: bool = False
     ) -> str:
         """The standard output of `kubectl args…`.
 
-        With `waits`, the command waits for something to happen, and has all of the deadline.
+        With `waits`, the command waits for an event, and may use the whole deadline.
 
         Raises:
-            KubectlError: it failed, or gave no answer in `REQUEST_SECONDS`.
-            DeadlineExceeded: there was no time left to begin with.
+            KubectlError: it failed, or did not answer within `REQUEST_SECONDS`.
+            DeadlineExceeded: there was no time left at the beginning.
         """
         done = self._call(args, deadline, input, waits)
         if done.returncode != 0:
@@ -126,7 +126,7 @@ class Kubectl:
             ) from trouble
 
     def _argv(self, args: Sequence[str]) -> list[str]:
-        # What follows `--` belongs to a command in a container, so the flags go first.
+        # Flags go first, since everything after `--` belongs to a command in a container.
         return [
             str(self.binary),
             f"--kubeconfig={self.kubeconfig}",
@@ -136,17 +136,17 @@ class Kubectl:
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("KUBE", "KUBECTL_"))}
-        # The user's own kuberc must not change what the lab's commands mean.
+        # The user's kuberc must not change the lab's commands.
         return {**kept, "KUBERC": "off", "NO_PROXY": "127.0.0.1,localhost"}
 
-    # -- objects -------------------------------------------------------------------------
+    # -- Objects -------------------------------------------------------------------------
 
     def get_json(self, *args: str, deadline: Deadline) -> dict[str, Any]:
         """The answer to `kubectl get args…`: an object, or several as `items`."""
         return self._api.get(parse_query(args), deadline)
 
     def find(self, *args: str, deadline: Deadline) -> dict[str, Any] | None:
-        """As `get_json` of one object; None if there is none of that name."""
+        """Like `get_json` for one object; None if it does not exist."""
         return self._api.find(parse_query(args), deadline)
 
     def items(self, *args: str, deadline: Deadline) -> list[dict[str, Any]]:
@@ -154,14 +154,14 @@ class Kubectl:
         return self._api.items(parse_query(args), deadline)
 
     def watch(self, *args: str) -> Watch:
-        """Follows the objects that `kubectl get args…` would show, once it is iterated over."""
+        """A watch on the objects that `kubectl get args…` would show; starts when iterated over."""
         query = parse_query(args)
         return Watch(lambda: self._api.feed(query))
 
     def apply(self, manifest: Manifest | Iterable[Manifest] | str, deadline: Deadline) -> None:
         """Applies one object, several, or YAML text, server-side.
 
-        As kubectl, it goes on with the next when the API server does not take one.
+        Like kubectl, continues with the next object if the API server refuses one.
         """
         if isinstance(manifest, str):
             manifests: list[Manifest] = [each for each in yaml.safe_load_all(manifest) if each]
@@ -183,9 +183,9 @@ class Kubectl:
         deadline: Deadline,
         watch: Callable[[], None] = lambda: None,
     ) -> None:
-        """Like `apply`; what an API server under load refuses or does not answer is tried again.
+        """Like `apply`; retries requests that an API server under load refuses or does not answer.
 
-        `what` is said if it comes to nothing; what `watch` raises meanwhile ends it.
+        `what` describes it in errors; an error of `watch` ends it.
         """
 
         def applied() -> bool:
@@ -195,11 +195,11 @@ class Kubectl:
         deadline.wait_for(what, applied, transient=NOT_YET, watch=watch)
 
     def patch(self, *args: str, patch: Mapping[str, Any], deadline: Deadline) -> None:
-        """A merge patch of the one object that `args` name: null removes a field."""
+        """A merge patch of the object that `args` name: null removes a field."""
         self._api.patch(parse_query(args), patch, deadline)
 
     def label(self, *args: str, labels: Mapping[str, str], deadline: Deadline) -> None:
-        """Puts `labels` on the one object that `args` name, over those that it has."""
+        """Sets `labels` on the object that `args` name; replaces existing values."""
         self.patch(*args, patch={"metadata": {"labels": dict(labels)}}, deadline=deadline)
 
     def delete(
@@ -210,10 +210,10 @@ class Kubectl:
         force: bool = False,
         wait: bool = True,
     ) -> None:
-        """Deletes what `args` name (kind, name, -n …); fine if it is gone already.
+        """Deletes what `args` name (kind, name, -n …), if it exists.
 
-        `now` sets the grace period to a second. `force` removes the object at once, whether its
-        node knows of it or not. `wait` waits until it is really gone.
+        `now` sets the grace period to a second. `force` removes the object immediately, without
+        waiting for its node. `wait` waits until it is gone.
         """
         self.run(
             "delete",
@@ -230,7 +230,7 @@ class Kubectl:
         """The answer to a GET of `path`, such as /readyz."""
         return self._api.raw(path, deadline)
 
-    # -- pods ----------------------------------------------------------------------------
+    # -- Pods ----------------------------------------------------------------------------
 
     def logs(
         self,
@@ -242,7 +242,7 @@ class Kubectl:
         previous: bool = False,
         since_time: str = "",
     ) -> str:
-        """What the container wrote. `since_time` is RFC 3339."""
+        """The log of the container. `since_time` is in RFC 3339."""
         options = [f"--container={container}"] if container else []
         options += ["--previous"] if previous else []
         options += [f"--since-time={since_time}"] if since_time else []
@@ -261,11 +261,11 @@ class Kubectl:
         """Runs `command` in a container of the pod.
 
         Raises:
-            KubectlError: it could not be run at all, or `check` and it returned not zero.
+            KubectlError: it could not be run, or with `check` its exit code was not zero.
         """
         options = [f"--container={container}"] if container else []
         done = self._call(("exec", "-n", namespace, pod, *options, "--", *command), deadline)
-        # kubectl passes the command's exit code on; only this line tells it from its own.
+        # kubectl exits with the command's exit code; only this line distinguishes it from its own.
         ran = done.returncode == 0 or "command terminated with exit code" in done.stderr
         if not ran or (check and done.returncode != 0):
             raise KubectlError(
@@ -287,16 +287,16 @@ class Kubectl:
         found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
         return [f"{event.get('reason', '')}: {event.get('message', '')}" for event in found]
 
-    # -- certificates --------------------------------------------------------------------
+    # -- Certificates --------------------------------------------------------------------
 
     def pending_requests(self, deadline: Deadline) -> Iterator[CertificateRequest]:
-        """The certificate signing requests that nobody has approved or denied."""
+        """The pending certificate signing requests."""
         for item in self.items("certificatesigningrequests", deadline=deadline):
             if not item.get("status", {}).get("conditions"):
                 yield CertificateRequest.from_object(item)
 
     def approve_csr(self, name: str, deadline: Deadline) -> None:
-        """Approves the request; whoever calls has looked at what it asks for."""
+        """Approves the request; the caller must have checked its content."""
         self._api.decide(name, "Approved", deadline)
 
     def deny_csr(self, name: str, deadline: Deadline) -> None:

@@ -1,4 +1,4 @@
-"""Labels and taints of a node: who may set which, and which cannot be right."""
+"""Labels and taints of a node: who may set them, and which are invalid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 
 
 def own_labels(node: Node) -> dict[str, str]:
-    """The labels that a node may put on itself when it registers."""
+    """The labels that a node may set on itself when it registers."""
     return {
         ROLE_LABEL: node.role.value,
         **{key: value for key, value in node.labels.items() if not reserved(key)},
@@ -23,7 +23,7 @@ def own_labels(node: Node) -> dict[str, str]:
 
 
 def given_labels(node: Node) -> dict[str, str]:
-    """The labels that Kubernetes lets only an administrator put on a node."""
+    """The labels that Kubernetes permits only an administrator to set on a node."""
     return {
         f"node-role.kubernetes.io/{node.role.value}": "",
         **{key: value for key, value in node.labels.items() if reserved(key)},
@@ -31,7 +31,7 @@ def given_labels(node: Node) -> dict[str, str]:
 
 
 def reserved(key: str) -> bool:
-    """Whether a kubelet may not set it: keys of kubernetes.io, k8s.io and what is below them."""
+    """Whether a kubelet may not set it: keys of kubernetes.io, k8s.io and their subdomains."""
     prefix, slash, _ = key.rpartition("/")
     return bool(slash) and any(
         prefix == domain or prefix.endswith(f".{domain}") for domain in ("kubernetes.io", "k8s.io")

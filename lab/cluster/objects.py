@@ -1,4 +1,4 @@
-"""Objects of the API server as data: written as YAML, their conditions read."""
+"""Objects of the API server as data: YAML, conditions, states of containers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def to_yaml(manifest: Manifest | Iterable[Manifest]) -> str:
 def condition(item: Mapping[str, Any], kind: str) -> str:
     """The status of one condition of an object: True, False, Unknown, or empty.
 
-    A CustomResourceDefinition that was made just now has `conditions: null` in it, not a list.
+    A CustomResourceDefinition that was just created has `conditions: null` instead of a list.
     """
     for found in item.get("status", {}).get("conditions") or ():
         if found["type"] == kind:
@@ -34,7 +34,7 @@ def node_ready(node: Mapping[str, Any]) -> bool:
 def status_time(node: Mapping[str, Any]) -> str:
     """When the node's agent last reported its status, by the node's clock; empty if never.
 
-    It counts as a heartbeat beside the lease: the node controller goes by the later one.
+    It counts as a heartbeat like the lease: the node controller uses the later one.
     """
     for found in node.get("status", {}).get("conditions") or ():
         if found["type"] == "Ready":
@@ -47,19 +47,19 @@ def pod_ready(pod: Mapping[str, Any]) -> bool:
 
 
 def restart_counts(pod: Mapping[str, Any]) -> dict[str, int]:
-    """How often each container of the pod has been started again."""
+    """The number of restarts of each container of the pod."""
     statuses = container_statuses(pod)
     return {status["name"]: int(status.get("restartCount", 0)) for status in statuses}
 
 
 def container_statuses(pod: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """What is said of each of its containers; those that initialize it come first."""
+    """The status of each container; init containers come first."""
     status = pod.get("status", {})
     return (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
 
 
 def pod_reason(pod: Mapping[str, Any]) -> str:
-    """In one word why the pod, or one of its containers, does not run; empty if none is said."""
+    """The reason why the pod or one of its containers does not run, in one word; may be empty."""
     for status in container_statuses(pod):
         state = status.get("state") or {}
         for stopped in (state.get("waiting"), state.get("terminated")):

@@ -1,4 +1,4 @@
-"""Waits for pods: until they are Ready, or will never be."""
+"""Waits until pods are Ready, or cannot become Ready."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HOPELESS = frozenset(
         "RunContainerError",
     }
 )
-"""Reasons for waiting that time does not fix: the lab's images are there or never will be."""
+"""Waiting reasons that do not go away: the lab's images exist from the start or never."""
 
 CRASHES = 4
-"""So many restarts of one container, and waiting for its pod ends."""
+"""Restarts of one container after which waiting for its pod ends."""
 
 
 class PodTrouble(LabError):
-    """A pod is in a state that waiting does not fix."""
+    """A pod is in a state in which waiting is useless."""
 
 
 def wait_pod_ready(
@@ -40,16 +40,15 @@ def wait_pod_ready(
 ) -> dict[str, Any]:
     """Waits until the pod is Ready, and returns it.
 
-    Ends early, with the pod's events, when it is in a state that cannot get better: an
-    image that is not there, a container that has crashed `crashes` times since the call,
-    a pod that has failed.
+    Ends early, with the pod's events, in a permanent state: a missing image, a container
+    that has crashed `crashes` times since the call, a failed pod.
 
     Raises:
-        PodTrouble: waiting longer is of no use.
+        PodTrouble: waiting longer is useless.
         DeadlineExceeded: not ready in time.
     """
     seen: dict[str, Any] = {}
-    before: dict[str, dict[str, int]] = {}  # by uid: restarts when it was first seen
+    before: dict[str, dict[str, int]] = {}  # restarts when first seen, by uid
 
     def ready() -> dict[str, Any] | None:
         nonlocal seen
@@ -65,7 +64,7 @@ def wait_pod_ready(
         trouble = pod_trouble(seen, crashes, earlier) if seen else None
         if trouble:
             raise PodTrouble(
-                f"pod {namespace}/{pod} will not get ready: {trouble}"
+                f"pod {namespace}/{pod} cannot become ready: {trouble}"
                 + _events_for_message(kubectl, pod, namespace, deadline)
             )
 
@@ -97,9 +96,9 @@ def _events_for_message(kubectl: Kubectl, pod: str, namespace: str, deadline: De
 def pod_trouble(
     pod: Mapping[str, Any], crashes: int = CRASHES, before: Mapping[str, int] | None = None
 ) -> str | None:
-    """Why the pod will never be ready, in words; None while there is hope.
+    """Why the pod cannot become ready; None if it still can.
 
-    Restarts count from `before`: a node that was rebooted has restarted its containers too.
+    Restarts count from `before`, since a reboot of the node also restarts containers.
     """
     status = pod.get("status", {})
     phase = status.get("phase")
@@ -111,7 +110,7 @@ def pod_trouble(
         waiting = container.get("state", {}).get("waiting") or {}
         if waiting.get("reason") in HOPELESS:
             said = f": {waiting['message']}" if waiting.get("message") else ""
-            return f"container {name} waits with {waiting['reason']}{said}"
+            return f"container {name} is waiting: {waiting['reason']}{said}"
         restarts = container.get("restartCount", 0) - (before or {}).get(name, 0)
         if restarts >= crashes and not container.get("ready"):
             last = container.get("lastState", {}).get("terminated") or {}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 RBAC_GROUP = "rbac.authorization.k8s.io"
 NODES_GROUP = "system:nodes"
-"""The group of all nodes' certificates."""
+"""The group in the certificates of all nodes."""
 
 Rule = Mapping[str, Any]
 """`apiGroups`, `resources` and `verbs`, as in a PolicyRule."""
@@ -31,10 +31,10 @@ def binding_manifest(
     subject_kind: Literal["Group", "User"] = "Group",
     namespace: str = "",
 ) -> dict[str, Any]:
-    """Grants `role` to `subjects`, names of groups or of users.
+    """Grants `role` to `subjects`, names of groups or users.
 
-    With `namespace` it is a RoleBinding to a Role in that namespace, else a ClusterRoleBinding to
-    a ClusterRole.
+    With `namespace` it is a RoleBinding to a Role in that namespace, otherwise a ClusterRoleBinding
+    to a ClusterRole.
     """
     kind = _role_kind(namespace)
     return {

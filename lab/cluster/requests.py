@@ -1,4 +1,4 @@
-"""A look at a certificate signing request before it is approved."""
+"""Checks a certificate signing request before it is approved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USER = "system:node:"
 _ALWAYS = {
     IPv4Address("127.0.0.1"),
     API_SERVICE_IP,
-    # yurthub names its dummy interface in the request even when it does not make one.
+    # yurthub names its dummy interface in the request even if it does not create one.
     IPv4Address("169.254.2.1"),
 }
 _DNS = {
@@ -32,9 +32,9 @@ _USAGES = {"digital signature", "key encipherment", "server auth"}
 
 
 def objections(request: CertificateRequest, topology: Topology) -> list[str]:
-    """Why the lab does not approve `request`; empty if it may.
+    """Why the lab does not approve `request`; empty if it does.
 
-    A node may ask for a serving certificate in its own name, for addresses that are its own.
+    A node may request a serving certificate for its own name and addresses.
     """
     return list(_objections(request, topology))
 
@@ -45,7 +45,7 @@ def _objections(request: CertificateRequest, topology: Topology) -> Iterator[str
         return
     node = request.username.removeprefix(_USER)
     if not request.username.startswith(_USER) or node not in {n.name for n in topology.nodes}:
-        yield f"it comes from {request.username!r}, no node of the lab"
+        yield f"it comes from {request.username!r}, which is not a node of the lab"
         return
     if NODES_GROUP not in request.groups:
         yield f"{request.username} is not in the group {NODES_GROUP}"

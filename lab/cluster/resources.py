@@ -1,4 +1,4 @@
-"""Kinds of objects as the API server serves them, and questions for them in kubectl's words."""
+"""Kinds of objects in the API server, and queries with kubectl's arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind of object, as the API server serves it."""
+    """A kind of objects in the API server."""
 
     group: str
     """Empty for the core group."""
@@ -23,7 +23,7 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def is_called(self, word: str) -> bool:
-        """Whether `word` is one that kubectl takes for it, but for its short names."""
+        """Whether kubectl accepts `word` as its name, apart from short names."""
         return word.lower() in (self.plural, self.kind.lower(), f"{self.plural}.{self.group}")
 
 
@@ -55,16 +55,15 @@ BUILT_IN = (
     _plain("rbac.authorization.k8s.io", "Role"),
     _plain("rbac.authorization.k8s.io", "RoleBinding"),
 )
-"""What every API server has, and the lab asks for all the time: nobody need be asked about it.
-All others are discovered."""
+"""Kinds that every API server has and the lab uses all the time, so that they need no discovery."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for: objects of one kind, by name or by selectors."""
+    """A query for objects of one kind, by name or by selectors."""
 
     word: str
-    """The kind, as kubectl would take it: pod, pods, devices.devices.kubeedge.io."""
+    """The kind by a name that kubectl accepts: pod, pods, devices.devices.kubeedge.io."""
     name: str = ""
     namespace: str = ""
     everywhere: bool = False
@@ -87,10 +86,10 @@ _OPTIONS = {
 
 
 def parse_query(args: Sequence[str]) -> Query:
-    """The question in `kubectl get args…`.
+    """The query of `kubectl get args…`.
 
     Raises:
-        ValueError: kubectl might take it, the lab's client does not.
+        ValueError: the lab's client does not support it, although kubectl might.
     """
     words: list[str] = []
     options: dict[str, Any] = {}
@@ -105,9 +104,9 @@ def parse_query(args: Sequence[str]) -> Query:
         else:
             words.append(word)
     if len(words) not in (1, 2) or not all(words):
-        raise ValueError(f"a kind, and a name at most: {' '.join(args)}")
+        raise ValueError(f"expected a kind and at most one name: {' '.join(args)}")
     if len(words) > 1 and (everywhere or options.get("labels") or options.get("fields")):
-        raise ValueError(f"a name or a selection, not both: {' '.join(args)}")
+        raise ValueError(f"a name and a selector exclude each other: {' '.join(args)}")
     word, name = (*words, "")[:2]
     return replace(Query(word, name, everywhere=everywhere), **options)
 
@@ -115,7 +114,7 @@ def parse_query(args: Sequence[str]) -> Query:
 def _option(word: str, rest: Iterator[str]) -> tuple[str, str]:
     option, equals, value = word.partition("=")
     if option not in _OPTIONS:
-        raise ValueError(f"no option of the lab's client: {word}")
+        raise ValueError(f"not an option of the lab's client: {word}")
     found = value if equals else next(rest, None)
     if found is None:
         raise ValueError(f"{word} says nothing")

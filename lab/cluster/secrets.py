@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def secret_data(
     kubectl: Kubectl, namespace: str, name: str, deadline: Deadline
 ) -> dict[str, bytes]:
-    """What a Secret holds; LabError if there is none of that name."""
+    """The content of a Secret; LabError if it does not exist."""
     found = kubectl.find("secret", name, "-n", namespace, deadline=deadline)
     if not found:
-        raise LabError(f"the cluster has no secret {namespace}/{name}")
+        raise LabError(f"the cluster has no Secret {namespace}/{name}")
     return {key: base64.b64decode(value) for key, value in found["data"].items()}

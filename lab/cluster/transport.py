@@ -1,7 +1,7 @@
-"""HTTPS to one API server: connections that are kept, and requests that end by their deadline.
+"""HTTPS to an API server: persistent connections, and requests that end by their deadline.
 
-The timeouts of HTTP clients hold for each read from the socket, so that a server that sends now
-and then a byte is waited for without end. Here the time left is looked at before every read.
+The timeouts of HTTP clients apply to each read from the socket, so a server that sends a byte from
+time to time could delay them without limit. Here the remaining time is checked before each read.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from edge_lab.cluster.errors import KubectlError, StatusError
 from edge_lab.core.deadline import Deadline
 
 KEPT_SECONDS = 20.0
-"""The most that an answer takes on a connection that was used before. The peer of a kept
-connection may be gone without a word (its power was cut), and then a new one answers."""
+"""Time limit in seconds for an answer on a reused connection. Its peer may be gone silently (after
+a loss of power); then the request is repeated on a new connection."""
 
 IDLE_SECONDS = 60.0
-"""A connection without requests for so long is not used again."""
+"""Seconds without requests after which a connection is not reused."""
 
 CONNECTIONS = 16
-"""More threads than that wait for each other."""
+"""Maximum number of connections; further threads wait."""
 
 AGAIN = 10
-"""So often a request is repeated that the API server wants repeated (Retry-After)."""
+"""Maximum number of retries that the API server requests (Retry-After)."""
 
 APPLY = "application/apply-patch+yaml"
 
@@ -42,7 +42,7 @@ SocketOptions = Iterable[Any]
 
 
 class BoundedStream(httpcore2.NetworkStream):
-    """A connection whose every read and write ends when `remaining` says so."""
+    """A connection whose reads and writes end when `remaining` seconds are over."""
 
     def __init__(self, inner: httpcore2.NetworkStream, remaining: Callable[[], float]) -> None:
         self._inner = inner
@@ -72,7 +72,7 @@ class BoundedStream(httpcore2.NetworkStream):
 
 
 class BoundedBackend(httpcore2.NetworkBackend):
-    """Makes such connections."""
+    """Creates such connections."""
 
     def __init__(self, remaining: Callable[[], float]) -> None:
         self._inner = httpcore2.SyncBackend()
@@ -93,13 +93,13 @@ class BoundedBackend(httpcore2.NetworkBackend):
 
 @dataclass
 class Exchange:
-    """One request on its way, and when it must have been answered."""
+    """A pending request and its time limits."""
 
     deadline: Deadline
     kept: Deadline | None
-    """The sooner moment that holds on a connection that was used before."""
+    """The earlier limit, for a reused connection."""
     fresh: bool = False
-    """It has a connection of its own."""
+    """Whether it has a new connection."""
 
     @property
     def remaining(self) -> float:
@@ -117,7 +117,7 @@ _limit: ContextVar[Deadline] = ContextVar("limit")
 
 @contextlib.contextmanager
 def until(deadline: Deadline) -> Iterator[None]:
-    """The requests of this thread in the block end by `deadline`."""
+    """Within the block, requests of this thread end by `deadline`."""
     token = _limit.set(deadline)
     try:
         yield
@@ -127,7 +127,7 @@ def until(deadline: Deadline) -> Iterator[None]:
 
 @dataclass
 class _Connections:
-    """A pool of connections, and how many requests are on them now."""
+    """A pool of connections, with the number of its current requests."""
 
     pool: httpcore2.ConnectionPool
     users: int = 0
@@ -135,10 +135,10 @@ class _Connections:
 
 
 class ApiTransport(httpx2.BaseTransport):
-    """Carries out requests within `until`, whole answers at a time.
+    """Executes requests within `until`, and reads complete answers.
 
     Raises:
-        KubectlError: there is no answer: no connection, broken off, not in time.
+        KubectlError: no answer: no connection, a lost connection, or a timeout.
         StatusError: the answer is an error.
     """
 
@@ -159,7 +159,7 @@ class ApiTransport(httpx2.BaseTransport):
                 return _carried_out(connections.pool, request, exchange)
             except TROUBLE as trouble:
                 if not exchange.fresh:
-                    # Others that were kept are as old as this one.
+                    # Other reused connections are just as old.
                     self._retire(connections)
                 if exchange.fresh or deadline.expired:
                     raise _no_answer(request, deadline, trouble) from trouble
@@ -185,30 +185,30 @@ class ApiTransport(httpx2.BaseTransport):
                 connections.pool.close()
 
     def _retire(self, connections: _Connections) -> None:
-        """Whoever uses them still may; nobody else will."""
+        """Discards the pool for new requests; pending ones continue."""
         with self._lock:
             connections.retired = True
             if self._connections is connections:
                 self._connections = self._new()
 
     def close(self) -> None:
-        """Ends its connections; those that others wait for an answer on, when it is there."""
+        """Closes the connections; those with pending requests after the answers."""
         with self._using() as connections:
             self._retire(connections)
 
 
 @dataclass
 class WatchTransport(httpx2.BaseTransport):
-    """Streams answers, and can be ended by another thread at any time.
+    """Streams answers; another thread can end it at any time.
 
     Raises:
-        KubectlError: there is no answer, or it is broken off.
-        StatusError: the answer is an error, and not to come again soon (Retry-After).
+        KubectlError: there is no answer, or the connection was lost.
+        StatusError: the answer is an error without a requested retry (Retry-After).
     """
 
     context: ssl.SSLContext
     silence: float
-    """Seconds without a byte after which the peer is taken to be gone."""
+    """Seconds without data after which the peer counts as gone."""
     _streams: list[httpcore2.NetworkStream] = field(default_factory=list)
     _closed: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -218,7 +218,7 @@ class WatchTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.params.get("watch"):
-            # With them, a watch of what seldom changes knows how far it has come.
+            # With bookmarks, a watch on objects that rarely change has a recent version.
             request.url = request.url.copy_merge_params({"allowWatchBookmarks": "true"})
         for left in reversed(range(AGAIN + 1)):
             if self._closed.is_set():
@@ -256,14 +256,14 @@ class WatchTransport(httpx2.BaseTransport):
                 self.sever()
 
     def sever(self) -> None:
-        """Breaks off what is read from right now."""
+        """Aborts the current read."""
         with self._lock:
             self._closed.set()
             streams = tuple(self._streams)
         for stream in streams:
             with contextlib.suppress(OSError):
-                # The method of a plain socket: that of TLS would take the other thread's
-                # connection from under it.
+                # The method of the plain socket: that of TLS would change the connection under the
+                # reading thread.
                 socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -271,7 +271,7 @@ class WatchTransport(httpx2.BaseTransport):
 
 
 class _Streamed(httpx2.SyncByteStream):
-    """The body of an answer as it comes."""
+    """The body of an answer, as it arrives."""
 
     def __init__(self, answer: httpcore2.Response, request: httpx2.Request) -> None:
         self._answer = answer
@@ -281,7 +281,7 @@ class _Streamed(httpx2.SyncByteStream):
         try:
             yield from self._answer.iter_stream()
         except TROUBLE as trouble:
-            raise KubectlError(f"{self._what}: broken off: {trouble!r}") from trouble
+            raise KubectlError(f"{self._what}: connection lost: {trouble!r}") from trouble
 
     def close(self) -> None:
         self._answer.close()
@@ -307,10 +307,10 @@ def _left(remaining: Callable[[], float], expired: type[Exception]) -> float:
 
 
 def _plain(request: httpx2.Request, extensions: dict[str, Any]) -> httpcore2.Request:
-    # A loopback needs no compression, and an emulated server has better things to do.
+    # Compression is useless on loopback, and expensive on an emulated server.
     request.headers["Accept-Encoding"] = "identity"
     if request.headers.get("Content-Type") == APPLY:
-        # As kubectl: a field that the API server does not know is an error.
+        # As in kubectl: unknown fields are an error.
         request.url = request.url.copy_merge_params({"fieldValidation": "Strict"})
     return httpcore2.Request(
         method=request.method,

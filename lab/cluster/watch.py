@@ -1,4 +1,4 @@
-"""A watch on objects of one kind, until it is closed or the API server goes away."""
+"""A watch on objects of one kind, until it is closed or the API server is gone."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Event = tuple[str, dict[str, Any]]
 
 
 class Feed(Protocol):
-    """Where a watch has its events from."""
+    """The source of a watch's events."""
 
     def __iter__(self) -> Iterator[Event]:
-        """Raises LabError when there will be no more."""
+        """Yields events; LabError when there will be no more."""
         ...
 
     def sever(self) -> None:
-        """Ends it, whichever thread waits for its next event."""
+        """Ends it; may be called while another thread waits for an event."""
         ...
 
     def close(self) -> None: ...
 
 
 class Watch:
-    """Iterates over events; first come all objects that are there, as ADDED.
+    """Iterates over events, beginning with all existing objects as ADDED.
 
-    It goes on where it was when the API server ends the request in good order. When the
-    connection breaks, the server goes silent, or its history does not reach back far enough
-    (410 Gone), the iteration ends: what happened meanwhile only a list can tell.
+    Continues when the API server ends a request normally. When the connection is lost, the server
+    stops answering, or its history does not go back far enough (410 Gone), the iteration ends:
+    then only a list shows what has changed.
     """
 
     def __init__(self, feed: Callable[[], Feed]) -> None:
@@ -42,7 +42,7 @@ class Watch:
         self._closed = threading.Event()
         self._over = threading.Event()
         self.trouble: LabError | None = None
-        """What has ended it, if `close` did not."""
+        """The error that has ended it; None if `close` did."""
 
     @property
     def ended(self) -> bool:
@@ -69,7 +69,7 @@ class Watch:
             self._over.set()
 
     def close(self) -> None:
-        """Ends the iteration of whichever thread, at once."""
+        """Ends the iteration immediately, from any thread."""
         with self._lock:
             self._closed.set()
             feed = self._open

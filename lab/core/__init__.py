@@ -1,1 +1,1 @@
-"""What knows nothing of labs: errors, deadlines, steps, processes, paths, YAML models."""
+"""Building blocks that do not depend on labs: errors, deadlines, steps, processes, YAML models."""

@@ -1,4 +1,4 @@
-"""One point in time, handed down, instead of loose timeouts at every level."""
+"""One deadline, passed down, instead of separate timeouts at every level."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ T = TypeVar("T")
 class Deadline:
     """A moment on the monotonic clock by which something must have happened.
 
-    Made once, at the top, and passed on; whoever waits takes what is left of it. A number of
-    seconds that stands in the code is one of the reference machine, and goes by
-    `Deadline.scaled`. `Deadline.after` is for a time that somebody else gives, and for what
-    takes the same time on every host.
+    Created once at the top and passed down; each wait uses the time that remains. Seconds in the
+    code are those of the reference machine: use `Deadline.scaled`. `Deadline.after` is for a time
+    that the user gives, and for operations that take the same time on every host.
     """
 
     __slots__ = ("_at", "_total")
@@ -33,7 +32,7 @@ class Deadline:
 
     @classmethod
     def scaled(cls, seconds: float) -> Deadline:
-        """The deadline `seconds` of the reference machine from now, on this host as it is."""
+        """The deadline in `seconds` of the reference machine, scaled by the speed of this host."""
         from edge_lab.core.speed import patience
 
         return cls.after(seconds * patience())
@@ -45,7 +44,7 @@ class Deadline:
 
     @property
     def total(self) -> float:
-        """Seconds that it was given at first."""
+        """Seconds between its creation and its end."""
         return self._total
 
     @property
@@ -53,12 +52,12 @@ class Deadline:
         return time.monotonic() >= self._at
 
     def within(self, seconds: float) -> Deadline:
-        """The sooner of this deadline and `Deadline.scaled(seconds)`."""
+        """The earlier of this deadline and `Deadline.scaled(seconds)`."""
         part = Deadline.scaled(seconds)
         return part if part._at <= self._at else Deadline(self._at, self.remaining)
 
     def check(self, what: str) -> None:
-        """Raises DeadlineExceeded when there is no time left for `what`."""
+        """Raises DeadlineExceeded if no time is left for `what`."""
         if self.expired:
             raise DeadlineExceeded(f"{what}: not done within {self._total:.0f} s")
 
@@ -73,9 +72,9 @@ class Deadline:
     ) -> T:
         """Polls `probe` until it returns something true, and returns that.
 
-        `watch` is called before each try and may raise to end the wait at once (a kernel
-        panic, a failed unit).  Exceptions of the `transient` kinds count as "not yet";
-        the last one is chained to the DeadlineExceeded that ends a wait in vain.
+        `watch` is called before each attempt and may raise to end the wait immediately (a kernel
+        panic, a failed unit).  Exceptions of the `transient` types count as "not yet"; the last
+        one is chained to the DeadlineExceeded of a wait that times out.
         """
         last: Exception | None = None
         while True:

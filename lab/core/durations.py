@@ -21,7 +21,7 @@ def parse_duration(text: str) -> float:
         return 0.0
     if text.startswith("-"):
         raise ValueError(f"{text!r} is negative: {_HOW}")
-    # durationpy passes over what stands between two numbers, and knows years.
+    # durationpy ignores text between two numbers, and accepts years.
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: {_HOW}")
     try:
@@ -31,7 +31,7 @@ def parse_duration(text: str) -> float:
 
 
 def show_duration(seconds: float) -> str:
-    """As `parse_duration` reads it, to a millisecond: 90 is `1m30s`."""
+    """Formatted for `parse_duration`, rounded to milliseconds: 90 is `1m30s`."""
     whole, ms = divmod(round(seconds * 1000), 1000)
     text = durationpy.to_str(timedelta(seconds=whole)) if whole else ""
     if not ms:
@@ -57,4 +57,4 @@ Seconds = Annotated[
     BeforeValidator(_seconds, json_schema_input_type=float | str),
     Field(ge=0, allow_inf_nan=False),
 ]
-"""A duration in a file, read as seconds: a plain number is seconds already."""
+"""A duration in a file, in seconds; a plain number is a number of seconds."""

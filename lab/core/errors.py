@@ -1,10 +1,9 @@
-"""The three kinds of trouble, kept apart.
+"""The kinds of errors.
 
-A failed assertion is the fault of the product under test.  A `LabError` is ours: the
-lab itself is broken, and it shows as an error, never as a skip or a pass.  An
-`InputError` is the reader's to mend: it names the file, the line and the remedy.  A
-`MissingCapability` is something that this stack or machine cannot do: a skip with its
-reason.
+A failed assertion is a failure of the product under test.  A `LabError` means that the lab
+itself is broken: it is reported as an error, never as a skip or a pass.  An `InputError` is to
+be fixed by the user: it names the file, the line and the remedy.  A `MissingCapability` is
+something that this stack or machine cannot do: a skip with its reason.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ T = TypeVar("T")
 
 
 class EdgeLabError(Exception):
-    """Base of everything that edge-lab raises on purpose."""
+    """Base of all errors that edge-lab raises on purpose."""
 
     exit_code = 3
 
@@ -31,15 +30,15 @@ class EdgeLabError(Exception):
 
 
 class LabError(EdgeLabError):
-    """The lab is broken: a machine, a wire, a tool or the host. Exit code 3."""
+    """The lab is broken: a machine, a link, a tool or the host. Exit code 3."""
 
 
 class DeadlineExceeded(LabError):
-    """Something did not happen in time; `__cause__` is the last thing that went wrong."""
+    """Something did not happen in time; `__cause__` is the last error."""
 
 
 class InputError(EdgeLabError):
-    """What the user wrote or asked for cannot be right. Exit code 2."""
+    """The user's input is invalid. Exit code 2."""
 
     exit_code = 2
 
@@ -53,15 +52,15 @@ class InputError(EdgeLabError):
 
 
 class MissingCapability(EdgeLabError):
-    """This stack, architecture or host cannot do that; a test skips with the reason."""
+    """This stack, architecture or host cannot do that; tests are skipped with the reason."""
 
 
 class NotPossible(InputError, MissingCapability):
-    """Asked of something that cannot do it: exit code 2 for a command, a skip for a test."""
+    """The target cannot do that: exit code 2 of a command, a skip of a test."""
 
 
 def named(kind: str, name: str, among: Mapping[str, T]) -> T:
-    """The one of that name; InputError lists the names that there are."""
+    """The item of that name; InputError with the available names otherwise."""
     try:
         return among[name]
     except KeyError:

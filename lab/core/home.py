@@ -1,4 +1,4 @@
-"""Where everything on disk lives: one cache, and in it one run directory per lab."""
+"""Paths on disk: the cache, with one run directory per lab."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from edge_lab.core.names import NAME_RULE, is_name
 from edge_lab.core.shortpath import check_place, make_link, remove_link, short_path
 
 LONGEST_SOCKET = len("/l/libvirt/qemu/lib/domain-99-aaaaaaaaaaaaaaaaaaaa/monitor.sock")
-"""Of the paths of sockets below a run directory: libvirt's for the monitor of a machine."""
+"""The longest path of a socket below a run directory: libvirt's monitor of a machine."""
 
 
 def cache_home() -> Path:
     """$XDG_CACHE_HOME/edge-lab, or ~/.cache/edge-lab; created if missing.
 
-    Its mode is 0700, also if it existed before: keys, disks and sockets of labs are below it.
+    Its mode is set to 0700, since it contains keys, disks and sockets of labs.
     """
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     home = Path(base) / "edge-lab"
@@ -31,35 +31,35 @@ def cache_home() -> Path:
             home.chmod(0o700)
     except OSError as trouble:
         raise LabError(
-            f"cannot make the cache folder {home}: {trouble.strerror}",
+            f"cannot create the cache folder {home}: {trouble.strerror}",
             remedy="Set XDG_CACHE_HOME to a folder that you can write to.",
         ) from trouble
     return home
 
 
 def mark_used(entry: Path) -> None:
-    """Notes that a file or folder of the cache is used now: `lab cache prune` goes by that."""
-    with contextlib.suppress(OSError):  # a read-only cache is still a cache
+    """Marks a file or folder of the cache as used now, for `lab cache prune`."""
+    with contextlib.suppress(OSError):  # the cache may be read-only
         os.utime(entry)
 
 
 MARKER = ".edge-lab"
-"""A file in each folder that edge-lab made to replace or remove later as a whole."""
+"""A file in each folder that edge-lab created and may replace or remove as a whole."""
 
 TRACE = "trace.json"
-"""Of a start, in the lab's logs."""
+"""The trace of a start, in the lab's logs."""
 
 
 @dataclass(frozen=True)
 class RunDir:
     """The run directory of one lab: state, keys, logs, consoles, captures, sockets.
 
-    Everything that belongs to a running lab and is not in the shared cache is below
-    `path`; `lab down` removes it whole, after the evidence has been kept.
+    All files of a running lab that are not in the shared cache are below `path`; `lab down`
+    removes it after saving the evidence.
 
     Raises:
-        InputError: `lab` breaks the rule for names. So no name, wherever it comes from, makes
-            `path` anything but a direct child of the cache's folder labs/.
+        InputError: `lab` is not a valid name. So `path` is always a direct child of the
+            cache's folder labs/.
     """
 
     lab: str
@@ -77,7 +77,7 @@ class RunDir:
 
     @property
     def short(self) -> Path:
-        """The same directory by a path that has room for sockets below it; `make` sees to it."""
+        """The same directory by a path short enough for sockets; `make` creates it."""
         return short_path(self.path, LONGEST_SOCKET)
 
     @property
@@ -95,7 +95,7 @@ class RunDir:
 
     @property
     def trace(self) -> Path:
-        """What the start took its time for; kept with the logs."""
+        """The steps of the start with their times; kept with the logs."""
         return self.logs / TRACE
 
     @property
@@ -108,7 +108,7 @@ class RunDir:
 
     @property
     def keys(self) -> Path:
-        """SSH and X.509 keys of this lab; the folder is 0700, each key 0600."""
+        """SSH and X.509 keys of this lab; the folder has mode 0700, each key 0600."""
         return self.path / "keys"
 
     @property
@@ -134,14 +134,14 @@ class RunDir:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the directory is there and was made by edge-lab, for this lab."""
+        """Whether the directory exists and was created by edge-lab for this lab."""
         if self.path.is_symlink() or not self.path.is_dir():
             return False
         return (self.path / MARKER).is_file() or self._has_state or not any(self.path.iterdir())
 
     @property
     def _has_state(self) -> bool:
-        """As in run directories from before the marker."""
+        """As in run directories that were created before there was a marker."""
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -149,7 +149,7 @@ class RunDir:
         return isinstance(state, dict) and state.get("lab") == self.lab
 
     def require_ours(self) -> None:
-        """LabError if something else is at `path`; nothing there is no error."""
+        """LabError if `path` is something else; a missing path is not an error."""
         if os.path.lexists(self.path) and not self.is_ours:
             raise LabError(
                 f"{self.path} is not the run directory of a lab; nothing was changed",
@@ -157,22 +157,22 @@ class RunDir:
             )
 
     def remove(self) -> None:
-        """Removes the directory with all that is in it; LabError if it is not ours."""
+        """Removes the directory and its content; LabError if it is not a run directory."""
         self.require_ours()
         remove_link(self.path, self.short)
         shutil.rmtree(self.path, ignore_errors=True)
 
     def require_sockets(self) -> None:
-        """LabError if no path for sockets in this directory can be had. Makes nothing of it yet."""
+        """LabError if there is no path for sockets in this directory. Creates nothing."""
         if self.short != self.path:
             check_place()
 
     def link(self) -> None:
-        """Sees to it that `short` leads here: /tmp is swept. LabError if it cannot."""
+        """Makes sure that the link `short` exists, since /tmp is cleaned. LabError if it cannot."""
         make_link(self.path, self.short)
 
     def make(self) -> None:
-        """Makes the directory and its rooms; LabError if there can be no sockets in it."""
+        """Creates the directory and its subfolders; LabError if it cannot hold sockets."""
         self.require_ours()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""The memory of the host that labs may take."""
+"""The memory of the host that labs may use."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 EMULATOR_MIB = 384
-"""What a QEMU process needs beside its guest's memory (translated code, most of all)."""
+"""What a QEMU process needs besides its guest's memory, mostly for translated code."""
 
 _NO_LIMIT = 1 << 62
-"""cgroup v1 writes "no limit" as the greatest multiple of a page below 2^63."""
+"""cgroup v1 reports "no limit" as the largest multiple of a page below 2^63."""
 
 
 def memory_limit(read: Callable[[str], str | None]) -> int | None:
-    """The least memory limit of this process's cgroups (v2 and v1), bytes; None if none.
+    """The lowest memory limit of this process's cgroups (v2 and v1), bytes; None without a limit.
 
-    `read` gives the text of a file, None if it cannot be read.
+    `read` returns the text of a file, None if it cannot be read.
     """
     limits = []
     for line in (read("/proc/self/cgroup") or "").splitlines():

@@ -1,4 +1,4 @@
-"""How a process of the lab is asked to end: Ctrl-C, SIGTERM, or its terminal that is closed."""
+"""Requests to end a process of the lab: Ctrl-C, SIGTERM, or a closed terminal (SIGHUP)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from types import FrameType
 
 
 def endings() -> tuple[signal.Signals, ...]:
-    """The signals that ask for it; without SIGHUP where that is to be ignored (nohup)."""
+    """The signals that request it; without SIGHUP if that is ignored (nohup)."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return signal.SIGINT, signal.SIGTERM
     return signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def end_as_by_interrupt() -> None:
-    """Lets SIGTERM and SIGHUP raise KeyboardInterrupt, so that all is undone, but only once.
+    """Lets SIGTERM and SIGHUP raise KeyboardInterrupt once, so that cleanup runs.
 
-    A terminal that is closed sends SIGHUP more than once, by its kernel and by its shell: the
-    next one must not break into what undoes the work. Ctrl-C still does.
+    A closed terminal sends SIGHUP more than once, from the kernel and from the shell: the
+    second one must not interrupt the cleanup. Ctrl-C still does.
     """
     told = False
 
@@ -37,9 +37,9 @@ def end_as_by_interrupt() -> None:
 
 @contextlib.contextmanager
 def interrupts_noted(then: Callable[[], object]) -> Iterator[threading.Event]:
-    """While the block runs, what asks the process to end is noted, and `then` is called.
+    """While the block runs, these signals only set the event and call `then`.
 
-    Nothing is broken off. In the main thread only; elsewhere nothing is noted.
+    Nothing is interrupted. Works in the main thread only; in others it has no effect.
     """
     noted = threading.Event()
     if threading.current_thread() is not threading.main_thread():

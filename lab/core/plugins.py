@@ -1,7 +1,7 @@
-"""What other distributions bring by entry points, found by name without importing any.
+"""Plug-ins of other distributions, found by their entry points without importing them.
 
-Each kind of plug-in has a group of entry points; an entry's name is the plug-in's, its object the
-class. (https://packaging.python.org/en/latest/specifications/entry-points/)
+Each kind of plug-in has a group of entry points. The name of an entry is that of the plug-in, its
+object is the class. (https://packaging.python.org/en/latest/specifications/entry-points/)
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ class PluginGroup(Generic[T]):
     what: str
     """For messages: `add-on`."""
     own: Callable[[], Mapping[str, Callable[[], T]]]
-    """Those of edge-lab itself, by name."""
+    """The plug-ins of edge-lab itself, by name."""
     fits: Callable[[Any, str], bool]
-    """Whether an object is such a plug-in of that name."""
+    """Whether an object is a plug-in of this kind with that name."""
 
     def names(self) -> tuple[str, ...]:
-        """All there are: edge-lab's own in their order, then the others'."""
+        """All names: edge-lab's own in their order, then those of other distributions."""
         return (*self.own(), *sorted(self._foreign()))
 
     def find(self, name: str) -> T:
         """A new object of the plug-in of that name.
 
         Raises:
-            InputError: there is none, or its distribution cannot be imported.
+            InputError: there is none, or it cannot be imported.
         """
         own = self.own()
         if name in own:
@@ -55,7 +55,7 @@ class PluginGroup(Generic[T]):
         )
 
     def origin(self, name: str) -> str:
-        """Who brings the plug-in of that name, for messages."""
+        """Which distribution provides the plug-in of that name, for messages."""
         foreign = self._foreign()
         return _origin(foreign[name]) if name in foreign else "edge-lab"
 

@@ -1,7 +1,7 @@
-"""Loopback ports for one lab, kept apart from those of other labs.
+"""Loopback ports for one lab, distinct from those of other labs.
 
 Ports are taken below the kernel's ephemeral range, so that no outgoing connection grabs
-one between allocation and use; what other labs' state files name is left out, and a lock
+one between allocation and use. Ports in the state files of other labs are excluded, and a lock
 keeps two `lab up` from choosing at the same time.
 """
 
@@ -18,7 +18,7 @@ FIRST, LAST = 20_000, 32_000
 
 
 def is_free(port: int) -> bool:
-    """Whether 127.0.0.1:`port` can be bound right now, over UDP and over TCP."""
+    """Whether 127.0.0.1:`port` can be bound now, for both UDP and TCP."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
             if kind == socket.SOCK_STREAM:
@@ -34,7 +34,7 @@ def choose_ports(count: int, taken: Iterable[int] = ()) -> tuple[int, ...]:
     """`count` different free ports of 127.0.0.1 that are not in `taken`."""
     avoid = set(taken)
     candidates = [port for port in range(FIRST, LAST) if port not in avoid]
-    # A random place to begin keeps a port that was just freed from being reused at once.
+    # A random first port avoids the immediate reuse of a port that was just released.
     start = random.randrange(len(candidates))
     chosen: list[int] = []
     for port in (*candidates[start:], *candidates[:start]):
@@ -49,7 +49,7 @@ def choose_ports(count: int, taken: Iterable[int] = ()) -> tuple[int, ...]:
 
 
 def require_free(port: int, what: str) -> int:
-    """`port`, if it is free; InputError says what to do otherwise."""
+    """`port`, if it is free; otherwise InputError with the remedy."""
     if not 0 < port < 65_536:
         raise InputError(f"{port} is not a port number", remedy="Ports are 1 to 65535.")
     if not is_free(port):

@@ -1,4 +1,4 @@
-"""Processes that come before others on a busy host."""
+"""The priority of processes on a busy host."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def come_first(niceness: int, pid: int = 0) -> None:
-    """Gives a process (0: this one) a niceness, where that is allowed.
+    """Sets the niceness of a process (0: this one), if that is permitted.
 
     With the kernel's autogroups (sched(7)) the niceness of a process counts only within its
-    session, and each session gets an equal share. So one that leads a session of its own gives its
-    niceness to the whole of it, too.
+    session, and each session gets an equal share. So for a session leader the niceness of the whole
+    session is set as well.
     """
     pid = pid or os.getpid()
     with contextlib.suppress(PermissionError):

@@ -10,8 +10,7 @@ from pathlib import Path
 def bind_private(server: socket.socket, path: Path) -> None:
     """Binds `server` to a new socket file at `path` with mode 0600, whatever the umask.
 
-    The mode holds from the moment that the file exists. Not thread-safe: the umask belongs to the
-    process.
+    The file never exists with another mode. Not thread-safe: the umask belongs to the process.
 
     Raises:
         OSError: the file cannot be created.

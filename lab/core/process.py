@@ -1,8 +1,8 @@
-"""Processes that belong to a lab, found again after a crash by a mark in their environment.
+"""Processes of a lab, found again after a crash by a mark in their environment.
 
-A list of pids on disk has a gap between fork and write, and pids are reused.  The mark
-`EDGE_LAB_RUN=<run directory>` is in a process from its first instruction, is inherited by
-what it starts, and is read back from /proc/<pid>/environ.
+A list of pids on disk would miss a process between fork and write, and pids are reused.  The mark
+`EDGE_LAB_RUN=<run directory>` is there from the first instruction, is inherited by child
+processes, and is read from /proc/<pid>/environ.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ MARK = "EDGE_LAB_RUN"
 PROC = Path("/proc")
 
 EXEC_SECONDS = 1.0
-"""For the kernel to lay out the stack of a program that it has begun to load."""
+"""Time limit for the kernel to set up the stack of a program that it is loading."""
 
 
 DEMAND_SECONDS = 1.0
-"""So long is watched how much of the processor labs ask for."""
+"""For how long the demand for the processor is measured."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def spawn(
     extra_env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Starts a long-lived process of the lab in a session of its own, output to `log`."""
+    """Starts a long-lived process of the lab in its own session, with its output in `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         try:
@@ -69,7 +69,7 @@ def spawn(
 
 
 def processes_of(run: Path | None) -> Iterator[LabProcess]:
-    """Every live process that carries the mark of `run` (None: of any lab), but not this one."""
+    """Every live process with the mark of `run` (None: of any lab), except this one."""
     mark = f"{MARK}={run or ''}".encode()
     for entry in PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -79,16 +79,16 @@ def processes_of(run: Path | None) -> Iterator[LabProcess]:
             if not any(each == mark if run else each.startswith(mark) for each in variables):
                 continue
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if command:  # a zombie has none
+            if command:  # empty for a zombie
                 yield LabProcess(int(entry.name), command.strip())
 
 
 def demand_of_others() -> float:
-    """How many threads ran or waited for a core, on average over DEMAND_SECONDS: those of all
-    processes but labs' and this one.
+    """The mean number of threads that ran or waited for a core over DEMAND_SECONDS, except for
+    those of labs and of this process.
 
-    In the unit of the load average, which cannot tell whose the load is, and tells of it for
-    minutes after it has gone.
+    In the unit of the load average, which does not distinguish processes, and still shows a load
+    for minutes after its end.
     """
     spared = {os.getpid(), *(each.pid for each in processes_of(None))}
     started, before = time.monotonic(), _asked_for(spared)
@@ -98,13 +98,13 @@ def demand_of_others() -> float:
 
 
 def _asked_for(spared: Container[int]) -> dict[str, float]:
-    """Seconds that each thread has run and waited to run, by /proc path; not of those spared."""
+    """Seconds that each thread has run or waited to run, by /proc path; without those spared."""
     found = {}
     for process in PROC.iterdir():
         if not process.name.isdigit() or int(process.name) in spared:
             continue
         for thread in (process / "task").glob("*/schedstat"):
-            with contextlib.suppress(OSError):  # it has ended
+            with contextlib.suppress(OSError):  # the process has ended
                 ran, waited, _ = thread.read_text().split()
                 found[str(thread)] = (int(ran) + int(waited)) / 1e9
     return found
@@ -113,23 +113,23 @@ def _asked_for(spared: Container[int]) -> dict[str, float]:
 def _environment(entry: Path) -> bytes:
     """The environment of a process.
 
-    In the middle of an exec there is neither that nor a command line to read, only an executable,
-    and whoever has started the process may be told by then that it runs.
+    During an exec both the environment and the command line are empty, although the process that
+    started it may already have been told that it runs; so this waits for the end of the exec.
     """
     patience = Deadline.after(EXEC_SECONDS)
     while not (found := (entry / "environ").read_bytes()) and not patience.expired:
         has_begun = bool((entry / "cmdline").read_bytes())
-        (entry / "exe").readlink()  # a zombie and a thread of the kernel have none
+        (entry / "exe").readlink()  # fails for zombies and kernel threads
         time.sleep(0.001)
-        if has_begun:  # with no environment at all, or with one that is there by now
+        if has_begun:  # its environment is complete by now, and may be empty
             return (entry / "environ").read_bytes()
     return found
 
 
 def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[LabProcess]:
-    """Ends all processes of `run`, or those whose command has `argument` in it.
+    """Ends all processes of `run`, or those whose command contains `argument`.
 
-    First asked, then killed; so are those that the others start meanwhile. Returns all of them.
+    Sends SIGTERM, then SIGKILL, also to processes that start meanwhile. Returns all of them.
     """
     found: dict[int, LabProcess] = {}
 
@@ -137,7 +137,7 @@ def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[
         return [each for each in processes_of(run) if argument in each.command]
 
     def ended(sign: signal.Signals, told: set[int]) -> bool:
-        # One that ended while it was looked for may have left another that was not listed yet.
+        # A process that ended during the search may have started one that was not listed yet.
         left = there() or there()
         for process in left:
             found.setdefault(process.pid, process)
@@ -159,14 +159,14 @@ def end_processes(run: Path, deadline: Deadline, *, argument: str = "") -> list[
 
 
 def lock_holder(lock: Path) -> int | None:
-    """The process that holds an flock(2) on `lock`, as the kernel knows it; None if none does."""
+    """The pid of the process that holds an flock(2) on `lock`; None if none does."""
     try:
         inode = lock.stat().st_ino
         locks = Path("/proc/locks").read_text()
     except OSError:
         return None
     for line in locks.splitlines():
-        # 1: FLOCK  ADVISORY  WRITE 1234 fd:01:56789 0 EOF; "->" marks one that only waits.
+        # 1: FLOCK  ADVISORY  WRITE 1234 fd:01:56789 0 EOF; "->" marks a process that waits.
         words = line.split()
         if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
             return int(words[4])
@@ -174,16 +174,16 @@ def lock_holder(lock: Path) -> int | None:
 
 
 def last_line(log: Path) -> str:
-    """The last line that a process has written to its log."""
+    """The last line of the log of a process."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"
 
 
 def still_alive(process: subprocess.Popen[bytes], what: str, log: Path) -> Callable[[], None]:
-    """A watch for `Deadline.wait_for`: raises LabError when `process` has ended."""
+    """A `watch` for `Deadline.wait_for`: raises LabError if `process` has ended."""
 
     def watch() -> None:
         if process.poll() is not None:

@@ -1,8 +1,8 @@
-"""Another name for a folder, short enough for the Unix sockets below it.
+"""A second path of a folder, short enough for the Unix sockets below it.
 
-A socket's path has room for 107 bytes, and a cache may lie deeper than that.  What counts is the
-path as it is given, not where it leads: so a folder with a long path gets a link with a short
-one, in a folder that nobody else can write to.
+A socket's path has at most 107 bytes, and a cache may be deeper than that.  The limit applies to
+the path as it is given, so a folder with a long path gets a symbolic link with a short one, in a
+folder that only its owner can write to.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pathlib import Path
 from edge_lab.core.errors import LabError
 
 SOCKET_PATH_LIMIT = 107
-"""Bytes that fit into sockaddr_un.sun_path beside its closing zero (unix(7))."""
+"""Bytes that fit into sockaddr_un.sun_path, without the terminating null byte (unix(7))."""
 
 ROOM = Path("/tmp")  # noqa: S108 - what is made there is ours alone, or refused
-"""Where the folder of links is. $XDG_RUNTIME_DIR would be gone at logout, and a lab goes on."""
+"""The parent of the folder of links. $XDG_RUNTIME_DIR is removed at logout, while a lab runs on."""
 
 
 def short_path(folder: Path, below: int) -> Path:
-    """`folder` itself if a path of `below` bytes more fits a socket, else the name of a link to it.
+    """`folder` itself if `below` more bytes still fit a socket, else the path of a link to it.
 
-    The link is not made; see `make_link`.
+    The link is not created; see `make_link`.
     """
     if len(os.fsencode(folder)) + below <= SOCKET_PATH_LIMIT:
         return folder
@@ -34,10 +34,10 @@ def short_path(folder: Path, below: int) -> Path:
 
 
 def make_link(folder: Path, short: Path) -> None:
-    """Lets `short` lead to `folder`, if it is not the same.
+    """Makes `short` a link to `folder`, unless they are the same.
 
     Raises:
-        LabError: somebody else holds the place.
+        LabError: the path is used by something else.
     """
     if short == folder:
         return
@@ -53,7 +53,7 @@ def make_link(folder: Path, short: Path) -> None:
 
 
 def remove_link(folder: Path, short: Path) -> None:
-    """Removes the link, and the folder of links with its last one. No error if it is not there."""
+    """Removes the link, and the folder of links if it is empty. A missing link is not an error."""
     if short == folder or _leads_to(short) != folder.absolute():
         return
     with contextlib.suppress(OSError):
@@ -62,7 +62,7 @@ def remove_link(folder: Path, short: Path) -> None:
 
 
 def check_place() -> None:
-    """Makes the folder of links; LabError if it is not this user's alone."""
+    """Creates the folder of links; LabError if others have access to it."""
     links = _links()
     with contextlib.suppress(FileExistsError):
         try:

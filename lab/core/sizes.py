@@ -1,4 +1,4 @@
-"""Sizes as people write them: `500K`, `10M`, `1.5G` of 1000 each, `10Gi` of 1024."""
+"""Sizes as text: `500K`, `10M`, `1.5G` are powers of 1000, `10Gi` of 1024."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB")
 
 
 def parse_size(text: str) -> int:
-    """Bytes: 1500, 500K, 10M, 1G, of 1000 each, or 10Mi of 1024; InputError if it is none."""
+    """Bytes of a size such as 1500, 500K, 1.5G or 10Mi; InputError if it is not a size."""
     found = _SIZE.fullmatch(text.strip())
     if found is None or not float(found[1]):
         raise InputError(f"{text!r} is not a size", remedy="Write a size such as 500K, 10M or 1G.")
@@ -20,7 +20,7 @@ def parse_size(text: str) -> int:
 
 
 def show_size(size: int) -> str:
-    """In the largest unit of 1024 of which there is one: `1.5 GiB`."""
+    """In the largest fitting binary unit: `1.5 GiB`."""
     value, unit = float(size), _UNITS[0]
     for unit in _UNITS:
         if value < 1024 or unit == _UNITS[-1]:

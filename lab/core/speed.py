@@ -1,12 +1,12 @@
-"""How fast this host is, as one factor that time limits are multiplied by.
+"""The speed of this host, as a factor by which time limits are multiplied.
 
-1.0 is the reference machine: two idle cores on which a guest, alone under emulation, can be
-reached by SSH 13 s (x86_64), 32 s (aarch64) and 36 s (riscv64) after power-on, by QEMU 7.2 with
-thread=multi.  2.0 is one that takes twice as long.  The factor comes from a short calculation and
-the load; it is never below FASTEST: a limit is not a target.
+1.0 is the reference machine: two idle cores on which a single emulated guest can be reached by
+SSH 13 s (x86_64), 32 s (aarch64) and 36 s (riscv64) after power-on, with QEMU 7.2 and
+thread=multi.  A machine with 2.0 takes twice as long.  The factor is derived from a short
+calculation and the load; it is never below FASTEST: a limit is not a target.
 
-The load of labs themselves is left out: every limit was found with a lab running, and a factor
-must be the same for a lab that has just come up and for one that has been up for long.
+The load of labs is excluded: every limit was measured with a lab running, and the factor must not
+depend on how long a lab has been up.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from edge_lab.core.process import demand_of_others
 REFERENCE_CORES = 2
 CALCULATIONS = 25
 ROUNDS = 400_000
-"""Of one calculation."""
+"""Rounds of one calculation."""
 GUESSED, GUESSED_ROUNDS = 3, 100_000
-"""So many, and as short, are enough for a guess: each process makes one."""
+"""Number and rounds of the calculations of a guess, which each process makes once."""
 REFERENCE_CALCULATION = 0.022
 """Seconds that `_calculation` takes on the reference machine."""
 
@@ -32,11 +32,11 @@ FASTEST, SLOWEST = 1.0, 20.0
 
 @functools.cache
 def _calculation(times: int = CALCULATIONS, rounds: int = ROUNDS) -> float:
-    """Seconds of one core for a fixed calculation: the best of many, in about a second.
+    """CPU seconds of a fixed calculation: the fastest of many, in about a second.
 
-    Those in which others had the core are not counted: they are in the load already. Many,
-    since a core is slower for as long as its sibling is busy, and at the start of a program
-    it often is: the best of three was seen to vary by half.
+    Time in which other processes had the core is part of the load, and not counted here. A core
+    is slower while its sibling thread is busy, as it often is at the start of a program: the
+    fastest of only three calculations varied by half.
     """
     best = float("inf")
     for _ in range(times):
@@ -57,27 +57,27 @@ def host_factor(seconds: float, cores: int, load: float) -> float:
 
 
 PACES = ((4.0, 4), (1.7, 2))
-"""From this factor on, so many times as long. Hosts up to 1.5 times slower than the reference
-were seen to keep the shortest periods, one that was 1.8 times slower not to."""
+"""The lowest factor for each pace. Hosts up to 1.5 times slower than the reference machine were
+seen to keep up with the shortest periods, one that was 1.8 times slower was not."""
 
 LENIENCY = 1.3
-"""The speed of a shared host varies: a checkpoint of a faster pace still fits at a factor of up
-to so many times its bound."""
+"""The speed of a shared host varies: a checkpoint of the next faster pace still fits up to this
+multiple of its limit."""
 
 
 @functools.cache
 def host_pace() -> int:
-    """How many times as long the cluster's periods must be here for its guests to keep them.
+    """The factor by which the cluster's periods must be longer for guests on this host.
 
-    The host's load does not count: it passes.
+    The host's load does not count: it is temporary.
     """
     return pace_of(_factor(load=0.0))
 
 
 def fitting_paces() -> tuple[int, ...]:
-    """The paces at which a lab that was made earlier may run here, the best first.
+    """The paces at which a saved lab may run on this host, the best first.
 
-    That of this host; every slower one; and the next faster one, if it is just missed.
+    The pace of this host, every slower one, and the next faster one if it is only just missed.
     """
     own, all_paces = host_pace(), sorted({1, *(pace for _, pace in PACES)})
     slower = [pace for pace in all_paces if pace > own]
@@ -90,7 +90,7 @@ def _factor(load: float) -> float:
 
 
 def pace_of(factor: float) -> int:
-    """The pace of a host that, without load, is so many times slower than the reference."""
+    """The pace of a host with that factor without load."""
     return next((pace for least, pace in PACES if factor >= least), 1)
 
 
@@ -98,7 +98,7 @@ def pace_of(factor: float) -> int:
 class _Measured:
     factor: float
     at: float
-    """On the monotonic clock, s."""
+    """Seconds on the monotonic clock."""
 
 
 @functools.cache
@@ -107,15 +107,15 @@ def _measured() -> _Measured:
 
 
 def speed_factor() -> float:
-    """The factor of this host, measured in about two seconds, and again by `measure_again`."""
+    """The factor of this host, measured once in about two seconds; see `measure_again`."""
     return _measured().factor
 
 
 def patience() -> float:
-    """What the limit of a single wait is multiplied by: the factor, if this process has measured
-    it, or else a guess that takes a fiftieth of a second.
+    """The factor for the limit of a single wait: `speed_factor` if this process has measured it,
+    otherwise a guess that takes 20 ms.
 
-    The guess counts the load of labs, too: it is rather too high than too low.
+    The guess includes the load of labs, so it tends to be too high.
     """
     return speed_factor() if _measured.cache_info().currsize else _guess()
 
@@ -127,9 +127,9 @@ def _guess() -> float:
 
 
 def measure_again(older_than: float) -> None:
-    """Measures the load of others anew if that was done more than `older_than` seconds ago.
+    """Measures the load again if the last measurement is older than `older_than` seconds.
 
-    In a process that runs for long, between things that are timed: it takes a second.
+    For long-running processes, between timed operations: it takes a second.
     """
     if time.monotonic() - _measured().at > older_than:
         _measured.cache_clear()

@@ -1,7 +1,7 @@
-"""Steps: what the lab is doing, told to whoever listens (terminal, log, Allure).
+"""Steps: what the lab is doing, reported to listeners (terminal, log, Allure).
 
-The code that works says `with step("boot edge-arm"):` and knows nothing of how that is
-shown.  Reporters subscribe.
+Code that does the work says `with step("boot edge-arm"):` and does not know how it is shown.
+Reporters subscribe with `listening`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class StepEvent:
-    """One moment of one step. `seconds` is the time since the step began."""
+    """An event of a step. `seconds` is the time since the step began."""
 
     id: int
     parent: int | None
@@ -33,7 +33,7 @@ class StepEvent:
     seconds: float
     detail: str = ""
     done: float | None = None
-    """Fraction done, 0..1, where it is known."""
+    """Fraction done, 0 to 1, if known."""
 
 
 Listener = Callable[[StepEvent], None]
@@ -60,7 +60,7 @@ def _emit(event: StepEvent) -> None:
 
 @dataclass
 class Step:
-    """A step under way; `progress` tells how far it is."""
+    """A running step; `progress` reports how far it is."""
 
     title: str
     parent: int | None = None
@@ -78,7 +78,7 @@ class Step:
 
 @contextlib.contextmanager
 def step(title: str, *, parent: Step | None = None) -> Iterator[Step]:
-    """Marks the block as one step. In a thread of its own, pass `parent` along."""
+    """Marks the block as one step. In another thread, pass `parent`."""
     outer: Step | None = parent or getattr(_current, "step", None)
     this = Step(title, outer.id if outer else None)
     before = getattr(_current, "step", None)
@@ -96,9 +96,9 @@ def step(title: str, *, parent: Step | None = None) -> Iterator[Step]:
 
 
 def warn(text: str) -> None:
-    """Tells listeners of something that went wrong and that the work goes on without.
+    """Reports to listeners something that failed without ending the work.
 
-    It shows as a step of its own.
+    It is shown as a separate step.
     """
     with step(f"warning: {text}"):
         pass

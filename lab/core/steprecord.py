@@ -1,4 +1,4 @@
-"""Remembers the steps of a piece of work with their times, for whoever wants to know them later."""
+"""Records steps with their times."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ class Outcome(StrEnum):
     ENDED = "ended"
     FAILED = "failed"
     UNFINISHED = "unfinished"
-    """It was under way when the record was read."""
+    """It was still running when the record was read."""
 
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """One step. Times are ns of the monotonic clock."""
+    """One step. Times are in ns of the monotonic clock."""
 
     id: int
     parent: int | None
     title: str
     thread: int
-    """The thread that did it; another thread may get the same number when that one has ended."""
+    """The thread of the step; its number may be reused after the thread has ended."""
     begin: int
     end: int
     outcome: Outcome
     detail: str = ""
-    """Of a step that failed: the first line of the error."""
+    """For a failed step: the first line of the error."""
 
 
 class StepRecorder:
-    """A listener (`edge_lab.core.step.listening`); an event costs it a few microseconds."""
+    """A listener (`edge_lab.core.step.listening`); takes a few microseconds per event."""
 
     def __init__(self) -> None:
         self._steps: dict[int, RecordedStep] = {}
@@ -43,7 +43,7 @@ class StepRecorder:
     def take(self, event: StepEvent) -> None:
         if event.phase is Phase.PROGRESS:
             return
-        # A listener is called by the thread that does the step.
+        # Listeners are called in the thread of the step.
         with self._lock:
             now = time.monotonic_ns()
             if event.phase is Phase.START:
@@ -56,7 +56,7 @@ class StepRecorder:
                     now,
                     Outcome.UNFINISHED,
                 )
-            elif event.id in self._steps:  # else it had begun before anybody listened
+            elif event.id in self._steps:  # otherwise it began before the recording
                 self._steps[event.id] = replace(
                     self._steps[event.id],
                     end=now,
@@ -65,9 +65,9 @@ class StepRecorder:
                 )
 
     def steps(self, trouble: BaseException | None = None) -> tuple[RecordedStep, ...]:
-        """All steps so far, in the order of their begin; those under way end now.
+        """All steps so far, by their start; running steps end now.
 
-        With `trouble`, the steps that this thread is in fail by it.
+        With `trouble`, the running steps of this thread fail with that error.
         """
         with self._lock:
             now = time.monotonic_ns()

@@ -24,11 +24,11 @@ Loc = tuple[str | int, ...]
 M = TypeVar("M")
 
 EXTENSION = "x-"
-"""Begins a key that is the writer's own, as in Docker Compose and OpenAPI."""
+"""Prefix of keys that are ignored, as in Docker Compose and OpenAPI."""
 
 
 class Problem(ValueError):
-    """An error found by a model's own check, with the place (`loc`) at which it is reported.
+    """An error found by a model's own check, with the location (`loc`) where it is reported.
 
     Raised by a validator of the model, or by the `check` that goes with it.
     """
@@ -42,18 +42,18 @@ class Problem(ValueError):
 
 @dataclass(frozen=True)
 class YamlModel(Generic[M]):
-    """What a kind of YAML file holds, and what messages call it."""
+    """The model of a kind of YAML file, and what messages call it."""
 
     form: Any
-    """A pydantic model, or any type that pydantic can check (a union of models, say)."""
+    """A pydantic model, or any type that pydantic can validate, such as a union of models."""
     what: str
     """For messages: `topology`."""
     keys: str = ""
-    """For messages, a few keys of its mapping: `name:, nodes:, …`."""
+    """For messages, some keys of its mapping: `name:, nodes:, …`."""
     remedy: str = ""
-    """What to do when there is no such file."""
+    """The remedy if the file does not exist."""
     extensions: bool = False
-    """Whether keys at the top that begin with `x-` are the writer's own, for anchors say."""
+    """Whether top-level keys that begin with `x-` are ignored, for example those with anchors."""
 
     def load(
         self,
@@ -62,11 +62,11 @@ class YamlModel(Generic[M]):
         put: Mapping[str, Any] | None = None,
         check: Callable[[M], None] = lambda read: None,
     ) -> M:
-        """What is in `path`; `put` are keys that it is taken to hold, whatever it says.
+        """The content of `path`; `put` are keys that replace those of the file.
 
         Raises:
-            InputError: the file is missing, no YAML, or does not fit; the message holds
-                file, line, what is wrong and what would be right.
+            InputError: the file is missing, not YAML, or does not match the model; the
+                message has file, line, what is wrong and the remedy.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ class YamlModel(Generic[M]):
         put: Mapping[str, Any] | None = None,
         check: Callable[[M], None] = lambda read: None,
     ) -> M:
-        """As `load`, from text; `file` is what messages call it."""
+        """Like `load`, from text; `file` is its name in messages."""
         tree = read_yaml(text, file)
         if not isinstance(tree, CommentedMap):
             keys = f" ({self.keys})" if self.keys else ""
@@ -108,7 +108,7 @@ class YamlModel(Generic[M]):
         *,
         check: Callable[[M], None] = lambda read: None,
     ) -> M:
-        """As `parse`, from what a YAML reader gave, or from a plain mapping (without lines)."""
+        """Like `parse`, from the tree of a YAML reader, or from a plain mapping (without lines)."""
         adapter: TypeAdapter[M] = TypeAdapter(self.form)
         try:
             read = adapter.validate_python(tree)
@@ -131,10 +131,10 @@ def file_schema(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def read_yaml(text: str, file: Path | str = "") -> Any:
-    """The tree of a YAML text; its mappings and lists know their lines.
+    """The tree of a YAML text; its mappings and lists have line numbers.
 
     Raises:
-        InputError: it is no YAML.
+        InputError: it is not YAML.
     """
     try:
         return YAML(typ="rt").load(text)
@@ -143,17 +143,17 @@ def read_yaml(text: str, file: Path | str = "") -> Any:
         raise InputError(
             f"not valid YAML: {trouble.problem}", file=file, line=mark.line + 1 if mark else 0
         ) from trouble
-    except YAMLError as trouble:  # of the reader: a character that YAML does not allow
+    except YAMLError as trouble:  # raised by the reader for characters that YAML does not allow
         raise InputError(f"not valid YAML: {str(trouble).splitlines()[0]}", file=file) from trouble
     except RecursionError as trouble:
         raise InputError("not valid YAML: nested too deeply", file=file) from trouble
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as trouble:
-        # Of the reader of one value: 2001-13-40 looks like a date and is none.
+        # Raised while a single value is read: 2001-13-40 looks like a date but is not.
         raise InputError(f"not valid YAML: {trouble}", file=file) from trouble
 
 
 def line_of(tree: Any, loc: Loc) -> int:
-    """The line (from 1) of the value at `loc`, or of the nearest thing around it."""
+    """The line (from 1) of the value at `loc`, or of the nearest value that contains it."""
     line = 1
     for key in loc:
         if not _has(tree, key):
@@ -164,12 +164,12 @@ def line_of(tree: Any, loc: Loc) -> int:
             elif isinstance(tree, CommentedSeq):
                 line = tree.lc.item(key)[0] + 1
         except (AttributeError, KeyError, TypeError):
-            pass  # put in by the program, or merged in with <<: the line around it is the best
+            pass  # added by the program, or merged with <<: use the line of its container
         tree = tree[key]
     return line
 
 
-# -- from pydantic's errors to ours --------------------------------------------------------------
+# -- Conversion of pydantic's errors -------------------------------------------------------------
 
 
 def _as_input_error(
@@ -225,10 +225,10 @@ def _is_read(tree: Any) -> bool:
 
 
 def _worth_telling(errors: Sequence[ErrorDetails], tree: Any) -> ErrorDetails:
-    """The error to show: of a union the form that was likely meant, of a form the cause."""
+    """The error to show: for a union, that of the most likely model; for a model, the cause."""
     left = list(errors)
     while True:
-        # Where several forms are tried, the error's place names the form as well as the key.
+        # For a union, the location of an error contains the name of the model that was tried.
         forks: dict[Loc, dict[str | int, list[ErrorDetails]]] = {}
         for each in left:
             for at, part in enumerate(each["loc"]):
@@ -248,12 +248,12 @@ def _worth_telling(errors: Sequence[ErrorDetails], tree: Any) -> ErrorDetails:
         best = min(rivals.values(), key=_badness)
         losers = [id(each) for form in rivals.values() if form is not best for each in form]
         left = [each for each in left if id(each) not in losers]
-    # A misspelt key is also a missing one; the misspelling is what to show.
+    # A misspelt key is also reported as missing; show the misspelling.
     return min(left, key=lambda error: error["type"] != "extra_forbidden")
 
 
 def _are_missing_keys(forms: Mapping[str | int, list[ErrorDetails]], place: Loc) -> bool:
-    """Whether the names are those of keys that one form lacks, and not of several forms."""
+    """Whether the names are keys that are missing in one model, rather than names of models."""
     missing = [
         all(each["type"] == "missing" and len(each["loc"]) == len(place) + 1 for each in form)
         for form in forms.values()
@@ -262,7 +262,7 @@ def _are_missing_keys(forms: Mapping[str | int, list[ErrorDetails]], place: Loc)
 
 
 def _badness(form: Sequence[ErrorDetails]) -> tuple[int, int, int]:
-    """How far the value is from one form of a union: the nearest one is told of."""
+    """How badly the value matches one model of a union; the best match is reported."""
     shallow = max(len(each["loc"]) for each in form)
     strange = sum(each["type"] in ("extra_forbidden", "literal_error") for each in form)
     return strange, len(form), -shallow
@@ -275,7 +275,7 @@ def _has(tree: Any, part: str | int) -> bool:
 
 
 def _follow(tree: Any, loc: Loc) -> Any:
-    """What is at `loc`, names of forms passed over."""
+    """The value at `loc`, skipping names of models."""
     for part in loc:
         if _has(tree, part):
             tree = tree[part]
@@ -283,10 +283,10 @@ def _follow(tree: Any, loc: Loc) -> Any:
 
 
 def _place(tree: Any, error: ErrorDetails) -> Loc:
-    """The error's place in the file: pydantic's, without its names of forms.
+    """The error's location in the file: pydantic's, without names of models.
 
-    A name of a form may also be a key there.  Of the readings that are possible, the one
-    that ends at the very value that pydantic complains of is right.
+    The name of a model may also be a key of the file.  Of the possible readings, the right one
+    ends at the value that pydantic reports.
     """
     missing = error["type"] == "missing"
     loc, last = (error["loc"][:-1], error["loc"][-1:]) if missing else (error["loc"], ())
@@ -308,23 +308,23 @@ def _readings(tree: Any, loc: Loc) -> Iterable[tuple[Loc, Any]]:
 
 
 def _tags(error: ErrorDetails) -> tuple[str, list[str]]:
-    """The key that tells the forms of a union apart, and the values that it may have."""
+    """The discriminator of a union, and its possible values."""
     context = error.get("ctx", {})
     tags = str(context.get("expected_tags", "")).split(", ")
     return str(context["discriminator"]).strip("'"), [tag.strip("'") for tag in tags if tag]
 
 
 def did_you_mean(said: str, known: Iterable[str]) -> str:
-    """A sentence with the nearest of the known names and a space behind it, or nothing."""
+    """A sentence with the most similar known name and a trailing space, or an empty string."""
     near = difflib.get_close_matches(said, list(known), n=1)
     return f"Did you mean {near[0]!r}? " if near else ""
 
 
-# -- what a model knows ----------------------------------------------------------------------
+# -- Keys and values of a model ------------------------------------------------------------------
 
 
 def _keys_known_at(form: Any, loc: Loc) -> list[str]:
-    """The keys that the model knows at pydantic's `loc`, as they are written in the file."""
+    """The keys of the model at pydantic's `loc`, as they are written in the file."""
     found: dict[str, None] = {}
     for model in _models_at(form, loc):
         for name, field in model.model_fields.items():
@@ -333,7 +333,7 @@ def _keys_known_at(form: Any, loc: Loc) -> list[str]:
 
 
 def _values_known_at(form: Any, loc: Loc, key: str) -> list[str]:
-    """What may stand at a key whose values are all listed."""
+    """The permitted values of a key, if they are all listed."""
     fields = (model.model_fields.get(key) for model in _models_at(form, loc))
     values = (typing.get_args(field.annotation) for field in fields if field is not None)
     return [str(value) for each in values for value in each]
@@ -367,7 +367,7 @@ def _models_at(form: Any, loc: Loc) -> list[type[BaseModel]]:
 
 
 def _names_of(arm: Any) -> set[str]:
-    """What pydantic may call one form of a union in a place: tag, literal, or class name."""
+    """Names by which pydantic may refer to a model of a union: tag, literal or class name."""
     names: set[str] = set()
     if typing.get_origin(arm) is Annotated:
         names |= {each.tag for each in typing.get_args(arm) if isinstance(each, Tag)}

@@ -1,7 +1,7 @@
-"""YAML that the lab writes for programs, and reads back to change it.
+"""YAML that the lab writes for programs, and reads to change it.
 
-By libyaml, where PyYAML has it: parser and emitter in Python take ten times as long for the same.
-What users write is read by `edge_lab.core.yamlmodel`.
+Uses libyaml if PyYAML has it: parser and emitter in Python are ten times slower. Files of users
+are read by `edge_lab.core.yamlmodel`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def yaml_text(*documents: Any) -> str:
-    """The documents one after the other; keys stay in their order."""
+    """All documents as one text; the order of keys is kept."""
     return str(yaml.dump_all(documents, Dumper=_DUMPER, sort_keys=False))
 
 

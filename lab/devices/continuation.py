@@ -28,8 +28,8 @@ class Rest(Generic[T]):
 class ContinuationPoints(Generic[T]):
     """Points of one session, of one service.
 
-    OPC 10000-4, 7.9: what earlier requests have left is dropped if a new one needs the place,
-    and a point is good for one use.
+    OPC 10000-4, 7.9: points of earlier requests are dropped if a new one needs space, and each
+    point can be used once.
     """
 
     def __init__(self, most: int = MOST) -> None:
@@ -42,7 +42,7 @@ class ContinuationPoints(Generic[T]):
         self._earlier = len(self._rests)
 
     def divide(self, rest: Rest[T]) -> tuple[tuple[T, ...], bytes | None]:
-        """What comes now, and the point for what comes later, if there is more.
+        """The items of this answer, and a point for the rest, if any.
 
         Raises:
             ServiceError: BadNoContinuationPoints.
@@ -59,10 +59,10 @@ class ContinuationPoints(Generic[T]):
         return rest.items[: rest.most], point
 
     def take(self, point: bytes | None, about: object = None) -> Rest[T]:
-        """What belongs to a point, which is gone with it.
+        """Removes a point, and returns its rest.
 
         Raises:
-            ServiceError: BadContinuationPointInvalid; it is not one of ours, or not of `about`.
+            ServiceError: BadContinuationPointInvalid; it is unknown, or not about `about`.
         """
         rest = self._rests.get(point or b"")
         if rest is None or (about is not None and rest.about != about):

@@ -3,8 +3,8 @@
 A request is {"op": "status" | "snapshot" | "pause" | "resume"}, or {"op": "fault", "fault": …}
 with a fault as in faults.py, or null for none.  Its answer is one object with "ok": true, or
 with "ok": false and "error".  Requests on several connections do not wait for each other.
-Those that are answered with a status may say "within": seconds that the device may take to
-read itself.
+Requests whose answer is a status may have "within": seconds that the device may take to read
+itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edge_lab.topology.protocols import ProtocolName
 
 SOCKET = "control.sock"
 MEMORY = "memory"
-"""The file in a device's folder with what a checkpoint has saved of its board."""
+"""The file in a device's folder with the state of its board from a checkpoint."""
 
 
 class _Model(BaseModel):
@@ -52,18 +52,18 @@ class DeviceStatus(_Model):
     fault: DeviceFault | None = None
     """Its current fault."""
     affected: int = 0
-    """Answers and connections that this fault has touched since it was set, those of the
-    device's own reads among them: answers for slow, exceptions, junk, split and late (in OPC
-    UA, values for exceptions); connections that were closed or turned away, and clients turned
-    away because of their certificate, for the others."""
+    """Answers and connections that this fault has affected since it was set, including those of
+    the device's own reads: answers for slow, exceptions, junk, split and late (in OPC UA, values
+    for exceptions); for the others, connections that were closed or refused, and clients that
+    were refused because of their certificate."""
     answer_ms: float | None = None
     """Duration of the read of itself, ms; None if that failed."""
     frames_out: int
     frames_in: int
     boots: int = 1
-    """How often it has started since its process has."""
+    """Number of its starts since the start of its process."""
     period_ms: int = 0
-    """Time between two steps as it should be, ms."""
+    """Nominal time between two steps, ms."""
     step_ms: float | None = None
     """Mean time between steps since its fault was set or cleared, ms; None before the second."""
 
@@ -82,7 +82,7 @@ class DeviceSnapshot(_Model):
     truth_size: int
     """Bytes of the truth log up to and including this step."""
     has_memory: bool = False
-    """Whether there is more to save than that: the memory of its board (`save`)."""
+    """Whether there is additional state to save: the memory of its board (`save`)."""
 
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[BaseModel | None]]
@@ -96,7 +96,7 @@ class ControlServer:
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
-        # A socket that a killed process has left; whoever holds the UDP port owns the folder.
+        # A socket of a killed process: this process holds the UDP port, so it owns the folder.
         self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         bind_private(listener, self._path)
@@ -114,7 +114,7 @@ class ControlServer:
                 await writer.drain()
         except ConnectionError:
             pass
-        except ValueError:  # readline's, of a line that is longer than its limit of 64 KiB
+        except ValueError:  # raised by readline for lines longer than 64 KiB
             writer.write(json.dumps(_refused("the request is too long")).encode() + b"\n")
         finally:
             writer.close()

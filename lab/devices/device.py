@@ -50,8 +50,8 @@ log = logging.getLogger(__name__)
 
 
 def run_device(spec: DeviceSpec) -> None:
-    """Runs the device until SIGTERM. The process must have one thread, and ends up in a
-    network namespace of its own.
+    """Runs the device until SIGTERM. The process must have a single thread, and moves to a
+    separate network namespace.
 
     Raises:
         LabError: the link, the tap or the server is unavailable.
@@ -78,7 +78,7 @@ class Device:
             )
         except ValueError as trouble:
             raise LabError(
-                f"the truth log in {spec.folder} is not of this device: {trouble}",
+                f"the truth log in {spec.folder} is not that of this device: {trouble}",
                 remedy="`lab down` removes it with its lab.",
             ) from trouble
         setpoint = self._plant.setpoint
@@ -173,7 +173,7 @@ class Device:
             self._pump.stop()
             self._truth.close()
 
-    # -- steps ---------------------------------------------------------------------------
+    # -- Steps ---------------------------------------------------------------------------
 
     async def _steps(self) -> None:
         async for _ in self._beats(self._spec.period_ms / 1000):
@@ -195,7 +195,7 @@ class Device:
             await asyncio.sleep(max(0.0, due - loop.time()))
             await self._running.wait()
             yield
-            # Missed steps (the host slept, the device was paused) are not made up for.
+            # Missed steps (the host was suspended, the device was paused) are skipped.
             due = max(due + period / self._clock_rate, loop.time())
 
     @property
@@ -238,7 +238,7 @@ class Device:
         self._shown.alarms = states
 
     def _as_from_factory(self) -> None:
-        """Setpoint and coils, which a loss of power takes, are as at first."""
+        """Resets setpoint and coils, as a loss of power does."""
         setpoint = self._plant.setpoint
         self._shown.requested = setpoint.point.raw(setpoint.initial)
         for number, is_on in enumerate(self._shown.coils):
@@ -249,7 +249,7 @@ class Device:
     def _written(self, address: str, value: Value) -> None:
         self._truth.add(TruthWrite(self._shown.seq, now(), address, value))
 
-    # -- control -------------------------------------------------------------------------
+    # -- Control -------------------------------------------------------------------------
 
     async def _status(self, request: Mapping[str, Any]) -> DeviceStatus:
         limit = min(self._server.self_read_seconds, float(request.get("within", "inf")))
@@ -289,7 +289,7 @@ class Device:
         done, _ = await asyncio.wait({reading}, timeout=limit)
         took = (time.monotonic() - began) * 1000
         if not done:
-            # Closing the connection to a device that does not answer may last as long again.
+            # Closing the connection to a device that does not answer may take as long again.
             self._abandoned.add(reading)
             reading.add_done_callback(self._forget)
             reading.cancel()
@@ -329,7 +329,7 @@ class Device:
         async with self._changing:
             await self._restarts.stop()
             silent = isinstance(fault, Gone) and fault.how == "silent"
-            if silent:  # first, so that no connection is closed visibly on the link
+            if silent:  # first, so that closing connections is not visible on the link
                 set_nic(up=False)
             await self._server.set_fault(fault)
             await self._relay.set_fault(fault)

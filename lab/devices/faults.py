@@ -183,8 +183,8 @@ class Reset(_Fault):
     """The device resets in the middle of a transaction: it has received a request, and its answer
     is never sent; with `period_s` again after each period.
 
-    Connections are forgotten without a word: whoever has one learns it from the answer to what it
-    sends next.  What is in memory stays.
+    Connections are lost silently: clients notice it by the answer to their next request.  The
+    memory is kept.
     """
 
     kind: Literal["reset"] = "reset"
@@ -197,8 +197,8 @@ class Reset(_Fault):
 class BrownOut(_Fault):
     """The supply voltage drops for `off_ms`; with `period_s` again after each period.
 
-    The device is without power meanwhile, as with `gone`.  Afterwards it starts with the setpoint
-    and the coils that it has from the factory; the steps are counted on.
+    Meanwhile the device has no power, as with `gone`.  Afterwards it starts with the default
+    setpoint and coils; the number of the step continues.
     """
 
     kind: Literal["brown-out"] = "brown-out"
@@ -213,7 +213,7 @@ class Hang(_Fault):
     """The task that answers hangs until the watchdog resets the device; with `period_s` again
     after each period.
 
-    Meanwhile connections are made and requests acknowledged by TCP, and nothing is answered.
+    Meanwhile TCP accepts connections and acknowledges requests, but nothing is answered.
     """
 
     kind: Literal["hang"] = "hang"

@@ -15,7 +15,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Period:
-    """The parameters of a read; at least one of the times is given.
+    """The parameters of a read, with at least one of the times.
 
     Time flows backwards if `start` is later than `end`, or if only `end` is given.
     """
@@ -23,7 +23,7 @@ class Period:
     start: datetime | None
     end: datetime | None
     bounds: bool = False
-    """Whether the nearest values outside, or at its ends, are included."""
+    """Whether bounds are included: the nearest values outside, or at its ends."""
 
     @property
     def backwards(self) -> bool:
@@ -31,7 +31,7 @@ class Period:
 
     @property
     def begin(self) -> datetime:
-        """The start, in its own direction."""
+        """The start in the direction of the read."""
         begin = self.end if self.start is None else self.start
         assert begin is not None
         return begin
@@ -45,8 +45,8 @@ class Period:
 class StepHistory:
     """All nodes of a step are kept together, the last `steps` of them.
 
-    Replaces asyncua's own history, which is fed by a subscription: that loses values from before a
-    restart, and returns no continuation point where a client limits the number.
+    Replaces asyncua's history, which is based on a subscription: that loses values from before a
+    restart, and returns no continuation point if a client limits the number.
     """
 
     def __init__(self, steps: int) -> None:
@@ -57,8 +57,8 @@ class StepHistory:
         self._steps.append((when, values))
 
     def raw(self, node_id: Any, period: Period) -> tuple[Any, ...]:
-        """The DataValues of a node, as OPC 10000-11, 4.4 has it: a value at the end of the period
-        is not in it, but is its bound; where there is no bound stands BadBoundNotFound."""
+        """The DataValues of a node by OPC 10000-11, 4.4: a value at the end of the period is not in
+        it, but is its bound; a missing bound is BadBoundNotFound."""
         steps = reversed(self._steps) if period.backwards else self._steps
         ordered = [(when, values[node_id]) for when, values in steps if node_id in values]
         begin, finish = period.begin, period.finish

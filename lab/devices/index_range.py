@@ -1,8 +1,7 @@
 """OPC UA's IndexRange: a part of an array, a string or a byte string.
 
-OPC 10000-4, 7.27: BadIndexRangeInvalid is for a range that is not one by its syntax,
-BadIndexRangeNoData for all else that does not fit.  A read gives what there is of a range;
-a write must fit exactly.
+OPC 10000-4, 7.27: BadIndexRangeInvalid is for an invalid syntax, BadIndexRangeNoData for any
+other mismatch.  A read returns the existing part of a range; a write must match exactly.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from asyncua.common.utils import ServiceError
 from edge_lab.devices.opcua_types import rank_of
 
 _DIGITS = 18
-"""Of a bound; what has more is as far beyond any array."""
+"""Maximum number of digits of a bound; a longer one is beyond any array."""
 _SYNTAX = re.compile(r"[0-9]+(?::[0-9]+)?(?:,[0-9]+(?::[0-9]+)?)*")
 
 
 @dataclass(frozen=True)
 class Span:
-    """Indexes of one dimension, the last one included."""
+    """Indexes of one dimension, including the last one."""
 
     first: int
     last: int
@@ -34,7 +33,7 @@ class Span:
         return self.last - self.first + 1
 
     def of(self, sequence: Any) -> Any:
-        """What there is of the span; nothing at all is a refusal."""
+        """The existing part of the span; refused if there is none."""
         if self.first >= len(sequence):
             raise ServiceError(ua.StatusCodes.BadIndexRangeNoData)
         return sequence[self.first : self.last + 1]
@@ -68,7 +67,7 @@ def _bound(digits: str) -> int:
 
 
 def part_of(variant: ua.Variant, spans: Sequence[Span]) -> ua.Variant:
-    """What a read of that part gives.
+    """The result of a read of that part.
 
     Raises:
         ServiceError: BadIndexRangeNoData.
@@ -85,11 +84,11 @@ def part_of(variant: ua.Variant, spans: Sequence[Span]) -> ua.Variant:
 
 
 def with_part(variant: ua.Variant, spans: Sequence[Span], part: ua.Variant) -> ua.Variant:
-    """`variant` with that part replaced, as a write leaves it.
+    """`variant` with that part replaced, as after a write.
 
     Raises:
-        ServiceError: BadIndexRangeNoData, or BadIndexRangeDataMismatch if `part` is of another
-            size than the range.
+        ServiceError: BadIndexRangeNoData, or BadIndexRangeDataMismatch if the size of `part`
+            differs from that of the range.
     """
     value, rank = variant.Value, rank_of(variant)
     if not rank:
@@ -125,7 +124,7 @@ def _take(value: Sequence[Any], spans: Sequence[Span]) -> list[Any]:
 
 
 def _substrings(value: list[Any], span: Span) -> list[Any]:
-    """That part of each string; a string that does not reach so far has none of it."""
+    """That part of each string; empty for a shorter string."""
     if value and isinstance(value[0], list):
         return [_substrings(row, span) for row in value]
     if not all(isinstance(text, str | bytes) for text in value):

@@ -90,8 +90,8 @@ class ModbusServer(Server):
 class ModbusTcpServer(ModbusServer):
     """Modbus TCP.
 
-    Nothing lies behind the device, so that 255 and 0, "not used", mean itself (Messaging on
-    TCP/IP V1.0b, the MBAP header's unit identifier); its unit of the register map does too.
+    The device is not a gateway, so the unit identifiers 255 and 0, "not used", mean the device
+    itself (Messaging on TCP/IP V1.0b), and so does its unit of the register map.
     """
 
     framing: Framing = ModbusFraming()

@@ -26,7 +26,7 @@ class Code(IntEnum):
     DEVICE_FAILURE = 4
     DEVICE_BUSY = 6
     NO_TARGET = 11
-    """Of a gateway: its target does not answer."""
+    """For gateways: the target does not answer."""
 
 
 class Refused(Exception):
@@ -104,7 +104,7 @@ def carry_out(request: bytes, tables: Tables) -> bytes:
 
 
 def _fields(form: str, data: bytes) -> tuple[int, ...]:
-    """The 16-bit and 8-bit numbers of a request that consists of nothing else."""
+    """The 16-bit and 8-bit numbers of a request that consists only of these."""
     if len(data) != struct.calcsize(form):
         raise Refused(Code.ILLEGAL_VALUE)
     return struct.unpack(form, data)

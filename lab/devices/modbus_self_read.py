@@ -43,7 +43,7 @@ async def read_sequence(
         framer=framer,
         timeout=seconds,
         retries=0,
-        reconnect_delay=0,  # if it is refused, once is enough
+        reconnect_delay=0,  # no retry after a refusal
         trace_connect=changed,
     )
     reading = asyncio.create_task(_read_block(client, tuple(points), order))

@@ -93,7 +93,7 @@ class OpcUaServer(Server):
     def values(self, raw: dict[str, int]) -> dict[str, Value]:
         return {point.name: point.value(raw[point.name]) for point in self._shown.plant.points}
 
-    # -- life ----------------------------------------------------------------------------
+    # -- Lifecycle -----------------------------------------------------------------------
 
     async def start(self) -> None:
         self._trust.read()
@@ -125,7 +125,7 @@ class OpcUaServer(Server):
         plant = self._shown.plant
         index = await self._server.register_namespace(OPCUA_NAMESPACE)
         if index != OPCUA_NAMESPACE_INDEX:
-            raise LabError(f"the plant's OPC UA namespace has got the index {index}")
+            raise LabError(f"the plant's OPC UA namespace has the index {index}")
         folder = await self._add_folder(plant.name)
         self._types[SEQUENCE] = ua.VariantType.UInt32
         for point in plant.points:

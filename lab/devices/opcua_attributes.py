@@ -1,4 +1,4 @@
-"""OPC UA's Read and Write: a status for each item, done or refused.
+"""OPC UA's Read and Write, with a status for each item.
 
 asyncua ignores IndexRange, DataEncoding and TimestampsToReturn, refuses every write that it does
 not support with BadUserAccessDenied, and fails the whole request for one item.
@@ -23,8 +23,8 @@ from edge_lab.devices.refusals import RefusalLog, attribute_name
 log = logging.getLogger(__name__)
 
 Accept = Callable[[Any], Any]
-"""Takes the DataValue that a client writes, does what it asks for, and returns the DataValue that
-the node has from then on; or raises a ServiceError with the status of the item."""
+"""Gets the DataValue that a client writes, applies it, and returns the new DataValue of the node;
+or raises a ServiceError with the status of the item."""
 
 
 class Attributes(AttributeService):  # type: ignore[misc]
@@ -36,7 +36,7 @@ class Attributes(AttributeService):  # type: ignore[misc]
         self._accept: dict[Any, Accept] = {}
 
     def on_write(self, node_id: Any, accept: Accept) -> None:
-        """Has `accept` do what clients write to the value of a node."""
+        """Passes what clients write to the value of a node to `accept`."""
         self._accept[node_id] = accept
 
     # -- reading -------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class Attributes(AttributeService):  # type: ignore[misc]
     async def _write_item(self, item: Any) -> Any:
         node = self._node(item)
         if item.AttributeId != ua.AttributeIds.Value:
-            # No client may write what a node is, whatever its WriteMask says.
+            # No client may write other attributes of a node, whatever its WriteMask is.
             code = ua.StatusCodes.BadNotWritable
             if _bits(node, ua.AttributeIds.WriteMask):
                 code = ua.StatusCodes.BadUserAccessDenied
@@ -106,7 +106,7 @@ class Attributes(AttributeService):  # type: ignore[misc]
         return await self._aspace.write_attribute_value(item.NodeId, item.AttributeId, new)
 
     def _value(self, node: Any, item: Any, spans: Any) -> Any:
-        """The whole value that the node is to have."""
+        """The complete new value of the node."""
         data_type = _value_of(node, ua.AttributeIds.DataType)
         kinds = built_in_types(self._aspace, data_type) if data_type is not None else None
         rank = _value_of(node, ua.AttributeIds.ValueRank)
@@ -122,7 +122,7 @@ class Attributes(AttributeService):  # type: ignore[misc]
 
     @staticmethod
     def _check_combination(node: Any, value: Any) -> None:
-        """Refuses a status and the server's time: a value and its source's time can be written."""
+        """Refuses a status or a server time: only value and source time can be written."""
         status = value.StatusCode is not None and value.StatusCode.value != ua.StatusCodes.Good
         if status and _bits(node, ua.AttributeIds.AccessLevel) & ua.AccessLevel.StatusWrite.mask:
             status = False
@@ -141,10 +141,10 @@ class Attributes(AttributeService):  # type: ignore[misc]
 
     @staticmethod
     def _check_access(node: Any, access: Any, otherwise: int) -> None:
-        """Refuses with `otherwise` what nobody may, with BadUserAccessDenied what others may."""
+        """Refuses with `otherwise` what no user may do, with BadUserAccessDenied what some may."""
         if ua.AttributeIds.AccessLevel not in node.attributes:
             if access is ua.AccessLevel.CurrentRead:
-                return  # the value of a type: it has no access level, and can be read
+                return  # the value of a type has no access level, and can be read
             raise ServiceError(otherwise)
         if not _bits(node, ua.AttributeIds.AccessLevel) & access.mask:
             raise ServiceError(otherwise)
@@ -153,7 +153,7 @@ class Attributes(AttributeService):  # type: ignore[misc]
 
 
 def stamped(value: Any, timestamps: Any) -> Any:
-    """A DataValue with the timestamps that were asked for, and no others."""
+    """A DataValue with the requested timestamps only."""
     source = timestamps in (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
     server = timestamps in (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
     if source and server and value.ServerTimestamp is not None:
@@ -168,7 +168,7 @@ def stamped(value: Any, timestamps: Any) -> Any:
 
 
 def check_encoding(item: Any, value: Any) -> None:
-    """Refuses an encoding where there is none to choose, and any but the binary one."""
+    """Refuses an encoding where none can be selected, and any except the binary one."""
     encoding = item.DataEncoding
     if encoding is None or not (encoding.Name or encoding.NamespaceIndex):
         return

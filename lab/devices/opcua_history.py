@@ -37,7 +37,7 @@ class History(HistoryManager):  # type: ignore[misc]
         self.steps: StepHistory | None = None
 
     def read_for_client(self, params: Any, points: ContinuationPoints[Any]) -> list[Any]:
-        """The results of a HistoryRead; a request that is wrong as a whole was refused before."""
+        """The results of a HistoryRead; invalid requests were refused before."""
         points.begin()
         return [self._read(params, item, points) for item in params.NodesToRead]
 

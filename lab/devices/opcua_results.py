@@ -1,4 +1,4 @@
-"""Results of OPC UA services with many operations: a status for each."""
+"""Results of OPC UA services with many operations, with a status for each."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from edge_lab.devices.opcua_views import Methods, Views
 from edge_lab.devices.refusals import RefusalLog
 
 _REFRESH_SEVERITY = 100
-"""Of the events that enclose what ConditionRefresh brings."""
+"""Severity of the events before and after those of ConditionRefresh."""
 
 
 class ClientSession(Session):
@@ -39,7 +39,7 @@ class ClientSession(Session):
         self._browsing: ContinuationPoints[Any] = ContinuationPoints()
         self._history: ContinuationPoints[Any] = ContinuationPoints()
         self._chain: tuple[bytes, bytes] | None = None
-        """The leaf of the certificate chain that it was made with, and the whole."""
+        """The leaf of the certificate chain with which it was created, and the whole chain."""
 
     async def create_session(self, params: Any, sockname: Any = None) -> Any:
         if params.ClientCertificate:
@@ -52,7 +52,7 @@ class ClientSession(Session):
 
     def activate_session(self, params: Any, peer_certificate: bytes | None) -> Any:
         if self._chain is not None and self._chain[0] == peer_certificate:
-            peer_certificate = self._chain[1]  # a channel keeps the leaf alone
+            peer_certificate = self._chain[1]  # a channel has only the leaf
         return super().activate_session(params, peer_certificate)
 
     async def read(self, params: Any) -> list[Any]:
@@ -146,7 +146,7 @@ class Services(InternalServer):  # type: ignore[misc]
         return list(self._external_sessions.values())
 
     async def get_endpoints(self, params: Any = None, sockname: Any = None) -> list[Any]:
-        """All endpoints, or those of the transports that are asked for."""
+        """All endpoints, or those of the requested transports."""
         wanted = params.ProfileUris if params is not None else None
         return [
             endpoint
@@ -155,7 +155,7 @@ class Services(InternalServer):  # type: ignore[misc]
         ]
 
     def find_servers(self, params: Any, sockname: Any = None) -> list[Any]:
-        """The device itself, if no others are asked for."""
+        """The device itself, unless others are requested."""
         wanted, params.ServerUris = params.ServerUris, []
         return [
             server

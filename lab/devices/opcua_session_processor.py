@@ -147,8 +147,8 @@ class SessionProcessor(UaProcessor):  # type: ignore[misc]
 
 
 def accept_unknown_members() -> None:
-    """Lets a number that is no member of an enumeration be read, so that it is refused where it
-    stands: asyncua fails the whole request, with all its other items."""
+    """Decodes numbers that are not members of an enumeration, so that only the item is refused:
+    asyncua fails the whole request, with all other items."""
     for kind in (
         ua.DataChangeTrigger,
         ua.FilterOperator,

@@ -74,7 +74,7 @@ class Session(InternalSession):  # type: ignore[misc]
             self.iserver.register_external_session(self)
         self.channel: Channel | None = None
         self.certificate: bytes | None = None
-        """Of the channel that it was made on."""
+        """The certificate of the channel on which it was created."""
         self.moves = False
         """Whether it is being activated on another channel than before."""
         self._application_uri = ""
@@ -85,7 +85,7 @@ class Session(InternalSession):  # type: ignore[misc]
         self._idle: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
-    # -- its life ------------------------------------------------------------------------
+    # -- Lifecycle -----------------------------------------------------------------------
 
     async def create_session(self, params: Any, sockname: Any = None) -> Any:
         self._application_uri = params.ClientDescription.ApplicationUri or ""

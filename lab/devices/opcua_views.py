@@ -1,4 +1,4 @@
-"""OPC UA's Browse, BrowseNext, TranslateBrowsePaths and Call: a status for each item.
+"""OPC UA's Browse, BrowseNext, TranslateBrowsePaths and Call, with a status for each item.
 
 asyncua returns all references at once regardless of the requested number, has no BrowseNext, and
 fails the whole request for an empty path.
@@ -109,7 +109,7 @@ class Views(ViewService):  # type: ignore[misc]
             raise ServiceError(ua.StatusCodes.BadBrowseNameInvalid)
 
     def _find_elements_in_node(self, el: Any, nodeid: Any) -> Any:
-        if nodeid not in self._aspace:  # a reference may name a node that is not there
+        if nodeid not in self._aspace:  # a reference may name a missing node
             return []
         return super()._find_elements_in_node(el, nodeid)
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Address = tuple[str, int]
 
 _SHOW_SECONDS = 2.0
-"""Seconds for a connection of its own to be refused."""
+"""Seconds for its own connection to be refused."""
 
 
 async def _no_sessions() -> None:
@@ -53,7 +53,7 @@ class Relay:
         self._dropping: asyncio.Task[None] | None = None
         self._noise: dict[bool, Random] = {}
         self.take: Callable[[], bool] | None = None
-        """Called with each request; if it returns True, nobody answers that request."""
+        """Called with each request; if it returns True, that request is not answered."""
 
     async def start(self) -> None:
         """Starts to listen.
@@ -111,12 +111,12 @@ class Relay:
             await self.start()
 
     async def close(self) -> None:
-        """Stops listening, and forgets all connections: with its NIC down, without a word."""
+        """Stops listening, and drops all connections; silently if its NIC is down."""
         self._stop_listening()
         await self._drop(frozenset(self._connections), silently=True)
 
     async def reopen(self) -> None:
-        """Listens again, unless it does."""
+        """Listens again, if it does not."""
         if self._listener is None:
             await self.start()
 
@@ -164,7 +164,7 @@ class Relay:
         except OSError as trouble:
             raise LabError(f"cannot connect to {self._outer}: {trouble.strerror}") from trouble
 
-    # -- what connections ask ------------------------------------------------------------
+    # -- Called by connections -----------------------------------------------------------
 
     def enter(self, connection: Connection) -> bool:
         """Admits a new connection; False if it must be closed."""

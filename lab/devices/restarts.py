@@ -1,4 +1,4 @@
-"""Faults by which a simulated device starts again: reset, loss of power, watchdog."""
+"""Faults that restart a simulated device: reset, loss of power, watchdog."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edge_lab.devices.relay import Relay
 from edge_lab.devices.wire import set_nic
 
 WATCHDOG_SECONDS = 4.0
-"""After so long a hanging device resets; the default of firmware too (`protocols.rtos`)."""
+"""Seconds after which a hanging device resets; the default of firmware, too."""
 
 
 class Restarts:
-    """Starts a device again, as often as its fault says."""
+    """Restarts a device, as often as its fault requires."""
 
     def __init__(self, relay: Relay, forget: Callable[[], None]) -> None:
-        """`forget` is called for what a loss of power takes."""
+        """`forget` is called to clear what a loss of power erases."""
         self._relay = relay
         self._forget = forget
         self.boots = 1
@@ -27,10 +27,10 @@ class Restarts:
         """Starts that the current fault has caused."""
         self._task: asyncio.Task[None] | None = None
         self._asked = asyncio.Event()
-        """A request has come that a reset shall strike."""
+        """The request has arrived during which the device is to reset."""
 
     def begin(self, fault: DeviceFault | None) -> None:
-        """Does what the fault says from now on, if it is one of these."""
+        """Applies the fault from now on, if it is one of these."""
         self.affected = 0
         match fault:
             case Reset(period_s=period):
@@ -41,7 +41,7 @@ class Restarts:
                 self._repeat(self._hang, period)
 
     async def stop(self) -> None:
-        """Ends it. The NIC may be down, and the relay not listen, if that was in a restart."""
+        """Ends the fault. During a restart, the NIC may stay down and the relay not listen."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -66,7 +66,7 @@ class Restarts:
         await self._start_again()
 
     def _strike(self) -> bool:
-        """Requests after the first one find the device in its reset."""
+        """The first request triggers the reset; later ones are lost."""
         self._asked.set()
         return True
 

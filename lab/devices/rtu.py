@@ -1,8 +1,8 @@
-"""RTU frames: unit, function, data, CRC (2 bytes, low one first); how long they are, and where
-they begin in what a converter passes on.
+"""RTU frames: unit, function, data, CRC (2 bytes, low one first); their length, and their
+beginning in a stream.
 
-A frame says nothing of its length.  It follows from function and direction where the
-specification fixes it; else the frame ends where a CRC fits.
+A frame has no length field.  Its length follows from function and direction if the
+specification fixes it; otherwise the frame ends where a CRC is correct.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CRC = _table()
 
 
 def _remainders(data: bytes) -> Iterator[int]:
-    """The CRC-16 after each byte; 0 where the bytes end with their CRC."""
+    """The CRC-16 after each byte; 0 if the bytes end with their CRC."""
     value = 0xFFFF
     for byte in data:
         value = value >> 8 ^ _CRC[(value ^ byte) & 0xFF]
@@ -38,7 +38,7 @@ def _remainders(data: bytes) -> Iterator[int]:
 
 
 def crc(data: bytes) -> bytes:
-    """The CRC-16 of `data`, as it follows it on the line (section 6.2.2)."""
+    """The CRC-16 of `data`, in the byte order of the line (section 6.2.2)."""
     *_, value = 0xFFFF, *_remainders(data)
     return value.to_bytes(2, "little")
 
@@ -51,7 +51,7 @@ def crc_fits(frame: bytes) -> bool:
     return len(frame) >= SHORTEST and crc(frame[:-2]) == frame[-2:]
 
 
-# -- lengths -----------------------------------------------------------------------------
+# -- Lengths -----------------------------------------------------------------------------
 
 _FIXED_REQUESTS = {
     **dict.fromkeys((1, 2, 3, 4, 5, 6), 8),
@@ -68,11 +68,11 @@ _IDENTIFICATION = (43, 14)
 
 
 def request_length(data: bytes) -> int | None:
-    """Bytes of the request that `data`, two bytes or more, begins with; None if that can be told
-    only when more has come.
+    """The length of the request at the beginning of `data`, two bytes or more; None if more
+    data is needed.
 
     Raises:
-        NoLength: the function does not say.
+        NoLength: it does not follow from the function.
     """
     if data[1] == _IDENTIFICATION[0]:
         if len(data) < 3:
@@ -84,7 +84,7 @@ def request_length(data: bytes) -> int | None:
 
 
 def answer_length(data: bytes) -> int | None:
-    """As `request_length`, for an answer."""
+    """Like `request_length`, for an answer."""
     if data[1] & 0x80:
         return 5
     if data[1] == _IDENTIFICATION[0]:
@@ -96,7 +96,7 @@ def _length(data: bytes, fixed: dict[int, int], counted: dict[int, int]) -> int 
     function = data[1]
     if function in fixed:
         return fixed[function]
-    if function == _DIAGNOSTICS:  # sub-function, and words that are to be returned
+    if function == _DIAGNOSTICS:  # sub-function, and words to be returned
         return end_by_crc(data, first=8, step=2)
     if function not in counted:
         raise NoLength
@@ -118,7 +118,7 @@ def _identification_length(data: bytes) -> int | None:
 
 
 def is_of_its_length(request: bytes) -> bool:
-    """Whether a request has the length of its function, if that fixes it."""
+    """Whether a request has the length that its function requires, if any."""
     try:
         return request_length(request) == len(request)
     except NoLength:
@@ -133,16 +133,16 @@ def end_by_crc(data: bytes, first: int = SHORTEST, step: int = 1) -> int | None:
     return None
 
 
-# -- requests in a stream ----------------------------------------------------------------
+# -- Requests in a stream ----------------------------------------------------------------
 
 
 class RequestFinder:
-    """Finds the request frames in what a connection brings, however it is portioned, and drops
-    the rest.
+    """Finds the request frames in the data of a connection, independent of packet boundaries, and
+    drops the rest.
 
-    On a line, 3.5 characters of silence begin a frame.  In a connection a portion may begin one,
-    or go on with one: so, if no frame stands where one was expected, the next place to look at
-    is where the next portion began, or where a damaged frame of a known length ended.
+    On a line, a frame begins after 3.5 silent characters.  In a connection, received data may
+    begin or continue a frame: so, if there is no frame at the expected position, the next
+    candidates are the beginning of the next data, and the end of a damaged frame of known length.
     """
 
     framed = True
@@ -154,7 +154,7 @@ class RequestFinder:
 
     @property
     def waiting(self) -> bool:
-        """Whether a possible beginning of a frame is buffered."""
+        """Whether the possible beginning of a frame is buffered."""
         return bool(self._rest)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -164,8 +164,8 @@ class RequestFinder:
         yield from self._frames()
 
     def expire(self) -> Iterator[bytes]:
-        """After a silence: what is there is a frame if its CRC fits, whatever length its function
-        has; else those that it has hidden."""
+        """After a silent interval: the buffer is a frame if its CRC is correct, whatever the length
+        for its function; otherwise returns the frames within it."""
         while self._rest:
             if crc_fits(self._rest):
                 yield self._taken(len(self._rest))

@@ -24,7 +24,7 @@ from edge_lab.devices.truth import TruthStep
 from edge_lab.topology import Signal
 
 LOOPBACK = "127.0.0.1"
-"""Where servers listen, inside the device's namespace."""
+"""The address on which servers listen, inside the device's namespace."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Shown:
     ticks: dict[str, int] = field(default_factory=dict)
     """Number of the last tick of each group."""
     past: deque[TruthStep] = field(default_factory=lambda: deque(maxlen=1))
-    """The last steps, the one that is shown at the end: as many as are asked for."""
+    """The last steps, ending with the current one, up to the requested number."""
     on_write: Callable[[str, Value], None] = lambda address, value: None
     """Called with address and value as written, before it takes effect."""
 
@@ -78,7 +78,7 @@ class Server(ABC):
 
     async def tick(self, group: str, number: int, time: int) -> None:
         """Sets the nodes of a group to `number` from `time` (ns since 1970) on."""
-        raise NotImplementedError(f"{type(self).__name__} has no nodes that count")
+        raise NotImplementedError(f"{type(self).__name__} has no counting nodes")
 
     @abstractmethod
     async def read_itself(self) -> int:

@@ -1,4 +1,4 @@
-"""How long a device's steps take, by the host's clock."""
+"""The times between a device's steps, by the host's clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StepTimes:
         """Times between two steps."""
 
     def step(self) -> None:
-        """A step is taken now."""
+        """Records a step."""
         now = self._clock()
         if self._first is None:
             self._first = now

@@ -1,4 +1,4 @@
-"""The ground truth of a device: what it has shown, logged before any client could read it.
+"""The ground truth of a device: the values that it served, logged before clients can read them.
 
 `truth.jsonl` in the device's folder, one JSON object per line, append-only:
 
@@ -157,7 +157,7 @@ def read_truth(folder: Path) -> Iterator[TruthRecord]:
     """
     path = folder / FILE
     try:
-        # Lines are ended by \n alone: the log is UTF-8 JSON and may hold other breaks.
+        # Lines end only with \n: the log is UTF-8 JSON and may contain other line breaks.
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
@@ -173,7 +173,7 @@ def read_truth(folder: Path) -> Iterator[TruthRecord]:
 
 
 LONGEST_LOOK = 256 * 1024
-"""Bytes from the end of a log in which its newest step is looked for."""
+"""Bytes at the end of a log in which its newest step is searched for."""
 
 
 def newest_step(folder: Path) -> TruthStep | None:
@@ -190,7 +190,7 @@ def newest_step(folder: Path) -> TruthStep | None:
             lines = file.read().split(b"\n")
     except OSError as trouble:
         raise LabError(f"cannot read the ground truth {path}: {trouble.strerror}") from trouble
-    # The last one is being written, and the first one may be torn.
+    # The last line is being written, and the first one may be incomplete.
     for line in reversed(lines[:-1] if size <= LONGEST_LOOK else lines[1:-1]):
         try:
             record = parse_truth(line.decode())

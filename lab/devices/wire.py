@@ -1,4 +1,4 @@
-"""A device's end of its link: an anonymous network namespace with one tap in it.
+"""A device's end of its link: an anonymous network namespace with a single tap.
 
 The UDP socket is created first, in the host's namespace, and stays there: a socket belongs to
 the namespace in which it was created.  The tap is created after `unshare`, in the new namespace,
@@ -51,7 +51,7 @@ def open_wire(endpoint_port: int, fabric_port: int) -> socket.socket:
         wire.close()
         raise LabError(
             f"UDP port {endpoint_port} on 127.0.0.1 cannot be bound: {trouble.strerror}",
-            remedy="Another process has it, perhaps the same device of a lab that is still up; "
+            remedy="Another process uses it, perhaps the same device of a running lab; "
             "`lab down` ends that.",
         ) from trouble
     wire.connect(("127.0.0.1", fabric_port))
@@ -59,7 +59,7 @@ def open_wire(endpoint_port: int, fabric_port: int) -> socket.socket:
 
 
 def enter_namespace(*, as_root: bool | None = None) -> None:
-    """Moves this process, which must have one thread only, to a new network namespace.
+    """Moves this process, which must have a single thread, to a new network namespace.
 
     Without root it enters a user namespace too, in which it is root.
 
@@ -109,7 +109,7 @@ def open_tap(address: IPv4Interface, mac: str, device: Path = TUN) -> int:
     """A tap with that address, up, in this process's namespace. Returns its descriptor.
 
     Raises:
-        LabError: the tun device cannot be opened, or the tap not be configured.
+        LabError: the tun device cannot be opened, or the tap cannot be configured.
     """
     try:
         tap = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -170,7 +170,7 @@ def set_nic(up: bool) -> None:
 
 
 def frames_of_tap(tap: int) -> Iterator[bytes]:
-    """The frames that wait at a tap, as many as are read in one go."""
+    """The frames that wait at a tap, up to one batch."""
     for _ in range(_BATCH):
         try:
             yield os.read(tap, MAX_FRAME)
@@ -179,7 +179,7 @@ def frames_of_tap(tap: int) -> Iterator[bytes]:
 
 
 def frames_of_wire(wire: socket.socket) -> Iterator[bytes]:
-    """The frames that wait at a link, as many as are read in one go."""
+    """The frames that wait at a link, up to one batch."""
     for _ in range(_BATCH):
         try:
             frame = wire.recv(MAX_FRAME)
@@ -191,8 +191,8 @@ def frames_of_wire(wire: socket.socket) -> Iterator[bytes]:
 
 
 def send_to_wire(wire: socket.socket, frame: bytes) -> int:
-    """How many frames have been sent, one or none: as with a real cable, without a peer or buffer
-    space the frame is lost."""
+    """Sends a frame; returns the number of sent frames, 1 or 0: as with a real cable, it is lost
+    without a peer or buffer space."""
     try:
         wire.send(frame)
     except (ConnectionRefusedError, BlockingIOError):

@@ -1,4 +1,4 @@
-"""`lab doctor`: checks what this machine lacks for a topology, before anything is built."""
+"""`lab doctor`: checks what is missing on this machine for a topology, before anything is built."""
 
 from edge_lab.doctor.examine import doctor
 from edge_lab.doctor.model import DoctorReport, HostCheck

@@ -16,7 +16,7 @@ from edge_lab.topology import Topology
 
 
 class AcceleratorLike(Protocol):
-    """What the probe of the accelerator tells."""
+    """The result of the accelerator probe."""
 
     @property
     def name(self) -> str: ...
@@ -33,10 +33,10 @@ def doctor(
     accelerator: Callable[[], AcceleratorLike] | None = None,
     stack_wants: Callable[[str, Topology], Sequence[Want]] | None = None,
 ) -> DoctorReport:
-    """Looks at this machine and says what the topology's lab would lack on it.
+    """Examines this machine for what a lab of the topology would need.
 
     Raises:
-        InputError: the topology names a stack that is not known, or the lock file of the
+        InputError: the topology names an unknown stack, or the lock file of the
             artifacts is damaged.
     """
     store = store or ArtifactStore.default()

@@ -1,4 +1,4 @@
-"""The external nodes of a topology: their drivers, and whether they can join as they are now."""
+"""Checks the external nodes of a topology: their drivers, and whether they can join."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edge_lab.topology import external_nodes
 
 
 def check_external_nodes(this: Examination) -> Iterator[HostCheck]:
-    """Nothing for a topology without such nodes."""
+    """No checks for a topology without such nodes."""
     nodes = external_nodes(this.topology)
     if any(node.external.drivers for node in nodes if node.external):
         problem = this.host.driver_problem(this.topology)
         yield HostCheck(
             name="hardware drivers",
             ok=problem is None,
-            found=problem.message if problem else "they can be had",
+            found=problem.message if problem else "available",
             needed_for="power and consoles of external nodes",
             remedy=problem.remedy if problem else "",
         )
@@ -33,5 +33,5 @@ def check_external_nodes(this: Examination) -> Iterator[HostCheck]:
             ok=not lacks,
             found=lacks or found,
             needed_for=f"the external node {node.name}",
-            remedy=remedy or ("docs/real-hardware.md: what a node must have." if lacks else ""),
+            remedy=remedy or ("See docs/real-hardware.md for the requirements." if lacks else ""),
         )

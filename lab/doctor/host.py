@@ -1,4 +1,4 @@
-"""This machine, as the probes see it."""
+"""The interface of the probes to this machine."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _FALLBACK_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
 class Host:
-    """All that the probes look at; tests put another in its place."""
+    """Everything that the probes examine; tests use another one."""
 
     uid: int = os.getuid()
 
     def which(self, program: str) -> str | None:
-        """The path of a program; the folders of system programs count too."""
+        """The path of a program, also in the folders of system programs."""
         return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_FALLBACK_PATH}")
 
     def output(self, argv: Sequence[str], seconds: float = 15.0) -> str | None:
-        """What a command prints; None if it fails or takes longer than `seconds`."""
+        """The output of a command; None if it fails or takes longer than `seconds`."""
         try:
             done = subprocess.run(
                 list(argv),
@@ -60,14 +60,14 @@ class Host:
     def open_problem(self, path: str) -> str:
         """Why a device cannot be opened for reading and writing; empty if it can."""
         try:
-            # Neither waits for the carrier of a serial port, nor becomes its session's terminal.
+            # Without waiting for the carrier of a serial port, or becoming its controlling process.
             os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY))
         except OSError as trouble:
             return trouble.strerror or str(trouble)
         return ""
 
     def free_disk(self, folder: Path) -> int:
-        """Bytes that this user may still write below `folder`."""
+        """Free bytes for this user below `folder`."""
         return shutil.disk_usage(folder).free
 
     def memory(self) -> tuple[int, int]:
@@ -97,11 +97,11 @@ class Host:
         return None
 
     def interface_objection(self, name: str) -> InterfaceObjection | None:
-        """Why a network interface cannot be the end of a link; None if it can."""
+        """Why a network interface cannot be the endpoint of a link; None if it can."""
         return find_objection(name)
 
     def driver_problem(self, topology: Topology) -> Problem | None:
-        """Why a driver of an external node cannot be had; None if all can."""
+        """Why a driver of an external node is not available; None if all are."""
         from edge_lab.machines.external import check_drivers
 
         try:
@@ -111,10 +111,10 @@ class Host:
         return None
 
     def external_lacks(self, topology: Topology, node: Node) -> str:
-        """What an external node lacks, as it is now; it is not switched on for that.
+        """What an external node lacks now; it is not switched on for the check.
 
         Raises:
-            EdgeLabError: it does not answer, or does not let us in.
+            EdgeLabError: it does not answer, or refuses the login.
         """
         from edge_lab.bringup.external import lacks
 
@@ -127,10 +127,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Examination:
-    """What is examined, and for what."""
+    """The subject of an examination."""
 
     host: Host
     topology: Topology
     cache: Path
     all_cached: bool
-    """Whether every artifact of the chosen stack is in the cache already."""
+    """Whether all artifacts of the selected stack are in the cache."""

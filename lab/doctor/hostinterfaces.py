@@ -1,4 +1,4 @@
-"""The interfaces of the host that a topology's links end at, and the right to use them."""
+"""Checks the host's interfaces that are links of a topology, and the permission to use them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_lab.topology import host_links
 
 
 def check_host_interfaces(this: Examination) -> Iterator[HostCheck]:
-    """Nothing for a topology without such links."""
+    """No checks for a topology without such links."""
     links = host_links(this.topology)
     if not links:
         return
@@ -29,7 +29,7 @@ def check_host_interfaces(this: Examination) -> Iterator[HostCheck]:
         yield HostCheck(
             name=f"interface {name}",
             ok=objection is None,
-            found=objection.message if objection else "nobody else uses it",
+            found=objection.message if objection else "not in use",
             needed_for=f"the link {link.name}",
             remedy=objection.remedy if objection else "",
             needs_root=objection is not None,

@@ -1,4 +1,4 @@
-"""What `lab doctor` has found, as data."""
+"""The findings of `lab doctor`, as data."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ class _Model(BaseModel):
 
 
 class HostCheck(_Model):
-    """One thing that was looked at."""
+    """One check and its result."""
 
     name: str
     ok: bool
     found: str
-    """What is there, in words."""
+    """A description of the result."""
     needed_for: str
     remedy: str = ""
-    """What to do about it; empty when all is well."""
+    """The remedy; empty if there is no problem."""
     required: bool = True
-    """Whether a lab cannot do without; a check that is not required only warns."""
+    """Whether a lab requires it; other checks only warn."""
     needs_root: bool = False
-    """Whether the remedy takes root."""
+    """Whether the remedy requires root."""
 
 
 class AcceleratorFinding(_Model):
@@ -35,22 +35,22 @@ class AcceleratorFinding(_Model):
 
 
 class StackFinding(_Model):
-    """Whether one stack of the topology can be had."""
+    """Whether a stack of the topology is available."""
 
     name: str
     ok: bool
     chosen: bool
-    """The first that can be had: `lab up` takes it."""
+    """The first available stack, which `lab up` uses."""
     missing: tuple[str, ...] = ()
-    """What it lacks, in words."""
+    """Descriptions of what is missing."""
 
 
 class DoctorReport(_Model):
-    """All findings; `ok` is false if something is missing that a lab cannot do without."""
+    """All findings; `ok` is false if something required is missing."""
 
     topology: str
     addons: tuple[str, ...] = ()
-    """Those of the topology; what they need is among the artifacts."""
+    """The add-ons of the topology; their components are among the artifacts."""
     checks: tuple[HostCheck, ...]
     accelerator: AcceleratorFinding
     stacks: tuple[StackFinding, ...]

@@ -1,7 +1,7 @@
 """The probes: each checks one thing that a lab needs.
 
-One is an entry of `PROBES` (or of `TOOLS`, for programs): a function from what it may look at to
-`HostCheck`s. Nothing here changes the host or asks the network.
+A probe is an entry of `PROBES` (or of `TOOLS`, for programs): a function from an examination to
+`HostCheck`s. Probes neither change the host nor use the network.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DISK_FOR_BUILDS = 25 * GIB
 DISK_FOR_A_LAB = 6 * GIB
 """Free space for one lab when all artifacts are cached: images, overlays, checkpoints."""
 NODE_MINIMUM = (20, 19)
-"""What Allure 3 asks for."""
+"""The version that Allure 3 requires."""
 HOST_PACKAGES = IMAGES / "host-packages.txt"
 INSTALLER = "images/install-host-packages.sh"
 
@@ -45,7 +45,7 @@ class Tool:
     package: str
     needed_for: str
     version: tuple[str, ...] = ("--version",)
-    """Arguments that make it tell its version; none if it has no such."""
+    """Arguments that print its version; empty if there are none."""
     required: bool = True
 
     def check(self, host: Host) -> HostCheck:
@@ -96,7 +96,7 @@ def _emulators(this: Examination) -> Iterator[HostCheck]:
 
 
 def _devices(this: Examination) -> Iterator[HostCheck]:
-    """What devices are run with, beside what every lab needs."""
+    """Programs that devices need in addition to those of every lab."""
     names = dict.fromkeys(device.protocol for device in this.topology.devices)
     for name in names:
         for program, package in protocol_of(name).host_programs.items():
@@ -128,7 +128,7 @@ def _go(this: Examination) -> Iterator[HostCheck]:
         found=toolchain.version if isinstance(toolchain, Toolchain) else toolchain,
         needed_for="building components that are not in the cache or the mirror",
         remedy="" if ok else go_remedy(),
-        required=False,  # the table of artifacts knows whether it is
+        required=False,  # the table of artifacts shows whether it is
     )
 
 
@@ -150,7 +150,7 @@ def _node(this: Examination) -> Iterator[HostCheck]:
 
 def _packages(this: Examination) -> Iterator[HostCheck]:
     if this.host.which("dpkg-query") is None:
-        return  # not Debian: the programs were looked for one by one
+        return  # not Debian: the programs are checked one by one
     wanted = host_packages(HOST_PACKAGES.read_text(encoding="utf-8"))
     query = "${db:Status-Status} ${Package}\\n"
     told = this.host.output(["dpkg-query", "--show", f"--showformat={query}"]) or ""
@@ -162,13 +162,13 @@ def _packages(this: Examination) -> Iterator[HostCheck]:
         found=f"missing: {', '.join(missing)}" if missing else f"all {len(wanted)} installed",
         needed_for="machines, root images, the Python environment",
         remedy=f"As root: {INSTALLER} (part of `make setup`)." if missing else "",
-        required=False,  # what a lab cannot do without has a line of its own
+        required=False,  # required programs have separate checks
         needs_root=bool(missing),
     )
 
 
 def host_packages(text: str) -> tuple[str, ...]:
-    """The packages named in host-packages.txt: one a line, # begins a comment."""
+    """The packages in host-packages.txt: one per line, # begins a comment."""
     names = (line.partition("#")[0].strip() for line in text.splitlines())
     return tuple(name for name in names if name)
 
@@ -213,7 +213,7 @@ def _namespaces(this: Examination) -> Iterator[HostCheck]:
 
 
 def _userns_remedy(host: Host) -> str:
-    """The setting that forbids user namespaces, turned round."""
+    """The command that changes the setting that forbids user namespaces."""
     switches = {
         "/proc/sys/kernel/unprivileged_userns_clone": ("0", "1"),
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": ("1", "0"),
@@ -353,7 +353,7 @@ PROBES: tuple[Probe, ...] = (
 
 
 def _version_in(told: str) -> str:
-    """The first version number in what a program says of itself, with a little around it."""
+    """The first version number in the output of a program, with any suffix, or its first line."""
     found = re.search(r"\d+\.\d+[\w.+~-]*", told)
     if found:
         return found[0]

@@ -1,4 +1,4 @@
-"""The serial ports of the host that a topology's devices have, and what opens them."""
+"""Checks the host's serial ports that devices of a topology use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_lab.topology.device import PSEUDO_TERMINAL
 
 
 def check_serial_ports(this: Examination) -> Iterator[HostCheck]:
-    """Nothing for a topology whose serial lines are pseudo-terminals."""
+    """No checks for a topology whose serial lines are pseudo-terminals."""
     ports = {
         device.serial.port: device.name
         for device in this.topology.devices
@@ -44,5 +44,5 @@ def check_serial_ports(this: Examination) -> Iterator[HostCheck]:
 
 def _remedy(port: str, user: str, *, busy: bool) -> str:
     if busy:
-        return f"Another program has it, perhaps the lab that is up: fuser -v {port}"
+        return f"Another program uses it, perhaps the running lab: fuser -v {port}"
     return f"Plug it in; as a user, be a member of its group: sudo usermod -aG dialout {user}"

@@ -1,8 +1,8 @@
 """The fabric: all links of a lab, and the only place where a fault affects a frame.
 
-A process of its own (`python -m edge_lab.fabric`) carries Ethernet frames between UDP ports of
-the loopback interface.  The rest of the lab writes a `FabricConfig` for it and controls it
-through a `FabricClient`.
+A separate process (`python -m edge_lab.fabric`) carries Ethernet frames between UDP ports of the
+loopback interface.  The rest of the lab writes its `FabricConfig` and controls it through a
+`FabricClient`.
 """
 
 from edge_lab.fabric.client import FabricClient

@@ -1,4 +1,4 @@
-"""`python -m edge_lab.fabric --config FILE --socket PATH`: the fabric as a process of its own."""
+"""`python -m edge_lab.fabric --config FILE --socket PATH`: the fabric as a separate process."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ from edge_lab.fabric.state import DirectionState
 from edge_lab.fabric.status import LinkStatus
 
 ANSWER_TIME = 30.0
-"""Seconds after which a fabric that does not answer is taken to be stuck."""
+"""Seconds after which a fabric that does not answer counts as stuck."""
 
 
 class FabricClient:
-    """A client of a running fabric; thread-safe, since each call opens a connection of its own.
+    """A client of a running fabric; thread-safe, since each call opens a separate connection.
 
     Every method raises LabError when the fabric does not run, and InputError for a link that
     does not exist.

@@ -16,15 +16,15 @@ Port = Annotated[int, Field(gt=0, lt=65_536)]
 
 
 class PortPair(NamedTuple):
-    """UDP ports of loopback: the fabric listens on the one and sends to the other."""
+    """UDP ports of loopback: the fabric listens on one and sends to the other."""
 
     fabric: int
     endpoint: int
 
 
 class LinkConfig(FrozenModel):
-    """One link: the fabric listens on `fabric_port` and sends to `endpoint_port`, or takes frames
-    off an interface of the host and sends them there."""
+    """A link: the fabric listens on `fabric_port` and sends to `endpoint_port`, or it receives from
+    and sends to an interface of the host."""
 
     name: str = Field(min_length=1)
     network: str
@@ -41,7 +41,7 @@ class LinkConfig(FrozenModel):
 
     @property
     def ports(self) -> PortPair:
-        """Of a link without an interface."""
+        """The ports of a link without an interface."""
         assert self.fabric_port is not None, "a link with an interface has no ports"
         assert self.endpoint_port is not None, "a link with an interface has no ports"
         return PortPair(self.fabric_port, self.endpoint_port)

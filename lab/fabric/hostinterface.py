@@ -1,7 +1,7 @@
-"""Which network interfaces of the host can be the end of a link.
+"""Which network interfaces of the host can be endpoints of links.
 
-Everything on a link's wire is a part of the lab.  So an interface over which the host itself
-speaks is refused: faults would cut off the host, and what is on the wire would reach it.
+Everything on a link is part of the lab.  So an interface that the host itself uses is refused:
+faults would cut off the host, and devices on the link could reach it.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ CAPABILITY_REMEDY = (
 _SIOCGIWNAME = 0x8B01
 _SECONDS = 10.0
 _UPPER_KINDS = frozenset({"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"})
-"""Of interfaces that speak over another one. The other end of a veth pair does not."""
+"""Types of interfaces that send over another one. (The other end of a veth pair does not.)"""
 _IPV6 = Path("/proc/net/if_inet6")
-"""Not there if the kernel has no IPv6."""
+"""Does not exist if the kernel has no IPv6."""
 
 Row = Mapping[str, Any]
-"""One object of what `ip -json` prints."""
+"""An object in the output of `ip -json`."""
 
 
 @dataclass(frozen=True)
 class InterfaceObjection:
-    """Why an interface cannot be the end of a link."""
+    """Why an interface cannot be the endpoint of a link."""
 
     message: str
     remedy: str
@@ -47,7 +47,7 @@ class InterfaceObjection:
 
 
 def find_objection(name: str) -> InterfaceObjection | None:
-    """Why the interface `name` cannot be the end of a link now; None if it can."""
+    """Why the interface `name` cannot be the endpoint of a link now; None if it can."""
     if name not in (known := [name for _, name in socket.if_nameindex()]):
         return InterfaceObjection(
             f"this host has no network interface {name!r}", f"Available: {', '.join(known)}."
@@ -63,7 +63,7 @@ def find_objection(name: str) -> InterfaceObjection | None:
         links = _ip("-details", "link", "show")
     except LabError as trouble:
         return InterfaceObjection(
-            f"it cannot be told what {name} is used for: {trouble.message}", trouble.remedy
+            f"cannot determine what {name} is used for: {trouble.message}", trouble.remedy
         )
     return judge(name, link, routes, links, is_wireless=_is_wireless(name))
 
@@ -76,11 +76,11 @@ def judge(
     *,
     is_wireless: bool = False,
 ) -> InterfaceObjection | None:
-    """The same, from what `ip -json` prints of its addresses and routes, and of all links."""
+    """The same, from the output of `ip -json` for its addresses and routes, and for all links."""
     if link.get("link_type") != "ether":
         return InterfaceObjection(
             f"{name} is not an Ethernet interface ({link.get('link_type', 'unknown')})",
-            "Use a cable's interface.",
+            "Use a wired Ethernet interface.",
         )
     if any(route.get("dst") == "default" for route in routes):
         return InterfaceObjection(
@@ -103,7 +103,7 @@ def judge(
     if master := link.get("master"):
         return InterfaceObjection(
             f"{name} is a port of {master}",
-            f"As root, if it need not be: ip link set {name} nomaster",
+            f"As root, if that is not needed: ip link set {name} nomaster",
         )
     uppers = [
         str(row.get("ifname"))
@@ -112,13 +112,13 @@ def judge(
     ]
     if uppers:
         return InterfaceObjection(
-            f"this host speaks over {name} with {', '.join(uppers)}",
-            f"As root, if it need not: {'; '.join(f'ip link delete {upper}' for upper in uppers)}",
+            f"this host uses {name} through {', '.join(uppers)}",
+            f"As root, if not needed: {'; '.join(f'ip link delete {upper}' for upper in uppers)}",
         )
     if is_wireless:
         return InterfaceObjection(
-            f"{name} is a wireless interface, which carries frames of its own address only",
-            "Use a cable's interface.",
+            f"{name} is a wireless interface, which carries only frames with its own address",
+            "Use a wired Ethernet interface.",
         )
     if "UP" not in link.get("flags", ()):
         return InterfaceObjection(f"{name} is down", f"As root: ip link set {name} up")
@@ -126,14 +126,14 @@ def judge(
 
 
 def _ip(*words: str) -> list[Row]:
-    """What `ip -json` prints.
+    """The output of `ip -json`.
 
     Raises:
         InputError: it is not installed.
-        LabError: it does not say.
+        LabError: it fails.
     """
     command = " ".join(("ip", *words))
-    remedy = f"Find out what is wrong with it: {command}"
+    remedy = f"Run it by hand to see the reason: {command}"
     try:
         done = subprocess.run(
             ["ip", "-json", *words],

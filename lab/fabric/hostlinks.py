@@ -1,4 +1,4 @@
-"""Whether the links of a topology that end at interfaces of the host can do so here."""
+"""Checks the links of a topology whose endpoints are interfaces of the host."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edge_lab.topology import Topology, TopologyProblem, host_links
 
 
 def check_host_interfaces(topology: Topology) -> None:
-    """Raises TopologyProblem for the first interface that cannot be the end of a link."""
+    """Raises TopologyProblem for the first interface that cannot be the endpoint of a link."""
     for link in host_links(topology):
         if objection := find_objection(link.host_interface or ""):
             raise TopologyProblem(
@@ -19,11 +19,11 @@ def check_host_interfaces(topology: Topology) -> None:
 
 
 def require_host_interfaces(topology: Topology) -> None:
-    """The same, without the topology's file, and that packet sockets may be opened.
+    """The same without the topology's file; also checks that packet sockets can be opened.
 
     Raises:
-        InputError: an interface cannot be the end of a link.
-        LabError: CAP_NET_RAW is lacking.
+        InputError: an interface cannot be the endpoint of a link.
+        LabError: CAP_NET_RAW is missing.
     """
     for link in host_links(topology):
         open_packet_socket().close()

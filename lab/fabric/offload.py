@@ -1,8 +1,8 @@
-"""What a network card would have done to a frame: its checksum, and its division into segments.
+"""Work on a frame that is left to network cards: its checksum, and its segmentation.
 
-A packet socket hands over frames as the kernel has them.  Where the sender left work to its card,
-or the receiving kernel has merged segments, a `virtio_net_hdr` before the frame (<linux/
-virtio_net.h>, packet(7): PACKET_VNET_HDR) says what is still to be done.  A link of the fabric
+A packet socket returns frames as the kernel has them.  If the sender left work to its card, or
+the receiving kernel has merged segments, a `virtio_net_hdr` before the frame (<linux/
+virtio_net.h>, packet(7): PACKET_VNET_HDR) describes the remaining work.  A link of the fabric
 carries only frames that could be on a cable.
 """
 
@@ -24,7 +24,7 @@ _FIN, _PSH, _CWR = 0x01, 0x08, 0x80
 
 
 class Unfinished(NamedTuple):
-    """What is still to be done to a frame."""
+    """The remaining work on a frame."""
 
     flags: int = 0
     segmentation: int = 0
@@ -42,14 +42,14 @@ class Unfinished(NamedTuple):
 
 
 class NotDivisible(Exception):
-    """The frame cannot be divided: a tunnel's, or of a protocol that is not known here."""
+    """The frame cannot be segmented: that of a tunnel or of an unsupported protocol."""
 
 
 def finish(frame: bytes, work: Unfinished) -> list[bytes]:
     """The frames as they would be on a cable, in order.
 
     Raises:
-        NotDivisible: they cannot be told from `frame`.
+        NotDivisible: they cannot be derived from `frame`.
     """
     if work.segmentation:
         return _segments(frame, work)
@@ -59,12 +59,12 @@ def finish(frame: bytes, work: Unfinished) -> list[bytes]:
 
 
 def with_tag(frame: bytes, protocol: int, control: int) -> bytes:
-    """The frame with the VLAN tag that the kernel has taken out of it."""
+    """The frame with the VLAN tag that the kernel has removed."""
     return frame[:12] + struct.pack(">HH", protocol, control) + frame[12:]
 
 
 def ones_complement_sum(data: bytes) -> int:
-    """The 16-bit ones' complement sum (RFC 1071); 0 only if all bytes are."""
+    """The 16-bit ones' complement sum (RFC 1071); 0 only if all bytes are 0."""
     if len(data) % 2:
         data += b"\0"
     number = int.from_bytes(data, "big")
@@ -72,12 +72,12 @@ def ones_complement_sum(data: bytes) -> int:
 
 
 def _checksum(data: bytes) -> bytes:
-    """As Linux puts it into a frame: 0 is written as its other form, 0xFFFF."""
+    """As Linux writes it into a frame: 0 becomes 0xFFFF."""
     return ((ones_complement_sum(data) ^ 0xFFFF) or 0xFFFF).to_bytes(2, "big")
 
 
 def _with_checksum(frame: bytes, start: int, offset: int) -> bytes:
-    """The field holds the sum of the pseudo-header already."""
+    """The field already contains the sum of the pseudo-header."""
     at = start + offset
     if at + 2 > len(frame):
         raise NotDivisible
@@ -114,7 +114,7 @@ def _segments(frame: bytes, work: Unfinished) -> list[bytes]:
 
 
 class _Place(NamedTuple):
-    """Where the headers of a segment are, and which one it is."""
+    """The offsets of the headers of a segment, and its index."""
 
     network: int
     transport: int
@@ -124,12 +124,12 @@ class _Place(NamedTuple):
 
 
 def _transport(frame: bytes, network: int) -> tuple[int, int]:
-    """Where the transport header begins, and its protocol."""
+    """The offset of the transport header, and its protocol."""
     kind = frame[network - 2 : network]
     if kind == _IPV4 and len(frame) >= network + 20:
         return network + (frame[network] & 0x0F) * 4, frame[network + 9]
     if kind == _IPV6 and len(frame) >= network + 40:
-        return network + 40, frame[network + 6]  # extension headers are not divided
+        return network + 40, frame[network + 6]  # extension headers are not supported
     raise NotDivisible
 
 

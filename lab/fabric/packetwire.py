@@ -1,9 +1,8 @@
-"""A network interface of the host as the end of a link, by packet sockets (packet(7)).
+"""A network interface of the host as the endpoint of a link, with packet sockets (packet(7)).
 
-Frames are taken off the interface as they are on its cable: in promiscuous mode, with their VLAN
-tags, with their checksums, and divided as the sender's card would have divided them.  Nothing of
-the interface is changed, so that nothing has to be changed back; promiscuous mode ends with the
-socket.  Only CAP_NET_RAW is needed.
+Frames are received as they are on the cable: in promiscuous mode, with VLAN tags and checksums, and
+segmented as the sender's card would do.  The interface is not configured, so that nothing has to
+be restored; promiscuous mode ends with the socket.  Only CAP_NET_RAW is needed.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _VLAN = 0x8100
 
 _ETHERNET, _TAG = 14, 4
 _LINE = 64
-"""Bytes kept for each frame's virtio_net_hdr, and for its control message."""
+"""Bytes reserved for each frame's virtio_net_hdr, and for its control message."""
 _CONTROL_AT = 16
 _AUX = struct.Struct("=IIIHHHH")
 """struct tpacket_auxdata, after the 16 bytes of its cmsghdr."""
@@ -48,7 +47,7 @@ _MSG_TRUNC = 0x20
 
 
 class _Inbox:
-    """Messages for recvmmsg: each has room for a header, a frame and what the kernel says of it."""
+    """Messages for recvmmsg: each has space for a header, a frame and a control message."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, BATCH * _ROOM)
@@ -73,7 +72,7 @@ class _Inbox:
         self._lengths = memoryview(self._headers).cast("I")[14::16]
 
     def receive(self, descriptor: int, most: int) -> int:
-        """How many messages have come; errors are ignored: the next call has the next frame."""
+        """The number of received messages; after an error the next call gets the next frame."""
         self._headers[:] = self._fresh  # the kernel has written into it
         return max(0, receive_messages(descriptor, self.address, most))
 
@@ -81,7 +80,7 @@ class _Inbox:
         """The frames of one message, as they would be on the cable.
 
         Raises:
-            NotDivisible: they cannot be told.
+            NotDivisible: they cannot be derived.
         """
         length = self._lengths[index] - HEADER.size
         if self._flags[index] & _MSG_TRUNC or length < 0:
@@ -107,11 +106,11 @@ class PacketWire:
     """The fabric's end of a link whose endpoint is an interface of the host."""
 
     def __init__(self, interface: str, outbox: Outbox) -> None:
-        """Begins to take frames; `outbox` is one without segmentation.
+        """Starts to receive frames; `outbox` is one without segmentation.
 
         Raises:
-            InputError: the interface is none for a link: `find_objection`.
-            LabError: packet sockets are not allowed.
+            InputError: the interface cannot be the endpoint of a link: `find_objection`.
+            LabError: packet sockets are not permitted.
         """
         if objection := find_objection(interface):
             raise objection.error()
@@ -119,7 +118,7 @@ class PacketWire:
         self._outbox = outbox
         self._inbox = _Inbox()
         self._left: deque[bytes] = deque()
-        """Segments for which the buffer had no room."""
+        """Segments for which the buffer had no space."""
         self._told = False
         self._source, self._target = open_packet_socket(), open_packet_socket()
         self._reminder = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -129,14 +128,14 @@ class PacketWire:
         except OSError as trouble:
             self.close()
             raise LabError(
-                f"cannot take frames off {interface}: {trouble.strerror}",
-                remedy="Linux 4.20 or newer is needed; `lab doctor` looks at the interface.",
+                f"cannot receive frames from {interface}: {trouble.strerror}",
+                remedy="Linux 4.20 or newer is needed; `lab doctor` checks the interface.",
             ) from trouble
 
     def _listen(self) -> None:
         widen(self._source)
         widen(self._target)
-        # The second socket sends; what it sends must not be received by the first one.
+        # The second socket sends; the first one must not receive its frames.
         for option in (_IGNORE_OUTGOING, _VNET_HDR, _AUXDATA):
             self._source.setsockopt(_SOL_PACKET, option, 1)
         index = socket.if_nametoindex(self.interface)
@@ -149,7 +148,7 @@ class PacketWire:
         self._epoll.register(self._reminder, select.EPOLLIN)
 
     def fileno(self) -> int:
-        """Readable while there are frames, also such as wait for room in a buffer."""
+        """Readable while there are frames, including those that wait for space in a buffer."""
         return self._epoll.fileno()
 
     def receive(self, buffer: FrameBuffer) -> Run | None:
@@ -196,7 +195,7 @@ class PacketWire:
         return Sent(sent.frames, sent.refused + long, reason)
 
     def _that_fit(self, buffer: FrameBuffer, runs: list[Run]) -> list[Run]:
-        """Without frames that are too long for the interface: it would refuse all after them."""
+        """Without frames that are too long for the interface, which would block all after them."""
         most = self._mtu() + _ETHERNET
         lengths = buffer.lengths
         if all(max(lengths[start:stop]) <= most for start, stop in runs):
@@ -214,7 +213,7 @@ class PacketWire:
             return int(
                 struct.unpack_from("i", fcntl.ioctl(self._target, _SIOCGIFMTU, request), 16)[0]
             )
-        except OSError:  # it is gone; sending says so too
+        except OSError:  # it is gone; sending reports that, too
             return SLOT_ROOM
 
     def close(self) -> None:
@@ -225,10 +224,10 @@ class PacketWire:
 
 
 def open_packet_socket() -> socket.socket:
-    """A packet socket that receives nothing as yet.
+    """A packet socket that does not receive yet.
 
     Raises:
-        LabError: CAP_NET_RAW is lacking.
+        LabError: CAP_NET_RAW is missing.
     """
     try:
         return socket.socket(
@@ -238,6 +237,6 @@ def open_packet_socket() -> socket.socket:
         if trouble.errno != errno.EPERM:
             raise LabError(f"this kernel has no packet sockets: {trouble.strerror}") from trouble
         raise LabError(
-            "the fabric may not open packet sockets: it lacks CAP_NET_RAW",
+            "the fabric cannot open packet sockets: it lacks CAP_NET_RAW",
             remedy=CAPABILITY_REMEDY,
         ) from trouble

@@ -1,4 +1,4 @@
-"""Captures in the pcapng format (draft-ietf-opsawg-pcapng): blocks out of frames, and apart again.
+"""Captures in the pcapng format (draft-ietf-opsawg-pcapng): writing and parsing of blocks.
 
 python-pcapng, the maintained library, builds an object and walks a schema for each packet
 (see `tests/fabric/test_pcapng.py`, which reads these files back with it); that is too slow

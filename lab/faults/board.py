@@ -1,8 +1,7 @@
-"""The plan that runs in a lab, for whoever looks from another process: what is still to come.
+"""Announces the running plan of a lab to other processes, with the faults that are still to come.
 
-It is written to `plan.json` among the lab's logs when the plan's clock starts.  It counts only
-as long as the process that runs the plan holds the lock beside it, so a crash leaves nothing
-that lies.
+It is written to `plan.json` among the lab's logs when the plan's clock starts.  It is valid only
+while the process that runs the plan holds the lock file, so it is ignored after a crash.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class AnnouncedPlan(_Model):
 
 
 class PlanBoard:
-    """Where the running plan of the lab whose logs are in `folder` is announced."""
+    """The announcement of the running plan of the lab whose logs are in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
@@ -52,10 +51,10 @@ class PlanBoard:
 
     @contextlib.contextmanager
     def announcing(self, plan: Plan) -> Iterator[None]:
-        """While the block runs, `read` gives the plan, which begins now.
+        """While the block runs, `read` returns the plan, which begins now.
 
-        Not if another plan is announced, or if the folder cannot be written to: a plan does not
-        fail because nobody can look at it.
+        Does nothing if another plan is announced, or if the folder is not writable: the plan itself
+        must not fail because of that.
         """
         with contextlib.ExitStack() as held:
             with contextlib.suppress(OSError, Timeout):
@@ -66,12 +65,12 @@ class PlanBoard:
             yield
 
     def read(self) -> AnnouncedPlan | None:
-        """The plan that runs now; None if there is none."""
+        """The running plan; None if there is none."""
         if lock_holder(self._lock) is None:
             return None
         try:
             return AnnouncedPlan.model_validate_json(self._file.read_bytes())
-        except (OSError, ValidationError):  # it is just being written, or removed
+        except (OSError, ValidationError):  # it is being written or removed
             return None
 
     def _forget(self, lock: FileLock) -> None:

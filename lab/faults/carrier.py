@@ -20,7 +20,7 @@ class Carriers:
         self._machines = machines
 
     def switch(self, link: Link, *, up: bool) -> None:
-        """Switches the carrier at the endpoint of a link; a device has none to switch."""
+        """Switches the carrier at the endpoint of a link; devices have none."""
         if link.endpoint in self._machines:
             self._machines[link.endpoint].set_carrier(self._topology.mac(link), up)
 

@@ -53,7 +53,7 @@ class Catalog:
 
     @classmethod
     def of(cls, brought: Iterable[tuple[FaultFamily, str]]) -> Catalog:
-        """Makes a catalog of families with distinct names, each with its origin.
+        """Creates a catalog of families with distinct names, each with its origin.
 
         Raises:
             InputError: a kind cannot be used, or two have one name.

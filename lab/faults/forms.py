@@ -1,4 +1,4 @@
-"""Kinds of faults as forms to be filled in: their fields in the words of `lab fault add`."""
+"""Kinds of faults as forms, with fields in the syntax of `lab fault add`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge_lab.topology import Topology
 
 
 class Input(StrEnum):
-    """What is written into a field."""
+    """The type of a field's input."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -32,39 +32,39 @@ class _Model(BaseModel):
 
 class FormField(_Model):
     name: str
-    """As on the command line: a field of a field has a dot, as `match.protocol`."""
+    """As on the command line: nested fields have a dot, as `match.protocol`."""
     input: Input
     required: bool
     default: str
     """Empty if there is none."""
     choices: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
-    """Some of what may be written there."""
+    """Examples of valid input."""
     description: str = ""
 
 
 class FaultForm(_Model):
-    """One kind of fault, or one thing that it can do where one of its fields says what."""
+    """A kind of fault, or one of its variants if a field selects between them."""
 
     title: str
     family: str
     meaning: str
     words: tuple[str, ...]
-    """What stands: the kind, what it is about, and what it does."""
+    """The fixed words: kind, target and variant."""
     fields: tuple[FormField, ...]
     impossible: str = ""
-    """Why it is not possible there, as far as that can be said without the fields."""
+    """Why it is not possible there, as far as that is known without the fields."""
 
 
 PLACES = ("link", "node", "device")
-"""The fields that say what a fault is about, and so what one clicks on for it."""
+"""The fields that name the target of a fault."""
 
 
 def forms_for(place: str, name: str, topology: Topology) -> tuple[FaultForm, ...]:
-    """All that can be done to the link, node or device (`place`) of that name.
+    """The faults of the link, node or device (`place`) of that name.
 
     Raises:
-        InputError: a package that brings faults cannot be loaded.
+        InputError: a package that provides faults cannot be loaded.
     """
     return tuple(
         _judged(form, place, topology)
@@ -75,7 +75,7 @@ def forms_for(place: str, name: str, topology: Topology) -> tuple[FaultForm, ...
 
 
 def meaning_of(model: type[BaseModel]) -> str:
-    """The first paragraph of its description."""
+    """The first paragraph of its docstring."""
     paragraph = (model.__doc__ or "").strip().partition("\n\n")[0]
     return " ".join(paragraph.split())
 
@@ -142,7 +142,7 @@ _INPUTS: typing.Mapping[object, Input] = {
 
 
 def _without_none(annotation: object) -> object:
-    """What a field holds if it holds anything."""
+    """The type of a field, without None."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         inner = [each for each in typing.get_args(annotation) if each is not type(None)]
         return inner[0] if len(inner) == 1 else annotation
@@ -156,13 +156,13 @@ def _as_yaml(default: object) -> str:
 
 
 _SAMPLES = {Input.NUMBER: "0.5", Input.WHOLE: "1"}
-"""For a required field, so that the rest of the fault can be judged."""
+"""Values for required fields, so that the rest of the fault can be checked."""
 
 
 def _judged(form: FaultForm, place: str, topology: Topology) -> FaultForm:
-    """Whether it is possible there at all, whatever is written into its fields.
+    """The form, marked if the fault is impossible there for any input.
 
-    That is what objections to the place, or to what the fault does there, say.
+    That follows from objections to the place or to the variant.
     """
     filled: list[str] = []
     for field in form.fields:
@@ -173,7 +173,7 @@ def _judged(form: FaultForm, place: str, topology: Topology) -> FaultForm:
     try:
         fault = parse_fault((*form.words, *filled))
     except InputError:
-        return form  # it needs more than that
+        return form  # it needs more fields
     does = {word.partition(".")[0] for word in form.words if "." in word.partition("=")[0]}
     for objection in fault.objections(topology):
         if objection.field in {place, *does}:

@@ -1,1 +1,1 @@
-"""A lab that is up, as data: state, machines, links, status and picture."""
+"""A running lab as data: state, machines, links, status and picture."""

@@ -1,4 +1,4 @@
-"""What the processes of a lab take of the host: memory and processor time of each."""
+"""Memory and processor time that the processes of a lab use on the host."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ _KIB_PER_MIB = 1024
 
 class HostRole(StrEnum):
     NODE = "node"
-    """QEMU of a node: the guest's memory as far as the guest has touched it, and QEMU's own."""
+    """QEMU of a node: memory that the guest has touched, and that of QEMU itself."""
     LIBVIRT = "libvirt"
     FABRIC = "fabric"
     DEVICE = "device"
     COMMAND = "command"
-    """The process that has brought the lab up, `lab` or `pytest`."""
+    """The process that has started the lab, `lab` or `pytest`."""
     OTHER = "other"
 
 
 class HostProcess(BaseModel):
-    """One process of a lab at one moment."""
+    """A process of a lab at one moment."""
 
     model_config = ConfigDict(frozen=True)
 
     role: HostRole
     name: str
-    """Of the node or the device; else what runs."""
+    """Name of the node or device; otherwise the name of the program."""
     pid: int
     pss_mib: float | None
     """Resident memory; a page shared by n processes counts as 1/n (Pss of smaps_rollup). None if
-    the kernel does not tell."""
+    the kernel does not report it."""
     cpu_seconds: float | None
-    """Processor time so far, with that of ended child processes. None if the process has ended."""
+    """Processor time, including ended child processes. None if the process has ended."""
 
 
 def host_processes(run: RunDir, *, with_this: bool = False) -> tuple[HostProcess, ...]:
@@ -61,7 +61,7 @@ def _measured(run: RunDir, process: LabProcess) -> HostProcess:
 
 
 def _role(run: RunDir, command: str) -> tuple[HostRole, str]:
-    """What a process is to the lab, by its command line."""
+    """The role of a process in the lab, by its command line."""
     if guest := _GUEST.search(command):
         return HostRole.NODE, guest["name"].removeprefix(f"{run.lab}-")
     if "-m edge_lab.fabric" in command:
@@ -95,7 +95,7 @@ def _cpu(proc: Path) -> float | None:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    """None of them if the process has ended, or is not ours to look at."""
+    """Empty if the process has ended, or must not be inspected."""
     try:
         yield from file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""A lab that is up: everything one may ask of it, in one place."""
+"""A running lab, with everything that commands and tests use of it."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from edge_lab.fabric import LinkStatus as FabricLinkStatus
 
 ANSWER_SECONDS = 30.0
-"""The most that a question to the API server may take while the status is put together."""
+"""Time limit in seconds for a request to the API server for the status."""
 
 
 @dataclass
 class Lab:
-    """A lab that is up. Made by `lifecycle.bring_up`, or by `attach` in another process."""
+    """A running lab. Created by `lifecycle.bring_up`, or by `attach` in another process."""
 
     host: Host
     run: RunDir
@@ -61,7 +61,7 @@ class Lab:
     workload: WorkloadClient
     """The samplers and the collector."""
 
-    # -- what it is ----------------------------------------------------------------------
+    # -- Identity ------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -87,12 +87,12 @@ class Lab:
 
     @property
     def pace(self) -> int:
-        """What the topology's timing was multiplied by, as this host is slow."""
+        """The factor by which the topology's timing was multiplied for a slow host."""
         return self.state.pace
 
     @property
     def versions(self) -> dict[str, str]:
-        """Of everything that took part: components, kernels, emulator, libraries."""
+        """Versions of everything involved: components, kernels, emulator, libraries."""
         return self.state.versions
 
     def machine(self, node: str) -> Machine:
@@ -102,10 +102,10 @@ class Lab:
     def console_path(self, node: str) -> Path:
         return self.machine(node).console.path
 
-    # -- how it is -----------------------------------------------------------------------
+    # -- Status --------------------------------------------------------------------------
 
     def status(self) -> LabStatus:
-        """Nodes, links and devices as they are now. What does not answer shows as not ready."""
+        """The current nodes, links and devices. Those that do not answer are shown as not ready."""
         return LabStatus(
             lab=self.name,
             stack=self.stack_name,
@@ -124,17 +124,17 @@ class Lab:
         )
 
     def node_statuses(self, deadline: Deadline) -> tuple[NodeStatus, ...]:
-        """The nodes as the API server sees them; LabError if it does not answer."""
+        """The nodes in the API server; LabError if it does not answer."""
         found = self.kubectl.items("nodes", deadline=deadline)
         return self._nodes({each["metadata"]["name"]: each for each in found})
 
     def pod_statuses(self, deadline: Deadline) -> tuple[PodStatus, ...]:
-        """All pods as the API server has them; LabError if it does not answer."""
+        """All pods in the API server; LabError if it does not answer."""
         found = self.kubectl.items("pods", "-A", deadline=deadline)
         return tuple(sorted(map(pod_status, found), key=lambda pod: (pod.namespace, pod.name)))
 
     def link_statuses(self, deadline: Deadline | None = None) -> tuple[LinkStatus, ...]:
-        """The links as the fabric has them; LabError if it does not answer."""
+        """The links in the fabric; LabError if it does not answer."""
         wires = {wire.name: wire for wire in self.fabric.links(deadline)}
         return tuple(
             _link_status(link, wires[link.name])
@@ -142,7 +142,7 @@ class Lab:
         )
 
     def device_status(self, name: str, deadline: Deadline | None = None) -> DeviceStatus:
-        """One device, which has just tried to read itself; LabError if its process is silent."""
+        """A device, after a read of itself; LabError if its process does not answer."""
         said = named("device", name, self.devices).status(deadline)
         return self._device(self.topology.device(name), said.reachable, said.seq)
 
@@ -192,7 +192,7 @@ class Lab:
         )
 
     def svg(self) -> str:
-        """The picture of the lab as it is now."""
+        """The current picture of the lab."""
         status = self.status()
         views = {node.name: EndpointView((node.runtime,), node.ready) for node in status.nodes} | {
             device.name: EndpointView((f"{device.sequence} values",), device.reachable)
@@ -201,7 +201,7 @@ class Lab:
         links = {link.name: LinkView(link.state, link.detail) for link in status.links}
         return lab_svg(self.topology, views, links, f"lab {self.name} · {self.stack_name}")
 
-    # -- wires ---------------------------------------------------------------------------
+    # -- Links ---------------------------------------------------------------------------
 
     def check_link(self, link: str) -> None:
         """InputError if there is no such link."""
@@ -220,10 +220,10 @@ class Lab:
             yield capture
         capture.end().check()
 
-    # -- checkpoints ---------------------------------------------------------------------
+    # -- State ---------------------------------------------------------------------------
 
     def mark(self, condition: Condition) -> None:
-        """Writes down how the lab is, for whoever attaches to it."""
+        """Writes the state file, for processes that attach to the lab."""
         if condition is not self.state.condition:
             self.state = self.state.model_copy(update={"condition": condition})
             self.state.write(self.run)
@@ -243,7 +243,7 @@ def _link_status(link: Link, wire: FabricLinkStatus) -> LinkStatus:
 
 
 def pod_status(pod: Mapping[str, Any]) -> PodStatus:
-    """What is shown of a Pod object."""
+    """The status of a Pod object."""
     meta = pod["metadata"]
     return PodStatus(
         namespace=str(meta.get("namespace", "")),

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class LinkState(StrEnum):
-    """Ordered from good to bad: of two directions, the worse one names the link.
+    """Ordered from good to bad: the worse of two directions determines the state of the link.
 
-    Whoever maps a state to something else does so with `match` and `assert_never`, so that mypy
-    finds each place that a new state would be missing from.
+    Map states to other values with `match` and `assert_never`, so that mypy finds all places that
+    lack a new state.
     """
 
     UP = "up"
     IMPAIRED = "impaired"
-    """Frames pass, but late, lost, altered or slowed."""
+    """Frames pass, but some are delayed, lost, altered or slowed."""
     HALF_OPEN = "half-open"
     DROP = "drop"
     CUT = "cut"
@@ -32,7 +32,7 @@ class LinkState(StrEnum):
 
 
 def link_state(link: LinkStatus) -> tuple[LinkState, str]:
-    """The state of `link`, and what is set on which direction; "" where nothing is."""
+    """The state of `link`, and a description of each direction; empty if unimpaired."""
     notes: list[str] = []
     worst = LinkState.UP
     for direction, state in (("tx", link.tx), ("rx", link.rx)):
@@ -44,7 +44,7 @@ def link_state(link: LinkStatus) -> tuple[LinkState, str]:
 
 
 def _state_of(mode: Mode) -> LinkState:
-    """That of a direction which is not plain."""
+    """The state of a direction in which frames do not pass unchanged."""
     match mode:
         case Mode.PASS:
             return LinkState.IMPAIRED

@@ -1,12 +1,11 @@
-"""A picture of a lab, as SVG: nodes between their networks, devices below, links as they are.
+"""A picture of a lab, as SVG: nodes between their networks, devices below, states of links.
 
-The cluster network is the bar above the nodes, other networks are bars below them, and the
-devices, and what stands at interfaces of the host, hang under those.  So no link crosses a node,
-whatever the topology.
+The cluster network is the bar above the nodes, other networks are bars below them, and devices and
+endpoints at interfaces of the host are below those.  So no link crosses a node in any topology.
 
-Colours are attributes, so that the file stands alone; who shows it on a page of another colour
-scheme goes by the classes (`paper`, `network`, `box`, `ink`, `muted`), and finds each part by its
-group: `endpoint` or `link`, with the name in `data-name`.
+Colours are attributes, so that the file is self-contained. Pages with another colour scheme can use
+the classes (`paper`, `network`, `box`, `ink`, `muted`), and find parts by their groups: `endpoint`
+or `link`, with the name in `data-name`.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ BAR_FILL = "#dfe5ec"
 
 @dataclass(frozen=True)
 class EndpointView:
-    """What the picture says of a node or device beside its name."""
+    """The label of a node or device besides its name."""
 
     lines: tuple[str, ...]
     good: bool | None = None
-    """True a green dot, False a red one, None no dot (not known)."""
+    """True: a green dot; False: a red one; None: no dot (unknown)."""
 
 
 @dataclass(frozen=True)
 class LinkView:
-    """What the picture says of a link: its state, and a few words beside the line."""
+    """The state of a link, and the label beside its line."""
 
     state: LinkState = LinkState.UP
     note: str = ""
@@ -48,7 +47,7 @@ def lab_svg(
     links: Mapping[str, LinkView] | None = None,
     title: str = "",
 ) -> str:
-    """The picture of `topology`, with live state where it is given."""
+    """The picture of `topology`, with live state if given."""
     return _Picture(topology, endpoints or {}, links or {}, title).draw()
 
 
@@ -190,7 +189,7 @@ class _Picture:
         if dash:
             line.set("stroke-dasharray", dash)
         ET.SubElement(line, "title").text = f"{link.name}: {view.state} {view.note}".strip()
-        # Beside the bar that it leads to, where no box is in the way.
+        # Beside the bar of its network, where there is no box.
         label = end + 18 if up else end - 24
         _text(group, x + 7, label, link.name, size=11, anchor="start")
         note = view.note or str(link.address)

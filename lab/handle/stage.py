@@ -1,7 +1,7 @@
-"""Which stage a lab that is coming up is in, for whoever asks from another process.
+"""The stage of a lab that is coming up, for other processes.
 
-It is written down beside the lock that `lab up` holds, since there is no run directory before
-the machines.  It counts only as long as the lock is held, so a crash leaves nothing that lies.
+It is written beside the lock that `lab up` holds, since the run directory does not exist from the
+start.  It is valid only while the lock is held, so it is ignored after a crash.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge_lab.core.step import Phase, StepEvent, listening
 
 
 class _Stage:
-    """The steps under way, outermost first; each change is written to `file`."""
+    """The running steps, outermost first; each change is written to `file`."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -36,7 +36,7 @@ class _Stage:
 
     def _write(self) -> None:
         draft = self._file.with_suffix(".stage-new")
-        with contextlib.suppress(OSError):  # a full disk is told of by who has to write to it
+        with contextlib.suppress(OSError):  # a full disk is reported by the steps themselves
             # The outermost step is the lab itself.
             draft.write_text(", ".join(list(self._open.values())[1:]), encoding="utf-8")
             draft.replace(self._file)
@@ -56,7 +56,7 @@ def telling_stage(run: RunDir) -> Iterator[None]:
 
 
 def stage_of(run: RunDir) -> str | None:
-    """The steps that the lab is in on its way up, in words; None if it is not coming up."""
+    """A description of the running steps; None if the lab is not coming up."""
     try:
         stage = _file(run).read_text(encoding="utf-8")
     except OSError:
@@ -65,7 +65,7 @@ def stage_of(run: RunDir) -> str | None:
 
 
 def forget_stage(run: RunDir) -> None:
-    """Removes what a start that was killed has left."""
+    """Removes the file that a killed start has left."""
     for suffix in (".stage", ".stage-new"):
         run.lock.with_suffix(suffix).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What is written down of a lab that is up, so that another process can take hold of it."""
+"""The state file of a running lab, by which other processes attach to it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edge_lab.core.process import processes_of
 from edge_lab.topology import Topology
 
 FORMAT = 1
-"""Raised when an older edge-lab could not read the file any more."""
+"""Increase it if older versions of edge-lab cannot read the file any more."""
 
 
 class Condition(StrEnum):
     COMING_UP = "coming-up"
     UP = "up"
     IN_TRANSITION = "in-transition"
-    """It is being saved or restored, or that has failed half-way: its machines may be off."""
+    """It is being saved or restored, or that has failed: its machines may be off."""
 
 
 class _Model(BaseModel):
@@ -47,7 +47,7 @@ class Ports(_Model):
     """By link."""
 
     def blank(self) -> Ports:
-        """The same with 0 for each port."""
+        """A copy with 0 for each port."""
         blank = WirePorts(fabric=0, endpoint=0)
         return Ports(api=0, ssh=dict.fromkeys(self.ssh, 0), wires=dict.fromkeys(self.wires, blank))
 
@@ -57,14 +57,14 @@ class Ports(_Model):
 
 
 class LabState(_Model):
-    """The contents of a run directory's state.json."""
+    """The content of state.json in a run directory."""
 
     format: int = FORMAT
     lab: str
     topology: Topology
     """With the effective timing of its cluster."""
     pace: int = 1
-    """What that timing was multiplied by, as this host is slow."""
+    """The factor by which that timing was multiplied for a slow host."""
     stack: str
     condition: Condition
     ports: Ports
@@ -73,20 +73,20 @@ class LabState(_Model):
     image_digests: dict[str, str]
     """By architecture."""
     payloads: dict[str, Path]
-    """By node: the read-only disk with the stack's binaries."""
+    """The read-only disk with the stack's binaries, by node."""
     kubectl: Path
     device_files: dict[str, Path] = Field(default_factory=dict)
-    """By component: what devices need on the host."""
+    """Artifacts that devices need on the host, by component."""
     versions: dict[str, str]
     given: str = ""
-    """Digest of all that its guests were given (`bringup.given`)."""
+    """Digest of all that its guests got (`bringup.given`)."""
     checkpoint: str
-    """Key of the checkpoint that fits this lab."""
+    """Key of the checkpoint for this lab."""
     restored: bool = False
-    """Whether it came from that checkpoint, not from a cold start."""
+    """Whether it was restored from that checkpoint instead of a cold start."""
 
     def write(self, run: RunDir) -> None:
-        """Replaces the state file in one step."""
+        """Replaces the state file atomically."""
         descriptor, name = tempfile.mkstemp(dir=run.path, prefix=".state-")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(self.model_dump_json(indent=2))
@@ -105,9 +105,9 @@ def read_state(run: RunDir) -> LabState | None:
 
 
 def state_if_up(run: RunDir) -> LabState | None:
-    """The state of the lab in `run` if it is up; None if there is none, not yet, or not any more.
+    """The state of the lab in `run` if it is up; None if it does not exist or is not up.
 
-    A lab is up no more when all its processes are gone, as after a restart of the host.
+    A lab is no longer up when all its processes are gone, for example after a reboot of the host.
     """
     state = read_state(run)
     if state is None or state.condition is not Condition.UP or not any(processes_of(run.path)):
@@ -116,7 +116,7 @@ def state_if_up(run: RunDir) -> LabState | None:
 
 
 def load_state(path: Path) -> LabState:
-    """The state in the file at `path`; LabError if it holds none that this version knows."""
+    """The state in the file at `path`; LabError if this version cannot read it."""
     try:
         return LabState.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as trouble:
@@ -127,7 +127,7 @@ def load_state(path: Path) -> LabState:
 
 
 def known_labs() -> tuple[str, ...]:
-    """The names of all labs that have a run directory, whatever their condition."""
+    """The names of all labs that have a run directory, in any condition."""
     root = cache_home() / "labs"
     if not root.is_dir():
         return ()

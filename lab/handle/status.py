@@ -1,4 +1,4 @@
-"""What a lab looks like now, as data: the contents of `lab status --json` and `lab samples`."""
+"""The status of a lab, as data: the content of `lab status --json` and `lab samples`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class NodeStatus(_Model):
     arch: str
     memory_mib: int
     ready: bool
-    """As the API server sees it."""
+    """Its state in the API server."""
     runtime: str
-    """The edge runtime and what the node says of itself, as `openyurt (kubelet v1.34.4)`."""
+    """The edge runtime and the version that the node reports: `openyurt (kubelet v1.34.4)`."""
     capabilities: tuple[str, ...] = ()
-    """What it can do, by the stack and the add-ons."""
+    """Its capabilities, by the stack and the add-ons."""
     address: str
     accelerator: str
     reboots: int
-    """Boots made once more because the emulator had crashed the guest."""
+    """Boots that were repeated because the emulator had crashed the guest."""
 
 
 class LinkStatus(_Model):
@@ -33,9 +33,9 @@ class LinkStatus(_Model):
     endpoint: str
     network: str
     state: LinkState
-    """The worse direction counts."""
+    """The state of the worse direction."""
     detail: str
-    """What is set on each direction that is not plain, else empty."""
+    """The states of directions in which frames do not pass unchanged; otherwise empty."""
     frames_tx: int
     frames_rx: int
 
@@ -45,9 +45,9 @@ class DeviceStatus(_Model):
     protocol: str
     address: str
     reachable: bool
-    """Whether it answered a read in its own protocol just now."""
+    """Whether it has just answered a read in its protocol."""
     sequence: int
-    """Number of the newest set of values."""
+    """Number of the latest set of values."""
 
 
 class PodStatus(_Model):
@@ -58,9 +58,9 @@ class PodStatus(_Model):
     phase: str
     ready: bool
     restarts: int
-    """Of all its containers."""
+    """Sum over its containers."""
     reason: str = ""
-    """Why it is not as it should be, if that is said."""
+    """The reason if it is not as expected, if one is reported."""
 
 
 class FaultStatus(_Model):
@@ -81,26 +81,26 @@ class LabStatus(_Model):
     faults: tuple[FaultStatus, ...] = ()
     """The active faults."""
     processes: tuple[HostProcess, ...] = ()
-    """Of the lab on the host, with their memory and processor time."""
+    """Processes of the lab on the host, with their memory and processor time."""
     versions: dict[str, str]
 
 
 class DeviceSamples(_Model):
-    """One row of `lab samples`: what one node took from one device."""
+    """A row of `lab samples`: the samples of one node from one device."""
 
     device: str
     node: str
     written: int
-    """Sets of values that the device has written since the node took its first sample."""
+    """Sets of values that the device has logged since the node's first sample."""
     sampled: int
-    """Samples that the node has put into its buffer."""
+    """Samples that the node has buffered."""
     arrived: int
-    """Different samples that the collector holds."""
+    """Distinct samples in the collector."""
     waiting: int
     lost: int
-    """Numbers that the sampler gave out and no longer holds, and that never arrived."""
+    """Sequence numbers that the sampler assigned and no longer buffers, but that never arrived."""
     repeated: int
     wrong: int
     """Samples whose values differ from the ground truth at their sequence number."""
     missed: int
-    """Values that the device has shown in that time and that were never sampled."""
+    """Values that the device showed in that time but that were never sampled."""

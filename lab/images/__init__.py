@@ -1,4 +1,4 @@
-"""Images: what guests boot from, what they are handed, and what their pods run."""
+"""Images: root disks, payload disks, and container images."""
 
 from edge_lab.images.oci import (
     EDGE_PROGRAM,

@@ -1,4 +1,4 @@
-"""passwd, group and shadow of a root disk: what the packages' scripts would have written."""
+"""passwd, group and shadow of a root disk, which scripts of packages would normally write."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _DECLARED = ("u", "u!", "g")
 
 
 def write_accounts(root: Path, recipe: Recipe) -> None:
-    """Writes the account files below `root`, from Debian's masters and the recipe.
+    """Writes the account files below `root`, from Debian's templates and the recipe.
 
-    Nobody has a password; who may log in by key is sshd's business.
+    No account has a password; sshd decides who may log in with a key.
 
     Raises:
         LabError: a package declares (sysusers.d) an account that the recipe lacks.
@@ -30,24 +30,24 @@ def write_accounts(root: Path, recipe: Recipe) -> None:
     for user in recipe.users:
         gid = number.get(user.group or user.name)
         if gid is None:
-            raise LabError(f"the recipe's user {user.name} is of no known group {user.group!r}")
+            raise LabError(f"the recipe's user {user.name} has an unknown group {user.group!r}")
         passwd.append(f"{user.name}:x:{user.id}:{gid}:{user.comment}:{user.home}:{NOLOGIN}")
     users = [line.split(":")[0] for line in passwd]
     lacking = _declared(root) - {*users, *number}
     if lacking:
         raise LabError(
-            f"the packages want accounts that the recipe lacks: {', '.join(sorted(lacking))}",
+            f"the packages need accounts that the recipe lacks: {', '.join(sorted(lacking))}",
             remedy="Add them to users: or groups: in images/root/recipe.yaml.",
         )
     _write(root / "etc/passwd", passwd, 0o644)
     _write(root / "etc/group", group, 0o644)
-    # "*": no password fits; a "!" would make sshd refuse keys too when PAM is not used.
+    # "*": no password matches; with "!", sshd without PAM would refuse keys, too.
     _write(root / "etc/shadow", [f"{name}:*:19000:0:99999:7:::" for name in users], 0o600)
     _write(root / "etc/gshadow", [f"{name}:*::" for name in number], 0o600)
 
 
 def _master(root: Path, name: str) -> list[str]:
-    """The lines of Debian's own list, with the passwords where they belong: elsewhere."""
+    """The lines of Debian's template, with passwords moved to the shadow file."""
     file = root / MASTERS / f"{name}.master"
     try:
         text = file.read_text(encoding="ascii")

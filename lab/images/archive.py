@@ -1,4 +1,4 @@
-"""Images that somebody else has made, on their way into the archive of a lab's nodes."""
+"""Adds existing container images to the archive of a lab's nodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def copy_image(file: Path, arch: Arch, into: Layout) -> Descriptor:
     descriptor.
 
     Raises:
-        InputError: the file is no such archive, has no such image, or is damaged.
+        InputError: the file is not such an archive, lacks the image, or is damaged.
     """
     try:
         with open_layout(file) as layout:
@@ -28,8 +28,8 @@ def copy_image(file: Path, arch: Arch, into: Layout) -> Descriptor:
                     into.add_blob(part)
     except NoImage as trouble:
         raise InputError(
-            f"no image of a container can be taken from it: {trouble.reason}",
+            f"no container image can be read from it: {trouble.reason}",
             file=file,
-            remedy="Its component has to say `image=True`, and to be an OCI image layout.",
+            remedy="Its component must have `image=True` and be an OCI image layout.",
         ) from trouble
     return manifest

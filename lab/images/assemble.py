@@ -1,10 +1,10 @@
-"""Makes one root disk in a scratch folder. Runs as root of a world of its own (contained.py).
+"""Builds one root disk in a scratch folder. Runs as root of separate namespaces (contained.py).
 
     python -m edge_lab.images.assemble plan.json
 
-No program of the guest is run, so that a foreign architecture costs no more than the
-host's own: mmdebstrap unpacks the packages, and what their scripts would have done is done
-from outside.  Lines that begin with "== " tell how far it is.
+No program of the guest is run, so that a foreign architecture takes no longer than the host's:
+mmdebstrap unpacks the packages, and the work of their scripts is done from outside.  Lines that
+begin with "== " report progress.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edge_lab.images.recipe import INITRAMFS, Recipe, load_recipe, recipe_files
 from edge_lab.topology import Arch
 
 PACKAGES = "packages.txt"
-"""In the scratch folder: the file names of all packages, which hold their versions."""
+"""In the scratch folder: the file names of all packages, which contain their versions."""
 
 LABEL = "root"
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
@@ -37,7 +37,7 @@ EXIT_DISK_FULL = 28
 
 
 class Plan(BaseModel):
-    """What one run is to do. It makes disk.raw, kernel, initrd and busybox below `result`."""
+    """The parameters of a run, which creates disk.raw, kernel, initrd and busybox in `result`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,11 +49,11 @@ class Plan(BaseModel):
     mirror: str
     apt_options: tuple[str, ...] = ()
     variant: str = ""
-    """Of the recipe; empty for what all labs have."""
+    """The variant of the recipe; empty for the common image."""
 
 
 def assemble(plan: Plan) -> None:
-    """All of it, in order."""
+    """Runs all steps in order."""
     recipe = load_recipe(plan.folder).variant(plan.variant)
     root = plan.scratch / "root"
     _tell("unpacking packages")
@@ -78,7 +78,7 @@ def assemble(plan: Plan) -> None:
     (plan.result / "initrd").write_bytes(build_initramfs(busybox, script, modules))
     (plan.result / "busybox").write_bytes(busybox)
     shutil.move(vmlinuz, plan.result / "kernel")
-    # depmod is done, and the guest boots from outside.
+    # depmod has run, and the guest boots with an external kernel.
     shutil.rmtree(root / "boot")
     (root / "boot").mkdir()
     _tell("writing the disk")
@@ -96,7 +96,7 @@ def _unpack(plan: Plan, recipe: Recipe, root: Path) -> None:
     _run(
         *("mmdebstrap", "--variant=extract", "--mode=root", "--format=directory"),
         f"--architectures={plan.arch.debian}",
-        # Joined to other names by a comma this one hides the rest.
+        # In a comma-separated list with other names, this one would hide the rest.
         "--include=?essential",
         f"--include={','.join(recipe.packages_for(plan.arch))}",
         *(f"--aptopt={option}" for option in options),
@@ -110,7 +110,7 @@ def _unpack(plan: Plan, recipe: Recipe, root: Path) -> None:
 def _kernel_version(root: Path) -> str:
     found = sorted(path.name for path in (root / "usr/lib/modules").iterdir())
     if len(found) != 1:
-        raise LabError(f"the packages hold {len(found)} kernels instead of one: {found}")
+        raise LabError(f"the packages contain {len(found)} kernels instead of one: {found}")
     return found[0]
 
 
@@ -119,12 +119,12 @@ def _kernel_image(root: Path, kernel: str) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise LabError(f"kernel {kernel} is at none of the places it should be at")
+    raise LabError(f"the image of kernel {kernel} was not found")
 
 
 def _remove(root: Path, patterns: tuple[str, ...]) -> None:
     for pattern in patterns:
-        # Unlike Path.glob, this one sees links that lead nowhere.
+        # Unlike Path.glob, this also finds dangling links.
         for name in sorted(glob.glob(pattern, root_dir=root, include_hidden=True)):  # noqa: PTH207
             path = root / name
             if path.is_dir() and not path.is_symlink():
@@ -134,7 +134,7 @@ def _remove(root: Path, patterns: tuple[str, ...]) -> None:
 
 
 def _trim_modules(root: Path, kernel: str, recipe: Recipe) -> None:
-    """Removes the modules that the recipe does not keep and that nothing kept needs."""
+    """Removes modules that the recipe does not keep, except for dependencies of those kept."""
     folder = root / "usr/lib/modules" / kernel
     _run("depmod", "-b", str(root), kernel)
     needs: dict[str, list[str]] = {}
@@ -164,7 +164,7 @@ def _put_files(plan: Plan, recipe: Recipe, root: Path) -> None:
 
 
 def _certificates(root: Path) -> None:
-    """One file of all of Mozilla's authorities, as update-ca-certificates makes it."""
+    """Creates the file of all of Mozilla's authorities, like update-ca-certificates."""
     target = root / _CERTIFICATES
     target.parent.mkdir(parents=True, exist_ok=True)
     parts = sorted((root / "usr/share/ca-certificates").rglob("*.crt"))
@@ -172,13 +172,13 @@ def _certificates(root: Path) -> None:
 
 
 def _enable(root: Path, recipe: Recipe) -> None:
-    """By links made here: `systemctl --root enable` would run programs of the guest."""
+    """Creates the links itself, since `systemctl --root enable` would run programs of the guest."""
     folders = ("etc/systemd/system", "usr/lib/systemd/system")
     for target, units in recipe.enable.items():
         for unit in units:
             place = next((each for each in folders if (root / each / unit).exists()), None)
             if place is None:
-                raise LabError(f"the recipe enables {unit}, which no package or file brings")
+                raise LabError(f"the recipe enables {unit}, which no package or file provides")
             _link(root / f"etc/systemd/system/{target}.wants/{unit}", f"/{place}/{unit}")
 
 
@@ -199,7 +199,7 @@ def _tell(text: str) -> None:
 
 
 def main(argument: str) -> int:
-    """The exit status; what went wrong is the last line printed."""
+    """Returns the exit status; an error is the last line of output."""
     os.umask(0o022)
     try:
         assemble(Plan.model_validate(json.loads(Path(argument).read_text(encoding="utf-8"))))

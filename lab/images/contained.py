@@ -1,9 +1,9 @@
-"""Runs a build step as root of its own world: nothing it starts outlives it or us.
+"""Runs a build step as root of its own namespaces: its processes outlive neither it nor the caller.
 
-In a PID namespace of its own everything dies with the first process, and that dies with
-the thread that asked for it (PR_SET_PDEATHSIG), however that ends.  Mounts stay in its own mount
-namespace.  An ordinary user is root there by a user namespace, so that the files of a
-root disk can have their owners.
+In its PID namespace everything ends with the first process, and that ends with the thread that
+started it (PR_SET_PDEATHSIG), however that ends.  Mounts stay in its mount namespace.  An
+ordinary user is root in a user namespace, so that the files of a root disk can have their
+owners.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOOLS = {
     "mke2fs": "e2fsprogs",
     "debugfs": "e2fsprogs",
 }
-"""Programs that images are built with, and the Debian packages that hold them."""
+"""Programs for building images, with their Debian packages."""
 
 _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -46,7 +46,7 @@ def need_tools(names: Sequence[str]) -> None:
 
 
 def prefix() -> list[str]:
-    """What goes before a command that is to run so."""
+    """The prefix of a command that is to run in that way."""
     words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
     words.append("--kill-child=KILL")
     if os.geteuid() != 0:
@@ -55,7 +55,7 @@ def prefix() -> list[str]:
 
 
 def check_namespaces() -> None:
-    """LabError if this user cannot be root of a user namespace with many ids."""
+    """LabError if this user cannot create a user namespace with a range of ids."""
     if os.geteuid() == 0:
         return
     tried = subprocess.run(
@@ -83,13 +83,13 @@ def run_contained(
     env: Mapping[str, str] | None = None,
     watch: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """Runs `argv` to its end, its output appended to `log`.
+    """Runs `argv` to its end, and appends its output to `log`.
 
-    `watch` is given what was printed since the last look, about ten times a second.
+    `watch` gets the new output about ten times per second.
 
     Raises:
-        LabError: it failed; the message holds the end of its output and the name of the log.
-        DeadlineExceeded: it was stopped, with everything that it had started.
+        LabError: it failed; the message has the end of its output and the name of the log.
+        DeadlineExceeded: it was ended, with all its child processes.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **(env or {}), "PATH": tool_path(), "LC_ALL": "C.UTF-8"}
@@ -125,5 +125,5 @@ def run_contained(
 
 
 def tool_path() -> str:
-    """PATH with the folders of the system's tools, which an ordinary user's may lack."""
+    """PATH with the folders of system tools, which an ordinary user's PATH may lack."""
     return f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_FOLDERS}"

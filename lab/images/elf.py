@@ -1,4 +1,4 @@
-"""What an ELF program needs to be started: its interpreter, and its libraries by name."""
+"""What an ELF program needs to start: its interpreter, and its libraries by name."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Needs:
     """All empty for a program that is linked statically."""
 
     interpreter: str
-    """Path of the loader, as the program has it."""
+    """Path of the loader, as in the program."""
     libraries: tuple[str, ...]
 
 
 def elf_needs(content: bytes) -> Needs:
-    """What the program or library with that content needs.
+    """The needs of the program or library with that content.
 
     Raises:
-        LabError: it is no ELF file, or a damaged one.
+        LabError: it is not an ELF file, or is damaged.
     """
     try:
         return _needs(ELFFile(BytesIO(content)))
     except (ELFError, ValueError, OverflowError) as trouble:
-        raise LabError(f"no ELF file, or a damaged one: {trouble}") from trouble
+        raise LabError(f"not an ELF file, or damaged: {trouble}") from trouble
 
 
 def _needs(file: ELFFile) -> Needs:
@@ -42,7 +42,7 @@ def _needs(file: ELFFile) -> Needs:
         if isinstance(segment, InterpSegment):
             interpreter = segment.get_interp_name()
         elif isinstance(segment, DynamicSegment):
-            # `needed` is set per kind of tag, which its type does not say.
+            # `needed` exists only for some tags, which its type does not show.
             tags: Iterable[Any] = segment.iter_tags("DT_NEEDED")
             libraries += [tag.needed for tag in tags]
     return Needs(interpreter, tuple(libraries))

@@ -1,4 +1,4 @@
-"""ext4 disks from a folder, without mounting anything."""
+"""Creates ext4 disks from a folder, without mounting anything."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from edge_lab.core.errors import LabError
 from edge_lab.images.contained import tool_path
 
 _UUID = "5ed6e1ab-0000-4000-8000-000000000000"
-"""Equal content makes equal bytes; guests find their disks by device, not by UUID."""
+"""Fixed, so that equal content gives equal bytes; guests find disks by device, not by UUID."""
 
 _TIME = "1"
-"""Seconds since 1970 of all that is made; 0 would be no time at all to e2fsprogs."""
+"""Timestamp of all files, seconds since 1970; e2fsprogs treats 0 as no time."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file of the host that is to be written to a disk."""
+    """A file of the host to be written to a disk."""
 
     file: Path
     mode: int
 
 
 def make_ext4(disk: Path, tree: Path | None, *, mib: int, label: str, journal: bool = True) -> None:
-    """A sparse disk of `mib` MiB at `disk` that holds the content of `tree`, or nothing.
+    """Creates a sparse disk of `mib` MiB at `disk` with the content of `tree`, or empty.
 
-    Owners and modes are taken over as they are seen here.  `journal` off is for a disk that
-    guests only read.
+    Owners and modes are copied as seen by this process.  Disable `journal` for disks that guests
+    only read.
     """
     with disk.open("wb") as sink:
         sink.truncate(mib * 1024 * 1024)
-    # All tables are laid out now: a guest would else write them at its leisure, each one anew.
+    # Initializes all tables now: otherwise each guest would do so in the background.
     extended = f"lazy_itable_init=0,lazy_journal_init=0,nodiscard,hash_seed={_UUID}"
     argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-L", label, "-U", _UUID]
     argv += ["-E", extended]
@@ -47,18 +47,18 @@ def make_ext4(disk: Path, tree: Path | None, *, mib: int, label: str, journal: b
 
 
 def write_files(disk: Path, files: Mapping[str, Source], scratch: Path) -> None:
-    """Writes `files`, by their paths in the file system, into an empty ext4 `disk`.
+    """Writes `files`, by their paths in the file system, to an empty ext4 `disk`.
 
-    debugfs writes in the order that it is told, with one time and root as the owner: equal
-    files make equal bytes, which `mke2fs -d` does not promise.  Guests that were saved and
-    are restored may rely upon that.  `scratch` is an empty folder for links.
+    debugfs writes in the given order, with fixed times and root as the owner: equal files give
+    equal bytes, which `mke2fs -d` does not guarantee.  Restored guests depend on that.  `scratch`
+    is an empty folder for links.
     """
     folders = {parent for path in files for parent in PurePosixPath("/", path).parents}
     commands = ["rmdir lost+found"]
     commands += [f"mkdir {folder}" for folder in sorted(folders) if folder.name]
     for number, (path, source) in enumerate(sorted(files.items())):
         place = PurePosixPath("/", path)
-        # Words of debugfs cannot hold everything that a path of the host may.
+        # Arguments of debugfs cannot contain all characters of a path of the host.
         (scratch / str(number)).symlink_to(source.file.absolute())
         commands += [
             f"cd {place.parent}",
@@ -66,7 +66,7 @@ def write_files(disk: Path, files: Mapping[str, Source], scratch: Path) -> None:
             f"set_inode_field {place} mode 0{stat.S_IFREG | source.mode:o}",
         ]
     done = _run(["debugfs", "-w", "-f", "-", str(disk)], "\n".join(commands) + "\n", scratch)
-    # Its status is 0 in any case, and its version is the first thing it prints there.
+    # Its exit status is always 0, and its first line there is its version.
     complaints = [line for line in done.stderr.splitlines() if not line.startswith("debugfs 1.")]
     if done.returncode or complaints:
         raise LabError(f"debugfs: {'; '.join(complaints) or done.returncode}")

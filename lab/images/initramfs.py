@@ -1,8 +1,8 @@
 """The initial RAM disk: a static busybox, the modules that find the root disk, one script.
 
 A cpio archive (format "newc", Linux Documentation/driver-api/early-userspace/
-buffer-format.rst), uncompressed, since an emulated CPU unpacks slowly.  It is written
-here, since cpio(1) makes the console's device node only as root.
+buffer-format.rst), uncompressed, since an emulated CPU unpacks slowly.  It is written here,
+since cpio(1) needs root to create the device node of the console.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from edge_lab.core.errors import LabError
 
 APPLETS = ("cat", "insmod", "mount", "sh", "sleep", "switch_root", "tar")
-"""What the script calls of busybox."""
+"""The programs of busybox that the script uses."""
 
 _FOLDERS = ("bin", "dev", "modules", "proc", "root", "sys")
 _CONSOLE = (5, 1)
@@ -28,7 +28,7 @@ _TRAILER = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class CpioEntry:
-    """One member. `mode` holds the type too, `device` is (major, minor) of a device node."""
+    """One member. `mode` includes the type, `device` is (major, minor) of a device node."""
 
     path: str
     mode: int
@@ -37,7 +37,7 @@ class CpioEntry:
 
 
 def cpio_archive(entries: Iterable[CpioEntry]) -> bytes:
-    """The archive of `entries` in their order; all belong to root and bear the time 0."""
+    """The archive of `entries` in their order; all belong to root and have the time 0."""
     whole = bytearray()
     for number, entry in enumerate([*entries, CpioEntry(_TRAILER, 0)], start=1):
         name = entry.path.encode() + b"\0"
@@ -52,9 +52,9 @@ def cpio_archive(entries: Iterable[CpioEntry]) -> bytes:
 
 
 def needed_modules(root: Path, kernel: str, wanted: Iterable[str]) -> tuple[Path, ...]:
-    """The module files for `wanted` below `root`, each after those that it needs.
+    """The module files for `wanted` below `root`, each after its dependencies.
 
-    depmod must have run for `kernel`.  What is built into the kernel needs no file.
+    depmod must have run for `kernel`.  Built-in modules have no file.
     """
     files: dict[Path, None] = {}
     for name in wanted:

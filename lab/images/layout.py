@@ -30,7 +30,7 @@ Descriptor = dict[str, Any]
 
 
 class Layout:
-    """An OCI image layout under way: its blobs are in a folder, named by their digests."""
+    """An OCI image layout that is being built: its blobs are in a folder, named by digest."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class Layout:
         return self._folder
 
     def add_json(self, media_type: str, content: Mapping[str, Any]) -> Descriptor:
-        """Adds a document; equal content makes equal bytes."""
+        """Adds a document; equal content gives equal bytes."""
         return self._add(media_type, lambda sink: sink.write(_json(content)))
 
     def add_layer(self, write: Callable[[BinaryIO], object]) -> Descriptor:
@@ -49,7 +49,7 @@ class Layout:
         return self._add(LAYER, write)
 
     def add_blob(self, source: IO[bytes]) -> str:
-        """Adds a part that was made elsewhere; returns its digest (sha256:…)."""
+        """Adds an existing part; returns its digest (sha256:…)."""
         return str(self._add("", lambda sink: shutil.copyfileobj(source, sink))["digest"])
 
     def _add(self, media_type: str, write: Callable[[BinaryIO], object]) -> Descriptor:
@@ -78,7 +78,7 @@ class Layout:
                     "Env": [f"PATH={PATH}"],
                     "WorkingDir": "/",
                 },
-                # Not compressed, so a layer's digest is also that of its content.
+                # Not compressed, so that a layer's digest is also that of its content.
                 "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
                 "history": [{"created": CREATED, "created_by": "edge-lab"} for _ in layers],
             },
@@ -98,7 +98,7 @@ class Layout:
         )
 
     def write(self, target: Path, named: Mapping[str, Descriptor]) -> None:
-        """Writes the archive, in which `named` are what can be asked for by name."""
+        """Writes the archive, in which `named` are available by name."""
         index = {
             "schemaVersion": 2,
             "mediaType": INDEX,
@@ -106,7 +106,7 @@ class Layout:
                 {
                     **descriptor,
                     "annotations": {
-                        # containerd takes the whole name from the first, others the second.
+                        # containerd reads the full name from the first one, others the second.
                         "io.containerd.image.name": reference,
                         "org.opencontainers.image.ref.name": reference,
                     },
@@ -115,7 +115,7 @@ class Layout:
             ],
         }
         with target.open("wb") as sink, open_tar(sink) as tar:
-            # What is asked for first is first: an import reads index.json before anything else.
+            # In the order of reading: an import reads index.json first.
             put(tar, "index.json", _json(index))
             put(tar, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
             for folder in ("blobs", "blobs/sha256"):
@@ -129,7 +129,7 @@ def open_tar(sink: BinaryIO) -> tarfile.TarFile:
 
 
 def _entry(path: str, mode: int) -> tarfile.TarInfo:
-    """Owned by root, of the time 0."""
+    """Owned by root, with the time 0."""
     entry = tarfile.TarInfo(path)
     entry.mode = mode
     return entry

@@ -1,8 +1,8 @@
 """The container images of a lab's nodes, as one OCI image layout in a tar for each architecture.
 
-An image is an index with a manifest for each architecture, made of a Go program, a shell and a few
-files; no registry takes part. Everything is written by Python with fixed times and owners, so that
-equal programs make an equal archive, on any host.
+An image is an index with a manifest for each architecture, which consists of a Go program, a shell
+and a few files; no registry is involved. Python writes everything with fixed times and owners, so
+that equal programs give equal archives on any host.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class ImageSpec:
     """A container image that a part of the lab requests."""
 
     reference: str
-    """Its name on the nodes; pods say it with `imagePullPolicy: Never`."""
+    """Its name on the nodes; pods use it with `imagePullPolicy: Never`."""
     component: str
-    """The component whose artifact is the program in it."""
+    """The component whose artifact is its program."""
     entrypoint: tuple[str, ...]
     program: str = "/edge"
     """Path of the program in the image."""
@@ -84,28 +84,28 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class ReadyImage:
-    """A container image that is taken as it is: an archive that somebody else has made."""
+    """An existing container image, from an archive."""
 
     reference: str
-    """Its name on the nodes; pods say it with `imagePullPolicy: Never`."""
+    """Its name on the nodes; pods use it with `imagePullPolicy: Never`."""
     component: str
-    """The component that is the image: `Component.image`."""
+    """The component with the image: `Component.image`."""
 
 
 AnyImage = ImageSpec | ReadyImage
 
 
 EDGE_PROGRAM = "edge-workload"
-"""The lab's own program, as a component: sampler, collector, sandbox, probes."""
+"""The lab's program, as a component: sampler, collector, sandbox, probes."""
 
 PAUSE = "edge-lab.local/pause:0.1.0"
 SANDBOX_IMAGE = ImageSpec(PAUSE, EDGE_PROGRAM, ("/edge", "pause"))
-"""What holds the network namespace of each pod; containerd's configuration names it."""
+"""The image of the pause container; containerd's configuration names it."""
 
 
 @dataclass(frozen=True)
 class ImageArchive:
-    """What `ctr images import` reads."""
+    """An archive for `ctr images import`."""
 
     path: Path
     """A tar of an OCI image layout, with all architectures."""
@@ -114,7 +114,7 @@ class ImageArchive:
     sha256: str = ""
     """Hex digest of the archive itself."""
     archives: Mapping[Arch, Path] = field(default_factory=dict, compare=False)
-    """What a node of each architecture imports: the same images without the others' parts."""
+    """The archive for nodes of each architecture: without the parts for other ones."""
 
 
 def build_images(
@@ -127,11 +127,11 @@ def build_images(
     """The archive of `specs`, for the architectures of `programs`, by component: programs, and
     archives of images.
 
-    `busybox` defaults to those in the root images, which are built where they are missing.
+    `busybox` defaults to those in the root images, which are built if missing.
 
     Raises:
-        LabError: there is no image, no architecture, or no program for an image.
-        InputError: an archive of an image cannot be used.
+        LabError: an image, an architecture, or the program of an image is missing.
+        InputError: the archive of an image cannot be used.
     """
     architectures = sorted({arch for binaries in programs.values() for arch in binaries})
     if not specs or not architectures:
@@ -180,7 +180,7 @@ def _file_of(spec: AnyImage, arch: Arch, programs: Mapping[str, Mapping[Arch, Pa
         return programs[spec.component][arch]
     except KeyError as trouble:
         raise LabError(
-            f"no {spec.component} for {arch.value}, of which the image {spec.reference} is made"
+            f"no {spec.component} for {arch.value}, which the image {spec.reference} needs"
         ) from trouble
 
 
@@ -192,10 +192,10 @@ def _own_layers(layout: Layout, spec: ImageSpec, program: Path) -> list[Descript
 
 
 def _node_archive(whole: Path, name: str, arch: Arch, scratch: Path) -> Path:
-    """The archive as a node of `arch` imports it: without what others would run.
+    """The archive for nodes of `arch`: without the parts for other architectures.
 
-    Names, index and digests stay as they are.  containerd reads of an index only what is
-    for its own platform, and an emulated node takes a third of the time to import a third.
+    Names, index and digests do not change.  containerd reads only the part of an index for its own
+    platform, and an emulated node imports a third of the data in a third of the time.
     """
     target = whole.with_name(f"{name}-{arch.go}.tar")
     if not target.exists():
@@ -212,7 +212,7 @@ def _node_archive(whole: Path, name: str, arch: Arch, scratch: Path) -> Path:
 
 
 def _blobs_of_others(whole: tarfile.TarFile, arch: Arch) -> set[str]:
-    """Names (hex digests) of the blobs that no image for `arch` is made of."""
+    """Names (hex digests) of the blobs that images for `arch` do not need."""
 
     def document(name: str) -> dict[str, Any]:
         file = whole.extractfile(name)
@@ -236,12 +236,12 @@ def _blobs_of_others(whole: tarfile.TarFile, arch: Arch) -> set[str]:
 
 
 def load_image_recipe(file: Path = RECIPE) -> ImageRecipe:
-    """The recipe in `file`; InputError if it is none."""
+    """The recipe in `file`; InputError if it is invalid."""
     return read_model(file, ImageRecipe)[0]
 
 
 def _shell_layer(busybox: Path, applets: Sequence[str]) -> Callable[[BinaryIO], None]:
-    """busybox with its names, the accounts, and folders that a container mounts over."""
+    """busybox with its links, the accounts, and folders that serve as mount points."""
     content = busybox.read_bytes()
     lacking = [name for name in applets if f"\0{name}\0".encode() not in content]
     if lacking:

@@ -22,7 +22,7 @@ from edge_lab.provisioning.provision import PayloadFile
 KIND = "payload"
 LABEL = "payload"
 FORMAT = 3
-"""To be raised when the disk of equal files becomes another one."""
+"""Increase it if equal files give a different disk."""
 
 _MIB = 1024 * 1024
 _BLOCK = 4096
@@ -32,17 +32,17 @@ _PATH = re.compile(r"[A-Za-z0-9._+@-]+(/[A-Za-z0-9._+@-]+)*")
 
 
 def payload_digest(files: Sequence[PayloadFile]) -> str:
-    """Hex SHA-256 over paths, contents and modes; the order of `files` does not count."""
+    """Hex SHA-256 over paths, contents and modes, independent of the order of `files`."""
     lines = sorted(f"{file.path} {file.sha256} {file.executable}\n" for file in files)
     return hashlib.sha256(f"{FORMAT}\n{''.join(lines)}".encode()).hexdigest()
 
 
 def build_payload_disk(files: Sequence[PayloadFile], deadline: Deadline) -> Path:
-    """An ext4 disk with `files`, all owned by root; from the cache, or made in seconds.
+    """An ext4 disk with `files`, all owned by root; from the cache, or built in seconds.
 
     Raises:
-        LabError: a path is used twice or leads out of the disk, or a file is not what its
-            digest says.
+        LabError: a path is used twice or leads out of the disk, or a file does not match
+            its digest.
     """
     _check_paths(files)
     disk = cache_home() / "payloads" / f"{payload_digest(files)}.ext4"
@@ -95,7 +95,7 @@ def _rounded(size: int) -> int:
 
 
 def _verified_size(file: PayloadFile) -> int:
-    """Bytes of a file whose content is what its digest says."""
+    """The size of a file in bytes, after verifying its digest."""
     try:
         with file.source.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()

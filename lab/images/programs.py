@@ -1,8 +1,7 @@
-"""Programs of Debian packages, as a node runs them from its payload.
+"""Programs of Debian packages that nodes run from their payload disks.
 
-A program that only some labs need does not belong into the root images that all labs share. It
-comes with the libraries and the loader of its own suite, so that it fits whichever root image is
-below it.
+A program that only some labs need does not belong in the root images, which all labs share. It is
+provided with the libraries and the loader of its suite, so that it runs on any root image.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from edge_lab.images.elf import elf_needs
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, PayloadFile
 
 FOLDER = "debian"
-"""Of the payload: programs, and their libraries below `lib`."""
+"""Folder in the payload for programs, and for their libraries below `lib`."""
 LOADER = "loader"
 _MOST_LINKS = 8
 
@@ -28,7 +27,7 @@ class DebianProgram:
 
     package: str
     path: str
-    """Below the root of the file system, such as `usr/sbin/nginx`."""
+    """Path below the root of the file system, such as `usr/sbin/nginx`."""
 
     @property
     def name(self) -> str:
@@ -36,7 +35,7 @@ class DebianProgram:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What starts it on a node that has `program_files`; options follow."""
+        """The command that starts it on a node with `program_files`; options follow."""
         folder = PAYLOAD_MOUNT / FOLDER
         return (
             str(folder / LOADER),
@@ -47,10 +46,10 @@ class DebianProgram:
 
 
 def program_files(root: Path, program: DebianProgram) -> tuple[PayloadFile, ...]:
-    """The program, its loader and all libraries that it needs, out of the packages in `root`.
+    """The program, its loader and all its libraries, from the packages in `root`.
 
     Raises:
-        LabError: something of it is not there.
+        LabError: a part is missing.
     """
     main = _below(root, program.path)
     found = {f"{FOLDER}/{program.name}": main}
@@ -71,8 +70,8 @@ def program_files(root: Path, program: DebianProgram) -> tuple[PayloadFile, ...]
 
 
 def host_command(root: Path, program: DebianProgram) -> tuple[str, ...]:
-    """What starts the program of the packages in `root` on this host, if that is of the same
-    architecture."""
+    """The command that starts the program of the packages in `root` on this host, which must have
+    the same architecture."""
     needs = elf_needs(_below(root, program.path).read_bytes())
     loader = _Libraries(root).find(PurePosixPath(needs.interpreter).name)
     folders = sorted({str(path.parent) for path in root.glob("usr/lib/*/lib*.so*")})
@@ -88,7 +87,7 @@ def _payload(path: str, source: Path) -> PayloadFile:
 def _below(root: Path, path: str) -> Path:
     file = root / path
     if not file.is_file() or file.is_symlink():
-        raise LabError(f"the packages in {root} bring no program {path}")
+        raise LabError(f"the packages in {root} contain no program {path}")
     return file
 
 
@@ -104,7 +103,7 @@ class _Libraries:
                     self._found.setdefault(name, []).append(Path(folder, name))
 
     def find(self, name: str) -> Path:
-        """The file of that name. Links are followed by name: absolute ones lead out of the root.
+        """The library of that name. Links are resolved by name: absolute ones lead out of the root.
 
         Raises:
             LabError: there is none.
@@ -118,4 +117,4 @@ class _Libraries:
             if not files:
                 break
             sought = files[0].readlink().name
-        raise LabError(f"the packages in {self._root} bring no {name}")
+        raise LabError(f"the packages in {self._root} contain no {name}")

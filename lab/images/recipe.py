@@ -1,7 +1,7 @@
-"""What a root disk is made from, as data: images/root/recipe.yaml and the folders beside it.
+"""The recipe of a root disk, as data: images/root/recipe.yaml and the folders beside it.
 
-The digest of all that goes into one architecture's image is its name in the cache: equal
-recipes are built once, and a changed value, file or format number makes a new image.
+The digest of all inputs for one architecture is the image's name in the cache: equal recipes are
+built once, and a changed value, file or format number gives a new image.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from edge_lab.topology import Arch
 from edge_lab.topology.load import line_of
 
 ROOT = IMAGES / "root"
-"""The folder of the recipe that the project ships."""
+"""The folder of the recipe that is shipped with edge-lab."""
 
 RECIPE = "recipe.yaml"
 INITRAMFS = "initramfs"
-"""The folder that holds `init`, the first program of a guest."""
+"""The folder with `init`, the first program of a guest."""
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -72,7 +72,7 @@ class _Model(BaseModel):
 
 
 class User(_Model):
-    """A system account. Without `group` it has a group of its own name and number."""
+    """A system account. Without `group` it has a group with the same name and number."""
 
     name: str = Field(pattern=r"^[a-z_][a-z0-9_-]*$")
     id: SystemId
@@ -87,18 +87,18 @@ class Group(_Model):
 
 
 class ArchRecipe(_Model):
-    """What differs between the architectures."""
+    """Settings for one architecture."""
 
     suite: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     kernel: Package
     packages: tuple[Package, ...] = ()
     files: tuple[Folder, ...] = Field(min_length=1)
     check_valid_until: bool = True
-    """Whether a Release file may be out of date. Its signature is checked in any case."""
+    """Whether an expired Release file is an error. Its signature is always verified."""
 
 
 class Variant(_Model):
-    """What the images of some labs have beside what all have."""
+    """Additions to the images of some labs."""
 
     keep_modules: tuple[Pattern, ...] = ()
     packages: dict[Arch, tuple[Package, ...]] = Field(default_factory=dict)
@@ -106,7 +106,7 @@ class Variant(_Model):
 
 
 class Recipe(_Model):
-    """images/root/recipe.yaml; the comments there say what each part is for."""
+    """The content of images/root/recipe.yaml, which is explained by its comments."""
 
     mirror: str = Field(pattern=r"^https?://[^\s]+$")
     disk: int = Field(ge=1024, le=65536)
@@ -114,21 +114,21 @@ class Recipe(_Model):
     packages: tuple[Package, ...]
     architectures: dict[Arch, ArchRecipe]
     modules: tuple[str, ...]
-    """Loaded in the initial RAM disk."""
+    """Kernel modules that are loaded in the initial RAM disk."""
     keep_modules: tuple[Pattern, ...]
-    """Glob patterns below the kernel's folder; all other modules that nothing needs go."""
+    """Glob patterns below the kernel's folder; others are removed unless they are dependencies."""
     users: tuple[User, ...] = ()
     groups: tuple[Group, ...] = ()
     enable: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """systemd units by the target that wants them."""
     links: dict[GuestPath, str] = Field(default_factory=dict)
-    """Symbolic links: path and what it points to."""
+    """Symbolic links: path and target."""
     directories: tuple[GuestPath, ...] = ()
     remove: tuple[Pattern, ...] = ()
-    """Glob patterns below the root disk; one that matches nothing is no mistake."""
+    """Glob patterns below the root disk of files to remove; a pattern may match nothing."""
     variants: dict[str, Variant] = Field(default_factory=dict, exclude=True)
-    """By name. They are not part of what is written of a recipe, and so of no image's digest: one
-    of a variant differs by what the variant adds."""
+    """By name. They are excluded from a recipe's digest; the digest of a variant differs by its
+    additions."""
 
     @model_validator(mode="after")
     def _ids_are_used_once(self) -> Recipe:
@@ -141,8 +141,11 @@ class Recipe(_Model):
         return self
 
     def variant(self, name: str) -> Recipe:
-        """The recipe with what the variant adds; itself if `name` is empty, KeyError if there is no
-        such variant."""
+        """The recipe with the additions of the variant; unchanged if `name` is empty.
+
+        Raises:
+            KeyError: the variant is unknown.
+        """
         if not name:
             return self
         added = self.variants[name]
@@ -161,7 +164,7 @@ class Recipe(_Model):
         )
 
     def packages_for(self, arch: Arch) -> tuple[str, ...]:
-        """All packages of `arch` by name, sorted; Debian's essential ones come beside them."""
+        """All packages of `arch` by name, sorted, without Debian's essential ones."""
         ours = self.architectures[arch]
         return tuple(sorted({*self.packages, *ours.packages, ours.kernel}))
 
@@ -170,8 +173,8 @@ def load_recipe(folder: Path = ROOT) -> Recipe:
     """The recipe in `folder`.
 
     Raises:
-        InputError: it is missing, no YAML, or describes no possible image; the message
-            holds the file and the line.
+        InputError: it is missing, not YAML, or invalid; the message has the file and the
+            line.
     """
     file = folder / RECIPE
     recipe, tree = read_model(file, Recipe)
@@ -187,11 +190,11 @@ def load_recipe(folder: Path = ROOT) -> Recipe:
 
 
 def read_model(file: Path, model: type[_M]) -> tuple[_M, CommentedMap]:
-    """The YAML in `file` as a `model`, and as a tree that knows its lines.
+    """The YAML in `file` as a `model`, and as a tree with line numbers.
 
     Raises:
-        InputError: it cannot be read, is no YAML or not what the model wants; the message
-            holds the file and the line.
+        InputError: it cannot be read, is not YAML, or does not match the model; the
+            message has the file and the line.
     """
     try:
         tree: Any = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
@@ -208,7 +211,7 @@ def read_model(file: Path, model: type[_M]) -> tuple[_M, CommentedMap]:
     try:
         return model.model_validate(tree), tree
     except ValidationError as trouble:
-        # A misspelt key is also a missing one; the misspelling is what to show.
+        # A misspelt key is also reported as missing; show the misspelling.
         first = min(trouble.errors(), key=lambda error: error["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"])
         what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
@@ -223,17 +226,17 @@ class RecipeFile:
 
     source: Path
     path: str
-    """In the guest, without the / at its start."""
+    """Path in the guest, without the leading /."""
 
     @property
     def mode(self) -> int:
-        """By its first two bytes: modes of a checkout or of a wheel cannot be relied upon."""
+        """By its first two bytes: modes in a checkout or a wheel are not reliable."""
         with self.source.open("rb") as stream:
             return 0o755 if stream.read(2) == b"#!" else 0o644
 
 
 def recipe_files(recipe: Recipe, arch: Arch, folder: Path = ROOT) -> tuple[RecipeFile, ...]:
-    """The files of `arch`'s folders by path; a later folder's file hides an earlier one's."""
+    """The files of `arch`'s folders by path; later folders take precedence."""
     found: dict[str, RecipeFile] = {}
     for name in recipe.architectures[arch].files:
         base = folder / name
@@ -245,7 +248,7 @@ def recipe_files(recipe: Recipe, arch: Arch, folder: Path = ROOT) -> tuple[Recip
 
 
 def recipe_digest(recipe: Recipe, arch: Arch, folder: Path = ROOT, number: int = FORMAT) -> str:
-    """Hex SHA-256 of everything that `arch`'s image is made from, assembled in format `number`."""
+    """Hex SHA-256 of all inputs of `arch`'s image, assembled in format `number`."""
     ours = recipe.model_copy(update={"architectures": {arch: recipe.architectures[arch]}})
     whole = hashlib.sha256(ours.model_dump_json().encode())
     parts = [(file.path, file.source) for file in recipe_files(recipe, arch, folder)]

@@ -1,4 +1,4 @@
-"""Root images: one Debian root disk, kernel and initial RAM disk per architecture."""
+"""Root images: a Debian root disk, kernel and initial RAM disk per architecture."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ KIND = "root-image"
 RECORD = "image.json"
 DISK, KERNEL, INITRD, BUSYBOX = "disk.raw", "kernel", "initrd", "busybox"
 DIGITS = 16
-"""Hex digits of the digest that are in a folder's name."""
+"""Number of hex digits of the digest in a folder's name."""
 DISK_FOR_A_BUILD = 2 * GIB
-"""Bytes: packages, what is unpacked of them, and the disk made of that, at one time."""
+"""Bytes needed for packages, unpacked files, and the disk together."""
 
 _VERSIONS = {
     "systemd": "systemd",
@@ -51,7 +51,7 @@ _MIRROR_TROUBLE = re.compile(
 
 @dataclass(frozen=True)
 class RootImage:
-    """One built image. Its files are never written to: machines put an overlay over the disk."""
+    """A built image. Its files are never written to: machines use overlays over the disk."""
 
     arch: Arch
     disk: Path
@@ -59,15 +59,15 @@ class RootImage:
     kernel: Path
     initrd: Path
     digest: str
-    """Of the recipe: equal digests, equal images but for the versions of packages."""
+    """Digest of the recipe: equal digests mean equal images, except for versions of packages."""
     versions: dict[str, str]
-    """Of debian, kernel, systemd, containerd, runc and, where it exists, runsc."""
+    """Versions of debian, kernel, systemd, containerd, runc and, if available, runsc."""
     busybox: Path
     """The static busybox of the architecture."""
 
 
 class _Record(BaseModel):
-    """Beside the files of an image; written last."""
+    """The record beside the files of an image; written last."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,22 +80,22 @@ class _Record(BaseModel):
     """name_version_architecture of every package."""
     mirror: str
     seconds: float
-    """That the build took."""
+    """Duration of the build."""
 
 
 def image_digest(arch: Arch, variant: str = "") -> str:
-    """The digest that `arch`'s image has or would have; nothing is built. A `variant` is one of
-    the recipe, and that without a name is what most labs have."""
+    """The digest that `arch`'s image has or would have; builds nothing. `variant` is one of the
+    recipe; empty for the common image."""
     return recipe.recipe_digest(recipe.load_recipe().variant(variant), arch)
 
 
 def cached_root_image(arch: Arch) -> RootImage | None:
-    """The image if it is built and whole, else None."""
+    """The image if it is built and complete, otherwise None."""
     return _look(arch, image_digest(arch))
 
 
 def load_root_image(arch: Arch, digest: str) -> RootImage:
-    """The built image with that digest, whatever the recipe says today.
+    """The built image with that digest, independent of the current recipe.
 
     Raises:
         LabError: it is not in the cache.
@@ -113,8 +113,8 @@ def build_root_image(arch: Arch, deadline: Deadline, variant: str = "") -> RootI
     """The image of `arch`: from the cache, or built, which takes a minute or so.
 
     Raises:
-        LabError: a tool, a permission, the mirror or room on the disk is lacking.
-        InputError: the recipe cannot be right.
+        LabError: a tool, a permission, the mirror or disk space is missing.
+        InputError: the recipe is invalid.
     """
     digest = image_digest(arch, variant)
     if found := _look(arch, digest):
@@ -134,7 +134,7 @@ def build_root_image(arch: Arch, deadline: Deadline, variant: str = "") -> RootI
 
 
 def root_image_folder(arch: Arch, digest: str) -> Path:
-    """Where the image with that digest is in the cache, if it is there."""
+    """The folder in the cache for the image with that digest."""
     return cache_home() / "images" / f"{arch.value}-{digest[:DIGITS]}"
 
 
@@ -156,7 +156,7 @@ def _look(arch: Arch, digest: str) -> RootImage | None:
 
 
 def _whole(folder: Path) -> _Record | None:
-    """The record of the image in `folder`, if all its files are there; None if not."""
+    """The record of the image in `folder`; None if a file is missing."""
     try:
         record = _Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
         whole = all((folder / name).stat().st_size == size for name, size in record.sizes.items())
@@ -166,7 +166,7 @@ def _whole(folder: Path) -> _Record | None:
 
 
 def is_root_image(folder: Path, name: str) -> bool:
-    """Whether `folder` holds a whole image, and one that a cache has as `name`."""
+    """Whether `folder` has a complete image whose name in a cache is `name`."""
     record = _whole(folder)
     if record is None or name != f"{record.arch.value}-{record.digest[:DIGITS]}":
         return False
@@ -196,7 +196,7 @@ def _build(
         variant=variant,
     )
     note = scratch / "plan.json"
-    note.touch(mode=0o600)  # a proxy's address may hold a password
+    note.touch(mode=0o600)  # a proxy's address may contain a password
     note.write_text(plan.model_dump_json(), encoding="utf-8")
     with disk_full_as_error(cache_home(), DISK_FOR_A_BUILD):
         for attempt in range(1, _ATTEMPTS + 1):
@@ -228,7 +228,7 @@ def _build(
                         "apt's proxy is used. "
                         f"See {log}.",
                     ) from trouble
-                this.progress("the mirror failed; trying again")
+                this.progress("the mirror failed; retrying")
                 time.sleep(_RETRY_SECONDS)
                 log.write_bytes(b"")
         packages = _packages(scratch / assemble.PACKAGES)
@@ -248,18 +248,18 @@ def _build(
             settle(result / name)
         target = root_image_folder(arch, digest)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():  # not whole, else it would have been found
+        if target.exists():  # incomplete, otherwise it would have been found
             discard(target)
         result.rename(target)
 
 
 def _python_path() -> str:
-    """Where the helper finds what this process has found."""
+    """PYTHONPATH with which the helper finds the same modules as this process."""
     return os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
 
 
 def _teller(this: Step, root: Path) -> Callable[[str], None]:
-    """Turns what the build prints into progress of `this`."""
+    """Converts the output of the build to progress of `this`."""
     phase = ""
     archives = root / "var/cache/apt/archives"
 
@@ -296,7 +296,7 @@ def _versions(packages: tuple[str, ...], kernel: str) -> dict[str, str]:
 
 
 def _public(address: str) -> str:
-    """An address without the name and password that it may hold."""
+    """An address without user name and password."""
     return re.sub(r"//[^@/]*@", "//", address)
 
 

@@ -1,4 +1,4 @@
-"""Scratch folders of image builds, and the lock under which they are made and swept."""
+"""Scratch folders of image builds, and the lock under which they are created and removed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ATTEMPT_SECONDS = 1.0
 
 @contextlib.contextmanager
 def building(kind: str, deadline: Deadline, progress: Step | None = None) -> Iterator[Path]:
-    """A folder for one build of `kind`, while no other process builds that kind.
+    """A folder for a build of `kind`, while no other process builds that kind.
 
-    It is on the cache's file system and gone after the block; what a killed build left
-    behind is swept first.
+    It is on the cache's file system, and is removed after the block; the folders of killed
+    builds are removed first.
     """
     rooms = cache_home() / "tmp"
     rooms.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def building(kind: str, deadline: Deadline, progress: Step | None = None) -> Ite
 
 
 def discard(folder: Path) -> None:
-    """Removes `folder`, also what in it belongs to the other users of a user namespace."""
+    """Removes `folder`, including files of the other users of a user namespace."""
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists() and os.geteuid() != 0:
         subprocess.run(
@@ -68,7 +68,7 @@ def discard(folder: Path) -> None:
 
 
 def settle(file: Path) -> None:
-    """Has the content of `file` on the disk before its name says that it is complete."""
+    """Flushes the content of `file` to the disk, before it gets the name of a complete file."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Debian packages unpacked on the host, for programs that a suite takes to a node.
+"""Debian packages unpacked on the host, for programs that run on nodes.
 
-They come from the suite and mirror of the node's root image, by apt, which checks signatures; no
-root image has to be built anew for them. No program of the guest is run.
+apt downloads them from the suite and mirror of the node's root image and verifies signatures; no
+root image has to be rebuilt for them. No program of the guest is run.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ DIGITS = 16
 
 
 def unpacked_place(cache: Path, arch: Arch, packages: Sequence[str]) -> Path:
-    """Where the folder with these packages is in a cache, if it is there."""
+    """The folder in a cache for these packages."""
     suite = recipe.load_recipe().architectures[arch].suite
     digest = hashlib.sha256(f"{suite} {','.join(packages)}".encode()).hexdigest()[:DIGITS]
     return cache / KIND / f"{arch.value}-{digest}"
 
 
 def unpacked(arch: Arch, packages: Sequence[str], deadline: Deadline) -> Path:
-    """A folder with these packages and all that they depend on; from the cache, if it is there.
+    """A folder with these packages and all their dependencies; from the cache, if it exists.
 
     Raises:
-        LabError: a tool, a permission or the mirror is lacking, or there is no such package.
+        LabError: a tool, a permission, the mirror or the package is missing.
     """
     what = recipe.load_recipe()
     ours = what.architectures[arch]

@@ -1,4 +1,4 @@
-"""Machines: a libvirt domain per node, direct kernel boot, overlay disk, console log."""
+"""Machines: a libvirt domain per node, with direct kernel boot, overlay disk and console log."""
 
 from edge_lab.machines.accelerator import Accelerator, host_arch, probe_accelerator
 from edge_lab.machines.api import BootRecord, ClockOffset, Machine, PowerState, SavedMachine

@@ -1,8 +1,8 @@
-"""Whether guests of the host's own architecture may run on hardware (KVM).
+"""Whether guests of the host's architecture can run with hardware acceleration (KVM).
 
-An existing /dev/kvm proves nothing: there are hosts on which it opens, starts a machine and
-then kills every Linux kernel in it.  So the very kernel that the lab boots is booted once
-with KVM, to a line that its user space prints, under a hard time limit.
+An existing /dev/kvm proves nothing: on some hosts it can be opened and starts a machine, but
+every Linux kernel in it crashes.  So the kernel that the lab boots is booted once with KVM,
+until its user space prints a line, under a hard time limit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 KVM = Path("/dev/kvm")
 
 PROBE_SECONDS = 30.0
-"""Hard limit of the probe; with working KVM it takes one or two."""
+"""Hard limit of the probe; with working KVM it takes one or two seconds."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Accelerator:
     arch: Arch | None
 
     def of(self, arch: Arch) -> AcceleratorName:
-        """What a guest of `arch` runs on: hardware only if it is of the host's architecture."""
+        """The accelerator for a guest of `arch`: KVM only for the host's architecture."""
         return self.name if arch == self.arch else "tcg"
 
     @property
@@ -53,18 +53,18 @@ class Accelerator:
 
 
 def host_arch() -> Arch | None:
-    """The host's architecture; None if no guest can be of it."""
+    """The host's architecture; None if the lab has no guests of it."""
     machine = platform.machine()
     return Arch(machine) if machine in set(Arch) else None
 
 
 def probe_accelerator(image: RootImage | None, *, force: bool = False) -> Accelerator:
-    """Boots a probe guest with KVM if there is a chance, else says why there is none.
+    """Boots a probe guest with KVM if that may work, otherwise returns the reason against it.
 
     `image` is the root image of the host's architecture; only its kernel is used.  Without
-    one nothing can be proven, so the answer is emulation.  The result is kept in the cache
-    per QEMU, host kernel and guest kernel; `force` probes again.  Returns within
-    PROBE_SECONDS and a few more, whatever the host does.
+    one nothing can be proven, so the answer is emulation.  The result is cached for each QEMU,
+    host kernel and guest kernel; `force` probes again.  Always returns within a few seconds
+    more than PROBE_SECONDS.
     """
     arch = host_arch()
     if arch is None:
@@ -114,7 +114,7 @@ def _store(cache: Path, known: dict[str, Accelerator]) -> None:
 
 
 def probe_argv(arch: Arch, kernel: Path, initrd: Path, accel: str) -> list[str]:
-    """QEMU with nothing but a CPU, memory and a serial port, which is its stdout."""
+    """QEMU with only CPUs, memory and a serial port, which is its stdout."""
     machine = {"x86_64": "q35", "aarch64": "virt", "riscv64": "virt"}[arch]
     if accel == "kvm" and arch is Arch.AARCH64:
         machine += ",gic-version=host"
@@ -132,7 +132,7 @@ def probe_argv(arch: Arch, kernel: Path, initrd: Path, accel: str) -> list[str]:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """`seconds` until the marker was seen, or until the probe ended without it."""
+    """`seconds` is the time until the marker was seen, or until the probe ended without it."""
 
     booted: bool
     seconds: float
@@ -140,7 +140,7 @@ class ProbeResult:
 
 
 def boot_probe(arch: Arch, kernel: Path, accel: str, limit: float) -> ProbeResult:
-    """Boots `kernel` to its user space once; never takes much longer than `limit` seconds."""
+    """Boots `kernel` until user space once; never takes much longer than `limit` seconds."""
     with tempfile.TemporaryDirectory(prefix="probe-", dir=cache_home()) as folder:
         initrd = Path(folder) / "initrd"
         initrd.write_bytes(probe_initrd(arch))
@@ -157,7 +157,7 @@ def boot_probe(arch: Arch, kernel: Path, accel: str, limit: float) -> ProbeResul
         booted = False
         try:
             while not booted and time.monotonic() - started < limit:
-                # The guest may have printed the marker and ended between two looks.
+                # The guest may have printed the marker and ended between two checks.
                 ended = guest.poll() is not None
                 booted = MARKER.encode() in output.read_bytes()
                 if ended:
@@ -166,7 +166,7 @@ def boot_probe(arch: Arch, kernel: Path, accel: str, limit: float) -> ProbeResul
             seconds = time.monotonic() - started
         finally:
             guest.kill()
-            # A process stuck in a broken KVM call cannot be killed: it is not waited for.
+            # A process in a stuck KVM call cannot be killed, so do not wait for it.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 guest.wait(Deadline.scaled(3).remaining)
         lines = output.read_text(errors="replace").strip().splitlines()

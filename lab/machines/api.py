@@ -1,6 +1,6 @@
-"""What the rest of the lab may ask of a machine, whoever runs it.
+"""The interface of machines, independent of how they run.
 
-`LibvirtMachine` is the one that a lab boots; tests have one without a guest.
+A lab boots `LibvirtMachine`s; tests have a machine without a guest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SavedMachine:
     """The files of one machine in a checkpoint."""
 
     memory: Path
-    """Memory and devices, as QEMU writes them."""
+    """Memory and device state, as written by QEMU."""
     disk: Path
     """The root disk, a qcow2 over the root image."""
     seed: Path
@@ -38,25 +38,25 @@ class SavedMachine:
 
 @dataclass(frozen=True)
 class BootRecord:
-    """What is remembered of a machine's boots, for whoever attaches to the lab later."""
+    """The record of a machine's boots, for processes that attach to the lab later."""
 
     boot_seconds: float | None = None
-    """From power-on until systemd was `running`; None before that."""
+    """Seconds from power-on until systemd was `running`; None before that."""
     ssh_seconds: float | None = None
-    """From power-on until SSH let us in."""
+    """Seconds from power-on until the first SSH login."""
     reboots: int = 0
-    """Boots started again because the guest had panicked, or hung in its firmware."""
+    """Boots that were restarted because the guest had panicked, or hung in its firmware."""
 
 
 @dataclass(frozen=True)
 class ClockOffset:
-    """How far a guest's clock is before the host's, and how far that figure may be off, seconds."""
+    """How far a guest's clock is ahead of the host's, and the error of that value, in seconds."""
 
     seconds: float
     doubt: float
 
     def fits(self, tolerance: float) -> bool:
-        """Whether the two agree to `tolerance` seconds, as far as can be seen."""
+        """Whether the two agree within `tolerance` seconds, as far as the error permits."""
         return abs(self.seconds) <= max(tolerance, self.doubt)
 
 
@@ -67,7 +67,7 @@ class Console(Protocol):
     def path(self) -> Path: ...
 
     def mark(self) -> int:
-        """The place where it ends now."""
+        """Its current end."""
         ...
 
     def wait_for(self, pattern: str, deadline: Deadline, from_mark: int = 0) -> re.Match[str]:
@@ -80,12 +80,12 @@ class Console(Protocol):
         kinds: frozenset[Fatal] = frozenset(Fatal),
         allowed_units: frozenset[str] = frozenset(),
     ) -> None:
-        """MachineDied if a line of one of `kinds` came since `from_mark`."""
+        """Raises MachineDied if there is a fatal line of one of `kinds` since `from_mark`."""
         ...
 
 
 class PowerControl(Protocol):
-    """Switches, and how they stand."""
+    """Power control and its state."""
 
     @property
     def name(self) -> str: ...
@@ -100,12 +100,12 @@ class PowerControl(Protocol):
 
     @property
     def record(self) -> BootRecord:
-        """What is remembered of its boots."""
+        """The record of its boots."""
         ...
 
     @property
     def reboots(self) -> int:
-        """Boots made once more because the emulator had crashed the guest."""
+        """Boots that were repeated because the emulator had crashed the guest."""
         ...
 
     def boot(self, deadline: Deadline) -> None:
@@ -127,24 +127,24 @@ class PowerControl(Protocol):
     def reset(self) -> None: ...
 
     def begin_reset(self, deadline: Deadline) -> None:
-        """Presses the reset button; returns when its kernel begins again."""
+        """Presses the reset button; returns when its kernel restarts."""
         ...
 
     def discard(self) -> None:
-        """The start of the lab has failed: its boot, if one is under way, ends. May be said
+        """Aborts its boot, if any, after a failed start of the lab. May be called
         again."""
         ...
 
     def begin_reboot(self, deadline: Deadline) -> None:
-        """Lets the guest reboot in good order; returns when its kernel begins again."""
+        """Makes the guest reboot cleanly; returns when its kernel restarts."""
         ...
 
     def reboot(self, deadline: Deadline) -> None:
-        """Lets the guest reboot in good order and waits until it is up again."""
+        """Makes the guest reboot cleanly and waits until it is up again."""
         ...
 
     def expect_boot(self, mark: int | None = None) -> None:
-        """A boot begins now, or has begun after `mark` of the console."""
+        """Call this when a boot begins, or with a `mark` on the console after which it began."""
         ...
 
     def suspend(self) -> None:
@@ -152,7 +152,7 @@ class PowerControl(Protocol):
         ...
 
     def resume(self) -> None:
-        """Lets its CPUs go on. No error if they run."""
+        """Resumes its CPUs. No error if they run."""
         ...
 
 
@@ -162,19 +162,19 @@ class StateKeeping(Protocol):
     def save(self, saved: SavedMachine, deadline: Deadline) -> None:
         """Writes its state to the files of `saved` and switches it off.
 
-        If that fails, the machine may be on or off: see `recover`.
+        If that fails, the machine may be on or off: use `recover`.
         """
         ...
 
     def restore(self, saved: SavedMachine) -> None:
-        """Goes on from `saved`, with disks of its own over those; its CPUs are paused.
+        """Continues from `saved`, with overlays over its disks; its CPUs are paused.
 
         Its clock is behind: see `set_clock`.
         """
         ...
 
     def recover(self, saved: SavedMachine) -> None:
-        """After `save`, whole or not: on again as it was before, its CPUs paused."""
+        """Switches it on again after `save`, complete or not; its CPUs are paused."""
         ...
 
 
@@ -182,14 +182,14 @@ class GuestClock(Protocol):
     def clock_offset(self, deadline: Deadline) -> ClockOffset: ...
 
     def set_clock(self, deadline: Deadline) -> float:
-        """Sets the guest's clock to the host's; what is left between them, seconds."""
+        """Sets the guest's clock to the host's; returns the remaining difference in seconds."""
         ...
 
     def move_clock(self, seconds: float, deadline: Deadline) -> None: ...
 
 
 class GuestAccess(Protocol):
-    """Commands and files in the guest, over the management path that no fault touches."""
+    """Commands and files in the guest, over the management path, which no fault affects."""
 
     def run(
         self, command: str, deadline: Deadline | None = None, check: bool = True
@@ -226,7 +226,7 @@ class Machine(PowerControl, StateKeeping, GuestClock, GuestAccess, Protocol):
     def console(self) -> Console: ...
 
     def add_files(self, files: Collection[GuestFile]) -> None:
-        """Puts `files` on its seed disk too. Only before it is switched on the first time."""
+        """Adds `files` to its seed disk. Only before it is switched on for the first time."""
         ...
 
     def set_carrier(self, mac: str, up: bool) -> None:
@@ -234,5 +234,5 @@ class Machine(PowerControl, StateKeeping, GuestClock, GuestAccess, Protocol):
         ...
 
     def set_disk_pace(self, disk: str, iops: int | None) -> None:
-        """Limits a disk to `iops` operations a second; None lifts the limit."""
+        """Limits a disk to `iops` operations per second; None removes the limit."""
         ...

@@ -1,9 +1,9 @@
-"""Commands in a guest that end with the client that has asked for them.
+"""Commands in a guest that end with the client that started them.
 
-Without a terminal sshd leaves a command running when its client has gone: the command would
-notice only if it read or wrote.  So a watcher runs beside it.  It is `tail -f`, which writes
-nothing, and which ends by SIGPIPE when nobody reads its standard output any more; sshd closes
-that pipe as soon as the client's end of the channel is closed, however the client has ended.
+Without a terminal, sshd leaves a command running when its client is gone: the command notices
+only when it reads or writes.  So a watcher runs beside it: `tail -f`, which writes nothing, and
+which ends with SIGPIPE when its standard output has no reader.  sshd closes that pipe as soon as
+the client's end of the channel is closed, however the client ended.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from edge_lab.machines.ssh import LOGIN_SECONDS, UNREACHABLE, SshClient
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _END_SECONDS = 5.0
-"""For a client to restore the terminal and leave, once it was told to end."""
+"""Seconds for a client to restore the terminal and exit after a signal."""
 
 GRACE_SECONDS = 3
-"""Between SIGHUP and SIGKILL for a command whose client has gone."""
+"""Seconds between SIGHUP and SIGKILL for a command whose client is gone."""
 
-# $0 is the process group of the command: sshd begins a session for it.
+# $0 is the process group of the command: sshd starts a session for it.
 _WATCH = f"""\
 tail -f /dev/null
 [ $? = 141 ] || exit 0
@@ -42,8 +42,8 @@ done
 kill -s KILL -- "-$0"
 """
 
-# The watcher is a group of its own, and is killed both by its number, if it has no group yet, and
-# by its group.  What a shell says of a child that a signal has ended is not the command's output.
+# The watcher has its own process group, and is killed both by its pid, in case the group does not
+# exist yet, and by the group.  Messages of the shell about killed children are not output.
 _ATTEND = """\
 setsid sh -c {watch} $$ </dev/null 2>/dev/null &
 watch=$!
@@ -54,7 +54,7 @@ kill -s KILL -- "$watch" "-$watch"
 exit "$code"
 """
 
-# With a terminal Ctrl-C is for the command, and its exit code for us.
+# With a terminal, Ctrl-C goes to the command, and its exit code is returned.
 _ON_TTY = """\
 trap : INT QUIT
 "${{SHELL:-/bin/sh}}" -c {line}
@@ -63,10 +63,10 @@ exit $?
 
 
 def attended(line: str) -> str:
-    """The shell command that runs the shell command `line`, and ends it with its client.
+    """A shell command that runs the shell command `line`, and ends it with its client.
 
-    Streams are the command's own, and so is the exit code: 128 + N if signal N has ended it.
-    What the command has put into a session of its own, and what outlives it, is left alone.
+    Streams and exit code are those of the command; 128 + N if it was killed by signal N.
+    Processes that the command put into another session, or that outlive it, are left running.
     """
     return _ATTEND.format(watch=shlex.quote(_WATCH), line=shlex.quote(line))
 
@@ -76,11 +76,11 @@ def run_attended(
 ) -> int:
     """Runs a shell command with this process's own streams; returns its exit code.
 
-    The command ends with this process. With a `tty`, which the guest hangs up, it is not watched.
+    The command ends with this process. With a `tty`, which the guest hangs up, there is no watcher.
 
     Raises:
         InputError: the command is too long.
-        DeadlineExceeded: it was not done within `limit`, and was ended.
+        DeadlineExceeded: it did not finish within `limit`, and was ended.
         Unreachable: there is no connection, or it broke.
     """
     script = _ON_TTY.format(line=shlex.quote(line)) if tty else attended(line)
@@ -90,7 +90,7 @@ def run_attended(
             code = process.wait(limit.remaining if limit else None)
         except subprocess.TimeoutExpired as late:
             raise DeadlineExceeded(
-                f"the command was not done within {limit.total if limit else 0:.0f} s"
+                f"the command did not finish within {limit.total if limit else 0:.0f} s"
             ) from late
     if code == UNREACHABLE:
         client.require_connection()
@@ -105,7 +105,7 @@ def started(
     stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that runs within the block, and ends with this one however this one ends."""
+    """A process that runs within the block, and always ends together with this one."""
     try:
         process = subprocess.Popen(
             list(argv),
@@ -133,11 +133,11 @@ def started(
 
 
 def _ends_with(parent: int) -> Callable[[], None]:
-    """For a child between fork and exec: the kernel sends it SIGTERM when `parent` has died."""
+    """For a child between fork and exec: the kernel sends it SIGTERM when `parent` dies."""
 
     def arrange() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before that
+        if os.getppid() != parent:  # it died earlier
             os._exit(UNREACHABLE)
 
     return arrange

@@ -1,4 +1,4 @@
-"""The boots of one machine: when one begins, whether it comes to its end, what is remembered."""
+"""The boots of one machine: start, success or failure, and their record."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from edge_lab.machines.shell import GuestShell
 from edge_lab.machines.ssh import Unreachable
 
 RETRIES = 1
-"""Boots that are started again after a panic or a hanging firmware: QEMU's races are ours, but
-a machine that fails twice is broken."""
+"""Restarts of a boot after a panic or a hanging firmware, which races in QEMU cause; a machine that
+fails twice is broken."""
 
 SETTLE_SECONDS = 10
-"""For systemd to say that it has started all; then the console is looked at, and it is asked again.
+"""Seconds for systemd to report that it is done; then the console is checked before the next try.
 """
 
 FIRST_LINE = "Linux version"
 
 SILENT_SECONDS = 60.0
-"""From power-on to the kernel's first line, on the reference machine; one to four are usual."""
+"""Seconds from power-on to the kernel's first line on the reference machine; usually 1 to 4."""
 
 
 class Switch(Protocol):
-    """As much of a machine's power as its boots need."""
+    """The part of a machine's power control that boots need."""
 
     @property
     def is_on(self) -> bool: ...
@@ -43,7 +43,7 @@ class Switch(Protocol):
 
 
 class BootRecordFile:
-    """The BootRecord of one machine in a file, for whoever attaches to the lab later."""
+    """The BootRecord of one machine in a file, for processes that attach to the lab later."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,12 +60,12 @@ class BootRecordFile:
 
 
 _RESTART = "restart "
-"""How the title of a step begins that presses the reset button of a machine."""
+"""Prefix of the titles of steps that reset a machine."""
 
 
 def restarted(title: str) -> str:
-    """Of the step in which a machine is started again since its emulation failed: which, and
-    after what. Empty for any other step."""
+    """Machine and reason, from the title of a step that restarts it after its emulation failed.
+    Empty for any other step."""
     machine, after, kind = title.removeprefix(_RESTART).partition(" after ")
     known = after and kind in (Fatal.PANIC, Fatal.SILENT)
     return f"{machine}: {kind}" if title.startswith(_RESTART) and known else ""
@@ -83,54 +83,54 @@ class BootWatch:
         self._switch = switch
         self._record = record
         self.mark = console.mark()
-        """Where on the console the present boot begins."""
+        """The position on the console where the current boot begins."""
         self._powered_on: float | None = None
-        """When the boot began that is waited for; None if it is not known here."""
+        """When the current boot began; None if this process does not know."""
 
     @property
     def record(self) -> BootRecord:
-        """What is remembered of its boots."""
+        """The record of its boots."""
         return self._record.read()
 
-    # -- where a boot begins -------------------------------------------------------------
+    # -- Start of a boot -----------------------------------------------------------------
 
     def expect_boot(self, mark: int | None = None) -> None:
-        """A boot begins now, or has begun after `mark` of the console.
+        """Call this when a boot begins, or with a `mark` on the console after which it began.
 
-        For a test that makes the guest reboot in its own way: the waits that follow judge
-        the console from there on.
+        For tests that reboot the guest in another way: later waits check the console only from
+        there.
         """
         self._shell.disconnect()
         self.mark = self._console.mark() if mark is None else mark
         self._powered_on = time.monotonic()
 
     def expect_restore(self) -> None:
-        """It goes on from a saved state: the console is judged from here, no boot is timed."""
+        """Call this when it resumes from a saved state: as `expect_boot`, but no boot is timed."""
         self.expect_boot()
         self._powered_on = None
 
     def reset(self) -> None:
-        """Presses the reset button: the guest starts anew, QEMU stays."""
+        """Presses the reset button: the guest restarts, QEMU keeps running."""
         self.expect_boot()
         self._switch.reset()
 
     def begin_reboot(self, deadline: Deadline) -> None:
-        """Lets the guest reboot in good order; returns when its kernel begins anew."""
+        """Makes the guest reboot cleanly; returns when its kernel restarts."""
         mark = self._console.mark()
-        # systemd ends its services first; the answer may not come through.
+        # systemd stops sshd, too, so the answer may be lost.
         with contextlib.suppress(Unreachable, DeadlineExceeded):
             self._shell.run("systemctl --no-block reboot", deadline.within(30), check=False)
         self._console.wait_for(f"reboot: |{FIRST_LINE}", deadline, mark)
         self.expect_boot(mark)
 
-    # -- where it ends -------------------------------------------------------------------
+    # -- End of a boot -------------------------------------------------------------------
 
     def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
-        """`wait_booted`, but a machine that dies of the emulator is reset once, and counted.
+        """Like `wait_booted`, but resets a machine once if it fails due to the emulator.
 
-        QEMU's threaded emulation loses a race with a guest that patches its own code about
-        once in twenty boots of amd64 (a panic).  After about one reset in fifty, riscv64
-        prints nothing for minutes (silence).  `BootRecord.reboots` counts both.
+        In about one of twenty boots of amd64, QEMU's threaded emulation loses a race with a guest
+        that patches its own code (a panic).  After about one of fifty resets, riscv64 prints
+        nothing for minutes (silence).  `BootRecord.reboots` counts both.
         """
         for retries_left in range(RETRIES, -1, -1):
             try:
@@ -145,11 +145,11 @@ class BootWatch:
                 return
 
     def wait_booted(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
-        """Waits until SSH lets us in and systemd says `running`.
+        """Waits until an SSH login succeeds and systemd reports `running`.
 
         The console is watched meanwhile: a panic, an out-of-memory kill or a unit that
-        fails to start ends the wait at once, with that line.  So does the state `degraded`,
-        with the journal of what failed.  Units in `allowed_units` may fail.
+        fails to start ends the wait immediately, with that line.  So does the state `degraded`,
+        with the journal of the failed units.  Units in `allowed_units` may fail.
         """
         allowed = frozenset(allowed_units)
 
@@ -173,7 +173,7 @@ class BootWatch:
             watch=watch,
         )
         deadline.wait_for(
-            f"{self._name} lets us in",
+            f"{self._name} accepts an SSH login",
             lambda: self._quiet("true", deadline),
             transient=(Unreachable,),
             watch=watch,
@@ -206,15 +206,15 @@ class BootWatch:
         return FIRST_LINE in self._console.text(self.mark)
 
     def _quiet(self, command: str, deadline: Deadline) -> bool:
-        # A login in an emulated guest may hang with it; then the next try is the better one.
+        # A login may hang with an emulated guest; then a second attempt is better than waiting.
         return self._shell.run(command, deadline.within(60), check=False).ok
 
-    # -- what systemd says ---------------------------------------------------------------
+    # -- State of systemd ----------------------------------------------------------------
 
     def _settled(self, deadline: Deadline, allowed: frozenset[str]) -> str | None:
-        """systemd's state once there is nothing left to wait for.
+        """systemd's state once it is final; None until then.
 
-        systemd is asked to say when: each look costs an emulated CPU a process.
+        Lets systemd wait: each check would start a process on an emulated CPU.
         """
         command = f"timeout {SETTLE_SECONDS} systemctl is-system-running --wait"
         said = self._shell.run(command, deadline, check=False).stdout.strip()

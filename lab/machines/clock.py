@@ -1,4 +1,4 @@
-"""A guest's clock beside the host's: how far they are apart, and how it is set."""
+"""A guest's clock: its difference to the host's, and how it is set."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edge_lab.machines.api import ClockOffset
 from edge_lab.machines.shell import GuestShell
 
 CLOCK_TOLERANCE = 0.25
-"""Seconds of difference to the host's clock that `set_clock` is content with at once."""
+"""Seconds of difference to the host's clock that `set_clock` accepts immediately."""
 
 CLOCK_LIMIT = 2.0
-"""Seconds of difference that are left on a busy host at times; more is a broken machine."""
+"""Seconds of difference that may remain on a busy host; with more, the machine is broken."""
 
 CLOCK_LOOKS = 3
 CLOCK_CORRECTIONS = 2
@@ -27,13 +27,13 @@ class ShellClock:
         self._shell = shell
 
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
-        """How far the guest's clock is before the host's: the best of a few looks.
+        """How far the guest's clock is ahead of the host's: the best of some readings.
 
-        The guest's answer lies somewhere between question and answer, so half of that time
-        is what the figure may be off: never more than CLOCK_LIMIT, it is asked until then.
+        The guest reads its clock at some point between request and answer, so the error is up to
+        half of that time. It is read again until the error is below CLOCK_LIMIT.
 
         Raises:
-            DeadlineExceeded: the guest is too slow to tell in time.
+            DeadlineExceeded: the guest is too slow for that.
         """
         best = ClockOffset(0.0, float("inf"))
         for look in itertools.count(1):
@@ -49,7 +49,7 @@ class ShellClock:
         return best
 
     def set_clock(self, deadline: Deadline) -> float:
-        """Sets the guest's clock to the host's. Returns what is left between them, seconds."""
+        """Sets the guest's clock to the host's. Returns the remaining difference in seconds."""
         left = self.clock_offset(deadline)
         for _ in range(CLOCK_CORRECTIONS):
             if left.fits(CLOCK_TOLERANCE):
@@ -65,7 +65,7 @@ class ShellClock:
     def move_clock(self, seconds: float, deadline: Deadline) -> None:
         """Moves the guest's clock by `seconds`.
 
-        By, not to: `date` adds them to the time that it finds when it runs, so neither the way
-        of the command nor the start of a process on a busy guest counts.
+        A relative change: `date` adds it to the current time when it runs, so the delays of the
+        command and of starting a process on a busy guest do not matter.
         """
         self._shell.run(f"date -s '{seconds:+.6f} seconds' > /dev/null", deadline)

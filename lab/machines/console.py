@@ -1,7 +1,7 @@
-"""The serial console of a machine: a log that is read from marks on, and its fatal lines.
+"""The serial console of a machine: a log that is read from marks, and its fatal lines.
 
-QEMU appends what the guest prints to one file for the whole run of a lab.  Who waits for
-something takes a mark first, so that no line of the past is mistaken for news.
+QEMU appends the guest's output to one file for the lifetime of the lab.  Take a mark before
+waiting for a line, so that no earlier line matches.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from edge_lab.core.errors import LabError
 
 
 class Fatal(StrEnum):
-    """Why a machine cannot go on."""
+    """Why a machine cannot continue."""
 
     PANIC = "kernel panic"
-    """The kernel died: this includes an oops, which the lab's kernels turn into a panic."""
+    """The kernel died; includes an oops, which the lab's kernels turn into a panic."""
     OUT_OF_MEMORY = "out of memory"
     FAILED_UNIT = "failed unit"
     SILENT = "silence"
-    """The kernel has not printed its first line in time: the firmware hangs."""
+    """The kernel did not print its first line in time: the firmware hangs."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FatalLine:
 
 
 class MachineDied(LabError):
-    """The console shows that the machine cannot go on; `fatal` is the line that says so."""
+    """The console shows that the machine cannot continue; `fatal` is the line that shows it."""
 
     def __init__(self, machine: str, fatal: FatalLine, log: Path) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][0-9A-B]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>78cM])"
 )
 
-# What the kernel itself puts before its message: a time stamp, perhaps the printer's id.
+# The kernel's prefix of a message: a time stamp, and possibly the id of the caller.
 _STAMP = r"^\s*(?:<\d>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s+"
 
 _PATTERNS: tuple[tuple[Fatal, re.Pattern[str]], ...] = (
@@ -68,7 +68,7 @@ _PATTERNS: tuple[tuple[Fatal, re.Pattern[str]], ...] = (
             r")"
         ),
     ),
-    # The initial RAM disk of the lab's images says why before it ends with a panic.
+    # The initial RAM disk of the lab's images prints the reason before it ends with a panic.
     (Fatal.PANIC, re.compile(r"^edge-lab: FATAL: ")),
     (
         Fatal.OUT_OF_MEMORY,
@@ -93,7 +93,7 @@ def plain(text: str) -> str:
 
 
 def fatal_in(line: str) -> FatalLine | None:
-    """What makes this one line of a console fatal; None for any other line."""
+    """Why a line of a console is fatal; None if it is not."""
     clean = plain(line).rstrip()
     for kind, pattern in _PATTERNS:
         if pattern.search(clean):
@@ -109,14 +109,14 @@ class ConsoleLog:
         self.path = path
 
     def mark(self) -> int:
-        """Here and now: the size of the log, bytes, to read on from later."""
+        """The current end of the log, in bytes, to read from later."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def text(self, from_mark: int = 0) -> str:
-        """What was printed since `from_mark`, without terminal escapes."""
+        """The output since `from_mark`, without terminal escapes."""
         try:
             with self.path.open("rb") as log:
                 log.seek(from_mark)
@@ -136,8 +136,8 @@ class ConsoleLog:
     ) -> FatalLine | None:
         """The first fatal line since `from_mark`, of one of `kinds`; None if there is none.
 
-        A unit whose name is in `allowed_units` may fail.  A panic is reported before
-        anything else, whatever came first: the rest follows from it.
+        A unit whose name is in `allowed_units` may fail.  A panic takes precedence over earlier
+        lines, since it is the cause.
         """
         found: list[FatalLine] = []
         complete, newline, _ = self.text(from_mark).rpartition("\n")
@@ -165,8 +165,8 @@ class ConsoleLog:
     def wait_for(self, pattern: str, deadline: Deadline, from_mark: int = 0) -> re.Match[str]:
         """Waits until a line since `from_mark` matches the regular expression `pattern`.
 
-        Ends at once with MachineDied when the kernel panics, unless the panic itself is
-        what `pattern` looks for.
+        Raises MachineDied immediately if the kernel panics, unless `pattern` matches the panic
+        itself.
         """
         wanted = re.compile(pattern, re.MULTILINE)
 

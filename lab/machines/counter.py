@@ -1,9 +1,9 @@
-"""The host's time stamp counter, by which an emulated x86_64 guest tells the time.
+"""The host's time stamp counter as the clock of emulated x86_64 guests.
 
-Left to itself such a guest with two CPUs takes the counters of its CPUs for unsynchronized and
-falls back on the HPET. Each look at that clock is a system call in the guest and a device access
-under QEMU's big lock, and Go programs look at it all the time. QEMU's emulation gives all CPUs one
-counter, the host's own.
+By default such a guest with two CPUs considers the counters of its CPUs unsynchronized and falls
+back to the HPET. Each reading of that clock is a system call in the guest and a device access
+under QEMU's big lock, and Go programs read it all the time. In QEMU's emulation all CPUs have the
+same counter, that of the host.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ CPUINFO = Path("/proc/cpuinfo")
 CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 TRUSTING = frozenset({"tsc", "kvm-clock"})
-"""Clocks of a host that itself goes by the counter, so that it is one for all cores."""
+"""Clock sources of a host that uses the counter itself, so that it is the same on all cores."""
 
 
 def host_tsc_khz() -> int | None:
-    """How many thousand times a second the host's counter counts.
+    """The frequency of the host's counter in kHz.
 
-    Linux derives `bogomips` from just that, two for each million. None on a host of another
-    architecture, and on one that does not go by its counter.
+    Linux derives `bogomips` from it: two per MHz. None on a host of another architecture, or on
+    one whose clock source is not the counter.
     """
     try:
         trusted = CLOCK.read_text().strip() in TRUSTING
@@ -38,8 +38,8 @@ def host_tsc_khz() -> int | None:
 
 
 def counter_arguments(tsc_khz: int | None) -> str:
-    """For the kernel of an emulated x86_64 guest: the counter is good, and this is its pace.
+    """Kernel arguments for an emulated x86_64 guest: the counter is reliable, and its frequency.
 
-    The guest's own first measurement of it, while it is being emulated, may be far out.
+    The guest's own measurement may be far off under emulation.
     """
     return f" tsc=reliable tsc_early_khz={tsc_khz}" if tsc_khz else ""

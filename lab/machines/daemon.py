@@ -1,13 +1,12 @@
-"""The lab's own libvirt daemon, in its run directory.
+"""The lab's private libvirt daemon, in its run directory.
 
-A lab neither needs nor touches the libvirt of the host.  Its daemon is one process of the
-lab: it is found by the lab's mark, and so are the machines that it starts, even if it has
-died before them.
+A lab neither needs nor uses the libvirt of the host.  Its daemon is a process of the lab: the
+daemon and its machines are found by the lab's mark, even if the daemon has died.
 
-As root, libvirtd insists on /etc/libvirt, /run/libvirt and their like.  It gets them: in a
-mount namespace of its own, in which these folders are the lab's.  The namespace has no
-name, so it ends with its last process and leaves no mount.  As an ordinary user, libvirtd
-keeps to the XDG folders, and they are given to it inside the run directory.
+As root, libvirtd requires /etc/libvirt, /run/libvirt and similar folders.  It runs in a mount
+namespace in which these are folders of the lab.  The namespace has no name, so it ends with
+its last process and leaves no mounts.  As an ordinary user, libvirtd uses the XDG folders,
+which are set to folders in the run directory.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ from edge_lab.machines.domain import EMULATORS, find_emulator
 from edge_lab.topology import Arch
 
 START_SECONDS = 60.0
-"""A limit, not a wait: the socket usually answers in less than two seconds."""
+"""Time limit; the socket usually answers in less than two seconds."""
 
 USERS_OWN = "qemu:///session"
 
 
 def _quiet(_context: Any, _error: Any) -> None:
-    """libvirt's default handler prints each error to stderr, beside the exception."""
+    """Replaces libvirt's default handler, which prints each error to stderr."""
 
 
 libvirt.registerErrorHandler(_quiet, None)
@@ -56,10 +55,10 @@ def _find_libvirtd() -> str:
 
 
 class LibvirtDaemon:
-    """The daemon that a lab's machines live in, and the connection to it.
+    """The daemon that runs a lab's machines, and the connection to it.
 
-    `start` makes one, `attach` finds the one that another process of the same lab has made.
-    As a context manager it stops the daemon at the end, and with it every machine.
+    `start` starts one, `attach` finds the one that another process of the lab has started.
+    As a context manager, it stops all machines and the daemon at the end.
     """
 
     def __init__(self, run: RunDir, uri: str) -> None:
@@ -68,7 +67,7 @@ class LibvirtDaemon:
         self._connection: Any = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    # -- life ----------------------------------------------------------------------------
+    # -- Start and stop ------------------------------------------------------------------
 
     @classmethod
     def start(
@@ -107,7 +106,7 @@ class LibvirtDaemon:
 
     @classmethod
     def attach(cls, run: RunDir) -> LibvirtDaemon:
-        """The daemon of a lab that is up; LabError if there is none."""
+        """The daemon of a running lab; LabError if there is none."""
         note = DaemonRooms.of(run).base / "daemon.json"
         try:
             daemon = cls(run, json.loads(note.read_text())["uri"])
@@ -120,7 +119,7 @@ class LibvirtDaemon:
         return daemon
 
     def stop(self, deadline: Deadline) -> None:
-        """Ends every machine of this lab, then the daemon if it is the lab's own."""
+        """Ends all machines of this lab, then the daemon unless it is the user's session daemon."""
         with contextlib.suppress(libvirt.libvirtError, LabError):
             for domain in self.connection.listAllDomains():
                 if domain.name().startswith(f"{self.run.lab}-"):
@@ -158,17 +157,17 @@ class LibvirtDaemon:
         self.stop(Deadline.scaled(30))
 
     def emulator(self, arch: Arch) -> str:
-        """QEMU for `arch`, by the path that this daemon knows it by."""
+        """The path of QEMU for `arch` in the view of this daemon."""
         real = find_emulator(arch)
         if self.uri == USERS_OWN:
             return real
         return str(DaemonRooms.of(self.run).emulators / EMULATORS[arch])
 
-    # -- connection ----------------------------------------------------------------------
+    # -- Connection ----------------------------------------------------------------------
 
     @property
     def connection(self) -> Any:
-        """The libvirt.virConnect; opened when first needed, and again if it broke."""
+        """The libvirt.virConnect; opened on first use, and again after it was lost."""
         if self._connection is not None:
             with contextlib.suppress(libvirt.libvirtError):
                 if self._connection.isAlive():
@@ -184,7 +183,7 @@ class LibvirtDaemon:
         return self._connection
 
     def close(self) -> None:
-        """Closes the connection; the daemon and the machines stay."""
+        """Closes the connection; the daemon and the machines keep running."""
         if self._connection is not None:
             with contextlib.suppress(libvirt.libvirtError):
                 self._connection.close()
@@ -202,10 +201,10 @@ def _last_line(log: Path) -> str:
         lines = log.read_text(errors="replace").strip().splitlines()
         if lines:
             return lines[-1]
-    return "it said nothing"
+    return "no output"
 
 
 def _remedy(rooms: DaemonRooms, log: Path) -> str:
     if rooms.root and "unshare" in _last_line(log):
-        return "Root without CAP_SYS_ADMIN cannot have it; run the lab as an ordinary user."
+        return "Root needs CAP_SYS_ADMIN to run libvirtd; run the lab as an ordinary user."
     return f"Log: {log}"

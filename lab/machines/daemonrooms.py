@@ -1,4 +1,4 @@
-"""The folders of a lab's libvirt daemon, and how it is entered."""
+"""The folders of a lab's libvirt daemon, and the command that starts it there."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edge_lab.machines.domain import EMULATORS, find_emulator
 from edge_lab.topology import Arch
 
 _ROOT_ROOMS = ("etc", "run", "lib", "cache", "log")
-"""Rooms below <run>/l that root's libvirtd sees as /etc/libvirt, /run/libvirt and so on."""
+"""Folders below <run>/l that root's libvirtd sees as /etc/libvirt, /run/libvirt and so on."""
 
-# $1 is <run>/l, $2 says whether the machines may use KVM, the rest is the daemon.
+# $1 is <run>/l, $2 whether the machines may use KVM (yes or no), the rest is the daemon.
 _ENTER = r"""
 set -eu
 rooms=$1 kvm=$2; shift 2
 
-# cover DIR: the same folder, but one in which names can be made that the host never sees.
+# cover DIR: the same content, but new entries in it are not visible on the host.
 cover() {
     mkdir -p "$rooms/h$1"
     mount --rbind "$1" "$rooms/h$1"
@@ -35,7 +35,7 @@ cover() {
     done
 }
 
-# take ROOM DIR: from here on DIR is the lab's room.
+# take ROOM DIR: mounts the lab's folder ROOM at DIR.
 take() {
     [ -d "$2" ] || { cover "${2%/*}"; mkdir "$2"; }
     mount --bind "$rooms/$1" "$2"
@@ -46,8 +46,8 @@ take lib /var/lib/libvirt
 take cache /var/cache/libvirt
 take log /var/log/libvirt
 
-# libvirtd looks its usual user up before it reads that it shall use root, and gives up if
-# there is none.
+# libvirtd looks up its default user before it reads that it is to use root, and exits if there
+# is none.
 for list in passwd group; do
     grep -q '^libvirt-qemu:' "/etc/$list" && continue
     cp "/etc/$list" "$rooms/$list"
@@ -58,8 +58,8 @@ for list in passwd group; do
     mount --bind "$rooms/$list" "/etc/$list"
 done
 
-# Where KVM is not proven, libvirtd does not see it: it would let emulators try it, and how
-# long a broken one takes to fail is anybody's guess.
+# Unless KVM was seen to work, hide it from libvirtd: it would make emulators try it, and a broken
+# KVM may take long to fail.
 if [ "$kvm" = no ] && [ -e /dev/kvm ]; then
     mkdir -p "$rooms/h/dev"
     mount --rbind /dev "$rooms/h/dev"
@@ -75,8 +75,8 @@ if [ "$kvm" = no ] && [ -e /dev/kvm ]; then
     done
 fi
 
-# No system bus and no cgroups: else the machines of all labs would be registered with the
-# host's systemd under names that clash.
+# No system bus and no cgroups: otherwise the machines of all labs would be registered with the
+# host's systemd, with names that clash.
 [ ! -d /run/dbus ] || mount -t tmpfs -o mode=755 none /run/dbus
 while read -r _ point type _; do
     case "$type" in cgroup|cgroup2) umount -l "$point" ;; esac
@@ -108,15 +108,15 @@ max_core = 0
 
 @dataclass(frozen=True)
 class DaemonRooms:
-    """The folders of one private daemon; all below <run>/l, a short name for the sockets."""
+    """The folders of one private daemon; all below <run>/l, to keep the paths of sockets short."""
 
     run: Path
-    """The run directory, by its short path."""
+    """The short path of the run directory."""
     root: bool
 
     @classmethod
     def of(cls, run: RunDir) -> DaemonRooms:
-        """Those of a lab of the user that this process belongs to."""
+        """The folders for a lab of the current user."""
         return cls(run.short, os.geteuid() == 0)
 
     @property
@@ -125,7 +125,7 @@ class DaemonRooms:
 
     @property
     def config(self) -> Path:
-        """Where libvirtd.conf and qemu.conf are."""
+        """The folder of libvirtd.conf and qemu.conf."""
         return self.base / ("etc" if self.root else "libvirt")
 
     @property
@@ -139,26 +139,26 @@ class DaemonRooms:
 
     @property
     def emulators(self) -> Path:
-        """The only folder that libvirtd looks for programs in.
+        """The only folder in libvirtd's PATH.
 
-        It would ask every emulator of the host what it can do, for two seconds each.  The
-        folder is the same for all labs, since libvirt keeps the answers by path.
+        libvirtd would query every emulator of the host for its capabilities, which takes two
+        seconds each.  All labs share the folder, since libvirt caches the answers by path.
         """
         return cache_home() / "libvirt" / "bin"
 
     @property
     def answers(self) -> Path:
-        """What emulators have answered: kept for all labs; libvirt itself checks its age."""
+        """Cached capabilities of emulators, for all labs; libvirt itself checks their age."""
         return cache_home() / "libvirt" / ("root" if self.root else "session")
 
     @property
     def emulator_logs(self) -> Path:
-        """Where libvirt keeps what each emulator says: an emulator that was killed says by whom."""
+        """libvirt's logs of the emulators; the log of a killed emulator names the sender."""
         return self.base / ("log/qemu" if self.root else "c/libvirt/qemu/log")
 
     @property
     def environment(self) -> dict[str, str]:
-        """A session daemon's: what it writes goes into the run directory. Root's has rooms."""
+        """Makes a session daemon write to the run directory; empty for root."""
         if self.root:
             return {}
         return {
@@ -179,11 +179,11 @@ class DaemonRooms:
         for arch in Arch:
             with contextlib.suppress(LabError):
                 _link(self.emulators / EMULATORS[arch], find_emulator(arch))
-        # Settings are the lab's alone: nothing of the host's configuration is read.
+        # Nothing of the host's configuration is read.
         (self.config / "libvirtd.conf").write_text(_LIBVIRTD_CONF)
         user = 'user = "root"\ngroup = "root"\n' if self.root else ""
         (self.config / "qemu.conf").write_text(_QEMU_CONF.format(user=user))
-        # What a daemon that was killed has left would be taken for a running one.
+        # Files of a killed daemon would be mistaken for those of a running one.
         for stale in self.socket.parent.glob("*"):
             if stale.is_socket() or stale.suffix == ".pid":
                 stale.unlink(missing_ok=True)
@@ -198,7 +198,7 @@ def daemon_argv(rooms: DaemonRooms, libvirtd: str, *, kvm: bool) -> list[str]:
         "--pid-file",
         str(rooms.base / "libvirtd.pid"),
     ]
-    # Nothing but emulators is needed of PATH; `sh` and `mount` come before that.
+    # The daemon needs only emulators in PATH; `sh` and `mount` run before it is set.
     if not rooms.root:
         return ["env", f"PATH={rooms.emulators}", *daemon]
     return [
@@ -210,7 +210,7 @@ def daemon_argv(rooms: DaemonRooms, libvirtd: str, *, kvm: bool) -> list[str]:
 
 
 def _link(link: Path, target: Path | str) -> None:
-    """A symbolic link, replaced in one step if it leads elsewhere: labs start side by side."""
+    """Creates or replaces a symbolic link atomically, since labs may start in parallel."""
     if link.is_symlink() and str(link.readlink()) == str(target):
         return
     draft = link.with_name(f".{link.name}.{os.getpid()}")

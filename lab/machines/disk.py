@@ -1,4 +1,4 @@
-"""Disks of machines: overlays over what is shared and never written to."""
+"""Disks of machines: overlays over shared images, which are never written to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_lab.core.errors import DeadlineExceeded, LabError
 
 
 def create_overlay(overlay: Path, backing: Path, backing_format: Literal["raw", "qcow2"]) -> None:
-    """An empty qcow2 over `backing`, replacing what was at `overlay`."""
+    """Creates an empty qcow2 over `backing`, replacing any file at `overlay`."""
     overlay.unlink(missing_ok=True)
     overlay.parent.mkdir(parents=True, exist_ok=True)
     _qemu_img(
@@ -22,14 +22,13 @@ def create_overlay(overlay: Path, backing: Path, backing_format: Literal["raw", 
 
 
 def flatten_overlay(overlay: Path, base: Path, target: Path, deadline: Deadline) -> None:
-    """Copies `overlay`, and every overlay below it, into one qcow2 `target` over raw `base`.
+    """Copies `overlay` and all overlays below it into one qcow2 `target` over the raw `base`.
 
-    For a checkpoint: it must not depend on the run directory.  The machine that uses
-    `overlay` must be stopped or paused with its disks synced (libvirt's save does that).
+    For checkpoints, which must not depend on the run directory.  The machine that uses
+    `overlay` must be stopped, or paused with its disks synced (libvirt's save does that).
     """
     draft = target.with_name(f"{target.name}.part")
-    # Not `convert -B`: that takes what the overlay itself holds, and leaves out what only the
-    # overlays below it do.
+    # Not `convert -B`: that copies only the content of the top overlay, without those below it.
     try:
         _copy_sparse(overlay, draft, deadline)
         _qemu_img(

@@ -1,12 +1,12 @@
-"""The libvirt domain of one machine: XML made from its GuestSpec.
+"""The libvirt domain of one machine: XML derived from its GuestSpec.
 
-Everything is set by hand, and every device has its PCI address: what libvirt or QEMU would
-choose differs between their versions, and with it the order of disks and NICs.
+All settings are explicit, and every device has a PCI address: the defaults of libvirt and QEMU
+differ between versions, and with them the order of disks and NICs.
 
-Disks use cache=unsafe: the host need not flush.  What a guest has synced is then in the
-host's page cache (qcow2 writes its tables there at each flush of the guest), so it outlives
-a killed QEMU or a power-off of the guest, but not a crash of the host.  Labs do not survive
-that anyway.
+Disks use cache=unsafe, without flushes on the host.  Data that a guest has synced is in the
+host's page cache (qcow2 writes its tables there at each flush of the guest), so it survives a
+killed QEMU or a power-off of the guest, but not a crash of the host, which labs do not survive
+anyway.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 _MACHINES = {Arch.X86_64: "q35", Arch.AARCH64: "virt", Arch.RISCV64: "virt"}
 _CONSOLES = {Arch.X86_64: "ttyS0", Arch.AARCH64: "ttyAMA0", Arch.RISCV64: "ttyS0"}
 
-# Slots of the root bus. 0 is the host bridge, and on q35 0x1f is the south bridge.
+# Slots of the root bus. 0 is the host bridge, and 0x1f the south bridge of q35.
 _SLOT_MANAGEMENT, _SLOT_RNG, _SLOT_DISKS, _SLOT_NICS = 0x02, 0x03, 0x04, 0x08
 _LAST_SLOT = 0x1E
 
@@ -50,12 +50,12 @@ class DomainFiles:
     """The files of one machine on the host."""
 
     overlay: Path
-    """qcow2; the root disk as this machine has changed it."""
+    """qcow2 overlay with the changes of this machine to the root disk."""
     seed: Path
     console: Path
-    """What the guest prints on its serial port is appended here."""
+    """The output of the guest's serial port is appended here."""
     console_socket: Path
-    """Unix socket on which one person at a time may talk to the serial port."""
+    """Unix socket of the serial port, for one client at a time."""
     debugger: Path
     """Unix socket of QEMU's debugger port; riscv64 only (riscv_timers.py)."""
 
@@ -63,10 +63,10 @@ class DomainFiles:
 def kernel_command_line(
     arch: Arch, accelerator: AcceleratorName, tsc_khz: int | None = None
 ) -> str:
-    """What a guest's kernel is told. `tsc_khz` is for emulated guests (counter.py).
+    """The kernel command line of a guest. `tsc_khz` is for emulated guests (counter.py).
 
-    A panic restarts the machine at once, and an oops is a panic: half a kernel is of no use
-    to a test.  Nothing is quiet, since the console is watched.
+    A panic restarts the machine immediately, and an oops is a panic: a damaged kernel is useless
+    for tests.  There is no `quiet`, since the console is watched.
     """
     told = (
         f"root=/dev/vda rw console={_CONSOLES[arch]} panic=-1 oops=panic "
@@ -95,9 +95,9 @@ def domain_xml(
     emulator: str,
     tsc_khz: int | None = None,
 ) -> str:
-    """The whole domain. `run` is the run directory, whose mark QEMU is given.
+    """The XML of the domain. QEMU gets the mark of the run directory `run`.
 
-    `tsc_khz` is the pace of the host's time stamp counter, if it is known.
+    `tsc_khz` is the frequency of the host's time stamp counter, if known.
     """
     domain = ET.Element("domain", {"type": "kvm" if accelerator == "kvm" else "qemu"})
     _text(domain, "name", spec.domain_name)
@@ -109,7 +109,7 @@ def domain_xml(
     _processor(domain, spec.arch, accelerator)
     clock = ET.SubElement(domain, "clock", {"offset": "utc"})
     if spec.arch is Arch.X86_64:
-        # The guest's clock shall run on after a pause, not race to catch up.
+        # After a pause the guest's clock continues, without catching up.
         ET.SubElement(clock, "timer", {"name": "rtc", "tickpolicy": "delay"})
         ET.SubElement(clock, "timer", {"name": "pit", "tickpolicy": "delay"})
     _text(domain, "on_poweroff", "destroy")
@@ -124,7 +124,7 @@ def domain_xml(
 
 
 def domain_on_paper(spec: GuestSpec, accelerator: AcceleratorName) -> str:
-    """`domain_xml` with names in place of what differs from lab to lab and from host to host."""
+    """`domain_xml` with placeholders for everything that differs between labs and hosts."""
     paper = Path("/on-paper")
     files = DomainFiles(*(paper / field.name for field in dataclasses.fields(DomainFiles)))
     return domain_xml(spec, files, paper, accelerator, "emulator")
@@ -148,16 +148,16 @@ def _processor(domain: ET.Element, arch: Arch, accelerator: AcceleratorName) -> 
     if accelerator == "kvm":
         ET.SubElement(domain, "cpu", {"mode": "host-passthrough", "check": "none"})
     elif arch is Arch.X86_64:
-        # Less than the maximum lacks what gVisor wants. But with ERMS Linux copies and clears
-        # memory byte by byte, which is one instruction and, emulated, as many steps as bytes: a
-        # fresh page of a file in memory took 1.8 times as long.
+        # A smaller model lacks features that gVisor needs. But with ERMS, Linux copies and clears
+        # memory with one instruction that takes a step per byte under emulation: a new page of a
+        # file in memory took 1.8 times as long.
         cpu = ET.SubElement(domain, "cpu", {"mode": "maximum", "check": "none"})
         ET.SubElement(cpu, "feature", {"policy": "disable", "name": "erms"})
     elif arch is Arch.AARCH64:
         # The maximum has pointer authentication, which costs 48 s before user space.
         cpu = ET.SubElement(domain, "cpu", {"mode": "custom", "match": "exact", "check": "none"})
         _text(cpu, "model", "cortex-a72", fallback="forbid")
-    # riscv64: see _command_line, since libvirt 9.0 knows no names of such CPUs.
+    # riscv64: see _command_line, since libvirt 9.0 has no CPU models for it.
 
 
 def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: str) -> None:
@@ -173,12 +173,12 @@ def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: 
         ET.SubElement(
             disk,
             "driver",
-            # The discards of a guest give space back to the host; reads are the page cache's.
+            # Discards of a guest free space on the host; reads use the page cache.
             {"name": "qemu", "type": kind, "cache": "unsafe", "discard": "unmap"},
         )
         ET.SubElement(disk, "source", {"file": str(path)})
         ET.SubElement(disk, "target", {"dev": f"vd{'abc'[index]}", "bus": "virtio"})
-        # By the serial number the image knows which disk is which.
+        # The image identifies disks by their serial number.
         _text(disk, "serial", serial_number)
         if kind == "raw":
             ET.SubElement(disk, "readonly")
@@ -203,14 +203,14 @@ def _wire(devices: ET.Element, nic: WireNic, slot: int) -> ET.Element:
     source = ET.SubElement(wire, "source", {"address": "127.0.0.1", "port": str(nic.peer_port)})
     ET.SubElement(source, "local", {"address": "127.0.0.1", "port": str(nic.local_port)})
     ET.SubElement(wire, "model", {"type": "virtio"})
-    # No boot from the network: its firmware costs time and says nothing.
+    # No network boot: its firmware takes time.
     ET.SubElement(wire, "rom", {"enabled": "no"})
     _pci(wire, slot)
     return wire
 
 
 def wire_xml(nic: WireNic, index: int, *, carrier: bool) -> str:
-    """The NIC alone, its cable in or out, for a change of the running machine."""
+    """The XML of a NIC with its cable in or out, to update the running machine."""
     wire = _wire(ET.Element("devices"), nic, _SLOT_NICS + index)
     ET.SubElement(wire, "link", {"state": "up" if carrier else "down"})
     return ET.tostring(wire, encoding="unicode")
@@ -223,7 +223,7 @@ def _command_line(
     run: Path,
     accelerator: AcceleratorName,
 ) -> None:
-    """What libvirt has no words for: the management NIC with its ports, and the mark."""
+    """Settings that libvirt does not support: the management NIC with its ports, and the mark."""
     forwards = "".join(
         f",hostfwd=tcp:127.0.0.1:{each.host_port}-{MANAGEMENT_ADDRESS.ip}:{each.guest_port}"
         for each in spec.forwards
@@ -236,9 +236,9 @@ def _command_line(
         f"addr={_SLOT_MANAGEMENT:#x},romfile=",
     ]
     if spec.arch is Arch.RISCV64 and accelerator == "tcg":
-        # With timers by way of the firmware a restored machine can be wound up again.
+        # Timers of the firmware can be set again after a restore (riscv_timers.py).
         arguments += ["-cpu", "rv64,sstc=off"]
-        # A comma in a path is written twice.
+        # QEMU requires commas in a path to be doubled.
         socket = str(files.debugger).replace(",", ",,")
         arguments += ["-gdb", f"unix:{socket},server=on,wait=off"]
     command_line = ET.SubElement(domain, f"{{{QEMU_NAMESPACE}}}commandline")

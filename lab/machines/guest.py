@@ -1,7 +1,7 @@
-"""What one machine is made of, as data: the node, its disks, its NICs and its ports.
+"""The specification of a machine, as data: the node, its disks, its NICs and its ports.
 
-A `GuestSpec` says everything that the domain XML and the seed disk are made from, so two
-equal specs make equal machines.
+A `GuestSpec` contains everything from which the domain XML and the seed disk are derived, so
+equal specifications give equal machines.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from edge_lab.images import RootImage
 
 AcceleratorName = Literal["kvm", "tcg"]
-"""What a guest runs on: the host's hardware, or QEMU's emulation."""
+"""The accelerator of a guest: the host's hardware, or QEMU's emulation."""
 
 MANAGEMENT_NIC = "mgmt0"
 MANAGEMENT_MAC = "52:54:00:ed:ff:01"
 MANAGEMENT_ADDRESS = IPv4Interface("10.0.2.15/24")
-"""On QEMU's user-mode network: each guest has one of its own, so they may all be the same."""
+"""Address on QEMU's user-mode network: each guest has a separate one, so all are the same."""
 
 SSH_PORT = 22
 
@@ -35,7 +35,7 @@ _NAMESPACE = uuid.UUID("6f1c2f0e-6d5b-5c0e-9c86-8a3f6f0b7a11")
 
 @dataclass(frozen=True)
 class Route:
-    """Where packets for `destination` go: to the neighbour `via`."""
+    """A route for `destination` by the neighbour `via`."""
 
     destination: IPv4Network
     via: IPv4Address
@@ -43,10 +43,10 @@ class Route:
 
 @dataclass(frozen=True)
 class WireNic:
-    """A NIC whose wire is the fabric: one UDP datagram over loopback per Ethernet frame.
+    """A NIC that is connected to the fabric: one UDP datagram over loopback per Ethernet frame.
 
     The guest sends from 127.0.0.1:`local_port` to 127.0.0.1:`peer_port`, where the fabric
-    listens.  Ports may differ after a restore; everything else may not.
+    listens.  Only ports may differ after a restore.
     """
 
     name: str
@@ -59,7 +59,7 @@ class WireNic:
 
 @dataclass(frozen=True)
 class PortForward:
-    """127.0.0.1:`host_port` leads to TCP port `guest_port` of the management NIC."""
+    """Forwards 127.0.0.1:`host_port` to TCP port `guest_port` of the management NIC."""
 
     guest_port: int
     host_port: int
@@ -67,21 +67,21 @@ class PortForward:
 
 @dataclass(frozen=True)
 class GuestSpec:
-    """One machine. `lab` names the lab that it is part of."""
+    """A machine of the lab `lab`."""
 
     lab: str
     node: Node
     image: RootImage
     nics: tuple[WireNic, ...]
     forwards: tuple[PortForward, ...]
-    """Must have one for port 22; others as the stack needs them (the API server's)."""
+    """Must contain port 22; others as needed by the stack, such as that of the API server."""
     files: tuple[GuestFile, ...] = ()
-    """Of the stack; the machine layer adds host name, keys and network files."""
+    """Files of the stack; host name, keys and network files are added to them."""
     units: tuple[str, ...] = ()
     """systemd units that are enabled for multi-user.target."""
     payload: Path | None = None
     hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
-    """Lines of /etc/hosts beside the guest's own."""
+    """Lines of /etc/hosts besides that of the guest itself."""
 
     @property
     def name(self) -> str:
@@ -93,17 +93,17 @@ class GuestSpec:
 
     @property
     def domain_name(self) -> str:
-        """As libvirt shows it; of this lab alone even in a daemon that others use too."""
+        """The domain's name; unique to this lab, even in a shared daemon."""
         return f"{self.lab}-{self.name}"
 
     @property
     def uuid(self) -> uuid.UUID:
-        """The same on every run: libvirt restores a machine only under its old UUID."""
+        """The same on every run: libvirt restores a machine only under its original UUID."""
         return uuid.uuid5(_NAMESPACE, f"{self.lab}/{self.name}")
 
     @property
     def ssh_port(self) -> int:
-        """The loopback port that leads to the guest's SSH."""
+        """The loopback port that is forwarded to the guest's SSH server."""
         for forward in self.forwards:
             if forward.guest_port == SSH_PORT:
                 return forward.host_port
@@ -115,8 +115,8 @@ def wire_nics(
 ) -> tuple[WireNic, ...]:
     """The NICs of `node`, one per link, in the order of `topology.links_of(node)`.
 
-    `ports` gives for each link the guest's and the fabric's UDP port.  Over its link to the
-    cluster network a node reaches the pods of each other node by a route of its own.
+    `ports` has the guest's and the fabric's UDP port for each link.  A node has a route over its
+    link to the cluster network for the pods of each other node.
     """
     cluster = topology.cluster_link(node)
     routes = tuple(
@@ -138,8 +138,8 @@ def wire_nics(
 
 
 def cluster_hosts(topology: Topology) -> dict[str, IPv4Address]:
-    """Each node by name at its address on the cluster network, each device at its own, and what
-    stands at an interface of the host at that of its first link."""
+    """Names of nodes with their addresses on the cluster network, of devices, and of endpoints at
+    interfaces of the host with the address of their first link."""
     hosts = {node.name: topology.cluster_link(node.name).address for node in topology.nodes}
     for device in topology.devices:
         hosts[device.name] = topology.links_of(device.name)[0].address

@@ -1,7 +1,7 @@
 """SSH keys of one lab: one for the client, one host key per machine.
 
-They are made once per run directory and never leave it.  A checkpoint holds guests that
-run with their keys, so it keeps a copy of the folder and puts it back before a restore.
+They are created once per run directory and stay there.  The guests of a checkpoint run with
+their keys, so the checkpoint contains a copy of the folder, which is restored first.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class LabKeys:
 
     @property
     def client(self) -> SshKey:
-        """Opens every machine of the lab as root."""
+        """The client's key: root on every machine of the lab accepts it."""
         return _load_or_make(self.client_path)
 
     def host(self, node: str) -> SshKey:
-        """By which the machine `node` proves that it is that machine."""
+        """The host key of the machine `node`."""
         return _load_or_make(self.folder / f"ssh-host-{node}")
 
 
@@ -56,7 +56,7 @@ def _load_or_make(path: Path) -> SshKey:
             Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
         )
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Whole or not at all, and never readable by others, not even for a moment.
+        # Created atomically, and never readable by others.
         draft = path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as sink:

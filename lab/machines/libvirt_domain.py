@@ -1,4 +1,4 @@
-"""The libvirt domain of one machine: started, switched, changed, saved; failures by name."""
+"""The libvirt domain of one machine: power, NICs and disks, saved memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 class LibvirtDomain:
     """One domain, by its UUID.
 
-    It is looked up for each call, since a domain of the lab is gone when it is switched off.
+    It is looked up for each call, since a domain of the lab disappears when it is switched off.
     """
 
     def __init__(self, name: str, uuid: UUID, daemon: LibvirtDaemon, console: Path) -> None:
@@ -31,10 +31,10 @@ class LibvirtDomain:
         self._daemon = daemon
         self._console = console
 
-    # -- power ---------------------------------------------------------------------------
+    # -- Power ---------------------------------------------------------------------------
 
     def create(self, xml: str) -> None:
-        """Starts it as `xml` describes it."""
+        """Starts it as described by `xml`."""
         _called(f"cannot start {self.name}", self._daemon.connection.createXML, xml, 0)
 
     def destroy(self) -> bool:
@@ -51,11 +51,11 @@ class LibvirtDomain:
         _called(f"cannot reset {self.name}", self._found.reset, 0)
 
     def suspend(self) -> None:
-        """Stops its CPUs where they are."""
+        """Stops its CPUs."""
         _called(f"cannot pause {self.name}", self._found.suspend)
 
     def resume(self) -> None:
-        """Lets its CPUs go on."""
+        """Resumes its CPUs."""
         _called(f"cannot resume {self.name}", self._found.resume)
 
     @property
@@ -90,25 +90,25 @@ class LibvirtDomain:
         )
 
     def set_disk_pace(self, disk: str, iops: int | None) -> None:
-        """Lets a disk do no more than `iops` operations a second, or any."""
+        """Limits a disk to `iops` operations per second, or removes the limit."""
         _called(
-            f"cannot set the pace of {disk} on {self.name}",
+            f"cannot set the I/O limit of {disk} on {self.name}",
             self._found.setBlockIoTune,
             disk,
             {"total_iops_sec": iops or 0},
             libvirt.VIR_DOMAIN_AFFECT_LIVE,
         )
 
-    # -- saved memory --------------------------------------------------------------------
+    # -- Saved memory --------------------------------------------------------------------
 
     def save(self, memory: Path) -> None:
-        """Writes memory and devices to a file, and switches it off."""
-        # Paused already when a whole lab is saved; the file says nothing of that.
+        """Saves memory and device state to a file, and switches it off."""
+        # It may be paused already, when a whole lab is saved; the file does not record that.
         flags = libvirt.VIR_DOMAIN_SAVE_PAUSED
         _called(f"cannot save {self.name}", self._found.saveFlags, str(memory), None, flags)
 
     def restore(self, memory: Path, xml: str) -> None:
-        """Goes on from a saved file as `xml` describes it today; its CPUs are paused."""
+        """Restores it from a saved file as described by `xml`; its CPUs stay paused."""
         _called(
             f"cannot restore {self.name}",
             self._daemon.connection.restoreFlags,
@@ -117,7 +117,7 @@ class LibvirtDomain:
             libvirt.VIR_DOMAIN_SAVE_PAUSED,
         )
 
-    # -- lookup --------------------------------------------------------------------------
+    # -- Lookup --------------------------------------------------------------------------
 
     @property
     def _found(self) -> Any:
@@ -136,7 +136,7 @@ class LibvirtDomain:
 
 
 def _unless_gone(look: Callable[[], _T], gone: _T) -> _T:
-    """What `look` says of a domain; `gone` if it has ended since it was looked up."""
+    """The result of `look` for a domain; `gone` if it has ended since the lookup."""
     try:
         return look()
     except libvirt.libvirtError as cause:
@@ -146,7 +146,7 @@ def _unless_gone(look: Callable[[], _T], gone: _T) -> _T:
 
 
 def _called(trouble: str, call: Callable[..., _T], *args: Any) -> _T:
-    """What `call` returns; a LabError that begins with `trouble` if libvirt refuses."""
+    """The result of `call`; a LabError that begins with `trouble` if libvirt fails."""
     try:
         return call(*args)
     except libvirt.libvirtError as cause:

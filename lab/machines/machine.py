@@ -1,4 +1,4 @@
-"""One machine of the lab, run by libvirt: its parts, and what takes more than one of them."""
+"""A machine of the lab that libvirt runs: its parts, and operations that use several of them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from edge_lab.topology import Arch
 class LibvirtMachine:
     """A machine that libvirt runs for the lab.
 
-    It is made from its spec, and needs nothing else: another process that knows the spec
-    and has attached to the daemon can go on with it.
+    It is created from its specification and needs nothing else, so that another process that is
+    attached to the daemon can continue with it.
     """
 
     spec: GuestSpec
@@ -58,7 +58,7 @@ class LibvirtMachine:
         record = BootRecordFile(self.run_dir.consoles / f"{self.name}.json")
         self.boots = BootWatch(self.console, self.shell, self.domain, record)
 
-    # -- what it is ----------------------------------------------------------------------
+    # -- Identity ------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -91,7 +91,7 @@ class LibvirtMachine:
     def reboots(self) -> int:
         return self.record.reboots
 
-    # -- preparation ---------------------------------------------------------------------
+    # -- Preparation ---------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Writes the seed disk and an empty overlay over the root image."""
@@ -99,7 +99,7 @@ class LibvirtMachine:
         create_overlay(self.files.overlay, self.spec.image.disk, "raw")
 
     def add_files(self, files: Collection[GuestFile]) -> None:
-        """Puts `files` on its seed disk too. Only before it is switched on the first time."""
+        """Adds `files` to its seed disk. Only before it is switched on for the first time."""
         if self.is_on:
             raise LabError(f"{self.name} is already running and would not see new files")
         self.spec = replace(self.spec, files=(*self.spec.files, *files))
@@ -113,7 +113,7 @@ class LibvirtMachine:
         draft.replace(self.files.seed)
 
     def xml(self) -> str:
-        """The libvirt domain that it is."""
+        """The XML of its libvirt domain."""
         return domain_xml(
             self.spec,
             self.files,
@@ -123,7 +123,7 @@ class LibvirtMachine:
             host_tsc_khz(),
         )
 
-    # -- power ---------------------------------------------------------------------------
+    # -- Power ---------------------------------------------------------------------------
 
     @property
     def is_on(self) -> bool:
@@ -135,7 +135,7 @@ class LibvirtMachine:
         return self.domain.state
 
     def start(self) -> None:
-        """Prepares it and switches it on; `boot` waits too."""
+        """Prepares it and switches it on; `boot` also waits."""
         self.prepare()
         self.power_on()
 
@@ -152,64 +152,64 @@ class LibvirtMachine:
             stale.unlink(missing_ok=True)
 
     def power_off(self) -> None:
-        """Pulls the plug: no shutdown, nothing is synced. No error if it is off."""
+        """Cuts its power: no shutdown, nothing is synced. No error if it is off."""
         self.shell.disconnect()
         if self.domain.destroy():
             self.files.console_socket.unlink(missing_ok=True)
 
     def reset(self) -> None:
-        """Presses the reset button: the guest starts anew, QEMU stays."""
+        """Presses the reset button: the guest restarts, QEMU keeps running."""
         self.boots.reset()
 
     def begin_reset(self, deadline: Deadline) -> None:
-        """Presses the reset button; returns when the guest's kernel begins anew."""
+        """Presses the reset button; returns when the guest's kernel restarts."""
         mark = self.console.mark()
         self.reset()
         self.console.wait_for(FIRST_LINE, deadline, mark)
 
     def discard(self) -> None:
-        """Pulls the plug: the lab is not going to be."""
+        """Cuts its power, after a failed start of the lab."""
         self.power_off()
 
     def suspend(self) -> None:
-        """Stops its CPUs where they are. No error if they are stopped."""
+        """Stops its CPUs. No error if they are stopped."""
         self.domain.suspend()
 
     def resume(self) -> None:
-        """Lets its CPUs go on. No error if they run."""
-        if self.state != "running":  # libvirt refuses to resume what runs
+        """Resumes its CPUs. No error if they run."""
+        if self.state != "running":  # libvirt refuses to resume a running domain
             self.domain.resume()
 
-    # -- boots ---------------------------------------------------------------------------
+    # -- Boots ---------------------------------------------------------------------------
 
     def boot(self, deadline: Deadline) -> None:
-        """Prepares, switches on and waits; one panic on the way is forgiven and counted."""
+        """Prepares it, switches it on and waits; restarts it after one panic, and counts that."""
         self.start()
         self.boot_with_retry(deadline)
 
     def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
-        """Waits until it is up; if it dies of the emulator, it is reset once, and counted."""
+        """Waits until it is up; resets it once after a failure of the emulator, and counts that."""
         self.boots.boot_with_retry(deadline, allowed_units)
 
     def reboot(self, deadline: Deadline) -> None:
-        """Lets the guest reboot in good order and waits until it is up again."""
+        """Makes the guest reboot cleanly and waits until it is up again."""
         self.begin_reboot(deadline)
         self.boot_with_retry(deadline)
 
     def begin_reboot(self, deadline: Deadline) -> None:
-        """Lets the guest reboot in good order; returns when its kernel begins anew."""
+        """Makes the guest reboot cleanly; returns when its kernel restarts."""
         self.boots.begin_reboot(deadline)
 
     def expect_boot(self, mark: int | None = None) -> None:
-        """A boot begins now, or has begun after `mark` of the console."""
+        """Call this when a boot begins, or with a `mark` on the console after which it began."""
         self.boots.expect_boot(mark)
 
-    # -- cables and disks ----------------------------------------------------------------
+    # -- Cables and disks ----------------------------------------------------------------
 
     def set_carrier(self, mac: str, up: bool) -> None:
         """Plugs the cable of one NIC in or out: the guest's driver sees the carrier.
 
-        The management NIC has no such switch, on purpose.
+        There is deliberately no such switch for the management NIC.
         """
         for index, nic in enumerate(self.spec.nics):
             if nic.mac == mac:
@@ -218,16 +218,16 @@ class LibvirtMachine:
         raise LabError(f"{self.name} has no NIC {mac} on a link")
 
     def set_disk_pace(self, disk: str, iops: int | None) -> None:
-        """Lets a disk (vda is the root's) do no more than `iops` operations a second, or any."""
+        """Limits a disk (vda is the root disk) to `iops` operations per second; None: no limit."""
         self.domain.set_disk_pace(disk, iops)
 
-    # -- saved states --------------------------------------------------------------------
+    # -- Saved states --------------------------------------------------------------------
 
     def save(self, saved: SavedMachine, deadline: Deadline) -> None:
         """Writes its state to the files of `saved` and switches it off.
 
-        Ports of the machine may change until `restore`. If this fails, `recover` brings the
-        machine back.
+        Ports of the machine may change until `restore`. If this fails, use `recover` to resume the
+        machine.
         """
         self.shell.disconnect()
         self.domain.save(saved.memory)
@@ -237,7 +237,7 @@ class LibvirtMachine:
         saved.seed.chmod(0o600)
 
     def restore(self, saved: SavedMachine) -> None:
-        """Goes on from `saved`, with the ports of today's spec; its CPUs are paused.
+        """Continues from `saved`, with the ports of the current specification; its CPUs are paused.
 
         Its root disk is an overlay over that of `saved`, which is not written to. Its clock is
         behind: see `set_clock`.
@@ -247,13 +247,13 @@ class LibvirtMachine:
         self._load(saved.memory)
 
     def recover(self, saved: SavedMachine) -> None:
-        """After `save`, whole or not: on again as it was before, its CPUs paused.
+        """Switches it on again after `save`, complete or not; its CPUs are paused.
 
-        Its disks are as they were: `save` only reads them. A save that fails before the memory is
+        Its disks are unchanged: `save` only reads them. A save that fails before the memory is
         written leaves the domain on.
 
         Raises:
-            LabError: it is off, and its memory was not saved whole.
+            LabError: it is off, and its memory was not saved completely.
         """
         if not self.is_on:
             self._load(saved.memory)
@@ -265,26 +265,26 @@ class LibvirtMachine:
         if self.arch is Arch.RISCV64 and self.accelerator == "tcg":
             rearm_timers(self.files.debugger, self.spec.node.cpus)
 
-    # -- its clock: ShellClock -----------------------------------------------------------
+    # -- Clock: ShellClock ---------------------------------------------------------------
 
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
-        """How far the guest's clock is before the host's."""
+        """How far the guest's clock is ahead of the host's."""
         return self.clock.clock_offset(deadline)
 
     def set_clock(self, deadline: Deadline) -> float:
-        """Sets the guest's clock to the host's. Returns what is left between them, seconds."""
+        """Sets the guest's clock to the host's. Returns the remaining difference in seconds."""
         return self.clock.set_clock(deadline)
 
     def move_clock(self, seconds: float, deadline: Deadline) -> None:
         """Moves the guest's clock by `seconds`."""
         self.clock.move_clock(seconds, deadline)
 
-    # -- inside: GuestShell --------------------------------------------------------------
+    # -- Shell: GuestShell ---------------------------------------------------------------
 
     def run(
         self, command: str, deadline: Deadline | None = None, check: bool = True
     ) -> CommandResult:
-        """Runs a shell command as root over the management path; without a deadline, a minute."""
+        """Runs a shell command as root over the management path; the default limit is a minute."""
         return self.shell.run(command, deadline, check)
 
     def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
@@ -300,7 +300,7 @@ class LibvirtMachine:
         return self.shell.read(path, deadline)
 
     def write(self, file: GuestFile, deadline: Deadline | None = None) -> None:
-        """Puts a file into the running guest, whole or not at all; its folder is made."""
+        """Writes a file in the running guest atomically; creates its folder."""
         self.shell.write(file, deadline)
 
     def journal(
@@ -310,7 +310,7 @@ class LibvirtMachine:
         return self.shell.journal(unit, lines=lines, deadline=deadline)
 
     def wait_unit(self, unit: str, deadline: Deadline) -> None:
-        """Waits until a systemd unit is active; at once a LabError when it has failed."""
+        """Waits until a systemd unit is active; LabError immediately if it has failed."""
         self.shell.wait_unit(unit, deadline)
 
     def testinfra(self) -> Any:

@@ -1,7 +1,7 @@
-"""A node's own wall around its management address.
+"""Firewall rules of a node for its management address.
 
-Linux takes a packet for any of its addresses by whichever NIC it comes, so that a neighbour with a
-route, or a pod, would get to what listens on the management address alone.
+Linux accepts packets for any of its addresses on every NIC, so a neighbour with a route, or a pod,
+could reach services that listen only on the management address.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ RULES = "/etc/ssh/edge-lab-management.nft"
 TABLE = "edge_lab_management"
 
 LOAD = f"/usr/sbin/nft -f {RULES}"
-"""A command of the guest; right as well if the rules are there."""
+"""A command of the guest; also works if the rules are already loaded."""
 UNLOAD = f"/usr/sbin/nft delete table ip {TABLE}"
 
 
 def rules() -> str:
-    """For nft: packets to the management address come by its NIC, or from the node itself."""
+    """For nft: packets to the management address must arrive on its NIC, or be local."""
     return f"""\
 table ip {TABLE}
 delete table ip {TABLE}

@@ -1,7 +1,7 @@
-"""A user space of one program for probe guests: it prints a marker and switches off.
+"""The only program of a probe guest: it prints a marker and powers off.
 
-The program is so small that it is kept as machine code, so that a probe needs neither a
-compiler nor a binary of that architecture on the host.
+The program is stored as machine code, so that a probe needs neither a compiler nor a binary of
+that architecture on the host.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edge_lab.topology import Arch
 MARKER = "edge-lab: user space reached"
 
 _LOAD = 0x10000
-"""Where the program is loaded."""
+"""Address where the program is loaded."""
 
 _HEADERS = 64 + 56
 """Bytes of the ELF header and one program header; the code follows."""
@@ -95,7 +95,7 @@ def _addi(to: int, source: int, value: int) -> int:
 
 
 def _li32(register: int, value: int) -> tuple[int, int]:
-    """lui and addiw; the kernel looks at the low 32 bits of the magic numbers only."""
+    """lui and addiw; the kernel checks only the low 32 bits of the magic numbers."""
     high = (value + 0x800) & 0xFFFFF000
     addiw = ((value & 0xFFF) << 20) | (register << 15) | (register << 7) | 0x1B
     return high | (register << 7) | 0x37, addiw

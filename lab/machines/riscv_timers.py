@@ -1,15 +1,14 @@
-"""Timers of riscv64 guests, wound up again after a restore.
+"""Restarts the timers of riscv64 guests after a restore.
 
-QEMU (7.2 at least) puts the compare registers of the harts' timers back when it loads a
-saved machine, but not the alarms that it had set by them.  Linux waits for the alarm that it
-has asked for before it asks for another, so each hart hangs as soon as it waits for time.
-Writing a compare register sets the alarm.  From outside the guest that can be done over
-QEMU's debugger port: each register is read and written back as it is, while the harts are
-stopped.
+QEMU (at least 7.2) restores the compare registers of the harts' timers when it loads a saved
+machine, but not the alarms that they had set.  Linux waits for a requested alarm before it
+requests another one, so each hart hangs as soon as it waits for time.
+Writing a compare register sets the alarm.  From outside the guest this is possible over QEMU's
+debugger port: each register is read and written back unchanged while the harts are stopped.
 
-The timers meant are those of the ACLINT (RISC-V ACLINT specification, "MTIMER"), which Linux
-uses by way of the firmware if the CPU has no Sstc extension. The lab's guests have none: its
-alarms are set by registers of the CPU, not by memory, and it made no boot quicker.
+These are the timers of the ACLINT (RISC-V ACLINT specification, "MTIMER"), which Linux uses
+through the firmware if the CPU lacks the Sstc extension. The lab's guests lack it: with Sstc
+alarms are set in registers of the CPU instead of memory, and no boot was faster.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ def packet(body: str) -> bytes:
 
 
 class _Debugger:
-    """As much of the GDB remote protocol as reading and writing physical memory takes."""
+    """The part of the GDB remote protocol that reads and writes physical memory."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._received = b""
 
     def ask(self, body: str) -> str:
-        """Sends one packet and returns the body of the reply."""
+        """Sends a packet and returns the body of the reply."""
         self._connection.sendall(packet(body))
         reply = self._next_packet()
         self._connection.sendall(b"+")
@@ -64,7 +63,7 @@ class _Debugger:
 
 
 def rearm_timers(debugger: Path, harts: int) -> None:
-    """Sets the alarm of each hart by its compare register. The machine must be paused.
+    """Sets the alarm of each hart through its compare register. The machine must be paused.
 
     `debugger` is the Unix socket of QEMU's debugger port.  The machine stays paused.
     """

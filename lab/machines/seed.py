@@ -1,8 +1,8 @@
-"""The seed disk: a raw tar that the guest unpacks over / at each boot.
+"""The seed disk: a raw tar that the guest unpacks to / at each boot.
 
-It holds what makes a machine this machine: its name, its keys, its network and the files
-of the stack.  The image unpacks it before udev renames NICs, before the network and
-before SSH.  Equal files make equal bytes.
+It contains what is specific to one machine: its name, its keys, its network and the files of
+the stack.  The image unpacks it before udev renames NICs, and before network and SSH start.
+Equal files give equal bytes.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from edge_lab.machines.keys import LabKeys
 from edge_lab.provisioning.provision import GuestFile
 
 SECTOR = 512
-"""Bytes: QEMU takes a raw disk of whole sectors only."""
+"""Bytes: QEMU accepts only whole sectors for a raw disk."""
 
 _ADDRESS_IS_THERE = (
     f"until ip -4 -o address show dev {MANAGEMENT_NIC} | grep -qF {MANAGEMENT_ADDRESS}; "
     "do sleep 0.1; done"
 )
-"""A command of the guest; the unit's own time limit ends it."""
+"""A command of the guest; it is limited by the timeout of its unit."""
 
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 
@@ -41,8 +41,8 @@ WANTS = "/etc/systemd/system/multi-user.target.wants"
 def build_seed(files: Iterable[GuestFile], units: Iterable[str] = ()) -> bytes:
     """The tar of `files`, with a link that enables each unit of `units`.
 
-    Everything belongs to root and bears the time 0; folders are 0755, and those that the
-    guest has already keep what they are there.
+    All entries belong to root and have the time 0; folders have mode 0755, and existing folders
+    of the guest are not changed.
     """
     by_path: dict[str, GuestFile] = {}
     for file in files:
@@ -62,7 +62,7 @@ def build_seed(files: Iterable[GuestFile], units: Iterable[str] = ()) -> bytes:
     if clash:
         raise LabError(f"{min(clash)} is both a file and a folder on the seed disk")
     sink = io.BytesIO()
-    # GNU format: what busybox's tar reads without extended headers, and no size limit of note.
+    # GNU format: busybox's tar reads it without extended headers, and sizes are not limited.
     with tarfile.open(fileobj=sink, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in sorted(folders | set(by_path) | set(links)):
             entry = tarfile.TarInfo(path.lstrip("/"))
@@ -82,7 +82,7 @@ def build_seed(files: Iterable[GuestFile], units: Iterable[str] = ()) -> bytes:
 
 
 def _unit_path(unit: str, files: Iterable[str]) -> str:
-    """Where the unit's file is: among our own, or in the image."""
+    """The path of the unit's file: among these files, or in the image."""
     template, at, _ = unit.partition("@")
     name = f"{template}@.{unit.rpartition('.')[2]}" if at else unit
     for folder in ("/etc/systemd/system", "/usr/local/lib/systemd/system"):
@@ -92,11 +92,11 @@ def _unit_path(unit: str, files: Iterable[str]) -> str:
 
 
 def machine_files(spec: GuestSpec, keys: LabKeys) -> tuple[GuestFile, ...]:
-    """The files that the machine layer itself puts on each seed disk."""
+    """The files that every seed disk contains."""
     host_key = keys.host(spec.name)
     return (
         GuestFile.text("/etc/hostname", f"{spec.name}\n"),
-        # Else systemd makes one at first boot, and a checkpoint's would differ from a cold start's.
+        # Otherwise systemd creates a new one at each first boot.
         GuestFile.text("/etc/machine-id", f"{spec.uuid.hex}\n", 0o444),
         GuestFile.text("/etc/hosts", hosts_file(spec)),
         GuestFile("/etc/ssh/ssh_host_ed25519_key", host_key.private, 0o600),
@@ -107,17 +107,17 @@ def machine_files(spec: GuestSpec, keys: LabKeys) -> tuple[GuestFile, ...]:
             "HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\nMaxSessions 64\n"
             "AuthorizedKeysFile /etc/ssh/edge-lab-authorized-keys .ssh/authorized_keys\n",
         ),
-        # sshd gives up where its one address is not there yet: networkd has started before it, and
-        # may not be through with the NIC.
+        # sshd fails if its only address does not exist yet: networkd has started before it, but may
+        # not have configured the NIC.
         GuestFile.text(
             "/etc/systemd/system/ssh.service.d/20-edge-lab-management.conf",
-            # The wall is up before sshd listens. Without it there is a node all the same, and the
-            # suite `walls` fails.
+            # The firewall rules are loaded before sshd listens. If that fails, the node still
+            # works, but the suite `walls` fails.
             f"[Service]\nExecStartPre=-{managementwall.LOAD}\n"
             f"ExecStartPre=/bin/sh -c '{_ADDRESS_IS_THERE}'\n",
         ),
         GuestFile.text(managementwall.RULES, managementwall.rules()),
-        # Not below /root: a folder made by the seed is 0755, and sshd is strict about homes.
+        # Not below /root: the seed would create its folder with mode 0755, which sshd rejects.
         GuestFile.text("/etc/ssh/edge-lab-authorized-keys", f"{keys.client.public}\n", 0o600),
         *workingset.guest_files(),
         *_network_files(spec.nics),
@@ -125,7 +125,7 @@ def machine_files(spec: GuestSpec, keys: LabKeys) -> tuple[GuestFile, ...]:
 
 
 def hosts_file(spec: GuestSpec) -> str:
-    """/etc/hosts: the names of the lab, and the guest's own."""
+    """/etc/hosts: the names of the lab and of the guest."""
     lines: list[tuple[str | IPv4Address, str]] = [("127.0.0.1", "localhost")]
     if spec.name not in spec.hosts:
         lines.append(("127.0.1.1", spec.name))
@@ -137,7 +137,7 @@ def _network_files(nics: Iterable[WireNic]) -> tuple[GuestFile, ...]:
     files = [
         _link_file(MANAGEMENT_NIC, MANAGEMENT_MAC),
         _network_file(MANAGEMENT_NIC, [f"Address={MANAGEMENT_ADDRESS}"]),
-        # A cable that is pulled is seen at once: routes over it are no routes any more.
+        # A pulled cable takes effect immediately: its routes are removed.
         GuestFile.text(
             "/etc/sysctl.d/60-edge-lab-wires.conf",
             "net.ipv4.conf.all.ignore_routes_with_linkdown = 1\n"
@@ -160,7 +160,7 @@ def _link_file(name: str, mac: str) -> GuestFile:
 
 
 def _network_file(name: str, lines: Iterable[str]) -> GuestFile:
-    # The address stays while the cable is out: a node that boots offline has its own address.
+    # The address stays without a cable: a node that boots offline needs it.
     head = (
         f"[Match]\nName={name}\n\n"
         "[Link]\nRequiredForOnline=no\n\n"

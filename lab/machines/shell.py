@@ -1,4 +1,4 @@
-"""Commands, files, journal and units of one guest, over SSH."""
+"""Commands, files, journal and units of a guest, over SSH."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_lab.provisioning.provision import GuestFile
 
 
 class GuestShell:
-    """The `GuestAccess` of one machine: all of it goes through a shell over SSH."""
+    """The `GuestAccess` of a machine, by a shell over SSH."""
 
     def __init__(self, run_dir: RunDir, client: SshClient, console: ConsoleLog) -> None:
         self.name = client.node
@@ -23,25 +23,25 @@ class GuestShell:
         self._console = console
         self._ssh = client
 
-    # -- connection ----------------------------------------------------------------------
+    # -- Connection ----------------------------------------------------------------------
 
     def answers(self) -> bool:
         """Whether its SSH server sends its banner within two seconds."""
         return self._ssh.answers()
 
     def disconnect(self) -> None:
-        """Ends all connections: the guest at their other end is about to go away."""
+        """Ends all connections, before the guest is switched off or restarted."""
         self._ssh.disconnect()
 
-    # -- commands ------------------------------------------------------------------------
+    # -- Commands ------------------------------------------------------------------------
 
     def run(
         self, command: str, deadline: Deadline | None = None, check: bool = True
     ) -> CommandResult:
         """Runs a shell command as root over the management path.
 
-        Without a deadline it has a minute.  With `check`, an exit code other than 0 is a
-        LabError that shows what the command said.
+        The default limit is a minute.  With `check`, an exit code other than 0 is a LabError with
+        the output of the command.
         """
         done = self._ssh.call(command, deadline or Deadline.scaled(60))
         result = CommandResult(
@@ -71,7 +71,7 @@ class GuestShell:
         sudo = "&sudo=true" if self._ssh.becomes_root else ""
         return testinfra.get_host(f"ssh://{self.name}?ssh_config={self._run_dir.ssh_config}{sudo}")
 
-    # -- files ---------------------------------------------------------------------------
+    # -- Files ---------------------------------------------------------------------------
 
     def read(self, path: str, deadline: Deadline | None = None) -> bytes:
         """The content of a file in the guest."""
@@ -81,7 +81,7 @@ class GuestShell:
         return done.stdout
 
     def write(self, file: GuestFile, deadline: Deadline | None = None) -> None:
-        """Puts a file into the running guest, whole or not at all; its folder is made.
+        """Writes a file in the running guest atomically; creates its folder.
 
         It does not survive a reboot if the seed disk has a file at that path.
         """
@@ -109,7 +109,7 @@ class GuestShell:
         return self.run(command, deadline, check=False).stdout.rstrip()
 
     def wait_unit(self, unit: str, deadline: Deadline) -> None:
-        """Waits until a systemd unit is active; at once a LabError when it has failed."""
+        """Waits until a systemd unit is active; LabError immediately if it has failed."""
         show = f"systemctl show -p LoadState,ActiveState,SubState,Result {shlex.quote(unit)}"
 
         def active() -> bool:

@@ -1,7 +1,7 @@
 """OpenSSH to the machines: one ssh_config per lab, one shared connection per machine.
 
-Everyone uses the same file: the lab, testinfra, and a person with `ssh -F`.  The shared
-connection is a process of the lab (it carries the mark), so nothing is left behind.
+The lab, testinfra and users (with `ssh -F`) use the same file.  The shared connection is a
+process of the lab (with its mark), so that it ends with the lab.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from edge_lab.machines.keys import LabKeys
 from edge_lab.machines.sshbanner import PATIENCE, SshBanner
 
 LOGIN_SECONDS = 60
-"""For a login, its keys and all: an emulated CPU that boots beside others needs half of it."""
+"""Seconds for a login: an emulated CPU that boots beside others needs half of it."""
 
 LEAVE_SECONDS = 5.0
-"""For the end of the shared connection."""
+"""Seconds for the end of the shared connection."""
 
 UNREACHABLE = 255
 """ssh's own exit code when the connection failed."""
@@ -40,7 +40,7 @@ class Unreachable(LabError):
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command in a guest came to."""
+    """The result of a command in a guest."""
 
     command: str
     returncode: int
@@ -54,7 +54,7 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class SshHost:
-    """A machine that is reached in a way of its own, not by a port that the lab forwards."""
+    """A machine that is not reached by a port that the lab forwards."""
 
     name: str
     """Of the node."""
@@ -64,21 +64,21 @@ class SshHost:
     key: Path
     """Private key of the user."""
     known_hosts: Path
-    """The file by which its host key is verified, under the node's name."""
+    """The known_hosts file with its host key, under the node's name."""
 
     @property
     def becomes_root(self) -> bool:
-        """Whether commands become root's by sudo."""
+        """Whether commands run as root by sudo."""
         return self.user != "root"
 
 
 def control_path(run: RunDir, node: str) -> Path:
-    """Short on purpose: ssh adds 17 characters while it makes the socket."""
+    """Deliberately short: ssh adds 17 characters while it creates the socket."""
     return run.short / "s" / node
 
 
 def ssh_config(run: RunDir, specs: Sequence[GuestSpec], others: Sequence[SshHost] = ()) -> str:
-    """The text of the lab's ssh_config: one Host per machine, and what holds for all."""
+    """The text of the lab's ssh_config: one Host per machine, and common settings."""
     keys = LabKeys(run.keys)
     parts = [
         f"Host {spec.name}\n"
@@ -98,7 +98,7 @@ def ssh_config(run: RunDir, specs: Sequence[GuestSpec], others: Sequence[SshHost
         f"    ControlPath {_quoted(control_path(run, other.name))}\n"
         f"    IdentityFile {_quoted(other.key)}\n"
         f"    UserKnownHostsFile {_quoted(other.known_hosts)}\n"
-        # What it is able to; an emulated CPU's wish comes first.
+        # All that the server supports, but preferably the one that is fast on an emulated CPU.
         "    KexAlgorithms ^curve25519-sha256\n"
         for other in others
     ]
@@ -113,11 +113,11 @@ def ssh_config(run: RunDir, specs: Sequence[GuestSpec], others: Sequence[SshHost
         "    UpdateHostKeys no\n"
         "    CheckHostIP no\n"
         "    BatchMode yes\n"
-        # The default mixes in a post-quantum exchange, which costs an emulated CPU a second.
+        # The default adds a post-quantum key exchange, which takes a second on an emulated CPU.
         "    KexAlgorithms curve25519-sha256\n"
         "    ForwardAgent no\n"
         "    ForwardX11 no\n"
-        # Connections join the lab's own; they never leave a master of their own behind.
+        # Connections use the lab's shared one, and never start a master themselves.
         "    ControlMaster no\n"
         f"    ConnectTimeout {LOGIN_SECONDS}\n"
         "    ServerAliveInterval 15\n"
@@ -128,14 +128,14 @@ def ssh_config(run: RunDir, specs: Sequence[GuestSpec], others: Sequence[SshHost
 
 
 def _quoted(path: Path) -> str:
-    # Per cent begins a token in ssh_config.
+    # In ssh_config, % begins a token.
     return '"' + str(path).replace("%", "%%") + '"'
 
 
 def write_ssh_config(
     run: RunDir, specs: Sequence[GuestSpec], others: Sequence[SshHost] = ()
 ) -> None:
-    """Writes ssh_config and known_hosts of the lab; makes the keys that are not there."""
+    """Writes ssh_config and known_hosts of the lab; creates missing keys."""
     keys = LabKeys(run.keys)
     _ = keys.client
     (run.path / "s").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -147,7 +147,7 @@ def write_ssh_config(
 class SshClient:
     """Commands in one machine, over the lab's ssh_config.
 
-    `port` is where its server listens, on `host`; with `become_root` commands are root's by sudo.
+    Its server listens on `host` and `port`; with `become_root` commands run as root by sudo.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class SshClient:
 
     @classmethod
     def to(cls, run: RunDir, host: SshHost) -> SshClient:
-        """To a machine that is reached in a way of its own."""
+        """A client of a machine that is not reached by a forwarded port."""
         return cls(run, host.name, host.port, host.host, become_root=host.becomes_root)
 
     @property
@@ -189,7 +189,7 @@ class SshClient:
     def answers(self, patience: float = PATIENCE) -> bool:
         """Whether the banner of an SSH server arrives on the port within `patience` seconds.
 
-        Cheaper for an emulated guest than a login, so this is what is asked while it boots.
+        Cheaper for an emulated guest than a login, so it is used while the guest boots.
         """
         return self._banner.comes(patience)
 
@@ -221,7 +221,7 @@ class SshClient:
             )
         except subprocess.TimeoutExpired as late:
             raise DeadlineExceeded(
-                f"{self._node}: `{_brief(command)}` not done within {deadline.total:.0f} s"
+                f"{self._node}: `{_brief(command)}` did not finish within {deadline.total:.0f} s"
             ) from late
         if done.returncode == UNREACHABLE:
             said = done.stderr.decode(errors="replace").strip()
@@ -231,9 +231,9 @@ class SshClient:
     def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
         """Starts a command whose output is read while it runs.
 
-        It ends with the shared connection, so with a reboot too; else it is its owner's to end.
+        It ends with the shared connection, also by a reboot; otherwise the caller must end it.
         """
-        # A login costs an emulated CPU ten seconds and more.
+        # A login takes ten seconds or more on an emulated CPU.
         self._join(deadline)
         return subprocess.Popen(
             self._ssh("-T", self._node, "--", self._as_root(command)),
@@ -246,7 +246,7 @@ class SshClient:
     def command_line(self, command: str, deadline: Deadline, *, tty: bool = False) -> list[str]:
         """The program that runs a shell command over the shared connection, and its arguments.
 
-        For who gives it streams of his own; it ends with 255 when there is no connection.
+        For callers with their own streams; its exit code is 255 without a connection.
         """
         self._join(deadline)
         return self._ssh("-t" if tty else "-T", self._node, "--", self._as_root(command, tty=tty))
@@ -254,17 +254,17 @@ class SshClient:
     def _as_root(self, command: str, *, tty: bool = False) -> str:
         if not self._become_root:
             return command
-        # As sshd does it for root: a process group of its own, which ends as a whole.
+        # As sshd does for root: a separate process group, which can be ended as a whole.
         apart = "" if tty else "setsid --wait "
         return f"sudo -n -H -- {apart}bash -c {shlex.quote(command)}"
 
     def require_connection(self) -> None:
-        """Raises Unreachable if the machine neither holds the connection nor answers anew."""
+        """Raises Unreachable if the connection is lost and the machine does not answer again."""
         if not (self._alive() or self.answers()):
             raise Unreachable(f"{self._node} does not answer to SSH")
 
     def _join(self, deadline: Deadline) -> None:
-        """Sees to it that the shared connection is there; in vain is no error, only slower."""
+        """Opens the shared connection if needed; a failure is not an error, only slower."""
         with self._joining:
             if not (self._socket.exists() and self._alive()):
                 self._leave()
@@ -293,7 +293,7 @@ class SshClient:
         return False
 
     def disconnect(self) -> None:
-        """Ends all connections: the guest at their other end is about to go away."""
+        """Ends all connections, before the guest is switched off or restarted."""
         self._banner.forget()
         self._leave()
 

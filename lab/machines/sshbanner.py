@@ -1,10 +1,10 @@
 """Waits for the banner of a guest's SSH server without overloading an emulated guest.
 
-A guest's port on the host accepts any connection at once, long before a server in the guest
+A guest's port on the host accepts connections immediately, long before a server in the guest
 does: a slow guest cannot be distinguished from one that has not received the connection. Each
-connection that the server accepts costs an emulated CPU a process, seconds of it, also when its
-client has gone by then. So connections are kept open, and new ones are made ever more rarely:
-they are needed only if one was lost before the guest had a network.
+connection that the server accepts costs an emulated CPU a process and seconds of time, even if
+its client is gone by then. So connections are kept open, and new ones are opened at growing
+intervals: they are needed only if one was lost before the guest had a network.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class SshBanner:
             return False
 
     def forget(self) -> None:
-        """Starts over: the guest that the connections were made to no longer runs."""
+        """Closes all connections, for a new boot of the guest."""
         with self._lock:
             self._forget()
 
     def _is_due(self) -> bool:
-        """With one waiting after 2 s, then after another 4, 8, 16 s; with none at once."""
+        """When to open another one: after 2 s with one waiting, then 4, 8, 16 s; otherwise now."""
         waited = time.monotonic() - self._asked_at
         return not self._waiting or waited >= PATIENCE * 2 ** (len(self._waiting) - 1)
 
@@ -58,7 +58,7 @@ class SshBanner:
             self._asked_at = time.monotonic()
 
     def _heard(self, patience: float) -> list[socket.socket]:
-        """Those on which something came, or that ended, as soon as there is one."""
+        """Waits for connections with data, or that have ended, and returns them."""
         if not self._waiting:
             return []
         with selectors.DefaultSelector() as selector:
@@ -73,7 +73,7 @@ class SshBanner:
 
 
 def _is_banner(connection: socket.socket) -> bool:
-    """Whether the beginning of a banner was received, and not the end of the connection."""
+    """Whether the beginning of a banner was received, rather than the end of the connection."""
     with contextlib.suppress(OSError):
         return connection.recv(4).startswith(b"SSH")
     return False

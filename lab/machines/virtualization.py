@@ -1,10 +1,9 @@
-"""Virtualization in a guest: a CPU that offers it, and the modules by which its kernel uses it.
+"""Virtualization in a guest: a CPU that offers it, and the kernel modules that use it.
 
-An emulated CPU can offer it on every host. With hardware acceleration it has to be nested, which
-the host's own KVM module must allow; that exists for x86_64 hosts alone.
+An emulated CPU can offer it on every host. With hardware acceleration it must be nested, which the
+host's KVM module must allow; that is supported only on x86_64 hosts.
 
-Whether KVM then works is not known from here: a program asks the kernel of the running node
-(images/go/kvm).
+Whether KVM then works is checked by a program on the running node (images/go/kvm).
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ MODULES_FILE = "/etc/modules-load.d/edge-lab-kvm.conf"
 SYSTEM_MODULES = Path("/sys/module")
 
 _VENDORS = ("kvm_amd", "kvm_intel")
-"""Modules that are KVM for one vendor's CPUs; the emulated x86_64 CPU is AMD's."""
+"""KVM modules by vendor; the emulated x86_64 CPU is one of AMD."""
 
 
 def virtualize(domain: ET.Element, arch: Arch, namespace: str) -> None:
-    """Has the emulated CPU of `domain` offer virtualization. `namespace` is that of QEMU's own
+    """Makes the emulated CPU of `domain` offer virtualization. `namespace` is that of QEMU's
     arguments in the XML."""
     if arch is Arch.X86_64:
-        # Nested page tables too: shadow ones would make each of the guest's page faults an exit.
+        # With nested page tables: with shadow ones each page fault of the guest would be an exit.
         for name in ("svm", "npt"):
             _child(domain, "cpu").append(ET.Element("feature", {"policy": "require", "name": name}))
         return
     arguments = _child(domain, f"{{{namespace}}}commandline")
     argument = f"{{{namespace}}}arg"
     if arch is Arch.AARCH64:
-        # The kernel starts at EL2 then. KVM needs an interrupt controller that guests can share.
+        # The kernel starts at EL2. KVM needs an interrupt controller that supports virtualization.
         ET.SubElement(_child(domain, "features"), "gic", {"version": "3"})
-        # QEMU puts several -machine together; libvirt has no word for this one.
+        # QEMU merges several -machine options; libvirt does not support this one.
         for position, value in enumerate(("-machine", "virtualization=on")):
             arguments.insert(position, ET.Element(argument, {"value": value}))
         return
@@ -48,7 +47,7 @@ def virtualize(domain: ET.Element, arch: Arch, namespace: str) -> None:
 
 
 def guest_files(arch: Arch, accelerator: AcceleratorName) -> tuple[GuestFile, ...]:
-    """For the seed disk: the kernel's modules are loaded at boot. On aarch64 they are built in."""
+    """For the seed disk: loads the kernel modules at boot. On aarch64 they are built in."""
     if arch is Arch.AARCH64:
         return ()
     if arch is Arch.RISCV64:
@@ -59,20 +58,20 @@ def guest_files(arch: Arch, accelerator: AcceleratorName) -> tuple[GuestFile, ..
 
 
 def host_module(system: Path = SYSTEM_MODULES) -> str:
-    """The module by which an x86_64 host has KVM; empty if it has none of these."""
+    """The KVM module of an x86_64 host; empty if it has none."""
     return next((name for name in _VENDORS if (system / name).is_dir()), "")
 
 
 def check_virtualization(
     node: Node, accelerator: AcceleratorName, system: Path = SYSTEM_MODULES
 ) -> None:
-    """InputError if `node` is to offer virtualization, and its accelerator cannot nest it."""
+    """Raises InputError if `node` is to offer virtualization but its accelerator cannot nest it."""
     if not node.virtualization or accelerator == "tcg":
         return
     if node.arch is not Arch.X86_64:
         raise InputError(
             f"the node {node.name} cannot offer virtualization: it runs on this host's KVM, and "
-            f"the lab nests KVM on x86_64 alone, not on {node.arch.value}",
+            f"the lab nests KVM only on x86_64, not on {node.arch.value}",
             remedy="Remove `virtualization` from the node, or give it another architecture, which "
             "is emulated.",
         )

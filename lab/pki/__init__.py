@@ -1,4 +1,4 @@
-"""Certificates of one lab: an authority per trust domain, a certificate per identity."""
+"""Certificates of a lab: one authority per trust domain, one certificate per identity."""
 
 from edge_lab.pki.authority import Authority, CertificateSpec, Identity, KeyKind, Usage
 from edge_lab.pki.installed import ClientLog, HoldsCertificates, InstalledCertificate

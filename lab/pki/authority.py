@@ -1,8 +1,8 @@
-"""An X.509 authority and what it issues, over the `cryptography` library.
+"""An X.509 certificate authority and its certificates, based on the `cryptography` library.
 
-The identity suites issue from here too: a foreign authority is `Authority.create` with the
-same name as the real one, a wrong name is another `CertificateSpec`, an expired certificate
-is one whose `starts` and `lifetime` lie in the past.
+The identity suites use it, too: a foreign authority is `Authority.create` with the name of the
+real one, a wrong name is another `CertificateSpec`, an expired certificate has `starts` and
+`lifetime` in the past.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 SLACK = timedelta(days=1)
-"""How far in the past certificates begin: a guest's clock may be behind the host's."""
+"""How long ago certificates became valid: a guest's clock may be behind the host's."""
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LIFETIME = timedelta(days=1825)
-"""Of what an authority issues, if nothing else is asked for: checkpoints are kept long."""
+"""Default lifetime of certificates; long, since checkpoints are kept for long."""
 
 
 class KeyKind(StrEnum):
     EC = "ec"
-    """ECDSA on P-256: the fast one in an emulated guest."""
+    """ECDSA on P-256, which is fast in an emulated guest."""
     RSA = "rsa"
-    """RSA with 2,048 bits: what OPC UA's Basic256Sha256 asks for."""
+    """RSA with 2,048 bits, as OPC UA's Basic256Sha256 requires."""
 
 
 class Usage(StrEnum):
-    """What a certificate may be shown for (extended key usage)."""
+    """Extended key usages of a certificate."""
 
     SERVER = "server"
     CLIENT = "client"
@@ -50,21 +50,21 @@ _USAGE_OIDS = {
 
 @dataclass(frozen=True)
 class CertificateSpec:
-    """What is to stand in a certificate."""
+    """The content of a certificate."""
 
     common_name: str
     organizations: tuple[str, ...] = ()
-    """Kubernetes reads them as groups."""
+    """Kubernetes uses them as groups."""
     dns_names: tuple[str, ...] = ()
     addresses: tuple[IPv4Address, ...] = ()
     uris: tuple[str, ...] = ()
     usages: tuple[Usage, ...] = (Usage.CLIENT,)
     key: KeyKind = KeyKind.EC
     encipherment: bool = False
-    """Sets every key usage that OPC UA demands (OPC 10000-6, 6.2.2), not only signatures."""
+    """Sets all key usages that OPC UA requires (OPC 10000-6, 6.2.2), not only signatures."""
     lifetime: timedelta = LIFETIME
     starts: datetime | None = None
-    """First moment of validity (with a time zone); None is a day ago."""
+    """Begin of the validity (with a time zone); None is a day ago."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Identity:
 
     @property
     def combined_pem(self) -> bytes:
-        """Certificate and key in one file, as the kubelet keeps its client certificate."""
+        """Certificate and key in one file, the format of the kubelet's client certificate."""
         return self.certificate_pem + self.key_pem
 
 
@@ -99,15 +99,15 @@ class Authority:
         lifetime: timedelta = AUTHORITY_LIFETIME,
         intermediates: int = 0,
     ) -> Authority:
-        """A new authority. Two of one name differ in their keys alone.
+        """A new authority. Two authorities of one name differ only in their keys.
 
-        Below it may stand so many `intermediates`, authorities that it signs, in a row.
+        `intermediates` is the maximum number of intermediate authorities below it (path length).
         """
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         return cls._of(name, new_key(key), lifetime, intermediates)
 
     def impostor(self) -> Authority:
-        """Another authority of the same name, with another key of the same kind."""
+        """Another authority of the same name, with another key of the same type."""
         own = load_key(self.identity.key_pem)
         kind = KeyKind.RSA if isinstance(own, rsa.RSAPrivateKey) else KeyKind.EC
         limits = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
@@ -151,11 +151,11 @@ class Authority:
 
     @cached_property
     def _key(self) -> PrivateKey:
-        """Read once: an RSA key is checked then, which takes longer than to sign."""
+        """Loaded once: loading verifies an RSA key, which takes longer than signing."""
         return load_key(self.identity.key_pem)
 
     def issue(self, spec: CertificateSpec, *, key: PrivateKey | None = None) -> Identity:
-        """A new key (or `key`) and a certificate for it, as `spec` says."""
+        """A new key (or `key`) and a certificate for it with the content `spec`."""
         issuer = self.certificate
         private = key or new_key(spec.key)
         starts = spec.starts or datetime.now(UTC) - SLACK
@@ -166,7 +166,7 @@ class Authority:
             .public_key(private.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(starts)
-            # A lifetime is counted from now, or else a short one would be over already.
+            # The lifetime counts from now, otherwise a short one would have ended already.
             .not_valid_after(starts + spec.lifetime + (SLACK if spec.starts is None else _ZERO))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(encipherment=spec.encipherment), critical=True)
@@ -212,7 +212,7 @@ def load_key(pem: bytes) -> PrivateKey:
 
 
 def key_pem(key: PrivateKey) -> bytes:
-    """PKCS#8, unencrypted: what every component of the lab reads."""
+    """PKCS#8, unencrypted, which all components of the lab can read."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -221,7 +221,7 @@ def key_pem(key: PrivateKey) -> bytes:
 
 
 def sec1_pem(pem: bytes) -> bytes:
-    """That key (EC) in SEC 1's form, unencrypted."""
+    """That EC key in SEC 1 format, unencrypted."""
     return load_key(pem).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,

@@ -1,4 +1,4 @@
-"""Certificates where they lie on nodes, so that one can be replaced while its lab runs."""
+"""Certificates in files on nodes, so that they can be replaced in a running lab."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from edge_lab.topology import Topology
 
 @dataclass(frozen=True)
 class ClientLog:
-    """What a client writes to its journal of a peer that is not the API server: regular expressions
-    that `grep -E` and Python read alike."""
+    """Journal lines of a client about a peer other than the API server: regular expressions that
+    mean the same for `grep -E` and Python."""
 
     let_in: str
     turned_away: str
-    """For its certificate, and for nothing else."""
+    """Refused because of its certificate, and for no other reason."""
 
 
 @dataclass(frozen=True)
 class InstalledCertificate:
-    """One certificate of a component on a node, and what the component needs to take another."""
+    """A certificate of a component on a node, and how the component loads a new one."""
 
     name: str
-    """As faults call it; of one node, each has another."""
+    """Its name in faults; unique on a node."""
     node: str
     spec: CertificateSpec
-    """What stands in it."""
+    """Its content."""
     signer: Signer
     certificate: str
     """Path in the guest."""
     key: str
-    """The same path as `certificate`: one file with both."""
+    """May be the same path as `certificate`: one file with both."""
     unit: str
     """The systemd unit of the component."""
     reloads: bool = False
-    """It takes a new one from its files by itself, within a minute or so; else by a restart."""
+    """The component reloads its files within about a minute; otherwise it must be restarted."""
     renews: bool = False
-    """The component asks for another one itself when most of the life of this one is over."""
+    """The component renews it when most of its lifetime is over."""
     shown_at: tuple[IPv4Address, int] | None = None
-    """Where a server shows it; None for what a client shows."""
+    """Where a server presents it; None for a client certificate."""
     log: ClientLog | None = None
-    """Of a client that shows it to another peer than the API server."""
+    """For a client whose peer is not the API server."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ class InstalledCertificate:
         return tuple(dict.fromkeys((self.certificate, self.key)))
 
     def files(self, identity: Identity) -> tuple[GuestFile, ...]:
-        """What lies on the node when it has `identity`."""
+        """The files on the node with `identity`."""
         if self.key == self.certificate:
             return (GuestFile(self.certificate, identity.combined_pem, 0o600),)
         return (
@@ -67,5 +67,5 @@ class HoldsCertificates(Protocol):
     """A control plane or an edge runtime whose certificates can be replaced."""
 
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
-        """Those on the server node and on edge nodes."""
+        """The certificates on the server node and on edge nodes."""
         ...

@@ -1,12 +1,11 @@
-"""All keys and certificates of one lab, on disk below one folder that only its owner reads.
+"""All keys and certificates of a lab, in one folder that only its owner can read.
 
     <folder>/<trust domain>/ca.{crt,key}
     <folder>/<trust domain>/<identity>.{crt,key}
     <folder>/<trust domain>/<signing key>.{key,pub}
 
-What is made is what the parts of the lab request: control plane, edge runtime, devices, add-ons.
-It is made once and read back, so that a lab that is restored from a checkpoint knows the keys that
-its guests hold.
+The parts of the lab request them: control plane, edge runtime, devices, add-ons. They are created
+once and then read, so that a lab that is restored from a checkpoint has the keys of its guests.
 """
 
 from __future__ import annotations
@@ -42,17 +41,17 @@ DEVICES = TrustDomain("device", "edge-lab device CA", KeyKind.RSA)
 
 @dataclass(frozen=True)
 class Pki:
-    """The lab's certificates, read from `folder` as they are asked for."""
+    """The lab's certificates, read from `folder` on demand."""
 
     folder: Path
 
     @classmethod
     def create(cls, folder: Path, requests: Iterable[Request]) -> Pki:
-        """Makes what is requested below `folder`, and the authority of each trust domain.
+        """Creates the requested keys below `folder`, and the authority of each trust domain.
 
         Raises:
-            LabError: there are keys already (`load` is for those), two requests differ under one
-                name, or the folder cannot be written.
+            LabError: there are keys already (use `load`), two requests of one name differ, or
+                the folder cannot be written.
         """
         pki = cls(folder)
         by_name = _distinct(requests)
@@ -83,9 +82,9 @@ class Pki:
         return pki
 
     def add(self, requests: Iterable[Request]) -> None:
-        """Makes what is requested, in trust domains that have an authority already.
+        """Creates the requested keys, in trust domains that have an authority already.
 
-        An identity of the same name is replaced: that is how a certificate is rotated.
+        Replaces an identity of the same name, to rotate its certificate.
 
         Raises:
             LabError: a trust domain has no authority, or the folder cannot be written.
@@ -107,10 +106,10 @@ class Pki:
         except OSError as trouble:
             raise _cannot_write(self.folder, trouble) from trouble
 
-    # -- what there is -------------------------------------------------------------------
+    # -- Reading -------------------------------------------------------------------------
 
     def authority(self, domain: TrustDomain) -> Authority:
-        """Who signs in that trust domain; LabError if nobody requested anything in it."""
+        """The authority of that trust domain; LabError if nothing was requested in it."""
         return Authority(self.identity(domain, "ca"))
 
     def identity(self, domain: TrustDomain, name: str) -> Identity:
@@ -118,7 +117,7 @@ class Pki:
         return Identity(self._read(domain, f"{name}.crt"), self._read(domain, f"{name}.key"))
 
     def identity_paths(self, domain: TrustDomain, name: str) -> tuple[Path, Path]:
-        """Certificate and key file of one identity, for a process that wants paths."""
+        """Certificate and key file of one identity, for processes that need paths."""
         room = self.folder / domain.name
         return room / f"{name}.crt", room / f"{name}.key"
 
@@ -130,7 +129,7 @@ class Pki:
         """PEM of the public key of a SigningKeyRequest; LabError if it was not requested."""
         return self._read(domain, f"{name}.pub")
 
-    # -- on disk -------------------------------------------------------------------------
+    # -- Files ---------------------------------------------------------------------------
 
     def _store(self, domain: TrustDomain, name: str, identity: Identity) -> None:
         self._write(domain, f"{name}.key", identity.key_pem)
@@ -139,7 +138,7 @@ class Pki:
     def _write(self, domain: TrustDomain, name: str, content: bytes) -> None:
         room = self.folder / domain.name
         room.mkdir(exist_ok=True, mode=0o700)
-        # mkstemp opens with 0600, so that a key is at no moment readable by others.
+        # mkstemp creates it with mode 0600, so that a key is never readable by others.
         descriptor, temporary = tempfile.mkstemp(dir=room, prefix=".new-")
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -158,7 +157,7 @@ class Pki:
 
 
 def _distinct(requests: Iterable[Request]) -> dict[tuple[str, str], Request]:
-    """The requests by trust domain and name; one that is made twice counts once."""
+    """The requests by trust domain and name, without duplicates."""
     found: dict[tuple[str, str], Request] = {}
     for request in requests:
         key = (request.domain.name, request.name)

@@ -1,4 +1,4 @@
-"""What the parts of a lab request of its `Pki`: trust domains, identities, signing keys."""
+"""Requests of the parts of a lab to its `Pki`: trust domains, identities, signing keys."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _FILE_STEM = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 @dataclass(frozen=True)
 class TrustDomain:
-    """An authority of its own: what it signs is trusted where it is trusted, and nowhere else."""
+    """A separate authority: its certificates are trusted only where the authority is trusted."""
 
     name: str
-    """A name as of nodes; its folder on disk."""
+    """Its name, by the same rule as for nodes; also the name of its folder."""
     common_name: str
-    """Of the authority's certificate."""
+    """Common name of the authority's certificate."""
     key: KeyKind = KeyKind.EC
     intermediates: int = 0
-    """How many authorities may stand in a row between this one and what it vouches for."""
+    """Maximum number of intermediate authorities in a chain."""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
@@ -31,11 +31,11 @@ class TrustDomain:
 
 @dataclass(frozen=True)
 class IdentityRequest:
-    """A key, and a certificate for it by the authority of `domain`."""
+    """A key, and a certificate for it from the authority of `domain`."""
 
     domain: TrustDomain
     name: str
-    """Of its files below the domain's folder; unlike `ca`, which is the authority."""
+    """Name of its files in the domain's folder; not `ca`, which is the authority."""
     spec: CertificateSpec
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class IdentityRequest:
 
 @dataclass(frozen=True)
 class SigningKeyRequest:
-    """A key pair without a certificate: what signs tokens, and what verifies them."""
+    """A key pair without a certificate, to sign and verify tokens."""
 
     domain: TrustDomain
     name: str
@@ -55,7 +55,7 @@ class SigningKeyRequest:
 
 @dataclass(frozen=True)
 class AuthorityRequest:
-    """The authority of a trust domain alone: for a component that signs by it."""
+    """Only the authority of a trust domain, for a component that signs with it."""
 
     domain: TrustDomain
     name: str = "ca"

@@ -1,4 +1,4 @@
-"""Files that a component prefers to Secrets of its cluster: so one replaces what it keeps there."""
+"""Files that a component prefers to Secrets of its cluster, used to replace the Secrets."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ PEM_COLUMNS = 64
 
 @dataclass(frozen=True)
 class SecretFile:
-    """One entry of a Secret (DER) as the file (PEM) that its component reads instead, if there is
-    one. At its start the component writes the file's content into the Secret."""
+    """An entry of a Secret (DER), as a file (PEM) that its component reads instead if it exists. At
+    its start the component writes the file's content into the Secret."""
 
     node: str
     domain: TrustDomain
     path: str
-    """In the guest. There is no such file unless somebody lays it."""
+    """Path in the guest. The file does not exist unless the lab creates it."""
     namespace: str
     secret: str
     entry: str
     label: str
-    """What stands after BEGIN: CERTIFICATE, or the kind of key."""
+    """The PEM label: CERTIFICATE, or the type of key."""
     mode: int = 0o600
 
     def read(self, keys: KeyAccess) -> GuestFile:
-        """With what the Secret holds; LabError if there is no such Secret."""
+        """The file with the Secret's content; LabError if there is no such Secret."""
         content = keys.secret(self.namespace, self.secret)[self.entry]
         lines = textwrap.wrap(base64.b64encode(content).decode(), PEM_COLUMNS)
         text = [f"-----BEGIN {self.label}-----", *lines, f"-----END {self.label}-----", ""]
@@ -41,8 +41,8 @@ class SecretFile:
 
 @runtime_checkable
 class KeepsSecrets(Protocol):
-    """A control plane or an edge runtime that keeps an authority in Secrets, with what it shows."""
+    """A control plane or an edge runtime that keeps an authority and certificates in Secrets."""
 
     def secret_files(self, topology: Topology) -> tuple[SecretFile, ...]:
-        """All of them, on the node of the component."""
+        """All such files, on the node of the component."""
         ...

@@ -1,4 +1,4 @@
-"""Who signs the certificates that lie on nodes: the lab, or the running cluster itself."""
+"""The signers of certificates on nodes: the lab, or the running cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_lab.pki.requests import TrustDomain
 
 
 class KeyAccess(Protocol):
-    """Where a running lab keeps the keys of authorities."""
+    """Access to the keys of authorities of a running lab."""
 
     @property
     def pki(self) -> Pki:
@@ -20,15 +20,15 @@ class KeyAccess(Protocol):
         ...
 
     def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        """What a Secret of the cluster holds; LabError if there is none."""
+        """The content of a Secret of the cluster; LabError if there is none."""
         ...
 
 
 class Signer(Protocol):
-    """The authority of a certificate on a node."""
+    """The signer of a certificate on a node."""
 
     def authority(self, keys: KeyAccess) -> Authority:
-        """It, with its key; LabError if a running lab has none yet."""
+        """The authority with its key; LabError if the running lab has none yet."""
         ...
 
 
@@ -44,9 +44,9 @@ class LabSigner:
 
 @runtime_checkable
 class BringsAuthorities(Protocol):
-    """A control plane or an edge runtime that makes authorities of its own."""
+    """A control plane or an edge runtime that creates authorities itself."""
 
     @property
     def signers(self) -> Mapping[TrustDomain, Signer]:
-        """By trust domain; all other domains are the lab's."""
+        """By trust domain; the lab signs in all other domains."""
         ...

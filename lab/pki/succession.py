@@ -1,4 +1,4 @@
-"""One authority takes the place of another, in Kubernetes' own three steps.
+"""The replacement of an authority in the three steps that Kubernetes documents.
 
 https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/
 """
@@ -12,20 +12,20 @@ from edge_lab.pki.authority import Authority
 
 
 class Stage(IntEnum):
-    """How far it is. While nodes go from one to the next, some are in either."""
+    """The stages of a replacement. During a transition, nodes may be in either of two stages."""
 
     BEFORE = 0
     BOTH_TRUSTED = 1
-    """Everybody trusts the old and the new one; what is shown is still by the old."""
+    """All parts trust both authorities; certificates are still from the old one."""
     NEW_SHOWN = 2
-    """What is shown, and what is signed from now on, is by the new one."""
+    """Certificates, and everything that is signed from now on, are from the new one."""
     OLD_REMOVED = 3
-    """Nobody trusts the old one any more: what it has signed is turned away everywhere."""
+    """The old one is no longer trusted: its certificates are refused everywhere."""
 
 
 @dataclass(frozen=True)
 class Succession:
-    """An authority and its successor, of the same name or of another."""
+    """An authority and its successor, with the same name or another one."""
 
     old: Authority
     new: Authority
@@ -38,10 +38,10 @@ class Succession:
         return (new,) if stage is Stage.OLD_REMOVED else (old, new)
 
     def accepted(self, stage: Stage, *, by_signer_alone: bool) -> tuple[bytes, ...]:
-        """The authorities (PEM) whose certificates get in at that stage. `by_signer_alone` where
-        clients are verified by what signs and not by a bundle."""
+        """The authorities (PEM) whose certificates are accepted at that stage. `by_signer_alone`:
+        clients are verified against the signing certificate instead of a bundle."""
         return (self.signer(stage).certificate_pem,) if by_signer_alone else self.trusted(stage)
 
     def signer(self, stage: Stage) -> Authority:
-        """Whose certificates are shown at that stage."""
+        """The authority whose certificates are presented at that stage."""
         return self.old if stage < Stage.NEW_SHOWN else self.new

@@ -1,4 +1,4 @@
-"""Files on nodes that say which authorities a component trusts, so that one can be replaced."""
+"""Trust bundles on nodes, which determine the authorities that components trust."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from edge_lab.topology import Topology
 
 
 class TrustForm(StrEnum):
-    """How the certificates of authorities stand in a file."""
+    """The format of certificates of authorities in a file."""
 
     PEM = "pem"
-    """One after the other, and nothing else."""
+    """Concatenated certificates, and nothing else."""
     KUBECONFIG = "kubeconfig"
     """As `certificate-authority-data` of each cluster."""
 
@@ -38,25 +38,25 @@ class TrustBundle:
     path: str
     """In the guest."""
     units: tuple[str, ...]
-    """All that read it, in the order in which they are to be started anew."""
+    """Units that read it, in the order in which they are to be restarted."""
     form: TrustForm = TrustForm.PEM
 
     def authorities(self, content: bytes) -> tuple[x509.Certificate, ...]:
-        """Whom a file with that content trusts."""
+        """The trusted authorities in a file with that content."""
         pem = _READ[self.form](content)
         return tuple(x509.load_pem_x509_certificates(pem))
 
     def trusting(self, content: bytes, authorities: Iterable[bytes]) -> bytes:
-        """That content, with these authorities (PEM) in the place of all that it trusts."""
+        """That content, with its authorities replaced by these (PEM)."""
         return _WRITE[self.form](content, b"".join(authorities))
 
 
 @dataclass(frozen=True)
 class InstalledAuthority:
-    """An authority with its key on a node, where a component signs by it.
+    """An authority with its key on a node, where a component signs with it.
 
-    Kubernetes' controller manager takes one certificate here and no bundle; so this is not a file
-    that says whom others trust.
+    Kubernetes' controller manager accepts a single certificate here instead of a bundle, so this is
+    separate from the trust bundles.
     """
 
     node: str
@@ -66,17 +66,17 @@ class InstalledAuthority:
     key: str
     unit: str
     sec1: bool = False
-    """The key is read as SEC 1 ("EC PRIVATE KEY") alone; else as PKCS#8."""
+    """The component reads only keys in SEC 1 ("EC PRIVATE KEY"); otherwise PKCS#8."""
     is_all_that_is_trusted: bool = False
-    """The component also verifies its clients by this certificate, and by no other: it cannot trust
-    an authority and its successor at the same time."""
+    """The component also verifies its clients only against this certificate: it cannot trust an
+    authority and its successor at the same time."""
 
     @property
     def paths(self) -> tuple[str, str]:
         return (self.certificate, self.key)
 
     def files(self, identity: Identity) -> tuple[GuestFile, GuestFile]:
-        """What lies on the node when it signs by `identity`."""
+        """The files on the node if it signs with `identity`."""
         key = sec1_pem(identity.key_pem) if self.sec1 else identity.key_pem
         return (
             GuestFile(self.certificate, identity.certificate_pem),
@@ -86,34 +86,34 @@ class InstalledAuthority:
 
 @dataclass(frozen=True)
 class RequestedCertificate:
-    """A certificate that a component requests from its cluster, and keeps in files of its own."""
+    """A certificate that a component requests from its cluster, and stores in its own files."""
 
     node: str
     domain: TrustDomain
     files: str
-    """Paths in the guest, as a shell pattern. Without them the component requests another one."""
+    """Paths in the guest, as a shell pattern. If missing, the component requests a new one."""
     unit: str
 
 
 @runtime_checkable
 class HoldsTrust(Protocol):
-    """A control plane or an edge runtime whose authority can be replaced. What it declares here is
-    all that the authority has signed, together with `HoldsCertificates`."""
+    """A control plane or an edge runtime whose authority can be replaced. Together with
+    `HoldsCertificates` it declares all certificates of the authority."""
 
     def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
-        """All files by which its components trust, on the server node and on edge nodes."""
+        """All trust bundles of its components, on the server node and on edge nodes."""
         ...
 
     def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
-        """Where its components sign."""
+        """The files with which its components sign."""
         ...
 
     def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
-        """Beside those of `certificates`: nobody notes that one of them was used."""
+        """Certificates besides those of `certificates`, whose use cannot be observed."""
         ...
 
     def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
-        """Those that its components request themselves."""
+        """Certificates that its components request themselves."""
         ...
 
 
@@ -123,7 +123,7 @@ class KeepsAuthority(Protocol):
 
     @property
     def why_authority_stays(self) -> str:
-        """The reason, as a sentence for whoever asks for it."""
+        """The reason, as a sentence for the user."""
         ...
 
 

@@ -1,1 +1,1 @@
-"""What a node is given before it boots."""
+"""What a node gets before it boots: files, units, payload."""

@@ -1,9 +1,9 @@
-"""What a node is given before it boots: files, units and a read-only payload.
+"""What a node gets before it boots: files, units and a read-only payload.
 
-A stack says what it needs on a node as data.  The machine layer puts the files on the
-node's seed disk (unpacked over / at each boot, before the network and SSH start) and the
-payload on a read-only disk that is mounted at `PAYLOAD_MOUNT`.  Nothing has to be copied
-into a running guest, and a node that reboots while offline has all it needs.
+A stack declares as data what it needs on a node.  The files are put on the node's seed disk
+(unpacked to / at each boot, before network and SSH start), and the payload on a read-only disk
+that is mounted at `PAYLOAD_MOUNT`.  So nothing has to be copied into a running guest, and a node
+that reboots while offline has everything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAYLOAD_MOUNT = PurePosixPath("/opt/edge-lab")
 
 @dataclass(frozen=True)
 class GuestFile:
-    """One file in the guest, owned by root. `path` is absolute, `mode` as chmod(1) takes it."""
+    """A file in the guest, owned by root. `path` is absolute, `mode` as for chmod(1)."""
 
     path: str
     content: bytes
@@ -34,7 +34,7 @@ class GuestFile:
 
 @dataclass(frozen=True)
 class PayloadFile:
-    """One host file that the guest sees at `PAYLOAD_MOUNT`/`path`."""
+    """A file of the host that the guest sees at `PAYLOAD_MOUNT`/`path`."""
 
     path: str
     source: Path
@@ -48,20 +48,20 @@ _F = TypeVar("_F", GuestFile, PayloadFile)
 
 @dataclass(frozen=True)
 class Provision:
-    """All that one node is given. `units` are enabled systemd units, in no order."""
+    """The provision of a node. `units` are enabled systemd units, in no order."""
 
     files: tuple[GuestFile, ...] = ()
     units: tuple[str, ...] = ()
     payload: tuple[PayloadFile, ...] = ()
     folders: tuple[str, ...] = ()
-    """Folders that its programs make and fill; gone with a machine of the lab, and removed from one
-    that is not the lab's."""
+    """Folders that its programs create and fill; they disappear with a machine of the lab, and are
+    removed from an external node."""
     undo: tuple[str, ...] = ()
-    """Shell commands that take back what its units have done outside files, once they have stopped;
-    they may fail."""
+    """Shell commands that undo effects of its units other than files, after they have stopped; they
+    may fail."""
 
     def __add__(self, other: Provision) -> Provision:
-        """Both together; two different contents for one path are a LabError."""
+        """Both together; LabError for two different contents of a path."""
         return Provision(
             _merged(self.files, other.files),
             tuple(dict.fromkeys((*self.units, *other.units))),

@@ -1,4 +1,4 @@
-"""Stacks: what runs on the machines, a control plane times an edge runtime."""
+"""Stacks: what runs on the machines, a control plane with an edge runtime."""
 
 from edge_lab.cluster.access import ClusterAccess, CommandOutput, MachineAccess
 from edge_lab.stacks.base import (

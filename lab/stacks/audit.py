@@ -1,4 +1,4 @@
-"""What the API server writes down of requests: its audit policy, and where the log is."""
+"""The audit policy of the API server, and the path of its audit log."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from edge_lab.core.yamltext import yaml_text
 
 AUDIT_POLICY = "/etc/kubernetes/audit-policy.yaml"
 AUDIT_LOG = "/var/log/kubernetes/audit.log"
-"""Who asked the API server for what, and was let in or turned away."""
+"""Requests to the API server, with their client, and whether they were admitted or refused."""
 
 
 def audit_policy() -> str:
-    """Which requests are written down: all, but for the nodes' own pulse and health checks.
+    """The audit policy: logs all requests except for heartbeats of nodes and health checks.
 
-    What is refused is among them: the API server writes down a request that it could not
-    authenticate (401) as well as one that it did not allow (403).
+    That includes refused requests, both those that could not be authenticated (401) and those
+    that were forbidden (403).
     """
     policy: dict[str, Any] = {
         "apiVersion": "audit.k8s.io/v1",

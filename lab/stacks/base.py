@@ -1,7 +1,7 @@
-"""What a stack is: a control plane on the server node times a runtime on each edge node.
+"""A stack: a control plane on the server node, with an edge runtime on each edge node.
 
-Suites know `Stack`; a new control plane or runtime implements the Protocol here and gets a
-name in `edge_lab.stacks.registry`.
+Suites use `Stack`; a new control plane or runtime implements the protocol in this module and
+is registered in `edge_lab.stacks.registry`.
 """
 
 from __future__ import annotations
@@ -27,48 +27,49 @@ if TYPE_CHECKING:
     from edge_lab.probes.joining import Joining
 
 API_PORT = 6443
-"""The API server's port on the cluster network, and in the guest for the host's forward."""
+"""The API server's port on the cluster network, also the target of the host's port forward."""
 
 
 class Capability(StrEnum):
-    """What a suite may ask of a stack; a test that needs another is skipped or expected to fail.
+    """What a test can require of a stack; tests that need a missing capability are skipped or
+    expected to fail.
 
-    Each is asked for by a test, and lacked by a stack: else nobody knows whether it is true.
+    Each is required by a test and missing in some stack: otherwise it would be unverified.
     """
 
     AUTONOMY = "autonomy"
-    """A node that is offline is answered from its own cache and keeps working by it."""
+    """A node that is offline is served from its own cache, and keeps working."""
     OFFLINE_REBOOT = "offline-reboot"
-    """Pods start again on a node that reboots while the API server is out of reach."""
+    """Pods start again on a node that reboots while the API server is unreachable."""
     EXEC = "exec"
-    """Logs of pods on edge nodes, and commands in them, through the API server."""
+    """Logs of pods on edge nodes, and exec in them, through the API server."""
     RUNTIME_CLASS = "runtime-class"
-    """A pod's `runtimeClassName` is followed: it runs in that container runtime, or not at all."""
+    """A pod's `runtimeClassName` is honoured: it runs in that container runtime or not at all."""
 
 
 def go_duration(seconds: float) -> str:
-    """A duration as Go's flags and Kubernetes' configuration files take it."""
+    """A duration in the format of Go's flags and Kubernetes' configuration files."""
     return f"{seconds:g}s"
 
 
 @dataclass(frozen=True)
 class StackContext:
-    """What a stack is made from."""
+    """The inputs from which a stack is provisioned."""
 
     topology: Topology
     artifacts: Mapping[Want, Artifact]
     container_images: ImageArchive
-    """Those that its nodes have from the start."""
+    """The images that its nodes have from the start."""
     pki: Pki
     api_host_port: int
-    """Port of the host's 127.0.0.1 that leads to `API_PORT` of the server node."""
+    """Port of the host's 127.0.0.1 that is forwarded to `API_PORT` of the server node."""
     packages: Mapping[Arch, Path] = field(default_factory=dict)
-    """By architecture, a folder with the Debian packages that add-ons take programs from."""
+    """By architecture, a folder with Debian packages from which add-ons take programs."""
     root_images: Mapping[Arch, RootImage] = field(default_factory=dict)
-    """What its nodes boot."""
+    """The root images that its nodes boot."""
 
     def artifact(self, component: str, arch: Arch) -> Artifact:
-        """The local file of a component that the stack's `wants` name."""
+        """The local file of a component from the stack's `wants`."""
         want = Want(component, arch)
         try:
             return self.artifacts[want]
@@ -83,16 +84,16 @@ class StackContext:
 
 @dataclass(frozen=True)
 class ApiEndpoint:
-    """Where the nodes find the API server, and who vouches for it."""
+    """The URL of the API server for nodes, and the authority that signs its certificate."""
 
     url: str
     ca_pem: bytes
     unit: str
-    """The unit of the server node that has started when somebody answers there."""
+    """The unit of the server node that has started when the API server answers."""
 
 
 class ControlPlane(Protocol):
-    """What runs on the server node, its own node agent included."""
+    """What runs on the server node, including its node agent."""
 
     @property
     def name(self) -> str: ...
@@ -105,15 +106,15 @@ class ControlPlane(Protocol):
         ...
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
-        """The certificates and keys it needs, those of its own node among them."""
+        """The certificates and keys it needs, including those of its node."""
         ...
 
     def endpoint(self, ctx: StackContext) -> ApiEndpoint:
-        """Where edge nodes reach the API server."""
+        """How edge nodes reach the API server."""
         ...
 
     def provision(self, ctx: StackContext) -> Provision:
-        """For the server node."""
+        """What the server node needs before it boots."""
         ...
 
     def units(self) -> tuple[str, ...]:
@@ -121,11 +122,11 @@ class ControlPlane(Protocol):
         ...
 
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
-        """Applied as soon as the API server answers."""
+        """Objects that are applied as soon as the API server answers."""
         ...
 
     def admin_kubeconfig(self, ctx: StackContext) -> str:
-        """For the host: everything allowed, through the forwarded port."""
+        """A kubeconfig for the host with all permissions, through the forwarded port."""
         ...
 
 
@@ -140,7 +141,7 @@ class EdgeRuntime(Protocol):
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """Units that keep pods running and speak to the control plane: what a suite may kill."""
+        """Units that keep pods running and connect to the control plane; suites kill them."""
         ...
 
     def wants(self, topology: Topology) -> tuple[Want, ...]: ...
@@ -156,7 +157,7 @@ class EdgeRuntime(Protocol):
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]: ...
 
     def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
-        """What it needs beside the control plane on the server node (KubeEdge: cloudcore)."""
+        """What it needs on the server node besides the control plane (KubeEdge: cloudcore)."""
         ...
 
     def server_units(self) -> tuple[str, ...]:
@@ -164,50 +165,50 @@ class EdgeRuntime(Protocol):
         ...
 
     def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
-        """Files that let an edge node join, and that only the running cluster can give.
+        """Files that an edge node needs to join, and that only the running cluster can provide.
 
-        Asked once, when the control plane is there and before any edge node is switched on
-        (KubeEdge: the token that its cloud side has made).
+        Called once, when the control plane is ready and before any edge node is switched on
+        (KubeEdge: the token that cloudcore has created).
         """
         ...
 
 
 @runtime_checkable
 class DmiServer(Protocol):
-    """An edge runtime that keeps twins of devices itself: it serves DMI to their mappers."""
+    """An edge runtime that manages device twins itself, and serves DMI to their mappers."""
 
     @property
     def dmi_socket(self) -> str:
-        """Path in the guest of the Unix socket where it does."""
+        """Path of its Unix socket in the guest."""
         ...
 
 
 @runtime_checkable
 class ApiCache(Protocol):
-    """An edge runtime that answers programs of its node in the API server's place, from a cache
-    while that is out of reach. It shows the node's own certificate for them."""
+    """An edge runtime that proxies the API server for programs of its node, with the node's
+    certificate, and answers from a cache while the API server is unreachable."""
 
     @property
     def api_cache_url(self) -> str:
-        """Where on the node it does."""
+        """URL of the proxy on the node."""
         ...
 
     @property
     def api_cache_unit(self) -> str:
-        """The unit that it is."""
+        """The unit of the proxy."""
         ...
 
 
 @runtime_checkable
 class LetsNodesJoin(Protocol):
-    """An edge runtime whose nodes ask for their certificates over the network, with a token."""
+    """An edge runtime whose nodes request their certificates over the network, with a token."""
 
     def join_token(self, cluster: ClusterAccess, deadline: Deadline) -> str:
-        """The token of a running cluster; LabError if it has none."""
+        """The join token of a running cluster; LabError if it has none."""
         ...
 
     def join_endpoints(self, joining: Joining) -> tuple[Endpoint, ...]:
-        """One for each thing that may be asked for, with what each peer shall meet there."""
+        """One endpoint for each possible request, with the expected result of each probe."""
         ...
 
 

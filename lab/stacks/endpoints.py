@@ -1,4 +1,4 @@
-"""The ports of control planes and edge runtimes: who is meant to get in, what probes shall meet.
+"""The ports of control planes and edge runtimes: who is admitted, and how others are refused.
 
 By source: k8s.io/apiserver pkg/server/secure_serving.go and pkg/authentication/request, and
 k8s.io/kubernetes pkg/kubelet/server/server.go (1.34); openyurt pkg/yurthub (1.7); kubeedge
@@ -28,18 +28,18 @@ from edge_lab.topology import Node, Topology
 NODE_CLIENT = node_client_spec("{client}")
 
 API_POLICY = VERIFIED_BY_HTTP.but(
-    # Anonymous requests are let in as system:anonymous, who may read how it is and no more; a
-    # certificate or token that is shown and wrong is an error, on every path.
+    # Anonymous requests are admitted as system:anonymous, which may only read health and version; a
+    # wrong certificate or token is an error on every path.
     none=status(403),
     other_node=status(403),
 )
-"""kube-apiserver with anonymous requests on, and the Node authorizer."""
+"""kube-apiserver with anonymous requests enabled, and the Node authorizer."""
 
 KUBELET_POLICY = VERIFIED_BY_HTTP.but(wrong_name=status(403), other_node=status(403))
 
 JOIN_ENDPOINT = "cloudcore-join"
 KUBEEDGE_DOMAIN = TrustDomain("kubeedge", "KubeEdge")
-"""cloudcore's own authority: it makes it, and the lab reads it from the cluster."""
+"""The authority that cloudcore creates; the lab reads it from the cluster."""
 
 CONTROLLER_MANAGER_PORT, SCHEDULER_PORT = 10257, 10259
 KUBELET_PORT, KUBELET_HEALTH_PORT = 10250, 10248
@@ -52,25 +52,25 @@ def api_server_endpoint(node: Node) -> Endpoint:
         port=API_PORT,
         speaks=Speaks.HTTPS,
         purpose="Kubernetes API",
-        admits="who has a certificate of the cluster's authority or a token, for what RBAC and the "
-        "Node authorizer allow; anyone for /readyz, /livez, /healthz, /version",
+        admits="clients with a certificate of the cluster's authority or a token, as far as RBAC "
+        "and the Node authorizer allow; anyone for /readyz, /livez, /healthz, /version",
         policy=API_POLICY,
         right=NODE_CLIENT,
-        # Its own pods: the Node authorizer alone says who may. Node objects and leases may be read
-        # by more, where a stack or an add-on needs them.
+        # A node's own pods: only the Node authorizer decides that. Other clients may read Node
+        # objects and leases, if a stack or an add-on needs them.
         request=Request("/api/v1/pods?fieldSelector=spec.nodeName%3D{client}", confidential=True),
     )
 
 
 def api_server_health(node: Node) -> Endpoint:
-    """The same port, on a path that is open to all but those who show something wrong."""
+    """The same port, on a path that admits everyone except clients with wrong credentials."""
     return Endpoint(
         name="kube-apiserver-readyz",
         node=node.name,
         port=API_PORT,
         speaks=Speaks.HTTPS,
         purpose="the API server's health",
-        admits="anyone; who shows a wrong certificate is refused here as well",
+        admits="anyone, except clients with a wrong certificate",
         policy=VERIFIED_BY_HTTP.but("health for anyone", none=let_in(200), wrong_name=let_in(200)),
         right=NODE_CLIENT,
         request=Request("/readyz?exclude=etcd&exclude=etcd-readiness"),
@@ -78,7 +78,7 @@ def api_server_health(node: Node) -> Endpoint:
 
 
 def component_endpoints(node: Node) -> tuple[Endpoint, ...]:
-    """Controller manager and scheduler: on loopback, and asked by nobody but their own node."""
+    """Controller manager and scheduler, which listen on loopback only."""
     return tuple(
         Endpoint(
             name=name,
@@ -99,8 +99,8 @@ def component_endpoints(node: Node) -> tuple[Endpoint, ...]:
 
 
 def kubelet_endpoints(nodes: Iterable[Node]) -> tuple[Endpoint, ...]:
-    """The kubelet's API on the wire, and its health on loopback. Its read-only port is off: if it
-    listens, it is a finding."""
+    """The kubelet's API on the network, and its health on loopback. Its read-only port is disabled:
+    an open one is reported as undeclared."""
     return tuple(
         endpoint
         for node in nodes
@@ -133,8 +133,8 @@ HUB_PORT, HUB_PROXY_PORT, HUB_SECURE_PORT, HUB_MULTIPLEXER_PORT = 10267, 10261, 
 
 
 def yurthub_endpoints(nodes: Iterable[Node], *, multiplexer_on_wire: bool) -> tuple[Endpoint, ...]:
-    """yurthub's four ports. Whoever reaches one of the last three acts as the node, so they are for
-    the node alone; `multiplexer_on_wire` is what yurthub does if it is told the node's address."""
+    """yurthub's four ports. Clients of the last three act as the node, so they are only for the
+    node itself; with `multiplexer_on_wire` yurthub opens the last one to the network."""
     return tuple(
         endpoint for node in nodes for endpoint in _yurthub_endpoints(node, multiplexer_on_wire)
     )
@@ -154,7 +154,7 @@ def _yurthub_endpoints(node: Node, multiplexer_on_wire: bool) -> Iterable[Endpoi
         node.name,
         HUB_PROXY_PORT,
         own_node.path,
-        "the API server, by the node's certificate",
+        "the API server, with the node's certificate",
     )
     secure = ("yurthub-secure", HUB_SECURE_PORT), ("yurthub-multiplexer", HUB_MULTIPLEXER_PORT)
     for name, port in secure:
@@ -164,9 +164,9 @@ def _yurthub_endpoints(node: Node, multiplexer_on_wire: bool) -> Iterable[Endpoi
             node=node.name,
             port=port,
             speaks=Speaks.HTTPS,
-            purpose="the API server, by the node's certificate",
+            purpose="the API server, with the node's certificate",
             admits="other nodes of the cluster" if exposed else "anyone on the node, as the node",
-            # On a wire it must ask who comes; that it does not is the finding.
+            # On the network it must authenticate clients; it does not, which is a known failure.
             policy=VERIFIED_BY_HTTP if exposed else loopback(ANYONE_BY_TLS),
             reach=Reach.WIRE if exposed else Reach.LOOPBACK,
             right=NODE_CLIENT,
@@ -180,7 +180,7 @@ EDGED_PORT = 10350
 
 
 def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, ...]:
-    """cloudcore's hub and where nodes join; its stream (10003, 10004) is off."""
+    """cloudcore's hub, and the port where nodes join; its stream (10003, 10004) is disabled."""
     return (
         Endpoint(
             name="cloudcore-hub",
@@ -192,7 +192,7 @@ def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, .
             policy=MUTUAL_TLS,
             domain=KUBEEDGE_DOMAIN,
             right=NODE_CLIENT,
-            # A WebSocket's would make cloudcore take the node for connected.
+            # With a WebSocket request, cloudcore would consider the node connected.
             request=None,
         ),
         Endpoint(
@@ -201,10 +201,10 @@ def cloudcore_endpoints(node: Node, *, hub: int, join: int) -> tuple[Endpoint, .
             port=join,
             speaks=Speaks.HTTPS,
             purpose="certificates for edge nodes",
-            admits="who has a join token, or the node's certificate",
+            admits="clients with a join token, or with the node's certificate",
             policy=VERIFIED_BY_HTTP.but(
                 right=None,
-                # It has no organization either: see what may be asked of this port.
+                # Its subject has no organization either: see kubeedge_join.
                 wrong_name=None,
                 weak_key=None,
                 stolen_ticket=None,
@@ -238,7 +238,7 @@ def hub_clients(topology: Topology, unit: str, port: int) -> tuple[CloudClient, 
         unit,
         "cloudcore",
         port=port,
-        purpose="what the node is told, and reports",
+        purpose="messages to the node, and its reports",
         server=CertificateSpec(
             "cloudcore", dns_names=(server,), addresses=(address,), usages=(Usage.SERVER,)
         ),
@@ -267,7 +267,7 @@ def k3s_supervisor_endpoint(node: Node) -> Endpoint:
         port=API_PORT,
         speaks=Speaks.HTTPS,
         purpose="K3s' supervisor: configuration for agents",
-        admits="who has the agents' token, or a node's certificate",
+        admits="clients with the agents' token, or with a node's certificate",
         policy=VERIFIED_BY_HTTP.but(wrong_name=status(403)),
         right=NODE_CLIENT,
         request=Request("/v1-k3s/config", confidential=True),
@@ -297,7 +297,7 @@ def _clients(
     server: CertificateSpec,
     domain: TrustDomain,
 ) -> tuple[CloudClient, ...]:
-    """`unit` of each edge node, as it dials the server node."""
+    """`unit` of each edge node as a client of the server node."""
     return tuple(
         CloudClient(
             name=f"{unit.removesuffix('.service')} to {whom}",

@@ -1,8 +1,8 @@
-"""Kubeconfigs of the host: whom they trust and what they show, while a lab runs.
+"""Kubeconfigs of the host: their trusted authorities and client certificates in a running lab.
 
-The lab's own is read anew by its client. Another process of the lab that has one (kwok of a fleet)
-keeps it below the run directory, is told of it by `--kubeconfig=`, and begins anew when its content
-has changed; it marks what it has taken."""
+The lab's client reloads the lab's own. Another process of the lab with a kubeconfig (kwok of a
+fleet) keeps it below the run directory, gets its path by `--kubeconfig=`, restarts when the content
+has changed, and then marks it as loaded."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _BUNDLE = TrustBundle("host", CLUSTER, "kubeconfig", (), TrustForm.KUBECONFIG)
 
 @dataclass(frozen=True)
 class HostAccess:
-    """Rewrites the file in one go: whoever reads it finds the former one or the new one, and the
-    lab's client opens it anew when it is another."""
+    """Replaces the file atomically, so that readers find either the old or the new one; the lab's
+    client reloads it when it has changed."""
 
     kubeconfig: Path
 
     @property
     def spec(self) -> CertificateSpec:
-        """What stands in the certificate that it shows: who that is, and in which groups."""
+        """The user and groups in its client certificate."""
         shown = identity_of(self.kubeconfig.read_bytes()).certificate.subject
         name, *_ = shown.get_attributes_for_oid(NameOID.COMMON_NAME)
         groups = shown.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
@@ -40,42 +40,42 @@ class HostAccess:
 
     @property
     def is_original(self) -> bool:
-        """Whether it is as it was first."""
+        """Whether it is unchanged."""
         return not self._original.exists()
 
     def show(self, identity: Identity) -> None:
         self._write(with_identity(self.kubeconfig.read_bytes(), identity))
 
     def show_original(self) -> None:
-        """What it has shown first."""
+        """Restores the original client certificate."""
         if self._original.exists():
             trusted = _BUNDLE.authorities(self.kubeconfig.read_bytes())
             pem = [one.public_bytes(Encoding.PEM) for one in trusted]
             self._write(_BUNDLE.trusting(self._original.read_bytes(), pem))
 
     def trust(self, authorities: Iterable[bytes]) -> None:
-        """These certificates (PEM), and no others."""
+        """Trusts these authorities (PEM) and no others."""
         self._write(_BUNDLE.trusting(self.kubeconfig.read_bytes(), authorities))
 
     def reset(self) -> None:
-        """As it was before it was first rewritten."""
+        """Restores the original file."""
         if self._original.exists():
             self._original.replace(self.kubeconfig)
 
     def mark_taken(self, content: bytes) -> None:
-        """That the process which reads it goes by that content now."""
+        """Records that the process which reads it now uses that content."""
         self._replace(self._taken, _digest(content))
 
     @property
     def is_taken(self) -> bool:
-        """Whether that process goes by what stands in it now."""
+        """Whether that process uses the current content."""
         try:
             return self._taken.read_bytes() == _digest(self.kubeconfig.read_bytes())
         except FileNotFoundError:
             return False
 
     def remove(self) -> None:
-        """It, and all that lies beside it."""
+        """Removes it, and the files beside it."""
         for path in (self.kubeconfig, self._original, self._taken):
             path.unlink(missing_ok=True)
 
@@ -95,7 +95,7 @@ class HostAccess:
         self._replace(self.kubeconfig, content)
 
     def _replace(self, path: Path, content: bytes) -> None:
-        # mkstemp opens with 0600: a key is in it.
+        # mkstemp creates it with mode 0600: it contains a key.
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".kubeconfig-")
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -103,7 +103,7 @@ class HostAccess:
 
 
 def host_kubeconfigs(run: Path) -> tuple[Path, ...]:
-    """Those of the lab's processes that run now, but for the lab's own."""
+    """The kubeconfigs of the lab's running processes, without the lab's own."""
     option = "--kubeconfig="
     found = (
         Path(word.removeprefix(option))

@@ -1,4 +1,4 @@
-"""The identities of a cluster's own parts: what control planes and edge runtimes request."""
+"""The identities that control planes and edge runtimes request for the parts of a cluster."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from edge_lab.pki import (
 from edge_lab.topology import Node, Topology
 
 ADMIN = "admin"
-"""Group system:masters: may do everything. For the host alone."""
+"""Group system:masters, with all permissions. Only for the host."""
 API_SERVER = "apiserver"
-"""What the API server shows to its clients."""
+"""The serving certificate of the API server."""
 API_SERVER_KUBELET_CLIENT = "apiserver-kubelet-client"
-"""What the API server shows to kubelets (logs, exec)."""
+"""The client certificate of the API server for kubelets (logs, exec)."""
 CONTROLLER_MANAGER, SCHEDULER = "controller-manager", "scheduler"
 SERVICE_ACCOUNT = "service-account"
 """The key pair of service account tokens."""
@@ -32,7 +32,7 @@ KUBELET_CLIENT_USER = "edge-lab:apiserver-kubelet-client"
 
 
 def admin_requests() -> tuple[Request, ...]:
-    """The host's administrator, and the authority of the cluster with it."""
+    """The host's administrator, together with the cluster's authority."""
     return (
         IdentityRequest(CLUSTER, ADMIN, CertificateSpec("edge-lab:admin", ("system:masters",))),
         SigningKeyRequest(CLUSTER, SERVICE_ACCOUNT),
@@ -40,7 +40,7 @@ def admin_requests() -> tuple[Request, ...]:
 
 
 def control_plane_requests(topology: Topology) -> tuple[Request, ...]:
-    """API server, controller manager and scheduler as programs of their own."""
+    """For API server, controller manager and scheduler as separate programs."""
     specs = {
         API_SERVER: api_server_spec(topology),
         API_SERVER_KUBELET_CLIENT: CertificateSpec(KUBELET_CLIENT_USER),
@@ -59,31 +59,31 @@ def node_requests(topology: Topology, node: Node) -> tuple[Request, ...]:
 
 
 def request_named(requests: Iterable[Request], name: str) -> IdentityRequest:
-    """The request of that name for a certificate of the cluster; LabError if nobody made it."""
+    """The request of that name for a certificate of the cluster; LabError if there is none."""
     for request in requests:
         if isinstance(request, IdentityRequest) and (request.domain, request.name) == (
             CLUSTER,
             name,
         ):
             return request
-    raise LabError(f"nobody has requested the identity {name!r}")
+    raise LabError(f"the identity {name!r} was not requested")
 
 
 def node_client(pki: Pki, node: str) -> Identity:
-    """What the node shows to the API server, as system:node:<node>."""
+    """The client certificate of the node for the API server, as system:node:<node>."""
     return pki.identity(CLUSTER, f"node-{node}")
 
 
 def kubelet_server(pki: Pki, node: str) -> Identity:
-    """What the node's kubelet shows to the API server that calls it."""
+    """The serving certificate of the node's kubelet."""
     return pki.identity(CLUSTER, f"kubelet-{node}")
 
 
-# -- what stands in each certificate -----------------------------------------------------
+# -- Content of the certificates ---------------------------------------------------------
 
 
 def api_server_spec(topology: Topology) -> CertificateSpec:
-    """Serving certificate of the API server: all names and addresses it is called by."""
+    """Serving certificate of the API server, with all its names and addresses."""
     server = topology.server.name
     return CertificateSpec(
         common_name="kube-apiserver",
@@ -105,7 +105,7 @@ def api_server_spec(topology: Topology) -> CertificateSpec:
 
 
 def control_plane_spec(user: str) -> CertificateSpec:
-    """What a program beside the API server shows to it, and to who asks it how it is."""
+    """Client certificate of a program beside the API server, also used to serve its health."""
     return CertificateSpec(
         user,
         dns_names=("localhost",),
@@ -115,7 +115,7 @@ def control_plane_spec(user: str) -> CertificateSpec:
 
 
 def node_client_spec(node: str) -> CertificateSpec:
-    """Client certificate of a node, as the Node authorizer wants it."""
+    """Client certificate of a node, as the Node authorizer requires it."""
     return CertificateSpec(f"system:node:{node}", ("system:nodes",))
 
 

@@ -1,11 +1,11 @@
-"""Control plane `k3s`: K3s' server, one process for all that `kubernetes` has four for.
+"""Control plane `k3s`: K3s' server, a single process instead of the four of `kubernetes`.
 
-It has not been seen running yet. Its tests look at what it is told, and systemd at its unit;
-what it is told follows its documentation and source.
+It has not been run yet. Tests check its configuration, which follows its documentation and
+source, and systemd checks its unit.
 
-The lab's authority is put in as K3s' own before the first start (docs.k3s.io, "Using custom
-CA certificates"). K3s signs what it needs with it, so that nodes with the lab's certificates
-and the lab's admin are let in as by the other control plane.
+The lab's authority is installed as that of K3s before the first start (docs.k3s.io, "Using
+custom CA certificates"). K3s signs its certificates with it, so that it admits nodes with the
+lab's certificates and the lab's admin, like the other control plane.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ K3S_UNIT = "k3s.service"
 TLS = f"{DATA}/server/tls"
 
 PACKAGED = ("coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes")
-"""What K3s would deploy into the cluster: memory that a 2 GiB machine lacks, images that no
-node may pull, and nothing that a suite asks for."""
+"""What K3s would deploy into the cluster: too much memory for a 2 GiB machine, images that nodes
+cannot pull, and nothing that a suite needs."""
 
 MEMORY_MIB = 1100
-"""Soft limit of its Go heap; as much as the parts of `kubernetes` have together."""
+"""Soft limit of its Go heap; the sum of those of the programs of `kubernetes`."""
 
 
 @dataclass(frozen=True)
 class K3s:
-    """The server, with its own node agent, on Debian's containerd or (`embedded`) on K3s' own."""
+    """The server with its node agent, on Debian's containerd or (`embedded`) on that of K3s."""
 
     embedded: bool = False
 
@@ -76,7 +76,7 @@ class K3s:
         return (Want(K3S, arch), *images, kubectl_want())
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
-        # All others are made by K3s itself, with the lab's authority.
+        # K3s creates all others itself, with the lab's authority.
         return admin_requests()
 
     def endpoint(self, ctx: StackContext) -> ApiEndpoint:
@@ -129,15 +129,15 @@ def server_config(ctx: StackContext, node: K3sNode) -> dict[str, Any]:
         "write-kubeconfig-mode": "0600",
         "cluster-cidr": str(ctx.topology.pod_subnet),
         "service-cidr": str(SERVICE_SUBNET),
-        # The lab's own bridge and routes are the pod network.
+        # The pod network consists of the lab's bridge and routes.
         "flannel-backend": "none",
         "disable-network-policy": True,
-        # As with the other control plane, nothing answers on services' addresses.
+        # As with the other control plane, nothing answers on the addresses of services.
         "disable-kube-proxy": True,
         "disable": list(PACKAGED),
         "disable-helm-controller": True,
         "disable-cloud-controller": True,
-        # The API server calls kubelets itself: not all of them have a K3s agent's tunnel.
+        # The API server connects to kubelets itself: not all have the tunnel of a K3s agent.
         "egress-selector-mode": "disabled",
         "kube-apiserver-arg": api_server_arguments(ctx.topology),
         "kube-controller-manager-arg": controller_manager_arguments(ctx.topology),
@@ -145,7 +145,7 @@ def server_config(ctx: StackContext, node: K3sNode) -> dict[str, Any]:
 
 
 def api_server_arguments(topology: Topology) -> list[str]:
-    """What K3s does not set by itself, as in `edge_lab.stacks.kubernetes`."""
+    """Settings that K3s does not make itself, as in `edge_lab.stacks.kubernetes`."""
     timing = topology.timing
     return [
         "kubelet-preferred-address-types=InternalIP",
@@ -161,7 +161,7 @@ def api_server_arguments(topology: Topology) -> list[str]:
 
 
 def controller_manager_arguments(topology: Topology) -> list[str]:
-    """The topology's timing; pod networks are the lab's, not the cluster's to give."""
+    """The topology's timing; the lab assigns pod networks, not the cluster."""
     timing = topology.timing
     return [
         f"node-monitor-period={go_duration(timing.node_monitor_period)}",
@@ -171,7 +171,7 @@ def controller_manager_arguments(topology: Topology) -> list[str]:
 
 
 def authorities(ctx: StackContext) -> tuple[GuestFile, ...]:
-    """The lab's authority under every name of K3s', and the key of service accounts."""
+    """The lab's authority under all names that K3s uses, and the key of service accounts."""
     names = ("server-ca", "client-ca", "request-header-ca", "etcd/server-ca", "etcd/peer-ca")
     authority = ctx.pki.authority(CLUSTER).identity
     return (

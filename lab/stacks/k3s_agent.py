@@ -1,8 +1,7 @@
-"""Edge runtime `k3s`: K3s' agent, which joins a K3s server and no other control plane.
+"""Edge runtime `k3s`: K3s' agent, which can join only a K3s server.
 
-Not seen running yet, as `edge_lab.stacks.k3s`. It is the second baseline of autonomy: an agent
-that is rebooted while its server is out of reach starts neither kubelet nor static pods (K3s #1686,
-#10036).
+Not run yet, like `edge_lab.stacks.k3s`. It is the second baseline of autonomy: an agent that
+reboots while its server is unreachable starts neither kubelet nor static pods (K3s #1686, #10036).
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ AGENT_UNIT = "k3s-agent.service"
 ENVIRONMENT = "/etc/rancher/k3s/k3s-agent.env"
 
 MEMORY_MIB = 400
-"""Soft limit of its Go heap; an agent was published to take 275 MB."""
+"""Soft limit of its Go heap; the published memory use of an agent is 275 MB."""
 
 
 class K3sAgent:
     """kubelet and K3s' tunnel in one process, on Debian's containerd."""
 
     name = "k3s"
-    # By its documentation, not by sight.
+    # From its documentation, not observed.
     capabilities = Kubelet.capabilities
     agents: tuple[str, ...] = (AGENT_UNIT,)
 

@@ -1,4 +1,4 @@
-"""What every K3s node is given, server or agent: its kubelet's settings, runtime, and join token.
+"""Common to all K3s nodes, server or agent: settings of the kubelet, runtime, and join token.
 
 Paths, keys and files are those of K3s 1.34 (docs.k3s.io, and pkg/ of its source).
 """
@@ -31,12 +31,12 @@ K3S, AIRGAP_IMAGES = "k3s", "k3s-airgap-images"
 PROGRAM = str(PAYLOAD_MOUNT / "bin" / K3S)
 
 CONFIG = "/etc/rancher/k3s/config.yaml"
-"""Its keys are the flags' names."""
+"""Its keys are the names of the flags."""
 DATA = "/var/lib/rancher/k3s"
 KUBELET_DROP_IN = f"{DATA}/agent/etc/kubelet.conf.d/50-edge-lab.conf"
-"""K3s writes 00-k3s-defaults.conf beside it; of two files the later name has the last word."""
+"""K3s writes 00-k3s-defaults.conf beside it; the file whose name sorts last takes precedence."""
 IMPORTED = f"{DATA}/agent/images"
-"""The embedded containerd imports each archive that lies here."""
+"""The embedded containerd imports all archives in this folder."""
 
 _OF_K3S = (
     "authentication",
@@ -47,18 +47,18 @@ _OF_K3S = (
     "tlsCertFile",
     "tlsPrivateKeyFile",
 )
-"""Settings of a kubelet that K3s sees to by itself."""
+"""Settings of a kubelet that K3s makes itself."""
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
-"""How a Zstandard frame begins (RFC 8878)."""
+"""The first bytes of a Zstandard frame (RFC 8878)."""
 
 
 @dataclass(frozen=True)
 class K3sNode:
-    """One K3s process and what it stands on.
+    """A K3s process and its runtime.
 
-    `embedded` takes the containerd that K3s brings, with its own images from the air-gap
-    archive. The lab looks into Debian's, so that observers and checkpoints see nothing of
-    the pods of such a node: it is for a look at K3s as it ships.
+    `embedded` uses the containerd of K3s, with its images from the air-gap archive. The lab
+    observes only Debian's containerd, so observers and checkpoints do not see the pods of such
+    a node: use it only to try K3s as it is shipped.
     """
 
     node: Node
@@ -68,7 +68,7 @@ class K3sNode:
     embedded: bool = False
 
     def config(self, ctx: StackContext) -> dict[str, Any]:
-        """Of config.yaml what server and agent have in common."""
+        """The part of config.yaml that server and agent have in common."""
         labels = own_labels(self.node)
         common: dict[str, Any] = {
             "node-name": self.node.name,
@@ -85,14 +85,14 @@ class K3sNode:
         environment_file: str = "",
         archives: tuple[PayloadFile, ...] = (),
     ) -> Service:
-        """The unit, much as K3s' own installer writes it."""
+        """The unit, similar to that of K3s' installer."""
         local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
         return Service(
             name=self.unit_name,
             description=f"K3s {self.role}",
             command=(PROGRAM, self.role, f"--config={CONFIG}"),
-            # An agent reports itself ready only when it has reached its server, which a node
-            # that boots while offline must not wait for; K3s' installer has it so, too.
+            # An agent reports ready only when it has reached its server, and a node that boots
+            # while offline must not wait for that; K3s' installer does the same.
             kind="notify" if self.role == "server" else "exec",
             after=local,
             wants=local,
@@ -101,7 +101,7 @@ class K3sNode:
             environment_file=environment_file,
             mounts=(str(PAYLOAD_MOUNT),),
             oom_score_adjust=-998,
-            # Containers must outlive it, and so must mounts that its kubelet is making.
+            # Containers must outlive it, and so must mounts that its kubelet is creating.
             kill_mode="process",
             delegate=True,
             unlimited=True,
@@ -115,7 +115,7 @@ class K3sNode:
         *files: GuestFile,
         environment_file: str = "",
     ) -> Provision:
-        """Unit, configuration and program; the pod network and the lab's images too."""
+        """Unit, configuration and program, with the pod network and the lab's images."""
         archives = self._archives(ctx)
         service = self.service(environment, environment_file, archives)
         text = yaml_text(dict(config))
@@ -128,7 +128,7 @@ class K3sNode:
         return service.provision(*own, *files) + payload + node_provision(ctx, self.node)
 
     def _archives(self, ctx: StackContext) -> tuple[PayloadFile, ...]:
-        """K3s' own images, for the embedded containerd; K3s tells what a file is by its name."""
+        """K3s' images for the embedded containerd; K3s recognizes the format by the file name."""
         if not self.embedded:
             return ()
         artifact = ctx.artifact(AIRGAP_IMAGES, self.node.arch)
@@ -138,7 +138,7 @@ class K3sNode:
         return (PayloadFile(name, artifact.path, artifact.sha256, executable=False),)
 
     def _before_start(self, archives: tuple[PayloadFile, ...]) -> tuple[tuple[str, ...], ...]:
-        """Links that let the embedded containerd find images and CNI plugins."""
+        """Links by which the embedded containerd finds images and CNI plugins."""
         if not self.embedded:
             return ()
         images = [str(PAYLOAD_MOUNT / each.path) for each in archives]
@@ -146,37 +146,37 @@ class K3sNode:
         return (
             ("/usr/bin/mkdir", "-p", IMPORTED, "/opt/cni"),
             ("/usr/bin/ln", "-sf", *images, IMPORTED),
-            # Without flannel K3s leaves containerd's own default, and Debian has them elsewhere.
+            # Without flannel K3s uses containerd's default path, which differs from Debian's.
             ("/usr/bin/ln", "-sfn", "/usr/lib/cni", "/opt/cni/bin"),
         )
 
 
 def kubelet_drop_in(node: Node, timing: Timing, embedded: bool) -> str:
-    """The lab's kubelet settings (those of every other runtime) over K3s' own, as YAML.
+    """The lab's kubelet settings (the same as for other runtimes) over those of K3s, as YAML.
 
-    K3s' own eviction thresholds lack memory.available, and the lease has no flag.
+    K3s' eviction thresholds lack memory.available, and there is no flag for the lease.
     """
     config: dict[str, Any] = yaml_document(kubelet_config(node, timing))
     for key in _OF_K3S:
         del config[key]
     if embedded:
         del config["cgroupDriver"]  # K3s and its containerd agree on one
-    # K3s would name a server that it has been told not to start; a later drop-in may name one.
+    # K3s would name a server that is disabled here; a later drop-in may name another one.
     config["clusterDNS"] = []
     return yaml_text(config)
 
 
 def secret(pki: Pki, purpose: str) -> str:
-    """A password of this lab (hex), made from a key that never leaves its server node."""
+    """A password of this lab (hex), derived from a key that never leaves its server node."""
     key = pki.authority(CLUSTER).identity.key_pem
     return hmac.new(key, f"edge-lab k3s {purpose}".encode(), hashlib.sha256).hexdigest()
 
 
 def agent_token(pki: Pki) -> str:
-    """What an agent joins with: it lets nobody join as a server, and names the authority.
+    """The token of agents: it does not permit joining as a server, and names the authority.
 
-    The format is K10<SHA-256 of server-ca.crt as it lies on disk>::<user>:<password>
-    (pkg/clientaccess/token.go); an agent refuses a server of any other authority.
+    The format is K10<SHA-256 of the file server-ca.crt>::<user>:<password>
+    (pkg/clientaccess/token.go); an agent refuses servers of any other authority.
     """
     digest = hashlib.sha256(pki.authority(CLUSTER).certificate_pem).hexdigest()
     return f"K10{digest}::node:{secret(pki, 'agent')}"

@@ -1,4 +1,4 @@
-"""kubeconfig files: with certificates and keys in them, or with their paths."""
+"""kubeconfig files, with embedded certificates and keys, or with their paths."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edge_lab.pki import Identity
 def kubeconfig(url: str, *, ca_pem: bytes = b"", identity: Identity | None = None) -> str:
     """A kubeconfig for the API server at `url`.
 
-    Without `ca_pem` the system's authorities count, which suits a plain http `url` only;
-    without `identity` the caller is nobody in particular.
+    Without `ca_pem` the system's authorities are trusted, which suits only a plain http `url`;
+    without `identity` the client is anonymous.
     """
     cluster: dict[str, Any] = {"server": url}
     user = _shown(identity) if identity is not None else {}
@@ -32,8 +32,8 @@ def kubeconfig(url: str, *, ca_pem: bytes = b"", identity: Identity | None = Non
 
 
 def kubeconfig_of_files(url: str, *, authority: str, certificate: str, key: str) -> str:
-    """A kubeconfig that names the files of a certificate, its key and the authority by path: who
-    replaces one of them does so in one place."""
+    """A kubeconfig with the paths of a certificate, its key and the authority, so that each can be
+    replaced in one place."""
     document = yaml_document(kubeconfig(url))
     document["clusters"][0]["cluster"]["certificate-authority"] = authority
     document["users"][0]["user"] = {"client-certificate": certificate, "client-key": key}
@@ -41,7 +41,7 @@ def kubeconfig_of_files(url: str, *, authority: str, certificate: str, key: str)
 
 
 def with_identity(content: bytes, identity: Identity) -> bytes:
-    """That kubeconfig, in which each user shows `identity`."""
+    """That kubeconfig, with `identity` for each user."""
     document = yaml_document(content.decode())
     for entry in document["users"]:
         entry["user"] = _shown(identity)
@@ -49,7 +49,7 @@ def with_identity(content: bytes, identity: Identity) -> bytes:
 
 
 def identity_of(content: bytes) -> Identity:
-    """What the user of that kubeconfig shows, where it stands in the file itself."""
+    """The embedded certificate and key of the user of that kubeconfig."""
     user = yaml_document(content.decode())["users"][0]["user"]
     return Identity(
         base64.b64decode(user["client-certificate-data"]), base64.b64decode(user["client-key-data"])

@@ -1,9 +1,9 @@
 """Edge runtime `kubeedge`: edgecore on the edge nodes, cloudcore beside the control plane.
 
-edgecore holds a kubelet of its own and keeps what it was told in SQLite, so that a node that
-is offline, even after a reboot, goes on by that. It never speaks to the API server: all goes
-over one WebSocket to cloudcore. Certificates come by KubeEdge's own way of joining: cloudcore
-makes an authority and a token, edgecore asks with the token for a certificate and renews it.
+edgecore contains a kubelet and stores its objects in SQLite, so that a node continues while it is
+offline, even after a reboot. It never connects to the API server: all messages go over one
+WebSocket to cloudcore. Certificates are issued by KubeEdge's procedure: cloudcore creates an
+authority and a token; edgecore requests a certificate with the token, and renews it.
 
 Names and paths are those of KubeEdge v1.23 (api/apis/componentconfig of its source).
 """
@@ -78,7 +78,7 @@ CLOUDCORE, EDGECORE, CRDS = "cloudcore", "edgecore", "kubeedge-crds"
 CLOUDCORE_UNIT, EDGECORE_UNIT = "cloudcore.service", "edgecore.service"
 
 HUB_PORT, JOIN_PORT = 10_000, 10_002
-"""WebSocket of the nodes (mutual TLS), and where they fetch their certificates (HTTPS)."""
+"""Ports for the WebSocket of nodes (mutual TLS), and for their certificate requests (HTTPS)."""
 
 HOME = "/etc/kubeedge"
 DMI_SOCKET = f"{HOME}/dmi.sock"
@@ -86,16 +86,16 @@ CLOUD_CONFIG = f"{HOME}/config/cloudcore.yaml"
 CLOUD_KUBECONFIG = f"{HOME}/cloudcore.kubeconfig"
 EDGE_CONFIG = f"{HOME}/config/edgecore.yaml"
 BOOTSTRAP_TOKEN = f"{HOME}/bootstrap-edgecore.conf"
-"""edgecore reads the token here, and needs it only while it has no certificate."""
+"""The token for edgecore, which needs it only while it has no certificate."""
 
 CLOUDCORE_USER = "edge-lab:cloudcore"
-"""Who cloudcore is to the API server, and the name of its role."""
+"""The user of cloudcore at the API server, and the name of its role."""
 CLOUDCORE_CLIENT = CertificateSpec(CLOUDCORE_USER)
 
 CLOUDCORE_STATE = "kubeedge"
-"""Its folder below /var/lib."""
+"""The folder of cloudcore below /var/lib."""
 ALLOWED = f"/var/lib/{CLOUDCORE_STATE}/allowed"
-"""cloudcore starts when this file is there, for without its rights it panics."""
+"""cloudcore starts when this file exists, since without its permissions it panics."""
 
 CLOUDCORE_MEMORY_MIB = 160
 """Soft limit of its Go heap; about twice what was seen."""
@@ -105,7 +105,7 @@ class KubeEdge:
     """edgecore, with cloudcore on the server node."""
 
     name = "kubeedge"
-    # No EXEC: logs and commands go through cloudcore's stream, which is off by default.
+    # No EXEC: logs and exec go through cloudcore's stream, which is disabled by default.
     capabilities = frozenset({Capability.AUTONOMY, Capability.OFFLINE_REBOOT})
     agents: tuple[str, ...] = (EDGECORE_UNIT,)
     dmi_socket = DMI_SOCKET
@@ -119,10 +119,10 @@ class KubeEdge:
         )
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
-        # Edge nodes get theirs from cloudcore, which is known to the API server by this one.
+        # Edge nodes get theirs from cloudcore, which uses this one for the API server.
         return (IdentityRequest(CLUSTER, CLOUDCORE, CLOUDCORE_CLIENT),)
 
-    # -- edge nodes ------------------------------------------------------------------------
+    # -- Edge nodes ------------------------------------------------------------------------
 
     def provision(self, ctx: StackContext, node: Node, api: ApiEndpoint) -> Provision:
         local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
@@ -134,10 +134,10 @@ class KubeEdge:
             wants=local,
             mounts=(str(PAYLOAD_MOUNT),),
             oom_score_adjust=-999,
-            # Containers are not its children, but mounts that it is making are.
+            # Containers are not its children, but mounts that it is creating are.
             kill_mode="process",
         )
-        # edgecore writes its version into the file: not for others to read or to share.
+        # edgecore writes its version into the file, so it is neither readable by others nor shared.
         config = GuestFile.text(EDGE_CONFIG, edgecore_config(ctx.topology, node), 0o600)
         binary = Provision(payload=(ctx.binary(EDGECORE, node),))
         return service.provision(config) + binary + node_provision(ctx, node)
@@ -164,7 +164,7 @@ class KubeEdge:
         return cloudcore_certificates(topology, CLOUDCORE_UNIT, CLOUDCORE_CLIENT)
 
     def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
-        """None that is requested at once: edgecore's has files of its own, and is replaced."""
+        """None: edgecore's certificate has files, which are replaced."""
         return ()
 
     def secret_files(self, topology: Topology) -> tuple[SecretFile, ...]:
@@ -184,7 +184,7 @@ class KubeEdge:
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", EDGECORE_UNIT)
 
-    # -- the cloud side --------------------------------------------------------------------
+    # -- Cloud side ------------------------------------------------------------------------
 
     def server_provision(self, ctx: StackContext, api: ApiEndpoint) -> Provision:
         service = Service(
@@ -215,15 +215,15 @@ class KubeEdge:
         )
 
     def admission(self, cluster: ClusterAccess, deadline: Deadline) -> tuple[GuestFile, ...]:
-        """The token, as soon as cloudcore has made it; it may begin now that it has its rights."""
+        """The token, when cloudcore has created it; lets cloudcore start, since its role exists."""
         kubectl = cluster.kubectl
         server = cluster.machines[cluster.topology.server.name]
-        # systemd makes the folder too, but only when it comes to start cloudcore.
+        # systemd would create the folder only when it starts cloudcore.
         folder = str(PurePosixPath(ALLOWED).parent)
         server.run(f"install -d -m 0700 {folder} && touch {ALLOWED}", deadline)
         with step("token of cloudcore"):
             secret = deadline.wait_for(
-                "cloudcore has made the token that lets nodes join",
+                "cloudcore has created the join token",
                 lambda: kubectl.find("secret", TOKEN_SECRET, "-n", NAMESPACE, deadline=deadline),
                 every=1.0,
                 transient=NOT_YET,
@@ -236,7 +236,7 @@ class KubeEdge:
 def edgecore_config(topology: Topology, node: Node) -> str:
     """The EdgeCore configuration (edgecore.config.kubeedge.io/v1alpha2) of `node`, as YAML.
 
-    What is not named has edgecore's own default.
+    All other settings have edgecore's defaults.
     """
     server = topology.cluster_link(topology.server.name).address
     modules: dict[str, Any] = {
@@ -257,14 +257,14 @@ def edgecore_config(topology: Topology, node: Node) -> str:
         },
         "deviceTwin": {"enable": True, "dmiSockPath": f"{HOME}/"},
         "metaManager": {"enable": True, "metaServer": {"enable": False}},
-        # It would need an MQTT broker on the node; mappers here speak DMI.
+        # It would need an MQTT broker on the node; mappers of the lab use DMI.
         "eventBus": {"enable": False},
     }
     return _document("edgecore.config.kubeedge.io/v1alpha2", "EdgeCore", {"modules": modules})
 
 
 def kubelet_part(node: Node, timing: Timing) -> dict[str, Any]:
-    """What the lab asks of the kubelet inside edgecore: as of the other runtimes' kubelets."""
+    """The lab's settings for the kubelet inside edgecore: the same as for other runtimes."""
     config: dict[str, Any] = {
         "containerRuntimeEndpoint": CONTAINERD_SOCKET,
         "imageServiceEndpoint": CONTAINERD_SOCKET,
@@ -288,7 +288,7 @@ def kubelet_part(node: Node, timing: Timing) -> dict[str, Any]:
 
 
 def heartbeat(timing: Timing) -> int:
-    """Seconds between two keepalives of a node; the cloud side gives up after two are missing."""
+    """Seconds between keepalives of a node; cloudcore disconnects it after two missing ones."""
     return max(1, round(timing.edge_heartbeat))
 
 
@@ -310,7 +310,7 @@ def cloudcore_config(topology: Topology) -> str:
         "dynamicController": {"enable": False},
         "taskManager": {"enable": False},
         "router": {"enable": False},
-        # It would write rules for the stream, which is off.
+        # It would create firewall rules for the stream, which is disabled.
         "iptablesManager": {"enable": False},
     }
     return _document(
@@ -321,7 +321,7 @@ def cloudcore_config(topology: Topology) -> str:
 
 
 def custom_resources_want() -> Want:
-    """What `custom_resources` is read from."""
+    """The component that contains the custom resource definitions."""
     return Want(CRDS, host_arch())
 
 
@@ -332,7 +332,7 @@ def custom_resources(ctx: StackContext) -> tuple[Manifest, ...]:
 
 
 def cloudcore_rights() -> tuple[Manifest, ...]:
-    """What cloudcore may do: on the nodes' behalf, and with KubeEdge's own objects."""
+    """The permissions of cloudcore: on behalf of the nodes, and for KubeEdge's objects."""
     read = ["get", "list", "watch"]
     write = [*read, "create", "update", "patch", "delete"]
     groups = ("devices", "reliablesyncs", "rules", "operations", "policy", "apps")

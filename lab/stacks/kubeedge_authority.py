@@ -1,4 +1,4 @@
-"""The authority and the token that cloudcore has made for itself, as the cluster keeps them."""
+"""The authority and the token that cloudcore has created, read from the cluster."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from edge_lab.pki import Authority, Identity
 
 NAMESPACE, SECRET = "kubeedge", "casecret"
 TOKEN_SECRET = "tokensecret"  # noqa: S105 - its name
-"""Where cloudcore leaves the token that lets a node join."""
+"""The Secret with cloudcore's join token."""
 
 
 def join_token(kubectl: Kubectl, deadline: Deadline) -> str:
-    """The bearer token, without the digest of the authority's certificate before it; LabError if
+    """The bearer token, without its prefix, the digest of the authority's certificate; LabError if
     there is none."""
     data = secret_data(kubectl, NAMESPACE, TOKEN_SECRET, deadline)
     token = data.get("tokendata", b"").decode().partition(".")[2]
     if not token:
-        raise LabError(f"the secret {NAMESPACE}/{TOKEN_SECRET} holds no token")
+        raise LabError(f"the Secret {NAMESPACE}/{TOKEN_SECRET} contains no token")
     return token
 
 
 def authority_of(certificate_der: bytes, key_der: bytes) -> Authority:
-    """From DER, as cloudcore writes certificate and (SEC 1) key."""
+    """From the certificate and key (SEC 1) in DER, as cloudcore writes them."""
     certificate = x509.load_der_x509_certificate(certificate_der)
     key = serialization.load_der_private_key(key_der, password=None)
     return Authority(

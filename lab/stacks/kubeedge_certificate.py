@@ -1,9 +1,8 @@
-"""What edgecore shows to cloudcore: where it lies, who signs it, and how one sees that it was met.
+"""edgecore's client certificate for cloudcore: its files, its signer, and its peer's reaction.
 
 Paths and log lines are those of KubeEdge v1.23: the defaults of `edgeHub`, and
-edge/pkg/edgehub/clients/wsclient. That they are edgecore's alone has a reason: cloudcore's server
-of WebSockets keeps its lines on failed handshakes to itself (pkg/viaduct/pkg/server/ws.go,
-LoggerFilter).
+edge/pkg/edgehub/clients/wsclient. Only edgecore's log is used, since cloudcore's WebSocket server
+suppresses its lines on failed handshakes (pkg/viaduct/pkg/server/ws.go, LoggerFilter).
 """
 
 from __future__ import annotations
@@ -17,24 +16,24 @@ from edge_lab.stacks.kubelet import NODE_CERTIFICATE
 from edge_lab.topology import Topology
 
 CERTIFICATE, KEY = "/etc/kubeedge/certs/server.crt", "/etc/kubeedge/certs/server.key"
-"""In spite of their names, what a node shows as a client."""
+"""In spite of their names, the files of a node's client certificate."""
 
 EDGECORE_LOG = ClientLog(
-    # When cloudcore has answered its request, so has taken its certificate.
+    # Logged when cloudcore has answered the request, so has accepted the certificate.
     let_in="Websocket connect to cloud access successful",
-    # The alerts 48, 45 and 42 by port 10000, in the words of Go's TLS; the answer of port 10002.
+    # The alerts 48, 45 and 42 of port 10000, as text of Go's TLS; the answer of port 10002.
     turned_away=(
         "remote error: tls: (unknown certificate authority|expired certificate|bad certificate)"
         "|failed to verify the certificate for edgenode"
     ),
 )
-"""Reading the alert is left to chance: edgecore writes its request first, and cloudcore closes with
-that unread. It tries five times, 5 s apart, before it pauses."""
+"""Whether edgecore reads the alert is random: it writes its request first, and cloudcore closes the
+connection without reading that. It tries five times, 5 s apart, before it pauses."""
 
 
 @dataclass(frozen=True)
 class CloudcoreSigner:
-    """The authority that cloudcore has made for itself."""
+    """The authority that cloudcore has created."""
 
     def authority(self, keys: KeyAccess) -> Authority:
         data = keys.secret(NAMESPACE, SECRET)
@@ -42,7 +41,7 @@ class CloudcoreSigner:
 
 
 def edgecore_certificates(topology: Topology, unit: str) -> tuple[InstalledCertificate, ...]:
-    """One on each edge node. edgecore gets the first from cloudcore, when it joins."""
+    """One for each edge node. edgecore gets the first from cloudcore when it joins."""
     return tuple(
         InstalledCertificate(
             name=NODE_CERTIFICATE,

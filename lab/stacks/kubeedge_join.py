@@ -1,4 +1,4 @@
-"""What may be asked of cloudcore's port 10002, and what each asker shall meet.
+"""Possible requests to cloudcore's port 10002, with the expected result of each probe.
 
 Names and codes are those of KubeEdge v1.23: cloud/pkg/cloudhub/servers/httpserver.
 """
@@ -19,11 +19,11 @@ CERTIFICATES = "/edge.crt"
 SERVER_USAGE = "[1]"
 """`x509.ExtKeyUsageServerAuth`, as edgecore writes usages into a header."""
 
-REUSED = "one token is for all nodes, for a day, however often it was used"
+REUSED = "one token is valid for all nodes, for a day, however often it is used"
 
 
 def join_endpoints(endpoint: Endpoint, joining: Joining) -> tuple[Endpoint, ...]:
-    """`endpoint`, port 10002, once for each thing that is asked of it."""
+    """`endpoint`, port 10002, once for each request."""
     own, other = node_client_spec(joining.node), node_client_spec(joining.other)
     cloud = joining.topology.cluster_link(endpoint.node).address
     return (
@@ -41,7 +41,7 @@ def join_endpoints(endpoint: Endpoint, joining: Joining) -> tuple[Endpoint, ...]
             expired=status(401),
             server_certificate=status(401),
         ),
-        # Names another node and shows its own certificate.
+        # Names another node, with its own certificate.
         asking(
             endpoint,
             "in-another-name",
@@ -49,7 +49,7 @@ def join_endpoints(endpoint: Endpoint, joining: Joining) -> tuple[Endpoint, ...]
             shows=own,
             right=status(401),
         ),
-        # Names itself, and what is to be signed is another node's.
+        # Names itself, but requests a certificate for another node.
         asking(
             endpoint,
             "certificate-of-another-node",
@@ -57,7 +57,7 @@ def join_endpoints(endpoint: Endpoint, joining: Joining) -> tuple[Endpoint, ...]
             shows=own,
             right=status(401, 403),
         ),
-        # With it, a node would be the cloud to all others.
+        # With that, a node could impersonate the cloud.
         asking(
             endpoint,
             "certificate-of-the-cloud",

@@ -1,17 +1,17 @@
-"""Who trusts whom in KubeEdge, and where that lies, so that its authorities can be replaced.
+"""Which parts of KubeEdge trust which authority, and in which files, to replace the authorities.
 
-The cluster's authority is known to cloudcore alone, as a client of the API server. cloudcore's own
-(trust domain `kubeedge`) stands between cloudcore and edge nodes. By the source of KubeEdge v1.23:
+Only cloudcore, as a client of the API server, uses the cluster's authority. cloudcore's authority
+(trust domain `kubeedge`) is used between cloudcore and edge nodes. By the source of KubeEdge v1.23:
 
-- cloudcore keeps certificate and key of its authority in the Secret `casecret`, and what it shows
-  in `cloudcoresecret`. It prefers files at fixed paths, reads them at its start alone, and writes
-  them into the Secrets then (cloud/pkg/cloudhub/config, servers/httpserver/pre_server.go). So it
-  is files that are replaced; they are laid from the Secrets first.
-- Of the authority it takes one certificate, by which it signs, and by which alone it verifies edge
-  nodes (createTLSConfig in cloud/pkg/cloudhub/servers/server.go, verifyCert of its port 10002).
-- edgecore reads its trust and what it shows anew for each connection to port 10000 and for each
-  renewal (edge/pkg/edgehub/clients/wsclient, certificate/certmanager.go), and all certificates in
-  the file count. A connection that stands is not verified again: so it is restarted.
+- cloudcore keeps certificate and key of its authority in the Secret `casecret`, and its serving
+  certificate in `cloudcoresecret`. It prefers files at fixed paths, reads them only at its start,
+  and writes them into the Secrets (cloud/pkg/cloudhub/config, servers/httpserver/pre_server.go).
+  So the lab replaces files, which are first created from the Secrets.
+- It uses a single certificate of the authority, both to sign and to verify edge nodes
+  (createTLSConfig in cloud/pkg/cloudhub/servers/server.go, verifyCert of its port 10002).
+- edgecore reads its trust bundle and its certificate for each connection to port 10000 and each
+  renewal (edge/pkg/edgehub/clients/wsclient, certificate/certmanager.go), and trusts all
+  certificates in the file. Open connections are not verified again, so edgecore is restarted.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from edge_lab.stacks.kubeedge_certificate import CERTIFICATE, KEY, CloudcoreSign
 from edge_lab.topology import Topology
 
 ROOT, ROOT_KEY = "/etc/kubeedge/ca/rootCA.crt", "/etc/kubeedge/ca/rootCA.key"
-"""On edge nodes the first alone, from when they join; on the server node while the authority is
-being replaced."""
+"""On edge nodes only the first, from the time they join; on the server node while the authority
+is being replaced."""
 CLOUDCORE_SECRET = "cloudcoresecret"  # noqa: S105 - its name
 
 API = "/etc/kubeedge/api"
 API_CA, API_CERTIFICATE, API_KEY = f"{API}/ca.crt", f"{API}/client.crt", f"{API}/client.key"
-"""What cloudcore knows the API server by, and what it shows there."""
+"""The authority by which cloudcore verifies the API server, and its client certificate."""
 
 
 def cloudcore_server_spec(topology: Topology) -> CertificateSpec:
-    """As cloudcore makes its own (createCertsToSecret)."""
+    """The same as cloudcore creates (createCertsToSecret)."""
     server = topology.server.name
     return CertificateSpec(
         "KubeEdge",
@@ -60,7 +60,7 @@ def cloudcore_server_spec(topology: Topology) -> CertificateSpec:
 
 
 def cloudcore_access(pki: Pki, identity: str, path: str) -> tuple[GuestFile, ...]:
-    """cloudcore's kubeconfig, which is `path`, and the files that it names."""
+    """cloudcore's kubeconfig at `path`, and the files that it refers to."""
     client = pki.identity(CLUSTER, identity)
     access = kubeconfig_of_files(
         f"https://127.0.0.1:{API_PORT}", authority=API_CA, certificate=API_CERTIFICATE, key=API_KEY
@@ -74,7 +74,7 @@ def cloudcore_access(pki: Pki, identity: str, path: str) -> tuple[GuestFile, ...
 
 
 def kubeedge_trust(topology: Topology, *, cloudcore: str, edgecore: str) -> tuple[TrustBundle, ...]:
-    """By the units' names."""
+    """`cloudcore` and `edgecore` are the names of the units."""
     return (
         TrustBundle(topology.server.name, CLUSTER, API_CA, (cloudcore,)),
         *(TrustBundle(node.name, KUBEEDGE_DOMAIN, ROOT, (edgecore,)) for node in topology.edges),
@@ -89,7 +89,7 @@ def kubeedge_authorities(topology: Topology, cloudcore: str) -> tuple[InstalledA
             ROOT,
             ROOT_KEY,
             cloudcore,
-            # x509PrivateKeyWrap of pkg/security/certs reads no other form.
+            # x509PrivateKeyWrap of pkg/security/certs accepts no other format.
             sec1=True,
             is_all_that_is_trusted=True,
         ),
@@ -99,7 +99,7 @@ def kubeedge_authorities(topology: Topology, cloudcore: str) -> tuple[InstalledA
 def cloudcore_certificates(
     topology: Topology, unit: str, client: CertificateSpec
 ) -> tuple[InstalledCertificate, ...]:
-    """What cloudcore shows to the API server (`client`), and to edge nodes."""
+    """cloudcore's certificates for the API server (`client`), and for edge nodes."""
     server = topology.server.name
     return (
         InstalledCertificate(

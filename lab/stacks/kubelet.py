@@ -1,4 +1,4 @@
-"""The kubelet: the node agent of most stacks, and alone the runtime that has no autonomy."""
+"""The kubelet: the node agent of most stacks, and by itself the runtime without autonomy."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ KUBELET_UNIT = "kubelet.service"
 
 CONFIG = "/var/lib/kubelet/config.yaml"
 DROP_INS = "/var/lib/kubelet/config.d"
-"""Files *.conf here, for whoever has more to tell it; the last one that names a field counts."""
+"""Drop-in folder for *.conf files with further settings; the last file with a field wins."""
 KUBECONFIG = "/var/lib/kubelet/kubeconfig"
 CLUSTER_CA = "/etc/kubernetes/pki/ca.crt"
 CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
-"""Certificate and key in one file, where the kubelet itself would keep them."""
+"""Certificate and key in one file, at the kubelet's default path."""
 SERVER_CERTIFICATE = "/var/lib/kubelet/pki/kubelet.crt"
 SERVER_KEY = "/var/lib/kubelet/pki/kubelet.key"
 
 FOLDERS = ("/var/lib/kubelet", "/var/log/pods", "/var/log/containers")
-"""What a kubelet makes on its node."""
+"""Folders that a kubelet creates on its node."""
 
 NODE_CERTIFICATE, SERVING_CERTIFICATE = "node", "kubelet-serving"
-"""What faults call them: shown to the API server, and to whoever calls the kubelet."""
+"""Names in faults: the client certificate for the API server, and the serving certificate."""
 
 MAX_PODS = 32
 EVICTION: Mapping[str, str] = MappingProxyType(
     {"memory.available": "100Mi", "nodefs.available": "3%"}
 )
-"""Below these a node evicts pods."""
+"""Thresholds below which a node evicts pods."""
 
 
 class Kubelet:
-    """Edge runtime `kubelet`: the kubelet speaks to the API server and to nobody else."""
+    """Edge runtime `kubelet`: the kubelet connects directly to the API server."""
 
     name = "kubelet"
     capabilities = frozenset({Capability.EXEC, Capability.RUNTIME_CLASS})
@@ -138,15 +138,15 @@ def edge_certificates(topology: Topology, client_unit: str) -> tuple[InstalledCe
 
 
 def edge_trust(topology: Topology, units: tuple[str, ...]) -> tuple[TrustBundle, ...]:
-    """Whom `units` of each edge node trust; one file is for the kubelet's clients and for the API
-    server."""
+    """The trust bundles of `units` on each edge node; a single file is for the kubelet's clients
+    and for the API server."""
     return tuple(TrustBundle(node.name, CLUSTER, CLUSTER_CA, units) for node in topology.edges)
 
 
 def kubelet_certificates(
     topology: Topology, node: Node, client_unit: str
 ) -> tuple[InstalledCertificate, ...]:
-    """Both certificates of the kubelet on `node`; `client_unit` shows that of the node to the
+    """Both certificates of the kubelet on `node`; `client_unit` presents that of the node to the
     API server, and reads it at its start."""
     return (
         InstalledCertificate(
@@ -166,15 +166,15 @@ def kubelet_certificates(
             certificate=SERVER_CERTIFICATE,
             key=SERVER_KEY,
             unit=KUBELET_UNIT,
-            # It reads another one by itself, and shows it to who names it by SNI: the API server
-            # calls nodes by address (kubernetes#133001; 1.34 has it).
+            # It reloads the certificate, but presents the new one only to clients that use SNI: the
+            # API server connects to nodes by address (kubernetes#133001; also in 1.34).
             shown_at=(topology.cluster_link(node.name).address, KUBELET_PORT),
         ),
     )
 
 
 def node_kubeconfig(api: ApiEndpoint) -> str:
-    """The node's own, as the Node authorizer knows it."""
+    """The node's user, as the Node authorizer knows it."""
     return kubeconfig_of_files(
         api.url, authority=CLUSTER_CA, certificate=CLIENT_PEM, key=CLIENT_PEM
     )
@@ -190,8 +190,8 @@ def kubelet_provision(
 ) -> Provision:
     """A kubelet on `node`, with its certificates, the pod network and the images.
 
-    `after` are units to start before it; it runs on without them. `labels` come beside
-    those of the topology.
+    `after` are units to start before it; it also runs without them. `labels` are added to those
+    of the topology.
     """
     address = ctx.topology.cluster_link(node.name).address
     all_labels = {**own_labels(node), **(labels or {})}
@@ -213,7 +213,7 @@ def kubelet_provision(
         before_start=(("/usr/bin/mkdir", "-p", DROP_INS),),
         mounts=(str(PAYLOAD_MOUNT),),
         oom_score_adjust=-999,
-        # Containers are not the kubelet's children, but mounts that it is making are.
+        # Containers are not the kubelet's children, but mounts that it is creating are.
         kill_mode="process",
     )
     server = kubelet_server(ctx.pki, node.name)
@@ -238,7 +238,7 @@ def kubelet_config(node: Node, timing: Timing) -> str:
         "cgroupDriver": "cgroupfs",
         "failSwapOn": False,
         "maxPods": MAX_PODS,
-        # Empty, not left out: pods get no name server, unless a drop-in names one.
+        # Empty, not omitted: pods get no name server unless a drop-in names one.
         "resolvConf": "",
         "registerWithTaints": [
             {"key": taint.key, "value": taint.value, "effect": taint.effect}
@@ -255,11 +255,11 @@ def kubelet_config(node: Node, timing: Timing) -> str:
         "rotateCertificates": False,
         "serverTLSBootstrap": False,
         "nodeStatusUpdateFrequency": go_duration(timing.node_status_update),
-        # Kubernetes' own. Left out, it would be as short as the line above.
+        # The default of Kubernetes. If omitted, it would be as short as the line above.
         "nodeStatusReportFrequency": "5m",
         "nodeLeaseDurationSeconds": round(timing.node_lease),
         "evictionHard": dict(EVICTION),
-        # The images are there from the start and cannot be pulled again: never remove any.
+        # The images exist from the start and cannot be pulled again: never remove any.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "serializeImagePulls": True,

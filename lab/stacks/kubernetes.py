@@ -1,9 +1,9 @@
 """Control plane `kubernetes`: API server, controller manager and scheduler over kine.
 
-kine keeps the cluster's state in SQLite, as K3s does. Everything is a unit of its own; they
-start in the order in which they need each other, so that an emulated processor does not
-spend itself on programs that wait. The server is up when all of them serve. It runs a plain
-kubelet, so that it takes pods whatever the edge runtime is.
+kine stores the cluster's state in SQLite, as in K3s. Each program is a separate unit; they start
+in the order of their dependencies, so that programs that wait do not use an emulated CPU. The
+server is up when all of them serve. It runs a plain kubelet, so that it accepts pods with any
+edge runtime.
 """
 
 from __future__ import annotations
@@ -147,5 +147,5 @@ class Kubernetes:
 
 
 def server_url(topology: Topology) -> str:
-    """The API server as the nodes see it."""
+    """The API server as seen by the nodes."""
     return f"https://{topology.cluster_link(topology.server.name).address}:{API_PORT}"

@@ -1,4 +1,4 @@
-"""Keys, certificates and trust of the control plane `kubernetes`: what lies where on its node."""
+"""Keys, certificates and trust bundles of the control plane `kubernetes`, with their paths."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCHEDULER_UNIT = f"{SCHEDULER}.service"
 
 
 def control_plane_certificates(topology: Topology) -> tuple[InstalledCertificate, ...]:
-    """Those whose use can be observed: the API server's and its node's."""
+    """Certificates whose use can be observed: those of the API server and of its node."""
     server = topology.server
     api_server = InstalledCertificate(
         name="api-server",
@@ -48,8 +48,8 @@ def control_plane_certificates(topology: Topology) -> tuple[InstalledCertificate
 
 
 def further_control_plane_certificates(topology: Topology) -> tuple[InstalledCertificate, ...]:
-    """What the API server shows to kubelets, and its own clients on its node. The audit log leaves
-    those out, for they ask all the time."""
+    """The client certificates of the API server for kubelets, and of its clients on its node. The
+    audit log omits those clients, since they send requests all the time."""
     requests = names.control_plane_requests(topology)
     return tuple(
         InstalledCertificate(
@@ -70,9 +70,9 @@ def further_control_plane_certificates(topology: Topology) -> tuple[InstalledCer
 
 
 def control_plane_trust(topology: Topology) -> tuple[TrustBundle, ...]:
-    """One file: for clients of the API server and of its node's kubelet, for the kubelets that it
-    calls, for what service accounts get, and for its own clients on its node."""
-    # Its clients begin when it serves: it may not come up beside them.
+    """A single file: for clients of the API server and of its node's kubelet, for the kubelets that
+    it connects to, for service accounts, and for its clients on its node."""
+    # Its clients start when it serves: it may fail to start together with them.
     units = (
         API_SERVER_UNIT,
         API_SERVES_UNIT,
@@ -84,13 +84,13 @@ def control_plane_trust(topology: Topology) -> tuple[TrustBundle, ...]:
 
 
 def control_plane_signers(topology: Topology) -> tuple[InstalledAuthority, ...]:
-    """The controller manager signs what nodes request."""
+    """The controller manager signs the requests of nodes."""
     node = topology.server.name
     return (InstalledAuthority(node, CLUSTER, SIGNER, SIGNER_KEY, CONTROLLER_MANAGER_UNIT),)
 
 
 def control_plane_keys(pki: Pki) -> Provision:
-    """All but its kubelet's."""
+    """All files except those of its kubelet."""
     shown = {
         "signer": pki.authority(CLUSTER).identity,
         "apiserver": pki.identity(CLUSTER, names.API_SERVER),

@@ -19,40 +19,43 @@ CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 
 API_SERVES, CONTROL_PLANE_SERVES = "edge-lab-api-server-serves", "edge-lab-control-plane-serves"
 API_SERVES_UNIT = f"{API_SERVES}.service"
-"""The API server ends itself when it has not prepared its roles within 30 s of its start. So at a
-boot none of its clients may start on its machine before it is through; the controller manager
-would give up after 10 s anyway, and begin anew."""
+"""The API server exits if it has not created its roles within 30 s of its start. So during a boot
+none of its clients on its machine may start before it is ready; the controller manager would exit
+after 10 s anyway, and restart."""
 API_READY = f"https://127.0.0.1:{API_PORT}/readyz?exclude=etcd&exclude=etcd-readiness"
-"""Without the datastore, for which a busy one has too little time (2 s): the rest asks it too."""
+"""Without the check of the datastore, whose timeout (2 s) is too short if it is busy; the other
+checks use the datastore as well."""
 CONTROLLERS_RUN = "https://127.0.0.1:10257/healthz?verbose#node-lifecycle-controller"
-"""It is healthy long before it has an API server; its controllers are listed when they run."""
+"""It is healthy long before it has reached the API server, but lists only running controllers."""
 SCHEDULER_READY = "https://127.0.0.1:10259/readyz"
 
 PKI = "/etc/kubernetes/pki"
 SIGNER, SIGNER_KEY = f"{PKI}/signer.crt", f"{PKI}/signer.key"
-"""The authority that signs certificate requests. Apart from the one that is trusted: that may be
-two for a while, and the controller manager takes no bundle here."""
+"""The authority that signs certificate requests. Not the trust bundle, which may contain two
+authorities for a while: the controller manager accepts only one here."""
 CONTROLLER_MANAGER_CONFIG = "/etc/kubernetes/controller-manager.conf"
 SCHEDULER_CONFIG = "/etc/kubernetes/scheduler.conf"
 DATASTORE_SOCKET = "unix:///run/kine/kine.sock"
-"""A socket, not a port: the datastore asks nobody who they are."""
+"""A socket instead of a port, since the datastore does not authenticate clients."""
 DATABASE = (
     "sqlite:///var/lib/kine/state.db"
     "?_journal_mode=WAL&_busy_timeout=30000&_synchronous=FULL&_txlock=immediate"
 )
-"""kine's own parameters but for `synchronous`: with its NORMAL, a server that loses its power
-forgets what it has confirmed last, and nodes that wait for news of it wait for ever."""
+"""kine's default parameters except for `synchronous`: with NORMAL, a server that loses power also
+loses its last confirmed writes, and nodes that watch for newer revisions wait for ever."""
 PROGRESS_EVERY = "1m"
-"""For a watch with no news: "all is well so far". kine's own 5 s are, over the API server's 58
-watches, ten times as many messages as there are events. When it needs to know, it asks."""
+"""Interval of progress notifications for watches without events. kine's default of 5 s would send
+ten times as many messages as there are events, over the API server's 58 watches. The API server
+requests progress when it needs it."""
 SELF_CHECKS = ("DetectCacheInconsistency", "SizeBasedListCostEstimate")
-"""Features of Kubernetes 1.34 that read all objects of some sixty kinds again and again: to compare
-the cache with the datastore, and to guess what a list would cost. Together with the count of all
-objects for a metric, once a minute and kind, they were most of what an idle datastore did."""
+"""Features of Kubernetes 1.34 that repeatedly read all objects of some sixty kinds: to compare the
+cache with the datastore, and to estimate the cost of lists. Together with the count of all objects
+for a metric, once a minute for each kind, they caused most of the load of an idle datastore."""
 SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 MEMORY_MIB = {KINE: 160, API_SERVER: 600, CONTROLLER_MANAGER: 220, SCHEDULER: 140}
-"""Soft limits of the Go heap: above them the collector works harder. Twice what was seen."""
+"""Soft limits of the Go heap: above them garbage collection gets more frequent. Twice the observed
+use."""
 
 
 def datastore() -> Provision:
@@ -72,7 +75,7 @@ def datastore() -> Provision:
 
 
 def api_server(ctx: StackContext) -> Provision:
-    """kube-apiserver: mutual TLS for all, Node and RBAC authorization, an audit log."""
+    """kube-apiserver: mutual TLS, Node and RBAC authorization, an audit log."""
     timing = ctx.topology.timing
     address = ctx.topology.cluster_link(ctx.topology.server.name).address
     service = _program(
@@ -93,7 +96,7 @@ def api_server(ctx: StackContext) -> Provision:
             f"--kubelet-certificate-authority={CLUSTER_CA}",
             f"--kubelet-client-certificate={PKI}/apiserver-kubelet-client.crt",
             f"--kubelet-client-key={PKI}/apiserver-kubelet-client.key",
-            # Node names resolve in the guests, but nothing else than the wire must be needed.
+            # Node names resolve in the guests, but connections must not depend on that.
             "--kubelet-preferred-address-types=InternalIP",
             f"--service-account-issuer={SERVICE_ACCOUNT_ISSUER}",
             f"--service-account-key-file={PKI}/service-account.pub",
@@ -119,7 +122,7 @@ def api_server(ctx: StackContext) -> Provision:
 
 
 def controller_manager(ctx: StackContext) -> Provision:
-    """kube-controller-manager, which also signs the certificates that the lab approves."""
+    """kube-controller-manager, which also signs the certificate requests that the lab approves."""
     timing = ctx.topology.timing
     config = CONTROLLER_MANAGER_CONFIG
     service = _program(
@@ -154,7 +157,7 @@ def scheduler() -> Provision:
             f"--kubeconfig={config}",
             *_serving_certificate(SCHEDULER),
             "--leader-elect=false",
-            # Its defaults and one more. The other way is to ask the API server for each reader.
+            # The default paths and one more. Otherwise each reader is authorized by the API server.
             "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics",
             "--profiling=false",
         ),
@@ -164,8 +167,8 @@ def scheduler() -> Provision:
 
 
 def _serving_certificate(program: str) -> tuple[str, ...]:
-    """How it can be asked how it is. Left without a certificate it makes two RSA keys at each
-    start, 3 s each on an emulated CPU."""
+    """Options for serving its health. Without a certificate it generates two RSA keys at each
+    start, which take 3 s each on an emulated CPU."""
     return (
         "--bind-address=127.0.0.1",
         f"--tls-cert-file={PKI}/{program}.crt",
@@ -174,7 +177,7 @@ def _serving_certificate(program: str) -> tuple[str, ...]:
 
 
 def readiness() -> Provision:
-    """What has started when the API server serves, and when all of the control plane does."""
+    """Units that have started when the API server serves, and when the control plane does."""
     api_server = serving(
         API_SERVES, "The API server serves", [API_READY], (f"{API_SERVER}.service",)
     )
@@ -188,7 +191,7 @@ def readiness() -> Provision:
 
 
 def _kubeconfig_file(program: str, path: str) -> Provision:
-    """Of a program on the server node itself, which shows the certificate that it serves by."""
+    """A kubeconfig for a program on the server node, with its serving certificate."""
     text = kubeconfig_of_files(
         f"https://127.0.0.1:{API_PORT}",
         authority=CLUSTER_CA,

@@ -1,4 +1,4 @@
-"""What every node with pods needs, whatever runs on it: a pod network and the lab's images."""
+"""What every node with pods needs: a pod network and the lab's images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_lab.stacks.unit import Service
 from edge_lab.topology import Node, Topology
 
 CONFIG = "/etc/edge-lab"
-"""The lab's own files in a guest."""
+"""The folder of the lab's files in a guest."""
 
 CNI_CONFIG = "/etc/cni/net.d/10-edge-lab.conflist"
 CONTAINERD_SOCKET = "unix:///run/containerd/containerd.sock"
@@ -23,11 +23,11 @@ IMAGE_ARCHIVE = "images/edge-lab.tar"
 """Of the payload."""
 
 IMPORTED = "/var/lib/edge-lab/imported"
-"""Where the unit `IMAGES` notes what it has imported."""
+"""The folder where the unit `IMAGES` records what it has imported."""
 
 POD_NETWORK = "edge-lab-pod-network"
 IMAGES = "edge-lab-images"
-"""A unit of the root image, enabled there: imports what lies below images/ of the payload."""
+"""A unit of the root image, enabled there: imports the archives in images/ of the payload."""
 
 
 def node_provision(ctx: StackContext, node: Node) -> Provision:
@@ -35,15 +35,15 @@ def node_provision(ctx: StackContext, node: Node) -> Provision:
     return pod_network(ctx.topology, node) + images(ctx, node)
 
 
-# -- pod network ---------------------------------------------------------------------------
+# -- Pod network ---------------------------------------------------------------------------
 
 
 def pod_network(topology: Topology, node: Node) -> Provision:
-    """A bridge with the node's pod addresses; masquerading where no route leads back.
+    """A bridge with the node's pod addresses; masquerading if there is no route back.
 
-    Pods of different nodes see each other's own addresses, for each machine has routes to the
-    pods of the others. Devices know nothing of pods: what pods send to them, or to anything else
-    outside the pod subnet, carries the node's address.
+    Pods of different nodes see each other's addresses, since each machine has routes to the pods of
+    the others. Devices have no routes to pods: packets of pods to them, or to any other address
+    outside the pod subnet, have the node's address.
     """
     cidr = topology.pod_cidr(node.name)
     rules = f"{CONFIG}/pod-network.rules"
@@ -53,7 +53,7 @@ def pod_network(topology: Topology, node: Node) -> Provision:
         command=("/usr/sbin/iptables-restore", "--noflush", rules),
         kind="oneshot",
         before_start=(
-            # A second start must not leave the jump there twice.
+            # A second start must not add the jump twice.
             ("-/usr/sbin/iptables", "-w", "-t", "nat", "-D", "POSTROUTING", "-j", POD_CHAIN),
         ),
     )
@@ -78,14 +78,14 @@ def bridge_config(cidr: IPv4Network) -> str:
         "type": "bridge",
         "bridge": POD_BRIDGE,
         "isGateway": True,
-        # So that a pod reaches itself by the address of its own Service, too.
+        # So that a pod also reaches itself by the address of its Service.
         "hairpinMode": True,
-        # The plugin's own masquerading would hide pods of other nodes too.
+        # The plugin's masquerading would also hide the addresses of pods from other nodes.
         "ipMasq": False,
         "ipam": {
             "type": "host-local",
-            # Below /run: a node that loses its power must not remember addresses of pods
-            # that are gone.
+            # Below /run, so that a loss of power also clears the addresses of pods that are
+            # gone.
             "dataDir": "/run/edge-lab/cni",
             "ranges": [[{"subnet": str(cidr)}]],
             "routes": [{"dst": "0.0.0.0/0"}],
@@ -96,7 +96,7 @@ def bridge_config(cidr: IPv4Network) -> str:
 
 
 def masquerade_rules(topology: Topology, node: Node) -> str:
-    """For iptables-restore: pods' traffic out of the node's wires carries the node's address."""
+    """For iptables-restore: packets of pods that leave over links get the node's address."""
     cidr = topology.pod_cidr(node.name)
     lines = [
         "*nat",
@@ -113,12 +113,12 @@ def masquerade_rules(topology: Topology, node: Node) -> str:
     return "\n".join(lines) + "\n"
 
 
-# -- images --------------------------------------------------------------------------------
+# -- Images --------------------------------------------------------------------------------
 
 
 def images(ctx: StackContext, node: Node) -> Provision:
-    """The archive of container images. The root image's own unit `IMAGES` imports it: no node
-    pulls."""
+    """The archive of container images. The unit `IMAGES` of the root image imports it: nodes do not
+    pull images."""
     path = ctx.container_images.archives[node.arch]
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,8 @@
 """Edge runtime `openyurt`: the kubelet behind yurthub, which answers it while offline.
 
-yurthub runs as a unit on the node, in its mode `kubeletcertificate`: it shows the node's own
-client certificate to the API server. Its serving certificate it asks the cluster for; the
-lab approves that request after a look at it (`readiness.py`).
+yurthub runs as a unit on the node, in its mode `kubeletcertificate`: it presents the node's client
+certificate to the API server. It requests its serving certificate from the cluster; the lab
+checks and approves that request (`readiness.py`).
 """
 
 from __future__ import annotations
@@ -49,26 +49,26 @@ YURTHUB_UNIT = "yurthub.service"
 PROXY = "http://127.0.0.1:10261"
 HEALTH = "http://127.0.0.1:10267/v1/healthz"
 HUB_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
-"""Where kubeletcertificate mode looks for it; the path is fixed in yurthub."""
+"""The path in kubeletcertificate mode, which is fixed in yurthub."""
 CACHE = "/etc/kubernetes/cache"
 ROOT = "/var/lib/yurthub"
 SERVING_CERTIFICATES = f"{ROOT}/pki/yurthub-server-"
-"""How its files begin; `-current.pem` is a link to the one that it shows."""
+"""Prefix of its files; `-current.pem` is a link to the current one."""
 NODE_POOL = "edge"
 HEARTBEAT_PATIENCE = 5
-"""Seconds, at the least, for an answer to a heartbeat, which renews the node's lease; as many as
-lie between two heartbeats. yurthub's own are two, and an emulated API server is now and then
-slower: the node would be lost without any fault."""
+"""Minimum timeout in seconds for a heartbeat, which renews the node's lease; the same as the
+interval of heartbeats. yurthub's default is two, and an emulated API server is sometimes slower:
+the node would be lost without any fault."""
 
 
 @dataclass(frozen=True)
 class OpenYurt:
     """yurthub between the kubelet and the API server.
 
-    yurthub 1.7 serves its proxy a second time, at port 10269 of the address that --node-ip names,
-    and asks nobody there who they are: what comes without a token goes out under the node's own
-    certificate. `multiplexer_on_wire` leaves it on the node's address, as OpenYurt's own set-up
-    does; else it is told loopback. Nothing else goes by --node-ip but the addresses in its serving
+    yurthub 1.7 serves its proxy also at port 10269 of the address in --node-ip, without
+    authentication: requests without a token are forwarded with the node's certificate.
+    `multiplexer_on_wire` keeps it on the node's address, as in OpenYurt's default set-up; otherwise
+    it is set to loopback. Apart from that, --node-ip only determines the addresses in its serving
     certificate. See docs/findings/openyurt-yurthub-10269.md.
     """
 
@@ -123,7 +123,7 @@ class OpenYurt:
                 f"--heartbeat-interval-seconds={heartbeat}",
                 f"--heartbeat-timeout-seconds={max(HEARTBEAT_PATIENCE, heartbeat)}",
                 "--enable-dummy-if=false",
-                # Node pools and filters need yurt-manager's objects, and there is none here.
+                # Node pools and filters need objects of yurt-manager, which does not run here.
                 "--enable-node-pool=false",
                 "--enable-resource-filter=false",
             ),
@@ -154,11 +154,11 @@ class OpenYurt:
         return api_clients(topology, YURTHUB_UNIT)
 
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
-        """The node's is shown by yurthub, for the kubelet too."""
+        """yurthub presents the node's certificate, also on behalf of the kubelet."""
         return edge_certificates(topology, YURTHUB_UNIT)
 
     def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
-        """yurthub trusts the API server by it, and the kubelet its own clients."""
+        """Trust bundle of yurthub for the API server, and of the kubelet for its clients."""
         return edge_trust(topology, (YURTHUB_UNIT, KUBELET_UNIT))
 
     def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
@@ -168,14 +168,14 @@ class OpenYurt:
         return ()
 
     def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
-        """What yurthub shows at its ports 10268 and 10269."""
+        """The serving certificate of yurthub's ports 10268 and 10269."""
         return tuple(
             RequestedCertificate(node.name, CLUSTER, f"{SERVING_CERTIFICATES}*", YURTHUB_UNIT)
             for node in topology.edges
         )
 
     def multiplexer_address(self, topology: Topology, node: Node) -> str:
-        """Where yurthub serves port 10269."""
+        """The address of yurthub's port 10269."""
         address = topology.cluster_link(node.name).address
         return str(address if self.multiplexer_on_wire else LOOPBACK)
 
@@ -205,9 +205,9 @@ class OpenYurt:
                     },
                 ],
             ),
-            # No leases, which OpenYurt's chart grants: the Node authorizer gives a node its own.
+            # No leases, which OpenYurt's chart grants: the Node authorizer permits a node its own.
             binding_manifest(role, role, [NODES_GROUP]),
-            # Its own ConfigMaps. OpenYurt's chart lets nodes read those of all namespaces.
+            # Only its own ConfigMaps. OpenYurt's chart permits those of all namespaces.
             role_manifest(
                 role,
                 [

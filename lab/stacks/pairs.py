@@ -1,4 +1,4 @@
-"""Which edge runtimes go with which control planes."""
+"""Which edge runtimes work with which control planes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from types import MappingProxyType
 from edge_lab.core.errors import InputError
 
 ONLY_WITH: Mapping[str, str] = MappingProxyType({"k3s": "k3s"})
-"""By runtime, the one control plane that it can join; any other runtime joins all of them."""
+"""By runtime, the only control plane that it can join; all other runtimes can join any."""
 
 
 def fit(control: str, runtime: str) -> bool:
-    """Whether a stack can be made of the two."""
+    """Whether the two can form a stack."""
     return ONLY_WITH.get(runtime, control) == control
 
 
 def check_pair(control: str, runtime: str) -> None:
-    """InputError if no stack can be made of the two."""
+    """Raises InputError if the two cannot form a stack."""
     if not fit(control, runtime):
         needed = ONLY_WITH[runtime]
         raise InputError(

@@ -1,4 +1,4 @@
-"""Waiting for a cluster: what must be seen before the lab is called up, and what ends the wait."""
+"""Waits for a cluster to be ready, and fails early if it cannot become ready."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from edge_lab.topology import Node
 DEFINITION = "CustomResourceDefinition"
 
 RESTARTS = 8
-"""A unit that has been started again so often is not going to come up."""
+"""Number of restarts after which a unit counts as failed."""
 
 LOOK_EVERY = 15.0
-"""Seconds between two looks at the units: each costs an emulated machine a second."""
+"""Seconds between checks of the units: each takes a second on an emulated machine."""
 
 
 @dataclass
 class UnitWatch:
-    """Looks at the units of all machines now and then; raises when one cannot come up."""
+    """Checks the units of all machines from time to time; raises if one cannot start."""
 
     cluster: ClusterAccess
     units: Mapping[str, tuple[str, ...]]
@@ -58,7 +58,7 @@ class UnitWatch:
                 f"systemctl show {fields} {names}", self.deadline.within(LOOK_SECONDS)
             )
         except LabError:
-            return  # A machine too busy to answer says nothing about its units.
+            return  # A machine that is too busy to answer proves nothing about its units.
         for unit in parse_units(shown.stdout):
             if trouble := self._trouble(node, unit):
                 raise LabError(
@@ -73,7 +73,7 @@ class UnitWatch:
             return f"has failed ({unit.result})"
         first = self._first_restarts.setdefault((node, unit.name), unit.restarts)
         if unit.restarts - first >= RESTARTS:
-            return f"has been started again {unit.restarts} times"
+            return f"has been restarted {unit.restarts} times"
         return ""
 
     def _journal(self, node: str, unit: str) -> str:
@@ -88,7 +88,7 @@ class UnitWatch:
 
 @dataclass(frozen=True)
 class UnitState:
-    """What systemd says of one unit."""
+    """The state of a unit, as reported by systemd."""
 
     name: str
     load: str
@@ -98,7 +98,7 @@ class UnitState:
 
 
 def parse_units(text: str) -> list[UnitState]:
-    """The answer of `systemctl show` for several units: blocks of key=value lines."""
+    """Parses the output of `systemctl show` for several units: blocks of key=value lines."""
     found = []
     for block in text.strip().split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -116,7 +116,7 @@ def parse_units(text: str) -> list[UnitState]:
 
 
 def wait_api(cluster: ClusterAccess, watch: UnitWatch, deadline: Deadline) -> None:
-    """Until the API server says ready, and hands out service accounts."""
+    """Waits until the API server is ready, and the default service account exists."""
     kubectl = cluster.kubectl
     with step("API server"):
         deadline.wait_for(
@@ -142,9 +142,9 @@ def apply_manifests(
     deadline: Deadline,
     title: str = "cluster objects",
 ) -> None:
-    """Applies `manifests`; what an API server under load refuses is tried again.
+    """Applies `manifests`; retries what an API server under load refuses.
 
-    What the cluster's own `watch` raises meanwhile ends it.
+    An error of the cluster's `watch` ends it.
     """
     if not manifests:
         return
@@ -162,13 +162,13 @@ def apply_manifests(
             }
             return ready.issuperset(names)
 
-        # Objects of kinds that are not there yet would be refused, and all tried again.
+        # Objects of kinds that are not defined yet would be refused, and all would be retried.
         if definitions:
             cluster.kubectl.apply_patiently(
-                "the kinds of objects are defined", definitions, deadline, watch
+                "the custom resource definitions are applied", definitions, deadline, watch
             )
             deadline.wait_for(
-                "the kinds of objects are served",
+                "the custom resources are served",
                 established,
                 every=1.0,
                 transient=NOT_YET,
@@ -177,15 +177,15 @@ def apply_manifests(
         pods = [each for each in manifests if each["kind"] == "Pod"]
         others = [each for each in manifests if each["kind"] not in (DEFINITION, "Pod")]
         if others:
-            cluster.kubectl.apply_patiently("the objects are there", others, deadline, watch)
+            cluster.kubectl.apply_patiently("the objects are applied", others, deadline, watch)
         for namespace in sorted({pod["metadata"].get("namespace", "default") for pod in pods}):
             wait_service_account(cluster, namespace, deadline)
         if pods:
-            cluster.kubectl.apply_patiently("the pods are there", pods, deadline, watch)
+            cluster.kubectl.apply_patiently("the pods are applied", pods, deadline, watch)
 
 
 def wait_service_account(cluster: ClusterAccess, namespace: str, deadline: Deadline) -> None:
-    """Until the controller manager has made it: without it a pod is refused."""
+    """Waits until the controller manager has created it: without it pods are refused."""
     kubectl = cluster.kubectl
     deadline.wait_for(
         f"the default service account of namespace {namespace}",
@@ -199,14 +199,14 @@ def wait_service_account(cluster: ClusterAccess, namespace: str, deadline: Deadl
 def wait_nodes(
     cluster: ClusterAccess, watch: UnitWatch, deadline: Deadline, *, heard: bool = False
 ) -> None:
-    """Until every node is Ready; requests for certificates are looked at on the way, and
-    kubelets that registered with nobody.
+    """Waits until every node is Ready; meanwhile approves certificate requests, and restarts
+    kubelets whose registration was lost.
 
-    `heard` asks for more: a heartbeat of each node since the call, by its lease or its status. A
-    cluster that was just restored remembers nodes as Ready that have sent none yet.
+    With `heard`, each node must also have sent a heartbeat since the call, by its lease or its
+    status: a restored cluster remembers nodes as Ready that have not sent any yet.
 
     Raises:
-        LabError: a request that the lab does not approve, or a unit that failed.
+        LabError: a request that the lab does not approve, or a failed unit.
     """
     wanted = {node.name for node in cluster.topology.nodes}
     registrations = Registrations(cluster, watch.units, deadline)
@@ -243,7 +243,7 @@ def wait_nodes(
 def _heartbeats(
     cluster: ClusterAccess, nodes: Sequence[Mapping[str, Any]], deadline: Deadline
 ) -> dict[str, tuple[str, str]]:
-    """By node, when it last renewed its lease and when it last reported its status."""
+    """By node, the times of its last lease renewal and of its last status report."""
     leases = cluster.kubectl.items("leases", "-n", "kube-node-lease", deadline=deadline)
     renewed = {it["metadata"]["name"]: str(it["spec"].get("renewTime", "")) for it in leases}
     names = {node["metadata"]["name"]: node for node in nodes}
@@ -251,10 +251,10 @@ def _heartbeats(
 
 
 def approve_requests(cluster: ClusterAccess, deadline: Deadline) -> tuple[str, ...]:
-    """Approves the nodes' requests for serving certificates; returns their names.
+    """Approves the nodes' requests for serving certificates; returns the names of the requests.
 
     Raises:
-        LabError: one that is not what a node of this lab asks for. It is denied.
+        LabError: a request is not one of a node of this lab; it is denied.
     """
     approved = []
     for request in cluster.kubectl.pending_requests(deadline):
@@ -270,7 +270,7 @@ def approve_requests(cluster: ClusterAccess, deadline: Deadline) -> tuple[str, .
 
 
 def give_labels(cluster: ClusterAccess, deadline: Deadline) -> None:
-    """Puts on the nodes the labels that they may not put on themselves."""
+    """Sets the labels that nodes are not permitted to set on themselves."""
     for node in cluster.topology.nodes:
 
         def labelled(node: Node = node) -> bool:

@@ -1,9 +1,9 @@
-"""Kubelets that registered with nobody.
+"""Kubelets whose registration was lost.
 
-A kubelet behind yurthub asks yurthub to make its Node object. When yurthub has just taken the API
-server for silent, as it does on a host too slow for its heartbeats, it answers for it: yes. The
-kubelet never asks again, and its node does not exist until it is started anew (seen with
-yurthub 1.7.0 and Kubernetes 1.34.4).
+A kubelet behind yurthub creates its Node object through yurthub. If yurthub has just considered the
+API server unreachable, which happens on a host too slow for its heartbeats, it confirms the request
+itself. The kubelet does not try again, and its node does not exist until it is restarted (seen
+with yurthub 1.7.0 and Kubernetes 1.34.4).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from edge_lab.core.step import step
 from edge_lab.stacks.kubelet import KUBELET_UNIT
 
 LOOK_EVERY = 30.0
-"""Seconds between two looks at a node that is missing."""
+"""Seconds between checks of a missing node."""
 
 LOOK_SECONDS = 30.0
-"""The most that one look takes."""
+"""Time limit of a check in seconds."""
 
 REGISTERED = f"""\
 id=$(systemctl show -P InvocationID {KUBELET_UNIT})
 journalctl -q -o cat _SYSTEMD_INVOCATION_ID=$id | grep -q 'Successfully registered node' && echo $id
 """
-"""Says which start of the kubelet believes that its node is registered; nothing if none does."""
+"""Prints the invocation ID of a kubelet that considers its node registered, or nothing."""
 
 
 @dataclass
 class Registrations:
-    """Starts a kubelet anew that believes to be registered while the API server knows no such node.
+    """Restarts a kubelet that considers its node registered while the API server has no such node.
 
-    It must have believed so at one look, and its node must still be missing at the next.
+    It must have considered it registered in one check, and the node must be missing in the next.
     """
 
     cluster: ClusterAccess
@@ -47,7 +47,7 @@ class Registrations:
     _believes: dict[str, str] = field(default_factory=dict)
 
     def look(self, missing: Iterable[str]) -> None:
-        """`missing` are the nodes that the API server did not know just now."""
+        """`missing` are the nodes that the API server does not have."""
         if time.monotonic() - self._last < self.every:
             return
         believed, self._believes = self._believes, {}
@@ -68,4 +68,4 @@ class Registrations:
             limit = self.deadline.within(LOOK_SECONDS)
             return machine.run(command, limit, check=False).stdout.strip()
         except LabError:
-            return ""  # A machine too busy to answer is asked again.
+            return ""  # A machine that is too busy to answer is checked again later.

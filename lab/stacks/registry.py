@@ -1,6 +1,6 @@
-"""The stacks by name: the lab's own control planes and edge runtimes, and other distributions'.
+"""The stacks by name: control planes and edge runtimes of edge-lab and of other distributions.
 
-Another distribution brings them by entry points of the groups `edge_lab.control_planes` and
+Another distribution provides them by entry points of the groups `edge_lab.control_planes` and
 `edge_lab.edge_runtimes`, whose names are theirs and whose objects are their classes.
 """
 
@@ -47,12 +47,12 @@ _EDGE_RUNTIMES: PluginGroup[EdgeRuntime] = PluginGroup(
 
 
 def edge_runtime_names() -> tuple[str, ...]:
-    """All edge runtimes that there are, other distributions' among them."""
+    """All edge runtimes, including those of other distributions."""
     return _EDGE_RUNTIMES.names()
 
 
 def stack_names() -> tuple[str, ...]:
-    """All stacks that there are."""
+    """The names of all stacks."""
     return tuple(
         f"{control}+{runtime}"
         for control in _CONTROL_PLANES.names()

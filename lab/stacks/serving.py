@@ -1,5 +1,5 @@
 """Units that have started when programs serve. For systemd a program has started when it runs,
-or says so itself, as the API server does long before its own preparations are through."""
+or reports it, as the API server does long before it is ready."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ while not all(map(serves, sys.argv[1:])):
 
 
 def serving(name: str, description: str, urls: Iterable[str], after: tuple[str, ...]) -> Provision:
-    """The unit `name`, which has started when all of `urls` answer, however long that takes; what
-    stands behind the # of one must be in its answer.
+    """The unit `name`, which has started when all of `urls` answer, without a time limit; the
+    fragment of a URL must be contained in its answer.
 
-    It goes on waiting over restarts of the programs, which would fail whoever is ordered behind
-    the programs themselves. Once it has started it stays so until the next boot.
+    It keeps waiting while programs restart, which would fail units that are ordered after the
+    programs themselves. Once started, it stays active until the next boot.
     """
     service = Service(
         name=name,

@@ -1,4 +1,4 @@
-"""A control plane and an edge runtime, put together."""
+"""A stack: a control plane with an edge runtime."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Stack:
         return self.control.capabilities | self.runtime.capabilities
 
     def wants(self, topology: Topology) -> tuple[Want, ...]:
-        """The components it needs, kubectl for the host among them."""
+        """The components it needs, including kubectl for the host."""
         both = self.control.wants(topology) + self.runtime.wants(topology)
         return tuple(dict.fromkeys(both))
 
@@ -68,7 +68,7 @@ class Stack:
         return (*self.control.identities(topology), *self.runtime.identities(topology))
 
     def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
-        """The ports that it listens on, if control plane and runtime say so."""
+        """The ports that it listens on, as far as control plane and runtime declare them."""
         parts: tuple[object, ...] = (self.control, self.runtime)
         return tuple(
             endpoint
@@ -78,12 +78,12 @@ class Stack:
         )
 
     def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]:
-        """The units of edge nodes that dial the cloud by TLS, if the runtime declares them."""
+        """The units of edge nodes that connect to the cloud by TLS, if the runtime declares any."""
         runtime: object = self.runtime
         return runtime.cloud_clients(topology) if isinstance(runtime, DialsCloud) else ()
 
     def certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
-        """Those that can be replaced, if control plane and runtime say so."""
+        """Certificates that can be replaced, as far as control plane and runtime declare them."""
         parts: tuple[object, ...] = (self.control, self.runtime)
         return tuple(
             held
@@ -93,30 +93,30 @@ class Stack:
         )
 
     def trust_bundles(self, topology: Topology) -> tuple[TrustBundle, ...]:
-        """All files by which control plane and runtime trust; none unless both say so, since half
-        of them are of no use."""
+        """All trust bundles of control plane and runtime; none unless both declare theirs, since an
+        incomplete list is useless."""
         return tuple(bundle for part in self._trusting() for bundle in part.trust_bundles(topology))
 
     def installed_authorities(self, topology: Topology) -> tuple[InstalledAuthority, ...]:
-        """Where they sign, as `trust_bundles`."""
+        """The files with which authorities sign; declared like `trust_bundles`."""
         return tuple(
             held for part in self._trusting() for held in part.installed_authorities(topology)
         )
 
     def further_certificates(self, topology: Topology) -> tuple[InstalledCertificate, ...]:
-        """What the authority has signed beside `certificates`, as `trust_bundles`."""
+        """Certificates of the authority besides `certificates`; declared like `trust_bundles`."""
         return tuple(
             held for part in self._trusting() for held in part.further_certificates(topology)
         )
 
     def requested_certificates(self, topology: Topology) -> tuple[RequestedCertificate, ...]:
-        """What its components request themselves, as `trust_bundles`."""
+        """Certificates that components request themselves; declared like `trust_bundles`."""
         return tuple(
             held for part in self._trusting() for held in part.requested_certificates(topology)
         )
 
     def secret_files(self, topology: Topology) -> tuple[SecretFile, ...]:
-        """What takes the place of Secrets while an authority is replaced, as `trust_bundles`."""
+        """Files instead of Secrets while an authority is replaced; see `trust_bundles`."""
         return tuple(
             file
             for part in self._trusting()
@@ -126,7 +126,7 @@ class Stack:
 
     @property
     def why_authority_stays(self) -> str:
-        """Why the cluster's authority cannot be replaced here; empty if it can, or nobody says."""
+        """Why the cluster's authority cannot be replaced; empty if it can, or without a reason."""
         parts: tuple[object, ...] = (self.control, self.runtime)
         return " ".join(
             dict.fromkeys(
@@ -135,7 +135,7 @@ class Stack:
         )
 
     def signer(self, domain: TrustDomain) -> Signer:
-        """Who signs in that trust domain: the lab, if the parts of the stack say nothing else."""
+        """The signer of that trust domain: the lab, unless a part of the stack declares another."""
         parts: tuple[object, ...] = (self.control, self.runtime)
         for part in parts:
             if isinstance(part, BringsAuthorities) and domain in part.signers:
@@ -148,7 +148,7 @@ class Stack:
         return found if len(found) == len(parts) else ()
 
     def check(self, topology: Topology) -> None:
-        """InputError if this stack cannot run `topology`."""
+        """Raises InputError if this stack cannot run `topology`."""
         check_pair(self.control.name, self.runtime.name)
         check_labels(topology)
         for network in topology.networks:
@@ -164,7 +164,7 @@ class Stack:
             )
 
     def provision(self, ctx: StackContext) -> dict[str, Provision]:
-        """By node, all that it is given before it boots."""
+        """By node, everything that it gets before it boots."""
         self.check(ctx.topology)
         api = self.control.endpoint(ctx)
         server = self.control.provision(ctx) + self.runtime.server_provision(ctx, api)
@@ -172,7 +172,7 @@ class Stack:
         return {ctx.topology.server.name: server, **edges}
 
     def admin_kubeconfig(self, ctx: StackContext) -> str:
-        """For kubectl on the host. It may do everything: keep it 0600."""
+        """A kubeconfig for kubectl on the host. It has all permissions: keep its mode at 0600."""
         return self.control.admin_kubeconfig(ctx)
 
     def units(self, topology: Topology) -> dict[str, tuple[str, ...]]:
@@ -185,7 +185,7 @@ class Stack:
         return (*self.control.units(), *self.runtime.server_units())
 
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
-        """Objects that the cluster gets as soon as its API server answers."""
+        """Objects that are applied as soon as the API server answers."""
         return (*self.control.manifests(ctx), *self.runtime.manifests(ctx))
 
     def wait_control_plane(
@@ -196,11 +196,11 @@ class Stack:
         *,
         units: tuple[str, ...] = (),
     ) -> dict[str, tuple[GuestFile, ...]]:
-        """Until the API server answers and `manifests` are there; no edge node is needed.
+        """Waits for the API server, and applies `manifests`; needs no edge node.
 
-        `units` of the server node, by default the stack's own, must not fail meanwhile. Returns by
-        edge node the files that it needs to join and that were not there before: it is switched on
-        with them.
+        `units` of the server node, by default those of the stack, must not fail meanwhile. Returns
+        for each edge node the files that it needs to join, which did not exist before: it is to be
+        switched on with them.
         """
         watch = self._server_watch(cluster, units, deadline)
         wait_api(cluster, watch, deadline)
@@ -223,15 +223,14 @@ class Stack:
         units: Mapping[str, tuple[str, ...]] | None = None,
         restored: bool = False,
     ) -> None:
-        """Until the API server answers and all nodes are Ready.
+        """Waits until the API server answers and all nodes are Ready.
 
-        The stack's objects are there already: from `wait_control_plane`, or in the checkpoint.
-        `units` by node, by default the stack's own, must not fail meanwhile. With `restored` (from
-        a checkpoint) what the API server remembers of a node does not count until the node has been
-        heard of again.
+        The stack's objects exist already: from `wait_control_plane`, or from the checkpoint.
+        `units` by node, by default those of the stack, must not fail meanwhile. With `restored`
+        (from a checkpoint), the stored state of a node does not count until it sends a heartbeat.
 
         Raises:
-            LabError: a unit failed, a certificate request was not as expected; at once.
+            LabError: a unit failed, or a certificate request was not as expected; immediately.
             DeadlineExceeded: not ready in time.
         """
         watched = units or self.units(cluster.topology)

@@ -18,7 +18,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Service:
-    """One service. It is started at boot, and started again for as long as it fails."""
+    """A service. It is started at boot, and restarted whenever it fails."""
 
     name: str
     """Without `.service`."""
@@ -28,24 +28,24 @@ class Service:
     after: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     before_start: tuple[tuple[str, ...], ...] = ()
-    """Commands that must succeed first; one that begins with `-` may fail."""
+    """Commands that must succeed first; those that begin with `-` may fail."""
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     environment_file: str = ""
-    """Path of a file of KEY=value lines: for what others must not read in the unit."""
+    """Path of a file of KEY=value lines, for values that must not be readable in the unit."""
     mounts: tuple[str, ...] = ()
     """Paths that must be mounted before it starts."""
     state_directory: str = ""
-    """Made below /var/lib, mode 0700."""
+    """Created below /var/lib, with mode 0700."""
     runtime_directory: str = ""
-    """Made below /run, mode 0700."""
+    """Created below /run, with mode 0700."""
     oom_score_adjust: int = 0
     nice: int = 0
-    """As nice(1): what is above 0 gives way to others."""
+    """As nice(1): above 0 means a lower priority."""
     kill_mode: Literal["control-group", "process"] = "control-group"
     delegate: bool = False
-    """Its control group is its own to divide: for what makes containers."""
+    """Delegates its control group, for services that create containers."""
     unlimited: bool = False
-    """No limit on tasks, processes and core dumps: for the ancestor of other people's programs."""
+    """No limit on tasks, processes and core dumps: for parents of arbitrary programs."""
 
     @property
     def unit(self) -> str:
@@ -55,7 +55,7 @@ class Service:
         """The text of the unit file."""
         unit = [("Description", self.description.replace("%", "%%"))]
         unit += [(key, " ".join(names)) for key, names in self._relations() if names]
-        # What it needs may come late (an API server that a cut wire hides): never give up.
+        # Its dependencies may come late (an API server behind a cut link): never give up.
         unit.append(("StartLimitIntervalSec", "0"))
         service: list[tuple[str, str]] = [("Type", self.kind)]
         service += [
@@ -72,7 +72,7 @@ class Service:
             service.append(("RuntimeDirectoryMode", "0700"))
         service += [("ExecStartPre", command_line(each)) for each in self.before_start]
         service.append(("ExecStart", command_line(self.command)))
-        # Starting takes as long as an emulated guest takes; whoever waits has a deadline.
+        # Starting may take long in an emulated guest; those who wait have a deadline.
         service.append(("TimeoutStartSec", "infinity"))
         if self.kind == "oneshot":
             service.append(("RemainAfterExit", "yes"))
@@ -80,7 +80,7 @@ class Service:
         else:
             service.append(("Restart", "always"))
             service.append(("KillMode", self.kill_mode))
-            # An API server waits longer than a minute for what its clients have under way.
+            # An API server waits more than a minute for pending requests of its clients.
             service.append(("TimeoutStopSec", "20"))
             service.append(("LimitNOFILE", "1048576"))
         if self.delegate:
@@ -117,14 +117,14 @@ class Service:
 
 
 def command_line(command: tuple[str, ...]) -> str:
-    """`command` as an Exec line: no word of it is expanded, split or taken for a prefix."""
+    """`command` as an Exec line, escaped so that no word is expanded, split or read as a prefix."""
     program, *arguments = command
     optional = "-" if program.startswith("-") else ""
     return " ".join([optional + quoted(program.removeprefix("-")), *map(quoted, arguments)])
 
 
 def quoted(word: str) -> str:
-    """`word` so that systemd reads it back as it is (systemd.syntax(7), systemd.service(5))."""
+    """`word` quoted for systemd (systemd.syntax(7), systemd.service(5))."""
     safe = word.replace("%", "%%").replace("$", "$$")
     if _PLAIN.fullmatch(safe):
         return safe

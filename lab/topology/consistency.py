@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from edge_lab.topology.model import Topology
 
 LONGEST_PREFIX = 31
-"""Longest prefix of a network's subnet: two endpoints and nothing else."""
+"""Longest prefix of a network's subnet, with two addresses."""
 
 MANAGEMENT_SUBNET = IPv4Network("10.0.2.0/24")
 """QEMU's user-mode network, on which each guest is 10.0.2.15; never part of the fabric."""
 
 
 class TopologyProblem(Problem):
-    """An error in a topology, with the place (`loc`) at which it is reported."""
+    """An error in a topology, with the location (`loc`) where it is reported."""
 
 
 def check_consistency(topology: Topology) -> None:

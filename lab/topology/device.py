@@ -43,7 +43,7 @@ class ModbusOptions(_Model):
     )
 
 
-# -- a serial line ------------------------------------------------------------------------
+# -- Serial line --------------------------------------------------------------------------
 
 PSEUDO_TERMINAL = "pty"
 """Instead of a port: the lab makes a pseudo-terminal."""

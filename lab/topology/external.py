@@ -1,4 +1,4 @@
-"""Nodes that the lab does not boot: how they are reached, and what is known of their hardware."""
+"""Nodes that the lab does not boot: how they are reached, and their hardware."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge_lab.topology.model import Node, Topology
 
 LABGRID = "labgrid"
-"""The library of drivers that is taken unless another one is named."""
+"""The default library of drivers."""
 
 FINGERPRINT = "SHA256:"
 _DIGEST_BYTES = 32
@@ -29,7 +29,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?")
 
 
 class Ability(StrEnum):
-    """What can be done to a node's machine from outside. One that the lab boots has them all."""
+    """What can be done to a node's machine from outside; machines that the lab boots have all."""
 
     POWER = "power"
     """Its power can be cut, and its reset button pressed."""
@@ -72,7 +72,7 @@ def _host_key(value: str) -> str:
 
 
 class HardwareDriver(_Model):
-    """A driver by its name, with what it takes."""
+    """A driver by its name, with its arguments."""
 
     driver: str = Field(
         min_length=1, description="Its name in the library, such as NetworkPowerDriver."
@@ -125,7 +125,7 @@ class External(_Model):
 
     @property
     def drivers(self) -> Mapping[str, HardwareDriver]:
-        """By field, those that there are."""
+        """The drivers that are set, by field."""
         both = {"power": self.power, "console": self.console}
         return {name: driver for name, driver in both.items() if driver is not None}
 
@@ -136,12 +136,12 @@ class External(_Model):
 
 
 def external_nodes(topology: Topology) -> tuple[Node, ...]:
-    """Those that the lab does not boot, in the order of the file."""
+    """The nodes that the lab does not boot, in the order of the file."""
     return tuple(node for node in topology.nodes if node.external is not None)
 
 
 def booted_nodes(topology: Topology) -> tuple[Node, ...]:
-    """Those that the lab boots, in the order of the file."""
+    """The nodes that the lab boots, in the order of the file."""
     return tuple(node for node in topology.nodes if node.external is None)
 
 
@@ -153,7 +153,7 @@ def abilities(node: Node) -> frozenset[Ability]:
 
 
 def why_unable(node: Node, ability: Ability) -> str:
-    """Why that cannot be done to the machine of `node`; empty if it can."""
+    """Why the machine of `node` lacks that ability; empty if it has it."""
     if ability in abilities(node):
         return ""
     if ability is Ability.POWER:
@@ -211,7 +211,7 @@ def check_external_nodes(topology: Topology) -> None:
 
 
 def check_external_files(topology: Topology, folder: Path) -> None:
-    """Raises Problem if a file is missing that is relative to `folder`."""
+    """Raises Problem if a file, relative to `folder`, is missing."""
     for index, node in enumerate(topology.nodes):
         if node.external is None:
             continue

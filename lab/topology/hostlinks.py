@@ -1,4 +1,4 @@
-"""Links whose endpoint is real: it is reached by a network interface of the host."""
+"""Links with real endpoints, which are reached by a network interface of the host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge_lab.topology.model import Link, Topology
 
 _LONGEST = 15
-"""Characters of an interface's name: IFNAMSIZ without its end."""
+"""Maximum length of an interface's name: IFNAMSIZ without the terminating null byte."""
 
 
 def _interface_name(value: str) -> str:
@@ -32,7 +32,7 @@ def host_links(topology: Topology) -> tuple[Link, ...]:
 
 
 def outside_names(topology: Topology) -> tuple[str, ...]:
-    """The names of what stands at their ends and is no node, each once."""
+    """The names of their endpoints that are not nodes, each once."""
     nodes = {node.name for node in external_nodes(topology)}
     found = (link.endpoint for link in host_links(topology) if link.endpoint not in nodes)
     return tuple(dict.fromkeys(found))

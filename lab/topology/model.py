@@ -101,8 +101,8 @@ class Node(_Model):
     virtualization: bool = Field(
         False,
         description="Whether the CPU offers virtualization, so that KVM works in the node.",
-        # A topology without it is written as before there was such a field: keys of checkpoints
-        # are made of that.
+        # A topology without it is dumped as if there were no such field, since keys of
+        # checkpoints depend on that.
         exclude_if=lambda value: not value,
     )
     external: External | None = Field(
@@ -119,7 +119,7 @@ class Node(_Model):
 
 
 class Link(_Model):
-    """The connection of one node or device, or of what is real, to one network.
+    """The connection of a node, a device or a real endpoint to a network.
 
     Each link has two directions, named from the endpoint: `tx` carries what the endpoint
     sends, `rx` what it receives.
@@ -237,7 +237,7 @@ class Topology(_Model):
     pod_subnet: IPv4Network = Field(IPv4Network("10.42.0.0/16"), description="A /16.")
     timing: Timing = Timing()
 
-    # -- what follows from it ------------------------------------------------------------
+    # -- Derived values ------------------------------------------------------------------
 
     @property
     def server(self) -> Node:
@@ -294,7 +294,7 @@ class Topology(_Model):
         return f"52:54:00:ed:00:{self.links.index(link) + 1:02x}"
 
     def nic(self, link: Link) -> str:
-        """What the NIC at a node's end of `link` is called there."""
+        """The name of the NIC at a node's end of `link`."""
         return link.node_interface or f"{link.network}0"
 
     @property
@@ -313,7 +313,7 @@ class Topology(_Model):
         index = [each.name for each in self.nodes].index(node)
         return list(self.pod_subnet.subnets(new_prefix=24))[index + 1]
 
-    # -- what must hold ------------------------------------------------------------------
+    # -- Constraints ---------------------------------------------------------------------
 
     @model_validator(mode="after")
     def _consistent(self) -> Topology:

@@ -32,14 +32,14 @@ class Protocol(StrEnum):
 
 MODBUS = frozenset({Protocol.MODBUS, Protocol.MODBUS_RTU, Protocol.MODBUS_SERIAL})
 WITH_OPTIONS = frozenset({str(Protocol.MODBUS_RTOS)})
-"""Those of edge-lab that take `options`, as those of other distributions do."""
+"""The protocols of edge-lab that take `options`, as those of other distributions may."""
 OWN = frozenset(str(protocol) for protocol in Protocol)
 
 
 def _plain(value: str) -> str:
     if not is_name(value):
         raise ValueError(f"{value!r} is not a valid name: {NAME_RULE}")
-    return str(value)  # of an enumeration too
+    return str(value)  # also for a member of an enumeration
 
 
 ProtocolName = Annotated[

@@ -1,1 +1,1 @@
-"""Plans that are watched and judged."""
+"""Fault plans that are observed and judged."""

@@ -1,4 +1,4 @@
-"""A fault plan tried on a lab, once or many times: its log, what was seen, and the verdicts."""
+"""Runs a fault plan in a lab, with its log, a recording, and verdicts."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 ANYTHING_BUT_LOSS = Expectation(may_restart=None, downtime_s=None)
-"""What any plan may do: stop things for a while. Nothing may be lost, and all must come back."""
+"""The expectation for any plan: downtime and restarts are permitted, lost samples are not."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a plan, watched."""
+    """One observed run of a plan."""
 
     run: PlanRun
     recording: Recording
     verdicts: tuple[AutonomyVerdict, ...]
-    """Of each edge node."""
+    """One for each edge node."""
 
     def cells(self) -> Iterator[CellRecord]:
-        """For the differential table."""
+        """Cells of the comparison table."""
         return (CellRecord.of(self.run.plan.name, verdict) for verdict in self.verdicts)
 
     def write(self, folder: Path, name: str) -> None:
-        """Recording, picture, fault log and cells, into `folder`, which is made."""
+        """Writes recording, picture, fault log and cells to `folder`; creates it if missing."""
         self.recording.write(folder / f"{name}.json")
         svg = timeline_svg(self.recording, self.run.plan.name)
         (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
@@ -51,12 +51,12 @@ class Trial:
 
 
 def try_plan(lab: Lab, plan: Plan, limit: TimeLimit, watchers: Sequence[Watcher] = ()) -> Trial:
-    """Runs the plan with the lab under watch until all is well again, and judges.
+    """Runs the plan and observes the lab until it has recovered, then judges.
 
-    What `watchers` see is in the recording, too.
+    Observations of `watchers` are in the recording, too.
 
     Raises:
-        LabError: the lab was not whole, could not be watched, or the plan failed.
+        LabError: the lab was not healthy, could not be observed, or the plan failed.
     """
     with step(f"trial of {plan.name}"):
         with watching(lab, limit, watchers=watchers) as watch:

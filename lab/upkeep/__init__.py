@@ -1,1 +1,1 @@
-"""The cache as a whole: what is in it, what labs use of it, carried to other hosts, pruned."""
+"""The cache as a whole: its content, use by labs, export and import, pruning."""

@@ -1,4 +1,4 @@
-"""What lies in the cache: entries by kind, with their size and when they were last used."""
+"""The content of the cache: entries by kind, with size and time of last use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from edge_lab.core.errors import named
 
 SCRATCH = "tmp"
-"""The folder of what is being made."""
+"""The folder of incomplete entries."""
 
 _BLOCK = 512
 """Bytes in a unit of st_blocks (stat(2))."""
@@ -21,18 +21,18 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of entries. An entry is a folder or a file that is made and removed as a whole."""
+    """A kind of entries. An entry is a folder or a file that is created and removed as a whole."""
 
     name: str
     what: str
     places: tuple[str, ...]
     """Folders of the cache that hold entries of this kind."""
     depth: int = 1
-    """How far below its place an entry lies."""
+    """Number of path components of an entry below its place."""
     prunable: bool = True
 
     def fits(self, entry: str) -> bool:
-        """Whether `entry`, a path below the place, is the name of an entry of this kind."""
+        """Whether `entry`, a path below the place, can be the name of an entry of this kind."""
         parts = entry.split("/")
         return len(parts) == self.depth and all(map(_PART.fullmatch, parts))
 
@@ -64,7 +64,7 @@ KINDS = {
     )
 }
 OTHER = Kind("other", "made by add-ons, and what is no entry", (), prunable=False)
-"""Folders that no kind has."""
+"""Folders without a kind."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class Entry:
     """Its path below the place of its kind."""
     path: Path
     size: int
-    """Bytes on the disk; a hole in a file takes none."""
+    """Bytes on the disk, without holes in files."""
     used: float
-    """Unix time at which it was last asked for, or made."""
+    """Unix time of its last use, or of its creation."""
 
 
 def kinds_named(names: Iterable[str]) -> frozenset[Kind]:
-    """The prunable kinds of those names; InputError for another."""
+    """The prunable kinds with those names; InputError for other names."""
     prunable = {name: kind for name, kind in KINDS.items() if kind.prunable}
     return frozenset(named("kind of entries", name, prunable) for name in names)
 
@@ -93,7 +93,7 @@ def entries_of(kind: Kind, cache: Path) -> list[Entry]:
 
 
 def all_entries(cache: Path) -> list[Entry]:
-    """Everything in the cache, what no kind has as well, by kind."""
+    """Everything in the cache by kind, including what has no kind."""
     found = [entry for kind in KINDS.values() for entry in entries_of(kind, cache)]
     known = {cache / place for kind in KINDS.values() for place in kind.places} | {cache / SCRATCH}
     rest = [path for path in sorted(cache.iterdir()) if path not in known and _is_data(path)]
@@ -121,7 +121,7 @@ def _entry(kind: Kind, name: str, path: Path) -> Entry | None:
 
 
 def size_on_disk(path: Path) -> int:
-    """Bytes that a file, or a folder with all that is in it, takes."""
+    """Bytes on the disk of a file, or of a folder with its content."""
     total = path.lstat().st_blocks * _BLOCK
     if path.is_dir() and not path.is_symlink():
         with contextlib.suppress(OSError), os.scandir(path) as inside:

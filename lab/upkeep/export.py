@@ -1,4 +1,4 @@
-"""Writes entries of the cache into one tar with a manifest of their digests."""
+"""Writes entries of the cache to a tar with a manifest of their digests."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from edge_lab.upkeep.uses import Uses
 
 
 def chosen_entries(cache: Path, uses: Uses, *, checkpoints: bool) -> list[Entry]:
-    """What an export carries: artifacts and root disks; with `checkpoints` those, and the payload
-    disks that they stand on."""
+    """The entries of an export: artifacts and root disks; with `checkpoints` also checkpoints, and
+    the payload disks that they need."""
     found = [*entries_of(ARTIFACTS, cache), *entries_of(ROOT_DISKS, cache)]
     if checkpoints:
         saved = entries_of(CHECKPOINTS, cache)
@@ -44,12 +44,12 @@ def chosen_entries(cache: Path, uses: Uses, *, checkpoints: bool) -> list[Entry]
 
 
 def export(cache: Path, entries: Sequence[Entry], archive: Path, deadline: Deadline) -> Manifest:
-    """Writes the archive; it appears whole or not at all.
+    """Writes the archive atomically.
 
     Raises:
-        InputError: there is nothing to export, or the archive cannot be written there.
-        LabError: an entry was changed or removed meanwhile, or holds something else than files
-            and folders; the disk is full.
+        InputError: there is nothing to export, or the archive cannot be written.
+        LabError: an entry was changed or removed meanwhile, or contains something other than
+            files and folders; the disk is full.
     """
     if not entries:
         raise InputError(
@@ -123,7 +123,7 @@ def _listed(entry: Entry) -> ListedEntry:
             else:
                 raise LabError(
                     f"{path} is neither a file nor a folder, and cannot be exported",
-                    remedy="Nothing of edge-lab makes that: remove it.",
+                    remedy="edge-lab does not create that: remove it.",
                 )
         except FileNotFoundError as trouble:
             raise _changed(path) from trouble
@@ -148,6 +148,4 @@ def _add(tar: tarfile.TarFile, path: Path, name: str, file: ListedFile) -> None:
 
 
 def _changed(path: Path) -> LabError:
-    return LabError(
-        f"{path} was changed or removed while it was exported", remedy="Export once more."
-    )
+    return LabError(f"{path} was changed or removed during the export", remedy="Export again.")

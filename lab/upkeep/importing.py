@@ -1,4 +1,4 @@
-"""Takes what an archive holds into the cache: all of it verified, or nothing."""
+"""Imports an archive into the cache: either all of it, verified, or nothing."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ from edge_lab.upkeep.uses import stands_on
 _CHUNK = 1 << 18
 _ZEROS = bytes(_CHUNK)
 _NO_TAR = (tarfile.TarError, EOFError, ValueError, LookupError, OverflowError)
-"""What tarfile raises about headers that are damaged."""
-_ONCE_MORE = "Export it once more, and copy it whole."
+"""Raised by tarfile for damaged headers."""
+_EXPORT_AGAIN = "Export it again, and copy all of it."
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of the entries of an archive."""
+    """The result for the entries of an archive."""
 
     added: tuple[ListedEntry, ...]
     present: tuple[ListedEntry, ...]
-    """In the cache before; left as they were."""
+    """Entries that the cache had already; not changed."""
     unfit: tuple[tuple[ListedEntry, str], ...]
-    """Checkpoints that no lab could be restored from here, with the reason."""
+    """Checkpoints from which no lab could be restored here, with the reason."""
 
 
 def import_archive(cache: Path, archive: Path, deadline: Deadline) -> Imported:
     """Adds the entries of `archive` that the cache does not have.
 
-    Every file is written to a scratch folder and its digest verified there; only when all of them
-    are right is anything put in its place.
+    All files are written to a scratch folder, and their digests are verified there; they are moved
+    to the cache only if all are correct.
 
     Raises:
-        InputError: it is no archive of `lab cache export`, or is damaged; nothing was added.
-        LabError: the disk is full, or the cache is not what it should be.
+        InputError: it is not an archive of `lab cache export`, or is damaged; nothing was added.
+        LabError: the disk is full, or the cache cannot be written to.
     """
     try:
         with archive.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             return _import(cache, archive, tar, deadline)
     except _NO_TAR as trouble:
         raise InputError(
-            f"not a whole tar archive: {trouble}",
+            f"not a complete tar archive: {trouble}",
             file=archive,
-            remedy=f"If it is compressed, decompress it first. {_ONCE_MORE}",
+            remedy=f"If it is compressed, decompress it first. {_EXPORT_AGAIN}",
         ) from trouble
     except (FileNotFoundError, IsADirectoryError, PermissionError) as trouble:
         if trouble.filename != str(archive):
@@ -110,7 +110,7 @@ def _manifest(tar: tarfile.TarFile, archive: Path) -> Manifest:
         raise InputError(
             f"it does not begin with {NAME}",
             file=archive,
-            remedy="Only what `lab cache export` wrote can be imported.",
+            remedy="Only archives of `lab cache export` can be imported.",
         )
     content = tar.extractfile(first)
     assert content is not None  # it is a regular file
@@ -118,22 +118,22 @@ def _manifest(tar: tarfile.TarFile, archive: Path) -> Manifest:
 
 
 def _require_own(cache: Path, target: Path) -> None:
-    """LabError if a folder on the way to `target` is a link, or somebody else's."""
+    """LabError if a folder above `target` is a link, or belongs to another user."""
     for folder in (cache, *reversed(target.relative_to(cache).parents[:-1])):
         path = cache / folder
         try:
             owner = path.lstat().st_uid
         except FileNotFoundError:
-            return  # and nothing below it
+            return  # nor does anything below it exist
         if path.is_symlink() and path != cache:
             raise LabError(
                 f"{path} is a link, which an import does not follow",
-                remedy="Put a folder in its place, or import into another cache: XDG_CACHE_HOME.",
+                remedy="Replace it with a folder, or set XDG_CACHE_HOME to another cache.",
             )
         if owner != os.geteuid():
             raise LabError(
                 f"{path} belongs to another user ({owner})",
-                remedy="Import as the user whose cache it is.",
+                remedy="Import as the owner of the cache.",
             )
 
 
@@ -146,7 +146,7 @@ def _extract(
     this: Step,
     deadline: Deadline,
 ) -> None:
-    """All files into `scratch`; of entries that are unwanted the digests are verified alone."""
+    """Writes all files to `scratch`; for unwanted entries, only verifies the digests."""
     expected = {entry.path_of(file): (entry, file) for entry, file in manifest.files()}
     total, done = manifest.size or 1, 0
     for entry in manifest.entries:
@@ -167,7 +167,7 @@ def _extract(
         raise InputError(
             f"{len(expected)} files of its manifest are not in it, such as {min(expected)}",
             file=archive,
-            remedy=_ONCE_MORE,
+            remedy=_EXPORT_AGAIN,
         )
     for entry in manifest.entries:
         for folder, mode in () if entry in unwanted else entry.folders.items():
@@ -177,13 +177,13 @@ def _extract(
 def _listed(
     member: tarfile.TarInfo, expected: dict[str, tuple[ListedEntry, ListedFile]], archive: Path
 ) -> tuple[ListedEntry, ListedFile]:
-    """What the manifest says of a member; each of them is there once."""
+    """The manifest's record of a member; each member occurs once."""
 
     def refused(why: str) -> InputError:
         return InputError(
             f"{member.name!r} in it {why}; nothing was imported",
             file=archive,
-            remedy="Only what `lab cache export` wrote can be imported.",
+            remedy="Only archives of `lab cache export` can be imported.",
         )
 
     if not member.isreg():
@@ -191,12 +191,12 @@ def _listed(
     if (member.uid, member.gid) != (0, 0) or member.uname or member.gname:
         raise refused("names an owner")
     if member.mode & ~0o777:
-        raise refused("has the mode of a program with rights of others")
+        raise refused("has a setuid, setgid or sticky mode")
     found = expected.pop(member.name, None)
     if found is None:
-        raise refused("is not in its manifest, or is there twice")
+        raise refused("is not in the manifest, or occurs twice")
     if member.size != found[1].size or not is_sound(member):
-        raise refused("has another size than its manifest says")
+        raise refused("differs in size from the manifest")
     return found
 
 
@@ -207,7 +207,7 @@ def _copy(
     target: Path | None,
     archive: Path,
 ) -> None:
-    """Writes a member to the new file `target`, if there is one; zeros become holes."""
+    """Writes a member to the new file `target`, if given; blocks of zeros become holes."""
     content = tar.extractfile(member)
     assert content is not None  # it is a regular file
     digest = hashlib.sha256()
@@ -234,7 +234,7 @@ def _copy(
                 f"{member.name!r} in it is damaged: its SHA-256 is not {file.sha256}; nothing was "
                 "imported",
                 file=archive,
-                remedy=_ONCE_MORE,
+                remedy=_EXPORT_AGAIN,
             )
         if sink is not None:
             sink.truncate(file.size)
@@ -247,7 +247,7 @@ def _copy(
 
 
 def _check(entry: ListedEntry, folder: Path, archive: Path) -> None:
-    """InputError if an entry is whole by its digests, and yet not what its name says."""
+    """InputError if the digests of an entry are correct, but do not match its name."""
     checks = {
         ARTIFACTS.name: is_artifact,
         ROOT_DISKS.name: is_root_image,
@@ -256,9 +256,9 @@ def _check(entry: ListedEntry, folder: Path, archive: Path) -> None:
     check = checks.get(entry.kind)
     if check is not None and not check(folder, entry.name):
         raise InputError(
-            f"{entry.place} in it does not agree with its own record; nothing was imported",
+            f"{entry.place} in it does not match its own record; nothing was imported",
             file=archive,
-            remedy=_ONCE_MORE,
+            remedy=_EXPORT_AGAIN,
         )
 
 
@@ -272,9 +272,9 @@ def _is_checkpoint(folder: Path, name: str) -> bool:
 def _misfit(
     cache: Path, manifest: Manifest, present: tuple[ListedEntry, ...], checkpoint: Path
 ) -> str:
-    """Why nothing could be restored from a checkpoint here; empty if it could.
+    """Why no lab could be restored from a checkpoint here; empty if it could.
 
-    Its disks are overlays over the very bytes of a root disk, which they find by its path.
+    Its disks are overlays over a root disk with exactly the same bytes at the same path.
     """
     if manifest.cache != str(cache):
         return f"its machines have their disks in {manifest.cache}"
@@ -286,7 +286,7 @@ def _misfit(
         if entry is None:
             return f"it needs {place}, which is not in the archive"
         if entry in present and not _same(cache, entry):
-            return f"it needs another {entry.place} than the one that is here"
+            return f"it needs another {entry.place} than the existing one"
     return ""
 
 
@@ -295,7 +295,7 @@ def _holds(entry: ListedEntry, place: str) -> bool:
 
 
 def _same(cache: Path, entry: ListedEntry) -> bool:
-    """Whether the entry in the cache has the bytes that the archive has."""
+    """Whether the entry in the cache has the same bytes as in the archive."""
     try:
         return all(file_digest(cache / entry.path_of(each)) == each.sha256 for each in entry.files)
     except OSError:
@@ -303,7 +303,7 @@ def _same(cache: Path, entry: ListedEntry) -> bool:
 
 
 def _place(entry: ListedEntry, cache: Path, scratch: Path) -> bool:
-    """Puts a whole entry in its place; False if another process has made it meanwhile."""
+    """Moves a complete entry to its place; False if another process has created it meanwhile."""
     target = cache / entry.place
     target.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(target):
@@ -316,7 +316,7 @@ def _place(entry: ListedEntry, cache: Path, scratch: Path) -> bool:
         if trouble.errno == errno.EXDEV:
             raise LabError(
                 f"{target.parent} is on another file system than {cache}",
-                remedy="Import into a cache that is on one: set XDG_CACHE_HOME.",
+                remedy="Set XDG_CACHE_HOME to import into a cache on a single file system.",
             ) from trouble
         raise
     return True

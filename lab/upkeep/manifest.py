@@ -1,7 +1,7 @@
-"""The manifest of an archive: what is in it, file by file, with SHA-256 digests.
+"""The manifest of an archive: all its files with their SHA-256 digests.
 
-An archive is an uncompressed tar. Its first member is the manifest, the others are the files that
-it lists, under the paths that they have below the cache, owned by root.
+An archive is an uncompressed tar. Its first member is the manifest, the others are the files listed
+in it, with their paths below the cache, owned by root.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from edge_lab.upkeep.contents import ARTIFACTS, CHECKPOINTS, PAYLOADS, ROOT_DISK
 NAME = "manifest.json"
 FORMAT: Final = 1
 LARGEST = 16 << 20
-"""Bytes of a manifest."""
+"""Maximum size of a manifest, bytes."""
 CARRIED = {kind.name: kind for kind in (ARTIFACTS, ROOT_DISKS, PAYLOADS, CHECKPOINTS)}
-"""Kinds that are carried to other hosts. All else is made of them in seconds, is not kept whole
-(Go's caches), or holds links (Debian packages)."""
+"""Kinds that can be exported. Others are created from these in seconds, are not complete (Go's
+caches), or contain links (Debian packages)."""
 
 _PART = re.compile(r"[A-Za-z0-9._+@-]+")
 _ROOT = "."
@@ -39,7 +39,7 @@ class ListedFile(_Model):
     """One file of an entry."""
 
     path: str
-    """Below the entry; `.` if the entry is a file."""
+    """Path below the entry; `.` if the entry is a file."""
     size: Annotated[int, Field(ge=0)]
     """Bytes, holes included."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -53,7 +53,7 @@ class ListedEntry(_Model):
     kind: str
     name: str
     folders: dict[str, Mode] = Field(default_factory=dict)
-    """Its folders with their modes; `.` is itself."""
+    """Its folders with their modes; `.` is the entry itself."""
     files: tuple[ListedFile, ...]
 
     @property
@@ -73,9 +73,9 @@ class ListedEntry(_Model):
     def _check(self) -> Self:
         kind = CARRIED.get(self.kind)
         if kind is None:
-            raise ValueError(f"{self.kind!r} is not carried")
+            raise ValueError(f"entries of the kind {self.kind!r} cannot be imported")
         if not kind.fits(self.name):
-            raise ValueError(f"{self.name!r} is not a name of {self.kind}")
+            raise ValueError(f"{self.name!r} is not a valid name for {self.kind}")
         paths = [file.path for file in self.files]
         if self.is_file:
             if paths != [_ROOT]:
@@ -95,13 +95,13 @@ class ListedEntry(_Model):
 
 
 class Manifest(_Model):
-    """All of an archive."""
+    """The content of an archive."""
 
     format: Literal[1] = FORMAT
     made_by: str
     """The version of edge-lab."""
     cache: str
-    """The path of the cache that it was made of: saved machines name their files by it."""
+    """The path of the cache that was exported: saved machines refer to files by it."""
     entries: tuple[ListedEntry, ...]
 
     @model_validator(mode="after")
@@ -119,7 +119,7 @@ class Manifest(_Model):
 
     @property
     def size(self) -> int:
-        """Bytes of all files, holes included."""
+        """Bytes of all files, including holes."""
         return sum(file.size for _, file in self.files())
 
 
@@ -129,7 +129,7 @@ def _is_below(path: str) -> bool:
 
 
 def read_manifest(content: bytes, archive: Path) -> Manifest:
-    """The manifest in `content`; InputError if it is none that this version knows."""
+    """The manifest in `content`; InputError if this version cannot read it."""
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as trouble:
@@ -139,5 +139,5 @@ def read_manifest(content: bytes, archive: Path) -> Manifest:
         raise InputError(
             f"{NAME} in it: {why}",
             file=archive,
-            remedy="Only what `lab cache export` of this version wrote can be imported.",
+            remedy="Only archives of `lab cache export` of this version can be imported.",
         ) from trouble

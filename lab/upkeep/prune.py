@@ -1,4 +1,4 @@
-"""Removes from the cache what is old, or the least used, and never what is in use."""
+"""Removes old or least recently used entries from the cache, but never those in use."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Limits:
     """What may stay."""
 
     older_than: float | None = None
-    """Seconds since the last use; what is older goes."""
+    """Maximum seconds since the last use; older entries are removed."""
     max_size: int | None = None
-    """Bytes of the whole cache; the least recently used goes until it is no larger."""
+    """Maximum bytes of the cache; the least recently used entries are removed until it fits."""
     kinds: frozenset[Kind] | None = None
-    """Only entries of these go; None: of all that may be pruned."""
+    """Only entries of these kinds are removed; None: all prunable kinds."""
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What goes, in that order, and what stays although it is over a limit."""
+    """Entries that are removed, in that order, and those that are kept in spite of a limit."""
 
     removed: tuple[Entry, ...]
     kept: tuple[tuple[Entry, str], ...]
-    """With what uses it."""
+    """Each with its user."""
     left: int
-    """Bytes of the cache afterwards."""
+    """Size of the cache afterwards, bytes."""
 
     @property
     def freed(self) -> int:
@@ -44,12 +44,12 @@ class Pruning:
 
 
 def plan_pruning(entries: Sequence[Entry], uses: Uses, limits: Limits, now: float) -> Pruning:
-    """What `limits` ask for. An entry that a checkpoint stands on goes after that, or stays."""
+    """The entries that `limits` select. Those that a checkpoint needs are removed after it."""
     left = sum(entry.size for entry in entries)
     checkpoints = {path: needs for path, needs in uses.by_checkpoints.items() if needs}
     removed: list[Entry] = []
     kept: dict[Entry, str] = {}
-    # Checkpoints first among those of one time, so that what they stand on can follow.
+    # Checkpoints first among those of the same time, so that the entries they need can follow.
     candidates = sorted(
         (entry for entry in entries if _may_go(entry, limits)),
         key=lambda entry: (entry.used, entry.path not in uses.by_checkpoints),
@@ -84,9 +84,9 @@ def _checkpoint_on(entry: Entry, checkpoints: dict[Path, frozenset[Path]]) -> st
 
 
 def remove(entries: Iterable[Entry], deadline: Deadline) -> list[Entry]:
-    """Removes entries, each in one step; returns those that are gone.
+    """Removes entries, each atomically; returns the removed ones.
 
-    One that was used since it was listed stays.
+    Keeps those that were used since they were listed.
     """
     gone = []
     with building("prune", deadline) as scratch:
@@ -98,14 +98,14 @@ def remove(entries: Iterable[Entry], deadline: Deadline) -> list[Entry]:
             _make_removable(scratch / str(number))
             shutil.rmtree(scratch / str(number), ignore_errors=True)
             gone.append(entry)
-            with contextlib.suppress(OSError):  # the folder of a component without a version left
+            with contextlib.suppress(OSError):  # a component may have no version left
                 if entry.kind.depth > 1:
                     entry.path.parent.rmdir()
     return gone
 
 
 def _make_removable(path: Path) -> None:
-    """Go makes the folders of its modules read-only."""
+    """Makes folders writable first: Go makes those of its modules read-only."""
     for folder, _, _ in os.walk(path):
         with contextlib.suppress(OSError):
             Path(folder).chmod(stat.S_IRWXU)

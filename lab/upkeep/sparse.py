@@ -1,4 +1,4 @@
-"""Files with holes in a tar, in the format "PAX 1.0", which tarfile reads and cannot write.
+"""Sparse files in a tar, in the format "PAX 1.0", which tarfile can read but not write.
 
 A root disk of 2 GiB has data in a third of it. The format is in the manual of GNU tar, "Storing
 Sparse Files": https://www.gnu.org/software/tar/manual/html_node/PAX-1.html
@@ -20,7 +20,7 @@ Extent = tuple[int, int]
 
 
 def extents(file: BinaryIO) -> list[Extent]:
-    """Where the file has data; all of it where the file system knows no holes."""
+    """The data of the file; all of it if the file system does not support holes."""
     end = os.fstat(file.fileno()).st_size
     found: list[Extent] = []
     position = 0
@@ -29,7 +29,7 @@ def extents(file: BinaryIO) -> list[Extent]:
             begin = os.lseek(file.fileno(), position, os.SEEK_DATA)
             position = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
         except OSError as trouble:
-            if trouble.errno == errno.ENXIO:  # nothing but a hole from here on
+            if trouble.errno == errno.ENXIO:  # only a hole from here on
                 break
             raise
         found.append((begin, position - begin))
@@ -47,7 +47,7 @@ def add_file(tar: tarfile.TarFile, name: str, file: BinaryIO, size: int, mode: i
         tar.addfile(entry, file)
         return
     if not data or sum(data[-1]) < size:
-        data.append((size, 0))  # where it ends
+        data.append((size, 0))  # marks the end
     lines = "".join(f"{number}\n" for number in (len(data), *(n for each in data for n in each)))
     head = lines.encode().ljust(-(-len(lines) // _BLOCK) * _BLOCK, b"\0")
     entry.size = len(head) + sum(length for _, length in data)
@@ -61,7 +61,7 @@ def add_file(tar: tarfile.TarFile, name: str, file: BinaryIO, size: int, mode: i
 
 
 class _Pieces(io.RawIOBase):
-    """Reads the head, then the data between the holes, without a gap."""
+    """Reads the header, then the data between the holes, without gaps."""
 
     def __init__(self, head: bytes, file: BinaryIO, data: list[Extent]) -> None:
         self._parts = self._read_parts(head, file, data)

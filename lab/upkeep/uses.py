@@ -1,4 +1,4 @@
-"""What labs, checkpoints and processes use of the cache."""
+"""Entries of the cache that labs, checkpoints and processes use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Uses:
-    """Paths of the cache that must stay."""
+    """Paths of the cache that must be kept."""
 
     by_labs: Mapping[Path, str] = field(default_factory=dict)
-    """A path, and what uses it. An entry that contains it, or lies in it, is in use."""
+    """A path and its user. Entries that contain it, or that are in it, are in use."""
     by_checkpoints: Mapping[Path, frozenset[Path]] = field(default_factory=dict)
-    """A checkpoint, and what its disks stand on: they fit the same bytes only."""
+    """A checkpoint, and the images below its disks, which must keep the same bytes."""
 
     def user_of(self, path: Path) -> str:
         """The lab or process that uses the entry at `path`; empty if none does."""
@@ -36,7 +36,7 @@ class Uses:
 
 
 def uses_of(cache: Path) -> Uses:
-    """What is used at this moment.
+    """The current uses.
 
     Raises:
         LabError: the state of a lab cannot be read; `lab down` removes that lab.
@@ -55,17 +55,17 @@ def uses_of(cache: Path) -> Uses:
 def _of_checkpoint(path: Path) -> frozenset[Path]:
     with contextlib.suppress(LabError, OSError):
         return stands_on(load_state(path / "state.json"))
-    return frozenset()  # a damaged one, which no lab can be restored from
+    return frozenset()  # damaged: no lab can be restored from it
 
 
 def stands_on(state: LabState) -> frozenset[Path]:
-    """Root disks, payload disks and the kubectl of a lab, or of one that was saved."""
+    """Root disks, payload disks and the kubectl of a running or saved lab."""
     disks = (root_image_folder(Arch(arch), digest) for arch, digest in state.image_digests.items())
     return frozenset((*disks, *state.payloads.values(), state.kubectl))
 
 
 def _open_files(cache: Path) -> set[Path]:
-    """Files of the cache that a process of ours has open or runs. Of others nothing is seen."""
+    """Files of the cache that processes of this user have open or run; others are not visible."""
     found: set[Path] = set()
     real = cache.resolve()
     for process in PROC.glob("[0-9]*"):
@@ -79,16 +79,16 @@ def _open_files(cache: Path) -> set[Path]:
 
 
 def require_quiet(cache: Path) -> None:
-    """LabError while a lab is coming up, saved or taken down, or something is built.
+    """LabError while a lab is started, saved or taken down, or something is built.
 
-    What it will use is not written down yet.
+    The files that it will use are not recorded yet.
     """
     locks = [*(cache / "labs").glob("*.lock"), *(cache / "tmp").glob("*.lock")]
     for lock in [*locks, cache / "artifacts" / "build.lock"]:
         if lock.name.endswith(".session.lock"):
-            continue  # of tests in a lab that is up, and has its state
+            continue  # tests in a running lab, whose state file records what it uses
         if (holder := lock_holder(lock)) is not None:
             raise LabError(
-                f"process {holder} is at work in the cache: it holds {lock}",
-                remedy="Wait until it has ended, and try again.",
+                f"process {holder} is using the cache: it holds {lock}",
+                remedy="Wait until it ends, then try again.",
             )

@@ -132,7 +132,7 @@ def test_a_changed_source_is_built_again(store: ArtifactStore, tmp_path: Path) -
 def test_a_tarball_that_is_not_the_pinned_one_is_refused(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(CannotBuild, match="not what is pinned"):
+    with pytest.raises(CannotBuild, match="does not match its pin"):
         made(tmp_path, "0" * 64).resolve([WANT], Deadline.after(60))
 
 

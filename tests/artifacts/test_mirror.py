@@ -73,7 +73,7 @@ def test_a_file_that_is_not_what_its_checksum_says_is_refused(
     mirrored: ArtifactStore, mirror: Path, cache: Path
 ) -> None:
     (mirror / f"{NAME}.sha256").write_text("0" * 64)
-    with pytest.raises(CannotObtain, match="is not what it should be"):
+    with pytest.raises(CannotObtain, match="does not match its digest"):
         mirrored.resolve([ONE], Deadline.after(60))
     assert not list((cache / "artifacts").rglob("one"))
 

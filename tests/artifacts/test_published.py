@@ -161,7 +161,7 @@ def test_a_corrupt_file_is_refused_and_nothing_is_left(
 ) -> None:
     k3s.publish(K3S_PAGE, {"k3s": PROGRAM[:-1] + b"!"})
     said = refused(store, "k3s", X86)
-    assert f"is not what it should be: its digest is not sha256:{sha256(PROGRAM)}" in said
+    assert f"does not match its digest, sha256:{sha256(PROGRAM)}" in said
     assert "sha256sum-amd64.txt" in said
     assert cached_files(cache) == ["build.lock"]
 
@@ -215,7 +215,7 @@ def test_what_the_lock_does_not_pin_is_refused_though_its_publisher_vouches_for_
 ) -> None:
     pin(recipes, "k3s", X86, sha256(OTHER))
     said = refused(store, "k3s", X86)
-    assert f"is not sha256:{sha256(OTHER)}, as images/artifacts.lock has it" in said
+    assert f"does not match its digest, sha256:{sha256(OTHER)} by images/artifacts.lock" in said
 
 
 def test_pinning_anew_keeps_a_digest_that_the_user_pinned(
@@ -277,7 +277,7 @@ def test_a_tarball_that_is_not_what_its_checksum_says_is_refused(
 ) -> None:
     page = f"{KUBEEDGE_PAGE}/{TARBALL.format('arm64')}"
     kubeedge.content[page] = tarball({"edge/edgecore": OTHER})
-    assert "is not what it should be: its digest is not sha512:" in refused(store, "edgecore", ARM)
+    assert "does not match its digest, sha512:" in refused(store, "edgecore", ARM)
     assert cached_files(cache) == ["build.lock"]
 
 
@@ -306,7 +306,7 @@ def test_a_digest_in_the_lock_is_of_the_program_and_not_of_its_tarball(
     pin(recipes, "edgecore", ARM, sha256(OTHER))
     said = refused(store, "edgecore", ARM)
     assert "edge/edgecore of" in said
-    assert "as images/artifacts.lock has it" in said
+    assert "by images/artifacts.lock" in said
     pin(recipes, "edgecore", ARM, sha256(PROGRAM))
     del kubeedge.content[f"{KUBEEDGE_PAGE}/checksum_{TARBALL.format('arm64')}.txt"]
     assert get(store, "edgecore", ARM).path.read_bytes() == PROGRAM

@@ -84,7 +84,7 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(
     web.content["/v1.0.0/one-arm64"] = CONTENT[:-1] + b"!"
     with pytest.raises(
         CannotObtain,
-        match=r"is not sha256:\w+, as images/artifacts\.lock has it",
+        match=r"does not match its digest, sha256:\w+ by images/artifacts\.lock",
     ):
         released.resolve([ONE], Deadline.after(60))
     assert cached_files(cache) == ["build.lock"]

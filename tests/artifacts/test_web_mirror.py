@@ -63,7 +63,7 @@ def test_a_file_that_is_not_what_its_checksum_says_is_refused(
     mirrored: ArtifactStore, web: WebServer
 ) -> None:
     web.publish("/lab", {NAME: b"changed"})
-    with pytest.raises(CannotObtain, match="is not what it should be"):
+    with pytest.raises(CannotObtain, match="does not match its digest"):
         mirrored.resolve([ONE], Deadline.after(60))
 
 

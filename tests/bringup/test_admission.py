@@ -170,7 +170,7 @@ def test_a_lab_that_has_the_host_for_itself_is_not_kept_waiting(topology: Topolo
 def test_what_never_fits_a_given_limit_is_refused_at_once(
     topology: Topology, limits: Limits
 ) -> None:
-    with coming(topology, "a") as a, pytest.raises(InputError, match="more than all labs may take"):
+    with coming(topology, "a") as a, pytest.raises(InputError, match="more than all labs may use"):
         admit(a, topology, limits, Deadline.after(SOON))
 
 

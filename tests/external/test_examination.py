@@ -91,7 +91,7 @@ def test_all_lacks_are_told_at_once() -> None:
 
 
 def test_an_answer_that_broke_off_is_an_error_of_the_lab() -> None:
-    with pytest.raises(LabError, match="broke off"):
+    with pytest.raises(LabError, match="is incomplete"):
         Facts.parse(GOOD.replace("end=\n", ""))
 
 

@@ -37,7 +37,7 @@ class FakeKeys:
 
     def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         if (namespace, name) not in self.secrets:
-            raise LabError(f"the cluster has no secret {namespace}/{name}")
+            raise LabError(f"the cluster has no Secret {namespace}/{name}")
         return self.secrets[namespace, name]
 
 

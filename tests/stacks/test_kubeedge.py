@@ -149,7 +149,7 @@ def test_a_cloudcore_that_makes_no_token_ends_the_wait(topology: Topology) -> No
         while True:
             yield None
 
-    with pytest.raises(DeadlineExceeded, match="cloudcore has made the token"):
+    with pytest.raises(DeadlineExceeded, match="cloudcore has created the join token"):
         KubeEdge().admission(cluster(topology, never()), Deadline.after(0.2))
 
 

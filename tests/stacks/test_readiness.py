@@ -96,8 +96,8 @@ def test_yurthubs_own_request_is_approved(topology: Topology) -> None:
         ({"common_name": "system:node:server"}, "its common name is system:node:server"),
         ({"organization": "system:masters"}, "its organization is system:masters"),
         ({"signer": "kubernetes.io/kube-apiserver-client"}, "its signer is"),
-        ({"node": "stranger"}, "no node of the lab"),
-        ({"username": "system:serviceaccount:x:y"}, "no node of the lab"),
+        ({"node": "stranger"}, "not a node of the lab"),
+        ({"username": "system:serviceaccount:x:y"}, "not a node of the lab"),
         ({"groups": ("system:authenticated",)}, "not in the group system:nodes"),
         ({"usages": ("client auth",)}, "the usages client auth"),
     ],
@@ -210,7 +210,7 @@ def test_requests_are_approved_once(topology: Topology, soon: Deadline) -> None:
 
 def test_a_request_of_a_stranger_is_denied_and_said(topology: Topology, soon: Deadline) -> None:
     kubectl = PaperKubectl([[]], requests=[request(node="stranger")])
-    with pytest.raises(LabError, match="no node of the lab"):
+    with pytest.raises(LabError, match="not a node of the lab"):
         approve_requests(cluster_of(kubectl, topology), soon)
     assert kubectl.denied == ["csr-1"]
     assert kubectl.approved == []
@@ -276,7 +276,7 @@ def test_a_unit_that_starts_again_and_again_ends_the_wait(
         machine.shown = unit(restarts=restarts)
         watch.look("server")
     machine.shown = unit(restarts=28)
-    with pytest.raises(LabError, match="started again"):
+    with pytest.raises(LabError, match="has been restarted"):
         watch.look("server")
 
 

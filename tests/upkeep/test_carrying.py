@@ -235,7 +235,7 @@ def test_an_artifact_that_is_not_what_its_record_says_is_refused(
     file.write_bytes(b"something else")
     archive = written(filled, tmp_path / "cache.tar")
     emptied(filled)
-    with pytest.raises(InputError, match="does not agree with its own record"):
+    with pytest.raises(InputError, match="does not match its own record"):
         taken(archive)
     assert tree(filled) == {}
 

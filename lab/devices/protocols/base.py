@@ -48,7 +48,7 @@ class Options(BaseModel):
 
 
 class Misfit(NamedTuple):
-    """A key of a device that its protocol cannot have so."""
+    """A key of a device that is invalid for its protocol."""
 
     key: str
     message: str
@@ -68,7 +68,7 @@ class DeviceProtocol:
     """Whether the lab itself serves it, with a plant and its ground truth."""
 
     host_programs: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Programs of the host that its devices are run with, with their Debian packages."""
+    """Programs of the host that its devices need, with their Debian packages."""
 
     has_serial_line: ClassVar[bool] = False
     """Whether its devices have a serial line (`edge_lab.devices.serial`) beside their link."""
@@ -80,7 +80,7 @@ class DeviceProtocol:
         return LabError(f"a device that speaks {self.name} has no {what}")
 
     def misfit(self, device: Device) -> Misfit | None:
-        """What of a device in a topology cannot be, beside its `options`; None if all fits."""
+        """What is invalid in a device of a topology, besides its `options`; None if nothing is."""
         return None
 
     # -- the device itself ---------------------------------------------------------------
@@ -114,14 +114,14 @@ class DeviceProtocol:
 
     def make_server(self, spec: DeviceSpec, shown: Shown) -> Server:
         """Creates its server in the device's process; LabError if the lab has no such server."""
-        raise self._none("server of the lab's")
+        raise self._none("server in the lab")
 
     def wants(self) -> tuple[Want, ...]:
         """The components that its devices need on the host; `DeviceSpec.files` has them."""
         return ()
 
     def run(self, spec: DeviceSpec) -> None:
-        """Runs a device until SIGTERM, in its process, which has one thread.
+        """Runs a device until SIGTERM, in its process, which has a single thread.
 
         Raises:
             EdgeLabError: it cannot start, or has ended by itself.

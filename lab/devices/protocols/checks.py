@@ -72,14 +72,14 @@ def _check_twins(protocol: DeviceProtocol, device: Device, at: Loc) -> None:
             f"nodes cannot keep a twin of {device.name!r}: their mapper does not speak "
             f"{protocol.name}",
             at,
-            "Leave `twins` out: the device is served and has its ground truth all the same.",
+            "Omit `twins`: the device is served with its ground truth anyway.",
         )
     if protocol.twin_name not in MAPPER_SPEAKS:
         raise TopologyProblem(
-            f"the protocol {protocol.name} says that the mapper knows it as "
-            f"{protocol.twin_name!r}, which it does not",
+            f"the protocol {protocol.name} declares that the mapper calls it "
+            f"{protocol.twin_name!r}, which the mapper does not support",
             at,
-            f"It speaks {' and '.join(sorted(MAPPER_SPEAKS))}.",
+            f"It supports {' and '.join(sorted(MAPPER_SPEAKS))}.",
         )
 
 
@@ -90,12 +90,12 @@ def _check_sampled(protocol: DeviceProtocol, device: Device, at: Loc) -> None:
             f"{device.name!r} cannot be sampled: samplers do not speak {protocol.name} as this "
             "device does",
             at,
-            "Leave `sampled` out: the device is served and has its ground truth all the same.",
+            "Omit `sampled`: the device is served with its ground truth anyway.",
         )
     if can and device.sampled is not False and protocol.sampler_name not in SAMPLER_SPEAKS:
         raise TopologyProblem(
-            f"the protocol {protocol.name} says that samplers know it as "
-            f"{protocol.sampler_name!r}, which they do not",
+            f"the protocol {protocol.name} declares that samplers call it "
+            f"{protocol.sampler_name!r}, which they do not support",
             (*at[:-1], "protocol"),
-            f"They speak {' and '.join(sorted(SAMPLER_SPEAKS))}; `sampled: false` keeps them away.",
+            f"They support {' and '.join(sorted(SAMPLER_SPEAKS))}; `sampled: false` disables them.",
         )

@@ -102,7 +102,7 @@ class ModbusRtu(Modbus):
 
 
 class ModbusSerial(ModbusRtu):
-    """The same device with a serial line beside its link, on which it answers as over TCP."""
+    """The same device with an additional serial line, on which it answers as over TCP."""
 
     name = Protocol.MODBUS_SERIAL.value
     has_serial_line = True

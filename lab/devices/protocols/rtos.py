@@ -36,7 +36,7 @@ class RtosOptions(Options):
 
 
 class ModbusRtos(Modbus):
-    """The registers of `modbus-tcp` and its functions, with a TCP stack of its own."""
+    """The registers and functions of `modbus-tcp`, with a separate TCP stack."""
 
     name = Protocol.MODBUS_RTOS.value
     options: ClassVar[type[BaseModel]] = RtosOptions
@@ -51,7 +51,7 @@ class ModbusRtos(Modbus):
         fits = max(1, round(device.period_ms / TICK_MS)) * TICK_MS
         return Misfit(
             "period_ms",
-            f"firmware takes its steps at whole {TICK_MS} ms, not each {device.period_ms} ms",
+            f"the period of firmware must be a multiple of {TICK_MS} ms, not {device.period_ms} ms",
             f"Use {fits}.",
         )
 

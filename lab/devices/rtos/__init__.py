@@ -1,1 +1,1 @@
-"""A device that is firmware: an emulated microcontroller, and what the lab has around it."""
+"""Devices that are firmware on an emulated microcontroller."""

@@ -1,4 +1,4 @@
-"""The emulated board (QEMU's mps2-an385): what its firmware is told, and its command line."""
+"""The emulated board (QEMU's mps2-an385): configuration of its firmware, and command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATES = 5
 
 @dataclass(frozen=True)
 class Configuration:
-    """What the firmware finds in its memory when the power comes on."""
+    """The configuration in the firmware's memory at power-on."""
 
     address: IPv4Interface
     period_ms: int
@@ -29,9 +29,9 @@ class Configuration:
     boots: int = 0
     """Starts so far."""
     sequence: int = 0
-    """The last step; the next one is one more."""
+    """The number of the last step."""
     state: Sequence[int] = (0,) * _STATES
-    """The plant's after that step; ignored if there was none."""
+    """The plant's state after that step; ignored if there was none."""
 
     @property
     def words(self) -> tuple[int, ...]:
@@ -55,12 +55,12 @@ def command_line(
 ) -> list[str]:
     """Starts the board with its serial port as standard input and output.
 
-    `nic` is the descriptor of a datagram socket, a frame in each datagram, `monitor` that of a
-    stream socket; with `memory` it continues from there.
+    `nic` is the descriptor of a datagram socket, with a frame per datagram, `monitor` that of a
+    stream socket; with `memory` it continues from that file.
     """
     words = enumerate(configuration.words)
     return [
-        # QEMU ends with the process that has started it, however that ends.
+        # QEMU always ends together with the process that started it.
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *(EMULATOR, "-M", MACHINE, "-nodefaults", "-no-user-config", "-display", "none"),
         *("-kernel", str(firmware)),

@@ -1,7 +1,7 @@
-"""The cable between the board and its link, with a socket of its own for the lab.
+"""The cable between the board and its link, with a separate tap for the lab.
 
-At that socket the lab reads the device as a client does: with an address that only the device sees
-(link-local, RFC 3927), so that no address of the network is taken. Nothing of it reaches the link.
+Over that tap the lab reads the device like a client, with an address that only the device sees
+(link-local, RFC 3927), so that it uses no address of the network. Its frames never reach the link.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def is_for_lab(frame: bytes, mac: bytes, address: IPv4Address) -> bool:
 
 
 def is_request(frame: bytes) -> bool:
-    """Whether a frame has bytes for the Modbus server in it."""
+    """Whether a frame contains data for the Modbus server."""
     if len(frame) < 54 or int.from_bytes(frame[12:14], "big") != _IPV4 or frame[23] != _TCP:
         return False
     header = (frame[14] & 0xF) * 4
@@ -52,14 +52,14 @@ class Cable:
     """Carries frames between the board, the link (`wire`), and the lab's tap."""
 
     def __init__(self, wire: socket.socket, tap: int, before: Callable[[], None]) -> None:
-        """`before` is called before anything that the board has sent is handed on."""
+        """`before` is called before frames of the board are forwarded."""
         self._wire = wire
         self._tap = tap
         self._before = before
         self._mac = bytes.fromhex(LAB_MAC.replace(":", ""))
         self._nic: socket.socket | None = None
         self.connected = True
-        """Whether frames pass; if not, they are dropped either way."""
+        """Whether frames pass; otherwise they are dropped in both directions."""
         self.on_request: Callable[[], None] | None = None
         """Called once, when a request has been delivered; `connected` is False from then on."""
         self.to_wire = self.to_board = 0
@@ -82,13 +82,13 @@ class Cable:
         asyncio.get_running_loop().add_reader(nic, self._from_board)
 
     def unplug(self) -> None:
-        """The board is switched off: what it has sent before still counts as sent."""
+        """The board is switched off; frames that it has sent before are still forwarded."""
         if self._nic is not None:
             asyncio.get_running_loop().remove_reader(self._nic)
             self._nic = None
 
     def discard(self) -> None:
-        """Drops what the board has sent and is not handed on yet."""
+        """Drops frames of the board that have not been forwarded yet."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             while self._nic is not None and self._nic.recv(MAX_FRAME):
                 pass

@@ -1,6 +1,7 @@
 """The log that the firmware writes on its serial port (images/firmware/rtos/src/main.c).
 
-A line ends with a dot: a reset may cut one off, and what was cut off had not been shown yet.
+A line ends with a dot, so that one that a reset has cut off is recognized; its values had not been
+served yet.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import IntEnum
 from edge_lab.devices.points import coil
 
 LONGEST = 400
-"""Bytes of a line; anything longer is no line."""
+"""Maximum bytes of a line; longer ones are ignored."""
 
 STATE_SCALE = 1000
 """The firmware's state is in thousandths: m°C, mbar, m%, mWh; the heater is 0 or 1."""
@@ -34,18 +35,18 @@ class Cause(IntEnum):
 @dataclass(frozen=True)
 class Boot:
     number: int
-    """Of this device's starts."""
+    """Number of this start."""
     cause: Cause
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Connections are taken from now on."""
+    """Connections are accepted from now on."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step, before it is shown: as registers have it, and the plant's state."""
+    """A step, before it is served: its registers, and the plant's state."""
 
     seq: int
     requested: int
@@ -55,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Write:
-    """A client writes, before it is in effect."""
+    """A client's write, before it takes effect."""
 
     address: str
     value: int
@@ -63,7 +64,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Clients:
-    """Open connections of clients, and connections turned away since the start."""
+    """Open connections of clients, and refused connections since the start."""
 
     open: int
     refused: int
@@ -71,7 +72,7 @@ class Clients:
 
 @dataclass(frozen=True)
 class Pausing:
-    """Whether the plant stands still from now on."""
+    """Whether the plant is paused from now on."""
 
     on: bool
 
@@ -83,7 +84,7 @@ class Hanging:
 
 @dataclass(frozen=True)
 class Failed:
-    """The firmware has found an error of its own, and resets."""
+    """The firmware has detected an internal error, and resets."""
 
     place: str
 
@@ -92,7 +93,7 @@ Said = Boot | Listening | Step | Write | Clients | Pausing | Hanging | Failed
 
 
 def parse_line(text: str) -> Said | None:
-    """What a line says; None if it is none of the firmware's, or was cut off."""
+    """Parses a line; None if it is not one of the firmware, or was cut off."""
     *words, last = text.split(" ")
     if last != "." or not words:
         return None
@@ -141,13 +142,13 @@ def state_numbers(state: Mapping[str, float]) -> list[int]:
 
 
 class Lines:
-    """Puts together what comes in pieces."""
+    """Assembles lines from parts."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """Each line that is complete now; bytes that are no ASCII are replaced."""
+        """The complete lines; bytes that are not ASCII are replaced."""
         *whole, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LONGEST:
             self._rest = self._rest[: LONGEST + 1]  # too long to be a line, however it ends
@@ -156,5 +157,5 @@ class Lines:
                 yield line.decode("ascii", errors="replace").rstrip("\r")
 
     def clear(self) -> None:
-        """Whoever has written is gone."""
+        """The writer is gone: discards the incomplete line."""
         self._rest = b""

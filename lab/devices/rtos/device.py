@@ -53,7 +53,7 @@ _PAUSE_SECONDS = 10.0
 
 
 def run_firmware(spec: DeviceSpec) -> None:
-    """Runs the device until SIGTERM, in a network namespace of its own.
+    """Runs the device until SIGTERM, in a separate network namespace.
 
     Raises:
         LabError: the link, the tap or the emulator is unavailable, or the emulator has ended.
@@ -69,7 +69,7 @@ def run_firmware(spec: DeviceSpec) -> None:
 
 
 def _route(address: str) -> None:
-    """The lab's tap leads to the device's address, which is not of its network."""
+    """Routes the device's address, which is in another network, over the lab's tap."""
     argv = ["ip", "route", "add", f"{address}/32", "dev", NIC]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -155,10 +155,10 @@ class FirmwareDevice:
         file = self._spec.folder / MEMORY
         return file if file.exists() else None
 
-    # -- power ---------------------------------------------------------------------------
+    # -- Power ---------------------------------------------------------------------------
 
     async def switch_on(self, memory: Path | None = None) -> None:
-        """With `memory` it continues from there."""
+        """With `memory` it continues from that file."""
         if self._board.is_on:
             return
         last = self._last
@@ -166,7 +166,7 @@ class FirmwareDevice:
             state = state_numbers(last.state) if last else [0] * 5
         except KeyError as trouble:
             raise LabError(
-                f"the truth log in {self._spec.folder} is not of this device",
+                f"the truth log in {self._spec.folder} is not that of this device",
                 remedy="`lab down` removes it with its lab.",
             ) from trouble
         configuration = Configuration(
@@ -181,7 +181,7 @@ class FirmwareDevice:
         )
         await self._board.power_on(configuration, self._cable, memory)
         if memory is not None:
-            # A later loss of power is one: then it does not continue from there.
+            # Only once: after a later loss of power it must not continue from there.
             memory.unlink()
             self._boots = 1
             self._faults.set_knobs()
@@ -197,7 +197,7 @@ class FirmwareDevice:
         self._problem = LabError(f"the emulator of {self._spec.name} has ended")
         self._over.set()
 
-    # -- what the firmware says ----------------------------------------------------------
+    # -- Log of the firmware -------------------------------------------------------------
 
     def _said(self, line: str) -> None:
         match said := parse_line(line):
@@ -232,7 +232,7 @@ class FirmwareDevice:
     def _seq(self) -> int:
         return self._last.seq if self._last else 0
 
-    # -- control -------------------------------------------------------------------------
+    # -- Control -------------------------------------------------------------------------
 
     async def _status(self, request: Mapping[str, Any]) -> DeviceStatus:
         limit = min(_SELF_READ_SECONDS, float(request.get("within", "inf")))
@@ -306,7 +306,7 @@ class FirmwareDevice:
         self._faults.steps.restart()
 
     async def _let_plant_stand(self, still: bool) -> None:
-        """Returns when no step is under way; LabError if the firmware does not say so."""
+        """Returns when no step is being computed; LabError if the firmware does not confirm it."""
         self._faults.paused = still
         self._paused_or_not.clear()
         if not self._board.is_on:
@@ -319,7 +319,7 @@ class FirmwareDevice:
             raise LabError(f"the firmware of {self._spec.name} does not answer") from trouble
 
     async def _save(self, request: Mapping[str, Any]) -> None:
-        """Writes the board's memory into the folder `into`. It is held until it is resumed."""
+        """Writes the board's memory to the folder `into`. The board stays paused until resumed."""
         self._held = True
         await self._board.hold()
         await self._board.save(Path(str(request["into"])) / MEMORY)

@@ -1,4 +1,4 @@
-"""What a board does under a fault: its power, its knobs, its resets."""
+"""Implements faults of a board by its power, its settings and its resets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from edge_lab.devices.rtos.power import Board
 from edge_lab.devices.steptimes import StepTimes
 
 UNLIMITED = 66
-"""As many connections as the firmware has places for (`server.c`)."""
+"""The maximum number of connections of the firmware (`server.c`)."""
 _REFUSED_SECONDS = 2.0
 _HANG_SECONDS = 10.0
 
 
 class Power(Protocol):
-    """Switches the board on and off; nothing happens if it is so already."""
+    """Switches the board on and off; has no effect if it is on or off already."""
 
     async def switch_on(self) -> None: ...
 
@@ -32,7 +32,7 @@ class Power(Protocol):
 
 
 class BoardFaults:
-    """The one fault that a board has, or none."""
+    """The fault of a board, if any."""
 
     def __init__(
         self, board: Board, cable: Cable, power: Power, address: str, options: RtosOptions
@@ -43,13 +43,13 @@ class BoardFaults:
         self._address = address
         self._options = options
         self.steps = StepTimes()
-        """Since the fault was set or cleared."""
+        """Times of steps since the fault was set or cleared."""
         self.clients = Clients(0, 0)
-        """Those of the firmware, as it last said."""
+        """The last report of the firmware about its clients."""
         self._refused_before = 0
-        """Connections turned away before the fault was set, by this start of the firmware."""
+        """Connections refused before the fault was set, since this start of the firmware."""
         self.paused = False
-        """Whether the plant shall stand still."""
+        """Whether the plant is to be paused."""
         self.fault: DeviceFault | None = None
         self._counted = 0
         self._hanging = asyncio.Event()
@@ -92,7 +92,7 @@ class BoardFaults:
                     self._repeat(self._hang, period, at_once=False)
 
     async def stop(self) -> None:
-        """Ends what repeats."""
+        """Ends repeated faults."""
         task, self._repeating = self._repeating, None
         if task is not None:
             task.cancel()
@@ -100,7 +100,7 @@ class BoardFaults:
                 await task
         self._cable.on_request = None
 
-    # -- what the firmware says ----------------------------------------------------------
+    # -- Log of the firmware -------------------------------------------------------------
 
     def started(self, boot: Boot) -> None:
         """The firmware has started: it has no connections."""
@@ -117,17 +117,17 @@ class BoardFaults:
         self._hanging.set()
 
     def was_reset(self) -> None:
-        """The board has been reset. What it had sent and nobody had received yet is lost."""
+        """The board has been reset. Frames that it had sent but were not received yet are lost."""
         if not self._cable.connected:
             self._cable.discard()
             self._cable.connected = True
             self._counted += 1
 
     def set_knobs(self) -> None:
-        """Tells the firmware what is not as usual; it forgets that with each start."""
+        """Sends the settings to the firmware, which loses them with each start."""
         fault = self.fault
         most, own = self._options.connections, UNLIMITED
-        if isinstance(fault, Busy):  # then its reads of itself need a free socket too
+        if isinstance(fault, Busy):  # then the lab's reads need a free socket, too
             most = own = fault.connections
         rate = fault.rate if isinstance(fault, SlowClock) else 1.0
         listens = not isinstance(fault, Gone)
@@ -137,7 +137,7 @@ class BoardFaults:
         self._board.order(f"L {int(listens)}")
         self._board.order(f"P {int(self.paused)}")
 
-    # -- what is done --------------------------------------------------------------------
+    # -- Actions -------------------------------------------------------------------------
 
     def _repeat(
         self, does: Callable[[], Awaitable[None]], period: float | None, *, at_once: bool = True
@@ -171,7 +171,7 @@ class BoardFaults:
         self._hanging.clear()
         self._board.order("H")
         limit = Deadline.scaled(_HANG_SECONDS)
-        with contextlib.suppress(TimeoutError):  # the proof will miss it
+        with contextlib.suppress(TimeoutError):  # then the proof fails
             await asyncio.wait_for(self._hanging.wait(), limit.remaining)
 
     async def _overfill(self, connections: int) -> None:

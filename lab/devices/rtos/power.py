@@ -1,4 +1,4 @@
-"""The board as a process: switched on and off, reset, held and saved."""
+"""The process of a board: switched on and off, reset, paused and saved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHUNK = 65_536
 
 
 class Board:
-    """One board, which is on or off."""
+    """A board, which is on or off."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class Board:
         on_reset: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
-        """`on_line` is called with each line of the firmware's log, `on_reset` when the board has
-        been reset, by whatever, and `on_end` when the emulator has ended by itself."""
+        """`on_line` is called with each line of the firmware's log, `on_reset` after any reset of
+        the board, and `on_end` when the emulator has ended by itself."""
         self._firmware = firmware
         self._mac = mac
         self._on_line = on_line
@@ -58,7 +58,7 @@ class Board:
     async def power_on(
         self, configuration: Configuration, cable: Cable, memory: Path | None = None
     ) -> None:
-        """Starts the firmware, or continues in the file `memory`; does not wait for it.
+        """Starts the firmware, or continues from the file `memory`; does not wait for it.
 
         Raises:
             LabError: the emulator is not installed, or does not start.
@@ -109,10 +109,10 @@ class Board:
             while (await self._ask("query-status")).get("status") == "inmigrate":
                 limit.check("the board continues where it was saved")
                 await asyncio.sleep(_SAVE_POLL)
-            await self.go_on()  # it was held when it was saved
+            await self.go_on()  # it was paused when it was saved
 
     async def power_off(self, cable: Cable) -> None:
-        """Ends it at once, as a loss of power does. What it has logged before is handed on."""
+        """Ends it immediately, like a loss of power. Passes on its log up to then."""
         process, monitor, nic = self._process, self._monitor, self._nic
         if process is None:
             return
@@ -141,7 +141,7 @@ class Board:
         await self._ask("system_reset")
 
     async def hold(self) -> None:
-        """Stops its processor and its clock; what it has logged is handed on."""
+        """Stops its processor and its clock; passes on its log up to then."""
         await self._ask("stop")
         self.drain()
 
@@ -149,7 +149,7 @@ class Board:
         await self._ask("cont")
 
     async def save(self, file: Path) -> None:
-        """Writes all that it is into `file`, while it is held.
+        """Writes its state to `file`, while it is paused.
 
         Raises:
             LabError: it is off, or it cannot be written.
@@ -162,13 +162,13 @@ class Board:
             await asyncio.sleep(_SAVE_POLL)
 
     def order(self, text: str) -> None:
-        """A line to the firmware's service port."""
+        """Sends a line to the firmware's service port."""
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._process.stdin.fileno(), text.encode("ascii") + b"\n")
 
     def drain(self) -> None:
-        """Hands on all lines that the firmware has logged so far."""
+        """Passes on all lines that the firmware has logged so far."""
         process = self._process
         if process is None or process.stdout is None:
             return

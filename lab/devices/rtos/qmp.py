@@ -1,4 +1,4 @@
-"""QEMU's monitor (QMP): commands, and what QEMU reports of itself."""
+"""QEMU's monitor (QMP): commands and events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OnEvent = Callable[[str], None]
 
 
 class Monitor:
-    """A connection with the monitor of one QEMU, by a socket that it has inherited."""
+    """A connection to the monitor of a QEMU, over a socket that QEMU has inherited."""
 
     def __init__(self, line: socket.socket, on_event: OnEvent) -> None:
         self._socket = line
@@ -32,7 +32,7 @@ class Monitor:
         await self.ask("qmp_capabilities")
 
     async def ask(self, command: str, **arguments: object) -> Any:
-        """What QEMU returns.
+        """The result of a command.
 
         Raises:
             LabError: it refuses the command, or has ended.
@@ -58,7 +58,7 @@ class Monitor:
     async def _answer(self) -> dict[str, Any]:
         answer = await self._answers.get()
         if not answer:
-            self._answers.put_nowait({})  # for the next one too
+            self._answers.put_nowait({})  # for the next caller, too
             raise LabError("the emulator has ended")
         return answer
 

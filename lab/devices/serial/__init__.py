@@ -1,1 +1,1 @@
-"""Serial lines: a wire of characters between a device and whoever is at its port."""
+"""Serial lines between a device and the clients at its port."""

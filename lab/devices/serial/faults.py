@@ -1,4 +1,4 @@
-"""What can be wrong with a serial line, as data, and what that does to characters."""
+"""Faults of serial lines as data, and their effects on characters."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Chance = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Way = Literal["rx", "tx"]
-"""Named from the device: `rx` is what it receives."""
+"""Directions as seen by the device: `rx` is what it receives."""
 
 NUL = 0
-"""What a receiver hands on in the place of a character with wrong parity, or of a break
-(termios(3): INPCK without PARMRK, and no BRKINT)."""
+"""What a receiver returns for a character with wrong parity, or for a break (termios(3): INPCK
+without PARMRK, and no BRKINT)."""
 
 
 class _Model(BaseModel):
@@ -21,14 +21,14 @@ class _Model(BaseModel):
 
 
 class LineState(_Model):
-    """The state of one direction; the chances are for each character."""
+    """The state of one direction; probabilities are per character."""
 
     noise: Chance = 0.0
-    """One bit of it arrives wrong."""
+    """Probability of a wrong bit."""
     loss: Chance = 0.0
-    """It does not arrive."""
+    """Probability of a loss."""
     wrong_parity: Chance = 0.0
-    """Its parity bit is wrong."""
+    """Probability of a wrong parity bit."""
     is_broken: bool = False
     """The line is held at 0, which is a break: no character passes."""
     seed: int = Field(0, ge=0)
@@ -43,29 +43,29 @@ class LineStates(_Model):
 
 
 class WayCounters(_Model):
-    """Characters of one direction since the device began."""
+    """Characters of one direction since the device started."""
 
     characters: int = 0
     affected: int = 0
-    """By a fault: altered, lost, with wrong parity, or within a break."""
+    """Characters that a fault has altered, lost, given a wrong parity, or dropped in a break."""
 
 
 class SerialStatus(_Model):
-    """A serial line as it is now."""
+    """The status of a serial line."""
 
     port: str
-    """The device file by which it is reached."""
+    """The device file of its port."""
     rx: WayCounters
     tx: WayCounters
     states: LineStates
     frames: int
-    """Whole requests that were received, whatever their unit."""
+    """Complete requests that were received, for any unit."""
     discarded: int
-    """Sequences of characters between two silences that were no frame."""
+    """Sequences of characters between two silent intervals that were not frames."""
 
 
 class SerialAnswer(_Model):
-    """What came of a read over the line, as a client would do it."""
+    """The result of a read over the line, as by a client."""
 
     answered: bool
     detail: str
@@ -73,7 +73,7 @@ class SerialAnswer(_Model):
 
 
 class Disturbance:
-    """One direction of a line: what becomes of its characters."""
+    """One direction of a line: applies its state to characters."""
 
     def __init__(self) -> None:
         self.state = CLEAR
@@ -111,7 +111,7 @@ class Disturbance:
         return bytes(arrived), spoiled
 
     def _character(self, character: int) -> int | None:
-        """It as it arrives; None if it does not, -1 with wrong parity."""
+        """The character as it arrives; None if lost, -1 with wrong parity."""
         state, chance = self.state, self._random.random
         if chance() < state.loss:
             return None

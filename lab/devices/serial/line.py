@@ -1,8 +1,8 @@
-"""A device's serial line: requests come in at its port, answers go out, both as on a wire.
+"""A device's serial line: receives requests at its port and sends answers, as on a real line.
 
-Behind the line is the device as it is over TCP: its relay, which does the faults of devices, and
-its server.  The line itself does what a wire and a receiver do: characters take their time, may
-be altered or lost, and a silence of 3.5 characters ends a frame.
+The line connects to the device over TCP: to its relay, which implements the faults of devices, and
+its server.  The line itself behaves like a cable and a receiver: characters take time, may be
+altered or lost, and a frame ends after 3.5 silent characters.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ GONE = "the serial port is gone"
 _MOST = 4096
 _PROBE = rtu.with_crc(bytes((MODBUS_UNIT, 3, 0, 0, 0, 1)))
 _PATIENCE = 0.5
-"""Seconds after which an answer to another's request is no longer waited for."""
+"""Seconds after which the line no longer waits for the answer to a client's request."""
 _LOCAL = ("127.0.0.1", 0)
-"""From where the line connects to the device, which takes its own address for its own reads."""
+"""The address from which the line connects; the device uses its own address for its own reads."""
 
 
 class SerialLine:
-    """One line, from its port to the device at `device`."""
+    """A line from its port to the device at `device`."""
 
     def __init__(self, options: SerialOptions, folder: Path, device: Address) -> None:
         """Opens the port; LabError if that is not possible."""
@@ -56,7 +56,7 @@ class SerialLine:
         self._spoiled = False
         self._silence: asyncio.TimerHandle | None = None
         self._rx_free = self._tx_free = 0.0
-        """When the last character has passed, by the loop's clock."""
+        """When the last character passes, by the loop's clock."""
         self._answers_to: Callable[[bytes], None] = self._send
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -64,13 +64,13 @@ class SerialLine:
         self._serving: asyncio.Task[None] | None = None
         self._probing = asyncio.Lock()
         self._is_asking = False
-        """A read of the line itself is under way: what others say waits in the port."""
+        """The line is reading the device itself: data of clients waits in the port."""
         self._is_gone = False
-        """The port was taken away; nothing is read from it any more."""
+        """The port is gone; it is not read any more."""
         self._asked_at: float | None = None
-        """When the device got a request that it has not answered yet."""
+        """When the device got a request that is still pending."""
 
-    # -- beginning and end -----------------------------------------------------------------
+    # -- Start and stop --------------------------------------------------------------------
 
     def start(self) -> None:
         self._serving = asyncio.create_task(self._serve())
@@ -89,7 +89,7 @@ class SerialLine:
         self._disconnect()
         self._port.close()
 
-    # -- state -----------------------------------------------------------------------------
+    # -- State -----------------------------------------------------------------------------
 
     @property
     def status(self) -> SerialStatus:
@@ -117,16 +117,16 @@ class SerialLine:
         try:
             self._port.hold(broken)
         except OSError as trouble:
-            if broken:  # and a break of a port that is gone has ended
+            if broken:  # ending the break of a port that is gone is not an error
                 why = GONE if self._has_gone() else trouble.strerror
-                raise LabError(f"no break at {self._port.name}: {why}") from trouble
+                raise LabError(f"cannot send a break at {self._port.name}: {why}") from trouble
 
     def _mark_break(self, way: str, state: LineState) -> None:
-        """A break that the device receives spoils what it was receiving."""
+        """A break damages the frame that the device is receiving."""
         if way == "rx" and state.is_broken:
             self._spoiled = self._spoiled or bool(self._received)
 
-    # -- the port --------------------------------------------------------------------------
+    # -- Port ------------------------------------------------------------------------------
 
     def _take(self) -> None:
         if data := self._read():
@@ -140,13 +140,13 @@ class SerialLine:
         except BlockingIOError:
             return b""
         except OSError as trouble:
-            # A pseudo-terminal that a client has hung up comes back with the next client.
+            # A pseudo-terminal without a client (EIO) works again with the next client.
             if trouble.errno != errno.EIO or self._port.is_paced:
                 self._lose(trouble.strerror or str(trouble))
             return b""
 
     def _has_gone(self) -> bool:
-        """Whether the port is gone; from then on it is left alone."""
+        """Whether the port is gone; it is not used any more then."""
         if not self._is_gone and self._port.is_gone():
             self._lose("hung up")
         return self._is_gone
@@ -157,7 +157,7 @@ class SerialLine:
         asyncio.get_running_loop().remove_reader(self._port.fileno())
 
     def _send(self, data: bytes) -> None:
-        """Sends what the device says, after the time that it takes on the line."""
+        """Sends data of the device, after the time that it takes on the line."""
         arrived, _ = self._ways["tx"].apply(data)
         if not arrived:
             return
@@ -170,11 +170,11 @@ class SerialLine:
         loop.call_at(self._tx_free, self._write, arrived)
 
     def _write(self, data: bytes) -> None:
-        # As on a wire that nobody listens to: what there is no room for is lost.
+        # Without a reader, data that does not fit into the buffer is lost, as on a real line.
         with contextlib.suppress(OSError):
             os.write(self._port.fileno(), data)
 
-    # -- frames ----------------------------------------------------------------------------
+    # -- Frames ----------------------------------------------------------------------------
 
     def _receive(self, data: bytes) -> None:
         arrived, spoiled = self._ways["rx"].apply(data)
@@ -191,7 +191,7 @@ class SerialLine:
         self._silence = loop.call_at(self._rx_free + self._timing.silence, self._end_frame)
 
     def _end_frame(self) -> None:
-        """The line was silent; unless this process was late, and more has come meanwhile."""
+        """The line was silent, unless this process was late and more data has arrived."""
         late = b"" if self._is_asking or self._is_gone else self._read()
         if late:
             self._receive(late)
@@ -207,7 +207,7 @@ class SerialLine:
         self._frames += 1
         self._requests.put_nowait(frame)
 
-    # -- the device ------------------------------------------------------------------------
+    # -- Device ----------------------------------------------------------------------------
 
     async def _serve(self) -> None:
         while True:
@@ -216,7 +216,7 @@ class SerialLine:
                 writer = self._writer or await self._connect()
                 writer.write(request)
                 self._asked_at = asyncio.get_running_loop().time()
-            except OSError:  # it is gone: nobody answers
+            except OSError:  # the device is gone: there is no answer
                 self._disconnect()
 
     async def _connect(self) -> asyncio.StreamWriter:
@@ -238,17 +238,17 @@ class SerialLine:
             self._writer.close()
             self._writer = None
 
-    # -- a read over the line ----------------------------------------------------------------
+    # -- Read over the line ------------------------------------------------------------------
 
     async def ask(self, seconds: float) -> SerialAnswer:
-        """Reads one register as a client at the port would; nothing of that leaves the port."""
+        """Reads one register like a client at the port; nothing is sent at the port."""
         async with self._probing:
             if self._has_gone():
                 return SerialAnswer(answered=False, detail=GONE, status=self.status)
             loop = asyncio.get_running_loop()
             heard: asyncio.Queue[bytes] = asyncio.Queue()
             answered = False
-            # Whoever is speaking may finish; what others begin to say waits in the port.
+            # A running transaction may finish; new data of clients waits in the port.
             loop.remove_reader(self._port.fileno())
             try:
                 while self._is_taken(loop.time()):
@@ -258,7 +258,7 @@ class SerialLine:
                 detail, answered = await self._hear(heard, loop.time() + seconds)
             finally:
                 if not answered:
-                    self._disconnect()  # an answer that comes too late is nobody's
+                    self._disconnect()  # discards an answer that comes too late
                 self._is_asking, self._answers_to = False, self._send
                 self._received.clear()
                 self._spoiled = False
@@ -267,7 +267,7 @@ class SerialLine:
         return SerialAnswer(answered=answered, detail=detail, status=self.status)
 
     def _is_taken(self, now: float) -> bool:
-        """Whether somebody is speaking, or waits for an answer."""
+        """Whether a client is sending, or waits for an answer."""
         waiting = self._asked_at is not None and now < self._asked_at + _PATIENCE
         quiet_since = max(self._rx_free, self._tx_free) + 2 * self._timing.silence
         return bool(self._received) or waiting or now < quiet_since
@@ -287,4 +287,4 @@ class SerialLine:
             if len(answer) >= 5 and rtu.crc_fits(answer):
                 return answer.hex(), True
             if len(answer) >= 7:
-                return f"the CRC of {answer.hex()} does not fit", False
+                return f"wrong CRC in {answer.hex()}", False

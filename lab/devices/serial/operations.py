@@ -1,7 +1,7 @@
 """The operations of a device's control socket that concern its serial line.
 
-{"op": "serial"} tells its status; with "states", sets them first. {"op": "serial-ask"} reads the
-device over the line.
+{"op": "serial"} returns its status; with "states", it sets them first. {"op": "serial-ask"} reads
+the device over the line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edge_lab.devices.serial.faults import LineStates, SerialAnswer, SerialStatu
 from edge_lab.devices.serial.line import SerialLine
 
 ANSWER_SECONDS = 1.0
-"""After that a client no longer waits for an answer: as mbpoll by default."""
+"""Time limit of a client for an answer, in seconds; the default of mbpoll."""
 
 
 def line_operations(line: SerialLine) -> Mapping[str, Answer]:

@@ -1,4 +1,4 @@
-"""The port at which a serial line is reached: one of the host's, or a pseudo-terminal."""
+"""The port of a serial line: a serial port of the host, or a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PYSERIAL_REMEDY = "pip install 'edge-lab[hardware]' (in a checkout: pip install 
 
 class Port(Protocol):
     name: str
-    """The device file by which others reach the line."""
+    """The device file by which clients reach the line."""
     is_paced: bool
-    """Whether characters take their time by themselves."""
+    """Whether the hardware determines the duration of characters."""
 
     def fileno(self) -> int: ...
 
     def is_gone(self) -> bool:
-        """Whether the port has been taken away: nothing will ever come from it again."""
+        """Whether the port has been removed, so that it never returns data again."""
         ...
 
     def hold(self, broken: bool) -> None:
-        """Holds the line at 0, or ends that; OSError if the port cannot."""
+        """Starts or ends a break (the line is held at 0); OSError if the port cannot."""
         ...
 
     def close(self) -> None: ...
@@ -70,8 +70,8 @@ class PseudoTerminal:
         return False
 
     def hold(self, broken: bool) -> None:
-        if broken:  # as its receiver reads the beginning of a break
-            with contextlib.suppress(BlockingIOError):  # nobody reads: it is lost as all else
+        if broken:  # what a receiver reads at the beginning of a break
+            with contextlib.suppress(BlockingIOError):  # without a reader, it is lost
                 os.write(self._ours, bytes([NUL]))
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class PseudoTerminal:
 
 
 class RealPort:
-    """A serial port of the host, by pyserial."""
+    """A serial port of the host, with pyserial."""
 
     is_paced = True
 
@@ -122,7 +122,7 @@ class RealPort:
     def is_gone(self) -> bool:
         looking = select.poll()
         looking.register(self.fileno(), 0)
-        return bool(looking.poll(0))  # of no events asked for: an error, or hung up
+        return bool(looking.poll(0))  # without requested events: an error or hang-up
 
     def hold(self, broken: bool) -> None:
         self._port.break_condition = broken

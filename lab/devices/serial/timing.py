@@ -1,4 +1,4 @@
-"""How long characters take on a line, and how long it must be silent between two frames."""
+"""The duration of characters on a line, and of the silent interval between frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LineTiming:
 
     character: float
     silence: float
-    """3.5 characters: less than that is within a frame, and a frame begins after that."""
+    """3.5 characters: the minimum between two frames, and more than any pause within a frame."""
 
     @classmethod
     def of(cls, line: SerialOptions) -> LineTiming:

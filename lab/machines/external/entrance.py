@@ -1,4 +1,4 @@
-"""The way into an external node: until it lets us in, and a first look around."""
+"""Access to an external node: waits for a login, and examines it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from edge_lab.topology import Node
 
 SHORT_SECONDS = 60.0
 ENTER_SECONDS = 120.0
-"""For its host key to be seen and a login, once its server answers: it may be slow."""
+"""Seconds for its host key and a login, once its server answers: it may be slow."""
 
 _HOPELESS = re.compile(
     r"Host key verification failed|Permission denied|REMOTE HOST IDENTIFICATION|no such identity|"
     r"bad permissions|invalid format|No .* host key is known|Could not resolve hostname"
 )
 _WORDS_OF_A_CONNECTION = 4
-"""Of SSH_CONNECTION: address and port of the client, address and port of the server."""
+"""Fields of SSH_CONNECTION: address and port of the client, address and port of the server."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Entrance:
     clock: ShellClock
 
     def wait_in(self, answer: Deadline, deadline: Deadline, watch: Callable[[], None]) -> None:
-        """Until it lets us in; its server must answer before `answer`.
+        """Waits for a login; its server must answer before `answer`.
 
         Raises:
-            InputError: it never will: another host key, or a key that it does not know.
+            InputError: it fails permanently: another host key, or an unknown user key.
             LabError: it does not answer.
         """
         external = external_of(self.node)
@@ -58,7 +58,7 @@ class Entrance:
             watch=watch,
         )
         limit.wait_for(
-            f"{self.node.name} lets us in at {at}",
+            f"{self.node.name} accepts an SSH login at {at}",
             lambda: self._let_in(limit),
             every=1.0,
             transient=(Unreachable,),
@@ -73,7 +73,7 @@ class Entrance:
                 external = external_of(self.node)
                 raise InputError(
                     trouble.message,
-                    remedy=f"By hand it is: ssh -p {external.port} -i {external.key} "
+                    remedy=f"Try it by hand: ssh -p {external.port} -i {external.key} "
                     f"-o IdentitiesOnly=yes {external.user}@{external.address}. A key with a "
                     "passphrase cannot be used.",
                 ) from trouble
@@ -81,7 +81,7 @@ class Entrance:
         return True
 
     def examine(self, needs: Needs, deadline: Deadline) -> tuple[tuple[Lack, ...], Facts]:
-        """What it lacks, and what was seen of it; nothing is changed."""
+        """What it lacks, and the observed facts; changes nothing."""
         told = self.client.call(
             f'echo "$SSH_CONNECTION"; {"sudo -n true" if self.client.becomes_root else "true"}',
             deadline.within(SHORT_SECONDS),
@@ -91,7 +91,7 @@ class Entrance:
             user = external_of(self.node).user
             said = told.stderr.decode(errors="replace").strip() or "no answer"
             lack = Lack(
-                f"{user} may not become root by sudo without a password ({said})",
+                f"{user} cannot become root by sudo without a password ({said})",
                 f"As root, a file in /etc/sudoers.d: {user} ALL=(ALL) NOPASSWD: ALL",
             )
             return (lack,), Facts()
@@ -106,6 +106,6 @@ class Entrance:
         offset = self.clock.clock_offset(deadline)
         if not offset.fits(examination.CLOCK_SECONDS):
             yield Lack(
-                f"its clock is {offset.seconds:+.1f} s off this host's, and certificates go by it",
+                f"its clock is {offset.seconds:+.1f} s off this host's, which breaks certificates",
                 "Let NTP set it, or by hand: date -s",
             )

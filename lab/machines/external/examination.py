@@ -1,4 +1,4 @@
-"""What a foreign machine lacks to be a node of a lab: one look, before anything is changed."""
+"""Examines what a machine lacks to be a node of a lab, before anything is changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, Provision
 from edge_lab.topology import Arch, Node, Topology
 
 HANDOVER = "/var/lib/edge-lab-external"
-"""On the machine: whose it is at present, and how all that was done to it is undone."""
+"""Files on the machine: the lab that uses it now, and the script that undoes all changes."""
 OWNER = f"{HANDOVER}/lab"
 
 MODULES = ("overlay", "br_netfilter", "veth", "bridge")
@@ -24,12 +24,12 @@ PROGRAMS = (
 )
 RUNTIME = ("/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/usr/lib/cni/bridge")
 PACKAGES = "containerd runc containernetworking-plugins iptables iproute2 iputils-ping kmod"
-"""Of Debian, for both."""
+"""Debian packages with these programs and modules."""
 PYTHON = "/usr/bin/python3"
 MEMORY_PART = 0.85
-"""Of the memory that the topology names: what the kernel keeps to itself is not in MemTotal."""
+"""Fraction of the topology's memory: MemTotal excludes the memory that the kernel reserves."""
 SPARE_MIB = 1024
-"""Of disk, beside the payload and the unpacked images."""
+"""Disk space in addition to the payload and the unpacked images."""
 CLOCK_SECONDS = 2.0
 
 _EXEC = re.compile(r"^Exec\w+=[-+!:@|]*\"?(/[^\s\"]+)", re.MULTILINE)
@@ -37,7 +37,7 @@ _MIB = 1024
 
 
 class Lack(NamedTuple):
-    """One thing that a machine lacks, and what to do."""
+    """Something that a machine lacks, with the remedy."""
 
     what: str
     remedy: str = ""
@@ -48,7 +48,7 @@ class Lack(NamedTuple):
 
 @dataclass(frozen=True)
 class Needs:
-    """What a machine must have."""
+    """Requirements for a machine."""
 
     arch: Arch
     memory_mib: int
@@ -56,12 +56,12 @@ class Needs:
     programs: tuple[str, ...] = (*PROGRAMS, *RUNTIME)
     modules: tuple[str, ...] = MODULES
     python: tuple[str, ...] = ()
-    """Modules that its Python must find."""
+    """Required Python modules."""
     payload_mib: int = 0
 
     @classmethod
     def of(cls, topology: Topology, node: Node, provision: Provision | None = None) -> Needs:
-        """Of a node of a lab; with its provision, also what the units of that start."""
+        """The requirements for a node; with its provision, also programs that its units start."""
         interfaces = tuple(topology.nic(link) for link in topology.links_of(node.name))
         programs = dict.fromkeys((*PROGRAMS, *RUNTIME))
         payload = 0
@@ -79,7 +79,7 @@ class Needs:
 
 
 def programs_of(provision: Provision) -> Iterator[str]:
-    """The programs of the machine itself that the provision's units start."""
+    """The machine's own programs that the units of the provision start."""
     ours = {file.path for file in provision.files}
     for file in provision.files:
         if file.path.startswith("/etc/systemd/system/"):
@@ -90,24 +90,24 @@ def programs_of(provision: Provision) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a machine said of itself: lines `key=value`; of a key with several values each."""
+    """The facts that a machine reported: lines `key=value`; a key may occur several times."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Facts:
-        """Raises LabError if it broke off."""
+        """Parses the output; LabError if it is incomplete."""
         found: dict[str, tuple[str, ...]] = {}
         for line in text.splitlines():
             key, equals, value = line.partition("=")
             if equals:
                 found[key] = (*found.get(key, ()), value)
         if "end" not in found:
-            raise LabError(f"the machine's answer broke off: {text.strip()[-200:]!r}")
+            raise LabError(f"the machine's answer is incomplete: {text.strip()[-200:]!r}")
         return cls(found)
 
     def one(self, key: str) -> str:
-        """The value, or empty."""
+        """The value; empty without one."""
         return next(iter(self.values.get(key, ())), "")
 
     def all(self, key: str) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Facts:
 
 
 def look(needs: Needs) -> str:
-    """The shell script, to be run as root, that prints the `Facts`. It changes nothing."""
+    """The shell script, run as root, that prints the `Facts`. It changes nothing."""
     return "\n".join(
         (
             "export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin",
@@ -136,7 +136,7 @@ def look(needs: Needs) -> str:
             ' echo "no-module=$module"',
             "done",
             f"for program in {_words(needs.programs)}; do",
-            # Debian has one folder for programs by now, and others have not.
+            # Debian has merged its folders of programs, other distributions have not.
             '  [ -x "$program" ] || command -v "${program##*/}" >/dev/null 2>&1 ||'
             ' echo "no-program=$program"',
             "done",
@@ -164,8 +164,8 @@ def look(needs: Needs) -> str:
 
 
 def lacks_of(needs: Needs, facts: Facts, lab: str, way: str = "") -> tuple[Lack, ...]:
-    """What the machine lacks to be a node of `lab`. `way` is the address of the machine at which
-    the lab has logged in."""
+    """What the machine lacks to be a node of `lab`. `way` is the machine's address at which the
+    lab has logged in."""
     return tuple(_lacks(needs, facts, lab, way))
 
 
@@ -207,7 +207,7 @@ def _lacks(needs: Needs, facts: Facts, lab: str, way: str) -> Iterator[Lack]:
             f"it has {memory} MiB of memory, and the topology says {needs.memory_mib} MiB",
             "Mend `memory`.",
         )
-    # The payload itself, and the images of it unpacked.
+    # The payload itself, and its images unpacked.
     wanted = 3 * needs.payload_mib + SPARE_MIB
     if facts.number("disk") < wanted:
         yield Lack(f"{facts.number('disk')} MiB are free below /var, and {wanted} MiB are needed")
@@ -252,7 +252,7 @@ def _in_use(facts: Facts, lab: str) -> Iterator[Lack]:
 
 
 def told(node: str, lacks: Sequence[Lack]) -> str:
-    """The message that names them all."""
+    """A message with all of them."""
     return f"the external node {node!r} cannot join:" + "".join(f"\n  - {it}" for it in lacks)
 
 

@@ -1,9 +1,9 @@
-"""What an external node is given, and how it is taken back: by a script that is there before.
+"""The provision of an external node, and the script that undoes it.
 
 A node that the lab boots has root image, seed disk and payload disk. Here the same provision is
-copied over SSH, with the few files of the root image that its units rely on. Whatever is replaced
-is backed up first, and the script `undo` beside the backup takes all of it back: by `lab down`, by
-the next `lab up` after a crash, or by hand.
+copied over SSH, with the few files of the root image that its units need. Files are backed up
+before they are replaced, and the script `undo` beside the backup reverts everything: by `lab down`,
+by the next `lab up` after a crash, or by hand.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IMAGES_UNIT = "edge-lab-images.service"
 UNDO = f"{HANDOVER}/undo"
 FILES = f"{HANDOVER}/files"
 FAILED = f"{HANDOVER}/failed"
-"""Units that had failed before the lab came: they may be failed later, too."""
+"""Units that had failed before: they may be failed later, too."""
 
 HOSTS = "/etc/hosts"
 SYSCTL = "/etc/sysctl.d/50-edge-lab.conf"
@@ -44,18 +44,18 @@ STAYS = (
     "what its journal has of the lab, containerd's empty folders, and the kernel modules "
     f"{', '.join(MODULES)}"
 )
-"""On a machine that is given back; modules go with its next reboot."""
+"""What stays on a machine that is given back; modules are unloaded by its next reboot."""
 
 
 @dataclass(frozen=True)
 class Handover:
-    """All that one external node is given."""
+    """The provision of an external node."""
 
     lab: str
     node: str
     files: tuple[GuestFile, ...]
     units: tuple[str, ...]
-    """Enabled and started, and disabled and stopped in the end."""
+    """Units that are enabled and started, and finally disabled and stopped."""
     folders: tuple[str, ...]
     undo: tuple[str, ...]
     payload: tuple[str, ...] = ()
@@ -95,13 +95,13 @@ class Handover:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All files that are put there."""
+        """All files that are copied to the machine."""
         return (*(file.path for file in self.files), *self.payload)
 
-    # -- scripts for the machine ---------------------------------------------------------
+    # -- Scripts for the machine ---------------------------------------------------------
 
     def begin(self) -> str:
-        """Writes down what is there, and backs up what is going to be replaced. Reads paths of
+        """Records the machine's state, and backs up files that will be replaced. Reads paths of
         files from its standard input. Changes nothing else."""
         keys = " ".join(_sysctl_keys(self.files))
         return "\n".join(
@@ -138,7 +138,7 @@ class Handover:
         )
 
     def undo_script(self) -> str:
-        """Takes back what was done; run by root on the machine. It may be run again."""
+        """Undoes all changes; run as root on the machine. It may be run again."""
         units = _words(self.units)
         return "\n".join(
             (
@@ -174,7 +174,7 @@ class Handover:
                 "sh ./sysctl 2>/dev/null",
                 "systemctl daemon-reload",
                 f"systemctl reset-failed {units} 2>/dev/null",
-                # Of the same name as one that the machine had itself.
+                # Units with the same name as some that the machine had before.
                 "xargs -r systemctl enable --quiet < enabled 2>/dev/null",
                 f"if [ -e containerd-ran ]; then systemctl restart {CONTAINERD}",
                 f"else systemctl stop {CONTAINERD} 2>/dev/null; fi",
@@ -187,7 +187,7 @@ class Handover:
         )
 
     def start(self) -> str:
-        """Starts the units; whether they come up is seen by whoever waits for the stack."""
+        """Starts the units without waiting for them; the wait for the stack shows failures."""
         return "\n".join(
             (
                 "set -e; export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin",
@@ -203,8 +203,8 @@ class Handover:
 
 
 def root_files(arch: Arch, containerd: str) -> tuple[GuestFile, ...]:
-    """Those of a root image that units of a provision rely on, for a machine with that version of
-    containerd."""
+    """The files of a root image that units of a provision need, for a machine with that version
+    of containerd."""
     by_path = {f"/{file.path}": file for file in recipe_files(load_recipe(), arch)}
     found = []
     for path in OF_THE_ROOT_IMAGE:
@@ -226,7 +226,7 @@ def with_hosts(before: str, hosts: Mapping[str, IPv4Address]) -> str:
 def wire_files(nics: Iterable[WireNic]) -> tuple[GuestFile, ...]:
     """A unit that gives the machine's interfaces their addresses and routes while it is active.
 
-    What an interface had before it has afterwards.
+    Afterwards an interface has the same as before.
     """
     up, down = [], []
     for nic in nics:
@@ -290,7 +290,7 @@ def archive(files: Iterable[GuestFile]) -> bytes:
 
 
 UNPACK = "umask 022; exec tar -C / -xpf - --no-same-owner --no-overwrite-dir"
-"""`archive` on its standard input; new folders are as any program makes them."""
+"""Unpacks an archive from standard input; new folders have default modes."""
 UNPACK_PAYLOAD = (
     f"umask 022; mkdir -p {PAYLOAD_MOUNT} && exec tar -C {PAYLOAD_MOUNT} -xpf - --no-same-owner"
 )

@@ -1,7 +1,7 @@
-"""What switches the power and reads the console of an external node: drivers of a library.
+"""Drivers that switch the power and read the console of external nodes.
 
-A library is found by its name in the group `edge_lab.hardware` of entry points; edge-lab itself has
-`labgrid`.
+Libraries of drivers are found by name in the group `edge_lab.hardware` of entry points; edge-lab
+provides `labgrid`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from edge_lab.topology import HardwareDriver, Topology, TopologyProblem
 
 
 class Purpose(StrEnum):
-    """What a driver is for; the field of `external` that names it."""
+    """The purpose of a driver, which is also the field of `external` that names it."""
 
     POWER = "power"
     CONSOLE = "console"
 
 
 class PowerSwitch(Protocol):
-    """Raises LabError if the hardware does not obey."""
+    """Raises LabError if the hardware does not react."""
 
     def on(self) -> None: ...
 
@@ -34,15 +34,15 @@ class PowerSwitch(Protocol):
         ...
 
     def is_on(self) -> bool | None:
-        """None if the driver cannot tell."""
+        """None if the driver cannot determine it."""
         ...
 
 
 class ConsoleReader(Protocol):
-    """A console that is open. Raises LabError if the connection is lost."""
+    """An open console. Raises LabError if the connection is lost."""
 
     def read(self, seconds: float) -> bytes:
-        """What has come, or nothing within about `seconds`."""
+        """The received data; empty after about `seconds` without data."""
         ...
 
     def close(self) -> None:
@@ -52,19 +52,19 @@ class ConsoleReader(Protocol):
 
 @runtime_checkable
 class HardwareLibrary(Protocol):
-    """Who brings drivers. Its module imports nothing heavy: that is done where one is used."""
+    """A library of drivers. Its module must import quickly; import large modules when used."""
 
     @property
     def name(self) -> str:
-        """Of the entry point."""
+        """The name of the entry point."""
         ...
 
     def check(self, purpose: Purpose, driver: HardwareDriver) -> None:
-        """Reaches for no hardware.
+        """Checks a driver without accessing hardware.
 
         Raises:
-            InputError: there is no such driver, it is not for that purpose, takes other arguments,
-                or the library is not installed.
+            InputError: the driver does not exist, is not for that purpose, has other arguments, or
+                the library is not installed.
         """
         ...
 
@@ -104,7 +104,7 @@ def find_library(name: str) -> HardwareLibrary:
 
 
 def check_drivers(topology: Topology) -> None:
-    """Raises TopologyProblem for the first driver of an external node that cannot be had."""
+    """Raises TopologyProblem for the first driver of an external node that is not available."""
     for index, node in enumerate(topology.nodes):
         for field, driver in (node.external.drivers if node.external else {}).items():
             try:

@@ -1,4 +1,4 @@
-"""How an external node is reached by SSH, and how its host key is verified: always."""
+"""How an external node is reached by SSH; its host key is always verified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCAN_SECONDS = 30.0
 
 
 def ssh_host(node: Node, keys: Path) -> SshHost:
-    """`keys` is the folder where its verified host key is written down."""
+    """`keys` is the folder for its verified host key."""
     external = external_of(node)
     return SshHost(
         name=node.name,
@@ -31,11 +31,11 @@ def ssh_host(node: Node, keys: Path) -> SshHost:
 
 
 def trust(node: Node, keys: Path, deadline: Deadline) -> bool:
-    """Writes down the host key that the topology names, once its server answers; always true.
+    """Stores the host key that the topology names, once its server answers; always true.
 
     Raises:
-        InputError: known_hosts has none of that host, or the server shows another one.
-        LabError: the server shows none.
+        InputError: known_hosts has no key of that host, or the server presents another one.
+        LabError: the server presents none.
     """
     lines = [f"{line}\n" for line in _known_lines(node, deadline)]
     ssh_host(node, keys).known_hosts.write_text("".join(lines), encoding="utf-8")
@@ -62,8 +62,8 @@ def _known_lines(node: Node, deadline: Deadline) -> list[str]:
     raise InputError(
         f"{node.name}: the SSH server at {external.address} port {external.port} has none of the "
         f"host key {key}, but {others}",
-        remedy="Somebody else answers there, or the machine was set up anew. If so, and only then, "
-        "set `host_key` to the fingerprint that the machine itself shows: "
+        remedy="Another machine answers there, or it was reinstalled. Only in the latter case, set "
+        "`host_key` to the fingerprint that the machine itself shows: "
         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
     )
 
@@ -82,7 +82,7 @@ def known_lines(external: External, name: str, deadline: Deadline) -> list[str]:
         if not words or words[0] == "#":
             continue
         marker = words[:1] if words[0].startswith("@") else []
-        # @revoked and @cert-authority mean the same under another name.
+        # @revoked and @cert-authority also apply under another name.
         found.append(" ".join([*marker, name, *words[len(marker) + 1 :]]))
     if not found:
         raise InputError(
@@ -94,7 +94,7 @@ def known_lines(external: External, name: str, deadline: Deadline) -> list[str]:
 
 
 def scan(external: External, deadline: Deadline) -> list[str]:
-    """The public keys that its server shows."""
+    """The public keys that its server presents."""
     said = _ask(["ssh-keyscan", "-T", "15", "-p", str(external.port), external.address], deadline)
     return [
         line.partition(" ")[2] for line in said.splitlines() if line and not line.startswith("#")
@@ -102,7 +102,7 @@ def scan(external: External, deadline: Deadline) -> list[str]:
 
 
 def fingerprint(public: str) -> str:
-    """Of a public key `ssh-ed25519 AAAA…`, as `ssh-keygen -lf` prints it; empty if it is none."""
+    """The fingerprint of a public key `ssh-ed25519 AAAA…` as by `ssh-keygen -lf`; may be empty."""
     try:
         blob = base64.b64decode(public.split()[1])
     except (IndexError, binascii.Error):
@@ -112,7 +112,7 @@ def fingerprint(public: str) -> str:
 
 
 def external_of(node: Node) -> External:
-    """How a node is reached that the lab does not boot."""
+    """How a node that the lab does not boot is reached."""
     if node.external is None:
         raise LabError(f"{node.name} is a node that the lab boots")
     return node.external

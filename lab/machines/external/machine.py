@@ -1,4 +1,4 @@
-"""A node that the lab did not boot, as a machine: what can be done to it, and nothing else."""
+"""A node that the lab did not boot, as a machine with fewer abilities."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unable
 
 REACH_SECONDS = 15.0
-"""For the SSH server of a machine that is on to answer, on the reference machine."""
+"""Seconds for the SSH server of a running machine to answer, on the reference machine."""
 BOOT_SECONDS = 600.0
-"""For one whose power was switched on: firmware, boot loader and all."""
+"""The same for a machine that was just switched on, with firmware and boot loader."""
 SHORT_SECONDS = 60.0
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -45,11 +45,11 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 @dataclass(frozen=True)
 class GivenBack:
-    """What came of giving a machine back."""
+    """The result of giving a machine back."""
 
     node: str
     trouble: str = ""
-    """Why it could not be done; empty if it was."""
+    """Why it failed; empty if it succeeded."""
 
     def __str__(self) -> str:
         if not self.trouble:
@@ -59,9 +59,9 @@ class GivenBack:
 
 @dataclass
 class ExternalMachine:
-    """A `Machine` that somebody else has booted.
+    """A `Machine` that the lab did not boot.
 
-    It is made from its node, and needs nothing else: another process can go on with it.
+    It is created from its node and needs nothing else, so that another process can use it as well.
     """
 
     node: Node
@@ -70,7 +70,7 @@ class ExternalMachine:
     nics: tuple[WireNic, ...] = ()
     hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
     provision: Provision | None = None
-    """What it is given when the lab comes up."""
+    """Its provision when the lab starts."""
     console: ConsoleLog = field(init=False)
     shell: GuestShell = field(init=False, repr=False)
     clock: ShellClock = field(init=False, repr=False)
@@ -85,7 +85,7 @@ class ExternalMachine:
         self._discarded = threading.Event()
         self._mark = 0
 
-    # -- what it is ----------------------------------------------------------------------
+    # -- Identity ------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -108,11 +108,11 @@ class ExternalMachine:
         assert self.node.external is not None
         return self.node.external
 
-    # -- power ---------------------------------------------------------------------------
+    # -- Power ---------------------------------------------------------------------------
 
     @property
     def _power(self) -> PowerSwitch:
-        """NotPossible if nothing switches it."""
+        """Its power switch; NotPossible if it has none."""
         self._must(Ability.POWER)
         driver = self._external.power
         assert driver is not None
@@ -120,12 +120,12 @@ class ExternalMachine:
 
     @property
     def _switched_off(self) -> Path:
-        """There while the lab has its power off: not every driver can tell."""
+        """A file that exists while the lab has switched it off: not all drivers know."""
         return self.run_dir.path / f"{self.name}.off"
 
     @property
     def is_on(self) -> bool:
-        """As its driver says, or as the lab has switched it last; without a driver it is on."""
+        """By its driver, or by the last switching; without a driver it is on."""
         if self._external.power is None:
             return True
         known = self._power.is_on()
@@ -133,7 +133,7 @@ class ExternalMachine:
 
     @property
     def state(self) -> PowerState:
-        """Off is what is switched off and does not answer either: a driver may be wired wrongly."""
+        """Off only if it also does not answer: a driver may be connected to another machine."""
         return "running" if self.is_on or self.shell.answers() else "off"
 
     def power_on(self) -> None:
@@ -156,18 +156,18 @@ class ExternalMachine:
         self._power.cycle()
 
     def begin_reset(self, deadline: Deadline) -> None:
-        """Returns when another boot of it lets us in."""
+        """Returns when it accepts a login after another boot."""
         self._must(Ability.POWER)
         before = self._boot_id(deadline)
         self.reset()
         self._wait_other_boot(before, deadline)
 
     def begin_reboot(self, deadline: Deadline) -> None:
-        """Lets it reboot in good order; returns when another boot of it lets us in."""
+        """Makes it reboot cleanly; returns when it accepts a login after another boot."""
         before = self._boot_id(deadline)
         try:
             self.run("systemctl --no-block reboot", deadline.within(SHORT_SECONDS), check=False)
-        except LabError:  # the answer may not come through
+        except LabError:  # the answer may be lost
             self.shell.disconnect()
         self.expect_boot()
         self._wait_other_boot(before, deadline)
@@ -181,7 +181,7 @@ class ExternalMachine:
         self._mark = self.console.mark() if mark is None else mark
 
     def discard(self) -> None:
-        """Its power is not ours to cut: `boot` ends at its next step, and `give_back` does the
+        """Does not cut its power: `boot` ends at its next step, and `give_back` does the
         rest."""
         self._discarded.set()
 
@@ -197,15 +197,15 @@ class ExternalMachine:
 
         deadline.wait_for(f"{self.name} has booted again", other, every=1.0, transient=(LabError,))
 
-    # -- up ------------------------------------------------------------------------------
+    # -- Up ------------------------------------------------------------------------------
 
     def boot(self, deadline: Deadline) -> None:
-        """Sees to it that it is on, examines it, and gives it its provision.
+        """Makes sure that it is on, examines it, and provisions it.
 
-        What an earlier start has left there is taken back first.
+        Changes of an earlier start are undone first.
 
         Raises:
-            InputError: it lacks something, all of which is named, or its host key is another one.
+            InputError: it lacks something (the message lists all), or has another host key.
             LabError: it does not answer, or a step failed.
         """
         began = time.monotonic()
@@ -244,15 +244,15 @@ class ExternalMachine:
         )
 
     def wait_reached(self, deadline: Deadline) -> None:
-        """Until it lets us in; it is switched on if it is off.
+        """Waits for a login; switches it on if it is off.
 
         Raises:
-            InputError: it never will: another host key, or a key that it does not know.
+            InputError: it fails permanently: another host key, or an unknown user key.
             LabError: it does not answer.
         """
         limit = deadline.within(REACH_SECONDS)
         if self._external.power is not None:
-            # A driver that cannot tell: what answers is on.
+            # Without an answer from the driver: a machine that answers is on.
             known = self._power.is_on()
             if known is False or (known is None and not self.shell.answers()):
                 self.power_on()
@@ -264,13 +264,13 @@ class ExternalMachine:
             raise LabError(f"the start of the lab has ended before {self.name} was ready")
 
     def examine(self, needs: Needs, deadline: Deadline) -> tuple[tuple[Lack, ...], Facts]:
-        """What it lacks, and what was seen of it; nothing is changed."""
+        """What it lacks, and the observed facts; changes nothing."""
         return self._entrance.examine(needs, deadline)
 
     def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
-        """Waits until a machine that was switched on or reset is up: nothing is retried.
+        """Waits until a machine that was switched on or reset is up, without retries.
 
-        Units that had failed before the lab came may be failed.
+        Units that had failed before the lab may be failed.
         """
         allowed = frozenset(allowed_units)
         deadline.wait_for(
@@ -296,15 +296,15 @@ class ExternalMachine:
             raise LabError(f"{self.name} booted, but {', '.join(sorted(new))} failed")
         return True
 
-    # -- down ----------------------------------------------------------------------------
+    # -- Down ----------------------------------------------------------------------------
 
     @property
     def handed_over(self) -> Path:
-        """A file of the run directory: there is something to take back."""
+        """A file of the run directory that shows that there are changes to undo."""
         return self.run_dir.path / f"{self.name}.handed-over"
 
     def give_back(self, deadline: Deadline) -> GivenBack | None:
-        """Leaves it as it was, as far as that can be; None if it was given nothing."""
+        """Restores its previous state as far as possible; None if it was not provisioned."""
         if not self.handed_over.exists():
             return None
         try:
@@ -325,13 +325,13 @@ class ExternalMachine:
         self.run(there, deadline.within(UNDO_SECONDS))
 
     def add_files(self, files: Collection[GuestFile]) -> None:
-        """Adds `files` to what it is given. Only before `boot`."""
+        """Adds `files` to its provision. Only before `boot`."""
         if self.handed_over.exists():
             raise LabError(f"{self.name} was provisioned already and would not see new files")
         provision = self.provision or Provision()
         self.provision = replace(provision, files=(*provision.files, *files))
 
-    # -- what cannot be done -------------------------------------------------------------
+    # -- Unsupported operations ----------------------------------------------------------
 
     def _must(self, ability: Ability) -> None:
         if why := why_unable(self.node, ability):
@@ -356,9 +356,9 @@ class ExternalMachine:
         self._must(Ability.DISK_PACE)
 
     def set_carrier(self, mac: str, up: bool) -> None:
-        """Nothing: the carrier of a real cable stays up when its link is cut."""
+        """Has no effect: the carrier of a real cable stays up when its link is cut."""
 
-    # -- its clock, and inside -----------------------------------------------------------
+    # -- Clock and shell -----------------------------------------------------------------
 
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
         return self.clock.clock_offset(deadline)

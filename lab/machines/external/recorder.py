@@ -1,6 +1,6 @@
-"""A process of the lab that records the console of an external node: what comes goes to its log.
+"""A process of the lab that appends the console output of an external node to its log.
 
-A connection that is lost is made again: whatever has the console may start again with the machine.
+Reconnects after a lost connection: the console's server may restart with the machine.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from edge_lab.topology import HardwareDriver
 
 READ_SECONDS = 0.5
 AGAIN_EVERY = 0.25
-"""Between two tries to open it."""
+"""Seconds between attempts to open it."""
 IDLE_EVERY = 0.05
-"""Between two reads of a driver that does not wait itself."""
+"""Seconds between reads of a driver that does not wait for data."""
 OPEN_SECONDS = 60.0
-"""For the console to be opened for the first time, on the reference machine."""
+"""Seconds to open the console for the first time, on the reference machine."""
 
 _MODULE = "edge_lab.machines.external.recorder"
 
 
 def ready_file(console: ConsoleLog) -> Path:
-    """There once the console has been opened."""
+    """A file that exists once the console has been opened."""
     return console.path.with_suffix(".opened")
 
 
 def start_recorder(
     run: RunDir, node: str, driver: HardwareDriver, console: ConsoleLog, deadline: Deadline
 ) -> None:
-    """Starts the process unless it runs, and waits until it has opened the console.
+    """Starts the process if it is not running, and waits until it has opened the console.
 
     Raises:
-        LabError: it ended, or could not open it in time; the message has what the driver said.
+        LabError: it ended, or could not open it in time; the message has the driver's error.
     """
     spec = run.path / f"console-{node}.json"
     if any(str(spec) in process.command for process in processes_of(run.path)):
@@ -59,12 +59,12 @@ def start_recorder(
             f"the console of {node} is open", ready_file(console).exists, watch=alive
         )
     except LabError as trouble:
-        trouble.remedy = trouble.remedy or f"What its driver says is in {log}."
+        trouble.remedy = trouble.remedy or f"See the output of its driver in {log}."
         raise
 
 
 def record(driver: HardwareDriver, node: str, console: ConsoleLog, ended: threading.Event) -> None:
-    """Appends what comes to the console's log, until `ended` is set."""
+    """Appends output to the console's log, until `ended` is set."""
     library = find_library(driver.library)
     told = ""
     with console.path.open("ab", buffering=0) as log:
@@ -82,7 +82,7 @@ def record(driver: HardwareDriver, node: str, console: ConsoleLog, ended: thread
 
 
 def _copied(reader: ConsoleReader, log: int, ended: threading.Event) -> str:
-    """Until `ended` is set or the connection is lost; what was said of that."""
+    """Runs until `ended` is set or the connection is lost; returns the error."""
     try:
         while not ended.is_set():
             if came := reader.read(READ_SECONDS):

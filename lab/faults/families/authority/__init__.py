@@ -1,4 +1,4 @@
-"""Faults of the cluster's authorities: one is replaced, one stage after the other."""
+"""Faults of the cluster's certificate authorities: an authority is replaced in stages."""
 
 from __future__ import annotations
 

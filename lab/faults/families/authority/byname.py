@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class AuthorityInjectors(Injector[ReplaceAuthority]):
-    """Hands each fault to the injector of its authority."""
+    """Passes each fault to the injector of its authority."""
 
     def __init__(self, stack: Stack, by_name: Mapping[str, Injector[ReplaceAuthority]]) -> None:
         self._stack = stack
@@ -48,15 +48,15 @@ class AuthorityInjectors(Injector[ReplaceAuthority]):
 
 
 def replaceable(stack: Stack, topology: Topology) -> dict[str, TrustDomain]:
-    """The authorities that can be replaced on a stack, by name: it says where each signs, and who
-    trusts it."""
+    """The authorities that can be replaced, by name: those for which the stack declares where they
+    sign, and who trusts them."""
     trusted = {bundle.domain for bundle in stack.trust_bundles(topology)}
     signing = (held.domain for held in stack.installed_authorities(topology))
     return {domain.name: domain for domain in signing if domain in trusted}
 
 
 def must_be_replaceable(stack: Stack, known: Mapping[str, object], name: str) -> None:
-    """InputError, with the reason, unless it is one of those that are known."""
+    """Raises InputError with the reason, unless `name` is in `known`."""
     if name in known:
         return
     if known:
@@ -64,7 +64,7 @@ def must_be_replaceable(stack: Stack, known: Mapping[str, object], name: str) ->
             f"no authority {name!r} of {stack.name} can be replaced",
             remedy=f"{did_you_mean(name, list(known))}Available: {', '.join(known)}.",
         )
-    reason = stack.why_authority_stays or "Not all of it declares whom its components trust."
+    reason = stack.why_authority_stays or "Not all of its parts declare whom they trust."
     raise InputError(
         f"the stack {stack.name} does not declare what is needed to replace an authority",
         remedy=f"{reason} kubernetes+openyurt, kubernetes+kubelet and kubernetes+kubeedge do.",

@@ -1,4 +1,4 @@
-"""All that concerns one authority of a lab, as stack and add-ons declare it."""
+"""What stack and add-ons declare about one certificate authority."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Holdings:
-    """Who trusts it, who signs by it, and what it has signed."""
+    """Who trusts an authority, who signs with it, and which certificates it has signed."""
 
     bundles: tuple[TrustBundle, ...]
     signers: tuple[InstalledAuthority, ...]
@@ -32,7 +32,7 @@ class Holdings:
     further: tuple[InstalledCertificate, ...]
     requested: tuple[RequestedCertificate, ...]
     adopted: tuple[SecretFile, ...] = ()
-    """What takes the place of Secrets meanwhile."""
+    """Files that replace Secrets while the authority is being replaced."""
 
     @classmethod
     def of(cls, platform: Platform, topology: Topology, domain: TrustDomain) -> Holdings:
@@ -48,7 +48,7 @@ class Holdings:
         )
 
     def on(self, node: str) -> Holdings:
-        """Those of one node."""
+        """The holdings of one node."""
         return Holdings(
             tuple(it for it in self.bundles if it.node == node),
             tuple(it for it in self.signers if it.node == node),
@@ -60,11 +60,11 @@ class Holdings:
 
     @property
     def by_signer_alone(self) -> bool:
-        """Whether clients are verified by what signs, and not by a bundle."""
+        """Whether clients are verified against the signing certificate instead of a bundle."""
         return any(it.is_all_that_is_trusted for it in self.signers)
 
     def accepted(self, succession: Succession, stage: Stage) -> tuple[bytes, ...]:
-        """The authorities (PEM) whose certificates get in at that stage."""
+        """The authorities (PEM) whose certificates are accepted at that stage."""
         return succession.accepted(stage, by_signer_alone=self.by_signer_alone)
 
     @property
@@ -73,8 +73,8 @@ class Holdings:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """All that read one of these files, in the order in which they are started anew: who reads
-        a bundle as it is declared, then the others."""
+        """All units that read one of these files, in the order in which they are restarted: those
+        that read a bundle, as declared, then the others."""
         trusting = [unit for bundle in self.bundles for unit in bundle.units]
         showing = {
             *(held.unit for held in self.certificates),

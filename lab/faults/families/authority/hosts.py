@@ -1,5 +1,5 @@
-"""What the host shows and trusts while the cluster's authority is replaced: the lab itself, and its
-processes that have a kubeconfig of their own."""
+"""Updates the kubeconfigs on the host while the cluster's authority is replaced: that of the lab,
+and those of its processes that have a separate one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOK_EVERY = 1.0
 
 
 class Shown(Enum):
-    """What becomes of certificates at a stage."""
+    """Which certificates are presented at a stage."""
 
     AS_THEY_ARE = "as they are"
     NEW = "new"
@@ -29,8 +29,8 @@ class Shown(Enum):
 
 @dataclass(frozen=True)
 class Hosts:
-    """The lab goes first, since it looks at the others by what it has; they go last, when the API
-    server is there for them to begin."""
+    """The lab's kubeconfig is updated first, since the lab observes the others with it; the others
+    are updated last, when the API server accepts them."""
 
     kubeconfig: Path
     """The lab's own."""
@@ -44,17 +44,17 @@ class Hosts:
         _take_along(HostAccess(self.kubeconfig), succession, stage, shown)
 
     def reset(self) -> None:
-        """The lab's, as it was first."""
+        """Restores the lab's original kubeconfig."""
         HostAccess(self.kubeconfig).reset()
 
     def take_along(
         self, path: Path, succession: Succession, stage: Stage, shown: Shown, deadline: Deadline
     ) -> None:
-        """One of the others; returns when its process goes by it, and each node that is no machine
-        of the lab was heard of since: a fleet's.
+        """Updates one of the others; returns when its process uses it, and each node that is not a
+        machine of the lab (those of a fleet) has sent a heartbeat since.
 
         Raises:
-            LabError: not in time.
+            LabError: that was not seen in time.
         """
         access = HostAccess(path)
         if stage is Stage.BEFORE:
@@ -62,18 +62,17 @@ class Hosts:
         else:
             _take_along(access, succession, stage, shown)
         try:
-            deadline.wait_for("it goes by another kubeconfig", lambda: access.is_taken, every=0.1)
+            deadline.wait_for("it uses the new kubeconfig", lambda: access.is_taken, every=0.1)
             deadline.wait_for(
-                "its nodes are heard of again",
+                "its nodes send heartbeats again",
                 self._heard_of(deadline),
                 every=LOOK_EVERY,
                 transient=NOT_YET,
             )
         except DeadlineExceeded as trouble:
             raise LabError(
-                f"what runs by {path} was left behind: {trouble.message}",
-                remedy="A fleet that is silent has to be woken first; one that nobody looks after "
-                "any more, ended.",
+                f"the process that uses {path} did not follow: {trouble.message}",
+                remedy="Wake a silent fleet first, and end a fleet that is no longer used.",
             ) from trouble
 
     def _heard_of(self, deadline: Deadline) -> Callable[[], bool]:

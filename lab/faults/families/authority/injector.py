@@ -1,7 +1,7 @@
-"""Takes a running lab from one stage of its authority's replacement to the next, and back.
+"""Takes a running lab from one stage of the replacement of an authority to the next, and back.
 
-The server node first, then edge nodes, one after the other: while they are on their way, those of
-two neighbouring stages trust each other.
+The server node first, then the edge nodes, one after the other. Meanwhile nodes of two successive
+stages trust each other.
 """
 
 from __future__ import annotations
@@ -50,17 +50,18 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 RESTART_SECONDS = 300.0
-"""Seconds for the components of one node to be started anew: of an emulated server, its API server
-among them, until it serves."""
+"""Seconds for the components of one node to restart; on an emulated server node that includes the
+API server, until it serves."""
 
 HOST_SECONDS = 300.0
-"""For a process of the host to begin anew, and all of its nodes to be heard of: hundreds."""
+"""Seconds for a process of the host to restart, and for all of its nodes, which may be hundreds, to
+send a heartbeat."""
 
 RETURN_SECONDS = 240.0
-"""Seconds until a node is at work again; yurthub is, when its new certificate was approved."""
+"""Seconds until a node works again; for yurthub, until its new certificate is approved."""
 
 ORIGINAL = ".edge-lab-old-authority"
-"""Ending of the copies of what the old authority has signed."""
+"""Suffix of the copies of certificates that the old authority has signed."""
 
 
 class AuthorityInjector(Injector[ReplaceAuthority]):
@@ -78,7 +79,7 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         sight: Sight,
         limit: TimeLimit,
     ) -> None:
-        """`hosts` is what the host shows and trusts; None if another authority is for that."""
+        """`hosts` are the kubeconfigs of the host; None if they use another authority."""
         self._cluster = cluster
         self._machines = machines
         self._keys = keys
@@ -107,9 +108,9 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         for node in fault.left_out:
             if not self._holdings.on(node).certificates:
                 raise InputError(
-                    f"{node} has no certificate by the authority {fault.authority!r}, so it cannot "
+                    f"{node} has no certificate of the authority {fault.authority!r}, so it cannot "
                     "keep one",
-                    remedy="Leave out nodes that have one.",
+                    remedy="List only nodes that have one in `left_out`.",
                 )
 
     def inject(self, fault: ReplaceAuthority) -> str:
@@ -118,7 +119,7 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         if (now := files.stage()) != wanted - 1:
             raise InputError(
                 f"the authority is at the stage {_words(now)}, not {_words(Stage(wanted - 1))}",
-                remedy="The stages come one after the other: both-trusted, new-shown, old-removed.",
+                remedy="The order of the stages is: both-trusted, new-shown, old-removed.",
             )
         with undoing(lambda: self.heal(fault)):
             succession = files.begin()
@@ -147,7 +148,7 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
 
     @property
     def files(self) -> SuccessionFiles:
-        """Where it stands how far the lab is."""
+        """The files that show the stage of the lab."""
         (signer,) = self._holdings.signers
         (bundle, *_) = self._holdings.on(signer.node).bundles or self._holdings.bundles
         return SuccessionFiles(
@@ -161,7 +162,7 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
             limit=self._limit,
         )
 
-    # -- one stage ---------------------------------------------------------------------------
+    # -- One stage ---------------------------------------------------------------------------
 
     def _go(
         self, succession: Succession, stage: Stage, shown: Shown, left_out: tuple[str, ...]
@@ -217,8 +218,8 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         self._files.write(machine, written)
 
     def _show(self, machine: Machine, held: Holdings, authority: Authority | None) -> None:
-        """Certificates by `authority`, or the original ones; what a component has requested, it
-        requests again."""
+        """Installs certificates of `authority`, or the original ones; certificates that a component
+        has requested are removed, so that it requests them again."""
         paths = [path for it in held.certificates for path in it.paths]
         paths += [path for it in held.signers for path in it.paths]
         if authority is None:
@@ -236,7 +237,7 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
             command = " && ".join(f"systemctl restart {shlex.quote(unit)}" for unit in units)
             machine.run(command, self._limit(RESTART_SECONDS))
 
-    # -- whether a node is at work -------------------------------------------------------------
+    # -- Whether a node works ------------------------------------------------------------------
 
     def _read(self, machine: Machine, held: InstalledCertificate) -> x509.Certificate:
         content = machine.read(held.certificate, self._limit(COMMAND_SECONDS))
@@ -248,11 +249,11 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         return bool(self._sight.in_use(held, one, since, {met}))
 
     def _wait_heartbeat(self, node: str) -> None:
-        """Until the API server has a heartbeat of the node, by its lease or its status, over a
-        connection that was made since its components were started anew.
+        """Waits until the API server has a heartbeat of the node, by its lease or its status, over
+        a connection that was made since its components were restarted.
 
-        An edgecore may renew no lease for ten minutes after the API server was out of reach
-        (docs/findings/kubeedge-lease.md), and reports its status all the same.
+        An edgecore may not renew its lease for ten minutes after the API server was unreachable
+        (docs/findings/kubeedge-lease.md), but still reports its status.
         """
         kubectl = self._cluster.kubectl
         first: tuple[str, str] | None = None
@@ -269,14 +270,17 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         self._wait(node, heard)
 
     def _wait(self, node: str, look: Callable[[], bool]) -> None:
-        """Until it was seen; requests of nodes for certificates are approved meanwhile."""
+        """Waits until `look` is true; approves certificate requests of nodes meanwhile."""
 
         def looked() -> bool:
             approve_requests(self._cluster, self._limit(COMMAND_SECONDS))
             return look()
 
         self._limit(RETURN_SECONDS).wait_for(
-            f"{node} is at work with what it has now", looked, every=LOOK_EVERY, transient=NOT_YET
+            f"{node} works with its current certificates",
+            looked,
+            every=LOOK_EVERY,
+            transient=NOT_YET,
         )
 
 

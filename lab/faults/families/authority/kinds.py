@@ -1,4 +1,4 @@
-"""The replacement of an authority of the cluster, as data: a fault for each of its stages."""
+"""The replacement of a certificate authority of the cluster, as data: a fault for each stage."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ class ReplaceAuthority(Fault):
         if self.left_out and self.stage is not AuthorityStage.NEW_SHOWN:
             yield Objection(
                 "left_out",
-                f"no node is left out of the stage {self.stage}",
-                f"Only {AuthorityStage.NEW_SHOWN} leaves nodes out.",
+                f"no node can be left out of the stage {self.stage}",
+                f"Only {AuthorityStage.NEW_SHOWN} can leave nodes out.",
             )

@@ -1,4 +1,4 @@
-"""How long each node took for a stage, as it stands in the proof of a fault."""
+"""How long each node took for a stage, as text in the proof of a fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NODE = re.compile(r"(?:^|, )([a-z0-9-]+) (\d+\.\d) s")
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Seconds by node: from its first file until it was seen at work again."""
+    """Seconds by node: from its first changed file until it was seen to work again."""
 
     seconds: Mapping[str, float]
 
@@ -20,5 +20,5 @@ class StageTimes:
 
     @classmethod
     def read(cls, proof: str) -> StageTimes:
-        """Of the text that this is; empty for any other."""
+        """Parses that text; empty for any other text."""
         return cls({node: float(taken) for node, taken in _NODE.findall(proof)})

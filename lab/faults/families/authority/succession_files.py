@@ -1,4 +1,4 @@
-"""How far an authority has been replaced, and by whom: read from the files of the server node."""
+"""The stage of a replacement and both authorities, read from the files of the server node."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 SUCCESSOR, PREDECESSOR = ".edge-lab-successor", ".edge-lab-predecessor"
-"""Endings of the certificates and keys of both authorities, beside those that sign. They are kept
-on the node, so that they go with its disk into a checkpoint and out of it."""
+"""Suffixes of the certificates and keys of both authorities, beside those in use. They are kept on
+the node, so that they are saved and restored with its disk."""
 
 
 @dataclass(frozen=True)
 class SuccessionFiles:
-    """Those of the node where the authority signs."""
+    """The files on the node where the authority signs."""
 
     machine: Machine
     signer: InstalledAuthority
     bundle: TrustBundle
     bundle_machine: Machine
-    """Where the bundle lies: on the same node, unless only others have one."""
+    """The node with the bundle: the same one, unless only others have a bundle."""
     signs: Callable[[], Authority]
-    """The authority of the lab, or of the cluster; who that is now, may be the successor."""
+    """Returns the current authority of the lab or the cluster, which may be the successor."""
     adopted: tuple[SecretFile, ...]
-    """Files on this node that take the place of Secrets meanwhile."""
+    """Files on this node that replace Secrets meanwhile."""
     keys: KeyAccess
     limit: TimeLimit
 
     @property
     def old(self) -> Authority:
-        """The authority that is, or is to be, replaced."""
+        """The authority that is or will be replaced."""
         if self._exists(self.signer.key + PREDECESSOR):
             return self._read(PREDECESSOR)
         return self.signs()
 
     def succession(self) -> Succession:
-        """LabError if there is no successor."""
+        """Both authorities; LabError if there is no successor."""
         if not self._has_successor():
             raise LabError(f"the authority on {self.machine.name} has no successor")
         return Succession(self.old, self._read(SUCCESSOR))
 
     def begin(self) -> Succession:
-        """The successor that there is, or a new one of the same name."""
+        """Both authorities; creates a successor of the same name if there is none."""
         if self._has_successor():
             return self.succession()
         deadline = self.limit(COMMAND_SECONDS)
@@ -74,14 +74,14 @@ class SuccessionFiles:
         return Succession(old, new)
 
     def end(self) -> None:
-        """There is no successor any more, and Secrets are read again."""
+        """Removes the successor, and the files that replace Secrets."""
         kept = [path + end for end in (SUCCESSOR, PREDECESSOR) for path in self.signer.paths]
         paths = [*kept, *(file.path for file in self.adopted)]
         names = " ".join(map(shlex.quote, paths))
         self.machine.run(f"rm -f -- {names}", self.limit(COMMAND_SECONDS))
 
     def stage(self) -> Stage:
-        """How far the node is."""
+        """The stage that the files show."""
         if not self._has_successor():
             return Stage.BEFORE
         deadline, old = self.limit(COMMAND_SECONDS), self.old.certificate

@@ -1,4 +1,4 @@
-"""Faults of certificates: a certificate on a node is replaced, and its peers see the new one."""
+"""Faults of certificates: a certificate on a node is replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a guest that are replaced together, and put back."""
+"""Replaces files of a guest together, and restores them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from edge_lab.provisioning.provision import GuestFile
 
 DRAFT = ".edge-lab-next"
-"""Ending of what is written beside a file."""
+"""Suffix of new content before it replaces a file."""
 
 
 class GuestFiles:
-    """Replaces files of machines. Originals are kept beside them: a key may be the node's alone."""
+    """Replaces files of machines. The originals stay beside them: a key may have no other copy."""
 
     def __init__(self, limit: TimeLimit, original: str) -> None:
-        """`original` is the ending of the copies."""
+        """`original` is the suffix of the copies."""
         self._limit = limit
         self._original = original
 
     def keep(self, machine: Machine, paths: Iterable[str]) -> None:
-        """Copies all of them before any is replaced. A copy that is there is the original's: it
-        has been replaced before."""
+        """Copies all files before any is replaced. Keeps existing copies: those files have been
+        replaced before."""
         copies = (
             f"{{ test -e {original} || cp -p -- {path} {original}; }}"
             for path, original in self._pairs(paths)
@@ -36,7 +36,7 @@ class GuestFiles:
         self._run(machine, " && ".join(copies))
 
     def put_back(self, machine: Machine, paths: Iterable[str]) -> None:
-        """The originals, as far as any was kept."""
+        """Restores the originals that were kept."""
         moves = (
             f"{{ ! test -e {original} || mv -f -- {original} {path}; }}"
             for path, original in self._pairs(paths)
@@ -44,10 +44,10 @@ class GuestFiles:
         self._run(machine, " && ".join(moves))
 
     def write(self, machine: Machine, files: Sequence[GuestFile]) -> None:
-        """Replaces all as atomically as possible: written to drafts first, then renamed.
+        """Replaces all files as atomically as possible: writes drafts, then renames them.
 
         Raises:
-            LabError: the machine has others afterwards.
+            LabError: the machine has other content afterwards.
         """
         if not files:
             return
@@ -63,7 +63,7 @@ class GuestFiles:
                 raise LabError(f"no effect was seen: {machine.name} has another {file.path}")
 
     def _pairs(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Each path, and where its original is kept, quoted for a shell."""
+        """Each path with that of its original, quoted for a shell."""
         for path in paths:
             yield shlex.quote(path), shlex.quote(path + self._original)
 

@@ -1,6 +1,6 @@
 """Replaces a certificate on a node, and restores the original one.
 
-The original is kept on the node, beside the other: its key may be the node's own secret.
+The original is kept on the node beside the new one, as its key may have no other copy.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ TAKEN_SECONDS = 180.0
 files once a minute, and everything else is restarted, on an emulated CPU."""
 
 LOOK_EVERY = 1.0
-"""Seconds between two checks; each runs a program on the server node."""
+"""Seconds between checks; each runs a program on the server node."""
 
 ORIGINAL = ".edge-lab-original"
-"""Ending of files beside a certificate that was replaced: what was there first."""
+"""Suffix of the original files, beside those that replace them."""
 
 YOUNG = timedelta(seconds=30)
-"""How long ago a short certificate began whose component renews it at 70 % of its life: so long
-that a clock may be behind, and so short that its component does not renew it at once."""
+"""How long ago a short-lived certificate became valid whose component renews it at 70 % of its
+lifetime: enough for a clock that is behind, but too little for an immediate renewal."""
 
 
 class CertificateInjector(Injector[ReplaceCertificate]):
-    """Replaces certificates of one lab, and restores those that were there before."""
+    """Replaces certificates of one lab, and restores the originals."""
 
     def __init__(
         self,
@@ -108,8 +108,8 @@ class CertificateInjector(Injector[ReplaceCertificate]):
         since: str,
         effects: frozenset[Met],
     ) -> str:
-        """Returns when the peer has seen the certificate that lies on the node; if it is a
-        client's, when the peer's reaction was one of `effects`."""
+        """Returns when the peer has seen the certificate that is on the node; for a client's
+        certificate, when the peer's reaction was one of `effects`."""
         if not held.reloads:
             self._run(self._machines[held.node], f"systemctl restart {shlex.quote(held.unit)}")
         return prove(
@@ -120,7 +120,7 @@ class CertificateInjector(Injector[ReplaceCertificate]):
         )
 
     def _restore(self, held: InstalledCertificate) -> x509.Certificate:
-        """Puts the kept files back, as far as any was kept, and reads what lies there then."""
+        """Restores the files that were kept, and reads the certificate that is then in place."""
         machine = self._machines[held.node]
         self._files.put_back(machine, held.paths)
         content = machine.read(held.certificate, self._limit(COMMAND_SECONDS))
@@ -131,7 +131,7 @@ class CertificateInjector(Injector[ReplaceCertificate]):
 
 
 def _effects(fault: ReplaceCertificate) -> frozenset[Met]:
-    """The reactions of a peer to the certificate of an injected fault."""
+    """The expected reactions of a peer to the certificate of a fault."""
     if fault.issuer is Issuer.FOREIGN:
         return frozenset({Met.TURNED_AWAY})
     if fault.valid_s is None:

@@ -1,4 +1,4 @@
-"""The keys of a running lab's authorities, its own and those that its cluster keeps."""
+"""The keys of a running lab's authorities: its own and those in its cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_lab.pki import Pki
 
 @dataclass(frozen=True)
 class LabKeys:
-    """Reads them whenever they are asked for: a lab may be up again with others."""
+    """Reads keys on each request: the lab may have been restarted with other keys."""
 
     lab: LabAccess
     limit: TimeLimit

@@ -73,6 +73,6 @@ class ReplaceCertificate(Fault):
         if self.valid_s is not None and self.valid_s < LEAST_SECONDS:
             yield Objection(
                 "valid_s",
-                f"a certificate that is valid for {self.valid_s:g} s is over before it is seen",
+                f"a certificate that is valid for {self.valid_s:g} s expires before it is seen",
                 f"Give {LEAST_SECONDS:g} or more.",
             )

@@ -28,11 +28,11 @@ SHOWN = """\
 import ssl, sys
 print(ssl.get_server_certificate((sys.argv[1], int(sys.argv[2])), timeout=15))
 """
-"""Accepts any certificate, whoever signed it."""
+"""Prints the certificate of a server, without verifying it."""
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 of the whole certificate, in the format of the API server's audit log."""
+    """SHA-256 of the certificate, in the format of the API server's audit log."""
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
@@ -47,7 +47,7 @@ class Met(StrEnum):
 
 class Sight:
     """Checks certificates from the server node of a lab, over the network where they are used.
-    Those of clients with a log are checked on their own nodes."""
+    Certificates of clients with a log are checked on the client's node."""
 
     def __init__(self, machines: Mapping[str, Machine], server: str, limit: TimeLimit) -> None:
         self._machines = machines
@@ -60,7 +60,7 @@ class Sight:
         return self._run("date -u '+%s.%6N %Y-%m-%dT%H:%M:%S.%6N'")
 
     def shown(self, certificate: x509.Certificate, address: IPv4Address, port: int) -> bool:
-        """Whether a server presents that certificate now; also False if none answers."""
+        """Whether a server presents that certificate now; False if it does not answer."""
         said = self._run(f"python3 -I -c {shlex.quote(SHOWN)} {address} {port} 2>/dev/null || true")
         try:
             found = x509.load_pem_x509_certificate(said.encode())
@@ -75,8 +75,8 @@ class Sight:
         since: str,
         effects: Collection[Met],
     ) -> str:
-        """What was seen of it since that time: a server shows it, or the peer of a client reacted
-        to it by one of `effects`; nothing if it was not seen."""
+        """Describes its use since that time: a server presents it, or the peer of a client reacted
+        with one of `effects`; empty if it was not seen."""
         name = f"certificate {fingerprint(certificate)[:16]}"
         if held.shown_at is not None:
             return f"{name} is shown" if self.shown(certificate, *held.shown_at) else ""
@@ -84,15 +84,14 @@ class Sight:
         return f"{name} was {met} by its peer" if met in effects else ""
 
     def met(self, held: InstalledCertificate, certificate: x509.Certificate, since: str) -> Met:
-        """How its peer reacted to a client that presented it, as `held`, since that time (see
-        `now`)."""
+        """How the peer reacted to a client that presented the certificate `held` since that time
+        (see `now`)."""
         if held.log is not None:
             return self._met_by_log(held, held.log, since)
         return self._met_by_api_server(certificate, since)
 
     def _met_by_log(self, held: InstalledCertificate, log: ClientLog, since: str) -> Met:
-        """It names no certificate: how the client fared last, with what it has shown since its
-        latest start."""
+        """The log names no certificate: the last result of the client since its last start."""
         epoch = since.partition(" ")[0]
         unit = shlex.quote(held.unit)
         line = self._run(
@@ -114,7 +113,7 @@ class Sight:
         )
         if accepted and self._time_of(accepted) >= stamp:
             return Met.LET_IN
-        # In whatever unit the API server runs. Its log has the serial number in decimal.
+        # The API server's unit differs between stacks. Its log has the serial number in decimal.
         refused = self._run(
             f"journalctl -q -o cat --since=@{epoch} | grep -F -m 1 'verifying certificate "
             f"SN={serial},' || true"

@@ -15,7 +15,7 @@ from edge_lab.faults.objections import Objection, refused, unknown_name
 from edge_lab.topology import Topology
 
 STEPS_FOR_A_CLOCK = 4
-"""So many times between two steps are measured to see a slow clock."""
+"""Number of intervals between steps that are measured to detect a slow clock."""
 LEAST_CHANCE_OF_ANSWERS = 0.01
 """Minimum probability: a device is read about a hundred times to observe its fault."""
 

@@ -59,7 +59,7 @@ def _started_again(does: Reset | BrownOut | Hang, now: DeviceStatus, before: Dev
 
 
 def _late_steps(does: SlowClock, now: DeviceStatus, before: DeviceStatus) -> bool:
-    """The mean is nearer to what it must be than to what it should be."""
+    """Whether the mean is nearer to the value with the fault than to the normal one."""
     usual = now.period_ms
     return (
         now.affected >= STEPS_FOR_A_CLOCK and (now.step_ms or 0.0) > (usual + usual / does.rate) / 2

@@ -94,7 +94,7 @@ class SilenceProof:
 
     @contextlib.contextmanager
     def before(self) -> Iterator[None]:
-        # The same ping before and after: starting another costs an emulated node a second.
+        # Uses one ping before and after: starting another takes an emulated node a second.
         prober = self._subject.prober
         with prober.pinging(self._probe) as self._ping:
             prober.answered(self._ping, self._subject.link.name)

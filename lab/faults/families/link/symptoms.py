@@ -27,10 +27,10 @@ QUICK = 0.01
 """Seconds between the pings of a burst that looks for a rare event."""
 
 SOONEST = {"uniform": 1.0, "normal": 4.0, "pareto": 2 / 3}
-"""So many times its jitter a frame may come sooner than its delay, by distribution."""
+"""The largest shortening of a delay, as a multiple of the jitter, by distribution."""
 
 LATEST = 4.0
-"""So many times its jitter a frame comes later at most, whatever the distribution."""
+"""The largest extension of a delay, as a multiple of the jitter, for any distribution."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _symptoms_of(own: list[DirectionState], all_: list[DirectionState]) -> Itera
 
 
 def _round_trip(states: list[DirectionState]) -> float:
-    """Seconds that a ping and its answer take at least, jitter apart."""
+    """Minimum seconds for a ping and its answer, without jitter."""
     return sum(state.delay_ms for state in states) / 1000
 
 

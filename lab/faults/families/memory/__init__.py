@@ -1,4 +1,4 @@
-"""Faults of memory: something on a node, outside Kubernetes, takes it."""
+"""Faults of memory: a process on a node, outside Kubernetes, uses it up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs on a node to take its memory: small programs, each in a unit of its own."""
+"""Small programs that take the memory of a node, each in a separate unit."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import shlex
 from dataclasses import dataclass
 
 FOLDER = "/run/edge-lab-memory"
-"""Below /run: after a boot nothing is left, neither processes nor what was noted of them."""
+"""Below /run, so that a boot removes both the processes and their files."""
 BEFORE = f"{FOLDER}/before"
-"""MemAvailable in KiB when a fault began: whoever heals may be another process of the lab."""
+"""MemAvailable in KiB when a fault began, in a file: another process of the lab may heal it."""
 PROGRAM = f"{FOLDER}/program.py"
-"""A file: systemd-run would read signs of its own in a program among its arguments."""
+"""A file, since systemd-run would expand specifiers in a program that is an argument."""
 FILE = "/var/tmp/.edge-lab-page-cache"  # noqa: S108 - in a guest, where nobody else is
 
 _NAMED = """\
@@ -40,8 +40,8 @@ while True:
         area[::4096] = bytes([mark]) * (len(area) >> 12)
 """
 )
-"""Arguments: name, MiB (-1: no end), MiB/s (0: at once). Writes to each page of what it has, again
-and again: memory that is not used would be the first to go where there is swap."""
+"""Arguments: name, MiB (-1: no limit), MiB/s (0: at once). Keeps writing to all of its pages:
+unused memory would be swapped out first."""
 
 READ = (
     _NAMED
@@ -59,27 +59,27 @@ with open(path, "rb", buffering=0) as file:
         time.sleep(max(0.0, 0.1 - (time.monotonic() - begun)))
 """
 )
-"""Arguments: name, path, MiB, MiB/s. The file is one hole; its pages are cached like any others."""
+"""Arguments: name, path, MiB, MiB/s. The file is sparse; its pages are cached like any others."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Something to be run on a node as a transient unit."""
+    """A program that runs on a node as a transient unit."""
 
     name: str
-    """Of unit and process; 15 characters at most, as the kernel's log shows it."""
+    """Name of unit and process; 15 characters at most, the limit of the kernel's log."""
     source: str
     arguments: tuple[str, ...]
     oom_score_adj: int
     most_mib: int | None = None
-    """It never takes more: the kernel ends it first."""
+    """Memory limit of the unit: the kernel kills it first."""
 
     @property
     def unit(self) -> str:
         return unit_of(self.name)
 
     def start(self) -> str:
-        """A shell command that starts it and notes what was available before."""
+        """A shell command that records the available memory and starts the program."""
         properties = [f"OOMScoreAdjust={self.oom_score_adj}", "OOMPolicy=continue"]
         if self.most_mib is not None:
             properties.append(f"MemoryMax={self.most_mib}M")
@@ -97,7 +97,7 @@ def unit_of(name: str) -> str:
 
 
 def look(name: str) -> str:
-    """A shell command that prints the state of the unit, of its process and of the memory."""
+    """A shell command that prints the state of the unit, its process and the memory."""
     return (
         f"pid=$(systemctl show -P MainPID {unit_of(name)}); "
         f"echo active $(systemctl is-active {unit_of(name)}); "
@@ -109,7 +109,7 @@ def look(name: str) -> str:
 
 
 def stop(name: str) -> str:
-    """A shell command that ends it and leaves nothing but what was noted of before."""
+    """A shell command that ends it and leaves only the record of the available memory."""
     return f"systemctl stop {unit_of(name)} 2>/dev/null || true; rm -f {FILE}"
 
 

@@ -1,4 +1,4 @@
-"""Takes memory on a node, and gives it back."""
+"""Takes memory on a node, and releases it."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=MemoryFault)
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks; each is a few processes on the node."""
+"""Seconds between checks; each starts some processes on the node."""
 
 HELD_PART, FALLEN_PART = 0.98, 0.5
-"""Of what is to be taken: what the process must be seen to hold, and by how much the available
-memory must fall. The latter is less: the kernel gives back some, and pods may be evicted."""
+"""Fractions of the memory to be taken: what the process must hold, and by how much the available
+memory must fall. The latter is less, as the kernel reclaims some, and pods may be evicted."""
 
 SPARE_MIB = 64
-"""A process may hold so much beside what it takes before the kernel ends it."""
+"""Memory that a process may hold in addition before the kernel kills it."""
 
 SLACK_MIB, SLACK_PART = 64, 0.25
-"""What may be missing after a heal, of which the larger counts: what a node's programs have taken
-meanwhile, and so much of what was taken from them."""
+"""Memory that may be missing after a heal, the larger of the two: MiB that the node's programs have
+taken meanwhile, or that fraction of what was taken from them."""
 
 LEAK_SECONDS, LEAST_LEAK_MIB = 4, 16
-"""A leak is seen when it has gone on for so long, and has taken so much."""
+"""A leak is seen when it has lasted that long and has taken that much."""
 
 STOLEN_PAGES = 16_384
-"""Taken back since it began: 64 MiB. A node at rest takes back none."""
+"""Pages reclaimed since the fault began: 64 MiB. An idle node reclaims none."""
 
 
 class Taker(ABC, Generic[M]):
-    """What one kind of fault runs on a node, and by what it is seen."""
+    """The program of one kind of fault, and how its effect is observed."""
 
     def __init__(self, fault: M, first: Sight) -> None:
         self.fault = fault
         self.first = first
-        """Before it began."""
+        """The state before the fault."""
 
     def refusal(self) -> InputError | None:
-        """Why it could not be seen on the node as it is."""
+        """Why it could not be observed on the node as it is."""
         return None
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Taker(ABC, Generic[M]):
 
     @abstractmethod
     def seen(self, now: Sight) -> str:
-        """What is seen of it; empty if that is not enough yet."""
+        """Describes the observed effect; empty if there is not enough yet."""
 
 
 class HogTaker(Taker[MemoryHog]):
@@ -110,7 +110,7 @@ class LeakTaker(Taker[MemoryLeak]):
     def __init__(self, fault: MemoryLeak, first: Sight) -> None:
         super().__init__(fault, first)
         self._seen: float | None = None
-        """MiB that it held when it was first seen to hold any."""
+        """MiB that it held when it was first seen with any."""
 
     def refusal(self) -> InputError | None:
         limit = self.fault.limit_mib
@@ -155,7 +155,7 @@ class PageCacheTaker(Taker[PageCache]):
         stolen = now.stolen - self.first.stolen
         if stolen < STOLEN_PAGES or not now.rss:
             return ""
-        return f"{stolen} pages were taken back; {now.free:.0f} MiB are free"
+        return f"{stolen} pages were reclaimed; {now.free:.0f} MiB are free"
 
 
 TAKERS: Mapping[type[Fault], Callable[[Any, Sight], Taker[Any]]] = {
@@ -198,7 +198,7 @@ class MemoryInjector(Injector[MemoryFault]):
         return cure
 
     def _taker(self, fault: MemoryFault) -> Taker[Any]:
-        """InputError if the fault could not be seen on the node as it is."""
+        """Raises InputError if the fault could not be observed on the node as it is."""
         make = for_kind(TAKERS, fault)
         first = self._look(fault)
         if first.active:
@@ -231,18 +231,18 @@ class MemoryInjector(Injector[MemoryFault]):
 
 
 def _cured(fault: MemoryFault, now: Sight) -> str:
-    """What is seen of the cure; empty if that is not enough yet."""
+    """Describes the observed recovery; empty if there is not enough yet."""
     if now.active or now.rss:
         return ""
     if now.before is None:
-        return "nothing of it is left: the node has booted since"
+        return "the node has booted since, which ended it"
     if now.available < now.before - max(SLACK_MIB, SLACK_PART * _taken(fault, now.before)):
         return ""
     return f"{now.available:.0f} MiB are available, before {now.before:.0f}"
 
 
 def _taken(fault: MemoryFault, before: float) -> float:
-    """MiB that it takes at most."""
+    """The most MiB that it takes."""
     match fault:
         case MemoryHog(mib=int(mib)):
             return mib

@@ -1,4 +1,4 @@
-"""What can take a node's memory, as data."""
+"""The faults of memory, as data."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edge_lab.faults.objections import Objection, unknown_name
 from edge_lab.topology import Topology
 
 LEAST_MIB = 32
-"""Less cannot be told from what a node takes and gives back by itself."""
+"""Less cannot be distinguished from the normal changes on a node."""
 
 
 class MemoryFault(Fault):
-    """Base of the faults of memory. A node has one at a time: each is seen by what is left."""
+    """Base of the faults of memory. A node has one at a time: all are observed by what is left."""
 
     family: ClassVar[str] = "memory"
     node: str
@@ -40,12 +40,12 @@ class MemoryFault(Fault):
         yield from self._wrong_fields(known.get(self.node))
 
     def _wrong_fields(self, memory: int | None) -> Iterator[Objection]:
-        """Objections to its own fields, on a node of so many MiB if there is such a node."""
+        """Objections to the fields alone, on a node with that many MiB (None: unknown node)."""
         yield from ()
 
 
 class _Victim(MemoryFault):
-    """Base of those whose memory cannot be taken back but by killing them."""
+    """Base of faults whose memory is released only by killing the process."""
 
     oom_score_adj: int = Field(
         0,
@@ -75,7 +75,7 @@ class MemoryHog(_Victim):
         if (self.mib is None) == (self.leave_mib is None):
             yield Objection(
                 "fault" if self.mib is None else "mib",
-                "how much it takes is not said once",
+                "it needs exactly one amount of memory",
                 "Give either `mib` or `leave_mib`.",
             )
         yield from _too_little("mib", self.mib)
@@ -105,7 +105,7 @@ class MemoryLeak(_Victim):
         if self.mib_per_s < 0.5:
             yield Objection(
                 "mib_per_s",
-                f"a leak of {self.mib_per_s:g} MiB/s takes minutes to be seen",
+                f"a leak of {self.mib_per_s:g} MiB/s would be seen only after minutes",
                 "Give 0.5 or more.",
             )
         if memory is not None and self.limit_mib is not None and self.limit_mib >= memory:
@@ -133,7 +133,7 @@ class PageCache(MemoryFault):
         if self.mib_per_s < 50:
             yield Objection(
                 "mib_per_s",
-                f"at {self.mib_per_s} MiB/s it takes minutes until pages must be taken back",
+                f"at {self.mib_per_s} MiB/s pages would be reclaimed only after minutes",
                 "Give 50 or more.",
             )
 
@@ -142,6 +142,6 @@ def _too_little(field: str, mib: int | None) -> Iterator[Objection]:
     if mib is not None and mib < LEAST_MIB:
         yield Objection(
             field,
-            f"{mib} MiB cannot be told from what a node takes by itself",
+            f"{mib} MiB cannot be distinguished from normal changes on a node",
             f"Give {LEAST_MIB} or more.",
         )

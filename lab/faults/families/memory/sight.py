@@ -1,4 +1,4 @@
-"""What a node shows of its memory, and of the process that takes it."""
+"""The memory of a node, and of the process that takes it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _NEEDED = ("MemTotal", "MemAvailable", "MemFree", "Cached", "pgsteal_kswapd")
 
 @dataclass(frozen=True)
 class Sight:
-    """One look at a node; MiB."""
+    """The state of a node at one moment; MiB."""
 
     total: float
     available: float
     free: float
     cached: float
     stolen: int
-    """Pages that were taken back from whoever had them, since boot."""
+    """Pages that were reclaimed since boot."""
     active: bool
-    """Whether the unit runs."""
+    """Whether the unit is running."""
     rss: float
-    """Of its process, by smaps; 0 if there is none."""
+    """Resident memory of its process, from smaps; 0 if there is none."""
     before: float | None
-    """What was available when the fault began; None if nobody has noted it in this boot."""
+    """Available memory when the fault began; None if it was not recorded since boot."""
 
 
 def parse_sight(text: str) -> Sight:
-    """What `guest.look` has printed; LabError if something is missing in it."""
+    """Parses the output of `guest.look`; LabError if something is missing in it."""
     kib: dict[str, int] = {}
     active: bool | None = None
     for line in text.splitlines():

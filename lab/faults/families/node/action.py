@@ -29,7 +29,7 @@ class NodeTools:
     """Called with a node's name after it was switched on: links that were cut before are still
     cut."""
     agents: tuple[str, ...] = ()
-    """Units that may fail at boot: whether a runtime comes up without its cloud is for a test to
+    """Units that may fail at boot: whether a runtime starts without its cloud is for a test to
     decide."""
 
     def run(self, machine: Machine, command: str) -> str:

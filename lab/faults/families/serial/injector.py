@@ -1,7 +1,7 @@
 """Sets faults of serial lines, and observes them by reads over the line.
 
-A read is made by the line itself, as a client at its port would make it, between two silences:
-nothing of it leaves the port, so that a real master on the bus is not disturbed.
+The line makes these reads itself, as a client at its port would, between two silent intervals:
+nothing leaves the port, so that a real master on the bus is not disturbed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from edge_lab.topology import SerialOptions
 
 _CLEAR = LineStates()
 _ENOUGH = 3
-"""Reads that must be answered, one after the other, for a line to be well."""
+"""Number of successive reads that must be answered on a working line."""
 
 
 class SerialInjector(Injector[SerialFault]):
-    """Injects and heals faults of the serial lines of a lab's devices."""
+    """Injects and heals faults on the serial lines of a lab's devices."""
 
     def __init__(
         self,
@@ -31,14 +31,14 @@ class SerialInjector(Injector[SerialFault]):
         lines: Mapping[str, SerialOptions],
         limit: TimeLimit,
     ) -> None:
-        """`lines` are the settings of each device's line."""
+        """`lines` are the settings of the line of each device."""
         self._devices = devices
         self._lines = lines
         self._limit = limit
 
     def inject(self, fault: SerialFault) -> str:
-        """Sets it, and returns its observed effect: a read over the line fails, and the line has
-        counted the characters that it has changed.
+        """Sets it, and returns its observed effect: a read over the line fails, and the line
+        counts the characters that it changed.
 
         Raises:
             InputError: there is no such device.
@@ -61,7 +61,7 @@ class SerialInjector(Injector[SerialFault]):
             return prove(fault.title, seen, self._limit(seconds), every=0.05)
 
     def heal(self, fault: SerialFault) -> str:
-        """Clears it; returns when reads are answered, and no character of them was affected."""
+        """Clears it; returns when reads are answered and none of their characters is affected."""
         device = named("device", fault.device, self._devices)
         device.set_serial(_CLEAR)
         return self._well(f"{fault.title} is healed", device)

@@ -19,13 +19,13 @@ from edge_lab.faults.objections import Objection, unknown_name
 from edge_lab.topology import SerialOptions, Topology
 
 LEAST_CHANCE = 0.001
-"""Minimum for each character: of a read with 15 characters, about one in 70 is hit then."""
+"""Minimum per character: about one in 70 reads of 15 characters is affected then."""
 
 Probability = Annotated[
     float, Field(ge=LEAST_CHANCE, le=1, allow_inf_nan=False, description="For each character.")
 ]
 Directions = Literal["both", "rx", "tx"]
-"""Named from the device: `rx` is what it receives."""
+"""Directions as seen by the device: `rx` is what it receives."""
 
 
 class SerialFault(Fault):
@@ -46,7 +46,7 @@ class SerialFault(Fault):
     @property
     @abstractmethod
     def state(self) -> LineState:
-        """The state of each of its directions."""
+        """The state of each direction that it changes."""
 
     @property
     def states(self) -> LineStates:
@@ -62,7 +62,7 @@ class SerialFault(Fault):
         return False
 
     def proof_seconds(self, line: SerialOptions) -> float:
-        """For how long its proof has to look, on that line."""
+        """Seconds that a proof may take on that line."""
         return PROOF_SECONDS
 
     def _titled(self, what: str) -> str:
@@ -90,7 +90,7 @@ class SerialFault(Fault):
 
 
 class RandomSerialFault(SerialFault):
-    """Base of those that hit each character with a chance."""
+    """Base of faults that affect each character with some probability."""
 
     probability: Probability
     seed: int = Field(0, ge=0)
@@ -99,7 +99,7 @@ class RandomSerialFault(SerialFault):
         return proof_seconds(line, self.direction, self.probability)
 
     def objections(self, topology: Topology) -> Iterator[Objection]:
-        """Beside the others, that the line is too slow for a proof to meet so rare a fault."""
+        """Also objects if the line is too slow for a proof to observe so rare a fault."""
         found = list(super().objections(topology))
         yield from found
         if found:
