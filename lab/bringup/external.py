@@ -1,4 +1,4 @@
-"""External nodes around a lab's life: examined before anything is built, given back at its end."""
+"""Examines external nodes before anything is built, and gives them back when the lab ends."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from edge_lab.machines.external.examination import Needs, told
 from edge_lab.topology import Node, Topology, external_nodes
 
 EXAMINE_SECONDS = 660.0
-"""For one to be switched on, to boot and to tell, on the reference machine."""
+"""For a node to be powered on, to boot and to be examined, on the reference machine."""
 GIVE_BACK_SECONDS = 900.0
-"""The same, and for all to be undone."""
+"""The same, and for all changes to be reverted."""
 END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ScratchRun(RunDir):
-    """Rooms for SSH where there is no run directory yet. `lab` is the lab that is to be."""
+    """Folders for SSH before there is a run directory. `lab` is the name of the future lab."""
 
     folder: Path
 
@@ -43,12 +43,12 @@ class ScratchRun(RunDir):
         return self.folder
 
     def link(self) -> None:
-        """There is only one path."""
+        """Does nothing: there is only one path."""
 
 
 @contextmanager
 def scratch_machine(topology: Topology, node: Node) -> Iterator[ExternalMachine]:
-    """An external node without a lab around it: it can be reached and examined."""
+    """An external node without a running lab, to log in and examine it."""
     with tempfile.TemporaryDirectory(prefix="edge-lab-") as folder:
         run = ScratchRun(topology.name, Path(folder))
         for room in (run.logs, run.consoles, run.keys):
@@ -63,12 +63,12 @@ def scratch_machine(topology: Topology, node: Node) -> Iterator[ExternalMachine]
 
 
 def lacks(topology: Topology, node: Node, deadline: Deadline, *, wake: bool = True) -> str:
-    """What an external node lacks, all of it, as one message; empty if it can join.
+    """All missing requirements of an external node, as one message; empty if it can join.
 
-    With `wake` it is switched on if it is off.
+    With `wake` it is powered on if it is off.
 
     Raises:
-        InputError: it shows another host key, or does not let us in.
+        InputError: it presents another host key, or refuses the login.
         LabError: it does not answer.
     """
     with scratch_machine(topology, node) as machine:
@@ -81,8 +81,12 @@ def lacks(topology: Topology, node: Node, deadline: Deadline, *, wake: bool = Tr
 
 
 def require_external_nodes(topology: Topology) -> None:
-    """InputError that names all that the external nodes of a topology lack; LabError if one does
-    not answer."""
+    """Examines all external nodes of a topology.
+
+    Raises:
+        InputError: requirements are missing, all of which the message lists.
+        LabError: a node does not answer.
+    """
     nodes = external_nodes(topology)
     if not nodes:
         return
@@ -94,15 +98,15 @@ def require_external_nodes(topology: Topology) -> None:
         asked = [pool.submit(lacks, topology, node, deadline) for node in nodes]
         found = [message for message in (each.result() for each in asked) if message]
     if found:
-        raise InputError("\n".join(found), remedy="docs/real-hardware.md: what a node must have.")
+        raise InputError("\n".join(found), remedy="See the requirements in docs/real-hardware.md.")
 
 
 def give_back_nodes(run: RunDir) -> tuple[GivenBack, ...]:
-    """Leaves the external nodes of the lab in `run` as they were, whatever state it is in."""
+    """Gives back the external nodes of the lab in `run`, in any state of the lab."""
     try:
         state = read_state(run)
     except LabError as trouble:
-        warn(f"external nodes, if there are any, cannot be given back: {trouble.message}")
+        warn(f"cannot give back external nodes, if there are any: {trouble.message}")
         return ()
     if state is None:
         return ()

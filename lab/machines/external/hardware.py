@@ -1,6 +1,6 @@
-"""What switches the power and reads the console of an external node: drivers of a library.
+"""Drivers that switch the power and read the console of an external node.
 
-A library is found by its name in the group `edge_lab.hardware` of entry points; edge-lab itself has
+They belong to a library, an entry point of the group `edge_lab.hardware`; edge-lab itself has
 `labgrid`.
 """
 
@@ -16,14 +16,14 @@ from edge_lab.topology import HardwareDriver, Topology, TopologyProblem
 
 
 class Purpose(StrEnum):
-    """What a driver is for; the field of `external` that names it."""
+    """The purpose of a driver: the field of `external` that names it."""
 
     POWER = "power"
     CONSOLE = "console"
 
 
 class PowerSwitch(Protocol):
-    """Raises LabError if the hardware does not obey."""
+    """All methods raise LabError if the hardware does not respond as expected."""
 
     def on(self) -> None: ...
 
@@ -39,39 +39,43 @@ class PowerSwitch(Protocol):
 
 
 class ConsoleReader(Protocol):
-    """A console that is open. Raises LabError if the connection is lost."""
+    """An open console."""
 
     def read(self, seconds: float) -> bytes:
-        """What has come, or nothing within about `seconds`."""
+        """Output received within about `seconds`; empty if there was none.
+
+        Raises:
+            LabError: the connection is lost.
+        """
         ...
 
     def close(self) -> None:
-        """No error if the connection is lost."""
+        """Succeeds even if the connection is lost."""
         ...
 
 
 @runtime_checkable
 class HardwareLibrary(Protocol):
-    """Who brings drivers. Its module imports nothing heavy: that is done where one is used."""
+    """A set of drivers. Its module imports heavy dependencies only when a driver is used."""
 
     @property
     def name(self) -> str:
-        """Of the entry point."""
+        """The name of the entry point."""
         ...
 
     def check(self, purpose: Purpose, driver: HardwareDriver) -> None:
-        """Reaches for no hardware.
+        """Checks the driver without accessing hardware.
 
         Raises:
-            InputError: there is no such driver, it is not for that purpose, takes other arguments,
-                or the library is not installed.
+            InputError: the driver does not exist, has another purpose or other arguments, or the
+                library is not installed.
         """
         ...
 
     def power(self, node: str, driver: HardwareDriver) -> PowerSwitch: ...
 
     def console(self, node: str, driver: HardwareDriver) -> ConsoleReader:
-        """Opens it.
+        """Opens the console.
 
         Raises:
             LabError: it cannot be opened now.
@@ -98,13 +102,13 @@ def find_library(name: str) -> HardwareLibrary:
     """The library of that name.
 
     Raises:
-        InputError: there is none, or its distribution cannot be imported.
+        InputError: it does not exist, or its distribution cannot be imported.
     """
     return LIBRARIES.find(name)
 
 
 def check_drivers(topology: Topology) -> None:
-    """Raises TopologyProblem for the first driver of an external node that cannot be had."""
+    """Raises TopologyProblem for the first driver of an external node that is not available."""
     for index, node in enumerate(topology.nodes):
         for field, driver in (node.external.drivers if node.external else {}).items():
             try:

@@ -1,4 +1,4 @@
-"""How an external node is reached by SSH, and how its host key is verified: always."""
+"""SSH access to an external node. Its host key is always verified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCAN_SECONDS = 30.0
 
 
 def ssh_host(node: Node, keys: Path) -> SshHost:
-    """`keys` is the folder where its verified host key is written down."""
+    """The SSH settings; `keys` is the folder to which its verified host key is written."""
     external = external_of(node)
     return SshHost(
         name=node.name,
@@ -31,11 +31,11 @@ def ssh_host(node: Node, keys: Path) -> SshHost:
 
 
 def trust(node: Node, keys: Path, deadline: Deadline) -> bool:
-    """Writes down the host key that the topology names, once its server answers; always true.
+    """Writes the host key in the topology to known_hosts, once its server answers; returns True.
 
     Raises:
-        InputError: known_hosts has none of that host, or the server shows another one.
-        LabError: the server shows none.
+        InputError: known_hosts has no key of that host, or the server presents another key.
+        LabError: the server presents no key.
     """
     lines = [f"{line}\n" for line in _known_lines(node, deadline)]
     ssh_host(node, keys).known_hosts.write_text("".join(lines), encoding="utf-8")
@@ -52,7 +52,7 @@ def _known_lines(node: Node, deadline: Deadline) -> list[str]:
     shown = scan(external, deadline)
     if not shown:
         raise LabError(
-            f"{node.name}: the SSH server at {external.address} port {external.port} shows no "
+            f"{node.name}: the SSH server at {external.address} port {external.port} presents no "
             "host key"
         )
     for line in shown:
@@ -60,19 +60,19 @@ def _known_lines(node: Node, deadline: Deadline) -> list[str]:
             return [f"{node.name} {line}"]
     others = ", ".join(f"{fingerprint(line)} ({line.split()[0]})" for line in shown)
     raise InputError(
-        f"{node.name}: the SSH server at {external.address} port {external.port} has none of the "
-        f"host key {key}, but {others}",
-        remedy="Somebody else answers there, or the machine was set up anew. If so, and only then, "
-        "set `host_key` to the fingerprint that the machine itself shows: "
+        f"{node.name}: the SSH server at {external.address} port {external.port} does not present "
+        f"the host key {key}, but {others}",
+        remedy="Another machine answers there, or the machine was reinstalled. Only if it was "
+        "reinstalled, set `host_key` to the fingerprint that the machine itself shows: "
         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
     )
 
 
 def known_lines(external: External, name: str, deadline: Deadline) -> list[str]:
-    """The lines of its known_hosts file for its address and port, hashed or not, under `name`.
+    """The lines of its known_hosts file for its address and port, hashed or not, renamed to `name`.
 
     Raises:
-        InputError: there is none.
+        InputError: there are none.
     """
     at = external.address if external.port == 22 else f"[{external.address}]:{external.port}"
     done = _ask(["ssh-keygen", "-F", at, "-f", str(external.known_hosts)], deadline)
@@ -82,19 +82,19 @@ def known_lines(external: External, name: str, deadline: Deadline) -> list[str]:
         if not words or words[0] == "#":
             continue
         marker = words[:1] if words[0].startswith("@") else []
-        # @revoked and @cert-authority mean the same under another name.
+        # The markers @revoked and @cert-authority do not depend on the name.
         found.append(" ".join([*marker, name, *words[len(marker) + 1 :]]))
     if not found:
         raise InputError(
             f"{external.known_hosts} has no host key of {at}",
-            remedy=f"Log in once by hand, compare the fingerprint, and it is: ssh -p "
+            remedy=f"Log in once by hand and verify the fingerprint, which adds it: ssh -p "
             f"{external.port} {external.user}@{external.address}",
         )
     return found
 
 
 def scan(external: External, deadline: Deadline) -> list[str]:
-    """The public keys that its server shows."""
+    """The public keys that its server presents."""
     said = _ask(["ssh-keyscan", "-T", "15", "-p", str(external.port), external.address], deadline)
     return [
         line.partition(" ")[2] for line in said.splitlines() if line and not line.startswith("#")
@@ -102,7 +102,8 @@ def scan(external: External, deadline: Deadline) -> list[str]:
 
 
 def fingerprint(public: str) -> str:
-    """Of a public key `ssh-ed25519 AAAA…`, as `ssh-keygen -lf` prints it; empty if it is none."""
+    """The fingerprint of a public key `ssh-ed25519 AAAA…`, as printed by `ssh-keygen -lf`; empty if
+    the key is invalid."""
     try:
         blob = base64.b64decode(public.split()[1])
     except (IndexError, binascii.Error):
@@ -112,7 +113,7 @@ def fingerprint(public: str) -> str:
 
 
 def external_of(node: Node) -> External:
-    """How a node is reached that the lab does not boot."""
+    """The `external` field of a node; LabError if the lab boots it."""
     if node.external is None:
         raise LabError(f"{node.name} is a node that the lab boots")
     return node.external

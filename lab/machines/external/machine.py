@@ -1,4 +1,4 @@
-"""A node that the lab did not boot, as a machine: what can be done to it, and nothing else."""
+"""A node that the lab did not boot, as a machine with only the operations that it supports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unabl
 REACH_SECONDS = 15.0
 """For the SSH server of a machine that is on to answer, on the reference machine."""
 BOOT_SECONDS = 600.0
-"""For one whose power was switched on: firmware, boot loader and all."""
+"""For a machine that was powered on to boot, including firmware and boot loader."""
 SHORT_SECONDS = 60.0
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -45,23 +45,23 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 @dataclass(frozen=True)
 class GivenBack:
-    """What came of giving a machine back."""
+    """The result of giving a machine back."""
 
     node: str
     trouble: str = ""
-    """Why it could not be done; empty if it was."""
+    """Why it failed; empty if it succeeded."""
 
     def __str__(self) -> str:
         if not self.trouble:
-            return f"{self.node} is given back; what stays is {handover.STAYS}"
+            return f"{self.node} is given back; not removed: {handover.STAYS}"
         return f"{self.node} could not be given back: {self.trouble}"
 
 
 @dataclass
 class ExternalMachine:
-    """A `Machine` that somebody else has booted.
+    """A `Machine` that the lab did not boot.
 
-    It is made from its node, and needs nothing else: another process can go on with it.
+    Its state is on disk, so another process can continue with an object for the same node.
     """
 
     node: Node
@@ -70,7 +70,7 @@ class ExternalMachine:
     nics: tuple[WireNic, ...] = ()
     hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
     provision: Provision | None = None
-    """What it is given when the lab comes up."""
+    """What is installed on it when the lab comes up."""
     console: ConsoleLog = field(init=False)
     shell: GuestShell = field(init=False, repr=False)
     clock: ShellClock = field(init=False, repr=False)
@@ -85,7 +85,7 @@ class ExternalMachine:
         self._discarded = threading.Event()
         self._mark = 0
 
-    # -- what it is ----------------------------------------------------------------------
+    # -- properties ----------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ class ExternalMachine:
 
     @property
     def _power(self) -> PowerSwitch:
-        """NotPossible if nothing switches it."""
+        """Raises NotPossible if the node has no power driver."""
         self._must(Ability.POWER)
         driver = self._external.power
         assert driver is not None
@@ -120,12 +120,12 @@ class ExternalMachine:
 
     @property
     def _switched_off(self) -> Path:
-        """There while the lab has its power off: not every driver can tell."""
+        """A file that exists while the lab has powered it off: not every driver knows the state."""
         return self.run_dir.path / f"{self.name}.off"
 
     @property
     def is_on(self) -> bool:
-        """As its driver says, or as the lab has switched it last; without a driver it is on."""
+        """The state from its driver, or else from the last switching; without a driver it is on."""
         if self._external.power is None:
             return True
         known = self._power.is_on()
@@ -133,41 +133,41 @@ class ExternalMachine:
 
     @property
     def state(self) -> PowerState:
-        """Off is what is switched off and does not answer either: a driver may be wired wrongly."""
+        """Off only if it also does not answer: the driver may switch another machine."""
         return "running" if self.is_on or self.shell.answers() else "off"
 
     def power_on(self) -> None:
-        """Switches it on with the disks that it has."""
+        """Powers it on with its own disks."""
         self.expect_boot()
         self._power.on()
         self._switched_off.unlink(missing_ok=True)
 
     def power_off(self) -> None:
-        """Cuts its power: nothing is synced. No error if it is off."""
+        """Cuts its power without syncing disks. Succeeds if it is off."""
         self._must(Ability.POWER)
         self.shell.disconnect()
         self._switched_off.touch()
         self._power.off()
 
     def reset(self) -> None:
-        """Off and on again: few boards have a reset button that a driver can press."""
+        """Powers it off and on: few boards have a reset that a driver can use."""
         self._must(Ability.POWER)
         self.expect_boot()
         self._power.cycle()
 
     def begin_reset(self, deadline: Deadline) -> None:
-        """Returns when another boot of it lets us in."""
+        """Resets it; returns when it has booted and a login succeeds."""
         self._must(Ability.POWER)
         before = self._boot_id(deadline)
         self.reset()
         self._wait_other_boot(before, deadline)
 
     def begin_reboot(self, deadline: Deadline) -> None:
-        """Lets it reboot in good order; returns when another boot of it lets us in."""
+        """Reboots it in an orderly way; returns when it has booted and a login succeeds."""
         before = self._boot_id(deadline)
         try:
             self.run("systemctl --no-block reboot", deadline.within(SHORT_SECONDS), check=False)
-        except LabError:  # the answer may not come through
+        except LabError:  # the connection may end before the answer
             self.shell.disconnect()
         self.expect_boot()
         self._wait_other_boot(before, deadline)
@@ -181,8 +181,8 @@ class ExternalMachine:
         self._mark = self.console.mark() if mark is None else mark
 
     def discard(self) -> None:
-        """Its power is not ours to cut: `boot` ends at its next step, and `give_back` does the
-        rest."""
+        """Does not cut its power: `boot` ends at its next step, and `give_back` reverts the
+        changes."""
         self._discarded.set()
 
     def _boot_id(self, deadline: Deadline) -> str:
@@ -200,12 +200,13 @@ class ExternalMachine:
     # -- up ------------------------------------------------------------------------------
 
     def boot(self, deadline: Deadline) -> None:
-        """Sees to it that it is on, examines it, and gives it its provision.
+        """Powers it on if necessary, examines it, and installs its provision.
 
-        What an earlier start has left there is taken back first.
+        Changes of an earlier start are reverted first.
 
         Raises:
-            InputError: it lacks something, all of which is named, or its host key is another one.
+            InputError: requirements are missing, all of which the message lists, or its host key
+                is another one.
             LabError: it does not answer, or a step failed.
         """
         began = time.monotonic()
@@ -220,7 +221,7 @@ class ExternalMachine:
         if lacks:
             raise InputError(examination.told(self.name, lacks))
         if facts.one("owner"):
-            with step("take back what an earlier start has left"):
+            with step("revert the changes of an earlier start"):
                 self._undo(deadline)
         given = Handover.of(
             self.run_dir.lab,
@@ -244,15 +245,15 @@ class ExternalMachine:
         )
 
     def wait_reached(self, deadline: Deadline) -> None:
-        """Until it lets us in; it is switched on if it is off.
+        """Waits until a login succeeds; powers it on if it is off.
 
         Raises:
-            InputError: it never will: another host key, or a key that it does not know.
+            InputError: retrying cannot help: another host key, or a key that it refuses.
             LabError: it does not answer.
         """
         limit = deadline.within(REACH_SECONDS)
         if self._external.power is not None:
-            # A driver that cannot tell: what answers is on.
+            # If the driver does not know the state, a machine that answers is on.
             known = self._power.is_on()
             if known is False or (known is None and not self.shell.answers()):
                 self.power_on()
@@ -264,13 +265,13 @@ class ExternalMachine:
             raise LabError(f"the start of the lab has ended before {self.name} was ready")
 
     def examine(self, needs: Needs, deadline: Deadline) -> tuple[tuple[Lack, ...], Facts]:
-        """What it lacks, and what was seen of it; nothing is changed."""
+        """The missing requirements, and the facts about the machine; changes nothing."""
         return self._entrance.examine(needs, deadline)
 
     def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
-        """Waits until a machine that was switched on or reset is up: nothing is retried.
+        """Waits until a machine that was powered on or reset is up, without any retry.
 
-        Units that had failed before the lab came may be failed.
+        Units that had failed before the lab used the machine may be failed.
         """
         allowed = frozenset(allowed_units)
         deadline.wait_for(
@@ -300,11 +301,11 @@ class ExternalMachine:
 
     @property
     def handed_over(self) -> Path:
-        """A file of the run directory: there is something to take back."""
+        """A file of the run directory that exists while there are changes to revert."""
         return self.run_dir.path / f"{self.name}.handed-over"
 
     def give_back(self, deadline: Deadline) -> GivenBack | None:
-        """Leaves it as it was, as far as that can be; None if it was given nothing."""
+        """Reverts all changes except `handover.STAYS`; None if there are none."""
         if not self.handed_over.exists():
             return None
         try:
@@ -325,13 +326,13 @@ class ExternalMachine:
         self.run(there, deadline.within(UNDO_SECONDS))
 
     def add_files(self, files: Collection[GuestFile]) -> None:
-        """Adds `files` to what it is given. Only before `boot`."""
+        """Adds `files` to its provision. Only before `boot`."""
         if self.handed_over.exists():
-            raise LabError(f"{self.name} was provisioned already and would not see new files")
+            raise LabError(f"{self.name} was already provisioned and would not get new files")
         provision = self.provision or Provision()
         self.provision = replace(provision, files=(*provision.files, *files))
 
-    # -- what cannot be done -------------------------------------------------------------
+    # -- unsupported operations ----------------------------------------------------------
 
     def _must(self, ability: Ability) -> None:
         if why := why_unable(self.node, ability):
@@ -356,9 +357,9 @@ class ExternalMachine:
         self._must(Ability.DISK_PACE)
 
     def set_carrier(self, mac: str, up: bool) -> None:
-        """Nothing: the carrier of a real cable stays up when its link is cut."""
+        """Does nothing: the carrier of a real cable stays up when its link is cut."""
 
-    # -- its clock, and inside -----------------------------------------------------------
+    # -- clock and shell -----------------------------------------------------------------
 
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
         return self.clock.clock_offset(deadline)

@@ -1,6 +1,6 @@
-"""A process of the lab that records the console of an external node: what comes goes to its log.
+"""A process of the lab that records the console of an external node to a log.
 
-A connection that is lost is made again: whatever has the console may start again with the machine.
+If the connection is lost it connects again: a console server may restart with the machine.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from edge_lab.topology import HardwareDriver
 
 READ_SECONDS = 0.5
 AGAIN_EVERY = 0.25
-"""Between two tries to open it."""
+"""Between two attempts to open the console."""
 IDLE_EVERY = 0.05
-"""Between two reads of a driver that does not wait itself."""
+"""Between two reads of a driver whose reads do not wait."""
 OPEN_SECONDS = 60.0
 """For the console to be opened for the first time, on the reference machine."""
 
@@ -32,7 +32,7 @@ _MODULE = "edge_lab.machines.external.recorder"
 
 
 def ready_file(console: ConsoleLog) -> Path:
-    """There once the console has been opened."""
+    """A file that exists once the console has been opened."""
     return console.path.with_suffix(".opened")
 
 
@@ -42,7 +42,7 @@ def start_recorder(
     """Starts the process unless it runs, and waits until it has opened the console.
 
     Raises:
-        LabError: it ended, or could not open it in time; the message has what the driver said.
+        LabError: it ended, or did not open the console in time; the message has the driver's error.
     """
     spec = run.path / f"console-{node}.json"
     if any(str(spec) in process.command for process in processes_of(run.path)):
@@ -64,7 +64,7 @@ def start_recorder(
 
 
 def record(driver: HardwareDriver, node: str, console: ConsoleLog, ended: threading.Event) -> None:
-    """Appends what comes to the console's log, until `ended` is set."""
+    """Appends the console's output to its log, until `ended` is set."""
     library = find_library(driver.library)
     told = ""
     with console.path.open("ab", buffering=0) as log:
@@ -82,7 +82,7 @@ def record(driver: HardwareDriver, node: str, console: ConsoleLog, ended: thread
 
 
 def _copied(reader: ConsoleReader, log: int, ended: threading.Event) -> str:
-    """Until `ended` is set or the connection is lost; what was said of that."""
+    """Copies until `ended` is set or the connection is lost; returns the error, or empty."""
     try:
         while not ended.is_set():
             if came := reader.read(READ_SECONDS):
