@@ -20,7 +20,7 @@ class Crossing:
     first: int
     """The step that crossed it."""
     last: int
-    """The last step above the limit: a read up to then sees the crossing."""
+    """The last step before the limit is armed again; the step of its event is not later."""
 
 
 @dataclass(frozen=True)

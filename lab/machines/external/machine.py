@@ -61,7 +61,7 @@ class GivenBack:
 class ExternalMachine:
     """A `Machine` that the lab did not boot.
 
-    Its state is on disk, so another process can continue with an object for the same node.
+    It is created from its node alone, so another process can continue with a new object.
     """
 
     node: Node
