@@ -87,7 +87,7 @@ def test_its_memory_is_not_the_hosts(topology: Topology) -> None:
                 "endpoint: server, network: cloud",
                 "endpoint: server, node-interface: eth0, network: cloud",
             ),
-            "no external",
+            "not an external",
         ),
         (("      port: 2222", "      pport: 2222"), "pport"),
         (("      port: 2222", "      power: {}"), "driver"),
@@ -106,7 +106,7 @@ def test_the_server_is_not_external() -> None:
         "role: edge\n", "role: server\n"
     )
     mistake = refusal(text)
-    assert "'board' is no edge node" in mistake.message
+    assert "'board' is not an edge node" in mistake.message
     assert mistake.remedy
 
 

@@ -1,4 +1,4 @@
-"""External nodes of a lab: examined before anything is built, given back at the end."""
+"""Examines external nodes before anything is built, and gives them back when the lab ends."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from edge_lab.machines.external.examination import Needs, told
 from edge_lab.topology import Node, Topology, external_nodes
 
 EXAMINE_SECONDS = 660.0
-"""Seconds for one to be switched on, boot and be examined, on the reference machine."""
+"""For a node to be powered on, to boot and to be examined, on the reference machine."""
 GIVE_BACK_SECONDS = 900.0
-"""The same, and for all changes to be undone."""
+"""The same, and for all changes to be reverted."""
 END_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ScratchRun(RunDir):
-    """A folder for SSH before there is a run directory. `lab` is the future lab."""
+    """Folders for SSH before there is a run directory. `lab` is the name of the future lab."""
 
     folder: Path
 
@@ -43,12 +43,12 @@ class ScratchRun(RunDir):
         return self.folder
 
     def link(self) -> None:
-        """There is only one path."""
+        """Does nothing: there is only one path."""
 
 
 @contextmanager
 def scratch_machine(topology: Topology, node: Node) -> Iterator[ExternalMachine]:
-    """An external node without a lab, which can be reached and examined."""
+    """An external node without a running lab, to log in and examine it."""
     with tempfile.TemporaryDirectory(prefix="edge-lab-") as folder:
         run = ScratchRun(topology.name, Path(folder))
         for room in (run.logs, run.consoles, run.keys):
@@ -63,12 +63,12 @@ def scratch_machine(topology: Topology, node: Node) -> Iterator[ExternalMachine]
 
 
 def lacks(topology: Topology, node: Node, deadline: Deadline, *, wake: bool = True) -> str:
-    """Everything that an external node lacks, as one message; empty if it can join.
+    """All missing requirements of an external node, as one message; empty if it can join.
 
-    With `wake`, it is switched on if it is off.
+    With `wake` it is powered on if it is off.
 
     Raises:
-        InputError: it has another host key, or refuses the login.
+        InputError: it presents another host key, or refuses the login.
         LabError: it does not answer.
     """
     with scratch_machine(topology, node) as machine:
@@ -81,8 +81,12 @@ def lacks(topology: Topology, node: Node, deadline: Deadline, *, wake: bool = Tr
 
 
 def require_external_nodes(topology: Topology) -> None:
-    """Raises InputError with everything that the external nodes of a topology lack, and LabError
-    if one does not answer."""
+    """Examines all external nodes of a topology.
+
+    Raises:
+        InputError: requirements are missing, all of which the message lists.
+        LabError: a node does not answer.
+    """
     nodes = external_nodes(topology)
     if not nodes:
         return
@@ -94,11 +98,11 @@ def require_external_nodes(topology: Topology) -> None:
         asked = [pool.submit(lacks, topology, node, deadline) for node in nodes]
         found = [message for message in (each.result() for each in asked) if message]
     if found:
-        raise InputError("\n".join(found), remedy="See docs/real-hardware.md for the requirements.")
+        raise InputError("\n".join(found), remedy="See the requirements in docs/real-hardware.md.")
 
 
 def give_back_nodes(run: RunDir) -> tuple[GivenBack, ...]:
-    """Restores the external nodes of the lab in `run`, whatever state the lab is in."""
+    """Gives back the external nodes of the lab in `run`, in any state of the lab."""
     try:
         state = read_state(run)
     except LabError as trouble:

@@ -1,4 +1,4 @@
-"""Nodes that the lab does not boot: how they are reached, and their hardware."""
+"""Nodes that the lab does not boot: SSH access, hardware drivers and abilities."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?")
 
 
 class Ability(StrEnum):
-    """What can be done to a node's machine from outside; machines that the lab boots have all."""
+    """What can be done to a node's machine from outside. Machines that the lab boots have all."""
 
     POWER = "power"
     """Its power can be cut, and its reset button pressed."""
@@ -72,18 +72,18 @@ def _host_key(value: str) -> str:
 
 
 class HardwareDriver(_Model):
-    """A driver by its name, with its arguments."""
+    """A driver, with its arguments and resources."""
 
     driver: str = Field(
         min_length=1, description="Its name in the library, such as NetworkPowerDriver."
     )
-    library: str = Field(LABGRID, description="Who brings it, an entry point of edge_lab.hardware.")
+    library: str = Field(LABGRID, description="Its library, an entry point of edge_lab.hardware.")
     arguments: dict[str, Any] = Field(
-        default_factory=dict, description="Of the driver, as its library documents them."
+        default_factory=dict, description="Arguments of the driver, as its library documents them."
     )
     resources: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="What it works on, by class: NetworkSerialPort: {host: …, port: …}.",
+        description="Resources that it uses, by class: NetworkSerialPort: {host: …, port: …}.",
     )
 
 
@@ -91,11 +91,11 @@ class External(_Model):
     """A machine that the lab does not boot: a board, or any other Linux machine."""
 
     address: Annotated[str, _matching(_HOST, "an address or the name of a host")] = Field(
-        description="Where its SSH server is: a path that no fault of the lab touches."
+        description="Of its SSH server, reached over a path that no fault of the lab affects."
     )
     port: int = Field(22, ge=1, le=65_535)
     user: Annotated[str, _matching(_USER, "the name of a user")] = Field(
-        "root", description="Root, or who may run everything by sudo without a password."
+        "root", description="Root, or a user with sudo for all commands without a password."
     )
     key: Path = Field(
         description="File with the user's private key; relative to the topology's folder."
@@ -104,13 +104,15 @@ class External(_Model):
         None, description="Its host key: a fingerprint (SHA256:…) or a public key."
     )
     known_hosts: Path | None = Field(
-        None, description="Or a file of OpenSSH that has the host key at that address and port."
+        None,
+        description="Instead, a known_hosts file of OpenSSH with the key of that address and port.",
     )
     power: HardwareDriver | None = Field(
-        None, description="What switches its power. Without it there are no faults of its power."
+        None,
+        description="Driver that switches its power. Without it, faults of its power are refused.",
     )
     console: HardwareDriver | None = Field(
-        None, description="What reads its serial console, which is recorded."
+        None, description="Driver that reads its serial console, which is recorded."
     )
 
     @model_validator(mode="after")
@@ -119,13 +121,13 @@ class External(_Model):
             raise ValueError(
                 "give either host_key or known_hosts: its host key is always verified "
                 "(`ssh-keyscan -p PORT ADDRESS | ssh-keygen -lf -` prints fingerprints; compare "
-                "them with those that the machine itself shows)"
+                "them with those on the machine itself)"
             )
         return self
 
     @property
     def drivers(self) -> Mapping[str, HardwareDriver]:
-        """The drivers that are set, by field."""
+        """The configured drivers, by field."""
         both = {"power": self.power, "console": self.console}
         return {name: driver for name, driver in both.items() if driver is not None}
 
@@ -146,7 +148,7 @@ def booted_nodes(topology: Topology) -> tuple[Node, ...]:
 
 
 def abilities(node: Node) -> frozenset[Ability]:
-    """What can be done to the machine of `node`."""
+    """The abilities of the machine of `node`."""
     if node.external is None:
         return frozenset(Ability)
     return frozenset({Ability.POWER}) if node.external.power else frozenset()
@@ -157,8 +159,8 @@ def why_unable(node: Node, ability: Ability) -> str:
     if ability in abilities(node):
         return ""
     if ability is Ability.POWER:
-        return f"{node.name} is an external node, and nothing switches its power"
-    return f"{node.name} is an external node: it has no {ability.value!r}"
+        return f"{node.name} is an external node without a power driver"
+    return f"{node.name} is an external node, which does not support {ability.value!r}"
 
 
 def check_external_nodes(topology: Topology) -> None:
@@ -169,13 +171,13 @@ def check_external_nodes(topology: Topology) -> None:
             continue
         if node.role is not Role.EDGE:
             raise Problem(
-                f"the external node {node.name!r} is no edge node",
+                f"the external node {node.name!r} is not an edge node",
                 ("nodes", index, "role"),
-                "The server is booted by the lab: give it a node of its own.",
+                "The lab boots the server: add another node for it.",
             )
         if node.virtualization:
             raise Problem(
-                f"{node.name!r} is external: the lab does not choose its CPU",
+                f"{node.name!r} is external: the lab does not configure its CPU",
                 ("nodes", index, "virtualization"),
                 "Remove it.",
             )
@@ -183,35 +185,35 @@ def check_external_nodes(topology: Topology) -> None:
         if link.endpoint in external:
             if not link.host_interface:
                 raise Problem(
-                    f"{link.endpoint!r} is an external node, and link {link.name!r} says nothing "
-                    "of the host's interface that it is wired to",
+                    f"{link.endpoint!r} is an external node, but link {link.name!r} does not "
+                    "name the host's interface that it is connected to",
                     ("links", index, "endpoint"),
                     "Add `host-interface: …`.",
                 )
             if not link.node_interface:
                 raise Problem(
-                    f"{link.endpoint!r} is an external node, and link {link.name!r} says nothing "
-                    "of its own interface there",
+                    f"{link.endpoint!r} is an external node, but link {link.name!r} does not "
+                    "name the node's own interface",
                     ("links", index, "endpoint"),
-                    "Add `node-interface: …`, as `ip link` on the machine calls it.",
+                    "Add `node-interface: …`, as shown by `ip link` on the machine.",
                 )
             if link.port is not None:
                 raise Problem(
-                    f"link {link.name!r} has a port, and {link.endpoint!r} is a node",
+                    f"link {link.name!r} has a port, but {link.endpoint!r} is a node",
                     ("links", index, "port"),
-                    "The ports of nodes and devices are known.",
+                    "Remove it: the ports of nodes and devices are known.",
                 )
         elif link.node_interface:
             raise Problem(
-                f"link {link.name!r} has a node-interface, and {link.endpoint!r} is no external "
-                "node",
+                f"link {link.name!r} has a node-interface, but {link.endpoint!r} is not an "
+                "external node",
                 ("links", index, "node-interface"),
-                "The lab itself names the interfaces of what it boots.",
+                "Remove it: the lab names the interfaces of the nodes that it boots.",
             )
 
 
 def check_external_files(topology: Topology, folder: Path) -> None:
-    """Raises Problem if a file, relative to `folder`, is missing."""
+    """Raises Problem if a file is missing; paths are relative to `folder`."""
     for index, node in enumerate(topology.nodes):
         if node.external is None:
             continue

@@ -1,10 +1,10 @@
-"""A QEMU guest that is handed to a lab as if it were somebody else's machine.
+"""A QEMU guest that a lab uses like an external machine.
 
     python -m suites.external.guest FOLDER -- COMMAND …
 
-It has a power script and a serial port over TCP of its own; the lab knows of it what
-FOLDER/lab.yaml says, and nothing else. While COMMAND runs it is there; afterwards it must be as it
-was before. Takes root: its wires are taps.
+It has its own power script and serial port over TCP; the lab only knows the topology
+FOLDER/lab.yaml. It runs while COMMAND runs; afterwards its state must be the same as before.
+Requires root, since its links are taps.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from edge_lab.topology import Arch
 NODE = "board"
 BUILD_SECONDS, BOOT_SECONDS, COMMAND_SECONDS = 5400.0, 300.0, 60.0
 NICS = {"lan0": "52:54:00:fe:00:01", "field0": "52:54:00:fe:00:02", "field1": "52:54:00:fe:00:03"}
-"""By name in the guest: the way in, and the two wires of the lab."""
+"""By name in the guest: the interface for SSH, and those for two links of the lab."""
 TAPS = {"field0": "edge-ext0", "field1": "edge-ext1"}
 ADDRESS = "10.0.2.15"
 
@@ -110,7 +110,7 @@ SHOW = (
     "ctr -n k8s.io containers ls -q; ctr -n k8s.io images ls -q | sort; "
     "iptables-save | grep '^-A'; ls /run/netns 2>/dev/null; :"
 )
-"""What must be the same when the machine is given back."""
+"""Prints the state that must be the same when the machine is given back."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,11 @@ class Guest:
     ssh_port: int
 
     def power(self, what: str) -> None:
-        """Switches it on or off."""
+        """Powers it on or off; `what` is the word on or off."""
         subprocess.run([str(self.folder / "power"), what], check=True)
 
     def run(self, command: str) -> str:
-        """What a command on it prints; LabError if it fails."""
+        """The output of a command on it; LabError if the command fails."""
         keys = self.folder / "keys"
         done = subprocess.run(
             [
@@ -139,7 +139,7 @@ class Guest:
             check=False,
         )
         if done.returncode:
-            raise LabError(f"the guest says: {done.stderr.strip()}")
+            raise LabError(f"a command on the guest failed: {done.stderr.strip()}")
         return done.stdout
 
     def wait_up(self) -> None:
@@ -150,12 +150,12 @@ class Guest:
         Deadline.scaled(BOOT_SECONDS).wait_for(
             "the guest is up", settled, every=2.0, transient=trouble
         )
-        # As NTP does it on a machine that has it.
+        # In place of NTP.
         self.run(f"date -s @{time.time():.0f} >/dev/null")
 
 
 def seed(keys: LabKeys) -> bytes:
-    """What makes the root image of a lab a machine that knows no lab."""
+    """The seed disk that turns a lab's root image into a machine without any lab."""
     host = keys.host(NODE)
     files = [
         GuestFile.text("/etc/hostname", "foreign\n"),
@@ -180,7 +180,7 @@ def seed(keys: LabKeys) -> bytes:
 
 
 def qemu(folder: Path, ssh: int, serial: int, kernel: Path, initrd: Path) -> str:
-    """The command line that switches it on."""
+    """The command line of its QEMU."""
     arguments = [
         *(find_emulator(Arch.X86_64), "-name", "foreign", "-machine", "q35,accel=tcg"),
         *("-cpu", "max,-erms", "-m", "2048", "-smp", "2", "-display", "none", "-nodefaults"),
@@ -213,7 +213,7 @@ def qemu(folder: Path, ssh: int, serial: int, kernel: Path, initrd: Path) -> str
 
 @contextlib.contextmanager
 def taps() -> Iterator[None]:
-    """The host's ends of its wires: up, and without any address."""
+    """The host's ends of its links: up, and without any address."""
     try:
         for tap in TAPS.values():
             for command in (
@@ -230,9 +230,9 @@ def taps() -> Iterator[None]:
 
 @contextlib.contextmanager
 def foreign_guest(folder: Path) -> Iterator[Guest]:
-    """A guest that is up; `folder` holds all that is its own, and a topology that has it."""
+    """A running guest; `folder` contains all of its files, and a topology with it."""
     if os.geteuid():
-        raise InputError("taps take root", remedy="Run it as root.")
+        raise InputError("creating taps requires root", remedy="Run it as root.")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     image = build_root_image(Arch.X86_64, Deadline.scaled(BUILD_SECONDS))
@@ -260,21 +260,21 @@ def foreign_guest(folder: Path) -> Iterator[Guest]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code of the command; 1 if the machine was not given back as it was."""
+    """The exit code of the command; 1 if the state of the machine has changed."""
     if len(arguments) < 3 or arguments[1] != "--":
         print(__doc__, file=sys.stderr)
         return InputError.exit_code
     with foreign_guest(Path(arguments[0]).absolute()) as guest:
         before = guest.run(SHOW).splitlines()
         code = subprocess.run(arguments[2:], check=False).returncode
-        guest.power("on")  # a test may have left it without
+        guest.power("on")  # a test may have left it off
         guest.wait_up()
         after = guest.run(SHOW).splitlines()
     gone, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
     for line in (*(f"- {line}" for line in gone), *(f"+ {line}" for line in new)):
-        print(f"not given back as it was: {line}")
+        print(f"changed: {line}")
     if not gone and not new:
-        print(f"given back as it was: {len(before)} facts are the same")
+        print(f"given back unchanged: {len(before)} lines are the same")
     return code or int(bool(gone or new))
 
 

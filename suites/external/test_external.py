@@ -1,6 +1,6 @@
-"""A machine that the lab did not boot is a node like the others, as far as it can be.
+"""External nodes: samples, faults of links and services, power, console, refused operations.
 
-`make external` starts one and runs this suite.
+`make external` starts a machine for it and runs this suite.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def wait_ready(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
     )
 
 
-@allure.title("It is a node of the cluster, and its pods reach devices and the cloud")
+@allure.title("The external node joins the cluster, and its pods reach devices and the cloud")
 def test_its_samples_arrive(
     lab: Lab, board: LabNode, workload: Workload, time_limit: TimeLimit
 ) -> None:
@@ -63,22 +63,22 @@ def test_its_samples_arrive(
 
 
 @pytest.mark.parametrize("kind", ["cut", "late"])
-@allure.title("A fault of its wire is proved, and healed: {kind}")
+@allure.title("A fault of its link is proved and healed: {kind}")
 def test_faults_of_its_wire(lab: Lab, board: LabNode, faults: FaultEngine, kind: str) -> None:
     link = lab.topology.cluster_link(board.name).name
     fault = Cut(link=link) if kind == "cut" else Impair(link=link, delay_ms=200)
     with faults.inflict(fault):
-        # The way in is not a wire of the lab.
+        # The management path is not a link of the lab.
         assert board.output("echo there") == "there"
 
 
-@allure.title("A service of it is stopped, and goes on")
+@allure.title("A service of the node is frozen and resumes")
 def test_faults_that_need_a_shell_alone(board: LabNode, faults: FaultEngine) -> None:
     with faults.inflict(Freeze(node=board.name, service="kubelet.service")):
         pass
 
 
-@allure.title("What its machine cannot is refused")
+@allure.title("Unsupported operations are refused")
 def test_what_its_machine_cannot(
     lab: Lab, board: LabNode, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
@@ -89,7 +89,7 @@ def test_what_its_machine_cannot(
 
 
 @pytest.mark.parametrize("fault", ["power-off", "reset", "reboot"])
-@allure.title("It comes back after a {fault}, and its console is recorded")
+@allure.title("The node is Ready again after a {fault}, and its console is recorded")
 def test_its_power(
     lab: Lab, board: LabNode, faults: FaultEngine, time_limit: TimeLimit, fault: str
 ) -> None:
@@ -97,7 +97,7 @@ def test_its_power(
         lab.topology.node(board.name).external is None
         or "power" not in (lab.platform.capabilities(lab.topology)[board.name])
     ):
-        raise MissingCapability("nothing switches its power")
+        raise MissingCapability("the external node has no power driver")
     kinds = {
         "power-off": PowerOff(node=board.name),
         "reset": Reboot(node=board.name),

@@ -1,1 +1,1 @@
-"""Functions that a device wakes: each event handled once, online, offline and over faults."""
+"""Functions that devices wake: each event is handled once, online, offline and during faults."""

@@ -1,4 +1,4 @@
-"""What the suite shares: each scenario is made once, for the tests of all ways."""
+"""Fixtures of the suite: each scenario runs once, and the tests of all ways share it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 READY_SECONDS = 180.0
-"""Until a node is Ready again: what comes next shall not be judged by what was broken here."""
+"""For nodes to be Ready again, so that one scenario does not affect the next."""
 
 SceneOf = Callable[..., Scene]
 Judged = Callable[[Iterable[Verdict]], None]
@@ -30,7 +30,7 @@ Judged = Callable[[Iterable[Verdict]], None]
 
 @pytest.fixture(scope="package")
 def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> LabSide:
-    """The functions of the lab; skips where the topology does not list the add-on."""
+    """The functions of the lab; skips if the topology does not list the add-on."""
     if FUNCTIONS not in lab.topology.addons:
         raise MissingCapability(f"no node has {FUNCTIONS!r}: does the topology list the add-on?")
     return LabSide(lab, fault_engine, time_limit)
@@ -38,7 +38,7 @@ def side(lab: Lab, fault_engine: FaultEngine, time_limit: TimeLimit) -> LabSide:
 
 @pytest.fixture(scope="package")
 def scene_of(lab: Lab, side: LabSide, time_limit: TimeLimit) -> SceneOf:
-    """Makes a scenario, or gives the one of that name that was made for another test."""
+    """Runs a scenario, or returns its result if another test has already run it."""
     made: dict[str, Scene] = {}
 
     def find(make: Callable[..., Scene], *how: Any) -> Scene:
@@ -54,7 +54,7 @@ def scene_of(lab: Lab, side: LabSide, time_limit: TimeLimit) -> SceneOf:
 
 @pytest.fixture
 def judged(record_verdict: Callable[[Verdict], None]) -> Judged:
-    """Records verdicts, and fails the test with those that have not passed."""
+    """Records verdicts, and fails the test if one of them has not passed."""
 
     def judge(verdicts: Iterable[Verdict]) -> None:
         found = list(verdicts)

@@ -1,4 +1,4 @@
-"""What is kept of one node in one scenario, for the judges."""
+"""The evidence on one node in one scenario, for the verdicts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_lab.oracles.scheduling.clock import ClockBounds
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the device, by its ground truth: of the point that has the limit."""
+    """One step of the device in its ground truth, for the point with the limit."""
 
     seq: int
     time: int
@@ -20,16 +20,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Storm:
-    """What a storm did to a node."""
+    """The effect of a storm on a node."""
 
     events: int
     drained_s: float | None
-    """Until all was handled; None if it was not."""
+    """Seconds until all events were handled; None if they were not."""
     least_mib: float
-    """Least memory that was available."""
+    """Minimum of the available memory."""
     before_mib: float
     kills: int
-    """Processes that the kernel has killed for want of memory."""
+    """Number of processes that the kernel killed for lack of memory."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +38,27 @@ class Evidence:
     runtime: str
     ways: tuple[str, ...]
     events: tuple[Event, ...]
-    """That crossed while the scenario was on."""
+    """Events that crossed during the scenario."""
     handled: tuple[Handled, ...]
-    """By any function while it was on, or of its events."""
+    """Handled by any function during the scenario, or events of the scenario."""
     activations: tuple[Activation, ...]
     began: int
-    """ns by the host's clock: crossings from then on are judged."""
+    """Start of the judged crossings, ns by the host's clock."""
     steps: tuple[Step, ...]
-    """Of the device meanwhile, and some of before."""
+    """Steps of the device during the scenario, and some before it."""
     clock: ClockBounds | None
-    """None if it could not be told."""
+    """None if it could not be determined."""
     asleep_s: dict[str, float | None]
-    """By way, from when nothing was owed until no process of it ran; None if one runs on."""
+    """By way, from when no event waited until no process ran; None if one keeps running."""
     blind: tuple[tuple[int, int], ...] = ()
-    """When the node could not look at its device, ns by the host's clock."""
+    """Intervals in which the node could not read its device, ns by the host's clock."""
     owed_offline: tuple[Event, ...] = ()
-    """Those that had crossed when the node was about to be healed."""
+    """Events that had crossed before the heal."""
     handled_offline: tuple[Handled, ...] = ()
-    """Those that were handled by then."""
+    """Events that were handled before the heal."""
     refused: frozenset[str] = frozenset()
-    """Ids of those that the broker had not stored when its disk had been full."""
+    """Ids of events that the broker had not stored while its disk was full."""
     copies: tuple[str, ...] | None = None
-    """Ids in the cloud at the end, where that is looked at."""
+    """Ids in the cloud at the end; None if they were not read."""
     repeated: int = 0
-    """Events that were delivered again and known."""
+    """Number of events that were delivered again and recognized."""

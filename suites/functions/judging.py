@@ -1,4 +1,4 @@
-"""Verdicts on functions; pure functions of evidence."""
+"""Verdicts on functions, as pure functions of evidence."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from edge_lab.oracles.verdict import Verdict
 from suites.functions.evidence import Evidence, Storm
 
 SHOWN = 4
-"""Ids of a kind that a problem lists."""
+"""Maximum number of ids that a problem lists."""
 SLACK_STEPS = 10
-"""A crossing that is younger may not have been read yet."""
+"""A crossing within the newest steps may not have been read yet."""
 
 
 def _short(ids: Sequence[object]) -> str:
@@ -61,18 +61,18 @@ def _measure(
 
 
 def judge_events(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
-    """Whether each event of one way was handled, once, by a function of that way, as it was."""
+    """Whether each event of one way was handled once, unchanged, by a function of that way."""
     count = compare(way, evidence.events, evidence.handled)
     problems = [
         *_too_few(count.owed, least, way),
-        *_listed("events were handled by none", count.lost),
+        *_listed("events were not handled", count.lost),
         *_listed("events were handled more than once", count.duplicated),
         *_listed("events were handled by a function of another way", count.misrouted),
-        *_listed("events were handled that never crossed", count.unknown),
+        *_listed("handled events never crossed", count.unknown),
         *_listed("events were handled with other values", count.wrong),
     ]
     again = sum(one.attempt > 1 for one in evidence.handled if one.way == way)
-    why = f"{count.owed} owed by the source's journal"
+    why = f"{count.owed} owed according to the source's journal"
     measures = (
         _measure(evidence, "events lost", way, len(count.lost), why=why),
         _measure(evidence, "events handled twice", way, len(count.duplicated), minor=True, why=why),
@@ -87,14 +87,14 @@ def judge_events(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
         ),
     )
     head = (
-        f"{way}: {count.owed} owed, {count.handled} handled, {again} of them not at the first try; "
-        f"{evidence.repeated} on the node came again and were known"
+        f"{way}: {count.owed} owed, {count.handled} handled, {again} of them after a redelivery; "
+        f"{evidence.repeated} on the node were delivered again and recognized"
     )
     return _verdict(evidence, problems, measures, (head,))
 
 
 def judge_source(evidence: Evidence, limit: Limit, *, least: int = 1) -> Verdict:
-    """Whether each crossing of the device's ground truth is one event, and each event is one."""
+    """Whether each crossing in the device's ground truth has exactly one event, and vice versa."""
     events = [event for event in evidence.events if event.device != "storm"]
     times = {step.seq: step.time for step in evidence.steps}
     shown = {step.seq: step.value for step in evidence.steps}
@@ -116,19 +116,19 @@ def judge_source(evidence: Evidence, limit: Limit, *, least: int = 1) -> Verdict
     missed = unseen(judged, events)
     problems = [
         *_too_few(len(judged), least, "the device's ground truth"),
-        *_listed("crossings are not one event each", [one.first for one in missed]),
-        *_listed("events tell what the device did not show", untrue(events, shown)),
+        *_listed("crossings do not have exactly one event", [one.first for one in missed]),
+        *_listed("events do not match the ground truth", untrue(events, shown)),
     ]
     head = (
         f"{len(due)} crossings in the ground truth, {len(excused)} of them while the node could "
-        f"not look; {len(events)} events"
+        f"not read the device; {len(events)} events"
     )
     measure = _measure(evidence, "crossings unseen", "", len(missed), why=head)
     return _verdict(evidence, problems, (measure,), (head,))
 
 
 def judge_offline(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
-    """Whether the events of a way were handled while the node was still offline."""
+    """Whether the events of a way were handled before the heal."""
     count = compare(way, evidence.owed_offline, evidence.handled_offline)
     problems = [
         *_too_few(count.owed, least, f"{way}, offline"),
@@ -142,11 +142,11 @@ def judge_offline(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
 
 
 def judge_refused(evidence: Evidence) -> Verdict:
-    """Whether events met a full disk, and are stored all the same by now."""
+    """Whether a full disk refused events, and all of them were stored later."""
     stored = {event.id for event in evidence.events if event.stored is not None}
     left = [id for id in evidence.refused if id not in stored]
     problems = [
-        *_too_few(len(evidence.refused), 1, "events that a full disk refused"),
+        *_too_few(len(evidence.refused), 1, "the events that a full disk refused"),
         *_listed("events were never stored", left),
     ]
     measure = _measure(evidence, "events never stored", "", len(left))
@@ -154,7 +154,7 @@ def judge_refused(evidence: Evidence) -> Verdict:
 
 
 def judge_copies(evidence: Evidence, *, least: int = 1) -> Verdict:
-    """Whether the cloud has each event, once."""
+    """Whether the cloud has each event once."""
     copies = Counter(evidence.copies or ())
     owed = [event.id for event in evidence.events if event.stored is not None]
     missing = [id for id in owed if not copies[id]]
@@ -162,7 +162,7 @@ def judge_copies(evidence: Evidence, *, least: int = 1) -> Verdict:
     problems = [
         *_too_few(len(owed), least, "copies"),
         *_listed("events are not in the cloud", missing),
-        *_listed("events are there more than once", twice),
+        *_listed("events are in the cloud more than once", twice),
     ]
     measures = (
         _measure(evidence, "events missing in the cloud", "", len(missing)),
@@ -171,26 +171,26 @@ def judge_copies(evidence: Evidence, *, least: int = 1) -> Verdict:
     return _verdict(evidence, problems, measures, (f"{len(owed)} events stored on the node",))
 
 
-# -- how soon -------------------------------------------------------------------------------------
+# -- durations ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Waking:
-    """One event from the device's step until it was handled, s; None where a clock is not known."""
+    """Stages of one event from the device's step until it was handled, in seconds."""
 
     read: float | None
-    """From the step of the device until the node had read it."""
+    """From the device's step until the node had read it; None if a clock is not known."""
     stored: float
-    """Until the broker had it on its disk."""
+    """Until the broker had stored it on disk."""
     woken: float
-    """Until the first line of the function's process; 0 if it ran already."""
+    """Until the function's process had started; 0 if it was running."""
     delivered: float
     handled: float
     whole: float | None
 
     @property
     def on_node(self) -> float:
-        """From when the node had read it."""
+        """The sum of the stages after `read`."""
         return self.stored + self.woken + self.delivered + self.handled
 
 
@@ -198,7 +198,7 @@ STAGES = ("read", "stored", "woken", "delivered", "handled")
 
 
 def waking(evidence: Evidence, event: Event, handled: Handled) -> Waking:
-    """The stages of one event. What overlaps counts to the earlier stage, so that they add up."""
+    """The stages of one event. Overlaps count for the earlier stage, so that the stages add up."""
     moments = [event.read]
     stored = event.stored if event.stored is not None else handled.delivered
     for moment in (min(stored, handled.delivered), handled.began, handled.delivered, handled.time):
@@ -214,7 +214,7 @@ def waking(evidence: Evidence, event: Event, handled: Handled) -> Waking:
 
 
 def wakings(evidence: Evidence, way: str) -> tuple[list[Waking], list[Waking]]:
-    """Of one way: those that found no process, and those that found one."""
+    """Wakings of one way: those that started a process, and those that found one running."""
     events = {event.id: event for event in evidence.events if event.way == way}
     cold: list[Waking] = []
     warm: list[Waking] = []
@@ -226,16 +226,18 @@ def wakings(evidence: Evidence, way: str) -> tuple[list[Waking], list[Waking]]:
 
 
 def judge_waking(evidence: Evidence, way: str, *, least: int) -> Verdict:
-    """How long a way takes: from zero if it is one, else with its process there. No limit is set:
-    this is a figure, and red alone where there is none."""
+    """How long a way takes: from zero if it scales to zero, otherwise with its process running.
+
+    The durations have no limit: the verdict is red only if there are too few.
+    """
     from_zero = WAYS[way].from_zero
     cold, warm = wakings(evidence, way)
     found, others = (cold, warm) if from_zero else (warm, cold)
     problems = []
     if len(found) < least:
-        wanted = "from zero" if from_zero else "with its process there"
+        wanted = "from zero" if from_zero else "with a running process"
         problems.append(f"no evidence: {way} handled {len(found)} events {wanted}, {least} wanted")
-    error = "" if evidence.clock is None else f", clocks known to {evidence.clock.error:.3f} s"
+    error = "" if evidence.clock is None else f", clock error {evidence.clock.error:.3f} s"
     why = f"{len(found)} events{error}"
     measures = [
         *_spread(evidence, "event to handled", way, [one.whole for one in found], why),
@@ -248,7 +250,7 @@ def judge_waking(evidence: Evidence, way: str, *, least: int) -> Verdict:
                 _percentile(evidence, f"stages of a waking (p50), {way}", stage, values, 50, why)
             )
     lines = [f"{way}: {one}" for one in found]
-    lines.append(f"{way}: {len(others)} others left out")
+    lines.append(f"{way}: {len(others)} others are not included")
     return _verdict(evidence, problems, measures, lines)
 
 
@@ -273,11 +275,11 @@ def _percentile(
     return _measure(evidence, heading, label, value, "s", reason=reason, why=why)
 
 
-# -- back at zero ---------------------------------------------------------------------------------
+# -- back to zero ---------------------------------------------------------------------------------
 
 
 def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
-    """Whether nothing of a way ran before its events and after them; whether what is warm did."""
+    """Whether a way that scales to zero was at zero after its events; whether a warm one runs."""
     after = evidence.asleep_s.get(way)
     ran = {one.began for one in evidence.handled if one.way == way}
     problems = []
@@ -285,23 +287,23 @@ def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
         problems.append(f"no evidence: no function of {way} has run")
     if not WAYS[way].from_zero:
         if after is not None:
-            problems.append(f"{way} does not run, and is to run always")
+            problems.append(f"{way} is not running, but should always run")
         return _verdict(evidence, problems, (), (f"{way}: {len(ran)} processes",))
     if after is None:
-        problems.append(f"a process of {way} runs on")
+        problems.append(f"a process of {way} keeps running")
     elif after > limit_s:
-        problems.append(f"{way} was at zero after {after:.0f} s; {limit_s:g} s are allowed")
+        problems.append(f"{way} was at zero after {after:.0f} s; the limit is {limit_s:g} s")
     woken = sum(one.awake for one in evidence.activations if one.way == way)
     if ran and not woken:
-        problems.append(f"no evidence: the activator has not noted that it woke {way}")
+        problems.append(f"no evidence: the activator's journal does not say that it woke {way}")
     measure = _measure(
         evidence,
         "at zero after the last event",
         way,
         after,
         "s",
-        reason="a process of it runs on",
-        why="the node's processes",
+        reason="a process of it keeps running",
+        why="the node's process list",
     )
     return _verdict(evidence, problems, (measure,), (f"{way}: woken {woken} times",))
 
@@ -310,14 +312,14 @@ def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
 
 
 def judge_storm(evidence: Evidence, storm: Storm) -> Verdict:
-    """Whether a node lived through a storm: nothing was killed, and all was done."""
+    """Whether a node survived a storm: all events were handled, and no process was killed."""
     problems = []
     if storm.drained_s is None:
         problems.append("not all events were handled")
     if storm.kills:
-        problems.append(f"the kernel has killed {storm.kills} processes for want of memory")
+        problems.append(f"the kernel has killed {storm.kills} processes for lack of memory")
     if storm.events < 1 or storm.least_mib <= 0:
-        problems.append("no evidence: no event, or no look at the memory")
+        problems.append("no evidence: no event, or the memory was not measured")
     taken = storm.before_mib - storm.least_mib
     rate = storm.events / storm.drained_s if storm.drained_s else None
     measures = (

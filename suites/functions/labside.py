@@ -1,4 +1,4 @@
-"""A lab, as the scenarios need it."""
+"""The interface of the scenarios, implemented for a lab."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 120.0
 STORM_SECONDS = 600.0
-"""For a storm to be published on an emulated node, whose disk takes an event at a time."""
+"""To publish a storm on an emulated node, whose disk stores one event at a time."""
 EVERY_SECONDS = 2.0
 
 RUNNING = "ps -ww -e -o args="
@@ -54,7 +54,7 @@ MEMORY = "grep MemAvailable: /proc/meminfo; grep '^oom_kill ' /proc/vmstat"
 
 @dataclass(frozen=True)
 class LabSide:
-    """suites.functions.side.Side."""
+    """A `suites.functions.side.Side`."""
 
     lab: Lab
     faults: FaultEngine
@@ -78,16 +78,16 @@ class LabSide:
         return place_of(self.lab.topology, self.lab.topology.node(node))
 
     def watched(self, node: str) -> Watched:
-        """The limit that is judged: the first that the node watches."""
+        """The limit that is judged: the first one that the node watches."""
         return watched_limits(self.lab.topology, self.lab.topology.node(node))[0]
 
-    # -- on the node, by the management path ---------------------------------------------------
+    # -- on the node, over the management path -------------------------------------------------
 
     def run(self, node: str, command: str, seconds: float = ASK_SECONDS) -> str:
         return self.lab.machine(node).run(command, self.limit(seconds)).stdout
 
     def _texts(self, node: str, *paths: str) -> str:
-        """Of logs, one after the other; one that is not there yet is empty."""
+        """The contents of logs, concatenated; a missing one is empty."""
         files = " ".join(paths)
         shell = f"for f in {files}; do [ -e $f ] && tr -d '\\000' <$f && echo; done; true"
         return self.run(node, shell)
@@ -138,7 +138,7 @@ class LabSide:
         limit = self.limit(seconds)
         with contextlib.suppress(DeadlineExceeded):
             limit.wait_for(
-                "what is looked for", probe, every=EVERY_SECONDS, transient=(LabError, *NOT_YET)
+                "the result of a probe", probe, every=EVERY_SECONDS, transient=(LabError, *NOT_YET)
             )
             return True
         return False
@@ -180,7 +180,7 @@ class LabSide:
 
 
 def running_in(text: str) -> frozenset[str]:
-    """The ways of which a function runs, by the command lines of a node's processes."""
+    """The ways with a running function, from the command lines of a node's processes."""
     return frozenset(_FUNCTION.findall(text))
 
 
@@ -188,5 +188,5 @@ def memory_in(text: str) -> Memory:
     available = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
     kills = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
     if available is None or kills is None:
-        raise LabError(f"a node does not say how much memory it has: {text[:200]!r}")
+        raise LabError(f"cannot read the memory of a node from {text[:200]!r}")
     return Memory(int(available[1]) / 1024, int(kills[1]))

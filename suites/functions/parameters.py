@@ -11,8 +11,11 @@ from edge_lab.addons.functions.ways import WAYS, capability
 
 
 def each_way(*, after_boot: bool = False) -> Sequence[Any]:
-    """All ways; each test is skipped where nodes have it not. A warm pod comes from the API server:
-    `after_boot`, while offline, it is there with a runtime that keeps it, and with no other."""
+    """All ways; a test is skipped if nodes do not support its way.
+
+    With `after_boot`, a warm pod is expected only of a runtime that restores its pods while
+    offline, since it comes from the API server.
+    """
     found = []
     for way in WAYS.values():
         marks = [pytest.mark.needs(capability(way))]

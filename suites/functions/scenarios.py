@@ -1,4 +1,4 @@
-"""What is done to the edge nodes, and the evidence of it."""
+"""The scenarios on the edge nodes, and their evidence."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from suites.functions.evidence import Evidence, Storm
 from suites.functions.side import Side
 
 CROSS_SECONDS = 60.0
-"""For one crossing that is due every twenty seconds or so."""
+"""For one crossing, which occurs about every twenty seconds."""
 HANDLE_SECONDS = 240.0
-"""Until what has crossed is handled: an emulated node may take a minute to start a pod, and an
-event whose function has died comes again after 20 s."""
+"""Until all crossed events are handled: an emulated node may take a minute to start a pod, and an
+event whose function was killed is delivered again after 20 s."""
 ASLEEP_SECONDS = 180.0
 COPY_SECONDS = 240.0
-"""From a heal until all events are in the cloud: a source that has failed is tried again after up
-to a minute or so."""
+"""From a heal until all events are in the cloud: the server retries a failed source after up to
+about a minute."""
 STORM_SECONDS = 900.0
 BEFORE_SECONDS = 120
-"""Of the ground truth before a scenario: an event of it may be of a step that was taken then."""
+"""Steps this long before a scenario are included: its first event may refer to one of them."""
 
 
 @dataclass
 class Scene:
-    """One scenario on all nodes: known before it, and found after it."""
+    """One scenario on all nodes: the state before it, and the evidence after it."""
 
     side: Side
     known: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Scene:
     offline: dict[str, Evidence] = field(default_factory=dict)
     owed: dict[str, frozenset[str]] = field(default_factory=dict)
     until: dict[str, int] = field(default_factory=dict)
-    """By node, when `owed` was asked for, ns by the host's clock."""
+    """By node, when `owed` was read, ns by the host's clock."""
     refused: dict[str, frozenset[str]] = field(default_factory=dict)
     storms: dict[str, Storm] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Scene:
     # -- events ------------------------------------------------------------------------------
 
     def events(self, node: str) -> tuple[Event, ...]:
-        """Those that crossed since the scenario began."""
+        """The events that have crossed since the scenario began."""
         return tuple(one for one in self.side.events(node) if one.id not in self.known[node])
 
     def unhandled(self, node: str) -> frozenset[str]:
@@ -56,14 +56,14 @@ class Scene:
         return frozenset(event.id for event in self.events(node) if event.id not in done)
 
     def unstored(self) -> bool:
-        """Whether each node has an event that its broker has not taken; those are kept."""
+        """Whether each node has an event that its broker has not stored; saves these events."""
         for node in self.side.nodes:
             left = {event.id for event in self.events(node) if event.stored is None}
             self.refused[node] = frozenset(left)
         return all(self.refused.values())
 
     def until_crossed(self, each: int) -> None:
-        """Until so many more events of each way have crossed on each node."""
+        """Waits until `each` more events of each way have crossed on each node."""
         side = self.side
         before = {node: len(side.events(node)) for node in side.nodes}
         wanted = each * len(side.ways)
@@ -74,8 +74,10 @@ class Scene:
         side.until(f"{wanted} events on each node", crossed, CROSS_SECONDS * (wanted + 1))
 
     def all_handled(self, seconds: float = HANDLE_SECONDS) -> bool:
-        """Whether all that has crossed until now is handled in time. That is what `look` shows:
-        what crosses while this waits, or later, may still be on its way."""
+        """Whether all events that have crossed so far are handled before the timeout.
+
+        `look` returns the evidence on these events only: later ones may still be in progress.
+        """
         nodes = self.side.nodes
         self.until = {node: self.side.now() for node in nodes}
         self.owed = {node: frozenset(one.id for one in self.events(node)) for node in nodes}
@@ -101,12 +103,12 @@ class Scene:
             return None
 
     def look(self, node: str) -> Evidence:
-        """The evidence on what had crossed when `all_handled` was called last."""
+        """The evidence on the events that had crossed at the last call of `all_handled`."""
         side, began = self.side, self.began[node]
         before, after = self.clocks[node], self._clock(node)
         clock = before.joined(after) if before is not None and after is not None else None
         ours, until = self.owed[node], self.until[node]
-        # Records first: what they tell of has crossed before.
+        # Records first, so that the journal read next has all events in them.
         records = side.records(node)
         everything = {one.id for one in side.events(node)}
         events = tuple(one for one in self.events(node) if one.id in ours)
@@ -135,7 +137,7 @@ class Scene:
         )
 
     def end(self, *, copies: bool = False) -> None:
-        """Waits until all is handled, and until all that can sleep does."""
+        """Waits until all events are handled and the ways that scale to zero are at zero."""
         side = self.side
         self.all_handled()
         found = {node: self.look(node) for node in side.nodes}
@@ -152,9 +154,9 @@ class Scene:
             )
 
     def _asleep(self) -> dict[str, dict[str, float | None]]:
-        """By node and way, from the last event of the way that was handled until none ran.
+        """By node and way, the time from now until no function of the way runs.
 
-        Events go on, and ways take turns: each way is at zero between two of its own.
+        Events continue to cross, but ways take turns, so each is at zero between two of its own.
         """
         side = self.side
         names = [way.name for way in side.ways if way.from_zero]
@@ -189,7 +191,7 @@ class Scene:
 
 @contextmanager
 def scene(side: Side, *, copies: bool = False) -> Iterator[Scene]:
-    """A scenario: evidence is there when the block is over."""
+    """A scenario, whose evidence is complete after the block."""
     found = Scene(side)
     found.begin()
     yield found
@@ -197,14 +199,14 @@ def scene(side: Side, *, copies: bool = False) -> Iterator[Scene]:
 
 
 def in_turns(side: Side, each: int) -> Scene:
-    """Online, undisturbed: `each` events of each way on each node, by turns."""
+    """Online and without faults: `each` events of each way on each node, in turns."""
     with scene(side, copies=True) as found:
         found.until_crossed(each)
     return found
 
 
 def offline(side: Side, each: int) -> Scene:
-    """The uplinks are cut, and healed when all that crossed meanwhile is handled, or late."""
+    """Uplinks are cut, and healed when all events are handled, or at the timeout."""
     with scene(side, copies=True) as found, side.offline():
         found.until_crossed(each)
         found.all_handled()
@@ -213,8 +215,8 @@ def offline(side: Side, each: int) -> Scene:
 
 
 def reset_while_offline(side: Side) -> Scene:
-    """The uplinks are cut, the nodes lose their power just after an event, and are healed when
-    they have handled events of after their boot."""
+    """Uplinks are cut, and nodes lose power just after an event. Links are healed when events that
+    crossed after the boot are handled."""
     with scene(side, copies=True) as found, side.offline():
         found.until_crossed(1)
         off = side.now()
@@ -227,7 +229,7 @@ def reset_while_offline(side: Side) -> Scene:
 
 
 def broker_killed(side: Side) -> Scene:
-    """The brokers are killed twice, between events and just after one."""
+    """Brokers are killed twice, each time just after an event."""
     with scene(side, copies=True) as found:
         for _ in range(2):
             found.until_crossed(1)
@@ -237,7 +239,7 @@ def broker_killed(side: Side) -> Scene:
 
 
 def full_disks(side: Side) -> Scene:
-    """Nothing can be written for a while. Each way has run before: its log has its room."""
+    """Disks are full for a while. Each way has run before, so its records have reserved space."""
     with scene(side) as found:
         found.until_crossed(1)
         found.all_handled()
@@ -280,7 +282,7 @@ def storm(side: Side, each: int) -> Scene:
 
 
 def never_woken(side: Side) -> Scene:
-    """The control: nothing wakes functions, while an event of each way crosses."""
+    """The negative control: an event of each way crosses while nothing wakes functions."""
     found = Scene(side)
     found.begin()
     with side.no_activators():

@@ -1,4 +1,4 @@
-"""What the scenarios need of whatever they are played on: a lab, or processes of this host."""
+"""The interface between scenarios and a lab, or processes of this host in native tests."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from suites.functions.evidence import Step
 
 @dataclass(frozen=True)
 class Memory:
-    """Of a node, at one moment."""
+    """The memory of a node at one moment."""
 
     available_mib: float
     kills: int
-    """Processes that the kernel has killed for want of memory since the boot."""
+    """Number of processes that the kernel killed for lack of memory since the boot."""
 
 
 class Side(Protocol):
-    """Edge nodes with functions, and what can be done to them."""
+    """Edge nodes with functions, their data, and the faults of the scenarios."""
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Those whose devices wake functions."""
+        """The nodes whose devices wake functions."""
         ...
 
     @property
@@ -38,13 +38,13 @@ class Side(Protocol):
         ...
 
     def now(self) -> int:
-        """ns since 1970, by the host's clock, which is that of the ground truth."""
+        """ns since 1970, by the host's clock, which the ground truth uses, too."""
         ...
 
-    # -- what there is -----------------------------------------------------------------------
+    # -- data --------------------------------------------------------------------------------
 
     def events(self, node: str) -> tuple[Event, ...]:
-        """All that crossed a limit, by the source of the node, and those of storms."""
+        """All events in the journal of the node's source, and those of storms."""
         ...
 
     def records(self, node: str) -> Records: ...
@@ -52,15 +52,15 @@ class Side(Protocol):
     def activations(self, node: str) -> tuple[Activation, ...]: ...
 
     def running(self, node: str) -> frozenset[str]:
-        """The ways of which a function's process runs, by the node's own processes."""
+        """The ways with a running function, according to the node's process list."""
         ...
 
     def copies(self) -> tuple[str, ...]:
-        """Ids of the events that are in the cloud."""
+        """Ids of the events in the cloud."""
         ...
 
     def steps(self, node: str) -> tuple[Step, ...]:
-        """All steps of the device that the node watches, by its ground truth."""
+        """All steps of the device that the node watches, from its ground truth."""
         ...
 
     def clock(self, node: str) -> ClockBounds: ...
@@ -70,35 +70,35 @@ class Side(Protocol):
     # -- waiting -----------------------------------------------------------------------------
 
     def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
-        """Fails the test if it does not come."""
+        """Waits for a true result of `probe` and returns it; fails the test at the timeout."""
         ...
 
     def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
-        """Whether it comes in time."""
+        """Whether `probe` has a true result before the timeout."""
         ...
 
     # -- faults ------------------------------------------------------------------------------
 
     def storm(self, node: str, ways: Sequence[str], count: int) -> None:
-        """So many events for each of the ways, at once; returns when the broker has them."""
+        """Publishes `count` events for each of the ways at once; returns when they are stored."""
         ...
 
     def offline(self) -> AbstractContextManager[None]:
-        """All nodes are out of reach of the cloud."""
+        """Cuts off all nodes from the cloud."""
         ...
 
     def reset(self) -> None:
-        """All nodes lose their power and boot again."""
+        """Cuts the power of all nodes, and waits until they have booted."""
         ...
 
     def kill_brokers(self) -> None:
-        """The nodes' brokers are killed; something starts them again."""
+        """Kills the brokers of all nodes, and waits until they are restarted."""
         ...
 
     def full_disks(self) -> AbstractContextManager[None]:
-        """Nothing can be written on the nodes."""
+        """Fills the disks of all nodes."""
         ...
 
     def no_activators(self) -> AbstractContextManager[None]:
-        """Nothing wakes functions: what shows that a verdict can be red."""
+        """Stops the activators, so that nothing wakes functions: the negative control."""
         ...

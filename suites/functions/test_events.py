@@ -1,4 +1,4 @@
-"""Online and undisturbed: what each way takes, each event handled once, and back to zero."""
+"""Online and without faults: each event is handled once, how soon, and back to zero."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 ZERO_SECONDS = 120.0
-"""For a way to be at zero: it may just have been woken by the next of its events."""
+"""For a way to be at zero: its next event may just have woken it."""
 
 
 @pytest.mark.scenario("functions: online")
@@ -42,19 +42,19 @@ def test_each_event_is_handled_once(
 
 @pytest.mark.scenario("functions: online")
 @pytest.mark.parametrize("way", each_way())
-@allure.title("From the device's step to what was done, stage by stage: {way}")
+@allure.title("From the device's step to the result, stage by stage: {way}")
 def test_each_stage_of_a_waking_is_seen(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
     scene = scene_of(in_turns, pod_count)
-    # One may have found its function still awake, or just on its way to sleep.
+    # One event may have found its function still running, or being stopped.
     least = max(1, pod_count - 1)
     judged(judge_waking(one, way, least=least) for one in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: online")
 @pytest.mark.parametrize("way", each_way())
-@allure.title("Nothing runs while there is nothing to do: {way}")
+@allure.title("No function runs while no events wait: {way}")
 def test_what_was_woken_goes_back_to_zero(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
@@ -71,26 +71,26 @@ def test_no_crossing_is_missed(scene_of: SceneOf, judged: Judged, pod_count: int
 
 
 @pytest.mark.scenario("functions: online")
-@allure.title("The cloud has a copy of each event, and one alone")
+@allure.title("The cloud has exactly one copy of each event")
 def test_the_cloud_has_each_event_once(scene_of: SceneOf, judged: Judged, pod_count: int) -> None:
     scene = scene_of(in_turns, pod_count)
     judged(judge_copies(one, least=pod_count) for one in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: plain pods")
-@allure.title("A plain pod on {edge_node}, beside what a waking takes")
+@allure.title("Start of a plain pod on {edge_node}, for comparison")
 def test_a_plain_pod_beside_it(edge_node: LabNode, pod_starts: Starting, pod_count: int) -> None:
     times = pod_starts.one_by_one(edge_node, [Planned()] * pod_count)
     verdict = pod_starts.judge(times, edge_node.name)
     assert verdict.passed, str(verdict)
 
 
-@allure.title("Where nothing wakes functions, events are left and are found")
+@allure.title("Without activators, unhandled events are detected")
 def test_a_function_that_is_never_woken_is_found(scene_of: SceneOf) -> None:
     scene = scene_of(never_woken)
     for evidence in scene.evidence.values():
         lost = judge_events(evidence, "process")
         assert not lost.passed, str(lost)
         assert not any(problem.startswith("no evidence") for problem in lost.problems), str(lost)
-        # What always runs needs nobody to wake it.
+        # Functions that always run are not affected.
         assert judge_events(evidence, "warm").passed

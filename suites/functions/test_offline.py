@@ -1,4 +1,4 @@
-"""While the node is cut off from its cloud, and over a loss of power meanwhile."""
+"""While the node is cut off from the cloud, also with a loss of power meanwhile."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = [
 ]
 
 EACH = 2
-"""Events of each way in an outage."""
+"""Number of events of each way in an outage."""
 
 
 @pytest.mark.scenario("functions: uplink cut")
 @pytest.mark.parametrize("way", each_way())
-@allure.title("Uplink cut: events wake functions all the same, and each is handled once: {way}")
+@allure.title("Uplink cut: events still wake functions, and each is handled once: {way}")
 def test_a_cut_holds_up_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(offline, EACH)
     judged(judge_offline(one, way, least=EACH) for one in scene.evidence.values())
@@ -31,7 +31,7 @@ def test_a_cut_holds_up_no_event(scene_of: SceneOf, judged: Judged, way: str) ->
 
 
 @pytest.mark.scenario("functions: uplink cut")
-@allure.title("After the heal, the cloud has a copy of each event of the outage, and one alone")
+@allure.title("After the heal, the cloud has exactly one copy of each event of the outage")
 def test_the_cloud_catches_up(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(offline, EACH)
     judged(judge_copies(one, least=EACH) for one in scene.evidence.values())
@@ -47,7 +47,7 @@ def test_a_reset_while_offline_loses_no_event(scene_of: SceneOf, judged: Judged,
 
 
 @pytest.mark.scenario("functions: reset while offline")
-@allure.title("Power lost while offline: no crossing is missed but those of the boot")
+@allure.title("Power lost while offline: no crossing is missed except during the boot")
 def test_a_reset_while_offline_misses_no_crossing(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(reset_while_offline)
     (limit,) = LIMITS
@@ -55,7 +55,7 @@ def test_a_reset_while_offline_misses_no_crossing(scene_of: SceneOf, judged: Jud
 
 
 @pytest.mark.scenario("functions: reset while offline")
-@allure.title("Power lost while offline: the cloud has a copy of each event afterwards")
+@allure.title("Power lost while offline: the cloud has exactly one copy of each event afterwards")
 def test_the_cloud_catches_up_after_a_reset(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(reset_while_offline)
     judged(judge_copies(one) for one in scene.evidence.values())

@@ -1,4 +1,4 @@
-"""What happens to the broker happens to no event: it is killed, and its disk is full."""
+"""No event is lost when the broker is killed, its disk is full, or events come in a storm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 STORM = 300
-"""Events for each way, at once."""
+"""Number of events for each way, published at once."""
 
 
 @pytest.mark.scenario("functions: broker killed")
@@ -31,7 +31,7 @@ def test_a_broker_that_is_killed_loses_no_event(
 
 
 @pytest.mark.scenario("functions: broker killed")
-@allure.title("Broker killed twice: the cloud has a copy of each event, and one alone")
+@allure.title("Broker killed twice: the cloud has exactly one copy of each event")
 def test_the_cloud_catches_up_after_a_kill(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(broker_killed)
     judged(judge_copies(one, least=3) for one in scene.evidence.values())
@@ -39,14 +39,14 @@ def test_the_cloud_catches_up_after_a_kill(scene_of: SceneOf, judged: Judged) ->
 
 @pytest.mark.scenario("functions: disk full")
 @pytest.mark.parametrize("way", each_way())
-@allure.title("Disk full: each event is handled once, when there is room again: {way}")
+@allure.title("Disk full: each event is handled once when there is room again: {way}")
 def test_a_full_disk_loses_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(full_disks)
     judged(judge_events(one, way, least=3) for one in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: disk full")
-@allure.title("Disk full: the broker refuses events, and takes them when there is room again")
+@allure.title("Disk full: the broker refuses events, and stores them when there is room again")
 def test_a_full_disk_is_felt_and_left(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(full_disks)
     judged(judge_refused(one) for one in scene.evidence.values())
@@ -54,14 +54,14 @@ def test_a_full_disk_is_felt_and_left(scene_of: SceneOf, judged: Judged) -> None
 
 @pytest.mark.scenario("functions: storm")
 @pytest.mark.parametrize("way", each_way())
-@allure.title("A storm of events: each is handled once: {way}")
+@allure.title("Storm of events: each is handled once: {way}")
 def test_each_event_of_a_storm_is_handled_once(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(storm, STORM)
     judged(judge_events(one, way, least=STORM) for one in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: storm")
-@allure.title("A storm of events stays within the memory of the node")
+@allure.title("Storm of events: the node does not run out of memory")
 def test_a_storm_stays_within_the_memory(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(storm, STORM)
     judged(judge_storm(scene.evidence[node], found) for node, found in scene.storms.items())

@@ -132,7 +132,7 @@ def test_the_command_says_what_became_of_it(
 
     done = down()
     assert done.exit_code == 0
-    assert "board is given back; what stays is" in done.output
+    assert "board is given back; not removed: " in done.output
     monkeypatch.setattr(
         ExternalMachine,
         "give_back",

@@ -65,7 +65,7 @@ def test_a_machine_that_has_all_can_join() -> None:
         (("", "no-program=/usr/bin/containerd\nno-program=/usr/sbin/runc\n"), "containerd, /usr"),
         (("", "no-python=grpc\n"), "grpc"),
         (("", "no-nic=eth1\n"), "no network interface eth1"),
-        (("default-route=eth0", "default-route=eth1"), "default route is over eth1"),
+        (("default-route=eth0", "default-route=eth1"), "default route uses eth1"),
         (("eth0 192.0.2.7", "eth1 192.0.2.7"), "reaches it over eth1"),
         (("memory=1900", "memory=900"), "900 MiB of memory"),
         (("disk=9000", "disk=100"), "100 MiB are free"),
@@ -91,7 +91,7 @@ def test_all_lacks_are_told_at_once() -> None:
 
 
 def test_an_answer_that_broke_off_is_an_error_of_the_lab() -> None:
-    with pytest.raises(LabError, match="is incomplete"):
+    with pytest.raises(LabError, match="incomplete"):
         Facts.parse(GOOD.replace("end=\n", ""))
 
 

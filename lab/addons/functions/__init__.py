@@ -1,8 +1,8 @@
-"""The add-on `functions`: an event of a device wakes a function on its node, online or not.
+"""The add-on `functions`: events of a device wake functions on its node, online and offline.
 
-ways        how a function is woken, as data
+ways        the ways of waking a function, as data
 broker      NATS JetStream on edge nodes and on the server
-parts       what watches devices and what wakes functions
-pods        functions that are pods
-records     the logs of both as data; `counting` compares them
+parts       the other units: streams, source, activator and a function
+pods        functions in pods
+records     journals and records as data; `counting` compares them
 """

@@ -1,4 +1,4 @@
-"""The add-on `functions`: brokers, what watches devices, and functions that events wake."""
+"""The add-on `functions`: brokers, sources, activators, and functions that events wake."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ COUNT_LEAVES = (
 
 
 class Functions(AddOn):
-    """Functions on the edge nodes that have a device with a limit."""
+    """Functions on all edge nodes, woken by devices with a limit."""
 
     name: ClassVar[str] = FUNCTIONS
     declares: ClassVar[frozenset[str]] = frozenset(
@@ -73,7 +73,7 @@ class Functions(AddOn):
     def check(self, topology: Topology) -> None:
         if not watching_nodes(topology):
             raise TopologyProblem(
-                "no edge node reads a device that could wake a function",
+                "no edge node reads a device that can wake a function",
                 ("addons", topology.addons.index(FUNCTIONS)),
                 "Add a device with `protocol: modbus-tcp` to a network of an edge node, "
                 "or remove functions from `addons`.",
@@ -91,7 +91,7 @@ class Functions(AddOn):
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         return functions_requests(topology)
 
-    # -- where it runs -------------------------------------------------------------------
+    # -- placement -----------------------------------------------------------------------
 
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         topology, place = ctx.topology, place_of(ctx.topology, node)
@@ -140,16 +140,16 @@ class Functions(AddOn):
         return leaf_clients(topology)
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
-        # The kubelet shows static pods to the API server as soon as there is one.
+        # The kubelet creates mirror pods of static pods, which need the namespace.
         if stage is Stage.API_SERVER_UP:
             return (namespace_manifest(),)
         places = (place_of(ctx.topology, node) for node in ctx.topology.edges)
         return tuple(map(warm_manifest, places))
 
-    # -- whether it works ----------------------------------------------------------------
+    # -- readiness -----------------------------------------------------------------------
 
     def wait_ready(self, cluster: Cluster) -> None:
-        """Until the warm functions run, each broker has its consumers, and all are connected."""
+        """Waits until warm functions run, and all brokers have consumers and are connected."""
         edges = cluster.topology.edges
         pods = [warm_pod(node.name) for node in edges]
         wait_pods_ready(cluster.access.kubectl, pods, cluster.deadline, namespace=NAMESPACE)

@@ -1,7 +1,7 @@
 """The broker of a node: Debian's nats-server, with JetStream on disk.
 
-Each edge node has one of its own, so that nothing on the node waits for the cloud. It is a leaf of
-the server's, which copies the events of all nodes when it can.
+Each edge node has its own broker, so that nothing on the node waits for the cloud. It is a leaf
+node of the server's broker, which copies the events of all nodes when it can reach them.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.unit import Service
 
 MEMORY_MIB = 64
-"""Soft limit of its Go heap."""
+"""Soft limit of the Go heap."""
 MOST_FILE_BYTES = 256 * 1024 * 1024
-"""That all streams of a node may take of its disk."""
+"""Maximum disk space of all streams of a node."""
 RECONNECT_SECONDS = 2
-"""Between two tries of a leaf to reach the server."""
+"""Between two attempts of a leaf node to connect to the server."""
 MONITOR_LIMIT = 8 * 1024 * 1024
 
 
 def edge_config(place: Place) -> str:
-    """Of an edge node."""
+    """The configuration of an edge node's broker."""
     remote = {
         "url": f"tls://{place.leaf}",
         "tls": {**place.tls, "handshake_first": True},
-        # Another node, or the server, cannot make events of this one.
+        # Prevents other nodes and the server from creating events of this node.
         "deny_imports": ["events.>"],
     }
     leafnodes = {"reconnect": RECONNECT_SECONDS, "remotes": [remote]}
@@ -36,13 +36,13 @@ def edge_config(place: Place) -> str:
 
 
 def server_config(place: Place) -> str:
-    """Of the server, whose leaves are edge nodes."""
+    """The configuration of the server's broker, whose leaf nodes are the edge nodes."""
     tls = {**place.tls, "verify": True, "handshake_first": True, "timeout": 20}
     return _text(place, CLOUD_DOMAIN, {"listen": place.leaf_listens, "tls": tls})
 
 
 def _text(place: Place, domain: str, leafnodes: dict[str, Any]) -> str:
-    """nats-server's configuration, whose language has JSON in it."""
+    """A configuration file of nats-server, whose syntax includes JSON."""
     config = {
         "server_name": place.node,
         "listen": place.client,
@@ -51,12 +51,12 @@ def _text(place: Place, domain: str, leafnodes: dict[str, Any]) -> str:
             "store_dir": place.store,
             "domain": domain,
             "max_file_store": MOST_FILE_BYTES,
-            # By default an event is on the disk up to two minutes after the broker has said that
-            # it is stored: a loss of power would take it.
+            # By default events are synced to disk up to two minutes after the broker has
+            # confirmed them: a loss of power would lose them.
             "sync_interval": "always",
         },
         "leafnodes": leafnodes,
-        # An emulated node does not answer as fast as it thinks it should.
+        # Emulated nodes are too slow for the default.
         "write_deadline": "30s",
     }
     return json.dumps(config, indent=2) + "\n"

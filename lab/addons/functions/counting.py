@@ -1,13 +1,13 @@
-"""What functions did against what they owed, event by event; pure functions.
+"""Compares the events that crossed with those that were handled; pure functions.
 
-owed        events that crossed, by the source's journal
-lost        owed, and handled by nobody
+owed        events that crossed, according to the source's journal
+lost        owed, and not handled
 duplicated  handled more than once
 misrouted   handled by a function of another way
 unknown     handled, and never crossed
 wrong       handled with another step or value than crossed
-unseen      crossings in the device's ground truth of which there is no event
-untrue      events whose step or value the ground truth does not have
+unseen      crossings in the device's ground truth without exactly one event
+untrue      events whose step or value is not in the ground truth
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from edge_lab.addons.functions.records import Event, Handled
 
 @dataclass(frozen=True)
 class Count:
-    """Of one way on one node; ids."""
+    """The result for one way on one node; tuples contain ids of events."""
 
     owed: int
     handled: int
-    """Different ones among those owed."""
+    """The number of owed events that were handled at least once."""
     lost: tuple[str, ...] = ()
     duplicated: tuple[str, ...] = ()
     misrouted: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Count:
 
 
 def compare(way: str, owed: Iterable[Event], handled: Iterable[Handled]) -> Count:
-    """What of the events of one way was handled, and by whom."""
+    """Compares the owed events of one way with the handled ones."""
     known = {event.id: event for event in owed if event.way == way}
     done = list(handled)
     ours = [one for one in done if one.id in known]
@@ -56,7 +56,7 @@ def compare(way: str, owed: Iterable[Event], handled: Iterable[Handled]) -> Coun
 
 
 def unseen(crossings: Iterable[Crossing], events: Sequence[Event]) -> tuple[Crossing, ...]:
-    """The crossings of one limit of one device that no event tells of, or more than one."""
+    """The crossings of one limit of one device that do not have exactly one event."""
     return tuple(
         crossing
         for crossing in crossings
@@ -65,6 +65,6 @@ def unseen(crossings: Iterable[Crossing], events: Sequence[Event]) -> tuple[Cros
 
 
 def untrue(events: Iterable[Event], shown: Mapping[int, int]) -> tuple[str, ...]:
-    """The events that tell of a step that the device has not made, or of another value; `shown` is
-    the value of each step."""
+    """The events with a step that the device did not make, or with another value; `shown` has the
+    value of each step."""
     return tuple(event.id for event in events if shown.get(event.seq) != event.value)

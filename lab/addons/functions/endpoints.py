@@ -18,8 +18,8 @@ from edge_lab.probes.expected import MUTUAL_TLS, NOT_PROBED, loopback
 from edge_lab.topology import Topology
 
 LEAVES = f"{BROKER}-leaves"
-TLS_ALONE = MUTUAL_TLS.but("mutual TLS before a word of NATS", plaintext=None)
-"""Who sends plain text meets an end without an answer."""
+TLS_ALONE = MUTUAL_TLS.but("mutual TLS before any NATS message", plaintext=None)
+"""No probe in plain text: the broker closes such a connection without an answer."""
 
 
 def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
@@ -29,8 +29,7 @@ def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
         port=LEAF_PORT,
         speaks=Speaks.TLS,
         purpose="brokers of edge nodes, whose events are copied",
-        admits="who has a certificate of the functions' own authority; it is not asked which node "
-        "it is",
+        admits="anyone with a certificate of the functions' authority, for any node",
         policy=TLS_ALONE,
         domain=FUNCTIONS_DOMAIN,
         right=leaf_spec("{client}"),
@@ -42,7 +41,7 @@ def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
             node=node.name,
             port=CLIENT_PORT,
             speaks=Speaks.OTHER,
-            purpose="events, for who publishes and who handles them",
+            purpose="events, for their publishers and handlers",
             admits="anyone on the node, and pods in its network",
             policy=loopback(NOT_PROBED),
             reach=Reach.LOOPBACK,
@@ -54,7 +53,7 @@ def functions_endpoints(topology: Topology) -> Iterable[Endpoint]:
 
 
 def leaf_clients(topology: Topology) -> tuple[CloudClient, ...]:
-    """The broker of each edge node, which must refuse a false server."""
+    """The brokers of edge nodes, which must refuse a false server."""
     address = str(topology.cluster_link(topology.server.name).address)
     return tuple(
         CloudClient(

@@ -1,4 +1,4 @@
-"""Brokers know each other by an authority of their own: no certificate of the cluster gets in."""
+"""Certificates of brokers, by a separate authority: those of the cluster are refused."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FUNCTIONS_DOMAIN = TrustDomain("functions", "edge-lab functions")
 
 
 def leaf_spec(node: str) -> CertificateSpec:
-    """Of an edge node's broker."""
+    """The certificate of an edge node's broker."""
     return CertificateSpec(f"edge-lab:functions:{node}")
 
 
 def server_spec(address: str) -> CertificateSpec:
-    """Of the server's broker."""
+    """The certificate of the server's broker."""
     return CertificateSpec(
         "edge-lab:functions-server", addresses=(IPv4Address(address),), usages=(Usage.SERVER,)
     )
@@ -35,7 +35,7 @@ def functions_requests(topology: Topology) -> tuple[Request, ...]:
 
 
 def keys_provision(node: Node, pki: Pki) -> Provision:
-    """A node's certificate and key, and the authority."""
+    """The certificate and key of a node, and the authority's certificate."""
     identity = pki.identity(FUNCTIONS_DOMAIN, node.name)
     authority = pki.authority(FUNCTIONS_DOMAIN).certificate_pem
     return Provision(

@@ -1,4 +1,4 @@
-"""Which limits of which devices an edge node watches, as data."""
+"""The limits of devices that an edge node watches, as data."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from edge_lab.topology import Device, Node, Topology
 
 @dataclass(frozen=True)
 class Crossing:
-    """One crossing of a limit in a device's ground truth; steps by their sequence numbers."""
+    """One crossing of a limit in a device's ground truth; steps are sequence numbers."""
 
     rearmed: int
-    """The step since which a value over the limit crosses it."""
+    """The step that armed the limit: the next value above it is a crossing."""
     first: int
     """The step that crossed it."""
     last: int
-    """The last one before the limit is armed again: who looks until then can tell."""
+    """The last step before the limit is armed again; the step of its event is not later."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Over `above` it is crossed, once, until the value was below `again_below`; raw values."""
+    """A raw value over `above` crosses it; one below `again_below` arms it again."""
 
     point: str
     above: int
     again_below: int
 
     def crossings(self, values: Iterable[tuple[int, int]]) -> tuple[Crossing, ...]:
-        """Of a device's steps, as sequence numbers and values. The program counts the same way
-        (images/go/functions/internal/events)."""
+        """The crossings in a device's steps, given as sequence numbers and values. The program uses
+        the same rule (images/go/functions/internal/events)."""
         found: list[Crossing] = []
         rearmed: int | None = None
         over = False
@@ -51,13 +51,13 @@ class Limit:
 
 
 LIMITS = (Limit("temperature", above=705, again_below=695),)
-"""Of each Modbus TCP device that has such a point. A boiler at its first setpoint of 70 °C is over
-70.5 °C about every twenty seconds."""
+"""Limits of each Modbus TCP device with such a point. A boiler at its first setpoint of 70 °C
+exceeds 70.5 °C about every twenty seconds."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A limit of one device, with what the program needs to read it."""
+    """A limit of one device, with the parameters to read its point."""
 
     device: Device
     limit: Limit
@@ -68,7 +68,7 @@ class Watched:
 
 
 def watched_limits(topology: Topology, node: Node) -> tuple[Watched, ...]:
-    """Those within reach of a node."""
+    """The limits that a node watches."""
     return tuple(_watched(topology, node))
 
 
@@ -92,5 +92,5 @@ def _watched(topology: Topology, node: Node) -> Iterable[Watched]:
 
 
 def watching_nodes(topology: Topology) -> tuple[Node, ...]:
-    """The edge nodes with a limit to watch."""
+    """The edge nodes that watch at least one limit."""
     return tuple(node for node in topology.edges if watched_limits(topology, node))

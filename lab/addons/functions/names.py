@@ -1,4 +1,4 @@
-"""What the parts of the add-on call each other, and where on a node they lie."""
+"""Names of the add-on's parts, and their paths on a node."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from edge_lab.images import DebianProgram, ImageSpec
 FUNCTIONS = "functions"
 """The add-on, and the capability of an edge node whose devices wake functions."""
 NAMESPACE = "edge-functions"
-"""Of pods that are functions."""
+"""Namespace of functions in pods."""
 
 PROGRAM = "edge-functions"
-"""The component: all but the broker."""
+"""The component with all parts except the broker."""
 NATS = DebianProgram("nats-server", "usr/sbin/nats-server")
 IMAGE = "edge-lab.local/functions:0.1.0"
 IMAGE_SPEC = ImageSpec(IMAGE, PROGRAM, ("/edge-functions",), program="/edge-functions")
@@ -20,23 +20,23 @@ STREAMS = "edge-lab-functions-streams"
 SOURCE = "edge-lab-functions-source"
 ACTIVATOR = "edge-lab-functions-activator"
 FUNCTION = "edge-lab-functions-process"
-"""The unit that is a function itself; it is started when there is something to do."""
+"""The unit of the function that runs as a process; the activator starts it."""
 
 CLIENT_PORT, MONITOR_PORT, LEAF_PORT = 4222, 8222, 7422
-"""Of the broker: the first two on loopback, the third on the server's wire, for edge nodes."""
+"""Ports of the broker: two on loopback, the third on the server's link, for edge nodes."""
 
 HOME = "/etc/edge-lab-functions"
 STATE = "edge-lab-functions"
-"""Folder of all that the parts keep, below /var/lib."""
+"""Folder below /var/lib with the data of all parts."""
 PODS = "/run/edge-lab-functions-pods"
-"""Where the kubelet looks for pods that the activator wants. In memory: after a boot there are
-none until something is owed, and a full disk does not stand in the way."""
+"""Folder in which the kubelet finds the static pods of the activator. It is in memory: after a boot
+there are none until an event waits, and a full disk does not prevent one."""
 
 CLOUD_DOMAIN = "cloud"
-"""JetStream's domain of the server; that of an edge node is its name."""
+"""JetStream domain of the server; that of an edge node is the node's name."""
 
 CA, CERTIFICATE, KEY = "ca.crt", "tls.crt", "tls.key"
-"""Below `HOME`."""
+"""Files below `HOME`."""
 
 
 def unit(name: str) -> str:

@@ -1,5 +1,4 @@
-"""The parts beside the broker: what makes the streams, watches devices, wakes functions, and the
-function that is a unit."""
+"""The units other than the broker: streams, source, activator, and the function that is a unit."""
 
 from __future__ import annotations
 
@@ -23,16 +22,16 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks.unit import Service
 
 IDLE_SECONDS = 5.0
-"""For so long nothing must be owed before a function is put to sleep."""
+"""A function is stopped when no event has waited for it for this time."""
 SILENT_SECONDS = 20.0
-"""For so long a broker may leave an event unanswered before it is started anew: nats-server 2.15.1
-serves a stream no more to which it could not write once, and says that it is well."""
+"""A connected broker that does not answer a publish for this time is restarted: after a failed
+write, nats-server 2.15.1 no longer serves the stream, but reports that it is healthy."""
 LEAST_POLL_MS = 50
 PAYLOAD_BYTES = 4096
-"""What an event carries to its function beside the value, as a picture of the device would be: more
-than what is left of a block of the disk, so that a full one is felt by the first event."""
+"""Size of the additional data of an event, such as a picture. It exceeds the free part of an
+allocated disk block, so that a full disk refuses the first event."""
 STATIC_POD_FILE = "function.json"
-"""Of the folder that the kubelet looks into."""
+"""Name of the manifest in the kubelet's folder of static pods."""
 
 
 def _service(name: str, description: str, command: tuple[str, ...], *after: str) -> Service:
@@ -79,9 +78,9 @@ def streams_provision(command: tuple[str, ...]) -> Provision:
 
 
 def source_config(place: Place, watched: Sequence[Watched], ways: Sequence[Way]) -> dict[str, Any]:
-    """What images/go/functions/internal/source takes."""
+    """The configuration for images/go/functions/internal/source."""
     devices = {one.device.name: one for one in watched}
-    # Two reads to a step, as samplers do.
+    # Two reads per step, like samplers.
     poll = min(one.device.period_ms for one in watched) // 2
     return {
         "node": place.node,
@@ -122,7 +121,7 @@ def source_provision(place: Place, watched: Sequence[Watched], ways: Sequence[Wa
 
 
 def storm_command(place: Place, way: str, count: int) -> tuple[str, ...]:
-    """So many events for one way at once."""
+    """Publishes `count` events for one way at once."""
     return (
         *(place.program, "storm", "--server", place.url, "--node", place.node),
         *("--way", way, "--count", str(count), "--payload", str(PAYLOAD_BYTES)),
@@ -134,10 +133,10 @@ def storm_command(place: Place, way: str, count: int) -> tuple[str, ...]:
 
 
 def activator_config(place: Place, ways: Sequence[Way]) -> dict[str, Any]:
-    """What images/go/functions/internal/activator takes."""
+    """The configuration for images/go/functions/internal/activator."""
     how: dict[str, dict[str, Any]] = {
         PROCESS.name: {
-            # Not until it has started: the activator waits for nobody.
+            # Without waiting for the start: the activator must not block.
             "start": ["/usr/bin/systemctl", "start", "--no-block", unit(FUNCTION)],
             "stop": ["/usr/bin/systemctl", "stop", unit(FUNCTION)],
         },
@@ -170,7 +169,7 @@ def activator_provision(place: Place, ways: Sequence[Way]) -> Provision:
 
 
 def function_arguments(place: Place, way: Way) -> tuple[str, ...]:
-    """Of a function of any way, behind the program."""
+    """The arguments of a function, for any way."""
     return (
         *("handle", "--way", way.name),
         *("--server", place.url, "--records", place.records(way.name)),
@@ -178,7 +177,7 @@ def function_arguments(place: Place, way: Way) -> tuple[str, ...]:
 
 
 def function_provision(place: Place) -> Provision:
-    """The unit that is a function. It is not enabled: a boot starts none."""
+    """The unit that is a function. It is not enabled, so it is not started at boot."""
     service = Service(
         name=FUNCTION,
         description="A function that an event wakes",

@@ -1,4 +1,4 @@
-"""Where the parts of one node find each other: on a guest, or on the host that tests them."""
+"""Paths and addresses of the parts on one node: on a guest, or on the host in native tests."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Place:
-    """Paths, addresses and programs of one node's parts."""
+    """Paths, addresses and programs of the parts on one node."""
 
     node: str
     leaf: str
-    """`address:port` by which the server's broker is reached."""
+    """`address:port` of the server's broker."""
     client: str = f"{LOOPBACK}:{CLIENT_PORT}"
     monitor: str = f"{LOOPBACK}:{MONITOR_PORT}"
     leaf_listens: str = f"0.0.0.0:{LEAF_PORT}"
@@ -41,12 +41,12 @@ class Place:
 
     @property
     def url(self) -> str:
-        """Of the node's own broker."""
+        """URL of the node's own broker."""
         return f"nats://{self.client}"
 
     @property
     def tls(self) -> dict[str, str]:
-        """As the broker's configuration calls them."""
+        """The TLS options of the broker's configuration."""
         return {
             "ca_file": f"{self.files}/{CA}",
             "cert_file": f"{self.files}/{CERTIFICATE}",
@@ -54,7 +54,7 @@ class Place:
         }
 
     def config(self, name: str) -> str:
-        """Path of the configuration of a part."""
+        """Path of a part's configuration file."""
         return f"{self.files}/{name}.json"
 
     @property
@@ -63,7 +63,7 @@ class Place:
 
     @property
     def source_journal(self) -> str:
-        """Events that functions owe."""
+        """The journal of crossings and stored events."""
         return f"{self.state}/source.jsonl"
 
     @property
@@ -76,7 +76,7 @@ class Place:
 
     @property
     def records_folder(self) -> str:
-        """What functions have done; of pods, a volume of the node."""
+        """Records of functions; pods mount it as a hostPath volume."""
         return f"{self.state}/records"
 
     def records(self, way: str) -> str:
@@ -84,6 +84,6 @@ class Place:
 
 
 def place_of(topology: Topology, node: Node) -> Place:
-    """That of a guest."""
+    """The paths and addresses on a guest."""
     server = topology.cluster_link(topology.server.name).address
     return Place(node=node.name, leaf=f"{server}:{LEAF_PORT}")

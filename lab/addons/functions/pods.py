@@ -1,7 +1,7 @@
-"""Functions that are pods: one that always runs, and one that the activator gives to the kubelet.
+"""Functions in pods: one that always runs, and a static pod that the activator creates.
 
-They are in the node's own network, since the broker listens on loopback alone, and have neither a
-token nor a capability.
+They use the host network, since the broker listens only on loopback, and have no token and no
+capabilities.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.provisioning.provision import GuestFile, Provision
 
 ACTIVATION = "edge-lab/activation"
-"""Annotation with another number each time: the kubelet tells static pods by their content."""
+"""Annotation that differs each time, since the kubelet identifies static pods by content."""
 
 
 def warm_pod(node: str) -> str:
-    """The name of a node's warm function."""
+    """The name of the pod of a node's warm function."""
     return f"function-{node}"
 
 
@@ -30,21 +30,21 @@ def namespace_manifest() -> Manifest:
 
 
 def warm_manifest(place: Place) -> Manifest:
-    """Bound to its node by name; nothing evicts it."""
+    """The warm function's pod, bound to its node and protected from eviction."""
     pod = _pod(place, WARM, warm_pod(place.node))
     pod["spec"] |= {
         "nodeName": place.node,
         "automountServiceAccountToken": False,
         "tolerations": [{"operator": "Exists"}],
-        # As static pods are: else a full disk would evict it, and nobody would bring it back.
+        # Like static pods: otherwise a full disk would evict it, and it has no controller.
         "priorityClassName": "system-node-critical",
     }
     return pod
 
 
 def static_manifest(place: Place) -> Manifest:
-    """As the activator takes it: `{activation}` is another number each time. The kubelet adds the
-    node's name to the pod's."""
+    """The activator's template, which replaces `{activation}` with a new number each time. The
+    kubelet adds the node's name to the pod's."""
     pod = _pod(place, STATIC_POD, "function-woken")
     pod["metadata"]["annotations"] = {ACTIVATION: "{activation}"}
     return pod
@@ -67,7 +67,7 @@ def _pod(place: Place, way: Way, name: str) -> dict[str, Any]:
                 "app": "function",
                 "app.kubernetes.io/part-of": "edge-lab",
                 "way": way.name,
-                # KubeEdge's admission webhook, where there is one, goes by it.
+                # For KubeEdge's admission webhook, if there is one.
                 "app-offline.kubeedge.io": "autonomy",
             },
         },

@@ -1,7 +1,7 @@
-"""The logs of a node as data: what crossed a limit, what functions did, and what woke them.
+"""The journals and records of a node as data: crossings, handled events and activations.
 
-A line that a loss of power tore is passed over; one that is whole and is none of its own is a
-LabError. Times are ns since 1970 by the node's clock.
+An incomplete line, from a loss of power, is ignored; a complete line with unexpected content raises
+LabError. Times are in ns since 1970 by the node's clock.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Event:
-    """One crossing of a limit, as the source has seen it."""
+    """One crossing of a limit, as recorded by the source."""
 
     id: str
     way: str
     device: str
     point: str
     seq: int
-    """The device's step, which is in its ground truth."""
+    """The number of the device's step, as in its ground truth."""
     value: int
     read: int
-    """When the node had read it."""
+    """When the node had read the value."""
     stored: int | None = None
-    """When the broker had said that it has it; None if it has not yet."""
+    """When the broker confirmed the event; None if it has not yet."""
 
 
 @dataclass(frozen=True)
 class Handled:
-    """One event that a function has done something for."""
+    """One event that a function has handled."""
 
     id: str
     way: str
@@ -45,27 +45,27 @@ class Handled:
     value: int
     delivered: int
     time: int
-    """When it was done; the record of it is on the disk before it is acknowledged."""
+    """When it was handled; the record is on disk before the event is acknowledged."""
     attempt: int
     process: int
     began: int
-    """When the first line of the function's process ran."""
+    """When the function's process had started."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """What functions of a node have written."""
+    """The records of a node's functions."""
 
     handled: tuple[Handled, ...] = ()
     began: tuple[tuple[str, int], ...] = ()
-    """The way and the time of each process."""
+    """Way and start time of each process."""
     repeated: tuple[str, ...] = ()
-    """Ids of events that came again and were known."""
+    """Ids of events that were delivered again and recognized."""
 
 
 @dataclass(frozen=True)
 class Activation:
-    """The activator woke a function, or put it to sleep."""
+    """The activator woke or stopped a function."""
 
     way: str
     time: int
@@ -74,7 +74,7 @@ class Activation:
 
 
 def parse_events(text: str) -> tuple[Event, ...]:
-    """Of a source's journal, or a storm's, in the order in which they crossed."""
+    """The events in the journal of a source or a storm, in the order of crossing."""
     found: dict[str, Event] = {}
 
     def take(line: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ def parse_events(text: str) -> tuple[Event, ...]:
 
 
 def parse_records(text: str) -> Records:
-    """Of functions, their logs one after the other."""
+    """The records in the concatenated logs of functions."""
     began: dict[tuple[str, int], int] = {}
     processes: list[tuple[str, int]] = []
     handled: list[Handled] = []
@@ -115,7 +115,7 @@ def parse_records(text: str) -> Records:
                 Handled(
                     id=str(line["id"]),
                     way=process[0],
-                    # What is 0 is left out.
+                    # Go omits fields that are 0.
                     seq=int(line.get("seq", 0)),
                     value=int(line.get("value", 0)),
                     delivered=int(line["delivered"]),

@@ -1,4 +1,4 @@
-"""The ways in which a function is woken, as data: one column of every table each."""
+"""The ways of waking a function, as data; each is a column of every table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_lab.topology import Topology
 
 
 class Runs(StrEnum):
-    """What a function is while it runs."""
+    """The form in which a function runs."""
 
     POD = "a pod"
     PROCESS = "a process of the node"
@@ -19,17 +19,17 @@ class Runs(StrEnum):
 
 @dataclass(frozen=True)
 class Way:
-    """One of them."""
+    """One way of waking."""
 
     name: str
     title: str
     runs: Runs
     from_zero: bool
-    """Whether nothing of it runs while there is nothing to do."""
+    """Whether no process runs while no events wait."""
     offline: bool
-    """Whether it is woken while the node is cut off from its cloud."""
+    """Whether it is woken while the node is cut off from the cloud."""
     own_kubelet: bool = False
-    """Whether it needs a kubelet that reads the lab's drop-ins; KubeEdge's reads none."""
+    """Whether it needs a kubelet that reads the lab's drop-ins, which KubeEdge's does not."""
 
 
 WARM = Way("warm", "a pod that always runs", Runs.POD, from_zero=False, offline=True)
@@ -43,13 +43,13 @@ OWN_KUBELET = frozenset({"kubelet", "openyurt", "k3s"})
 
 
 def ways_of(stack: Stack) -> tuple[Way, ...]:
-    """Those that edge nodes of a stack have."""
+    """The ways that edge nodes of a stack support."""
     own = stack.runtime.name in OWN_KUBELET
     return tuple(way for way in WAYS.values() if own or not way.own_kubelet)
 
 
 def capability(way: Way) -> str:
-    """What a node can do that has it."""
+    """The capability of nodes that support the way."""
     return f"functions-{way.name}"
 
 

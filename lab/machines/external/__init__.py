@@ -1,4 +1,4 @@
-"""Machines that the lab does not boot: examined, provisioned over SSH, and given back."""
+"""Machines that the lab does not boot: it examines, provisions and gives them back over SSH."""
 
 from edge_lab.machines.external.examination import Lack, lacks_of
 from edge_lab.machines.external.hardware import check_drivers, find_library

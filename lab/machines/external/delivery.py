@@ -1,4 +1,4 @@
-"""Provisions an external node over SSH, in an order that can be undone at any point."""
+"""Copies the provision of an external node to it over SSH, in an order that can be undone."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, PayloadFil
 
 SHORT_SECONDS = 60.0
 UNDO_SECONDS = 180.0
-"""Seconds to stop or start units, including containers."""
+"""To stop or start units, including their containers."""
 COPY_SECONDS = 1200.0
-"""Seconds for the payload, over a slow line."""
+"""To copy the payload over a slow line."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """To one machine."""
+    """Copies to one machine."""
 
     client: SshClient
     shell: GuestShell
     still_wanted: Callable[[], None]
-    """Called between steps; an error ends the delivery."""
+    """Called between steps; an error that it raises ends the delivery."""
 
     def carry_out(
         self, given: Handover, payload: Collection[PayloadFile], deadline: Deadline
     ) -> None:
-        """Delivers undo script, backup, payload, files and units.
+        """Installs undo script, backup, payload, files and units, in this order.
 
         Raises:
-            LabError: a step failed; the undo script reverts the previous steps.
+            LabError: a step failed; the undo script reverts the previous ones.
         """
         self.shell.write(GuestFile.text(handover.UNDO, given.undo_script(), 0o700), deadline)
         paths = "".join(f"{path}\n" for path in given.paths)
@@ -58,7 +58,7 @@ class Delivery:
         if done.returncode:
             raise LabError(
                 f"{self.client.node}: {done.stderr.decode(errors='replace').strip()[-2000:]}",
-                remedy=f"To undo the previous steps, on the machine as root: sh {handover.UNDO}",
+                remedy=f"To undo all changes, run as root on the machine: sh {handover.UNDO}",
             )
 
     def _copy_payload(self, files: Collection[PayloadFile], deadline: Deadline) -> None:
@@ -68,7 +68,7 @@ class Delivery:
         ) as unpacking:
             assert unpacking.stdin is not None
             assert unpacking.stderr is not None
-            # A machine that hangs must not block this process.
+            # A machine that hangs must not block the delivery.
             watchdog = threading.Timer(deadline.remaining, unpacking.kill)
             watchdog.start()
             try:
@@ -84,7 +84,7 @@ class Delivery:
                 code = unpacking.wait()
                 watchdog.cancel()
         if code:
-            raise LabError(f"the payload could not be copied to {self.client.node}: {said or code}")
+            raise LabError(f"cannot copy the payload to {self.client.node}: {said or code}")
         sums = "".join(f"{file.sha256}  {file.path}\n" for file in files)
         if sums:
             check = f"cd {PAYLOAD_MOUNT} && sha256sum --check --quiet - >&2"

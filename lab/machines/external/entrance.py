@@ -1,4 +1,4 @@
-"""Access to an external node: waits for a login, and examines it."""
+"""Login to an external node, and its first examination."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from edge_lab.topology import Node
 
 SHORT_SECONDS = 60.0
 ENTER_SECONDS = 120.0
-"""Seconds for its host key and a login, once its server answers: it may be slow."""
+"""To read its host key and log in, once its server answers: it may be slow."""
 
 _HOPELESS = re.compile(
     r"Host key verification failed|Permission denied|REMOTE HOST IDENTIFICATION|no such identity|"
     r"bad permissions|invalid format|No .* host key is known|Could not resolve hostname"
 )
 _WORDS_OF_A_CONNECTION = 4
-"""Fields of SSH_CONNECTION: address and port of the client, address and port of the server."""
+"""SSH_CONNECTION has the address and port of the client, and those of the server."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Entrance:
     clock: ShellClock
 
     def wait_in(self, answer: Deadline, deadline: Deadline, watch: Callable[[], None]) -> None:
-        """Waits for a login; its server must answer before `answer`.
+        """Waits until a login succeeds; its server must answer before `answer`.
 
         Raises:
-            InputError: it fails permanently: another host key, or an unknown user key.
+            InputError: retrying cannot help: another host key, or a key that it refuses.
             LabError: it does not answer.
         """
         external = external_of(self.node)
@@ -51,14 +51,14 @@ class Entrance:
         )
         limit = deadline.within(ENTER_SECONDS)
         limit.wait_for(
-            f"{self.node.name} shows its host key",
+            f"{self.node.name} presents its host key",
             lambda: trust(self.node, self.run.keys, limit),
             every=1.0,
             transient=(LabError,),
             watch=watch,
         )
         limit.wait_for(
-            f"{self.node.name} accepts an SSH login at {at}",
+            f"login to {self.node.name} at {at}",
             lambda: self._let_in(limit),
             every=1.0,
             transient=(Unreachable,),
@@ -81,7 +81,7 @@ class Entrance:
         return True
 
     def examine(self, needs: Needs, deadline: Deadline) -> tuple[tuple[Lack, ...], Facts]:
-        """What it lacks, and the observed facts; changes nothing."""
+        """The missing requirements, and the facts about the machine; changes nothing."""
         told = self.client.call(
             f'echo "$SSH_CONNECTION"; {"sudo -n true" if self.client.becomes_root else "true"}',
             deadline.within(SHORT_SECONDS),
@@ -91,8 +91,8 @@ class Entrance:
             user = external_of(self.node).user
             said = told.stderr.decode(errors="replace").strip() or "no answer"
             lack = Lack(
-                f"{user} cannot become root by sudo without a password ({said})",
-                f"As root, a file in /etc/sudoers.d: {user} ALL=(ALL) NOPASSWD: ALL",
+                f"{user} cannot use sudo without a password ({said})",
+                f"Add, as root, a file in /etc/sudoers.d: {user} ALL=(ALL) NOPASSWD: ALL",
             )
             return (lack,), Facts()
         words = told.stdout.decode(errors="replace").split()
@@ -106,6 +106,6 @@ class Entrance:
         offset = self.clock.clock_offset(deadline)
         if not offset.fits(examination.CLOCK_SECONDS):
             yield Lack(
-                f"its clock is {offset.seconds:+.1f} s off this host's, which breaks certificates",
-                "Let NTP set it, or by hand: date -s",
+                f"its clock is {offset.seconds:+.1f} s off this host's: certificates may fail",
+                "Synchronize it by NTP, or set it with date -s.",
             )

@@ -1,4 +1,4 @@
-"""Examines what a machine lacks to be a node of a lab, before anything is changed."""
+"""Checks whether a machine meets the requirements of a node, before anything is changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT, Provision
 from edge_lab.topology import Arch, Node, Topology
 
 HANDOVER = "/var/lib/edge-lab-external"
-"""Files on the machine: the lab that uses it now, and the script that undoes all changes."""
+"""Folder on the machine: the lab that uses it, and the script that undoes all changes."""
 OWNER = f"{HANDOVER}/lab"
 
 MODULES = ("overlay", "br_netfilter", "veth", "bridge")
@@ -24,12 +24,12 @@ PROGRAMS = (
 )
 RUNTIME = ("/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/usr/lib/cni/bridge")
 PACKAGES = "containerd runc containernetworking-plugins iptables iproute2 iputils-ping kmod"
-"""Debian packages with these programs and modules."""
+"""Debian packages with both."""
 PYTHON = "/usr/bin/python3"
 MEMORY_PART = 0.85
-"""Fraction of the topology's memory: MemTotal excludes the memory that the kernel reserves."""
+"""Fraction of the memory in the topology: MemTotal excludes what the kernel reserves."""
 SPARE_MIB = 1024
-"""Disk space in addition to the payload and the unpacked images."""
+"""Free disk space, in addition to the payload and the unpacked images."""
 CLOCK_SECONDS = 2.0
 
 _EXEC = re.compile(r"^Exec\w+=[-+!:@|]*\"?(/[^\s\"]+)", re.MULTILINE)
@@ -37,7 +37,7 @@ _MIB = 1024
 
 
 class Lack(NamedTuple):
-    """Something that a machine lacks, with the remedy."""
+    """A missing requirement, and its remedy."""
 
     what: str
     remedy: str = ""
@@ -48,7 +48,7 @@ class Lack(NamedTuple):
 
 @dataclass(frozen=True)
 class Needs:
-    """Requirements for a machine."""
+    """The requirements."""
 
     arch: Arch
     memory_mib: int
@@ -56,12 +56,12 @@ class Needs:
     programs: tuple[str, ...] = (*PROGRAMS, *RUNTIME)
     modules: tuple[str, ...] = MODULES
     python: tuple[str, ...] = ()
-    """Required Python modules."""
+    """Modules that its Python must be able to import."""
     payload_mib: int = 0
 
     @classmethod
     def of(cls, topology: Topology, node: Node, provision: Provision | None = None) -> Needs:
-        """The requirements for a node; with its provision, also programs that its units start."""
+        """Those of a node; with its provision, also the programs that its units start."""
         interfaces = tuple(topology.nic(link) for link in topology.links_of(node.name))
         programs = dict.fromkeys((*PROGRAMS, *RUNTIME))
         payload = 0
@@ -79,7 +79,7 @@ class Needs:
 
 
 def programs_of(provision: Provision) -> Iterator[str]:
-    """The machine's own programs that the units of the provision start."""
+    """The machine's own programs that the provision's units start."""
     ours = {file.path for file in provision.files}
     for file in provision.files:
         if file.path.startswith("/etc/systemd/system/"):
@@ -90,13 +90,13 @@ def programs_of(provision: Provision) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts that a machine reported: lines `key=value`; a key may occur several times."""
+    """The output of `look`: lines `key=value`, in which a key may occur several times."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Facts:
-        """Parses the output; LabError if it is incomplete."""
+        """Raises LabError if the output is incomplete."""
         found: dict[str, tuple[str, ...]] = {}
         for line in text.splitlines():
             key, equals, value = line.partition("=")
@@ -107,7 +107,7 @@ class Facts:
         return cls(found)
 
     def one(self, key: str) -> str:
-        """The value; empty without one."""
+        """The first value; empty if there is none."""
         return next(iter(self.values.get(key, ())), "")
 
     def all(self, key: str) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Facts:
 
 
 def look(needs: Needs) -> str:
-    """The shell script, run as root, that prints the `Facts`. It changes nothing."""
+    """The shell script that prints the `Facts`. It is run as root, and changes nothing."""
     return "\n".join(
         (
             "export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin",
@@ -136,7 +136,7 @@ def look(needs: Needs) -> str:
             ' echo "no-module=$module"',
             "done",
             f"for program in {_words(needs.programs)}; do",
-            # Debian has merged its folders of programs, other distributions have not.
+            # Debian has merged /bin and /usr/bin; other distributions have not.
             '  [ -x "$program" ] || command -v "${program##*/}" >/dev/null 2>&1 ||'
             ' echo "no-program=$program"',
             "done",
@@ -164,35 +164,33 @@ def look(needs: Needs) -> str:
 
 
 def lacks_of(needs: Needs, facts: Facts, lab: str, way: str = "") -> tuple[Lack, ...]:
-    """What the machine lacks to be a node of `lab`. `way` is the machine's address at which the
-    lab has logged in."""
+    """The missing requirements for a node of `lab`. `way` is the address of the machine at which
+    the lab has logged in."""
     return tuple(_lacks(needs, facts, lab, way))
 
 
 def _lacks(needs: Needs, facts: Facts, lab: str, way: str) -> Iterator[Lack]:
     if (arch := facts.one("arch")) != needs.arch.value:
         yield Lack(
-            f"its architecture is {arch or 'unknown'}, and the topology says {needs.arch.value}",
-            "Mend `arch`.",
+            f"its architecture is {arch or 'unknown'}, but the topology says {needs.arch.value}",
+            "Correct `arch`.",
         )
     if facts.one("user") != "0":
-        yield Lack("commands do not run as root", "Log in as root, or allow the user sudo.")
+        yield Lack("commands do not run as root", "Log in as root, or allow the user to use sudo.")
     if facts.one("systemd") != "yes":
-        yield Lack("it was not booted by systemd", "What runs on a node are units of systemd.")
+        yield Lack("it was not booted by systemd", "Nodes run systemd units.")
     if facts.one("cgroup") != "cgroup2fs":
         yield Lack(
             "it has no cgroup v2",
-            "Boot it with systemd.unified_cgroup_hierarchy=1 on the kernel's command line.",
+            "Add systemd.unified_cgroup_hierarchy=1 to the kernel's command line.",
         )
     elif lost := [it for it in CONTROLLERS if it not in facts.one("controllers").split()]:
         yield Lack(
             f"its control groups lack {_list(lost)}",
-            "Boot it with cgroup_enable=memory on the kernel's command line."
-            if "memory" in lost
-            else "",
+            "Add cgroup_enable=memory to the kernel's command line." if "memory" in lost else "",
         )
     if none := facts.all("no-module"):
-        yield Lack(f"its kernel has no module {_list(none)}", "Use a kernel of a distribution.")
+        yield Lack(f"its kernel has no module {_list(none)}", "Use the kernel of a distribution.")
     if none := facts.all("no-program"):
         yield Lack(f"it has no {_list(none)}", f"On Debian: apt-get install {PACKAGES}")
     if none := facts.all("no-python"):
@@ -204,13 +202,13 @@ def _lacks(needs: Needs, facts: Facts, lab: str, way: str) -> Iterator[Lack]:
     memory = facts.number("memory")
     if memory < needs.memory_mib * MEMORY_PART:
         yield Lack(
-            f"it has {memory} MiB of memory, and the topology says {needs.memory_mib} MiB",
-            "Mend `memory`.",
+            f"it has {memory} MiB of memory, but the topology says {needs.memory_mib} MiB",
+            "Correct `memory`.",
         )
-    # The payload itself, and its images unpacked.
+    # The payload itself, and the images in it unpacked.
     wanted = 3 * needs.payload_mib + SPARE_MIB
     if facts.number("disk") < wanted:
-        yield Lack(f"{facts.number('disk')} MiB are free below /var, and {wanted} MiB are needed")
+        yield Lack(f"{facts.number('disk')} MiB are free on /var, but {wanted} MiB are needed")
     yield from _in_use(facts, lab)
 
 
@@ -220,14 +218,14 @@ def _wrong_interfaces(needs: Needs, facts: Facts, way: str) -> Iterator[Lack]:
         yield Lack(f"it has no network interface {nic}", f"It has: {_list(there)}.")
     for nic in set(needs.interfaces).intersection(facts.all("default-route")):
         yield Lack(
-            f"its default route is over {nic}",
-            "A wire of the lab is cut and delayed: use another interface for it.",
+            f"its default route uses {nic}",
+            "Faults cut and delay links of the lab: use another interface for the link.",
         )
     for line in facts.all("address"):
         nic, _, address = line.partition(" ")
         if way and address.partition("/")[0] == way and nic in needs.interfaces:
             yield Lack(
-                f"the lab reaches it over {nic}, which is to be a wire of the lab",
+                f"the lab reaches it over {nic}, which the topology uses for a link",
                 "Faults must not touch the management path: use two interfaces.",
             )
 
@@ -237,17 +235,16 @@ def _in_use(facts: Facts, lab: str) -> Iterator[Lack]:
     if owner not in ("", lab):
         yield Lack(
             f"it is a node of the lab {owner!r}",
-            f"Take that down: lab down --lab {owner}; or on the machine, as root: "
-            f"sh {HANDOVER}/undo",
+            f"Run lab down --lab {owner}; or on the machine, as root: sh {HANDOVER}/undo",
         )
     if owner:
         return
     if units := facts.all("kubernetes"):
-        yield Lack(f"it is a node of Kubernetes already: {_list(units)} runs", "Remove it there.")
+        yield Lack(f"it is already a Kubernetes node: {_list(units)} runs", "Remove that from it.")
     elif containers := facts.all("container"):
         yield Lack(
-            f"containerd has containers of Kubernetes, such as {containers[0]}",
-            "Remove them: ctr -n k8s.io containers ls",
+            f"containerd has Kubernetes containers, such as {containers[0]}",
+            "List and remove them: ctr -n k8s.io containers ls",
         )
 
 

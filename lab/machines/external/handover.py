@@ -1,9 +1,9 @@
-"""The provision of an external node, and the script that undoes it.
+"""The provision of an external node, and the script that undoes it, which is installed first.
 
-A node that the lab boots has root image, seed disk and payload disk. Here the same provision is
-copied over SSH, with the few files of the root image that its units need. Files are backed up
-before they are replaced, and the script `undo` beside the backup reverts everything: by `lab down`,
-by the next `lab up` after a crash, or by hand.
+A node that the lab boots has a root image, a seed disk and a payload disk. On an external node, the
+same provision is copied over SSH, with the few files of the root image that its units rely on.
+Files are backed up before they are replaced. The script `undo` beside the backup reverts all
+changes; it is run by `lab down`, by the next `lab up` after a crash, or by hand.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IMAGES_UNIT = "edge-lab-images.service"
 UNDO = f"{HANDOVER}/undo"
 FILES = f"{HANDOVER}/files"
 FAILED = f"{HANDOVER}/failed"
-"""Units that had failed before: they may be failed later, too."""
+"""Units that had failed before the lab used the machine: they may be failed later, too."""
 
 HOSTS = "/etc/hosts"
 SYSCTL = "/etc/sysctl.d/50-edge-lab.conf"
@@ -41,21 +41,21 @@ OF_THE_ROOT_IMAGE = (
 )
 
 STAYS = (
-    "what its journal has of the lab, containerd's empty folders, and the kernel modules "
+    "entries in its journal, containerd's empty folders, and the kernel modules "
     f"{', '.join(MODULES)}"
 )
-"""What stays on a machine that is given back; modules are unloaded by its next reboot."""
+"""Not removed from a machine that is given back; modules stay until its next reboot."""
 
 
 @dataclass(frozen=True)
 class Handover:
-    """The provision of an external node."""
+    """Everything that is installed on an external node."""
 
     lab: str
     node: str
     files: tuple[GuestFile, ...]
     units: tuple[str, ...]
-    """Units that are enabled and started, and finally disabled and stopped."""
+    """Enabled and started, and finally stopped and disabled."""
     folders: tuple[str, ...]
     undo: tuple[str, ...]
     payload: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class Handover:
         containerd: str,
         hosts_before: str,
     ) -> Handover:
-        """`containerd` is the version on the machine, `hosts_before` its /etc/hosts."""
+        """`containerd` is the version on the machine, `hosts_before` the text of its /etc/hosts."""
         files = {file.path: file for file in root_files(arch, containerd)}
         files |= {file.path: file for file in wire_files(nics)}
         files[HOSTS] = GuestFile.text(HOSTS, with_hosts(hosts_before, hosts))
@@ -95,14 +95,14 @@ class Handover:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All files that are copied to the machine."""
+        """All files that are installed."""
         return (*(file.path for file in self.files), *self.payload)
 
-    # -- Scripts for the machine ---------------------------------------------------------
+    # -- scripts for the machine ---------------------------------------------------------
 
     def begin(self) -> str:
-        """Records the machine's state, and backs up files that will be replaced. Reads paths of
-        files from its standard input. Changes nothing else."""
+        """A script that records the state of the machine, and backs up files that will be replaced.
+        It reads the paths of files from standard input, and changes nothing else."""
         keys = " ".join(_sysctl_keys(self.files))
         return "\n".join(
             (
@@ -138,12 +138,12 @@ class Handover:
         )
 
     def undo_script(self) -> str:
-        """Undoes all changes; run as root on the machine. It may be run again."""
+        """A script that reverts all changes, run by root on the machine. It is idempotent."""
         units = _words(self.units)
         return "\n".join(
             (
                 "#!/bin/sh",
-                f"# Takes back what the lab {self.lab} has done to this machine.",
+                f"# Reverts the changes of the lab {self.lab} to this machine.",
                 "export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C",
                 "undo() {",
                 f"cd {HANDOVER} || return 0",
@@ -174,7 +174,7 @@ class Handover:
                 "sh ./sysctl 2>/dev/null",
                 "systemctl daemon-reload",
                 f"systemctl reset-failed {units} 2>/dev/null",
-                # Units with the same name as some that the machine had before.
+                # Units with the name of one that the machine had before.
                 "xargs -r systemctl enable --quiet < enabled 2>/dev/null",
                 f"if [ -e containerd-ran ]; then systemctl restart {CONTAINERD}",
                 f"else systemctl stop {CONTAINERD} 2>/dev/null; fi",
@@ -187,7 +187,7 @@ class Handover:
         )
 
     def start(self) -> str:
-        """Starts the units without waiting for them; the wait for the stack shows failures."""
+        """A script that starts the units, without waiting until they run."""
         return "\n".join(
             (
                 "set -e; export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin",
@@ -203,8 +203,8 @@ class Handover:
 
 
 def root_files(arch: Arch, containerd: str) -> tuple[GuestFile, ...]:
-    """The files of a root image that units of a provision need, for a machine with that version
-    of containerd."""
+    """The files of a root image that units of a provision rely on, for that version of
+    containerd on the machine."""
     by_path = {f"/{file.path}": file for file in recipe_files(load_recipe(), arch)}
     found = []
     for path in OF_THE_ROOT_IMAGE:
@@ -224,9 +224,9 @@ def with_hosts(before: str, hosts: Mapping[str, IPv4Address]) -> str:
 
 
 def wire_files(nics: Iterable[WireNic]) -> tuple[GuestFile, ...]:
-    """A unit that gives the machine's interfaces their addresses and routes while it is active.
+    """A unit that adds addresses and routes to the machine's interfaces while it is active.
 
-    Afterwards an interface has the same as before.
+    When it stops, interfaces have their previous state.
     """
     up, down = [], []
     for nic in nics:
@@ -263,7 +263,7 @@ def wire_files(nics: Iterable[WireNic]) -> tuple[GuestFile, ...]:
         )
     )
     unit = (
-        "[Unit]\nDescription=Addresses and routes on the wires of the lab\n"
+        "[Unit]\nDescription=Addresses and routes of the links of the lab\n"
         "After=network.target systemd-udev-settle.service\n"
         "Before=kubelet.service k3s.service edgecore.service yurthub.service\n\n"
         "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
@@ -278,7 +278,7 @@ def wire_files(nics: Iterable[WireNic]) -> tuple[GuestFile, ...]:
 
 
 def archive(files: Iterable[GuestFile]) -> bytes:
-    """A tar of `files`, of root, without entries of folders."""
+    """A tar archive of `files`, owned by root, without entries for folders."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for file in files:
@@ -290,7 +290,7 @@ def archive(files: Iterable[GuestFile]) -> bytes:
 
 
 UNPACK = "umask 022; exec tar -C / -xpf - --no-same-owner --no-overwrite-dir"
-"""Unpacks an archive from standard input; new folders have default modes."""
+"""Unpacks `archive` from standard input; new folders get the default mode."""
 UNPACK_PAYLOAD = (
     f"umask 022; mkdir -p {PAYLOAD_MOUNT} && exec tar -C {PAYLOAD_MOUNT} -xpf - --no-same-owner"
 )

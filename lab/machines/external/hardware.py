@@ -1,7 +1,7 @@
-"""Drivers that switch the power and read the console of external nodes.
+"""Drivers that switch the power and read the console of an external node.
 
-Libraries of drivers are found by name in the group `edge_lab.hardware` of entry points; edge-lab
-provides `labgrid`.
+They belong to a library, an entry point of the group `edge_lab.hardware`; edge-lab itself has
+`labgrid`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from edge_lab.topology import HardwareDriver, Topology, TopologyProblem
 
 
 class Purpose(StrEnum):
-    """The purpose of a driver, which is also the field of `external` that names it."""
+    """The purpose of a driver: the field of `external` that names it."""
 
     POWER = "power"
     CONSOLE = "console"
 
 
 class PowerSwitch(Protocol):
-    """Raises LabError if the hardware does not react."""
+    """All methods raise LabError if the hardware does not respond as expected."""
 
     def on(self) -> None: ...
 
@@ -34,25 +34,29 @@ class PowerSwitch(Protocol):
         ...
 
     def is_on(self) -> bool | None:
-        """None if the driver cannot determine it."""
+        """None if the driver cannot tell."""
         ...
 
 
 class ConsoleReader(Protocol):
-    """An open console. Raises LabError if the connection is lost."""
+    """An open console."""
 
     def read(self, seconds: float) -> bytes:
-        """The received data; empty after about `seconds` without data."""
+        """Output received within about `seconds`; empty if there was none.
+
+        Raises:
+            LabError: the connection is lost.
+        """
         ...
 
     def close(self) -> None:
-        """No error if the connection is lost."""
+        """Succeeds even if the connection is lost."""
         ...
 
 
 @runtime_checkable
 class HardwareLibrary(Protocol):
-    """A library of drivers. Its module must import quickly; import large modules when used."""
+    """A set of drivers. Its module imports heavy dependencies only when a driver is used."""
 
     @property
     def name(self) -> str:
@@ -60,18 +64,18 @@ class HardwareLibrary(Protocol):
         ...
 
     def check(self, purpose: Purpose, driver: HardwareDriver) -> None:
-        """Checks a driver without accessing hardware.
+        """Checks the driver without accessing hardware.
 
         Raises:
-            InputError: the driver does not exist, is not for that purpose, has other arguments, or
-                the library is not installed.
+            InputError: the driver does not exist, has another purpose or other arguments, or the
+                library is not installed.
         """
         ...
 
     def power(self, node: str, driver: HardwareDriver) -> PowerSwitch: ...
 
     def console(self, node: str, driver: HardwareDriver) -> ConsoleReader:
-        """Opens it.
+        """Opens the console.
 
         Raises:
             LabError: it cannot be opened now.
@@ -98,7 +102,7 @@ def find_library(name: str) -> HardwareLibrary:
     """The library of that name.
 
     Raises:
-        InputError: there is none, or its distribution cannot be imported.
+        InputError: it does not exist, or its distribution cannot be imported.
     """
     return LIBRARIES.find(name)
 

@@ -1,4 +1,4 @@
-"""How an external node is reached by SSH; its host key is always verified."""
+"""SSH access to an external node. Its host key is always verified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCAN_SECONDS = 30.0
 
 
 def ssh_host(node: Node, keys: Path) -> SshHost:
-    """`keys` is the folder for its verified host key."""
+    """The SSH settings; `keys` is the folder to which its verified host key is written."""
     external = external_of(node)
     return SshHost(
         name=node.name,
@@ -31,11 +31,11 @@ def ssh_host(node: Node, keys: Path) -> SshHost:
 
 
 def trust(node: Node, keys: Path, deadline: Deadline) -> bool:
-    """Stores the host key that the topology names, once its server answers; always true.
+    """Writes the host key in the topology to known_hosts, once its server answers; returns True.
 
     Raises:
-        InputError: known_hosts has no key of that host, or the server presents another one.
-        LabError: the server presents none.
+        InputError: known_hosts has no key of that host, or the server presents another key.
+        LabError: the server presents no key.
     """
     lines = [f"{line}\n" for line in _known_lines(node, deadline)]
     ssh_host(node, keys).known_hosts.write_text("".join(lines), encoding="utf-8")
@@ -52,7 +52,7 @@ def _known_lines(node: Node, deadline: Deadline) -> list[str]:
     shown = scan(external, deadline)
     if not shown:
         raise LabError(
-            f"{node.name}: the SSH server at {external.address} port {external.port} shows no "
+            f"{node.name}: the SSH server at {external.address} port {external.port} presents no "
             "host key"
         )
     for line in shown:
@@ -60,19 +60,19 @@ def _known_lines(node: Node, deadline: Deadline) -> list[str]:
             return [f"{node.name} {line}"]
     others = ", ".join(f"{fingerprint(line)} ({line.split()[0]})" for line in shown)
     raise InputError(
-        f"{node.name}: the SSH server at {external.address} port {external.port} has none of the "
-        f"host key {key}, but {others}",
-        remedy="Another machine answers there, or it was reinstalled. Only in the latter case, set "
-        "`host_key` to the fingerprint that the machine itself shows: "
+        f"{node.name}: the SSH server at {external.address} port {external.port} does not present "
+        f"the host key {key}, but {others}",
+        remedy="Another machine answers there, or the machine was reinstalled. Only if it was "
+        "reinstalled, set `host_key` to the fingerprint that the machine itself shows: "
         "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
     )
 
 
 def known_lines(external: External, name: str, deadline: Deadline) -> list[str]:
-    """The lines of its known_hosts file for its address and port, hashed or not, under `name`.
+    """The lines of its known_hosts file for its address and port, hashed or not, renamed to `name`.
 
     Raises:
-        InputError: there is none.
+        InputError: there are none.
     """
     at = external.address if external.port == 22 else f"[{external.address}]:{external.port}"
     done = _ask(["ssh-keygen", "-F", at, "-f", str(external.known_hosts)], deadline)
@@ -82,12 +82,12 @@ def known_lines(external: External, name: str, deadline: Deadline) -> list[str]:
         if not words or words[0] == "#":
             continue
         marker = words[:1] if words[0].startswith("@") else []
-        # @revoked and @cert-authority also apply under another name.
+        # The markers @revoked and @cert-authority do not depend on the name.
         found.append(" ".join([*marker, name, *words[len(marker) + 1 :]]))
     if not found:
         raise InputError(
             f"{external.known_hosts} has no host key of {at}",
-            remedy=f"Log in once by hand, compare the fingerprint, and it is: ssh -p "
+            remedy=f"Log in once by hand and verify the fingerprint, which adds it: ssh -p "
             f"{external.port} {external.user}@{external.address}",
         )
     return found
@@ -102,7 +102,8 @@ def scan(external: External, deadline: Deadline) -> list[str]:
 
 
 def fingerprint(public: str) -> str:
-    """The fingerprint of a public key `ssh-ed25519 AAAA…` as by `ssh-keygen -lf`; may be empty."""
+    """The fingerprint of a public key `ssh-ed25519 AAAA…`, as printed by `ssh-keygen -lf`; empty if
+    the key is invalid."""
     try:
         blob = base64.b64decode(public.split()[1])
     except (IndexError, binascii.Error):
@@ -112,7 +113,7 @@ def fingerprint(public: str) -> str:
 
 
 def external_of(node: Node) -> External:
-    """How a node that the lab does not boot is reached."""
+    """The `external` field of a node; LabError if the lab boots it."""
     if node.external is None:
         raise LabError(f"{node.name} is a node that the lab boots")
     return node.external

@@ -1,7 +1,7 @@
 """labgrid's drivers: https://labgrid.readthedocs.io/en/latest/configuration.html.
 
-They are created by its public factory from the same names and arguments as in its configuration, in
-a separate target. labgrid is imported only when a driver is used.
+labgrid's public factory creates each in a separate target, from the same names and arguments as in
+its own configuration. labgrid is imported only when a driver is used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Labgrid:
         fitting = [name for name, cls in factory.drivers.items() if issubclass(cls, protocol)]
         if driver.driver not in fitting:
             what = (
-                f"labgrid's {driver.driver} is not for that"
+                f"labgrid's {driver.driver} has another purpose"
                 if driver.driver in factory.drivers
                 else f"labgrid has no driver {driver.driver!r}"
             )
@@ -60,7 +60,7 @@ class Labgrid:
 
 
 class LabgridPower:
-    """A `PowerSwitch`; the driver is active while it is used."""
+    """A `PowerSwitch` that activates the driver for each call."""
 
     def __init__(self, node: str, driver: HardwareDriver) -> None:
         self._node = node
@@ -90,7 +90,7 @@ class LabgridPower:
 
     def is_on(self) -> bool | None:
         with self._driver() as driver:
-            # Not in labgrid's protocol: only some drivers have this method.
+            # Not part of labgrid's protocol: drivers that know the state have this method.
             return bool(driver.get()) if hasattr(driver, "get") else None
 
 
@@ -103,8 +103,8 @@ class LabgridConsole:
         with _as_lab_error(self._what, driver):
             self._target, self._driver = _make(node, driver)
             self._target.activate(self._driver)
-        # A request for one byte returns all received data, a request for more waits for the rest:
-        # if the connection ended meanwhile, the data would be lost.
+        # A read of one byte returns all received data; a read of more waits until that much has
+        # arrived, and data would be lost if the connection ended meanwhile.
         self._size = 1 if hasattr(self._driver, "serial") else _AT_ONCE
 
     def read(self, seconds: float) -> bytes:
@@ -122,10 +122,10 @@ class LabgridConsole:
 
 
 def _labgrid(purpose: Purpose) -> tuple[Any, type]:
-    """labgrid's factory, and the protocol of the drivers for that purpose.
+    """labgrid's factory, and the protocol that drivers for that purpose implement.
 
     Raises:
-        InputError: it is not installed.
+        InputError: labgrid is not installed.
     """
     try:
         for module in ("labgrid.driver", "labgrid.resource"):
@@ -141,10 +141,10 @@ def _labgrid(purpose: Purpose) -> tuple[Any, type]:
 
 
 def _make(name: str, driver: HardwareDriver) -> tuple[Any, Any]:
-    """A target with a single driver, and the driver, bound to its resources but not active.
+    """A target with only this driver, and the driver, bound to its resources and not yet active.
 
     Raises:
-        InputError: labgrid refuses the arguments, or lacks a resource.
+        InputError: labgrid rejects the arguments, or a resource is missing.
     """
     factory, _ = _labgrid(Purpose.POWER)
     from labgrid.exceptions import (
@@ -169,7 +169,7 @@ def _make(name: str, driver: HardwareDriver) -> tuple[Any, Any]:
         reason = trouble.__cause__ or trouble
         raise InputError(
             f"labgrid cannot create its {driver.driver}: {_first_line(reason)}",
-            remedy="Give what labgrid's documentation lists for it, its resources below "
+            remedy="Set what labgrid's documentation lists for it, its resources under "
             "`resources:`.",
         ) from trouble
 
@@ -202,7 +202,7 @@ def _list(names: list[str]) -> str:
 
 @contextlib.contextmanager
 def _as_lab_error(what: str, driver: HardwareDriver) -> Iterator[None]:
-    """Drivers raise any exception of their tools and libraries."""
+    """Converts all errors, since drivers raise those of their tools and libraries."""
     try:
         yield
     except (LabError, InputError):

@@ -1,4 +1,4 @@
-"""A node that the lab did not boot, as a machine with fewer abilities."""
+"""A node that the lab did not boot, as a machine with only the operations that it supports."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unable
 
 REACH_SECONDS = 15.0
-"""Seconds for the SSH server of a running machine to answer, on the reference machine."""
+"""For the SSH server of a machine that is on to answer, on the reference machine."""
 BOOT_SECONDS = 600.0
-"""The same for a machine that was just switched on, with firmware and boot loader."""
+"""For a machine that was powered on to boot, including firmware and boot loader."""
 SHORT_SECONDS = 60.0
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -53,7 +53,7 @@ class GivenBack:
 
     def __str__(self) -> str:
         if not self.trouble:
-            return f"{self.node} is given back; what stays is {handover.STAYS}"
+            return f"{self.node} is given back; not removed: {handover.STAYS}"
         return f"{self.node} could not be given back: {self.trouble}"
 
 
@@ -61,7 +61,7 @@ class GivenBack:
 class ExternalMachine:
     """A `Machine` that the lab did not boot.
 
-    It is created from its node and needs nothing else, so that another process can use it as well.
+    It is created from its node alone, so another process can continue with a new object.
     """
 
     node: Node
@@ -70,7 +70,7 @@ class ExternalMachine:
     nics: tuple[WireNic, ...] = ()
     hosts: Mapping[str, IPv4Address] = field(default_factory=dict)
     provision: Provision | None = None
-    """Its provision when the lab starts."""
+    """What is installed on it when the lab comes up."""
     console: ConsoleLog = field(init=False)
     shell: GuestShell = field(init=False, repr=False)
     clock: ShellClock = field(init=False, repr=False)
@@ -85,7 +85,7 @@ class ExternalMachine:
         self._discarded = threading.Event()
         self._mark = 0
 
-    # -- Identity ------------------------------------------------------------------------
+    # -- properties ----------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -108,11 +108,11 @@ class ExternalMachine:
         assert self.node.external is not None
         return self.node.external
 
-    # -- Power ---------------------------------------------------------------------------
+    # -- power ---------------------------------------------------------------------------
 
     @property
     def _power(self) -> PowerSwitch:
-        """Its power switch; NotPossible if it has none."""
+        """Raises NotPossible if the node has no power driver."""
         self._must(Ability.POWER)
         driver = self._external.power
         assert driver is not None
@@ -120,12 +120,12 @@ class ExternalMachine:
 
     @property
     def _switched_off(self) -> Path:
-        """A file that exists while the lab has switched it off: not all drivers know."""
+        """A file that exists while the lab has powered it off: not every driver knows the state."""
         return self.run_dir.path / f"{self.name}.off"
 
     @property
     def is_on(self) -> bool:
-        """By its driver, or by the last switching; without a driver it is on."""
+        """The state from its driver, or else from the last switching; without a driver it is on."""
         if self._external.power is None:
             return True
         known = self._power.is_on()
@@ -133,41 +133,41 @@ class ExternalMachine:
 
     @property
     def state(self) -> PowerState:
-        """Off only if it also does not answer: a driver may be connected to another machine."""
+        """Off only if it also does not answer: the driver may switch another machine."""
         return "running" if self.is_on or self.shell.answers() else "off"
 
     def power_on(self) -> None:
-        """Switches it on with the disks that it has."""
+        """Powers it on with its own disks."""
         self.expect_boot()
         self._power.on()
         self._switched_off.unlink(missing_ok=True)
 
     def power_off(self) -> None:
-        """Cuts its power: nothing is synced. No error if it is off."""
+        """Cuts its power without syncing disks. Succeeds if it is off."""
         self._must(Ability.POWER)
         self.shell.disconnect()
         self._switched_off.touch()
         self._power.off()
 
     def reset(self) -> None:
-        """Off and on again: few boards have a reset button that a driver can press."""
+        """Powers it off and on: few boards have a reset that a driver can use."""
         self._must(Ability.POWER)
         self.expect_boot()
         self._power.cycle()
 
     def begin_reset(self, deadline: Deadline) -> None:
-        """Returns when it accepts a login after another boot."""
+        """Resets it; returns when it has booted and a login succeeds."""
         self._must(Ability.POWER)
         before = self._boot_id(deadline)
         self.reset()
         self._wait_other_boot(before, deadline)
 
     def begin_reboot(self, deadline: Deadline) -> None:
-        """Makes it reboot cleanly; returns when it accepts a login after another boot."""
+        """Reboots it in an orderly way; returns when it has booted and a login succeeds."""
         before = self._boot_id(deadline)
         try:
             self.run("systemctl --no-block reboot", deadline.within(SHORT_SECONDS), check=False)
-        except LabError:  # the answer may be lost
+        except LabError:  # the connection may end before the answer
             self.shell.disconnect()
         self.expect_boot()
         self._wait_other_boot(before, deadline)
@@ -181,8 +181,8 @@ class ExternalMachine:
         self._mark = self.console.mark() if mark is None else mark
 
     def discard(self) -> None:
-        """Does not cut its power: `boot` ends at its next step, and `give_back` does the
-        rest."""
+        """Does not cut its power: `boot` ends at its next step, and `give_back` reverts the
+        changes."""
         self._discarded.set()
 
     def _boot_id(self, deadline: Deadline) -> str:
@@ -197,15 +197,16 @@ class ExternalMachine:
 
         deadline.wait_for(f"{self.name} has booted again", other, every=1.0, transient=(LabError,))
 
-    # -- Up ------------------------------------------------------------------------------
+    # -- up ------------------------------------------------------------------------------
 
     def boot(self, deadline: Deadline) -> None:
-        """Makes sure that it is on, examines it, and provisions it.
+        """Powers it on if necessary, examines it, and installs its provision.
 
-        Changes of an earlier start are undone first.
+        Changes of an earlier start are reverted first.
 
         Raises:
-            InputError: it lacks something (the message lists all), or has another host key.
+            InputError: requirements are missing, all of which the message lists, or its host key
+                is another one.
             LabError: it does not answer, or a step failed.
         """
         began = time.monotonic()
@@ -220,7 +221,7 @@ class ExternalMachine:
         if lacks:
             raise InputError(examination.told(self.name, lacks))
         if facts.one("owner"):
-            with step("take back what an earlier start has left"):
+            with step("revert the changes of an earlier start"):
                 self._undo(deadline)
         given = Handover.of(
             self.run_dir.lab,
@@ -244,15 +245,15 @@ class ExternalMachine:
         )
 
     def wait_reached(self, deadline: Deadline) -> None:
-        """Waits for a login; switches it on if it is off.
+        """Waits until a login succeeds; powers it on if it is off.
 
         Raises:
-            InputError: it fails permanently: another host key, or an unknown user key.
+            InputError: retrying cannot help: another host key, or a key that it refuses.
             LabError: it does not answer.
         """
         limit = deadline.within(REACH_SECONDS)
         if self._external.power is not None:
-            # Without an answer from the driver: a machine that answers is on.
+            # If the driver does not know the state, a machine that answers is on.
             known = self._power.is_on()
             if known is False or (known is None and not self.shell.answers()):
                 self.power_on()
@@ -264,13 +265,13 @@ class ExternalMachine:
             raise LabError(f"the start of the lab has ended before {self.name} was ready")
 
     def examine(self, needs: Needs, deadline: Deadline) -> tuple[tuple[Lack, ...], Facts]:
-        """What it lacks, and the observed facts; changes nothing."""
+        """The missing requirements, and the facts about the machine; changes nothing."""
         return self._entrance.examine(needs, deadline)
 
     def boot_with_retry(self, deadline: Deadline, allowed_units: Collection[str] = ()) -> None:
-        """Waits until a machine that was switched on or reset is up, without retries.
+        """Waits until a machine that was powered on or reset is up, without any retry.
 
-        Units that had failed before the lab may be failed.
+        Units that had failed before the lab used the machine may be failed.
         """
         allowed = frozenset(allowed_units)
         deadline.wait_for(
@@ -296,15 +297,15 @@ class ExternalMachine:
             raise LabError(f"{self.name} booted, but {', '.join(sorted(new))} failed")
         return True
 
-    # -- Down ----------------------------------------------------------------------------
+    # -- down ----------------------------------------------------------------------------
 
     @property
     def handed_over(self) -> Path:
-        """A file of the run directory that shows that there are changes to undo."""
+        """A file of the run directory that exists while there are changes to revert."""
         return self.run_dir.path / f"{self.name}.handed-over"
 
     def give_back(self, deadline: Deadline) -> GivenBack | None:
-        """Restores its previous state as far as possible; None if it was not provisioned."""
+        """Reverts all changes except `handover.STAYS`; None if there are none."""
         if not self.handed_over.exists():
             return None
         try:
@@ -327,11 +328,11 @@ class ExternalMachine:
     def add_files(self, files: Collection[GuestFile]) -> None:
         """Adds `files` to its provision. Only before `boot`."""
         if self.handed_over.exists():
-            raise LabError(f"{self.name} was provisioned already and would not see new files")
+            raise LabError(f"{self.name} was already provisioned and would not get new files")
         provision = self.provision or Provision()
         self.provision = replace(provision, files=(*provision.files, *files))
 
-    # -- Unsupported operations ----------------------------------------------------------
+    # -- unsupported operations ----------------------------------------------------------
 
     def _must(self, ability: Ability) -> None:
         if why := why_unable(self.node, ability):
@@ -356,9 +357,9 @@ class ExternalMachine:
         self._must(Ability.DISK_PACE)
 
     def set_carrier(self, mac: str, up: bool) -> None:
-        """Has no effect: the carrier of a real cable stays up when its link is cut."""
+        """Does nothing: the carrier of a real cable stays up when its link is cut."""
 
-    # -- Clock and shell -----------------------------------------------------------------
+    # -- clock and shell -----------------------------------------------------------------
 
     def clock_offset(self, deadline: Deadline) -> ClockOffset:
         return self.clock.clock_offset(deadline)

@@ -1,6 +1,6 @@
-"""A process of the lab that appends the console output of an external node to its log.
+"""A process of the lab that records the console of an external node to a log.
 
-Reconnects after a lost connection: the console's server may restart with the machine.
+If the connection is lost it connects again: a console server may restart with the machine.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from edge_lab.topology import HardwareDriver
 
 READ_SECONDS = 0.5
 AGAIN_EVERY = 0.25
-"""Seconds between attempts to open it."""
+"""Between two attempts to open the console."""
 IDLE_EVERY = 0.05
-"""Seconds between reads of a driver that does not wait for data."""
+"""Between two reads of a driver whose reads do not wait."""
 OPEN_SECONDS = 60.0
-"""Seconds to open the console for the first time, on the reference machine."""
+"""For the console to be opened for the first time, on the reference machine."""
 
 _MODULE = "edge_lab.machines.external.recorder"
 
@@ -39,10 +39,10 @@ def ready_file(console: ConsoleLog) -> Path:
 def start_recorder(
     run: RunDir, node: str, driver: HardwareDriver, console: ConsoleLog, deadline: Deadline
 ) -> None:
-    """Starts the process if it is not running, and waits until it has opened the console.
+    """Starts the process unless it runs, and waits until it has opened the console.
 
     Raises:
-        LabError: it ended, or could not open it in time; the message has the driver's error.
+        LabError: it ended, or did not open the console in time; the message has the driver's error.
     """
     spec = run.path / f"console-{node}.json"
     if any(str(spec) in process.command for process in processes_of(run.path)):
@@ -59,12 +59,12 @@ def start_recorder(
             f"the console of {node} is open", ready_file(console).exists, watch=alive
         )
     except LabError as trouble:
-        trouble.remedy = trouble.remedy or f"See the output of its driver in {log}."
+        trouble.remedy = trouble.remedy or f"What its driver says is in {log}."
         raise
 
 
 def record(driver: HardwareDriver, node: str, console: ConsoleLog, ended: threading.Event) -> None:
-    """Appends output to the console's log, until `ended` is set."""
+    """Appends the console's output to its log, until `ended` is set."""
     library = find_library(driver.library)
     told = ""
     with console.path.open("ab", buffering=0) as log:
@@ -82,7 +82,7 @@ def record(driver: HardwareDriver, node: str, console: ConsoleLog, ended: thread
 
 
 def _copied(reader: ConsoleReader, log: int, ended: threading.Event) -> str:
-    """Runs until `ended` is set or the connection is lost; returns the error."""
+    """Copies until `ended` is set or the connection is lost; returns the error, or empty."""
     try:
         while not ended.is_set():
             if came := reader.read(READ_SECONDS):

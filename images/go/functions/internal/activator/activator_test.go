@@ -26,7 +26,7 @@ func runs(mark string) bool {
 	return err == nil
 }
 
-// The broker may not answer the first look after a boot: what is owed later must wake all the same.
+// The broker may not answer the first query after a boot: later events must still wake functions.
 func TestAnActivatorThatDoesNotKnowWhatRunsStartsItWhenSomethingIsOwed(t *testing.T) {
 	s, mark := sleeping(t)
 	s.awake, s.unknown = true, true
