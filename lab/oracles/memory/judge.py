@@ -1,7 +1,7 @@
-"""The verdict on a node that was short of memory: who lost, whether that was right, what came back.
+"""The verdict on a node that was short of memory: the casualties, whether rightly, the recovery.
 
-A pure function of evidence. What the evidence does not cover is a LabError: nobody killed in a log
-that was not read is no pass.
+A pure function of evidence. Evidence with gaps is a LabError: a log that was not read does not
+prove that nothing was killed.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from edge_lab.oracles.verdict import Verdict
 
 @dataclass(frozen=True)
 class MemoryExpectation:
-    """Who may lose. The default: nobody."""
+    """What may be killed or evicted. The default: nothing."""
 
     may_lose: frozenset[str] = frozenset()
     """Pods as namespace/name, units and processes: the only ones that may be killed or evicted."""
     must_lose: frozenset[str] = frozenset()
-    """One of these at least must be."""
+    """At least one of these must be killed or evicted."""
     causes: frozenset[Cause] = frozenset(Cause)
-    """By what they may be ended."""
+    """The permitted causes."""
     must_press: bool = False
     """The API server must show MemoryPressure."""
     must_clear: bool = True
-    """At the end it shows MemoryPressure no more, nor its taint."""
+    """At the end it must show neither MemoryPressure nor its taint."""
     back_part: float = 0.7
-    """Of the memory that was available before: what must be available at the end."""
+    """Share of the memory available before that must be available at the end."""
     since: int | None = None
-    """ns since 1970 from which seconds are counted; when the evidence began, if None."""
+    """Origin of the times, ns since 1970; None for the beginning of the evidence."""
 
 
 @dataclass(frozen=True)
 class MemoryVerdict(Verdict):
-    """With all who lost."""
+    """The verdict, with all casualties."""
 
     casualties: tuple[Casualty, ...] = ()
 
@@ -56,10 +56,10 @@ class MemoryVerdict(Verdict):
 def judge_memory(
     evidence: MemoryEvidence, expect: MemoryExpectation | None = None
 ) -> MemoryVerdict:
-    """Who lost memory on the node, by whom and whether that was right.
+    """Judges the casualties on the node, their causes and their order, and the recovery.
 
     Raises:
-        LabError: the evidence does not cover what is judged.
+        LabError: the evidence has gaps.
     """
     return _Judge(evidence, expect or MemoryExpectation()).verdict()
 
@@ -108,7 +108,7 @@ class _Judge:
             )
 
     def _counters(self) -> None:
-        """The kernel counts what it kills: a log with less in it has lost some."""
+        """The kernel counts its kills: a log with fewer of them has lost lines."""
         counted = self._evidence.after.kills - self._evidence.before.kills
         if not self._booted and counted != len(self._kills):
             self._problems.append(
@@ -146,7 +146,7 @@ class _Judge:
                 self._problems.append(f"nobody reported it: {one}")
 
     def _others(self) -> None:
-        """Whoever was not to lose has lost nothing."""
+        """Problems of pods that should have been unaffected but were not."""
         after = {pod.key: pod for pod in self._evidence.pods_after}
         for pod in self._evidence.pods_before:
             if pod.key in self._expect.may_lose:
@@ -188,7 +188,7 @@ class _Judge:
         )
 
     def _over(self) -> list[int]:
-        """When MemoryPressure was no longer shown after it had been."""
+        """When MemoryPressure disappeared after it had been shown."""
         seen = self._evidence.pressure
         pressed = [look.time for look in seen if look.condition == "True"]
         if not pressed:
@@ -239,7 +239,7 @@ class _Judge:
 
 
 def _loss(before: PodMemory, after: PodMemory | None) -> str:
-    """What a pod has lost; empty if nothing."""
+    """What happened to a pod; empty if nothing did."""
     if after is None or after.uid != before.uid:
         return "was removed or made anew"
     if after.reason == EVICTED != before.reason:
@@ -252,7 +252,7 @@ def _loss(before: PodMemory, after: PodMemory | None) -> str:
 
 
 def _differing(evidence: MemoryEvidence, kills: tuple[KernelKill, ...]) -> Iterator[str]:
-    """Control groups whose own count of kills is not that of the log."""
+    """Control groups whose own count of kills differs from the log."""
     after = evidence.after.cgroup_kills
     for path, before in evidence.before.cgroup_kills.items():
         logged = sum(kill.group == path or kill.group.startswith(f"{path}/") for kill in kills)
@@ -265,7 +265,7 @@ def _limits(kills: tuple[KernelKill, ...]) -> str:
 
 
 def _require(evidence: MemoryEvidence, booted: bool) -> None:
-    """LabError unless the evidence covers what is judged."""
+    """LabError if the evidence has gaps."""
     log = evidence.kernel_log
     lacks = {
         "the kernel's log from mark to mark": not booted

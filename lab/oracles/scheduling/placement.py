@@ -1,8 +1,8 @@
-"""Where a pod may be placed, worked out again from the objects, and whether it was placed there.
+"""Where a pod may be placed, computed independently from the objects, and whether it was.
 
-Of the scheduler's filters: the node's name, whether it takes pods at all, node selector, required
-node affinity, taints, CPU and memory. What a pod asks for beside them (volumes, spreading, affinity
-to other pods) is not judged, and a pod that does is refused.
+Covers these filters of the scheduler: node name, unschedulable nodes, node selector, required node
+affinity, taints, CPU and memory. Others (volumes, topology spread, affinity to other pods) are not
+judged, and a pod that uses them is a LabError.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_lab.core.errors import LabError
 Object = Mapping[str, Any]
 
 PENDING_REASON = "FailedScheduling"
-"""The event that tells why a pod is bound to no node."""
+"""The event that gives the reason why a pod is bound to no node."""
 
 _SUFFIXES = {
     "m": Decimal("0.001"),
@@ -36,9 +36,9 @@ class Placement:
 
     pod: str
     node: str
-    """Where it is bound to; empty for nowhere."""
+    """The node that it is bound to; empty for none."""
     refused: Mapping[str, str]
-    """Nodes that it may not be on, and why not."""
+    """The nodes that it must not be on, with the reason."""
     allowed: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -55,17 +55,17 @@ class Placement:
 def placement(
     pod: Object, nodes: Sequence[Object], others: Iterable[Object] = (), events: Iterable[str] = ()
 ) -> Placement:
-    """Whether the pod is where it may be; or on no node, if there is none, with the reason told.
+    """Whether the pod is on a permitted node, or, if there is none, is pending with a reason.
 
     Args:
-        pod: As the API server shows it after the scheduler has had it.
+        pod: As the API server shows it after the scheduler's decision.
         nodes: All of the cluster.
         others: The pods that were bound to nodes before it.
-        events: Of the pod, as `reason: message`.
+        events: The pod's events, as `reason: message`.
 
     Raises:
-        LabError: there is no node, so there is nothing to judge by; or the pod asks for what
-            is not judged here.
+        LabError: there is no node, so there is nothing to judge by; or the pod uses a filter
+            that is not covered here.
     """
     name = pod["metadata"]["name"]
     if not nodes:
@@ -128,7 +128,7 @@ def _required_terms(spec: Object) -> Sequence[Object]:
 
 
 def _fits(term: Object, node: Object) -> bool:
-    """A term of no expressions fits nothing, as Kubernetes has it."""
+    """A term without expressions matches nothing, as in Kubernetes."""
     labels = node["metadata"].get("labels", {})
     fields = {"metadata.name": node["metadata"]["name"]}
     wanted = [(rule, labels) for rule in term.get("matchExpressions") or ()]
@@ -178,7 +178,7 @@ def _tolerated(taint: Object, tolerations: Iterable[Object]) -> bool:
 
 
 def quantity(text: str | float) -> Decimal:
-    """A quantity of Kubernetes, such as 250m or 64Mi, as a number."""
+    """A Kubernetes quantity, such as 250m or 64Mi, as a number."""
     found = _QUANTITY.fullmatch(str(text))
     if found is None:
         raise LabError(f"no quantity: {text!r}")
@@ -186,7 +186,8 @@ def quantity(text: str | float) -> Decimal:
 
 
 def requested(pod: Object, resource: str) -> Decimal:
-    """What the scheduler reserves for a pod: its containers' sum, or an init container's more."""
+    """What the scheduler reserves for a pod: the sum of its containers, or its largest init
+    container if that is more."""
 
     def asked(containers: Iterable[Object]) -> list[Decimal]:
         found = []
@@ -203,7 +204,7 @@ def requested(pod: Object, resource: str) -> Decimal:
 
 
 def free(node: Object, resource: str, bound: Iterable[Object]) -> Decimal:
-    """What the pods that are bound to the node leave of it."""
+    """The resources of the node that its bound pods leave free."""
     name = node["metadata"]["name"]
     taken = sum(
         (

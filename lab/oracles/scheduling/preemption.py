@@ -1,4 +1,4 @@
-"""A pod of a higher priority on a full node: whether it preempts another, and in which order."""
+"""Whether a pod of higher priority on a full node preempts another, and in which order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edge_lab.oracles.scheduling.placement import PENDING_REASON
 from edge_lab.oracles.spans import NANOSECONDS
 
 PREEMPTED = "PreemptionByScheduler"
-"""The reason of the condition DisruptionTarget of a pod that had to go for another one."""
+"""The reason of the condition DisruptionTarget of a preempted pod."""
 
 NEVER = "not eligible due to preemptionPolicy=Never"
-"""In the scheduler's event of a pod that it did not bind: why it looked for no victims."""
+"""In the scheduler's event for a pod that it did not bind: why it did not search for victims."""
 
 UNEXPLAINED = "the scheduler has not named the policy Never as its reason to preempt no pod"
 
@@ -32,14 +32,14 @@ class PodEvent:
 
 @dataclass(frozen=True)
 class Preemption:
-    """What was seen of it."""
+    """The verdict on a preemption."""
 
     running_after_s: float | None
     """From the urgent pod's creation until it was seen Running."""
     grace_s: int | None
-    """That the victim was given; None if nobody has asked it to go."""
+    """The victim's grace period; None if it was not marked for deletion."""
     exit_code: int | None
-    """Of the victim's container; None if it was not seen to end."""
+    """The exit code of the victim's container; None if its end was not seen."""
     gone_after_s: float | None
     """From the urgent pod's creation until the victim was gone."""
     problems: tuple[str, ...]
@@ -59,10 +59,10 @@ class Preemption:
 def judge_preemption(
     urgent: Iterable[PodEvent], victim: Iterable[PodEvent], *, grace_s: int, exit_code: int
 ) -> Preemption:
-    """Whether the victim was asked to go by the scheduler and had its grace, and the urgent pod
-    ran thereupon.
+    """Whether the scheduler preempted the victim with its grace period, and the urgent pod then
+    ran.
 
-    `exit_code` is what the victim ends with when it gets SIGTERM and has time to say so.
+    `exit_code` is the one with which the victim exits after SIGTERM if it has the time.
 
     Raises:
         LabError: one of the two was not seen at all.
@@ -101,7 +101,7 @@ def judge_preemption(
 
 
 def judge_staying(events: Iterable[PodEvent]) -> tuple[str, ...]:
-    """Problems of a pod that must stay as it is: somebody asked it to go, or it is gone."""
+    """Problems of a pod that must stay: it was deleted, or marked for deletion."""
     seen = list(events)
     if not seen:
         raise LabError("no evidence: the watch has not seen the pod that must stay")
@@ -117,9 +117,9 @@ def judge_never(
     """Problems of a pod with `preemptionPolicy: Never` on a node that another one fills.
 
     Args:
-        waiting: What the watch has seen of it.
-        staying: Of the pod that it may not preempt.
-        said: The scheduler's events of it, as `reason: message`.
+        waiting: What the watch saw of it.
+        staying: What the watch saw of the pod that it must not preempt.
+        said: The scheduler's events for it, as `reason: message`.
 
     Raises:
         LabError: one of the two was not seen at all.
@@ -150,7 +150,7 @@ def _phase(event: PodEvent) -> str:
 
 
 def _grace(event: PodEvent) -> int | None:
-    """What it was given when it was asked to go. At its end it is 0."""
+    """The grace period given when it was marked for deletion. At its end it is 0."""
     meta = event.pod["metadata"]
     if "deletionTimestamp" not in meta or event.kind == "DELETED":
         return None
