@@ -38,15 +38,15 @@ def judge_herd(herd: HerdEvidence) -> FleetVerdict:
     """
     if len(herd.lost) < LOST_PART * len(herd.nodes):
         raise LabError(
-            f"no evidence: {len(herd.lost)} of {len(herd.nodes)} nodes were taken for lost while "
+            f"no evidence: {len(herd.lost)} of {len(herd.nodes)} nodes were marked lost while "
             "all were silent"
         )
     if not herd.objectives or not herd.datastore:
-        raise LabError("no evidence: the API server has counted no requests")
+        raise LabError("no evidence: the API server counted no requests")
     if herd.watch_breaks:
         raise LabError(
             f"no evidence: the watch of evictions broke {herd.watch_breaks} times after the "
-            "silence had begun"
+            "silence began"
         )
     missed = tuple(missed_objectives(herd.calls, herd.objectives))
     return FleetVerdict(

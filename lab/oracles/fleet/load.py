@@ -89,16 +89,16 @@ def _require_evidence(load: FleetLoad) -> None:
     if load.seconds < needed:
         raise LabError(f"no evidence: held for {load.seconds:.1f} s, not for {needed:.0f} s")
     if not load.objectives or not load.datastore:
-        raise LabError("no evidence: the API server has counted no requests")
+        raise LabError("no evidence: the API server counted no requests")
     if load.load.after.time <= load.load.before.time:
-        raise LabError("no evidence: the server was not looked at before and after")
+        raise LabError("no evidence: the server was not measured before and after")
 
 
 def _problems(load: FleetLoad) -> Iterable[str]:
     if load.never_ready:
-        yield f"{_named(load.never_ready)} never got Ready"
+        yield f"{_named(load.never_ready)} never became Ready"
     if load.lost:
-        yield f"{_named(load.lost)} were taken for lost while the fleet was held"
+        yield f"{_named(load.lost)} were marked lost while the fleet was held"
     if load.renewals < RENEWED_PART * load.renewals_due:
         yield (
             f"{load.renewals} leases were renewed, of {load.renewals_due:.0f} that were due: "
@@ -106,7 +106,7 @@ def _problems(load: FleetLoad) -> Iterable[str]:
         )
     yield from missed_objectives(load.calls, load.objectives)
     if load.refused:
-        yield f"{load.refused} requests were refused as too many (429)"
+        yield f"{load.refused} requests were refused by rate limiting (429)"
     if load.failed:
         yield f"{load.failed} requests failed in the API server (5xx)"
     yield from server_problems(load.load)
@@ -127,7 +127,7 @@ def missed_objectives(calls: Sequence[Calls], objectives: Sequence[Calls]) -> It
 def server_problems(load: ServerLoad) -> Iterable[str]:
     """What happened to the programs of the control plane."""
     if load.after.kills > load.before.kills:
-        yield f"{load.after.kills - load.before.kills} processes were killed for memory"
+        yield f"{load.after.kills - load.before.kills} processes were OOM-killed"
     for program in load.restarted:
         yield f"{program} was restarted"
 

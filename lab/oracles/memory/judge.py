@@ -95,15 +95,15 @@ class _Judge:
     def _node(self) -> None:
         before, after = self._evidence.before, self._evidence.after
         if self._booted:
-            self._problems.append("the node has booted meanwhile")
+            self._problems.append("the node rebooted meanwhile")
             return
         for unit, state in before.units.items():
             if after.units.get(unit) != state and unit not in self._expect.may_lose:
-                self._problems.append(f"{unit} was started again, or runs no more")
+                self._problems.append(f"{unit} was restarted, or no longer runs")
         wanted = before.available_mib * self._expect.back_part
         if after.available_mib < wanted:
             self._problems.append(
-                f"{after.available_mib:.0f} MiB are available at the end; before it were "
+                f"{after.available_mib:.0f} MiB are available at the end; before, it was "
                 f"{before.available_mib:.0f} MiB"
             )
 
@@ -112,8 +112,7 @@ class _Judge:
         counted = self._evidence.after.kills - self._evidence.before.kills
         if not self._booted and counted != len(self._kills):
             self._problems.append(
-                f"the kernel has counted {counted} killed processes, and its log has "
-                f"{len(self._kills)}"
+                f"the kernel counted {counted} killed processes, and its log has {len(self._kills)}"
             )
         if not self._booted and all(kill.group for kill in self._kills):
             self._problems += _differing(self._evidence, self._kills)
@@ -135,15 +134,15 @@ class _Judge:
             if one.cause.is_choice:
                 for other in should_have_gone_first(one, self._lost, self._evidence):
                     self._problems.append(
-                        f"wrong order: {one}, and {other.key} ({other.qos}) lived on"
+                        f"wrong order: {one}, but {other.key} ({other.qos}) survived"
                     )
         if expect.must_lose and not expect.must_lose & {one.name for one in self._lost}:
-            self._problems.append(f"nobody of {', '.join(sorted(expect.must_lose))} lost")
+            self._problems.append(f"none of {', '.join(sorted(expect.must_lose))} was ended")
 
     def _reports(self) -> None:
         for one in self._lost:
             if one.pod is not None and not is_told(one, self._evidence):
-                self._problems.append(f"nobody reported it: {one}")
+                self._problems.append(f"not reported by the cluster: {one}")
 
     def _others(self) -> None:
         """Problems of pods that should have been unaffected but were not."""
@@ -166,7 +165,7 @@ class _Judge:
         if last.ready != "True":
             self._problems.append(f"the node is not Ready at the end: {last.ready or 'unknown'}")
         if self._expect.must_clear and (last.condition == "True" or last.tainted):
-            self._problems.append("MemoryPressure, or its taint, is shown to the end")
+            self._problems.append("MemoryPressure, or its taint, is still shown at the end")
 
     # -- what was measured -------------------------------------------------------------------
 
@@ -221,7 +220,7 @@ class _Judge:
         )
 
     def _shown(self) -> list[str]:
-        lines = [str(one) for one in self._lost] or ["nobody was killed or evicted"]
+        lines = [str(one) for one in self._lost] or ["nothing was killed or evicted"]
         for one in self._lost:
             if one.pod is None:
                 told = (
@@ -241,13 +240,13 @@ class _Judge:
 def _loss(before: PodMemory, after: PodMemory | None) -> str:
     """What happened to a pod; empty if nothing did."""
     if after is None or after.uid != before.uid:
-        return "was removed or made anew"
+        return "was removed or recreated"
     if after.reason == EVICTED != before.reason:
         return "was evicted"
     if after.restarts != before.restarts:
         return f"was restarted {after.restarts - before.restarts} times"
     if before.ready and not after.ready:
-        return "is not Ready any more"
+        return "is no longer Ready"
     return ""
 
 
@@ -257,7 +256,7 @@ def _differing(evidence: MemoryEvidence, kills: tuple[KernelKill, ...]) -> Itera
     for path, before in evidence.before.cgroup_kills.items():
         logged = sum(kill.group == path or kill.group.startswith(f"{path}/") for kill in kills)
         if path in after and after[path] - before != logged:
-            yield f"{path} has counted {after[path] - before} kills, and the log has {logged}"
+            yield f"{path} counted {after[path] - before} kills, and the log has {logged}"
 
 
 def _limits(kills: tuple[KernelKill, ...]) -> str:

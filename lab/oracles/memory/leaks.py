@@ -85,7 +85,7 @@ class LeakVerdict(Verdict):
         for slope in self.slopes:
             if slope.part == part:
                 return slope
-        raise LabError(f"{part} was not there after each round, so it has no slope")
+        raise LabError(f"{part} was not present after each round, so it has no slope")
 
 
 def judge_leaks(evidence: LeakEvidence, may_leak: Iterable[str] = ()) -> LeakVerdict:
@@ -104,7 +104,7 @@ def judge_leaks(evidence: LeakEvidence, may_leak: Iterable[str] = ()) -> LeakVer
         *(slope.told(evidence.unit) for slope in slopes[:12]),
     ]
     if missing:
-        lines.append(f"not there after each round: {', '.join(missing)}")
+        lines.append(f"not present after each round: {', '.join(missing)}")
     return LeakVerdict(
         node=evidence.node,
         runtime=evidence.runtime,

@@ -82,12 +82,12 @@ def judge_attempts(
     ]
     problems = [str(one) for one in judged if not one.passed]
     problems += [
-        f"nobody has declared what is expected of {name} in a pod with {setting}: {record.shown}"
+        f"no expectation is declared for {name} in a pod with {setting}: {record.shown}"
         for name, record in by_name.items()
         if name not in declared or setting not in declared[name].expects
     ]
     if not run.complete:
-        problems.append("no evidence: the pod has not said that it is through")
+        problems.append("no evidence: the pod did not report that it had finished")
     if not judged:
         problems.append("no evidence: nothing is declared")
     evidence = (f"{len(run.records)} attempts of a pod with {setting}",)

@@ -138,7 +138,7 @@ def bomb_problems(
             f"stopped by {stopped_by or 'nothing'}; expected: {'/'.join(sorted(expected))}"
         )
     if stopped_by != EVICTED and (progress is None or not progress.reached):
-        problems.append("it has taken nothing")
+        problems.append("it used nothing")
     return problems
 
 
@@ -178,9 +178,9 @@ def memory_problems(
         problems.append(f"exit codes {codes}, not {KILLED}")
     problems += _kill_problems(pod["metadata"]["uid"], evidence)
     if progress is None:
-        return [*problems, "it has said nothing"]
+        return [*problems, "it printed nothing"]
     if progress.done:
-        problems.append("it came to its own end")
+        problems.append("it ended by itself")
     if not limit_mib / 2 <= progress.reached <= limit_mib + overhead_mib:
         problems.append(f"it ended at {progress.reached} MiB")
     return problems

@@ -163,7 +163,7 @@ def parse_report(text: str) -> tuple[SpecRecord, ...]:
             if spec["LeafNodeType"] == "It"
         )
     except (ValueError, LookupError, TypeError, AttributeError, ValidationError) as trouble:
-        raise LabError(f"critest has left no report of Ginkgo's: {trouble!r}") from trouble
+        raise LabError(f"critest left no valid Ginkgo report: {trouble!r}") from trouble
 
 
 def _record(spec: Mapping[str, Any]) -> SpecRecord:
@@ -194,9 +194,9 @@ def judge_critest(
         came = _came(record, name in excused)
         judged.append((record, came))
         if came in (Came.FAILED, Came.NOT_RUN):
-            problems.append(f"{name}: {record.state}: {record.message or 'it says nothing'}")
+            problems.append(f"{name}: {record.state}: {record.message or 'no message'}")
     problems += [
-        f"nobody has declared why it is left out: {name}"
+        f"no reason is declared for leaving it out: {name}"
         for name in by_name
         if name not in CORE and not any(part in name for part in LEFT_OUT)
     ]

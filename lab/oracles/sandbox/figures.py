@@ -50,7 +50,7 @@ def parse_bench(text: str) -> BenchRecord:
         return BenchRecord.model_validate_json(text)
     except ValidationError as trouble:
         raise LabError(
-            f"the bench in a pod printed no figures: {trouble.errors()[0]['msg']}; it said "
+            f"the bench in a pod printed no figures: {trouble.errors()[0]['msg']}; it printed "
             f"{text.strip()[:120]!r}"
         ) from trouble
 

@@ -36,7 +36,7 @@ def first_word_s(log: str, taken: str) -> float:
         if len(words) == 4 and words[1] == "stdout" and words[3].startswith("{"):
             said = datetime.fromisoformat(words[0])
             return (said - datetime.fromisoformat(taken)).total_seconds()
-    raise LabError("the log of the pod has no line by which its start could be measured")
+    raise LabError("the pod's log has no line from which its start could be measured")
 
 
 def cost_verdict(node: str, runtime: str, microvm: PodCost, runc: PodCost) -> Verdict:

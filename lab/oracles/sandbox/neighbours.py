@@ -35,7 +35,7 @@ def parse_load(text: str) -> Load:
         uptime, cpu, memory, frames = text.split()
         return Load(float(uptime), int(cpu), int(memory) / 2**20, int(frames))
     except ValueError as trouble:
-        raise LabError(f"the node did not show what the pod takes: {text[:200]!r}") from trouble
+        raise LabError(f"the node did not report the pod's usage: {text[:200]!r}") from trouble
 
 
 @dataclass(frozen=True)
@@ -97,5 +97,5 @@ def lost_percent(alone: Window, beside: Window) -> float:
         LabError: none were taken beside the idle one either.
     """
     if alone.sampled_percent <= 0:
-        raise LabError("the sampler has taken nothing beside a pod that does nothing")
+        raise LabError("the sampler took nothing beside an idle pod")
     return 100 * (1 - beside.sampled_percent / alone.sampled_percent)

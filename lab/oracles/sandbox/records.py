@@ -170,6 +170,6 @@ def _valid(model: type[T], document: dict[str, Any]) -> T:
     except ValidationError as trouble:
         first = trouble.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise LabError(f"a hostile pod printed no {model.__name__}: {place}: {first['msg']}") from (
-            trouble
-        )
+        raise LabError(
+            f"a hostile pod printed no valid {model.__name__}: {place}: {first['msg']}"
+        ) from trouble

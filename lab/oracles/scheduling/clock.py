@@ -27,7 +27,7 @@ class ClockLook:
     def bounds(self) -> ClockBounds:
         """The bounds of the guest's offset from this reading alone."""
         if self.answered < self.asked:
-            raise LabError("the host's clock was set back while a guest was asked for its time")
+            raise LabError("the host's clock was set back while a guest's clock was read")
         return ClockBounds(self.shown - self.answered, self.shown - self.asked)
 
 
@@ -65,11 +65,11 @@ def bounds_of(looks: Iterable[ClockLook]) -> ClockBounds:
     """
     bounds = [look.bounds() for look in looks]
     if not bounds:
-        raise LabError("no look at the clock of the node")
+        raise LabError("the node's clock was not read")
     least, most = max(one.least for one in bounds), min(one.most for one in bounds)
     if most < least:
         raise LabError(
-            "the clock of the node, or of the host, was set while they were compared: "
-            f"no offset fits all {len(bounds)} looks"
+            "the node's clock, or the host's, was set while they were compared: "
+            f"no offset fits all {len(bounds)} readings"
         )
     return ClockBounds(least, most)

@@ -32,7 +32,7 @@ class PodHistory(BaseModel):
         found = []
         if self.nodes != (node,):
             where = ", then on ".join(self.nodes) or "no node"
-            found.append(f"{pod} was bound to {where}, and may be on {node} alone")
+            found.append(f"{pod} was bound to {where}, and may only be on {node}")
         if self.restarts:
             found.append(f"{pod} was restarted {self.restarts} times")
         if self.ended:
@@ -45,7 +45,7 @@ class PodHistory(BaseModel):
 def history_of(events: Sequence[PodEvent]) -> PodHistory:
     """The history from the events of one pod, in order; LabError if there are none."""
     if not events:
-        raise LabError("no evidence: the watch has not seen the pod")
+        raise LabError("no evidence: the watch did not see the pod")
     nodes = [str(node) for event in events if (node := event.pod.get("spec", {}).get("nodeName"))]
     phases = [str(event.pod.get("status", {}).get("phase", "")) for event in events]
     return PodHistory(

@@ -76,13 +76,13 @@ def placement(
     where = pod["spec"].get("nodeName", "")
     problems = []
     if where and where not in reasons:
-        problems.append(f"it is on {where}, which the cluster does not have")
+        problems.append(f"it is on {where}, which is not a node of the cluster")
     elif where and reasons[where]:
         problems.append(f"it must not be on {where}: {reasons[where]}")
     elif not where and allowed:
-        problems.append(f"it is on no node, and could be on {', '.join(allowed)}")
+        problems.append(f"it is on no node, but could be on {', '.join(allowed)}")
     elif not where and not any(event.startswith(PENDING_REASON) for event in events):
-        problems.append(f"it is on no node, and no event {PENDING_REASON} tells why")
+        problems.append(f"it is on no node, and no event {PENDING_REASON} gives a reason")
     refused = {node: reason for node, reason in reasons.items() if reason}
     return Placement(name, where, refused, allowed, tuple(problems))
 
@@ -92,7 +92,7 @@ def objection(pod: Object, node: Object, bound: Sequence[Object] = ()) -> str:
     spec, labels = pod["spec"], node["metadata"].get("labels", {})
     _must_be_judged(pod)
     if node.get("spec", {}).get("unschedulable"):
-        return "the node takes no pods"
+        return "the node is unschedulable"
     wrong = [
         f"{key} is {labels.get(key, 'not set')}"
         for key, value in (spec.get("nodeSelector") or {}).items()
@@ -102,7 +102,7 @@ def objection(pod: Object, node: Object, bound: Sequence[Object] = ()) -> str:
         return f"node selector: {', '.join(wrong)}"
     terms = _required_terms(spec)
     if terms and not any(_fits(term, node) for term in terms):
-        return "node affinity: no term fits"
+        return "node affinity: no term matches"
     for taint in node.get("spec", {}).get("taints") or ():
         if taint["effect"] in _HARD and not _tolerated(taint, spec.get("tolerations") or ()):
             return f"taint: {taint['key']}={taint.get('value', '')}:{taint['effect']}"
@@ -114,7 +114,7 @@ def _must_be_judged(pod: Object) -> None:
     beyond = [key for key in ("podAffinity", "podAntiAffinity") if affinity.get(key)]
     beyond += [key for key in ("topologySpreadConstraints",) if pod["spec"].get(key)]
     if beyond:
-        raise LabError(f"{pod['metadata']['name']} asks for {', '.join(beyond)}: not judged")
+        raise LabError(f"{pod['metadata']['name']} uses {', '.join(beyond)}, which is not judged")
 
 
 # -- labels --------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def _matches(rule: Object, values: Mapping[str, str]) -> bool:
         case "Lt":
             return _is_number(value) and int(value or 0) < int(wanted[0])
         case other:
-            raise LabError(f"no operator of node affinity: {other}")
+            raise LabError(f"unknown operator of node affinity: {other}")
 
 
 def _is_number(text: str | None) -> bool:
@@ -181,7 +181,7 @@ def quantity(text: str | float) -> Decimal:
     """A Kubernetes quantity, such as 250m or 64Mi, as a number."""
     found = _QUANTITY.fullmatch(str(text))
     if found is None:
-        raise LabError(f"no quantity: {text!r}")
+        raise LabError(f"not a quantity: {text!r}")
     return Decimal(found[1]) * _SUFFIXES[found[2]]
 
 

@@ -16,7 +16,7 @@ PREEMPTED = "PreemptionByScheduler"
 NEVER = "not eligible due to preemptionPolicy=Never"
 """In the scheduler's event for a pod that it did not bind: why it did not search for victims."""
 
-UNEXPLAINED = "the scheduler has not named the policy Never as its reason to preempt no pod"
+UNEXPLAINED = "the scheduler did not give the policy Never as the reason for no preemption"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def judge_preemption(
     """
     rising, falling = list(urgent), list(victim)
     if not rising or not falling:
-        raise LabError("no evidence: the watch has not seen both pods")
+        raise LabError("no evidence: the watch did not see both pods")
     created = rising[0].time
     runs = _after(created, (event for event in rising if _phase(event) == "Running"))
     gone = _after(created, (event for event in falling if event.kind == "DELETED"))
@@ -77,17 +77,17 @@ def judge_preemption(
     code = next((found for event in falling if (found := _exit_code(event)) is not None), None)
     problems = []
     if asked is None:
-        problems.append("the victim was not asked to go")
+        problems.append("the victim was not marked for deletion")
     elif _grace(asked) != grace_s:
-        problems.append(f"the victim's grace was {_grace(asked)} s, and {grace_s} s are its own")
+        problems.append(f"the victim was given {_grace(asked)} s of grace instead of {grace_s} s")
     if asked is not None and not any(_preempted(event) for event in falling):
-        problems.append(f"no condition says {PREEMPTED}: somebody else has removed the victim")
+        problems.append(f"no condition {PREEMPTED}: the victim was deleted for another reason")
     if asked is not None and code is None:
         problems.append("the victim's container was not seen to end")
     elif code is not None and code != exit_code:
         problems.append(
             f"the victim's container ended with {code}, not with {exit_code}: "
-            "it had no SIGTERM, or no time to answer it"
+            "it got no SIGTERM, or no time to handle it"
         )
     if runs is None:
         problems.append("the urgent pod was not seen Running")
@@ -104,10 +104,10 @@ def judge_staying(events: Iterable[PodEvent]) -> tuple[str, ...]:
     """Problems of a pod that must stay: it was deleted, or marked for deletion."""
     seen = list(events)
     if not seen:
-        raise LabError("no evidence: the watch has not seen the pod that must stay")
+        raise LabError("no evidence: the watch did not see the pod that must stay")
     name = seen[0].pod["metadata"]["name"]
     if any(_grace(event) is not None or event.kind == "DELETED" for event in seen):
-        return (f"{name} had to go, and must stay",)
+        return (f"{name} was deleted, but must stay",)
     return ()
 
 
@@ -126,7 +126,7 @@ def judge_never(
     """
     seen = list(waiting)
     if not seen:
-        raise LabError("no evidence: the watch has not seen the pod that must wait")
+        raise LabError("no evidence: the watch did not see the pod that must wait")
     found = list(judge_staying(staying))
     if any(event.pod.get("spec", {}).get("nodeName") for event in seen):
         found.append(f"{seen[0].pod['metadata']['name']} was bound to a full node")

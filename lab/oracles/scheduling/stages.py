@@ -163,7 +163,7 @@ def stages_of(start: PodStart) -> StartTimes:
     missing = [moment for moment in Moment if moment not in start.moments]
     if missing:
         raise LabError(
-            f"no evidence: of {start.pod} on {start.node} it was not seen when it was: "
+            f"no evidence: moments of {start.pod} on {start.node} were not seen: "
             + ", ".join(missing)
         )
     _clock_must_not_be_set(start)
@@ -186,7 +186,7 @@ def _stage_time(start: PodStart, stage: Stage) -> StageTime:
 def _clock_must_not_be_set(start: PodStart) -> None:
     """LabError if the host's two clocks do not agree on the duration of the start."""
     if start.startup_s is None:
-        raise LabError(f"no evidence: the start of {start.pod} was timed by one clock of the host")
+        raise LabError(f"no evidence: the start of {start.pod} was timed by one host clock only")
     off = _between(start, Moment.CREATED, Moment.RUNNING) - start.startup_s
     if abs(off) > CLOCK_SET:
         raise LabError(

@@ -126,9 +126,9 @@ def ratio(base: Sequence[float], other: Sequence[float], confidence: float = CON
     from scipy import stats
 
     if len(base) != len(other) or not base:
-        raise LabError(f"no pairs: {len(base)} times beside {len(other)}")
+        raise LabError(f"not pairs: {len(base)} and {len(other)} times")
     if min(*base, *other) <= 0:
-        raise LabError("a ratio of times of which one is below what can be measured")
+        raise LabError("a ratio needs times that are long enough to be measured")
     logs = np.log(np.asarray(other, dtype=float) / np.asarray(base, dtype=float))
     mean = float(logs.mean())
     if len(logs) < 2:

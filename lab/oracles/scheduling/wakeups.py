@@ -58,9 +58,9 @@ def parse_cyclictest(text: str, cpus: int) -> Wakeups:
         most = max(int(thread["max"]) for thread in threads)
         seen = sum(1 for thread in threads if int(thread["cycles"]) > 0)
     except (ValueError, KeyError, TypeError, AttributeError) as trouble:
-        raise LabError(f"cyclictest has not written what it should: {trouble}") from trouble
+        raise LabError(f"invalid output of cyclictest: {trouble}") from trouble
     if seen != cpus:
-        raise LabError(f"no evidence: cyclictest has woken on {seen} of {cpus} CPUs")
+        raise LabError(f"no evidence: cyclictest ran on {seen} of {cpus} CPUs")
     inside = sum(counts.values())
     if inside > cycles:
         raise LabError(f"cyclictest counts {inside} wake-ups of {cycles}")
