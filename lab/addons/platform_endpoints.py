@@ -12,7 +12,7 @@ from edge_lab.topology import Topology
 
 
 def device_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
-    """Policy of devices, whose protocols have their own authentication or none."""
+    """The ports of devices, whose protocols have their own authentication or none."""
     return tuple(
         Endpoint(
             name=device.protocol,

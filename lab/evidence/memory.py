@@ -107,7 +107,7 @@ class PodMemory(_Frozen):
     """BestEffort, Burstable or Guaranteed."""
     priority: int = 0
     request_mib: float = 0.0
-    """Restarts of all its containers."""
+    """Sum over all its containers."""
     phase: str = ""
     reason: str = ""
     """The reason in its status, such as Evicted."""

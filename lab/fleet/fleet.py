@@ -21,7 +21,7 @@ from edge_lab.observe.fleet.feeds import Readiness
 MOST = 5_000
 """Maximum hollow nodes of one kwok; more than 1,000 are untested."""
 AT_A_TIME = 8
-"""Objects per create request."""
+"""Create requests in parallel."""
 REMOVE_SECONDS = 300.0
 """Seconds to remove all of its objects of one kind, on the reference machine."""
 RELEASE_SECONDS = 60.0

@@ -56,7 +56,8 @@ class FleetPlace:
         return self.folder / "kubeconfig"
 
     def write_kubeconfig(self) -> Path:
-        """A kubeconfig without administrator rights, which would bypass the API server's queues.
+        """Writes the kubeconfig of the fleet's own identity. An administrator's would bypass the
+        API server's queues.
 
         Raises:
             InputError: the cluster's authority is being replaced, so it would soon be refused.
@@ -81,7 +82,7 @@ class FleetPlace:
         return file
 
     def remove_kubeconfig(self) -> None:
-        """Removes it: it need not be updated any more when the authority is replaced."""
+        """Removes the kubeconfig, so that it is not updated when the authority is replaced."""
         HostAccess(self.kubeconfig).remove()
 
 

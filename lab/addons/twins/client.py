@@ -31,12 +31,12 @@ class TwinClient:
     # -- reported --------------------------------------------------------------------------
 
     def status(self, name: str, deadline: Deadline) -> TwinStatus:
-        """The reported values of a twin; empty if there are none yet."""
+        """The status of a twin; empty if there is none yet."""
         found = self._kubectl.find(STATUSES, name, "-n", self.namespace, deadline=deadline)
         return parse_status(found) if found else TwinStatus(name)
 
     def statuses(self, deadline: Deadline) -> dict[str, TwinStatus]:
-        """The reported values of all twins, by name."""
+        """The status of all twins, by name."""
         found = self._kubectl.items(STATUSES, "-n", self.namespace, deadline=deadline)
         return {each.name: each for each in map(parse_status, found)}
 

@@ -107,7 +107,7 @@ class Readiness(Follower):
             return frozenset(name for name, ready in self._ready.items() if ready)
 
     def forget(self, names: Iterable[str]) -> None:
-        """Until they are seen again."""
+        """Forgets these nodes until they are seen again."""
         with self._lock:
             for name in names:
                 self._ready.pop(name, None)
@@ -171,7 +171,7 @@ class Evictions(Follower):
             self._seen.setdefault(name, Eviction(pod=name, node=node, time=now))
 
     def known(self) -> frozenset[str]:
-        """The number of pods seen."""
+        """The pods seen."""
         with self._lock:
             return frozenset(self._known)
 

@@ -48,14 +48,14 @@ class Slope:
     low: float
     high: float
     work: float
-    """From the first judged round to the last."""
+    """Work from the first judged round to the last."""
     least: float
     most: float
     """Size of the part, MiB."""
 
     @property
     def growth_mib(self) -> float:
-        """Work in all judged rounds."""
+        """Growth over all judged rounds, MiB."""
         return self.value * self.work
 
     @property
