@@ -20,7 +20,7 @@ class Health:
     slowest_s: float
     """The slowest request for one object; infinite if one was not answered."""
     not_ready: Sequence[str]
-    """All nodes, including hollow ones."""
+    """Nodes that are not Ready, hollow or real."""
     kills: int
     """Processes that the server's kernel killed for lack of memory, since the beginning."""
     restarts: int

@@ -15,7 +15,7 @@ RECONNECT_SECONDS = 120.0
 
 
 def local_ports(said: str) -> frozenset[str]:
-    """The connections in the output of `ss -Htn`."""
+    """The local ports in the output of `ss -Htn`."""
     return frozenset(
         fields[3].rpartition(":")[2]
         for fields in (line.split() for line in said.splitlines())

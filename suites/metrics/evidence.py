@@ -23,7 +23,7 @@ class Evidence:
     drained_s: float | None = None
     """Seconds from the heal until nothing was missing; None if something still is."""
     series: int = 0
-    """The samples of this sender in the view."""
+    """Number of series of this sender in the view."""
     bytes_sent: float | None = None
     """Bytes that the sender has written to the cloud, by its own counter, from the first mark
     on."""
