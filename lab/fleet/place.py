@@ -65,8 +65,8 @@ class FleetPlace:
         if not HostAccess(self.run / "kubeconfig").is_original:
             raise InputError(
                 "no fleet begins while the cluster's authority is being replaced",
-                remedy="Begin the fleet first, which is taken along then; or take the authority "
-                "back: lab fault heal --all",
+                remedy="Begin the fleet first, so that it gets the new authority, too; or take "
+                "the authority back: lab fault heal --all",
             )
         self.pki.add([IdentityRequest(CLUSTER, IDENTITY, CertificateSpec(USER, (GROUP,)))])
         text = kubeconfig(

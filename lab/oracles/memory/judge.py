@@ -103,7 +103,7 @@ class _Judge:
         wanted = before.available_mib * self._expect.back_part
         if after.available_mib < wanted:
             self._problems.append(
-                f"{after.available_mib:.0f} MiB are available at the end; before, it was "
+                f"{after.available_mib:.0f} MiB are available at the end; before, there were "
                 f"{before.available_mib:.0f} MiB"
             )
 
@@ -180,7 +180,7 @@ class _Judge:
             self._measure("lowest memory available", lowest, "MiB", Better.HIGHER),
             self._measure("processes killed for memory", killed, COUNT),
             self._measure("pods evicted for memory", evicted, COUNT),
-            self._after("first loss", lost, "nobody lost"),
+            self._after("first loss", lost, "nothing was killed or evicted"),
             self._after("MemoryPressure shown", pressed, "it was never shown"),
             self._after("taint shown", tainted, "it was never shown"),
             self._after("MemoryPressure over", self._over(), "it was never shown, or to the end"),
