@@ -1,7 +1,7 @@
-"""What holds of any lab that is up, whoever runs its machines.
+"""Assertions that hold for any running lab, with any kind of machines.
 
-The suites smoke and lifecycle assert it of a lab with guests, tests/bringup of one without: what
-the latter's machines promise is what the former's keep.
+The suites smoke and lifecycle use them for a lab with guests, tests/bringup for one without, so
+that the machines of the latter behave like real ones.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from edge_lab.provisioning.provision import GuestFile
 
 IN_MEMORY, ON_DISK = "/run/edge-lab-test", "/root/edge-lab-test"
 CLOCK_SECONDS = 2.0
-"""The most that a guest's clock may be off after a restore."""
+"""Maximum error of a guest's clock after a restore, seconds."""
 
 
 def assert_up(lab: Lab, deadline: Deadline) -> None:
-    """All machines run and obey, and the lab is written down as up."""
+    """All machines run and respond, and the state file says that the lab is up."""
     for name, machine in lab.machines.items():
         assert machine.state == "running", f"{name} is {machine.state}"
         assert machine.is_on, f"{name} runs and is not on"
@@ -45,7 +45,7 @@ def leave(machine: Machine, text: str, deadline: Deadline) -> None:
 
 
 def found(machine: Machine, deadline: Deadline) -> tuple[str, str]:
-    """What `leave` has left in memory and on disk; not what memory remembers of the disk."""
+    """What `leave` left in memory and on disk, without the page cache."""
     machine.run("sync; echo 3 > /proc/sys/vm/drop_caches", deadline)
     in_memory, on_disk = (machine.read(path, deadline) for path in (IN_MEMORY, ON_DISK))
     return in_memory.decode(), on_disk.decode()
@@ -57,7 +57,7 @@ def _assert_found(machine: Machine, text: str, deadline: Deadline) -> None:
 
 
 def assert_switches(machine: Machine) -> None:
-    """Pausing and resuming may be said twice."""
+    """Pausing and resuming are idempotent."""
     for _ in range(2):
         machine.suspend()
         assert machine.state == "paused", machine.state
@@ -76,9 +76,9 @@ def assert_no_second_power_on(machine: Machine) -> None:
 
 
 def assert_save_and_restore(lab: Lab, machine: Machine, deadline: Deadline) -> None:
-    """A restore takes back what came after the save, in memory and on disk, and nothing else."""
+    """A restore reverts only the changes after the save, in memory and on disk."""
     leave(machine, "before", deadline)
-    # Twice: the second is a save of a lab that was restored, whose disk is more than one overlay.
+    # Twice: the second saves a restored lab, whose disk has several overlays.
     for _ in range(2):
         save_checkpoint(lab, deadline)
         assert_up(lab, deadline)

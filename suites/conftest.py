@@ -1,4 +1,4 @@
-"""Tests that take hours run only where they are asked for."""
+"""Tests that take hours run only when selected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What suites ask of a lab's edge nodes again and again."""
+"""Queries and limits for edge nodes that several suites use."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def uplink(lab: Lab, node: str) -> str:
 
 
 def is_ready(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
-    """Whether the API server holds a node, the server too, for Ready."""
+    """Whether the API server shows a node, or the server, as Ready."""
     return node_ready(lab.kubectl.get_json("node", node, deadline=time_limit(60)))
 
 
 def all_passed(verdicts: list[AutonomyVerdict]) -> None:
-    """Fails the test with every verdict that has not passed, and where nothing was judged."""
+    """Fails the test if any verdict has not passed, or if there are none."""
     assert verdicts, "no node was judged"
     failed = [str(each) for each in verdicts if not each.passed]
     assert not failed, "\n".join(failed)
 
 
 BEYOND_GRACE = 15.0
-"""Seconds beyond the grace for a node to be surely taken for lost."""
+"""Seconds beyond the grace period after which a node is certainly marked lost."""
 
 
 def until_lost(lab: Lab) -> float:
-    """Seconds of silence after which a node is surely taken for lost."""
+    """Seconds of silence after which a node is certainly marked lost."""
     return lab.topology.timing.node_monitor_grace + BEYOND_GRACE
 
 
 def until_evicted(lab: Lab) -> float:
-    """Seconds of silence after which its pods are surely evicted, if they say nothing."""
+    """Seconds of silence after which its pods are certainly evicted, with default tolerations."""
     return until_lost(lab) + lab.topology.timing.unreachable_toleration + BEYOND_GRACE

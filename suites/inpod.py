@@ -1,4 +1,4 @@
-"""Commands in pods, over the management path: they run while the node is cut off, too."""
+"""Commands in pods, over the management path, which also work while the node is cut off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ for folder in {TASKS}/*/; do
 done
 exit {NO_POD}
 """
-"""The first container of the pod that lives."""
+"""The first running container of the pod."""
 
 _JOIN = f"""\
   echo $$ > /sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$pid/cgroup)/cgroup.procs || exit {NO_POD}
@@ -28,8 +28,8 @@ _JOIN = f"""\
 
 
 def in_pod(pod: str, command: Sequence[str], *, in_its_group: bool = False) -> str:
-    """For a shell on the node: `command` in the namespaces of a pod; `in_its_group`: in its control
-    group too, by which agents of the node know whose a process is."""
+    """The shell command for the node that runs `command` in the namespaces of a pod; with
+    `in_its_group` also in its control group, by which agents of the node identify the pod."""
     return (
         _SCRIPT.replace("@POD@", pod)
         .replace("@JOIN@", _JOIN if in_its_group else "")

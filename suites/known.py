@@ -1,4 +1,4 @@
-"""Failures of a product that more than one suite meets."""
+"""Known failures of products that affect several suites."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ KUBEEDGE_TRACKER = "https://github.com/kubeedge/kubeedge/issues"
 
 
 def _met_by_chance(seen: str, tracker: str) -> pytest.MarkDecorator:
-    """What KubeEdge v1.23.1 was seen to do now and then."""
+    """Intermittent failures of KubeEdge v1.23.1."""
     return pytest.mark.known_failure(
         runtime="kubeedge",
         tracker=tracker,
@@ -30,7 +30,7 @@ edgecore_waits_on_dead_connections = _met_by_chance(
     "into the dead connection, as soon as it has said enough",
     f"{KUBEEDGE_TRACKER}/6965",
 )
-"""For tests of connections that die without a word, on nodes that have something to say."""
+"""For tests of half-open connections, on nodes that have data to send."""
 
 cloudcore_undoes_reports = _met_by_chance(
     "cloudcore writes all of a twin's properties from a cache, which its own watch "

@@ -1,4 +1,4 @@
-"""Pods of a suite's own, beside the lab's workload."""
+"""Pods of a suite, beside the lab's workload."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 POD_SECONDS = 240.0
-"""For a pod whose image is there, on an emulated node; Kubernetes' own aim is 5 s."""
+"""Seconds for a pod whose image is present, on an emulated node; Kubernetes' objective is 5 s."""
 
 
 def bound_pod(
     name: str, node: str, app: str, container: dict[str, Any], **spec: Any
 ) -> dict[str, Any]:
-    """A pod of one container, `main`, bound to `node` by name; nothing evicts it, and it has no
-    token. `spec` is what else its specification has."""
+    """A pod of one container, `main`, bound to `node` by name; it is never evicted, and has no
+    token. `spec` is added to its specification."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -45,7 +45,8 @@ def bound_pod(
 def running_pods(
     lab: Lab, manifests: Sequence[dict[str, Any]], app: str, time_limit: TimeLimit
 ) -> Iterator[None]:
-    """These pods of the lab's namespace, all labelled `app`, are Ready while the block runs."""
+    """Creates these pods in the lab's namespace, all labelled `app`; they are Ready in the
+    block."""
     lab.kubectl.apply(manifests, time_limit(60))
 
     def ready(pod: str) -> bool:

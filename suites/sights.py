@@ -1,4 +1,4 @@
-"""What suites ask of a recorder while a node is out of reach of the API server."""
+"""Queries to a recorder while a node cannot reach the API server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 PODS_BACK_SECONDS = 120.0
-"""From the boot of a node that is offline until its pods run."""
+"""Seconds from the boot of an offline node until its pods run."""
 
 
 def boot_of(recorder: Recorder, node: str) -> str:
@@ -37,17 +37,17 @@ def running_on(recorder: Recorder, node: str) -> frozenset[str]:
 
 
 def run_since_reboot(recorder: Recorder, node: str, before: str, pods: frozenset[str]) -> bool:
-    """Whether the node is in another boot than `before`, and runs these pods in it."""
+    """Whether the node has rebooted since `before`, and runs these pods."""
     return boot_of(recorder, node) not in ("", before) and pods <= running_on(recorder, node)
 
 
 def not_well(lab: Lab, watch: Watch, limit: Deadline) -> list[str]:
-    """The edge nodes that are not Ready and at work when `limit` is over; returns when all are."""
+    """The edge nodes that are not healthy at the end of `limit`; returns early when all are."""
     return [node for node in edges(lab) if not seen_in_time(limit, partial(watch.is_well, node))]
 
 
 def hold_until_lost(lab: Lab, watch: Watch) -> None:
-    """Leaves the lab as it is until all edge nodes are taken for lost, or should be."""
+    """Leaves the lab as it is until all edge nodes are marked lost, or should be."""
 
     def lost(node: str) -> bool:
         seen = watch.recorder.newest(NodeSeen, node)
@@ -65,10 +65,10 @@ def away_after_reboot(
     *,
     offline: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """Cuts all edge nodes off, resets them, and waits for their pods before the wires are whole.
+    """Cuts all edge nodes off, resets them, and waits for their pods before the heal.
 
-    `offline` is called last before they are. Returns the nodes on which not all that ran before
-    runs again in time.
+    Calls `offline` directly before the heal. Returns the nodes on which not all pods that ran
+    before run again in time.
     """
     before = {node: boot_of(recorder, node) for node in edges(lab)}
     ran = {node: running_on(recorder, node) for node in edges(lab)}
@@ -88,7 +88,7 @@ def away_after_reboot(
 
 
 def seen_in_time(limit: Deadline, probe: Callable[[], bool]) -> bool:
-    """Whether it was seen: what is not shall be judged with all the rest, at the end."""
+    """Waits, and returns whether it was seen; what is missing is judged at the end."""
     with contextlib.suppress(DeadlineExceeded):
         return limit.wait_for("what is owed", probe)
     return False

@@ -1,8 +1,8 @@
-"""What an add-on is: something that runs on nodes or in the cluster, whatever the stack.
+"""The interface of add-ons: software that runs on nodes or in the cluster, with any stack.
 
-An add-on inherits from `AddOn` and overrides what it needs; every method has a default, "nothing".
-It gets its name in `edge_lab.addons.catalog`, or in the entry point group `edge_lab.addons` of
-another distribution, and is used by the topologies that list it under `addons:`.
+An add-on inherits from `AddOn` and overrides what it needs; the default of every method is to do or
+return nothing. It is registered by name in `edge_lab.addons.catalog`, or in the entry point group
+`edge_lab.addons` of another distribution. Topologies use it by listing it under `addons:`.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Stage(StrEnum):
     """When objects are applied to the cluster."""
 
     API_SERVER_UP = "API server up"
-    """As soon as the API server answers; no edge node is there yet."""
+    """As soon as the API server answers; no edge node exists yet."""
     NODES_READY = "nodes Ready"
-    """All nodes are Ready, and take pods."""
+    """When all nodes are Ready and accept pods."""
 
 
 @dataclass(frozen=True)
 class AddOnContext:
-    """What an add-on is made from: all that the stack is made from, and the stack."""
+    """The input of an add-on: that of the stack, and the stack itself."""
 
     given: StackContext
     stack: Stack
@@ -52,12 +52,12 @@ class AddOnContext:
 
     @property
     def api(self) -> ApiEndpoint:
-        """Where edge nodes reach the API server."""
+        """The address of the API server for edge nodes."""
         return self.stack.control.endpoint(self.given)
 
     def program(self, program: DebianProgram, node: Node) -> tuple[PayloadFile, ...]:
-        """A program that the add-on's `programs` names, for the payload of `node`; a unit starts
-        it by its `command`."""
+        """A program from the add-on's `programs`, for the payload of `node`; a unit starts it by
+        its `command`."""
         try:
             root = self.given.packages[node.arch]
         except KeyError as trouble:
@@ -70,13 +70,13 @@ class AddOnContext:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that comes up or is restored, for an add-on that waits for its own part of it."""
+    """A cluster that is started or restored, for an add-on that waits for its part of it."""
 
     access: ClusterAccess
     stack: Stack
     deadline: Deadline
     restored: bool = False
-    """From a checkpoint: what the API server remembers may be older than the restore."""
+    """Restored from a checkpoint: objects in the API server may be older than the restore."""
 
     @property
     def topology(self) -> Topology:
@@ -84,55 +84,55 @@ class Cluster:
 
 
 class AddOn:
-    """The default of everything: nothing is wanted, made, or waited for."""
+    """The base class, in which every method does or returns nothing."""
 
     name: ClassVar[str]
-    """As topologies list it."""
+    """Its name in topologies."""
 
     needs_addons: ClassVar[tuple[str, ...]] = ()
     """Add-ons that a topology must list too."""
     needs_capabilities: ClassVar[frozenset[str]] = frozenset()
-    """What the stack must be able to do."""
+    """Capabilities that the stack must have."""
     container_runtimes: ClassVar[frozenset[str]] = frozenset()
-    """Those that it brings to nodes, as a node's `container_runtime` names them."""
+    """Container runtimes that it installs on nodes, by their names in `container_runtime`."""
     declares: ClassVar[frozenset[str]] = frozenset()
-    """All that `capabilities` may give, so that a misspelt marker is an error on every lab."""
+    """All capabilities that `capabilities` may return, so that a misspelt marker is an error."""
 
-    # -- whether it fits -----------------------------------------------------------------
+    # -- validation ----------------------------------------------------------------------
 
     def asked_for_at(self, topology: Topology) -> Loc | None:
-        """The place in a topology that makes sense with this add-on only, if there is one.
+        """The place in a topology that requires this add-on, if there is one.
 
         Such a topology is refused unless it lists the add-on.
         """
         return None
 
     def check(self, topology: Topology) -> None:
-        """TopologyProblem if the add-on cannot do what `topology` asks of it."""
+        """Raises TopologyProblem if the add-on cannot do what `topology` requires."""
 
-    # -- what it is made of --------------------------------------------------------------
+    # -- parts ---------------------------------------------------------------------------
 
     def wants(self, topology: Topology, stack: Stack) -> tuple[Want, ...]:
         """Components that it needs."""
         return ()
 
     def images(self, topology: Topology) -> tuple[AnyImage, ...]:
-        """Container images that its pods run; every node has them from the start."""
+        """Container images of its pods; every node has them from the start."""
         return ()
 
     def programs(self, topology: Topology, stack: Stack) -> tuple[DebianProgram, ...]:
-        """Programs of Debian packages that `provision` puts into payloads, by
-        `AddOnContext.program`; for those that no root image has."""
+        """Programs of Debian packages that `provision` puts into payloads with
+        `AddOnContext.program`; for those that are not in root images."""
         return ()
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         """Certificates and keys that it needs, by trust domain."""
         return ()
 
-    # -- where it runs -------------------------------------------------------------------
+    # -- installation --------------------------------------------------------------------
 
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
-        """What `node`, the server or an edge node, is given before it boots."""
+        """The files and units of `node`, the server or an edge node, before it boots."""
         return Provision()
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
@@ -140,46 +140,46 @@ class AddOn:
         return ()
 
     def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
-        """Ports on which its parts listen, and who is meant to get in there."""
+        """Ports on which its parts listen, and who is to be admitted there."""
         return ()
 
     def certificates(self, topology: Topology, stack: Stack) -> tuple[InstalledCertificate, ...]:
-        """Those of its parts that can be replaced while the lab runs."""
+        """Certificates of its parts that can be replaced while the lab runs."""
         return ()
 
     def further_certificates(
         self, topology: Topology, stack: Stack
     ) -> tuple[InstalledCertificate, ...]:
-        """Those by the cluster's authority that are not among `certificates`: nobody notes that
-        one of them was used."""
+        """Certificates of the cluster's authority that are not among `certificates`: their use is
+        not recorded anywhere."""
         return ()
 
     def trust_bundles(self, topology: Topology, stack: Stack) -> tuple[TrustBundle, ...]:
-        """Files by which its parts trust the cluster's authority."""
+        """Files with which its parts trust the cluster's authority."""
         return ()
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
-        """Objects that the cluster gets at `stage`."""
+        """Objects to apply to the cluster at `stage`."""
         return ()
 
     def wait_ready(self, cluster: Cluster) -> None:
-        """Until it works; its objects are applied.
+        """Waits until it works, after its objects are applied.
 
         Raises:
-            LabError: it never will.
-            DeadlineExceeded: not in time.
+            LabError: it failed for good.
+            DeadlineExceeded: it was not ready in time.
         """
 
-    # -- what it gives -------------------------------------------------------------------
+    # -- capabilities and observation ----------------------------------------------------
 
     def capabilities(self, topology: Topology, node: Node, stack: Stack) -> frozenset[str]:
-        """What `node` can do by it; a subset of `declares`."""
+        """Capabilities that it gives to `node`; a subset of `declares`."""
         return frozenset()
 
     def watchers(self, lab: Lab) -> Sequence[Watcher]:
-        """What records its side of things while a test breaks the lab."""
+        """Watchers that record its state while a test injects faults."""
         return ()
 
     def versions(self, topology: Topology) -> Mapping[str, str]:
-        """By component, versions for the report that are not those of `wants`."""
+        """By component, versions for the report that differ from those of `wants`."""
         return {}

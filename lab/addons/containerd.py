@@ -1,7 +1,7 @@
-"""containerd's configuration in the root images, and what add-ons change in it.
+"""containerd's configuration in the root images, and the changes of add-ons.
 
-The whole file, since containerd 1.7 merges nothing within a plugin: a table of a later file
-replaces that of an earlier one. So two add-ons that change it have to change one text.
+Always the whole file, since containerd 1.7 does not merge within a plugin: a table of a later file
+replaces that of an earlier one. So two add-ons that change it must change the same text.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _PLUGINS = ("io.containerd.cri.v1.images", "io.containerd.grpc.v1.cri")
 
 
 def root_config(arch: Arch) -> str:
-    """The file as the root image of `arch` has it.
+    """The file in the root image of `arch`.
 
     Raises:
-        LabError: it has none.
+        LabError: there is none.
     """
     for file in recipe_files(load_recipe(), arch):
         if f"/{file.path}" == CONFIG:
@@ -31,10 +31,10 @@ def root_config(arch: Arch) -> str:
 
 
 def with_certs_d(config: str, folder: str) -> str:
-    """`config`, and containerd finds the hosts of registries below `folder`.
+    """`config` with `folder` as the folder of registry hosts.
 
     Raises:
-        LabError: it has no plugin that pulls images, or says already where they are.
+        LabError: it has no plugin that pulls images, or already has such a folder.
     """
     plugin = next((name for name in _PLUGINS if f'[plugins."{name}"]' in config), None)
     if plugin is None:

@@ -1,4 +1,4 @@
-"""What add-ons tell the kubelets of a lab, as drop-ins of their configuration."""
+"""Drop-ins of add-ons for the configuration of kubelets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def kubelet_drop_in(
 ) -> GuestFile:
     """The file `name` with fields of KubeletConfiguration for the kubelet of `node`.
 
-    Of several files that name a field, the last one counts, by the order of their names. An edge
-    runtime with a kubelet of its own inside, such as KubeEdge's, reads none.
+    If several files set a field, the last one by name wins. Edge runtimes with an embedded kubelet,
+    such as KubeEdge's, read none.
     """
     agent = stack.control if node.name == topology.server.name else stack.runtime
     folder = PurePosixPath(K3S_DROP_IN).parent if agent.name == "k3s" else PurePosixPath(DROP_INS)

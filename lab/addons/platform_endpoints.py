@@ -1,7 +1,7 @@
-"""Ports that are there whatever the stack and the add-ons: those of devices.
+"""Ports that exist with any stack and add-ons: those of devices.
 
-sshd of nodes is none of them: it listens on the management address alone, so that on a network of
-the lab it would be an undeclared listener.
+sshd of nodes is not included: it only listens on the management address, so on a network of the lab
+it would be an undeclared listener.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edge_lab.topology import Topology
 
 
 def device_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
-    """Devices by their own protocols, which ask in their own way or not at all."""
+    """The ports of devices, whose protocols have their own authentication or none."""
     return tuple(
         Endpoint(
             name=device.protocol,

@@ -21,7 +21,7 @@ EFFECT_DWELL = 0.06
 
 
 def _change(client: FabricClient, times: int) -> list[tuple[float, float]]:
-    """When drop was asked for, and when clear was (monotonic clock, seconds), time by time."""
+    """When drop and clear were requested (monotonic clock, seconds), for each change."""
     asked = []
     for _ in range(times):
         stop = time.monotonic()
@@ -36,12 +36,12 @@ def _change(client: FabricClient, times: int) -> list[tuple[float, float]]:
 
 @dataclass(frozen=True)
 class Effects:
-    """Seconds from the call of `FabricClient.set` until it was seen at the receiver."""
+    """Seconds from the call of `FabricClient.set` until the effect at the receiver."""
 
     stopped: list[float]
-    """Until the last frame came."""
+    """Until the last frame arrived."""
     resumed: list[float]
-    """Until the first frame came again."""
+    """Until the first frame arrived again."""
 
 
 def effects(times: int) -> Effects:
@@ -67,7 +67,7 @@ def effects(times: int) -> Effects:
 
 
 def effects_of(changes: Sequence[tuple[float, float]], came: Sequence[float]) -> Effects:
-    """What changes asked for at these times did to frames that came at those."""
+    """The delays of the changes, from the times of requests and the arrival times of frames."""
     stopped, resumed = [], []
     for stop, resume in changes:
         at = bisect.bisect_left(came, resume)

@@ -1,4 +1,4 @@
-"""What was measured, round by round, as data."""
+"""Measured values, round by round, as data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Figure:
-    """One measured quantity of one contender, a value a round."""
+    """One measured quantity of one contender, with a value for each round."""
 
     what: str
     contender: str

@@ -1,4 +1,4 @@
-"""Frames by the batch: what sends them into a descriptor, and what takes them out of one."""
+"""Sends and receives frames in batches, on a descriptor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EFFECT_RATE = 100_000
 
 SENDER, RECEIVER = b"\x52\x54\0\xed\xff\x0a", b"\x52\x54\0\xed\xff\x0b"
 ROOM = 2_112
-"""Bytes for one frame, its link header and all."""
+"""Bytes of one frame, including its link header."""
 
 _TAKE = 64
 _MSG_WAITFORONE = 0x10000
@@ -31,7 +31,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Messages:
-    """`count` message headers for sendmmsg or recvmmsg, each with a buffer of its own."""
+    """`count` message headers for sendmmsg or recvmmsg, each with its own buffer."""
 
     def __init__(self, count: int, length: int) -> None:
         self.count = count
@@ -54,7 +54,7 @@ def ethernet_frame(size: int, source: bytes = SENDER, target: bytes = RECEIVER) 
 
 
 def send(descriptor: int, frames: int, size: int, rate: float, *, segmented: bool) -> float:
-    """Sends `frames` at `rate` a second, as fast as it goes if 0; the rate it reached."""
+    """Sends `frames` at `rate` per second, or as fast as possible if 0; returns the actual rate."""
     hand_over = _segmented(descriptor, size) if segmented else _batched(descriptor, size)
     began = time.monotonic()
     sent = 0
@@ -100,7 +100,7 @@ class Arrived:
 
 
 def receive(descriptor: int) -> Arrived:
-    """Counts frames until none has come for `QUIET` seconds."""
+    """Counts frames until none has arrived for `QUIET` seconds."""
     messages = Messages(_TAKE, ROOM)
     frames, began, last = 0, 0.0, 0.0
     while True:
@@ -128,7 +128,7 @@ def flood(descriptor: int, told_to_end: socket.socket) -> None:
 
 
 def receive_times(descriptor: int, told_to_end: socket.socket) -> list[float]:
-    """When frames came (monotonic clock, seconds), until the flood has ended and none is left."""
+    """Arrival times of frames (monotonic clock, seconds), until the end of the flood."""
     messages = Messages(_TAKE, ROOM)
     times: list[float] = []
     while True:
@@ -151,7 +151,7 @@ def send_stamped(descriptor: int, frames: int, size: int, rate: float) -> None:
 
 
 def receive_stamped(descriptor: int) -> list[float]:
-    """Microseconds that each frame was under way."""
+    """Latency of each frame, microseconds."""
     peer = socket.socket(fileno=os.dup(descriptor))
     took: list[float] = []
     while True:

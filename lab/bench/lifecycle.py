@@ -1,8 +1,7 @@
-"""How long a lab takes to come up, to be saved and put back, and to go down.
+"""Measures how long a lab takes to start, to be saved and restored, and to be taken down.
 
-Absolute times hold for the machine that they are shown with, so they are recorded, never
-asserted.  Artifacts and images are built beforehand: what a cold start costs without them
-is another question, answered by the state of the cache that it found.
+Absolute times depend on the machine, so they are recorded, never asserted.  Artifacts and images
+are built beforehand and not included.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SAVE_LIMIT = 1800.0
 PROOFS = 7
 """Of each fault."""
 LOOKS = 20
-"""At all nodes, each way."""
+"""Readings of all nodes, each way."""
 
 
 @dataclass
@@ -80,6 +79,6 @@ def measure(topology: Topology, stack: str | None = None) -> Times:
 
 
 def _mib(folder: Path) -> int:
-    """What the files of `folder` really take on the disk."""
+    """The actual disk usage of the files in `folder`."""
     blocks = sum(each.stat().st_blocks for each in folder.rglob("*") if each.is_file())
     return blocks * 512 // (1024 * 1024)

@@ -1,8 +1,7 @@
 """One look of the wait for nodes: by the client whose connections are kept, and by kubectl.
 
-The wait asks for all nodes, again and again. Both ask the same API server of a lab at rest, turn
-about; kubectl is a process and a TLS handshake each time.
-"""
+The wait polls all nodes. Both query the same API server of an idle lab, interleaved; kubectl needs
+a process and a TLS handshake each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways from a sender to a receiver: a fabric, and sockets with nothing in between."""
+"""Media between a sender and a receiver: a fabric, and directly connected sockets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edge_lab.fabric.config import LOOPBACK
 DELAY_MS = 20.0
 LOSS = 0.01
 FAULTS = DirectionState(delay_ms=DELAY_MS, loss=LOSS)
-"""What a faulty medium does to frames."""
+"""The impairment of a faulty medium."""
 
 _SOCKET_BUFFER = 16 << 20
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
@@ -32,7 +32,7 @@ _SCHEDULED = 2
 
 @dataclass(frozen=True)
 class Ends:
-    """Two ends: what is sent into one comes out at the other."""
+    """Two ends: frames sent into one arrive at the other."""
 
     sender: int
     receiver: int
@@ -53,7 +53,7 @@ def udp_end(own: int, peer: int) -> socket.socket:
 
 
 def widen(end: socket.socket) -> None:
-    """Gives a socket buffers for floods, and `QUIET` seconds of patience for the next frame."""
+    """Sets large buffers for floods, and a receive timeout of `QUIET` seconds."""
     for force, ask in (
         (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
         (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
@@ -132,7 +132,7 @@ class RunningFabric:
     pid: int
 
     def processor_time(self) -> float:
-        """Seconds that its process has had a processor for (clock_getcpuclockid(3))."""
+        """CPU time of its process, seconds (clock_getcpuclockid(3))."""
         return time.clock_gettime((~self.pid << 3) | _SCHEDULED)
 
 

@@ -1,4 +1,4 @@
-"""The fabric with an interface of the host as an end: a cable (veth) in a namespace of its own."""
+"""The fabric with an interface of the host as an end: a veth pair in a separate namespace."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _CABLE = (
 
 
 def port_media() -> Mapping[str, Medium]:
-    """Both ways by name; none for an ordinary user, who cannot make a cable."""
+    """Both directions by name; none for ordinary users, who cannot create a veth pair."""
     return {"from a port": from_port, "to a port": to_port} if os.geteuid() == 0 else {}
 
 
 def from_port() -> contextlib.AbstractContextManager[Ends]:
-    """Frames that come in at an interface go out at a UDP port."""
+    """Frames enter at an interface and leave at a UDP port."""
     return _port_fabric(to_port=False)
 
 
 def to_port() -> contextlib.AbstractContextManager[Ends]:
-    """The other way."""
+    """The other direction."""
     return _port_fabric(to_port=True)
 
 
@@ -74,7 +74,7 @@ def _port_fabric(*, to_port: bool) -> Iterator[Ends]:
 
 @contextlib.contextmanager
 def _cable() -> Iterator[int]:
-    """A process in a namespace with both ends of a cable."""
+    """A process in a namespace with both ends of a veth pair."""
     holder = subprocess.Popen(
         ["unshare", "--net", "sh", "-c", _CABLE],
         stdin=subprocess.PIPE,
@@ -97,7 +97,7 @@ def _cable() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _inside_of(pid: int) -> Iterator[None]:
-    """This process is in the network namespace of another one; what it opens stays there."""
+    """Moves this process into the network namespace of another; sockets opened there stay in it."""
     own = os.getpid()
     home = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert home.stdin is not None

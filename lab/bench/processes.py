@@ -16,7 +16,7 @@ from edge_lab.fabric.loop import NICENESS
 
 
 class Child:
-    """A function that runs in a process of its own and gives back what JSON can carry."""
+    """A function that runs in a separate process and returns JSON data."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         reader, writer = os.pipe()
@@ -43,7 +43,7 @@ class Child:
 
 @contextlib.contextmanager
 def running(argv: Sequence[str], stdin: int = subprocess.DEVNULL) -> Iterator[Any]:
-    """A program, for as long as the context lasts."""
+    """A program that runs during the block."""
     process = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.DEVNULL)
     come_first(NICENESS, process.pid)
     try:

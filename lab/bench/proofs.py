@@ -1,8 +1,7 @@
-"""How long a fault of a link takes until its effect, and its heal until the recovery is seen.
+"""Measures the time from a fault of a link until its proof, and from the heal until the recovery.
 
-That includes the question before the fault, whether the link carries frames at all, and an SSH
-command on an emulated node for the fault and one for its recovery. How soon the fabric itself acts:
-`edge_lab.bench.fabric`.
+This includes a check before the fault that the link carries frames, and SSH commands on an emulated
+node for the fault and for its recovery. For the fabric itself see `edge_lab.bench.fabric`.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from edge_lab.oracles.spans import Span
 
 @dataclass(frozen=True)
 class ProofTimes:
-    """Seconds of one fault, inflicted so many times, one after the other in a lab at rest."""
+    """Seconds for one fault, injected several times in an idle lab."""
 
     title: str
     seen: tuple[float, ...]
-    """From the order until its effect had been observed."""
+    """From the command until its effect was observed."""
     healed: tuple[float, ...]
-    """From the order until the recovery had been observed."""
+    """From the command until the recovery was observed."""
 
 
 def measure(lab: Lab, count: int) -> tuple[ProofTimes, ...]:

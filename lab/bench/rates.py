@@ -1,4 +1,4 @@
-"""How many frames a second go through a medium, and how long each is under way."""
+"""Throughput and latency of frames through a medium."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edge_lab.bench.processes import Child
 TRIAL_SECONDS = 1.0
 LATENCY_FRAMES = 2_000
 TRIES = 2
-"""Trials at one rate before it counts as too high: other work may have got in the way."""
+"""Trials at one rate before it counts as too high: other load may have interfered."""
 STRAY = 4.0
-"""Standard deviations by which the loss that is meant may be missed."""
+"""Standard deviations by which the loss may differ from the configured one."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Trial:
 
 
 def trial(medium: Medium, frames: int, size: int, rate: float) -> Trial:
-    """Sends `frames` at `rate` a second (0: as fast as it goes) through a fresh `medium`."""
+    """Sends `frames` at `rate` per second (0: as fast as possible) through a new `medium`."""
     with medium() as path:
         receiver = Child(lambda: asdict(receive(path.receiver)))
         sender = Child(lambda: send(path.sender, frames, size, rate, segmented=path.segmented))
@@ -38,10 +38,10 @@ def trial(medium: Medium, frames: int, size: int, rate: float) -> Trial:
 
 
 def highest_rate(medium: Medium, size: int, loss: float, most: float) -> float:
-    """Frames a second that go through with no more loss than `loss`; 0 if none do."""
+    """Maximum frames per second with no more loss than `loss`; 0 if none."""
 
     def reached(rate: float) -> float:
-        """What it sustained when asked for `rate`; 0 if frames were lost each time."""
+        """The sustained rate for a requested `rate`; 0 if frames were lost each time."""
         frames = max(2_000, int(rate * TRIAL_SECONDS))
         meant = frames * (1 - loss)
         stray = STRAY * (frames * loss * (1 - loss)) ** 0.5
@@ -58,14 +58,14 @@ def highest_rate(medium: Medium, size: int, loss: float, most: float) -> float:
         best = max(best, sustained)
         if sustained >= rate * 0.95:
             low = rate
-        else:  # lost some, or was held back: there is nothing to find above
+        else:  # lost frames, or was throttled: higher rates need not be tried
             high = rate
         rate = min(rate * 2, (rate + most) / 2) if high == most else (low + high) / 2
     return best
 
 
 def latencies(medium: Medium) -> list[float]:
-    """One-way times of 1,514-byte frames, a thousand a second, microseconds, in order."""
+    """One-way latencies of 1,514-byte frames at a thousand per second, microseconds, in order."""
     with medium() as path:
         receiver = Child(lambda: receive_stamped(path.receiver))
         sender = Child(lambda: send_stamped(path.sender, LATENCY_FRAMES, 1514, 1000.0))

@@ -21,7 +21,7 @@ from edge_lab.core.errors import LabError
 
 @contextlib.contextmanager
 def vde_switch() -> Iterator[Ends]:
-    """A vde_switch as Debian ships it, with three plugs; the third is silent."""
+    """Debian's vde_switch with three plugs; the third is silent."""
     with contextlib.ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="vde-")))
         where = folder / "switch"
@@ -51,10 +51,10 @@ def _vde_plug(switch: Path) -> Iterator[socket.socket]:
 
 
 class _VdeEnd:
-    """Where one VDE plug is plugged in: the switch's side of VDE's plug protocol.
+    """The switch's side of VDE's plug protocol, for one plug.
 
-    The plug sends a request (magic, version, kind, address of its data socket, words),
-    and is told the address of ours; frames then go between the two data sockets.
+    The plug sends a request (magic, version, kind, address of its data socket, words), and gets
+    the address of ours; frames then go between the two data sockets.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,7 +74,7 @@ class _VdeEnd:
         magic, version, _kind = struct.unpack_from("<III", request)
         if magic != 0xFEEDFACE or version != 3:
             raise LabError("wirefilter speaks another version of the plug protocol")
-        # Before the answer: the plug removes the name of its socket when it has it.
+        # Before the response, after which the plug removes the name of its socket.
         self.data.connect(request[14:122].partition(b"\0")[0])
         ours = os.fsencode(self.path / "data")
         self._control.send(struct.pack("<H108s", socket.AF_UNIX, ours))

@@ -3,8 +3,8 @@
 The format: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 
 Each step is a complete event ("X"; `ts` and `dur` in µs), each lane a thread, named by metadata
-("M"). What the lab's processes took of the host is a counter ("C") at the end, as that is when it
-was measured, and also among the arguments of the outermost step. `otherData` says the rest.
+("M"). The resources of the host that the lab's processes used are a counter ("C") at the end, when
+they were measured, and also arguments of the outermost step. The rest is in `otherData`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edge_lab.handle.hostprocesses import HostProcess
 
 MEMORY, CPU = "host memory, MiB (PSS)", "host CPU, s"
 FAILED_COLOUR = "terrible"
-"""A name of chrome://tracing's own; Perfetto chooses colours by the title."""
+"""A colour name of chrome://tracing; Perfetto chooses colours by the title."""
 
 
 def trace_json(trace: StartTrace) -> str:
@@ -55,7 +55,7 @@ def write_trace(trace: StartTrace, path: Path) -> None:
 
 
 _PID = 1
-"""The steps are of one process; its real number says nothing to a reader."""
+"""All steps are of one process; its real id is of no interest."""
 
 
 def _names(trace: StartTrace) -> Iterator[dict[str, Any]]:
@@ -100,7 +100,7 @@ def _counters(trace: StartTrace) -> Iterator[dict[str, Any]]:
 
 
 def _by_process(trace: StartTrace, figure: str) -> dict[str, float]:
-    """By role and name; those of one name are added up, those that are not known left out."""
+    """By role and name; equal names are added up, unknown values are left out."""
     found: dict[str, float] = {}
     for process in trace.processes:
         value = getattr(process, figure)
@@ -110,7 +110,7 @@ def _by_process(trace: StartTrace, figure: str) -> dict[str, float]:
     return found
 
 
-# -- read again ----------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------
 
 
 class _About(BaseModel):
@@ -144,7 +144,7 @@ class _File(BaseModel):
 
 
 def read_trace(path: Path) -> StartTrace:
-    """The trace in the file at `path`; InputError if it cannot be read or is not of a start."""
+    """Reads the trace at `path`; InputError if it cannot be read or is not the trace of a start."""
     try:
         file = _File.model_validate_json(path.read_bytes())
         events = [

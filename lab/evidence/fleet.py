@@ -1,4 +1,4 @@
-"""What was seen of a control plane that carries a fleet of hollow nodes, as data."""
+"""Observations of a control plane under a fleet of hollow nodes, as data."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def altered(self, **change: Any) -> Self:
-        """The same with other fields: for negative controls."""
+        """A copy with changed fields, for negative controls."""
         return self.model_copy(update=change)
 
 
 class Calls(_Frozen):
-    """Requests of one kind that a program has answered within some time."""
+    """Requests of one kind that a program answered within some time."""
 
     verb: str
-    """GET, LIST, POST …; with a datastore its operation."""
+    """GET, LIST, POST …; for a datastore, its operation."""
     resource: str
     """With the subresource: nodes/status."""
     scope: str = ""
@@ -29,9 +29,9 @@ class Calls(_Frozen):
     count: int
     p50_s: float
     p99_s: float
-    """Of the histogram: within a bucket it is taken to be linear."""
+    """From the histogram, with linear interpolation within a bucket."""
     capped: bool = False
-    """Whether p99 is beyond the histogram's last bound, and so at least what is given."""
+    """Whether p99 is beyond the histogram's last bound, and so at least this value."""
 
     @property
     def name(self) -> str:
@@ -40,14 +40,14 @@ class Calls(_Frozen):
 
 
 class Objective(StrEnum):
-    """Kinds of requests for which Kubernetes has an objective of its own."""
+    """Kinds of requests for which Kubernetes has a separate objective."""
 
     CHANGE = "change"
     """Of one object."""
     READ = "read"
     """Of one object."""
     LIST = "list"
-    """Of a namespace, or of all."""
+    """Lists of a namespace, or of all."""
 
     @property
     def limit_s(self) -> float:
@@ -66,9 +66,9 @@ class ProgramMoment(_Frozen):
     """One program of the control plane at one moment."""
 
     pid: int
-    """0: it does not run."""
+    """0 if it does not run."""
     cpu_s: float
-    """Processor time since it was started."""
+    """CPU time since its start."""
     rss_mib: float
 
 
@@ -76,24 +76,24 @@ class ServerMoment(_Frozen):
     """The machine of the control plane at one moment."""
 
     time: int
-    """ns since 1970, of the host."""
+    """ns since 1970, by the host's clock."""
     busy_s: float
-    """Of all its processors, since it was booted."""
+    """Sum over all its CPUs, since boot."""
     idle_s: float
-    """Time without work, the wait for disks included, of all its processors."""
+    """Idle time, including the wait for disks, summed over all its CPUs."""
     waiting_s: float
-    """Part of `idle_s` in which somebody waited for a disk."""
+    """Part of `idle_s` in which a process waited for a disk."""
     total_mib: float
     available_mib: float
     kills: int
-    """Processes that the kernel has killed for memory since it was booted."""
+    """Processes that the kernel has killed for lack of memory since boot."""
     programs: Mapping[str, ProgramMoment]
     datastore_mib: float
     """The database, with its write-ahead log."""
 
 
 class ServerLoad(_Frozen):
-    """What the control plane's machine has done from one moment to another."""
+    """The use of the control plane's machine between two moments."""
 
     before: ServerMoment
     after: ServerMoment
@@ -104,12 +104,12 @@ class ServerLoad(_Frozen):
 
     @property
     def busy(self) -> float:
-        """Share of the processors' time, 0 to 1."""
+        """Share of the CPU time, 0 to 1."""
         return self._share(self.after.busy_s - self.before.busy_s)
 
     @property
     def waiting(self) -> float:
-        """Share of the processors' time in which they had no work but to wait for a disk."""
+        """Share of the CPU time that was only a wait for a disk."""
         return self._share(self.after.waiting_s - self.before.waiting_s)
 
     def _share(self, seconds: float) -> float:
@@ -117,13 +117,13 @@ class ServerLoad(_Frozen):
         return seconds / whole if whole > 0 else 0.0
 
     def cores(self, program: str) -> float:
-        """Processor time of a program in each second."""
+        """CPU time of a program per second."""
         spent = self.after.programs[program].cpu_s - self.before.programs[program].cpu_s
         return spent / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def restarted(self) -> tuple[str, ...]:
-        """Programs that are not the same process any more, or are gone."""
+        """Programs that restarted or ended."""
         return tuple(
             name
             for name, program in self.before.programs.items()
@@ -132,7 +132,7 @@ class ServerLoad(_Frozen):
 
 
 class FleetLoad(_Frozen):
-    """A fleet of one size, held for some time."""
+    """A fleet of one size that was kept running for some time."""
 
     runtime: str
     """The stack, as control+runtime."""
@@ -141,30 +141,30 @@ class FleetLoad(_Frozen):
     size: int
     """Hollow nodes."""
     twins: int = 0
-    """Of all of them together."""
+    """The sum over all nodes."""
     began: int
     ended: int
-    """ns since 1970 of the host: while it was held."""
+    """ns since 1970, by the host's clock: the time for which it was held."""
     ready_after_s: float | None
-    """From the creation of the last of them until all were Ready; None if they never were."""
+    """From the creation of the last node until all were Ready; None if they never were."""
     never_ready: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     """Nodes that were seen not Ready while the fleet was held."""
     renew_every_s: float
-    """How often a node renews its lease."""
+    """Interval at which a node renews its lease."""
     renewals: int
-    """Of leases, by the API server's count: those of real nodes, too."""
+    """Renewals of leases counted by the API server, including those of real nodes."""
     real_nodes: int
     kwok_cores: float = 0.0
-    """Processor time that kwok took of the host in each second: it is beside the guests."""
+    """CPU time per second that kwok used on the host, beside the guests."""
     calls: tuple[Calls, ...]
     """Of the API server."""
     objectives: tuple[Calls, ...]
-    """The same, together by what Kubernetes' objective is for them (`Objective`)."""
+    """The same, grouped by Kubernetes' objective for them (`Objective`)."""
     refused: int
-    """Requests to which it said 429: too many."""
+    """Requests that it answered with 429 (too many requests)."""
     failed: int
-    """Requests to which it said 5xx."""
+    """Requests that it answered with 5xx."""
     datastore: tuple[Calls, ...]
     """Its requests to the datastore."""
     load: ServerLoad
@@ -175,12 +175,12 @@ class FleetLoad(_Frozen):
 
     @property
     def renewals_due(self) -> float:
-        """What all nodes would have renewed meanwhile."""
+        """The renewals that were due from all nodes."""
         return (self.size + self.real_nodes) * self.seconds / self.renew_every_s
 
 
 class Eviction(_Frozen):
-    """A pod of a hollow node that the control plane has marked for deletion."""
+    """A pod of a hollow node that the control plane marked for deletion."""
 
     pod: str
     node: str
@@ -189,31 +189,31 @@ class Eviction(_Frozen):
 
 
 class HerdEvidence(_Frozen):
-    """A fleet that was silent and came back at once."""
+    """A fleet that was silent and reconnected all at once."""
 
     runtime: str
     server: str
     accelerator: str = ""
     nodes: tuple[str, ...]
     pods: int
-    """That may be evicted, before the silence."""
+    """Pods that may be evicted, before the silence."""
     silenced: int
     woken: int
     ended: int
     """ns since 1970 of the host."""
     lost: tuple[str, ...]
-    """Nodes that were taken for lost before they were woken."""
+    """Nodes that were marked lost before the wake."""
     renewed: Mapping[str, int]
     """By node, when the first renewal of its lease after the wake was seen, ns."""
     ready: Mapping[str, int]
-    """By node, since when it has been Ready at the end, ns; those that were not lost are not in
-    it."""
+    """By node, the time since which it has been Ready at the end, ns; only nodes that were
+    lost."""
     not_ready: tuple[str, ...]
     """At the end."""
     evictions: tuple[Eviction, ...]
     watch_breaks: int = 0
-    """Times that the watch of evictions broke after the silence had begun: what went meanwhile has
-    left no trace."""
+    """How often the watch of evictions broke after the silence began: evictions during such a gap
+    leave no trace."""
     calls: tuple[Calls, ...]
     """From the wake to the end."""
     objectives: tuple[Calls, ...]

@@ -10,26 +10,26 @@ from edge_lab.evidence.memory import NodeMemorySeen
 
 
 class LeakRound(BaseModel):
-    """What was seen after a round."""
+    """The observation after a round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     done: float
-    """So much work in all: pods, reconnections, minutes."""
+    """Total work so far: pods, reconnections, minutes."""
     seen: NodeMemorySeen
 
 
 class LeakEvidence(BaseModel):
-    """All rounds of one run, in their order."""
+    """All rounds of one run, in order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     node: str
     runtime: str
     unit: str
-    """Of the work: `pod`, `reconnect`, `min`."""
+    """The unit of work: `pod`, `reconnect`, `min`."""
     rounds: tuple[LeakRound, ...]
 
     def altered(self, **change: Any) -> LeakEvidence:
-        """The same with other fields: for negative controls."""
+        """A copy with changed fields, for negative controls."""
         return self.model_copy(update=change)

@@ -1,4 +1,4 @@
-"""What was seen of a node's memory, as data: where it is, and what happened when it was short."""
+"""Observations of a node's memory, as data: its parts, and the effects of a shortage."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-# -- where it is ---------------------------------------------------------------------------------
+# -- parts ---------------------------------------------------------------------------------------
 
 
 class Group(StrEnum):
-    """Whose memory it is. Those of one node add up to the memory of its machine."""
+    """The owner of memory. All groups of one node add up to the memory of its machine."""
 
     RESERVED = "reserved at boot"
-    """Never given to anybody: firmware, the kernel's image, its table of pages."""
+    """Never allocatable: firmware, the kernel's image, its page array."""
     KERNEL = "kernel"
-    """Slab, page tables, kernel stacks, per-CPU data, of whoever they are."""
+    """Slab, page tables, kernel stacks, per-CPU data, whatever they are used for."""
     SYSTEM = "operating system"
-    """Units that neither the stack nor an add-on brings, and whatever is in no unit."""
+    """Units that neither the stack nor an add-on installs, and everything outside units."""
     CONTROL_PLANE = "control plane"
     EDGE_RUNTIME = "edge runtime"
     CONTAINERD = "containerd and shims"
     ADD_ONS = "add-ons"
     PODS = "pods"
     PAGE_CACHE = "page cache"
-    """Of whoever has read or written the files; given back when it is needed."""
+    """The page cache, whatever uses the files; reclaimed when needed."""
     UNACCOUNTED = "not accounted for"
-    """Pages that drivers and the network have from the page allocator, and what the counters of
-    one moment miss."""
+    """Pages that drivers and the network took from the page allocator, and the error of counters
+    that are not read at the same moment."""
     FREE = "free"
 
 
 class MemoryPart(_Frozen):
-    """A part of a node's memory, MiB. No page is in two parts of one node."""
+    """A part of a node's memory, MiB. Each page is in one part only."""
 
     group: Group
     name: str
-    """A unit, namespace/name of a pod, or what it is to the kernel."""
+    """A unit, namespace/name of a pod, or the kernel's name for it."""
     mib: float
-    """Memory of processes (anonymous and shared) where it is a unit or a pod. May be a little
-    below 0 where it is what is left of a sum."""
+    """For a unit or a pod, memory of its processes (anonymous and shared). The remainder of a sum
+    may be slightly below 0."""
     charged_mib: float | None = None
-    """Of a control group: all that it is charged with (memory.current), its page cache and its
-    share of the kernel's among it."""
+    """For a control group: all that it is charged with (memory.current), including page cache and
+    its share of kernel memory."""
     peak_mib: float | None = None
-    """The most that this ever was (memory.peak)."""
+    """The maximum of `charged_mib` (memory.peak)."""
     pss_mib: float | None = None
-    """Of its processes: their proportional set size (smaps_rollup)."""
+    """Proportional set size of its processes (smaps_rollup)."""
     oom_kills: int | None = None
-    """Processes of it that the kernel has killed for memory (memory.events)."""
+    """Its processes that the kernel has killed for lack of memory (memory.events)."""
 
 
 class NodeMemorySeen(Observation, kind="node_memory"):
@@ -64,14 +64,14 @@ class NodeMemorySeen(Observation, kind="node_memory"):
 
     node: str
     machine_mib: float
-    """What the machine has, by the topology."""
+    """Memory of the machine, by the topology."""
     total_mib: float
-    """MemTotal: without what is reserved at boot."""
+    """MemTotal: without the memory reserved at boot."""
     available_mib: float
     """MemAvailable."""
     stalled: float | None = None
     """Share of the last ten seconds, in percent, in which some process waited for memory (PSI);
-    None where the kernel does not say."""
+    None if the kernel does not report it."""
     parts: tuple[MemoryPart, ...] = ()
 
     @property
@@ -83,22 +83,22 @@ class NodeMemorySeen(Observation, kind="node_memory"):
         return sum(part.mib for part in self.parts if part.group is group)
 
 
-# -- what happened when it was short -------------------------------------------------------------
+# -- effects of a shortage -----------------------------------------------------------------------
 
 
 class PressureSeen(Observation, kind="memory_pressure"):
-    """What the API server shows of a node that is short of memory."""
+    """The API server's view of memory pressure on a node."""
 
     node: str
     condition: str
-    """Of MemoryPressure: True, False, Unknown, or empty where there is none."""
+    """The condition MemoryPressure: True, False, Unknown, or empty if there is none."""
     tainted: bool
-    """By node.kubernetes.io/memory-pressure."""
+    """Whether it has the taint node.kubernetes.io/memory-pressure."""
     ready: str
 
 
 class PodMemory(_Frozen):
-    """A pod of the node, as the API server had it."""
+    """A pod of the node, by the API server."""
 
     namespace: str
     name: str
@@ -107,14 +107,14 @@ class PodMemory(_Frozen):
     """BestEffort, Burstable or Guaranteed."""
     priority: int = 0
     request_mib: float = 0.0
-    """Of all its containers."""
+    """Sum over all its containers."""
     phase: str = ""
     reason: str = ""
-    """Of its status: Evicted, say."""
+    """The reason in its status, such as Evicted."""
     ready: bool = False
     restarts: int = 0
     ends: tuple[ContainerEnd, ...] = ()
-    """How its containers ended, as far as the API server still knows."""
+    """How its containers ended, as far as the API server still shows it."""
 
     @property
     def key(self) -> str:
@@ -133,31 +133,31 @@ class ClusterEvent(_Frozen):
     """An event in the cluster."""
 
     kind: str
-    """Of what it is about: Pod or Node."""
+    """The kind of its object: Pod or Node."""
     name: str
     """namespace/name of a pod, name of a node."""
     reason: str
     message: str
     time: int = 0
-    """ns since 1970, of its last time; 0 if it has none."""
+    """Its last time, ns since 1970; 0 if it has none."""
 
 
 class NodeMoment(_Frozen):
-    """What a node showed at the beginning or at the end of a time."""
+    """The state of a node at the beginning or at the end of the evidence."""
 
     boot: str
     available_mib: float
     kills: int
-    """Processes that the kernel has killed for memory since it booted (/proc/vmstat)."""
+    """Processes that the kernel has killed for lack of memory since boot (/proc/vmstat)."""
     cgroup_kills: dict[str, int]
-    """By control group, with those below it (memory.events)."""
+    """By control group, including its descendants (memory.events)."""
     units: dict[str, str]
-    """By unit of the stack and the add-ons: its process id and how often systemd has restarted
-    it, in one word."""
+    """By unit of the stack and the add-ons: its process id and the number of its restarts by
+    systemd, in one word."""
 
 
 class MemoryEvidence(_Frozen):
-    """All that an oracle needs to say who lost memory on one node, and whether that was right."""
+    """All that an oracle needs to judge the kills and evictions on one node."""
 
     node: str
     runtime: str
@@ -169,17 +169,17 @@ class MemoryEvidence(_Frozen):
     marks: tuple[str, str]
     """Written into the kernel's log at the beginning and at the end."""
     kernel_log: tuple[str, ...]
-    """From one mark to the other: lines as `journalctl -k -o short-unix` shows them."""
+    """From one mark to the other: lines in the format of `journalctl -k -o short-unix`."""
     pods_before: tuple[PodMemory, ...]
     pods_after: tuple[PodMemory, ...]
-    """With those that are over, if they were not removed."""
+    """Including pods that have ended but were not removed."""
     events: tuple[ClusterEvent, ...] | None
     """None if the API server could not be asked."""
     pressure: tuple[PressureSeen, ...] = ()
     memory: tuple[NodeMemorySeen, ...] = ()
 
     def altered(self, **change: Any) -> MemoryEvidence:
-        """The same with other fields: for negative controls."""
+        """A copy with changed fields, for negative controls."""
         return self.model_copy(update=change)
 
 

@@ -80,7 +80,7 @@ class NodeAnswered(Observation, kind="answered"):
     node: str
     answered: bool
     boot: str = ""
-    """The kernel's boot id: another one is another boot."""
+    """The kernel's boot id, which changes with each boot."""
 
 
 class WaitingSeen(Observation, kind="waiting"):

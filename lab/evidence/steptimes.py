@@ -1,4 +1,4 @@
-"""Where the time of a start went: what each step took by itself, and the critical path."""
+"""Analysis of a start: the self time of each step, and the critical path."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ Interval = tuple[int, int]
 
 @dataclass(frozen=True)
 class StepTimes:
-    """What a step took."""
+    """The times of a step."""
 
     step: TracedStep
     around: str
-    """The title of the step that it is inside of, if any: boots and restores have alike names."""
+    """The title of the enclosing step, if any: titles inside boots and restores repeat."""
     own: int
-    """Self time, µs: when none of the steps inside it was under way."""
+    """Self time, µs: while none of the steps inside it was running."""
     critical: tuple[Interval, ...]
-    """When it was on the critical path, the earliest first."""
+    """The spans in which it was on the critical path, in order."""
 
     @property
     def critical_length(self) -> int:
-        """µs; those of all steps add up to the length of the start."""
+        """µs; the sum over all steps is the length of the start."""
         return sum(end - begin for begin, end in self.critical)
 
 
 def step_times(steps: Sequence[TracedStep]) -> tuple[StepTimes, ...]:
-    """Of each step, in their order.
+    """The times of each step, in order.
 
-    The critical path: at each moment, of the steps under way inside the outermost one, the one
-    that ends last, and of those inside that the same again.
+    The critical path: at each moment, of the running steps inside the outermost one, the one that
+    ends last, and recursively inside it.
     """
     inside: dict[int | None, list[TracedStep]] = defaultdict(list)
     for step in steps:
@@ -61,7 +61,7 @@ def _critical(
     inside: Mapping[int | None, Sequence[TracedStep]],
     found: dict[int, list[Interval]],
 ) -> None:
-    """Divides what is from `begin` to `end` between `step` and what is inside it, backwards."""
+    """Divides the time from `begin` to `end` between `step` and its inner steps, backwards."""
     now = end
     for child in sorted(
         inside.get(step.id, ()), key=lambda child: (child.end, child.begin), reverse=True
@@ -79,7 +79,7 @@ def _critical(
 
 
 def covered(intervals: Iterable[Interval]) -> int:
-    """The length of what lies within any of them."""
+    """The length of the union of the spans."""
     total, reached = 0, 0
     for begin, end in sorted(intervals):
         total += max(0, end - max(begin, reached))

@@ -1,4 +1,4 @@
-"""The trace of a start as data: its steps on lanes, and what its processes took of the host."""
+"""The trace of a start as data: its steps on lanes, and the resources used by its processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MICROSECOND = 1000
 
 @dataclass(frozen=True)
 class TracedStep:
-    """One step. Times are µs from the begin of the start; they lie within those of its parent."""
+    """One step. Times are µs from the beginning of the start, within those of its parent."""
 
     id: int
     parent: int | None
@@ -26,7 +26,7 @@ class TracedStep:
     outcome: Outcome = Outcome.ENDED
     detail: str = ""
     cut: int = 0
-    """µs that it went on for when its parent had ended."""
+    """µs for which it continued after the end of its parent."""
 
     @property
     def length(self) -> int:
@@ -39,7 +39,7 @@ class TracedStep:
 
 @dataclass(frozen=True)
 class StartTrace:
-    """All that is known of one start."""
+    """The trace of one start."""
 
     lab: str
     stack: str
@@ -61,10 +61,10 @@ class StartTrace:
 
 
 def traced(recorded: Sequence[RecordedStep]) -> tuple[TracedStep, ...]:
-    """The steps with their lanes; the first one is what the others are parts of.
+    """The steps with their lanes; the first one is the outermost.
 
-    A step without a parent, as a thread begins one that was not told of any, is a child of the
-    first if it began while that was under way.
+    A step without a parent, such as one from a thread without context, is a child of the first
+    if it began while that was running.
     """
     if not recorded:
         return ()
@@ -98,9 +98,9 @@ def _within(step: TracedStep, parent: TracedStep) -> TracedStep:
 
 
 def _on_lanes(steps: Iterable[TracedStep], threads: dict[int, int]) -> tuple[TracedStep, ...]:
-    """Each thread's steps on one lane at a time; a lane whose steps have ended is used again."""
+    """Puts each thread's steps on one lane at a time; a lane whose steps have ended is reused."""
     lanes: list[list[TracedStep]] = []
-    """The steps under way on each lane, the innermost last."""
+    """The running steps on each lane, the innermost last."""
     placed = []
     for step in sorted(steps, key=lambda step: (step.begin, -step.end, step.id)):
         for under_way in lanes:

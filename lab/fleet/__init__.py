@@ -1,1 +1,1 @@
-"""Fleets of hollow nodes beside a lab: kwok on the host stands for their kubelets."""
+"""Fleets of hollow nodes beside a lab: kwok on the host simulates their kubelets."""

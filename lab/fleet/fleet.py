@@ -19,25 +19,25 @@ from edge_lab.fleet.place import FleetPlace
 from edge_lab.observe.fleet.feeds import Readiness
 
 MOST = 5_000
-"""Hollow nodes that one kwok is asked to hold here; more than 1,000 nobody has tried."""
+"""Maximum hollow nodes of one kwok; more than 1,000 are untested."""
 AT_A_TIME = 8
-"""Objects that are created at a time."""
+"""Create requests in parallel."""
 REMOVE_SECONDS = 300.0
-"""For all of its objects of one kind to be removed, on the reference machine."""
+"""Seconds to remove all of its objects of one kind, on the reference machine."""
 RELEASE_SECONDS = 60.0
-"""For their leases to be removed, on the reference machine."""
+"""Seconds to remove their leases, on the reference machine."""
 LEASES = "kube-node-lease"
 REMOVE_ONE_SECONDS = 60.0
-"""For an object that it has only one of."""
+"""Seconds for a single object."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """What became of new nodes."""
+    """The result of adding nodes."""
 
     ready_after_s: float | None
-    """From the creation of the last of them until all of the fleet were Ready; None if they were
-    not in time."""
+    """From the creation of the last one until the whole fleet was Ready; None if it was not in
+    time."""
     never_ready: tuple[str, ...] = ()
 
 
@@ -45,17 +45,17 @@ class Fleet:
     """Hollow nodes beside one cluster. Made by `fleet_beside`."""
 
     def __init__(self, place: FleetPlace, command: Sequence[str], readiness: Readiness) -> None:
-        """`command` is kwok's, which is started."""
+        """`command` starts kwok."""
         self.place = place
         self.readiness = readiness
         self._names: tuple[str, ...] = ()
         self._kwok = KwokProcess(command, place.run, place.kubeconfig, self._release_leases)
         self.growth = Growth(None)
-        """Of the nodes that it was begun with."""
+        """The result for the initial nodes."""
         self._pods = 0
         self._twins = 0
         self._twinned = 0
-        """Nodes that have twins: the first ones."""
+        """The number of nodes with twins, which are the first ones."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,16 +79,16 @@ class Fleet:
         return self._kwok.pid
 
     def check(self) -> None:
-        """LabError if kwok has ended: then nobody stands for the nodes."""
+        """LabError if kwok has ended: then nothing simulates the nodes."""
         self._kwok.check()
 
-    # -- how many ------------------------------------------------------------------------
+    # -- size ----------------------------------------------------------------------------
 
     def grow(self, size: int, deadline: Deadline) -> Growth:
-        """Until there are `size` nodes, and they are Ready; they may fail to be, which is told.
+        """Grows the fleet to `size` nodes and waits until they are Ready; a timeout is reported.
 
         Raises:
-            LabError: kwok has ended, or the API server takes no objects.
+            LabError: kwok has ended, or the API server refuses the objects.
         """
         if not self.size <= size <= MOST:
             raise InputError(f"a fleet of {self.size} nodes cannot grow to {size}")
@@ -98,10 +98,10 @@ class Fleet:
             return self._grown(new, deadline)
 
     def restore(self, deadline: Deadline) -> Growth:
-        """Creates again those of its nodes that somebody has removed, and waits for all.
+        """Creates missing nodes again, and waits for all.
 
-        When a lab is put back to its checkpoint, all of them are gone, and their rights, and what
-        kwok has seen is not what will happen: it begins anew.
+        When a lab is restored from its checkpoint, all nodes and their RBAC objects are gone, and
+        kwok's caches are wrong, so it is restarted.
         """
         missing = self._missing(deadline)
         if missing:
@@ -121,7 +121,7 @@ class Fleet:
                 lambda: wanted <= self.readiness.ready(),
                 watch=self.check,
             )
-        except DeadlineExceeded:  # the control plane's fault, and in the evidence
+        except DeadlineExceeded:  # a failure of the control plane, which is in the evidence
             return Growth(None, tuple(sorted(wanted - self.readiness.ready())))
         return Growth(time.monotonic() - created)
 
@@ -133,12 +133,12 @@ class Fleet:
         return [name for name in self._names if name not in here]
 
     def add_pods(self, deadline: Deadline) -> None:
-        """One on each node, that may be evicted."""
+        """Creates one pod on each node, which may be evicted."""
         self._create([hollow.pod_manifest(name) for name in self._names], deadline)
         self._pods = self.size
 
     def add_twins(self, each: int, deadline: Deadline) -> None:
-        """So many on each node that has none; InputError of a cluster without twins."""
+        """Creates so many on each node without twins; InputError in a cluster without twins."""
         if not self.place.twins:
             raise InputError("this cluster has no twins", remedy="Add the add-on `twins`.")
         self._create(
@@ -163,9 +163,9 @@ class Fleet:
                 done.result()
 
     def _release_leases(self) -> None:
-        """For a kwok that takes the place of another: each holds leases under a name of its own
-        (Identity in kwok's pkg/kwok/controllers), and waits for those of others to run out, which
-        takes as long as a node may be silent."""
+        """For a kwok that replaces another: each holds leases under its own name (Identity in
+        kwok's pkg/kwok/controllers) and waits for those of others to expire, which takes as long
+        as a node may be silent."""
         names = self._names
         if not names:
             return
@@ -178,24 +178,24 @@ class Fleet:
     # -- silence -------------------------------------------------------------------------
 
     def silence(self) -> int:
-        """From now on none of its nodes says anything; when, ns since 1970.
+        """Silences all nodes; returns the time, ns since 1970.
 
         Raises:
-            LabError: kwok has ended, or does not stand still.
+            LabError: kwok has ended, or does not stop.
         """
         return self._kwok.silence()
 
     def wake(self) -> int:
-        """All of them go on at once, and all have something to say."""
+        """Wakes all nodes at once, so that all report."""
         return self._kwok.wake()
 
     # -- its end -------------------------------------------------------------------------
 
     def remove(self) -> tuple[str, ...]:
-        """Nodes, leases, pods and twins, and their rights.
+        """Removes nodes, leases, pods and twins, and their RBAC objects.
 
-        Each whatever became of the others. What cannot be removed is told of and returned, and no
-        error: a block that has failed has failed by itself.
+        Continues after failures. What cannot be removed is logged and returned, and is not an
+        error, which would hide that of the block.
         """
         self._kwok.let_go_on()
         failed = []
@@ -212,8 +212,8 @@ class Fleet:
         return tuple(failed)
 
     def _removals(self) -> Iterator[tuple[tuple[str, ...], float, bool]]:
-        """What to delete, for how long it is tried, and whether by force. Nodes come first:
-        nothing else that is left of a fleet is as much work for the control plane."""
+        """What to delete, the time limit, and whether by force. Nodes come first: leftover nodes
+        are the most work for the control plane."""
         everything = ("-l", hollow.SELECTOR)
         yield ("nodes", *everything), REMOVE_SECONDS, False
         yield ("pods", *everything, "-n", hollow.NAMESPACE), REMOVE_SECONDS, True
@@ -224,7 +224,7 @@ class Fleet:
             yield (kind, hollow.USER), REMOVE_ONE_SECONDS, False
 
     def end(self) -> None:
-        """Ends kwok. What it has said of its nodes stays."""
+        """Ends kwok. The state of its nodes stays."""
         self._kwok.end()
         self.place.remove_kubeconfig()
 
@@ -239,13 +239,13 @@ def fleet_beside(
     parallel: int | None = None,
     on_left: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Fleet]:
-    """A fleet of that size while the block runs; all Ready, if the cluster holds them.
+    """A fleet of that size while the block runs; all Ready, if the cluster can hold them.
 
     Args:
-        nodes: To begin with; `Fleet.grow` adds some.
-        twin_every_s: How often each of its twins is reported.
-        parallel: The most nodes that wait for an answer at a time; by default all of `MOST`.
-        on_left: Is told what could not be removed when the block was over, if anything.
+        nodes: The initial size; `Fleet.grow` adds more.
+        twin_every_s: Interval at which each of its twins is reported.
+        parallel: Maximum nodes that wait for a response at a time; by default `MOST`.
+        on_left: Called with what could not be removed at the end of the block, if anything.
 
     Raises:
         LabError: kwok cannot be started, or ends.
@@ -277,7 +277,7 @@ def fleet_beside(
 
 
 def give_rights(place: FleetPlace, deadline: Deadline) -> None:
-    """Namespace and rights of hollow nodes."""
+    """Namespace and RBAC objects of hollow nodes."""
     manifests = [hollow.namespace_manifest(), *hollow.rights()]
     place.kubectl.apply_patiently("rights of hollow nodes", manifests, deadline)
 

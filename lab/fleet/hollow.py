@@ -1,4 +1,4 @@
-"""Hollow nodes as objects: nodes whose kubelet is kwok, their pods, and their twins."""
+"""The objects of hollow nodes: nodes whose kubelet is kwok, their pods, and their twins."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ANNOTATION = "kwok.x-k8s.io/node"
 TAINT = "edge-lab/hollow"
 NAMESPACE = "edge-lab-fleet"
 USER = "edge-lab:hollow-nodes"
-"""What kwok is to the API server. In the group of nodes, so that its requests are queued as those
-of nodes are, and as little audited; not a node by name, so that it may speak for all of them."""
+"""kwok's identity. In the group of nodes, so that its requests are queued and audited like those of
+nodes; not named like a node, so that it may act for all of them."""
 
 ZONE = "edge-lab-fleet"
-"""Of all hollow nodes, for evictions go by zone. That the whole of theirs is silent then says
-nothing of the zone of the real nodes."""
+"""The zone of all hollow nodes, since eviction rates are per zone. So their silence does not affect
+the zone of the real nodes."""
 
 
 def hollow_name(index: int) -> str:
@@ -28,13 +28,13 @@ def hollow_name(index: int) -> str:
 
 
 def hollow_index(name: str) -> int | None:
-    """None of a name that is not a hollow node's."""
+    """None if the name is not that of a hollow node."""
     _, dash, number = name.rpartition("hollow-")
     return int(number) if dash and number.isdecimal() else None
 
 
 def node_manifest(name: str) -> Manifest:
-    """A hollow node. Nothing is scheduled to it that does not ask for it."""
+    """A hollow node. Only pods that tolerate its taint are scheduled to it."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -48,8 +48,7 @@ def node_manifest(name: str) -> Manifest:
 
 
 def pod_manifest(node: str) -> Manifest:
-    """A pod on a hollow node that is evicted as any other: it tolerates what the API server's
-    defaults say."""
+    """A pod on a hollow node that is evicted like any other: it has the default tolerations."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -65,7 +64,7 @@ def pod_manifest(node: str) -> Manifest:
 
 
 def twin_manifest(node: str, number: int) -> Manifest:
-    """The status of a device's twin on a hollow node, which kwok reports again and again."""
+    """The status of a device's twin on a hollow node, which kwok reports periodically."""
     return {
         "apiVersion": API_VERSION,
         "kind": "DeviceStatus",
@@ -83,7 +82,7 @@ def namespace_manifest() -> Manifest:
 
 
 def rights() -> tuple[Manifest, ...]:
-    """What kwok may do: as much as the kubelets and mappers that it stands for."""
+    """kwok's RBAC objects: the rights of the kubelets and mappers that it simulates."""
     rules = (
         _rule("", ["nodes", "pods"], "get", "list", "watch", "patch", "update"),
         _rule("", ["pods"], "delete"),

@@ -1,4 +1,4 @@
-"""What kwok is told: how hollow nodes, their pods and their twins behave (its Stages)."""
+"""kwok's configuration: the behaviour of hollow nodes, their pods and their twins (Stages)."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def kwok_config(*, lease_s: int, parallel: int, twin_every_s: float | None = Non
 
     Args:
         lease_s: Duration of a lease, in which it is renewed four times.
-        parallel: How many nodes may wait for an answer at a time: as many as there are, for a
-            kubelet does not wait for another one's.
-        twin_every_s: How often each twin is reported; None where no cluster has twins, since kwok
-            does not begin with a kind that it does not find.
+        parallel: Maximum nodes that wait for a response at a time: as many as there are, since a
+            kubelet does not wait for another one.
+        twin_every_s: Interval at which each twin is reported; None in a cluster without twins,
+            since kwok does not start with an unknown kind.
     """
     options = {
         "manageAllNodes": False,
@@ -132,7 +132,7 @@ def _stage(
 ) -> dict[str, Any]:
     """A Stage that sets the status, or, without one, deletes the object."""
     selector: dict[str, Any] = {"matchExpressions": chosen} if chosen else {}
-    if kind != "Node":  # nodes are chosen by their annotation
+    if kind != "Node":  # nodes are selected by their annotation
         selector["matchLabels"] = {LABEL: VALUE}
     spec: dict[str, Any] = {
         "resourceRef": {"apiGroup": group, "kind": kind},

@@ -1,4 +1,4 @@
-"""The process of a fleet's kwok: started, silenced, and begun anew when it is let in otherwise."""
+"""The kwok process of a fleet: started, silenced, and restarted with a new kubeconfig."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from edge_lab.stacks.hostaccess import HostAccess
 END_SECONDS = 20.0
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 0.25
-"""Between two looks at its kubeconfig."""
+"""Seconds between two checks of its kubeconfig."""
 
 
 class KwokProcess:
-    """kwok reads its kubeconfig at its start alone. Whoever replaces the cluster's authority writes
-    another one there: then it is started anew, and that is told beside the file."""
+    """kwok reads its kubeconfig only at its start. When the cluster's authority is replaced, a new
+    one is written there: kwok is then restarted, which is recorded beside the file."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class KwokProcess:
         kubeconfig: Path,
         release: Callable[[], None] = lambda: None,
     ) -> None:
-        """Starts it. `release` is called between two of them that stand for the same nodes."""
+        """Starts it. `release` is called between two processes for the same nodes."""
         self._command = tuple(command)
         self._run = run
         self._log = run / "logs" / "kwok.log"
@@ -55,14 +55,14 @@ class KwokProcess:
             still_alive(self._process, "kwok", self._log)()
 
     def begin_anew(self) -> None:
-        """Ends it and starts it, with its kubeconfig as it was first."""
+        """Restarts it with its original kubeconfig."""
         with self._lock:
             self._stop()
             self._access.reset()
             self._start()
 
     def silence(self) -> int:
-        """It stands still from then on, ns since 1970; LabError if it has ended or does not."""
+        """Stops it; returns the time, ns since 1970; LabError if it has ended or does not stop."""
         with self._lock:
             self.check()
             os.kill(self.pid, signal.SIGSTOP)
@@ -71,7 +71,7 @@ class KwokProcess:
             return time.time_ns()
 
     def wake(self) -> int:
-        """It goes on from then on, ns since 1970."""
+        """Continues it; returns the time, ns since 1970."""
         with self._lock:
             self.check()
             moment = time.time_ns()
@@ -96,7 +96,7 @@ class KwokProcess:
     # -- a process -------------------------------------------------------------------------
 
     def _start(self) -> None:
-        """Whoever sees the mark finds the new process here."""
+        """When the mark exists, the new process is set."""
         self._taken = self._access.kubeconfig.read_bytes()
         self._process = spawn(self._command, run=self._run, log=self._log)
         self._access.mark_taken(self._taken)
@@ -131,8 +131,8 @@ class KwokProcess:
                 self._take_anew()
 
     def _take_anew(self) -> None:
-        """If it has ended by itself, that is left for `check` to tell; while it is silent, another
-        kubeconfig waits."""
+        """If it has ended by itself, `check` reports it; while it is silent, a new kubeconfig
+        waits."""
         if self._is_silent or self._process.poll() is not None:
             return
         if self._access.kubeconfig.read_bytes() != self._taken:

@@ -1,4 +1,4 @@
-"""Loads and herds: a fleet is held, or silenced and woken, and what its cluster did is evidence."""
+"""Measures loads and herds: holds a fleet, or silences and wakes it, and observes its cluster."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from edge_lab.observe.fleet.feeds import Evictions, Renewals
 from edge_lab.observe.fleet.serverload import ControlPlane
 
 LOOK_SECONDS = 120.0
-"""For one look at the API server's metrics and at its machine, on the reference machine."""
+"""Seconds for one reading of the API server's metrics and its machine, on the reference machine."""
 
 BACK_SECONDS = 900.0
-"""For a herd to be Ready, on the reference machine."""
+"""Seconds for a herd to become Ready, on the reference machine."""
 
 CHECK_EVERY = 5.0
 
@@ -29,10 +29,10 @@ CHECK_EVERY = 5.0
 @dataclass(frozen=True)
 class _Look:
     time: int
-    """When the metrics had arrived, ns since 1970: what they count is of the time until then. The
-    look at the machine takes longer."""
+    """When the metrics were received, ns since 1970: they count until then. The reading of the
+    machine takes longer."""
     kwok_cpu_s: float
-    """Processor time of kwok until then."""
+    """CPU time of kwok until then."""
     api: ApiMetrics
     server: ServerMoment
 
@@ -45,7 +45,7 @@ class FleetMeasuring:
     control: ControlPlane
 
     def held(self, seconds: float, growth: Growth) -> FleetLoad:
-        """The fleet as it is, for so long.
+        """Holds the fleet for so many seconds, unchanged.
 
         Raises:
             LabError: kwok has ended, the API server was restarted, or it does not answer.
@@ -79,8 +79,8 @@ class FleetMeasuring:
         )
 
     def herd(self, silent_s: float, settle_s: float) -> HerdEvidence:
-        """All nodes are silent for so long and come back at once; it goes on for `settle_s` after
-        all are Ready, for evictions that follow.
+        """Silences all nodes for so many seconds and wakes them at once; continues for `settle_s`
+        after all are Ready, for evictions that follow.
 
         Raises:
             LabError: kwok has ended, the API server was restarted, or it does not answer; leases
@@ -148,10 +148,10 @@ class FleetMeasuring:
                     "all hollow nodes are back", back, watch=self.fleet.check
                 )
             except DeadlineExceeded:
-                return  # who is not back is in the evidence
+                return  # missing nodes are in the evidence
 
     def _look(self) -> _Look:
-        """Both at about one moment; tried again while the API server is too busy to answer."""
+        """Reads both at about one moment; retries while the API server is too busy to answer."""
         limit = Deadline.scaled(LOOK_SECONDS)
 
         def metrics() -> str:
@@ -162,12 +162,12 @@ class FleetMeasuring:
         return _Look(arrived, spent, parse_api_metrics(text), self.control.look(limit))
 
     def _spent(self) -> float:
-        """Processor time of kwok so far, s."""
+        """CPU time of kwok so far, s."""
         times = psutil.Process(self.fleet.pid).cpu_times()
         return float(times.user + times.system)
 
     def _hold(self, seconds: float) -> None:
-        """The scenario's time, not a wait; kwok has to live through it."""
+        """The hold time of the scenario; kwok must survive it."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.fleet.check()

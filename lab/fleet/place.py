@@ -1,4 +1,4 @@
-"""The cluster that a fleet is put beside: a lab's, or any other whose keys are at hand."""
+"""The cluster of a fleet: a lab's, or any other whose keys are available."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ RENEWALS_PER_LEASE = 4
 
 @dataclass(frozen=True)
 class FleetPlace:
-    """All that a fleet has to know of its cluster."""
+    """What a fleet needs to know about its cluster."""
 
     kubectl: Kubectl
     """Of an administrator."""
     url: str
-    """Of the API server, from this host."""
+    """URL of the API server, from this host."""
     pki: Pki
     run: Path
-    """Run directory: what is started for it is marked by it, and ended with it."""
+    """Run directory: processes of the fleet are marked with it, and ended with it."""
     folder: Path
-    """For the files of the fleet."""
+    """Folder for the files of the fleet."""
     kwok: Path
     lease_s: float
     """Duration of a node's lease."""
@@ -44,7 +44,7 @@ class FleetPlace:
     accelerator: str = ""
     real_nodes: int = 0
     twins: bool = False
-    """Whether the cluster knows twins of devices."""
+    """Whether the cluster has twins of devices."""
 
     @property
     def renew_every_s(self) -> float:
@@ -56,16 +56,17 @@ class FleetPlace:
         return self.folder / "kubeconfig"
 
     def write_kubeconfig(self) -> Path:
-        """Not an administrator's, which no queue of the API server would hold up.
+        """Writes the kubeconfig of the fleet's own identity. An administrator's would bypass the
+        API server's queues.
 
         Raises:
-            InputError: the cluster's authority is being replaced, so nobody would be let in by it.
+            InputError: the cluster's authority is being replaced, so it would soon be refused.
         """
         if not HostAccess(self.run / "kubeconfig").is_original:
             raise InputError(
                 "no fleet begins while the cluster's authority is being replaced",
-                remedy="Begin the fleet first, which is taken along then; or take the authority "
-                "back: lab fault heal --all",
+                remedy="Begin the fleet first, so that it gets the new authority, too; or take "
+                "the authority back: lab fault heal --all",
             )
         self.pki.add([IdentityRequest(CLUSTER, IDENTITY, CertificateSpec(USER, (GROUP,)))])
         text = kubeconfig(
@@ -81,7 +82,7 @@ class FleetPlace:
         return file
 
     def remove_kubeconfig(self) -> None:
-        """Nobody is let in by it any more, and it need not be taken along."""
+        """Removes the kubeconfig, so that it is not updated when the authority is replaced."""
         HostAccess(self.kubeconfig).remove()
 
 
@@ -89,7 +90,7 @@ def place_of(lab: Lab, deadline: Deadline) -> FleetPlace:
     """Beside a lab that is up; obtains kwok for this host.
 
     Raises:
-        LabError: kwok cannot be had.
+        LabError: kwok is not available.
     """
     from edge_lab.artifacts import ArtifactStore, Want, host_arch
 

@@ -1,1 +1,1 @@
-"""A running lab as it is now, again and again: for the page of `lab ui` and for `lab watch`."""
+"""The current state of a running lab, polled for the page of `lab ui` and for `lab watch`."""

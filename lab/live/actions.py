@@ -1,6 +1,6 @@
-"""Faults that are injected and healed from a page, each with the command line that does the same.
+"""Faults that are injected and healed from a page, each with the equivalent command line.
 
-An action runs in a thread of its own, since it returns only when its effect was seen.
+An action runs in its own thread, since it returns only when its effect was seen.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from edge_lab.live.snapshot import Action, ActionState
 from edge_lab.topology import Topology
 
 KEPT = 50
-"""Actions that stay in sight."""
+"""Maximum number of actions shown."""
 
 
 def add_command(lab: str, words: Sequence[str]) -> str:
-    """The command line that injects the fault in those words."""
+    """The command line that injects the fault with those arguments."""
     return shlex.join(("lab", "fault", "add", "--lab", lab, *words))
 
 
@@ -63,11 +63,11 @@ class Actions:
 
     @property
     def running(self) -> int:
-        """How many are under way."""
+        """The number of running actions."""
         return sum(action.state is ActionState.RUNNING for action in self.known)
 
     def inject(self, words: Sequence[str]) -> Action:
-        """Begins to inject the fault in those words, as of `lab fault add`.
+        """Begins to inject the fault with the arguments of `lab fault add`.
 
         Raises:
             InputError: there is no such fault, or it is not possible in this lab.
@@ -87,7 +87,7 @@ class Actions:
         return self._begin(add_command(self._lab, words), do)
 
     def heal(self, ids: Sequence[int]) -> Action:
-        """Begins to heal those faults; without any, all.
+        """Begins to heal those faults, by default all.
 
         Raises:
             InputError: one of them is not active.
@@ -109,7 +109,7 @@ class Actions:
         return self._begin(heal_command(self._lab, *ids), do)
 
     def wait(self, deadline: Deadline) -> bool:
-        """Waits for what is under way; whether all of it has ended."""
+        """Waits for running actions; returns whether all have ended."""
         for thread in list(self._threads):
             thread.join(deadline.remaining)
         return not any(thread.is_alive() for thread in self._threads)

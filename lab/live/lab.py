@@ -1,4 +1,4 @@
-"""A lab that is watched: found, lost and found again, and each part of it asked by itself."""
+"""A watched lab: found, lost and found again, with each part polled separately."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ from edge_lab.live.source import Source
 T = TypeVar("T")
 
 LOOK_EVERY = 1.0
-"""Seconds between looks at whether the lab is up, and the same as before."""
+"""Seconds between checks whether the lab is up, and still the same one."""
 
 LOOKING = "looking for the lab"
-"""What is said until the first look has ended."""
+"""The message until the first check has finished."""
 
 SHOWN_NS = 3600 * 10**9
-"""For so long after its recovery, a fault is shown."""
+"""Time for which a fault is shown after its recovery."""
 
 UNWATCHED_SECONDS = 20.0
-"""After so long without a look at it, the lab is asked nothing until the next one."""
+"""After so many seconds without a reader, the lab is not polled until the next one."""
 
 END_SECONDS = 300.0
-"""For actions under way to be seen through when the page ends."""
+"""Seconds for running actions to finish when the page ends."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds from an answer of each part to the next question."""
+    """Seconds from an answer of each part to the next poll."""
 
     links: float = 1.0
     faults: float = 1.0
@@ -60,12 +60,12 @@ class Pace:
     pods: float = 5.0
     twins: float = 5.0
     samples: float = 10.0
-    """They are read from the nodes themselves, which costs an emulated one the most."""
+    """They are read from the nodes themselves, which is expensive on emulated ones."""
 
 
 @dataclass
 class _Polls:
-    """The questions to one lab."""
+    """The polls of one lab."""
 
     nodes: Poll[tuple[NodeStatus, ...]]
     links: Poll[tuple[LinkStatus, ...]]
@@ -117,7 +117,7 @@ class _Polls:
 
 
 class LiveLab:
-    """What is known of a lab, at any time and without waiting. A context manager."""
+    """The known state of a lab, available at any time without waiting. A context manager."""
 
     def __init__(
         self, name: str, place: Place, *, read_only: bool, pace: Pace | None = None
@@ -164,7 +164,7 @@ class LiveLab:
         return source
 
     def picture(self) -> str:
-        """The topology of the lab that is shown, also while it is lost; LabError without one."""
+        """The topology of the shown lab, also while it is lost; LabError without one."""
         with self._lock:
             source, condition = self._source, self._condition
         if source is None:
@@ -180,7 +180,7 @@ class LiveLab:
         return self.source
 
     def snapshot(self) -> LabSnapshot:
-        """What is known now."""
+        """The known state now."""
         was_watched = self._is_watched()
         self._looked = time.monotonic()
         with self._lock:
@@ -243,7 +243,7 @@ class LiveLab:
             self._over.wait(LOOK_EVERY)
 
     def look(self) -> None:
-        """Looks once whether the lab is there, and takes hold of it if it is another."""
+        """Checks once whether the lab is up, and switches to it if it is another."""
         try:
             found = self._place.look()
         except EdgeLabError as trouble:
@@ -266,7 +266,7 @@ class LiveLab:
             self._hold(found, source)
 
     def _say(self, starting: LabError | None) -> None:
-        """How far a lab is that is coming up."""
+        """The progress of a lab that is starting."""
         with self._lock:
             if starting is not None and self._condition.message != starting.message:
                 self._condition = self._condition.model_copy(
@@ -317,7 +317,7 @@ class LiveLab:
             polls.links.hurry()
 
     def finish(self, deadline: Deadline) -> bool:
-        """Waits for actions under way; whether all have ended."""
+        """Waits for running actions; returns whether all have ended."""
         return self.actions.wait(deadline)
 
 
@@ -326,14 +326,14 @@ def _trouble(condition: Condition) -> LabError:
 
 
 def _while(lost: Condition | None, part: Part[T]) -> Part[T]:
-    """The part; where the lab is lost, it is unknown since then, or since before."""
+    """The part; if the lab is lost, it is unknown since then, or since earlier."""
     if lost is None or part.unknown_since is not None:
         return part
     return part.model_copy(update={"unknown_since": lost.since, "trouble": lost.message})
 
 
 def fault_seen(lab: str, record: FaultRecord) -> FaultSeen:
-    """What is shown of a record."""
+    """A fault record as shown."""
     return FaultSeen(
         id=record.id,
         title=record.fault.title,

@@ -1,4 +1,4 @@
-"""Where a lab is looked for: found, coming up, or not there, and why."""
+"""Finds a lab: running, starting, or absent, with the reason."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from edge_lab.live.source import LabSource, Source
 
 @dataclass(frozen=True)
 class Found:
-    """A lab that can be looked at."""
+    """A lab that was found."""
 
     which: Hashable
-    """Another one when the lab is another, or has come up."""
+    """Changes when the lab is another one, or has started."""
     starting: LabError | None = None
-    """What is said of a lab that is still coming up: parts of it may answer already."""
+    """The message for a lab that is still starting: some parts may answer already."""
 
 
 class Place(Protocol):
-    """Where the lab is looked for."""
+    """Finds the lab."""
 
     def look(self) -> Found:
-        """LabError if there is no lab to be looked at, and why."""
+        """LabError, with the reason, if there is no lab."""
         ...
 
     def open(self) -> Source:

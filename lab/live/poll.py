@@ -1,4 +1,4 @@
-"""Asks one question again and again, in a thread of its own, each time with a deadline."""
+"""Polls one value in a separate thread, each time with a deadline."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from edge_lab.live.snapshot import Part
 T = TypeVar("T")
 
 Ask = Callable[[Deadline], T]
-"""Answers within the deadline, or raises."""
+"""Returns the value within the deadline, or raises."""
 
 
 class Poll(Generic[T]):
-    """The last answer to a question, and since when there is none any more.
+    """The last answer to a query, and the time since which it is outdated.
 
-    Whoever reads `part` never waits: a question that takes long, or for ever, counts as not
-    answered when its deadline has passed.
+    Reading `part` never blocks: a query counts as unanswered when its deadline has passed.
     """
 
     def __init__(
@@ -33,8 +32,8 @@ class Poll(Generic[T]):
         within: float,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`every`: seconds from an answer to the next question; `within`: of the reference
-        machine, for an answer. While it is not `wanted`, nothing is asked, until `hurry`."""
+        """`every`: seconds from an answer to the next query; `within`: for an answer, of the
+        reference machine. While it is not `wanted`, there are no queries, until `hurry`."""
         self.name = name
         self._ask = ask
         self._every = every
@@ -43,7 +42,7 @@ class Poll(Generic[T]):
         self._lock = threading.Lock()
         self._part: Part[T] = Part()
         self._asked: tuple[int, Deadline] | None = None
-        """The question that is under way: when it was asked, and by when it must be answered."""
+        """The pending query: its time and its deadline."""
         self._over = threading.Event()
         self._now = threading.Event()
 
@@ -51,12 +50,12 @@ class Poll(Generic[T]):
         threading.Thread(target=self._run, name=f"poll {self.name}", daemon=True).start()
 
     def stop(self) -> None:
-        """Asks no more; a question that is under way is not waited for, nor its answer taken."""
+        """Stops polling; a pending query is not waited for, and its answer is discarded."""
         self._over.set()
         self._now.set()
 
     def hurry(self) -> None:
-        """Asks again at once."""
+        """Polls again at once."""
         self._now.set()
 
     @property
@@ -79,14 +78,14 @@ class Poll(Generic[T]):
                 self._now.wait()
 
     def _rest(self) -> None:
-        """Nobody looks: the last answer counts no more."""
+        """There is no reader: the last answer is outdated."""
         with self._lock:
             if self._part.unknown_since is None:
                 rest = {"unknown_since": time.time_ns(), "trouble": "not asked: nobody looked"}
                 self._part = self._part.model_copy(update=rest)
 
     def once(self) -> None:
-        """Asks, and waits for the answer."""
+        """Queries, and waits for the answer."""
         began, deadline = time.time_ns(), Deadline.scaled(self._within)
         with self._lock:
             self._asked = began, deadline
@@ -94,7 +93,7 @@ class Poll(Generic[T]):
             value = self._ask(deadline)
         except EdgeLabError as trouble:
             self._failed(began, trouble.message)
-        # What a page shows must not end because a poll meets what nobody has thought of.
+        # An unexpected error must not end the polls of the page.
         except Exception as trouble:  # noqa: BLE001
             self._failed(began, f"{type(trouble).__name__}: {trouble}")
         else:

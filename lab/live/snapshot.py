@@ -1,7 +1,7 @@
-"""What is shown of a running lab at one moment, as frozen data.
+"""The state of a running lab at one moment, as frozen data.
 
-Each part is asked for by itself, so that one that does not answer leaves the others as they are.
-Moments are ns since 1970, by the host's clock.
+Each part is polled separately, so that one that does not answer does not affect the others. Times
+are ns since 1970, by the host's clock.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class _Model(BaseModel):
 
 
 class Part(_Model, Generic[T]):
-    """What is known of one part of the lab: the last answer, and whether it still counts."""
+    """One part of the lab: the last answer, and whether it is current."""
 
     value: T | None = None
     """The last answer; None if there was none yet."""
     seen: int | None = None
-    """When it came."""
+    """When it was received."""
     unknown_since: int | None = None
-    """Since when nothing is known: when the first question was asked that has got no answer, or
-    an error, or not in time. None while the last answer counts."""
+    """Since when the state is unknown: the time of the first query that had no answer, an error, or
+    a timeout. None while the last answer is current."""
     trouble: str = ""
     """Why there is no answer."""
 
@@ -43,9 +43,9 @@ class Part(_Model, Generic[T]):
 class Stage(StrEnum):
     UP = "up"
     STARTING = "starting"
-    """Coming up, and as far as it is, it can be looked at: `message` says what it is at."""
+    """Starting; available parts are shown. `message` is the current step."""
     NOT_UP = "not-up"
-    """Not begun, being saved or restored, or not there at all: `message` says which."""
+    """Not started, being saved or restored, or absent: `message` says which."""
 
 
 class Condition(_Model):
@@ -56,14 +56,14 @@ class Condition(_Model):
 
 
 class TwinName(_Model):
-    """A twin that a device has, and the node that keeps it."""
+    """A twin of a device, and its node."""
 
     node: str
     twin: str
 
 
 class PointValue(_Model):
-    """What a device shows of one point, from its ground truth."""
+    """The value of one point of a device, from its ground truth."""
 
     name: str
     unit: str
@@ -73,18 +73,19 @@ class PointValue(_Model):
 class DeviceSeen(_Model):
     status: DeviceStatus
     values: tuple[PointValue, ...] = ()
-    """Of its newest step; none for a device whose points are not known, as a container's."""
+    """The values of its newest step; empty for a device with unknown points, such as a
+    container."""
     step_at: int | None = None
     """When that step began."""
     twins: tuple[TwinName, ...] = ()
 
 
 class TwinValue(_Model):
-    """What the cluster has of one point of a device."""
+    """The twin's value of one point of a device."""
 
     value: str
     taken: int
-    """When the mapper read it, by the node's clock; 0 if that is not said."""
+    """When the mapper read it, by the node's clock; 0 if unknown."""
 
 
 Twins = Mapping[str, Mapping[str, TwinValue]]
@@ -92,17 +93,17 @@ Twins = Mapping[str, Mapping[str, TwinValue]]
 
 
 class SampleRow(_Model):
-    """How far the samples of one device are on one node."""
+    """The samples of one device on one node."""
 
     node: str
     device: str
     sampled: int
     waiting: int
-    """On the node's disk, and not confirmed by the collector."""
+    """Samples on the node's disk that the collector has not confirmed."""
     arrived: int | None
-    """Different samples that the collector has; None if it cannot be asked."""
+    """Distinct samples at the collector; None if it does not answer."""
     lost: int | None
-    """Samples that are neither on the node nor at the collector: at least so many."""
+    """Samples that are neither on the node nor at the collector, as a lower bound."""
     repeated: int | None
     connected: bool
     """Whether the sampler reaches the device."""
@@ -123,7 +124,7 @@ class FaultSeen(_Model):
     healed: int | None
     cure: str
     command: str
-    """That heals it; empty when it is healed."""
+    """The command that heals it; empty when it is healed."""
 
 
 class ActionState(StrEnum):
@@ -134,11 +135,11 @@ class ActionState(StrEnum):
 
 
 class Action(_Model):
-    """Something that was done from here."""
+    """An action from the page."""
 
     id: int
     command: str
-    """The command line that does the same."""
+    """The equivalent command line."""
     began: int
     ended: int | None = None
     state: ActionState = ActionState.RUNNING
@@ -151,7 +152,7 @@ class LabSnapshot(_Model):
     lab: str
     now: int
     generation: int = 0
-    """Counts the labs of that name that were found: whoever drew one draws the next anew."""
+    """Counts the labs of that name that were found: when it changes, the page redraws the lab."""
     condition: Condition
     stack: str = ""
     addons: tuple[str, ...] = ()
@@ -161,17 +162,17 @@ class LabSnapshot(_Model):
     links: Part[tuple[LinkStatus, ...]] = Part()
     pods: Part[tuple[PodStatus, ...]] = Part()
     devices: Mapping[str, Part[DeviceSeen]] = {}
-    """By name: each is asked by itself."""
+    """By name: each is polled separately."""
     twins: Part[Twins] = Part()
     samples: Mapping[str, Part[tuple[SampleRow, ...]]] = {}
     """By node."""
     faults: Part[tuple[FaultSeen, ...]] = Part()
     plan: Part[AnnouncedPlan | None] = Part()
-    """The plan that runs, if one does."""
+    """The running plan, if any."""
     actions: tuple[Action, ...] = ()
 
     @property
     def parts(self) -> tuple[Part[Any], ...]:
-        """All of them; twins may be unknown because there are none."""
+        """All parts; twins may be unknown because there are none."""
         fixed = (self.nodes, self.links, self.pods, self.faults, self.plan)
         return (*fixed, *self.devices.values(), *self.samples.values())

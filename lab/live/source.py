@@ -1,4 +1,4 @@
-"""What is asked of a running lab, part by part, and the real lab that answers."""
+"""The queries to a running lab, part by part, and their implementation for a real lab."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ JOURNAL = "journal"
 JOURNAL_LINES = 200
 
 TAIL_BYTES = 64 * 1024
-"""Of a console or a log that is shown."""
+"""Maximum bytes of a console or a log that are shown."""
 
 
 class Source(Protocol):
-    """A lab that is up. Each question raises EdgeLabError if it cannot be answered in time."""
+    """A running lab. Each query raises EdgeLabError if it cannot be answered in time."""
 
     @property
     def topology(self) -> Topology: ...
@@ -91,7 +91,7 @@ class Source(Protocol):
 
 
 class LabSource:
-    """The real one."""
+    """The real lab."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -155,7 +155,7 @@ class LabSource:
         }
 
     def samples(self, node: str, deadline: Deadline) -> tuple[SampleRow, ...]:
-        # The counts of the node first: what arrives in between is not lost.
+        # The counts of the node first, so that samples in transit do not count as lost.
         counts = self._lab.workload.sampler_status(node, deadline).devices
         arrived: dict[str, ArrivedCounts] | None = None
         try:
@@ -209,7 +209,7 @@ class LabSource:
 
 
 def tail_of(path: Path, most: int = TAIL_BYTES) -> str:
-    """The end of a text file, from the begin of a line on; empty if there is no such file."""
+    """The end of a text file, from the beginning of a line; empty if there is no such file."""
     from edge_lab.machines.console import plain
 
     try:
@@ -227,7 +227,7 @@ def tail_of(path: Path, most: int = TAIL_BYTES) -> str:
 
 
 def point_values(device: Device, step: TruthStep) -> tuple[PointValue, ...]:
-    """What the device has shown at that step, in its points' units."""
+    """The device's values at that step, in the units of its points."""
     raw = protocol_of(device.protocol).truth_is_raw
     shown: list[PointValue] = []
     for point in (each.point for each in properties_of(device)):
@@ -246,7 +246,7 @@ def point_values(device: Device, step: TruthStep) -> tuple[PointValue, ...]:
 
 
 def _unit(point: Point, value: str) -> str:
-    """The unit; for a point of a few states, as `0 off, 1 on`, the one that it is in."""
+    """The unit; for a point with named states, such as `0 off, 1 on`, the current one."""
     states = dict(state.strip().partition(" ")[::2] for state in point.unit.split(","))
     return states.get(value) or point.unit
 
@@ -254,7 +254,7 @@ def _unit(point: Point, value: str) -> str:
 def sample_row(
     node: str, device: str, counts: SampleCounts, arrived: Mapping[str, ArrivedCounts] | None
 ) -> SampleRow:
-    """`arrived`: by device, of that node, asked for after `counts`; None if it is not known."""
+    """`arrived`: by device, for that node, read after `counts`; None if unknown."""
     came = repeated = lost = None
     if arrived is not None:
         found = arrived.get(device)

@@ -1,1 +1,1 @@
-"""Measures and observations as data, and what a watcher is; any package may use it."""
+"""Measures and observations as data, and the interface of watchers; any package may use it."""

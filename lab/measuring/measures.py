@@ -1,7 +1,7 @@
-"""Measures: what was measured, as data that tables, reports and comparisons read.
+"""Measures: measured values, as data for tables, reports and comparisons.
 
-Nothing in the framework knows the names of measures: an oracle, an add-on or a test makes them,
-and whoever shows them goes by what each says of itself.
+The framework does not know the names of measures: oracles, add-ons and tests create them, and
+tables use only the fields of each.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model
 __all__ = ["COUNT", "NOTHING", "Better", "Measure", "identifier", "number_text", "value_text"]
 
 COUNT = "count"
-"""The unit of what has none: restarts, samples."""
+"""The unit of plain numbers, such as restarts or samples."""
 
 NOTHING = "–"
-"""Stands for a value that there is not."""
+"""Shown in place of a missing value."""
 
 Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -26,7 +26,7 @@ Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class Better(StrEnum):
-    """Which of two values of a measure is the better one."""
+    """Which values of a measure are better."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -34,12 +34,12 @@ class Better(StrEnum):
 
     @property
     def sign(self) -> str:
-        """For tables: an arrow to where it is better."""
+        """For tables: an arrow in the better direction."""
         return {Better.LOWER: "↓", Better.HIGHER: "↑", Better.NEITHER: ""}[self]
 
 
 class Measure(BaseModel):
-    """One value that was measured, or why there is none."""
+    """One measured value, or the reason for its absence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,20 +47,20 @@ class Measure(BaseModel):
     """An identifier. Values of one name and unit are compared with each other."""
     value: Number | None
     reason: Text = ""
-    """Why there is no value; empty if there is one."""
+    """The reason for a missing value; empty if there is a value."""
     unit: Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]{1,16}$")]
     """`s`, `ms`, `MiB`, `%`, any other symbol without blanks; `count` for plain numbers."""
     better: Better = Better.NEITHER
     node: Text = ""
-    """The node that it is of; empty if it is of none."""
+    """Its node; empty if it belongs to none."""
     evidence: Text = ""
-    """What it rests on."""
+    """What it is based on."""
     heading: Text = ""
-    """What tables call it; the name, if left empty. Measures of one heading share a line."""
+    """Its name in tables; by default `name`. Measures of one heading share a line."""
     label: Text = ""
-    """What tells it from others of its heading: `restarted` in "1 restarted, 2 recreated"."""
+    """Distinguishes it from others of its heading: `restarted` in "1 restarted, 2 recreated"."""
     minor: bool = False
-    """Tables leave it out where it is 0."""
+    """Whether tables omit it if it is 0."""
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
@@ -78,7 +78,7 @@ class Measure(BaseModel):
         return self.heading or self.name.replace("_", " ")
 
     def __str__(self) -> str:
-        """In a line: node, title, value or why there is none."""
+        """In one line: node, title, value or the reason for its absence."""
         value = f"{NOTHING} ({self.reason})"
         if self.value is not None:
             value = value_text(number_text(self.value), self.unit)
@@ -87,12 +87,12 @@ class Measure(BaseModel):
 
 
 def identifier(title: str) -> str:
-    """The name that goes with a title: its words, joined by underscores; may be empty."""
+    """The name for a title: its words, joined by underscores; may be empty."""
     return re.sub(r"\W+", "_", title.lower()).strip("_")
 
 
 def number_text(value: float) -> str:
-    """Whole numbers as they are; others with the digits that a reader can use."""
+    """Whole numbers unchanged; others rounded to a useful number of digits."""
     if isinstance(value, int):
         return str(value)
     size = abs(value)

@@ -1,4 +1,4 @@
-"""Observations: what was seen of a lab at one moment, as models that are known by their kind.
+"""Observations: what was seen of a lab at one moment, as models registered by their kind.
 
 A kind is registered by its class:
 
@@ -6,8 +6,8 @@ A kind is registered by its class:
         node: str
         available_mib: float
 
-From then on a recording that holds such observations is read back with them.  What is of a kind
-that nobody has registered is kept as it is.
+Recordings are then read back with this class.  Observations of an unregistered kind are kept
+unchanged.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _KINDS: dict[str, type[Observation]] = {}
 
 
 class Observation(BaseModel):
-    """Something that was seen. A value holds until the next observation of the same subject."""
+    """One observation. Its value holds until the next one of the same subject."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: ClassVar[str] = ""
 
     time: int
-    """ns since 1970 on the host's clock, at the moment when the host learnt of it."""
+    """ns since 1970 on the host's clock, when the host received it."""
 
     def __init_subclass__(cls, *, kind: str = "", **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -41,7 +41,7 @@ class Observation(BaseModel):
         """Registers the class under its kind.
 
         Raises:
-            TypeError: it has no kind, another class has that kind, or a field is called so.
+            TypeError: it has no kind, another class has that kind, or it has a field `kind`.
         """
         super().__pydantic_init_subclass__(**more)
         if not kind.isidentifier():
@@ -56,13 +56,13 @@ class Observation(BaseModel):
 
     @property
     def subject(self) -> Subject:
-        """What it is of; one that says what the last of its subject said is not recorded."""
+        """Its subject; an observation equal to the last one of its subject is not recorded."""
         node = getattr(self, "node", None)
         return () if node is None else (str(node),)
 
     @property
     def number(self) -> float | None:
-        """What a timeline draws of it, in the band of its `node`; None for nothing."""
+        """The value that a timeline draws in the band of its `node`; None for nothing."""
         return None
 
 
@@ -71,11 +71,11 @@ def _place(kind: type[Observation]) -> str:
 
 
 class UnknownSeen(Observation, kind="unknown"):
-    """An observation whose kind is not registered here: kept, and written back as it was."""
+    """An observation of an unregistered kind, which is kept and written back unchanged."""
 
     unknown_kind: str
     said: dict[str, Any]
-    """All of its fields but its kind."""
+    """All its fields except the kind."""
 
 
 def dumped(observation: Observation) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def dumped(observation: Observation) -> dict[str, Any]:
 
 
 def loaded(data: Mapping[str, Any]) -> Observation:
-    """The observation that `dumped` has made this of.
+    """The observation from the output of `dumped`.
 
     Raises:
         ValueError: it has no kind or no time, or does not fit its kind.

@@ -1,4 +1,4 @@
-"""Percentiles, one way for all: by the nearest rank, so that each is a value that was measured."""
+"""Percentiles by the nearest rank, so that each is a measured value; used everywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The least of the values, which are sorted, that so many per cent of them do not exceed.
+    """The percentile of sorted values by the nearest rank.
 
     NaN if there are no values.
     """

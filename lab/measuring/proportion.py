@@ -1,17 +1,18 @@
-"""How sure a proportion is that was counted in few tries."""
+"""The confidence interval of a proportion from few trials."""
 
 from __future__ import annotations
 
 import math
 
 Z_95 = 1.959963984540054
-"""Of the standard normal distribution: 95 % lie within so many deviations."""
+"""Of the standard normal distribution: 95 % lie within this many deviations."""
 
 
 def wilson(count: int, tries: int, z: float = Z_95) -> tuple[float, float]:
-    """The interval of a proportion of which `count` of `tries` were seen; (0, 1) for no try.
+    """The interval of a proportion seen in `count` of `tries`; (0, 1) for no trials.
 
-    Wilson's score interval (1927): within 0 and 1, and no point for 0 of n, as the plain one is.
+    Wilson's score interval (1927): within 0 and 1, and not a single point for 0 of n, unlike the
+    normal approximation.
     """
     if not 0 <= count <= tries:
         raise ValueError(f"{count} of {tries}")

@@ -10,38 +10,38 @@ from edge_lab.measuring.measures import NOTHING, Better, Measure, number_text, v
 
 @dataclass(frozen=True)
 class Line:
-    """What stands in a table under one heading."""
+    """The line of a table under one heading."""
 
     heading: str
     text: str
-    """Least to most, by label; what has no value is counted."""
+    """Minimum to maximum, by label; missing values are counted."""
     better: Better
-    """Which way all of it is better; `NEITHER` if they differ."""
+    """The better direction of all; `NEITHER` if they differ."""
     evidence: str
-    """What the values rest on."""
+    """What the values are based on."""
     reason: str
-    """Why some have none."""
+    """The reasons for missing values."""
 
     @property
     def title(self) -> str:
-        """The heading with an arrow to where it is better."""
+        """The heading with an arrow in the better direction."""
         return f"{self.heading} {self.better.sign}".rstrip()
 
     @property
     def hint(self) -> str:
-        """What the values rest on, and why there are none."""
+        """What the values are based on, and the reasons for missing ones."""
         return "; ".join(part for part in (self.evidence, self.reason) if part)
 
     @property
     def whole(self) -> str:
-        """The text; if there is no value at all, with the reason."""
+        """The text, with the reason if there is no value at all."""
         return f"{self.text} ({self.reason})" if self.text == NOTHING else self.text
 
 
 def spread(measures: Iterable[Measure]) -> tuple[Line, ...]:
-    """A line for each heading, in the order in which they come.
+    """A line for each heading, in order of appearance.
 
-    Values of one name and unit are of several runs: they are shown from least to most.
+    Values of one name and unit come from several runs and are shown as a range.
     """
     headings: dict[str, dict[tuple[str, str], list[Measure]]] = {}
     for measure in measures:
@@ -52,7 +52,7 @@ def spread(measures: Iterable[Measure]) -> tuple[Line, ...]:
 
 
 def _line(heading: str, kinds: Sequence[Sequence[Measure]]) -> Line | None:
-    """None if it holds nothing but what tables leave out."""
+    """None if it has only measures that tables omit."""
     shown = [values for values in kinds if not _left_out(values)]
     if not shown:
         return None

@@ -1,4 +1,4 @@
-"""Watchers: what a suite or an add-on lets observe a lab while tests break it."""
+"""Watchers: observers that suites and add-ons add to a lab while tests inject faults."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from edge_lab.measuring.observation import Observation
 
 
 class Ended(Protocol):
-    """Whether the watch is over; a `threading.Event` is one."""
+    """Signals the end of the watch; a `threading.Event` is one."""
 
     def is_set(self) -> bool: ...
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits for so many seconds, or until it is over; whether it is."""
+        """Waits for so many seconds, or until the end; returns whether it has ended."""
         ...
 
 
 class Watcher(Protocol):
-    """Observes something of a lab.
+    """Observes a part of a lab.
 
-    The recorder runs `watch` in a thread of its own.  What it yields is recorded, if it says
-    something else than the last observation of the same subject; None says that it watches, and
-    has nothing to tell.  Nothing is broken before each watcher has yielded once.  It goes on until
-    `ended`, at which it looks every few seconds.  One that ends before, or raises, has gone blind:
-    then the recording is no evidence, and the test is an error of the lab.  So what may be out of
-    reach while a fault is active is for the watcher to note, and to try again.
+    The recorder runs `watch` in its own thread.  An observation that it yields is recorded if it
+    differs from the last one of the same subject; None means that it watches but has nothing to
+    report.  No fault is injected before each watcher has yielded once.  It runs until `ended`,
+    which it must check every few seconds.  If it ends earlier or raises, the recording is no
+    evidence, and the test is an error of the lab.  So if its subject may be unreachable during a
+    fault, the watcher must handle that and retry.
     """
 
     @property

@@ -22,7 +22,7 @@ echo "kills $(grep -h oom_kill /proc/vmstat)"
 
 
 class Shell(Protocol):
-    """The part of a machine that this needs."""
+    """The part of a machine that is used here."""
 
     def run(self, command: str, deadline: Deadline, check: bool = True) -> Said: ...
 
@@ -45,7 +45,7 @@ class Footprint:
     absent: tuple[str, ...]
     """Units that should have a process but have none."""
     kills: int
-    """Processes that the kernel killed for memory since it booted."""
+    """Processes that the kernel has killed for lack of memory since boot."""
 
     def rows(self) -> list[str]:
         """Formatted lines: one for each unit, the largest first."""
@@ -83,7 +83,7 @@ def parse_footprint(text: str) -> Footprint:
                 case [key, kib, "kB"]:
                     meminfo[key.rstrip(":")] = int(kib) / 1024
     except ValueError as trouble:
-        raise LabError(f"the guest reported a number that is none: {text!r}") from trouble
+        raise LabError(f"the guest reported an invalid number: {text!r}") from trouble
     try:
         total, available = meminfo["MemTotal"], meminfo["MemAvailable"]
     except KeyError as lack:

@@ -5,8 +5,8 @@ with the OCI specification in it and the process id of its init.  That costs an 
 almost nothing, while a client of the runtime would use a second of its CPU each time.
 
     B <boot id>                                           once, at the beginning
-    C <id> <container|sandbox> <namespace> <pod> <uid>    a task that was not there before
-    L <id>…                                               at each look: the tasks that live
+    C <id> <container|sandbox> <namespace> <pod> <uid>    a new task
+    L <id>…                                               each time: the running tasks
     S <status.json of the sampler>                        when it has changed
 """
 

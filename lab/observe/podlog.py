@@ -1,7 +1,7 @@
-"""The log of a container as its node keeps it, below /var/log/pods.
+"""The log of a container from its node's files, below /var/log/pods.
 
-It needs neither exec nor the kubelet's own port: it is there on every edge runtime, also of a pod
-that has ended.
+This needs neither exec nor the kubelet's port: it works on every edge runtime, also for pods that
+have ended.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ FOLDER = "/var/log/pods"
 
 
 def log_command(namespace: str, pod: str, uid: str, container: str) -> str:
-    """The command for a shell on the node; it prints nothing where there is no log yet."""
+    """The shell command for the node; it prints nothing if there is no log yet."""
     folder = f"{FOLDER}/{namespace}_{pod}_{uid}/{container}"
-    # N.log is of the N-th start and N.log.TIME, or N.log.TIME.gz, what was rotated out of it: in
-    # order of starts by number, and of each the newest last, which `~` is for.
+    # N.log is of the N-th start; N.log.TIME and N.log.TIME.gz were rotated out of it. Sorted by the
+    # number of the start, then by time with N.log last, which `~` is for.
     files = r"^[0-9]+\.log(\.[0-9-]+(\.gz)?)?$"
     return (
         f"cd {shlex.quote(folder)} 2>/dev/null && ls | grep -E {shlex.quote(files)}"
@@ -25,17 +25,17 @@ def log_command(namespace: str, pod: str, uid: str, container: str) -> str:
 
 
 def end_command(namespace: str, pod: str, uid: str, container: str) -> str:
-    """The command for the last 16 KiB of what is written now, of the first start. They may begin
-    within a line."""
+    """The command for the last 16 KiB of the current log of the first start, which may begin within
+    a line."""
     file = f"{FOLDER}/{namespace}_{pod}_{uid}/{container}/0.log"
     return f"tail -c 16384 {shlex.quote(file)} 2>/dev/null; true"
 
 
 def unwrapped(log: str) -> str:
-    """What the container wrote to its standard output, without what the runtime adds to lines.
+    """The container's standard output, without what the runtime adds to lines.
 
-    A line is `TIME stdout|stderr F|P TEXT`; P is a part of one that goes on in the next (CRI).
-    Other lines, as of a file that is being written, are left out.
+    A line is `TIME stdout|stderr F|P TEXT`; P is a partial line, continued in the next (CRI).
+    Other lines, such as incomplete ones, are ignored.
     """
     text: list[str] = []
     for line in log.splitlines():

@@ -134,7 +134,7 @@ class Recorder:
     def _journal(self) -> FaultJournal:
         return FaultJournal(self._lab.run.logs)
 
-    # -- what was seen -------------------------------------------------------------------------
+    # -- observations --------------------------------------------------------------------------
 
     def recording(self) -> Recording:
         """The recording so far, with the samples as they are now.
@@ -358,7 +358,7 @@ class Recorder:
                 )
             )
 
-    # -- what else there is to see -------------------------------------------------------------
+    # -- additional watchers -------------------------------------------------------------------
 
     def _let_watch(self, number: int, watcher: Watcher) -> None:
         for seen in watcher.watch(self._ended):

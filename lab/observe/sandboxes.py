@@ -1,6 +1,6 @@
-"""Whether pods that say nothing of themselves are sandboxed, by what their nodes show of them.
+"""Whether pods that report no facts are sandboxed, by their nodes' view.
 
-Asked over the management path, so that a node that is cut off is seen as well.
+Uses the management path, so it also works for a node that is cut off.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 PROGRAM = "edge"
-"""The program of the workload's image, of which all its pods are (images/go/workload)."""
+"""The program of the workload's image, which all its pods run (images/go/workload)."""
 
 
 @dataclass(frozen=True)
 class KnownPod:
-    """A pod of that program, as the API server has shown it."""
+    """A pod that runs this program, by the API server."""
 
     name: str
     node: str
     uid: str
     tag: str = ""
-    """A word among its program's arguments that no other pod of the node has; its name, if empty:
-    then its program is found by its control group alone."""
+    """A word among its program's arguments that is unique on the node; if empty, its name, and its
+    program is found by its control group only."""
 
 
 def known_pod(lab: Lab, name: str, node: str, deadline: Deadline, tag: str = "") -> KnownPod:
@@ -57,22 +57,22 @@ def known_collector(lab: Lab, deadline: Deadline) -> KnownPod:
 
 
 def look_from_outside(lab: Lab, pod: KnownPod, deadline: Deadline) -> SandboxVerdict:
-    """The verdict on the pod by its node, now."""
+    """The verdict on the pod by its node's current view."""
     command = look_command(pod.uid, pod.tag or pod.name, PROGRAM)
     done = lab.machine(pod.node).run(command, deadline)
     return judge_from_outside(pod.node, lab.stack_name, pod.name, parse_node_view(done.stdout))
 
 
 def sandboxed_samplers(lab: Lab) -> tuple[str, ...]:
-    """The nodes whose samplers must be sandboxed, as all pods of them that name no runtime."""
+    """The nodes whose samplers must be sandboxed, like all their pods without a RuntimeClass."""
     return tuple(
         node.name for node in sampling_nodes(lab.topology) if default_runtime(lab, node) == GVISOR
     )
 
 
 def runtime_column(lab: Lab, node: str) -> str:
-    """What tables call the runtime of a node: the stack, and the sandbox if all pods of the node
-    are in one, so that figures with it stand beside those without."""
+    """The runtime of a node in tables: the stack, and the sandbox if all pods of the node are in
+    one, so that figures with and without it can be compared."""
     if node not in {known.name for known in lab.topology.nodes}:
         return lab.stack_name
     sandboxed = default_runtime(lab, lab.topology.node(node)) == GVISOR

@@ -17,8 +17,8 @@ from edge_lab.probes.expected import FROM_WIRE, Expected, Outcome
 from edge_lab.probes.record import Direction, Ended, ProbeRecord
 
 TURNED_AWAY = frozenset({400, 401, 403})
-"""By these an endpoint refuses the peer. All other answers mean that it handles the request,
-except for those below."""
+"""Statuses that refuse the peer. All others mean that the endpoint handles the request, except for
+those below."""
 BROKEN = frozenset(range(500, 600))
 """No decision was made."""
 

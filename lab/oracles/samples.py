@@ -93,7 +93,7 @@ def judge_samples(
     Args:
         observation: What was recorded.
         late_after: Seconds from truth to arrival after which a sample is late.  Device and
-            collector have clocks of their own, so this is no measure of milliseconds.
+            collector have separate clocks, so this cannot be accurate to milliseconds.
         since: Only samples whose number is above it are judged.
     """
     truth = {step.seq: step for step in observation.truth}

@@ -35,7 +35,7 @@ class PodRuns:
 
 
 InSight = tuple[PodRuns, ...] | None
-"""The pods of one name that run, by uid; None while the node is out of sight."""
+"""The running pods of one name, by uid; None while the state of the node is unknown."""
 
 
 def sightings(recording: Recording, node: str) -> dict[PodName, tuple[Held[InSight], ...]]:
@@ -109,7 +109,7 @@ def _of_fault(
 ) -> Iterator[tuple[int, int, _Event]]:
     stop = _stop_of(record, node)
     if stop is None or not stop.sudden:
-        return  # In good order, its containers run on until it is seen that they do not.
+        return  # Without a fault, its containers are taken to run until they are seen not to.
     release = record.began
     if stop.until_heal:
         ends = (record.heal_began, record.healed, recording.ended)
@@ -127,14 +127,14 @@ def _of_fault(
 class _Watch:
     dark: bool = False
     stopped: int = 0
-    """So many faults hold the node still."""
+    """The number of active faults that have stopped the node."""
     silent: bool = False
-    """It was seen not to answer, and not to answer again."""
+    """It stopped answering, and has not answered since."""
     boot: str = ""
     fresh: dict[PodName, dict[str, tuple[str, ...]]] = field(default_factory=dict)
-    """Seen since it came into sight."""
+    """Seen since its state has been known again."""
     stale: dict[PodName, dict[str, tuple[str, ...]]] = field(default_factory=dict)
-    """Seen before it went out of sight."""
+    """Seen before its state became unknown."""
 
     @property
     def pods(self) -> set[PodName]:
@@ -187,7 +187,7 @@ class _Watch:
         self.silent = False
         self.boot = boot or self.boot
         if self.stopped:
-            return  # Learnt late: it was said before the node was stopped.
+            return  # A late observation, made before the node was stopped.
         if not out_of_sight and rebooted and not any(self.stale.values()):
             self._darken()
         if out_of_sight or rebooted:

@@ -5,14 +5,14 @@ mapper reads once in a collect cycle, and the report takes time.  So each value,
 seen,
 
     must have been shown by the device at all                         (else: wrong)
-    must not have been replaced on the device before the value that
-    was reported last had even come, nor be none after one            (else: it went back)
+    must not have been replaced on the device before the previously
+    reported value appeared there, nor be empty after a value         (else: it went back)
     must still have been shown no longer than `late_after` seconds
     beyond the collect cycle before it was seen                       (else: late)
 
 and while the device shows new values, new ones must be seen: `silent_after` seconds beyond the
-collect cycle without one, and the twin is silent; a property whose last value is older than that
-at the end is stuck.
+collect cycle without one, the twin is silent; a property whose last value is older than that at
+the end is stuck.
 A value reported before the watch began may have any age: it must only be followed by a newer
 one.  Missing evidence is a failure.
 
@@ -53,7 +53,7 @@ class TwinObservation:
     points: Mapping[str, Point]
     """By property, what the twin must report."""
     raw: bool
-    """Whether the truth holds raw numbers, as of Modbus devices, or what they stand for."""
+    """Whether the truth holds raw numbers, as for Modbus devices, or converted values."""
     collect_s: float
     known: Mapping[str, str] = field(default_factory=dict)
     """By property, what was reported when the watch began."""
@@ -86,7 +86,7 @@ class TwinVerdict:
     missing: tuple[str, ...]
     """Properties that were never reported."""
     stuck: tuple[JudgedValue, ...]
-    """The last value of each property that the device has long ceased to show; at the end."""
+    """The last value of each property that the device has long replaced; at the end."""
     oldest: float
     """The greatest age of a value, s."""
     silence: float
@@ -120,7 +120,7 @@ def judge_twin(
         observation: What was recorded.
         late_after: Seconds that a value may be older than the collect cycle when it is seen.
         silent_after: Seconds beyond the collect cycle for which no new value need be seen.
-        may_go_back: Whether values that went back are a figure and no problem.
+        may_go_back: Whether values that went back are reported without being a problem.
     """
     shown = _shown(observation)
     judged = list(_judged(observation, shown))
@@ -155,13 +155,13 @@ def is_current(status: TwinStatus, observation: TwinObservation) -> bool:
 
 @dataclass(frozen=True)
 class _Shown:
-    """By property, which raw number the device has shown when."""
+    """By property, the raw numbers that the device showed, with their times."""
 
     points: Mapping[str, Point]
     held: Mapping[str, Sequence[Held[int]]]
 
     def span(self, name: str, value: str, time: int) -> Span | None:
-        """When that value of a property was shown, the last time that it began by `time`."""
+        """The last time span of that value of a property that began by `time`."""
         raw = _raw(value, self.points.get(name))
         spans = [each.span for each in self.held.get(name, ()) if each.value == raw]
         return max((each for each in spans if each.start <= time), default=None)
@@ -197,7 +197,7 @@ def _judged(observation: TwinObservation, shown: _Shown) -> Iterator[JudgedValue
 def _stuck(
     observation: TwinObservation, shown: _Shown, stale_after: float
 ) -> Iterator[JudgedValue]:
-    """Each property whose last value is older than so many seconds when the watch ends."""
+    """The properties whose last value is older than so many seconds at the end of the watch."""
     last = dict(observation.known)
     for sighting in observation.sightings:
         last |= reported_values(sighting.status)
@@ -209,12 +209,12 @@ def _stuck(
 
 
 def reported_values(status: TwinStatus) -> dict[str, str]:
-    """By property, what is reported; what has no value yet is not there."""
+    """The reported value of each property, without properties that have none yet."""
     return {name: each.value for name, each in status.properties.items() if each.is_reported}
 
 
 def _raw(text: str, point: Point | None) -> int | None:
-    """The raw number that a twin's text stands for; None if it stands for none."""
+    """The raw number of a twin's text; None if it has none."""
     if point is None:
         return None
     try:
@@ -253,7 +253,7 @@ def _shown(observation: TwinObservation) -> _Shown:
 def _a_step_sooner(
     spans: tuple[Held[int], ...], steps: Sequence[TruthStep]
 ) -> tuple[Held[int], ...]:
-    """What a client asks for can be read back at once; the truth has it with the next step."""
+    """A desired value can be read back at once; the truth shows it with the next step."""
     before = {b.time: a.time for a, b in pairwise(steps)}
     return tuple(
         Held(Span(before.get(each.span.start, each.span.start), each.span.end), each.value)

@@ -1,1 +1,1 @@
-"""Probes: who is let in at an endpoint, who is turned away, and for which reason."""
+"""Probes: which peers an endpoint admits, which it refuses, and for which reason."""

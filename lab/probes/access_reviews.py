@@ -1,7 +1,7 @@
-"""What `kubectl auth can-i` says that a node may, beside what requests to other nodes' objects met.
+"""Compares `kubectl auth can-i` for a node with the answers to requests for other nodes' objects.
 
-It asks the API server's authorizers. What admission refuses later it does not see, and of what the
-Node authorizer grants its list says nothing.
+can-i asks the API server's authorizers. It does not cover what admission refuses later, and its
+list omits what the Node authorizer grants.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edge_lab.probes.impersonation import trespasses
 
 KUBECTL = ("auth", "can-i")
 CanI = Callable[[Sequence[str]], str]
-"""Standard output of kubectl with these arguments, as the node; it ends with 1 for a no."""
+"""Runs kubectl as the node and returns its standard output; kubectl exits with 1 for a no."""
 
 _RESTRICTED = "the Node authorizer grants it to each node; NodeRestriction refuses it at admission"
 _SELECTED = "can-i names no field selector, without which no node may list pods"
@@ -28,18 +28,18 @@ EXPLAINED: Mapping[str, str] = MappingProxyType(
         "list-own-pods": _SELECTED,
     }
 )
-"""By request, why can-i says otherwise than the answer to it."""
+"""By request, the reason why can-i and the answer differ."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """can-i and the request itself do not say the same."""
+    """A difference between can-i and the answer to the request."""
 
     request: str
     """Its name among the trespasses."""
     can_i: bool
     reason: str = ""
-    """Empty if nobody has explained it."""
+    """The reason; empty if it is not explained."""
 
     def __str__(self) -> str:
         said = "yes" if self.can_i else "no"
@@ -47,7 +47,7 @@ class Disagreement:
 
 
 def questions(own: str, other: str) -> dict[str, tuple[str, ...]]:
-    """By name of each trespass, what can-i is asked."""
+    """By name of each trespass, the arguments of can-i."""
     lease = "leases.coordination.k8s.io"
     return {
         "read-own-node": ("get", f"nodes/{own}"),
@@ -74,8 +74,7 @@ def disagreements(
     let_in: Mapping[str, bool] | None = None,
     explained: Mapping[str, str] = EXPLAINED,
 ) -> tuple[Disagreement, ...]:
-    """Where can-i says otherwise than the requests came to: `let_in` by name, by default as they
-    are declared."""
+    """The differences between can-i and the requests: `let_in` by name, by default as declared."""
     met = let_in or {
         one.name: one.expected.outcome is Outcome.LET_IN for one in trespasses(own, other)
     }
@@ -94,16 +93,16 @@ def disagreements(
 def _yes(answer: str) -> bool:
     word = answer.split(maxsplit=1)[0] if answer.strip() else ""
     if word not in ("yes", "no"):
-        raise LabError(f"`kubectl auth can-i` has answered neither yes nor no: {answer!r}")
+        raise LabError(f"`kubectl auth can-i` answered neither yes nor no: {answer!r}")
     return word == "yes"
 
 
 def listed(table: str) -> frozenset[str]:
-    """Resources of `kubectl auth can-i --list`; LabError if it is no such table."""
+    """Parses the resources of `kubectl auth can-i --list`; LabError if it is not such a table."""
     header, *rows = table.splitlines() or [""]
     width = header.find("Non-Resource URLs")
     if not header.startswith("Resources") or width < 0:
-        raise LabError(f"`kubectl auth can-i --list` has answered in another form: {header!r}")
+        raise LabError(f"unexpected output of `kubectl auth can-i --list`: {header!r}")
     return frozenset(name for row in rows if "[" in row and (name := row[:width].strip()))
 
 
@@ -114,4 +113,4 @@ OF_EVERYONE = frozenset(
         "selfsubjectrulesreviews.authorization.k8s.io",
     }
 )
-"""What RBAC gives to whoever is authenticated (system:basic-user)."""
+"""What RBAC grants to all authenticated users (system:basic-user)."""

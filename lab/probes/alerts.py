@@ -1,5 +1,5 @@
-"""TLS alerts by number (RFC 8446, 6; RFC 5246, 7.2). Verdicts go by numbers: the texts that
-libraries make of them differ from one version to the next."""
+"""TLS alerts by number (RFC 8446, 6; RFC 5246, 7.2). Verdicts use the numbers: the texts differ
+between library versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class AlertNumber(IntEnum):
-    """The alerts that a probe may meet."""
+    """The alerts that a probe may receive."""
 
     CLOSE_NOTIFY = 0
     UNEXPECTED_MESSAGE = 10
@@ -40,7 +40,7 @@ class AlertNumber(IntEnum):
 
 
 def alert_name(number: int) -> str:
-    """`unknown_ca` of 48; `alert_99` of one that no RFC knows."""
+    """`unknown_ca` for 48; `alert_99` for one that no RFC defines."""
     try:
         return AlertNumber(number).name.lower()
     except ValueError:

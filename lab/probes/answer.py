@@ -1,4 +1,4 @@
-"""An HTTP/1 answer, as far as it has come."""
+"""An HTTP/1 response, as far as it was received."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_lab.probes.record import HEAD, HttpAnswer
 from edge_lab.probes.secrets import scrubbed
 
 MOST = 1 << 20
-"""So many bytes of an answer are read."""
+"""Maximum bytes of a response that are read."""
 
 
 class _Source:
@@ -22,7 +22,7 @@ class _Source:
 
 
 def parsed(data: bytes, method: str, *, confidential: bool = False) -> HttpAnswer | None:
-    """The answer that `data` begins with; None if it is none, or not whole in its head."""
+    """The response at the beginning of `data`; None if it is not one, or its head is incomplete."""
     if b"\r\n\r\n" not in data and b"\n\n" not in data:
         return None
     response = http.client.HTTPResponse(cast(Any, _Source(data)), method=method)
@@ -39,7 +39,7 @@ def parsed(data: bytes, method: str, *, confidential: bool = False) -> HttpAnswe
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether no more is to be waited for: all that its Content-Length names has come."""
+    """Whether the response is complete by its Content-Length."""
     head, _, body = data.partition(b"\r\n\r\n")
     if len(data) >= MOST:
         return True

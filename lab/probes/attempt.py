@@ -1,4 +1,4 @@
-"""What is tried: where, with which certificate or token, and in which protocol version."""
+"""One attempt: where, with which certificate or token, and in which protocol version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_lab.probes.request import Request
 
 
 class TlsVersion(IntEnum):
-    """As OpenSSL and the wire number them."""
+    """TLS versions, numbered as in the protocol and by OpenSSL."""
 
     TLS1_0 = SSL.TLS1_VERSION
     TLS1_1 = SSL.TLS1_1_VERSION
@@ -22,7 +22,7 @@ class TlsVersion(IntEnum):
 
 @dataclass(frozen=True)
 class Resumable:
-    """A session, and the context that it belongs to: OpenSSL takes it in no other."""
+    """A session, and the context that it belongs to: OpenSSL does not accept it in another."""
 
     context: SSL.Context = field(repr=False)
     session: SSL.Session = field(repr=False)
@@ -30,7 +30,7 @@ class Resumable:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try. Each gets a TLS context of its own, and no session but the one that it steals."""
+    """One attempt. Each gets its own TLS context, and no session except the one that it steals."""
 
     endpoint: str
     probe: str
@@ -40,13 +40,13 @@ class Attempt:
     plain: bool = False
     """Speaks no TLS."""
     request: Request | None = field(default_factory=Request)
-    """None where there is nothing to be asked: then a certificate that is taken is the answer."""
+    """None if nothing is requested: then the acceptance of the certificate is the result."""
     alpn: tuple[str, ...] = ()
     least: TlsVersion = TlsVersion.TLS1_2
     most: TlsVersion = TlsVersion.TLS1_3
     bearer: str = field(default="", repr=False)
     stolen: Resumable | None = field(default=None, repr=False)
-    """Another connection's session, to be gone on with."""
+    """Another connection's session, to be resumed."""
 
     def only(self, version: TlsVersion) -> Attempt:
         return replace(self, least=version, most=version)

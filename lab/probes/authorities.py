@@ -1,5 +1,5 @@
-"""Endpoints while the authority that they trust is replaced: who gets in by the old one, and who by
-the new one."""
+"""Endpoints while the authority that they trust is replaced: whether certificates of the old and of
+the new one are admitted."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RIGHT, STRANGER = "right", "foreign-ca-same-name"
 
 @dataclass(frozen=True)
 class UnderAuthority:
-    """The peer that is meant to get in, with a certificate by one of the two authorities."""
+    """The peer that is to be admitted, with a certificate of one of the two authorities."""
 
     endpoint: Endpoint
-    """With the one probe, and what it shall meet at that stage."""
+    """The endpoint with this one probe, and the expected result at that stage."""
     authority: Authority
 
     def aim(self, target: Target) -> Target:
-        """`target`, which is the endpoint as it is probed else, with that certificate."""
+        """`target`, the endpoint as it is otherwise probed, with that certificate."""
         there = self.endpoint.as_client(target.dial.client)
         return replace(target, endpoint=there, mint=replace(target.mint, authority=self.authority))
 
@@ -37,8 +37,8 @@ def under_authorities(
     *,
     by_signer_alone: bool = False,
 ) -> Iterator[UnderAuthority]:
-    """Each endpoint that verifies certificates of the domain, once by the old and once by the new
-    one. Whom nobody trusts is turned away as any foreign authority. `by_signer_alone` as in
+    """Each endpoint that verifies certificates of the domain, once with the old authority and once
+    with the new one. An untrusted one is refused as a foreign authority. `by_signer_alone` as in
     `Succession.accepted`."""
     accepted = succession.accepted(stage, by_signer_alone=by_signer_alone)
     for endpoint in endpoints:

@@ -1,7 +1,7 @@
-"""The probe set: each entry is one way in which a peer can be the wrong one, and one right peer.
+"""The catalogue of probes: each entry is one kind of wrong peer, and one is the right peer.
 
-A stack's or an add-on's own probe is a `Probe` that is added with `register`; its name in the
-policies of endpoints says what is expected of it there.
+Stacks and add-ons add their own `Probe` with `register`; the policies of endpoints declare by its
+name what is expected of it.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ def _nobody(mint: Mint) -> Identity | None:
 
 @dataclass(frozen=True)
 class Probe:
-    """One client identity, and the way it comes."""
+    """One client identity, and the way it connects."""
 
     name: str
     title: str
     shows: Callable[[Mint], Identity | None] = _nobody
     plain: bool = False
     version: TlsVersion | None = None
-    """This one alone; else TLS 1.2 and 1.3."""
+    """Only this version; by default TLS 1.2 and 1.3."""
     token: Callable[[], str] | None = None
     steals: bool = False
-    """Shows nothing, and goes on with the session that a right peer had before."""
+    """Presents nothing, and resumes the earlier session of a right peer."""
     from_wire: bool = False
-    """Comes over the wire to an endpoint that is for its own node."""
+    """Connects over the link to an endpoint that is only for its own node."""
 
 
 def bad_token() -> str:
-    """A bearer token that nobody has signed."""
+    """A bearer token without a valid signature."""
     return secrets.token_urlsafe(24)
 
 
@@ -71,7 +71,7 @@ _PROBES: dict[str, Probe] = {
         Probe("wrong-uri", "the certificate of another application", Mint.good),
         Probe("other-policy", "a security policy that is not offered", Mint.good),
         Probe("from-wire", "over the wire to what is for the node alone", from_wire=True),
-        # What a false cloud shows to clients of the edge.
+        # Presented by a false cloud to clients of the edge.
         Probe("server", "the right server", Mint.good),
         Probe("server-foreign-ca", "server: a foreign CA", Mint.foreign),
         Probe(
@@ -92,7 +92,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(_PROBES)
 
 
 def register(probe: Probe) -> None:
-    """Adds a stack's or an add-on's own; InputError if its name is another's."""
+    """Adds a probe of a stack or an add-on; InputError if its name is taken."""
     other = _PROBES.setdefault(probe.name, probe)
     if other != probe:
         raise InputError(f"there is a probe {probe.name!r} already")

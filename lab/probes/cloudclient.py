@@ -1,4 +1,4 @@
-"""Who on an edge node dials the cloud, as data: it must turn a false cloud away.
+"""The units of an edge node that connect to the cloud, as data: they must refuse a false cloud.
 
 Edge runtimes and add-ons declare theirs, as they declare the ports that they listen on.
 """
@@ -26,8 +26,8 @@ SERVER_CERTIFICATES = (
     "server-not-yet-valid",
     "server-is-client",
 )
-"""The probes that a false cloud makes, in their order. The first is no false one: without its
-request the connection is not known to come here at all."""
+"""The probes of a false cloud, in order. The first is the right server: without its request it is
+not known whether connections are redirected at all."""
 
 
 def _client(name: str, **alerts: Expected) -> Policy:
@@ -58,12 +58,12 @@ SPIFFE_CLIENT = GO_CLIENT.but(
     "SPIFFE client",
     server_is_client=let_in(note="go-spiffe goes by the SPIFFE ID, and takes any usage"),
 )
-"""go-spiffe v2, which is Go's TLS with a verification of its own (svid/x509svid, Verify)."""
+"""go-spiffe v2: Go's TLS with its own verification (svid/x509svid, Verify)."""
 
 OPENSSL_CLIENT = _client(
     "OpenSSL client",
     server_foreign_ca=alert(AlertNumber.UNKNOWN_CA),
-    # Its name is known and its key is not: the signature is what fails.
+    # Its name is known but its key is not, so the signature fails.
     server_foreign_ca_same_name=alert(AlertNumber.DECRYPT_ERROR, AlertNumber.UNKNOWN_CA),
     server_self_signed=alert(AlertNumber.UNKNOWN_CA),
     server_wrong_name=alert(AlertNumber.BAD_CERTIFICATE),
@@ -79,29 +79,29 @@ class CloudClient:
     """A unit of an edge node that makes TLS connections to the cloud."""
 
     name: str
-    """Whom it dials, for tables: `yurthub to kube-apiserver`. Unique on its node."""
+    """Its name in tables: `yurthub to kube-apiserver`. Unique on its node."""
     node: str
     unit: str
     address: str
     port: int
     purpose: str
     server: CertificateSpec
-    """What the server shows that it takes."""
+    """What the server that it accepts presents."""
     domain: TrustDomain = CLUSTER
-    """Who signs that."""
+    """The domain that signs it."""
     policy: Policy = GO_CLIENT
     dials_alone: bool = False
-    """No other unit of its node dials that address and port: it is known by these also when it has
-    ended and was started again, in another control group."""
+    """No other unit of its node connects to that address and port: they identify it even after a
+    restart, in another control group."""
     health_url: str = ""
-    """On its node: answers 200 when the unit works, where the node's readiness does not tell."""
+    """On its node: answers 200 when the unit works, if the node's readiness does not show it."""
 
     @property
     def id(self) -> str:
         return f"{self.node}/{self.name}"
 
     def as_endpoint(self) -> Endpoint:
-        """For verdict and table, which go by what was met and not by who dialled."""
+        """For verdict and table, which use endpoints rather than clients."""
         return Endpoint(
             name=self.name,
             node=self.node,
@@ -117,6 +117,6 @@ class CloudClient:
 
 @runtime_checkable
 class DialsCloud(Protocol):
-    """An edge runtime or add-on that says which of its units dial the cloud by TLS."""
+    """An edge runtime or add-on that declares which of its units connect to the cloud by TLS."""
 
     def cloud_clients(self, topology: Topology) -> tuple[CloudClient, ...]: ...

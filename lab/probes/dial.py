@@ -1,7 +1,7 @@
-"""How a probe gets to its endpoint: anything that gives a stream of bytes.
+"""How a probe connects to its endpoint: anything that provides a stream of bytes.
 
-In a lab that is `node_dial`: OpenSSH forwards the stream to the node that plays the client, which
-makes the TCP connection. So the peer sees the node's address, and nothing is installed there.
+In a lab that is `node_dial`: OpenSSH forwards the stream to the node that acts as the client, which
+opens the TCP connection. So the peer sees the node's address, and nothing is installed there.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from edge_lab.core.deadline import Deadline
 
 CHUNK = 65536
 LEAVE_SECONDS = 2.0
-"""For a forwarding program to end by itself when its stream is closed."""
+"""Seconds for a forwarding program to exit after its stream is closed."""
 
 
 class NotConnectedError(Exception):
-    """There was no TCP connection; in the words of whoever tried."""
+    """There was no TCP connection; the message is that of the connecting program."""
 
 
 class SilentError(Exception):
-    """Nothing came in time."""
+    """Nothing was received in time."""
 
 
 class ByteStream(Protocol):
     def send(self, data: bytes) -> None:
-        """OSError if the other end is gone."""
+        """OSError if the peer has closed the connection."""
         ...
 
     def receive(self, deadline: Deadline) -> bytes:
         """Some bytes; none at the end.
 
         Raises:
-            SilentError: nothing came before the deadline.
+            SilentError: nothing was received before the deadline.
             NotConnectedError: there never was a connection.
         """
         ...
 
 
 class Dial(Protocol):
-    """Makes connections from one place."""
+    """Opens connections from one place."""
 
     @property
     def client(self) -> str:
-        """The node that they are made from; `host` if none."""
+        """The node that connects; `host` if none."""
         ...
 
     def connect(
@@ -100,7 +100,7 @@ class SocketDial:
 
 
 class _Pipes:
-    """The streams of a program that forwards them. That it failed shows in its exit code alone."""
+    """The streams of a forwarding program. Only its exit code shows that it failed."""
 
     def __init__(self, program: subprocess.Popen[bytes]) -> None:
         self._program = program
@@ -128,7 +128,7 @@ class _Pipes:
         try:
             code = self._program.wait(max(LEAVE_SECONDS, deadline.remaining))
         except subprocess.TimeoutExpired:
-            return  # it lives, so that it has a connection whose other end is closed
+            return  # it is alive, so it has a connection, which the peer has closed
         if code:
             said = self._program.stderr.read(CHUNK).decode(errors="replace").strip()
             raise NotConnectedError(said or f"exit code {code}")
@@ -136,7 +136,7 @@ class _Pipes:
 
 @dataclass(frozen=True)
 class ProgramDial:
-    """By a program that forwards its standard streams to an address and a port."""
+    """Connects by a program that forwards its standard streams to an address and a port."""
 
     client: str
     command: Callable[[str, int], Sequence[str]]
@@ -158,7 +158,7 @@ class ProgramDial:
 
 
 def _end(program: subprocess.Popen[bytes]) -> None:
-    """Closes its streams and sees to it that it has ended."""
+    """Closes its streams and ensures that it exits."""
     assert program.stdin is not None
     with contextlib.suppress(OSError):
         program.stdin.close()
@@ -176,7 +176,7 @@ def _end(program: subprocess.Popen[bytes]) -> None:
 def node_dial(
     ssh_config: Path, node: str, environment: Mapping[str, str] | None = None
 ) -> ProgramDial:
-    """From a node of a lab, by its ssh_config: over the shared connection, if there is one."""
+    """Connects from a node of a lab, with its ssh_config: over the shared connection, if any."""
 
     def command(address: str, port: int) -> Sequence[str]:
         return ["ssh", "-F", str(ssh_config), "-W", f"{address}:{port}", node]

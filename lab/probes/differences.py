@@ -1,4 +1,4 @@
-"""What another's scan says of an endpoint, beside what is declared and what probes have seen."""
+"""Differences between an external scan of an endpoint, its declaration, and what probes saw."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from edge_lab.probes.record import ServerShown
 from edge_lab.probes.sslyze import ClientCertificate, Scan
 
 _REFUSED = {"tls-1.1": "TLSv1.1", "tls-1.0": "TLSv1"}
-"""By probe, the version that it comes in."""
+"""By probe, its TLS version."""
 _NEVER = ("SSLv2", "SSLv3")
 _BROKEN_HASHES = ("md5", "sha1")
 
 
 class Code(StrEnum):
     VERSION = "version"
-    """One is taken that is declared to be refused."""
+    """A version is accepted that is declared to be refused."""
     CLIENT_CERTIFICATE = "client certificate"
-    """It is asked for otherwise than declared."""
+    """The request for a client certificate differs from the declaration."""
     HASH = "hash"
-    """The server's certificate is signed over a broken one."""
+    """The server's certificate uses a broken hash."""
     DATES = "dates"
     """The server's certificate is not valid now."""
     OTHER_CERTIFICATE = "other certificate"
-    """The scan has seen another certificate than the probes."""
+    """The scan saw another certificate than the probes."""
     DEFECT = "defect"
     """A known vulnerability."""
     UNFINISHED = "unfinished"
-    """The scan could not tell."""
+    """The scan had no result."""
 
 
 @dataclass(frozen=True)
 class Difference:
     endpoint: str
-    """Its name, without the node's."""
+    """The endpoint's name, without the node's."""
     code: Code
     detail: str
     reason: str = ""
-    """Why it may be; empty if nobody has explained it."""
+    """Why it is permitted; empty if it is not explained."""
 
     def __str__(self) -> str:
         return f"{self.endpoint}: {self.code}: {self.detail}" + (
@@ -52,7 +52,7 @@ class Difference:
 
 
 EXPLAINED: Mapping[tuple[str, Code], str] = MappingProxyType({})
-"""By name of the endpoint and kind, the reasons of differences that may be."""
+"""By endpoint name and kind, the reasons of permitted differences."""
 
 
 def differences(
@@ -63,7 +63,7 @@ def differences(
     now: datetime | None = None,
     explained: Mapping[tuple[str, Code], str] = EXPLAINED,
 ) -> tuple[Difference, ...]:
-    """Where the scan says something else than the declaration, or than a probe was `shown`."""
+    """Where the scan differs from the declaration, or from what a probe was `shown`."""
     return tuple(
         Difference(endpoint.name, code, detail, explained.get((endpoint.name, code), ""))
         for code, detail in _found(endpoint, scan, shown, now or datetime.now(UTC))
@@ -75,7 +75,7 @@ def unexplained(found: tuple[Difference, ...]) -> tuple[Difference, ...]:
 
 
 def declared_client_certificate(endpoint: Endpoint) -> ClientCertificate | None:
-    """What the policy says of the handshake; None if it leaves that open."""
+    """What the policy says about the handshake; None if it leaves that open."""
     expects = endpoint.policy.expects
     nobody, stranger = expects.get("none"), expects.get("foreign-ca")
     if nobody is not None and nobody.outcome is Outcome.ALERT:
@@ -96,7 +96,7 @@ def _found(
     ]
     for version in (*_NEVER, *refused):
         if version in scan.versions:
-            yield Code.VERSION, f"{version} is taken"
+            yield Code.VERSION, f"{version} is accepted"
     declared = declared_client_certificate(endpoint)
     if declared not in (None, scan.client_certificate):
         yield Code.CLIENT_CERTIFICATE, f"declared {declared}, found {scan.client_certificate}"

@@ -1,7 +1,6 @@
-"""A port that listens, as data: what it is, who is meant to get in, and what each probe shall meet.
+"""A listening port, as data: what it is, who is to be admitted, and the expected probe results.
 
-Control planes, edge runtimes and add-ons declare theirs; what listens on a wire and is declared by
-nobody is a finding.
+Control planes, edge runtimes and add-ons declare theirs; an undeclared port on a link is a finding.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ class Speaks(StrEnum):
     HTTPS = "HTTPS"
     HTTP = "HTTP"
     TLS = "TLS"
-    """TLS with something else than HTTP/1 in it."""
+    """TLS with another protocol than HTTP/1."""
     OTHER = "other"
 
 
 class Reach(StrEnum):
     WIRE = "wire"
-    """On an address that other nodes reach."""
+    """On an address that other nodes can reach."""
     LOOPBACK = "loopback"
 
 
@@ -41,26 +40,26 @@ class Endpoint:
     speaks: Speaks
     purpose: str
     admits: str
-    """Who is meant to get in, in words."""
+    """Who is to be admitted, in words."""
     policy: Policy = NOT_PROBED
     reach: Reach = Reach.WIRE
     domain: TrustDomain = CLUSTER
-    """Whose certificates it takes."""
+    """The domain whose certificates it accepts."""
     right: CertificateSpec | None = None
-    """What the peer that is meant to get in shows; in its names, `{client}` is the node that the
-    probe comes from."""
+    """What the peer that is to be admitted presents; in its names, `{client}` is the probing
+    node."""
     request: Request | None = field(default_factory=Request)
-    """What is asked; `{client}` as in `right`. None where the handshake is all."""
+    """The request; `{client}` as in `right`. None if there is only a handshake."""
     alpn: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-    """Where it listens, if not on all addresses of the node that `reach` means."""
+    """Where it listens, if not on all addresses of the node that `reach` implies."""
 
     @property
     def id(self) -> str:
         return f"{self.node}/{self.name}"
 
     def as_client(self, client: str) -> Endpoint:
-        """As it is for probes from `client`."""
+        """The endpoint for probes from `client`."""
         right = self.right and replace(
             self.right, common_name=self.right.common_name.format(client=client)
         )
@@ -71,7 +70,7 @@ class Endpoint:
 
 
 def plain_on_loopback(name: str, node: str, port: int, path: str, purpose: str) -> Endpoint:
-    """Plain HTTP for whoever is on the node, as programs are asked how they are."""
+    """Plain HTTP for everyone on the node, as for health checks."""
     return Endpoint(
         name=name,
         node=node,
@@ -87,8 +86,8 @@ def plain_on_loopback(name: str, node: str, port: int, path: str, purpose: str) 
 
 @runtime_checkable
 class Listens(Protocol):
-    """A control plane or an edge runtime that says which ports of a lab are its own."""
+    """A control plane or an edge runtime that declares its ports."""
 
     def endpoints(self, topology: Topology) -> tuple[Endpoint, ...]:
-        """Those on the server node and on edge nodes."""
+        """Its ports on the server node and on edge nodes."""
         ...

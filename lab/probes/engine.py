@@ -1,8 +1,8 @@
-"""One try of one endpoint, and the record of it.
+"""One attempt at one endpoint, and its record.
 
-The order is what TLS 1.3 asks for: handshake, then read and write nothing, then the request. There,
-a client's certificate is judged after the client's own handshake is through; what is written before
-the alert has come makes the peer's TCP reset the connection, and the alert is lost.
+The order follows from TLS 1.3: handshake, then read without writing, then the request. There, a
+client's certificate is verified after the client's handshake is complete; if the client writes
+before the alert arrives, the peer's TCP resets the connection, and the alert is lost.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from edge_lab.probes.tls import (
 )
 
 LEAST_READ, MOST_READ = 0.5, 10.0
-"""Seconds in which a peer tells what it thinks of a certificate, if it sends no ticket."""
+"""Seconds to wait for a peer to refuse a certificate, if it sends no ticket."""
 READ_HANDSHAKES = 3
-"""As many times as long as the handshake took, which was two or three round trips itself."""
+"""The wait as a multiple of the handshake, which takes two or three round trips."""
 
 
 @dataclass
 class _Course:
-    """How far it has come."""
+    """The step that it has reached."""
 
     step: Step = Step.CONNECT
     ended: Ended = Ended.SILENT
@@ -53,7 +53,7 @@ class Tried:
 
 
 def attempt(what: Attempt, dial: Dial, deadline: Deadline) -> Tried:
-    """Tries it. It never raises for what the peer does: that is the record."""
+    """Makes the attempt. It never raises for what the peer does: that is recorded."""
     began, clock = time.time_ns(), time.monotonic()
     course = _Course()
     try:
@@ -92,7 +92,7 @@ def _tls(what: Attempt, stream: ByteStream, course: _Course, deadline: Deadline)
     if client.version == "TLSv1.3" or what.request is None:
         course.step = Step.READ
         patience = min(MOST_READ, max(LEAST_READ, READ_HANDSHAKES * took))
-        # Silence says that it has nothing against it, or is too slow: then the answer tells.
+        # Silence means acceptance, or a slow peer: then the response decides.
         with contextlib.suppress(SilentError):
             first = client.read_until_told(Deadline.after(min(patience, deadline.remaining)))
     if what.request is None:

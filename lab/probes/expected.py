@@ -1,4 +1,4 @@
-"""What is expected of a probe, as data: let in, or turned away and for which reason."""
+"""The expected result of a probe, as data: admitted, or refused and for which reason."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from edge_lab.probes.alerts import AlertNumber, alert_name
 class Outcome(StrEnum):
     LET_IN = "let in"
     ALERT = "alert"
-    """Turned away in the handshake, by one of these alerts."""
+    """Refused in the handshake, by one of these alerts."""
     STATUS = "status"
-    """Turned away by an HTTP status: the handshake passes, as the protocol has it there."""
+    """Refused by an HTTP status: the handshake succeeds."""
     REFUSAL = "refusal"
-    """Turned away by one of these words of the protocol's own."""
+    """Refused by one of these status codes of the protocol."""
     NO_TLS = "no TLS"
     """The port speaks plain text."""
     UNREACHABLE = "unreachable"
-    """No connection, though the endpoint is up for whom it is meant for."""
+    """No connection, although the endpoint serves its own peers."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One outcome, and what else may be as well."""
+    """One outcome, and its permitted alternative."""
 
     outcome: Outcome
     alerts: frozenset[int] = frozenset()
     alerts_before_13: frozenset[int] = frozenset()
-    """Under TLS 1.2, if there they are others."""
+    """Under TLS 1.2, if different."""
     statuses: frozenset[int] = frozenset()
-    """With `LET_IN`, empty is any that lets in."""
+    """With `LET_IN`, empty for any status that admits."""
     refusals: frozenset[str] = frozenset()
     note: str = ""
-    """Why it is so, where that is not obvious."""
+    """The reason, where it is not obvious."""
     alternative: Expected | None = None
 
     def alerts_under(self, version: str) -> frozenset[int]:
-        """Those of a protocol version, as a record names it."""
+        """The codes for a protocol version, as named in a record."""
         before = version != "TLSv1.3" and version != ""
         return self.alerts_before_13 if before and self.alerts_before_13 else self.alerts
 
@@ -82,19 +82,19 @@ def unreachable() -> Expected:
 
 
 def either(first: Expected, second: Expected) -> Expected:
-    """Passes by one or the other."""
+    """Either outcome passes."""
     return replace(first, alternative=second)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """By probe, what an endpoint does. A probe that it does not name is not for it."""
+    """The expected result of each probe at an endpoint; other probes are not made."""
 
     name: str
     expects: Mapping[str, Expected] = field(default_factory=lambda: MappingProxyType({}))
 
     def but(self, name: str = "", **changed: Expected | None) -> Policy:
-        """With other expectations of some probes (`tls_1_1` for `tls-1.1`); None takes one out."""
+        """A copy with changed expectations (`tls_1_1` for `tls-1.1`); None removes a probe."""
         expects = dict(self.expects)
         for key, expected in changed.items():
             probe = _NAMES.get(key, key.replace("_", "-"))
@@ -144,7 +144,7 @@ MUTUAL_TLS = Policy(
         }
     ),
 )
-"""Go's RequireAndVerifyClientCert: who shows no good certificate gets no further than TLS."""
+"""Go's RequireAndVerifyClientCert: without a valid certificate the handshake fails."""
 
 VERIFIED_BY_HTTP = Policy(
     "certificate asked for, judged by HTTP",
@@ -168,8 +168,8 @@ VERIFIED_BY_HTTP = Policy(
         }
     ),
 )
-"""Go's RequestClientCert with Kubernetes' authenticators behind it: any certificate passes TLS; one
-that is not good is 401, one without rights 403."""
+"""Go's RequestClientCert with Kubernetes' authenticators behind it: TLS accepts any certificate; an
+invalid one gets 401, one without rights 403."""
 
 ANYONE_BY_TLS = Policy(
     "anyone, by TLS",
@@ -177,19 +177,19 @@ ANYONE_BY_TLS = Policy(
         {"none": let_in(), "foreign-ca": let_in(), **_VERSIONS, "plaintext": status(400)}
     ),
 )
-"""TLS that asks nobody who they are."""
+"""TLS without client authentication."""
 
 ANYONE_BY_HTTP = Policy("anyone, plain", MappingProxyType({"plaintext": let_in(), "tls": no_tls()}))
-"""Plain HTTP that asks nobody who they are: where that is no trouble, or on loopback alone."""
+"""Plain HTTP without authentication: where that is harmless, or only on loopback."""
 
 NOT_PROBED = Policy("another protocol")
-"""Neither TLS nor HTTP: declared, so that it is no finding, and with other tests of its own."""
+"""Neither TLS nor HTTP: declared, so that it is not a finding, and tested elsewhere."""
 
 FROM_WIRE = "from-wire"
-"""The probe that an endpoint on loopback is tried with from another node."""
+"""The probe of a loopback endpoint from another node."""
 
 
 def loopback(policy: Policy) -> Policy:
-    """The policy of an endpoint that is for its own node alone."""
+    """The policy of an endpoint that is only for its own node."""
     expects = {**policy.expects, FROM_WIRE: unreachable()}
     return Policy(f"{policy.name}; loopback only", MappingProxyType(expects))

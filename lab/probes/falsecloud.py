@@ -1,8 +1,8 @@
-"""A false cloud: a TLS server that shows one wrong certificate after the other to whoever dials,
-and notes what each client says to it.
+"""A false cloud: a TLS server that presents one wrong certificate after the other to its clients,
+and records their reaction.
 
-A client that turns it away sends an alert, and nothing else. One that goes on has taken it for the
-cloud: then its request is noted, as far as it holds no secret.
+A client that refuses sends an alert, and nothing else. One that continues has accepted the server:
+then its request is recorded, without secrets.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from edge_lab.probes.mint import Mint
 from edge_lab.probes.record import Alert, Direction, Ended, ProbeRecord, Step
 
 PEER_SECONDS = 10.0
-"""For one client to say what it thinks, of the reference machine."""
+"""Seconds for one client to react, of the reference machine."""
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-"""To whoever takes it for the cloud: come again later."""
+"""The response to a client that accepted the server: retry later."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class _Course:
 
 @dataclass
 class FalseCloud:
-    """Takes the connections of one client; each shows it what has no answer yet."""
+    """Accepts the connections of one client; each presents a certificate without a result yet."""
 
     client: CloudClient
     mint: Mint
@@ -73,8 +73,8 @@ class FalseCloud:
             accepting.join()
 
     def wait(self, deadline: Deadline) -> list[ProbeRecord]:
-        """What the client said to each certificate; of one that it was not shown in time, that it
-        did not connect."""
+        """The client's reaction to each certificate; for one that was not presented in time, that
+        the client did not connect."""
         with contextlib.suppress(DeadlineExceeded):
             deadline.wait_for(
                 f"{self.client.id} has met each certificate",
@@ -94,8 +94,8 @@ class FalseCloud:
             threading.Thread(target=self._talk, args=(peer, self._next()), daemon=True).start()
 
     def _next(self) -> str:
-        """The certificate that has waited longest; one that has its answer is shown no more, but
-        when all have theirs."""
+        """The certificate that has waited longest; one with a result is presented again only when
+        all have theirs."""
         with self._lock:
             waiting = [name for name in self._waiting if not self._is_told(name)]
             name = (waiting or self._waiting)[0]
@@ -120,7 +120,7 @@ class FalseCloud:
             told = course.alert is not None and course.alert.direction is Direction.RECEIVED
             course.ended = Ended.ALERT if told else Ended.CLOSED
         if course.step is Step.ANSWER:
-            # Whoever goes on after the handshake has taken the certificate.
+            # A client that continues after the handshake has accepted the certificate.
             course.ended = Ended.ACCEPTED
         record = self._record(
             name,
@@ -168,9 +168,9 @@ def _context(identity: Identity) -> SSL.Context:
     context.set_max_proto_version(TlsVersion.TLS1_3)
     context.use_certificate(identity.certificate)
     context.use_privatekey(load_key(identity.key_pem))
-    # Asks for a certificate and takes any: whether the client shows one is to be known.
+    # Requests a certificate and accepts any, to learn whether the client presents one.
     context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
-    # Each connection is to judge the certificate anew.
+    # Each connection must verify the certificate again.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(SSL.OP_NO_TICKET)
     return context
@@ -230,7 +230,7 @@ def _shown(connection: SSL.Connection) -> str:
 
 
 def _request(data: bytes) -> str:
-    """Method and path, and whether a token came; never the token."""
+    """Method and path, and whether there was a token; never the token."""
     head = data.partition(b"\r\n\r\n")[0]
     line = head.partition(b"\r\n")[0].decode(errors="replace")
     words = " ".join(line.split()[:2])

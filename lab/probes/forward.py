@@ -1,4 +1,4 @@
-"""A loopback port whose connections go where a `Dial` goes: for programs that can only connect."""
+"""A loopback port that forwards its connections through a `Dial`, for programs that need a port."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.probes.dial import CHUNK, ByteStream, Dial, NotConnectedError, SilentError
 
 LOOK_SECONDS = 0.5
-"""A connection looks so often whether its client is still there."""
+"""Seconds between checks whether the client is still connected."""
 
 
 @dataclass
@@ -74,9 +74,9 @@ def _send(peer: socket.socket, stream: ByteStream, gone: threading.Event) -> Non
 
 @contextlib.contextmanager
 def forwarded(dial: Dial, address: str, port: int, deadline: Deadline) -> Iterator[int]:
-    """A port of 127.0.0.1 that is the one at `address`, as the dial's client reaches it.
+    """A port of 127.0.0.1 that forwards to `address`, as the dial's client reaches it.
 
-    A connection that cannot be made is closed without a word. All are closed with the block.
+    If the forward connection fails, the local one is closed. All are closed with the block.
     """
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     forward = _Forward(dial, address, port, deadline)

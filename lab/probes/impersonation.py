@@ -1,7 +1,7 @@
 """What a node may do to another node's objects, by requests to the API server.
 
-The Node authorizer and the admission plugin NodeRestriction give a node what is its own. Each
-request here is one that node A makes about node B with its own certificate, and the answer.
+The Node authorizer and the admission plugin NodeRestriction limit a node to its own objects. Each
+request here is one by node A for an object of node B with A's certificate.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from edge_lab.probes.request import Request
 
 MERGE = "application/merge-patch+json"
 DRY = "?dryRun=All"
-"""Authorization and admission come first: if a node may, nothing is done all the same."""
+"""Authorization and admission come first: even an admitted request changes nothing."""
 
 
 @dataclass(frozen=True)
 class Trespass:
-    """A request about another node, and what the API server shall say to it."""
+    """A request for another node's object, and the expected answer."""
 
     name: str
     request: Request
@@ -29,7 +29,7 @@ class Trespass:
 
 
 def trespasses(own: str, other: str) -> Iterator[Trespass]:
-    """By a node `own` about a node `other`; the first are its own affairs, for comparison."""
+    """Requests of node `own` for objects of `other`; the first are for its own, for comparison."""
     refused = status(403)
     label = json.dumps({"metadata": {"labels": {"edge-lab/trespass": "yes"}}})
     pods = "/api/v1/pods?fieldSelector=spec.nodeName%3D"
@@ -55,12 +55,12 @@ def trespasses(own: str, other: str) -> Iterator[Trespass]:
 
 
 def _secret(path: str) -> Request:
-    """What the answer holds is not to be kept."""
+    """The content of the answer must not be recorded."""
     return Request(path, confidential=True)
 
 
 def _mirror_pod(node: str) -> Request:
-    """A node may make mirror pods, and bind them to itself."""
+    """A node may create mirror pods that are bound to itself."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -75,8 +75,8 @@ def _mirror_pod(node: str) -> Request:
 
 
 def trespass_endpoints(api: Endpoint, own: str, other: str) -> tuple[Endpoint, ...]:
-    """The API server's endpoint once for each request, with what the right certificate shall
-    meet there."""
+    """The API server's endpoint once for each request, with the expected result for the right
+    certificate."""
     return tuple(
         replace(
             api,

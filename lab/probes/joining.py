@@ -1,8 +1,8 @@
-"""How nodes get their certificates over the network, as data: what is asked for, what is shown for
-it, and what that shall meet.
+"""How nodes get their certificates over the network, as data: the request, the credentials, and the
+expected result.
 
-An edge runtime whose nodes join by themselves declares its attempts. Each is an endpoint of its own
-in the table, with one request and a policy of the probes that make it.
+An edge runtime whose nodes join by themselves declares its attempts. Each is a separate endpoint in
+the table, with one request and a policy for the probes that make it.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from edge_lab.probes.request import Request
 from edge_lab.topology import Topology
 
 TOKEN_PROBES = ("join-token", "used-join-token")
-"""The probes that show the token of the cluster, in the order in which they are made."""
+"""The probes that present the cluster's token, in the order in which they are made."""
 
 
 @dataclass(frozen=True)
 class Joining:
-    """Whose attempts they are: `node` asks, and `other` is one that it is not."""
+    """The nodes of the attempts: `node` makes them, and `other` is a different one."""
 
     topology: Topology
     node: str
     other: str
     token: str = field(repr=False)
-    """What lets a node join."""
+    """The credential with which a node joins."""
 
     def probe(self, name: str) -> Probe:
-        """A probe of the catalogue; with the token, if it is one that shows it."""
+        """A probe of the catalogue, with the token if it presents it."""
         probe = PROBES[name]
         return replace(probe, token=lambda: self.token) if name in TOKEN_PROBES else probe
 
@@ -49,7 +49,7 @@ def asking(
     shows: CertificateSpec,
     **expects: Expected,
 ) -> Endpoint:
-    """`endpoint` with one request; `shows` is what the probe `right` has, `expects` as in
+    """`endpoint` with one request; `shows` is what the probe `right` presents, `expects` as in
     `Policy.but`."""
     return replace(
         endpoint,
@@ -62,7 +62,7 @@ def asking(
 
 def signing_request(spec: CertificateSpec) -> bytes:
     """A certificate signing request, DER, for the names and addresses of `spec`, by a new key that
-    nobody keeps."""
+    is not stored."""
     names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in spec.organizations]
     names.append(x509.NameAttribute(NameOID.COMMON_NAME, spec.common_name))
     built = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))

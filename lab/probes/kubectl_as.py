@@ -1,4 +1,4 @@
-"""kubectl as somebody else: a kubeconfig of a certificate that is gone with the block."""
+"""kubectl with another identity: a temporary kubeconfig with a certificate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_lab.probes.access_reviews import CanI
 
 @contextlib.contextmanager
 def kubectl_as(binary: Path, kubeconfig: str, deadline: Deadline) -> Iterator[CanI]:
-    """Runs `binary` by the text of a kubeconfig."""
+    """Runs `binary` with the text of a kubeconfig."""
     with tempfile.TemporaryDirectory(prefix="edge-lab-kubectl-") as folder:
         config = Path(folder, "kubeconfig")
         config.write_text(kubeconfig)

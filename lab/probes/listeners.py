@@ -1,4 +1,4 @@
-"""What listens on a node, by `ss -Hltnp` there, beside what is declared."""
+"""The listening sockets of a node (`ss -Hltnp`), compared with the declared endpoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROGRAM = re.compile(r'\("((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, order=True)
 class Listener:
-    """A TCP socket that takes connections."""
+    """A listening TCP socket."""
 
     port: int
     address: str
@@ -40,20 +40,20 @@ class Listener:
 
 
 def listeners_of(text: str) -> tuple[Listener, ...]:
-    """What `COMMAND` has printed; LabError for a line that is none of its."""
+    """Parses the output of `COMMAND`; LabError for an invalid line."""
     return tuple(_listener(line) for line in text.splitlines() if line.strip())
 
 
 def _listener(line: str) -> Listener:
     found = _LINE.match(line.strip())
     if found is None:
-        raise LabError(f"`{COMMAND}` has printed a line that says no listener: {line!r}")
+        raise LabError(f"`{COMMAND}` printed a line that is not a listener: {line!r}")
     address = found["address"].partition("%")[0].strip("[]")
     if address != "*":
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError as trouble:
-            raise LabError(f"`{COMMAND}` has printed a strange address: {line!r}") from trouble
+            raise LabError(f"`{COMMAND}` printed an invalid address: {line!r}") from trouble
         mapped = getattr(parsed, "ipv4_mapped", None)
         address = str(mapped or parsed)
     program = _PROGRAM.search(found["users"] or "")
@@ -63,9 +63,9 @@ def _listener(line: str) -> Listener:
 def undeclared(
     listeners: Iterable[Listener], endpoints: Iterable[Endpoint], unseen: Collection[str] = ()
 ) -> tuple[Listener, ...]:
-    """What listens where another node reaches it, and is not declared for there.
+    """Listeners that another node can reach without being declared as reachable.
 
-    `unseen` are addresses of the node that are on no wire: that of its management NIC.
+    `unseen` are addresses of the node that are on no link: that of its management NIC.
     """
     declared = {endpoint.port for endpoint in endpoints if endpoint.reach is Reach.WIRE}
     return tuple(
@@ -80,6 +80,6 @@ def undeclared(
 
 
 def missing(listeners: Iterable[Listener], endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """Endpoints that are declared, and that nothing listens at: their probes are no evidence."""
+    """Declared endpoints without a listener: their probes are no evidence."""
     ports = {listener.port for listener in listeners}
     return tuple(endpoint for endpoint in endpoints if endpoint.port not in ports)

@@ -1,4 +1,4 @@
-"""The certificates that probes show, made by authorities of the lab's own."""
+"""The certificates that probes present, signed by the lab's own authorities."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ WEAK_BITS = 1024
 NOBODY = "edge-lab:nobody"
 ELSEWHERE = "elsewhere.invalid"
 TEST_NET = IPv4Address("192.0.2.1")
-"""For documentation (RFC 5737): nobody has it."""
+"""Reserved for documentation (RFC 5737), so it is not in use."""
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Mint:
-    """Makes certificates for who is meant to get in (`right`), and all that are not good."""
+    """Makes certificates for the peer that is to be admitted (`right`), and all wrong ones."""
 
     authority: Authority
-    """The one that the endpoint trusts."""
+    """The authority that the endpoint trusts."""
     right: CertificateSpec
     other: CertificateSpec | None = None
     """Another node's."""
@@ -38,7 +38,7 @@ class Mint:
 
     @cached_property
     def _same_name(self) -> Authority:
-        """Its name is the real one's, and its key is not."""
+        """It has the name of the real authority, but another key."""
         names = self.authority.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return Authority.create(str(names[0].value) if names else "edge-lab cluster CA")
 
@@ -52,7 +52,7 @@ class Mint:
         return self._same_name.issue(self.right)
 
     def self_signed(self) -> Identity:
-        """Of the right name, and its own issuer."""
+        """The right name, self-signed."""
         return Authority.create(self.right.common_name).identity
 
     def wrong_name(self) -> Identity:
@@ -68,11 +68,11 @@ class Mint:
         return self.authority.issue(replace(self.right, starts=starts, lifetime=DAY))
 
     def server_certificate(self) -> Identity:
-        """Good for servers only."""
+        """Valid for servers only."""
         return self.authority.issue(replace(self.right, usages=(Usage.SERVER,)))
 
     def server_of_another_name(self) -> Identity:
-        """Of the right authority, for a name and an address that nobody here has."""
+        """From the right authority, for a name and an address that do not exist in the lab."""
         elsewhere = replace(
             self.right,
             common_name=NOBODY,
@@ -84,12 +84,12 @@ class Mint:
         return self.authority.issue(elsewhere)
 
     def self_signed_server(self) -> Identity:
-        """Of all the right names, and its own issuer."""
+        """All the right names, self-signed."""
         own = Authority.create(self.right.common_name)
         return own.issue(self.right, key=load_key(own.identity.key_pem))
 
     def client_certificate(self) -> Identity:
-        """Of all the right names, and good for clients only."""
+        """All the right names, valid for clients only."""
         return self.authority.issue(replace(self.right, usages=(Usage.CLIENT,)))
 
     def weak_key(self) -> Identity:

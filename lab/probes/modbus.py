@@ -1,7 +1,7 @@
-"""Modbus TCP, which asks nobody who they are: whoever reaches the port reads, and writes.
+"""Modbus TCP, which has no authentication: whoever can reach the port can read and write.
 
-MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 3.1. Modbus/TCP Security, over TLS, has a
-port of its own (802) and is not served here.
+MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 3.1. Modbus/TCP Security, over TLS, has its
+own port (802) and is not served here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MODBUS_DEVICE = Policy(
 def modbus_probe(
     endpoint: str, address: str, port: int, dial: Dial, deadline: Deadline
 ) -> ProbeRecord:
-    """Reads one register. An exception is an answer as well: it was handled."""
+    """Reads one register. An exception response counts as handled."""
     began, clock = time.time_ns(), time.monotonic()
     step, ended, detail = Step.CONNECT, Ended.CLOSED, ""
     request = struct.pack(">BHH", READ_INPUT_REGISTERS, 0, 1)

@@ -1,7 +1,7 @@
-"""Probes of OPC UA devices: who gets a session, and by which status everybody else is refused.
+"""Probes of OPC UA devices: which peers get a session, and with which status others are refused.
 
-A device judges by what it meets: policy and mode when the channel is opened, then whether it trusts
-the certificate, then whether that is good now, for clients, and for the application that shows it.
+A device checks in this order: policy and mode when the channel is opened, then trust in the
+certificate, then its validity now, for clients, and for the application that presents it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edge_lab.probes.mint import Mint
 from edge_lab.probes.record import Ended, ProbeRecord, Step
 
 OTHER_URI = "urn:edge-lab:nobody"
-"""What an application calls itself whose certificate says otherwise."""
+"""An application URI that differs from the one in the certificate."""
 NOT_OFFERED = "Basic128Rsa15"
 """A policy that is deprecated (OPC 10000-7)."""
 
@@ -56,7 +56,7 @@ OPCUA_DEVICE = Policy(
 
 @dataclass(frozen=True)
 class OpcUaServer:
-    """A device as it is probed."""
+    """A device to be probed."""
 
     endpoint: str
     """Its id."""
@@ -69,14 +69,14 @@ class OpcUaServer:
 
 @dataclass(frozen=True)
 class _Peer:
-    """What a client shows, and what it says of itself."""
+    """What a client presents, and its application URI."""
 
     identity: Identity | None
     uri: str
     more: tuple[x509.Certificate, ...] = ()
-    """Behind its certificate, as a chain."""
+    """Appended to its certificate, as a chain."""
     policy: str = ""
-    """Instead of the one that the device has."""
+    """Instead of the device's own."""
 
 
 def _self_signed(mint: Mint) -> Identity:
@@ -111,7 +111,7 @@ _IDENTITIES: Mapping[str, Callable[[Mint], Identity | None]] = MappingProxyType(
 def opcua_probes(
     server: OpcUaServer, mint: Mint, dial: Dial, limit: Callable[[], Deadline]
 ) -> Iterator[ProbeRecord]:
-    """All but `tls`, which is any endpoint's."""
+    """All probes except `tls`, which applies to any endpoint."""
     (uri,) = mint.right.uris
     for name, identity in _IDENTITIES.items():
         peer = _Peer(
@@ -150,7 +150,7 @@ def _attempt(
 async def _ended(
     server: OpcUaServer, url: str, peer: _Peer, deadline: Deadline
 ) -> tuple[Step, Ended, str]:
-    """How far it came, how it ended there, and by which status."""
+    """The step reached, how it ended there, and with which status."""
     from asyncua import ua
 
     client = await _client(server, url, peer, deadline)
@@ -180,14 +180,14 @@ async def _ended(
 
 
 def _require_open(client: Any) -> None:
-    """asyncua would wait for an answer to a greeting that it has not sent."""
+    """asyncua would wait for the answer to a hello that it has not sent."""
     if client.uaclient.protocol.transport is None:
         raise ConnectionError("closed at once")
 
 
 async def _session(client: Any, url: str) -> None:
-    """By hand: asyncua's client gives up by itself where a device lists no endpoint of that kind,
-    or has signed less of a chain than it was shown."""
+    """Done by hand: asyncua's client gives up if a device lists no endpoint of that kind, or signed
+    only a part of the chain."""
     from asyncua import ua
 
     policy = client.security_policy
@@ -234,7 +234,7 @@ async def _client(server: OpcUaServer, url: str, peer: _Peer, deadline: Deadline
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """asyncua writes what it meets into its log, and here that is the record."""
+    """asyncua logs errors, which are recorded here instead."""
     logger = logging.getLogger("asyncua")
     before = logger.level
     logger.setLevel(logging.CRITICAL + 1)

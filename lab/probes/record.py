@@ -1,4 +1,4 @@
-"""What one probe came to, as data. No key and no token is ever in a record."""
+"""The result of one probe, as data. A record never contains a key or a token."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from edge_lab.probes.alerts import alert_name
 
 HEAD = 300
-"""So many characters of an answer's body are kept."""
+"""Maximum characters of a response body that are kept."""
 
 
 class Step(StrEnum):
-    """How far a probe got: where it was when it ended."""
+    """The step at which a probe ended."""
 
     CONNECT = "connect"
     HANDSHAKE = "handshake"
     READ = "read before write"
-    """After the handshake, before anything is written: where TLS 1.3 tells what it thinks of a
-    client's certificate."""
+    """After the handshake, before anything is written: when a TLS 1.3 server refuses a client's
+    certificate."""
     ANSWER = "answer"
 
 
@@ -31,19 +31,19 @@ class Ended(StrEnum):
     ANSWERED = "answered"
     """By an HTTP answer."""
     ACCEPTED = "accepted"
-    """The connection stands, the certificate has been taken, and nothing was to be asked."""
+    """Connected, the certificate was accepted, and there was no request to make."""
     ALERT = "alert"
     REFUSED = "refused"
-    """By a word of the protocol's own, which is `ProbeRecord.refusal`."""
+    """Refused by a status code of the protocol, which is `ProbeRecord.refusal`."""
     CLOSED = "closed"
-    """By the peer, without an alert or an answer."""
+    """Closed by the peer, without an alert or a response."""
     SILENT = "silent"
-    """Nothing came in time."""
+    """Nothing was received in time."""
     NOT_CONNECTED = "not connected"
     NOT_TLS = "not TLS"
-    """What came back to a ClientHello is no TLS."""
+    """The answer to a ClientHello was not TLS."""
     LOCAL = "local"
-    """The probe's own side refused: it says nothing of the peer."""
+    """The probe's own side refused: it says nothing about the peer."""
 
 
 class Direction(StrEnum):
@@ -83,22 +83,22 @@ class ServerShown(_Model):
 class HttpAnswer(_Model):
     status: int
     body: str = ""
-    """The first part of it."""
+    """The beginning of the body."""
 
 
 class ProbeRecord(_Model):
-    """One try of one endpoint, by one probe, from one place."""
+    """One attempt at one endpoint, by one probe, from one place."""
 
     endpoint: str
     probe: str
     client: str
-    """The node that the connection was made from; `host` if none."""
+    """The node that connected; `host` if none."""
     address: str
     port: int
     step: Step
     ended: Ended
     tls: str = ""
-    """The protocol version that was agreed on; empty before that, and without TLS."""
+    """The negotiated protocol version; empty before that, and without TLS."""
     cipher: str = ""
     alpn: str = ""
     alert: Alert | None = None
@@ -107,13 +107,13 @@ class ProbeRecord(_Model):
     """By name, where the protocol is neither TLS nor HTTP: an OPC UA status code."""
     server: ServerShown | None = None
     serial: str = ""
-    """Of the certificate that the probe showed, in decimal, as the API server's log has it."""
+    """Serial number of the probe's certificate, in decimal, as in the API server's log."""
     ticket: bool = False
-    """Whether a session ticket came before anything was written."""
+    """Whether a session ticket was received before anything was written."""
     resumed: bool = False
-    """Whether the session was an earlier one's: the server showed no certificate."""
+    """Whether an earlier session was resumed: the server presented no certificate."""
     detail: str = ""
-    """In the library's words; they change from version to version and decide nothing."""
+    """The library's message; it changes between versions and is not used in verdicts."""
     seconds: float
     time: int
     """ns since 1970 at which it began."""

@@ -1,9 +1,9 @@
-"""A unit's connections to the cloud, turned to another port of its node: rules for nftables.
+"""Redirects a unit's connections to the cloud to another port of its node: rules for nftables.
 
-Only connections of that unit are turned, by its control group, so that no other client of the node
-meets the false cloud, and what is met is that unit's. nftables knows a group by its number, and a
-unit that ends gets another one; one that alone dials an address and port is known by these.
-Connections that stand are reset when the client next uses them.
+Only connections of that unit are redirected, by its control group, so that no other client of the
+node reaches the false cloud. nftables identifies a group by its number, which changes when a unit
+restarts; a unit that is the only one to use an address and port is identified by these instead.
+Established connections are reset when the client next uses them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edge_lab.probes.cloudclient import CloudClient
 
 
 def table(port: int) -> str:
-    """The name of the table that turns connections to `port`."""
+    """The name of the table that redirects connections to `port`."""
     return f"edge_lab_false_cloud_{port}"
 
 
@@ -41,6 +41,6 @@ table ip {table(port)} {{
 
 
 def undo(port: int) -> str:
-    """A shell command that takes the rules away; right as well if they are not there."""
+    """A shell command that removes the rules; it also succeeds if there are none."""
     name = table(port)
     return f"! nft list table ip {name} >/dev/null 2>&1 || nft delete table ip {name}"

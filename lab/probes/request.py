@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of an endpoint that speaks HTTP/1."""
+    """A request to an endpoint that speaks HTTP/1."""
 
     path: str = "/"
     method: str = "GET"
     body: str | bytes = ""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
-    """More of them, by name."""
+    """More headers, by name."""
     confidential: bool = False
-    """The answer's body holds what must not be kept: only its status is."""
+    """The response body must not be recorded: only its status is."""
 
     def encoded(self, host: str, agent: str, bearer: str = "") -> bytes:
-        """On the wire. `Connection: close`, for else whoever reads would wait."""
+        """The request as bytes. `Connection: close`, since the reader would otherwise wait."""
         content = self.body.encode() if isinstance(self.body, str) else self.body
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {agent}"]
         if bearer:

@@ -18,26 +18,26 @@ from edge_lab.probes.record import ProbeRecord
 
 LOOPBACK = "127.0.0.1"
 PROBE_SECONDS = 20.0
-"""For one try, of the reference machine."""
+"""Seconds for one attempt, of the reference machine."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """An endpoint as it is tried: where, from where, and with whose certificates."""
+    """An endpoint to be probed: where, from where, and with which certificates."""
 
     endpoint: Endpoint
-    """As it is for the client."""
+    """The endpoint as declared for the client."""
     address: str
     dial: Dial
     mint: Mint
     wire_address: str = ""
-    """Of an endpoint on loopback, where another node would look for it."""
+    """For an endpoint on loopback, the address at which another node would try it."""
     wire_dial: Dial | None = None
     """From another node."""
     limit: Callable[[], Deadline] = lambda: Deadline.scaled(PROBE_SECONDS)
 
     def try_all(self) -> Iterator[ProbeRecord]:
-        """What the endpoint's policy names, in the catalogue's order."""
+        """The probes that the endpoint's policy names, in the order of the catalogue."""
         for probe in PROBES.values():
             if probe.name in self.endpoint.policy.expects:
                 yield self.try_one(probe)
@@ -48,7 +48,7 @@ class Target:
             return self._from_wire(probe)
         identity = probe.shows(self.mint)
         if probe.name == "other-node" and identity is None:
-            raise LabError(f"{self.endpoint.id}: there is no other node to be taken for")
+            raise LabError(f"{self.endpoint.id}: there is no other node to impersonate")
         what = self._attempt(probe, identity)
         if probe.steals:
             good = replace(self._attempt(PROBES["right"], self.mint.good()), probe=probe.name)
@@ -60,7 +60,7 @@ class Target:
 
     def _from_wire(self, probe: Probe) -> ProbeRecord:
         if self.wire_dial is None:
-            raise LabError(f"{self.endpoint.id}: there is no other node to come from")
+            raise LabError(f"{self.endpoint.id}: there is no other node to connect from")
         plain = self.endpoint.speaks is Speaks.HTTP
         what = replace(self._attempt(probe, None), address=self.wire_address, plain=plain)
         return attempt(what, self.wire_dial, self.limit()).record
@@ -82,5 +82,5 @@ class Target:
 
 
 def nobody() -> CertificateSpec:
-    """Who shows a certificate where none is asked for."""
+    """The identity of a peer that presents a certificate where none is requested."""
     return CertificateSpec("edge-lab:anyone")

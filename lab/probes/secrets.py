@@ -1,4 +1,4 @@
-"""Private keys and tokens in text: what must never get into a record, a report or a log."""
+"""Private keys and tokens in text, which must never be in a record, a report or a log."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _KEY_BLOCK = re.compile(
 _KEY_IN_BASE64 = re.compile(
     r"LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,40}(?:UFJJVkFURSBLRVkt|QUklWQVRFIEtFWS|FBSSVZBVEUgS0VZL)"
 )
-"""A PEM key as a Secret or a kubeconfig holds it: by the base64 of "PRIVATE KEY-", which has three
-forms, one for each place that it may begin at."""
+"""A PEM key in a Secret or a kubeconfig: the base64 of "PRIVATE KEY-", which has three forms,
+depending on its offset."""
 JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}")
 BOOTSTRAP = re.compile(r"\bK10[0-9a-f]{64}::[^\s\"']+")
 """K3s' token."""
@@ -30,11 +30,11 @@ KINDS: dict[str, re.Pattern[str]] = {
 
 _LEFT_OUT = "[left out: {}]"
 _LARGEST = 64 << 20
-"""Bytes of a file that is looked through; what is larger is no log."""
+"""Maximum bytes of a file that is searched; larger ones are not logs."""
 
 
 def scrubbed(text: str) -> str:
-    """`text` without what looks like a key or a token."""
+    """`text` without anything that looks like a key or a token."""
     text = _KEY_BLOCK.sub(_LEFT_OUT.format("private key"), text)
     for kind, pattern in KINDS.items():
         text = pattern.sub(_LEFT_OUT.format(kind), text)
@@ -43,7 +43,7 @@ def scrubbed(text: str) -> str:
 
 @dataclass(frozen=True)
 class Leak:
-    """A secret in a file. What it is, is not told: a message would be one more place."""
+    """A secret in a file. It does not contain the secret, which would leak it once more."""
 
     file: Path
     line: int
@@ -56,7 +56,7 @@ class Leak:
 def leaks_in(folder: Path, known: Iterable[str] = ()) -> list[Leak]:
     """All private keys and tokens in the files below `folder`.
 
-    `known` are secrets of which the text is known: a join token, a password.
+    `known` are the texts of known secrets, such as a join token or a password.
     """
     secrets = {secret for secret in known if secret}
     files = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,6 +1,6 @@
-"""Certificates signed over SHA-1, which the library that signs all others rightly does not make.
+"""Certificates signed with SHA-1, which the library that signs all others rightly refuses to make.
 
-A good certificate is taken apart (X.690, 8.1), its algorithm exchanged, and signed anew.
+A good certificate is decoded (X.690, 8.1), its algorithm replaced, and signed again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RSA = (
 
 
 def issue_over_sha1(authority: Authority, spec: CertificateSpec) -> Identity:
-    """As `authority.issue(spec)`, but for the hash."""
+    """Like `authority.issue(spec)`, except for the hash."""
     identity = authority.issue(spec)
     key = load_key(authority.identity.key_pem)
     good, broken = _EC if isinstance(key, ec.EllipticCurvePrivateKey) else _RSA

@@ -1,7 +1,7 @@
-"""What sslyze says of an endpoint, in the words of the lab.
+"""The result of sslyze for an endpoint, in the lab's terms.
 
-sslyze needs a `cryptography` older than the lab's, so it is a program in an environment of its own,
-and its JSON is what it is asked by (ServerScanResultAsJson of sslyze 6).
+sslyze needs an older `cryptography` than the lab, so it runs as a program in a separate
+environment, and its JSON is parsed (ServerScanResultAsJson of sslyze 6).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError, MissingCapability
 
 INSTALLED = Path("build", "peers", "sslyze", "bin", "sslyze")
-"""In a checkout, where `make peers` puts it."""
+"""Where `make peers` installs it, in a checkout."""
 
 _VERSIONS = {
     "ssl_2_0_cipher_suites": "SSLv2",
@@ -59,7 +59,7 @@ _OPTIONS = (
 
 
 class ClientCertificate(StrEnum):
-    """What a server makes of clients' certificates in the handshake."""
+    """How a server handles client certificates in the handshake."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"
@@ -82,27 +82,27 @@ class ScannedCertificate:
     key: str
     """Its algorithm and bits."""
     hash: str
-    """That the signature is over; empty where the algorithm has none."""
+    """The signature's hash; empty if the algorithm has none."""
     serial: str
     """In decimal."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One endpoint as sslyze has found it."""
+    """The scan of one endpoint."""
 
     versions: frozenset[str]
-    """Those in which the server takes at least one cipher suite."""
+    """Versions in which the server accepts at least one cipher suite."""
     client_certificate: ClientCertificate
     certificate: ScannedCertificate
     defects: tuple[str, ...] = ()
     """Known vulnerabilities that it has."""
     unfinished: tuple[str, ...] = ()
-    """Questions that sslyze could not answer: they say nothing either way."""
+    """Checks that sslyze could not complete: they prove nothing either way."""
 
 
 def installed(checkout: Path) -> Path:
-    """The program; MissingCapability where it is not."""
+    """The program; MissingCapability if it is not installed."""
     program = checkout / INSTALLED
     if not program.exists():
         raise MissingCapability("sslyze is not installed", remedy="`make peers` installs it.")
@@ -116,10 +116,10 @@ def scan(
     *,
     slow: bool = False,
 ) -> Scan:
-    """Of a port of this host's loopback; `slow` makes fewer connections at a time.
+    """Scans a port of this host's loopback; `slow` makes fewer connections at a time.
 
-    It shows no certificate: with one, sslyze takes a server that requires it for one that asks for
-    none.
+    It presents no certificate: with one, sslyze reports a server that requires it as one that
+    does not request any.
     """
     with tempfile.TemporaryDirectory(prefix="edge-lab-sslyze-") as folder:
         answer = Path(folder, "answer.json")
@@ -135,23 +135,23 @@ def scan(
                 check=False,
             )
         except subprocess.TimeoutExpired as late:
-            raise DeadlineExceeded(f"sslyze was not done in {deadline.total:.0f} s") from late
-        # Its exit code says whether the server is to its taste; whether it ran, the file says.
+            raise DeadlineExceeded(f"sslyze did not finish in {deadline.total:.0f} s") from late
+        # The exit code rates the server; the file shows whether the scan ran.
         if not answer.exists():
-            raise LabError(f"sslyze has written no answer: {done.stderr.strip()[-500:]}")
+            raise LabError(f"sslyze wrote no result: {done.stderr.strip()[-500:]}")
         return scan_of(answer.read_text(encoding="utf-8"))
 
 
 def scan_of(text: str) -> Scan:
-    """The one server in sslyze's JSON; LabError if it was not reached or the JSON is no such."""
+    """The one server in sslyze's JSON; LabError if it was not reached or the JSON is invalid."""
     try:
         (server,) = json.loads(text)["server_scan_results"]
         if server["connectivity_status"] != "COMPLETED":
             trouble = str(server["connectivity_error_trace"]).strip().splitlines()[-1:]
-            raise LabError(f"sslyze has made no TLS connection: {''.join(trouble)}")
+            raise LabError(f"sslyze made no TLS connection: {''.join(trouble)}")
         return _scan(server["connectivity_result"], server["scan_result"])
     except (KeyError, IndexError, TypeError, ValueError) as trouble:
-        raise LabError(f"sslyze has answered in another form: {trouble!r}") from trouble
+        raise LabError(f"unexpected result of sslyze: {trouble!r}") from trouble
 
 
 def _scan(connectivity: Mapping[str, Any], results: Mapping[str, Any]) -> Scan:

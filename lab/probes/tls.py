@@ -1,6 +1,7 @@
-"""A TLS client over any byte stream, that notes what happens: pyOpenSSL over memory BIOs.
+"""A TLS client over any byte stream, which records what happens: pyOpenSSL with memory BIOs.
 
-It verifies nobody, for it asks who lets it in. Alerts come as numbers by the info callback.
+It does not verify the peer, since it tests whether the peer admits it. The info callback gives the
+numbers of alerts.
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ __all__ = [
 ]
 
 _EVERYTHING = b"ALL:@SECLEVEL=0"
-"""Old versions and weak keys, too: it is the peer that shall refuse them."""
+"""Including old versions and weak keys: the peer must refuse them."""
 _FATAL = 2
 
 
 class CannotOfferError(Exception):
-    """Our own library does not do what the attempt asks for."""
+    """The local library does not support the attempt."""
 
 
 class PeerAlertError(Exception):
-    """The peer has ended it by an alert."""
+    """The peer ended the connection with an alert."""
 
 
 class PeerClosedError(Exception):
-    """The peer has closed the stream."""
+    """The peer closed the stream."""
 
 
 class NotTlsError(Exception):
-    """What the peer says is no TLS."""
+    """The peer does not speak TLS."""
 
 
 class TlsClient:
-    """One connection: handshake, reading, writing. Nothing of it is used a second time."""
+    """One connection: handshake, reading, writing. Nothing of it is reused."""
 
     def __init__(self, attempt: Attempt, stream: ByteStream) -> None:
         self._stream = stream
@@ -62,7 +63,7 @@ class TlsClient:
         self._connection.set_info_callback(self._note)
         self._connection.set_connect_state()
         if attempt.identity is not None:
-            # Of the connection, not the context: who steals a session has no certificate.
+            # On the connection, not the context: a peer that steals a session has no certificate.
             try:
                 self._connection.use_certificate(attempt.identity.certificate)
                 self._connection.use_privatekey(load_key(attempt.identity.key_pem))
@@ -74,7 +75,7 @@ class TlsClient:
     def _note(self, connection: SSL.Connection, where: int, code: int) -> None:
         if where & SSL.SSL_CB_ALERT:
             number = code & 0xFF
-            if number and self.alert is None:  # 0 is close_notify, the polite end
+            if number and self.alert is None:  # 0 is close_notify, the regular end
                 received = bool(where & SSL.SSL_CB_READ)
                 direction = Direction.RECEIVED if received else Direction.SENT
                 self.alert = Alert(number=number, direction=direction, fatal=code >> 8 == _FATAL)
@@ -104,12 +105,12 @@ class TlsClient:
                 return
 
     def read(self, deadline: Deadline) -> bytes:
-        """Some of what the peer says; nothing at its end.
+        """Some bytes from the peer; none at its end.
 
         Raises:
-            SilentError: there is nothing in time.
-            PeerAlertError: it has ended the connection by an alert.
-            PeerClosedError: it has closed the stream without a word.
+            SilentError: nothing was received in time.
+            PeerAlertError: it ended the connection with an alert.
+            PeerClosedError: it closed the stream without an alert.
         """
         while True:
             try:
@@ -123,8 +124,8 @@ class TlsClient:
                 self._raise(trouble)
 
     def read_until_told(self, deadline: Deadline) -> bytes:
-        """Reads, and writes nothing, until the peer has told what it thinks of our certificate: by
-        a session ticket, an alert or its end; SilentError if it does neither in time."""
+        """Reads without writing until the peer has accepted or refused the certificate: by a
+        session ticket, an alert or its end; SilentError if there is none in time."""
         while not self.ticket:
             try:
                 data = self._connection.recv(CHUNK)
@@ -151,7 +152,7 @@ class TlsClient:
                 try:
                     self._stream.send(data)
                 except OSError:
-                    # What the peer said before it went is still to be read.
+                    # What the peer sent before it closed is still to be read.
                     return
 
     def _fill(self, deadline: Deadline) -> None:
@@ -179,7 +180,7 @@ class TlsClient:
 
     @property
     def version(self) -> str:
-        """What was agreed on; empty before the server has said so."""
+        """The negotiated version; empty before the server has sent it."""
         return self._connection.get_protocol_version_name() if self._hello_came else ""
 
     @property
@@ -192,12 +193,12 @@ class TlsClient:
 
     @property
     def resumed(self) -> bool:
-        """Whether the handshake went without a certificate of the server's."""
+        """Whether the handshake had no server certificate."""
         return self.done and not self._certificate_came
 
     @property
     def resumable(self) -> Resumable | None:
-        """What another connection could go on with."""
+        """The session that another connection could resume."""
         session = self._connection.get_session() if self.done else None
         return Resumable(self._connection.get_context(), session) if session else None
 

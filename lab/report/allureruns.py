@@ -1,4 +1,4 @@
-"""Runs of tests as their Allure results tell of them, one folder each."""
+"""Test runs read from their Allure results, one folder each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENVIRONMENT = "environment.properties"
 REVISION, STACK = "revision", "stack"
 """Names in that file."""
 _LATEST = 1e11
-"""Unix time that no calendar has."""
+"""Unix time beyond the range of calendars."""
 _RESULTS = "*-result.json"
 _LAB = re.compile(BROKEN_LAB_MESSAGE)
 _LACKING = re.compile(LACKING_MESSAGE)
@@ -27,7 +27,7 @@ class Result:
     """One test of a run."""
 
     identity: str
-    """The same for the same test with the same parameters."""
+    """Identifies the same test with the same parameters."""
     name: str
     outcome: Outcome
     reason: str
@@ -42,7 +42,7 @@ class AllureRun:
 
     folder: Path
     revision: str
-    """Of what was tested; empty if the results do not tell."""
+    """Revision of the product; empty if the results do not contain it."""
     stack: str
     results: tuple[Result, ...]
 
@@ -124,7 +124,7 @@ def _result(data: dict[str, Any]) -> Result:
 
 def _seconds(started: float) -> float:
     if not 0 <= started < _LATEST:
-        raise ValueError(f"start: {started:g} is no time")
+        raise ValueError(f"start: {started:g} is not a time")
     return started
 
 

@@ -1,4 +1,4 @@
-"""The matrix of hostile attempts and settings, and of the proofs of sandboxes, as a page."""
+"""The matrices of hostile attempts by setting, and of the proofs of sandboxes, as a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a timeline shows of a node: rows of coloured pieces, and the samples that wait."""
+"""The band of a node in a timeline: rows of coloured pieces, and the waiting samples."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ABSENT, SILENT, NOT_KNOWN = "#7b4bb7", "#39424e", "#e9edf1"
 READY = {"True": GOOD, "False": BAD, "Unknown": UNSURE, "Absent": ABSENT}
 
 MOST_PODS = 10
-"""Of a node; those that were down come first."""
+"""Maximum pods of a node; those that were down come first."""
 
 
 MOST_CHARTS = 6
-"""Of a node, of what watchers of suites and add-ons have seen."""
+"""Maximum charts of a node, from watchers of suites and add-ons."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Band:
 
 
 def _charts(recording: Recording, node: str) -> list[Chart]:
-    """What watchers have seen of the node as numbers, a chart for each kind and subject."""
+    """Numeric observations of watchers on the node, a chart for each kind and subject."""
     points: dict[str, list[tuple[int, float]]] = {}
     for seen in recording.observed:
         number = seen.number
@@ -89,7 +89,7 @@ def _charts(recording: Recording, node: str) -> list[Chart]:
 
 
 def answers(changes: Iterable[tuple[int, bool]], until: int) -> list[Piece]:
-    """The row of something that answers, or does not."""
+    """The row of a subject that answers or is silent."""
     return [
         Piece(each.span, GOOD if each.value else SILENT, "" if each.value else "silent")
         for each in held(changes, until)

@@ -12,7 +12,8 @@ from edge_lab.oracles.spans import NANOSECONDS, Span
 INK, PAPER, MUTED, RULE = "#1f2933", "#ffffff", "#5b6775", "#dfe5ec"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WIDEST = 0.62
-"""Of a letter on the average, in its font size: DejaVu Sans, the widest of the fonts named."""
+"""Average width of a letter in units of the font size: DejaVu Sans, the widest of the fonts
+used."""
 
 
 def text_width(content: str, size: float) -> float:
@@ -20,7 +21,7 @@ def text_width(content: str, size: float) -> float:
 
 
 def shortened(content: str, width: float, size: float) -> str:
-    """With … in its middle if it is wider."""
+    """Shortened with … in the middle if it is wider."""
     room = max(1, int(width / (size * _WIDEST)))
     if len(content) <= room:
         return content
@@ -29,7 +30,7 @@ def shortened(content: str, width: float, size: float) -> str:
 
 
 class Canvas:
-    """Grows downwards: its height is what `svg` is told."""
+    """Grows downwards: its height is given to `svg`."""
 
     def __init__(self, width: float) -> None:
         self.width = width
@@ -43,7 +44,7 @@ class Canvas:
         )
 
     def svg(self, height: float, title: str) -> str:
-        """The whole picture, with a paper of its own: it is read on any background."""
+        """The whole picture, with its own background."""
         size = {"width": _px(self.width), "height": _px(height)}
         self._root.attrib.update({**size, "viewBox": f"0 0 {_px(self.width)} {_px(height)}"})
         paper = ET.Element("rect", {"x": "0", "y": "0", **size, "rx": "6", "fill": PAPER})
@@ -112,7 +113,7 @@ def _clean(text: str) -> str:
 
 @dataclass(frozen=True)
 class Axis:
-    """Time from left to right; what lies outside is drawn at the edge."""
+    """Time from left to right; times outside the axis are drawn at its edge."""
 
     span: Span
     zero: int
@@ -132,7 +133,7 @@ class Axis:
         return (time - self.zero) / NANOSECONDS
 
     def ticks(self, most: int = 14) -> Iterator[int]:
-        """Times of round seconds, at most so many."""
+        """Ticks at round seconds, at most so many."""
         length = self.span.seconds
         paces = (pace * 10**power for power in range(12) for pace in (1, 2, 5))
         nice = (*(each for each in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)), *paces)

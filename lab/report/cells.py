@@ -1,5 +1,5 @@
-"""What the suites leave for the differential table: a JSON line for each verdict on a node, and
-for what a test has measured of one."""
+"""Input of the differential table, written by suites: a JSON line for each verdict on a node, and
+for each test's measures of a node."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FILE = "cells.jsonl"
 """In a results folder."""
 
 FORMAT: Final = 2
-"""Of a line. The first format had no number, and six figures in place of measures."""
+"""Format of a line. The first format had no number, and six figures instead of measures."""
 
 
 class CellRecord(BaseModel):
-    """What a scenario did to one node with one runtime, in one run."""
+    """The result of a scenario for one node with one runtime, in one run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,13 +31,13 @@ class CellRecord(BaseModel):
     scenario: str
     """Title of the fault or scenario."""
     runtime: str
-    """The stack, as control+runtime; in brackets the sandbox, where all pods of the node are in
+    """The stack, as control+runtime; in brackets the sandbox, if all pods of the node are in
     one."""
     node: str
-    """Empty for what is of no node."""
+    """Empty if it belongs to no node."""
     measures: tuple[Measure, ...] = ()
     passed: bool | None
-    """By the verdict; None for what was measured and not judged."""
+    """Whether the verdict passed; None if there are only measures."""
     problems: tuple[str, ...] = ()
 
     @classmethod
@@ -54,7 +54,7 @@ class CellRecord(BaseModel):
 
 
 def write_cell(folder: Path, cell: CellRecord) -> None:
-    """Appends it to the results in `folder`, which is made; several processes may write."""
+    """Appends it to the results in `folder`, which is created; several processes may write."""
     folder.mkdir(parents=True, exist_ok=True)
     line = cell.model_dump_json().encode() + b"\n"
     file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -68,7 +68,7 @@ def read_cells(*places: Path) -> tuple[CellRecord, ...]:
     """All cells in files, and in folders with those below them, in the order of their paths.
 
     Raises:
-        InputError: a place is not there or holds no cells, or a line is no cell.
+        InputError: a path does not exist or has no cells, or a line is not a cell.
     """
     found: list[CellRecord] = []
     for place in places:
@@ -104,11 +104,11 @@ def _read(file: Path) -> Sequence[CellRecord]:
 
 
 def _check_format(line: bytes, file: Path, number: int) -> None:
-    """Of a line that says which it has, or is of the time when none did."""
+    """The format of a line, including the first one without a number."""
     try:
         said = json.loads(line)
     except (ValueError, RecursionError):
-        return  # it is no cell at all, which is told better
+        return  # not a cell at all, for which there is a better message
     if not isinstance(said, dict) or said.get("format") == FORMAT:
         return
     if "format" in said or "figures" in said:

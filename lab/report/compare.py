@@ -1,9 +1,7 @@
 """The differential table: the same faults, one column a runtime.
 
-A cell holds all runs of a scenario with a runtime, by node; their measures are shown from
-least to most, and red where a run has not passed.  Which measures there are is up to those
-who have recorded them.
-"""
+A cell has all runs of a scenario with a runtime, by node; their measures are shown as ranges, in
+red if a run has not passed.  The measures are those that oracles and tests recorded."""
 
 from __future__ import annotations
 
@@ -43,12 +41,12 @@ class NodeRuns(_Model):
 
     @property
     def judged(self) -> int:
-        """So many of the runs have a verdict; others have only been measured."""
+        """The number of runs with a verdict; others only have measures."""
         return sum(run.passed is not None for run in self.runs)
 
     @property
     def passed(self) -> int:
-        """So many of the runs."""
+        """The number of runs that passed."""
         return sum(run.passed is True for run in self.runs)
 
     @property
@@ -57,12 +55,12 @@ class NodeRuns(_Model):
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """What was measured, a line a heading."""
+        """The measures, a line for each heading."""
         return spread(measure for run in self.runs for measure in run.measures)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Different ones, in the order in which they came."""
+        """Distinct ones, in order of appearance."""
         return tuple(dict.fromkeys(problem for run in self.runs for problem in run.problems))
 
 
@@ -80,7 +78,7 @@ class Row(_Model):
 
 
 class Comparison(_Model):
-    """Rows are scenarios, in the order in which they came; columns are runtimes, sorted."""
+    """Rows are scenarios, in order of appearance; columns are runtimes, sorted."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -139,7 +137,7 @@ details { color: #c53030; max-width: 360px; }
 
 
 def comparison_html(comparison: Comparison) -> str:
-    """A page of its own: no scripts, and nothing is fetched."""
+    """A complete page, without scripts or external resources."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in comparison.columns)
     body = "\n".join(_html_row(row) for row in comparison.rows)
     return (
@@ -182,7 +180,7 @@ def _html_legend(comparison: Comparison) -> str:
 
 
 def _legend(comparison: Comparison) -> str:
-    """What the arrows in the table mean; empty if there are none."""
+    """The legend of the arrows in the table; empty if there are none."""
     ways = {
         line.better
         for row in comparison.rows
@@ -206,7 +204,7 @@ def _said(runs: NodeRuns) -> str:
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
-    """One line a heading, one column a runtime."""
+    """One line for each heading, one column for each runtime."""
     table = Table(
         title="verdicts and measures",
         title_justify="left",
@@ -228,7 +226,7 @@ def comparison_table(comparison: Comparison) -> RenderableType:
 
 
 def _add_rows(table: Table, row: Row, node: str, scenario: str) -> None:
-    """Of one node: whether it passed, then its measures; a column may lack some of them."""
+    """The lines of one node: whether it passed, then its measures, which may differ by column."""
     columns = [next((runs for runs in cell.nodes if runs.node == node), None) for cell in row.cells]
     lines = [{line.title: line for line in runs.lines} if runs else {} for runs in columns]
     titles = list(dict.fromkeys(title for column in lines for title in column))

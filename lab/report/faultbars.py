@@ -1,4 +1,4 @@
-"""Faults of a timeline: a bar and a label each, in lanes, so that none lies upon another."""
+"""Faults of a timeline: a bar and a label each, in lanes without overlaps."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class FaultBar:
     text_x: float
     begins: float
     ends: float
-    """Of bar and label together."""
+    """Extent of bar and label together."""
     hint: str
 
 
 def lanes_of(faults: Sequence[FaultRecord], axis: Axis) -> list[list[FaultBar]]:
-    """No bar or label lies upon another of its lane."""
+    """Assigns lanes so that no bar or label overlaps another in its lane."""
     lanes: list[list[FaultBar]] = []
     for record in faults:
         bar = _fault_bar(record, axis)
@@ -50,7 +50,7 @@ def active_span(record: FaultRecord, axis: Axis) -> Span:
 
 
 def _fault_bar(record: FaultRecord, axis: Axis) -> FaultBar:
-    """With its label where there is room for it: in the bar, or on its right, or its left."""
+    """With its label where there is room: in the bar, to its right, or to its left."""
     whole = active_span(record, axis)
     seen = whole.end if record.seen is None else max(whole.start, min(record.seen, whole.end))
     heal = whole.end if record.heal_began is None else max(seen, min(record.heal_began, whole.end))

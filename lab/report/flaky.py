@@ -15,7 +15,7 @@ _JUDGED = (Outcome.PASSED, *_FAILED)
 
 @dataclass(frozen=True)
 class Sight:
-    """What became of a test in one run."""
+    """The outcome of a test in one run."""
 
     run: str
     """Its folder."""
@@ -27,7 +27,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something was seen, with Wilson's interval of 95 %."""
+    """A frequency, with Wilson's interval of 95 %."""
 
     count: int
     tries: int
@@ -59,7 +59,7 @@ class TestHistory:
 
     @property
     def changed_on(self) -> tuple[str, ...]:
-        """Revisions on which it passed and failed. Runs in which the lab broke say nothing."""
+        """Revisions on which it both passed and failed. Runs with lab errors do not count."""
         by_revision: dict[str, set[bool]] = {}
         for sight in self.sights:
             if sight.revision and sight.outcome in _JUDGED:
@@ -72,7 +72,8 @@ class TestHistory:
 
     @property
     def failures(self) -> Rate:
-        """Of the runs that judged it: on the revisions on which it changed, if there are any."""
+        """Failures among the runs that judged it: on revisions on which it changed, if there are
+        any."""
         changed = self.changed_on
         judged = [
             sight
@@ -83,13 +84,13 @@ class TestHistory:
 
     @property
     def lab_errors(self) -> Rate:
-        """Of all runs in which it began."""
+        """Lab errors among all runs in which it began."""
         begun = [each for each in self.sights if each.outcome in (*_JUDGED, Outcome.BROKEN_LAB)]
         return Rate(sum(each.outcome is Outcome.BROKEN_LAB for each in begun), len(begun))
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it failed, or the lab broke, each once."""
+        """The distinct reasons of failures and lab errors."""
         told = (each.reason for each in self.sights if each.outcome is not Outcome.PASSED)
         return tuple(dict.fromkeys(reason for reason in told if reason))
 
@@ -100,7 +101,7 @@ class FlakyReport:
 
     runs: int
     without_revision: int
-    """Runs that were not compared, since they do not tell of what revision they are."""
+    """Runs that were not compared, since their revision is unknown."""
     tests: tuple[TestHistory, ...]
     """Those that changed first, by how often they failed; then those with lab errors."""
 
@@ -110,7 +111,7 @@ class FlakyReport:
 
 
 def flaky_report(runs: Sequence[AllureRun], *, same_revision: bool = False) -> FlakyReport:
-    """What `runs` tell; with `same_revision` all of them count as of one."""
+    """The report on `runs`; with `same_revision` all count as of one revision."""
     names: dict[tuple[str, str], str] = {}
     sights: dict[tuple[str, str], list[Sight]] = {}
     for run in runs:
@@ -140,14 +141,14 @@ def _order(test: TestHistory) -> tuple[bool, float, float, str, str]:
 
 
 def shown(report: FlakyReport, *, every: bool = False) -> tuple[TestHistory, ...]:
-    """The tests of a table: flaky ones and those whose lab broke; with `every` all of them."""
+    """The tests of a table: flaky ones and those with lab errors; with `every` all tests."""
     if every:
         return report.tests
     return tuple(test for test in report.tests if test.is_flaky or test.lab_errors.count)
 
 
 def short(revisions: Iterable[str]) -> str:
-    """Revisions as people write them."""
+    """Shortened revisions."""
     return ", ".join(
         f"{name[:9]}{name[name.find('+') :] if '+' in name else ''}" for name in revisions
     )

@@ -1,4 +1,4 @@
-"""The page of flaky tests: no scripts, and nothing is fetched."""
+"""The page of flaky tests, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_lab.report.plainpage import plain_page
 from edge_lab.report.runs import Outcome
 
 MOST = 60
-"""Runs of a test that are shown, the newest."""
+"""Maximum runs shown for a test, the newest."""
 
 _COLOURS = {
     Outcome.PASSED: "#2f855a",

@@ -1,4 +1,4 @@
-"""Where a control plane bends, as a curve: figures of each size of a fleet, side by side."""
+"""Figures of a control plane over the size of a fleet, as curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT = "#c53030"
 
 @dataclass(frozen=True)
 class Line:
-    """One figure of all sizes; None where there is none."""
+    """One figure for all sizes; None if there is no value."""
 
     name: str
     values: tuple[float | None, ...]
@@ -35,7 +35,7 @@ class Panel:
 
 
 def panels(loads: Sequence[FleetLoad]) -> tuple[Panel, ...]:
-    """Of loads in the order of their sizes."""
+    """The curves of loads, in the order of their sizes."""
 
     def line(name: str, value: Callable[[FleetLoad], float | None]) -> Line:
         return Line(name, tuple(value(load) for load in loads))
@@ -114,7 +114,7 @@ def panels(loads: Sequence[FleetLoad]) -> tuple[Panel, ...]:
 
 
 def curve_svg(loads: Sequence[FleetLoad]) -> str:
-    """The picture; there must be one load at least. Sizes stand at equal distances."""
+    """The picture; there must be at least one load. Sizes are at equal distances."""
     ordered = sorted(loads, key=lambda load: load.size)
     where = bend(ordered)
     canvas = Canvas(WIDTH)

@@ -1,4 +1,4 @@
-"""Fleets as a page of its own: the curve, and its figures. No scripts, and nothing is fetched."""
+"""The page of fleets: curves and figures, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_KINDS = 12
 
 
 def fleet_html(loads: Sequence[FleetLoad], herds: Sequence[HerdEvidence] = ()) -> str:
-    """The page; there must be one load or one herd at least."""
+    """The page; there must be at least one load or herd."""
     parts = [*_sizes(loads), *_herds(herds), f'<p class="legend">{escape(LEGEND)}</p>']
     return plain_page("fleets of hollow nodes", parts, _STYLE)
 

@@ -14,7 +14,7 @@ LEAK, CALM = "#c53030", "#2b6cb0"
 
 
 def leaks_svg(verdict: LeakVerdict, evidence: LeakEvidence) -> str:
-    """The picture. What lies right of 0 with its whole interval grows for sure."""
+    """The picture. If the whole interval is to the right of 0, the growth is significant."""
     slopes = verdict.slopes[:MOST]
     canvas = Canvas(WIDTH)
     title = f"{verdict.node}: growth of memory, KiB per {evidence.unit}"
@@ -47,7 +47,7 @@ def _kib(mib: float) -> float:
 
 
 def _range(slopes: Sequence[Slope]) -> tuple[float, float]:
-    """With room for each slope itself and 0; an interval may go beyond."""
+    """Covers each slope and 0; intervals may exceed it."""
     values = [0.0, *(_kib(slope.value) for slope in slopes)]
     room = max(1.0, 0.25 * (max(values) - min(values)))
     return min(values) - room, max(values) + room

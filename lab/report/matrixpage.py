@@ -1,4 +1,4 @@
-"""What pages with a matrix share: no scripts, and nothing is fetched."""
+"""The common parts of pages with a matrix, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pre { font-size: 11px; max-width: 420px; white-space: pre-wrap; overflow-wrap: a
 
 
 def matrix_page(title: str, tables: str, legend: str) -> str:
-    """A whole page; `tables` is markup."""
+    """A complete page; `tables` is markup."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>"
@@ -36,7 +36,7 @@ def matrix_page(title: str, tables: str, legend: str) -> str:
 
 
 def details(word: str, below: str, record: str) -> str:
-    """The content of a cell: a word, a line below it, and what it rests on when it is opened."""
+    """The content of a cell: a word, a line below it, and the evidence when it is opened."""
     return (
         f"<details><summary><b>{escape(word)}</b>"
         f"<small>{escape(below)}</small></summary>"

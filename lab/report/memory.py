@@ -1,8 +1,7 @@
-"""Where the memory of each node is: a stacked area over time, and a table of one moment.
+"""The memory of each node by part: a stacked area over time, and a table of one moment.
 
-On the time axis of the timeline, so that the two can be laid beside each other. The areas add up to
-the machine's memory, whose line is on top.
-"""
+It has the time axis of the timeline, so that they can be compared. The areas add up to the memory
+of the machine, which is the line at the top."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from edge_lab.report.faultbars import FAULT, active_span
 
 WIDTH, LEFT, RIGHT = 1200, 196, 1180
 HEIGHT = 190
-"""Of one node's area."""
+"""Height of one node's area."""
 ROW = 18
 GIBIBYTE = 1024.0
 
@@ -33,16 +32,16 @@ COLOURS = {
     Group.PAGE_CACHE: "#cfe8dc",
     Group.FREE: "#f4f6f8",
 }
-"""From the bottom: what is there for good first, what can be had at once last."""
+"""From the bottom: permanent memory first, available memory last."""
 
 SHADE, PRESSURE, LIMIT = "#fdf1f1", "#c53030", "#1f2933"
 
 _Height = Callable[[float], float]
-"""Where an amount of MiB is on the canvas."""
+"""The position of an amount of MiB on the canvas."""
 
 
 def memory_svg(recording: Recording, title: str) -> str:
-    """The picture as SVG; empty if no node's memory was looked at."""
+    """The picture as SVG; empty if no node's memory was read."""
     looks = recording.seen(NodeMemorySeen)
     nodes = sorted({look.node for look in looks})
     return _Page(recording, nodes).draw(title) if nodes else ""
@@ -153,7 +152,7 @@ class _Page:
 def _areas(
     looks: Sequence[NodeMemorySeen], axis: Axis, height: _Height
 ) -> Iterable[tuple[Group, list[tuple[float, float]]]]:
-    """By group, the outline of its area; each value holds until the next look."""
+    """By group, the outline of its area; each value holds until the next reading."""
     floors = [0.0] * len(looks)
     xs = [axis.x(look.time) for look in looks]
     ends = [*xs[1:], axis.x(axis.span.end)]
@@ -176,7 +175,7 @@ def _steps(
 
 
 def memory_table(seen: NodeMemorySeen) -> str:
-    """One moment of a node, to be read: each part, and the sums of the groups."""
+    """One moment of a node, as text: each part, and the sums of the groups."""
     lines = [f"{seen.node}: {seen.machine_mib:.0f} MiB, of which {seen.total_mib:.1f} are MemTotal"]
     lines.append(f"{'MiB':>9} {'charged':>9} {'peak':>9} {'PSS':>9}  kills")
     for group in COLOURS:

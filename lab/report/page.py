@@ -1,4 +1,5 @@
-"""Makes the page. The generator is installed once into the cache, by its lock file's digest."""
+"""Makes the page. The generator is installed into the cache once for each digest of its lock
+file."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from edge_lab.core.step import step
 
 HERE = Path(__file__).resolve().parent
 NODE_AT_LEAST = (20, 19)
-"""What the generator's dependencies ask for (chokidar and readdirp: node >= 20.19)."""
+"""Required by the generator's dependencies (chokidar and readdirp: node >= 20.19)."""
 
 _MANIFEST = ("package.json", "package-lock.json")
 _CONFIG = "allurerc.mjs"
@@ -31,8 +32,8 @@ def make_page(results: Path, output: Path, deadline: Deadline) -> Path:
     Earlier runs' outcomes are kept in the cache and shown as each test's history.
 
     Raises:
-        InputError: there are no results, or `output` has other things in it than a report.
-        LabError: no fitting Node.js, or the generator failed; the message holds its words.
+        InputError: there are no results, or `output` contains something other than a report.
+        LabError: no suitable Node.js, or the generator failed; the message has its output.
     """
     if not any(results.glob("*-result.json")):
         raise InputError(
@@ -88,7 +89,7 @@ def _require_node(deadline: Deadline) -> None:
 
 
 def node_version(said: str) -> tuple[int, int]:
-    """Major and minor out of what `node --version` prints, such as v20.19.4."""
+    """Major and minor version from the output of `node --version`, such as v20.19.4."""
     found = re.match(r"v?(\d+)\.(\d+)", said.strip())
     if not found:
         raise LabError(f"cannot read the version of Node.js from {said.strip()!r}")
@@ -96,7 +97,7 @@ def node_version(said: str) -> tuple[int, int]:
 
 
 def _installed(deadline: Deadline) -> Path:
-    """The folder with the generator, installed from the lock file if it is not there yet."""
+    """The folder of the generator, installed from the lock file if it is missing."""
     parts = [(HERE / name).read_bytes() for name in (*_MANIFEST, _CONFIG)]
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     root = cache_home() / "report"

@@ -1,4 +1,4 @@
-"""Pages of headings, tables and pictures: no scripts, and nothing is fetched."""
+"""Pages of headings, tables and pictures, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ svg {{ max-width: 100%; height: auto; }}
 
 
 def plain_page(title: str, parts: Iterable[str], style: str = "") -> str:
-    """The page; `style` is added to what all of these pages look like. Empty parts are left out."""
+    """The page; `style` is added to the common style. Empty parts are omitted."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{title}</title><style>{_STYLE}{style}</style></head>\n<body>"

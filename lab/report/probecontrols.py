@@ -1,6 +1,6 @@
-"""Which probes a planted defect has turned red, as a table of its own.
+"""The table of planted defects: which probes each has turned red.
 
-A probe that was never seen red says little when it is green.
+A green probe proves little if it was never seen red.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Control:
-    """A probe of something with a defect that was planted, and what was said of it."""
+    """A probe of an endpoint or client with a planted defect, and its finding."""
 
     defect: str
     judged: Judged
@@ -43,20 +43,20 @@ class Control:
 
 
 def not_controlled(judged: Iterable[Judged], controls: Iterable[Control]) -> tuple[str, ...]:
-    """The probes among `judged` that could have been red, and that no control turned red."""
+    """The probes among `judged` that no control turned red."""
     red = {control.judged.record.probe for control in controls if control.is_red}
     refusals = {one.record.probe for one in judged if one.expected.outcome is not Outcome.LET_IN}
     return tuple(name for name in PROBES if name in refusals - red)
 
 
 def controls_html(judged: Iterable[Judged], controls: Iterable[Control]) -> str:
-    """One row for each probe and planted defect, and one for each probe without."""
+    """One row for each probe and planted defect, and one for each probe without a control."""
     kept = tuple(controls)
     order = list(PROBES)
     rows: dict[tuple[str, str], Control] = {}
     for control in sorted(kept, key=lambda one: order.index(one.judged.record.probe)):
         where = control.judged.record.probe, control.defect
-        # Of several, one that was not red stands.
+        # Of several, one that was not red is shown.
         if where not in rows or not control.is_red:
             rows[where] = control
     body = [_row(name, defect, control) for (name, defect), control in rows.items()]

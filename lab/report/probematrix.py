@@ -1,6 +1,6 @@
-"""The matrix of endpoints and probes, as a page of its own: no scripts, and nothing is fetched.
+"""The page with the matrix of endpoints and probes, without scripts or external resources.
 
-A cell says what was met, by colour and in words, and opens the record that it rests on.
+A cell shows the finding, by colour and in words, and opens the record behind it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _CLASS = {
 
 
 class Section(StrEnum):
-    """The tables of the page, each with the columns that it needs."""
+    """The tables of the page, each with its own columns."""
 
     ENDPOINTS = "Endpoints"
     REQUESTS = "Requests"
-    """One thing that is asked of an endpoint."""
+    """Endpoints with a single request."""
     FALSE_CLOUD = "False cloud"
 
 
@@ -39,11 +39,11 @@ LEGEND = (
 
 
 def matrix_html(judged: Iterable[Judged], title: str = "Who is let in") -> str:
-    """One row for each endpoint and place that it was probed from, one column for each probe; what
-    was asked of an endpoint, and clients in front of a false cloud, in tables of their own."""
+    """One row for each endpoint and probing node, one column for each probe; single requests, and
+    clients in front of a false cloud, are in separate tables."""
     rows: dict[tuple[str, str], dict[str, list[Judged]]] = {}
     for one in judged:
-        # What comes from elsewhere stands beside what comes from the node itself.
+        # Probes from other nodes are shown beside those from the node itself.
         client = "" if PROBES[one.record.probe].from_wire else one.record.client
         row = rows.setdefault((one.record.endpoint, client), {})
         row.setdefault(one.record.probe, []).append(one)
@@ -80,7 +80,7 @@ def _table(rows: Mapping[tuple[str, str], dict[str, list[Judged]]]) -> str:
 def _joined(
     rows: dict[tuple[str, str], dict[str, list[Judged]]],
 ) -> dict[tuple[str, str], dict[str, list[Judged]]]:
-    """With probes from elsewhere in the row of their endpoint, if it has one."""
+    """With probes from other nodes in the row of their endpoint, if it has one."""
     joined = {where: dict(cells) for where, cells in rows.items() if where[1]}
     for (endpoint, client), cells in rows.items():
         if client:

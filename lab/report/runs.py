@@ -1,4 +1,4 @@
-"""One run of tests as data: what became of each, told apart by whose fault it is."""
+"""One run of tests as data: the outcome of each, by cause."""
 
 from __future__ import annotations
 
@@ -13,72 +13,72 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of a test."""
+    """The outcome of a test."""
 
     PASSED = "passed"
     FAILED = "product failure"
     """A failed assertion."""
     BROKEN_LAB = "lab error"
-    """A LabError, or an InputError: what the lab was asked for cannot be right."""
+    """A LabError, or an InputError, for an invalid request."""
     BROKEN_TEST = "test error"
     """Any other exception."""
     KNOWN = "known failure"
     """An expected failure that a tracker knows, not yet expired."""
     EXPECTED = "expected failure"
-    """One for another reason, such as a capability that is lacking."""
+    """A skip for another reason, such as a missing capability."""
     LACKING = "missing capability"
     SKIPPED = "skipped"
 
 
 BROKEN_LAB_MESSAGE = r"[\s\S]*\bedge_lab\.[a-z_.]+[A-Z]\w+: [\s\S]*"
-"""Of an error of the lab in Allure's results, as a regular expression for the whole: the full name
-of the exception begins with its module, which is one of ours."""
+"""A regular expression for the whole message of a lab error in Allure's results: the full name of
+the exception begins with its module, which is one of ours."""
 LACKING_MESSAGE = r"[\s\S]*missing capability[\s\S]*"
 
 PROBLEMS = (Outcome.FAILED, Outcome.BROKEN_LAB, Outcome.BROKEN_TEST)
-"""What fails a run, the worst first."""
+"""The outcomes that fail a run, the worst first."""
 _DID_NOT_RUN = (Outcome.LACKING, Outcome.SKIPPED)
 
 
 class ExitCode(IntEnum):
-    """Exit codes of a run that pytest itself has not; see docs/ci.md."""
+    """Exit codes of a run, which extend pytest's; see docs/ci.md."""
 
     PASSED = 0
     FAILED = 1
-    """As pytest's: a test failed, and the lab did not break."""
+    """Like pytest's: a test failed, without lab errors."""
     WRONG_INPUT = 4
-    """As pytest's: what was asked for cannot be right, and nothing else went wrong."""
+    """Like pytest's: an invalid request, and nothing else went wrong."""
     NOTHING_RAN = 5
-    """As pytest's: there was no test, or each was skipped."""
+    """Like pytest's: there was no test, or all were skipped."""
     LAB_BROKE = 10
-    """A LabError somewhere, and no test failed: nothing was said about the product."""
+    """A LabError, and no test failed: the run says nothing about the product."""
     LAB_BROKE_AND_FAILED = 11
-    """A LabError somewhere, and a test failed as well."""
+    """A LabError, and a test failed as well."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What went wrong in one phase of a test."""
+    """A failure or error in one phase of a test."""
 
     outcome: Outcome
     phase: str
     """setup, call or teardown."""
     reason: str
-    """The first line of it."""
+    """The first line of the message."""
     is_input: bool = False
     """Whether it is an InputError."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A failure of the product that its tracker knows."""
+    """A known failure of the product, with its tracker link."""
 
     tracker: str
     look_again: date
-    """From that day on it is no longer expected."""
+    """The day from which it is no longer expected."""
     seen: str
     expired: bool
-    """Whether it was no longer expected when the test ran."""
+    """Whether it had expired when the test ran."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ class TestRecord:
     name: str
     outcome: Outcome
     reason: str = ""
-    """Of a skip or an expected failure."""
+    """The reason of a skip or an expected failure."""
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
-    """Of all its phases."""
+    """The duration of all its phases."""
     evidence: tuple[str, ...] = ()
-    """Names of what was kept, in the report."""
+    """Names of the evidence kept in the report."""
     known: Known | None = None
 
 
@@ -105,12 +105,12 @@ class RunRecord:
 
     tests: tuple[TestRecord, ...] = ()
     cells: tuple[CellRecord, ...] = ()
-    """What the tests measured."""
+    """The measures of the tests."""
     restarts: tuple[str, ...] = ()
-    """Machines that the lab started again since their emulation failed, and why."""
+    """Machines that the lab restarted because their emulation failed, with the reason."""
     seconds: float = 0.0
     facts: tuple[tuple[str, str], ...] = field(default=())
-    """What the head of a summary says, as the stack."""
+    """Facts for the head of a summary, such as the stack."""
     kept: str = ""
     """Folder with logs and consoles of the lab."""
 
@@ -123,7 +123,7 @@ class RunRecord:
 
 
 def exit_code(tests: Sequence[TestRecord]) -> ExitCode:
-    """Of a run of these tests that went to its end."""
+    """The exit code of a run of these tests that was not interrupted."""
     problems = [problem for test in tests for problem in test.problems]
     lab = [problem for problem in problems if problem.outcome is Outcome.BROKEN_LAB]
     failed = len(lab) < len(problems)
@@ -141,5 +141,5 @@ def _nothing_ran(tests: Iterable[TestRecord]) -> bool:
 
 
 def worst(problems: Sequence[Problem]) -> Outcome:
-    """The outcome of a test with these problems, of which there is one at least."""
+    """The outcome of a test with these problems, of which there is at least one."""
     return min((problem.outcome for problem in problems), key=PROBLEMS.index)

@@ -1,6 +1,6 @@
 """The summary of a run in Markdown, for the page of a CI job: the verdict first.
 
-Whatever comes from tests, products or trackers is escaped, so that it shows as it is.
+Text from tests, products and trackers is escaped, so that it is shown verbatim.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from edge_lab.report.runs import (
 )
 
 SHOWN = 50
-"""Rows of a table; GitHub takes 1 MiB of a step."""
+"""Maximum rows of a table; GitHub accepts 1 MiB per step."""
 SLOWEST = 10
 LONGEST = 300
-"""Characters of a reason."""
+"""Maximum characters of a reason."""
 
 _ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in string.punctuation})
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -40,7 +40,7 @@ VERDICTS = {
 
 
 def escaped(text: str, longest: int = LONGEST) -> str:
-    """`text` in one line, with nothing that Markdown or HTML would take for its own."""
+    """`text` in one line, escaped for Markdown and HTML."""
     line = " ".join(_CONTROL.sub(" ", text).split())
     if len(line) > longest:
         line = f"{line[: longest - 1]}…"
@@ -48,14 +48,14 @@ def escaped(text: str, longest: int = LONGEST) -> str:
 
 
 def link(text: str, address: str) -> str:
-    """A link if the address can be one without escaping; else both as text."""
+    """A link if the address needs no escaping; otherwise both as text."""
     if _LINK.fullmatch(address):
         return f"[{escaped(text)}](<{address}>)"
     return escaped(f"{text} ({address})" if text != address else text)
 
 
 def run_summary(run: RunRecord) -> str:
-    """The whole page."""
+    """The complete summary."""
     return "\n".join(_lines(run)) + "\n"
 
 
@@ -93,7 +93,7 @@ def _counts(run: RunRecord) -> Iterator[str]:
 
 
 def _with(run: RunRecord, outcome: Outcome) -> int:
-    """Tests in which that happened, whatever else did."""
+    """The number of tests with that outcome in some phase."""
     return sum(any(each.outcome is outcome for each in test.problems) for test in run.tests)
 
 

@@ -1,4 +1,4 @@
-"""Starts of pods as the report shows them: in groups of one node, runtime and condition."""
+"""Groups of pod starts for the report, by node, runtime and condition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLOURS: Mapping[Stage, str] = {
 }
 
 LINES = ("#2b6cb0", "#dd6b20", "#2f855a", "#c53030", "#6b46c1", "#0f766e", "#975a16", "#4a5568")
-"""One for each group, over again."""
+"""Colours of the groups, repeated."""
 
 WHAT: Mapping[Stage, str] = {
     Stage.SCHEDULE: "scheduler binds it",
@@ -37,7 +37,7 @@ WHAT: Mapping[Stage, str] = {
 
 @dataclass(frozen=True)
 class NamedRatio:
-    """How many times as long a pod takes to start on one node in one condition as in another."""
+    """The ratio of pod starts in one condition to those in another, on one node."""
 
     node: str
     condition: str
@@ -47,7 +47,7 @@ class NamedRatio:
 
 @dataclass(frozen=True)
 class StartGroup:
-    """Pods that started alike."""
+    """Pods of the same node, runtime and condition."""
 
     node: str
     arch: str
@@ -69,7 +69,7 @@ class StartGroup:
 
     @property
     def host(self) -> str:
-        """Accelerator and load, which any absolute figure needs beside it."""
+        """Accelerator and load, without which absolute figures mean little."""
         accelerators = {one.start.accelerator or "?" for one in self.times}
         loads = [one.start.load for one in self.times if one.start.load is not None]
         said = ", ".join(sorted(accelerators))
@@ -80,7 +80,7 @@ class StartGroup:
 
 
 def grouped(times: Iterable[StartTimes]) -> tuple[StartGroup, ...]:
-    """In the order in which they come."""
+    """Groups in order of appearance."""
     found: dict[tuple[str, str, str, str], list[StartTimes]] = {}
     for one in times:
         start = one.start
@@ -95,14 +95,14 @@ def slowest(stages: Mapping[Stage, Summary]) -> Stage:
 
 
 def shown(value: float, sample: Summary) -> str:
-    """A time of the sample in a table; none where the clocks cannot tell it from nothing."""
+    """A time of the sample for tables; an upper bound if it is below the clock error."""
     if sample.below_error(value):
         return f"< {sample.error * 1000:.0f} ms"
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 def round_steps(most: float, count: int = 12) -> Sequence[float]:
-    """Round values from 0 up, the last of them at least `most`; about `count` of them."""
+    """About `count` round values from 0 up, the last of them at least `most`."""
     paces = (part * 10**power for power in range(-3, 9) for part in (1, 2, 5))
     pace = next(pace for pace in paces if most / pace <= count)
     return [pace * number for number in range(int(most / pace) + 2)]

@@ -1,7 +1,7 @@
-"""How long pods take to start, as a page of its own: no scripts, and nothing is fetched.
+"""The page of pod starts, without scripts or external resources.
 
-Ratios come first: they are of the stack. Absolute times are as much of the host, so accelerator and
-load stand beside each.
+Ratios come first, as they depend on the stack. Absolute times depend on the host as well, so they
+are shown with accelerator and load.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LEGEND = (
 
 
 def starts_html(times: Iterable[StartTimes], ratios: Sequence[NamedRatio] = ()) -> str:
-    """The page; there must be one start at least."""
+    """The page; there must be at least one start."""
     groups = grouped(times)
     parts = [
         _ratios(ratios) if ratios else "",

@@ -1,4 +1,4 @@
-"""Two pictures of how pods start: stages one after another, and how many are up by when."""
+"""Two pictures of pod starts: the stages in sequence, and the cumulative distribution."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from edge_lab.report.startgroups import (
 WIDTH, LEFT, RIGHT = 1200, 250, 1000
 BAR, ROW = 24, 46
 OBJECTIVE = 5.0
-"""s: Kubernetes' own service level objective, of its 99th percentile."""
+"""s: Kubernetes' service level objective for the 99th percentile."""
 
 
 def waterfall_svg(groups: Sequence[StartGroup]) -> str:
-    """The medians of the stages as bars, one after another; the whiskers end at their p90."""
+    """The medians of the stages as consecutive bars; the whiskers end at their p90."""
     canvas = Canvas(WIDTH)
     ends = [_ends(group) for group in groups]
     steps = round_steps(max(ends))
@@ -38,7 +38,7 @@ def waterfall_svg(groups: Sequence[StartGroup]) -> str:
 
 
 def _ends(group: StartGroup) -> float:
-    """How far to the right its row goes, s."""
+    """The right end of its row, s."""
     at = furthest = 0.0
     for stage in Stage:
         sample = group.stages[stage]
@@ -109,7 +109,7 @@ def _row(canvas: Canvas, group: StartGroup, y: float, scale: float) -> None:
 
 
 def distribution_svg(groups: Sequence[StartGroup]) -> str:
-    """How many of the pods were Running after how long, a line for each group."""
+    """The share of pods that were Running over time, a line for each group."""
     canvas = Canvas(WIDTH)
     height, top = 220.0, 24.0
     steps = round_steps(max(group.startup.most for group in groups))

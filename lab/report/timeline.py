@@ -1,8 +1,8 @@
-"""One picture of a recording on one time axis: what broke, when, and what came back.
+"""A recording as one picture: faults, their effects and the recovery on one time axis.
 
 Faults are on top, then a band for each node: Ready as the API server shows it, whether the
-node answers over the management path, its pods by its own view, the samples that wait, and
-what else watchers have seen as numbers.
+node answers over the management path, its pods by its own view, the waiting samples, and numeric
+observations of watchers.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Timeline:
         self._legend()
         return self._canvas.svg(self._y + 10, title)
 
-    # -- behind everything -------------------------------------------------------------------
+    # -- background --------------------------------------------------------------------------
 
     def _background(self, top: float, bottom: float) -> None:
         for span in united(active_span(each, self._axis) for each in self._faults):
@@ -251,7 +251,7 @@ class _Timeline:
 
 
 def _height(band: Band) -> float:
-    """As `_draw_band` grows it."""
+    """The height of the band, as drawn by `_draw_band`."""
     rows = 2 + len(band.pods) + bool(band.more_pods) + bool(band.more_charts)
     return 26 + ROW * rows + (CHART + 4) * (1 + len(band.charts)) + 8
 
@@ -259,7 +259,7 @@ def _height(band: Band) -> float:
 def _steps(
     heights: Sequence[tuple[int, float]], axis: Axis, base: float, until: int
 ) -> list[tuple[float, float]]:
-    """The outline of a chart: each height holds until the next; one point a pixel, the highest."""
+    """The outline of a chart: each height holds until the next; the highest point of each pixel."""
     peaks: dict[float, float] = {}
     last = 0.0
     for time, height in heights:

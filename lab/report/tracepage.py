@@ -1,4 +1,4 @@
-"""The trace of a start as a page: the picture, the steps by their own time, the host's share."""
+"""The page of a start's trace: the picture, the steps by self time, the resources of the host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_lab.report.matrixpage import matrix_page
 from edge_lab.report.tracewaterfall import heading, seconds, waterfall_svg
 
 MOST_STEPS = 60
-"""Rows of the table; the picture and the trace have all steps."""
+"""Maximum rows of the table; the picture and the trace have all steps."""
 
 LEGEND = (
     "Itself: the time in which none of the steps inside it was under way. Critical path: at each "
@@ -24,14 +24,14 @@ LEGEND = (
 
 
 def slowest(times: Iterable[StepTimes]) -> list[StepTimes]:
-    """Those that failed, then by the time on the critical path, then by their own."""
+    """Failed steps first, then by time on the critical path, then by self time."""
     return sorted(
         times, key=lambda found: (not found.step.failed, -found.critical_length, -found.own)
     )
 
 
 def trace_html(trace: StartTrace) -> str:
-    """The page; the trace must have a step at least."""
+    """The page; the trace must have at least one step."""
     times = slowest(step_times(trace.steps))
     parts = [waterfall_svg(trace), "<h2>Steps</h2>", _steps(times[:MOST_STEPS])]
     if len(times) > MOST_STEPS:

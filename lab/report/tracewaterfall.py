@@ -18,11 +18,11 @@ TOP = 84
 ROW, BAR = 24, 21
 FONT = 10.5
 FILLS = ("#bfdbf2", "#d8e9f7")
-"""Of rows in turn: a step, and those inside it."""
+"""Alternating colours of rows: a step, and those inside it."""
 FAILED, FAILED_FILL, UNFINISHED_FILL = "#c53030", "#fbd0d0", "#e2e8f0"
 CRITICAL = "#dd6b20"
 _LEAST_LABEL = 38
-"""Pixels of a bar below which a shortened title says nothing."""
+"""Pixels of a bar below which a shortened title is useless."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Bar:
 
 
 def seconds(microseconds: int) -> str:
-    """With as many digits as one reads: 104 s, 15.4 s, 0.08 s."""
+    """With a useful number of digits: 104 s, 15.4 s, 0.08 s."""
     value = microseconds / 1e6
     return (
         f"{value:.0f} s" if value >= 100 else f"{value:.1f} s" if value >= 1 else f"{value:.2f} s"
@@ -42,7 +42,7 @@ def seconds(microseconds: int) -> str:
 
 
 def waterfall_svg(trace: StartTrace) -> str:
-    """The picture; the trace must have a step at least."""
+    """The picture; the trace must have at least one step."""
     return _Waterfall(trace).draw()
 
 
@@ -118,7 +118,7 @@ class _Waterfall:
             self._canvas.rect(left, y + BAR - 4, right - left, 4, CRITICAL)
 
     def _labels(self) -> None:
-        """The longest first; in its bar, else right of it if nothing is there."""
+        """Labels, the longest first: in the bar, otherwise to its right if there is room."""
         taken: dict[int, list[tuple[float, float]]] = defaultdict(list)
         for bar in self._bars:
             taken[bar.row].append((self._x(bar.step.begin), self._x(bar.step.end)))
@@ -145,7 +145,7 @@ class _Waterfall:
 
 
 def hint(times: StepTimes) -> str:
-    """All about a step, for the pointer."""
+    """The tooltip of a step."""
     step = times.step
     said = [
         f"{step.title}: {seconds(step.length)}, from {seconds(step.begin)}",
@@ -163,7 +163,7 @@ def _overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 def _rows(times: Iterable[StepTimes]) -> tuple[list[_Bar], list[tuple[int, int, int]]]:
-    """The bars with their rows, and of each lane its number, its first and its last row."""
+    """The bars with their rows, and for each lane its number, first and last row."""
     lanes: dict[int, list[StepTimes]] = defaultdict(list)
     for found in times:
         lanes[found.step.lane].append(found)
@@ -181,7 +181,7 @@ def _rows(times: Iterable[StepTimes]) -> tuple[list[_Bar], list[tuple[int, int, 
 
 
 def _depths(steps: Sequence[TracedStep]) -> dict[int, int]:
-    """How many steps of the lane each lies within."""
+    """The nesting depth of each step in its lane."""
     found: dict[int, int] = {}
     under_way: list[TracedStep] = []
     for step in steps:

@@ -1,1 +1,1 @@
-"""The page of `lab ui`: its server, who may talk to it, and its files."""
+"""The page of `lab ui`: its server, its access control, and its files."""

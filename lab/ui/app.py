@@ -1,4 +1,4 @@
-"""The page of a lab: its files, what it asks, and what it is told as the lab changes."""
+"""The page of a lab: its files, its requests, and the events that update it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ TYPES = {
 }
 
 LOG_SECONDS = 20.0
-"""For a journal, which is read from the node."""
+"""Seconds for a journal, which is read from the node."""
 
 TELL_EVERY = 1.0
-"""Seconds between what the page is told."""
+"""Seconds between events to the page."""
 
 
 class _Body(BaseModel):
@@ -43,7 +43,7 @@ class _Body(BaseModel):
 
 
 class Inject(_Body):
-    """A fault in the words of `lab fault add`."""
+    """A fault by the arguments of `lab fault add`."""
 
     words: list[str] = Field(min_length=1, max_length=50)
 
@@ -61,7 +61,7 @@ def make_app(
     token: str,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Starlette:
-    """The application; `is_over` ends what is told for ever when the server ends."""
+    """The application; `is_over` ends the event streams when the server ends."""
     page = _Page(live, is_over)
     files = {path.name: path for path in ASSETS.iterdir() if path.suffix in TYPES}
 
@@ -94,7 +94,7 @@ class _Page:
         self._live = live
         self._is_over = is_over
 
-    # -- what is seen --------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------
 
     async def snapshot(self, request: Request) -> Response:
         return _json(self._live.snapshot().model_dump_json())
@@ -136,7 +136,7 @@ class _Page:
         text = await run_in_threadpool(lambda: self._live.source.log(name, limit))
         return PlainTextResponse(text)
 
-    # -- what is done --------------------------------------------------------------------------
+    # -- actions -------------------------------------------------------------------------------
 
     async def inject(self, request: Request) -> Response:
         return await self._do(
@@ -166,7 +166,7 @@ def _json(text: str, status: int = 200) -> Response:
 
 
 async def _trouble(request: Request, trouble: Exception) -> Response:
-    """What the user can mend is 400; a lab that is broken, or not up, 503."""
+    """400 for errors that the user can correct; 503 for a lab that is broken or not running."""
     if not isinstance(trouble, EdgeLabError):  # pragma: no cover - as registered
         raise trouble
     status, code = (400, "input") if isinstance(trouble, InputError) else (503, "lab")

@@ -1,10 +1,10 @@
-"""Who may talk to the page: its own address, its own origin, and whoever knows the token.
+"""Access control of the page: only its own address and origin, and only with the token.
 
-A page of another site that the same browser shows can send requests to loopback, too, and by a
-name of its own that it lets point there (DNS rebinding).  So the Host header must be the page's
-address, an Origin or Sec-Fetch-Site must be the page's own, and whatever says or does anything
-needs the token in a header.  There is no cookie: one would be sent along by other sites, and to
-every other port of the same host.
+Pages of other sites in the same browser can also send requests to loopback, even by their own
+domain name if it resolves there (DNS rebinding).  So the Host header must be the page's address,
+an Origin or Sec-Fetch-Site must be the page's own, and all data and actions need the token in a
+header.  There is no cookie: browsers would also send it with requests of other sites, and to every
+other port of the same host.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PROTECTED = "/api/"
-"""Needs the token; all else is files that edge-lab ships."""
+"""Paths that need the token; all others are static files of edge-lab."""
 
 LONGEST_BODY = 16 * 1024
-"""Bytes of a request."""
+"""Maximum bytes of a request."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -38,12 +38,12 @@ Message = MutableMapping[str, Any]
 
 
 def refusal(status: int, code: str, message: str, remedy: str = "") -> Response:
-    """An error as all of them are told."""
+    """An error response."""
     return JSONResponse({"code": code, "message": message, "remedy": remedy}, status)
 
 
 class Guard:
-    """Refuses requests that are not from the page, before anything else sees them."""
+    """Refuses requests that are not from the page, before any other code handles them."""
 
     def __init__(self, app: ASGIApp, *, hosts: frozenset[str], token: str) -> None:
         """`hosts`: the page's addresses, with port, as a browser writes them."""
@@ -86,7 +86,7 @@ class Guard:
 
     def _knows_token(self, said: str) -> bool:
         scheme, _, token = said.partition(" ")
-        # In constant time: how long it takes must not tell how much of it is right.
+        # In constant time: the duration must not reveal how much of it is right.
         right = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token)
         return right and scheme.lower() == "bearer"
 
@@ -97,9 +97,9 @@ def _not_ours(headers: Headers) -> Response | None:
         return refusal(415, "content-type", "a request is JSON")
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()):
-        return refusal(411, "length", "a request says its length")
+        return refusal(411, "length", "a request must have a length")
     if int(length[:12]) > LONGEST_BODY:
-        return refusal(413, "length", f"a request has {LONGEST_BODY} bytes at most")
+        return refusal(413, "length", f"a request must have at most {LONGEST_BODY} bytes")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Serves the page of a lab until it is told to end."""
+"""Serves the page of a lab until it is interrupted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edge_lab.ui.app import make_app
 
 LOOPBACK = "127.0.0.1"
 LINGER_S = 1
-"""For connections that are open when the page ends."""
+"""Seconds for connections that are open when the page ends."""
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers, and whether it is to end."""
+    """Signals when it is ready, and whether it must end."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -36,8 +36,8 @@ def bound(address: str, port: int, *, read_only: bool) -> socket.socket:
     """A listening socket.
 
     Raises:
-        InputError: the address is none of this host's, or taken; or others could reach a page
-            that injects faults.
+        InputError: the address is not one of this host's, or in use; or others could reach a
+            page that injects faults.
     """
     try:
         ip = ipaddress.ip_address(address)
@@ -47,7 +47,7 @@ def bound(address: str, port: int, *, read_only: bool) -> socket.socket:
         ) from None
     if ip.is_unspecified:
         raise InputError(
-            f"{address} stands for all addresses, and the page answers to one name alone",
+            f"{address} means all addresses, but the page has only one",
             remedy="Give --bind the address by which the page is to be reached.",
         )
     if not ip.is_loopback and not read_only:
@@ -71,7 +71,7 @@ def bound(address: str, port: int, *, read_only: bool) -> socket.socket:
 
 
 def hosts_of(listener: socket.socket) -> tuple[str, ...]:
-    """How a browser names the page, the one to be shown first."""
+    """The page's addresses in a browser, the one to be shown first."""
     address, port = listener.getsockname()[:2]
     ip = ipaddress.ip_address(address)
     named = f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
@@ -86,9 +86,9 @@ def serve(
     waits: Callable[[int], None] = lambda running: None,
     token: str = "",
 ) -> None:
-    """Serves until Ctrl-C or SIGTERM; `told` is given the address when it answers.
+    """Serves until Ctrl-C or SIGTERM; calls `told` with the address when it is ready.
 
-    Actions that are under way are seen through before it returns; `waits` is given their number.
+    Finishes running actions before it returns, after calling `waits` with their number.
     """
     token = token or secrets.token_urlsafe(32)
     hosts = hosts_of(listener)

@@ -1,1 +1,1 @@
-"""The edge goes on by itself: cut off, without power, without its agents."""
+"""Autonomy of edge nodes: cut off, without power, without their agents."""

@@ -1,4 +1,4 @@
-"""Pods beside the lab's workload, each with another wish about a node that is away."""
+"""Pods beside the lab's workload, with different tolerations of an unreachable node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_lab.addons.workload.manifests import IMAGE
 LABEL = "edge-lab-bystander"
 
 PATIENT, IMPATIENT, DOOMED = "patient", "impatient", "doomed"
-"""Tolerates everything for ever; says nothing, so that it is evicted; is deleted by the cloud."""
+"""Tolerates everything forever; has no tolerations, so it is evicted; is deleted by the cloud."""
 
 
 def pod_name(kind: str, node: str) -> str:
@@ -19,7 +19,7 @@ def pod_name(kind: str, node: str) -> str:
 
 
 def bystander(kind: str, node: str) -> dict[str, Any]:
-    """The pod, bound to its node by name: what happens to it is the stack's doing alone."""
+    """The pod, bound to its node by name, so that only the stack affects it."""
     tolerations = [{"operator": "Exists"}] if kind != IMPATIENT else []
     return {
         "apiVersion": "v1",
@@ -31,7 +31,7 @@ def bystander(kind: str, node: str) -> dict[str, Any]:
         },
         "spec": {
             "nodeName": node,
-            # It says nothing to anybody, and a network of its own is three more programs to run.
+            # It needs no network, and a pod network would need three more programs.
             "hostNetwork": True,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -43,7 +43,7 @@ def bystander(kind: str, node: str) -> dict[str, Any]:
                     "image": IMAGE,
                     "imagePullPolicy": "Never",
                     "command": ["/bin/sh", "-c", "while :; do sleep 5; done"],
-                    # On a node that sandboxes all pods, the sandbox lives within the limit.
+                    # On a node that sandboxes all pods, the limit includes the sandbox.
                     "resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "128Mi"}},
                 }
             ],

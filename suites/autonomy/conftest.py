@@ -1,4 +1,4 @@
-"""What the autonomy suite shares: bystanders, and the cables that part an edge from its cloud."""
+"""Shared fixtures of the autonomy suite: bystanders, and sandboxed samplers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def bystanders(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
     """The bystanders of each edge node, Ready; removed at the end.
 
-    None is patient: the sampler of the lab's own workload tolerates everything, too.
+    None of them is patient: the sampler of the lab's workload already tolerates everything.
     """
     kinds = (IMPATIENT, DOOMED)
     manifests = [bystander(kind, node) for node in edges(lab) for kind in kinds]
@@ -34,7 +34,7 @@ def bystanders(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
 def sandboxes_of(
     lab: Lab, time_limit: TimeLimit, pytestconfig: pytest.Config
 ) -> Callable[[str], SamplerSandboxes]:
-    """Makes the known samplers of a scenario, for fixtures that outlive a test."""
+    """Makes the known samplers of a scenario, for fixtures of a wider scope than a test."""
 
     def found(scenario: str) -> SamplerSandboxes:
         sandboxes = SamplerSandboxes(
@@ -52,5 +52,5 @@ def sandboxes_of(
 def sandboxes(
     sandboxes_of: Callable[[str], SamplerSandboxes], request: pytest.FixtureRequest
 ) -> SamplerSandboxes:
-    """The samplers that must be sandboxed, as they are known before anything is broken."""
+    """The samplers that must be sandboxed, as known before any fault."""
     return sandboxes_of(scenario_of(request.node))

@@ -1,4 +1,4 @@
-"""Samplers that must be sandboxed, looked at while their nodes are in trouble."""
+"""Verifies that samplers stay sandboxed during faults of their nodes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 LOOK_SECONDS = 120.0
-"""For one look at a node, and for one question to the API server."""
+"""Seconds for one view of a node, and for one query to the API server."""
 
 Record = Callable[[SandboxVerdict], None]
 
 
 class SamplerSandboxes:
-    """The samplers of nodes on which all pods are sandboxed; in other labs there are none.
+    """The samplers of nodes on which all pods are sandboxed; none in other labs.
 
-    They are made known while the API server answers, and looked at whenever a test says so.
+    They are identified while the API server answers, and verified when a test requests it.
     """
 
     def __init__(self, lab: Lab, time_limit: TimeLimit, record: Record) -> None:
@@ -38,7 +38,7 @@ class SamplerSandboxes:
         self._seen: list[SandboxVerdict] = []
 
     def find(self) -> None:
-        """Before anything is broken."""
+        """Identifies them, before any fault."""
         self._known = {
             node: known_sampler(self._lab, node, self._limit(LOOK_SECONDS))
             for node in sandboxed_samplers(self._lab)
@@ -46,19 +46,19 @@ class SamplerSandboxes:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Whose samplers must be sandboxed."""
+        """The nodes whose samplers must be sandboxed."""
         return tuple(self._known)
 
     def look(self) -> None:
-        """Now, over the management path."""
+        """Views them now, over the management path."""
         for pod in self._known.values():
             self._seen.append(look_from_outside(self._lab, pod, self._limit(LOOK_SECONDS)))
 
     def judge(self) -> None:
-        """Into report and table; the test fails with whatever was not sandboxed.
+        """Adds the verdicts to report and table; the test fails if any was not sandboxed.
 
         Raises:
-            LabError: a sandboxed sampler was not looked at, or there was no evidence.
+            LabError: a sandboxed sampler was not viewed, or there was no evidence.
         """
         for verdict in self._seen:
             self._record(verdict)

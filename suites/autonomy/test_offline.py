@@ -1,4 +1,4 @@
-"""What a node does that loses its power or its agents while the cloud is out of reach."""
+"""Nodes that lose power or their agents while the cloud is unreachable."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_pods_are_back_before_the_network_is(
 ) -> None:
     with autonomy.watching() as watch:
         away = away_after_reboot(lab, faults, watch.recorder, time_limit, offline=sandboxes.look)
-    # A node without power runs nothing: how long is a figure, not a failure.
+    # A node without power runs nothing: the downtime is a measure, not a failure.
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True, up_at_heal=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
     assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
@@ -61,7 +61,7 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
     ):
         for agent in agents:
             with faults.inflict_all([Kill(node=node, service=agent) for node in edges(lab)]):
-                pass  # healed when systemd has started it again, or else by hand
+                pass  # healed when systemd has restarted it, otherwise by hand
         autonomy.hold(AFTERMATH_SECONDS)
         sandboxes.look()
     kills = [each for each in watch.recording.faults if isinstance(each.fault, Kill)]

@@ -1,5 +1,5 @@
-"""Five minutes without the cloud, on all edge nodes at once: what runs on, what is evicted,
-what the cloud deletes meanwhile, and what has come back afterwards."""
+"""Five minutes without the cloud, on all edge nodes at once: which pods keep running, which are
+evicted or deleted by the cloud, and what has recovered afterwards."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DELETE_AFTER = 60.0
 
 @dataclass(frozen=True)
 class Partition:
-    """The partition that all tests here look back upon."""
+    """The partition that all tests here judge."""
 
     watch: Watch
     verdicts: dict[str, AutonomyVerdict]
@@ -64,7 +64,7 @@ class Partition:
         return enough(cuts, f"cuts of {node}")[0]
 
     def pod(self, name: str) -> list[PodSeen]:
-        """How the API server showed a pod, in the order of time."""
+        """The API server's views of a pod, in the order of time."""
         shown = (each for each in self.recording.pod_seen if each.name == name)
         return enough(shown, f"sights of {name}")
 
@@ -79,7 +79,7 @@ class Partition:
 
 
 def expectation(node: str) -> Expectation:
-    """The sampler goes on as if nothing were: it tolerates everything."""
+    """The sampler keeps running unaffected: it tolerates everything."""
     return Expectation(pods=(f"{NAMESPACE}/{sampler_pod(node)}",), must_detect=True)
 
 
@@ -136,7 +136,7 @@ def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_i
     assert waited >= timing.unreachable_toleration, "evicted before its time"
     assert cut.heal_began is not None
     assert deleting[0] < cut.heal_began, "evicted only after the heal"
-    # Nobody could tell the node: what it runs, it runs on.
+    # The node cannot learn of it, so its pods keep running.
     assert partition.runs_until(edge_node.name, name) >= cut.heal_began
     assert partition.pod(name)[-1].gone, f"{name} is still there"
 

@@ -1,4 +1,4 @@
-"""Whether samplers are sandboxed where their nodes say so; and that the look at them can fail."""
+"""Whether samplers are sandboxed where their nodes require it; and that the check can fail."""
 
 from __future__ import annotations
 

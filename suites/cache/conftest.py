@@ -1,4 +1,4 @@
-"""What the suite shares: the edge nodes that pull through a cache."""
+"""Shared fixtures: the edge nodes that pull through a cache."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cache_node(lab: Lab, time_limit: TimeLimit) -> Callable[[str], CacheNode]:
-    """Gives an edge node by its name."""
+    """Returns an edge node by its name."""
     return lambda name: CacheNode(lab, name, time_limit)

@@ -1,4 +1,4 @@
-"""What is wrong with what was seen of a cache, as pure functions: an empty answer is a pass."""
+"""Judges observations of a cache, as pure functions that return problems: empty means passed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ UPSTREAM = re.compile(
     r"|deadline exceeded",
     re.IGNORECASE,
 )
-"""What says that the registry was not reached, as nginx, docker-registry and containerd word it."""
+"""Messages of nginx, docker-registry and containerd for an unreachable registry."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Whether a pod's container was started again, and what was said of its image meanwhile."""
+    """Whether a pod's container was restarted, and the messages about its image."""
 
     started: bool
     seconds: float
-    """Until it was, or how long it was watched."""
+    """Until the restart, or the end of the watch."""
     said: str = ""
-    """What kubelet and container runtime said of its image."""
+    """Messages of kubelet and container runtime about its image."""
 
 
 def wrong_starts(seen: Mapping[str, Start], shall_start: Collection[str]) -> dict[str, str]:
-    """By pod: it did not start and shall, or it did and shall not, or no clear reason was told."""
+    """By pod: it should have started but did not, or the reverse, or no clear reason was given."""
     wrong = {}
     for pod, start in seen.items():
         if pod in shall_start:
@@ -44,24 +44,24 @@ def wrong_starts(seen: Mapping[str, Start], shall_start: Collection[str]) -> dic
 
 @dataclass(frozen=True)
 class Resumed:
-    """A pull that was cut and made again."""
+    """A pull that was interrupted and repeated."""
 
     before: int
     """Bytes over the uplink until the cut was healed."""
     after: int
-    """Bytes over it since then."""
+    """Bytes over the uplink since then."""
     whole: int
     """Bytes of the image."""
 
 
 OVERHEAD = 1.12
-"""Of frames, TLS and acknowledgements, beside content; and what else the node says meanwhile."""
+"""Overhead of frames, TLS and acknowledgements, and other traffic of the node."""
 SLACK = 4 * MIB
-"""Slices that were under way, and what else the node receives while it waits."""
+"""Slices in transit, and other traffic that the node receives while it waits."""
 
 
 def wrong_resumption(seen: Resumed) -> str:
-    """It was no pull that was cut half-way, or it did not go on where it was."""
+    """The pull was not interrupted half-way, or it was not resumed."""
     if not 0.2 * seen.whole < seen.before < 0.9 * seen.whole * OVERHEAD:
         return f"cut after {seen.before} of {seen.whole} bytes: no evidence of what was half-way"
     least = (seen.whole - seen.before) * 0.9 - SLACK
@@ -74,7 +74,7 @@ def wrong_resumption(seen: Resumed) -> str:
 
 
 def wrong_sharing(uplink: int, shared: int, whole: int) -> str:
-    """An image of `whole` bytes came by the uplink, or not by the site's network."""
+    """An image of `whole` bytes arrived over the uplink instead of the site's network."""
     if uplink > whole * 0.2:
         return f"{uplink} bytes came by the uplink, of an image of {whole}"
     if shared < whole * 0.9:
@@ -84,21 +84,21 @@ def wrong_sharing(uplink: int, shared: int, whole: int) -> str:
 
 @dataclass(frozen=True)
 class Filled:
-    """A cache that was asked for more than it may hold."""
+    """A cache that was asked for more content than its limit."""
 
     asked: int
-    """Bytes of different content."""
+    """Bytes of distinct content."""
     held: int
-    """Bytes on the disk when it had settled."""
+    """Bytes on the disk in the end."""
     limit: int
     restarted: bool
-    """Whether what ran was stopped meanwhile."""
+    """Whether the running container was stopped meanwhile."""
     starts_again: bool
-    """Whether its container starts again while nobody is reached."""
+    """Whether its container restarts while no upstream is reachable."""
 
 
 def wrong_eviction(seen: Filled) -> str:
-    """It held more than its limit, evicted nothing or all, or took what runs."""
+    """It exceeded its limit, evicted nothing or everything, or affected what runs."""
     if seen.asked <= seen.limit:
         return f"{seen.asked} bytes fit into {seen.limit}: no evidence"
     if seen.held > seen.limit:
@@ -119,11 +119,11 @@ class Read:
     sha256: str
     milliseconds: float
     cache: str = ""
-    """What the cache said of it: HIT, MISS, or nothing."""
+    """The cache's header: HIT, MISS, or empty."""
 
 
 def wrong_reads(reads: Sequence[Read], sha256: str, *, hits_after: int) -> str:
-    """A reading had other content, or the cache was asked in vain after the first so many."""
+    """A reading had wrong content, or was a cache miss after the first so many."""
     for number, read in enumerate(reads):
         if read.sha256 != sha256:
             return f"reading {number} has other content"
@@ -136,7 +136,7 @@ def wrong_reads(reads: Sequence[Read], sha256: str, *, hits_after: int) -> str:
 def wrong_collection(
     before: Collection[str], after: Collection[str], pinned: str, other: str
 ) -> str:
-    """The kubelet has removed the pinned image, or has not removed the other one."""
+    """The kubelet removed the pinned image, or did not remove the other one."""
     if not {pinned, other} <= set(before):
         return "one of the images was not there before: no evidence"
     if other in after:

@@ -19,7 +19,7 @@ def image_named(name: str) -> LabImage:
 def image_pod(
     name: str, node: str, image: str, *, registry: str = REGISTRY_NAME, policy: str = "IfNotPresent"
 ) -> dict[str, Any]:
-    """A pod that waits for ever, bound to `node`; nothing evicts it."""
+    """A pod that waits forever, bound to `node`; it is never evicted."""
     container = {
         "image": image_named(image).reference(registry),
         "imagePullPolicy": policy,

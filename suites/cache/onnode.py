@@ -1,4 +1,4 @@
-"""What the suite does on an edge node, over the management path: it works while that is offline."""
+"""Operations on an edge node over the management path, which also works while it is offline."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ class CacheNode:
     # -- containers --------------------------------------------------------------------------
 
     def container(self, pod: str) -> str:
-        """The id of the pod's container that lives; empty if none does."""
+        """The id of the pod's running container; empty if there is none."""
         script = _CONTAINER.replace("@POD@", pod).replace("@COMMAND@", "basename $folder")
         return self.run(script)
 
     def kill(self, pod: str) -> str:
-        """Ends the pod's container, as a crash would; returns its id."""
+        """Kills the pod's container, like a crash; returns its id."""
         before = self.container(pod)
         self.run(_CONTAINER.replace("@POD@", pod).replace("@COMMAND@", "kill -KILL $pid"))
         return before
@@ -112,7 +112,7 @@ class CacheNode:
     # -- images ------------------------------------------------------------------------------
 
     def references(self) -> tuple[str, ...]:
-        """Of all images that the node has."""
+        """References of all images on the node."""
         return tuple(self.run(f"{CTR} images ls -q").split())
 
     def pull_command(self, image: LabImage, registry: str = REGISTRY_NAME) -> str:
@@ -121,7 +121,7 @@ class CacheNode:
     def pull(
         self, image: LabImage, *, registry: str = REGISTRY_NAME, seconds: float = PULL_SECONDS
     ) -> str:
-        """Pulls it; returns what went wrong, or nothing."""
+        """Pulls it; returns the error, or nothing."""
         machine = self.lab.machine(self.name)
         command = (
             f"timeout {round(self.limit(seconds).remaining)} {self.pull_command(image, registry)}"
@@ -130,7 +130,7 @@ class CacheNode:
         return "" if done.returncode == 0 else done.stderr.strip() or f"exit {done.returncode}"
 
     def begin_pull(self, image: LabImage) -> None:
-        """Pulls it in a unit of its own, which goes on by itself."""
+        """Pulls it in a separate unit, in the background."""
         self.run(f"systemctl reset-failed {PULL_UNIT} 2>/dev/null; true")
         self.run(f"systemd-run --quiet --unit={PULL_UNIT} {self.pull_command(image)}")
 
@@ -138,7 +138,7 @@ class CacheNode:
         return not self.succeeds(f"systemctl is-active --quiet {PULL_UNIT}")
 
     def forget(self, image: LabImage) -> None:
-        """The container runtime has it no more, under whatever name; the cache keeps it."""
+        """Removes it from the container runtime, under all names; the cache keeps it."""
         listed = self.run(f"{CTR} images ls")
         lines = [line.split() for line in listed.splitlines()[1:]]
         named = f"/{image.name}:"
@@ -150,14 +150,14 @@ class CacheNode:
     # -- the cache ---------------------------------------------------------------------------
 
     def purge(self) -> None:
-        """The cache is empty."""
+        """Empties the cache."""
         self.run(
             f"systemctl stop {CACHE_UNIT} && find {STATE} -mindepth 1 -type f -delete && "
             f"systemctl start {CACHE_UNIT}"
         )
 
     def purge_site(self) -> None:
-        """The caches of all edge nodes are empty: what a neighbour has would be had from there."""
+        """Empties the caches of all edge nodes, as content could also come from a neighbour."""
         for edge in self.lab.topology.edges:
             CacheNode(self.lab, edge.name, self.limit).purge()
 
@@ -165,16 +165,16 @@ class CacheNode:
         self.run(f"systemctl restart {CACHE_UNIT}")
 
     def held(self, store: str) -> int:
-        """Bytes of a store of the cache."""
+        """Size of a store of the cache, bytes."""
         sizes = f"find {STATE}/{store} -type f -printf '%s\\n' 2>/dev/null"
         return int(self.run(f"{sizes} | awk '{{n += $1}} END {{print n + 0}}'"))
 
     def damage(self, image: LabImage, how: str) -> int:
-        """Changes or cuts off the cached parts of its own layer; returns how many."""
+        """Corrupts or truncates the cached parts of its unique layer; returns their number."""
         return int(self.python(_DAMAGE, f"{STATE}/images", image.own_digest, how))
 
     def ask(self, path: str) -> tuple[int, int]:
-        """HTTP status and bytes of what the cache answers at `path`."""
+        """HTTP status and body size of the cache's response at `path`."""
         url = f"http://127.0.0.1:{CACHE_PORT}{path}"
         status, count = self.python(_ASK, url, seconds=PULL_SECONDS).split()
         return int(status), int(count)
@@ -182,7 +182,7 @@ class CacheNode:
     # -- data --------------------------------------------------------------------------------
 
     def read(self, data: DataSet, count: int, *, direct: bool = False) -> list[Read]:
-        """Reads it so often, through the cache or `direct`ly over the uplink."""
+        """Reads it several times, through the cache or `direct`ly over the uplink."""
         server = self.lab.topology.cluster_link(self.lab.topology.server.name).address
         base = f"https://{server}:{DATA_PORT}" if direct else f"http://127.0.0.1:{CACHE_PORT}"
         words = (f"{base}{data.path}", str(count), AUTHORITY)
@@ -196,8 +196,8 @@ class CacheNode:
         return self.run("date +%s")
 
     def said_of(self, reference: str, since: str) -> str:
-        """The first that kubelet and container runtime said of the image since then, of failures
-        alone: later they say that they wait, and no longer why."""
+        """The first error messages of kubelet and container runtime about the image since then:
+        later ones only report the back-off, without the cause."""
         command = (
             f"journalctl -o cat --since=@{since} | grep -F {shlex.quote(reference)} | "
             "grep -iE 'fail|error|back-?off' | grep -v 'level=info' | head -n 3 | cut -c1-600"
@@ -205,5 +205,5 @@ class CacheNode:
         return self.run(command)
 
     def received(self, link: str) -> int:
-        """Bytes that the node has received by one of its links, as the fabric counts them."""
+        """Bytes that the node received over one of its links, as counted by the fabric."""
         return self.lab.fabric.link(link).counters.rx.bytes

@@ -1,4 +1,4 @@
-"""Readings of data sets: hits and misses, and how long both take beside the uplink."""
+"""Readings of data sets: hits and misses, and their times compared with the uplink."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Nodes = Callable[[str], CacheNode]
 
 
 def ranks_of(count: int) -> tuple[int, ...]:
-    """The percentiles that so many readings have something to say of."""
+    """The percentiles that are meaningful for so many readings."""
     return () if not count else (50, 99) if count >= READS else (50,)
 
 

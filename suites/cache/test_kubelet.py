@@ -1,4 +1,4 @@
-"""Images that the kubelet collects when it wants room on the disk, and the label that keeps one."""
+"""Image garbage collection by the kubelet, and the label that pins an image."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
 KUBELET_UNIT = "kubelet.service"
 DROP_IN = "95-cache-suite.conf"
 COLLECTED_SECONDS = 420.0
-"""The kubelet looks every five minutes, and takes what it has seen unused at two looks."""
+"""The kubelet checks every five minutes, and removes images that were unused at two checks."""
 LOOK_EVERY = 10.0
 PINNED = "io.cri-containerd.pinned=pinned"
 
@@ -41,8 +41,8 @@ Nodes = Callable[[str], CacheNode]
 
 @contextlib.contextmanager
 def short_of_room(lab: Lab, node: CacheNode) -> Iterator[None]:
-    """The kubelet takes any use of the disk for too much; afterwards the lab's own images, which
-    it has collected too, are imported again."""
+    """Makes the kubelet collect at any disk usage; afterwards imports the lab's own images again,
+    which were collected, too."""
     spec = lab.topology.node(node.name)
     limits = {
         "imageGCHighThresholdPercent": 2,
@@ -96,6 +96,6 @@ def test_a_pinned_image_is_not_collected(
     )
     wrong = wrong_collection(before, after, keeps, goes)
     assert not wrong, wrong
-    # The cure for what is not pinned: the cache has it still.
+    # A collected image can be pulled again: it is still in the cache.
     trouble = node.pull(other)
     assert not trouble, trouble

@@ -1,4 +1,4 @@
-"""What a node starts while the cloud is silent or gone: images of its cache, and no others."""
+"""What a node starts while the cloud is silent or unreachable: only images of its cache."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ pytestmark = [
 ]
 
 START_SECONDS = 150.0
-"""For a container whose image is pulled from the node's cache, by a kubelet that waits for a silent
-registry first."""
+"""Seconds for a container whose image is pulled from the node's cache, after a timeout of a silent
+registry."""
 SAID_SECONDS = 150.0
-"""Until a pull that nobody answers has failed, with one before it."""
+"""Seconds until an unanswered pull has failed, with another one before it."""
 HEALED_SECONDS = 420.0
-"""Kubernetes' longest pause between two pulls, 300 s, and a start."""
+"""Kubernetes' maximum back-off between two pulls, 300 s, and a start."""
 BACK_SECONDS = 150.0
 
 Nodes = Callable[[str], CacheNode]
@@ -77,7 +77,7 @@ def test_cached_images_start_while_the_cloud_is_silent(
         for image in (cached, always):
             node.forget(image)
             assert not node.pull(image)
-        # The same image by a name without a cache: its policy alone will not let it start.
+        # The same image by a name without a cache: its policy prevents the start.
         assert not node.pull(always, registry=DIRECT_NAME)
         for image in (cached, absent):
             node.forget(image)

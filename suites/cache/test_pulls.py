@@ -1,4 +1,4 @@
-"""Pulls: cut half-way, shared by nodes of a site, more of them than fit, and what is damaged."""
+"""Pulls: interrupted, shared by nodes of a site, beyond the cache's limit, and damaged content."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ pytestmark = [
 RATE_KBIT = 4000
 """Of the slow line: twenty megabytes take forty seconds."""
 END_SECONDS = 240.0
-"""For a pull without an uplink to give up."""
+"""Seconds until a pull without an uplink fails."""
 SETTLE_SECONDS = 60.0
-"""nginx looks every ten seconds whether it holds too much."""
+"""nginx checks the limit every ten seconds."""
 REFUSED_SECONDS = 60.0
 
 Nodes = Callable[[str], CacheNode]
@@ -71,7 +71,7 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
 ) -> None:
     name, node, image = edge_node.name, cache_node(edge_node.name), LARGE[0]
     link = uplink(lab, name)
-    # The program's layer, which all images share, is on the node: the image is its own layer.
+    # The program's layer, shared by all images, is on the node: only the unique layer is pulled.
     assert not (trouble := node.pull(image_named("cached"))), trouble
     node.forget(image)
     node.purge_site()
@@ -87,7 +87,8 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
         )
         with faults.inflict(Cut(link=link)):
             seen_within(time_limit(END_SECONDS), node.pull_has_ended, 2.0)
-            # Whoever keeps a part, the container runtime or the cache: bytes are what counts.
+            # Whether the container runtime or the cache keeps a part does not matter: only bytes
+            # do.
             node.run("systemctl stop edge-lab-pull 2>/dev/null; true")
         cut = node.received(link)
     trouble = node.pull(image)
@@ -118,7 +119,7 @@ def test_nodes_of_a_site_share_what_one_has_pulled(
     site = peers[second.name].name
     if site == uplink(lab, second.name):
         raise MissingCapability("the edge nodes have no network of their own")
-    # The same layer is for all architectures; manifests and programs are not.
+    # The unique layer is the same for all architectures; manifests and programs are not.
     shared, foreign = image_named("shared"), image_named("absent")
     for node in (first, second):
         node.forget(shared)
@@ -133,7 +134,7 @@ def test_nodes_of_a_site_share_what_one_has_pulled(
         took = time.monotonic() - took
         came = {link: second.received(link) - before[link] for link in before}
         refused, _ = second.ask(f"/v2/{foreign.name}/blobs/{foreign.own_digest}")
-        # Tag, manifest and program as well, where both are of one architecture.
+        # Also tag, manifest and program, if both have the same architecture.
         alike = len({lab.topology.node(node.name).arch for node in (first, second)}) == 1
         trouble = second.pull(shared) if alike else ""
     measure(

@@ -1,4 +1,4 @@
-"""Whether containers start again, watched on their node."""
+"""Watches on their node whether containers restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from suites.cache.onnode import CacheNode
 
 CONTAINERS_EVERY = 1.0
 JOURNAL_EVERY = 5.0
-"""Seconds between two looks; each takes an emulated node a part of a second."""
+"""Polling interval, seconds; each poll takes an emulated node a part of a second."""
 
 
 def seen_within(limit: Deadline, probe: Callable[[], bool], every: float) -> bool:
@@ -28,8 +28,8 @@ def seen_within(limit: Deadline, probe: Callable[[], bool], every: float) -> boo
 def watch_starts(
     node: CacheNode, killed: Mapping[str, str], limit: Deadline
 ) -> dict[str, tuple[bool, float]]:
-    """By pod, whether a container with another id than before runs, and after how many seconds;
-    returns when all do, or `limit` is over."""
+    """By pod, whether a container with a new id runs, and after how many seconds; returns when all
+    do, or at the end of `limit`."""
     began = time.monotonic()
     found: dict[str, float] = {}
 
@@ -53,10 +53,9 @@ def starts_after_kill(
     *,
     to_the_end: bool = False,
 ) -> dict[str, Start]:
-    """Ends the containers of these pods, whose images' references are given, and watches them.
+    """Kills the containers of these pods, given with the references of their images, and watches.
 
-    With `to_the_end`, until something was said of each image as well: a pull that fails takes its
-    time.
+    With `to_the_end`, also until there is a message about each image: a pull takes time to fail.
     """
     since = node.now()
     killed = {pod: node.kill(pod) for pod in images}

@@ -1,1 +1,1 @@
-"""Twins: does the cluster know what the devices show, and do the devices what it asks for?"""
+"""Twins: whether reported values match the devices, and desired values reach them."""

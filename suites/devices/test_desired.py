@@ -1,4 +1,4 @@
-"""What is asked of a twin reaches the device and is confirmed; what is not fit is refused."""
+"""Desired values of a twin reach the device and are confirmed; invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 
 SETTLE_SECONDS = 180.0
-"""For what was asked for to be done and confirmed, on an emulated node."""
+"""Seconds for a desired value to be written and confirmed, on an emulated node."""
 
 
 def newest(twin: LabTwin) -> TruthStep:
-    """The step that the device is in."""
+    """The current step of the device."""
     return enough(twin.truth.steps(), f"steps of {twin.device.name}")[-1]
 
 
 def fit(twin: LabTwin) -> str:
-    """A setpoint in range that is not the one in force."""
+    """A setpoint in range that differs from the current one."""
     setpoint = plant_of(twin.device.protocol).setpoint
     now = setpoint.point.value(newest(twin).requested)
     middle = (setpoint.low + setpoint.high) / 2
@@ -43,18 +43,18 @@ def fit(twin: LabTwin) -> str:
 
 
 def writes(twin: LabTwin) -> list[TruthWrite]:
-    """What clients have written to the device, by its own account."""
+    """What clients have written to the device, by its own log."""
     return [each for each in twin.truth.truth() if isinstance(each, TruthWrite)]
 
 
 def asked(twin: LabTwin) -> float:
-    """The setpoint that the device was last asked for, in its unit."""
+    """The last setpoint written to the device, in its unit."""
     point = plant_of(twin.device.protocol).setpoint.point
     return float(point.value(newest(twin).requested))
 
 
 def reached(twin: LabTwin, value: str, time_limit: TimeLimit) -> None:
-    # A step is what the device was when it began: the next one tells of a write of just now.
+    # A step shows the state at its beginning: only the next one shows a recent write.
     eventually(
         f"{twin.device.name} was asked for {value}",
         lambda: asked(twin) == float(value),
@@ -70,7 +70,7 @@ def confirmed(twin: LabTwin, value: str) -> bool:
 
 
 def all_confirmed(status: TwinStatus) -> dict[str, str]:
-    """What is confirmed, by property; on KubeEdge a twin's properties come one after the other."""
+    """Confirmed values, by property; on KubeEdge the properties arrive one after the other."""
     return {name: each.observed for name, each in status.properties.items() if each.observed}
 
 
@@ -120,7 +120,7 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
     before = len(writes(twin))
     with contextlib.ExitStack() as wish:
         with wires.cut(uplink(lab, twin.node.name)):
-            # Long enough for every connection to be given up, not only to stand still.
+            # Long enough for every connection to be closed, not only to stall.
             last = newest(twin).seq + round(until_lost(lab) * 1000 / twin.device.period_ms)
             wish.enter_context(twin.desiring({REQUESTED_SETPOINT: value}))
             eventually(

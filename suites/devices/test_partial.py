@@ -1,4 +1,4 @@
-"""A twin with a wrong address in one property: the others go on, and the wrong one is named."""
+"""A twin with a wrong address in one property: the others work, and the wrong one is reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 
 READY_SECONDS = 300.0
-"""For a twin that is new to report all of its properties, on an emulated node."""
+"""Seconds for a new twin to report all of its properties, on an emulated node."""
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def test_a_property_that_is_not_there_hides_no_other_and_is_named(
         time_limit(READY_SECONDS),
         transient=(KubectlError,),
     )
-    # The usual twin of the same device has all that it asks for.
+    # The usual twin of the same device has no errors.
     usual = twin.status()
     assert usual.read_errors == {}
     assert not [line for line in twin.logged(mark) if "cannot read" in line]
-    if not isinstance(lab.stack.runtime, DmiServer):  # an edge core passes on values alone
+    if not isinstance(lab.stack.runtime, DmiServer):  # edgecore only passes on values
         assert set(now.read_errors) == {MISSING}

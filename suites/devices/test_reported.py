@@ -1,4 +1,4 @@
-"""What twins report is what the devices have shown, soon enough; and how long it takes."""
+"""Twins report what the devices have shown, in time; and the latency."""
 
 from __future__ import annotations
 
@@ -39,31 +39,31 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Devices"), allure.feature("Twins")]
 
 READY_SECONDS = 300.0
-"""For a mapper to have started on an emulated node, and to have read its devices."""
+"""Seconds for a mapper to start on an emulated node and to read its devices."""
 
 WATCH_SECONDS = 60.0
 WATCH_CYCLES = 4
-"""So long a watch is at least, on any machine: it is evidence, not a limit."""
+"""Minimum seconds of a watch, on any machine: it is evidence, not a time limit."""
 
 LATE_SECONDS = 10.0
-"""How much older than the collect cycle a value may be when it is seen: a report goes from an
+"""How much older than the collect cycle a value may be when it is seen: a report passes from an
 emulated node to an emulated API server. Seconds of the reference machine."""
 
 SILENT_SECONDS = 20.0
-"""Beyond the collect cycle, for which nothing new need be reported. Seconds of the reference
+"""Time beyond the collect cycle without a new report that is allowed. Seconds of the reference
 machine."""
 
 STILL_CYCLES = 4
-"""Collect cycles for which a twin is watched while its device stands still."""
+"""Collect cycles for which a twin is watched while its device does not change."""
 
 
 @pytest.fixture(scope="module")
 def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
-    """A watch over all twins at once, which has lasted long enough, and when it began."""
+    """A watch over all twins that has lasted long enough, and its beginning."""
     wanted = [f"{device.name}-{node}" for device in lab.topology.devices for node in device.twins]
     with TwinWatch(lab.kubectl) as seen:
-        # From the first report of each on, none may be silent. What else it shows by then can
-        # be old: a lab that comes from a checkpoint reports one property after the other.
+        # After the first report of each, none may be silent. Other values can still be old
+        # then: a lab that was restored reports one property after the other.
         eventually(
             "each twin has reported",
             lambda: all(any(map(_says_something, seen.sightings(name))) for name in wanted),
@@ -74,7 +74,7 @@ def watch(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[TwinWatch, int]]:
         twins = [device for device in lab.topology.devices if device.twins]
         slowest = max(collect_ms(device, lab.stack.runtime) for device in twins) / 1000
         silent = time_limit(SILENT_SECONDS).total
-        # Twice as long as a twin may be silent: else it could not be found to be.
+        # Twice as long as a twin may be silent: otherwise silence could not be detected.
         seconds = max(WATCH_SECONDS, WATCH_CYCLES * slowest, 2 * (slowest + silent))
         with step(f"watch for {seconds:g} s"):
             time.sleep(seconds)
@@ -90,7 +90,7 @@ def judge(time_limit: TimeLimit) -> Callable[..., TwinVerdict]:
 
 
 def _says_something(seen: TwinSighting) -> bool:
-    """A DeviceStatus can be there, and list properties, before it has a value."""
+    """A DeviceStatus can exist and list properties before it has a value."""
     return bool(seen.status.value(SEQUENCE))
 
 
@@ -119,7 +119,7 @@ def test_a_twin_reports_what_the_device_shows(
     verdict = judge(evidence)
     allure.attach(str(verdict), f"verdict on {twin}", allure.attachment_type.TEXT)
     assert verdict.passed, str(verdict)
-    # The same evidence against a truth that is another one, or comes too early or too late.
+    # The same evidence against a wrong truth, or one that is too early or too late.
     points = evidence.truth
     other = [replace(each, seq=each.seq + 1_000_000) for each in points]
     assert judge(replace(evidence, truth=other)).wrong
@@ -182,7 +182,7 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
     twin.truth.pause()
     try:
         last = enough(twin.truth.steps(), f"steps of {twin.device.name}")[-1].seq
-        # One property after the other, where a stack sends each by itself (KubeEdge's DMI).
+        # One property after the other, if a stack sends each separately (KubeEdge's DMI).
         eventually(
             "all of the last step is reported",
             lambda: is_current(twin.status(), observed(twin, watch)),

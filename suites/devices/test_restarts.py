@@ -1,6 +1,6 @@
-"""A device that starts again is read again by itself, and what was read before and after is true.
+"""After a restart, a device is read again without help, and samples before and after are correct.
 
-Simulated devices and those that are firmware meet the same faults.
+Simulated devices and firmware devices get the same faults.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ pytestmark = [allure.parent_suite("Devices"), allure.feature("Restarts")]
 
 NOTICE_SECONDS = 180.0
 MORE = 5
-"""Samples after a fault that show that the device is read again."""
+"""Number of samples after a fault that prove that the device is read again."""
 
 RESTARTS = [Reset(), BrownOut(), Hang()]
 by_kind = pytest.mark.parametrize("does", RESTARTS, ids=lambda does: does.kind)
@@ -110,7 +110,7 @@ def readers(lab: Lab, workload: Workload, device: Device) -> list[str]:
 def are_sampling(
     nodes: list[str], workload: Workload, device: Device, time_limit: TimeLimit
 ) -> None:
-    """Each node takes some more samples."""
+    """Waits until each node has taken some more samples."""
 
     def sampled(node: str) -> int:
         return workload.counts(node)[device.name].sampled
@@ -127,7 +127,7 @@ def are_sampling(
 
 
 def are_true(nodes: list[str], workload: Workload, device: Device) -> None:
-    """What has arrived is in the device's ground truth, value by value, and nothing was lost."""
+    """What has arrived matches the device's ground truth, and nothing was lost."""
     for node in nodes:
         verdict = judge_samples(workload.observe(node, device.name))
         allure.attach(str(verdict), f"verdict on {device} at {node}", allure.attachment_type.TEXT)

@@ -1,4 +1,4 @@
-"""A device that goes away shows as offline, and returns; many twins of one device live together."""
+"""An unreachable device is shown as offline until it returns; many twins of one device coexist."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ NOTICE_SECONDS = 180.0
 MANY = 100
 MANY_CYCLE_MS = 60_000
 MANY_PROPERTIES = (SEQUENCE, REQUESTED_SETPOINT)
-"""KubeEdge writes each value of each twin by itself: all nine of a hundred, each half a minute,
-were thirty writes a second, and an emulated API server answered nobody any more."""
+"""KubeEdge writes each value of each twin separately: nine for each of a hundred twins, every half
+minute, were thirty writes a second, and an emulated API server stopped responding."""
 MANY_SECONDS = 600.0
 AT_ONCE = 10
-"""So many objects an emulated API server takes in the time of one call."""
+"""Objects that an emulated API server accepts within the timeout of one call."""
 
 
 @pytest.mark.parametrize("how", ["silent", "refused"])
@@ -99,7 +99,7 @@ def crowd(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[tuple
             lab.kubectl.delete(*of, deadline=limit, wait=False)
 
 
-@pytest.mark.fresh_lab("test")  # the other node's hundred would still be at work
+@pytest.mark.fresh_lab("test")  # the other node's hundred would still be active
 @allure.story("Many")
 @allure.title("A hundred twins on {edge_node} all report, and the usual ones go on")
 def test_a_hundred_twins_on_one_node_all_report(

@@ -1,1 +1,1 @@
-"""How many nodes a control plane carries, and what it does when all of them come back at once."""
+"""How many nodes a control plane can hold, and how it handles their return all at once."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Held:
-    """What was measured, from the smallest size up."""
+    """The measured loads, in ascending size."""
 
     loads: tuple[FleetLoad, ...]
     bends: str = ""
-    """Of a size that could not be measured, and why; empty if all that were tried could be."""
+    """The size that could not be measured, with the reason; empty if there is none."""
 
 
 def hold_each(
@@ -27,11 +27,10 @@ def hold_each(
     passed: Callable[[FleetLoad], bool],
     check: Callable[[], None],
 ) -> Held:
-    """Holds sizes until one does not pass: what is larger would tell nothing else, and may take
-    the lab with it.
+    """Holds sizes until one does not pass: larger ones would add nothing, and might break the lab.
 
-    A control plane that a size is too much for may not even answer. That is told, and no error, if
-    a smaller size was measured.
+    An overloaded control plane may not even answer. This is reported, and not an error if a
+    smaller size was measured.
 
     Raises:
         LabError: the smallest size could not be measured; or what `check` raises, after another
@@ -44,7 +43,7 @@ def hold_each(
         except LabError as trouble:
             if not loads:
                 raise
-            check()  # a fleet that has ended by itself says nothing of the control plane
+            check()  # a fleet that ended by itself says nothing about the control plane
             return Held(tuple(loads), f"bends at {size}: {trouble.message}")
         loads.append(load)
         if not passed(load):

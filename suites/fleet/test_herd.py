@@ -1,4 +1,4 @@
-"""All nodes of a fleet are silent, and come back within a second."""
+"""All nodes of a fleet are silent, and return within a second."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Fleet"), allure.feature("Herd")]
 
 SETTLE_SECONDS = 30.0
-"""After all are Ready, for evictions that were under way."""
+"""Seconds after all are Ready, for pending evictions."""
 
 
 @pytest.mark.scenario("herd")
@@ -43,7 +43,7 @@ def test_a_herd_comes_back(
 
 
 def assert_controls(herd: HerdEvidence) -> None:
-    """The oracle objects to this very evidence as soon as something in it is otherwise."""
+    """The oracle rejects this evidence after any of these changes."""
     node = herd.nodes[0]
     assert not judge_herd(herd.altered(not_ready=(node,))).passed
     dumb = {name: when for name, when in herd.renewed.items() if name != node}

@@ -1,4 +1,5 @@
-"""Hollow nodes beside the real ones, more and more of them: where the control plane bends."""
+"""Growing numbers of hollow nodes beside the real ones: where the control plane reaches its
+limit."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Fleet"), allure.feature("Sizes")]
 
 BACK_SECONDS = 300.0
-"""For real nodes to be Ready after the fleet is gone, on the reference machine."""
+"""Seconds for real nodes to be Ready after the fleet is removed, on the reference machine."""
 
 
 @pytest.mark.scenario("fleet")
@@ -73,7 +74,7 @@ def test_where_the_control_plane_bends(
 
 
 def assert_controls(load: FleetLoad) -> None:
-    """The oracle objects to this very evidence as soon as something in it is otherwise."""
+    """The oracle rejects this evidence after any of these changes."""
     assert not judge_load(load.altered(never_ready=("hollow-00001",))).passed
     assert not judge_load(load.altered(lost=("hollow-00001",))).passed
     assert not judge_load(load.altered(renewals=load.renewals // 2)).passed

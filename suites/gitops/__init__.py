@@ -1,1 +1,1 @@
-"""Updates of edge nodes from a Git repository, across partitions: what runs where, since when."""
+"""Updates of edge nodes from a Git repository, across partitions."""

@@ -1,4 +1,4 @@
-"""What the suite shares: the lab, as its scenarios need it."""
+"""Shared fixtures: the lab, as the scenarios need it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def side(lab: Lab, faults: FaultEngine, time_limit: TimeLimit) -> LabSide:
 
 @pytest.fixture
 def judged(record_verdict: Callable[[Verdict], None]) -> Judged:
-    """Records verdicts, and fails the test with those that have not passed."""
+    """Records verdicts, and fails the test if any has not passed."""
 
     def judge(verdicts: Iterable[Verdict]) -> None:
         found = list(verdicts)

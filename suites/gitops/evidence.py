@@ -1,5 +1,5 @@
-"""What is kept of a scenario on one node, for the judges. Times are seconds since 1970; the lab's
-clocks are set by the host's."""
+"""Evidence of a scenario on one node. Times are seconds since 1970; the lab's clocks are set from
+the host's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_lab.addons.gitops.witness import Run
 
 @dataclass(frozen=True)
 class Rollout:
-    """One revision on its way to a node that is to get it now."""
+    """The rollout of one revision to a reachable node."""
 
     node: str
     runtime: str
@@ -19,68 +19,68 @@ class Rollout:
     previous: str
     revision: str
     pushed: float
-    """When the Git server had taken it."""
+    """When the Git server accepted it."""
     fetched: float | None
-    """When source-controller said that it has it, as it was seen; None if it never did."""
+    """When source-controller was seen to have it; None if never."""
     applied: float | None
-    """When kustomize-controller said that it is applied, as it was seen."""
+    """When kustomize-controller was seen to have applied it."""
     asked: float
     """When the node was looked at for the last time."""
     runs: tuple[Run, ...]
-    """All that the node's witness has seen."""
+    """All records of the node's witness."""
     never: tuple[str, ...] = ()
     """Revisions that must not have run there."""
     expected: float | None = None
-    """Since when it is to come: since a heal, if not since the push."""
+    """The beginning of the time limit: a heal, otherwise the push."""
     received: int | None = None
-    """Bytes that the node received meanwhile by its uplink."""
+    """Bytes that the node received over its uplink meanwhile."""
     commits: int = 1
-    """How many of them it had missed, with this one."""
+    """The number of commits that it had missed, including this one."""
 
 
 @dataclass(frozen=True)
 class Offline:
-    """What a node ran while it was out of reach."""
+    """What a node ran while it was unreachable."""
 
     node: str
     runtime: str
     parts: tuple[str, ...]
     revision: str
-    """That it ran before."""
+    """The revision that it ran before."""
     began: float
     ended: float
     runs: tuple[Run, ...]
     changes: int
     """Revisions that were pushed meanwhile; 0 is no evidence."""
     restarts: int = 0
-    """Of its containers, that were made by hand."""
+    """Restarts of its containers that the scenario caused."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One object that somebody has changed by hand in the cluster."""
+    """One object that was changed by hand in the cluster."""
 
     what: str
     runtime: str
     node: str
     revision: str
-    """That the repository says."""
+    """The revision in the repository."""
     other: str
-    """That was put in its place."""
+    """The revision that replaced it."""
     made: float
     seen: Mapping[str, float]
-    """By revision that the object had afterwards, when it was seen first."""
+    """By subsequent revision of the object, when it was first seen."""
     generations: int
-    """By how many the object's generation has grown: by the change, and by what put it right."""
+    """Increase of the object's generation: by the change, and by its correction."""
     limit_s: float
     last: str
-    """What it had in the end."""
+    """Its revision in the end."""
     runs: tuple[Run, ...] = ()
     ended: float = 0.0
     """When the node was looked at for the last time."""
     part: str = ""
     offline: bool = False
-    """Whether the node was out of reach for all of it: then it must not have run the other."""
+    """Whether the node was unreachable all the time: then it must not have run the other one."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class BadCommit:
     fixed: float
     """When the next was pushed."""
     said: str
-    """What Flux said of it: the reason and the message of Ready=False; empty if it said nothing."""
+    """Flux's reason and message of Ready=False; empty if there is none."""
     revisions: Mapping[str, str]
     """By object in the cluster, the revision that it had before the fix."""
     runs: tuple[Run, ...]
@@ -106,24 +106,24 @@ class BadCommit:
 
 @dataclass(frozen=True)
 class Pods:
-    """How many pods there were of a Deployment of one pod, while its node was away."""
+    """The number of pods of a Deployment of one pod while its node was unreachable."""
 
     deployment: str
     node: str
     runtime: str
     away_s: float
     counts: tuple[int, ...]
-    """One for each look."""
+    """One for each poll."""
     after: int
-    """After the heal, when all had settled."""
+    """After the recovery."""
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What may have a secret in it, by where it is from, and the secrets by name."""
+    """Texts that might contain a secret, by origin, and the secrets by name."""
 
     runtime: str
     node: str
     texts: Mapping[str, str]
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Each as the strings by which it would be known: lines of a key, and its base64."""
+    """The strings that identify each: lines of a key, and its base64."""

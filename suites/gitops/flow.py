@@ -1,4 +1,4 @@
-"""A revision on its way: from the push over Flux to the nodes."""
+"""The rollout of a revision: from the push through Flux to the nodes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from suites.gitops.evidence import Rollout
 from suites.gitops.side import Side
 
 FIRST_SECONDS = 300.0
-"""For the revision that a scenario begins with."""
+"""Seconds for the initial revision of a scenario."""
 ROLLOUT_SECONDS = 180.0
-"""From a push until it runs on an emulated node."""
+"""Seconds from a push until it runs on an emulated node."""
 
 
 @dataclass
 class Flow:
-    """One revision on its way: when each stage was seen first."""
+    """The rollout of one revision: when each stage was first seen."""
 
     commit: str
     pushed: float
@@ -43,7 +43,7 @@ class Flow:
 
 
 def runs_it(side: Side, node: str, parts: Sequence[Part], revision: str) -> bool:
-    """Whether the node runs this revision of all parts, and nothing else of them."""
+    """Whether the node runs this revision of all parts, and no other."""
     runs, now = side.runs(node), side.now()
     return all(set(running_at(runs, part.name, now)) == {revision} for part in parts)
 
@@ -53,7 +53,7 @@ def all_run(side: Side, nodes: Sequence[str], parts: Sequence[Part], revision: s
 
 
 def begin(side: Side, revision: Revision) -> None:
-    """All nodes run it; what comes next is judged from there."""
+    """Waits until all nodes run it, as the initial state of a scenario."""
     side.push([revision])
     side.until(
         f"all nodes run {revision.name}",
@@ -86,7 +86,7 @@ def rollout_of(
 def push_and_follow(
     side: Side, revision: Revision, nodes: Sequence[str], parts: Sequence[Part]
 ) -> Flow:
-    """Until the nodes run it, or the time is over; judges say what has not come."""
+    """Waits until the nodes run it, or the time is over; missing ones are judged later."""
     (pushed,) = side.push([revision])
     flow = Flow(pushed.commit, pushed.time)
     side.seen(
@@ -96,13 +96,13 @@ def push_and_follow(
 
 
 def was_attempted(side: Side, commit: str) -> bool:
-    """Whether it was tried to apply a commit."""
+    """Whether Flux tried to apply a commit."""
     status = (side.find("kustomization", REPOSITORY) or {}).get("status", {})
     return commit in status.get("lastAttemptedRevision", "")
 
 
 def what_is_said(side: Side, commit: str) -> str:
-    """Why the commit is not applied, as Flux says it; empty if it says nothing of it."""
+    """Flux's reason why the commit is not applied; empty if there is none."""
     status = (side.find("kustomization", REPOSITORY) or {}).get("status", {})
     if commit not in status.get("lastAttemptedRevision", ""):
         return ""

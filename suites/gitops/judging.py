@@ -10,7 +10,7 @@ from edge_lab.oracles.verdict import Verdict
 from suites.gitops.evidence import BadCommit, Drift, Offline, Pods, Rollout, Texts
 
 LOOK_SECONDS = 3.0
-"""Between two looks of a witness on a busy emulated node."""
+"""Polling interval of a witness on a busy emulated node."""
 LEAST_AWAY_SECONDS = 30.0
 LEAST_COUNTS = 3
 
@@ -45,7 +45,7 @@ def _told(runs: Sequence[Run], since: float) -> tuple[str, ...]:
 
 
 def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
-    """Whether each part runs the revision, came to it in one start, and the old one is gone."""
+    """Whether each part runs the revision after a single start, and the old one has ended."""
     since = rollout.expected or rollout.pushed
     problems: list[str] = []
     started: list[float] = []
@@ -96,7 +96,7 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
 
 
 def judge_offline(offline: Offline) -> Verdict:
-    """Whether the node ran on as it was, whatever was pushed meanwhile."""
+    """Whether the node kept its state, whatever was pushed meanwhile."""
     problems: list[str] = []
     away = offline.ended - offline.began
     if away < LEAST_AWAY_SECONDS:
@@ -127,7 +127,7 @@ def judge_offline(offline: Offline) -> Verdict:
 
 
 def judge_drift(drift: Drift) -> Verdict:
-    """Whether what was changed by hand is put right in time, once, and stays so."""
+    """Whether a manual change is corrected in time, once, and permanently."""
     problems: list[str] = []
     right = drift.seen.get(drift.revision)
     took = None if right is None else right - drift.made
@@ -146,7 +146,7 @@ def judge_drift(drift: Drift) -> Verdict:
         later = [run for run in runs if run.began > drift.made]
         if drift.offline and any(run.revision == drift.other for run in later):
             problems.append(f"{drift.part} ran {drift.other} on a node that was out of reach of it")
-        # By the change the DaemonSet has deleted its pod, which ends when the node is back.
+        # Because of the change the DaemonSet deleted its pod, which ends when the node returns.
         most = 1 if drift.offline else 2
         if len(later) > most:
             problems.append(f"{len(later)} starts; {most} are a change and its end")
@@ -158,8 +158,8 @@ def judge_drift(drift: Drift) -> Verdict:
 
 
 def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
-    """Whether the node kept the last good revision until the fix; with `said`, whether Flux said
-    that something is wrong."""
+    """Whether the node kept the last good revision until the fix; with `said`, also whether Flux
+    reported an error."""
     problems: list[str] = []
     outage = 0.0
     for part in bad.parts:
@@ -184,7 +184,7 @@ def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
 
 
 def _without(runs: Sequence[Run], revision: str, since: float, until: float) -> float:
-    """For how many seconds in between no run of `revision` was there."""
+    """Seconds in between without a run of `revision`."""
     spans = sorted(
         (max(run.began, since), min(run.ended or until, until))
         for run in runs
@@ -198,7 +198,7 @@ def _without(runs: Sequence[Run], revision: str, since: float, until: float) -> 
 
 
 def judge_pods(pods: Pods, *, most: int) -> Verdict:
-    """Whether the pods of a Deployment of one pod stay few while its node is away."""
+    """Whether a Deployment of one pod keeps few pods while its node is unreachable."""
     problems: list[str] = []
     if pods.away_s < LEAST_AWAY_SECONDS or len(pods.counts) < LEAST_COUNTS:
         problems.append(f"no evidence: {len(pods.counts)} looks in {pods.away_s:.0f} s")

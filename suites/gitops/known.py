@@ -1,4 +1,4 @@
-"""What Kubernetes is known to do with nodes that are out of reach."""
+"""Known behaviour of Kubernetes with unreachable nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ update_waits_for_who_is_away = pytest.mark.known_failure(
     "node while one is out of reach",
     look_again="2027-05-29",
 )
-"""The tracker says that it is meant so; a number above that of the nodes is the way out."""
+"""By design, according to the tracker; the workaround is a number above that of the nodes."""
 
 pods_pile_up = pytest.mark.known_failure(
     tracker=f"{KUBEEDGE_TRACKER}/3735",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 120.0
 PUSH_SECONDS = 300.0
-"""For a push of some commits on an emulated server."""
+"""Seconds for a push of some commits on an emulated server."""
 EVERY_SECONDS = 1.0
 
 
@@ -58,7 +58,7 @@ class LabSide:
         return runtime_column(self.lab, node)
 
     def name(self) -> str:
-        """Witnesses keep what earlier sessions ran."""
+        """Witnesses keep the records of earlier sessions."""
         return f"r{self._session}-{next(self._numbers)}"
 
     def now(self) -> float:
@@ -69,7 +69,7 @@ class LabSide:
         return author.push(revisions, self.limit(PUSH_SECONDS), each=each)
 
     def runs(self, node: str) -> tuple[Run, ...]:
-        """By the management path."""
+        """Over the management path."""
         done = self.lab.machine(node).run(f"tr -d '\\000' <{LOG}", self.limit(ASK_SECONDS))
         return parse_runs(done.stdout)
 
@@ -116,10 +116,10 @@ class LabSide:
 
     def kill_applier(self) -> None:
         with self.faults.inflict(Kill(node=self.server, service=KUSTOMIZE_UNIT)):
-            pass  # healed when systemd has started it again
+            pass  # healed when systemd has restarted it
 
     def end_process(self, node: str, part: str) -> None:
-        """By the process that the witness saw last."""
+        """Kills the process that the witness saw last."""
         running = [run for run in self.runs(node) if run.part == part and run.ended is None]
         pid = running[-1].process.partition("/")[0]
         self.lab.machine(node).run(f"kill -KILL {int(pid)}", self.limit(ASK_SECONDS))

@@ -1,4 +1,4 @@
-"""What is done to a fleet, and the evidence of it."""
+"""Scenarios for a fleet, and their evidence."""
 
 from __future__ import annotations
 
@@ -37,17 +37,18 @@ from suites.gitops.side import Side
 BASE = (AGENT, HELPER)
 LOST_SECONDS = 120.0
 BACK_SECONDS = 240.0
-"""From a heal until the newest revision runs."""
+"""Seconds from a heal until the newest revision runs."""
 STRICT_SECONDS = 60.0
-"""For so long a DaemonSet of the default strategy is watched once the others have gone on."""
+"""Seconds to watch a DaemonSet of the default strategy after the others were updated."""
 SAID_SECONDS = 120.0
 KEPT_SECONDS = 45.0
-"""For so long a node is watched with a bad commit."""
+"""Seconds to watch a node with a bad commit."""
 DRIFT_SECONDS = APPLY_SECONDS + 30.0
-"""Until a change by hand is put right: the period, and one application on a busy server."""
+"""Seconds until a manual change is corrected: the interval, and one application on a busy
+server."""
 SETTLED_SECONDS = 1.5 * APPLY_SECONDS
 PILE_SECONDS = 240.0
-"""For so long pods may pile up; one more every minute or so."""
+"""Seconds to watch for more pods; about one more every minute."""
 PILE_LOOKS = 8
 
 
@@ -77,11 +78,11 @@ def update(side: Side, *, killed: bool = False) -> list[Rollout]:
 
 @dataclass(frozen=True)
 class Away:
-    """One node was out of reach while something was pushed."""
+    """Evidence of a node that was unreachable during pushes."""
 
     offline: Offline
     online: tuple[Rollout, ...]
-    """Of the other nodes, for the parts that shall go on."""
+    """Of the other nodes, for the parts that must be updated."""
     strict: tuple[Rollout, ...]
     """Of the other nodes, for the part whose DaemonSet has the default strategy."""
     back: Rollout
@@ -97,8 +98,8 @@ def away(
     commits: int = 1,
     strict: bool = False,
 ) -> Away:
-    """The node is cut off; meanwhile there is a push for each of `faults`, of so many commits, the
-    last of which has the fault. Then it heals."""
+    """Cuts the node off; meanwhile there is a push for each of `faults`, of so many commits, the
+    last of which has the fault. Then heals."""
     parts = (*BASE, STRICT) if strict else BASE
     others = [name for name in side.nodes if name != node]
     first = Revision(side.name(), side.nodes, parts)
@@ -110,7 +111,7 @@ def away(
         for fault in faults:
             fresh = [replace(first, name=side.name()) for _ in range(commits)]
             fresh[-1] = replace(fresh[-1], fault=fault)
-            # What is not the newest is fetched too, if there is time: it may be applied or not.
+            # Older commits are fetched, too, if there is time: they may be applied or not.
             (pushed,) = side.push(fresh)
             if fault is not Fault.NONE:
                 attempted = partial(was_attempted, side, pushed.commit)
@@ -156,7 +157,7 @@ def away(
 
 
 def ended_by_hand(side: Side, node: str) -> Offline:
-    """A process is killed on a node that is out of reach, after something was pushed."""
+    """Kills a process on an unreachable node after a push."""
     first = Revision(side.name(), side.nodes)
     begin(side, first)
     with side.cut(node):
@@ -188,8 +189,8 @@ def ended_by_hand(side: Side, node: str) -> Offline:
 
 
 def drift(side: Side, node: str, *, offline: bool = False) -> Drift:
-    """Somebody changes the DaemonSet by hand in the cluster; with `offline`, while the node is out
-    of reach until it is put right."""
+    """Changes the DaemonSet by hand in the cluster; with `offline`, while the node is unreachable
+    until the correction."""
     revision = Revision(side.name(), side.nodes)
     begin(side, revision)
     if not offline:
@@ -203,8 +204,8 @@ def drift(side: Side, node: str, *, offline: bool = False) -> Drift:
 
 
 def drift_without_git(side: Side, node: str) -> tuple[Drift, list[Rollout]]:
-    """The Git server is silent, and somebody changes the cluster; then it answers again, and
-    something is pushed."""
+    """Changes the cluster by hand while the Git server is silent; then the server answers again,
+    and there is a push."""
     first = Revision(side.name(), side.nodes)
     begin(side, first)
     with side.silent_git():
@@ -223,7 +224,7 @@ def _drift(side: Side, node: str, revision: str, what: str) -> Drift:
     changed = {"spec": {"template": {"spec": {"containers": [{**container, "command": words}]}}}}
     made = side.now()
     side.patch(kind, part, changed)
-    # It may be put right before it is looked at.
+    # It may be corrected before the first poll.
     seen = {other: side.now()}
     last: dict[str, Any] = {}
 
@@ -314,7 +315,7 @@ def _until(runs: Sequence[Run], time: float) -> tuple[Run, ...]:
 
 
 def piled_up(side: Side, node: str) -> Pods:
-    """A Deployment of one pod is bound to a node that is out of reach."""
+    """A Deployment of one pod is bound to an unreachable node."""
     name = "bound"
     first = Revision(side.name(), side.nodes, deployments={name: node})
     begin(side, first)

@@ -1,4 +1,4 @@
-"""Where secrets might be that must not be there: the repository's objects, and logs."""
+"""Places where secrets must not be: the repository's objects, and logs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from suites.gitops.evidence import Texts
 
 LEAST_LINE = 24
-"""Characters of a line of a key that no other text has."""
+"""Minimum characters of a line that identify a key."""
 
 
 def as_strings(key_pem: bytes) -> tuple[str, ...]:
-    """By which a key would be known: the lines of its PEM, and parts of the base64 of it that any
-    Secret has."""
+    """Strings that identify a key: the lines of its PEM, and parts of its base64 in Secrets."""
     lines = [line for line in key_pem.decode().splitlines() if not line.startswith("-----")]
     whole = base64.b64encode(key_pem).decode()
     middle = len(whole) // 2

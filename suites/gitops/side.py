@@ -1,4 +1,4 @@
-"""What the scenarios need of whatever they are played on: a lab, or processes of this host."""
+"""The environment of the scenarios: a lab, or processes of this host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_lab.addons.gitops.witness import Run
 
 
 class Side(Protocol):
-    """A fleet, its repository, and what can be done to them."""
+    """A fleet, its repository, and operations on them."""
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -20,11 +20,11 @@ class Side(Protocol):
         ...
 
     def runtime(self, node: str) -> str:
-        """The column of the table."""
+        """Column in the table."""
         ...
 
     def name(self) -> str:
-        """Of a revision that there was not before."""
+        """A new name for a revision."""
         ...
 
     def now(self) -> float: ...
@@ -34,7 +34,7 @@ class Side(Protocol):
         ...
 
     def runs(self, node: str) -> tuple[Run, ...]:
-        """What the witness of a node has seen, whether the node is in reach or not."""
+        """The records of a node's witness, whether the node is reachable or not."""
         ...
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
@@ -44,37 +44,37 @@ class Side(Protocol):
     def pods(self, part: str) -> list[dict[str, Any]]: ...
 
     def patch(self, kind: str, name: str, patch: Mapping[str, Any]) -> None:
-        """As somebody does by hand."""
+        """Changes an object by hand."""
         ...
 
     def ready(self, node: str) -> bool:
-        """Whether the API server holds it for Ready."""
+        """Whether the API server shows it as Ready."""
         ...
 
     def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
-        """Fails the test if it does not come."""
+        """Waits, and fails the test at the timeout."""
         ...
 
     def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
-        """Whether it comes in time."""
+        """Waits, and returns whether it was in time."""
         ...
 
     def cut(self, node: str) -> AbstractContextManager[None]:
-        """The node is out of reach of the cloud."""
+        """Cuts the node off from the cloud."""
         ...
 
     def silent_git(self) -> AbstractContextManager[None]:
-        """The Git server accepts, and says nothing."""
+        """The Git server accepts connections, but does not answer."""
         ...
 
     def kill_applier(self) -> None:
-        """kustomize-controller is killed; something starts it again."""
+        """Kills kustomize-controller, which is restarted."""
         ...
 
     def end_process(self, node: str, part: str) -> None:
-        """The process of a part on a node is killed, on the node."""
+        """Kills the process of a part on a node."""
         ...
 
     def received(self, node: str) -> int | None:
-        """Bytes that a node has received by its uplink; None if nobody counts."""
+        """Bytes that a node received over its uplink; None if they are not counted."""
         ...

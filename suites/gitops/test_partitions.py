@@ -1,5 +1,5 @@
-"""A node is out of reach while the fleet changes: what it runs, what the others run, and where it
-goes when it is back."""
+"""A node is unreachable while the fleet changes: what it runs, what the others run, and its
+revision after its return."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ pytestmark = [
 
 TWICE = (Fault.NONE,) * 2
 PUSHES, COMMITS = 10, 10
-"""A hundred commits, as a fleet sees them that is away for a while: not each is fetched."""
+"""A hundred commits during an outage, not all of which are fetched."""
 
 
 @dataclass
 class Made:
-    """Scenarios that several tests judge, each played once."""
+    """Scenarios that several tests judge, each run once."""
 
     found: dict[str, Away] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ def made() -> Made:
 
 
 def two_updates(made: Made, side: LabSide) -> Away:
-    """Two are pushed while a node is away, with a part of the default strategy among them."""
+    """Two pushes while a node is unreachable, including a part with the default strategy."""
     return made.once("two", lambda: away(side, side.nodes[-1], faults=TWICE, strict=True))
 
 

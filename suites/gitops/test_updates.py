@@ -1,4 +1,4 @@
-"""Commits reach all nodes, and what goes wrong on the server on the way."""
+"""Commits reach all nodes, despite failures on the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is let in over time: one peer at several endpoints, tried again and again."""
+"""Admission over time: one peer is probed repeatedly at several endpoints."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ TryOnce = Callable[[], ProbeRecord]
 
 @dataclass
 class Admissions:
-    """By endpoint, what the peer met, each with the seconds since it should not be let in."""
+    """By endpoint, the peer's records, each with the seconds since it should have been refused."""
 
     met: dict[str, list[tuple[float, ProbeRecord]]] = field(default_factory=dict)
 
     def shut_after(self, endpoint: str) -> float | None:
-        """Seconds at which it was turned away first, and never let in again; None if it was let in
-        to the end."""
+        """Seconds until it was refused for good; None if it was admitted to the end."""
         return shut_after([(at, was_let_in(record)) for at, record in self.met[endpoint]])
 
     @property
@@ -38,8 +37,8 @@ class Admissions:
 def admissions(
     tries: Mapping[str, TryOnce], deadline: Deadline, every: float, clock: float
 ) -> Admissions:
-    """Tries all of them until all turn the peer away or the time is up. `clock` is when it began to
-    count, by `time.monotonic`."""
+    """Probes all endpoints until all refuse the peer or the time is over. `clock` is the origin of
+    the seconds, by `time.monotonic`."""
     found = Admissions({name: [] for name in tries})
 
     def all_shut() -> bool:
@@ -54,7 +53,7 @@ def admissions(
 
 
 def shut_after(met: Iterable[tuple[float, bool]]) -> float | None:
-    """Of times and whether it was let in then: the first time after which it never was again."""
+    """From times with admission: the first time after which it was never admitted again."""
     first: float | None = None
     for at, let_in in met:
         if let_in:

@@ -1,4 +1,4 @@
-"""An OPC UA server that lets anyone in, on this host: for negative controls."""
+"""An OPC UA server on this host that admits anyone, for negative controls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 60.0
 
 @contextlib.contextmanager
 def careless_device() -> Iterator[tuple[int, bytes]]:
-    """asyncua as it is when nobody tells it whom to trust: its port, and its certificate (PEM)."""
+    """asyncua with its default trust: yields its port and its certificate (PEM)."""
     spec = CertificateSpec(
         "careless",
         uris=(URI,),

@@ -1,4 +1,4 @@
-"""Endpoints that are wrong on purpose, on a node of a running lab: for negative controls."""
+"""Endpoints with planted defects on a node of a running lab, for negative controls."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ STRICT = VERIFIED_BY_HTTP.but(
     stolen_ticket=status(401),
     tls=no_tls(),
 )
-"""Every probe but the right one is to be turned away. A server of plain text alone could be so to
-`tls`: here it is to be red, as all others."""
+"""Every probe except the right one must be refused. A plain-text server could pass `tls`; here it
+must be red, like all others."""
 
 
 def door(node: str, port: int = PORT) -> Endpoint:
@@ -113,14 +113,14 @@ def door(node: str, port: int = PORT) -> Endpoint:
 
 
 def on_loopback(endpoint: Endpoint) -> Endpoint:
-    """The same, as if it were meant for its own node alone."""
+    """The same, declared to be only for its own node."""
     apart = Policy("loopback only", {FROM_WIRE: unreachable()})
     return replace(endpoint, name=f"{endpoint.name}-local", reach=Reach.LOOPBACK, policy=apart)
 
 
 @contextlib.contextmanager
 def open_door(node: LabNode, authority: Authority, time_limit: TimeLimit) -> Iterator[Endpoint]:
-    """An endpoint that lets anyone in, for as long as the block runs."""
+    """An endpoint that admits anyone while the block runs."""
     machine, limit = node.machine, time_limit(START_SECONDS)
     shown = authority.issue(CertificateSpec("open-door", usages=(Usage.SERVER,)))
     machine.write(GuestFile(f"{FOLDER}/tls.pem", shown.combined_pem, 0o600), limit)
@@ -140,7 +140,8 @@ def open_door(node: LabNode, authority: Authority, time_limit: TimeLimit) -> Ite
 
 @contextlib.contextmanager
 def careless_client(node: LabNode, client: CloudClient, time_limit: TimeLimit) -> Iterator[str]:
-    """A unit on the node that dials what `client` dials, and verifies nothing; gives its name."""
+    """A unit on the node that connects to the server of `client` and verifies nothing; yields its
+    name."""
     machine, limit = node.machine, time_limit(START_SECONDS)
     machine.write(GuestFile.text(CARELESS_FILE, CARELESS_CLIENT), limit)
     machine.run(
@@ -162,7 +163,7 @@ def listens(machine: Machine, port: int, address: str = "") -> bool:
 
 @contextlib.contextmanager
 def open_hub(node: LabNode, topology: Topology, time_limit: TimeLimit) -> Iterator[Endpoint]:
-    """yurthub's multiplexer on the node's own address, as it is without the lab's setting."""
+    """yurthub's multiplexer on the node's own address, the default without the lab's setting."""
     machine = node.machine
     address = str(topology.cluster_link(node.name).address)
     folder = f"/run/systemd/system/{YURTHUB_UNIT}.d"

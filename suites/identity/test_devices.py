@@ -1,5 +1,5 @@
-"""Devices by their own protocols: OPC UA lets in trusted applications alone, Modbus TCP whoever is
-on its network."""
+"""Devices by their own protocols: OPC UA admits only trusted applications, Modbus TCP everyone on
+its network."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_opcua_server_that_trusts_anyone_is_red(
 def test_modbus_devices_let_anyone_in(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
-    """A finding that is declared, not a failure: the protocol has nothing to ask with."""
+    """A declared finding, not a failure: the protocol has no authentication."""
     failed = []
     for device in within_reach(lab, edge_node, Protocol.MODBUS):
         endpoint = replace(endpoint_of(probe, device), policy=MODBUS_DEVICE)

@@ -1,5 +1,5 @@
-"""Each endpoint that is declared lets in who is meant to get in, and turns every other peer away
-for the right reason; and no port on a wire is undeclared."""
+"""Each declared endpoint admits its peers and refuses all others for the right reason, and no port
+on a link is undeclared."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ READS_NODES = ("/read-node", "/list-nodes")
 
 
 def reads_nodes(lab: Lab, node: LabNode) -> bool:
-    """kube-proxy reads all nodes. Where it asks through a cache, it does so as its node."""
+    """kube-proxy reads all nodes. Through a cache it does so as its node."""
     return SERVICES in capabilities_of(lab, [node.name]) and isinstance(lab.stack.runtime, ApiCache)
 
 
 def clients(lab: Lab, endpoint: Endpoint) -> list[str]:
-    """From where it is probed: the server from each edge node, an edge node from the server."""
+    """The probing nodes: the server is probed from each edge node, an edge node from the server."""
     server = lab.topology.server.name
     if endpoint.node == server:
         return [node.name for node in lab.topology.edges]
@@ -82,7 +82,7 @@ def test_no_port_on_a_wire_is_undeclared(node: LabNode, probe: Prober) -> None:
     found = undeclared(seen, declared, unseen={str(MANAGEMENT_ADDRESS.ip)})
     assert not found, f"undeclared on {node.name}: {', '.join(map(str, found))}"
     assert not missing(seen, declared), "declared, and not there"
-    # The same question must be able to come out otherwise.
+    # The same check must be able to fail.
     assert undeclared(seen, [])
 
 
@@ -97,5 +97,5 @@ def test_no_probe_rides_on_an_earlier_session(
     assert was_let_in(good), str(good)
     after = [target.try_one(PROBES[name]) for name in ("none", "expired", "foreign-ca")]
     assert [str(record) for record in after if record.resumed or was_let_in(record)] == []
-    # A session that is stolen is resumed: else the line above would say nothing.
+    # A stolen session is resumed: otherwise the assertion above would prove nothing.
     assert target.try_one(PROBES["stolen-ticket"]).resumed

@@ -1,4 +1,4 @@
-"""The edge refuses a cloud that shows a wrong certificate, and sends it nothing."""
+"""The edge refuses a cloud that presents a wrong certificate, and sends it nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Identity"), allure.feature("False cloud")]
 
 DIAL_SECONDS = 240.0
-"""For a client to dial once for each certificate; yurthub does at each heartbeat."""
+"""Seconds for a client to connect once for each certificate; yurthub does at each heartbeat."""
 READY_SECONDS = 180.0
 HEALTHY = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=10)"
 
@@ -43,7 +43,7 @@ def is_ready(lab: Lab, node: str) -> bool:
 
 
 def works(lab: Lab, client: CloudClient, deadline: Deadline) -> bool:
-    """By its own word."""
+    """By its own health check."""
     command = f"python3 -I -c {shlex.quote(HEALTHY)} {shlex.quote(client.health_url)}"
     return lab.machine(client.node).run(command, deadline, check=False).returncode == 0
 

@@ -1,4 +1,4 @@
-"""A node's certificate is given to that node, and to whoever shows a token that lets nodes join."""
+"""A node's certificate is issued only to that node, or to a client with a join token."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_certificate_is_given_to_whom_it_is_for(
         raise LabError(f"it gives a node nothing at all: {own}")
     endpoint = endpoints[asked_for]
     verdict = probe.judge(edge_node.name, [endpoint], tried(probe, endpoint, joining))
-    # As failed assertions, these would be taken for the known ones.
+    # As failed assertions, these would be mistaken for the known ones.
     if silent := [str(one) for one in verdict.judged if not has_decided(one)]:
         raise LabError("\n".join(silent))
     assert verdict.passed, str(verdict)
@@ -100,7 +100,7 @@ def test_all_that_may_be_asked_for_is_tried(
 
 
 def has_decided(one: Judged) -> bool:
-    """Whether the place has said yes or no, or has broken off after it was asked."""
+    """Whether the endpoint answered yes or no, or closed the connection after the request."""
     if one.finding is not Finding.NO_EVIDENCE:
         return True
     return one.record.ended is Ended.CLOSED and one.record.step is Step.ANSWER
@@ -109,7 +109,7 @@ def has_decided(one: Judged) -> bool:
 def what_is_asked(
     lab: Lab, node: str, time_limit: TimeLimit
 ) -> tuple[Joining, dict[str, Endpoint]]:
-    """By name; skips where nodes do not join by themselves."""
+    """The attempts by name; skips if nodes do not join by themselves."""
     runtime: object = lab.stack.runtime
     if not isinstance(runtime, LetsNodesJoin):
         raise MissingCapability(f"{lab.stack.runtime.name} declares no way in which nodes join")
@@ -121,7 +121,7 @@ def what_is_asked(
 
 
 def tried(probe: Prober, endpoint: Endpoint, joining: Joining) -> list[ProbeRecord]:
-    """All that the endpoint's policy names, in the catalogue's order: a token is used twice."""
+    """All probes of the endpoint's policy, in the catalogue's order: a token is used twice."""
     target = probe.target(endpoint, joining.node)
     return [
         target.try_one(joining.probe(name)) for name in PROBES if name in endpoint.policy.expects

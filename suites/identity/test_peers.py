@@ -1,4 +1,4 @@
-"""Tools that nobody here wrote say of endpoints and nodes what the probes say."""
+"""Third-party tools agree with the probes on endpoints and nodes."""
 
 from __future__ import annotations
 

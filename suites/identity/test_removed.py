@@ -1,5 +1,5 @@
-"""A node that was taken out of the cluster may do nothing any more with the certificate it has: how
-long that takes, at each endpoint that lets nodes in."""
+"""How long the certificate of a node that was removed from the cluster is still admitted, at each
+endpoint that admits nodes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Identity"), allure.feature("Removed nodes")]
 
 NODE = "removed-node"
-"""No machine: an object that is made and deleted, and a certificate of that name."""
+"""Not a machine: a Node object that is created and deleted, and a certificate of that name."""
 REQUEST_SECONDS = 60.0
 WATCHED_SECONDS, EVERY_SECONDS = 90.0, 10.0
 
@@ -41,7 +41,7 @@ BY_HTTP = status(401, 403)
 
 
 def lets_nodes_in(endpoints: tuple[Endpoint, ...]) -> Iterator[Endpoint]:
-    """Those at which a node's certificate opens what nobody else's does; as that node."""
+    """The endpoints at which only a node's certificate is admitted, probed as that node."""
     for endpoint in endpoints:
         there = endpoint.as_client(NODE)
         expects = there.policy.expects
@@ -52,7 +52,7 @@ def lets_nodes_in(endpoints: tuple[Endpoint, ...]) -> Iterator[Endpoint]:
 
 
 def asked(endpoint: Endpoint, when: str, expected: Expected) -> Endpoint:
-    """With the certificate of that node alone."""
+    """Probed only with the certificate of that node."""
     return replace(
         endpoint,
         name=f"{endpoint.name}/a-node-{when}",
@@ -61,7 +61,7 @@ def asked(endpoint: Endpoint, when: str, expected: Expected) -> Endpoint:
 
 
 def afterwards(endpoint: Endpoint) -> Endpoint:
-    """What it shall be when the node is removed."""
+    """The expected result after the removal."""
     by_http = endpoint.request is not None
     return asked(endpoint, "removed", BY_HTTP if by_http else BY_TLS)
 
@@ -89,7 +89,7 @@ def test_the_certificate_of_a_removed_node_opens_nothing(
     finally:
         lab.kubectl.delete("node", NODE, deadline=time_limit(REQUEST_SECONDS))
     removed = time.monotonic()
-    # As failed assertions, these would be taken for the known one.
+    # As failed assertions, these would be mistaken for the known one.
     if not verdict.passed or not endpoints:
         raise LabError(str(verdict))
     after = [afterwards(endpoint) for endpoint in endpoints]
@@ -115,7 +115,7 @@ def test_the_certificate_of_a_removed_node_opens_nothing(
 
 
 def told(met: Admissions, measure: Measuring, client: str) -> None:
-    """The series, and for each endpoint how long the node was let in."""
+    """Attaches the series, and measures for each endpoint how long the node was admitted."""
     allure.attach(str(met), "admissions over time", allure.attachment_type.TEXT)
     for name, records in met.met.items():
         at, last = records[-1]

@@ -1,4 +1,4 @@
-"""The last of the suite: no key and no token is in what the run has left so far."""
+"""Runs last in the suite: the output of the run so far contains no key and no token."""
 
 from __future__ import annotations
 

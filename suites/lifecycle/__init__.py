@@ -1,1 +1,1 @@
-"""A lab that is saved and restored, and what becomes of it when that fails."""
+"""Saving and restoring a lab, and the consequences of failures."""

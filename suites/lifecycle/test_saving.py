@@ -1,4 +1,4 @@
-"""Saving and restoring a lab with guests: what tests/bringup asserts of one without."""
+"""Saving and restoring a lab with guests, with the assertions of tests/bringup."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Life cycle"), allure.feature("Checkpoints")]
 
 SAVE_SECONDS = 600.0
-"""For a save and the restore or recovery that it ends with, on the reference machine; one minute
+"""Seconds for a save and the subsequent restore or recovery, on the reference machine; one minute
 is usual."""
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"

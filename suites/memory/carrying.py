@@ -1,4 +1,4 @@
-"""How much a control plane carries: more and more, until something gives way."""
+"""Finds the load that a control plane can carry, by increasing it until something fails."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LEAST_AVAILABLE_MIB = 100.0
-"""Below that, kubelets evict."""
+"""MiB below which kubelets evict."""
 SLOWEST_S = 1.0
-"""For one object, by Kubernetes' objective for calls of the API."""
+"""Seconds for one object, by Kubernetes' objective for API calls."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """A control plane that has been under one load for a while."""
+    """The health of a control plane under one load."""
 
     available_mib: float
-    """The least that the server had; infinite if it never said."""
+    """The server's minimum; infinite if it was never reported."""
     slowest_s: float
-    """Of requests for one object each; infinite if one was not answered."""
+    """The slowest request for one object; infinite if one was not answered."""
     not_ready: Sequence[str]
-    """Nodes, hollow ones and others."""
+    """Nodes that are not Ready, hollow or real."""
     kills: int
-    """Processes that the server's kernel has killed for want of memory, since the begin."""
+    """Processes that the server's kernel killed for lack of memory, since the beginning."""
     restarts: int
-    """Of the server's units, since the begin."""
+    """Restarts of the server's units, since the beginning."""
     unanswered: Sequence[str] = ()
-    """What the server itself was asked for in vain."""
+    """Values that the server did not report."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -53,15 +53,15 @@ class Carried:
 
     batches: int
     health: Health | None
-    """At that load; None if not even the first batch was carried."""
+    """The health at that load; None if not even the first batch was carried."""
     stopped_by: tuple[str, ...]
-    """What gave way at the next batch; empty if there was none left."""
+    """What failed at the next batch; empty if there was no further batch."""
 
 
 def carried(add: Callable[[], str], look: Callable[[], Health], most: int) -> Carried:
-    """Adds batch by batch, until the control plane is not well or `most` are there.
+    """Adds batches until the control plane is unhealthy or `most` are present.
 
-    `add` says why the control plane has not taken a batch; it is empty if it has.
+    `add` returns why the control plane refused a batch; empty if it accepted.
     """
     last: Health | None = None
     for number in range(most):

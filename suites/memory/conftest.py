@@ -1,4 +1,4 @@
-"""What the suite shares: pods on an edge node that must never be touched."""
+"""Shared fixtures: pods on an edge node that must never be affected."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def guarded(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[None]:
-    """On the edge node a Guaranteed and a system-node-critical pod, both Ready."""
+    """A Guaranteed and a system-node-critical pod on the edge node, both Ready."""
     with running_pods(lab, guarded_pods(edge_node.name), GUARDED, time_limit):
         yield

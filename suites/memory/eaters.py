@@ -1,7 +1,7 @@
-"""Pods that take memory, and pods that must not be touched by that.
+"""Pods that use up memory, and pods that must not be affected by that.
 
-What they run is the image's busybox: awk keeps the strings that it has made, and makes one of some
-MiB in a moment also on an emulated node.
+They run the image's busybox: awk keeps the strings that it creates, and creates one of some MiB
+quickly even on an emulated node.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ GUARDED = "edge-lab-memory-guarded"
 IDLE = "while :; do sleep 5; done"
 ONCE = "/once"
 PROCESS = "awk"
-"""The name of the process that has the memory."""
+"""The name of the process that holds the memory."""
 
 GUARANTEED = {"cpu": "200m", "memory": "48Mi"}
 """Enough for an emulated node to start a container within it."""
 
 
 def key(pod: str) -> str:
-    """What oracles call a pod of the suite's."""
+    """The name of a pod of the suite in oracles."""
     return f"{NAMESPACE}/{pod}"
 
 
 def holds(mib: int) -> str:
-    """A shell program that takes so much and keeps it."""
+    """A shell program that allocates so much and keeps it."""
     return _awk(f'while (n < {mib}) {_KEEP % 1}; while (1) system("sleep 5")')
 
 
 def grows(mib_per_s: int) -> str:
-    """A shell program that takes more and more: at most so much in a second."""
+    """A shell program that keeps allocating, at most so much per second."""
     return _awk(f'while (1) {{ {_KEEP % mib_per_s}; system("sleep 1") }}')
 
 
 _KEEP = 'kept[n++] = sprintf("%%" (%d * 1048576) "s", "")'
-"""Makes a string of so many MiB and keeps it."""
+"""Creates a string of so many MiB and keeps it."""
 
 
 LEAKER_LIMIT_MIB = 640
 
 
 def leaks(kib_per_s: int) -> str:
-    """A shell program that takes so much a second, by little and little."""
+    """A shell program that allocates so much per second, in small steps."""
     some = f"dd if=/dev/zero bs={kib_per_s}k count=1 2>/dev/null"
     return f"while :; do {some}; sleep 1; done | tail >/dev/null"
 
@@ -64,7 +64,7 @@ def _awk(program: str) -> str:
 
 
 def once(program: str) -> str:
-    """It runs in a pod's first container; one that is started again idles."""
+    """The program runs in a pod's first container only; a restarted one idles."""
     return f"if [ -e {ONCE}/ran ]; then {IDLE}; fi; touch {ONCE}/ran; {program}"
 
 
@@ -106,7 +106,7 @@ def critical(node: str) -> str:
 
 
 def guarded_pods(node: str) -> list[dict[str, Any]]:
-    """The pods that must not be touched: a Guaranteed one, and a system-node-critical one."""
+    """The pods that must not be affected: a Guaranteed and a system-node-critical one."""
     return [
         memory_pod(
             guaranteed(node),
@@ -122,7 +122,7 @@ def guarded_pods(node: str) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def present(lab: Lab, manifests: Sequence[dict[str, Any]], time_limit: TimeLimit) -> Iterator[None]:
-    """These pods are there while the block runs, whatever becomes of them."""
+    """Creates these pods for the duration of the block, whatever happens to them."""
     names = [manifest["metadata"]["name"] for manifest in manifests]
     lab.kubectl.apply(manifests, time_limit(60))
     try:
@@ -132,7 +132,7 @@ def present(lab: Lab, manifests: Sequence[dict[str, Any]], time_limit: TimeLimit
 
 
 def status_of(lab: Lab, pod: str, time_limit: TimeLimit) -> dict[str, Any]:
-    """Of a pod of the suite's; empty if there is none."""
+    """A pod of the suite; empty if it does not exist."""
     found = lab.kubectl.find("pod", pod, "-n", NAMESPACE, deadline=time_limit(60))
     return {} if found is None else found.get("status", {})
 
@@ -154,12 +154,12 @@ def is_running(status: dict[str, Any]) -> bool:
 
 
 def until_running(lab: Lab, pod: str, time_limit: TimeLimit) -> None:
-    """Until the pod's containers run."""
+    """Waits until the pod's containers run."""
     _until(lab, pod, "runs", is_running, time_limit, POD_SECONDS)
 
 
 def until_lost(lab: Lab, pod: str, time_limit: TimeLimit, seconds: float) -> None:
-    """Until the pod is evicted, or a container of it is killed."""
+    """Waits until the pod is evicted, or one of its containers is killed."""
     _until(lab, pod, "is killed or evicted", is_lost, time_limit, seconds)
 
 

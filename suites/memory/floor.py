@@ -1,4 +1,4 @@
-"""The smallest memory at which a node does its work: the search, and what each try has shown."""
+"""The search for the smallest memory at which a node works, and the results of its attempts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIZES = (2048, 1536, 1024, 768, 512)
 
 
 class Stage(StrEnum):
-    """What a node has to do, one after the other."""
+    """The tasks of a node, in order."""
 
     JOIN = "boot, join and run its workload"
     SETTLE = "be at rest"
@@ -23,16 +23,16 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a node of so much memory did in a lab of its own, from a cold start."""
+    """The result of a node with so much memory in a separate lab, from a cold start."""
 
     mib: int
     failed_at: Stage | None = None
-    """None if it did all of it."""
+    """None if it completed all tasks."""
     reason: str = ""
     shortage: tuple[str, ...] = ()
-    """Lines of console and kernel log that say that memory ran out."""
+    """Lines of console and kernel log that report a lack of memory."""
     available_mib: float | None = None
-    """At rest, before the reboot."""
+    """When idle, before the reboot."""
 
     @property
     def passed(self) -> bool:
@@ -51,18 +51,18 @@ class Floor:
     """The result of a search."""
 
     mib: int | None
-    """None if the node fails with the most, too."""
+    """None if the node also fails with the most memory."""
     attempts: tuple[Attempt, ...]
-    """In the order in which they were made."""
+    """In order."""
 
     @property
     def lowest(self) -> Attempt | None:
-        """The attempt at the floor that passed."""
+        """The attempt that passed at the floor."""
         return next((one for one in self.attempts if one.passed and one.mib == self.mib), None)
 
     @property
     def is_least_tried(self) -> bool:
-        """Whether nothing below the floor failed: it may be lower still."""
+        """Whether no attempt below the floor failed, so that it may be lower."""
         return self.mib is not None and all(one.mib >= self.mib for one in self.attempts)
 
     def __str__(self) -> str:
@@ -71,9 +71,9 @@ class Floor:
 
 
 def find_floor(attempt: Callable[[int], Attempt], sizes: Sequence[int] = SIZES) -> Floor:
-    """Bisects `sizes`, MiB; the largest is tried first, as the control of all the others.
+    """Bisects `sizes`, MiB; the largest is tried first, as the control for the others.
 
-    A size at which the node fails without a sign that memory ran out is tried twice: a lab on a
+    A size at which the node fails without a sign of a lack of memory is tried twice: a lab on a
     busy machine may have been too slow.
     """
     made: list[Attempt] = []
@@ -98,7 +98,7 @@ def find_floor(attempt: Callable[[int], Attempt], sizes: Sequence[int] = SIZES) 
 
 
 def measures_of(floor: Floor, node: str) -> tuple[Measure, ...]:
-    """For the table: the floor, and what was available there."""
+    """Measures for the table: the floor, and the memory available there."""
     tried = ", ".join(map(str, sorted({one.mib for one in floor.attempts}, reverse=True)))
     evidence = f"cold labs at {tried} MiB"
     reason = "" if floor.mib is not None else "it fails at the largest size"

@@ -1,10 +1,9 @@
-"""Labs in which a node of little memory has to do its work, each from a cold start.
+"""Labs in which a node with little memory must complete its tasks, each from a cold start.
 
-What fails before the node is switched on, or of the server, is an error of the lab; so is a failure
-of the node while its server has run out of memory or does not answer. From there on a failure is
-what the node did with so little memory: the kernel ran out of it, a unit gave up, or it was not
-Ready in time. The search's first attempt, at the most memory, is the control of this.
-"""
+A failure before the node is switched on, or of the server, is an error of the lab; so is a failure
+of the node while its server is out of memory or does not answer. After that a failure is attributed
+to the node's memory: the kernel ran out of it, a unit failed, or the node was not Ready in time.
+The search's first attempt, with the most memory, is the control for this."""
 
 from __future__ import annotations
 
@@ -26,16 +25,16 @@ from suites.memory.shortages import available_mib, kernel_log, shortage_in, shor
 
 LAB = "memory-floor"
 MOST_LINES = 5
-"""Of a log, kept as evidence."""
+"""Maximum lines of a log that are kept as evidence."""
 Exercise = Callable[[Lab, str], Iterator[Stage]]
-"""What a node has to do in a lab that is up. It yields each stage as that begins.
+"""The tasks of a node in a running lab. It yields each stage at its beginning.
 
 AssertionError or LabError is the failure of the stage that was yielded last.
 """
 
 
 def lab_of_one(topology: Topology, node: str, mib: int) -> Topology:
-    """The server and one edge node, which has so much memory; all devices."""
+    """The server, one edge node with so much memory, and all devices."""
     ends = {topology.server.name, node, *(device.name for device in topology.devices)}
     return Topology.model_validate(
         {
@@ -57,7 +56,7 @@ def lab_of_one(topology: Topology, node: str, mib: int) -> Topology:
 
 @dataclass
 class FloorLab:
-    """Tries sizes of one node. Nothing is left of a lab when its attempt is over."""
+    """Tries memory sizes of one node. Each attempt removes its lab completely."""
 
     topology: Topology
     node: str
@@ -65,11 +64,11 @@ class FloorLab:
     stack: str | None = None
     host: Host | None = None
     stack_name: str = ""
-    """Of the labs that came up."""
+    """The stack of the labs that started."""
     server_watch: Callable[[Lab], Callable[[], str]] = watched_server
     _stage: Stage = Stage.JOIN
     _blame: str = ""
-    """What was wrong with the server when the node failed."""
+    """The problem of the server when the node failed."""
     _found: list[str] = field(default_factory=list)
     _available: float | None = None
 
@@ -77,9 +76,9 @@ class FloorLab:
         """The node with so much memory.
 
         Raises:
-            InputError: the topology or the stack cannot be right.
-            LabError: something failed before the node was switched on, or the server did: then the
-                attempt is none.
+            InputError: the topology or the stack is invalid.
+            LabError: something failed before the node was switched on, or the server did: then
+                the attempt does not count.
         """
         self._stage, self._found, self._available, self._blame = Stage.JOIN, [], None, ""
         wanted = lab_of_one(self.topology, self.node, mib)
@@ -145,7 +144,7 @@ def _begun(title: str) -> Iterator[list[str]]:
 
 
 def _of_server(trouble: LabError, topology: Topology) -> bool:
-    """Whether it was the server's console, or a unit there, that ended the attempt."""
+    """Whether the server's console, or a unit there, ended the attempt."""
     server = topology.server.name
     return trouble.message.startswith(f"{server}: ") or f" on {server} " in trouble.message
 

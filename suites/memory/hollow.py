@@ -1,7 +1,7 @@
-"""Nodes and pods that are objects and nothing else: what a control plane has to carry of each.
+"""Nodes and pods that exist only as objects, to load a control plane.
 
-A hollow node has a lease, which is renewed as a kubelet does, and pods that are bound to it by
-name. No container runs. A pod has an annotation as long as the status that a kubelet would write.
+A hollow node has a lease, which is renewed like a kubelet's, and pods that are bound to it by name.
+No container runs. A pod has an annotation of the length of a kubelet's status.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAMESPACE = "edge-lab-hollow"
 LEASES = "kube-node-lease"
 STATUS_BYTES = 2000
 RENEWALS = 4
-"""Of a lease within its duration."""
+"""Renewals of a lease within its duration."""
 REQUEST_SECONDS = 20.0
 CREATE_SECONDS = 300.0
 REMOVE_SECONDS = 600.0
@@ -38,7 +38,7 @@ def node_name(number: int) -> str:
 
 
 def hollow_node(number: int) -> dict[str, Any]:
-    """A node that says it is Ready."""
+    """A node with the status Ready."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     resources = {"cpu": "4", "memory": "2Gi", "pods": "110"}
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "hollow"}
@@ -65,7 +65,7 @@ def hollow_node(number: int) -> dict[str, Any]:
 
 
 def hollow_pod(node: int, number: int) -> dict[str, Any]:
-    """A pod that is bound to a hollow node, and waits there for ever."""
+    """A pod that is bound to a hollow node, and waits there forever."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -87,7 +87,7 @@ def hollow_pod(node: int, number: int) -> dict[str, Any]:
 
 
 def lease(number: int, seconds: float) -> dict[str, Any]:
-    """Of a hollow node, renewed now."""
+    """The lease of a hollow node, renewed now."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {
         "apiVersion": "coordination.k8s.io/v1",
@@ -111,17 +111,17 @@ class HollowNodes:
         self.count = 0
 
     def add(self, nodes: int, pods_each: int) -> None:
-        """So many more, each with its pods.
+        """Adds so many nodes, each with its pods.
 
         Raises:
-            LabError: the API server does not take them.
+            LabError: the API server refuses them.
         """
         limit = Deadline.scaled(CREATE_SECONDS)
         numbers = range(self.count, self.count + nodes)
         objects = [hollow_node(number) for number in numbers]
         objects += [lease(number, self._duration) for number in numbers]
         self._create(objects, limit)
-        self.count += nodes  # pods take their time, and leases run out
+        self.count += nodes  # creating pods takes a while, and leases expire
         pods = [hollow_pod(node, number) for node in numbers for number in range(pods_each)]
         self._create(pods, limit)
 
@@ -131,13 +131,13 @@ class HollowNodes:
         )
 
     def renew(self) -> None:
-        """Renews all leases again and again, as fast as they are due; ends with `present`."""
+        """Renews all leases when they are due; ends with `present`."""
         while not self._ended.is_set():
             count = self.count
             for number in range(count):
                 if self._ended.is_set():
                     return
-                with contextlib.suppress(EdgeLabError):  # an API server that is too slow shows
+                with contextlib.suppress(EdgeLabError):  # an API server that is too slow is noticed
                     self._lab.kubectl.apply(
                         lease(number, self._duration), Deadline.scaled(REQUEST_SECONDS)
                     )
@@ -151,8 +151,8 @@ class HollowNodes:
 
 @contextlib.contextmanager
 def present(lab: Lab) -> Iterator[HollowNodes]:
-    """Hollow nodes may be added while the block runs; then nothing is left of them, unless the
-    control plane has given way. So the lab is to be left as unwell."""
+    """Hollow nodes may be added while the block runs; at the end all are removed, unless the
+    control plane has failed. The lab must then be treated as unhealthy."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     lab.kubectl.apply(namespace, Deadline.scaled(REQUEST_SECONDS))
     hollow = HollowNodes(lab)
@@ -165,7 +165,7 @@ def present(lab: Lab) -> Iterator[HollowNodes]:
         renewing.join(Deadline.scaled(REQUEST_SECONDS).remaining)
         try:
             _remove(lab)
-        except LabError as trouble:  # what it was loaded with is more than it can remove
+        except LabError as trouble:  # it may be too overloaded to remove the objects
             log.warning("hollow nodes are left: %s", trouble.message)
 
 

@@ -1,4 +1,4 @@
-"""Verdicts of the suite, each with controls: the same oracle on evidence that was altered."""
+"""Verdicts of the suite, each with controls: the same oracle on altered evidence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def judged(
     expect: MemoryExpectation,
     record: Callable[[MemoryVerdict], None],
 ) -> MemoryVerdict:
-    """The verdict, which is recorded, with the evidence in the report: it can be judged again."""
+    """Records the verdict and attaches the evidence, so that it can be judged again."""
     text = evidence.model_dump_json(indent=1)
     allure.attach(text, "evidence of memory", allure.attachment_type.JSON)
     verdict = judge_memory(evidence, expect)
@@ -32,7 +32,7 @@ def judged(
 
 
 def assert_controls(evidence: MemoryEvidence) -> None:
-    """The oracle objects to this very evidence as soon as something in it is otherwise."""
+    """The oracle rejects this evidence after any of these changes."""
     with pytest.raises(LabError):
         judge_memory(evidence.altered(kernel_log=()))
     with pytest.raises(LabError):
@@ -51,7 +51,7 @@ def assert_controls(evidence: MemoryEvidence) -> None:
 
 
 def sample_problems(watch: Watch, node: str) -> list[str]:
-    """What is wrong with the samples of a node since the watch began; that there are none, too."""
+    """Problems of the samples of a node since the watch began, including their absence."""
     since = watch.since[node]
     verdicts = [
         judge_samples(samples, since=since.get(samples.device, 0))
@@ -63,16 +63,16 @@ def sample_problems(watch: Watch, node: str) -> list[str]:
 
 
 SHOWN_SECONDS = 60.0
-"""From a loss until MemoryPressure is shown: the kubelet looks every ten seconds, and reports."""
+"""Seconds until MemoryPressure is shown: the kubelet checks every ten seconds, and reports."""
 OVER_SECONDS = 420.0
 """The kubelet keeps MemoryPressure for five minutes after it is over
 (evictionPressureTransitionPeriod)."""
 
 
 def wait_until_over(watch: Watch, node: str, time_limit: TimeLimit) -> None:
-    """Until the API server shows no MemoryPressure of a node, nor its taint, and it is Ready.
+    """Waits until a node is Ready, without MemoryPressure and its taint.
 
-    Whether it is shown at all is for the oracle to judge.
+    Whether it was shown at all is judged by the oracle.
     """
 
     def newest() -> PressureSeen | None:

@@ -1,4 +1,4 @@
-"""Connections of a node to its cloud that are broken, and made anew."""
+"""Breaks connections of a node to its cloud, and waits for new ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 RECONNECT_SECONDS = 120.0
-"""For an agent that backs off before it tries again, on an emulated node."""
+"""Seconds for an agent to reconnect after its back-off, on an emulated node."""
 
 
 def local_ports(said: str) -> frozenset[str]:
-    """Of the connections that `ss -Htn` lists."""
+    """The local ports in the output of `ss -Htn`."""
     return frozenset(
         fields[3].rpartition(":")[2]
         for fields in (line.split() for line in said.splitlines())
@@ -25,13 +25,13 @@ def local_ports(said: str) -> frozenset[str]:
 
 def reconnect(lab: Lab, node: str, time_limit: TimeLimit) -> int:
     """Ends all connections of a node to the server's address on the cluster network, and waits
-    until the node has made another one. Returns how many were ended."""
+    until the node has a new one. Returns how many were ended."""
     address = lab.topology.cluster_link(lab.topology.server.name).address
     machine = lab.machine(node)
 
     def connections() -> frozenset[str]:
         listed = machine.run(f"ss -Htn state established dst {address}", time_limit(60))
-        # Without the column of states, which the filter makes needless.
+        # Without the column of states, because of the filter.
         rows = ("ESTAB " + line for line in listed.stdout.splitlines())
         return local_ports("\n".join(rows))
 

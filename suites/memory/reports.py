@@ -1,4 +1,4 @@
-"""Reports of twins, as work that is done on a node: what the API server shows of them."""
+"""Reports of twins as a measure of work on a node, from the API server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SeesTwins(Protocol):
 
 
 def reports_of(twins: Iterable[str], seen: SeesTwins) -> int:
-    """How often one of these twins has reported something anew."""
+    """The number of new reports of these twins."""
     return sum(_reports(seen.sightings(twin)) for twin in twins)
 
 

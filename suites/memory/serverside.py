@@ -1,5 +1,5 @@
-"""Whether it was the server that failed while a node was tried: then the attempt says nothing of
-the node, whose floor is not to be raised by the server's memory."""
+"""Detects failures of the server during an attempt: then the attempt says nothing about the node,
+whose floor must not depend on the server's memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edge_lab.handle.lab import Lab
 from suites.memory.shortages import LOG_SECONDS, kernel_log, shortage_in, shortage_in_folder
 
 ANSWER_SECONDS = 60.0
-"""For an API server that is merely busy to say that it is ready."""
+"""Seconds for a busy API server to report that it is ready."""
 REMEDY = "Give the server node more memory in the topology, and search again."
 
 
 def watched_server(lab: Lab) -> Callable[[], str]:
-    """From now on; what is returned says what was wrong with the server since, or nothing."""
+    """Watches from now on; returns a function for the server's problem since then, or nothing."""
     first = _restarts(lab)
 
     def trouble() -> str:
@@ -37,13 +37,13 @@ def watched_server(lab: Lab) -> Callable[[], str]:
 
 
 def trouble_in_folder(folder: Path, server: str) -> str:
-    """As `watched_server`, of what was kept of a lab that did not come up."""
+    """Like `watched_server`, from the evidence of a lab that did not start."""
     lines = shortage_in_folder(folder, server)
     return f"the server ran out of memory ({lines[0]})" if lines else ""
 
 
 def says_nothing(node: str, mib: int, why: str) -> LabError:
-    """Of an attempt that failed for its server."""
+    """The error for an attempt that failed because of its server."""
     return LabError(
         f"that {node} failed with {mib} MiB says nothing of it: {why}",
         remedy=REMEDY,
@@ -51,7 +51,7 @@ def says_nothing(node: str, mib: int, why: str) -> LabError:
 
 
 def _restarts(lab: Lab) -> int | None:
-    """Of all units of the server; None if it does not say."""
+    """Restarts of all units of the server; None if it does not report them."""
     server = lab.topology.server.name
     units = " ".join(map(shlex.quote, lab.platform.units(lab.topology)[server]))
     with suppress(EdgeLabError, ValueError):

@@ -1,4 +1,4 @@
-"""What says that a machine ran out of memory, and how much of it is left."""
+"""Signs of a lack of memory in logs, and the memory that is available."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _SHORTAGE = re.compile(
     r"(?:Out of memory|System is deadlocked on memory)|page allocation failure"
     r"|Initramfs unpacking failed|not enough memory"
 )
-"""Of the node as a whole: a pod at a limit of its own is another thing."""
+"""For the whole node only, not for a pod at its own limit."""
 
 
 def shortage_in(text: str) -> list[str]:
-    """The lines of a console or a journal that say that the node ran out of memory."""
+    """The lines of a console or a journal that report a lack of memory of the node."""
     return [line.strip() for line in text.splitlines() if _SHORTAGE.search(line)]
 
 
 def shortage_in_folder(folder: Path, node: str) -> list[str]:
-    """As `shortage_in`, of what was kept of a lab that was taken down."""
+    """Like `shortage_in`, from the evidence of a lab that was taken down."""
     files = (folder / "consoles" / f"{node}.log", folder / "logs" / f"journal-{node}.log")
     return [
         line
@@ -36,7 +36,7 @@ def shortage_in_folder(folder: Path, node: str) -> list[str]:
 
 
 def kernel_log(lab: Lab, node: str) -> str:
-    """Of all boots of a node; empty if it does not answer any more."""
+    """The kernel log of all boots of a node; empty if it no longer answers."""
     with suppress(EdgeLabError):
         command = "journalctl --no-pager -o cat -k -b all"
         return lab.machine(node).run(command, Deadline.scaled(LOG_SECONDS), check=False).stdout
@@ -44,7 +44,7 @@ def kernel_log(lab: Lab, node: str) -> str:
 
 
 def available_mib(lab: Lab, node: str) -> float | None:
-    """MemAvailable of a node; None if it does not say."""
+    """MemAvailable of a node; None if it is not reported."""
     with suppress(EdgeLabError):
         said = lab.machine(node).read("/proc/meminfo", Deadline.scaled(LOG_SECONDS)).decode()
         if found := re.search(r"^MemAvailable:\s+(\d+) kB$", said, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""How many nodes and pods the control plane carries in the memory that its server has."""
+"""How many nodes and pods the control plane can carry with its server's memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [allure.parent_suite("Memory"), allure.feature("Capacity")]
 
 NODES_IN_BATCH, PODS_ON_NODE = 5, 20
 MOST_BATCHES = 40
-"""200 nodes and 4,000 pods: more is not looked for."""
+"""200 nodes and 4,000 pods are the maximum tried."""
 
 
 @pytest.mark.long_running(reason="up to 40 batches of nodes and pods, a minute each and more")
@@ -46,7 +46,7 @@ def test_how_much_the_control_plane_carries(
 
 
 def _add(hollow: HollowNodes) -> str:
-    """Why the API server did not take the next batch; empty if it did."""
+    """Why the API server refused the next batch; empty if it did not."""
     try:
         with step(f"{hollow.count + NODES_IN_BATCH} hollow nodes"):
             hollow.add(NODES_IN_BATCH, PODS_ON_NODE)

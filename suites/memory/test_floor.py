@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Memory"), allure.feature("Floor")]
 
 REST_SECONDS = 120.0
-"""For a node that has just joined to be Ready, with all pods and no samples waiting."""
+"""Seconds for a new node to be Ready, with all pods and no samples waiting."""
 RECOVER_SECONDS = 300.0
 OFFLINE = "offline-reboot"
 
@@ -42,7 +42,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def works_and_survives(lab: Lab, node: str) -> Iterator[Stage]:
-    """The node at rest; then without its uplink, where the stack can do that, reset and back."""
+    """The idle node; then, if the stack supports it, a reset without its uplink and the
+    recovery."""
     limit: TimeLimit = scaled_limit()
     engine = FaultEngine.of(lab, limit)
     yield Stage.SETTLE

@@ -1,4 +1,4 @@
-"""Where the memory of a node is, with the lab's stack and add-ons at rest on it."""
+"""The memory of a node by part, with the lab's stack and add-ons idle."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Memory"), allure.feature("Footprint")]
 
 UNKNOWN_PART = 0.05
-"""Of a node's memory: so much may be nobody's. Drivers, the network and pages that a CPU keeps for
-itself are in no counter."""
+"""Share of a node's memory that may be unaccounted for. Drivers, the network and per-CPU page lists
+are in no counter."""
 NOBODYS_MIB = 32.0
-"""Of what processes have, so much may be in no unit and no pod: files in /run, say."""
+"""Share of process memory that may be outside units and pods, such as files in /run."""
 LEAST_UNIT_MIB = 1.0
 
 
 def objections(seen: NodeMemorySeen) -> list[str]:
-    """Why the parts do not explain the node's memory."""
+    """Problems if the parts do not explain the node's memory."""
     said = []
     missing = seen.of(Group.UNACCOUNTED)
     if abs(missing) > seen.machine_mib * UNKNOWN_PART:

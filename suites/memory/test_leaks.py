@@ -1,5 +1,5 @@
-"""Rounds of the same work: pods that come and go, connections that break, twins that report. No
-part of a node's memory may grow with it; a workload that leaks, which is planted, must be found."""
+"""Rounds of the same work: pods are created and deleted, connections break, twins report. No part
+of a node's memory may grow with it; a planted workload that leaks must be found."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Memory"), allure.feature("Leaks")]
 
 PAUSE_SECONDS = 30.0
-"""Of a round that is short by itself, so that the planted leak grows in each."""
+"""Minimum seconds of a round, so that the planted leak grows in each."""
 
 
 def leaker(node: str) -> str:
@@ -53,7 +53,7 @@ def leaker(node: str) -> str:
 def planted(
     lab: Lab, edge_node: LabNode, leak_run: LeakRun, time_limit: TimeLimit
 ) -> Iterator[str]:
-    """A pod that leaks, by the name that oracles know it by."""
+    """A pod that leaks; yields its name in oracles."""
     name = leaker(edge_node.name)
     limit = {"memory": f"{LEAKER_LIMIT_MIB}Mi"}
     pod = memory_pod(name, edge_node.name, leaks(leak_run.leaker_kib), limits=limit)
@@ -65,7 +65,7 @@ def planted(
 def run_rounds(
     rounds: MemoryRounds, count: int, work: Callable[[int], float], time_limit: TimeLimit
 ) -> LeakEvidence:
-    """`work` does a round of it, and returns how much it was."""
+    """`work` does one round, and returns the amount of work."""
     for number in range(count):
         with step(f"round {number + 1} of {count}"):
             done = work(number)
@@ -74,7 +74,7 @@ def run_rounds(
 
 
 def judged(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], None]) -> LeakVerdict:
-    """The verdict, which is recorded, with the evidence in the report: it can be judged again."""
+    """Records the verdict and attaches the evidence, so that it can be judged again."""
     text = evidence.model_dump_json(indent=1)
     allure.attach(text, "evidence of leaks", allure.attachment_type.JSON)
     verdict = judge_leaks(evidence, may_leak=[planted])
@@ -84,7 +84,7 @@ def judged(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], Non
 
 
 def assert_controls(evidence: LeakEvidence, verdict: LeakVerdict, planted: str) -> None:
-    """The leak that was planted is found, and would be a problem if nobody knew of it."""
+    """The planted leak is found, and would be a problem if it were not permitted."""
     slope = verdict.slope(planted)
     assert slope.leaks, f"the planted leak was not found: {slope.told(evidence.unit)}"
     assert not judge_leaks(evidence).passed
@@ -93,7 +93,7 @@ def assert_controls(evidence: LeakEvidence, verdict: LeakVerdict, planted: str) 
 
 
 def assert_no_leak(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], None]) -> None:
-    """Nothing has grown with the work but the leak that was planted, which is the control."""
+    """Only the planted leak has grown with the work, which is the control."""
     verdict = judged(evidence, planted, record)
     assert verdict.passed, str(verdict)
     assert_controls(evidence, verdict, planted)
@@ -102,7 +102,7 @@ def assert_no_leak(evidence: LeakEvidence, planted: str, record: Callable[[Verdi
 def churn(
     lab: Lab, node: str, run: LeakRun, time_limit: TimeLimit, autonomy: Autonomy, number: int
 ) -> float:
-    """Pods that are created, run, and are gone."""
+    """Creates pods, waits until they run, and deletes them."""
     names = [f"memory-churn-{node}-{number}-{index}" for index in range(run.pods)]
     pods: Sequence[dict[str, Any]] = [memory_pod(name, node, IDLE) for name in names]
     with present(lab, pods, time_limit):

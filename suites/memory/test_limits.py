@@ -1,4 +1,4 @@
-"""A pod and its own limit: within it nothing happens, above it the pod alone is killed."""
+"""A pod and its own limit: below it nothing happens, above it only the pod is killed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = [allure.parent_suite("Memory"), allure.feature("Limits")]
 LIMIT = {"memory": "64Mi"}
 HELD_MIB, MIB_PER_S = 24, 8
 KILL_SECONDS = 120.0
-"""For a pod that grows to be killed at its limit, and to be told of, on an emulated node."""
+"""Seconds for a growing pod to be killed at its limit, and reported, on an emulated node."""
 
 
 @pytest.mark.scenario("a pod at its memory limit")

@@ -1,4 +1,4 @@
-"""A node that runs short of memory: who goes, who stays, and whether it comes back by itself."""
+"""A node that runs short of memory: which pods are ended, which stay, and whether it recovers."""
 
 from __future__ import annotations
 
@@ -42,15 +42,16 @@ pytestmark = [allure.parent_suite("Memory"), allure.feature("Pressure")]
 
 MIB_PER_S = 16
 GROWN_SECONDS = 300.0
-"""For a pod to take all that an emulated node has."""
+"""Seconds for a pod to use up the memory of an emulated node."""
 LOSS_SECONDS = 180.0
-"""For the kubelet to notice (it looks every ten seconds), to evict, and to tell."""
+"""Seconds for the kubelet to notice (it checks every ten seconds), to evict, and to report."""
 BALLAST_MIB, LEFT_MIB = 256, 16
-"""What the ballast gives back when it is evicted, and what the hog leaves: less than the kubelet's
-threshold of 100 MiB, also by its own sum, which leaves out the kernel's memory and is some 60 MiB
-more than MemAvailable. With the ballast back there is enough again, so that nobody else must go."""
+"""MiB that the ballast frees when it is evicted, and that the hog leaves: less than the kubelet's
+threshold of 100 MiB, also by its own calculation, which omits the kernel's memory and is about 60
+MiB above MemAvailable. With the ballast freed there is enough again, so no other pod must be
+evicted."""
 NEVER_MIND_ME = -999
-"""The kernel is to look for a victim elsewhere."""
+"""Makes the kernel look for a victim elsewhere."""
 
 
 @pytest.mark.scenario("a pod without a limit grows")
@@ -119,7 +120,7 @@ def test_a_process_outside_kubernetes_takes_the_memory(
 
 
 def lost_alone(pod: str) -> MemoryExpectation:
-    """The pod goes, since its node runs short of memory, and nobody else."""
+    """Only the pod is ended, since its node runs short of memory."""
     victims = frozenset({key(pod)})
     return MemoryExpectation(
         may_lose=victims, must_lose=victims, causes=frozenset({Cause.NODE, Cause.EVICTION})
@@ -127,7 +128,7 @@ def lost_alone(pod: str) -> MemoryExpectation:
 
 
 def wait_held(node: LabNode, mib: int, time_limit: TimeLimit) -> None:
-    """Until a pod's process holds so much: the node's own figures are the hog's measure."""
+    """Waits until a pod's process holds so much, since the hog uses the node's own figures."""
     look = (
         f"grep -hs '^VmRSS:' $(pgrep -x {PROCESS} | sed 's:.*:/proc/&/status:') /dev/null || true"
     )

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 LOOKS = 20
-"""While a load is held, one after the other."""
+"""Requests while a load is held, in sequence."""
 BEYOND_GRACE = 1.5
-"""Times the grace after which a silent node is no longer Ready: so long each load is held."""
+"""Hold time of each load, as a multiple of the grace period of silent nodes."""
 
 
 class Watched:
-    """The control plane's health, from one moment on.
+    """The control plane's health, from now on.
 
     Raises:
-        LabError: the server does not answer, though nothing has been asked of it yet.
+        LabError: the server does not answer, although it has no load yet.
     """
 
     def __init__(self, lab: Lab, server: LabNode, time_limit: TimeLimit) -> None:
@@ -38,7 +38,7 @@ class Watched:
         self._kills, self._restarts = self._killed(), self._restarted()
 
     def look(self) -> Health:
-        """After the load has been held for as long as a silent node would be noticed."""
+        """The health after the load was held for as long as it takes to notice a silent node."""
         hold = Deadline.after(self._lab.topology.timing.node_monitor_grace * BEYOND_GRACE)
         slowest, least = 0.0, math.inf
         unanswered: list[str] = []
@@ -46,7 +46,7 @@ class Watched:
         def told(what: str, ask: Callable[[], float], otherwise: float) -> float:
             try:
                 return ask()
-            except LabError:  # it gave way
+            except LabError:  # it failed
                 unanswered.append(what)
                 return otherwise
 
@@ -63,7 +63,7 @@ class Watched:
             available_mib=least,
             slowest_s=slowest,
             not_ready=self._not_ready(),
-            # Neither of a log that was cut, nor of a server that was booted anew.
+            # Neither for a truncated log, nor for a rebooted server.
             kills=max(0, round(kills) - self._kills),
             restarts=max(0, round(restarts) - self._restarts),
             unanswered=tuple(dict.fromkeys(unanswered)),

@@ -1,1 +1,1 @@
-"""Metrics of edge nodes over faults: what the cloud has of what was served, sample by sample."""
+"""Metrics of edge nodes during faults: which served samples arrive in the cloud."""

@@ -1,4 +1,4 @@
-"""What the suite shares: each outage is made once, for all senders."""
+"""Shared fixtures: each outage runs once for all senders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 READY_SECONDS = 180.0
-"""Until a node is Ready again: what comes next shall not be judged by what was broken here."""
+"""Waits until nodes are Ready again, so that faults here do not affect later tests."""
 
 OutageOf = Callable[[Callable[[Metrics, FaultEngine], Outage]], Outage]
 
@@ -38,7 +38,7 @@ def metrics(lab: Lab, time_limit: TimeLimit) -> Metrics:
 def outage_of(
     lab: Lab, metrics: Metrics, fault_engine: FaultEngine, time_limit: TimeLimit
 ) -> OutageOf:
-    """Makes an outage, or gives the one of that kind that was made for another sender's test."""
+    """Runs an outage, or returns the one of that kind from another sender's test."""
     made: dict[str, Outage] = {}
 
     def find(make: Callable[[Metrics, FaultEngine], Outage]) -> Outage:

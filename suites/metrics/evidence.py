@@ -1,4 +1,4 @@
-"""What is kept of one sender on one node in one run, for the judges."""
+"""Evidence of one sender on one node in one run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from edge_lab.addons.metrics.records import Served, Stored
 
 BEFORE, RESET, HEAL = "before", "reset", "heal"
-"""Marks: the number of the last scrape before the fault, before the node lost its power, and when
-all was whole again."""
+"""Marks: the number of the last scrape before the fault, before the loss of power, and after the
+recovery."""
 
 
 @dataclass(frozen=True)
@@ -21,33 +21,34 @@ class Evidence:
     stored: tuple[Stored, ...]
     marks: Mapping[str, int]
     drained_s: float | None = None
-    """From the heal until nothing was missing; None if something is."""
+    """Seconds from the heal until nothing was missing; None if something still is."""
     series: int = 0
-    """That the view has of this sender."""
+    """Number of series of this sender in the view."""
     bytes_sent: float | None = None
-    """That the sender has written to the cloud, by its own count, from the first mark on."""
+    """Bytes that the sender has written to the cloud, by its own counter, from the first mark
+    on."""
     untrue: tuple[int, ...] = ()
-    """Numbers that were served with a step that a device's ground truth does not have."""
+    """Numbers that were served with a step that is not in the device's ground truth."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a view draws of one series while its node is away."""
+    """A view's graph of one series while its node is unreachable."""
 
     node: str
     sender: str
     runtime: str
     newest: float
-    """The stamp of the newest sample that it has, seconds since 1970."""
+    """The timestamp of its newest sample, seconds since 1970."""
     asked: float
-    """When it was asked, by the clock of its own node."""
+    """Time of the query, by the clock of the view's node."""
     points: tuple[float, ...]
-    """Times of the points that a query over the outage draws."""
+    """Times of the points in a range query over the outage."""
     points_before: int
-    """How many of them there are up to the newest sample."""
+    """The number of them up to the newest sample."""
     instant: int
-    """Series that an instant query at `asked` gives."""
+    """Series in an instant query at `asked`."""
     absent: bool
     """Whether `absent()` says that the series is missing then."""
     warnings: tuple[str, ...] = field(default=())
-    """What the answer says of itself."""
+    """Warnings in the response."""

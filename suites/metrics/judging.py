@@ -12,21 +12,21 @@ from edge_lab.oracles.verdict import Verdict
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
 
 LEAST_SERVED = 10
-"""Scrapes between the first mark and the heal, without which a run says nothing."""
+"""Minimum scrapes between the first mark and the heal for a run to be evidence."""
 LEAST_BEFORE = 3
-"""Samples that must be there from before the fault: else the way was broken all along."""
+"""Minimum samples from before the fault: otherwise the path was broken all along."""
 SHOWN = 8
 """Numbers of a kind that a problem lists."""
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What may be missing, for a reason that is told."""
+    """Samples that may be missing, with the reason."""
 
     seconds_before_reset: float = 0.0
     """Taken within so many seconds before the node lost its power, or the sender was killed."""
     in_flight: int = 0
-    """So many that were on their way when the fault began."""
+    """Number of samples in transit when the fault began."""
     why: str = ""
 
 
@@ -45,7 +45,7 @@ AFTER_RESET = Allowance(
 
 
 def judge_samples(evidence: Evidence, allowance: Allowance = NOTHING) -> Verdict:
-    """Whether the view has all that was served, once, as it was, and with its own time."""
+    """Whether the view has all served samples, once, unaltered, and with the right time."""
     numbers = [one.number for one in evidence.served] or [0]
     count = compare(evidence.served, evidence.stored, after=min(numbers) - 1, until=max(numbers))
     allowed = _allowed(evidence, count, allowance)
@@ -168,7 +168,7 @@ def _measures(evidence: Evidence, count: Count) -> Sequence[Measure]:
 
 
 def judge_line(line: Line, *, lookback: float, step: float) -> Verdict:
-    """Whether a query says that a node is away, instead of drawing its last value on and on."""
+    """Whether a query shows that a node is missing, instead of repeating its last value."""
     problems = []
     away = line.asked - line.newest
     drawn = max((point for point in line.points), default=line.newest)

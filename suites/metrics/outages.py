@@ -1,4 +1,4 @@
-"""What is done to the edge nodes, once for all senders, and the evidence of it."""
+"""Faults of the edge nodes, each once for all senders, and their evidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from suites.metrics.sights import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
 WARM = 5
 """Scrapes before a fault."""
 SHORT, LONG = 20, 45
-"""Scrapes in a fault: of a cut, and before a reset, more than what may be unsynced."""
+"""Scrapes during a fault: in a cut, and before a reset, more than may be unsynced."""
 AFTER_RESET = 8
 IN_FULL = 15
 LINE_STEP = 2.0
@@ -30,14 +30,14 @@ JUMP_SECONDS = 300.0
 
 @dataclass
 class Outage:
-    """One scenario: marks while it goes on, evidence when it is over."""
+    """One scenario: marks while it runs, evidence when it is over."""
 
     metrics: Metrics
     marks: dict[str, dict[Origin, int]] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     evidence: dict[Origin, Evidence] = field(default_factory=dict)
     began: float = 0.0
-    """When it was first looked at, seconds since 1970."""
+    """When it began, seconds since 1970."""
     _healed: float = 0.0
     _sent: dict[Origin, float | None] = field(default_factory=dict)
 
@@ -49,10 +49,10 @@ class Outage:
 
     @contextlib.contextmanager
     def watched(self, *, restarted: bool = False, ahead: float = 0.0) -> Iterator[None]:
-        """Begins with senders that are seen to work; afterwards waits for what there is to come.
+        """Begins with working senders; afterwards waits for outstanding samples.
 
-        A sender that was `restarted` has no count of its bytes over the whole of it. Samples may
-        be stamped `ahead` of now.
+        A sender that was `restarted` has no byte counter for the whole scenario. Timestamps may
+        be `ahead` of now.
         """
         metrics = self.metrics
         self.began = time.time()
@@ -97,8 +97,8 @@ class Outage:
     def _judged(
         self, served: Mapping[str, Mapping[str, tuple[Served, ...]]], key: Origin
     ) -> tuple[Served, ...]:
-        """From a few before the fault to the last before the settling began: what has come later
-        may still be on its way."""
+        """From a few before the fault to the last before the wait for outstanding samples: later
+        ones may still be in transit."""
         first, last = self.marks[BEFORE][key] - WARM, self.marks[HEAL][key]
         return tuple(one for one in served[key.node][key.sender] if first < one.number <= last)
 
@@ -107,7 +107,8 @@ class Outage:
         return None if before is None or after is None else after - before
 
     def _settle(self, ahead: float) -> dict[Origin, float | None]:
-        """Until nothing is missing, or nothing more comes; how long that took from the heal."""
+        """Waits until nothing is missing, or nothing more arrives; returns the seconds since the
+        heal."""
         metrics, limit = self.metrics, self.metrics.limit(DRAIN_SECONDS)
         served = {node: metrics.served(node) for node in metrics.nodes}
         drained: dict[Origin, float | None] = dict.fromkeys(metrics.keys)
@@ -128,7 +129,7 @@ class Outage:
 
 
 def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
-    """The uplinks are silent; before they heal, the view is asked about what is away."""
+    """The uplinks are silent; before the heal, the view is queried for the missing nodes."""
     outage = Outage(metrics)
     with (
         outage.watched(),
@@ -167,15 +168,15 @@ def reset_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
 
 
 def last_before_pause(served: Sequence[Served], number: int) -> int:
-    """The number after which nothing was served for the longest, from `number` on."""
+    """The number before the longest gap in serving, from `number` on."""
     row = [one for one in served if one.number >= number]
     pauses = [(later.time - one.time, one.number) for one, later in itertools.pairwise(row)]
     return max(pauses, default=(0, number))[1]
 
 
 def clock_jump(metrics: Metrics, faults: FaultEngine) -> Outage:
-    """The clocks are ahead for a while, and put right again: stamps of the future, and then some
-    that are behind the newest."""
+    """The clocks are ahead for a while, then corrected: timestamps in the future, and then some
+    behind the newest."""
     outage = Outage(metrics)
     with outage.watched(ahead=2 * JUMP_SECONDS):
         jumps = [ClockJump(node=node, seconds=JUMP_SECONDS) for node in metrics.nodes]
@@ -186,15 +187,15 @@ def clock_jump(metrics: Metrics, faults: FaultEngine) -> Outage:
 
 
 def disk_full_while_offline(metrics: Metrics, faults: FaultEngine) -> Outage:
-    """The uplinks are silent, and meanwhile the disks take nothing more. The exporter's log has its
-    room reserved."""
+    """The uplinks are silent, and meanwhile the disks are full. Space for the exporter's log is
+    reserved."""
     outage = Outage(metrics)
     with (
         outage.watched(restarted=True),
         faults.inflict_all([Cut(link=uplink(metrics.lab, node)) for node in metrics.nodes]),
     ):
         metrics.until_served(WARM)
-        # A sender that ends is started again, and scrapes meanwhile less.
+        # A sender that exits is restarted, and scrapes less meanwhile.
         with faults.inflict_all([DiskFull(node=node) for node in metrics.nodes]):
             metrics.until_served(IN_FULL)
         metrics.until_served(WARM)

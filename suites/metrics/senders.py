@@ -1,4 +1,4 @@
-"""The senders as parameters of tests, and what each is known to lose."""
+"""The senders as parameters of tests, and their known losses."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ _ends = pytest.mark.known_failure(
 )
 
 LOSE_BY_RESET: Marks = {"agent": _begins_anew, "prometheus": _begins_anew}
-"""Who loses all of an outage by a start in it."""
+"""Senders that lose the whole outage if they are restarted in it."""
 LOSE_BY_FULL_DISK: Marks = {"vmagent": _ends}
-"""Who loses what it scrapes offline while the disk is full."""
+"""Senders that lose what they scrape offline while the disk is full."""

@@ -1,4 +1,4 @@
-"""What the suite asks of a lab: what nodes have served, and what the view has of it."""
+"""The suite's queries to a lab: what nodes have served, and what the view contains."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from edge_lab.machines import Machine
 
 ASK_SECONDS = 120.0
-"""For one question to a node, or to the view."""
+"""Seconds for one query to a node, or to the view."""
 MARGIN_SECONDS = 30.0
-"""By which clocks may differ, and more."""
+"""Seconds by which clocks may differ, with a margin."""
 LINE_SECONDS = 600.0
 SERVE_SECONDS = 30.0
-"""For one scrape that is due every two seconds."""
+"""Seconds for one scrape, which is due every two seconds."""
 DRAIN_SECONDS = 300.0
-"""From a heal until what was kept is there: senders wait up to a minute between two tries."""
+"""Seconds from a heal until buffered samples arrive: senders retry after up to a minute."""
 SETTLED_SECONDS = 90.0
-"""If nothing more has come for so long, nothing more will."""
+"""Seconds without new samples after which no more are expected."""
 
 _GET = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=30).read().decode())"
 
@@ -74,15 +74,15 @@ class Metrics:
         return tuple(Origin(node, sender.name) for node in self.nodes for sender in self.senders)
 
     def runtime(self, node: str) -> str:
-        """The column of the table."""
+        """Column in the table."""
         return runtime_column(self.lab, node)
 
     # -- on the node -------------------------------------------------------------------------
 
     def served(self, node: str) -> Mapping[str, tuple[Served, ...]]:
-        """By sender, all that a node has served, past the cluster and the wires."""
+        """By sender, all that a node has served, over the management path."""
         done = self.lab.machines[node].run(f"tr -d '\\000' <{SERVED}", self.limit(ASK_SECONDS))
-        # The last line may be in the making.
+        # The last line may be incomplete.
         return parse_served(done.stdout.rpartition("\n")[0])
 
     def numbers(self) -> dict[Origin, int]:
@@ -94,7 +94,7 @@ class Metrics:
         return found
 
     def until_served(self, more: int) -> dict[Origin, int]:
-        """Until each sender has scraped `more` times; the numbers then."""
+        """Waits until each sender has scraped `more` times; returns the numbers then."""
         before = self.numbers()
 
         def all_served() -> dict[Origin, int] | None:
@@ -110,7 +110,7 @@ class Metrics:
         )
 
     def bytes_sent(self, key: Origin) -> float | None:
-        """That a sender has written since it was started; None if it does not say."""
+        """Bytes that a sender has written since its start; None if it does not report them."""
         (sender,) = (one for one in self.senders if one.name == key.sender)
         url = f"http://{sender.address}/metrics"
         done = self.lab.machines[key.node].run(
@@ -128,8 +128,8 @@ class Metrics:
     def stored(
         self, *, since: float, ahead: float = 0.0, devices: bool = True
     ) -> Mapping[Origin, tuple[Stored, ...]]:
-        """All samples stamped after `since` (seconds since 1970, the host's clock, by which the
-        lab's are set), and up to `ahead` seconds in the future."""
+        """All samples with timestamps after `since` (seconds since 1970, by the host's clock, from
+        which the lab's are set), and up to `ahead` seconds in the future."""
         until = time.time() + MARGIN_SECONDS + ahead
         return self.view.stored(
             self.server,
@@ -140,14 +140,14 @@ class Metrics:
         )
 
     def series(self) -> dict[Origin, int]:
-        """How many series the view has of each sender."""
+        """The number of series in the view for each sender."""
         query = "count by (node, sender) ({sender!=''})"
         answers = self.view.query(self.server, query, self.limit(ASK_SECONDS))
         return {answer.origin: int(answer.samples[0][1]) for answer in answers}
 
     def lines(self, newest: Mapping[Origin, float], *, step: float) -> tuple[Line, ...]:
-        """What is drawn of senders that are away now, over the last ten minutes; `newest` are the
-        stamps of their newest samples, seconds since 1970."""
+        """The graphs of unreachable senders over the last ten minutes; `newest` are the timestamps
+        of their newest samples, seconds since 1970."""
         asked, limit = time.time(), self.limit(ASK_SECONDS)
         at = f"{asked:.3f}"
         text = self.view.text(
@@ -182,7 +182,7 @@ class Metrics:
 
 
 def counted(text: str, name: str) -> float | None:
-    """The sum of a counter in a page of metrics; None if it is not there."""
+    """The sum of a counter in a page of metrics; None if it is missing."""
     pattern = rf"(?m)^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$"
     found = [float(value) for value in re.findall(pattern, text)]
     return sum(found) if found else None

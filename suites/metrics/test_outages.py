@@ -1,4 +1,4 @@
-"""Each sender over each fault of its node: what the cloud has afterwards of what was served."""
+"""Each sender during each fault of its node: which served samples are in the cloud afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Record = Callable[[Verdict], None]
 
 
 def judged(outage: Outage, sender: str, record: Record, allowance: Allowance = NOTHING) -> None:
-    """Fails with the verdicts on all nodes that have not passed."""
+    """Fails the test if the verdict on any node has not passed."""
     verdicts = [
         judge_samples(evidence, allowance)
         for key, evidence in outage.evidence.items()

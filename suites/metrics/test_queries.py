@@ -1,4 +1,4 @@
-"""What the cloud is told of a node that is away: that it is missing, and no straight line."""
+"""Queries for an unreachable node: it must be shown as missing, not as a straight line."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Bad and broken links: the edge copes, and comes back by itself."""
+"""Impaired and broken links: the edge tolerates them, and recovers by itself."""

@@ -1,4 +1,4 @@
-"""One fault on the uplinks of all edge nodes at once: what it costs, and whether it passes."""
+"""One fault on the uplinks of all edge nodes at once: its effects, and the recovery."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_half_open_connections_are_given_up(
         autonomy.watching() as watch,
         faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
     ):
-        # New connections pass, so a node that gives up its old ones needs no heal.
+        # New connections work, so a node that closes its old ones needs no heal.
         autonomy.hold(until_lost(lab))
         away = not_well(lab, watch, time_limit(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]

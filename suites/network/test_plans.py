@@ -1,4 +1,4 @@
-"""A plan of faults runs beside a test, and never gets in the lab's own way to its nodes."""
+"""A fault plan runs beside a test, and never affects the management path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Network"), allure.feature("Plans")]
 
 PLAN_SECONDS, ASK_SECONDS = 20.0, 18.0
-"""Seconds of the reference machine: on a slower one the plan takes longer, as answers do."""
+"""Seconds of the reference machine: on a slower one the plan takes longer."""
 
 
 @pytest.fixture

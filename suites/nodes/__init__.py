@@ -1,1 +1,1 @@
-"""The machine below a node fails it: the edge outlives that."""
+"""Faults of the machine below a node."""

@@ -1,4 +1,4 @@
-"""What the machine below a node does wrong: it stands still, its clock jumps, its disk fills up."""
+"""Faults of the machine below a node: it is paused, its clock jumps, its disk fills up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Nodes"), allure.feature("Machine")]
 
 STANDS_STILL = Expectation(downtime_s=None, must_detect=True)
-"""A node that stands still runs nothing, and is lost for the API server."""
+"""A paused node runs nothing, and is lost for the API server."""
 
 GOES_ON = Expectation()
 

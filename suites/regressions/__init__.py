@@ -1,1 +1,1 @@
-"""Failures that others met in the field, each by the name that its tracker gives it."""
+"""Failures reported from the field, each by its number in the tracker."""

@@ -1,1 +1,1 @@
-"""Certificates are replaced, and end, while samples flow."""
+"""Certificates are replaced, and expire, while samples flow."""

@@ -1,5 +1,5 @@
-"""An authority of the cluster is replaced with the fleet online, as after its key has leaked: in
-the end each certificate is by the new one, and what the old one has signed opens nothing."""
+"""An authority of the cluster is replaced with the fleet online, as after a leak of its key: in the
+end all certificates are from the new one, and those of the old one are refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ pytestmark = [allure.parent_suite("Rotation"), allure.feature("Authority")]
 
 AFTERMATH_SECONDS = 30.0
 API_SECONDS = 240.0
-"""For the API server to be started anew on an emulated CPU, until it answers."""
+"""Seconds for the API server to restart on an emulated CPU, until it answers."""
 
 
 EACH_AUTHORITY = (
@@ -65,7 +65,7 @@ EACH_AUTHORITY = (
 def must_declare_trust(
     lab: Lab, time_limit: TimeLimit, authority: str, *left_out: str
 ) -> tuple[AuthorityInjector, TrustDomain]:
-    """Skips where the stack does not say who trusts that authority, or nodes have nothing by it."""
+    """Skips if the stack does not declare who trusts that authority, or nodes do not use it."""
     domains = replaceable(lab.stack, lab.topology)
     try:
         must_be_replaceable(lab.stack, domains, authority)
@@ -104,7 +104,7 @@ def test_the_authority_is_replaced_and_no_sample_is_lost(
             met += who_gets_in(lab, probe, injector, domain, stage)
             autonomy.hold(AFTERMATH_SECONDS)
     silent: list[str] = []
-    # So that measures of the cluster's own keep their names.
+    # So that measures of the cluster's authority keep their names.
     subject = "authority" if authority == CLUSTER.name else f"authority {authority}"
     for stage in AuthorityStage:
         record = record_of(watch.recording, replaced(authority, stage))
@@ -145,7 +145,7 @@ def who_gets_in(
     domain: TrustDomain,
     stage: AuthorityStage,
 ) -> list[IdentityVerdict]:
-    """By the old authority and by the new one, at each endpoint that verifies certificates."""
+    """Probes with the old authority and the new one at each endpoint that verifies certificates."""
     succession, alone = injector.files.succession(), injector.by_signer_alone
     found = []
 
@@ -166,13 +166,13 @@ def who_gets_in(
 
 
 def client_of(lab: Lab, endpoint: Endpoint) -> str:
-    """From where it is probed; the authority is the same for all."""
+    """The probing node; the authority is the same for all."""
     server = lab.topology.server.name
     return edges(lab)[0] if endpoint.node == server else server
 
 
 def must_be_red(probe: Prober, endpoint: Endpoint, records: list[ProbeRecord]) -> None:
-    """The planted defect: an authority that was not removed, judged as if it had been."""
+    """The planted defect: an authority that was not removed is judged as if it had been."""
     met = [record.model_copy(update={"endpoint": endpoint.id}) for record in records]
     judged = probe.control("an authority that was not removed", endpoint, met)
     assert {one.finding for one in judged} == {Finding.LET_IN}, met
@@ -193,8 +193,8 @@ def test_a_node_that_is_left_out_is_lost(
     measure: Measuring,
     time_limit: TimeLimit,
 ) -> None:
-    """The planted defect: a node that keeps its certificate does not get in at the end, which its
-    own fault has seen too: it was turned away."""
+    """The planted defect: a node that keeps its certificate is refused at the end, which the
+    fault's own proof has also shown."""
     node = edge_node.name
     injector, domain = must_declare_trust(lab, time_limit, authority, node)
     last = replaced(authority, AuthorityStage.OLD_REMOVED)
@@ -209,7 +209,7 @@ def test_a_node_that_is_left_out_is_lost(
     assert not ready_at(watch.recording, node, record.heal_began), "it is let in all the same"
     stolen = [str(one) for one in met if not one.passed]
     assert not stolen, "\n".join(stolen)
-    if not injector.by_signer_alone:  # else it was turned away a stage before
+    if not injector.by_signer_alone:  # otherwise it was refused one stage earlier
         title = "certificate of a node that was left out turned away after"
         measure(title, (record.seen - record.began) / 1e9, unit="s", better="lower", node=node)
     expect = Expectation(must_detect=True, api_gap_s=API_SECONDS)
@@ -220,8 +220,8 @@ def test_a_node_that_is_left_out_is_lost(
 def tried_with_its_own(
     lab: Lab, probe: Prober, injector: AuthorityInjector, domain: TrustDomain, node: LabNode
 ) -> list[IdentityVerdict]:
-    """The certificate and key of a node that was stolen, at each endpoint that
-    verifies certificates: the only way to take them from it."""
+    """Probes with the certificate and key of a stolen node at each endpoint that verifies
+    certificates: replacing the authority is the only way to revoke them."""
     held = must_hold(lab, node.name, "node")
     identity = Identity(node.machine.read(held.certificate), node.machine.read(held.key))
     stolen = replace(PROBES["right"], shows=lambda mint: identity)

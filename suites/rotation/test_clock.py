@@ -1,4 +1,4 @@
-"""Clocks that are years wrong: certificates that are good are not, by the node's own clock."""
+"""Clocks that are wrong by years: valid certificates are invalid by the node's own clock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BACK_SECONDS = 180.0
     "years",
     [
         pytest.param(-1, id="a-year-behind"),
-        # The lab's certificates are good for five.
+        # The lab's certificates are valid for five.
         pytest.param(6, id="six-years-ahead"),
     ],
 )
@@ -50,11 +50,11 @@ def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     measure: Measuring,
     time_limit: TimeLimit,
 ) -> None:
-    """Who speaks to the cloud is started anew meanwhile, as by a boot with that clock: a connection
-    that stands is not verified again.
+    """Clients of the cloud are restarted meanwhile, as in a boot with that clock: established
+    connections are not verified again.
 
-    With its clock ahead, yurthub gives up its own serving certificate for good, and asks for
-    another one when the clock is right. The lab approves that, as the cloud has to.
+    With its clock ahead, yurthub discards its serving certificate permanently, and requests a new
+    one when the clock is right. The lab approves it, as the cloud has to.
     """
     node = edge_node.name
     agent = lab.stack.runtime.agents[0]
@@ -62,7 +62,7 @@ def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     with autonomy.watching(node) as watch:
         with faults.inflict(jump):
             with faults.inflict(Kill(node=node, service=agent)):
-                pass  # systemd starts it again
+                pass  # systemd restarts it
             autonomy.hold(until_lost(lab))
         limit = time_limit(BACK_SECONDS)
 

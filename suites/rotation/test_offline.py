@@ -1,4 +1,4 @@
-"""Certificates that end, or are replaced, while a node is out of reach."""
+"""Certificates that expire, or are replaced, while a node is unreachable."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Rotation"), allure.feature("Offline")]
 
 VALID_SECONDS = 240.0
-"""Enough for a node to take the certificate, and to go offline with it."""
+"""Enough seconds for a node to load the certificate, and to go offline with it."""
 BEYOND_SECONDS = 5.0
 BACK_SECONDS = 180.0
 LOG_SECONDS = 30.0
@@ -93,26 +93,26 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
 
 
 def shown_by(node: LabNode, held: InstalledCertificate) -> x509.Certificate:
-    """The certificate that lies on the node now."""
+    """The current certificate on the node."""
     return x509.load_pem_x509_certificate(node.machine.read(held.certificate))
 
 
 def must_dial_api_server(lab: Lab) -> None:
-    """Skips where edge nodes dial something else (KubeEdge: cloudcore), or do not say."""
+    """Skips if edge nodes connect to something else (KubeEdge: cloudcore), or do not declare it."""
     must_hold(lab, lab.topology.server.name, "api-server")
     if not api_clients(lab):
         raise MissingCapability(f"edge nodes of {lab.stack_name} do not dial the API server")
 
 
 def api_clients(lab: Lab) -> list[CloudClient]:
-    """Who on edge nodes dials the API server."""
+    """The clients of the API server on edge nodes."""
     clients = lab.platform.cloud_clients(lab.topology)
     return [client for client in clients if client.port == API_PORT]
 
 
 def refusals(lab: Lab, client: CloudClient, since: int, time_limit: TimeLimit) -> int:
-    """How often a client has refused the certificate that it was shown, by its own log since then
-    (s); in the words of Go's TLS."""
+    """How often a client refused a server certificate, by its own log since then (s); by the
+    message of Go's TLS."""
     command = (
         f"journalctl -q -o cat -u {client.unit} --since=@{since} | "
         "grep -c 'failed to verify certificate: x509' || true"
@@ -124,11 +124,11 @@ def refusals(lab: Lab, client: CloudClient, since: int, time_limit: TimeLimit) -
 def changed_while_offline(
     lab: Lab, faults: FaultEngine, watch: Watch, issuer: Issuer
 ) -> Iterator[None]:
-    """The API server's certificate is another one while the block runs; it was replaced while all
-    edge nodes were cut off, and they are not any more.
+    """The API server has another certificate while the block runs; it is replaced while all edge
+    nodes are cut off, and they are reconnected before the block.
 
-    The declared clients of the API server are started anew while offline: a connection that
-    outlives the cut is not verified again.
+    The declared clients of the API server are restarted while offline: a connection that survives
+    the cut is not verified again.
     """
     server = lab.topology.server.name
     change = ReplaceCertificate(node=server, certificate="api-server", issuer=issuer)
@@ -138,7 +138,7 @@ def changed_while_offline(
             hold_until_lost(lab, watch)
             changed.enter_context(faults.inflict(change))
             with faults.inflict_all(kills):
-                pass  # systemd starts them again
+                pass  # systemd restarts them
         yield
 
 
@@ -165,12 +165,12 @@ def test_nodes_come_back_to_an_api_server_with_another_certificate(
 def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
 ) -> None:
-    """The control. The lab itself does not trust that API server either, once it connects anew:
-    then what it saw last counts, and the clients' own logs say that they have refused it."""
+    """The control. The lab itself does not trust that API server either when it reconnects: then
+    its last observation counts, and the clients' own logs show that they refused it."""
     must_dial_api_server(lab)
     seen: dict[str, NodeSeen | None] = {}
     with autonomy.watching() as watch, changed_while_offline(lab, faults, watch, Issuer.FOREIGN):
-        since = int(time.time())  # the nodes' clocks are set by this one
+        since = int(time.time())  # the nodes' clocks are set from this one
         autonomy.hold(until_lost(lab))
         seen = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
         clients = api_clients(lab)

@@ -34,7 +34,7 @@ EXEC_SECONDS = 60.0
 
 
 def must_hold(lab: Lab, node: str, certificate: str) -> InstalledCertificate:
-    """It, as declared; skips where the stack has no such certificate that can be replaced."""
+    """The declared certificate; skips if the stack has no such certificate that can be replaced."""
     for held in lab.platform.certificates(lab.topology):
         if (held.node, held.name) == (node, certificate):
             return held
@@ -84,7 +84,7 @@ def test_another_certificate_is_taken_and_no_sample_is_lost(
 def test_a_node_with_a_foreign_certificate_is_lost(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, autonomy: Autonomy
 ) -> None:
-    """The control: what is not trusted must not be taken."""
+    """The control: an untrusted certificate must be refused."""
     must_hold(lab, edge_node.name, "node")
     fault = ReplaceCertificate(node=edge_node.name, certificate="node", issuer=Issuer.FOREIGN)
     with autonomy.watching(edge_node.name) as watch, faults.inflict(fault):
@@ -105,9 +105,9 @@ def test_the_api_server_calls_no_kubelet_with_a_foreign_certificate(
     pod = sampler_pod(edge_node.name)
 
     def refusal() -> str:
-        """Why the API server did not get through to the kubelet; nothing if it did."""
+        """Why the API server could not connect to the kubelet; empty if it could."""
         try:
-            # That it asks for nothing is an answer of the program's, which the kubelet has started.
+            # An error of the program itself shows that the kubelet has started it.
             lab.kubectl.exec(
                 pod, ["/edge", "probe"], time_limit(EXEC_SECONDS), namespace=NAMESPACE, check=False
             )

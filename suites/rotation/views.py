@@ -1,4 +1,4 @@
-"""What a recording says of a node around a fault."""
+"""Figures of a node around a fault, from a recording."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def record_of(recording: Recording, fault: Fault) -> FaultRecord:
 
 
 def unready_seconds(recording: Recording, node: str, since: int) -> float:
-    """For how long, from `since` (ns) on, the API server did not show the node as Ready."""
+    """Seconds since `since` (ns) in which the API server did not show the node as Ready."""
     return unready_seconds_in(recording, node, Span(since, recording.ended))
 
 
 def unready_seconds_in(recording: Recording, node: str, span: Span) -> float:
-    """As `unready_seconds`, in that time alone."""
+    """Like `unready_seconds`, within that time only."""
     views = _views(recording, node)
     parts = (view.span.within(span) for view in views if view.value != READY)
     return sum(part.seconds for part in parts if part is not None)
 
 
 def longest_silence(recording: Recording, node: str, span: Span) -> float | None:
-    """The most seconds of that time in which no sample that the node had taken arrived; None if
-    none arrived at all."""
+    """The longest time without arriving samples of the node, seconds; None if none arrived at
+    all."""
     arrived = sorted(
         {
             sample.received

@@ -1,1 +1,1 @@
-"""Sandboxes: whether a pod is in one, seen from inside and outside, and what hostile pods reach."""
+"""Sandboxes: proofs from inside and outside that a pod is in one, and what hostile pods reach."""

@@ -1,4 +1,4 @@
-"""Pods that read a device and keep samples by turns, with a sandbox and without."""
+"""Pods with and without a sandbox that read a device and store samples, interleaved."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 APP = "edge-lab-bench"
 FOLDER = "/data"
 READS = 50
-"""In one turn; and as many samples."""
+"""Reads in one turn, and as many samples."""
 TURN_SECONDS = 180.0
-"""For one turn: a program is started in the pod, which in a sandbox takes some seconds."""
+"""Seconds for one turn: starting a program in the pod takes some seconds in a sandbox."""
 POD_SECONDS = 600
-"""Until the pod's program gives up by itself: the limit of a turn is kept by the host."""
+"""Timeout of the pod's program itself: the host enforces the limit of a turn."""
 LOOK_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One of two kinds of pods that take turns on a node."""
+    """One of two kinds of pods that are interleaved on a node."""
 
     name: str
     """In measures."""
     sandboxed: bool = False
     around: Callable[[], AbstractContextManager[object]] = nullcontext
-    """What the lab is like in its turns."""
+    """The condition of the lab in its turns."""
     slug: str = ""
-    """In names of pods, if its name is not fit for that."""
+    """Used in names of pods, if its name is not valid there."""
 
     @property
     def runtime_class(self) -> str:
@@ -59,7 +59,7 @@ class Contender:
 
 RUNC = Contender("runc")
 RUNC_AGAIN = Contender("runc again", slug="again")
-"""The control: it is the same."""
+"""The control, which is identical."""
 SANDBOXED = Contender(GVISOR, sandboxed=True)
 
 
@@ -70,7 +70,7 @@ def need_both(lab: Lab, node: Node) -> None:
 
 
 def modbus_link(lab: Lab, node: str) -> Link:
-    """Of a Modbus device that shares a network with the node.
+    """The address of a Modbus device on a network of the node.
 
     Raises:
         MissingCapability: there is none.
@@ -84,7 +84,7 @@ def modbus_link(lab: Lab, node: str) -> Link:
 
 
 def bench_pod(contender: Contender, node: str) -> dict[str, Any]:
-    """It does nothing until it is told to."""
+    """A pod that waits for commands."""
     spec: dict[str, Any] = {
         "nodeName": node,
         "automountServiceAccountToken": False,
@@ -118,7 +118,7 @@ def bench_pod(contender: Contender, node: str) -> dict[str, Any]:
 
 
 def bench_command(place: str) -> list[str]:
-    """Reads of the device's block, each timed; then samples that are kept."""
+    """Reads of the device's block, each timed; then stored samples."""
     return [
         *("/edge", "bench", "modbus-tcp", place, "--registers", "10"),
         *("--count", str(READS), "--folder", FOLDER, "--limit", str(POD_SECONDS)),
@@ -126,13 +126,13 @@ def bench_command(place: str) -> list[str]:
 
 
 def in_turns(first: Contender, second: Contender, pairs: int) -> list[Contender]:
-    """So many pairs, each in the other order than the one before."""
+    """So many pairs, in alternating order."""
     order = ([first, second], [second, first])
     return [contender for pair in range(pairs) for contender in order[pair % 2]]
 
 
 class Bench:
-    """The pods of two contenders on a node, which are there."""
+    """The running pods of two contenders on a node."""
 
     def __init__(self, lab: Lab, node: str, limit: TimeLimit) -> None:
         self._lab = lab
@@ -140,10 +140,10 @@ class Bench:
         self._limit = limit
 
     def turn(self, contender: Contender, place: str) -> BenchRecord:
-        """What one contender's pod measures of the device at `place`, now.
+        """One contender's measurement of the device at `place`.
 
         Raises:
-            AssertionError: the pod could not read the device, or not keep what it read.
+            AssertionError: the pod could not read the device, or not store the samples.
         """
         with contender.around():
             done = self._lab.kubectl.exec(
@@ -158,7 +158,7 @@ class Bench:
         return record
 
     def check_sandbox(self, contender: Contender) -> None:
-        """LabError if its pod is not in the sandbox that is to be measured, or in one."""
+        """LabError if its pod is not in the intended sandbox, or in one by mistake."""
         limit = self._limit(LOOK_SECONDS)
         pod = known_pod(self._lab, contender.pod(self._node), self._node, limit)
         verdict = look_from_outside(self._lab, pod, self._limit(LOOK_SECONDS))
@@ -171,7 +171,7 @@ class Bench:
 def benching(
     lab: Lab, node: str, contenders: Sequence[Contender], limit: TimeLimit
 ) -> Iterator[Bench]:
-    """Their pods are Ready, and in a sandbox or not, while the block runs."""
+    """Their pods are Ready, with or without a sandbox, while the block runs."""
     manifests = [bench_pod(contender, node) for contender in contenders]
     with running_pods(lab, manifests, APP, limit):
         bench = Bench(lab, node, limit)
@@ -183,8 +183,8 @@ def benching(
 def raced(
     lab: Lab, node: str, first: Contender, second: Contender, pairs: int, limit: TimeLimit
 ) -> tuple[list[BenchRecord], list[BenchRecord]]:
-    """What the pods of either measure by turns, pair by pair. A first turn of each is for nothing:
-    it finds the program on no page of the node's memory."""
+    """The measurements of both, interleaved, pair by pair. The first turn of each is a warm-up, to
+    load the program into the page cache."""
     link = modbus_link(lab, node)
     place = f"{link.address}:{MODBUS_PORT}"
     found: dict[str, list[BenchRecord]] = {first.name: [], second.name: []}

@@ -1,4 +1,4 @@
-"""Hostile pods that use up what they are given, and what a node shows of it."""
+"""Runs hostile pods that exhaust a resource, with the node's view of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 END_SECONDS = 420.0
-"""For a bomb to be stopped; the kubelet looks at disks and logs every ten seconds."""
+"""Seconds for a bomb to be stopped; the kubelet checks disks and logs every ten seconds."""
 
 _KILLS = (
     "journalctl -q -k -b -o short-unix --no-pager"
@@ -35,18 +35,18 @@ _COUNTED = (
 
 @dataclass(frozen=True)
 class BombRun:
-    """What came of one pod."""
+    """The result of one pod."""
 
     uid: str
     stopped_by: str
-    """As `end_of` says; empty if nothing has stopped it in time."""
+    """As from `end_of`; empty if nothing stopped it in time."""
     progress: BombProgress | None
     pod: Mapping[str, Any]
-    """The object, as it was last seen."""
+    """The last observed object."""
     pids_limit: str
     """pids.max of the pod's control group; empty if it was not seen."""
     pids_refused: int
-    """How often the kernel has refused a process there, by its pids.events."""
+    """How often the kernel refused a process there, by its pids.events."""
 
 
 def explode(
@@ -57,7 +57,7 @@ def explode(
     expected: frozenset[str],
     time_limit: TimeLimit,
 ) -> BombRun:
-    """Runs the pod until something has stopped it that nothing else is expected after."""
+    """Runs the pod until it has been stopped for good."""
     with pods.applied(pod) as uid:
         run = BombRun(uid, "", None, {}, "", 0)
 
@@ -76,7 +76,7 @@ def explode(
             )
             return is_final(run.stopped_by, expected)
 
-        with contextlib.suppress(DeadlineExceeded):  # what came until then is judged
+        with contextlib.suppress(DeadlineExceeded):  # the state so far is judged
             time_limit(END_SECONDS).wait_for(
                 f"{pod.name} is stopped", stopped, every=2.0, transient=NOT_YET
             )
@@ -84,8 +84,8 @@ def explode(
 
 
 def _pids(node: LabNode, uid: str) -> tuple[str, int]:
-    """Of the pod's control group: its limit, and how often it was met. The group of a pod that has
-    ended is gone."""
+    """The limit of the pod's control group, and how often it was hit. The group is removed when the
+    pod ends."""
     folder = f"/sys/fs/cgroup/kubepods*/**/pod{uid}"
     text = node.output(
         f"bash -O globstar -c 'cat {folder}/pids.max {folder}/pids.events' 2>/dev/null; true"
@@ -96,15 +96,15 @@ def _pids(node: LabNode, uid: str) -> tuple[str, int]:
 
 
 def kernel_kills(node: LabNode) -> tuple[KernelKill, ...]:
-    """Those of the node's kernel log, since its boot."""
+    """The kills in the node's kernel log, since boot."""
     return parse_kernel_log(node.output(_KILLS).splitlines())
 
 
 def counted_kills(node: LabNode) -> int:
-    """Processes that the kernel has killed for memory, by the group that all pods are in."""
+    """Processes that the kernel killed for lack of memory, by the control group of all pods."""
     return int(node.output(_COUNTED))
 
 
 def boot_id(node: LabNode) -> str:
-    """Another one after each boot."""
+    """The boot id, which changes with each boot."""
     return node.output("cat /proc/sys/kernel/random/boot_id")

@@ -1,4 +1,4 @@
-"""critest on a node: with the node's agents stopped, since they end pods that they do not know."""
+"""Runs critest on a node, with the node's agents stopped, since they end unknown pods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNIT = "edge-lab-critest"
 FOLDER = "/run/edge-lab-critest"
 REPORT, LOG, SCRIPT = f"{FOLDER}/report.json", f"{FOLDER}/log", f"{FOLDER}/run.sh"
 CALL_SECONDS = 120
-"""For one call of the CRI, in an emulated guest."""
+"""Seconds for one CRI call, in an emulated guest."""
 READY_SECONDS = 150.0
 
 PLAIN_HANDLER = "runsc-plain"
@@ -45,14 +45,14 @@ _PLAIN_RUNTIME = f"""
 
 @contextlib.contextmanager
 def without_agents(lab: Lab, node: LabNode, time_limit: TimeLimit) -> Iterator[None]:
-    """The agents of the edge runtime are stopped while the block runs; after it, the pods of
-    critest are gone, and the node is Ready."""
+    """Stops the agents of the edge runtime while the block runs; afterwards the pods of critest are
+    removed, and the node is Ready."""
     agents = " ".join(map(shlex.quote, lab.stack.runtime.agents))
-    try:  # an answer that comes too late leaves them stopped all the same
+    try:  # they may be stopped even if the response came too late
         node.output(f"mkdir -p {FOLDER} && systemctl stop {agents}", seconds=120)
         yield
     finally:
-        with contextlib.ExitStack() as undo:  # each of these, in reverse, whatever the others do
+        with contextlib.ExitStack() as undo:  # all of these, in reverse order, even if one fails
             undo.callback(_until_ready, lab, node, time_limit)
             undo.callback(node.output, f"rm -rf {FOLDER}")
             undo.callback(node.output, f"systemctl start {agents}", seconds=180)
@@ -70,7 +70,7 @@ def _until_ready(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
 
 
 def remove_left(node: LabNode) -> None:
-    """Removes the pods that specs have left behind, by force."""
+    """Removes the pods that specs left behind, by force."""
     node.output(shlex.join((PROGRAM, *_options(), "-remove-left")), seconds=600)
 
 
@@ -83,11 +83,10 @@ def run(
     seconds: float,
     call_seconds: int = CALL_SECONDS,
 ) -> tuple[SpecRecord, ...]:
-    """What came of `specs` with a runtime of the node's containerd.
+    """The results of `specs` with a runtime of the node's containerd.
 
-    `seconds` are Ginkgo's for all of it, on the reference machine; a spec that is under way then is
-    interrupted, and the report says so. `call_seconds` are for one call of the CRI.
-    """
+    `seconds` is Ginkgo's timeout for the whole run, on the reference machine; a running spec is
+    then interrupted, and reported as such. `call_seconds` is the timeout of one CRI call."""
     words = (
         *(PROGRAM, *_options(call_seconds)),
         f"-runtime-handler={handler}",
@@ -98,13 +97,13 @@ def run(
         "--ginkgo.grace-period=10s",
         f"--ginkgo.json-report={REPORT}",
     )
-    # By a script: a command line in a unit is not taken as it is.
+    # By a script, since systemd interprets command lines of units.
     script = shlex.quote(f"exec {shlex.join(words)} > {LOG} 2>&1\n")
     node.output(
         f"rm -f {REPORT}; printf %s {script} > {SCRIPT}"
         f" && systemd-run --quiet --collect --unit={UNIT} -p WorkingDirectory={FOLDER} sh {SCRIPT}"
     )
-    # It is Ginkgo that has the time limit; beyond it are its own calls that clean up.
+    # Ginkgo enforces the time limit; its clean-up calls come after that.
     end = time_limit(seconds + 4 * call_seconds)
     end.wait_for(f"critest with {handler} ends on {node}", partial(_has_ended, node), every=5.0)
     said = node.output(f"tail -n 100 {LOG}")
@@ -142,4 +141,4 @@ def plain_runsc(node: LabNode) -> Iterator[str]:
             undo.callback(
                 node.output, f"[ ! -e {kept} ] || cp {kept} {CONFIG}; {again}", seconds=180
             )
-            undo.callback(remove_left, node)  # by the runtime that has made them
+            undo.callback(remove_left, node)  # by the runtime that created them

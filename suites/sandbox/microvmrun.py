@@ -1,4 +1,4 @@
-"""A microVM on a running lab: judged, and what it costs."""
+"""Runs a microVM in a running lab: verdict and cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 FACTS_SECONDS = 900.0
-"""For a microVM to boot and say its first word: a machine in an emulated machine."""
+"""Seconds for a microVM to print its first line: a machine in an emulated machine."""
 ATTEMPTS_SECONDS = 1800.0
 LOOK_SECONDS = 90.0
 
@@ -31,7 +31,7 @@ LOOK_SECONDS = 90.0
 def judged(
     lab: Lab, pods: HostilePods, pod: HostilePod, uid: str, facts: PodFacts | None
 ) -> MicrovmVerdict:
-    """The verdict on a pod that runs, by what it has said and what its node shows of it now."""
+    """The verdict on a running pod, by its output and its node's current view."""
     view = pods.outside(pod, uid)
     verdict = judge_microvm(pod.node, lab.stack_name, pod.name, facts, view)
     shown = "\n".join(str(proof) for proof in verdict.proofs)
@@ -41,7 +41,7 @@ def judged(
 
 
 def cost_of(lab: Lab, pods: HostilePods, pod: HostilePod, limit: TimeLimit) -> PodCost:
-    """Runs the pod once, until it has said what it sees."""
+    """Runs the pod once, until it has reported what it sees."""
     machine = lab.machine(pod.node)
     with pods.applied(pod) as uid:
         pods.facts(pod, uid, seconds=FACTS_SECONDS)

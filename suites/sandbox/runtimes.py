@@ -1,4 +1,4 @@
-"""Which pods can be had on which node: of a sandbox, or of none."""
+"""Which nodes can run sandboxed pods, and which can run others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 HOSTILE = "hostile"
-"""The add-on that brings the image."""
+"""The add-on with the image."""
 
 
 def sandboxes(lab: Lab, node: str) -> bool:
@@ -37,21 +37,21 @@ def need_sandboxes(lab: Lab, node: str) -> None:
 
 
 def resolves_runtime_class(lab: Lab) -> bool:
-    """Whether the edge runtime does what a pod's RuntimeClass says; if not, nodes with sandboxes
-    have them for every pod (https://github.com/kubeedge/kubeedge/issues/4416)."""
+    """Whether the edge runtime supports RuntimeClass; if not, nodes with sandboxes use them for
+    every pod (https://github.com/kubeedge/kubeedge/issues/4416)."""
     return Capability.RUNTIME_CLASS in lab.stack.runtime.capabilities
 
 
 def is_always_sandboxed(lab: Lab, node: str) -> bool:
-    """Whether all pods of the node are sandboxed, those too that do not ask for it."""
+    """Whether all pods of the node are sandboxed, including those that do not request it."""
     return default_runtime(lab, lab.topology.node(node)) == GVISOR
 
 
 def runtime_class(lab: Lab, node: str, setting: Setting) -> str | None:
-    """What a pod of the setting asks for on that node.
+    """The RuntimeClass of a pod of the setting on that node.
 
     Raises:
-        MissingCapability: it cannot be had there.
+        MissingCapability: it is not available there.
     """
     need_addon(lab, HOSTILE)
     resolved = resolves_runtime_class(lab)

@@ -1,4 +1,4 @@
-"""What hostile pods are aimed at on a node: its agents, its devices, a folder, the API server."""
+"""Targets of hostile pods on a node: its agents, its devices, a folder, the API server."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ SOCKET = "containerd.sock"
 
 
 def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
-    """What listens on the node, by loopback and by its address, and a cloud's metadata service: the
-    options of a pod, and what is declared of its attempts."""
+    """The listeners of the node, on loopback and on its address, and a cloud's metadata service:
+    the options of a pod, and the expectations of its attempts."""
     options = [*METADATA_OPTION, "--tcp", f"management={MANAGEMENT}"]
     rows = {**METADATA, **MANAGEMENT_PATH}
     address = lab.topology.cluster_link(node).address
@@ -62,8 +62,8 @@ def agents_of(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
 
 @contextlib.contextmanager
 def metadata_service(node: LabNode) -> Iterator[None]:
-    """While the block runs, the node has the address of a cloud's metadata service, and somebody
-    takes connections there."""
+    """While the block runs, the node has the address of a cloud's metadata service, with a
+    listener."""
     address = f"{METADATA_ADDRESS}/32 dev lo"
     program = (
         "import socket, sys; s = socket.create_server((sys.argv[1], int(sys.argv[2])))\n"
@@ -71,7 +71,7 @@ def metadata_service(node: LabNode) -> Iterator[None]:
     )
     words = ("python3", "-I", "-c", program, METADATA_ADDRESS, str(METADATA_PORT))
     listening = f"ss -Hltn src {METADATA_ADDRESS} | grep -q ."
-    try:  # an answer that comes too late leaves them all the same
+    try:  # they may exist even if the response came too late
         node.output(
             f"ip address add {address} && systemd-run --quiet --collect --unit={_METADATA_UNIT} "
             + shlex.join(words)
@@ -90,8 +90,8 @@ def metadata_service(node: LabNode) -> Iterator[None]:
 
 
 def local_services(lab: Lab, node: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
-    """What the node's own programs reach and its pods do not: what listens on its loopback, and
-    sshd. The options of a pod with hostNetwork, and what is declared of its attempts."""
+    """Targets that only the node's own programs can reach: listeners on its loopback, and sshd. The
+    options of a pod with hostNetwork, and the expectations of its attempts."""
     places = {
         endpoint.name: f"127.0.0.1:{endpoint.port}"
         for endpoint in lab.platform.endpoints(lab.topology)
@@ -158,7 +158,7 @@ class Folder:
     above: str
     """The folder that it and the file are in."""
     marker: str
-    """What only the file beside it holds, and what the pod writes."""
+    """The unique content of the file beside it, and of the pod's file."""
 
     def options(self, mount: str) -> tuple[str, ...]:
         """For a pod that has it at `mount`."""
@@ -167,9 +167,9 @@ class Folder:
 
 @contextlib.contextmanager
 def folder_of_the_node(node: LabNode) -> Iterator[Folder]:
-    """It is there while the block runs."""
+    """Creates it for the duration of the block."""
     folder = Folder(f"{FOLDER}/mount", FOLDER, secrets.token_hex(12))
-    try:  # an answer that comes too late leaves a folder all the same
+    try:  # the folder may exist even if the response came too late
         node.output(
             f"rm -rf {FOLDER} && mkdir -p {folder.path} && echo in > {folder.path}/inside"
             f" && echo {folder.marker} > {FOLDER}/{OUTSIDE}"

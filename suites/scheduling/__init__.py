@@ -1,1 +1,1 @@
-"""How long pods take to start, stage by stage, and whether they are placed where they may be."""
+"""The start of pods, stage by stage, and their placement."""

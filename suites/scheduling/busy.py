@@ -1,4 +1,4 @@
-"""Work for a node's CPUs, on its own, beside whatever the stack does there."""
+"""CPU load on a node, in addition to the stack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT = f"systemctl list-units --no-legend '{UNIT}-*.service' | wc -l"
 
 @contextlib.contextmanager
 def busy_cpus(node: LabNode) -> Iterator[None]:
-    """A loop without end on each CPU of the node while the block runs."""
+    """Runs an endless loop on each CPU of the node while the block runs."""
     with contextlib.ExitStack() as undo:
         undo.callback(_end, node)
         node.output(BEGIN)
@@ -28,7 +28,7 @@ def busy_cpus(node: LabNode) -> Iterator[None]:
 
 
 def _end(node: LabNode) -> None:
-    """Returns when none of the loops is left."""
+    """Waits until all loops have ended."""
     node.output(END)
     Deadline.scaled(60).wait_for(
         f"{node} is idle again", lambda: node.output(LEFT) == "0", every=1.0

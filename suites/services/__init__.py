@@ -1,1 +1,1 @@
-"""Services and names: what pods reach by them, online, offline, and after a boot while offline."""
+"""Services and DNS: what pods can reach online, offline, and after a boot while offline."""

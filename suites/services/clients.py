@@ -1,4 +1,4 @@
-"""Pods that ask for Services, over the management path: an answer comes while a node is cut off."""
+"""Client pods of Services, run over the management path, which works while a node is cut off."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 ANSWER_SECONDS = 120.0
-"""For one question to a pod, the shell on an emulated node included."""
+"""Seconds for one probe in a pod, including the shell on an emulated node."""
 PATIENCE_SECONDS = 5
-"""How long a pod waits for a connection before it calls it silence."""
+"""Connection timeout in a pod, seconds."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One connection that a pod tried to make."""
+    """One connection attempt of a pod."""
 
     target: str
     ok: bool
@@ -34,12 +34,12 @@ class Attempt:
 
     @property
     def refused(self) -> bool:
-        """It was told at once that nobody is there."""
+        """The connection was refused at once."""
         return "connection refused" in self.error
 
     @property
     def unknown(self) -> bool:
-        """It was told that there is no such name (NXDOMAIN); silence or a failure is another."""
+        """The name does not exist (NXDOMAIN), as opposed to a timeout or a failure."""
         return "no such host" in self.error
 
     def __str__(self) -> str:
@@ -48,13 +48,13 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Client:
-    """The pod that asks on one node."""
+    """The client pod of one node."""
 
     lab: Lab
     node: str
     limit: TimeLimit
     pod: str = ""
-    """Another pod of the node to ask from; it must have /edge."""
+    """A client in another pod of the node, which must have /edge."""
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ class Client:
     def until(
         self, what: str, target: str, fits: Callable[[Attempt], bool], seconds: float
     ) -> None:
-        """Until a connection to `target` comes out so; an AssertionError says how it did last."""
+        """Waits for this result of a connection to `target`; an AssertionError has the last one."""
         last = "it does not run"
 
         def seen() -> bool:
@@ -103,11 +103,11 @@ class Client:
             raise AssertionError(f"{what}, from a pod on {self.node}: {last}") from trouble
 
     def until_reached(self, target: str, seconds: float) -> None:
-        """Until `target` is reached."""
+        """Waits until `target` is reachable."""
         self.until(f"{target} is reached", target, lambda seen: seen.ok, seconds)
 
     def until_refused(self, target: str, seconds: float) -> None:
-        """Until `target` refuses connections."""
+        """Waits until `target` refuses connections."""
         self.until(f"{target} refuses", target, lambda seen: seen.refused, seconds)
 
 
@@ -118,5 +118,5 @@ def cluster_ip(lab: Lab, service: str, limit: TimeLimit) -> str:
 
 
 def full_name(service: str) -> str:
-    """The name of a Service by which no search path has to help; the dot ends it."""
+    """The fully qualified name of a Service, with the final dot."""
     return f"{service}.{NAMESPACE}.svc.cluster.local."

@@ -1,4 +1,4 @@
-"""What the suite shares: its pods and Services, there from the first test to the last."""
+"""Shared fixtures: the suite's pods and Services, from the first test to the last."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 SETTLE_SECONDS = 120.0
-"""From a Service's making until every node's rules have it."""
+"""Seconds from the creation of a Service until every node's rules have it."""
 
 
 def able_nodes(lab: Lab) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def able_nodes(lab: Lab) -> tuple[str, ...]:
 
 
 def able_edges(lab: Lab) -> tuple[str, ...]:
-    """The edge nodes among them, one at least: a test about none would pass for nothing."""
+    """The edge nodes among them, at least one: a test without any would pass vacuously."""
     found = tuple(node for node in able_nodes(lab) if node != lab.topology.server.name)
     if not found:
         raise MissingCapability(f"no edge node has {SERVICES!r}")
@@ -39,7 +39,7 @@ def able_edges(lab: Lab) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def standing(lab: Lab, objects: list[dict[str, Any]], time_limit: TimeLimit) -> Iterator[None]:
-    """These Services stand while the block runs."""
+    """Creates these Services for the duration of the block."""
     lab.kubectl.apply(objects, time_limit(60))
     names = [manifest["metadata"]["name"] for manifest in objects]
     try:
@@ -70,5 +70,5 @@ def service_nodes(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[str, ...]]:
 def client(
     lab: Lab, service_nodes: tuple[str, ...], time_limit: TimeLimit
 ) -> Callable[[str], Client]:
-    """Gives the pod that asks on a node, by the node's name."""
+    """Returns the client pod of a node, by the node's name."""
     return lambda node: Client(lab, node, time_limit)

@@ -1,8 +1,8 @@
-"""What the suite puts into the cluster: pods that listen, pods that ask, and Services.
+"""The objects of the suite: server pods, client pods, and Services.
 
-On each node a pod that listens in the pod network, one that listens on the node's own address,
-and one that asks. All are bound to their nodes by name and tolerate everything for ever: what
-becomes of them, and of their addresses, is the doing of the stack alone.
+On each node there is a pod that listens in the pod network, one that listens on the node's own
+address, and a client. All are bound to their nodes by name and tolerate everything forever, so that
+only the stack affects them and their addresses.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from edge_lab.addons.workload.manifests import IMAGE
 
 LABEL = "edge-lab-services"
 BACKEND = "edge-lab.local/backend"
-"""Label of what is behind a Service."""
+"""Label of the backends of a Service."""
 PORT = 80
 POD_PORT, NODE_PORT = 8080, 18080
-"""Where the backends listen: in a pod's network, and on a node's own address."""
+"""Ports of the backends: in the pod network, and on a node's own address."""
 
 IDLE = ["/bin/sh", "-c", "while :; do sleep 5; done"]
 PASSING = "edge-lab-passing"
-"""Label `app` of pods that one test makes and removes."""
+"""Label `app` of pods that one test creates and removes."""
 LONELY = "lonely"
-"""A Service that selects nobody."""
+"""A Service without endpoints."""
 
 
 def client_pod(node: str) -> str:
-    """The name of the pod that asks on a node."""
+    """The name of the client pod on a node."""
     return f"service-client-{node}"
 
 
@@ -55,7 +55,7 @@ def pods(nodes: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def services(nodes: Sequence[str]) -> list[dict[str, Any]]:
-    """A Service for each pod that listens, and one that selects nobody."""
+    """A Service for each server pod, and one without endpoints."""
     found = [service(LONELY, LONELY, POD_PORT)]
     for node in nodes:
         found.append(service(pod_backend(node), pod_backend(node), POD_PORT))
@@ -67,7 +67,7 @@ def listener(
     name: str, node: str, port: int, *, host: bool = False, app: str = LABEL
 ) -> dict[str, Any]:
     """A pod that accepts connections at `port`, labelled as its own backend."""
-    # The lab's collector: it listens, and takes what nobody here sends.
+    # The lab's collector, used only as a listener.
     command = ["/edge", "collect", "--folder", "/tmp", f"--listen=:{port}"]
     manifest = _pod(name, node, {"app": app, BACKEND: name}, command, host=host)
     container = manifest["spec"]["containers"][0]

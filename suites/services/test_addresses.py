@@ -1,4 +1,4 @@
-"""Who is reached by ClusterIP and by name, while nothing is broken; and what must not be."""
+"""What is reachable by ClusterIP and by name without faults; and what must not be."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_pods_of_all_nodes_are_reached_by_cluster_ip(
         for backend in (pod_backend(other), node_backend(other)):
             found = client(node.name).now(cluster_ip(lab, backend, time_limit))
             assert found.ok, f"{backend}: {found}"
-    # At the same address nobody listens at another port.
+    # The same address has no listener on another port.
     wrong = client(node.name).now(f"{cluster_ip(lab, pod_backend(node.name), time_limit)}:81")
     assert wrong.refused, str(wrong)
 
@@ -103,7 +103,7 @@ def test_names_that_do_not_exist_are_denied(lab: Lab, node: LabNode, client: Cli
     for name in ("nobody", full_name("nobody"), "example.org"):
         found = client(node.name).now(name)
         assert found.unknown, str(found)
-    # A node's address refuses at a port where nobody listens: its name was known, then.
+    # A node's address refuses a port without a listener: so its name was resolved.
     known = client(node.name).now(f"{lab.topology.server.name}:9")
     assert known.refused, str(known)
 
@@ -120,7 +120,7 @@ def test_an_endpoint_that_is_gone_is_taken_out(
         client(node.name).until_refused(name, SETTLE_SECONDS)
 
 
-# -- negative controls: what the checks above say when a part is out of order ---------------------
+# -- negative controls: the checks above fail without one of the parts ----------------------------
 
 
 @allure.title("Without kube-proxy, a new Service is not reached from {node}")
@@ -140,7 +140,7 @@ def test_without_kube_proxy_a_new_service_is_not_reached(
         )
         found = client(node.name).now(cluster_ip(lab, name, time_limit))
         assert not found.ok, str(found)
-        # What was there before goes on: the rules are the kernel's.
+        # Existing Services still work: the rules are in the kernel.
         assert client(node.name).now(pod_backend(node.name)).ok
     with standing(lab, objects, time_limit):
         client(node.name).until_reached(name, SETTLE_SECONDS)

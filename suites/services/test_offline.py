@@ -1,4 +1,4 @@
-"""Services and names on nodes whose cloud is out of reach, and after they boot without it."""
+"""Services and DNS on nodes whose cloud is unreachable, and after they boot without it."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ pytestmark = [
 Clients = Callable[[str], Client]
 
 PODS_BACK_SECONDS = 240.0
-"""From the boot of a node that is offline until its pods answer: two of them and their network."""
+"""Seconds from the boot of an offline node until its pods answer: two pods and their network."""
 BACK_SECONDS = 150.0
-"""From the heal until the API server holds a node for Ready."""
+"""Seconds from the heal until the API server shows a node as Ready."""
 
 
 @pytest.fixture
 def offline(
     lab: Lab, service_nodes: tuple[str, ...], faults: FaultEngine, time_limit: TimeLimit
 ) -> Callable[[], contextlib.AbstractContextManager[None]]:
-    """All edge nodes cut off while the block runs; then until they are Ready again."""
+    """Cuts all edge nodes off while the block runs, then waits until they are Ready again."""
 
     @contextlib.contextmanager
     def cut() -> Iterator[None]:
@@ -66,7 +66,7 @@ def offline(
 
 
 def hold_until_lost(lab: Lab, time_limit: TimeLimit) -> None:
-    """Until the API server has given all edge nodes up, and their endpoints with them."""
+    """Waits until the API server has marked all edge nodes lost, with their endpoints."""
     with step("hold until the nodes are lost"):
         limit = Deadline.after(until_lost(lab) + time_limit(60).total)
         for node in able_edges(lab):
@@ -95,14 +95,14 @@ def test_services_of_the_own_node_are_reached_without_the_cloud(
             for target in (addresses[node], pod_backend(node), node_backend(node)):
                 found = client(node).now(target)
                 assert found.ok, f"on {node}: {found}"
-            # Names of others are known as well, but nobody is there: the cut is one.
+            # Other names are resolved as well, but not reachable: the cut is effective.
             away = client(node).now(full_name(pod_backend(server)))
             assert not away.ok, f"on {node}: {away}"
             assert not away.unknown, f"on {node}: {away}"
             for target in (LONELY, addresses[node] + ":81"):
                 assert client(node).now(target).refused, f"on {node}: {target}"
             assert client(node).now("nobody").unknown
-        # Whom the cloud takes for lost it no longer sends anybody to.
+        # The cloud no longer routes to nodes that it has marked lost.
         for node in able_edges(lab):
             client(server).until_refused(pod_backend(node), SETTLE_SECONDS)
     for node in able_edges(lab):
@@ -148,7 +148,7 @@ def rebooted(
     offline: Callable[[], contextlib.AbstractContextManager[None]],
     client: Clients,
 ) -> Iterator[tuple[str, ...]]:
-    """The edge nodes, reset while they are cut off; they are until the test has ended."""
+    """The edge nodes, reset while they are cut off, and cut off until the end of the test."""
     nodes = able_edges(lab)
     with offline():
         with faults.inflict_all([Reboot(node=node) for node in nodes]):
@@ -179,7 +179,7 @@ def test_names_resolve_after_a_reboot_while_offline(
     seen="v1.7.0: pods get new addresses at a boot, and yurthub's cache of EndpointSlices keeps "
     "the old ones until the cloud is back",
     look_again="2027-05-27",
-    # Addresses are given in the order in which pods start.
+    # Addresses are assigned in the order in which pods start.
     by_chance=True,
 )
 @allure.title("A node that boots while offline reaches its own pods by their Services")

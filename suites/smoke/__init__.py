@@ -1,1 +1,1 @@
-"""Is the lab what its topology says, and does each part of it work?"""
+"""Whether the lab matches its topology, and each part of it works."""

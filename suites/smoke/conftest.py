@@ -1,4 +1,4 @@
-"""What the smoke suite shares: one plain pod on each node, placed there by the scheduler."""
+"""Shared fixtures of the smoke suite: one plain pod on each node, placed by the scheduler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def smoke_pod(node: str) -> str:
 
 @pytest.fixture(scope="module")
 def smoke_pods(lab: Lab, time_limit: TimeLimit) -> Iterator[dict[str, str]]:
-    """By node, the name of a running pod that the scheduler has bound to it."""
+    """By node, the name of a running pod that the scheduler bound to it."""
     pods = {node.name: smoke_pod(node.name) for node in lab.topology.nodes}
     manifests = [
         {

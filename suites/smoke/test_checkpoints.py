@@ -1,4 +1,4 @@
-"""What machines with guests promise, as tests/bringup asserts it of those without.
+"""The behaviour of machines with guests, with the assertions of tests/bringup.
 
 Saves and restores, which take minutes, are in suites/lifecycle.
 """

@@ -1,4 +1,4 @@
-"""Pods on edge nodes read the devices, and get what the devices have really shown."""
+"""Pods on edge nodes read the devices, and get the values that the devices have shown."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pytestmark = [
 READ_SECONDS = 120.0
 
 FOREIGN = f"{SAMPLER_FOLDER}/foreign"
-"""In the sampler's own folder, which its pod sees too."""
+"""In the sampler's folder, which is mounted in its pod."""
 
 
 def modbus(workload: Workload, lab: Lab, node: LabNode, device: Device, *words: int) -> ProbeResult:
@@ -55,7 +55,7 @@ def modbus(workload: Workload, lab: Lab, node: LabNode, device: Device, *words: 
 def opcua(
     workload: Workload, lab: Lab, node: LabNode, device: Device, *points: str, security: str = ""
 ) -> ProbeResult:
-    """By one session: on an emulated node a handshake takes seconds."""
+    """In one session: on an emulated node a handshake takes seconds."""
     url = f"opc.tcp://{lab.topology.links_of(device.name)[0].address}:{OPCUA_PORT}"
     plant = plant_of(device.protocol).name
     names = [node_id(plant, point) for point in points]
@@ -96,7 +96,7 @@ def test_a_pod_gets_an_exception_for_a_register_that_is_not_there(
     beyond = modbus(workload, lab, edge_node, modbus_device, SETPOINT_REGISTER + 1, 1)
     assert not beyond.ok
     assert "illegal data address" in beyond.error.lower()
-    # Beside it, and in the same way, one that is there.
+    # One that exists is read in the same way.
     assert modbus(workload, lab, edge_node, modbus_device, SETPOINT_REGISTER, 1).ok
 
 
@@ -139,13 +139,13 @@ def test_the_opcua_device_turns_a_foreign_certificate_away(
         found = opcua(workload, lab, edge_node, opcua_device, SEQUENCE, security=FOREIGN)
     assert not found.ok
     assert device.status().refused > before, f"the device has turned nobody away ({found.error})"
-    # The lab's own certificate, in the same pod, is let in.
+    # The lab's own certificate, in the same pod, is admitted.
     assert opcua(workload, lab, edge_node, opcua_device, SEQUENCE).ok
 
 
 @contextlib.contextmanager
 def foreign_certificate(lab: Lab, node: LabNode) -> Iterator[None]:
-    """In the sampler's folder: the right names, signed by an authority that nobody knows."""
+    """Writes into the sampler's folder: the right names, signed by an unknown authority."""
     foreign = Authority.create("somebody else's authority", key=KeyKind.RSA)
     identity = foreign.issue(sampler_spec(node.name))
     files = {

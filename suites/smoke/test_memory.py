@@ -1,4 +1,4 @@
-"""The stack fits a small machine, with the lab's workload running on it."""
+"""The stack and the lab's workload fit into the memory of a small machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Memory")]
 
 SPARE_MIB = 200.0
-"""What a node must still have to give: twice what it keeps back from pods."""
+"""MiB that a node must have available: twice what it reserves from pods."""
 
 
 def objections(found: Footprint) -> list[str]:
-    """Why the stack does not fit the node."""
+    """Problems if the stack does not fit the node."""
     said = []
     if found.absent:
         said.append(f"{', '.join(found.absent)} does not run")

@@ -1,4 +1,4 @@
-"""Each node is what the topology says: architecture, memory, runtime, names; and it is Ready."""
+"""Each node is Ready and matches the topology: architecture, memory, runtime, names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Nodes")]
 
 LEAST_SHARE = 0.85
-"""Of a node's memory that the kernel may leave to the rest; what is missing it keeps itself."""
+"""Minimum share of a node's memory that the kernel must leave; it reserves the rest."""
 
 READY_SECONDS = 120.0
 
@@ -82,7 +82,7 @@ def test_the_units_of_the_stack_run_on_each_node(lab: Lab, node: LabNode, node_h
     assert units, f"{lab.stack_name} names no unit for {node.name}: there is nothing to look at"
     down = [unit for unit in units if not node_host.service(unit).is_running]
     assert down == []
-    # The same question must be able to come out false.
+    # The same check must be able to fail.
     assert not node_host.service("edge-lab-no-such-unit").is_running
 
 

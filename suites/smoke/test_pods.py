@@ -1,4 +1,4 @@
-"""Pods run on every node, can be looked into, and reach each other across the nodes."""
+"""Pods run on every node, support logs and exec, and reach each other across nodes."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_command_runs_in_a_pod_on_each_node(
         )
 
     assert run("/bin/uname", "-m").stdout.strip() == node.spec.arch.value
-    # The exit code comes through, so a command that fails cannot pass for one that does not.
+    # The exit code is passed on, so a failing command is detected.
     assert run("/bin/sh", "-c", "exit 7").returncode == 7
 
 
@@ -129,5 +129,5 @@ def test_a_pod_on_each_node_reaches_the_pods_of_the_others(
     for other, address in targets.items():
         found = workload.probe(pod, "tcp", f"{address}:{SAMPLER_PORT}")
         assert found.ok, f"from {node.name} to {other}: {found.error}"
-        # Where nobody listens, the same probe must fail.
+        # Without a listener, the same probe must fail.
         assert not workload.probe(pod, "tcp", f"{address}:9").ok

@@ -1,4 +1,4 @@
-"""What the samplers take from the devices arrives at the collector: all of it, once, unaltered."""
+"""All samples of the devices arrive at the collector, once and unaltered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Samples")]
 
 ENOUGH = 5
-"""Samples that must have arrived before there is anything to judge."""
+"""Minimum number of arrived samples to judge."""
 
 ARRIVAL_SECONDS = 120.0
 

@@ -1,4 +1,4 @@
-"""Each twin is kept: its device is online, and what it reports follows the device."""
+"""Each twin works: its device is online, and its reported values follow the device."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edge_lab.fixtures.twins import LabTwin
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Twins")]
 
 REPORT_SECONDS = 120.0
-"""A mapper that starts for the first time compiles its libraries, which takes a minute."""
+"""At its first start a mapper compiles its libraries, which takes a minute."""
 
 
 def reported(twin: LabTwin) -> int | None:
-    """The device's sequence number as the cluster has it, while it shows the device online."""
+    """The device's reported sequence number, while the device is shown as online."""
     status = twin.status()
     text = status.value(SEQUENCE)
     return int(text) if status.state == ONLINE and text else None

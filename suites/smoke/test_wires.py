@@ -1,4 +1,4 @@
-"""A wire can be cut and healed, both are proved, and samples wait on the node meanwhile."""
+"""A link can be cut and healed, both with proof, and samples wait on the node meanwhile."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Wires")]
 
 WAITING = 8
-"""Samples that must wait on a node that is cut off: more than are ever under way."""
+"""Samples that must wait on a node that is cut off: more than are ever in transit."""
 
 AT_REST = 2
-"""Samples per device that may be under way when all is well."""
+"""Samples per device that may be in transit without a fault."""
 
 DRAIN_SECONDS = 240.0
 
@@ -49,7 +49,7 @@ def test_samples_wait_while_the_uplink_is_cut_and_arrive_afterwards(
     with wires.cut(link):
         state = lab.fabric.link(link)
         assert (state.tx, state.rx) == (CUT, CUT)
-        # What the tests say to the node is not what the fault cuts.
+        # The management path is not affected by the fault.
         assert edge_node.output("echo alive") == "alive"
         before = {name: each.sampled for name, each in workload.counts(edge_node.name).items()}
         eventually(

@@ -1,1 +1,1 @@
-"""Workload identities: who is let in by them, and how long a node goes on without the server."""
+"""Workload identities: who is admitted with them, and how long a node works without the server."""

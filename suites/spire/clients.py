@@ -1,4 +1,4 @@
-"""Pods that ask for identities and show them, over the management path: also while cut off."""
+"""Pods that request and present identities, over the management path, also while cut off."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 LABEL = "spire-client"
 LOOT = "/var/lib/edge-lab/spire-loot"
-"""On the node, and in each pod: where an identity is copied to."""
+"""Path of a copied identity, on the node and in each pod."""
 ANSWER_SECONDS = 120.0
 PATIENCE_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An SVID as a pod has it."""
+    """An SVID of a pod."""
 
     id: str
     serial: str
@@ -44,7 +44,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a probe in a pod has come to."""
+    """The result of a probe in a pod."""
 
     ok: bool
     error: str
@@ -52,7 +52,7 @@ class Attempt:
 
     @property
     def refused_by_certificate(self) -> bool:
-        """Alert 42: go-spiffe's for every certificate that it does not like."""
+        """Alert 42: go-spiffe's for every refused certificate."""
         return not self.ok and "bad certificate" in self.error
 
     @property
@@ -62,7 +62,7 @@ class Attempt:
 
     @property
     def without_identity(self) -> bool:
-        """The agent was asked, and nobody registered this pod."""
+        """The agent answered, but this pod is not registered."""
         return not self.ok and "no identity issued" in self.error
 
     def shown(self) -> Shown:
@@ -75,7 +75,7 @@ class Attempt:
 
 
 def parse_attempt(text: str) -> Attempt:
-    """What `/edge probe` has printed; LabError if it is something else."""
+    """Parses the output of `/edge probe`; LabError if it is invalid."""
     try:
         said = json.loads(text)
         return Attempt(said["ok"], said.get("error", ""), said.get("value"))
@@ -84,7 +84,7 @@ def parse_attempt(text: str) -> Attempt:
 
 
 def client_pod(name: str, node: str, account: str) -> dict[str, Any]:
-    """A pod of a service account that waits to be used."""
+    """A waiting pod with a service account."""
     mount = {"name": "loot", "mountPath": LOOT}
     loot = {"name": "loot", "hostPath": {"path": LOOT, "type": "DirectoryOrCreate"}}
     container = {
@@ -99,7 +99,7 @@ def client_pod(name: str, node: str, account: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Client:
-    """One of them."""
+    """One such pod."""
 
     lab: Lab
     node: str
@@ -107,16 +107,16 @@ class Client:
     limit: TimeLimit
 
     def svid(self, *, save: bool = False) -> Attempt:
-        """Who it is, by the agent of its node."""
+        """Its identity, from the agent of its node."""
         return self._probe("svid", *(("--save", LOOT) if save else ()))
 
     def call(self, *options: str) -> Attempt:
-        """Whether the collector lets it in."""
+        """Whether the collector admits it."""
         server = self.lab.topology.cluster_link(self.lab.topology.server.name).address
         return self._probe("mtls", f"{server}:{SECURE_PORT}", COLLECTOR_ID, *options)
 
     def call_with_loot(self) -> Attempt:
-        """The same, with the copied identity in place of its own."""
+        """The same, with the copied identity instead of its own."""
         return self.call("--svid", LOOT)
 
     def _probe(self, *words: str) -> Attempt:
@@ -129,7 +129,7 @@ class Client:
 
 
 def wrongly_judged(attempts: Mapping[str, Attempt], admitted: frozenset[str]) -> dict[str, str]:
-    """By name, who was let in and should not be, or was not and should; with what happened."""
+    """By name, those that were admitted but should not be, or the reverse, with the result."""
     return {
         name: str(attempt) for name, attempt in attempts.items() if attempt.ok != (name in admitted)
     }
@@ -139,7 +139,7 @@ def wrongly_judged(attempts: Mapping[str, Attempt], admitted: frozenset[str]) ->
 def running_clients(
     lab: Lab, places: Mapping[str, tuple[str, str]], limit: TimeLimit
 ) -> Iterator[dict[str, Client]]:
-    """By name, pods that run while the block does; `places` has the node and account of each."""
+    """Pods by name for the duration of the block; `places` has the node and account of each."""
     of_workload = {SAMPLER_ACCOUNT, COLLECTOR_ACCOUNT}
     accounts = sorted({account for _, account in places.values()} - of_workload)
     pods = [client_pod(name, node, account) for name, (node, account) in places.items()]

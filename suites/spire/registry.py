@@ -1,4 +1,4 @@
-"""The SPIRE server of the lab: who is registered, which nodes belong to it, how long SVIDs live."""
+"""The SPIRE server of the lab: registration entries, attested nodes, lifetimes of SVIDs."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 120.0
 START_SECONDS = 120.0
-"""Until a server or an agent that was started answers."""
+"""Seconds until a started server or agent answers."""
 VOLUME_MIB = 128
-"""Of the volume that the server's state may be put on."""
+"""Size of the volume for the server's state."""
 
 
 @dataclass(frozen=True)
 class Registry:
-    """What `spire-server` is asked to do, on the server node and over the management path."""
+    """Commands of `spire-server`, on the server node over the management path."""
 
     lab: Lab
     limit: TimeLimit
@@ -63,19 +63,19 @@ class Registry:
         """Pods of a service account on a node get `spiffe_id` while the block runs."""
         selectors = [("k8s", f"ns:{NAMESPACE}"), ("k8s", f"sa:{account}")]
         text = entry_document(name, spiffe_id, agent_id(node), selectors, svid_seconds)
-        # Not .json: it is not to be there after a boot.
+        # Not .json, so that it is not registered after a boot.
         file = GuestFile.text(f"{FOLDER}/{name}.test", text)
         self._machine.write(file, self.limit(COMMAND_SECONDS))
-        try:  # an answer that comes too late leaves it all the same
+        try:  # it may exist even if the response came too late
             self._server("entry", "create", "-data", file.path)
             yield
         finally:
             self._server("entry", "delete", "-entryID", name, check=False)
 
     def refuses_entries(self, name: str, node: str) -> str:
-        """What the server says when it is asked to register `name`; empty if it does.
+        """The server's error when `name` is registered; empty on success.
 
-        The entry is deleted again. It is for a service account that nobody has.
+        The entry is deleted again. It is for a service account that does not exist.
         """
         selectors = f"k8s:sa:{name}"
         spiffe_id = account_id(NAMESPACE, name)
@@ -88,9 +88,9 @@ class Registry:
 
     @contextlib.contextmanager
     def own_volume(self) -> Iterator[str]:
-        """The server keeps its state on a volume of its own while the block runs; yields where.
+        """The server keeps its state on a separate volume while the block runs; yields its path.
 
-        So a full disk is the server's alone, not the datastore's of the cluster. What the server
+        So a full disk affects only the server, not the cluster's datastore. State that the server
         stores meanwhile is kept.
         """
         image, aside = f"{SERVER_STATE}.img", f"{SERVER_STATE}.aside"
@@ -117,12 +117,12 @@ class Registry:
             self._until_healthy()
 
     def evict(self, node: str) -> None:
-        """The server forgets the node: it may attest again."""
+        """Evicts the node's agent, which may attest again."""
         self._server("agent", "evict", "-spiffeID", agent_id(node))
 
     @contextlib.contextmanager
     def banned(self, node: str) -> Iterator[None]:
-        """The node is not of the trust domain while the block runs, whatever it shows."""
+        """Bans the node's agent from the trust domain while the block runs."""
         try:
             self._server("agent", "ban", "-spiffeID", agent_id(node))
             yield
@@ -143,7 +143,8 @@ class Registry:
 
     @contextlib.contextmanager
     def lifetimes(self, lifetimes: Lifetimes, nodes: Sequence[str]) -> Iterator[None]:
-        """The server issues so; the agents of `nodes` attest anew, and hold such SVIDs."""
+        """The server issues with these lifetimes; the agents of `nodes` attest again and get such
+        SVIDs."""
         try:
             self._issue(lifetimes, nodes)
             yield

@@ -1,4 +1,4 @@
-"""What is seen of an identity over time, and whether it is as it should be."""
+"""Observes an identity over time, and judges it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_SIGHTS = 3
 
 @dataclass(frozen=True)
 class Sight:
-    """What a pod was given at a time."""
+    """The identity that a pod got at a time."""
 
     time: float
     """Seconds since 1970, by the server's clock."""
@@ -27,9 +27,9 @@ class Sight:
 
 
 def offline_complaints(last: Shown, sights: Sequence[Sight]) -> list[str]:
-    """Whether a pod of a node that is cut off was given `last` to its end, and nothing else.
+    """Whether a pod of a node that is cut off got only `last`, until it expired.
 
-    Only the server renews SVIDs: another one while it is out of reach was no cut.
+    Only the server renews SVIDs: a new one means that the node was not cut off.
     """
     found = []
     while_good = [sight for sight in sights if sight.time < last.not_after]
@@ -45,7 +45,7 @@ def offline_complaints(last: Shown, sights: Sequence[Sight]) -> list[str]:
 
 
 def server_time(lab: Lab, limit: TimeLimit) -> float:
-    """Seconds since 1970 by the clock of the server node, which judges what is over."""
+    """Seconds since 1970 by the clock of the server node, which decides about expiry."""
     machine = lab.machines[lab.topology.server.name]
     return float(machine.run("date +%s.%N", limit(60)).stdout)
 
@@ -53,7 +53,7 @@ def server_time(lab: Lab, limit: TimeLimit) -> float:
 def until_time(
     lab: Lab, time: float, limit: TimeLimit, look: Callable[[], None] = lambda: None
 ) -> None:
-    """Looks again and again until the server's clock is past `time`."""
+    """Polls until the server's clock is past `time`."""
 
     def past() -> bool:
         look()

@@ -1,4 +1,4 @@
-"""Agent and server killed, and a node that is put out of the trust domain."""
+"""Agent and server are killed, and a node is removed from the trust domain."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ pytestmark = [
 
 OWN = "spire-own"
 UNSTORED = "spire-unstored"
-"""An entry that a server with a full disk is asked to store."""
+"""An entry for a server with a full disk."""
 SQLITE_FULL = "database or disk is full"
-"""SQLite's text for SQLITE_FULL (13), which is all that the server's answer has of it."""
+"""SQLite's text for SQLITE_FULL (13), the only part of it in the server's response."""
 ENDS_SECONDS = 120.0
-"""Until an agent that was banned has noticed."""
+"""Seconds until a banned agent has noticed."""
 
 
 @pytest.mark.scenario("SPIRE killed")
@@ -100,7 +100,7 @@ def test_a_full_disk_of_the_server_costs_no_sample(
     ):
         client = clients[BRIEF]
         until_known(client, time_limit)
-        # The control: with room on the disk the server registers.
+        # The control: with free disk space the server registers.
         assert registry.refuses_entries(UNSTORED, edge) == ""
         with faults.inflict(DiskFull(node=server, path=volume)):
             full = server_time(lab, time_limit)
@@ -158,10 +158,10 @@ def test_a_banned_node_gives_no_identities(
                 time_limit(ENDS_SECONDS),
                 every=1.0,
             )
-            # There is no revocation: who has an SVID keeps it to its end.
+            # There is no revocation: SVIDs stay valid until they expire.
             status = workload.client.sampler_status(edge, time_limit(60))
             assert status.identity is not None
-            # The control: the server and its own node's agent go on.
+            # The control: the server and its own node's agent still work.
             assert registry.serves(lab.topology.server.name)
             assert not registry.serves(edge)
         until_answered(own, time_limit)

@@ -1,4 +1,4 @@
-"""How long identities last on a node that the server does not reach."""
+"""How long identities last on a node without a connection to the server."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
         client = clients[BRIEF]
         until_known(client, time_limit)
         first = client.svid().shown()
-        # The control: with the server in reach it is renewed before its end.
+        # The control: with the server reachable it is renewed before it expires.
         second = until_renewed(client, first, time_limit)
         assert second.not_after > first.not_after
         with faults.inflict(Cut(link=uplink(lab, edge))):
@@ -127,7 +127,7 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
     earlier = serial()
     with registry.lifetimes(lifetimes, [edge]):
         eventually("the agent serves", serves, time_limit(RENEWED_SECONDS), every=1.0)
-        # An agent without its old state gives each pod another SVID, which may take a moment.
+        # An agent without its old state issues a new SVID to each pod, which may take a moment.
         eventually(
             "the sampler has another SVID",
             lambda: serial() != earlier,

@@ -1,4 +1,4 @@
-"""Whom the collector lets in, and a copy of an identity before and after its end."""
+"""Which peers the collector admits, and a copied identity before and after it expires."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 SHORT_SECONDS = 60
-"""Lifetime of an SVID whose end is waited for. SPIRE lets it begin 10 s ago."""
+"""Lifetime of an SVID that expires during the test. SPIRE backdates it by 10 s."""
 STRANGER, NOBODY, OWN, ELSEWHERE = "spire-stranger", "spire-nobody", "spire-own", "spire-elsewhere"
 ADMITTED = frozenset({OWN})
 
@@ -40,7 +40,7 @@ def test_only_samplers_are_let_in(
         OWN: (edge, SAMPLER_ACCOUNT),
         STRANGER: (edge, STRANGER),
         NOBODY: (edge, NOBODY),
-        # The account is right, but on this node nobody is registered for it.
+        # The account is right, but not registered on this node.
         ELSEWHERE: (lab.topology.server.name, SAMPLER_ACCOUNT),
     }
     stranger_id = account_id(NAMESPACE, STRANGER)
@@ -57,7 +57,7 @@ def test_only_samplers_are_let_in(
         for name in (NOBODY, ELSEWHERE):
             found = clients[name].svid()
             assert found.without_identity, f"{name}: {found}"
-            # Without an identity there is nothing to show.
+            # Without an identity there is nothing to present.
             anonymous = clients[name].call("--anonymous")
             assert anonymous.certificate_missed, f"{name}: {anonymous}"
 
@@ -89,13 +89,13 @@ def test_a_copy_is_refused_after_its_end(
     ):
         until_known(clients[victim], time_limit)
         copied = clients[victim].svid(save=True).shown()
-        # The control: what is refused later is refused for its end.
+        # The control: it is admitted before, so the later refusal is due to its expiry.
         fresh = clients[thief].call_with_loot()
         assert fresh.ok, f"a copy that is still good: {fresh}"
         until_time(lab, copied.not_after + 1, time_limit)
         late = clients[thief].call_with_loot()
         assert late.refused_by_certificate, f"after its end: {late}"
-        # And the one whose it is has another by now.
+        # And its owner has a new one by now.
         assert clients[victim].svid().shown().serial != copied.serial
         renewed = clients[victim].call()
         assert renewed.ok, str(renewed)

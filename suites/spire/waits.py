@@ -1,4 +1,4 @@
-"""What tests of SPIRE wait for."""
+"""Waits of the SPIRE tests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from suites.spire.clients import Client, Shown
 
 BRIEF = "spire-brief"
 BRIEF_LIFE = timedelta(seconds=120)
-"""Lifetime of an SVID, so that it is renewed, or ends, while the test watches."""
+"""Lifetime of an SVID that is renewed, or expires, during the test."""
 KNOWN_SECONDS = 90.0
-"""From an entry's making until the agent of its node gives the identity."""
+"""Seconds from the creation of an entry until the agent of its node issues the identity."""
 RENEWED_SECONDS = 200.0
-"""Until an SVID is renewed: the agent's longest pause is 96 s."""
+"""Seconds until an SVID is renewed: the agent's maximum back-off is 96 s."""
 BACK_SECONDS = 180.0
-"""Until identities are given and samples taken again, after a start or a heal."""
+"""Seconds until identities are issued and samples accepted again, after a start or a heal."""
 
 
 def until_known(client: Client, limit: TimeLimit) -> None:
-    """Until the pod is given an identity."""
+    """Waits until the pod gets an identity."""
     _until_svid(client, f"{client.pod} has an identity", limit, KNOWN_SECONDS)
 
 
@@ -35,7 +35,7 @@ def _until_svid(client: Client, title: str, limit: TimeLimit, seconds: float) ->
 
 
 def until_renewed(client: Client, old: Shown, limit: TimeLimit) -> Shown:
-    """Until the pod has another SVID than `old`."""
+    """Waits until the pod has an SVID other than `old`."""
 
     def another() -> Shown | None:
         found = client.svid()
@@ -45,7 +45,8 @@ def until_renewed(client: Client, old: Shown, limit: TimeLimit) -> Shown:
 
 
 def until_handed(workload: Workload, node: str, since: float, limit: TimeLimit) -> None:
-    """Until the collector has taken samples of the node after `since`, in seconds since 1970."""
+    """Waits until the collector has accepted samples of the node after `since`, seconds since
+    1970."""
     eventually(
         f"the collector takes samples of {node}",
         lambda: workload.client.sampler_status(node, limit(60)).handed / 1e9 > since,

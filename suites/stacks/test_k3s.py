@@ -1,4 +1,4 @@
-"""K3s: its units in the eyes of the guests' systemd, and, where there is a binary, K3s itself."""
+"""K3s: its units, verified by the guests' systemd, and, if there is a binary, K3s itself."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_systemd_of_each_node_accepts_the_unit(node: LabNode, role: str) -> None
     service = K3sNode(node.spec, role, ROLES[role]).service({"GOMEMLIMIT": "400MiB"})
     complaints = verify(node, service.unit, service.render())
     assert complaints == ""
-    # The same question must be able to come out otherwise.
+    # The same check must be able to fail.
     broken = re.sub("(?m)^Type=.*$", "Type=nothing", service.render())
     assert "nothing" in verify(node, service.unit, broken)
 
 
 def verify(node: LabNode, unit: str, text: str) -> str:
-    """What systemd says of the unit, with a stub in the place of the program."""
+    """systemd's complaints about the unit, with a stub instead of the program."""
     folder = f"/run/edge-lab-verify-{unit}"
     stub = f"{folder}/program"
     text = text.replace(PROGRAM, stub)
@@ -51,7 +51,7 @@ def verify(node: LabNode, unit: str, text: str) -> str:
         f"set -e; mkdir -p {folder}; trap 'rm -r {folder}' EXIT; cd {folder}; "
         f"printf '#!/bin/sh\\n' > program; chmod 755 program; "
         f"printf %s {shlex.quote(text)} > {unit}; "
-        # Only what concerns this unit: others may have complaints of their own.
+        # Only messages about this unit: there may be some about others.
         f"systemd-analyze verify --man=no ./{unit} 2>&1 | grep -F {unit} || true"
     )
     return node.output(script)
@@ -67,7 +67,7 @@ def k3s_lab(lab: Lab) -> Lab:
         return lab
     want = Want(K3S, lab.topology.server.arch)
     (row,) = ArtifactStore.default().state([want])
-    # Nobody is asked here: of a release page it is not known whether it can be reached.
+    # Without network access: whether a release page is reachable is not known here.
     at_hand = row.state is Availability.CACHED or row.source.startswith("mirror ")
     if not at_hand:
         raise MissingCapability("needs the k3s artifact (`lab doctor` says where it may come from)")
@@ -79,7 +79,7 @@ def k3s_lab(lab: Lab) -> Lab:
 def test_the_api_server_is_k3s_and_trusts_the_labs_certificates(
     k3s_lab: Lab, time_limit: TimeLimit
 ) -> None:
-    # kubectl knows no other authority than the lab's, and shows a certificate of it.
+    # kubectl trusts only the lab's authority, and presents a certificate of it.
     assert "+k3s" in k3s_lab.kubectl.raw("/version", time_limit(60))
 
 

@@ -1,4 +1,4 @@
-"""Attempts of a node to reach addresses by one of its NICs, as a program that runs in the guest."""
+"""Connection attempts from one NIC of a node, by a program that runs in the guest."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Attempt:
     """One TCP connection and one UDP datagram by one NIC."""
 
     nic: str
-    """If empty, the one that the routes say."""
+    """If empty, the NIC is chosen by the routes."""
     address: str
     port: int
     gateway: str = ""
-    """If set, the address is tried by way of it, by a route of the attempt's own."""
+    """If set, the address is tried through this gateway, with a temporary route."""
 
     def __str__(self) -> str:
         by = f" by {self.gateway}" if self.gateway else ""
@@ -37,7 +37,7 @@ class Attempt:
 
 
 WAIT_SECONDS = 3
-"""A silent attempt takes that long on the guest's clock; a SYN is repeated once within it."""
+"""Timeout of an attempt by the guest's clock; a SYN is repeated once within it."""
 
 _PROGRAM = """
 import json, socket, subprocess, sys
@@ -86,12 +86,12 @@ print(json.dumps([tried(**attempt) for attempt in json.loads(sys.argv[1])]))
 
 
 def command(attempts: Sequence[Attempt]) -> str:
-    """The shell command that makes the attempts, one after the other; root's."""
+    """The shell command that makes the attempts in sequence, as root."""
     asked = json.dumps([asdict(attempt) for attempt in attempts])
     return f"python3 -I -c {shlex.quote(_PROGRAM)} {shlex.quote(asked)} {WAIT_SECONDS}"
 
 
 def outcomes(node: LabNode, attempts: Sequence[Attempt]) -> dict[Attempt, Outcome]:
-    """What came of each attempt."""
+    """The result of each attempt."""
     text = node.output(command(attempts), seconds=60 + 2 * WAIT_SECONDS * len(attempts))
     return dict(zip(attempts, map(Outcome, json.loads(text)), strict=True))

@@ -1,5 +1,5 @@
-"""A guest reaches nothing but its lab: not the host, not what is beyond it; and sshd of a node is
-reached by the management path alone."""
+"""A guest can reach only its lab, neither the host nor anything beyond; and sshd of a node is only
+reachable over the management path."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ pytestmark = [allure.parent_suite("Walls"), allure.feature("Reach")]
 GATEWAY = str(MANAGEMENT_ADDRESS.network[2])
 NAME_SERVER = str(MANAGEMENT_ADDRESS.network[3])
 OUTSIDE = "192.0.2.1"
-"""TEST-NET-1 (RFC 5737): nobody has it, and all NICs of a guest are restricted."""
+"""TEST-NET-1 (RFC 5737), which is unused; all NICs of a guest are restricted."""
 
 
 class HostServices:
-    """A TCP and a UDP port on the host's loopback; both must stay untouched."""
+    """A TCP and a UDP port on the host's loopback; neither may receive anything."""
 
     def __init__(self, tcp: socket.socket, udp: socket.socket) -> None:
         self._tcp, self._udp = tcp, udp
@@ -39,7 +39,7 @@ class HostServices:
         return self._tcp.getsockname()[1], self._udp.getsockname()[1]
 
     def touched(self) -> list[str]:
-        """What has arrived until now."""
+        """What has arrived so far."""
         found = []
         with suppress(BlockingIOError):
             self._tcp.accept()[0].close()
@@ -67,7 +67,7 @@ def nics(lab: Lab, node: LabNode) -> list[str]:
 
 
 def api_server(lab: Lab, node: LabNode) -> Attempt:
-    """What an edge node is meant to reach."""
+    """What an edge node must be able to reach."""
     link = lab.topology.cluster_link(lab.topology.server.name)
     return Attempt(f"{link.network}0", str(link.address), API_PORT)
 
@@ -81,7 +81,7 @@ def test_a_node_reaches_nothing_outside_its_lab(
         for nic in nics(lab, node)
         for address, port in (
             *((GATEWAY, port) for port in host_services.ports),
-            # By which the host reaches this lab; those of another lab are of the same kind.
+            # The host's forwards to this lab; those of other labs are of the same kind.
             (GATEWAY, lab.state.ports.ssh[node.name]),
             (GATEWAY, lab.state.ports.api),
             (NAME_SERVER, 53),
@@ -114,13 +114,13 @@ def test_sshd_listens_on_the_management_address_alone(lab: Lab, node: LabNode) -
     found = outcomes(node, attempts)
     not_refused = [f"{at}: {came}" for at, came in found.items() if came is not Outcome.REFUSED]
     assert not not_refused, ", ".join(not_refused)
-    # The same question comes out otherwise where sshd does listen.
+    # The same check has another result where sshd does listen.
     own = Attempt("", str(MANAGEMENT_ADDRESS.ip), SSH_PORT)
     assert outcomes(node, [own]) == {own: Outcome.CONNECTED}
 
 
 def by_a_route(lab: Lab, node: LabNode) -> list[tuple[str, Attempt]]:
-    """Ways from a node to sshd of its neighbours, by a route to their management address."""
+    """Attempts from a node at sshd of its neighbours, by a route to their management address."""
     address = str(MANAGEMENT_ADDRESS.ip)
     shared = [link.network for link in lab.topology.links_of(node.name)]
     nodes = {other.name for other in lab.topology.nodes} - {node.name}
@@ -146,7 +146,7 @@ def test_a_route_to_the_management_address_of_a_neighbour_leads_nowhere(
 def test_a_route_leads_to_a_neighbour_without_a_wall(
     lab: Lab, edge_node: LabNode, lab_node: Callable[[str], LabNode]
 ) -> None:
-    """The control: what stays silent is there, and the route leads to it."""
+    """The control: the silent address exists, and the route leads to it."""
     name, attempt = by_a_route(lab, edge_node)[0]
     neighbour = lab_node(name)
     try:

@@ -46,8 +46,8 @@ from edge_lab.topology import Node, Topology, TopologyProblem
 
 
 class _Registry(AddOn):
-    """The registry on the server, and what every node with a cache needs; the kind of cache is
-    the subclass's."""
+    """The registry on the server, and what every node with a cache needs; subclasses add the
+    cache."""
 
     def check(self, topology: Topology) -> None:
         if CACHE in topology.addons and PULL_THROUGH in topology.addons:
@@ -70,7 +70,7 @@ class _Registry(AddOn):
         if node.name == ctx.topology.server.name:
             return self._server(ctx, node)
         files = hosts_files(ctx.topology, node)
-        # With gVisor on the node, the whole file is that add-on's.
+        # With gVisor on the node, that add-on writes the whole file.
         if not (GVISOR in ctx.topology.addons and has_gvisor(node)):
             config = with_certs_d(root_config(node.arch), CERTS_D)
             files = (*files, GuestFile.text(CONFIG, config))
@@ -93,7 +93,7 @@ class _Registry(AddOn):
         return origin_provision(config) + Provision(files=files, payload=payload)
 
     def _cache(self, ctx: AddOnContext, node: Node) -> Provision:
-        """What makes the cache of an edge node."""
+        """The parts of the cache of an edge node."""
         raise NotImplementedError
 
     def units(self, topology: Topology, node: Node, stack: Stack) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ class _Registry(AddOn):
 
 
 class Cache(_Registry):
-    """nginx on each edge node: images and data, also while the cloud is silent or gone."""
+    """nginx on each edge node: images and data, also while the cloud is silent or down."""
 
     name: ClassVar[str] = CACHE
     declares: ClassVar[frozenset[str]] = frozenset({CACHE, OUTLIVES_UPSTREAM})
@@ -126,7 +126,7 @@ class Cache(_Registry):
 
 
 class PullThrough(_Registry):
-    """docker-registry as pull-through cache on each edge node: images alone, while it can ask."""
+    """docker-registry as pull-through cache on each edge node: only images, and only online."""
 
     name: ClassVar[str] = PULL_THROUGH
     declares: ClassVar[frozenset[str]] = frozenset({CACHE})

@@ -1,8 +1,8 @@
-"""What the registry serves and the data sets, as files of the server's payload.
+"""The content of the registry and the data sets, as files of the server's payload.
 
-Images are laid out as docker-registry keeps them (distribution 2.8, registry/storage/paths.go), so
-that nothing has to be pushed, and as read-only as the payload is. All of it follows from names and
-numbers: equal programs make equal digests.
+Images are stored in the layout of docker-registry (distribution 2.8, registry/storage/paths.go), so
+that nothing has to be pushed, and are read-only like the payload. The content is derived from names
+and numbers: equal programs make equal digests.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from edge_lab.topology import Arch
 MIB = 1024 * 1024
 KIND = "registry"
 FORMAT = 1
-"""To be raised when equal programs make another content."""
+"""To be increased when the same programs make different content."""
 TAG = "1"
 STORAGE = "registry"
-"""Of the payload: the registry's storage."""
+"""Folder of the payload with the registry's storage."""
 DATA = "data"
-"""Of the payload: the data sets."""
+"""Folder of the payload with the data sets."""
 DONE = "done"
 PROGRAM_PATH = "/edge"
 ENTRYPOINT = (PROGRAM_PATH, "pause")
@@ -42,12 +42,12 @@ _MAKE_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class LabImage:
-    """An image of the registry: a program that waits, and a layer that no other image has."""
+    """An image of the registry: a program that waits, and a unique layer."""
 
     name: str
-    """Of its repository; there is one tag."""
+    """Name of its repository; there is one tag."""
     mib: int = 1
-    """Of its own layer, which does not compress."""
+    """Size of its unique layer, which does not compress."""
 
     @property
     def bytes(self) -> int:
@@ -62,7 +62,7 @@ class LabImage:
         return f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"
 
     def reference(self, registry: str) -> str:
-        """As pods name it, by one of the registry's names."""
+        """Its reference in pods, with one of the registry's names."""
         return f"{registry}/{self.name}:{TAG}"
 
 
@@ -75,19 +75,19 @@ SMALL: Final = tuple(
 )
 LARGE: Final = tuple(LabImage(f"large-{number}", 20) for number in range(3))
 IMAGES: Final[tuple[LabImage, ...]] = (*SMALL, *LARGE)
-"""What the registry has: one for each purpose, so that no test finds another's in a cache."""
+"""The images of the registry: one for each purpose, so that no test finds another's in a cache."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A file that is read, and never changed: another version has another name."""
+    """A read-only file: a new version has a new name."""
 
     name: str
     mib: int = 2
 
     @property
     def path(self) -> str:
-        """Below the address of a cache."""
+        """Path below the address of a cache."""
         return f"/{DATA}/{self.name}"
 
     def content(self) -> bytes:
@@ -103,7 +103,7 @@ DATA_SETS: Final = tuple(DataSet(f"readings-{number}.bin") for number in range(1
 
 
 def random_bytes(seed: str, count: int) -> bytes:
-    """The same bytes for the same seed; they do not compress."""
+    """Incompressible bytes, the same for the same seed."""
     return random.Random(seed).randbytes(count)
 
 
@@ -192,7 +192,7 @@ def _config_of(layout: Layout, manifest: Descriptor) -> Descriptor:
 
 
 def _link(folder: Path, digest: str) -> None:
-    """What docker-registry calls a link: a file that names a digest."""
+    """A link of docker-registry: a file that names a digest."""
     algorithm, _, value = digest.partition(":")
     _write_link(folder / algorithm / value, digest)
 

@@ -61,7 +61,7 @@ def cache_of(topology: Topology, node: Node) -> Cache:
 
 
 def cache_provision(topology: Topology, node: Node) -> Provision:
-    """The unit of an edge node; program and keys are the caller's to add."""
+    """The unit of an edge node; the caller adds program and keys."""
     config = cache_config(cache_of(topology, node))
     stores = tuple(f"{STATE}/{name}" for name in STORES)
     check = ("/usr/bin/python3", "-I", SOUNDNESS, *stores)
@@ -71,7 +71,7 @@ def cache_provision(topology: Topology, node: Node) -> Provision:
 
 
 def data_provision(topology: Topology) -> Provision:
-    """The unit of the server; program, keys and data sets are the caller's to add."""
+    """The unit of the server; the caller adds program, keys and data sets."""
     address = topology.cluster_link(topology.server.name).address
     config = data_config(
         f"{address}:{DATA_PORT}",

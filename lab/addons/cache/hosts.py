@@ -1,4 +1,4 @@
-"""containerd's view of the registry: hosts.toml of each name (containerd's docs/hosts.md)."""
+"""containerd's configuration of the registry: hosts.toml for each name (docs/hosts.md there)."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def hosts_files(topology: Topology, node: Node) -> tuple[GuestFile, ...]:
 def hosts_toml(
     origin: str, cache: str = "", peers: tuple[str, ...] = (), *, authority: str = AUTHORITY
 ) -> str:
-    """The cache is asked first. Where it has no answer, `peers` may know a tag, and in the end
-    `origin` is asked: a cache that is broken costs time alone."""
-    # containerd 1.7 takes no file without the table.
+    """The cache is tried first. If it has no answer, `peers` may know a tag, and finally `origin`
+    is tried: a broken cache only costs time."""
+    # containerd 1.7 accepts no file without the table.
     lines = [f'server = "{origin}"', f'ca = "{authority}"', "", "[host]"]
     if cache:
         lines += ["", f'[host."{cache}"]', '  capabilities = ["pull", "resolve"]']
     for peer in peers:
-        # For tags alone it would not be asked: containerd wants both of whoever resolves. What has
-        # a digest the cache has asked of them before, and keeps.
+        # With "resolve" alone it would not be used: containerd requires both. Content with a digest
+        # is already in the cache, which got it from them.
         lines += ["", f'[host."{peer}"]', '  capabilities = ["pull", "resolve"]']
         lines.append(f'  ca = "{authority}"')
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from edge_lab.provisioning.provision import GuestFile
 from edge_lab.topology import Node, Topology
 
 REGISTRIES = TrustDomain("registry", "edge-lab registries")
-"""Vouches for whoever serves images and data: the server, and nodes to each other."""
+"""The authority of the servers of images and data: the server node, and nodes for each other."""
 
 
 def cache_requests(topology: Topology) -> tuple[Request, ...]:
@@ -27,12 +27,13 @@ def cache_requests(topology: Topology) -> tuple[Request, ...]:
 
 
 def site_name(node: str) -> str:
-    """What the cache of a node is called in its certificate: no edge node can be the registry."""
+    """The name of a node's cache in its certificate, so that no edge node can act as the
+    registry."""
     return f"{node}.cache.edge-lab.local"
 
 
 def server_spec(topology: Topology, node: Node) -> CertificateSpec:
-    """By names, and by all addresses of the node."""
+    """For its names, and all addresses of the node."""
     is_server = node.name == topology.server.name
     names = (REGISTRY_NAME, DATA_NAME) if is_server else (site_name(node.name),)
     addresses = tuple(link.address for link in topology.links_of(node.name))
@@ -40,7 +41,7 @@ def server_spec(topology: Topology, node: Node) -> CertificateSpec:
 
 
 def key_files(pki: Pki, node: Node) -> tuple[GuestFile, ...]:
-    """Certificate and key of `node`, and whom it trusts."""
+    """Certificate, key and trusted authority of `node`."""
     identity = pki.identity(REGISTRIES, node.name)
     return (
         authority_file(pki),
@@ -50,5 +51,5 @@ def key_files(pki: Pki, node: Node) -> tuple[GuestFile, ...]:
 
 
 def authority_file(pki: Pki) -> GuestFile:
-    """Whom a node trusts that shows no certificate itself."""
+    """The trusted authority of a node without a certificate."""
     return GuestFile(AUTHORITY, pki.authority(REGISTRIES).certificate_pem)

@@ -1,4 +1,4 @@
-"""What the parts of the add-on call each other, where they listen, and which nodes have them."""
+"""Names and ports of the parts of the add-on, and the nodes that have them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ CACHE = "cache"
 PULL_THROUGH = "pull-through"
 """The add-on whose cache is docker-registry as a pull-through cache."""
 OUTLIVES_UPSTREAM = "cache-outlives-upstream"
-"""The capability of a node whose cache serves what it has whatever its upstream does."""
+"""The capability of a node whose cache serves its content even without its upstream."""
 
 NGINX: Final = DebianProgram("nginx", "usr/sbin/nginx")
 REGISTRY: Final = DebianProgram("docker-registry", "usr/bin/docker-registry")
 
 REGISTRY_NAME = "registry.edge-lab.local"
-"""The registry as images' names have it; nodes pull from it through their caches."""
+"""The registry in the names of images; nodes pull from it through their caches."""
 DIRECT_NAME = "direct.edge-lab.local"
-"""The same registry by a name that no cache stands before."""
+"""The same registry, by a name that bypasses the caches."""
 DATA_NAME = "data.edge-lab.local"
-"""What serves the data sets, in its certificate."""
+"""The server of the data sets, in its certificate."""
 
 ORIGIN_PORT, DATA_PORT = 5000, 5444
-"""Of the server: the registry, and the data sets."""
+"""Ports of the server: the registry, and the data sets."""
 CACHE_PORT = 5001
-"""Of an edge node, on loopback: where containerd and programs of the node ask."""
+"""Port of an edge node, on loopback: for containerd and programs of the node."""
 SITE_PORT = 5443
-"""Of an edge node, on its wires: where pods read data, and other nodes what this one has."""
+"""Port of an edge node, on its links: for data of pods, and cached content for other nodes."""
 STAGE_PORT = 5010
-"""The first of those, on loopback, by which nginx reaches each of its upstreams."""
+"""The first of the loopback ports through which nginx reaches its upstreams."""
 
 ORIGIN_UNIT, DATA_UNIT = "edge-lab-registry.service", "edge-lab-data.service"
 CACHE_UNIT = "edge-lab-cache.service"
@@ -42,15 +42,15 @@ KEYS = f"{CONFIG}/cache"
 """Configuration, certificate and key, and the authority, on each node."""
 AUTHORITY, CERTIFICATE, KEY = f"{KEYS}/ca.crt", f"{KEYS}/tls.crt", f"{KEYS}/tls.key"
 STATE = "/var/cache/edge-lab"
-"""On an edge node: what is cached."""
+"""Folder of the cache on an edge node."""
 CERTS_D = "/etc/containerd/certs.d"
 
 WITHOUT_CERTS_D = frozenset({"k3s"})
-"""Edge runtimes with a containerd of their own, which reads no certs.d of the node."""
+"""Edge runtimes with their own containerd, which does not read certs.d of the node."""
 
 
 def cache_addon(topology: Topology) -> str:
-    """The add-on of the topology that brings caches; empty if there is none."""
+    """The cache add-on of the topology; empty if there is none."""
     return next((name for name in topology.addons if name in (CACHE, PULL_THROUGH)), "")
 
 
@@ -60,14 +60,14 @@ def has_cache(topology: Topology, node: Node) -> bool:
 
 
 def pulls_through(topology: Topology, node: Node, stack: Stack) -> bool:
-    """Whether the container runtime of `node` asks the cache there."""
+    """Whether the container runtime of `node` uses the cache there."""
     return has_cache(topology, node) and stack.runtime.name not in WITHOUT_CERTS_D
 
 
 def site_peers(topology: Topology, node: Node) -> tuple[tuple[str, Link], ...]:
     """The other edge nodes with a cache, and the link of each by which `node` reaches it.
 
-    By a network beside the cloud's, if they share one: it is there when the uplinks are not.
+    Over another network than the cloud's, if they share one: it works when the uplinks do not.
     """
     return tuple(
         (other.name, link)

@@ -1,12 +1,12 @@
-"""nginx as the cache of an edge node: its configuration.
+"""The configuration of nginx as the cache of an edge node.
 
-What has a digest in its name cannot change: it is served from the cache without a question, and
-what is not there is asked of the caches of the site, then of the cloud. A tag can move: it is asked
-of the cloud each time, and an old answer is served where the cloud has none. Large files are cached
-in slices, so that one whose transfer is cut is fetched from where it was.
+Content with a digest in its name cannot change: it is served from the cache without revalidation,
+and missing content is fetched from the caches of the site, then from the cloud. A tag can move: it
+is resolved in the cloud each time, and a stale answer is served if the cloud does not respond.
+Large files are cached in slices, so that an interrupted transfer can be resumed.
 
-Each upstream is reached by way of a stage, a server on loopback: one list of upstreams is for one
-scheme and one name in certificates, and those of the site and of the cloud have different ones.
+Each upstream is reached through a stage, a server on loopback: a list of upstreams has one scheme
+and one certificate name, and those of the site and of the cloud have different ones.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from edge_lab.addons.cache.nginxtext import Block, block, nginx_text
 SLICE: Final = "1m"
 FOR_EVER: Final = "3650d"
 STORES: Final = ("images", "data")
-"""Folders of the cache, each with a limit of its own."""
+"""Folders of the cache, each with its own limit."""
 NOBODY: Final = "127.0.0.1:1"
-"""Where no program listens: what is asked there is answered from the cache, or not at all."""
+"""An address without a listener: requests are answered from the cache, or not at all."""
 
 TAG_SECONDS: Final = 5
-"""How long a tag is served without asking where it points: as long as one pull may take."""
+"""Time for which a tag is served without resolving it again: as long as one pull may take."""
 PEER_CONNECT_SECONDS: Final = 1
 CONNECT_SECONDS: Final = 3
 READ_SECONDS: Final = 10
-"""Between two pieces of an answer: what a silent uplink costs a tag, at most."""
+"""Maximum between two reads of a response: the delay of a tag with a silent uplink."""
 STAGE_SECONDS: Final = CONNECT_SECONDS + READ_SECONDS + 5
-"""A stage has its own limits, and answers before this one."""
+"""A stage has its own timeouts, which are shorter."""
 LOCK_SECONDS: Final = 60
 KEEPALIVE_SECONDS: Final = 5
-"""How long a client waits for the rest of a cached file that is cut off: nginx takes it for whole,
-and says so only by the end of the connection."""
+"""How long a client waits for the rest of a truncated cached file: nginx considers it complete, and
+only closes the connection."""
 
 _REPOSITORY = "(?<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 _DIGEST = "(?<digest>sha256:[0-9a-f]{64})"
@@ -48,7 +48,7 @@ _MISSING = block("location @missing", "return 404")
 
 @dataclass(frozen=True)
 class Upstream:
-    """Who is asked for what is not in the cache, by TLS."""
+    """A source of content that is not in the cache, by TLS."""
 
     name: str
     """Of the stage."""
@@ -66,7 +66,7 @@ class Cache:
 
     listens: str
     site: tuple[str, ...]
-    """Where pods and other nodes ask, by TLS; none without a certificate."""
+    """Where pods and other nodes connect, by TLS; none without a certificate."""
     registry: Upstream
     data: Upstream
     peers: tuple[Upstream, ...] = ()
@@ -77,9 +77,9 @@ class Cache:
     images_mib: int = 48
     data_mib: int = 12
     min_free_mib: int = 256
-    """Less room than that on the disk, and the oldest goes, whatever the limits."""
+    """If less is free on the disk, the oldest content is removed, whatever the limits."""
     log: str = "off"
-    """What `access_log` takes; its format is `cache`."""
+    """The target of `access_log`; its format is `cache`."""
     errors: str = "stderr"
     pid: str = ""
     user: str = "nobody nogroup"
@@ -95,8 +95,8 @@ def cache_config(cache: Cache) -> str:
             "http",
             *_http(cache.state, cache.log),
             block("map $http_cache_control $anew", "default 0", "no-cache 1"),
-            # Versions of containerd name types in other orders; what counts is whether they take
-            # an image for several architectures.
+            # Versions of containerd name types in different orders; what matters is whether they
+            # accept an image index.
             block("map $http_accept $takes", "default one", '"~image\\.index\\.v1" all'),
             *_stores(cache),
             *(part for upstream in upstreams for part in _stage(cache, upstream)),
@@ -112,7 +112,7 @@ def cache_config(cache: Cache) -> str:
 def data_config(
     listens: str, *, root: str, state: str, certificate: str, key: str, user: str = "nobody nogroup"
 ) -> str:
-    """nginx.conf of the data sets' server: what lies below `root`/data."""
+    """nginx.conf of the server of the data sets in `root`/data."""
     return nginx_text(
         *_process(user, f"{state}/nginx.pid", "stderr"),
         block("events", "worker_connections 128"),
@@ -162,11 +162,11 @@ def _stores(cache: Cache) -> tuple[str, ...]:
 
 
 def _stage(cache: Cache, upstream: Upstream) -> tuple[Block, ...]:
-    """The server on loopback behind which `upstream` is, and its connections, which are kept."""
+    """The loopback server in front of `upstream`, with keep-alive connections."""
     is_peer = upstream in cache.peers
     connect = PEER_CONNECT_SECONDS if is_peer else CONNECT_SECONDS
     target = f"https://{upstream.name}"
-    # A peer is asked for what it has, or it might ask us in turn.
+    # Only for the peer's cached content, otherwise it might ask us in turn.
     of_peer = (block("location /data/", f"proxy_pass {target}/cached/data/"),) if is_peer else ()
     return (
         block(f"upstream {upstream.name}", f"server {upstream.address} max_fails=0", "keepalive 4"),
@@ -206,7 +206,7 @@ def _group(name: str, peers: tuple[Upstream, ...], cloud: Upstream) -> Block:
 
 
 def _node_server(cache: Cache) -> Block:
-    """For containerd and whoever else is on the node."""
+    """The server for containerd and other programs of the node."""
     return block(
         "server",
         f"listen {cache.listens}",
@@ -223,7 +223,7 @@ def _node_server(cache: Cache) -> Block:
 
 
 def _site_server(cache: Cache) -> Block:
-    """For pods, which read data, and for other nodes, which get what is cached and no more."""
+    """The server for pods, which read data, and for other nodes, which only get cached content."""
     nobody = f"http://{NOBODY}"
     return block(
         "server",
@@ -246,7 +246,7 @@ def _caching() -> tuple[str, ...]:
     return (
         "proxy_http_version 1.1",
         f"proxy_read_timeout {STAGE_SECONDS}s",
-        # Lifetimes are ours to know: what has a digest has no end.
+        # We set lifetimes ourselves: content with a digest never expires.
         "proxy_ignore_headers Cache-Control Expires Vary Set-Cookie X-Accel-Expires",
         "proxy_next_upstream error timeout http_404 http_502 http_503 http_504",
         "proxy_cache_lock on",
@@ -297,7 +297,7 @@ def _tags(upstream: str) -> Block:
 
 
 def _reads_only() -> tuple[Block, ...]:
-    """What every server has: no request changes anything, and it says that it is there."""
+    """Common to all servers: read-only methods, and a health check."""
     return (
         block("if ($request_method !~ ^(GET|HEAD)$)", "return 405"),
         block("location = /healthz", "access_log off", 'return 200 "ok"'),

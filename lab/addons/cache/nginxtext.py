@@ -9,7 +9,7 @@ INDENT = "    "
 
 @dataclass(frozen=True)
 class Block:
-    """`head { … }`; what is in it are directives, without their semicolons, and blocks."""
+    """`head { … }` with directives, which are given without semicolons, and blocks."""
 
     head: str
     parts: tuple[str | Block, ...]

@@ -1,4 +1,4 @@
-"""The add-on `critest`: a program and an image on edge nodes. Nothing runs until a suite asks."""
+"""The add-on `critest`: a program and an image on edge nodes, which suites run."""
 
 from __future__ import annotations
 

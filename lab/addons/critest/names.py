@@ -1,4 +1,4 @@
-"""What the add-on puts on a node, and where."""
+"""What the add-on installs on a node, and where."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PGREP = b'#!/bin/sh\n# Debian\'s busybox has no pgrep.\nexec pidof "$1"\n'
 CRITEST_IMAGE: Final = ImageSpec(
     IMAGE, EDGE_PROGRAM, ("/bin/sh",), files=(ImageFile("/bin/pgrep", _PGREP, 0o755),)
 )
-"""The image of all containers of the suite, which runs busybox in it and nothing else."""
+"""The image of all containers of the suite, which only runs busybox in it."""
 
 
 def images_file() -> str:
-    """What the suite is told in place of the images that it would pull."""
+    """Replaces the images that the suite would pull."""
     return f"defaultTestContainerImage: {IMAGE}\nwebServerTestImage: {IMAGE}\n"

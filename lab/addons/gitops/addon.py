@@ -66,11 +66,11 @@ KINDS = {
     SOURCE_CONTROLLER: (f"{SOURCES}/v1/gitrepositories", f"{SOURCES}/v1/helmcharts"),
     KUSTOMIZE_CONTROLLER: (f"{SOURCES}/v1/gitrepositories", f"{KUSTOMIZE}/v1/kustomizations"),
 }
-"""Without which a controller gives up, as `group/version/resource`."""
+"""Kinds that the controllers need at their start, as `group/version/resource`."""
 
 
 class Gitops(AddOn):
-    """Edge nodes run what a repository in the cloud says."""
+    """Edge nodes run what a repository in the cloud declares."""
 
     name: ClassVar[str] = GITOPS
     declares: ClassVar[frozenset[str]] = frozenset({GITOPS})
@@ -143,7 +143,7 @@ class Gitops(AddOn):
         return trust_on(topology, place_of(topology))
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
-        # At once: the controllers of the first boot wait for their kinds.
+        # Early: at the first boot the controllers wait for their kinds.
         if stage is Stage.API_SERVER_UP:
             files = (ctx.given.artifact(name, host_arch()).path for name in CRDS)
             return (*_documents(files), *rights())
@@ -175,7 +175,7 @@ class Gitops(AddOn):
 
 
 def is_ready(found: dict[str, Any]) -> bool:
-    """Whether one of Flux' objects says so of its present generation."""
+    """Whether the condition of a Flux object is of its current generation."""
     status = found.get("status", {})
     return status.get("observedGeneration") == found["metadata"].get("generation") and any(
         one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ())

@@ -1,6 +1,6 @@
 """The author of the fleet's repository: commits and pushes from the server node.
 
-It is reached by the management path; the push itself goes over HTTPS with the author's certificate.
+Commands go over the management path; the push itself uses HTTPS with the author's certificate.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 
 Shell = Callable[[str, Deadline], str]
-"""Runs a shell command on the server node; its standard output. LabError if it fails."""
+"""Runs a shell command on the server node and returns its standard output; LabError if it
+fails."""
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """One push that the server has taken."""
+    """One push that the server accepted."""
 
     commit: str
     """Its newest commit."""
     time: float
-    """When it was taken, seconds since 1970 by the server's clock."""
+    """When it was accepted, seconds since 1970 by the server's clock."""
     commits: int
 
 
@@ -45,11 +46,11 @@ class Author:
         """Makes one commit of each revision, and pushes after the last; with `each`, after each.
 
         Raises:
-            LabError: git, or the server, has refused something.
+            LabError: git or the server refused something.
         """
         commits = [{"message": one.name, "files": one.files()} for one in revisions]
         words = [*(self.command or commit_command(self.place)), *(["--push-each"] if each else [])]
-        # As a here document: the trees of many commits are longer than arguments may be.
+        # As a here document: the trees of many commits exceed the length limit of arguments.
         text = f"{shlex.join(words)} <<'COMMITS'\n{json.dumps(commits)}\nCOMMITS"
         said = self.shell(text, deadline)
         try:

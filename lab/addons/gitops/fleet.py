@@ -1,7 +1,7 @@
-"""What the repository says: parts of a fleet, each with the revision that it shall run.
+"""The content of the repository: parts of a fleet, each with its revision.
 
-A part's revision is in the arguments of its container, so that a change needs no other image, and
-the node itself shows which one it runs.
+A part's revision is in the arguments of its container, so that a change needs no new image, and the
+node itself shows which one it runs.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ NO_SUCH_IMAGE = "edge-lab.local/no-such-image:1"
 
 
 class Update(StrEnum):
-    """How a part's DaemonSet goes from one revision to the next."""
+    """The update strategy of a part's DaemonSet."""
 
     DEFAULT = "one unavailable"
-    """Kubernetes' default: a node that is offline is the one, and the others wait for it."""
+    """Kubernetes' default, one node at a time: all others wait for a node that is offline."""
     ALL = "all unavailable"
-    """maxUnavailable above the number of nodes: no node waits for another, and each is without the
-    part for as long as the new revision takes to start."""
+    """maxUnavailable above the number of nodes: no node waits for another, and the part is down on
+    each until the new revision has started."""
     SURGE = "one more"
-    """maxSurge 100 %: the old revision goes when the new one is Ready."""
+    """maxSurge 100 %: the old revision is removed when the new one is Ready."""
 
 
 ALL_NODES = 100
-"""More than there are. A percentage would be of the nodes that pods can be put on, while those out
-of reach count as unavailable: of two nodes with one away, 100 % is one, and that one is the node
-that is away (Kubernetes 1.34.4, pkg/controller/daemon/update.go, updatedDesiredNodeCounts)."""
+"""More than the number of nodes. A percentage would be of the schedulable nodes, while unreachable
+ones count as unavailable: of two nodes with one unreachable, 100 % is one, which the unreachable
+one uses up (Kubernetes 1.34.4, pkg/controller/daemon/update.go, updatedDesiredNodeCounts)."""
 
 _STRATEGIES: Mapping[Update, Mapping[str, Any] | None] = {
     Update.DEFAULT: None,
@@ -60,15 +60,15 @@ STRICT, SURGING = Part("strict", Update.DEFAULT), Part("surging", Update.SURGE)
 
 
 class Fault(StrEnum):
-    """What can be wrong with a commit."""
+    """Defects of a commit."""
 
     NONE = "none"
     UNREADABLE = "unreadable"
-    """No YAML: nothing of it can be applied."""
+    """Invalid YAML: nothing of it can be applied."""
     REFUSED = "refused"
     """One of its objects is refused by the API server."""
     NO_IMAGE = "no image"
-    """Its image is nowhere: it is applied, and no container starts."""
+    """Its image does not exist: it is applied, but no container starts."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Revision:
     parts: tuple[Part, ...] = (AGENT, HELPER)
     fault: Fault = Fault.NONE
     deployments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Deployments of one pod, by name the node that they are bound to."""
+    """Deployments of one pod: the node of each, by name."""
 
     def files(self) -> dict[str, str]:
         """The tree of its commit."""
@@ -129,7 +129,7 @@ def daemon_set(part: Part, revision: str, nodes: Sequence[str]) -> dict[str, Any
 
 
 def bound_deployment(name: str, revision: str, node: str) -> dict[str, Any]:
-    """One pod that can run on `node` alone."""
+    """One pod that can only run on `node`."""
     labels = {"app": name, PART_LABEL: name}
     template = _template(name, revision, IMAGE, labels, ())
     template["spec"]["nodeName"] = node
@@ -157,7 +157,7 @@ def _template(
                 "name": "main",
                 "image": image,
                 "imagePullPolicy": "IfNotPresent",
-                # What it does not know of its arguments it passes over; the witness reads them.
+                # The program ignores unknown arguments; the witness reads them.
                 "command": ["/edge", "pause", f"part={name}", f"revision={revision}"],
             }
         ],
@@ -175,7 +175,7 @@ def _template(
 
 
 def revision_of(template: Mapping[str, Any]) -> str:
-    """That a pod, or a template of pods, has in its arguments; empty if it has none."""
+    """The revision in the arguments of a pod, or a pod template; empty if there is none."""
     words = template["spec"]["containers"][0].get("command", ())
     found = [word.removeprefix("revision=") for word in words if word.startswith("revision=")]
     return found[0] if found else ""

@@ -1,8 +1,8 @@
 """Flux' two controllers: their command lines, units and objects.
 
 https://github.com/fluxcd/source-controller and https://github.com/fluxcd/kustomize-controller,
-v1.9. They run outside pods, as the rest of the control plane does: a kubeconfig in their
-environment is all that they need for it.
+v1.9. Like the rest of the control plane they run outside pods, which only requires a kubeconfig in
+their environment.
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.stacks.unit import Service
 
 LOOK_SECONDS = 15
-"""Between two looks at the repository."""
+"""Interval between two fetches of the repository."""
 APPLY_SECONDS = 30
-"""Between two comparisons of the cluster with what was fetched: in so many seconds what somebody
-has changed there is put right."""
+"""Interval between two reconciliations: drift in the cluster is corrected within this time."""
 RETRY_SECONDS = 15
 MOST_RETRY_SECONDS = 30
-"""The longest pause between two tries of what has failed; 15 min is Flux' own."""
+"""Maximum backoff after failures; Flux' default is 15 min."""
 LIMIT_SECONDS = 60
-"""For one fetch, and for one application."""
+"""Timeout of one fetch, and of one application."""
 
 MEMORY_MIB = {SOURCE_CONTROLLER: 96, KUSTOMIZE_CONTROLLER: 80}
-"""Soft limits of their Go heaps: above them the collector works harder."""
+"""Soft limits of their Go heaps (GOMEMLIMIT)."""
 
 
 def _common(metrics: str, health: str) -> tuple[str, ...]:
@@ -58,7 +57,7 @@ def source_command(place: Place) -> tuple[str, ...]:
     return (
         place.source_controller,
         f"--storage-path={place.fetched}",
-        # Loopback: what it has fetched is there for whoever asks.
+        # Loopback: fetched content is served without authentication.
         f"--storage-addr={place.artifacts}",
         f"--storage-adv-addr={place.artifacts}",
         *_common(place.source_metrics, place.source_health),
@@ -83,15 +82,14 @@ def environment(place: Place, controller: str) -> dict[str, str]:
         "KUBECONFIG": place.kubeconfig(controller),
         "RUNTIME_NAMESPACE": NAMESPACE,
         "GOMEMLIMIT": f"{MEMORY_MIB[controller]}MiB",
-        # Where it puts what it unpacks.
+        # Where it unpacks archives.
         "TMPDIR": place.state,
         "HOME": place.state,
     }
 
 
 def controller_service(place: Place, controller: str, before: tuple[str, ...], api: str) -> Service:
-    """`before` is a command that returns when its kinds are there, `api` the unit of the API
-    server."""
+    """`before` is a command that returns when its kinds exist, `api` the unit of the API server."""
     return Service(
         name=controller,
         description=f"Flux: {controller}",
@@ -123,7 +121,7 @@ def repository_manifest(place: Place) -> Manifest:
 
 
 def kustomization_manifest() -> Manifest:
-    """It does not wait for what it has applied: a node that is offline would hold it up."""
+    """It does not wait for the applied objects: a node that is offline would block it."""
     spec: dict[str, Any] = {
         "interval": f"{APPLY_SECONDS}s",
         "retryInterval": f"{RETRY_SECONDS}s",

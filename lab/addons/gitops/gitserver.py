@@ -42,7 +42,7 @@ def git_server_command(place: Place) -> tuple[str, ...]:
 def repository_command(
     place: Place, *words: str, program: str = REPOSITORY_PROGRAM, python: tuple[str, ...] = PYTHON
 ) -> tuple[str, ...]:
-    """What calls guest/repository.py: `prepare`, or `commit`."""
+    """A command that calls guest/repository.py: `prepare`, or `commit`."""
     return (
         *python,
         program,
@@ -56,14 +56,14 @@ def repository_command(
 def prepare_command(
     place: Place, *, program: str = REPOSITORY_PROGRAM, python: tuple[str, ...] = PYTHON
 ) -> tuple[str, ...]:
-    """Makes the repository with its first commit, unless it is there."""
+    """Creates the repository with its first commit, unless it exists."""
     return repository_command(place, "prepare", place.repository, program=program, python=python)
 
 
 def commit_command(
     place: Place, *, program: str = REPOSITORY_PROGRAM, python: tuple[str, ...] = PYTHON
 ) -> tuple[str, ...]:
-    """Commits what it is told on standard input, and pushes it by HTTPS."""
+    """Makes the commits from standard input, and pushes them by HTTPS."""
     return repository_command(
         place,
         *("commit", place.url, f"--work={place.state}/work"),
@@ -88,7 +88,7 @@ def git_server_service(place: Place) -> Service:
 
 
 def git_server_provision(place: Place) -> Provision:
-    """Unit and scripts; programs, keys are the caller's to add."""
+    """Unit and scripts; the caller adds programs and keys."""
     return git_server_service(place).provision(
         GuestFile.text(REPOSITORY_PROGRAM, guest_program("repository")),
         *wrappers(place),
@@ -96,7 +96,7 @@ def git_server_provision(place: Place) -> Provision:
 
 
 def wrappers(place: Place) -> tuple[GuestFile, ...]:
-    """By which git finds its own programs: each is started with the loader of its Debian suite."""
+    """For git to find its own programs: each is started with the loader of its Debian suite."""
     programs = {
         "git": GIT,
         "git-http-backend": GIT_BACKEND,

@@ -1,5 +1,5 @@
-"""Who reads from the Git server and who pushes, by an authority of their own; and who the
-controllers are to the API server."""
+"""Identities of the reader and the author at the Git server, with their own authority; and those of
+the controllers at the API server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from edge_lab.topology import Topology
 GIT_DOMAIN = TrustDomain("git", "edge-lab git")
 
 SERVER, READER, AUTHOR = "git-server", "git-reader", "git-author"
-"""Identities of the domain: the server, source-controller, and who commits."""
+"""Identities of the domain: the server, source-controller, and the author."""
 
 READER_NAME, AUTHOR_NAME = "edge-lab:git:reader", "edge-lab:git:author"
 READER_SPEC, AUTHOR_SPEC = CertificateSpec(READER_NAME), CertificateSpec(AUTHOR_NAME)
@@ -49,7 +49,7 @@ def server_spec(address: str) -> CertificateSpec:
 
 
 def controller_spec(controller: str) -> CertificateSpec:
-    """Who it is to the API server."""
+    """Its identity at the API server."""
     return CertificateSpec(f"edge-lab:{controller}")
 
 
@@ -64,7 +64,7 @@ def gitops_requests(address: str) -> tuple[Request, ...]:
 
 
 def key_files(place: Place, pki: Pki) -> tuple[GuestFile, ...]:
-    """Certificates and keys of the server node's parts. The reader's is in the cluster alone."""
+    """Certificates and keys of the server node's parts. The reader's is only in the cluster."""
     found = [
         GuestFile(place.authority, pki.authority(GIT_DOMAIN).certificate_pem),
         GuestFile(place.cluster_authority, pki.authority(CLUSTER).certificate_pem),
@@ -80,7 +80,7 @@ def key_files(place: Place, pki: Pki) -> tuple[GuestFile, ...]:
 
 
 def reader_secret(pki: Pki) -> Manifest:
-    """By which source-controller reads."""
+    """The Secret with which source-controller reads."""
     identity = pki.identity(GIT_DOMAIN, READER)
     content = {
         "ca.crt": pki.authority(GIT_DOMAIN).certificate_pem,
@@ -97,7 +97,7 @@ def reader_secret(pki: Pki) -> Manifest:
 
 
 def certificates_on(topology: Topology, place: Place) -> tuple[InstalledCertificate, ...]:
-    """What the controllers show to the API server."""
+    """The certificates that the controllers present to the API server."""
     return tuple(
         InstalledCertificate(
             name=name,
@@ -113,6 +113,6 @@ def certificates_on(topology: Topology, place: Place) -> tuple[InstalledCertific
 
 
 def trust_on(topology: Topology, place: Place) -> tuple[TrustBundle, ...]:
-    """By which they know it."""
+    """The authority with which they verify it."""
     units = tuple(CONTROLLERS.values())
     return (TrustBundle(topology.server.name, CLUSTER, place.cluster_authority, units),)

@@ -1,4 +1,4 @@
-"""What the parts of the add-on call each other, where they listen, and where on a node they lie."""
+"""Names, ports and paths of the parts of the add-on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from edge_lab.images import DebianProgram
 
 GITOPS = "gitops"
-"""The add-on, and the capability of an edge node that runs what the repository says."""
+"""The add-on, and the capability of an edge node that runs what the repository declares."""
 
 GIT_SERVER = "edge-gitserver"
 SOURCE_CONTROLLER, KUSTOMIZE_CONTROLLER = "source-controller", "kustomize-controller"
@@ -27,23 +27,23 @@ GIT_REMOTE: Final = DebianProgram("git", "usr/lib/git-core/git-remote-http")
 PROGRAMS: Final = (GIT, GIT_BACKEND, GIT_REMOTE)
 
 GIT_PORT = 3443
-"""Of the server, on its wires: the repositories."""
+"""Port of the repositories on the links of the server."""
 ARTIFACT_PORT = 9790
-"""On loopback: where source-controller serves what it has fetched."""
+"""Port on loopback: source-controller serves what it has fetched."""
 SOURCE_METRICS, SOURCE_HEALTH = "127.0.0.1:9791", "127.0.0.1:9792"
 KUSTOMIZE_METRICS, KUSTOMIZE_HEALTH = "127.0.0.1:9793", "127.0.0.1:9794"
 
 NAMESPACE = "edge-gitops"
-"""Of the fleet's objects, and of Flux's."""
+"""Namespace of the fleet's objects, and of Flux's."""
 REPOSITORY = "fleet"
 BRANCH = "main"
 FOLDER = "fleet"
-"""Of the repository: what is applied."""
+"""Path in the repository that is applied."""
 APPLIER = "fleet"
-"""The service account whose rights kustomize-controller takes to apply."""
+"""The service account that kustomize-controller impersonates to apply."""
 GIT_SECRET = "git"  # noqa: S105 - its name
-"""Of the cluster: the certificate by which source-controller reads."""
+"""Secret with the certificate with which source-controller reads."""
 
 HOME = "/etc/edge-lab-gitops"
 STATE = "edge-lab-gitops"
-"""Folder of all that the parts keep, below /var/lib."""
+"""Folder of the state of all parts, below /var/lib."""

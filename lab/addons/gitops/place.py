@@ -1,4 +1,4 @@
-"""Where the parts on the server node find each other: on a guest, or on the host of a test."""
+"""Addresses and paths of the parts on the server node: in a guest, or on the host of a test."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Place:
     """Paths, addresses and programs of the server node's parts."""
 
     git_address: str
-    """`address:port` by which the repositories are reached."""
+    """`address:port` of the repositories."""
     git_listens: str = f"0.0.0.0:{GIT_PORT}"
     files: str = HOME
     state: str = f"/var/lib/{STATE}"
     bin: str = str(PAYLOAD_MOUNT / "bin")
     """Folder of the controllers and the Git server."""
     git: tuple[str, ...] = GIT.command
-    """What starts git."""
+    """The command of git."""
     backend: tuple[str, ...] = GIT_BACKEND.command
     exec_path: str = f"{HOME}/libexec"
-    """Folder where git finds its own programs; empty if it knows."""
+    """Folder with git's own programs; empty for the default."""
     artifacts: str = f"127.0.0.1:{ARTIFACT_PORT}"
     source_metrics: str = SOURCE_METRICS
     source_health: str = SOURCE_HEALTH
@@ -64,7 +64,7 @@ class Place:
 
     @property
     def authority(self) -> str:
-        """Of the Git server and of who reads and pushes."""
+        """Certificates of the Git server, its reader and its author."""
         return f"{self.files}/git-ca.crt"
 
     def certificate(self, who: str) -> str:
@@ -91,7 +91,7 @@ class Place:
 
     @property
     def fetched(self) -> str:
-        """What source-controller keeps."""
+        """The storage of source-controller."""
         return f"{self.state}/fetched"
 
     @property

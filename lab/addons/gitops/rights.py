@@ -1,5 +1,5 @@
-"""What the controllers may do: Flux' own roles, in one namespace. What is in the repository is
-applied with the rights of a service account, not with the controller's."""
+"""The RBAC objects of the controllers: Flux' own roles, in one namespace. The repository's content
+is applied with the rights of a service account, not with the controller's."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ APPLIER_RULES: tuple[Rule, ...] = (
     _rule("", ("configmaps",), CHANGE),
     _rule("", ("pods",), LOOK),
 )
-"""What the repository may have in it; no secrets are among it."""
+"""The resources that the repository may contain, without Secrets."""
 
 
 def rights() -> tuple[Manifest, ...]:

@@ -1,4 +1,4 @@
-"""The witness on each edge node: its unit (guest/witness.py), and what it has recorded."""
+"""The witness on each edge node: its unit (guest/witness.py), and its records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_lab.stacks.unit import Service
 PROGRAM = f"{HOME}/witness.py"
 LOG = f"/var/lib/{STATE}/witness.jsonl"
 EVERY_SECONDS = 1.0
-"""Between two looks: by so much a start may be older than its record."""
+"""Polling interval: the maximum delay between a start and its record."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Run:
     began: float
     """When it was seen first, seconds since 1970."""
     ended: float | None = None
-    """When it was missed first; None if it runs. One that a loss of power ended has the time of the
-    next start of the witness."""
+    """When it was first missing; None if it runs. After a loss of power, the time of the next start
+    of the witness."""
 
 
 def witness_provision() -> Provision:
@@ -45,7 +45,7 @@ def witness_provision() -> Provision:
 
 
 def parse_runs(text: str) -> tuple[Run, ...]:
-    """The runs of a log, by their beginnings; torn lines are passed over."""
+    """The runs of a log, by their beginnings; incomplete lines are ignored."""
     over: list[Run] = []
     running: dict[str, Run] = {}
     before: dict[str, Run] = {}
@@ -56,7 +56,7 @@ def parse_runs(text: str) -> tuple[Run, ...]:
         except (ValueError, KeyError, TypeError):
             continue
         if what == "looks":
-            # What it finds again has run on: the witness alone was started anew.
+            # A process that it finds again has kept running: only the witness was restarted.
             before |= {key: _ended(run, time) for key, run in running.items()}
             running = {}
         elif what == "runs":

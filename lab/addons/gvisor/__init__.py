@@ -1,5 +1,5 @@
-"""The add-on `gvisor`: containers in gVisor's sandbox, for pods that ask for it.
+"""The add-on `gvisor`: containers in gVisor's sandbox, for pods that request it.
 
-The sandbox has a kernel of its own, runsc, with a network stack of its own; it comes from Debian,
-and containerd runs it through the component `edge-runsc` (images/go/runsc).
+The sandbox has its own kernel, runsc, with its own network stack; it comes from Debian, and
+containerd runs it through the component `edge-runsc` (images/go/runsc).
 """

@@ -1,4 +1,4 @@
-"""The add-on `gvisor`: a runtime beside runc on nodes that can have it, and its RuntimeClass."""
+"""The add-on `gvisor`: a second runtime on nodes that support it, and its RuntimeClass."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from edge_lab.stacks import Stack, wants_for
 from edge_lab.topology import Node, Topology, TopologyProblem
 
 OVERHEAD: Mapping[str, str] = {"memory": "64Mi"}
-"""What a sandbox takes beside what its programs take: sentry, gofers and what waits for each
-container. Seen with one container: 46 MiB, its shell in it, by the pod's cgroup. The scheduler adds
-it to what a pod asks for, and the kubelet to what it may use."""
+"""Pod overhead of a sandbox: sentry, gofers and the process that waits for each container. Seen
+with one container: 46 MiB including its shell, by the pod's cgroup. The scheduler adds it to the
+requests of a pod, and the kubelet to its limits."""
 
 
 class Gvisor(AddOn):
@@ -95,7 +95,7 @@ def runtime_class() -> Manifest:
 
 
 def labelled(node: Node) -> Manifest:
-    """The label by which the scheduler finds `node`; the Node object exists."""
+    """Adds the label by which the scheduler selects `node`; the Node object must exist."""
     return {
         "apiVersion": "v1",
         "kind": "Node",

@@ -1,6 +1,7 @@
-"""containerd's configuration on nodes with gVisor: that of their root image, and one runtime more.
+"""containerd's configuration on nodes with gVisor: that of the root image, with one more runtime.
 
-The whole file: containerd merges no runtimes of several files (edge_lab.addons.containerd).
+Always the whole file: containerd does not merge runtimes of several files
+(edge_lab.addons.containerd).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from edge_lab.topology import Arch
 PROGRAM = str(PAYLOAD_MOUNT / "bin" / EDGE_RUNSC)
 
 TIMEOUT = "60s"
-"""Instead of 2 s to 5 s: each call of an OCI runtime starts runsc, a program of 30 MB, and an
-emulated node that is busy takes longer. What is given up so leaves mounts and cgroups behind."""
+"""Instead of 2 s to 5 s: each call of an OCI runtime starts runsc, a program of 30 MB, which takes
+longer on a busy emulated node. A call that times out leaves mounts and cgroups behind."""
 _TIMEOUTS = (
     "io.containerd.timeout.shim.cleanup",
     "io.containerd.timeout.shim.load",
@@ -30,10 +31,10 @@ _DEFAULT = 'default_runtime_name = "{}"'
 
 
 def containerd_config(arch: Arch, *, default: bool) -> str:
-    """config.toml of a node of `arch`; with `default`, pods that name no runtime are in gVisor too.
+    """config.toml of a node of `arch`; with `default`, gVisor is the default runtime.
 
     Raises:
-        LabError: the root image's file is not one that a runtime can be added to.
+        LabError: a runtime cannot be added to the root image's file.
     """
     text = root_config(arch)
     if f"[{_RUNTIMES}.runc]" not in text or text.count(_DEFAULT.format("runc")) != 1:

@@ -1,4 +1,4 @@
-"""What the add-on is called in a cluster, and which nodes have it."""
+"""Names of the add-on in a cluster, and the nodes that have it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from edge_lab.topology import Arch, Node, Topology
 GVISOR = "gvisor"
 """The add-on, the RuntimeClass, and the capability of a node that runs pods in gVisor."""
 HANDLER = "runsc"
-"""The runtime as containerd's configuration calls it."""
+"""The name of the runtime in containerd's configuration."""
 EDGE_RUNSC = "edge-runsc"
-"""The component that containerd starts in place of runc."""
+"""The component that containerd starts instead of runc."""
 NODE_LABEL = "edge-lab.local/gvisor"
-"""On each node that has it, with the value `true`."""
+"""Label of each node that has it, with the value `true`."""
 
 ARCHITECTURES = frozenset({Arch.X86_64, Arch.AARCH64})
-"""gVisor runs on no other; there is no port to riscv64."""
+"""The architectures that gVisor supports; there is no port to riscv64."""
 
 
 def has_gvisor(node: Node) -> bool:
@@ -24,9 +24,9 @@ def has_gvisor(node: Node) -> bool:
 
 
 def is_default(topology: Topology, node: Node, stack: Stack) -> bool:
-    """Whether pods of `node` that name no RuntimeClass run in gVisor.
+    """Whether pods of `node` without a RuntimeClass run in gVisor.
 
-    Where the topology says so, and where the edge runtime knows no RuntimeClass.
+    If the topology says so, or if the edge runtime does not support RuntimeClass.
     """
     resolves = (
         node.name == topology.server.name or Capability.RUNTIME_CLASS in stack.runtime.capabilities

@@ -1,1 +1,1 @@
-"""Hostile pods: their image, and the pods as manifests. The add-on only brings the image."""
+"""Hostile pods: their image, and the pods as manifests. The add-on only installs the image."""

@@ -1,5 +1,5 @@
-"""The add-on `hostile`: nodes have the image of hostile pods, and a limit of processes for each
-pod. Nothing runs until a suite asks."""
+"""The add-on `hostile`: the image of hostile pods on nodes, and a process limit for each pod. The
+pods themselves are run by suites."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edge_lab.provisioning.provision import Provision
 from edge_lab.topology import Node, Topology
 
 PIDS_LIMIT = 512
-"""Processes and threads of a pod. Without it, all of a node's are any pod's to use up."""
+"""Maximum processes and threads of a pod. Without it, any pod could use up all of a node's."""
 DROP_IN = "70-hostile.conf"
 
 
 class Hostile(AddOn):
-    """The image of pods that try to get out, and a limit that they cannot leave to others."""
+    """The image of pods that try to escape, and a process limit for each pod."""
 
     name: ClassVar[str] = "hostile"
     needs_addons: ClassVar[tuple[str, ...]] = ("workload",)

@@ -1,5 +1,5 @@
-"""Pods that ask for what a pod must not have, for an API server to refuse. No node ever gets one: a
-scheduling gate holds those that are admitted."""
+"""Pods with forbidden settings, for an API server to refuse. They never run: a scheduling gate
+holds those that are admitted."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ REQUESTS: Mapping[str, Change] = MappingProxyType(
         "sysctl": _spec(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
     }
 )
-"""By the name of its row (lab/oracles/sandbox/admission.py), what makes a pod another than
-`restricted` wants it."""
+"""By the name of its row (lab/oracles/sandbox/admission.py), how a pod deviates from
+`restricted`."""
 
 
 def requested_pod(request: str, namespace: str) -> Manifest:

@@ -1,4 +1,4 @@
-"""The image of hostile pods; an add-on whose suite runs them can request it as well."""
+"""The image of hostile pods, which other add-ons can request, too."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Hostile pods as manifests: bound to their node by name, and run once.
 
-What they say is read from the node's log files, so they need no exec. What they try is told them by
-the arguments of `edge-hostile` (images/go/hostile).
-"""
+Their output is read from the node's log files, so they need no exec. The arguments of
+`edge-hostile` (images/go/hostile) select what they try."""
 
 from __future__ import annotations
 
@@ -19,32 +18,32 @@ CONTAINER = "hostile"
 LABEL = "edge-lab-hostile"
 """Label `app` of all hostile pods."""
 PERMISSION = ("EDGE_LAB_HOSTILE", "in-a-pod-of-a-lab")
-"""The variable without which the program tries nothing."""
+"""The environment variable that the program requires before it tries anything."""
 MOUNT = "/mnt/host"
 """Where a folder of the node is mounted in the pod."""
 
 
 @dataclass(frozen=True)
 class HostilePod:
-    """One pod, before it is a manifest."""
+    """One pod, from which a manifest is made."""
 
     name: str
     node: str
     setting: Setting
     args: tuple[str, ...]
     runtime_class: str | None = None
-    """None leaves it to the node's default runtime."""
+    """None for the node's default runtime."""
     host_pid: bool = False
     host_network: bool = False
     token: bool = False
-    """Whether the token of its service account is mounted, where Kubernetes mounts it."""
+    """Whether the token of its service account is mounted, at the usual path."""
     service_account: str = "default"
     host_folder: str = ""
     """A folder of the node that is mounted at `MOUNT`."""
     restarts: bool = False
-    """Whether it is started anew when it has ended, as by a reboot."""
+    """Whether it is restarted when it has ended, such as by a reboot."""
     memory_mib: int = 256
-    """The limit; 0 for none. In gVisor the sandbox itself lives within it."""
+    """The limit; 0 for none. In gVisor it includes the sandbox itself."""
     cpu_milli: int = 0
     """Thousandths of a CPU, as a limit; 0 for none."""
     storage_mib: int = 0
@@ -107,7 +106,7 @@ def facts_pod(
     name: str = "",
     restarts: bool = False,
 ) -> HostilePod:
-    """One that says what it sees, and stays until it is told to end."""
+    """A pod that reports what it sees, and runs until it is terminated."""
     chosen = name or f"facts-{setting.slug}-{node}"
     args = ("facts", "--tag", chosen, "--hold")
     return HostilePod(chosen, node, setting, args, runtime_class, restarts=restarts)
@@ -122,7 +121,7 @@ def attempts_pod(
     what: str = "attempts",
     **more: Any,
 ) -> HostilePod:
-    """One that tries all, or with options what they aim at, and ends."""
+    """A pod that makes all attempts, or those that the options select, and ends."""
     name = f"{what}-{setting.slug}-{node}"
     return HostilePod(name, node, setting, ("attempts", *options), runtime_class, **more)
 
@@ -138,12 +137,12 @@ def bomb_pod(
     what: str = "bomb",
     **more: Any,
 ) -> HostilePod:
-    """One that uses up what it is given, up to `limit`."""
+    """A pod that exhausts a resource, up to `limit`."""
     name = f"{what}-{kind}-{setting.slug}-{node}"
     args = ("bomb", kind, "--limit", str(limit), *options)
     return HostilePod(name, node, setting, args, runtime_class, **more)
 
 
 def runtime_class_of(setting: Setting, *, resolved: bool) -> str | None:
-    """What the pod of a setting asks for, by whether its node's edge runtime resolves it at all."""
+    """The RuntimeClass of a setting's pod, if the node's edge runtime supports RuntimeClass."""
     return RUNTIME_CLASS if setting.sandboxed and resolved else None

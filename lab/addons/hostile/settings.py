@@ -1,4 +1,4 @@
-"""The settings of a hostile pod: which runtime it runs under, and what it is allowed."""
+"""The settings of a hostile pod: its container runtime and its security context."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Setting(StrEnum):
     RUNC_DEFAULT = "runc default"
     """No security context at all."""
     RUNC_RESTRICTED = "runc restricted"
-    """As the Pod Security Standard `restricted` wants it: another user than root, no capabilities,
-    the container runtime's own seccomp profile."""
+    """As the Pod Security Standard `restricted` requires: a user other than root, no capabilities,
+    the container runtime's seccomp profile."""
     RUNC_PRIVILEGED = "runc privileged"
     GVISOR_DEFAULT = "gvisor default"
     GVISOR_PRIVILEGED = "gvisor privileged"
     MICROVM = "QEMU microVM"
-    """The pod's own process is QEMU, restricted as above. What is hostile is in the machine that it
-    runs, as root of a kernel of its own."""
+    """The pod's own process is QEMU, restricted as above. The hostile program is root in the
+    machine that it runs, with its own kernel."""
 
     @property
     def sandboxed(self) -> bool:
-        """Whether it is meant to run under gVisor."""
+        """Whether it should run under gVisor."""
         return self in (Setting.GVISOR_DEFAULT, Setting.GVISOR_PRIVILEGED)
 
     @property
@@ -38,7 +38,7 @@ class Setting(StrEnum):
 
 
 CONTAINER_SETTINGS: tuple[Setting, ...] = tuple(it for it in Setting if it is not Setting.MICROVM)
-"""Those in which the program is the container's own."""
+"""The settings in which the program runs in the container directly."""
 
 
 def security_context(setting: Setting) -> dict[str, Any]:

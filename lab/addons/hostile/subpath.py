@@ -1,5 +1,5 @@
-"""Pods that lead a kubelet out of a volume: what they mount by `subPath` is a symbolic link that a
-container of theirs has made before."""
+"""Pods that try to lead a kubelet out of a volume: the `subPath` of a mount is a symbolic link that
+another container of the pod created."""
 
 from __future__ import annotations
 

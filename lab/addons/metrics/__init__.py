@@ -1,6 +1,6 @@
-"""The add-ons `metrics` and `metrics-…`: metrics of edge nodes, with their history, in the cloud.
+"""The add-ons `metrics` and `metrics-…`: metrics of edge nodes in the cloud, without gaps.
 
-`metrics` is what serves samples on each edge node, and what takes them on the server. Each sender
-in between is an add-on of its own, so that a topology lists those that it wants, and several of
-them are seen beside each other in one outage.
+`metrics` installs an exporter on each edge node, and the receiver on the server. Each sender in
+between is a separate add-on, so that a topology lists those that it needs, and several can be
+compared in one outage.
 """

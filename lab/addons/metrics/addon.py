@@ -1,4 +1,4 @@
-"""The add-on `metrics`: numbered samples on edge nodes, and a receiver that keeps them."""
+"""The add-on `metrics`: numbered samples on edge nodes, and a receiver that stores them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edge_lab.topology import Node, Topology, TopologyProblem
 
 
 class Metrics(AddOn):
-    """An exporter on each edge node, and the receiver on the server. Senders are add-ons."""
+    """An exporter on each edge node, and the receiver on the server. Senders are other add-ons."""
 
     name: ClassVar[str] = METRICS
     declares: ClassVar[frozenset[str]] = frozenset({METRICS})

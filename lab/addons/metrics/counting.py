@@ -1,12 +1,12 @@
-"""What a view lacks of what a node has served, counted sample by sample; pure functions.
+"""Compares a view with what a node served, sample by sample; pure functions.
 
-served     numbers that the exporter has logged, between the first and the last that are judged
-missing    of those, the ones that the view has not, as gaps of numbers without a hole
-doubtful   served so slowly that the sender may have given up: neither missing nor owed
-repeated   numbers that the view has under more than one stamp
-wrong      samples whose devices' numbers are others than were served with that number
+served     numbers that the exporter logged, between the first and the last that are judged
+missing    of those, the ones that the view does not have, as contiguous gaps
+doubtful   served so slowly that the sender may have timed out: not required in the view
+repeated   numbers that the view has with more than one timestamp
+wrong      samples whose device values differ from those served with that number
 unknown    numbers that were never served
-misdated   samples whose stamp is more than `tolerance` from when they were served
+misdated   samples whose timestamp is more than `tolerance` from when they were served
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from edge_lab.addons.metrics.records import NANOSECONDS, Served, Stored
 
 TOLERANCE_SECONDS = 2.0
-"""Between a sender's stamp, when it begins to scrape, and the exporter's, when it answers."""
+"""Between a sender's timestamp, when it begins to scrape, and the exporter's, when it answers."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Samples in a row that the view has not."""
+    """Consecutive samples that the view does not have."""
 
     samples: tuple[Served, ...]
 
@@ -36,7 +36,7 @@ class Gap:
 
     @property
     def seconds(self) -> float:
-        """From the first lost one to the last."""
+        """From the first missing one to the last."""
         return (self.samples[-1].time - self.samples[0].time) / NANOSECONDS
 
     def __len__(self) -> int:
@@ -48,11 +48,11 @@ class Gap:
 
 @dataclass(frozen=True)
 class Count:
-    """How a view compares with what was served, for one sender on one node."""
+    """The comparison of a view with what was served, for one sender on one node."""
 
     served: int
     stored: int
-    """Different numbers among those served."""
+    """Distinct served numbers that arrived."""
     doubtful: int
     gaps: tuple[Gap, ...] = ()
     repeated: tuple[int, ...] = ()
@@ -78,10 +78,10 @@ def compare(
     until: int | None = None,
     tolerance: float = TOLERANCE_SECONDS,
 ) -> Count:
-    """What of the numbers in (`after`, `until`] is in a view.
+    """Compares a view with the numbers in (`after`, `until`].
 
-    Numbers begin with 1 and leave none out; a number that is not in `served` and lies in between
-    was never served.
+    Numbers begin with 1 without gaps; a number in between that is not in `served` was never
+    served.
     """
     last = max((one.number for one in served), default=0) if until is None else until
     judged = {one.number: one for one in served if after < one.number <= last}
@@ -118,7 +118,7 @@ def compare(
 
 
 def _gaps(missing: Iterable[Served]) -> Iterable[Gap]:
-    """By numbers without a hole; doubtful ones are left out."""
+    """Contiguous gaps, without doubtful numbers."""
     row: list[Served] = []
     for one in missing:
         if one.doubtful:
@@ -132,7 +132,7 @@ def _gaps(missing: Iterable[Served]) -> Iterable[Gap]:
 
 
 def untrue(served: Iterable[Served], device: str, steps: Iterable[int]) -> tuple[int, ...]:
-    """The numbers served with a sequence number that the device's ground truth does not have."""
+    """The numbers served with a sequence number that is not in the device's ground truth."""
     known = set(steps)
     return tuple(
         one.number for one in served if device in one.devices and one.devices[device] not in known

@@ -15,7 +15,7 @@ from edge_lab.topology import Topology
 
 
 def metrics_endpoints(topology: Topology) -> Iterable[Endpoint]:
-    """Of receiver and exporters."""
+    """Ports of receiver and exporters."""
     yield Endpoint(
         name=RECEIVER,
         node=topology.server.name,
@@ -36,7 +36,7 @@ def metrics_endpoints(topology: Topology) -> Iterable[Endpoint]:
 
 
 def sender_endpoints(topology: Topology, sender: Sender) -> tuple[Endpoint, ...]:
-    """Of one sender on each edge node."""
+    """Ports of one sender on each edge node."""
     return tuple(
         plain_on_loopback(
             sender.service_name, node.name, sender.port, sender.health, "metrics of the sender"

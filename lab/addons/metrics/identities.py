@@ -1,5 +1,5 @@
-"""Who writes and who is written to, by an authority of their own: no certificate of the cluster
-gets in."""
+"""Identities of senders and receiver, with their own authority: certificates of the cluster are
+refused."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ METRICS_DOMAIN = TrustDomain("metrics", "edge-lab metrics")
 
 
 def sender_spec(node: str) -> CertificateSpec:
-    """Of all senders of a node."""
+    """The identity of all senders of a node."""
     return CertificateSpec(f"edge-lab:metrics:{node}")
 
 
 def receiver_spec(address: str) -> CertificateSpec:
-    """Of the receiver, and of whoever asks it on its own node."""
+    """The identity of the receiver, and of clients on its own node."""
     return CertificateSpec(
         "edge-lab:metrics-receiver",
         addresses=(IPv4Address(address),),

@@ -1,4 +1,4 @@
-"""What the parts of the add-ons call each other, and where on a node they lie."""
+"""Names and paths of the parts of the add-ons."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ EXPORTER_ADDRESS = "127.0.0.1:9106"
 HOME = "/etc/edge-lab-metrics"
 """Configurations, certificates and scripts."""
 STATE = "edge-lab-metrics"
-"""Folder of all that the parts keep, below /var/lib."""
+"""Folder of the state of all parts, below /var/lib."""
 PROMETHEUS_PROGRAM = DebianProgram("prometheus", "usr/bin/prometheus")
 VMAGENT_PROGRAM = DebianProgram("victoria-metrics", "usr/bin/vmagent")
 
 EXPORTER_PROGRAM, ASK = f"{HOME}/exporter.py", f"{HOME}/ask.py"
 
 SERVED = f"/var/lib/{STATE}/exporter/served.jsonl"
-"""What an edge node has served: the truth against which a global view is judged."""
+"""What an edge node has served: the ground truth for views."""
 
 SCRAPE_SECONDS = 2
-"""Between two scrapes of a sender: an emulated CPU has a node to run beside."""
+"""Scrape interval of a sender: an emulated CPU also has to run a node."""
 
 SCRAPES = "edge_lab_scrapes_total"
-"""The sender's own scrapes, counted: no two samples have the same value, over reboots too."""
+"""Counts the scrapes of the sender: no two samples have the same value, even after reboots."""
 DEVICE_SEQUENCE = "edge_lab_device_sequence"
-"""By device, the number of the last step that the node's sampler has read; it is in the device's
-ground truth."""
+"""By device, the number of the last step that the node's sampler has read, which can be found in
+the device's ground truth."""
 
 CA, CERTIFICATE, KEY = "ca.crt", "tls.crt", "tls.key"
 """Below `HOME`."""

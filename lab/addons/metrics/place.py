@@ -1,4 +1,4 @@
-"""Where the parts of one node find each other: on a guest, or on the host that tests them."""
+"""Addresses and paths of the parts of one node: in a guest, or on the host of a test."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from edge_lab.topology import Node, Topology
 
 @dataclass(frozen=True)
 class Place:
-    """One node's part, as senders and receiver are told of it."""
+    """The settings of one node for senders and receiver."""
 
     node: str
-    """Its name, which every sample has as a label."""
+    """Its name, which is a label of every sample."""
     receiver: str
     """`address:port`."""
     suite: str
-    """Of Debian, by which programs have their options."""
+    """Debian suite, on which the options of programs depend."""
     exporter: str = EXPORTER_ADDRESS
     programs: str = ""
-    """Folder of programs on the host that tests them; a node has them in its payload."""
+    """Folder of programs on the host of a test; nodes have them in their payload."""
     files: str = HOME
     state: str = f"/var/lib/{STATE}"
 
@@ -47,7 +47,7 @@ class Place:
         return f"{self.files}/{KEY}"
 
     def start(self, program: DebianProgram) -> tuple[str, ...]:
-        """What starts a program; options follow."""
+        """The command of a program, to which options are added."""
         return (f"{self.programs}/{program.name}",) if self.programs else program.command
 
     def config(self, name: str) -> str:
@@ -55,7 +55,7 @@ class Place:
         return f"{self.files}/{name}.yaml"
 
     def folder(self, name: str) -> str:
-        """What a part keeps."""
+        """State folder of a part."""
         return f"{self.state}/{name}"
 
 

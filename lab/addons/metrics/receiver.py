@@ -1,4 +1,4 @@
-"""The receiver on the server node: Prometheus, which takes what senders write and answers
+"""The receiver on the server node: Prometheus, which stores what senders write and answers
 queries."""
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ NAME = "receiver"
 WEB = "web"
 
 LOOKBACK_SECONDS = 30
-"""For so long a query shows the last sample of a series that has no newer one: as a straight line.
-Prometheus' default is 5 min."""
+"""Lookback delta: for this long a query returns the last sample of a series without newer ones, as
+a straight line. Prometheus' default is 5 min."""
 
 MEMORY_MIB = 192
-"""Soft limit of its Go heap: above it the collector works harder."""
+"""Soft limit of its Go heap (GOMEMLIMIT)."""
 
 
 def receiver_config() -> str:
@@ -30,8 +30,8 @@ def receiver_config() -> str:
 
 
 def web_config(place: Place) -> str:
-    """Mutual TLS for all that it answers: only who has a certificate of the metrics' own authority
-    writes or reads."""
+    """Mutual TLS for all requests: writing and reading need a certificate of the metrics'
+    authority."""
     server: dict[str, Any] = {
         "cert_file": place.certificate,
         "key_file": place.key,
@@ -66,7 +66,7 @@ def receiver_service(place: Place) -> Service:
 
 
 def receiver_provision(place: Place) -> Provision:
-    """Unit and files, and the program by which the lab asks it."""
+    """Unit and files, and the program with which the lab queries it."""
     return receiver_service(place).provision(
         GuestFile.text(place.config(NAME), receiver_config()),
         GuestFile.text(place.config(WEB), web_config(place)),

@@ -1,4 +1,4 @@
-"""What edge nodes have served and what a view has of it, as data."""
+"""What edge nodes have served and what a view contains, as data."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Served:
-    """One scrape of one sender, by the exporter's log."""
+    """One scrape by one sender, from the exporter's log."""
 
     number: int
     time: int
     """ns since 1970, the node's clock."""
     devices: Mapping[str, int] = field(default_factory=dict)
-    """By device, the sequence number that was shown."""
+    """By device, the sequence number served."""
     doubtful: bool = False
-    """Whether the sender may have given up before the answer was there."""
+    """Whether the sender may have timed out before the response."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One sample in a view, with those of the same time."""
+    """One sample in a view, with the others of the same time."""
 
     number: int
     time: int
-    """Its stamp, ns since 1970."""
+    """Its timestamp, ns since 1970."""
     devices: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -53,19 +53,19 @@ class Answer:
 
     labels: Mapping[str, str]
     samples: tuple[tuple[float, float], ...]
-    """Stamps, seconds since 1970, and values."""
+    """Timestamps, seconds since 1970, and values."""
 
     @property
     def origin(self) -> Origin:
-        """Of whom they are; empty names where the labels do not say."""
+        """Their sender and node; empty names if the labels are missing."""
         return Origin(self.labels.get("node", ""), self.labels.get("sender", ""))
 
 
 def parse_served(text: str) -> dict[str, tuple[Served, ...]]:
-    """By sender, the log of an exporter, in the order in which it was written.
+    """The log of an exporter by sender, in the order in which it was written.
 
     Raises:
-        LabError: a line is none of its own.
+        LabError: a line is invalid.
     """
     found: dict[str, dict[int, Served]] = {}
     doubtful: set[tuple[str, int]] = set()
@@ -92,10 +92,10 @@ def parse_served(text: str) -> dict[str, tuple[Served, ...]]:
 
 
 def parse_answer(text: str) -> tuple[Answer, ...]:
-    """What Prometheus' HTTP API answers to a query.
+    """Parses the response of Prometheus' HTTP API to a query.
 
     Raises:
-        LabError: it is a mistake, or no answer.
+        LabError: it is an error, or not a response.
     """
     try:
         document: dict[str, Any] = json.loads(text)
@@ -116,7 +116,7 @@ def _answer(result: Mapping[str, Any], kind: str) -> Answer:
 def stored_samples(
     counts: Sequence[Answer], devices: Sequence[Answer] = ()
 ) -> dict[Origin, tuple[Stored, ...]]:
-    """The samples of each sender: its count, and what devices showed with the same stamp."""
+    """The samples of each sender: its count, and the device values with the same timestamp."""
     shown: dict[tuple[Origin, float], dict[str, int]] = {}
     for answer in devices:
         for time, value in answer.samples:
@@ -135,11 +135,11 @@ def stored_samples(
 
 
 def selector(name: str, node: str, sender: str) -> str:
-    """Of the series of one sender on one node."""
+    """The selector of the series of one sender on one node."""
     return f'{name}{{node="{node}",sender="{sender}"}}'
 
 
 def queries(seconds: float) -> tuple[str, str]:
-    """Those whose answers `stored_samples` takes: all raw samples of the last `seconds`."""
+    """The queries for `stored_samples`: all raw samples of the last `seconds`."""
     window = f"[{int(seconds) + 1}s]"
     return SCRAPES + window, DEVICE_SEQUENCE + window

@@ -1,4 +1,4 @@
-"""The add-ons `metrics-…`: a sender on each edge node, each an add-on of its own."""
+"""The add-ons `metrics-…`, one for each sender, which runs on each edge node."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from edge_lab.stacks import Stack
 from edge_lab.topology import Node, Topology
 
 FRESH_SECONDS = 20.0
-"""How old the newest sample in the cloud may be when a lab is ready."""
+"""Maximum age of the newest sample in the cloud when a lab is ready."""
 ASK_SECONDS = 60.0
-"""For one question to the receiver."""
+"""Seconds for one query to the receiver."""
 
 
 class SenderAddOn(AddOn):
@@ -52,7 +52,8 @@ class SenderAddOn(AddOn):
         return receiver_clients(topology, self.sender)
 
     def wait_ready(self, cluster: Cluster) -> None:
-        """Until the receiver has newer samples of each node than when the wait began."""
+        """Waits until the receiver has samples of each node that are newer than the start of the
+        wait."""
         server = cluster.access.machines[cluster.topology.server.name]
         view = receiver_view(cluster.topology)
         for node in cluster.topology.edges:

@@ -1,4 +1,4 @@
-"""The senders: programs that scrape on an edge node and write to the cloud."""
+"""The senders: programs on edge nodes that scrape locally and write to the cloud."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from edge_lab.stacks.unit import Service
 from edge_lab.topology import Topology
 
 MEMORY_MIB = 96
-"""Soft limit of a sender's Go heap: above it the collector works harder."""
+"""Soft limit of a sender's Go heap (GOMEMLIMIT)."""
 
 OUT_OF_ORDER = "24h"
-"""How far behind the newest one a sample is taken. Without it Prometheus refuses whatever is more
-than an hour behind the newest sample of any series: so all that an edge node has kept for longer
-than that while another node was online."""
+"""Out-of-order window: how far behind the newest sample one is accepted. Without it Prometheus
+refuses samples more than an hour behind the newest of any series: so all that an edge node buffered
+for longer than that while another node was online."""
 
 AGENT_OPTIONS: Mapping[str, tuple[str, ...]] = {"trixie": ("--enable-feature=agent",)}
-"""By Debian suite, what makes Prometheus an agent: 2.x in trixie."""
+"""By Debian suite, the option for Prometheus' agent mode: 2.x in trixie."""
 AGENT_OPTION = ("--agent",)
 """The same since 3.0."""
 
@@ -39,16 +39,16 @@ Command = Callable[[Place, str, str], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Sender:
-    """One of them. Its functions take the place, and `name` or the address that it listens on."""
+    """A sender. Its functions take the place, and `name` or the address that it listens on."""
 
     name: str
     """Short: the add-on and the capability are `metrics-<name>`."""
     title: str
     program: DebianProgram
     port: int
-    """On loopback, for its own metrics."""
+    """Port on loopback, for its own metrics."""
     sent_bytes: str
-    """Of its own metrics, the one that counts the bytes that it has written to the cloud."""
+    """The name of its own metric that counts the bytes written to the cloud."""
     _config: Config
     _command: Command
 
@@ -70,7 +70,7 @@ class Sender:
 
     @property
     def health(self) -> str:
-        """Path that answers 200 if it is well."""
+        """Path of its health check, which answers 200."""
         return "/-/ready" if self.program == PROMETHEUS_PROGRAM else "/-/healthy"
 
     def config(self, place: Place) -> str:
@@ -111,10 +111,10 @@ def _scraping(place: Place, name: str) -> dict[str, Any]:
 
 
 def _writing(place: Place, name: str) -> dict[str, Any]:
-    """All else as it is by default: what is measured is the product.
+    """Everything else is left at its default, since the product is under test.
 
-    Without the window it refuses by itself what is behind its newest sample, after its clock was
-    put back: as a database always, as an agent since 3.x.
+    Without the window it refuses samples that are behind its own newest one, after its clock was
+    set back: as a database always, as an agent since 3.x.
     """
     tls = {"ca_file": place.ca, "cert_file": place.certificate, "key_file": place.key}
     return {
@@ -157,7 +157,8 @@ def _vmagent(place: Place, name: str, listen: str) -> tuple[str, ...]:
         f"-remoteWrite.tlsCAFile={place.ca}",
         f"-remoteWrite.tlsCertFile={place.certificate}",
         f"-remoteWrite.tlsKeyFile={place.key}",
-        # Else it tries its own protocol first, and Prometheus answers that with an error each time.
+        # Otherwise it tries its own protocol first, which Prometheus answers with an error each
+        # time.
         "-remoteWrite.forcePromProto=true",
         f"-httpListenAddr={listen}",
     )
@@ -195,5 +196,5 @@ SENDERS: Mapping[str, Sender] = {sender.name: sender for sender in (AGENT, PROME
 
 
 def senders_of(topology: Topology) -> tuple[Sender, ...]:
-    """Those that a topology lists."""
+    """The senders that a topology lists."""
     return tuple(sender for sender in SENDERS.values() if sender.addon in topology.addons)

@@ -1,7 +1,7 @@
-"""A view: what answers queries about metrics of all nodes, by Prometheus' HTTP API.
+"""A view: a server of queries about the metrics of all nodes, with Prometheus' HTTP API.
 
-The receiver is one. Another that speaks the same API, such as Thanos' querier, is judged by the
-same counting: `View("thanos", "https://…")`.
+The receiver is one. Another with the same API, such as Thanos' querier, can be judged in the same
+way: `View("thanos", "https://…")`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from edge_lab.topology import Topology
 
 @dataclass(frozen=True)
 class View:
-    """Asked on the server node, by the management path: no fault of an edge node is in between."""
+    """Queried on the server node, over the management path, so that faults of edge nodes do not
+    affect it."""
 
     name: str
     url: str
-    """`https://address:port`; it is asked with the certificates of the server node."""
+    """`https://address:port`; queried with the certificates of the server node."""
 
     def text(self, server: MachineAccess, path: str, deadline: Deadline, **parameters: str) -> str:
-        """What it answers, as it is."""
+        """Its raw response."""
         url = f"{self.url}{path}?{urlencode(parameters)}"
         seconds = f"{deadline.remaining:.0f}"
         command = shlex.join(("/usr/bin/python3", "-I", ASK, HOME, seconds, url))
@@ -62,8 +63,8 @@ class View:
         time: float,
         devices: bool = True,
     ) -> Mapping[Origin, tuple[Stored, ...]]:
-        """All samples of the `seconds` before `time`, which is in seconds since 1970; with what
-        `devices` showed, if that is asked for."""
+        """All samples of the `seconds` before `time`, which is in seconds since 1970; with the
+        values of `devices`, if requested."""
         counts, sequences = queries(seconds)
         at = f"{time:.3f}"
         return stored_samples(
@@ -73,6 +74,6 @@ class View:
 
 
 def receiver_view(topology: Topology) -> View:
-    """That of the receiver."""
+    """The view of the receiver."""
     address = topology.cluster_link(topology.server.name).address
     return View(METRICS, f"https://{address}:{RECEIVER_PORT}")

@@ -1,4 +1,4 @@
-"""The add-on `microvm`: KVM for pods of nodes that offer it, and what a microVM boots."""
+"""The add-on `microvm`: KVM for pods on nodes that offer it, and the files that a microVM boots."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ ASK_SECONDS = 20.0
 
 
 class Microvm(AddOn):
-    """A QEMU microVM as a pod's process. Its parts are on nodes with `virtualization: true`."""
+    """A QEMU microVM as a pod's process, on nodes with `virtualization: true`."""
 
     name: ClassVar[str] = MICROVM
     needs_addons: ClassVar[tuple[str, ...]] = ("hostile",)
-    """Its pods are hostile ones, of that add-on's image."""
+    """Its pods use the image of hostile pods."""
     declares: ClassVar[frozenset[str]] = frozenset({KVM, MICROVM})
 
     def check(self, topology: Topology) -> None:
@@ -118,5 +118,5 @@ def _plugin() -> Service:
 
 
 def offered(node: Mapping[str, Any]) -> int:
-    """The shares of /dev/kvm that a Node object says it can give to pods."""
+    """The allocatable number of the /dev/kvm resource of a Node object."""
     return int(node.get("status", {}).get("allocatable", {}).get(RESOURCE, "0"))

@@ -1,4 +1,4 @@
-"""What `edge-kvm probe` says of a node's KVM, as data (images/go/kvm)."""
+"""The report of `edge-kvm probe` on a node's KVM, as data (images/go/kvm)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from edge_lab.addons.microvm.names import PROGRAM
 from edge_lab.core.errors import LabError
 
 PROBE_COMMAND = f"{PROGRAM} probe"
-"""For a shell on the node; it ends with 1 where no virtual machine can be had."""
+"""The shell command for the node; its exit code is 1 if no virtual machine can be created."""
 VERSION = 12
-"""Of KVM's interface: the only one that there is for programs."""
+"""Version of KVM's API: the only one."""
 
 
 class KvmReport(BaseModel):
-    """One look at /dev/kvm. A step is empty if it went well, or has an error number's name."""
+    """One report on /dev/kvm. A step is empty on success, or has the name of an error number."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -30,12 +30,12 @@ class KvmReport(BaseModel):
     vcpu: str
     """KVM_CREATE_VCPU."""
     capabilities: Mapping[str, int]
-    """By name, without KVM_CAP_: those that Firecracker demands of the architecture, and what
-    KVM_CHECK_EXTENSION says of each; 0 is none."""
+    """The capabilities that Firecracker requires on the architecture, by name without KVM_CAP_,
+    with the result of KVM_CHECK_EXTENSION; 0 for missing."""
 
     @property
     def works(self) -> bool:
-        """Whether a machine and a CPU for it were made."""
+        """Whether a machine and a CPU for it were created."""
         return self.version == VERSION and not self.troubles
 
     @property
@@ -58,7 +58,7 @@ class KvmReport(BaseModel):
 
 
 def parse_kvm_report(text: str) -> KvmReport:
-    """What the probe has printed; LabError if it is none."""
+    """Parses the output of the probe; LabError if it is invalid."""
     try:
         return KvmReport.model_validate_json(text)
     except ValidationError as trouble:

@@ -1,7 +1,7 @@
-"""The command line of QEMU for a microVM: one CPU, memory, a serial port, and nothing else.
+"""The command line of QEMU for a microVM: only one CPU, memory and a serial port.
 
-No disk, no NIC and no shared folder: what is in it is in its initial RAM disk (ramdisk.py), what it
-is to run in its kernel's command line, and what that prints comes out of its serial port.
+No disk, no NIC and no shared folder: its files are in its initial RAM disk (ramdisk.py), its
+program is on its kernel's command line, and the output goes to its serial port.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Accelerator = Literal["kvm", "tcg"]
 
 @dataclass(frozen=True)
 class Model:
-    """What differs between the architectures."""
+    """The differences between architectures."""
 
     program: str
     """Of Debian's package, on the node."""
@@ -34,7 +34,7 @@ class Model:
 
 
 MODELS = {
-    # Debian has a small build of QEMU for this machine alone.
+    # Debian has a small build of QEMU just for this machine.
     Arch.X86_64: Model(
         "/usr/bin/qemu-system-x86_64-microvm", "microvm,rtc=off", "ttyS0", ("reboot=t",)
     ),
@@ -43,10 +43,10 @@ MODELS = {
 }
 
 EMULATED_CPUS = {Arch.X86_64: "max", Arch.AARCH64: "cortex-a72", Arch.RISCV64: "rv64"}
-"""Where a control has no KVM."""
+"""For a control without KVM."""
 
 CONFINED = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-"""QEMU's own seccomp filter, beside that of the container runtime."""
+"""QEMU's own seccomp filter, in addition to that of the container runtime."""
 
 
 def qemu_command(
@@ -55,10 +55,10 @@ def qemu_command(
     """QEMU with the files in `folder`, for a microVM that runs edge-hostile with the arguments
     `program`.
 
-    With "kvm" QEMU ends where KVM does not work: it does not fall back to emulation.
+    With "kvm" QEMU exits if KVM does not work, instead of falling back to emulation.
 
     Raises:
-        LabError: an argument is no single word of a kernel's command line.
+        LabError: an argument cannot be a single word of a kernel's command line.
     """
     for word in program:
         if not word or word != "".join(word.split()) or '"' in word:
@@ -66,9 +66,9 @@ def qemu_command(
     model = MODELS[arch]
     path = model.program
     if accelerator == "tcg" and arch is Arch.X86_64:
-        path = path.removesuffix("-microvm")  # the small build has KVM alone
+        path = path.removesuffix("-microvm")  # the small build has only KVM
     cpu = "host" if accelerator == "kvm" else EMULATED_CPUS[arch]
-    # Nothing but the program shall write to the serial port, where its lines are read.
+    # Only the program may write to the serial port, from which its lines are read.
     words = [f"console={model.console}", "quiet", "loglevel=0", "panic=-1", *model.further, "--"]
     return (
         *(path, "-accel", accelerator, "-M", model.machine, "-cpu", cpu, "-smp", "1"),

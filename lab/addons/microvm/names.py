@@ -1,4 +1,4 @@
-"""What the add-on is called on nodes and in a cluster, and which nodes have it."""
+"""Names of the add-on on nodes and in a cluster, and the nodes that have it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MICROVM = "microvm"
 KVM = "kvm"
 """The capability of a node on which KVM works."""
 EDGE_KVM = "edge-kvm"
-"""The component that asks the node's kernel, and gives its device to pods."""
+"""The component that probes the node's KVM, and is the device plugin for pods."""
 PROGRAM = str(PAYLOAD_MOUNT / "bin" / EDGE_KVM)
 UNIT = f"{EDGE_KVM}.service"
 
 RESOURCE = "edge-lab.local/kvm"
-"""What a pod asks for to have /dev/kvm."""
+"""The resource that a pod requests for /dev/kvm."""
 SHARES = 4
-"""Pods of a node that have it at a time."""
+"""Maximum pods of a node that have it at a time."""
 DEVICE_GROUP = 991
-"""The group kvm of the root images, which /dev/kvm belongs to."""
+"""The group kvm of the root images, to which /dev/kvm belongs."""
 
 FILES: Final = "microvm"
 """The folder of the payload with the kernel and the initial RAM disk of microVMs."""
@@ -29,8 +29,8 @@ FILES_ON_NODE = str(PAYLOAD_MOUNT / FILES)
 
 
 def has_kvm(node: Node) -> bool:
-    """Whether the topology gives it a CPU with virtualization. That KVM works with it is found out
-    when the lab comes up."""
+    """Whether the topology gives it a CPU with virtualization. Whether KVM works is checked when
+    the lab starts."""
     return node.virtualization
 
 

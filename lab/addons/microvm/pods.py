@@ -1,7 +1,7 @@
 """Hostile pods whose program is in a QEMU microVM: the pod's own process is QEMU.
 
-QEMU and its libraries are the node's, mounted read-only: a node has them by its root image. It runs
-as an ordinary user without capabilities, in a seccomp filter, and has /dev/kvm by a device plugin.
+QEMU and its libraries come from the node's root image, mounted read-only. QEMU runs as an ordinary
+user without capabilities, with a seccomp filter, and gets /dev/kvm from a device plugin.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from edge_lab.topology import Arch, Node
 FOLDER = "/microvm"
 """Where the pod has kernel and initial RAM disk."""
 LIBRARIES = {Arch.X86_64: ("/lib", "/lib64"), Arch.AARCH64: ("/lib",), Arch.RISCV64: ("/lib",)}
-"""Where programs look for the dynamic linker: links into /usr on the node, which an image lacks."""
+"""Paths of the dynamic linker: links into /usr on the node, which an image lacks."""
 POD_MEMORY_MIB = 320
-"""The limit of the pod: the microVM's memory, QEMU itself, and the page tables of both."""
+"""The memory limit of the pod: the microVM's memory, QEMU itself, and the page tables of both."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MicrovmPod(HostilePod):
     arch: Arch = field(kw_only=True)
     """The node's."""
     accelerator: Accelerator = field(default="kvm", kw_only=True)
-    """Another than KVM is a control: it emulates the microVM, which must be noticed."""
+    """Anything but KVM is a control: an emulated microVM, which must be detected."""
 
     def manifest(self) -> Manifest:
         whole = super().manifest()
@@ -71,11 +71,11 @@ def _pod(node: Node, what: str, args: tuple[str, ...], accelerator: Accelerator)
 def microvm_facts_pod(
     node: Node, *, what: str = "facts", accelerator: Accelerator = "kvm"
 ) -> MicrovmPod:
-    """One that says what it sees, and stays until it is deleted."""
+    """A pod that reports what it sees, and runs until it is deleted."""
     name = f"{what}-{Setting.MICROVM.slug}-{node.name}"
     return _pod(node, what, ("facts", "--tag", name, "--hold"), accelerator)
 
 
 def microvm_attempts_pod(node: Node, options: tuple[str, ...] = ()) -> MicrovmPod:
-    """One that tries all, and ends."""
+    """A pod that makes all attempts, and ends."""
     return _pod(node, "attempts", ("attempts", *options), "kvm")

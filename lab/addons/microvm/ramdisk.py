@@ -15,7 +15,7 @@ from edge_lab.images.initramfs import CpioEntry, cpio_archive
 
 SCRIPT = IMAGES / "microvm" / "init"
 APPLETS = ("echo", "mount", "reboot", "sh")
-"""What the script calls of busybox."""
+"""The busybox applets that the script uses."""
 
 _FOLDERS = ("bin", "dev", "etc", "proc", "root", "sys", "tmp")
 _CONSOLE = (5, 1)

@@ -1,4 +1,4 @@
-"""The add-on `services`: pods reach Services by ClusterIP and by name, where that can be."""
+"""The add-on `services`: pods reach Services by ClusterIP and by name, where the runtime allows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from edge_lab.topology import Node, Topology
 
 
 class Services(AddOn):
-    """kube-proxy and a name server on each node whose runtime has something to tell them."""
+    """kube-proxy and a name server on each node whose runtime gives them access to Services."""
 
     name: ClassVar[str] = SERVICES
     declares: ClassVar[frozenset[str]] = frozenset({SERVICES})
@@ -99,12 +99,12 @@ class Services(AddOn):
         return tuple(bundle for node in nodes for bundle in trust_on(node))
 
     def _asking(self, topology: Topology, stack: Stack) -> tuple[Node, ...]:
-        """The nodes whose programs ask the API server itself."""
+        """The nodes whose programs connect to the API server directly."""
         nodes = nodes_with_services(topology, stack)
         return tuple(node for node in nodes if api_cache(topology, node, stack) is None)
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
-        # At once: kube-proxy and CoreDNS of the first boot ask for them.
+        # Early: kube-proxy and CoreDNS need them at the first boot.
         if stage is not Stage.API_SERVER_UP:
             return ()
         nodes = nodes_with_services(ctx.topology, ctx.stack)

@@ -1,4 +1,4 @@
-"""What kube-proxy and CoreDNS show to the API server and whom they trust, in files of each node."""
+"""Credentials and trusted authorities of kube-proxy and CoreDNS, in files of each node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _authority(program: str) -> str:
 
 
 def certificates_on(node: Node) -> tuple[InstalledCertificate, ...]:
-    """Of both programs, where they ask the API server itself."""
+    """The certificates of both programs, if they connect to the API server directly."""
     return tuple(
         InstalledCertificate(
             name=program,
@@ -36,7 +36,7 @@ def certificates_on(node: Node) -> tuple[InstalledCertificate, ...]:
 
 
 def trust_on(node: Node) -> tuple[TrustBundle, ...]:
-    """By which both know the API server."""
+    """The authority with which both verify the API server."""
     return tuple(
         TrustBundle(node.name, CLUSTER, _authority(program), (_UNITS[program],))
         for program in _HOMES
@@ -44,7 +44,7 @@ def trust_on(node: Node) -> tuple[TrustBundle, ...]:
 
 
 def kubeconfig_on(node: Node, program: str, url: str) -> str:
-    """For the API server at `url`, with the paths of `files_on`."""
+    """A kubeconfig for the API server at `url`, with the paths of `files_on`."""
     (held,) = (held for held in certificates_on(node) if held.name == program)
     return kubeconfig_of_files(
         url, authority=_authority(program), certificate=held.certificate, key=held.key

@@ -15,21 +15,20 @@ READY, HEALTH, METRICS = "127.0.0.1:8181", "127.0.0.1:8182", "127.0.0.1:9153"
 
 REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
 CACHE_SECONDS = 5
-"""As long as the records of Services live anyway."""
+"""The same TTL as the records of Services."""
 MEMORY_MIB = 64
-"""Soft limit of its Go heap: above it the collector works harder."""
+"""Soft limit of its Go heap (GOMEMLIMIT)."""
 NO_WATCH_LISTS = {"KUBE_FEATURE_WatchListClient": "false"}
-"""To list first and watch then, as Kubernetes up to 1.34 does. A watch that is to begin with all
-objects, client-go's default since 1.35, gets no answer from a cache such as yurthub's 1.7 while
-the API server is out of reach."""
+"""Use list and watch, like Kubernetes up to 1.34. A streaming list, client-go's default since 1.35,
+gets no response from a cache such as yurthub 1.7 while the API server is unreachable."""
 
 
 def corefile(topology: Topology, node: Node) -> str:
-    """What it answers: Services, then the lab's own names; all else does not exist.
+    """The Corefile: Services, then the lab's own names; all other names do not exist.
 
-    By three server blocks, of which the one with the longest zone takes a query. There is nobody
-    to forward to, and a name that nobody knows shall be a quick "no" (NXDOMAIN): for REFUSED or
-    SERVFAIL, pods ask again and again.
+    A query goes to the one of three server blocks with the longest matching zone. There is no
+    upstream to forward to, and unknown names must fail fast (NXDOMAIN): after REFUSED or SERVFAIL,
+    pods retry repeatedly.
     """
     bind = f"    bind {topology.cluster_link(node.name).address}"
     cluster_zones = (CLUSTER_DOMAIN, *REVERSE_ZONES)
@@ -70,7 +69,7 @@ def corefile(topology: Topology, node: Node) -> str:
 
 
 def dns_service(after: tuple[str, ...]) -> Service:
-    """The unit. The program's name is what a cache knows it by: `coredns`, before the slash."""
+    """The unit. A cache identifies the program by its name: `coredns`, before the slash."""
     return Service(
         name=COREDNS,
         description="CoreDNS: names of Services",
@@ -86,7 +85,7 @@ def dns_service(after: tuple[str, ...]) -> Service:
 def dns_provision(
     topology: Topology, node: Node, kubeconfig_text: str, after: tuple[str, ...]
 ) -> Provision:
-    """Unit and files; the program is the caller's to add."""
+    """Unit and files; the caller adds the program."""
     return dns_service(after).provision(
         GuestFile.text(COREFILE, corefile(topology, node)),
         GuestFile.text(KUBECONFIG, kubeconfig_text, 0o600),
@@ -94,5 +93,5 @@ def dns_provision(
 
 
 def dns_endpoint(topology: Topology, node: Node) -> IPv4Address:
-    """Where the CoreDNS of `node` listens: an address that the node has without a network, too."""
+    """The address of CoreDNS on `node`, which exists even without a network."""
     return topology.cluster_link(node.name).address

@@ -1,4 +1,4 @@
-"""What the parts of the add-on call each other, and where on a node they lie."""
+"""Names and paths of the parts of the add-on."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ KUBE_PROXY, COREDNS = "kube-proxy", "coredns"
 KUBE_PROXY_UNIT, COREDNS_UNIT = f"{KUBE_PROXY}.service", f"{COREDNS}.service"
 
 SERVES = "edge-lab-services-serve"
-"""The unit that has started when both know all Services."""
+"""The unit that has started when both have all Services."""
 
 CLUSTER_DOMAIN = "cluster.local"
 DNS_ADDRESS = SERVICE_SUBNET[10]
-"""The ClusterIP of kube-dns: the tenth address, as everywhere."""
+"""The ClusterIP of kube-dns: the tenth address, by convention."""
 DNS_PORT = 53
 
 NAMESPACE, DNS_SERVICE = "kube-system", "kube-dns"
 
 WITHOUT_SERVICES = frozenset({"kubeedge"})
-"""Edge runtimes on whose nodes there is nothing for kube-proxy to ask: edgecore refuses to run
-beside it, and keeps Services and EndpointSlices only for programs of KubeEdge's own (EdgeMesh)."""
+"""Edge runtimes that do not support kube-proxy: edgecore refuses to run beside it, and provides
+Services and EndpointSlices only to KubeEdge's own programs (EdgeMesh)."""
 
 
 def has_services(topology: Topology, node: Node, stack: Stack) -> bool:
-    """Whether the add-on runs on `node`: on the server always, on edge nodes by their runtime."""
+    """Whether the add-on runs on `node`: always on the server, on edge nodes by their runtime."""
     return node.name == topology.server.name or stack.runtime.name not in WITHOUT_SERVICES
 
 

@@ -19,11 +19,11 @@ _PORTS = (("dns", "UDP"), ("dns-tcp", "TCP"))
 
 
 def dns_objects(topology: Topology, nodes: tuple[Node, ...]) -> tuple[Manifest, ...]:
-    """Service kube-dns, and who is behind it: the CoreDNS of each of `nodes`.
+    """The Service kube-dns, and its endpoints: CoreDNS of each of `nodes`.
 
-    `internalTrafficPolicy: Local` sends each query to the name server of its own node. No selector
-    finds programs that are not pods, so the EndpointSlice is written here, and stays as it is when
-    a node is lost.
+    `internalTrafficPolicy: Local` sends each query to the name server of its own node. Selectors
+    cannot match programs outside pods, so the EndpointSlice is written here, and does not change
+    when a node is lost.
     """
     labels = {"k8s-app": DNS_SERVICE, "kubernetes.io/name": "CoreDNS"}
     ports = [{"name": name, "protocol": protocol, "port": DNS_PORT} for name, protocol in _PORTS]
@@ -63,10 +63,10 @@ def dns_objects(topology: Topology, nodes: tuple[Node, ...]) -> tuple[Manifest, 
 
 
 def rights(behind_cache: bool) -> tuple[Manifest, ...]:
-    """Who may read what: CoreDNS with its own certificates, and kube-proxy by Kubernetes' default.
+    """RBAC objects: for CoreDNS with its own certificates; kube-proxy has Kubernetes' default.
 
-    With `behind_cache` both ask by way of a cache on their node, which shows the node's
-    certificate: then nodes may, too.
+    With `behind_cache` both connect through a cache on their node, which presents the node's
+    certificate: then nodes get the rights, too.
     """
     groups = [COREDNS_GROUP, *([NODES_GROUP] if behind_cache else [])]
     found: list[Manifest] = [

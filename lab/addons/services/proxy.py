@@ -17,21 +17,21 @@ HEALTH, METRICS = "127.0.0.1:10256", "127.0.0.1:10249"
 
 ROUTE_LINK = "services0"
 SERVICE_ROUTE = (
-    # There already, when kube-proxy starts again.
+    # It exists already when kube-proxy restarts.
     ("-/usr/bin/ip", "link", "add", ROUTE_LINK, "type", "dummy"),
     ("/usr/bin/ip", "link", "set", ROUTE_LINK, "up"),
     ("/usr/bin/ip", "route", "replace", str(SERVICE_SUBNET), "dev", ROUTE_LINK),
 )
-"""Commands that give the node a route to the ClusterIPs, over a link that leads nowhere.
+"""Commands that give the node a route to the ClusterIPs, over a dummy link.
 
-Nodes have no default route, and without any the kernel says "unreachable" before a rule has seen
-the packet: to the node's programs, and to pods that ask a Service without endpoints. Not over an
-uplink, whose cable may be out, nor lo, where a refusal does not reach the program that asked.
-Whatever address a packet sets out with, kube-proxy gives it another on its way out.
+Nodes have no default route, and without a route the kernel returns "unreachable" before a rule sees
+the packet: to the node's programs, and to pods that use a Service without endpoints. Not over an
+uplink, which may be down, nor lo, where a rejection does not reach the program. kube-proxy replaces
+the source address of the packets anyway.
 """
 
 MEMORY_MIB = 96
-"""Soft limit of its Go heap: above it the collector works harder."""
+"""Soft limit of its Go heap (GOMEMLIMIT)."""
 
 
 def proxy_config(topology: Topology, node: Node) -> str:
@@ -42,16 +42,16 @@ def proxy_config(topology: Topology, node: Node) -> str:
         "mode": "nftables",
         "clientConnection": {"kubeconfig": KUBECONFIG},
         "hostnameOverride": node.name,
-        # Else it waits half a minute for a Node object that is not there yet, and then takes
-        # 127.0.0.1 for the node's address.
+        # Otherwise it waits half a minute for a Node object that does not exist yet, and then
+        # uses 127.0.0.1 as the node's address.
         "bindAddress": str(topology.cluster_link(node.name).address),
         "healthzBindAddress": HEALTH,
         "metricsBindAddress": METRICS,
-        # What comes from a pod keeps its address: each node has a route to every other's pods.
+        # Packets from pods keep their address: each node has a route to every other's pods.
         "detectLocalMode": "ClusterCIDR",
         "clusterCIDR": str(topology.pod_subnet),
-        # The kernel's own limits, which follow from the machine's memory. To set others it needs
-        # nf_conntrack before any rule has loaded it, and ends itself where that is not so.
+        # Keeps the kernel's limits, which depend on the machine's memory. To set others it needs
+        # nf_conntrack before any rule has loaded it, and exits otherwise.
         "conntrack": {
             "maxPerCore": 0,
             "min": 0,
@@ -80,7 +80,7 @@ def proxy_service(after: tuple[str, ...]) -> Service:
 def proxy_provision(
     topology: Topology, node: Node, kubeconfig_text: str, after: tuple[str, ...]
 ) -> Provision:
-    """Unit and files; the program is the caller's to add."""
+    """Unit and files; the caller adds the program."""
     return proxy_service(after).provision(
         GuestFile.text(CONFIG, proxy_config(topology, node)),
         GuestFile.text(KUBECONFIG, kubeconfig_text, 0o600),

@@ -1,4 +1,4 @@
-"""Whom kube-proxy and CoreDNS of a node ask for Services, and as whom."""
+"""The source of Services for kube-proxy and CoreDNS of a node, and their identity there."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from edge_lab.stacks import ApiCache, Stack
 from edge_lab.topology import Node, Topology
 
 KUBE_PROXY_USER = "system:kube-proxy"
-"""Kubernetes' own: its default binding gives this user the role system:node-proxier."""
+"""Kubernetes' user name: its default binding gives it the role system:node-proxier."""
 COREDNS_GROUP = "edge-lab:coredns"
 NETWORK = "systemd-networkd.service"
-"""What gives the node the address that CoreDNS listens on."""
+"""The unit that gives the node the address that CoreDNS listens on."""
 
 
 def coredns_user(node: str) -> str:
-    """Who the CoreDNS on a node is to the API server."""
+    """The identity of CoreDNS on a node at the API server."""
     return f"edge-lab:coredns:{node}"
 
 
 def identity_name(program: str, node: str) -> str:
-    """The name under which the certificate of a program on a node is kept."""
+    """The name of the certificate of a program on a node."""
     return f"{program}-{node}"
 
 
@@ -35,16 +35,16 @@ def service_requests(topology: Topology) -> tuple[Request, ...]:
 
 
 def program_specs(node: Node) -> dict[str, CertificateSpec]:
-    """Who kube-proxy and CoreDNS of `node` are to the API server, where they ask it themselves."""
+    """The identities of kube-proxy and CoreDNS of `node`, if they connect to the API server
+    directly."""
     dns = CertificateSpec(coredns_user(node.name), (COREDNS_GROUP,))
     return {KUBE_PROXY: CertificateSpec(KUBE_PROXY_USER), COREDNS: dns}
 
 
 def api_cache(topology: Topology, node: Node, stack: Stack) -> ApiCache | None:
-    """What answers for the API server on `node`; None where the API server itself is asked.
+    """The cache that answers for the API server on `node`; None for the API server itself.
 
-    Behind a cache, programs are nobody in particular: what it passes on bears the node's own
-    certificate.
+    Behind a cache, programs have no identity of their own: it forwards with the node's certificate.
     """
     is_edge = node.name != topology.server.name
     return stack.runtime if is_edge and isinstance(stack.runtime, ApiCache) else None

@@ -1,5 +1,5 @@
-"""The add-on `spire`: pods prove who they are by SPIFFE identities, which SPIRE issues.
+"""The add-on `spire`: pods have SPIFFE identities, issued by SPIRE.
 
-A server on the server node vouches for the nodes' agents; each agent looks up which pod asks it,
-and gives it a certificate (SVID) for spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
+A server on the server node attests the nodes' agents; each agent identifies the pod that calls it,
+and issues a certificate (SVID) for spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
 """

@@ -109,7 +109,7 @@ class Spire(AddOn):
         return tuple(trust_on(node) for node in asking(topology, stack))
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
-        # At once: agents ask kubelets, and these the API server whether they may.
+        # Early: agents query kubelets, which ask the API server for authorization.
         if stage is not Stage.API_SERVER_UP:
             return ()
         users = [kubelet_user(node.name) for node in agent_nodes(ctx.topology)]
@@ -124,7 +124,7 @@ class Spire(AddOn):
 
 
 def workload_entries(topology: Topology) -> tuple[Entry, ...]:
-    """Those of the lab's workload, on the nodes where it runs; none if there is no workload."""
+    """The entries of the lab's workload, on the nodes where it runs; none without a workload."""
     return tuple(
         Entry(node.name, NAMESPACE, account)
         for account, nodes in account_nodes(topology).items()

@@ -28,11 +28,11 @@ BUNDLE = f"{CONFIG}/bundle.crt"
 NODE_CERTIFICATE, NODE_KEY = f"{CONFIG}/node.crt", f"{CONFIG}/node.key"
 
 SYNC = "2s"
-"""How often it asks the server for news (5 s is its default). While the server does not answer, it
-asks less and less often, at the longest every 48 times as long: so soon after a heal it renews."""
+"""Sync interval with the server (5 s is its default). While the server does not answer, it backs
+off up to 48 times as long, which bounds the time from a heal to the renewal."""
 
 MEMORY_MIB = 64
-"""Soft limit of its Go heap: above it the collector works harder."""
+"""Soft limit of its Go heap (GOMEMLIMIT)."""
 
 
 def agent_config(
@@ -56,7 +56,7 @@ def agent_config(
             "socket_path": socket,
             "trust_domain": TRUST_DOMAIN,
             "trust_bundle_path": f"{files}/bundle.crt",
-            # Else a server that is late ends it at once.
+            # Otherwise it exits at once if the server is not ready.
             "retry_bootstrap": True,
             "experimental": {"sync_interval": SYNC},
         },
@@ -67,8 +67,8 @@ def agent_config(
         },
         "plugins": {
             'KeyManager "disk"': plugin(directory=state),
-            # By a certificate that stays good, and not by a join token, which is good once: a node
-            # whose agent was away for too long comes back by itself.
+            # By a long-lived certificate, not by a join token, which is valid only once: a node
+            # whose agent was offline for too long recovers by itself.
             'NodeAttestor "x509pop"': plugin(
                 private_key_path=f"{files}/node.key", certificate_path=f"{files}/node.crt"
             ),
@@ -85,8 +85,8 @@ def agent_service(after: tuple[str, ...]) -> Service:
         command=(PROGRAM, "run", "-config", AGENT_CONFIG),
         after=after,
         wants=after,
-        # No RuntimeDirectory: systemd would make another one at each start, and pods that have
-        # mounted the first would never see the new socket.
+        # No RuntimeDirectory: systemd would create a new one at each start, and pods that have
+        # mounted the old one would never see the new socket.
         before_start=(
             ("/usr/bin/mkdir", "-p", AGENT_STATE),
             ("/usr/bin/mkdir", "-p", "-m", "755", AGENT_FOLDER),
@@ -99,7 +99,7 @@ def agent_service(after: tuple[str, ...]) -> Service:
 def agent_provision(
     pki: Pki, node: Node, server: str, attestor: Mapping[str, Any], after: tuple[str, ...] = ()
 ) -> Provision:
-    """Unit and files; the program and what the attestor reads are the caller's to add."""
+    """Unit and files; the caller adds the program and the files of the attestor."""
     identity = pki.identity(SPIRE_NODES, node.name)
     return agent_service(after).provision(
         GuestFile.text(AGENT_CONFIG, agent_config(server, attestor), 0o600),

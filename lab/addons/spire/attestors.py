@@ -1,4 +1,4 @@
-"""How an agent finds out which pod asks it: by the API of the node's kubelet."""
+"""How an agent identifies the pod that calls it: by the API of the node's kubelet."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ CERTIFICATE, KEY, AUTHORITY = (f"{CONFIG}/kubelet{end}" for end in (".crt", ".ke
 DROP_IN = "70-spire.conf"
 
 AUTHORIZED_FOR = "24h"
-"""For so long a kubelet remembers that the agent may ask it; 5 min is its default. It asks the API
-server: once that is out of reach and the answer is over, pods that ask anew get no identity."""
+"""Lifetime of the kubelet's cached authorization of the agent; 5 min is its default. The kubelet
+asks the API server: when that is unreachable and the cache has expired, new pods get no
+identity."""
 
 EDGED = frozenset({"kubeedge"})
-"""Edge runtimes with edged in the kubelet's place: its API is on loopback, and asks nobody."""
+"""Edge runtimes with edged instead of the kubelet: its API is on loopback, without
+authentication."""
 
 
 def has_edged(topology: Topology, node: Node, stack: Stack) -> bool:
@@ -48,12 +50,12 @@ def workload_attestor(topology: Topology, node: Node, stack: Stack) -> dict[str,
 
 
 def asking(topology: Topology, stack: Stack) -> tuple[Node, ...]:
-    """The nodes whose agents ask a kubelet, and show it a certificate."""
+    """The nodes whose agents query a kubelet, with a certificate."""
     return tuple(node for node in agent_nodes(topology) if not has_edged(topology, node, stack))
 
 
 def certificate_on(node: Node) -> InstalledCertificate:
-    """What the agent shows to the kubelet."""
+    """The certificates that agents present to kubelets."""
     return InstalledCertificate(
         name="spire-agent",
         node=node.name,
@@ -66,12 +68,12 @@ def certificate_on(node: Node) -> InstalledCertificate:
 
 
 def trust_on(node: Node) -> TrustBundle:
-    """By which the agent knows the kubelet."""
+    """The authority with which the agent verifies the kubelet."""
     return TrustBundle(node.name, CLUSTER, AUTHORITY, (AGENT_UNIT,))
 
 
 def attestor_files(topology: Topology, node: Node, stack: Stack, pki: Pki) -> tuple[GuestFile, ...]:
-    """The agent's certificate for the kubelet, and what the kubelet is told."""
+    """The agent's certificate for the kubelet, and the kubelet's settings."""
     if has_edged(topology, node, stack):
         return ()
     identity = pki.identity(CLUSTER, kubelet_identity(node.name))

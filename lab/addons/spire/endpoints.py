@@ -32,7 +32,7 @@ def _endpoints(topology: Topology) -> Iterable[Endpoint]:
         port=SERVER_PORT,
         speaks=Speaks.TLS,
         purpose="attestation of nodes, and their SVIDs, by gRPC",
-        # A certificate is verified if one is shown; each call says whether it needs an agent's.
+        # A certificate is verified if presented; each call determines whether it needs an agent's.
         admits="anyone, to prove to be a node; who has an agent's SVID, for what its node may have",
         request=None,
     )
@@ -50,10 +50,10 @@ def _endpoints(topology: Topology) -> Iterable[Endpoint]:
 
 
 def spire_clients(topology: Topology) -> tuple[CloudClient, ...]:
-    """The agents of edge nodes, which dial the server at each attestation and renewal.
+    """The agents of edge nodes, which connect to the server at each attestation and renewal.
 
-    An agent ends when it is shown an authority that it does not know (runSynchronizer in SPIRE's
-    pkg/agent/manager/manager.go), and is started again.
+    An agent exits when it meets an unknown authority (runSynchronizer in SPIRE's
+    pkg/agent/manager/manager.go), and is restarted.
     """
     server = topology.server.name
     return tuple(

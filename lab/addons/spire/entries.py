@@ -1,4 +1,4 @@
-"""Who gets which identity: entries of the server's registry, and the unit that makes them."""
+"""Registration entries of the server, and the unit that creates them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edge_lab.stacks.unit import Service
 FOLDER = f"{CONFIG}/entries"
 SCRIPT = f"{CONFIG}/register.sh"
 
-# An entry that is there stays: the registry is on the server's disk.
+# Existing entries stay: the registry is on the server's disk.
 REGISTER = f"""\
 #!/bin/sh
 # Registers each file of {FOLDER} whose entry the server does not have.
@@ -38,7 +38,7 @@ done
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """Pods of a service account on one node, and no others, get the account's identity."""
+    """Only pods of a service account on one node get the account's identity."""
 
     node: str
     namespace: str
@@ -56,11 +56,11 @@ class Entry:
 
     @property
     def selectors(self) -> tuple[tuple[str, str], ...]:
-        """Types and values, as the k8s attestor finds them of a pod."""
+        """Types and values, as the k8s attestor reports them for a pod."""
         return (("k8s", f"ns:{self.namespace}"), ("k8s", f"sa:{self.account}"))
 
     def document(self) -> str:
-        """As `spire-server entry create -data` reads it."""
+        """In the format of `spire-server entry create -data`."""
         return entry_document(
             self.id, self.spiffe_id, agent_id(self.node), self.selectors, self.svid_seconds
         )

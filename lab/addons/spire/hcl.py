@@ -12,7 +12,7 @@ _INDENT = "  "
 def hcl(settings: Mapping[str, Any], depth: int = 0) -> str:
     """`settings` as text: a mapping is a block, anything else a value.
 
-    Values are written as JSON has them. HCL would put `${…}` in; nothing of ours has it.
+    Values are written as JSON. HCL would interpolate `${…}`, which our values do not contain.
     """
     indent = _INDENT * depth
     text = ""
@@ -25,5 +25,5 @@ def hcl(settings: Mapping[str, Any], depth: int = 0) -> str:
 
 
 def plugin(**data: Any) -> dict[str, Any]:
-    """The block of a plugin that is told `data`."""
+    """The block of a plugin with `data`."""
     return {"plugin_data": data}

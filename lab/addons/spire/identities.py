@@ -14,10 +14,11 @@ from edge_lab.pki import (
 from edge_lab.topology import Topology
 
 SPIFFE_ROOT = TrustDomain("spiffe", "edge-lab SPIFFE root", intermediates=1)
-"""Root of all SVIDs: the server's own authority is signed by it. Agents know it from the start, so
-that none has to trust the first server that it meets, and it outlives any partition."""
+"""Root of all SVIDs: it signs the server's own authority. Agents have it from the start, so that
+they need not trust the server on first use, and it outlives any partition."""
 SPIRE_NODES = TrustDomain("spire-nodes", "edge-lab SPIRE nodes")
-"""Vouches for nodes to the server. An authority of its own: whatever it signs may be an agent."""
+"""The authority for node attestation. It is separate, as everything that it signs may be an
+agent."""
 
 
 def spire_requests(topology: Topology) -> tuple[Request, ...]:
@@ -31,7 +32,7 @@ def spire_requests(topology: Topology) -> tuple[Request, ...]:
 
 
 def kubelet_identity(node: str) -> str:
-    """The name under which the certificate is kept by which an agent asks its kubelet."""
+    """The name of the certificate with which an agent queries its kubelet."""
     return f"spire-agent-{node}"
 
 
@@ -41,5 +42,5 @@ def kubelet_client(node: str) -> CertificateSpec:
 
 
 def kubelet_user(node: str) -> str:
-    """Who the agent on a node is to the kubelet there."""
+    """The identity of an agent at its node's kubelet."""
     return f"edge-lab:spire-agent:{node}"

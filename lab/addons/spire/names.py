@@ -1,4 +1,4 @@
-"""What the parts of the add-on call each other, and where on a node they lie."""
+"""Names and paths of the parts of the add-on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPIRE_SERVER, SPIRE_AGENT = "spire-server", "spire-agent"
 """The components; their units are named after them."""
 SERVER_UNIT, AGENT_UNIT = f"{SPIRE_SERVER}.service", f"{SPIRE_AGENT}.service"
 ENTRIES = "spire-entries"
-"""The unit of the server node that registers who gets which identity."""
+"""The unit of the server node that creates the registration entries."""
 SERVES = "edge-lab-spire-serves"
 """The unit of each node that has started when its agent answers pods."""
 
@@ -26,8 +26,8 @@ CONFIG = "/etc/spire"
 SERVER_STATE, AGENT_STATE = "/var/lib/spire/server", "/var/lib/spire/agent"
 SERVER_SOCKET = "/run/spire/server/api.sock"
 AGENT_FOLDER = "/run/spire/agent"
-"""Of the Workload API's socket: the folder is what pods mount, since an agent that starts again
-makes another socket."""
+"""Folder of the Workload API's socket, which pods mount as a whole, since a restarted agent creates
+a new socket."""
 AGENT_SOCKET = f"{AGENT_FOLDER}/agent.sock"
 WORKLOAD_API = f"unix://{AGENT_SOCKET}"
 

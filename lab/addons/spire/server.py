@@ -26,7 +26,7 @@ ROOT_CERTIFICATE, ROOT_KEY = f"{CONFIG}/root.crt", f"{CONFIG}/root.key"
 NODES_AUTHORITY = f"{CONFIG}/nodes.crt"
 
 MEMORY_MIB = 160
-"""Soft limit of its Go heap: above it the collector works harder."""
+"""Soft limit of its Go heap (GOMEMLIMIT)."""
 
 
 def server_config(
@@ -52,7 +52,8 @@ def server_config(
             "ca_ttl": go_duration(lifetimes.authority),
             "default_x509_svid_ttl": go_duration(lifetimes.svid),
             "agent_ttl": go_duration(lifetimes.agent),
-            # One attestation a second and address otherwise: after a heal all nodes come at once.
+            # Otherwise one attestation per second and address: after a heal all nodes attest at
+            # once.
             "ratelimit": {"attestation": False},
         },
         "health_checks": {
@@ -89,7 +90,7 @@ def server_service() -> Service:
 
 
 def server_provision(pki: Pki, lifetimes: Lifetimes) -> Provision:
-    """Unit and files; the program is the caller's to add."""
+    """Unit and files; the caller adds the program."""
     root = pki.authority(SPIFFE_ROOT).identity
     return server_service().provision(
         GuestFile.text(SERVER_CONFIG, server_config(lifetimes), 0o600),

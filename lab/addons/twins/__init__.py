@@ -1,1 +1,1 @@
-"""Twins of the lab's devices in the cluster: their objects, and what is read and set there."""
+"""Twins of the lab's devices in the cluster: their objects, reported and desired values."""

@@ -1,4 +1,4 @@
-"""The add-on `twins`: nodes keep twins of devices in the cluster, by a device mapper."""
+"""The add-on `twins`: a device mapper on nodes updates twins of devices in the cluster."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ from edge_lab.topology import Node, Topology
 
 
 class Twins(AddOn):
-    """The mapper on each node that keeps twins, and its objects in the cluster.
+    """The mapper on each node with twins, and its objects in the cluster.
 
-    A runtime that keeps twins itself (a `DmiServer`) has the definitions of devices among its own
-    objects; on any other they come from KubeEdge all the same, and the mapper speaks to the API
-    server.
+    A runtime with its own support for twins (a `DmiServer`) brings the CustomResourceDefinitions of
+    devices; with any other they are installed from KubeEdge, and the mapper uses the API server.
     """
 
     name = "twins"
@@ -60,8 +59,8 @@ class Twins(AddOn):
         if not has_twins(ctx.topology):
             return ()
         if stage is Stage.NODES_READY:
-            # Not sooner: what KubeEdge 1.23.1 sends to a node that it had to wait for gets as far
-            # as the node's database, and no mapper hears of it before edgecore is started again.
+            # Not earlier: devices that KubeEdge 1.23.1 sends to a node that was not ready only
+            # reach the node's database, and no mapper receives them before edgecore restarts.
             return twin_manifests(
                 ctx.topology, lambda device: collect_ms(device, ctx.stack.runtime)
             )

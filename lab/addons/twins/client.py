@@ -1,4 +1,4 @@
-"""The lab's side of twins: what is reported, and what shall be."""
+"""The lab's client for twins: reported and desired values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEVICES = f"devices.{API_GROUP}"
 STATUSES = f"devicestatuses.{API_GROUP}"
 
 UNDO_SECONDS = 60.0
-"""The least for taking back what was asked for, whatever the caller's deadline."""
+"""Minimum seconds to withdraw desired values, whatever the caller's deadline."""
 
 
 class TwinClient:
@@ -31,12 +31,12 @@ class TwinClient:
     # -- reported --------------------------------------------------------------------------
 
     def status(self, name: str, deadline: Deadline) -> TwinStatus:
-        """What is reported of a twin; empty if nothing is yet."""
+        """The status of a twin; empty if there is none yet."""
         found = self._kubectl.find(STATUSES, name, "-n", self.namespace, deadline=deadline)
         return parse_status(found) if found else TwinStatus(name)
 
     def statuses(self, deadline: Deadline) -> dict[str, TwinStatus]:
-        """By name, what is reported of all twins."""
+        """The status of all twins, by name."""
         found = self._kubectl.items(STATUSES, "-n", self.namespace, deadline=deadline)
         return {each.name: each for each in map(parse_status, found)}
 
@@ -44,21 +44,21 @@ class TwinClient:
 
     @contextlib.contextmanager
     def desiring(self, name: str, values: Mapping[str, str], deadline: Deadline) -> Iterator[None]:
-        """Asks a twin for `values` by property; afterwards they are asked for no more.
+        """Sets desired `values` of a twin by property, and withdraws them at the end.
 
-        What the device has taken by then it keeps.  A property that the Device object does
-        not have is added to it, and removed again.
+        The device keeps what was written by then.  A property that is missing in the Device
+        object is added to it, and removed again.
 
         Raises:
-            LabError: there is no such twin, or the API server cannot be asked.
+            LabError: there is no such twin, or the API server does not answer.
         """
         before = self._properties(name, deadline)
         try:
-            # It may have been done although no answer has come.
+            # It may have been applied although there was no response.
             self.desire(name, values, deadline)
             yield
         finally:
-            # The caller's time may be up, and what it has changed must be undone.
+            # The caller's deadline may have passed, but its changes must be undone.
             self._put(
                 name,
                 before,
@@ -66,7 +66,7 @@ class TwinClient:
             )
 
     def desire(self, name: str, values: Mapping[str, str], deadline: Deadline) -> None:
-        """As `desiring`, and for good."""
+        """Like `desiring`, but permanent."""
         properties = self._properties(name, deadline)
         for property_name, value in values.items():
             found = next((each for each in properties if each["name"] == property_name), None)
@@ -86,6 +86,6 @@ class TwinClient:
         return list(found["spec"].get("properties") or ())
 
     def _put(self, name: str, properties: list[dict[str, Any]], deadline: Deadline) -> None:
-        # A merge patch replaces lists whole, so that what was added goes again.
+        # A merge patch replaces whole lists, so that added items are removed.
         patch = {"spec": {"properties": properties}}
         self._kubectl.patch(DEVICES, name, "-n", self.namespace, patch=patch, deadline=deadline)

@@ -1,4 +1,4 @@
-"""The device mappers' identities: to the API server, and to OPC UA devices."""
+"""The device mappers' identities at the API server and at OPC UA devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edge_lab.topology import Topology
 
 
 def mapper_requests(topology: Topology) -> tuple[Request, ...]:
-    """Certificates of the mapper on each node that keeps twins."""
+    """Certificates of the mapper on each node with twins."""
     return tuple(
         IdentityRequest(domain, mapper_identity(node.name), spec)
         for node in topology.edges
@@ -22,12 +22,12 @@ def mapper_requests(topology: Topology) -> tuple[Request, ...]:
 
 
 def mapper_identity(node: str) -> str:
-    """The name under which the certificates of the mapper on a node are kept."""
+    """The name of the certificates of the mapper on a node."""
     return f"mapper-{node}"
 
 
 def mapper_user(node: str) -> str:
-    """Who the device mapper on a node is to the API server."""
+    """The identity of the device mapper on a node at the API server."""
     return f"edge-lab:mapper:{node}"
 
 

@@ -1,8 +1,8 @@
-"""The Kubernetes objects of twins, as plain dicts, worked out from a topology.
+"""The Kubernetes objects of twins, as plain dicts, derived from a topology.
 
-Models and devices are devices.kubeedge.io/v1beta1, whatever the runtime: the objects are
-KubeEdge's, and where there is no KubeEdge the mapper serves them itself.  What stands in
-`configData` is between these objects and the lab's mapper (images/mapper).
+Models and devices are devices.kubeedge.io/v1beta1 with any runtime: the objects are KubeEdge's, and
+without KubeEdge the mapper handles them itself.  The content of `configData` is only used by the
+lab's mapper (images/mapper).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class TwinProperty:
-    """One property of the lab's devices: what it is, where it is, and what may be written."""
+    """One property of the lab's devices: its type, its address, and whether it is writable."""
 
     point: Point
     place: Mapping[str, Any]
@@ -41,7 +41,7 @@ class TwinProperty:
 
 
 def properties_of(device: Device) -> tuple[TwinProperty, ...]:
-    """The sequence number, each point, and the requested setpoint, which can be written."""
+    """The sequence number, each point, and the requested setpoint, which is writable."""
     plant = plant_of(device.protocol)
     setpoint = plant.setpoint
     requested = Point(REQUESTED_SETPOINT, setpoint.point.unit, setpoint.point.kind, digits=1)
@@ -56,7 +56,7 @@ def properties_of(device: Device) -> tuple[TwinProperty, ...]:
 
 
 def model_manifest(device: Device) -> Manifest:
-    """The DeviceModel of one device, which its twins share."""
+    """The DeviceModel of one device, shared by its twins."""
     return {
         "apiVersion": API_VERSION,
         "kind": "DeviceModel",
@@ -92,8 +92,8 @@ def device_manifest(
 ) -> Manifest:
     """The Device object of a device's twin on a node.
 
-    `cycle_ms` is how often each property is collected and reported; `name` stands in for the
-    usual one; `only` are the properties to take.
+    `cycle_ms` is the interval at which each property is collected and reported; `name` replaces
+    the usual one; `only` selects properties.
     """
     wanted = None if only is None else set(only)
     protocol = protocol_of(device.protocol)
@@ -149,11 +149,11 @@ def twin_manifests(topology: Topology, collect_ms: Callable[[Device], int]) -> t
     )
 
 
-# -- who may what ------------------------------------------------------------------------
+# -- RBAC --------------------------------------------------------------------------------
 
 
 def mapper_rights() -> tuple[Manifest, ...]:
-    """What mappers may do that speak to the API server themselves."""
+    """The rights of mappers that use the API server directly."""
     return (
         role_manifest(
             MAPPER_GROUP,
@@ -175,7 +175,7 @@ def mapper_rights() -> tuple[Manifest, ...]:
 
 
 def device_definitions(documents: Iterable[Mapping[str, Any] | None]) -> tuple[Manifest, ...]:
-    """Of KubeEdge's CustomResourceDefinitions those of devices."""
+    """KubeEdge's CustomResourceDefinitions of devices."""
     return tuple(
         dict(each)
         for each in documents

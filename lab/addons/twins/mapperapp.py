@@ -1,8 +1,7 @@
 """The mapper as one file: its own code, and the pure Python packages that it needs.
 
-These packages are the lab's own dependencies already, so they are taken as they are
-installed beside it, and nothing is fetched.  What is compiled (gRPC, protobuf,
-cryptography) is part of the root disks instead.
+These packages are dependencies of the lab itself, so the installed ones are used, and nothing is
+downloaded.  Compiled ones (gRPC, protobuf, cryptography) are part of the root disks instead.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ PAYLOAD = "mapper/edge-mapper.pyz"
 
 WANTED = ("asyncua", "pymodbus")
 OF_THE_ROOT_DISK = frozenset({"cryptography"})
-"""Compiled; from Debian."""
+"""Compiled packages, from Debian."""
 NOT_NEEDED = frozenset({"tzdata"})
-"""Data only, of which a mapper needs none: it knows no time but UTC."""
+"""Data that a mapper does not need: it only uses UTC."""
 
 GUEST_PYTHON: Mapping[str, str] = {
     "python_version": "3.13",
@@ -44,18 +43,18 @@ GUEST_PYTHON: Mapping[str, str] = {
     "os_name": "posix",
     "extra": "",
 }
-"""What requirements are read for: the older one of the root disks' Pythons."""
+"""The Python for which requirements are evaluated: the older one of the root disks."""
 
 LEFT_OUT = ("asyncua/server/standard_address_space/", "asyncua/tools.py")
-"""18 MB that only a server reads, and the command line."""
+"""18 MB that only a server needs, and the command line."""
 
 _TIME = (1980, 1, 1, 0, 0, 0)
-"""The earliest that a zip archive can say: content alone decides what the file is."""
+"""The earliest time of a zip archive: so the file depends only on its content."""
 
 
 @dataclass(frozen=True)
 class MapperApp:
-    """The file, and the hex SHA-256 of it."""
+    """The file, and its SHA-256 in hex."""
 
     path: Path
     sha256: str
@@ -66,7 +65,7 @@ class MapperApp:
 
 
 def mapper_app() -> MapperApp:
-    """The mapper, from the cache or made in a second.
+    """The mapper, from the cache or built, which takes a second.
 
     Raises:
         LabError: a package that it needs is not installed.
@@ -84,12 +83,12 @@ def mapper_app() -> MapperApp:
 
 @cache
 def _built() -> bytes:
-    """The archive, packed once in a process."""
+    """The archive, packed once per process."""
     return build()
 
 
 def build() -> bytes:
-    """The archive. Equal sources and versions make an equal one."""
+    """The archive. Equal sources and versions make equal archives."""
     files = {f"{PACKAGE}/{name}": content for name, content in _own()}
     files["__main__.py"] = (SOURCE / "start.py").read_bytes()
     for package in packages():
@@ -98,7 +97,7 @@ def build() -> bytes:
     with zipfile.ZipFile(output, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIME)
-            # Not compressed: hosts have different zlibs.
+            # Not compressed: zlib differs between hosts.
             entry.compress_type = zipfile.ZIP_STORED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, files[name])
@@ -106,7 +105,7 @@ def build() -> bytes:
 
 
 def packages() -> tuple[str, ...]:
-    """The packages to take, with all that they need in turn."""
+    """The packages to include, with their dependencies."""
     found: set[str] = set()
     waiting = list(WANTED)
     while waiting:
@@ -143,7 +142,7 @@ def _own() -> Iterator[tuple[str, bytes]]:
 
 
 def _files_of(package: str) -> Iterator[tuple[str, bytes]]:
-    """Modules, and the metadata by which a package learns its own version."""
+    """Modules, and the metadata with the version of the package."""
     for file in distribution(package).files or ():
         name = file.as_posix()
         if name.startswith(("../", "/", *LEFT_OUT)):

@@ -1,8 +1,8 @@
-"""The mapper on a node that keeps twins: its unit, its configuration, its keys.
+"""The mapper on a node with twins: its unit, its configuration, its keys.
 
-A runtime that keeps twins itself serves DMI, KubeEdge's interface to mappers, at a socket;
-it says so by being a `DmiServer`.  On any other the mapper speaks to the API server, past
-the runtime and with a certificate of its own.
+A runtime with its own support for twins serves DMI, KubeEdge's interface for mappers, on a socket,
+and is a `DmiServer`.  With any other the mapper uses the API server directly, with its own
+certificate.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ CONFIG = f"{HOME}/config.json"
 API, OPCUA = f"{HOME}/api", f"{HOME}/opcua"
 """Folders of ca.crt, tls.crt and tls.key."""
 OWN_SOCKET = "/run/edge-mapper/mapper.sock"
-"""Where a runtime that serves DMI calls the mapper back."""
+"""The mapper's own socket, for calls of a runtime that serves DMI."""
 
 COLLECT_MS = 10_000
-"""Collect cycle of each property, ms. Each report is a write to the API server: with one each two
-seconds those of two twins were a third of all writes."""
+"""Collect cycle of each property, ms. Each report is a write to the API server: with one every two
+seconds two twins caused a third of all writes."""
 
 COLLECT_SINGLY_MS = 30_000
-"""The same where the runtime makes a report of each property. Two twins of nine properties in ten
-seconds, and the mapper's repetitions, were more than edgecore, cloudcore and an API server got
-through, all emulated on two busy cores: values came up to a minute late, and ever later."""
+"""The same if the runtime reports each property separately. Two twins of nine properties in ten
+seconds, with the mapper's repetitions, overloaded edgecore, cloudcore and an API server, all
+emulated on two busy cores: values were up to a minute late, and increasingly so."""
 
 
 def collect_ms(device: Device, runtime: EdgeRuntime) -> int:
@@ -55,7 +55,7 @@ def collect_ms(device: Device, runtime: EdgeRuntime) -> int:
 
 
 def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
-    """What a node that keeps twins is given for it; nothing for any other."""
+    """The parts of a node with twins; nothing for other nodes."""
     pki, runtime = ctx.given.pki, ctx.stack.runtime
     if not twins_of(ctx.topology, node):
         return Provision()
@@ -77,12 +77,12 @@ def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
         description="Device mapper: twins of the devices within reach",
         command=("/usr/bin/python3", str(PAYLOAD_MOUNT / PAYLOAD), CONFIG),
         after=runtime.units(),
-        # Each of its threads would else take memory in advance.
+        # Otherwise each of its threads would reserve memory.
         environment={"MALLOC_ARENA_MAX": "2"},
         mounts=(str(PAYLOAD_MOUNT),),
         state_directory=NAME,
         runtime_directory=NAME,
-        # Its own start is long, and nothing that keeps the node Ready shall wait for it.
+        # It starts slowly, and must not delay what keeps the node Ready.
         nice=10,
     )
     text = json.dumps(config, indent=2) + "\n"
@@ -93,7 +93,7 @@ def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
 def mapper_certificates(
     topology: Topology, runtime: EdgeRuntime
 ) -> tuple[InstalledCertificate, ...]:
-    """What mappers show to the API server; none where the runtime keeps twins itself."""
+    """The mappers' certificates for the API server; none if the runtime supports twins itself."""
     if isinstance(runtime, DmiServer):
         return ()
     requests = mapper_requests(topology)
@@ -113,7 +113,7 @@ def mapper_certificates(
 
 
 def mapper_trust(topology: Topology, runtime: EdgeRuntime) -> tuple[TrustBundle, ...]:
-    """By which mappers know the API server."""
+    """The authority with which mappers verify the API server."""
     held = mapper_certificates(topology, runtime)
     return tuple(
         TrustBundle(it.node, CLUSTER, _paths(API)["authority"], (MAPPER_UNIT,)) for it in held

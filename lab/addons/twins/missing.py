@@ -1,6 +1,6 @@
-"""A twin that asks its device for something that is not there, beside all that is.
+"""A twin with a property that does not exist on its device, besides those that do.
 
-A wrong address in one property must not take the others with it: here is the wrong address.
+A wrong address in one property must not affect the others: this twin has one.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from edge_lab.devices.protocols import protocol_of
 from edge_lab.topology import Device, Topology
 
 MISSING = "missing"
-"""What the property is called."""
+"""The name of the property."""
 
 
 def missing_property(device: Device) -> TwinProperty:
-    """A property at a place where the device has nothing, next to those where it has something."""
+    """A property at an address that does not exist on the device, next to those that do."""
     point = Point(MISSING, "")
     return TwinProperty(point, protocol_of(device.protocol).missing_place(device, point))
 
@@ -23,7 +23,7 @@ def missing_property(device: Device) -> TwinProperty:
 def partial_twin(
     topology: Topology, device: Device, node: str, *, name: str, cycle_ms: int
 ) -> tuple[Manifest, Manifest]:
-    """The DeviceModel and the Device of such a twin, both of that name."""
+    """The DeviceModel and the Device of such a twin, both with that name."""
     wrong = missing_property(device)
     model = model_manifest(device)
     model["metadata"]["name"] = name

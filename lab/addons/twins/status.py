@@ -1,4 +1,4 @@
-"""What the cluster says of a twin: a DeviceStatus object, as data."""
+"""A DeviceStatus object, the cluster's state of a twin, as data."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ ONLINE, OFFLINE = "online", "offline"
 
 @dataclass(frozen=True)
 class ReportedProperty:
-    """One property of a twin, as text, as it stands in the cluster."""
+    """One property of a twin, as text, as in the cluster."""
 
     value: str
     observed: str = ""
-    """What was desired and confirmed; empty if nothing was."""
+    """The confirmed desired value; empty if there is none."""
     taken: int = 0
-    """When the mapper read it, by the node's clock; ms since 1970, 0 if it is not said."""
+    """When the mapper read it, by the node's clock; ms since 1970, 0 if unknown."""
 
     @property
     def is_reported(self) -> bool:
-        """Whether there is a value. KubeEdge lists a property that has none yet: empty, no time."""
+        """Whether there is a value. KubeEdge lists properties without one as empty, without a
+        time."""
         return bool(self.value or self.taken)
 
 
@@ -33,23 +34,23 @@ class TwinStatus:
     state: str = ""
     properties: Mapping[str, ReportedProperty] = field(default_factory=dict)
     read_errors: Mapping[str, str] = field(default_factory=dict)
-    """By property, why it cannot be read. A runtime that keeps twins itself does not pass it on."""
+    """By property, why it cannot be read. Runtimes that support twins themselves omit it."""
     write_errors: Mapping[str, str] = field(default_factory=dict)
-    """By property, what was desired and refused, and why."""
+    """By property, the refused desired value and the reason."""
 
     def value(self, name: str) -> str | None:
-        """What is reported of a property; None if nothing is."""
+        """The reported value of a property; None if there is none."""
         found = self.properties.get(name)
         return found.value if found and found.is_reported else None
 
     def observed(self, name: str) -> str:
-        """What is confirmed of what was desired; empty if nothing is."""
+        """The confirmed desired value of a property; empty if there is none."""
         found = self.properties.get(name)
         return found.observed if found else ""
 
 
 def parse_status(item: Mapping[str, Any]) -> TwinStatus:
-    """A DeviceStatus object; what is missing in it is empty."""
+    """Parses a DeviceStatus object; missing fields are empty."""
     status = item.get("status") or {}
     properties = {}
     for twin in status.get("twins") or ():

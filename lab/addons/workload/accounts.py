@@ -1,4 +1,4 @@
-"""Service accounts of the workload's pods, where they have identities by the add-on `spire`."""
+"""Service accounts of the workload's pods, if the add-on `spire` gives them identities."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ SAMPLER_ID = account_id(NAMESPACE, SAMPLER_ACCOUNT)
 COLLECTOR_ID = account_id(NAMESPACE, COLLECTOR_ACCOUNT)
 
 SECURE_PORT = 9101
-"""Where the collector takes samples by mutual TLS; its other port is then for reading alone."""
+"""Port on which the collector accepts samples by mutual TLS; its other port is then read-only."""
 
 SPIFFE_PROGRAM = "edge-workload-spiffe"
-"""The component: the same program, built with SPIFFE."""
+"""The component: the same program, built with SPIFFE support."""
 SPIFFE_IMAGE = "edge-lab.local/workload-spiffe:0.1.0"
 
 Manifest = dict[str, Any]
 
 
 def workload_images(topology: Topology) -> tuple[ImageSpec, ...]:
-    """The workload's, which other pods of suites run too; where there are identities, also that of
+    """The workload's image, which other pods of suites also use; with identities, also that of
     sampler and collector."""
     plain = ImageSpec(IMAGE, EDGE_PROGRAM, ("/edge",))
     if has_spire(topology):
@@ -53,7 +53,7 @@ def account_nodes(topology: Topology) -> Mapping[str, tuple[Node, ...]]:
 
 
 def identified(topology: Topology, manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
-    """The workload's manifests as they are; with the add-on, those of one with identities."""
+    """The workload's manifests; with the add-on, those with identities."""
     if not has_spire(topology):
         return tuple(manifests)
     nodes = {sampler_pod(node.name): node for node in sampling_nodes(topology)}
@@ -75,7 +75,7 @@ def identified(topology: Topology, manifests: Iterable[Manifest]) -> tuple[Manif
 
 
 def service_account(name: str) -> Manifest:
-    """An account of the lab's namespace, without a token: its pods do not ask the API server."""
+    """An account of the lab's namespace, without a token: its pods do not use the API server."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -85,7 +85,7 @@ def service_account(name: str) -> Manifest:
 
 
 def sampler_settings(topology: Topology, node: Node) -> dict[str, Any]:
-    """What a sampler with an identity is told."""
+    """The configuration of a sampler with an identity."""
     server = topology.cluster_link(topology.server.name).address
     return {
         **sampler_config(topology, node),
@@ -95,7 +95,7 @@ def sampler_settings(topology: Topology, node: Node) -> dict[str, Any]:
 
 
 def _admitting(collector: Manifest) -> Manifest:
-    """The collector's pod, taking samples by mutual TLS alone."""
+    """The collector's pod, which accepts samples only by mutual TLS."""
     pod = copy.deepcopy(collector)
     pod["spec"]["containers"][0]["command"] += [
         *("--workload-api", WORKLOAD_API),

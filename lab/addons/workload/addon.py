@@ -24,7 +24,7 @@ from edge_lab.topology import Topology, TopologyProblem
 
 
 class Workload(AddOn):
-    """What reads the devices and passes on what it has read: the evidence of autonomy."""
+    """Reads the devices and forwards the samples, which are the evidence of autonomy."""
 
     name = "workload"
 
@@ -55,7 +55,7 @@ class Workload(AddOn):
         return workload_endpoints(topology)
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
-        # Not sooner: pods that are bound to a node which does not exist are collected as garbage.
+        # Not earlier: pods that are bound to a missing node are garbage-collected.
         if stage is not Stage.NODES_READY:
             return ()
         pki, nodes = ctx.given.pki, sampling_nodes(ctx.topology)

@@ -1,4 +1,4 @@
-"""The lab's side of the workload: asks it what it has seen."""
+"""The lab's client for the workload."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class NodeFiles(Protocol):
-    """A node whose files can be read past the cluster; lab.machines.Machine is one."""
+    """A node whose files can be read without the cluster, such as edge_lab.machines.Machine."""
 
     def read(self, path: str, deadline: Deadline | None = None) -> bytes: ...
 
@@ -40,8 +40,8 @@ class NodeFiles(Protocol):
 class WorkloadClient:
     """Samplers and collector of one lab.
 
-    With `nodes`, samplers are asked past the cluster, over the management path: that works
-    while their node is cut off too.
+    With `nodes`, samplers are queried over the management path, which also works while their node
+    is cut off.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class WorkloadClient:
         """The names of all its pods."""
         return workload_pods(self._topology)
 
-    # -- what it has seen ----------------------------------------------------------------
+    # -- queries -------------------------------------------------------------------------
 
     def sampler_status(self, node: str, deadline: Deadline) -> SamplerStatus:
-        """How the node's sampler is; its `time` says how old that is."""
+        """The status of the node's sampler; its `time` shows how old it is."""
         if node in self._nodes:
             return parse_status(self._nodes[node].read(SAMPLER_STATUS, deadline))
         pod = sampler_pod(node)
@@ -67,7 +67,7 @@ class WorkloadClient:
         return parse_status(said.stdout)
 
     def sampler_statuses(self, deadline: Deadline) -> dict[str, SamplerStatus]:
-        """By node. A sampler that cannot be asked is left out."""
+        """The status by node, without samplers that do not answer."""
         found: dict[str, SamplerStatus] = {}
         for node in sampling_nodes(self._topology):
             try:
@@ -79,7 +79,7 @@ class WorkloadClient:
     def collected(
         self, deadline: Deadline, *, node: str = "", device: str = "", after: int = 0
     ) -> tuple[CollectedSample, ...]:
-        """What the collector has, by node, device and number; only numbers above `after`."""
+        """The samples at the collector, by node, device and number; only numbers above `after`."""
         query = {"node": node, "device": device, "after": str(after)}
         return parse_collected(self._ask_collector(f"samples?{urlencode(query)}", deadline))
 
@@ -88,6 +88,7 @@ class WorkloadClient:
         return parse_arrived(self._ask_collector("counts", deadline))
 
     def _ask_collector(self, path: str, deadline: Deadline) -> str:
-        # Through the API server, which runs on the same node: no exec, no fault in between.
+        # Through the API server, which runs on the same node: needs no exec, and no fault can
+        # affect it.
         pod = f"/api/v1/namespaces/{NAMESPACE}/pods/{COLLECTOR}:{COLLECTOR_PORT}/proxy"
         return self._kubectl.raw(f"{pod}/{path}", deadline)

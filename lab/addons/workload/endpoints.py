@@ -1,4 +1,4 @@
-"""The collector's ports; samplers listen in the pod network alone."""
+"""The collector's ports; samplers only listen in the pod network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BY_SVID = MUTUAL_TLS.but(
     not_yet_valid=_REFUSED,
     server_certificate=let_in(note="an SVID is for both sides, and its usages are not looked at"),
     sha1_signature=_REFUSED,
-    # No tickets are given out.
+    # The server issues no tickets.
     stolen_ticket=None,
 )
 """go-spiffe's MTLSServerConfig, for one SPIFFE ID."""

@@ -9,7 +9,7 @@ from edge_lab.topology import Topology
 
 
 def sampler_requests(topology: Topology) -> tuple[Request, ...]:
-    """A certificate for the sampler on each node that has one."""
+    """A certificate for each sampler."""
     return tuple(
         IdentityRequest(DEVICES, client_identity(node.name), sampler_spec(node.name))
         for node in sampling_nodes(topology)
@@ -17,7 +17,7 @@ def sampler_requests(topology: Topology) -> tuple[Request, ...]:
 
 
 def client_identity(node: str) -> str:
-    """The name under which the certificate of the sampler on a node is kept."""
+    """The name of the certificate of the sampler on a node."""
     return f"client-{node}"
 
 

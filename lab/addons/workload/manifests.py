@@ -1,12 +1,11 @@
-"""The Kubernetes objects of the workload, as plain dicts, worked out from a topology.
+"""The Kubernetes objects of the workload, as plain dicts, derived from a topology.
 
-Samplers and collector are bare pods, bound to their nodes by name: no controller and no
-scheduler takes part, so that a pod with another uid, or a restart, is the doing of the
-stack that is being looked at.  They tolerate every taint for ever, because nothing may
-evict a pod whose node is only out of reach.
+Samplers and collector are bare pods, bound to their nodes by name: no controller or scheduler is
+involved, so that a new uid or a restart is caused by the stack under test.  They tolerate every
+taint forever, so that a pod whose node is only unreachable is not evicted.
 
-A sampler lives in the pod network; what it sends to a device must leave the node with the
-node's own address on the device's wire.
+A sampler runs in the pod network; its packets to a device must leave the node with the node's own
+address on the device's network.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ Manifest = dict[str, Any]
 
 
 class Certificate(Protocol):
-    """What lab.pki calls an Identity."""
+    """The part of an Identity of edge_lab.pki that is used here."""
 
     @property
     def certificate_pem(self) -> bytes: ...
@@ -60,7 +59,7 @@ def workload_pods(topology: Topology) -> tuple[str, ...]:
 
 
 def sampled_devices(topology: Topology, node: Node) -> tuple[Device, ...]:
-    """The devices that share a network with the node and that the sampler can read."""
+    """The devices on a network of the node that the sampler can read."""
     networks = {link.network for link in topology.links_of(node.name)}
     return tuple(
         device
@@ -72,16 +71,16 @@ def sampled_devices(topology: Topology, node: Node) -> tuple[Device, ...]:
 
 
 def sampling_nodes(topology: Topology) -> tuple[Node, ...]:
-    """The edge nodes that have a device within reach."""
+    """The edge nodes with a reachable device."""
     return tuple(node for node in topology.edges if sampled_devices(topology, node))
 
 
 def sampler_config(topology: Topology, node: Node) -> dict[str, Any]:
-    """What the sampler on `node` is told (images/go/workload/internal/config)."""
+    """The configuration of the sampler on `node` (images/go/workload/internal/config)."""
     devices = sampled_devices(topology, node)
     server = topology.cluster_link(topology.server.name).address
-    # Two reads to a step, so that a slow one does not let a step go by. With four the sampler was
-    # a quarter of all that an emulated edge node did at rest.
+    # Two reads per step, so that a slow one does not miss a step. With four the sampler used a
+    # quarter of the CPU time of an idle emulated edge node.
     poll = min((device.period_ms for device in devices), default=MOST_POLL_MS) // 2
     return {
         "node": node.name,
@@ -112,7 +111,7 @@ def _device_config(topology: Topology, device: Device) -> dict[str, Any]:
 def workload_manifests(
     topology: Topology, clients: Mapping[str, Certificate], authority_pem: bytes
 ) -> tuple[Manifest, ...]:
-    """Everything, the namespace first and the pods last.
+    """All objects, the namespace first and the pods last.
 
     `clients` are the samplers' OPC UA certificates by node, `authority_pem` the authority
     that signs the devices'.
@@ -198,7 +197,7 @@ def _metadata(name: str, app: str) -> Manifest:
         "labels": {
             "app": app,
             "app.kubernetes.io/part-of": "edge-lab",
-            # KubeEdge's admission webhook, where there is one, goes by it.
+            # KubeEdge's admission webhook, if there is one, uses it.
             "app-offline.kubeedge.io": "autonomy",
         },
     }
@@ -237,7 +236,7 @@ def _pod(
                     "readinessProbe": {
                         "httpGet": {"path": "/healthz", "port": port},
                         "periodSeconds": 5,
-                        # An emulated node under load may take seconds for anything.
+                        # An emulated node under load may take seconds.
                         "timeoutSeconds": 5,
                     },
                     "resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": "128Mi"}},

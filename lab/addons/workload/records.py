@@ -1,4 +1,4 @@
-"""What sampler and collector say of themselves, as data (images/go/workload/internal/wire)."""
+"""The reports of sampler and collector, as data (images/go/workload/internal/wire)."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from edge_lab.core.errors import LabError
 
 
 class _Model(BaseModel):
-    # A newer workload may say more.
+    # A newer workload may report more fields.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class SampleCounts(_Model):
-    """How far one device's samples are on one node."""
+    """The sample counters of one device on one node."""
 
     sampled: int
-    """The highest number given out; numbers begin with 1 and leave none out."""
+    """The highest assigned number; numbers begin with 1 without gaps."""
     acknowledged: int
     """The highest number that the collector has confirmed."""
     waiting: int
     """Samples on the node's disk that are not confirmed."""
     sent: int
-    """Samples handed to the network, repeats too, since the sampler's process began."""
+    """Samples sent, including repetitions, since the start of the sampler's process."""
     last_seq: int
     """The device's number of the last step that was sampled."""
     read_errors: int
-    """Since the sampler's process began."""
+    """Since the start of the sampler's process."""
     connected: bool
     last_error: str
 
 
 class ShownIdentity(_Model):
-    """The certificate that a sampler shows to the collector (its SVID)."""
+    """The certificate that a sampler presents to the collector (its SVID)."""
 
     id: str
     serial: str
     not_before: int
-    """Bounds of its validity, ns since 1970."""
+    """Its validity, ns since 1970."""
     not_after: int
 
 
 class SamplerStatus(_Model):
-    """One node's sampler."""
+    """The status of one node's sampler."""
 
     node: str
     time: int
-    """When this was true, ns since 1970, the node's clock."""
+    """Time of this status, ns since 1970, by the node's clock."""
     started: int
-    """When the process began, likewise."""
+    """Start of the process, likewise."""
     devices: dict[str, SampleCounts]
     send_errors: int
     last_error: str
     handed: int = 0
-    """When the collector last took samples, likewise; 0 if never."""
+    """When the collector last accepted samples, likewise; 0 if never."""
     identity: ShownIdentity | None = None
-    """None for a sampler that has none."""
+    """None for a sampler without an SVID."""
 
 
 class CollectedSample(_Model):
@@ -75,7 +75,7 @@ class CollectedSample(_Model):
 
 
 class ArrivedCounts(_Model):
-    """What the collector has of one device on one node."""
+    """The collector's counts of one device on one node."""
 
     node: str
     device: str
@@ -83,13 +83,13 @@ class ArrivedCounts(_Model):
     first: int
     last: int
     repeated: int
-    """Samples that came once more, and were not stored again."""
+    """Samples that arrived again, and were not stored again."""
     conflicts: int
-    """Those of them that came with other content."""
+    """Those of them with different content."""
 
 
 def parse_status(text: str | bytes) -> SamplerStatus:
-    """A sampler's status; LabError if it is none."""
+    """Parses a sampler's status; LabError if it is invalid."""
     try:
         return SamplerStatus.model_validate_json(text)
     except ValidationError as trouble:
@@ -97,7 +97,7 @@ def parse_status(text: str | bytes) -> SamplerStatus:
 
 
 def parse_collected(text: str) -> tuple[CollectedSample, ...]:
-    """JSON lines as the collector writes them; LabError if a line is none."""
+    """Parses the collector's JSON lines; LabError if a line is invalid."""
     found: list[CollectedSample] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line:
@@ -112,7 +112,7 @@ def parse_collected(text: str) -> tuple[CollectedSample, ...]:
 
 
 def parse_arrived(text: str) -> tuple[ArrivedCounts, ...]:
-    """The collector's counts; LabError if they are none."""
+    """Parses the collector's counts; LabError if they are invalid."""
     try:
         return TypeAdapter(tuple[ArrivedCounts, ...]).validate_json(text)
     except ValidationError as trouble:

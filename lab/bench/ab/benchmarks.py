@@ -1,4 +1,4 @@
-"""Benchmarks by name: what each measures, in which unit, and which way is better."""
+"""Benchmarks by name: what each measures, its unit, and the better direction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_lab.core.errors import InputError, named
 from edge_lab.measuring.measures import Better
 
 HOT_PATHS = "hot-paths"
-"""Names all benchmarks that need no machine and go by processor time."""
+"""The name of all benchmarks that need no machine and measure CPU time."""
 
 
 class Needs(StrEnum):
@@ -22,7 +22,7 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True)
 class Setting:
-    """What the lab of a side is made from; benchmarks without a machine do not look at it."""
+    """The settings of a side's lab; not used by benchmarks without a machine."""
 
     topology: Path
     stack: str | None = None
@@ -30,7 +30,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Figure:
-    """One value that a benchmark gives."""
+    """One value of a benchmark."""
 
     name: str
     unit: str
@@ -43,9 +43,9 @@ class Benchmark:
     what: str
     needs: Needs
     figures: tuple[Figure, ...]
-    """For a benchmark of labs, what it may give: a lab without edge nodes boots none."""
+    """Optional figures of a benchmark of labs: a lab without edge nodes boots none."""
     run: Callable[[Setting], Mapping[str, float]]
-    """By the name of a figure, its value."""
+    """Takes a sample: values by the name of the figure."""
     hot_path: bool = False
 
 
@@ -70,7 +70,7 @@ def _process(
 
 
 def _lab(name: str, what: str, figures: Sequence[str]) -> Benchmark:
-    """A benchmark of `lifecycles`, which imports all that brings labs up."""
+    """A benchmark of `lifecycles`, which is imported lazily."""
 
     def run(given: Setting) -> Mapping[str, float]:
         from edge_lab.bench.ab import lifecycles
@@ -155,7 +155,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark i
 
 
 def chosen(names: Sequence[str]) -> tuple[Benchmark, ...]:
-    """Those of the names, each once, in the order of the table; all hot paths for no name.
+    """The benchmarks of the names, each once, in the order of the table; by default all hot paths.
 
     Raises:
         InputError: there is none of that name, or those with and without machines are mixed.

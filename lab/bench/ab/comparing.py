@@ -1,4 +1,4 @@
-"""A comparison of two sides: what is asked, and what came out, as data."""
+"""A comparison of two sides: settings and results, as data."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Comparison:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why there is no evidence at all; empty if there is any."""
+        """The reason why there is no evidence; empty if there is."""
         if any(row.judged is not None for row in self.rows):
             return ()
         return tuple(dict.fromkeys(row.series.failed for row in self.rows))
 
     def over(self, gate: float) -> tuple[Row, ...]:
-        """What is surely more than `gate` times as slow on B as on A."""
+        """Figures that are, with confidence, more than `gate` times as slow on B as on A."""
         return tuple(row for row in self.rows if row.exceeds(gate))
 
 
@@ -53,10 +53,11 @@ def compare(
     gate: float | None = None,
     take: Take | None = None,
 ) -> Comparison:
-    """Measures both sides; what exceeds `gate` is measured once more, and that counts.
+    """Measures both sides; figures that exceed `gate` are measured again, and the second run
+    counts.
 
     Raises:
-        InputError: a side is no checkout.
+        InputError: a side is not a checkout.
         LabError: a benchmark fails on B, or lacks a figure there that A has.
     """
     with contextlib.ExitStack() as undo:
@@ -91,7 +92,7 @@ def _row(series: Series, beside: Sequence[Series]) -> Row:
 
 
 def as_data(comparison: Comparison, gate: float | None) -> dict[str, Any]:
-    """For JSON: with all values, so that it can be judged again."""
+    """As JSON data, with all values, so that it can be judged again."""
     return {
         "format": 1,
         "a": _side(comparison.a),

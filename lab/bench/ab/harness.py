@@ -1,8 +1,8 @@
-"""One side's turn: takes a sample of each benchmark, and prints what came out as JSON.
+"""One side's turn: takes a sample of each benchmark, and prints the results as JSON.
 
-Started as a script, with the side's checkout first on PYTHONPATH. The benchmarks themselves are
-always those that lie beside this file, so that both sides are measured in the same way, and also a
-checkout that had no benchmarks yet; everything else of `edge_lab` is the checkout's.
+Started as a script, with the side's checkout first on PYTHONPATH. The benchmarks are always those
+beside this file, so that both sides are measured in the same way, even a checkout without
+benchmarks; everything else of `edge_lab` is imported from the checkout.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BENCH = Path(__file__).resolve().parent.parent
 
 
 def use_own_benchmarks() -> None:
-    """Has `edge_lab.bench` come from beside this file, whichever `edge_lab` is imported."""
+    """Makes `edge_lab.bench` come from beside this file, whichever `edge_lab` is imported."""
     import edge_lab
 
     name = "edge_lab.bench"
@@ -36,9 +36,9 @@ def use_own_benchmarks() -> None:
 
 
 def end_as_by_interrupt() -> None:
-    """SIGTERM and SIGHUP have undone what was begun; further ones do not break into that.
+    """On SIGTERM and SIGHUP, undoes running work; further signals do not interrupt that.
 
-    The checkout that is measured may be too old to have `edge_lab.core.interrupts`.
+    The measured checkout may be too old to have `edge_lab.core.interrupts`.
     """
     told = False
 
@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument("names", nargs="+")
     given = parser.parse_args()
     end_as_by_interrupt()
-    # What benchmarks print is not what this one says.
+    # The output of benchmarks must not mix with the JSON.
     answers, sys.stdout = sys.stdout, sys.stderr
     import edge_lab
 

@@ -1,7 +1,7 @@
-"""Benchmarks of what the framework does itself: no machine is booted, and no cache is needed.
+"""Benchmarks of the framework itself: they boot no machine and need no cache.
 
-Those of the gate go by processor time, which other programs of the machine disturb far less than
-the clock on the wall. Each function is one sample.
+Those of the gate measure CPU time, which other programs affect far less than wall-clock time. Each
+function takes one sample.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ FRAMES = 150_000
 SIZE = 1514
 CHANGES = 60
 LOOKS = 3
-"""Times that a plan is made in one sample."""
+"""Number of plans per sample."""
 EFFECTS = 20
 
 
 def fabric_forward() -> float:
-    """ns of processor time for a frame."""
+    """ns of CPU time per frame."""
     return _frame_cost(None)
 
 
 def fabric_impair() -> float:
-    """ns of processor time for a frame that is delayed and may be lost."""
+    """ns of CPU time per frame that is delayed and may be lost."""
     return _frame_cost(FAULTS)
 
 
 def _frame_cost(state: DirectionState | None) -> float:
-    """By all frames that the fabric has received: those that it drops cost it, too."""
+    """Per frame that the fabric received, including dropped ones, which also cost time."""
     with running_fabric() as fabric_:
         if state is not None:
             fabric_.client.set("link0", tx=state)
@@ -52,7 +52,7 @@ def _frame_cost(state: DirectionState | None) -> float:
         sender.result()
         arrived = receiver.result()["frames"]
         spent = fabric_.processor_time() - before
-        # What the kernel dropped before the fabric has cost it nothing.
+        # Frames that the kernel dropped before the fabric cost no time.
         received = fabric_.client.link("link0").counters.tx.frames
     if not arrived:
         raise LabError("no frame came through the fabric")
@@ -60,7 +60,7 @@ def _frame_cost(state: DirectionState | None) -> float:
 
 
 def fabric_steer() -> float:
-    """us of processor time for one change of a link's state."""
+    """us of CPU time for one change of a link's state."""
     with running_fabric() as fabric_:
         before = fabric_.processor_time()
         for _ in range(CHANGES):
@@ -86,7 +86,7 @@ def fabric_effect() -> float:
 
 
 def plan() -> float:
-    """ms of processor time from a topology file to components, certificates and units."""
+    """ms of CPU time from a topology file to components, certificates and units."""
     from edge_lab.addons import get_platform, load_topology
     from edge_lab.data import LABS
 
@@ -101,7 +101,7 @@ def plan() -> float:
             platform.endpoints(topology)
             platform.capabilities(topology)
 
-    once()  # imports, and what is read once
+    once()  # imports, and files that are read once
     began = time.process_time()
     for _ in range(LOOKS):
         once()
@@ -109,7 +109,7 @@ def plan() -> float:
 
 
 def command() -> float:
-    """ms of processor time."""
+    """ms of CPU time."""
     with tempfile.TemporaryDirectory(prefix="bench-") as cwd:
         before = _children()
         subprocess.run(

@@ -1,4 +1,4 @@
-"""Both sides turn about: A B B A, B A A B, …, each turn in a process of its own."""
+"""Interleaves both sides: A B B A, B A A B, …, each turn in a separate process."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from edge_lab.core.step import step
 from edge_lab.data import LABS
 
 UNDO_SECONDS = 60.0
-"""For a lab to be taken down."""
+"""Seconds to take a lab down."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What one process has measured of one side."""
+    """The results of one process for one side."""
 
     values: Mapping[str, float]
     """By figure."""
     failed: Mapping[str, str]
-    """By benchmark, why it gave none."""
+    """By benchmark, why it has no values."""
 
 
 Take = Callable[[Source], Turn]
@@ -45,7 +45,7 @@ class Series:
     figure: Figure
     blocks: list[Block] = field(default_factory=list)
     failed: str = ""
-    """Why there are no values; then there are no blocks."""
+    """Why there are no values; there are no blocks then."""
 
 
 def measure(
@@ -53,10 +53,10 @@ def measure(
 ) -> list[Series]:
     """Each figure of each benchmark, `blocks` times two turns of each side.
 
-    One turn of each side goes before: what it compiles and reads is there for the others.
+    One turn of each side is for warm-up, to fill bytecode and file caches.
 
     Raises:
-        LabError: a benchmark fails on B, or sometimes only, or lacks a figure there that A has.
+        LabError: a benchmark fails on B, or intermittently, or lacks a figure there that A has.
     """
     failed: dict[str, str] = {}
     a, b = sides
@@ -113,7 +113,7 @@ def _require_figure(series: Series, a: Sequence[Turn], b: Sequence[Turn]) -> Non
 
 
 def taking(benchmarks: Sequence[Benchmark]) -> Take:
-    """Takes a turn of these benchmarks in a process."""
+    """Runs a turn of these benchmarks in a process."""
     names = [benchmark.name for benchmark in benchmarks]
     return lambda source: _taken(source, names)
 
@@ -130,7 +130,7 @@ def _taken(source: Source, names: Sequence[str]) -> Turn:
             stdout=subprocess.PIPE,
             stderr=source.log,
             text=True,
-            # Ctrl-C is for this process alone, which then has the other undo its work undisturbed.
+            # Only this process handles Ctrl-C; it lets the other one undo its work undisturbed.
             start_new_session=True,
         )
     ) as process:
@@ -150,7 +150,7 @@ def _taken(source: Source, names: Sequence[str]) -> Turn:
 
 @contextlib.contextmanager
 def _ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """If the block is interrupted, lets the process undo what it has begun: a lab, a fabric."""
+    """If the block is interrupted, lets the process undo its work, such as a lab or a fabric."""
     try:
         yield process
     finally:
@@ -164,7 +164,7 @@ def _ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _environment(source: Source) -> dict[str, str]:
-    """The side's sources come first. Bytecode is kept, which the warm-up compiles."""
+    """The side's sources come first. Bytecode is kept from the warm-up."""
     given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, (str(source.folder), given.get("PYTHONPATH", ""))))
     return {**given, "PYTHONPATH": path, **dict(source.side.environment)}

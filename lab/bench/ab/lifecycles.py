@@ -1,4 +1,4 @@
-"""Benchmarks of whole labs, which they start under a name of their own and take down."""
+"""Benchmarks of whole labs, which they start under a separate name and take down."""
 
 from __future__ import annotations
 

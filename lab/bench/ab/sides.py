@@ -1,4 +1,4 @@
-"""The sides of a comparison, as they are written, and the files that they are measured from."""
+"""The sides of a comparison: their syntax, and the files that are measured."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=.*")
 
 @dataclass(frozen=True)
 class Side:
-    """What is measured: `main,kubernetes+kubelet,EDGE_LAB_X=1`, say, in any order."""
+    """What is measured, such as `main,kubernetes+kubelet,EDGE_LAB_X=1`, in any order."""
 
     text: str
-    """As it was written."""
+    """The original text."""
     checkout: str = "."
     """A folder, or a commit of the repository in the current folder."""
     topology: Path | None = None
@@ -32,18 +32,18 @@ class Side:
 
     @property
     def of_labs(self) -> bool:
-        """Whether it says something that only benchmarks of labs look at."""
+        """Whether it has a part that only benchmarks of labs use."""
         return self.topology is not None or self.stack is not None
 
 
 def parse_side(text: str) -> Side:
-    """A side of parts joined by commas.
+    """Parses a side, whose parts are separated by commas.
 
     `NAME=VALUE` is a variable of the environment, `FILE.yaml` a topology, `control+runtime` a
     stack, and anything else a checkout: a folder, or a commit.
 
     Raises:
-        InputError: there is no such file, folder or commit, or two parts of one kind.
+        InputError: a file, folder or commit does not exist, or there are two parts of one kind.
     """
     side = Side(text)
     seen: set[str] = set()
@@ -70,12 +70,12 @@ def _with(side: Side, part: str) -> tuple[str, Side]:
     if not Path(part).is_dir():
         _commit(part)
     elif not (Path(part) / PACKAGE).is_dir():
-        raise InputError(f"{part} is no checkout of edge-lab: it has no {PACKAGE}")
+        raise InputError(f"{part} is not a checkout of edge-lab: it has no {PACKAGE}")
     return "checkout", replace(side, checkout=part)
 
 
 def _commit(ref: str) -> str:
-    """The commit's full name; InputError if the current folder's repository has none of `ref`."""
+    """The commit's full name; InputError if the repository of the current folder has no `ref`."""
     argv = ["git", "rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -91,22 +91,22 @@ def _commit(ref: str) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """A side with the folder that it is imported from."""
+    """A side with the folder from which it is imported."""
 
     side: Side
     folder: Path
-    """Has the package in it."""
+    """The folder with the package."""
     commit: str
-    """Empty for a folder: its files may be of no commit."""
+    """Empty for a folder: its files may not be those of a commit."""
     log: TextIO
 
 
 @contextlib.contextmanager
 def checked_out(side: Side) -> Iterator[Source]:
-    """The files of a side; those of a commit are exported to a folder that is removed again.
+    """The files of a side; a commit is exported to a temporary folder.
 
     Raises:
-        InputError: the commit is of no edge-lab.
+        InputError: the commit is not one of edge-lab.
     """
     with contextlib.ExitStack() as undo:
         room = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="lab-bench-")))
@@ -117,12 +117,12 @@ def checked_out(side: Side) -> Iterator[Source]:
             folder, commit = room / "checkout", _commit(side.checkout)
             _export(commit, folder)
         if not (folder / PACKAGE).is_dir():
-            raise InputError(f"{side.checkout} is no checkout of edge-lab: it has no {PACKAGE}")
+            raise InputError(f"{side.checkout} is not a checkout of edge-lab: it has no {PACKAGE}")
         yield Source(side, (folder / PACKAGE).parent, commit, log)
 
 
 def _export(commit: str, folder: Path) -> None:
-    """The whole tree, by `git archive`: nothing is noted in the repository."""
+    """Exports the whole tree with `git archive`, which does not change the repository."""
     top = subprocess.run(
         ["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -1,1 +1,1 @@
-"""What is seen of a control plane that carries a fleet."""
+"""Observes a control plane under a fleet."""

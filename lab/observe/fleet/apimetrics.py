@@ -1,7 +1,7 @@
-"""The API server's own account of its requests: its metrics at two moments, and what is between.
+"""The API server's own metrics of its requests, as the difference between two moments.
 
-Latency is what Kubernetes' objective is defined by, `apiserver_request_sli_duration_seconds`: the
-time in the API server without that in webhooks and in its queues of priority and fairness.
+Latency is `apiserver_request_sli_duration_seconds`, by which Kubernetes' objective is defined: the
+time in the API server without webhooks and the queues of priority and fairness.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Buckets:
-    """A histogram: how many values were at most its bounds, from the lowest bound up."""
+    """A histogram: the cumulative counts by upper bound, from the lowest bound up."""
 
     counts: Mapping[float, float]
 
@@ -44,7 +44,7 @@ class Buckets:
         return Buckets(between)
 
     def quantile(self, part: float) -> tuple[float, bool]:
-        """As Prometheus' histogram_quantile; whether it is beyond the last finite bound."""
+        """Like Prometheus' histogram_quantile, and whether it is beyond the last finite bound."""
         wanted = part * self.counts.get(math.inf, 0.0)
         low_edge, low_count = 0.0, 0.0
         for edge, count in sorted(self.counts.items()):
@@ -60,7 +60,7 @@ class Buckets:
 
 @dataclass(frozen=True)
 class ApiMetrics:
-    """What the API server had counted at one moment."""
+    """The API server's counters at one moment."""
 
     requests: Mapping[Key, Buckets]
     datastore: Mapping[Key, Buckets]
@@ -68,7 +68,7 @@ class ApiMetrics:
     """By verb, resource and status code."""
 
     def calls(self, before: ApiMetrics) -> tuple[Calls, ...]:
-        """Since `before`, without watches and connections that are passed on; slowest first.
+        """Since `before`, without watches and proxied connections; slowest first.
 
         Raises:
             LabError: the API server was restarted meanwhile.
@@ -76,7 +76,7 @@ class ApiMetrics:
         return _calls(self.requests, before.requests)
 
     def objectives(self, before: ApiMetrics) -> tuple[Calls, ...]:
-        """As `calls`, together by their objective: its name is the verb."""
+        """Like `calls`, grouped by objective, whose name is the verb."""
         return _calls(_by_objective(self.requests), _by_objective(before.requests))
 
     def datastore_calls(self, before: ApiMetrics) -> tuple[Calls, ...]:
@@ -85,7 +85,7 @@ class ApiMetrics:
     def answered(
         self, before: ApiMetrics, code: str, *, resource: str = "", verbs: Iterable[str] = ()
     ) -> int:
-        """Requests since `before` with a status code that begins so."""
+        """Requests since `before` whose status code has that prefix."""
         wanted = frozenset(verbs)
         return round(
             sum(
@@ -140,21 +140,21 @@ def _by_objective(requests: Mapping[Key, Buckets]) -> dict[Key, Buckets]:
 
 
 def parse_api_metrics(text: str) -> ApiMetrics:
-    """Of an API server's /metrics.
+    """Parses an API server's /metrics.
 
     Raises:
-        LabError: it is not one's, or has counted no request.
+        LabError: the text is not such metrics, or no request was counted.
     """
     requests: dict[Key, dict[float, float]] = {}
     datastore: dict[Key, dict[float, float]] = {}
     answers: dict[tuple[str, str, str], float] = {}
     try:
-        # Nine of ten lines are of other metrics, and the parser takes seconds for all of them.
+        # Nine of ten lines are other metrics, and the parser would take seconds for all.
         for family in text_string_to_metric_families("\n".join(_of_interest(text)) + "\n"):
             for sample in family.samples:
                 labels = sample.labels
                 if sample.name == f"{REQUESTS}_bucket":
-                    if labels["resource"]:  # else of no object: /metrics itself, say
+                    if labels["resource"]:  # otherwise of no object, such as /metrics itself
                         _put(requests, _request_key(labels), labels, sample.value)
                 elif sample.name == f"{DATASTORE}_bucket":
                     key = (labels["operation"], _full_resource(labels), "")
@@ -193,7 +193,7 @@ def _full_resource(labels: Mapping[str, str]) -> str:
 def _put(
     found: dict[Key, dict[float, float]], key: Key, labels: Mapping[str, str], value: float
 ) -> None:
-    """Versions, groups and the like of one key count together."""
+    """Adds up the versions, groups and the like of one key."""
     counts = found.setdefault(key, {})
     edge = float(labels["le"])
     counts[edge] = counts.get(edge, 0.0) + value

@@ -1,5 +1,5 @@
-"""What the API server says of hollow nodes while a test goes on: who is Ready, who has renewed its
-lease, whose pods are evicted. Times are those of receipt on the host, ns since 1970."""
+"""Watches hollow nodes through the API server during a test: readiness, lease renewals, evictions.
+Times are those of receipt on the host, ns since 1970."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 END_SECONDS = 5.0
 AGAIN_EVERY = 1.0
-"""Seconds until a watch that has broken is begun anew."""
+"""Seconds until a broken watch is restarted."""
 
 
 class Follower(ABC):
     """Follows objects of one kind in a thread, from `__enter__` to `__exit__`.
 
-    A watch that breaks is begun anew: what is true then is seen, what was true for a moment
-    meanwhile is not.
+    A broken watch is restarted: the current state is then seen, but not states that existed only
+    in between.
     """
 
     def __init__(self, kubectl: Kubectl, *query: str) -> None:
@@ -57,13 +57,13 @@ class Follower(ABC):
 
     @property
     def breaks(self) -> int:
-        """How often its watch has broken, or could not be begun."""
+        """How often its watch broke, or could not be started."""
         with self._lock:
             return self._breaks
 
     @abstractmethod
     def note(self, event: str, item: Mapping[str, Any], now: int) -> None:
-        """Of an event; the lock is held."""
+        """Handles an event; the lock is held."""
 
     def _follow(self) -> None:
         while not self._over.is_set():
@@ -80,7 +80,7 @@ class Follower(ABC):
 
 
 class Readiness(Follower):
-    """Of nodes that a label selects."""
+    """Watches the nodes that a label selects."""
 
     def __init__(self, kubectl: Kubectl, label: str) -> None:
         super().__init__(kubectl, "nodes", "-l", label)
@@ -102,12 +102,12 @@ class Readiness(Follower):
             self._lost[name] = now
 
     def ready(self) -> frozenset[str]:
-        """Those that are Ready now."""
+        """The nodes that are Ready now."""
         with self._lock:
             return frozenset(name for name, ready in self._ready.items() if ready)
 
     def forget(self, names: Iterable[str]) -> None:
-        """Until something is seen of them again."""
+        """Forgets these nodes until they are seen again."""
         with self._lock:
             for name in names:
                 self._ready.pop(name, None)
@@ -117,13 +117,13 @@ class Readiness(Follower):
             return {name: self._since[name] for name, ready in self._ready.items() if ready}
 
     def lost_since(self, moment: int) -> tuple[str, ...]:
-        """Those that have ceased to be Ready since."""
+        """The nodes that have stopped being Ready since."""
         with self._lock:
             return tuple(sorted(name for name, when in self._lost.items() if when >= moment))
 
 
 class Renewals(Follower):
-    """Of the leases of nodes."""
+    """Watches the leases of nodes."""
 
     def __init__(self, kubectl: Kubectl) -> None:
         super().__init__(kubectl, "leases", "-n", "kube-node-lease")
@@ -143,7 +143,7 @@ class Renewals(Follower):
             return frozenset(self._known)
 
     def begin(self) -> None:
-        """From now on; what was renewed before does not count."""
+        """Counts from now on; earlier renewals do not count."""
         with self._lock:
             self._first.clear()
 
@@ -154,7 +154,7 @@ class Renewals(Follower):
 
 
 class Evictions(Follower):
-    """Of pods in a namespace: those that are marked for deletion."""
+    """Watches the pods of a namespace that are marked for deletion."""
 
     def __init__(self, kubectl: Kubectl, namespace: str, is_counted: Callable[[str], bool]) -> None:
         """`is_counted` by the name of a pod's node."""
@@ -171,7 +171,7 @@ class Evictions(Follower):
             self._seen.setdefault(name, Eviction(pod=name, node=node, time=now))
 
     def known(self) -> frozenset[str]:
-        """Pods that have been seen."""
+        """The pods seen."""
         with self._lock:
             return frozenset(self._known)
 

@@ -1,4 +1,4 @@
-"""What a control plane takes of its machine: read by one short shell script on that machine."""
+"""The resources of its machine that a control plane uses, read by one short shell script there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 DATABASES = ("/var/lib/kine/state.db*", "/var/lib/rancher/k3s/server/db/state.db*")
-"""Of the control planes of the lab, with write-ahead log and index."""
+"""The databases of the lab's control planes, with write-ahead log and index."""
 
 MIB = 1 << 20
 
@@ -25,12 +25,13 @@ class ControlPlane(Protocol):
     """The machine that a control plane runs on."""
 
     def look(self, deadline: Deadline) -> ServerMoment:
-        """LabError if it does not answer, or says something else than it should."""
+        """LabError if it does not answer, or the output is invalid."""
         ...
 
 
 def script(programs: Mapping[str, str], databases: Iterable[str]) -> str:
-    """Of shell words that yield the pid of each program, and patterns of the database's files."""
+    """The script, from shell words that yield the pid of each program, and patterns of database
+    files."""
     stat = 'cut -d")" -f2- /proc/$p/stat 2>/dev/null'
     asks = "\n".join(
         f'p={pid}; p=${{p:-0}}; echo "program {shlex.quote(name)} $p $({stat})"'
@@ -47,7 +48,7 @@ echo "datastore $(stat -c %s {" ".join(databases)} 2>/dev/null | tr '\\n' ' ')"
 
 
 def parse_moment(text: str) -> ServerMoment:
-    """What the script has printed; LabError if something is missing in it."""
+    """Parses the output of the script; LabError if it is incomplete."""
     facts: dict[str, list[int]] = {}
     programs: dict[str, list[str]] = {}
     try:
@@ -85,7 +86,7 @@ def _sum(sizes: list[int]) -> int:
 
 
 def _program(words: list[str], tick: int, page: int) -> ProgramMoment:
-    """From the fields of /proc/<pid>/stat behind the program's name (proc_pid_stat(5))."""
+    """From the fields of /proc/<pid>/stat after the program's name (proc_pid_stat(5))."""
     pid = int(words[0])
     fields = words[1:]
     if not fields:

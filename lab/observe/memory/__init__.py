@@ -1,1 +1,1 @@
-"""A node's memory: where it is, and what happens when it is short."""
+"""Observes a node's memory: its parts, and the effects of a shortage."""

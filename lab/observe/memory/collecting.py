@@ -1,4 +1,4 @@
-"""Collects the evidence of what short memory does to a node: from the node, and the API server."""
+"""Collects evidence of a node's memory shortage, from the node and from the API server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edge_lab.measuring.watcher import Watcher
 
 ANSWER_SECONDS = 120.0
-"""For one look; a node that was short of memory is slow for a while."""
+"""Seconds for one reading; a node that was short of memory is slow for a while."""
 
 _MOMENT = f"""\
 date +'clock %s'
@@ -49,7 +49,7 @@ _EVENTS = re.compile(rf"{CGROUPS}(/.+)/memory\.events:oom_kill (\d+)")
 
 
 def parse_moment(text: str) -> NodeMoment:
-    """What `_MOMENT` has printed; LabError if something is missing in it."""
+    """Parses the output of `_MOMENT`; LabError if it is incomplete."""
     facts: dict[str, str] = {}
     groups: dict[str, int] = {}
     units: dict[str, str] = {}
@@ -80,7 +80,7 @@ def parse_moment(text: str) -> NodeMoment:
 
 
 def between(lines: Sequence[str], first: str, last: str) -> tuple[str, ...]:
-    """The lines from the one with the mark `first` to the one with `last`; none without both."""
+    """The lines from the mark `first` to the mark `last`; empty unless both are present."""
     begin = next((at for at, line in enumerate(lines) if first in line), None)
     end = next((at for at, line in enumerate(lines) if last in line), None)
     if begin is None or end is None or end < begin:
@@ -90,7 +90,7 @@ def between(lines: Sequence[str], first: str, last: str) -> tuple[str, ...]:
 
 @dataclass
 class MemoryCase:
-    """What memory does to one node, from `begun` on."""
+    """The evidence of one node, from `begun` on."""
 
     lab: Lab
     node: str
@@ -100,12 +100,12 @@ class MemoryCase:
     before: NodeMoment
     pods_before: tuple[PodMemory, ...]
     _clock: int
-    """The node's, when it began: seconds since 1970."""
+    """The node's clock at the beginning: seconds since 1970."""
     _end: MemoryEvidence | None = None
 
     @classmethod
     def begun(cls, lab: Lab, node: str, limit: TimeLimit) -> MemoryCase:
-        """Looks, and writes a mark into the node's log."""
+        """Takes a reading, and writes a mark into the node's log."""
         token = secrets.token_hex(6)
         pods = _pods(lab, node, limit)
         said = _moment(lab, node, limit, _marks(token)[0])
@@ -124,7 +124,7 @@ class MemoryCase:
         )
 
     def end(self) -> None:
-        """Looks again; what happens later is no part of it."""
+        """Takes the last reading; later events are not part of the evidence."""
         pods, events = _pods(self.lab, self.node, self.limit), _events(self.lab, self.limit)
         first, last = _marks(self.token)
         after = parse_moment(_moment(self.lab, self.node, self.limit, last))
@@ -150,13 +150,13 @@ class MemoryCase:
         )
 
     def evidence(self, recording: Recording) -> MemoryEvidence:
-        """All of it, with what the watchers of `memory_watchers` have seen.
+        """All evidence, with the observations of the watchers of `memory_watchers`.
 
         Raises:
             LabError: it has not ended.
         """
         if self._end is None:
-            raise LabError("the evidence of memory has not been taken to its end")
+            raise LabError("the evidence of memory is still being collected")
         ended = self._end.ended
         pressure, memory = recording.seen(PressureSeen), recording.seen(NodeMemorySeen)
         return self._end.altered(
@@ -169,14 +169,14 @@ class MemoryCase:
 
 @contextlib.contextmanager
 def collecting(lab: Lab, node: str, limit: TimeLimit) -> Iterator[MemoryCase]:
-    """Evidence of what happens to a node's memory while the block runs."""
+    """Collects the evidence of a node's memory while the block runs."""
     case = MemoryCase.begun(lab, node, limit)
     yield case
     case.end()
 
 
 def memory_watchers(lab: Lab, *nodes: str) -> list[Watcher]:
-    """What must watch beside a case."""
+    """The watchers that a case needs."""
     found: list[Watcher] = []
     for node in nodes:
         found += [MemoryWatcher(lab, node), PressureWatcher(lab, node)]
@@ -192,7 +192,7 @@ def _run(lab: Lab, node: str, limit: TimeLimit, command: str) -> str:
 
 
 def _moment(lab: Lab, node: str, limit: TimeLimit, mark: str) -> str:
-    """The counters, right after a mark in the log: what is killed later is in neither."""
+    """The counters, directly after a mark in the log: later kills are in neither."""
     units = (*lab.platform.units(lab.topology)[node], CONTAINERD)
     command = _MOMENT.replace("UNITS", shlex.join(dict.fromkeys(units)))
     return _run(lab, node, limit, command.replace("MARK", shlex.quote(mark)))

@@ -1,4 +1,4 @@
-"""What the kernel says of memory in its files, and what is read of it. All amounts are bytes."""
+"""Parses the kernel's files about memory. All amounts are bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINE = re.compile(
     r"(/(?:proc|sys|run)/.*?/?(?:meminfo|vmstat|pressure/memory|memory\.(?:stat|current|peak|events)"
     r"|smaps_rollup|/cgroup|config\.json)):(.*)"
 )
-"""As grep -H prints it: a path that is known, a colon, and the line. Units may have colons too."""
+"""Output of grep -H: a known path, a colon, and the line. Units may contain colons too."""
 
 _POD = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27,})")
 _ANNOTATION = re.compile(r'"io\.kubernetes\.cri\.sandbox-(name|namespace|uid)":"([^"]*)"')
@@ -23,7 +23,7 @@ _ANNOTATION = re.compile(r'"io\.kubernetes\.cri\.sandbox-(name|namespace|uid)":"
 
 @dataclass
 class ControlGroup:
-    """One control group, those below it included."""
+    """One control group, including its descendants."""
 
     path: PurePosixPath
     """Below the root, which is `/`."""
@@ -34,12 +34,12 @@ class ControlGroup:
 
     @property
     def processes(self) -> int:
-        """Memory that processes have: anonymous, and shared through tmpfs."""
+        """Memory of processes: anonymous, and shared through tmpfs."""
         return self.stat.get("anon", 0) + self.stat.get("shmem", 0)
 
     @property
     def pod(self) -> str:
-        """The uid of the pod whose group it is, or in whose group it is; empty if of none."""
+        """The uid of the pod to which the group belongs; empty if none."""
         found = _POD.search(str(self.path))
         return found[1].replace("_", "-") if found else ""
 
@@ -59,14 +59,14 @@ class Snapshot:
     """Percent of the last ten seconds; None where the kernel has no PSI."""
     groups: dict[PurePosixPath, ControlGroup] = field(default_factory=dict)
     pods: dict[str, str] = field(default_factory=dict)
-    """namespace/name by uid, as the container runtime has it."""
+    """namespace/name by uid, from the container runtime."""
     pss: dict[int, int] = field(default_factory=dict)
     """By process."""
     group_of: dict[int, PurePosixPath] = field(default_factory=dict)
     """By process."""
 
     def pss_of(self, path: PurePosixPath) -> int | None:
-        """Of the processes in the group and below it; None if no process was looked at."""
+        """PSS of the processes in the group and below it; None if no process was read."""
         if not self.pss:
             return None
         members = (
@@ -76,10 +76,10 @@ class Snapshot:
 
 
 def number_lines(lines: Iterable[str]) -> dict[str, int]:
-    """`name number` in each line, as memory.stat, memory.events and vmstat have them.
+    """Parses `name number` lines, as in memory.stat, memory.events and vmstat.
 
-    With a colon after the name and a unit of kB as in meminfo and smaps_rollup, too. What is
-    otherwise is left out.
+    Also with a colon after the name and the unit kB, as in meminfo and smaps_rollup. Other lines
+    are ignored.
     """
     found: dict[str, int] = {}
     for line in lines:
@@ -104,10 +104,10 @@ def _is_number(text: str) -> bool:
 
 
 def parse_snapshot(text: str) -> Snapshot:
-    """What `script.SNAPSHOT` has printed.
+    """Parses the output of `script.SNAPSHOT`.
 
     Raises:
-        LabError: the node did not say what memory it has, or has no control groups of memory.
+        LabError: the node did not report its memory, or has no memory control groups.
     """
     lines_of: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -165,6 +165,6 @@ def _check(seen: Snapshot, text: str) -> None:
         if name not in seen.meminfo:
             raise LabError(f"the node did not report its {name}: {text[:200]!r}")
     if "oom_kill" not in seen.vmstat:
-        raise LabError("the node did not report how many processes were killed for memory")
+        raise LabError("the node did not report its count of OOM kills")
     if not any(group.stat for group in seen.groups.values()):
-        raise LabError("the node has no control groups of memory (cgroup v2)")
+        raise LabError("the node has no memory control groups (cgroup v2)")

@@ -1,4 +1,4 @@
-"""Looks at a node's memory: once, or again and again while a test breaks the lab."""
+"""Reads a node's memory once, or repeatedly while a test injects faults."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 LOOK_EVERY = 5
-"""Seconds between two looks at a node; each is a process or five there."""
+"""Seconds between two readings of a node; each starts a few processes there."""
 ASK_EVERY = 2.0
-"""Seconds between two questions to the API server."""
+"""Seconds between two queries of the API server."""
 AGAIN_EVERY = 2.0
-"""Until a node that has gone out of reach is tried again."""
+"""Seconds until an unreachable node is retried."""
 CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 15.0
 TAINT = "node.kubernetes.io/memory-pressure"
 
 
 def look_at_memory(lab: Lab, node: str, deadline: Deadline) -> NodeMemorySeen:
-    """A node's memory now, the processes' proportional sets among it.
+    """A node's memory now, including the proportional set sizes of processes.
 
     Raises:
-        LabError: the node does not say what its kernel should.
+        LabError: the output of the node is incomplete.
     """
     text = lab.machines[node].run(script.SNAPSHOT + script.PROCESSES, deadline).stdout
     return _memory_of(lab, node, text)
@@ -51,7 +51,7 @@ def _memory_of(lab: Lab, node: str, text: str) -> NodeMemorySeen:
 
 @dataclass(frozen=True)
 class MemoryWatcher:
-    """Yields a node's memory every few seconds; nothing while the node is out of reach."""
+    """Yields a node's memory every few seconds; nothing while the node is unreachable."""
 
     lab: Lab
     node: str
@@ -76,7 +76,7 @@ class MemoryWatcher:
         try:
             return self.lab.machines[self.node].stream(loop, Deadline.scaled(CONNECT_SECONDS))
         except LabError:
-            return None  # it has gone out of reach just now
+            return None  # it has just become unreachable
 
     def _follow(self, stream: subprocess.Popen[bytes]) -> Iterator[NodeMemorySeen | None]:
         assert stream.stdout is not None
@@ -90,7 +90,7 @@ class MemoryWatcher:
             lines = []
 
     def _look(self, text: str) -> NodeMemorySeen | None:
-        """None of a look that has holes: a node without memory cannot start a process."""
+        """None for an incomplete reading: a node without memory cannot start a process."""
         try:
             return _memory_of(self.lab, self.node, text)
         except LabError:
@@ -99,7 +99,7 @@ class MemoryWatcher:
 
 @contextlib.contextmanager
 def _guarded(stream: subprocess.Popen[bytes], ended: Ended) -> Iterator[None]:
-    """Ends the stream with the block, and as soon as the watch is over: a read may hang."""
+    """Ends the stream with the block, and when the watch ends: a read may hang."""
     done = threading.Event()
 
     def guard() -> None:
@@ -122,7 +122,7 @@ def _guarded(stream: subprocess.Popen[bytes], ended: Ended) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class PressureWatcher:
-    """Yields what the API server shows of a node that is short of memory."""
+    """Yields the API server's view of memory pressure on a node."""
 
     lab: Lab
     node: str
@@ -142,12 +142,12 @@ class PressureWatcher:
                 "node", self.node, deadline=Deadline.scaled(ANSWER_SECONDS)
             )
         except LabError:
-            return None  # the API server is away
+            return None  # the API server is unavailable
         return pressure_of(item)
 
 
 def pressure_of(item: dict[str, Any]) -> PressureSeen:
-    """What a Node object says of its memory."""
+    """The memory pressure by a Node object."""
     taints = item.get("spec", {}).get("taints") or []
     return PressureSeen(
         time=time.time_ns(),

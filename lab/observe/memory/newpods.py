@@ -1,4 +1,4 @@
-"""The memory of pods, each when it has just become Ready."""
+"""The memory of pods, each measured when it becomes Ready."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LOOK_SECONDS = 60.0
 
 
 def pod_bytes(seen: Snapshot, namespace: str = NAMESPACE) -> dict[str, int]:
-    """By the uid of each pod of the namespace, what the processes of its control group have: memory
-    that cannot be reclaimed. Files in the page cache, of which pods share most, are none of it."""
+    """By uid of each pod of the namespace, the memory of its processes that cannot be reclaimed.
+    Excludes the page cache, most of which is shared by pods."""
     of_namespace = {uid for uid, name in seen.pods.items() if name.startswith(f"{namespace}/")}
     return {
         group.pod: group.processes
@@ -31,17 +31,17 @@ def pod_bytes(seen: Snapshot, namespace: str = NAMESPACE) -> dict[str, int]:
 
 
 class NewPodMemory:
-    """Looks at one node before and after each pod, and takes the one that has come."""
+    """Reads one node before and after each pod, and measures the new one."""
 
     def __init__(self, lab: Lab, node: str, limit: TimeLimit) -> None:
         self._lab = lab
         self._node = node
         self._limit = limit
         self.found: dict[str, list[int]] = {}
-        """By condition, bytes of one pod after the other."""
+        """By condition, bytes of each pod, in order."""
 
     def around(self, condition: str) -> Callable[[], AbstractContextManager[None]]:
-        """For `Planned.around`: around one pod, from before it is created until it is Ready."""
+        """For `Planned.around`: encloses one pod, from before its creation until it is Ready."""
         return lambda: self._around(condition)
 
     @contextlib.contextmanager

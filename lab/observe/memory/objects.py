@@ -1,4 +1,4 @@
-"""What objects of the API server say of memory: pods, events, amounts."""
+"""Reads pods, events and quantities of memory from objects of the API server."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:[eE][0-9]{1,2})?)([kKMGTPEm]?i?)
 
 
 def quantity_mib(text: str) -> float:
-    """MiB of a Kubernetes quantity of bytes; LabError if it is none."""
+    """MiB of a Kubernetes quantity of bytes; LabError if it is invalid."""
     found = _QUANTITY.fullmatch(text)
     if found is None or found[2] not in _UNITS:
-        raise LabError(f"{text!r} is no amount of memory")
+        raise LabError(f"{text!r} is not a quantity of memory")
     return float(found[1]) * _UNITS[found[2]] / (1 << 20)
 
 
 def pod_memory(pod: Mapping[str, Any]) -> PodMemory:
-    """What a Pod object says of its memory and of how it fared."""
+    """The memory settings and the state of a Pod object."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
     requests = (
         container.get("resources", {}).get("requests", {}).get("memory", "0")
@@ -67,7 +67,7 @@ def _ends(pod: Mapping[str, Any]) -> list[ContainerEnd]:
 
 
 def cluster_event(event: Mapping[str, Any]) -> ClusterEvent:
-    """An Event object; of a pod it is named with its namespace."""
+    """An Event object; the name of a pod includes its namespace."""
     about = event.get("involvedObject") or {}
     name, kind = about.get("name", ""), about.get("kind", "")
     return ClusterEvent(

@@ -1,8 +1,8 @@
-"""Whose memory it is: a snapshot of a node, made into parts that add up to its machine's memory.
+"""Splits a snapshot of a node into parts that add up to the memory of its machine.
 
-What processes have is told apart by their control groups: a unit's, or a pod's. Page cache and
-kernel are shown for the node as a whole, since a control group is charged with a file's pages
-only if it was the first to touch them. So no page is counted twice.
+Memory of processes is attributed by control group: a unit's, or a pod's. Page cache and kernel
+memory are shown for the whole node, since a control group is charged with a file's pages only if
+it was the first to access them. So no page is counted twice.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 CONTAINERD = "containerd.service"
-"""containerd leaves its shims in its own control group."""
+"""containerd keeps its shims in its own control group."""
 SYSTEM_SLICE = PurePosixPath("/system.slice")
 OTHER_TOPS = ("/init.scope", "/user.slice")
 LEAST_BYTES = MIB
-"""A unit of the operating system's that has less is shown with the others."""
+"""Smaller units of the operating system are shown together."""
 
 
 def owners(platform: Platform, topology: Topology, node: Node) -> dict[str, Group]:
-    """By unit of a node, to which part of the platform it belongs."""
+    """By unit of a node, the part of the platform to which it belongs."""
     stack = platform.stack
     found: dict[str, Group] = {}
     for addon in platform.addons:
@@ -44,7 +44,7 @@ def owners(platform: Platform, topology: Topology, node: Node) -> dict[str, Grou
 def node_memory(
     seen: Snapshot, node: str, machine_mib: float, owned: Mapping[str, Group]
 ) -> NodeMemorySeen:
-    """The parts of a node's memory, as `owned` says by unit whose they are."""
+    """The parts of a node's memory; `owned` gives the owner of each unit."""
     parts = [*_processes(seen, owned), *_rest(seen)]
     total = seen.meminfo["MemTotal"] / MIB
     missing = total - sum(part.mib for part in parts)
@@ -99,7 +99,7 @@ def _part(seen: Snapshot, group: ControlGroup, owner: Group, name: str) -> Memor
 
 
 def _rest(seen: Snapshot) -> Iterator[MemoryPart]:
-    """What the kernel has itself, what it caches, and what nobody has."""
+    """Kernel memory, caches, and free memory."""
     info = seen.meminfo
     stacks = info.get("KernelStack", 0)
     kernel = {
@@ -107,7 +107,7 @@ def _rest(seen: Snapshot) -> Iterator[MemoryPart]:
         "page tables": info.get("PageTables", 0) + info.get("SecPageTables", 0),
         "kernel stacks": stacks,
         "per-CPU data": info.get("Percpu", 0),
-        # Kernel stacks come from there, too: they are counted above.
+        # Includes kernel stacks, which are counted above.
         "modules and vmalloc": max(0, info.get("VmallocUsed", 0) - stacks),
     }
     for name, size in kernel.items():

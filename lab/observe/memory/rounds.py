@@ -25,10 +25,10 @@ class MemoryRounds:
     _rounds: list[LeakRound] = field(default_factory=list)
 
     def ended(self, work: float, deadline: Deadline) -> None:
-        """A round of so much work is over, and the node is at rest.
+        """Records the end of a round of so much work, with the node idle.
 
         Raises:
-            LabError: the node does not say what its kernel should.
+            LabError: the output of the node is incomplete.
         """
         self.done += work
         seen = look_at_memory(self.lab, self.node, deadline)

@@ -1,6 +1,6 @@
-"""What is run on a node to read its memory: a few processes, whatever runs there.
+"""The shell script that reads a node's memory: a few processes, whatever the load.
 
-Every line is that of a file, with the file's path before it, as grep -H prints it.
+Every line is a line of a file after the file's path, as grep -H prints it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ grep -HsE '^Pss:' /proc/[0-9]*/smaps_rollup
 grep -HsE '^0::' /proc/[0-9]*/cgroup
 true
 """
-"""Beside it, where processes are wanted too: the kernel walks the page tables of each."""
+"""In addition, for processes: the kernel walks the page tables of each."""
 
 END = "."
 """A line that ends a snapshot of `LOOP`."""

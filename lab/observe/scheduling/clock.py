@@ -1,7 +1,7 @@
-"""Looks at a guest's clock, over the management path that no fault touches.
+"""Reads a guest's clock over the management path, which no fault affects.
 
-A shell in the guest answers each line with its time. The shell is there beforehand, so a round trip
-holds neither a login nor the start of a process, and is short.
+A shell in the guest answers each line with its time. It is started beforehand, so a round trip
+includes neither a login nor the start of a process, and is short.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 LOOKS = 20
-"""The narrowest of so many round trips counts, and those beside it narrow it further."""
+"""Number of round trips; the bounds are the intersection of their intervals."""
 
 SHELL = "while read -r; do echo $EPOCHREALTIME; done"
-"""For bash, whose builtins these are."""
+"""For bash, since these are builtins."""
 
 
 def node_clock(lab: Lab, node: str, deadline: Deadline) -> ClockBounds:
-    """How far the node's clock is ahead of the host's now.
+    """The offset of the node's clock from the host's now.
 
     Raises:
-        LabError: the guest does not tell its time in time, or a clock was set between two looks.
+        LabError: the guest does not answer in time, or a clock was set between two readings.
     """
-    # So that there is a connection to be shared: a login takes an emulated CPU ten seconds.
+    # Opens the shared connection: a login takes an emulated CPU ten seconds.
     lab.machine(node).run("true", deadline)
     command = ["ssh", "-F", str(lab.run.ssh_config), "-T", node, "--", SHELL]
     return clock_bounds(node, command, deadline, environment=marked_environment(lab.run.path))
@@ -77,10 +77,10 @@ def _look(node: str, shell: subprocess.Popen[bytes]) -> ClockLook:
         shell.stdin.write(b"\n")
         said = shell.stdout.readline().decode(errors="replace").strip()
     except BrokenPipeError as trouble:
-        raise LabError(f"{node} does not tell its time: the shell has ended") from trouble
+        raise LabError(f"{node} does not report its time: the shell has ended") from trouble
     answered = time.time_ns()
     # In some locales the point is a comma.
     seconds, _, micros = said.replace(",", ".").partition(".")
     if not (seconds.isdecimal() and micros.isdecimal() and len(micros) == 6):
-        raise LabError(f"{node} does not tell its time: {said[:80]!r}")
+        raise LabError(f"{node} does not report its time: {said[:80]!r}")
     return ClockLook(asked, (int(seconds) * 1_000_000 + int(micros)) * 1000, answered)

@@ -1,7 +1,7 @@
-"""cyclictest(8) of Debian's rt-tests on a node: how late its kernel wakes a thread.
+"""Runs cyclictest(8) of Debian's rt-tests on a node, to measure its wake-up latency.
 
-It is no part of the root images: the host unpacks it for the node's architecture, and the node gets
-it into memory (/run) with the loader and the libraries of the same suite.
+It is not part of the root images: the host unpacks it for the node's architecture, and copies it
+into the node's memory (/run) with the loader and the libraries of the same suite.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ PLACE = "/run/edge-lab-cyclictest"
 PRIORITY = 95
 INTERVAL_US = 1000
 HISTOGRAM_US = 100_000
-"""Later ones are counted, and the longest is known."""
+"""Length of the histogram; later wake-ups are counted, and the maximum is known."""
 LIBRARIES = ("libc.so.6", "libnuma.so.1")
 LOADER = "ld-linux*.so.*"
 UNPACK_SECONDS = 600.0
 COPY_SECONDS = 120.0
 BEYOND_SECONDS = 60.0
-"""For cyclictest to start and to end, beside the time that it measures."""
+"""Seconds for cyclictest to start and exit, in addition to the measurement."""
 
 
 def files_of(root: Path) -> tuple[GuestFile, ...]:
-    """The program, its libraries and the loader, as a node gets them.
+    """The program, its libraries and the loader.
 
     Raises:
         LabError: one of them is not there.
@@ -47,7 +47,7 @@ def files_of(root: Path) -> tuple[GuestFile, ...]:
 
 
 def _content(root: Path, pattern: str) -> bytes:
-    """Of the file of that name below `usr`; links, which may be absolute, are not followed."""
+    """The file of that name below `usr`; links, which may be absolute, are not followed."""
     for folder in ("usr", "lib"):
         for path in sorted((root / folder).rglob(pattern)):
             if path.is_file() and not path.is_symlink():
@@ -61,7 +61,7 @@ def _content(root: Path, pattern: str) -> bytes:
 
 @dataclass(frozen=True)
 class Cyclictest:
-    """cyclictest on one node, which has it."""
+    """cyclictest, installed on one node."""
 
     lab: Lab
     node: str
@@ -69,10 +69,10 @@ class Cyclictest:
 
     @classmethod
     def on(cls, lab: Lab, node: str) -> Cyclictest:
-        """Puts it on the node, until that boots again.
+        """Installs it on the node until its next boot.
 
         Raises:
-            LabError: it cannot be had, or the node does not take it.
+            LabError: it is not available, or could not be copied.
         """
         machine = lab.machine(node)
         root = unpacked(machine.arch, PACKAGES, Deadline.scaled(UNPACK_SECONDS))
@@ -83,10 +83,10 @@ class Cyclictest:
         return cls(lab, node, int(machine.run("nproc", limit).stdout))
 
     def run(self, seconds: int) -> Wakeups:
-        """One thread on each CPU, of priority 95, each woken a thousand times a second.
+        """Runs one thread on each CPU, of priority 95, woken a thousand times a second.
 
         Raises:
-            LabError: it fails, or does not wake on each CPU.
+            LabError: it fails, or has no wake-ups on a CPU.
         """
         machine, limit = self.lab.machine(self.node), Deadline.scaled(seconds + BEYOND_SECONDS)
         result = f"{PLACE}/result.json"
@@ -102,5 +102,5 @@ class Cyclictest:
         )
 
     def evidence(self) -> str:
-        """What absolute figures hold for."""
+        """The conditions for which absolute figures hold."""
         return f"cyclictest, {self.lab.state.accelerator[self.node]}"

@@ -1,4 +1,4 @@
-"""What scheduler and kubelet say of themselves: histograms of their metrics, before and after."""
+"""Histograms from the metrics of scheduler and kubelet, before and after."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 SCHEDULING = "scheduler_pod_scheduling_sli_duration_seconds"
-"""From the pod's first sight by the scheduler until it is bound, waits for other pods' leaving
-left out."""
+"""From when the scheduler first sees the pod until it is bound, without waits for the end of other
+pods."""
 POD_START = "kubelet_pod_start_sli_duration_seconds"
-"""From the pod's creation, in whole seconds, until the kubelet's own watch shows it started."""
+"""From the pod's creation, in whole seconds, until the kubelet's watch shows it started."""
 
 SCHEDULER_METRICS = "https://127.0.0.1:10259/metrics"
 
@@ -35,15 +35,15 @@ EDGE_LAB
 
 @dataclass(frozen=True)
 class Histogram:
-    """All labels of one metric together: how many values, and their sum, s."""
+    """One metric over all labels: the number of values, and their sum, s."""
 
     count: int
     seconds: float
     buckets: Mapping[float, int]
-    """Values of at most so many seconds."""
+    """The number of values of at most so many seconds."""
 
     def since(self, before: Histogram) -> Histogram:
-        """What came in between; LabError if the program has begun anew meanwhile."""
+        """The difference; LabError if the program restarted meanwhile."""
         if self.count < before.count:
             raise LabError("a program whose metrics were read before has been restarted since")
         return Histogram(
@@ -54,15 +54,15 @@ class Histogram:
 
     @property
     def mean(self) -> float | None:
-        """None of no value."""
+        """None without values."""
         return self.seconds / self.count if self.count else None
 
 
 def histogram(text: str, name: str) -> Histogram:
-    """Of metrics as Prometheus' text; one that has not begun has no values.
+    """Parses metrics in Prometheus' text format; an absent one has no values.
 
     Raises:
-        LabError: the text is no metrics at all.
+        LabError: the text is not metrics.
     """
     count, seconds, families = 0.0, 0.0, 0
     buckets: dict[float, int] = {}
@@ -85,9 +85,9 @@ def histogram(text: str, name: str) -> Histogram:
 
 
 def scheduler_metrics(lab: Lab, deadline: Deadline) -> str:
-    """The scheduler's, which serves them on its own node's loopback alone.
+    """The scheduler's metrics, which it serves only on its node's loopback.
 
-    LabError if it does not: it is not there, as in K3s' server, or refuses the request.
+    LabError if it does not: it is absent, as in K3s' server, or refuses the request.
     """
     server = lab.machine(lab.topology.server.name)
     done = server.run(_GET.format(url=SCHEDULER_METRICS), deadline, check=False)
@@ -98,5 +98,5 @@ def scheduler_metrics(lab: Lab, deadline: Deadline) -> str:
 
 
 def kubelet_metrics(lab: Lab, node: str, deadline: Deadline) -> str:
-    """A node's, by way of the API server. What is cut off from that does not answer."""
+    """A node's metrics, through the API server. Fails for a node that is cut off from it."""
     return lab.kubectl.raw(f"/api/v1/nodes/{node}/proxy/metrics", deadline)

@@ -1,13 +1,13 @@
-"""What a node has stamped of a pod's start: its journal, and the state of its container runtime.
+"""A node's own timestamps of a pod's start: its journal, and the state of its container runtime.
 
 The lines are those that containerd (1.7, 2.x) and the kubelet (also the one inside edgecore)
-write at their default levels, so no debug build is needed. Each has a stamp of the program
-itself, in ns or µs. That is taken, not journald's: on a busy emulated CPU journald was seen to
-stamp 0.7 s later.
+write at their default levels, so no debug build is needed. Each has a timestamp of the program
+itself, in ns or µs, which is used instead of journald's: on a busy emulated CPU journald's was
+seen to be 0.7 s late.
 
-When a container was started is not taken from a line. "StartContainer returns successfully" is
-written when the call is over, which was seen to be after the kubelet had reported it. containerd
-keeps the moment itself, in ns, in the container's `status`.
+The start of a container is not taken from a line. "StartContainer returns successfully" is written
+at the end of the call, which was seen to be after the kubelet's report. containerd keeps the moment
+itself, in ns, in the container's `status`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.stages import Moment
 
 IDENTIFIERS = ("containerd", "kubelet", "edgecore")
-"""Who writes them, as the journal calls them."""
+"""The programs that write them, by their names in the journal."""
 
 CRI_STATE = "/var/lib/containerd/io.containerd.grpc.v1.cri/containers"
-"""A folder for each container, of containerd 1.7 as of 2.x."""
+"""Has a folder for each container, in containerd 1.7 and 2.x."""
 
 _WANTED = "RunPodSandbox|CreateContainer within|VerifyControllerAttachedVolume"
 
@@ -46,7 +46,7 @@ _VOLUME = re.compile(r"VerifyControllerAttachedVolume started .*\(UID: \\?\"(?P<
 
 
 def journal_command(since: int) -> str:
-    """For the guest's shell: the lines since then, ns on its clock, with journald's stamp in s."""
+    """The shell command for the lines since then, ns on its clock, with journald's time in s."""
     who = " ".join(f"-t {name}" for name in IDENTIFIERS)
     return (
         f"journalctl --no-pager -q -o short-unix --since=@{since // 1_000_000_000} {who}"
@@ -55,7 +55,7 @@ def journal_command(since: int) -> str:
 
 
 def state_command(containers: Iterable[str]) -> str:
-    """For the guest's shell: of each container its id and its state, a line each."""
+    """The shell command for the id and state of each container, a line each."""
     ids = " ".join(shlex.quote(container) for container in containers)
     return (
         f"for id in {ids}; do printf '%s ' $id; "
@@ -73,11 +73,11 @@ class NodeJournal:
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> NodeJournal:
-        """Whatever else the lines say is passed over."""
+        """Other lines are ignored."""
         journal = cls()
         for line in lines:
             journal._read(line)
-        # Of a pod without volumes the kubelet says nothing before it asks for its sandbox.
+        # For a pod without volumes the kubelet logs nothing before it requests the sandbox.
         for uid, asked in journal._asked.items():
             journal._note(uid, Moment.NODE_SAW, asked)
         return journal
@@ -110,17 +110,17 @@ class NodeJournal:
                 self._note(owner, Moment.IMAGE_READY, when)
 
     def _note(self, uid: str, moment: Moment, when: int) -> None:
-        """The first time counts: a sandbox that failed is made again."""
+        """The first time counts: a failed sandbox is created again."""
         self.moments.setdefault(uid, {}).setdefault(moment, when)
 
 
 def started_at(text: str) -> Mapping[str, int]:
-    """From the answer to `state_command`: when each container was started, by its id, ns.
+    """Parses the output of `state_command`: when each container was started, by id, ns.
 
-    A container without a state, or that was never started, is left out.
+    Omits containers without a state, or that were never started.
 
     Raises:
-        LabError: a state is not what containerd writes.
+        LabError: a state has an unknown format.
     """
     found = {}
     for line in text.splitlines():
@@ -137,7 +137,7 @@ def started_at(text: str) -> Mapping[str, int]:
 
 
 def container_id(pod: Mapping[str, object]) -> str:
-    """Of the pod's first container, without the runtime's name; empty if it has none yet."""
+    """The id of the pod's first container, without the runtime's name; empty if none yet."""
     status = pod.get("status")
     statuses: Sequence[Mapping[str, str]] = (
         status.get("containerStatuses") or () if isinstance(status, dict) else ()
@@ -151,7 +151,7 @@ def _nanoseconds(date: str, fraction: str | None) -> int:
 
 
 def _klog_time(date: str, fraction: str, journaled: float) -> int:
-    """klog writes no year and the node's own time of day, which is UTC: journald tells the year."""
+    """klog writes local time, which is UTC on nodes, without a year: journald gives the year."""
     seen = datetime.fromtimestamp(journaled, UTC)
     candidates = []
     for year in (seen.year - 1, seen.year, seen.year + 1):
@@ -159,7 +159,7 @@ def _klog_time(date: str, fraction: str, journaled: float) -> int:
             candidates.append(
                 datetime.strptime(f"{year} {date}", "%Y %m%d %H:%M:%S").replace(tzinfo=UTC)
             )
-        except ValueError:  # the 29th of February, in a year that has none
+        except ValueError:  # the 29th of February, in a year without one
             continue
     nearest = min(candidates, key=lambda one: abs(one - seen), default=None)
     if nearest is None or abs(nearest - seen) > timedelta(days=1):

@@ -1,4 +1,4 @@
-"""Starts pods on one node and records when each came to what: the raw data of a latency suite."""
+"""Starts pods on one node and records the moments of each: the raw data of a latency suite."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ APP = "edge-lab-pod-start"
 """Label `app` of all pods that are timed."""
 
 TOGETHER = 4
-"""So many pods at most are on a node at once: each keeps 20 MB of it. One block of turns, so that
-either condition has as many others beside it."""
+"""Maximum pods on a node at once: each takes 20 MB. One block of turns, so that both conditions
+have the same number of other pods beside them."""
 
 START_SECONDS = 240.0
-"""For one pod whose image is there, on an emulated node; Kubernetes' own aim is 5 s."""
+"""Seconds for one pod whose image is present, on an emulated node; Kubernetes' objective is 5 s."""
 ASK_SECONDS = 60.0
 JOURNAL_SECONDS = 60.0
-"""For the node's journal to have written what it was told, and to show it."""
+"""Seconds until the node's journal shows what was logged."""
 GONE_SECONDS = 180.0
 
 _NUMBER = count(1)
@@ -55,30 +55,30 @@ _NUMBER = count(1)
 
 @dataclass(frozen=True)
 class Planned:
-    """A pod that is to be started."""
+    """A pod to be started."""
 
     condition: str = "idle"
     runtime_class: str = ""
     around: Callable[[], AbstractContextManager[object]] = field(default=nullcontext)
-    """What the lab is like while it starts."""
+    """The condition of the lab while it starts."""
     changes: dict[str, Any] = field(default_factory=dict)
-    """Of its spec, beside those of `start_manifest`."""
+    """Fields of its spec, in addition to those of `start_manifest`."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The moment at which a pod was asked for."""
+    """The moment at which a pod was requested."""
 
     time: int
     """ns since 1970."""
     load: float
-    """Of the host, over the minute before."""
+    """Load average of the host over the minute before."""
 
 
 def start_manifest(name: str, node: Node, plan: Planned) -> dict[str, Any]:
-    """A pod of one container, which the scheduler can place on this node alone.
+    """A pod of one container, which the scheduler can only place on this node.
 
-    The volume is there since of a pod without one the kubelet writes nothing when it sees it.
+    It has a volume because the kubelet logs nothing when it sees a pod without one.
     """
     spec: dict[str, Any] = {
         "nodeSelector": {"kubernetes.io/hostname": node.name},
@@ -111,7 +111,7 @@ def start_manifest(name: str, node: Node, plan: Planned) -> dict[str, Any]:
 
 
 class PodStarts:
-    """Of one node. Everything that it makes is gone when its methods return."""
+    """For one node. Its methods remove everything that they create."""
 
     def __init__(self, lab: Lab, node: Node, limit: TimeLimit, watch: PodWatch) -> None:
         self._lab = lab
@@ -127,8 +127,8 @@ class PodStarts:
         """Each pod starts when the one before it is Ready, as its plan says.
 
         Raises:
-            LabError: of one of them not everything was seen.
-            AssertionError: one of them did not get Ready.
+            LabError: a moment of one of them was not seen.
+            AssertionError: one of them did not become Ready.
         """
         found: list[PodStart] = []
         for first in range(0, len(plans), TOGETHER):
@@ -136,7 +136,7 @@ class PodStarts:
         return tuple(found)
 
     def at_once(self, plans: Sequence[Planned]) -> tuple[PodStart, ...]:
-        """All are created before the first of them runs; their `around` is not asked for."""
+        """All are created before the first of them runs; their `around` is not used."""
         return tuple(self._batch(plans, self._start_all))
 
     # -- a batch -------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ class PodStarts:
             said = "".join(f"\n  {line}" for line in events[-5:])
             raise AssertionError(f"{trouble.message}{said}") from trouble
 
-    # -- what the node has stamped -------------------------------------------------------------
+    # -- timestamps of the node ----------------------------------------------------------------
 
     def _records(
         self, named: Sequence[tuple[str, Planned]], asked: dict[str, Asked], clock: ClockBounds
@@ -224,11 +224,11 @@ class PodStarts:
     def _seen(self, name: str) -> dict[str, Any]:
         pod = self._watch.newest(name)
         if pod is None:
-            raise LabError(f"no evidence: the watch has not seen {name}")
+            raise LabError(f"no evidence: the watch did not see {name}")
         return pod
 
     def _stamps(self, pods: dict[str, dict[str, Any]], since: int) -> dict[str, dict[Moment, int]]:
-        """By pod; asked for again while the journal lags, and what is missing then is missing."""
+        """The moments by pod; reads again while the journal lags, then accepts missing ones."""
         containers = {name: container_id(pod) for name, pod in pods.items()}
         found: dict[str, dict[Moment, int]] = {}
 

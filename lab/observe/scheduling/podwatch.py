@@ -1,4 +1,4 @@
-"""A watch on pods that stamps each event when it is received, on two clocks."""
+"""A watch on pods that timestamps each event on receipt, by two clocks."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from edge_lab.oracles.scheduling.stages import Moment
 from edge_lab.oracles.spans import NANOSECONDS
 
 JOIN_SECONDS = 10.0
-"""For the thread to end with its watch."""
+"""Seconds for the thread to end after its watch."""
 
 
 STAMP_NS = 1_000_000
-"""Two clocks that were read within this time were read at once."""
+"""Two clocks that were read within this time count as read at the same time."""
 STAMP_TRIES = 5
 
 
 def stamp() -> tuple[int, int]:
-    """Now on the host's wall clock and on its monotonic one, ns.
+    """The host's wall clock and monotonic clock, ns.
 
-    Read again if the thread had to wait in between, which would look like a clock that was set.
+    Reads again if the thread was suspended in between, which would look like a clock that was set.
     """
     for _ in range(STAMP_TRIES):
         before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
@@ -38,7 +38,7 @@ def stamp() -> tuple[int, int]:
 
 
 class Watches(Protocol):
-    """As much of kubectl as this needs."""
+    """The part of kubectl that is used here."""
 
     def watch(self, *args: str) -> Watch: ...
 
@@ -46,8 +46,7 @@ class Watches(Protocol):
 class PodWatch:
     """Follows the pods of one namespace from `__enter__` to `__exit__`.
 
-    That is by lists and watches of the API server over the management path, so no fault of a
-    link delays it.
+    It lists and watches over the management path, so no fault of a link delays it.
     """
 
     def __init__(self, kubectl: Watches, namespace: str) -> None:
@@ -55,10 +54,10 @@ class PodWatch:
         self._lock = threading.Condition()
         self._events: dict[str, list[PodEvent]] = {}
         self._moments: dict[str, dict[Moment, tuple[int, int]]] = {}
-        """By pod: when the host received it, ns since 1970 and on its monotonic clock."""
+        """By pod: the time of receipt, ns since 1970 and on the monotonic clock."""
         self._bypassed: set[str] = set()
-        """Pods that were bound at their first sight: not by the scheduler, or the watch began too
-        late to see it do so."""
+        """Pods that were bound when first seen: not by the scheduler, or the watch began too
+        late."""
         self._ready = False
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -78,16 +77,16 @@ class PodWatch:
         self._thread.join(Deadline.scaled(JOIN_SECONDS).remaining)
 
     def wait_begun(self, deadline: Deadline) -> None:
-        """Until it has brought the pods that were there: from then on nothing is missed.
+        """Waits until it has seen the existing pods: from then on nothing is missed.
 
-        LabError if the namespace has none, which says nothing of whether it watches.
+        LabError if the namespace has none, which does not show whether it watches.
         """
         deadline.wait_for(
             "the watch on pods has begun", lambda: self._ready, every=0.05, watch=self.check
         )
 
     def check(self) -> None:
-        """LabError if it has ended before its time: what came then, nobody has stamped."""
+        """LabError if it ended prematurely: later events have no timestamp."""
         if self._watch.ended:
             raise LabError(f"the watch on pods has ended: {self._watch.trouble}")
 
@@ -109,21 +108,21 @@ class PodWatch:
                 if moment is not Moment.SCHEDULED or name not in self._bypassed:
                     seen.setdefault(moment, (event.time, monotonic))
 
-    # -- what was seen -------------------------------------------------------------------------
+    # -- observations --------------------------------------------------------------------------
 
     def has(self, pod: str, moment: Moment) -> bool:
-        """Whether it was seen by now. LabError if the watch has ended."""
+        """Whether it was seen. LabError if the watch has ended."""
         self.check()
         with self._lock:
             return moment in self._moments.get(pod, {})
 
     def moments(self, pod: str) -> Mapping[Moment, int]:
-        """When each was received first, ns since 1970."""
+        """When each moment was first received, ns since 1970."""
         with self._lock:
             return {moment: when for moment, (when, _) in self._moments.get(pod, {}).items()}
 
     def startup_s(self, pod: str) -> float | None:
-        """From created to Running on the monotonic clock, s; None if both were not seen."""
+        """From created to Running on the monotonic clock, s; None unless both were seen."""
         with self._lock:
             seen = self._moments.get(pod, {})
             if not seen.keys() >= {Moment.CREATED, Moment.RUNNING}:
@@ -131,18 +130,18 @@ class PodWatch:
             return (seen[Moment.RUNNING][1] - seen[Moment.CREATED][1]) / NANOSECONDS
 
     def events(self, pod: str) -> tuple[PodEvent, ...]:
-        """All of one pod, in order."""
+        """All events of one pod, in order."""
         with self._lock:
             return tuple(self._events.get(pod, ()))
 
     def newest(self, pod: str) -> dict[str, Any] | None:
-        """The pod as it was seen last."""
+        """The last observed state of the pod."""
         events = self.events(pod)
         return dict(events[-1].pod) if events else None
 
 
 def _moments_of(event: PodEvent) -> tuple[Moment, ...]:
-    """What an event shows; whether it is the first that does is not asked here."""
+    """The moments that an event shows, whether or not for the first time."""
     if event.kind == "DELETED":
         return ()
     found = [Moment.CREATED]

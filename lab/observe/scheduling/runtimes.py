@@ -1,4 +1,4 @@
-"""Which runtime the pods of a node run in."""
+"""The default container runtime of a node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def default_runtime(lab: Lab, node: Node) -> str:
-    """Of pods that name no RuntimeClass, as containerd on the node is configured."""
+    """The runtime of pods without a RuntimeClass, as configured in containerd on the node."""
     if GVISOR in lab.topology.addons and is_default(lab.topology, node, lab.stack):
         return GVISOR
     return node.container_runtime

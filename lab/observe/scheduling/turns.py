@@ -1,4 +1,4 @@
-"""Two conditions by turns, so that what the host does meanwhile is in both."""
+"""Interleaves two conditions, so that the host affects both alike."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ PAIRS_IN_BLOCK = TOGETHER // 2
 
 
 def interleaved(base: Planned, other: Planned, pairs: int) -> list[Planned]:
-    """So many pairs at least, each in the other order than the one before, in whole blocks.
+    """At least so many pairs, in alternating order, in whole blocks.
 
-    The pods of a block are on the node together, and the later ones start beside the earlier
-    ones: as the second pair is in the other order, that is alike for both conditions.
+    The pods of a block are on the node together, so later ones start beside earlier ones. As the
+    order alternates, this affects both conditions alike.
     """
     blocks = -(-pairs // PAIRS_IN_BLOCK)
     return [base, other, other, base] * blocks

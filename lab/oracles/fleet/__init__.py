@@ -1,4 +1,4 @@
-"""Verdicts on a control plane that carries a fleet: whether it holds a size, and a herd."""
+"""Verdicts on a control plane under a fleet: whether it can hold a size, and survives a herd."""
 
 from edge_lab.oracles.fleet.herd import judge_herd
 from edge_lab.oracles.fleet.load import Bend, Cause, FleetVerdict, bend, judge_load

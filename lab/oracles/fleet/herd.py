@@ -1,4 +1,4 @@
-"""The verdict on a herd: nodes that were silent and are all back at once."""
+"""The verdict on a herd: nodes that were silent and reconnect all at once."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from edge_lab.oracles.fleet.load import (
 )
 
 LOST_PART = 0.99
-"""Of the nodes that must have been taken for lost, else the silence has tested nothing."""
+"""The share of nodes that must have been marked lost; otherwise the silence tested nothing."""
 
 WATCH = "a watch on the host"
 
 
 def judge_herd(herd: HerdEvidence) -> FleetVerdict:
-    """Whether all nodes are Ready again, the control plane has lived through it, and no pod was
-    evicted from a node that was Ready.
+    """Whether all nodes are Ready again, the control plane survived, and no pod was evicted
+    from a node that was Ready.
 
-    A missed objective is told, and no problem: while a herd comes back, requests may wait.
+    A missed objective is reported but is not a problem: while a herd reconnects, requests may wait.
 
     Raises:
-        LabError: the evidence says nothing: the nodes were not taken for lost, no request was
-            counted, or evictions were not watched all the time.
+        LabError: the evidence is insufficient: the nodes were not marked lost, no request was
+            counted, or the watch of evictions was interrupted.
     """
     if len(herd.lost) < LOST_PART * len(herd.nodes):
         raise LabError(
-            f"no evidence: {len(herd.lost)} of {len(herd.nodes)} nodes were taken for lost while "
+            f"no evidence: {len(herd.lost)} of {len(herd.nodes)} nodes were marked lost while "
             "all were silent"
         )
     if not herd.objectives or not herd.datastore:
-        raise LabError("no evidence: the API server has counted no requests")
+        raise LabError("no evidence: the API server counted no requests")
     if herd.watch_breaks:
         raise LabError(
             f"no evidence: the watch of evictions broke {herd.watch_breaks} times after the "
-            "silence had begun"
+            "silence began"
         )
     missed = tuple(missed_objectives(herd.calls, herd.objectives))
     return FleetVerdict(

@@ -1,4 +1,4 @@
-"""Whether a control plane holds a fleet of one size, and at which size it bends, and by what."""
+"""Whether a control plane can hold a fleet of one size, at which size it fails to, and why."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edge_lab.measuring.measures import Better, Measure, identifier, number_text
 from edge_lab.oracles.verdict import Verdict
 
 ENOUGH = 100
-"""Requests of a kind for which a 99th percentile says something: below, it is the slowest one."""
+"""Minimum requests of a kind for a 99th percentile: with fewer, it is just the slowest one."""
 
 RENEWED_PART = 0.9
-"""Of the renewals that were due."""
+"""Minimum share of the due renewals."""
 
 LEAST_SECONDS = 10.0
-"""A fleet has to be held for so long, and for two renewals of each lease, to be evidence."""
+"""Minimum seconds to hold a fleet, besides two renewals of each lease, to be evidence."""
 
 BUSY_PART = 0.9
 WAITING_PART = 0.3
@@ -29,7 +29,7 @@ DATASTORE_PART = 0.5
 
 
 class Cause(StrEnum):
-    """By what a control plane bends."""
+    """The bottleneck of a control plane."""
 
     MEMORY = "memory"
     CPU = "CPU"
@@ -39,22 +39,22 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class FleetVerdict(Verdict):
-    """On a fleet of one size."""
+    """The verdict on a fleet of one size."""
 
     size: int = 0
 
 
 @dataclass(frozen=True)
 class Bend:
-    """Where a control plane bends."""
+    """The largest fleet that a control plane can hold."""
 
     holds: int
-    """The largest size that held, with all that are smaller; 0 if none did."""
+    """The largest size that held, as did all smaller ones; 0 if none did."""
     bends_at: int | None = None
     """The smallest size that did not; None if all did."""
     cause: Cause | None = None
     why: str = ""
-    """The figures that the cause rests on."""
+    """The figures that the cause is based on."""
 
     def __str__(self) -> str:
         if self.bends_at is None:
@@ -70,7 +70,7 @@ def judge_load(load: FleetLoad) -> FleetVerdict:
     server kept Kubernetes' objective.
 
     Raises:
-        LabError: the evidence says nothing: too short, or without requests.
+        LabError: the evidence is insufficient: too short, or without requests.
     """
     _require_evidence(load)
     problems = tuple(_problems(load))
@@ -89,16 +89,16 @@ def _require_evidence(load: FleetLoad) -> None:
     if load.seconds < needed:
         raise LabError(f"no evidence: held for {load.seconds:.1f} s, not for {needed:.0f} s")
     if not load.objectives or not load.datastore:
-        raise LabError("no evidence: the API server has counted no requests")
+        raise LabError("no evidence: the API server counted no requests")
     if load.load.after.time <= load.load.before.time:
-        raise LabError("no evidence: the server was not looked at before and after")
+        raise LabError("no evidence: the server was not measured before and after")
 
 
 def _problems(load: FleetLoad) -> Iterable[str]:
     if load.never_ready:
-        yield f"{_named(load.never_ready)} never got Ready"
+        yield f"{_named(load.never_ready)} never became Ready"
     if load.lost:
-        yield f"{_named(load.lost)} were taken for lost while the fleet was held"
+        yield f"{_named(load.lost)} were marked lost while the fleet was held"
     if load.renewals < RENEWED_PART * load.renewals_due:
         yield (
             f"{load.renewals} leases were renewed, of {load.renewals_due:.0f} that were due: "
@@ -106,7 +106,7 @@ def _problems(load: FleetLoad) -> Iterable[str]:
         )
     yield from missed_objectives(load.calls, load.objectives)
     if load.refused:
-        yield f"{load.refused} requests were refused as too many (429)"
+        yield f"{load.refused} requests were refused by rate limiting (429)"
     if load.failed:
         yield f"{load.failed} requests failed in the API server (5xx)"
     yield from server_problems(load.load)
@@ -127,7 +127,7 @@ def missed_objectives(calls: Sequence[Calls], objectives: Sequence[Calls]) -> It
 def server_problems(load: ServerLoad) -> Iterable[str]:
     """What happened to the programs of the control plane."""
     if load.after.kills > load.before.kills:
-        yield f"{load.after.kills - load.before.kills} processes were killed for memory"
+        yield f"{load.after.kills - load.before.kills} processes were OOM-killed"
     for program in load.restarted:
         yield f"{program} was restarted"
 
@@ -141,11 +141,11 @@ def _named(nodes: Sequence[str]) -> str:
     return f"{len(nodes)} nodes ({shown}{', …' if len(nodes) > 3 else ''})"
 
 
-# -- by what -------------------------------------------------------------------------------
+# -- the bottleneck ------------------------------------------------------------------------
 
 
 def bend(loads: Iterable[FleetLoad]) -> Bend:
-    """Of loads of several sizes, where the control plane bends, and by what.
+    """From loads of several sizes: the size at which the control plane fails, and the bottleneck.
 
     Raises:
         LabError: there are no loads, or one is no evidence.
@@ -163,8 +163,8 @@ def bend(loads: Iterable[FleetLoad]) -> Bend:
 
 
 def cause_of(load: FleetLoad) -> tuple[Cause, str]:
-    """What was at its end, and the figures of it. Memory first: without it, all is slow; then the
-    CPU, without which the datastore is slow as well."""
+    """The exhausted resource, with its figures. Memory first, as its lack slows everything; then
+    the CPU, as its lack slows the datastore as well."""
     server = load.load
     kills = server.after.kills - server.before.kills
     part = server.after.available_mib / server.after.total_mib
@@ -190,7 +190,7 @@ def cause_of(load: FleetLoad) -> tuple[Cause, str]:
 
 
 def slowest(calls: Sequence[Calls]) -> Calls | None:
-    """Of those of which there are enough; of all, if there are enough of none."""
+    """The slowest of the kinds with enough requests; of all kinds if none has enough."""
     enough = [kind for kind in calls if kind.count >= ENOUGH] or list(calls)
     return max(enough, key=lambda kind: kind.p99_s, default=None)
 
@@ -200,11 +200,11 @@ def slowest(calls: Sequence[Calls]) -> Calls | None:
 API, SERVER = "the API server's metrics", "/proc of the server"
 
 Row = tuple[str, str, float | None, str, Better, str, str]
-"""Heading, label, value, unit, which way is better, evidence, why there is no value."""
+"""Heading, label, value, unit, better direction, evidence, reason for a missing value."""
 
 
 def load_measures(load: FleetLoad) -> tuple[Measure, ...]:
-    """With the size in the label: sizes share a line."""
+    """With the size in the label, so that all sizes share a line."""
     size = f"{load.size} nodes"
     store = slowest(load.datastore)
     server = load.load

@@ -1,4 +1,4 @@
-"""Who was killed or evicted for want of memory, by whom, and whether that was right."""
+"""Verdicts on memory: pods and processes that were killed or evicted, and leaks."""
 
 from edge_lab.oracles.memory.casualties import Casualty, Cause
 from edge_lab.oracles.memory.judge import MemoryExpectation, MemoryVerdict, judge_memory

@@ -1,4 +1,4 @@
-"""Who lost for want of memory: pods and processes, each with what has ended it."""
+"""Casualties of a memory shortage: pods and processes, each with what ended it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Cause(StrEnum):
 
     @property
     def is_choice(self) -> bool:
-        """Whether somebody has chosen it among all pods."""
+        """Whether it was chosen as the victim among all pods."""
         return self in (Cause.NODE, Cause.EVICTION)
 
 
 @dataclass(frozen=True)
 class Casualty:
-    """A pod, or a process outside pods, that was ended for want of memory."""
+    """A pod, or a process outside pods, that was ended for lack of memory."""
 
     name: str
-    """namespace/name of a pod; of what is in none the unit, or the name of the process."""
+    """namespace/name of a pod; outside pods, the unit or the name of the process."""
     cause: Cause
     time: int
-    """ns since 1970 of the first time; 0 if nobody says."""
+    """The first time, ns since 1970; 0 if unknown."""
     pod: PodMemory | None = None
     kills: tuple[KernelKill, ...] = ()
 
@@ -48,7 +48,7 @@ class Casualty:
 
 
 def casualties(evidence: MemoryEvidence, kills: Iterable[KernelKill]) -> tuple[Casualty, ...]:
-    """All of them, the first one first."""
+    """All casualties, in the order of time."""
     pods = {pod.uid: pod for pod in (*evidence.pods_after, *evidence.pods_before)}
     found: dict[tuple[str, Cause], list[KernelKill]] = {}
     victims: dict[str, PodMemory | None] = {}
@@ -66,7 +66,7 @@ def casualties(evidence: MemoryEvidence, kills: Iterable[KernelKill]) -> tuple[C
 
 
 def pod_uid(group: str) -> str:
-    """The uid of the pod that a control group is of; empty if of none."""
+    """The uid of the pod that a control group belongs to; empty if it belongs to none."""
     found = _POD.search(group)
     return found[1].replace("_", "-") if found else ""
 
@@ -110,12 +110,12 @@ def evictions(evidence: MemoryEvidence) -> Iterator[ClusterEvent]:
 
 
 def _second(evidence: MemoryEvidence) -> int:
-    """When it began; events have whole seconds."""
+    """When the evidence began; events have a resolution of one second."""
     return evidence.began - evidence.began % 1_000_000_000
 
 
 def is_told(casualty: Casualty, evidence: MemoryEvidence) -> bool:
-    """Whether the cluster has said of a pod that it was killed or evicted, and why."""
+    """Whether the cluster reported that a pod was killed or evicted, and why."""
     after = [pod for pod in evidence.pods_after if pod.key == casualty.name]
     if casualty.cause is Cause.EVICTION:
         return any(pod.reason == EVICTED for pod in after) or any(
@@ -130,7 +130,7 @@ def is_told(casualty: Casualty, evidence: MemoryEvidence) -> bool:
 
 
 def is_told_by_node(casualty: Casualty, evidence: MemoryEvidence) -> bool:
-    """Whether an event on the node names one of the processes that were killed."""
+    """Whether an event on the node names one of the killed processes."""
     return any(
         event.kind == "Node"
         and event.reason == SYSTEM_OOM

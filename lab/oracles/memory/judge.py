@@ -1,7 +1,7 @@
-"""The verdict on a node that was short of memory: who lost, whether that was right, what came back.
+"""The verdict on a node that was short of memory: the casualties, whether rightly, the recovery.
 
-A pure function of evidence. What the evidence does not cover is a LabError: nobody killed in a log
-that was not read is no pass.
+A pure function of evidence. Evidence with gaps is a LabError: a log that was not read does not
+prove that nothing was killed.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from edge_lab.oracles.verdict import Verdict
 
 @dataclass(frozen=True)
 class MemoryExpectation:
-    """Who may lose. The default: nobody."""
+    """What may be killed or evicted. The default: nothing."""
 
     may_lose: frozenset[str] = frozenset()
     """Pods as namespace/name, units and processes: the only ones that may be killed or evicted."""
     must_lose: frozenset[str] = frozenset()
-    """One of these at least must be."""
+    """At least one of these must be killed or evicted."""
     causes: frozenset[Cause] = frozenset(Cause)
-    """By what they may be ended."""
+    """The permitted causes."""
     must_press: bool = False
     """The API server must show MemoryPressure."""
     must_clear: bool = True
-    """At the end it shows MemoryPressure no more, nor its taint."""
+    """At the end it must show neither MemoryPressure nor its taint."""
     back_part: float = 0.7
-    """Of the memory that was available before: what must be available at the end."""
+    """Share of the memory available before that must be available at the end."""
     since: int | None = None
-    """ns since 1970 from which seconds are counted; when the evidence began, if None."""
+    """Origin of the times, ns since 1970; None for the beginning of the evidence."""
 
 
 @dataclass(frozen=True)
 class MemoryVerdict(Verdict):
-    """With all who lost."""
+    """The verdict, with all casualties."""
 
     casualties: tuple[Casualty, ...] = ()
 
@@ -56,10 +56,10 @@ class MemoryVerdict(Verdict):
 def judge_memory(
     evidence: MemoryEvidence, expect: MemoryExpectation | None = None
 ) -> MemoryVerdict:
-    """Who lost memory on the node, by whom and whether that was right.
+    """Judges the casualties on the node, their causes and their order, and the recovery.
 
     Raises:
-        LabError: the evidence does not cover what is judged.
+        LabError: the evidence has gaps.
     """
     return _Judge(evidence, expect or MemoryExpectation()).verdict()
 
@@ -95,25 +95,24 @@ class _Judge:
     def _node(self) -> None:
         before, after = self._evidence.before, self._evidence.after
         if self._booted:
-            self._problems.append("the node has booted meanwhile")
+            self._problems.append("the node rebooted meanwhile")
             return
         for unit, state in before.units.items():
             if after.units.get(unit) != state and unit not in self._expect.may_lose:
-                self._problems.append(f"{unit} was started again, or runs no more")
+                self._problems.append(f"{unit} was restarted, or no longer runs")
         wanted = before.available_mib * self._expect.back_part
         if after.available_mib < wanted:
             self._problems.append(
-                f"{after.available_mib:.0f} MiB are available at the end; before it were "
+                f"{after.available_mib:.0f} MiB are available at the end; before, there were "
                 f"{before.available_mib:.0f} MiB"
             )
 
     def _counters(self) -> None:
-        """The kernel counts what it kills: a log with less in it has lost some."""
+        """The kernel counts its kills: a log with fewer of them has lost lines."""
         counted = self._evidence.after.kills - self._evidence.before.kills
         if not self._booted and counted != len(self._kills):
             self._problems.append(
-                f"the kernel has counted {counted} killed processes, and its log has "
-                f"{len(self._kills)}"
+                f"the kernel counted {counted} killed processes, and its log has {len(self._kills)}"
             )
         if not self._booted and all(kill.group for kill in self._kills):
             self._problems += _differing(self._evidence, self._kills)
@@ -135,18 +134,18 @@ class _Judge:
             if one.cause.is_choice:
                 for other in should_have_gone_first(one, self._lost, self._evidence):
                     self._problems.append(
-                        f"wrong order: {one}, and {other.key} ({other.qos}) lived on"
+                        f"wrong order: {one}, but {other.key} ({other.qos}) survived"
                     )
         if expect.must_lose and not expect.must_lose & {one.name for one in self._lost}:
-            self._problems.append(f"nobody of {', '.join(sorted(expect.must_lose))} lost")
+            self._problems.append(f"none of {', '.join(sorted(expect.must_lose))} was ended")
 
     def _reports(self) -> None:
         for one in self._lost:
             if one.pod is not None and not is_told(one, self._evidence):
-                self._problems.append(f"nobody reported it: {one}")
+                self._problems.append(f"not reported by the cluster: {one}")
 
     def _others(self) -> None:
-        """Whoever was not to lose has lost nothing."""
+        """Problems of pods that should have been unaffected but were not."""
         after = {pod.key: pod for pod in self._evidence.pods_after}
         for pod in self._evidence.pods_before:
             if pod.key in self._expect.may_lose:
@@ -166,7 +165,7 @@ class _Judge:
         if last.ready != "True":
             self._problems.append(f"the node is not Ready at the end: {last.ready or 'unknown'}")
         if self._expect.must_clear and (last.condition == "True" or last.tainted):
-            self._problems.append("MemoryPressure, or its taint, is shown to the end")
+            self._problems.append("MemoryPressure, or its taint, is still shown at the end")
 
     # -- what was measured -------------------------------------------------------------------
 
@@ -181,14 +180,14 @@ class _Judge:
             self._measure("lowest memory available", lowest, "MiB", Better.HIGHER),
             self._measure("processes killed for memory", killed, COUNT),
             self._measure("pods evicted for memory", evicted, COUNT),
-            self._after("first loss", lost, "nobody lost"),
+            self._after("first loss", lost, "nothing was killed or evicted"),
             self._after("MemoryPressure shown", pressed, "it was never shown"),
             self._after("taint shown", tainted, "it was never shown"),
             self._after("MemoryPressure over", self._over(), "it was never shown, or to the end"),
         )
 
     def _over(self) -> list[int]:
-        """When MemoryPressure was no longer shown after it had been."""
+        """When MemoryPressure disappeared after it had been shown."""
         seen = self._evidence.pressure
         pressed = [look.time for look in seen if look.condition == "True"]
         if not pressed:
@@ -221,7 +220,7 @@ class _Judge:
         )
 
     def _shown(self) -> list[str]:
-        lines = [str(one) for one in self._lost] or ["nobody was killed or evicted"]
+        lines = [str(one) for one in self._lost] or ["nothing was killed or evicted"]
         for one in self._lost:
             if one.pod is None:
                 told = (
@@ -239,25 +238,25 @@ class _Judge:
 
 
 def _loss(before: PodMemory, after: PodMemory | None) -> str:
-    """What a pod has lost; empty if nothing."""
+    """What happened to a pod; empty if nothing did."""
     if after is None or after.uid != before.uid:
-        return "was removed or made anew"
+        return "was removed or recreated"
     if after.reason == EVICTED != before.reason:
         return "was evicted"
     if after.restarts != before.restarts:
         return f"was restarted {after.restarts - before.restarts} times"
     if before.ready and not after.ready:
-        return "is not Ready any more"
+        return "is no longer Ready"
     return ""
 
 
 def _differing(evidence: MemoryEvidence, kills: tuple[KernelKill, ...]) -> Iterator[str]:
-    """Control groups whose own count of kills is not that of the log."""
+    """Control groups whose own count of kills differs from the log."""
     after = evidence.after.cgroup_kills
     for path, before in evidence.before.cgroup_kills.items():
         logged = sum(kill.group == path or kill.group.startswith(f"{path}/") for kill in kills)
         if path in after and after[path] - before != logged:
-            yield f"{path} has counted {after[path] - before} kills, and the log has {logged}"
+            yield f"{path} counted {after[path] - before} kills, and the log has {logged}"
 
 
 def _limits(kills: tuple[KernelKill, ...]) -> str:
@@ -265,7 +264,7 @@ def _limits(kills: tuple[KernelKill, ...]) -> str:
 
 
 def _require(evidence: MemoryEvidence, booted: bool) -> None:
-    """LabError unless the evidence covers what is judged."""
+    """LabError if the evidence has gaps."""
     log = evidence.kernel_log
     lacks = {
         "the kernel's log from mark to mark": not booted

@@ -1,12 +1,12 @@
-"""What the kernel has written of processes that it killed for memory (mm/oom_kill.c).
+"""The kernel's log of processes that it killed for lack of memory (mm/oom_kill.c).
 
     oom-kill:constraint=CONSTRAINT_MEMCG,…,oom_memcg=/a,task_memcg=/a/b,task=tail,pid=7,uid=0
     Memory cgroup out of memory: Killed process 7 (tail) total-vm:9kB, anon-rss:8kB, …
     Out of memory: Killed process 8 (sh) total-vm:9kB, anon-rss:8kB, …
 
-The first says why and in which control group, and comes once for each search for a victim; at
-many searches within seconds the kernel leaves it out. Where the group of the victim is to be
-killed as a whole (memory.oom.group), more of the second kind follow.
+The first line gives the reason and the control group, once for each search for a victim; at many
+searches within seconds the kernel omits it. If the victim's group is killed as a whole
+(memory.oom.group), several lines of the second kind follow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 _STAMP = re.compile(r"(\d+\.\d+) \S+ (.*)")
-"""Of `journalctl -o short-unix`."""
+"""The time prefix of `journalctl -o short-unix`."""
 
 _REASON = re.compile(
     r"oom-kill:constraint=(?P<constraint>\w+),.*?"
@@ -32,7 +32,7 @@ _WHOLE = re.compile(r"Tasks in (?P<group>/.*) are going to be killed due to memo
 
 @dataclass(frozen=True)
 class KernelKill:
-    """One process that the kernel has killed for memory."""
+    """One process that the kernel killed for lack of memory."""
 
     time: int
     """ns since 1970 on the node's clock."""
@@ -40,7 +40,7 @@ class KernelKill:
     process: str
     rss_mib: float
     by_limit: bool
-    """A control group was at its limit; else the whole node was out of memory."""
+    """Whether a control group was at its limit; otherwise the whole node was out of memory."""
     limit: str = ""
     """The control group that was at its limit; empty if the log does not say."""
     group: str = ""
@@ -49,7 +49,7 @@ class KernelKill:
 
 
 def parse_kernel_log(lines: Iterable[str]) -> tuple[KernelKill, ...]:
-    """The kills in a log, in its order; lines of other things are left out."""
+    """The kills in a log, in order; other lines are ignored."""
     kills: list[KernelKill] = []
     limit, group, pid = "", "", 0
     whole = ""

@@ -1,9 +1,9 @@
-"""Whether a part of a node's memory grows with the work that is done.
+"""Whether a part of a node's memory grows with the work done.
 
-After each round of the same work the node is at rest again, and so should be its memory. A line is
-laid through what each part had after each round; its slope has a confidence interval by Student's
-distribution. As there are many parts, each interval is so wide that *all* of them together hold
-with the confidence (Bonferroni), and not one in twenty is an alarm for nothing.
+After each round of the same work the node is idle again, and its memory should be as before. A line
+is fitted through the size of each part after each round; its slope has a confidence interval by
+Student's distribution. As there are many parts, the intervals are widened so that *all* of them
+together hold with the confidence (Bonferroni); otherwise one in twenty would be a false alarm.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from edge_lab.oracles.verdict import Verdict
 
 CONFIDENCE = 0.95
 WARM_UP = 0.25
-"""Of the rounds: caches are filled and pools grow to what they need, which is no leak."""
+"""Share of rounds not judged: caches fill and pools grow to their working size."""
 LEAST_ROUNDS = 6
-"""That are judged: with fewer, an interval is too wide to say anything."""
+"""Minimum judged rounds: with fewer, the intervals are too wide to be useful."""
 LEAST_MIB = 1.0
-"""Growth in all judged rounds that is worth a word; counters are rounded to a tenth of it."""
+"""Growth over all judged rounds that is reported; counters are rounded to a tenth of it."""
 
 FOLLOWED = frozenset(Group) - {
     Group.RESERVED,
@@ -33,14 +33,14 @@ FOLLOWED = frozenset(Group) - {
     Group.UNACCOUNTED,
     Group.FREE,
 }
-"""What others leave, and files, are not memory that somebody keeps."""
+"""Free memory and files cannot leak."""
 
 KIB_PER_MIB = 1024
 
 
 @dataclass(frozen=True)
 class Slope:
-    """How a part grows, MiB for each unit of work; the interval is of all parts together."""
+    """The growth of a part, MiB per unit of work; the interval is that of all parts together."""
 
     part: str
     group: Group
@@ -48,19 +48,19 @@ class Slope:
     low: float
     high: float
     work: float
-    """From the first judged round to the last."""
+    """Work from the first judged round to the last."""
     least: float
     most: float
-    """Of the part itself, MiB."""
+    """Size of the part, MiB."""
 
     @property
     def growth_mib(self) -> float:
-        """In all judged rounds."""
+        """Growth over all judged rounds, MiB."""
         return self.value * self.work
 
     @property
     def leaks(self) -> bool:
-        """Whether it grows for sure, and by so much that it matters."""
+        """Whether the growth is significant and large enough to matter."""
         return self.low > 0 and self.growth_mib >= LEAST_MIB
 
     def told(self, unit: str) -> str:
@@ -78,18 +78,18 @@ class LeakVerdict(Verdict):
 
     slopes: tuple[Slope, ...] = ()
     not_followed: tuple[str, ...] = ()
-    """Parts that were not there after each round."""
+    """Parts that were not present after each round."""
 
     def slope(self, part: str) -> Slope:
-        """LabError if the part was not there after each round."""
+        """LabError if the part was not present after each round."""
         for slope in self.slopes:
             if slope.part == part:
                 return slope
-        raise LabError(f"{part} was not there after each round, so it has no slope")
+        raise LabError(f"{part} was not present after each round, so it has no slope")
 
 
 def judge_leaks(evidence: LeakEvidence, may_leak: Iterable[str] = ()) -> LeakVerdict:
-    """Whether no part leaks but those that may.
+    """Whether no part leaks, except those that may.
 
     Raises:
         LabError: too few rounds, or no work was done in them.
@@ -104,7 +104,7 @@ def judge_leaks(evidence: LeakEvidence, may_leak: Iterable[str] = ()) -> LeakVer
         *(slope.told(evidence.unit) for slope in slopes[:12]),
     ]
     if missing:
-        lines.append(f"not there after each round: {', '.join(missing)}")
+        lines.append(f"not present after each round: {', '.join(missing)}")
     return LeakVerdict(
         node=evidence.node,
         runtime=evidence.runtime,
@@ -117,7 +117,7 @@ def judge_leaks(evidence: LeakEvidence, may_leak: Iterable[str] = ()) -> LeakVer
 
 
 def slopes_of(evidence: LeakEvidence) -> tuple[tuple[Slope, ...], tuple[str, ...]]:
-    """Of the parts that were there after each judged round; and those that were not."""
+    """The slopes of the parts that were present after each judged round, and the other parts."""
     rounds = _judged(evidence)
     if len(rounds) < LEAST_ROUNDS:
         raise LabError(

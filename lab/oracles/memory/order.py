@@ -1,10 +1,10 @@
-"""Who must go first when a node is short of memory.
+"""Which pods must be ended first when a node is short of memory.
 
 Kubernetes ranks pods for eviction by whether they use more than they request, then by priority,
 then by how much more (https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/).
-The kernel goes by a score to which the kubelet adds 1000 for BestEffort, takes away 997 for
-Guaranteed and critical pods, and between these by the request. Both spare whoever stays within
-his request, and critical pods longest; where the two differ, nothing is held against either.
+The kernel uses a score to which the kubelet adds 1000 for BestEffort, subtracts 997 for Guaranteed
+and critical pods, and adds an amount between these by the request. Both spare pods within their
+request, and critical pods longest; where the two differ, either order is accepted.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from edge_lab.evidence.memory import Group, MemoryEvidence, PodMemory
 from edge_lab.oracles.memory.casualties import Casualty
 
 SYSTEM_CRITICAL = 2_000_000_000
-"""The least priority of system-cluster-critical; system-node-critical is 1000 above."""
+"""The priority of system-cluster-critical; system-node-critical is 1000 above."""
 
 SAME_TIME = 5_000_000_000
-"""ns. Clocks differ, and events have whole seconds."""
+"""ns. Clocks differ, and events have a resolution of one second."""
 
 
 class Rank(IntEnum):
-    """Those of a lower rank go first."""
+    """Pods of a lower rank are ended first."""
 
     OVER_REQUEST = 0
-    """BestEffort pods among them, which request nothing."""
+    """Includes BestEffort pods, which request nothing."""
     WITHIN_REQUEST = 1
     GUARANTEED = 2
     CRITICAL = 3
 
 
 def used_mib(pod: PodMemory, evidence: MemoryEvidence, until: int) -> float | None:
-    """The most that the pod was seen to have before a time; None if it was not seen."""
+    """The maximum usage seen of the pod before a time; None if it was not seen."""
     seen = [
         part.mib
         for look in evidence.memory
@@ -44,7 +44,7 @@ def used_mib(pod: PodMemory, evidence: MemoryEvidence, until: int) -> float | No
 
 
 def rank_of(pod: PodMemory, used: float | None) -> Rank:
-    """Where nobody has seen how much a Burstable pod uses, it is taken to be within its request."""
+    """A Burstable pod whose usage was not seen is assumed to be within its request."""
     if pod.priority >= SYSTEM_CRITICAL:
         return Rank.CRITICAL
     if pod.qos == "Guaranteed":
@@ -57,7 +57,7 @@ def rank_of(pod: PodMemory, used: float | None) -> Rank:
 def should_have_gone_first(
     victim: Casualty, lost: tuple[Casualty, ...], evidence: MemoryEvidence
 ) -> tuple[PodMemory, ...]:
-    """The pods that lived on although they were to go before `victim`."""
+    """The pods that survived although they should have been ended before `victim`."""
     if victim.pod is None:
         return ()
     gone = {

@@ -1,5 +1,5 @@
-"""Whether a pod runs in a sandbox, and what it reached: verdicts on what was seen from inside and
-from outside of it. Pure functions."""
+"""Whether a pod runs in a sandbox, and what it reached: verdicts on observations from inside and
+outside the pod. Pure functions."""
 
 from edge_lab.oracles.sandbox.attempts import AttemptsVerdict, JudgedAttempt, judge_attempts
 from edge_lab.oracles.sandbox.judge import (

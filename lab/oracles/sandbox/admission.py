@@ -1,5 +1,5 @@
-"""What Pod Security Admission turns away, by the level that a namespace enforces, and the verdict
-on what an API server said to pods."""
+"""What Pod Security Admission refuses at each level that a namespace enforces, and the verdict on
+an API server's answers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ FORBIDDEN = 403
 
 
 class Level(StrEnum):
-    """Of the Pod Security Standards; a namespace enforces one by its label."""
+    """Levels of the Pod Security Standards; a namespace enforces one by its label."""
 
     PRIVILEGED = "privileged"
-    """Admits all: the control."""
+    """The level that admits everything: the control."""
     BASELINE = "baseline"
     RESTRICTED = "restricted"
 
 
 @dataclass(frozen=True)
 class AdmissionRow:
-    """What each level holds against a pod, in the API server's words; admitted by the others."""
+    """The reasons for which each level refuses a pod, in the API server's words."""
 
     title: str
     refusals: Mapping[Level, frozenset[str]]
@@ -76,29 +76,29 @@ ADMISSION: Mapping[str, AdmissionRow] = MappingProxyType(
         "sysctl": _both("an unsafe sysctl", "forbidden sysctls"),
     }
 )
-"""Each pod but those of whole settings is as `restricted` wants it, but for the one thing that its
-title names: what is held against it is held against that."""
+"""Except for those of whole settings, each pod satisfies `restricted` but for the one thing that
+its title names, so the refusal is for that thing."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an API server said to a pod in a namespace of a level."""
+    """An API server's answer to a pod in a namespace of a level."""
 
     request: str
     level: Level
     code: int
-    """Of HTTP; 201 if it was admitted."""
+    """HTTP status; 201 if it was admitted."""
     message: str = ""
 
     @property
     def policy(self) -> str:
-        """The level that the refusal names; empty if it is none of Pod Security Admission."""
+        """The level that the refusal names; empty if Pod Security Admission did not refuse."""
         found = _VIOLATES.search(self.message)
         return found["level"] if found else ""
 
     @property
     def reasons(self) -> frozenset[str]:
-        """What is held against the pod."""
+        """The reasons of the refusal."""
         found = _VIOLATES.search(self.message)
         return frozenset(_REASON.findall(found["reasons"])) if found else frozenset()
 
@@ -121,7 +121,7 @@ class AdmissionFinding(StrEnum):
     REFUSED = "refused"
     """And should not have been."""
     WRONG_REASON = "wrong reason"
-    """Refused by something else, or for something else, than is declared."""
+    """Refused by something else, or for another reason, than declared."""
     NO_EVIDENCE = "no evidence"
 
 
@@ -143,13 +143,13 @@ class JudgedAdmission:
 
 @dataclass(frozen=True)
 class AdmissionVerdict(Verdict):
-    """On all pods and levels."""
+    """The verdict on all pods and levels."""
 
     judged: tuple[JudgedAdmission, ...] = ()
 
 
 def judge_admission(node: str, runtime: str, answers: Sequence[Answer]) -> AdmissionVerdict:
-    """The verdict on what the API server of `node` said; each pod at each level must be there."""
+    """The verdict on the answers of the API server of `node`; each pod needs one for each level."""
     given = {(answer.request, answer.level): answer for answer in answers}
     judged = tuple(
         JudgedAdmission(name, level, answer, _finding(row.refusals.get(level), answer))

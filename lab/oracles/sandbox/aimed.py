@@ -1,4 +1,4 @@
-"""What attempts meet that are aimed at something beside the kernel, by what they are aimed at."""
+"""Expected outcomes of attempts whose target is not the kernel, by target."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ MANAGEMENT_PATH: Mapping[str, Row] = MappingProxyType(
     }
 )
 NEEDS_THE_SERVICE = tuple(METADATA)
-"""Reached where there is such a service, which a control brings to the node."""
+"""Reached if there is such a service, which a control adds to the node."""
 
 
 def on_loopback(endpoint: str) -> Row:
-    """Of an agent that listens on its node's loopback alone, and is not the pod's."""
+    """For an agent that listens only on its node's loopback, which is not the pod's."""
     return same(f"connect to {endpoint} by loopback, which is the pod's own", away("ECONNREFUSED"))
 
 
 def with_host_network(service: str) -> Row:
-    """Of one that only the node's own programs reach, tried with `hostNetwork`."""
+    """For a service that only the node's own programs can reach, tried with `hostNetwork`."""
     return by_runtime(
         f"connect to {service} as a program of the node does, with hostNetwork",
         reached("such a pod is in the node's network"),
@@ -42,7 +42,7 @@ def with_host_network(service: str) -> Row:
 
 
 def on_the_wire(endpoint: str) -> Row:
-    """Of one that listens on an address of its node."""
+    """For an endpoint that listens on an address of its node."""
     return same(
         f"connect to {endpoint} by the node's address",
         reached("who connects has to show who it is: docs/identity.md"),
@@ -69,7 +69,7 @@ API: Mapping[str, Row] = MappingProxyType(
     }
 )
 NEEDS_A_ROLE = ("api-nodes", "api-pods", "api-secrets")
-"""Reached by a pod whose service account has a role for it, as a control shows."""
+"""Reached by a pod whose service account has the role for it, as a control shows."""
 BESIDE_THE_MOUNT = (
     "host-path-parent",
     "host-path-symlink",

@@ -1,4 +1,4 @@
-"""The verdict on what a hostile pod reached, beside what is declared of its setting."""
+"""The verdict on what a hostile pod reached, compared with what is declared for its setting."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from edge_lab.oracles.verdict import Verdict
 
 
 class Finding(StrEnum):
-    """What came of one attempt, beside what was expected."""
+    """The result of one attempt against the expectation."""
 
     PASS = "pass"  # noqa: S105 - no password
     REACHED = "reached"
     """And should not have been."""
     TURNED_AWAY = "turned away"
-    """And should have been reached: a control that fails, or a setting that is not what it says."""
+    """Should have been reached: a control failed, or the setting is not what it claims to be."""
     WRONG_REASON = "wrong reason"
-    """Turned away, and not by what is declared."""
+    """Refused, but not by what is declared."""
     NO_EVIDENCE = "no evidence"
 
 
@@ -35,7 +35,7 @@ class JudgedAttempt:
     setting: Setting
     node: str
     record: AttemptRecord | None
-    """None if it was not made."""
+    """None if the attempt was not made."""
     expected: Expected
     finding: Finding
 
@@ -45,7 +45,7 @@ class JudgedAttempt:
 
     @property
     def shown(self) -> str:
-        """What was met, in a word or two."""
+        """The result in a word or two."""
         return self.record.shown if self.record else "not tried"
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class JudgedAttempt:
 
 @dataclass(frozen=True)
 class AttemptsVerdict(Verdict):
-    """On all attempts of one pod."""
+    """The verdict on all attempts of one pod."""
 
     judged: tuple[JudgedAttempt, ...] = ()
 
@@ -69,10 +69,10 @@ def judge_attempts(
     run: AttemptRun,
     declared: Mapping[str, Row],
 ) -> AttemptsVerdict:
-    """The verdict on one pod's attempts by the rows that are declared of them.
+    """The verdict on one pod's attempts by their declared rows.
 
-    An attempt that is declared and was not made is no evidence, and so is one whose process did
-    not live to tell.
+    A declared attempt that was not made is missing evidence, and so is one whose process died
+    before it reported.
     """
     by_name = {record.attempt: record for record in run.records}
     judged = [
@@ -82,12 +82,12 @@ def judge_attempts(
     ]
     problems = [str(one) for one in judged if not one.passed]
     problems += [
-        f"nobody has declared what is expected of {name} in a pod with {setting}: {record.shown}"
+        f"no expectation is declared for {name} in a pod with {setting}: {record.shown}"
         for name, record in by_name.items()
         if name not in declared or setting not in declared[name].expects
     ]
     if not run.complete:
-        problems.append("no evidence: the pod has not said that it is through")
+        problems.append("no evidence: the pod did not report that it had finished")
     if not judged:
         problems.append("no evidence: nothing is declared")
     evidence = (f"{len(run.records)} attempts of a pod with {setting}",)

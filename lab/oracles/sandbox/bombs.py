@@ -1,4 +1,4 @@
-"""What stops pods that use up what they are given: the limit that is declared, and nothing else."""
+"""What stops pods that exhaust a resource: the declared limit, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from edge_lab.oracles.memory.kernellog import KernelKill
 from edge_lab.oracles.sandbox.records import BombProgress
 
 KILLED = 137
-"""128 and SIGKILL: of the program, or under gVisor of the whole sandbox, whose stand-in process
-ends so."""
+"""128 + SIGKILL: of the program, or under gVisor of the whole sandbox, whose stand-in process exits
+with it."""
 
 OWN_LIMIT, BY_SIGNAL, EVICTED = "its own limit", "killed", "evicted"
-"""What may stop a bomb, beside error numbers by name and `exit N`."""
+"""What may stop a bomb, besides the names of error numbers and `exit N`."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class BombRow:
     title: str
     unit: str
     limit: int
-    """Its own, beyond that of the pod or node."""
+    """The bomb's own limit, beyond that of the pod or node."""
     harmless: int
-    """As much as any pod may take: the control."""
+    """The control, which takes as much as any pod may."""
     runc: frozenset[str]
     gvisor: frozenset[str]
     note: str
     memory_mib: int = 256
     storage_mib: int = 0
     folder: str = "/tmp"  # noqa: S108 - of a pod
-    """Where it makes files."""
+    """Where it creates files."""
 
     def stops(self, setting: Setting) -> frozenset[str]:
         """What may stop it in a pod of that setting."""
@@ -105,11 +105,11 @@ BOMBS: Mapping[str, BombRow] = MappingProxyType(
         ),
     }
 )
-"""All but memory, which has its own evidence."""
+"""All bombs except memory, which has its own evidence."""
 
 
 def end_of(pod: Mapping[str, Any], progress: BombProgress | None) -> str:
-    """What has stopped the bomb of `pod`; empty if nothing has yet."""
+    """What stopped the bomb of `pod`; empty if nothing has yet."""
     status = pod.get("status", {})
     if status.get("reason") == "Evicted":
         return EVICTED
@@ -123,14 +123,14 @@ def end_of(pod: Mapping[str, Any], progress: BombProgress | None) -> str:
 
 
 def is_final(stopped_by: str, expected: frozenset[str]) -> bool:
-    """Whether nothing else is to be waited for: who has come to its own end may yet be evicted."""
+    """Whether the wait is over: a bomb that ended by itself may still be evicted."""
     return bool(stopped_by) and (stopped_by != OWN_LIMIT or OWN_LIMIT in expected)
 
 
 def bomb_problems(
     kind: str, setting: Setting, stopped_by: str, progress: BombProgress | None
 ) -> list[str]:
-    """What speaks against its having been stopped as it is declared."""
+    """Problems if it was not stopped as declared."""
     expected = BOMBS[kind].stops(setting)
     problems = []
     if stopped_by not in expected:
@@ -138,7 +138,7 @@ def bomb_problems(
             f"stopped by {stopped_by or 'nothing'}; expected: {'/'.join(sorted(expected))}"
         )
     if stopped_by != EVICTED and (progress is None or not progress.reached):
-        problems.append("it has taken nothing")
+        problems.append("it used nothing")
     return problems
 
 
@@ -152,12 +152,12 @@ def _exit_codes(status: Mapping[str, Any]) -> list[int]:
 
 @dataclass(frozen=True)
 class KillEvidence:
-    """What the node's kernel says of kills for memory."""
+    """Kills for lack of memory, by the node's kernel."""
 
     kills: Sequence[KernelKill]
-    """By its log, since the boot."""
+    """By the kernel's log, since boot."""
     counted: int
-    """By memory.events of all pods, how many processes more than before."""
+    """By memory.events of all pods: the number of processes killed since before."""
 
 
 def memory_problems(
@@ -167,8 +167,8 @@ def memory_problems(
     overhead_mib: int,
     evidence: KillEvidence,
 ) -> list[str]:
-    """What speaks against its memory limit having ended it, and nothing else; `overhead_mib` is
-    what the pod may use beside its container."""
+    """Problems if anything but its memory limit ended it; `overhead_mib` is what the pod may use
+    besides its container."""
     status = pod["status"]
     codes = _exit_codes(status)
     problems = []
@@ -178,9 +178,9 @@ def memory_problems(
         problems.append(f"exit codes {codes}, not {KILLED}")
     problems += _kill_problems(pod["metadata"]["uid"], evidence)
     if progress is None:
-        return [*problems, "it has said nothing"]
+        return [*problems, "it printed nothing"]
     if progress.done:
-        problems.append("it came to its own end")
+        problems.append("it ended by itself")
     if not limit_mib / 2 <= progress.reached <= limit_mib + overhead_mib:
         problems.append(f"it ended at {progress.reached} MiB")
     return problems

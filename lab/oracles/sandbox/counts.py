@@ -1,4 +1,4 @@
-"""How often each finding came, as measures."""
+"""The number of each finding, as measures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_lab.measuring.measures import COUNT, Better, Measure
 def counted(
     found: Sequence[StrEnum], good: StrEnum, *, what: str, node: str, evidence: str
 ) -> tuple[Measure, ...]:
-    """One measure for each member of the enum that `good` is of; the others are better few."""
+    """One measure for each member of the enum of `good`; lower is better for the others."""
     return tuple(
         Measure(
             name=f"{what}_{one.name}".lower().replace(" ", "_"),

@@ -1,5 +1,5 @@
-"""The verdict on a run of critest: each spec of the core has passed, and no spec of the whole suite
-is left out without a reason that is declared here."""
+"""The verdict on a run of critest: each spec of the core passed, and each spec that was left out
+has a reason that is declared here."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ CORE: tuple[str, ...] = (
     f"{_INFO} version info [Conformance]",
     f"{_INFO} runtime conditions [Conformance]",
 )
-"""What is run: life and death of pods and containers, exec, logs, stats, and what is done twice."""
+"""The specs that are run: life cycle of pods and containers, exec, logs, stats, idempotence."""
 
 CORE_ON_A_BROKEN_RUNTIME = (START, LOG)
-"""What runsc itself, behind the shim for runc, does not pass; each takes minutes to fail."""
+"""Specs that runsc behind the shim for runc does not pass; each takes minutes to fail."""
 
 LEFT_OUT: Mapping[str, str] = MappingProxyType(
     {
@@ -98,19 +98,19 @@ LEFT_OUT: Mapping[str, str] = MappingProxyType(
         "benchmark": "measures, and judges nothing",
     }
 )
-"""Parts of names of specs that are not run, with why. What is named neither here nor in `CORE` is a
-finding: a newer suite has more."""
+"""Parts of names of specs that are not run, with the reason. A spec that is neither here nor in
+`CORE` is a problem: a newer suite may have more."""
 
 MAY_FAIL: Mapping[str, Mapping[str, str]] = MappingProxyType({"runc": {}, "runsc": {}})
-"""By runtime handler, specs of `CORE` that need not pass, with why. One that is skipped by the
-suite itself has to be here, too."""
+"""By runtime handler, specs of `CORE` that need not pass, with the reason. Specs that the suite
+itself skips must be here, too."""
 
 
 _SUITES = TypeAdapter(list[dict[str, Any]])
 
 
 class Came(StrEnum):
-    """What came of a spec."""
+    """The result of a spec."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -119,32 +119,32 @@ class Came(StrEnum):
 
 
 class SpecRecord(BaseModel):
-    """One spec of a report, as far as it is of interest."""
+    """The relevant part of one spec in a report."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     state: str
-    """Ginkgo's word: passed, failed, skipped, timedout, interrupted, panicked, …"""
+    """Ginkgo's state: passed, failed, skipped, timedout, interrupted, panicked, …"""
     message: str = ""
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class CritestVerdict(Verdict):
-    """On one runtime handler of one node."""
+    """The verdict on one runtime handler of one node."""
 
     handler: str = ""
     specs: tuple[tuple[SpecRecord, Came], ...] = ()
-    """Those that were to run."""
+    """The specs that were to run."""
 
     def of(self, came: Came) -> frozenset[str]:
-        """The names of the specs of which this came."""
+        """The names of the specs with this result."""
         return frozenset(record.name for record, found in self.specs if found is came)
 
 
 def focus(specs: Sequence[str]) -> str:
-    """Ginkgo's expression for these specs and no others; in RE2, which takes Python's escapes."""
+    """A Ginkgo filter for exactly these specs; in RE2 syntax, which accepts Python's escapes."""
     return "|".join(f"{re.escape(name)}$" for name in specs)
 
 
@@ -152,7 +152,7 @@ def parse_report(text: str) -> tuple[SpecRecord, ...]:
     """The specs of Ginkgo's JSON report.
 
     Raises:
-        LabError: it is none.
+        LabError: it is not such a report.
     """
     try:
         suites = _SUITES.validate_json(text)
@@ -163,7 +163,7 @@ def parse_report(text: str) -> tuple[SpecRecord, ...]:
             if spec["LeafNodeType"] == "It"
         )
     except (ValueError, LookupError, TypeError, AttributeError, ValidationError) as trouble:
-        raise LabError(f"critest has left no report of Ginkgo's: {trouble!r}") from trouble
+        raise LabError(f"critest left no valid Ginkgo report: {trouble!r}") from trouble
 
 
 def _record(spec: Mapping[str, Any]) -> SpecRecord:
@@ -194,9 +194,9 @@ def judge_critest(
         came = _came(record, name in excused)
         judged.append((record, came))
         if came in (Came.FAILED, Came.NOT_RUN):
-            problems.append(f"{name}: {record.state}: {record.message or 'it says nothing'}")
+            problems.append(f"{name}: {record.state}: {record.message or 'no message'}")
     problems += [
-        f"nobody has declared why it is left out: {name}"
+        f"no reason is declared for leaving it out: {name}"
         for name in by_name
         if name not in CORE and not any(part in name for part in LEFT_OUT)
     ]

@@ -1,4 +1,4 @@
-"""What is expected of a hostile attempt, as data: reached, or turned away and by what."""
+"""The expected outcome of a hostile attempt, as data: reached, or refused and by what."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from edge_lab.addons.hostile.settings import CONTAINER_SETTINGS, Setting
 
 @dataclass(frozen=True)
 class Expected:
-    """One outcome, and what else may be as well."""
+    """One outcome, and its permitted alternative."""
 
     reached: bool
     refusals: frozenset[str] = frozenset()
-    """Of one that is turned away: names of error numbers, or `HTTP 403`. Any other is a finding."""
+    """If it is refused: names of error numbers, or `HTTP 403`. Any other is a problem."""
     note: str = ""
-    """Why it is so, where that is not obvious."""
+    """The reason, where it is not obvious."""
     alternative: Expected | None = None
 
     def __str__(self) -> str:
@@ -25,7 +25,7 @@ class Expected:
         return ("reached" if self.reached else "/".join(sorted(self.refusals))) + also
 
     def __iter__(self) -> Iterator[Expected]:
-        """This one and its alternatives."""
+        """This outcome and its alternatives."""
         one: Expected | None = self
         while one is not None:
             yield one
@@ -38,20 +38,20 @@ def reached(note: str = "") -> Expected:
 
 
 def turned_away(*refusals: str, note: str = "") -> Expected:
-    """By one of these, at least one of which must be named."""
+    """Refused by one of these; at least one must be given."""
     if not refusals:
         raise ValueError("turned away by what?")
     return Expected(False, frozenset(refusals), note)
 
 
 def either(first: Expected, second: Expected, note: str = "") -> Expected:
-    """Passes by one or the other."""
+    """Either outcome passes."""
     return replace(first, alternative=second, note=note or first.note)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What an attempt is, and what comes of it in each setting."""
+    """An attempt, and its expected outcome in each setting."""
 
     title: str
     expects: Mapping[Setting, Expected] = field(default_factory=lambda: MappingProxyType({}))
@@ -65,16 +65,16 @@ def row(
     gvisor: Expected,
     gvisor_privileged: Expected,
 ) -> Row:
-    """A row of the table, in the order of the settings of containers."""
+    """A row of the table, in the order of the container settings."""
     found = (runc, restricted, privileged, gvisor, gvisor_privileged)
     return Row(title, MappingProxyType(dict(zip(CONTAINER_SETTINGS, found, strict=True))))
 
 
 def same(title: str, expected: Expected) -> Row:
-    """A row whose outcome no setting changes."""
+    """A row with the same outcome in all settings."""
     return row(title, expected, expected, expected, expected, expected)
 
 
 def by_runtime(title: str, runc: Expected, gvisor: Expected) -> Row:
-    """A row for which it is the runtime that counts, and nothing else."""
+    """A row whose outcome depends on the runtime only."""
     return row(title, runc, runc, runc, gvisor, gvisor)

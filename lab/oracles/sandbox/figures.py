@@ -1,4 +1,4 @@
-"""What a sandbox costs: figures of pods with it beside those of pods without, pair by pair."""
+"""The cost of a sandbox: figures of pods with and without it, pair by pair."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edge_lab.oracles.scheduling.statistics import CONFIDENCE, Ratio, Summary, r
 MIB = 1024 * 1024
 
 CONTROL_CONFIDENCE = 0.999
-"""Of what must come out one way for a test to pass: like and like differ at 0.95 in every twentieth
-run, at this in one of a thousand."""
+"""Confidence of comparisons that a test depends on: equals differ at 0.95 in one run of twenty, at
+this in one of a thousand."""
 
 
 class BenchRecord(BaseModel):
-    """What `/edge bench` has printed: reads of a device, and samples kept on disk."""
+    """The output of `/edge bench`: reads of a device, and samples stored on disk."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -33,30 +33,30 @@ class BenchRecord(BaseModel):
 
     @property
     def read(self) -> float:
-        """The median of its reads, s."""
+        """The median read, s."""
         return summary(self.read_s).p50
 
     @property
     def rate(self) -> float:
-        """Samples per second, each read from the device and kept on disk before the next."""
+        """Samples per second, each read from the device and stored on disk before the next."""
         if not self.samples or not self.samples_s:
             raise LabError("no evidence: no sample was kept")
         return self.samples / self.samples_s
 
 
 def parse_bench(text: str) -> BenchRecord:
-    """The line that the program has printed; LabError if it is none."""
+    """Parses the line that the program printed; LabError if it is invalid."""
     try:
         return BenchRecord.model_validate_json(text)
     except ValidationError as trouble:
         raise LabError(
-            f"the bench in a pod printed no figures: {trouble.errors()[0]['msg']}; it said "
+            f"the bench in a pod printed no figures: {trouble.errors()[0]['msg']}; it printed "
             f"{text.strip()[:120]!r}"
         ) from trouble
 
 
 class Figure(Enum):
-    """What is measured of a pod, in which unit, and which way is better."""
+    """What is measured of a pod, its unit, and the better direction."""
 
     START = ("pod start", "s", Better.LOWER)
     MEMORY = ("memory of a pod", "MiB", Better.LOWER)
@@ -78,7 +78,7 @@ class Figure(Enum):
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared."""
+    """One side of a comparison."""
 
     name: str
     values: tuple[float, ...]
@@ -91,13 +91,13 @@ class Side:
 
 @dataclass(frozen=True)
 class CostFigure:
-    """One figure of two kinds of pods that took turns on one node."""
+    """One figure of two kinds of pods, interleaved on one node."""
 
     figure: Figure
     base: Side
     other: Side
     ratio: Ratio
-    """Of `other` to `base`."""
+    """The ratio of `other` to `base`."""
 
     @property
     def title(self) -> str:
@@ -107,7 +107,7 @@ class CostFigure:
         return f"{self.title}: {self.ratio}"
 
     def measures(self, node: str) -> tuple[Measure, ...]:
-        """Medians and long values of either, the ratio with the ends of its interval, and N."""
+        """Median and high percentiles of both, the ratio with its interval, and the count."""
         return (*self._of(self.base, node), *self._of(self.other, node), *self._ratio(node))
 
     def _of(self, side: Side, node: str) -> tuple[Measure, ...]:
@@ -170,7 +170,7 @@ def cost(
     """The figure of two kinds of pods by their names, and the ratio over pairs.
 
     Raises:
-        LabError: they are no pairs, or a value is not positive.
+        LabError: the values are not pairs, or one is not positive.
     """
     return CostFigure(
         figure,

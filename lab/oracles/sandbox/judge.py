@@ -1,6 +1,6 @@
-"""The verdict on a pod that is meant to be sandboxed.
+"""The verdict on a pod that should be sandboxed.
 
-What was not seen is no pass and no failure either: it is an error of whoever looked.
+What was not observed is neither a pass nor a failure, but an error of the lab.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class SandboxClass(StrEnum):
     SANDBOXED = "sandboxed by gVisor"
     """All proofs hold."""
     NOT_SANDBOXED = "not sandboxed"
-    """One fails at least."""
+    """At least one fails."""
     NO_EVIDENCE = "no evidence"
-    """None fails, and one has nothing to rest on."""
+    """None fails, but one has no evidence."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ class SandboxVerdict(Verdict):
         return SandboxClass.NO_EVIDENCE
 
     def of_outcome(self, outcome: Outcome) -> frozenset[str]:
-        """The names of the proofs that came out so."""
+        """The names of the proofs with this outcome."""
         return frozenset(proof.name for proof in self.proofs if proof.outcome is outcome)
 
 
 def judge_sandbox(
     node: str, runtime: str, pod: str, facts: PodFacts | None, view: NodeView | None
 ) -> SandboxVerdict:
-    """The verdict on `pod` of `node` by what it saw itself, and what its node showed of it.
+    """The verdict on `pod` of `node` by its own facts and its node's view of it.
 
-    Facts of another pod are none.
+    Facts of another pod are ignored.
     """
     if facts is not None and facts.tag != pod:
         facts = None
@@ -64,7 +64,7 @@ def judge_sandbox(
 
 
 def judge_from_outside(node: str, runtime: str, pod: str, view: NodeView | None) -> SandboxVerdict:
-    """The verdict on a pod that says nothing of itself, as those of the workload: by its node."""
+    """The verdict by the node's view only, for pods that report no facts."""
     proofs = proofs_from_outside(view)
     evidence = f"pod {pod}: {len(proofs)} proofs from outside"
     return _judged(node, runtime, pod, proofs, evidence, "the processes of its control group")

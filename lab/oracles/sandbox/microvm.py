@@ -1,8 +1,8 @@
-"""The verdict on a pod that is meant to be a QEMU microVM on KVM.
+"""The verdict on a pod that should be a QEMU microVM on KVM.
 
-Two things would look well and be none: QEMU that emulates the machine, which is slow and not what a
-sandbox by hardware is, and a program that runs on the node's own kernel. A microVM boots the very
-kernel that its node does, so that its release says nothing; the proofs are others.
+Two things look alike but are not microVMs: QEMU that emulates the machine, which is slow and no
+hardware sandbox, and a program that runs on the node's own kernel. A microVM boots the same kernel
+as its node, so its release proves nothing; other proofs are used.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from edge_lab.oracles.verdict import Verdict
 QEMU = "qemu-system-"
 """How the programs of Debian's packages begin."""
 MACHINE_FILE, CPU_FILE = "anon_inode:kvm-vm", "anon_inode:kvm-vcpu:"
-"""What open files of a process are called that are a virtual machine and a CPU of KVM."""
+"""The names of open files that are a virtual machine and a CPU of KVM."""
 
 
 class MicrovmClass(StrEnum):
     MICROVM = "a microVM on KVM"
     """All proofs hold."""
     NO_MICROVM = "no microVM on KVM"
-    """One fails at least."""
+    """At least one fails."""
     NO_EVIDENCE = "no evidence"
 
 
@@ -58,7 +58,7 @@ class MicrovmVerdict(Verdict):
         return MicrovmClass.MICROVM if outcomes == {Outcome.HOLDS} else MicrovmClass.NO_EVIDENCE
 
     def of_outcome(self, outcome: Outcome) -> frozenset[str]:
-        """The names of the proofs that came out so."""
+        """The names of the proofs with this outcome."""
         return frozenset(proof.name for proof in self.proofs if proof.outcome is outcome)
 
 
@@ -66,7 +66,7 @@ class MicrovmVerdict(Verdict):
 
 
 def _own_command_line(facts: PodFacts) -> Found:
-    """What QEMU's command line says to the kernel, and nobody else is told."""
+    """The kernel command line that only this QEMU passes."""
     wanted = rf"loglevel=0 .*-- facts --tag {re.escape(facts.tag)}( |$)"
     return of_text(facts, "cmdline", lambda text: when(bool(re.search(wanted, text)), text))
 
@@ -115,7 +115,7 @@ def _on_kvm(node: NodeView) -> Found:
 
 
 def _told_kvm(node: NodeView) -> Found:
-    """By name and alone: `kvm:tcg`, or none, would leave the choice to QEMU."""
+    """By name and alone: with `kvm:tcg`, or without the option, QEMU would choose."""
     found = _emulators(node)
     if not found:
         return Outcome.NO_EVIDENCE, "there is no such process"
@@ -160,9 +160,9 @@ MICROVM_PROOFS: tuple[str, ...] = (*_INSIDE, *_BETWEEN, *_OUTSIDE)
 def judge_microvm(
     node: str, runtime: str, pod: str, facts: PodFacts | None, view: NodeView | None
 ) -> MicrovmVerdict:
-    """The verdict on `pod` of `node` by what is seen in the microVM, and what the node shows.
+    """The verdict on `pod` of `node` by the facts from the microVM and the node's view.
 
-    Facts of another pod are none.
+    Facts of another pod are ignored.
     """
     if facts is not None and facts.tag != pod:
         facts = None

@@ -1,4 +1,4 @@
-"""What a microVM costs beside a pod under runc: one of each, in one run. No verdict goes by it."""
+"""The cost of a microVM compared with a pod under runc: one of each, in one run; never judged."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class PodCost:
     """One pod's."""
 
     start_s: float
-    """From when the kubelet took it to the first line that its program wrote, by the clock of the
-    node; the former is in whole seconds."""
+    """From the kubelet's start time of the pod to the first line of its program, by the node's
+    clock; the former has a resolution of one second."""
     memory: int
-    """Bytes of its control group that cannot be reclaimed, when it had said that line."""
+    """Bytes of its control group that cannot be reclaimed, after that line."""
 
 
 def first_word_s(log: str, taken: str) -> float:
-    """Seconds from the time `taken` to the first line of JSON in a log as a node keeps it (CRI:
-    `TIME stdout F TEXT`). The clock is the node's own.
+    """Seconds from `taken` to the first line of JSON in a container log (CRI:
+    `TIME stdout F TEXT`), by the node's clock.
 
     Raises:
         LabError: there is no such line.
@@ -36,11 +36,11 @@ def first_word_s(log: str, taken: str) -> float:
         if len(words) == 4 and words[1] == "stdout" and words[3].startswith("{"):
             said = datetime.fromisoformat(words[0])
             return (said - datetime.fromisoformat(taken)).total_seconds()
-    raise LabError("the log of the pod has no line by which its start could be measured")
+    raise LabError("the pod's log has no line from which its start could be measured")
 
 
 def cost_verdict(node: str, runtime: str, microvm: PodCost, runc: PodCost) -> Verdict:
-    """The figures of both and their ratios, as measures."""
+    """Both figures and their ratios, as measures."""
     rows: Sequence[tuple[str, str, float, float]] = (
         ("start of a pod", "s", microvm.start_s, runc.start_s),
         ("memory of a pod", "MiB", microvm.memory / MIB, runc.memory / MIB),

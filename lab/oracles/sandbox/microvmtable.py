@@ -1,9 +1,9 @@
-"""What each hostile attempt meets in a QEMU microVM: measured on KVM in emulated machines, as a
-whole on aarch64 and in part on x86_64, and on the kernel of riscv64.
+"""The expected outcome of each hostile attempt in a QEMU microVM: measured on KVM in emulated
+machines, in full on aarch64 and in part on x86_64, and on the kernel of riscv64.
 
-What is reached there is the microVM's own kernel: nothing confines the program in it, which is its
-root. What of the node would be in reach is what QEMU is given: a kernel, a RAM disk, and a serial
-port. So what is about the node's disk, its control groups, its sockets finds nothing.
+What is reached there is the microVM's own kernel: the program is root in it, and unconfined. Of the
+node, only what QEMU is given could be reached: a kernel, a RAM disk, and a serial port. So attempts
+at the node's disk, control groups and sockets find nothing.
 """
 
 from __future__ import annotations

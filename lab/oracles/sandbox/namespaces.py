@@ -1,4 +1,4 @@
-"""Whether a pod sees its node by a namespace that it asked for."""
+"""Whether a pod sees its node through a host namespace that it requested."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from edge_lab.core.errors import LabError
 from edge_lab.oracles.sandbox.records import PodFacts
 
 FEW = 10
-"""Processes of a sandbox; a node has many times as many."""
+"""Maximum processes of a sandbox; a node has many times as many."""
 
 
 def shows_the_nodes_processes(facts: PodFacts) -> bool:
     """Whether a pod sees more processes than its own.
 
     Raises:
-        LabError: it was not seen: a pod that can read /proc sees itself at least.
+        LabError: this was not observed: a pod that can read /proc sees at least itself.
     """
     if facts.processes_errno or facts.processes < 1:
         raise LabError(

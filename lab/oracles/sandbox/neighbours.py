@@ -1,5 +1,5 @@
-"""What a sampler lost beside a hostile pod, and what that pod took meanwhile. Shares are of one
-window on one node, so that windows of one run can be compared, and no others."""
+"""What a sampler lost beside a hostile pod, and what that pod used meanwhile. Shares are of one
+window on one node, so only windows of one run can be compared."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from dataclasses import dataclass
 from edge_lab.core.errors import LabError
 
 LEAST_STEPS = 10
-"""Of the device in a window, to judge by."""
+"""Minimum steps of the device in a window."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a node counts of a pod, and of its own NIC."""
+    """A node's counters of a pod and of its own NIC."""
 
     uptime: float
     """Of the node, s."""
     cpu_usec: int
     """Of the pod's control group."""
     memory_mib: float
-    """Of the pod's control group, page cache too."""
+    """Of the pod's control group, including page cache."""
     frames: int
     """Sent by the NIC."""
 
 
 def parse_load(text: str) -> Load:
-    """What `uptime`, `usage_usec`, `memory.current` and `tx_packets` say, one after the other.
+    """Parses `uptime`, `usage_usec`, `memory.current` and `tx_packets`, in this order.
 
     Raises:
-        LabError: one of them is missing, as of a pod that has ended.
+        LabError: one of them is missing, as after the end of the pod.
     """
     try:
         uptime, cpu, memory, frames = text.split()
         return Load(float(uptime), int(cpu), int(memory) / 2**20, int(frames))
     except ValueError as trouble:
-        raise LabError(f"the node did not show what the pod takes: {text[:200]!r}") from trouble
+        raise LabError(f"the node did not report the pod's usage: {text[:200]!r}") from trouble
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at device, sampler and node."""
+    """One reading of device, sampler and node."""
 
     step: int
     """Number of the device's last step, by its ground truth."""
@@ -51,7 +51,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Window:
-    """What went on between two looks."""
+    """The changes between two readings."""
 
     before: Look
     after: Look
@@ -67,12 +67,12 @@ class Window:
 
     @property
     def seconds(self) -> float:
-        """On the node's clock."""
+        """By the node's clock."""
         return self.after.load.uptime - self.before.load.uptime
 
     @property
     def sampled_percent(self) -> float:
-        """Of the device's steps, how many the sampler has taken."""
+        """The share of the device's steps that the sampler took."""
         return 100 * (self.after.sampled - self.before.sampled) / self.steps
 
     @property
@@ -81,21 +81,21 @@ class Window:
 
     @property
     def cpus(self) -> float:
-        """That the hostile pod kept busy."""
+        """CPUs that the hostile pod kept busy."""
         return (self.after.load.cpu_usec - self.before.load.cpu_usec) / 1e6 / self.seconds
 
     @property
     def frames_per_s(self) -> float:
-        """That the node sent."""
+        """Packets per second that the node sent."""
         return (self.after.load.frames - self.before.load.frames) / self.seconds
 
 
 def lost_percent(alone: Window, beside: Window) -> float:
-    """Of what the sampler takes beside a pod that does nothing, what it lost beside this one.
+    """The share of samples lost beside this pod, of those taken beside an idle one.
 
     Raises:
-        LabError: it takes nothing there either.
+        LabError: none were taken beside the idle one either.
     """
     if alone.sampled_percent <= 0:
-        raise LabError("the sampler has taken nothing beside a pod that does nothing")
+        raise LabError("the sampler took nothing beside an idle pod")
     return 100 * (1 - beside.sampled_percent / alone.sampled_percent)

@@ -1,7 +1,7 @@
-"""What a node shows of a pod from outside: the processes of its control group, and of the node.
+"""A node's view of a pod: the processes of the pod's control group, and those of the node.
 
-It is asked by a Python program on the node, over the management path. Nothing is asked of the
-container runtime, whose word is what is in doubt.
+A Python program on the node collects it, over the management path. The container runtime is not
+asked, as it is what is being tested.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from edge_lab.addons.hostile.image import HOSTILE_PROGRAM
 from edge_lab.core.errors import LabError
 
 RUNSC = "/usr/bin/runsc"
-"""On nodes, from Debian."""
+"""The path on nodes, from Debian."""
 SANDBOX, GOFER = "runsc-sandbox", "runsc-gofer"
-"""argv[0] of gVisor's processes. Any program can have it: that they are of `RUNSC` is looked at by
+"""argv[0] of gVisor's processes. Any program can have it, so they are compared with `RUNSC` by
 device and inode, since paths are those of a process's own mounts."""
 
 PROGRAM = r"""
@@ -124,13 +124,13 @@ class NodeProcess(_Model):
     of_node: bool | None = None
     """Whether the file that it runs is the node's at that path; None if the node has none there."""
     seccomp: int = -1
-    """As /proc/PID/status has it: 2 is a filter; -1 if it was not read."""
+    """As in /proc/PID/status: 2 is a filter; -1 if it was not read."""
     no_new_privs: int = -1
     net_namespace: str = ""
     kvm: tuple[str, ...] | None = None
-    """Its open files that are KVM's: machines, CPUs and devices; None if they were not read."""
+    """Its open KVM files: machines, CPUs and devices; None if they were not read."""
     root: tuple[str, ...] | None = None
-    """What its root folder holds; of a sandbox alone, and None if it was not read."""
+    """The content of its root folder, for sandboxes only; None if it was not read."""
 
     @property
     def name(self) -> str:
@@ -138,16 +138,16 @@ class NodeProcess(_Model):
         return PurePosixPath(self.argv[0]).name if self.argv else self.comm
 
     def is_program(self, name: str) -> bool:
-        """Whether it runs a file of that name, or says so."""
+        """Whether it runs a file of that name, or claims to."""
         executable = PurePosixPath(self.executable.removesuffix(" (deleted)")).name
         return name in (self.name, executable)
 
 
 class NodeView(_Model):
-    """One look at a node."""
+    """One view of a node."""
 
     program: str = HOSTILE_PROGRAM
-    """The name of the pod's program, as it was asked for."""
+    """The name of the pod's program, as requested."""
     release: str
     boot_id: str
     net_namespace: str
@@ -166,14 +166,14 @@ class NodeView(_Model):
 
 
 def look_command(uid: str, tag: str, program: str = HOSTILE_PROGRAM) -> str:
-    """The command for a shell on the node, for the pod of that uid whose program has `tag` among
-    its arguments."""
+    """The shell command for the node, for the pod of that uid whose program has `tag` among its
+    arguments."""
     words = shlex.join((uid, tag, program, RUNSC, SANDBOX))
     return f"python3 - {words} <<'EDGE_LAB_END'\n{PROGRAM}\nEDGE_LAB_END"
 
 
 def parse_node_view(text: str) -> NodeView:
-    """What the command has printed; LabError if it is none."""
+    """Parses the output of the command; LabError if it is invalid."""
     try:
         return NodeView.model_validate_json(text)
     except ValidationError as trouble:

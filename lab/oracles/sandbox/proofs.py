@@ -1,4 +1,4 @@
-"""The proofs that a pod runs in gVisor: each by itself, from inside the pod or from outside."""
+"""The proofs that a pod runs in gVisor: independent of each other, from inside or outside."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edge_lab.oracles.sandbox.records import PodFacts
 from edge_lab.oracles.sandbox.releases import RELEASES, UNAME_VERSION, release_of
 
 LEAST_OF_THE_KERNEL = 0xEFFFFFF0
-"""Linux gives namespaces numbers from 0xF0000000 on, and those of the boot a few below it; gVisor
-counts from 1."""
+"""Linux numbers namespaces from 0xF0000000, and those made at boot slightly below it; gVisor counts
+from 1."""
 EMPTY_ROOT = frozenset({"etc", "proc"})
-"""All that the root folder of a sandbox's own process may hold."""
+"""All that the root folder of a sandbox's own process may contain."""
 
 
 class Outcome(StrEnum):
@@ -32,7 +32,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Proof:
-    """One proof, and what it rests on."""
+    """One proof, and what it is based on."""
 
     name: str
     side: Side
@@ -45,7 +45,7 @@ class Proof:
 
 
 Found = tuple[Outcome, str]
-"""How a proof comes out, and what was seen."""
+"""The outcome of a proof, and what was seen."""
 _Inside = Callable[[PodFacts], Found]
 _Outside = Callable[[NodeView], Found]
 _Between = Callable[[PodFacts, NodeView], Found]
@@ -57,7 +57,7 @@ def when(holds: bool, seen: str) -> Found:
 
 
 def of_text(facts: PodFacts, name: str, judge: Callable[[str], Found]) -> Found:
-    """By a file that is always there: that it was not read is no evidence."""
+    """From a file that always exists: if it was not read, there is no evidence."""
     text = facts.texts.get(name)
     if text is None:
         return Outcome.NO_EVIDENCE, "it was not looked at"
@@ -133,7 +133,7 @@ def _root_mount(facts: PodFacts) -> Found:
 
 
 def _own_cgroup(facts: PodFacts) -> Found:
-    """Linux with cgroup v2 has one line, which begins with 0::, however little a pod may see."""
+    """Linux with cgroup v2 has one line, which begins with 0::, whatever a pod may see."""
 
     def judge(text: str) -> Found:
         if not text:
@@ -248,13 +248,13 @@ OUTSIDE: Mapping[str, tuple[_Outside, str]] = MappingProxyType(
     }
 )
 NEEDS_A_SANDBOX = frozenset({"seccomp", "root of the sandbox", "network of the sandbox"})
-"""These say nothing of a pod without any sandbox."""
+"""These do not apply to a pod without a sandbox."""
 
 PROOFS: tuple[str, ...] = (*INSIDE, *BETWEEN, *OUTSIDE)
 
 
 def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...]:
-    """All proofs; without facts, or without a look at the node, those that need them are none."""
+    """All proofs; those that need missing facts or a missing view of the node have no evidence."""
     nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
     found = [
         Proof(name, Side.INSIDE, *(judge(facts) if facts else nothing), wanted)
@@ -268,7 +268,7 @@ def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...
 
 
 def proofs_from_outside(node: NodeView | None) -> tuple[Proof, ...]:
-    """Those for which the pod need not say anything."""
+    """The proofs that need no facts from the pod."""
     nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
     return tuple(
         Proof(name, Side.OUTSIDE, *(look(node) if node else nothing), wanted)

@@ -1,4 +1,4 @@
-"""What a hostile pod prints, as data (images/go/hostile)."""
+"""The output of a hostile pod, as data (images/go/hostile)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class _Model(BaseModel):
-    # A newer program may say more.
+    # A newer program may print more fields.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class SeenText(_Model):
-    """The content of a file, or the error number's name by which it was not read."""
+    """The content of a file, or the name of the error number if it could not be read."""
 
     text: str = ""
     errno: str = ""
 
 
 class KernelLog(_Model):
-    """The kernel's log, as syslog(2) gave it."""
+    """The kernel's log, as returned by syslog(2)."""
 
     errno: str = ""
     lines: int = 0
@@ -36,17 +36,17 @@ class KernelLog(_Model):
 
 
 class PodFacts(_Model):
-    """What a pod sees of its kernel, or of what stands in for it."""
+    """A pod's view of its kernel, or of what replaces it."""
 
     tag: str
-    """As the pod was told; its name."""
+    """The pod's name, as passed to it."""
     release: str
     version: str
     """Of uname(2), as `release`."""
     machine: str
     kernel_log: KernelLog
     paths: Mapping[str, str]
-    """By path, empty if it exists, or the error number's name."""
+    """By path: empty if it exists, otherwise the name of the error number."""
     texts: Mapping[str, SeenText]
     root_mount: str
     """The line of / in /proc/self/mountinfo."""
@@ -54,7 +54,7 @@ class PodFacts(_Model):
     processes: int
     """Seen in /proc."""
     processes_errno: str = ""
-    """By which /proc was not read; empty if it was."""
+    """The error number with which reading /proc failed; empty if it did not."""
     uid: int
 
 
@@ -76,19 +76,19 @@ class AttemptRecord(_Model):
     reached: bool
     """Whether nothing stopped it."""
     errno: str = ""
-    """By name; one that was reached may have one too, of its arguments."""
+    """By name; one that was reached may have one too, for its arguments."""
     status: int = 0
     """Of HTTP."""
     detail: str = ""
 
     @property
     def refusal(self) -> str:
-        """By what it was turned away: the error number's name, or HTTP's status."""
+        """What refused it: the name of the error number, or the HTTP status."""
         return f"HTTP {self.status}" if self.status else self.errno or "no reason"
 
     @property
     def shown(self) -> str:
-        """What was met, in a word or two."""
+        """The result in a word or two."""
         if self.ended is not Ended.ANSWERED:
             return f"{self.ended} ({self.detail})" if self.detail else str(self.ended)
         if self.reached:
@@ -101,7 +101,7 @@ class AttemptRun(_Model):
 
     records: tuple[AttemptRecord, ...]
     complete: bool
-    """Whether the pod has said that it is through."""
+    """Whether the pod reported that it has finished."""
 
 
 class BombProgress(_Model):
@@ -109,27 +109,27 @@ class BombProgress(_Model):
 
     bomb: str
     limit: int
-    """Its own, at which it ends without having been stopped."""
+    """The bomb's own limit, at which it ends without having been stopped."""
     reached: int
     done: bool
-    """Whether it has come to an end, and was not ended."""
+    """Whether it ended by itself."""
     errno: str = ""
     """What stopped it, by name; empty if its own limit did."""
     detail: str = ""
 
 
 def parse_bomb(text: str) -> BombProgress | None:
-    """How far a pod's log says that its bomb has got; None if it says nothing."""
+    """The last progress of the bomb in a pod's log; None if there is none."""
     lines = [line for line in _documents(text) if "bomb" in line]
     return _valid(BombProgress, lines[-1]) if lines else None
 
 
 def parse_facts(text: str) -> PodFacts | None:
-    """The last line of a pod's log that has facts; None if none has yet. A pod that was started
-    anew has said it more than once.
+    """The last line of a pod's log with facts; None if there is none yet. A restarted pod prints
+    them more than once.
 
     Raises:
-        LabError: a line of JSON is neither facts nor anything else that the program prints.
+        LabError: a line of JSON is not a record of the program.
     """
     for line in reversed(_documents(text)):
         if "kernel_log" in line:
@@ -138,7 +138,7 @@ def parse_facts(text: str) -> PodFacts | None:
 
 
 def parse_attempts(text: str) -> AttemptRun:
-    """What a pod's log has of attempts so far; LabError if a line of JSON is no attempt."""
+    """The attempts in a pod's log so far; LabError if a line of JSON is not an attempt."""
     found: list[AttemptRecord] = []
     complete = False
     for line in _documents(text):
@@ -150,7 +150,7 @@ def parse_attempts(text: str) -> AttemptRun:
 
 
 def _documents(text: str) -> list[dict[str, Any]]:
-    """The lines that are JSON objects; the program complains in plain words on the same log."""
+    """The lines that are JSON objects; the program logs errors as plain text in the same log."""
     found: list[dict[str, Any]] = []
     for line in text.splitlines():
         if not line.startswith("{"):
@@ -170,6 +170,6 @@ def _valid(model: type[T], document: dict[str, Any]) -> T:
     except ValidationError as trouble:
         first = trouble.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise LabError(f"a hostile pod printed no {model.__name__}: {place}: {first['msg']}") from (
-            trouble
-        )
+        raise LabError(
+            f"a hostile pod printed no valid {model.__name__}: {place}: {first['msg']}"
+        ) from trouble

@@ -1,4 +1,4 @@
-"""What a pod sees under gVisor, by its release: sources are in docs/sandbox.md."""
+"""What a pod sees under gVisor, by release. Sources: docs/sandbox.md."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNAME_VERSION = "#1 SMP Sun Jan 10 15:06:54 PST 2016"
 
 @dataclass(frozen=True)
 class GvisorRelease:
-    """Those from one release on, until the next that differs."""
+    """The releases from one on, until the next that differs."""
 
     since: str
     """yyyymmdd."""
@@ -34,17 +34,17 @@ class GvisorRelease:
 
     @property
     def proc_version(self) -> str:
-        """/proc/version, in which no compiler is named."""
+        """/proc/version, which names no compiler."""
         return f"Linux version {self.uname_release} {UNAME_VERSION}"
 
 
 RELEASE_2024 = GvisorRelease("20240729", "4.4.0", ALWAYS_ABSENT | {OSRELEASE})
-"""Debian's. From January 2026 on there is an osrelease, too, which `RELEASE_2026` allows for."""
+"""Debian's. From January 2026 on there is also an osrelease, see `RELEASE_2026`."""
 RELEASE_2026 = GvisorRelease("20260504", "4.19.0-gvisor")
 
 RELEASES = (RELEASE_2024, RELEASE_2026)
 
 
 def release_of(uname_release: str) -> GvisorRelease | None:
-    """The one that calls itself so; None if none does."""
+    """The release with this name; None if there is none."""
     return next((one for one in RELEASES if one.uname_release == uname_release), None)

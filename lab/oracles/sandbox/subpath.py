@@ -1,4 +1,4 @@
-"""Whether a kubelet has mounted a part of a volume into a container."""
+"""Whether a kubelet mounted a subpath of a volume into a container."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Mounted(StrEnum):
 
 
 def mounted(pod: Mapping[str, Any]) -> Mounted | None:
-    """What the status of `pod` says of it; None while it says nothing yet. A container that waits
-    for something else has been refused nothing."""
+    """The result by the status of `pod`; None while there is none. A container that waits for
+    something else was not refused."""
     for container in pod.get("status", {}).get("containerStatuses", ()):
         state = container.get("state", {})
         if "running" in state or "terminated" in state:

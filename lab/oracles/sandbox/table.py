@@ -1,8 +1,8 @@
-"""What each hostile attempt meets in each setting: measured on x86_64 with runc and runsc 20240729,
-and read in the sources where it could not be (docs/sandbox.md).
+"""The expected outcome of each hostile attempt in each setting: measured on x86_64 with runc and
+runsc 20240729, or taken from the sources where it could not be measured (docs/sandbox.md).
 
-A node's kernel is Debian's, with its sysctls; masked and read-only paths are the kubelet's. Pods
-have no seccomp profile unless they ask for one.
+The nodes run Debian's kernel, with its sysctls; masked and read-only paths are the kubelet's. Pods
+have no seccomp profile unless they request one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SYSFS = (
 _RO = "read-only by a mount, or not root's"
 
 _GONE = away("EPERM", "ENOSYS")
-"""Not allowed, or not there: kernels are built without it, too."""
+"""Not allowed, or absent: some kernels are built without it."""
 
 
 def _modules(title: str) -> Row:
@@ -293,13 +293,13 @@ KERNEL: Mapping[str, Row] = MappingProxyType(
         ),
     }
 )
-"""Attempts that need nothing but a kernel."""
+"""Attempts that need only a kernel."""
 
 
 def kernel_rows(ptrace_scope: int) -> Mapping[str, Row]:
-    """The rows of a node with that kernel.yama.ptrace_scope (its Documentation/admin-guide/LSM/
-    Yama.rst): process 1 is no child of who traces it, for which 1 and 2 want CAP_SYS_PTRACE, and 3
-    lets nobody."""
+    """The rows of a node with that kernel.yama.ptrace_scope (Documentation/admin-guide/LSM/
+    Yama.rst of Linux): process 1 is not a child of the tracer, so 1 and 2 need CAP_SYS_PTRACE, and
+    3 always refuses."""
     name = "ptrace-init"
     if ptrace_scope == 0:
         return KERNEL

@@ -1,1 +1,1 @@
-"""How long a pod takes to start, stage by stage, and whether it was placed where it may be."""
+"""Verdicts on the start of pods: the time of each stage, and the placement."""

@@ -1,11 +1,10 @@
-"""The clock of a node beside the host's: bounds of how far it is ahead, and what they allow to say.
+"""The offset of a node's clock from the host's, as bounds.
 
-A look at a guest's clock is a question and an answer. The guest read its clock somewhere between
-the two, so its offset lies in an interval as wide as the round trip. Of several looks at one
-moment all intervals hold, so their intersection does. Looks before and after a series hold for
-their own moments; in between the offset has moved from the one to the other, and lies in the hull
-of both as long as it has moved in one direction. A clock that went astray and came back in between
-is not noticed.
+A reading of a guest's clock is a request and a response. The guest read its clock between the two,
+so the offset lies in an interval as wide as the round trip. Of several readings at one moment all
+intervals hold, so their intersection does. Readings before and after a series hold for their own
+moments; in between, the offset lies in the hull of both as long as it drifts in one direction. A
+clock that deviates and returns in between is not noticed.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from edge_lab.oracles.spans import NANOSECONDS
 
 @dataclass(frozen=True)
 class ClockLook:
-    """One question to a guest for its time; ns since 1970, each on its own clock."""
+    """One reading of a guest's clock; ns since 1970, each by its own clock."""
 
     asked: int
     shown: int
     answered: int
 
     def bounds(self) -> ClockBounds:
-        """Where the guest's offset lies, by this look alone."""
+        """The bounds of the guest's offset from this reading alone."""
         if self.answered < self.asked:
-            raise LabError("the host's clock was set back while a guest was asked for its time")
+            raise LabError("the host's clock was set back while a guest's clock was read")
         return ClockBounds(self.shown - self.answered, self.shown - self.asked)
 
 
@@ -45,11 +44,11 @@ class ClockBounds:
 
     @property
     def error(self) -> float:
-        """What a moment corrected by `to_host` may be off, s."""
+        """The maximum error of a moment that `to_host` has converted, s."""
         return (self.most - self.least) / 2 / NANOSECONDS
 
     def to_host(self, shown: int) -> int:
-        """A moment of the node's clock on the host's, ns; off by `error` at most."""
+        """Converts a moment of the node's clock to the host's, ns; the error is at most `error`."""
         return shown - (self.least + self.most) // 2
 
     def joined(self, other: ClockBounds) -> ClockBounds:
@@ -59,18 +58,18 @@ class ClockBounds:
 
 
 def bounds_of(looks: Iterable[ClockLook]) -> ClockBounds:
-    """Of looks at about one moment.
+    """The bounds from readings at about one moment.
 
     Raises:
-        LabError: there are none, or no offset fits them all: a clock was set meanwhile.
+        LabError: there are none, or no offset fits all: a clock was set meanwhile.
     """
     bounds = [look.bounds() for look in looks]
     if not bounds:
-        raise LabError("no look at the clock of the node")
+        raise LabError("the node's clock was not read")
     least, most = max(one.least for one in bounds), min(one.most for one in bounds)
     if most < least:
         raise LabError(
-            "the clock of the node, or of the host, was set while they were compared: "
-            f"no offset fits all {len(bounds)} looks"
+            "the node's clock, or the host's, was set while they were compared: "
+            f"no offset fits all {len(bounds)} readings"
         )
     return ClockBounds(least, most)

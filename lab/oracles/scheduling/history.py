@@ -1,4 +1,4 @@
-"""What happens to a pod while it starts, and what must not happen to it."""
+"""The history of a pod while it starts, and what must not happen to it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from edge_lab.core.errors import LabError
 from edge_lab.oracles.scheduling.preemption import PodEvent
 
 ENDED = frozenset({"Failed", "Succeeded"})
-"""Phases of a pod whose containers have ended and are not started again."""
+"""Phases of a pod whose containers have ended and are not restarted."""
 
 
 class PodHistory(BaseModel):
-    """As the events of a watch tell it, up to the moment at which the lab deletes the pod."""
+    """From the events of a watch, up to the moment when the lab deletes the pod."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     nodes: tuple[str, ...] = ()
-    """Which it was seen bound to, in order; one, unless something is wrong."""
+    """The nodes it was bound to, in order; one, unless something is wrong."""
     restarts: int = 0
-    """How often a container of it was started again."""
+    """The number of restarts of its containers."""
     ended: str = ""
-    """The phase in which it was seen, if that is one of `ENDED`."""
+    """The phase in which it was seen, if one of `ENDED`."""
     removed: bool = False
-    """Whether somebody has asked it to go, or it is gone."""
+    """Whether it was deleted, or marked for deletion."""
 
     def problems(self, pod: str, node: str) -> tuple[str, ...]:
-        """Why this is not the start of one pod on that node."""
+        """Why this is not a normal start of one pod on that node."""
         found = []
         if self.nodes != (node,):
             where = ", then on ".join(self.nodes) or "no node"
-            found.append(f"{pod} was bound to {where}, and may be on {node} alone")
+            found.append(f"{pod} was bound to {where}, and may only be on {node}")
         if self.restarts:
             found.append(f"{pod} was restarted {self.restarts} times")
         if self.ended:
@@ -43,9 +43,9 @@ class PodHistory(BaseModel):
 
 
 def history_of(events: Sequence[PodEvent]) -> PodHistory:
-    """Of one pod, in order; LabError if there are none."""
+    """The history from the events of one pod, in order; LabError if there are none."""
     if not events:
-        raise LabError("no evidence: the watch has not seen the pod")
+        raise LabError("no evidence: the watch did not see the pod")
     nodes = [str(node) for event in events if (node := event.pod.get("spec", {}).get("nodeName"))]
     phases = [str(event.pod.get("status", {}).get("phase", "")) for event in events]
     return PodHistory(

@@ -1,8 +1,8 @@
-"""Where a pod may be placed, worked out again from the objects, and whether it was placed there.
+"""Where a pod may be placed, computed independently from the objects, and whether it was.
 
-Of the scheduler's filters: the node's name, whether it takes pods at all, node selector, required
-node affinity, taints, CPU and memory. What a pod asks for beside them (volumes, spreading, affinity
-to other pods) is not judged, and a pod that does is refused.
+Covers these filters of the scheduler: node name, unschedulable nodes, node selector, required node
+affinity, taints, CPU and memory. Others (volumes, topology spread, affinity to other pods) are not
+judged, and a pod that uses them is a LabError.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_lab.core.errors import LabError
 Object = Mapping[str, Any]
 
 PENDING_REASON = "FailedScheduling"
-"""The event that tells why a pod is bound to no node."""
+"""The event that gives the reason why a pod is bound to no node."""
 
 _SUFFIXES = {
     "m": Decimal("0.001"),
@@ -36,9 +36,9 @@ class Placement:
 
     pod: str
     node: str
-    """Where it is bound to; empty for nowhere."""
+    """The node that it is bound to; empty for none."""
     refused: Mapping[str, str]
-    """Nodes that it may not be on, and why not."""
+    """The nodes that it must not be on, with the reason."""
     allowed: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -55,17 +55,17 @@ class Placement:
 def placement(
     pod: Object, nodes: Sequence[Object], others: Iterable[Object] = (), events: Iterable[str] = ()
 ) -> Placement:
-    """Whether the pod is where it may be; or on no node, if there is none, with the reason told.
+    """Whether the pod is on a permitted node, or, if there is none, is pending with a reason.
 
     Args:
-        pod: As the API server shows it after the scheduler has had it.
+        pod: As the API server shows it after the scheduler's decision.
         nodes: All of the cluster.
         others: The pods that were bound to nodes before it.
-        events: Of the pod, as `reason: message`.
+        events: The pod's events, as `reason: message`.
 
     Raises:
-        LabError: there is no node, so there is nothing to judge by; or the pod asks for what
-            is not judged here.
+        LabError: there is no node, so there is nothing to judge by; or the pod uses a filter
+            that is not covered here.
     """
     name = pod["metadata"]["name"]
     if not nodes:
@@ -76,13 +76,13 @@ def placement(
     where = pod["spec"].get("nodeName", "")
     problems = []
     if where and where not in reasons:
-        problems.append(f"it is on {where}, which the cluster does not have")
+        problems.append(f"it is on {where}, which is not a node of the cluster")
     elif where and reasons[where]:
         problems.append(f"it must not be on {where}: {reasons[where]}")
     elif not where and allowed:
-        problems.append(f"it is on no node, and could be on {', '.join(allowed)}")
+        problems.append(f"it is on no node, but could be on {', '.join(allowed)}")
     elif not where and not any(event.startswith(PENDING_REASON) for event in events):
-        problems.append(f"it is on no node, and no event {PENDING_REASON} tells why")
+        problems.append(f"it is on no node, and no event {PENDING_REASON} gives a reason")
     refused = {node: reason for node, reason in reasons.items() if reason}
     return Placement(name, where, refused, allowed, tuple(problems))
 
@@ -92,7 +92,7 @@ def objection(pod: Object, node: Object, bound: Sequence[Object] = ()) -> str:
     spec, labels = pod["spec"], node["metadata"].get("labels", {})
     _must_be_judged(pod)
     if node.get("spec", {}).get("unschedulable"):
-        return "the node takes no pods"
+        return "the node is unschedulable"
     wrong = [
         f"{key} is {labels.get(key, 'not set')}"
         for key, value in (spec.get("nodeSelector") or {}).items()
@@ -102,7 +102,7 @@ def objection(pod: Object, node: Object, bound: Sequence[Object] = ()) -> str:
         return f"node selector: {', '.join(wrong)}"
     terms = _required_terms(spec)
     if terms and not any(_fits(term, node) for term in terms):
-        return "node affinity: no term fits"
+        return "node affinity: no term matches"
     for taint in node.get("spec", {}).get("taints") or ():
         if taint["effect"] in _HARD and not _tolerated(taint, spec.get("tolerations") or ()):
             return f"taint: {taint['key']}={taint.get('value', '')}:{taint['effect']}"
@@ -114,7 +114,7 @@ def _must_be_judged(pod: Object) -> None:
     beyond = [key for key in ("podAffinity", "podAntiAffinity") if affinity.get(key)]
     beyond += [key for key in ("topologySpreadConstraints",) if pod["spec"].get(key)]
     if beyond:
-        raise LabError(f"{pod['metadata']['name']} asks for {', '.join(beyond)}: not judged")
+        raise LabError(f"{pod['metadata']['name']} uses {', '.join(beyond)}, which is not judged")
 
 
 # -- labels --------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def _required_terms(spec: Object) -> Sequence[Object]:
 
 
 def _fits(term: Object, node: Object) -> bool:
-    """A term of no expressions fits nothing, as Kubernetes has it."""
+    """A term without expressions matches nothing, as in Kubernetes."""
     labels = node["metadata"].get("labels", {})
     fields = {"metadata.name": node["metadata"]["name"]}
     wanted = [(rule, labels) for rule in term.get("matchExpressions") or ()]
@@ -152,7 +152,7 @@ def _matches(rule: Object, values: Mapping[str, str]) -> bool:
         case "Lt":
             return _is_number(value) and int(value or 0) < int(wanted[0])
         case other:
-            raise LabError(f"no operator of node affinity: {other}")
+            raise LabError(f"unknown operator of node affinity: {other}")
 
 
 def _is_number(text: str | None) -> bool:
@@ -178,15 +178,16 @@ def _tolerated(taint: Object, tolerations: Iterable[Object]) -> bool:
 
 
 def quantity(text: str | float) -> Decimal:
-    """A quantity of Kubernetes, such as 250m or 64Mi, as a number."""
+    """A Kubernetes quantity, such as 250m or 64Mi, as a number."""
     found = _QUANTITY.fullmatch(str(text))
     if found is None:
-        raise LabError(f"no quantity: {text!r}")
+        raise LabError(f"not a quantity: {text!r}")
     return Decimal(found[1]) * _SUFFIXES[found[2]]
 
 
 def requested(pod: Object, resource: str) -> Decimal:
-    """What the scheduler reserves for a pod: its containers' sum, or an init container's more."""
+    """What the scheduler reserves for a pod: the sum of its containers, or its largest init
+    container if that is more."""
 
     def asked(containers: Iterable[Object]) -> list[Decimal]:
         found = []
@@ -203,7 +204,7 @@ def requested(pod: Object, resource: str) -> Decimal:
 
 
 def free(node: Object, resource: str, bound: Iterable[Object]) -> Decimal:
-    """What the pods that are bound to the node leave of it."""
+    """The resources of the node that its bound pods leave free."""
     name = node["metadata"]["name"]
     taken = sum(
         (

@@ -1,4 +1,4 @@
-"""A pod of a higher priority on a full node: whether it preempts another, and in which order."""
+"""Whether a pod of higher priority on a full node preempts another, and in which order."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from edge_lab.oracles.scheduling.placement import PENDING_REASON
 from edge_lab.oracles.spans import NANOSECONDS
 
 PREEMPTED = "PreemptionByScheduler"
-"""The reason of the condition DisruptionTarget of a pod that had to go for another one."""
+"""The reason of the condition DisruptionTarget of a preempted pod."""
 
 NEVER = "not eligible due to preemptionPolicy=Never"
-"""In the scheduler's event of a pod that it did not bind: why it looked for no victims."""
+"""In the scheduler's event for a pod that it did not bind: why it did not search for victims."""
 
-UNEXPLAINED = "the scheduler has not named the policy Never as its reason to preempt no pod"
+UNEXPLAINED = "the scheduler did not give the policy Never as the reason for no preemption"
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class PodEvent:
 
 @dataclass(frozen=True)
 class Preemption:
-    """What was seen of it."""
+    """The verdict on a preemption."""
 
     running_after_s: float | None
     """From the urgent pod's creation until it was seen Running."""
     grace_s: int | None
-    """That the victim was given; None if nobody has asked it to go."""
+    """The victim's grace period; None if it was not marked for deletion."""
     exit_code: int | None
-    """Of the victim's container; None if it was not seen to end."""
+    """The exit code of the victim's container; None if its end was not seen."""
     gone_after_s: float | None
     """From the urgent pod's creation until the victim was gone."""
     problems: tuple[str, ...]
@@ -59,17 +59,17 @@ class Preemption:
 def judge_preemption(
     urgent: Iterable[PodEvent], victim: Iterable[PodEvent], *, grace_s: int, exit_code: int
 ) -> Preemption:
-    """Whether the victim was asked to go by the scheduler and had its grace, and the urgent pod
-    ran thereupon.
+    """Whether the scheduler preempted the victim with its grace period, and the urgent pod then
+    ran.
 
-    `exit_code` is what the victim ends with when it gets SIGTERM and has time to say so.
+    `exit_code` is the one with which the victim exits after SIGTERM if it has the time.
 
     Raises:
         LabError: one of the two was not seen at all.
     """
     rising, falling = list(urgent), list(victim)
     if not rising or not falling:
-        raise LabError("no evidence: the watch has not seen both pods")
+        raise LabError("no evidence: the watch did not see both pods")
     created = rising[0].time
     runs = _after(created, (event for event in rising if _phase(event) == "Running"))
     gone = _after(created, (event for event in falling if event.kind == "DELETED"))
@@ -77,17 +77,17 @@ def judge_preemption(
     code = next((found for event in falling if (found := _exit_code(event)) is not None), None)
     problems = []
     if asked is None:
-        problems.append("the victim was not asked to go")
+        problems.append("the victim was not marked for deletion")
     elif _grace(asked) != grace_s:
-        problems.append(f"the victim's grace was {_grace(asked)} s, and {grace_s} s are its own")
+        problems.append(f"the victim was given {_grace(asked)} s of grace instead of {grace_s} s")
     if asked is not None and not any(_preempted(event) for event in falling):
-        problems.append(f"no condition says {PREEMPTED}: somebody else has removed the victim")
+        problems.append(f"no condition {PREEMPTED}: the victim was deleted for another reason")
     if asked is not None and code is None:
         problems.append("the victim's container was not seen to end")
     elif code is not None and code != exit_code:
         problems.append(
             f"the victim's container ended with {code}, not with {exit_code}: "
-            "it had no SIGTERM, or no time to answer it"
+            "it got no SIGTERM, or no time to handle it"
         )
     if runs is None:
         problems.append("the urgent pod was not seen Running")
@@ -101,13 +101,13 @@ def judge_preemption(
 
 
 def judge_staying(events: Iterable[PodEvent]) -> tuple[str, ...]:
-    """Problems of a pod that must stay as it is: somebody asked it to go, or it is gone."""
+    """Problems of a pod that must stay: it was deleted, or marked for deletion."""
     seen = list(events)
     if not seen:
-        raise LabError("no evidence: the watch has not seen the pod that must stay")
+        raise LabError("no evidence: the watch did not see the pod that must stay")
     name = seen[0].pod["metadata"]["name"]
     if any(_grace(event) is not None or event.kind == "DELETED" for event in seen):
-        return (f"{name} had to go, and must stay",)
+        return (f"{name} was deleted, but must stay",)
     return ()
 
 
@@ -117,16 +117,16 @@ def judge_never(
     """Problems of a pod with `preemptionPolicy: Never` on a node that another one fills.
 
     Args:
-        waiting: What the watch has seen of it.
-        staying: Of the pod that it may not preempt.
-        said: The scheduler's events of it, as `reason: message`.
+        waiting: What the watch saw of it.
+        staying: What the watch saw of the pod that it must not preempt.
+        said: The scheduler's events for it, as `reason: message`.
 
     Raises:
         LabError: one of the two was not seen at all.
     """
     seen = list(waiting)
     if not seen:
-        raise LabError("no evidence: the watch has not seen the pod that must wait")
+        raise LabError("no evidence: the watch did not see the pod that must wait")
     found = list(judge_staying(staying))
     if any(event.pod.get("spec", {}).get("nodeName") for event in seen):
         found.append(f"{seen[0].pod['metadata']['name']} was bound to a full node")
@@ -150,7 +150,7 @@ def _phase(event: PodEvent) -> str:
 
 
 def _grace(event: PodEvent) -> int | None:
-    """What it was given when it was asked to go. At its end it is 0."""
+    """The grace period given when it was marked for deletion. At its end it is 0."""
     meta = event.pod["metadata"]
     if "deletionTimestamp" not in meta or event.kind == "DELETED":
         return None

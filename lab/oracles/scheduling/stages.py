@@ -1,9 +1,9 @@
-"""The stages of a pod's start, from moments that were recorded on two clocks.
+"""The stages of a pod's start, from moments recorded by two clocks.
 
-What a watch on the API server shows is stamped by the host when it is received, as ClusterLoader2's
-PodStartupLatency does; what the node does is stamped by the node's own programs, and put on the
-host's clock by bounds that were measured. A stage is the time between two moments in a row, and
-says how far it may be off.
+The host timestamps the events of a watch on the API server on receipt, as ClusterLoader2's
+PodStartupLatency does; the node's own programs timestamp what the node does, which is converted to
+the host's clock with measured bounds. A stage is the time between two consecutive moments, with
+its maximum error.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from edge_lab.oracles.scheduling.history import PodHistory
 from edge_lab.oracles.spans import NANOSECONDS
 
 HOST_ERROR = 0.01
-"""What a moment of the host may be late, s: from an event's arrival until the thread that watches
-has stamped it."""
+"""How late a moment of the host may be, s: from the arrival of an event until the watching thread
+timestamps it."""
 CLOCK_SET = 2 * HOST_ERROR
-"""From this difference on between the host's wall clock and its monotonic one, over the start of
-one pod, the former was set meanwhile, s. Both are slewed alike."""
+"""If the host's wall clock and monotonic clock differ by more than this over the start of one pod,
+the former was set meanwhile, s. Both are slewed alike."""
 NODE_ERROR = 0.001
-"""The same of a program on the node that stamps its own line of the journal, s."""
+"""The same for a program on the node that timestamps its own line of the journal, s."""
 
 
 class Moment(StrEnum):
-    """What is stamped of a pod's start, in the order in which it must happen."""
+    """The moments of a pod's start, in the order in which they must happen."""
 
     CREATED = "created"
     """The watch shows the pod, not bound to a node."""
     SCHEDULED = "scheduled"
     """The watch shows it bound to a node."""
     NODE_SAW = "seen by the node"
-    """The node's agent works on it: it mounts its volumes."""
+    """The node's agent has started to work on it: it mounts its volumes."""
     SANDBOX_READY = "sandbox ready"
-    """The container runtime has made its sandbox, with its network."""
+    """The container runtime has created its sandbox, with its network."""
     IMAGE_READY = "image ready"
-    """The image is present, and the container's file system has been made of it."""
+    """The image is present, and the container's file system has been created from it."""
     STARTED = "container started"
     RUNNING = "Running seen"
     """The watch shows the phase Running."""
@@ -53,11 +53,11 @@ class Moment(StrEnum):
 NODE_MOMENTS = frozenset(
     {Moment.NODE_SAW, Moment.SANDBOX_READY, Moment.IMAGE_READY, Moment.STARTED}
 )
-"""Stamped by the node's clock; the others by the host's."""
+"""Moments by the node's clock; the others are by the host's."""
 
 
 class Stage(StrEnum):
-    """The time from one moment to the next; who is at work then."""
+    """The time from one moment to the next, and the components that it depends on."""
 
     SCHEDULE = "schedule"
     """The scheduler, and the watch that shows its decision."""
@@ -79,7 +79,7 @@ STARTUP = tuple(stage for stage in Stage if stage is not Stage.READY)
 
 
 class PodStart(BaseModel):
-    """What was recorded of one pod."""
+    """The record of one pod's start."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -89,41 +89,41 @@ class PodStart(BaseModel):
     runtime: str
     """The OCI runtime, or the RuntimeClass that names it."""
     condition: str = "idle"
-    """What the lab was like."""
+    """The condition of the lab."""
     asked: int
-    """When the host began to ask the API server to create it, ns since 1970."""
+    """When the host sent the create request, ns since 1970."""
     moments: Mapping[Moment, int]
-    """ns since 1970, each on the clock of who stamped it."""
+    """ns since 1970, each by the clock of the host or node that recorded it."""
     clock: ClockBounds
-    """Of the node, over the time of the start."""
+    """The bounds of the node's clock during the start."""
     startup_s: float | None = None
-    """From created to Running on the host's monotonic clock, s."""
+    """From created to Running by the host's monotonic clock, s."""
     history: PodHistory
-    """What has happened to it until the series was over."""
+    """Its history until the end of the series."""
     accelerator: str = ""
     load: float | None = None
-    """The host's load average over a minute when the pod was created."""
+    """The host's one-minute load average when the pod was created."""
 
 
 @dataclass(frozen=True)
 class StageTime:
-    """How long one stage took, s."""
+    """The duration of one stage, s."""
 
     stage: Stage
     seconds: float
-    """Below 0 if the end was seen before the begin: by so much less than `error`, or of `deliver`,
-    whose ends do not depend on each other."""
+    """Negative if the end was seen before the beginning: by less than `error`, or in `deliver`,
+    whose ends are independent of each other."""
     error: float
-    """What `seconds` may be off."""
+    """The maximum error of `seconds`."""
 
     @property
     def measured(self) -> bool:
-        """Whether it is longer than its error; else there is no figure of it."""
+        """Whether it is longer than its error; otherwise it has no figure."""
         return self.seconds > self.error
 
     @property
     def end_first(self) -> bool:
-        """Whether the end was seen before the begin for sure."""
+        """Whether the end was certainly seen before the beginning."""
         return self.seconds < -self.error
 
     def __str__(self) -> str:
@@ -153,17 +153,17 @@ class StartTimes:
 
 
 def stages_of(start: PodStart) -> StartTimes:
-    """The stages of a pod whose every moment was seen.
+    """The stages of a pod of which every moment was seen.
 
     Raises:
-        LabError: a moment was not seen, which is no evidence and never a zero; or two of them
-            are in the wrong order by more than the clocks may be off; or the host's clock was
-            set meanwhile.
+        LabError: a moment was not seen, which is missing evidence and never a zero; or two are
+            in the wrong order by more than the error of the clocks; or the host's clock was set
+            meanwhile.
     """
     missing = [moment for moment in Moment if moment not in start.moments]
     if missing:
         raise LabError(
-            f"no evidence: of {start.pod} on {start.node} it was not seen when it was: "
+            f"no evidence: moments of {start.pod} on {start.node} were not seen: "
             + ", ".join(missing)
         )
     _clock_must_not_be_set(start)
@@ -176,17 +176,17 @@ def _stage_time(start: PodStart, stage: Stage) -> StageTime:
     if end is not Moment.NODE_SAW:
         _must_not_be_early(start, end, str(begin), seconds, error)
         return StageTime(stage, seconds, error)
-    # Node and watch learn of the scheduler's decision each by itself, and on a busy host the node
-    # may be the first: what it cannot be before is the request.
+    # Node and watch learn of the scheduler's decision independently, and on a busy host the node
+    # may be first. It cannot precede the request.
     since = (_on_host(start, end) - start.asked) / NANOSECONDS
     _must_not_be_early(start, end, "the request for it", since, error)
     return StageTime(stage, seconds, error)
 
 
 def _clock_must_not_be_set(start: PodStart) -> None:
-    """LabError if the host's two clocks do not agree on how long the start took."""
+    """LabError if the host's two clocks do not agree on the duration of the start."""
     if start.startup_s is None:
-        raise LabError(f"no evidence: the start of {start.pod} was timed by one clock of the host")
+        raise LabError(f"no evidence: the start of {start.pod} was timed by one host clock only")
     off = _between(start, Moment.CREATED, Moment.RUNNING) - start.startup_s
     if abs(off) > CLOCK_SET:
         raise LabError(
@@ -197,7 +197,7 @@ def _clock_must_not_be_set(start: PodStart) -> None:
 def _must_not_be_early(
     start: PodStart, end: Moment, cause: str, seconds: float, error: float
 ) -> None:
-    """LabError if a moment comes before its cause by more than the clocks may be off."""
+    """LabError if a moment precedes its cause by more than the error of the clocks."""
     if seconds < -error:
         raise LabError(
             f"{start.pod} on {start.node}: {end!s} comes {-seconds:.3f} s before {cause}, and "
@@ -206,7 +206,7 @@ def _must_not_be_early(
 
 
 def _between(start: PodStart, begin: Moment, end: Moment) -> float:
-    """On the host's clock, s; negative if the end comes first."""
+    """By the host's clock, s; negative if the end comes first."""
     return (_on_host(start, end) - _on_host(start, begin)) / NANOSECONDS
 
 

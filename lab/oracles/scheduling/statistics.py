@@ -1,6 +1,6 @@
-"""Samples of times in figures: percentiles with their intervals, and ratios of interleaved ones.
+"""Statistics of times: percentiles with their intervals, and ratios of interleaved samples.
 
-NumPy and SciPy are imported where an interval is asked for: no verdict needs one, and to import
+NumPy and SciPy are imported where an interval is computed: no verdict needs one, and importing
 `scipy.stats` takes a second and a half.
 """
 
@@ -17,12 +17,12 @@ from edge_lab.measuring.percentile import percentile
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 SEED = 20240101
-"""The same sample has the same interval, whenever it is judged again."""
+"""So that the same sample always has the same interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Of confidence 0.95, if nothing else is said."""
+    """Confidence is 0.95 unless stated otherwise."""
 
     low: float
     high: float
@@ -35,7 +35,7 @@ class Summary:
     values: tuple[float, ...]
     """From the shortest to the longest."""
     error: float
-    """What each value may be off."""
+    """The maximum error of each value."""
     p50: float
     p90: float
     p99: float
@@ -56,15 +56,15 @@ class Summary:
         return _bootstrapped(self.values, 90)
 
     def below_error(self, value: float) -> bool:
-        """Whether a value of this sample cannot be told from nothing."""
+        """Whether the value is within the error, so that it has no figure."""
         return value <= self.error
 
 
 def summary(values: Sequence[float], error: float = 0.0) -> Summary:
-    """Percentiles are by the nearest rank, as everywhere in the lab; intervals by the bootstrap.
+    """Summarizes a sample: percentiles by the nearest rank, intervals by the bootstrap.
 
     Raises:
-        LabError: there is nothing to sum up.
+        LabError: the sample is empty.
     """
     if not values:
         raise LabError("no evidence: no time was measured")
@@ -74,7 +74,7 @@ def summary(values: Sequence[float], error: float = 0.0) -> Summary:
 
 
 def _bootstrapped(values: Sequence[float], percent: int) -> Interval | None:
-    """The percentile bootstrap: what percentile samples have that are drawn from the sample."""
+    """The percentile bootstrap: the interval of a percentile over resamples of the sample."""
     import numpy as np
     from scipy import stats
 
@@ -93,7 +93,7 @@ def _bootstrapped(values: Sequence[float], percent: int) -> Interval | None:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long one condition takes as another, by pairs of one run."""
+    """The ratio of the times of two conditions, by pairs of one run."""
 
     value: float
     interval: Interval | None
@@ -103,7 +103,7 @@ class Ratio:
 
     @property
     def told_apart(self) -> bool:
-        """Whether the two differ for sure: the interval does not contain 1."""
+        """Whether the difference is significant: the interval does not contain 1."""
         return self.interval is not None and not self.interval.low <= 1 <= self.interval.high
 
     def __str__(self) -> str:
@@ -114,21 +114,21 @@ class Ratio:
 
 
 def ratio(base: Sequence[float], other: Sequence[float], confidence: float = CONFIDENCE) -> Ratio:
-    """The geometric mean of `other` / `base` over pairs that were measured one after the other.
+    """The geometric mean of `other` / `base` over interleaved pairs.
 
-    What changes from pair to pair (the host's load, say) cancels out. The interval is Student's,
-    of the logarithms: with five pairs a bootstrap would be a third too narrow.
+    Changes from pair to pair, such as the host's load, cancel out. The interval is Student's, of
+    the logarithms: with five pairs a bootstrap would be a third too narrow.
 
     Raises:
-        LabError: they are no pairs, or a time is not positive.
+        LabError: the times are not pairs, or one is not positive.
     """
     import numpy as np
     from scipy import stats
 
     if len(base) != len(other) or not base:
-        raise LabError(f"no pairs: {len(base)} times beside {len(other)}")
+        raise LabError(f"not pairs: {len(base)} and {len(other)} times")
     if min(*base, *other) <= 0:
-        raise LabError("a ratio of times of which one is below what can be measured")
+        raise LabError("a ratio needs times that are long enough to be measured")
     logs = np.log(np.asarray(other, dtype=float) / np.asarray(base, dtype=float))
     mean = float(logs.mean())
     if len(logs) < 2:

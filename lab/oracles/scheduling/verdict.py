@@ -11,13 +11,13 @@ from edge_lab.oracles.scheduling.statistics import Ratio, Summary, summary
 from edge_lab.oracles.verdict import Verdict
 
 POD_START = "pod start"
-"""The heading of the whole of it, from created to Running."""
+"""The heading of the whole start, from created to Running."""
 
 EVIDENCE = "receipt by a watch on the host; the node's journal and runtime state, clock corrected"
 
 
 def summaries(times: Sequence[StartTimes]) -> Mapping[Stage, Summary]:
-    """Of each stage, over pods of one node and condition."""
+    """The times of each stage, over pods of one node and condition."""
     return {
         stage: summary(
             [max(0.0, one.stages[stage].seconds) for one in times],
@@ -28,20 +28,20 @@ def summaries(times: Sequence[StartTimes]) -> Mapping[Stage, Summary]:
 
 
 def startups(times: Sequence[StartTimes]) -> Summary:
-    """From created to Running, over pods of one node and condition."""
+    """The times from created to Running, over pods of one node and condition."""
     return summary([one.startup for one in times], max(_startup_error(one) for one in times))
 
 
 def _startup_error(times: StartTimes) -> float:
-    """Both ends are of the host's clock, so a node's does not matter."""
+    """Both ends are by the host's clock, so a node's does not matter."""
     return min(times.stages[stage].error for stage in (Stage.SCHEDULE, Stage.READY))
 
 
 def judge_starts(times: Sequence[StartTimes], node: str, stack: str) -> Verdict:
     """Whether each pod started once, on its node, and stayed.
 
-    That every stage was seen, in order, `stages_of` has made sure of. How long a start may take
-    is not judged: on an emulated machine that would judge the host.
+    `stages_of` has ensured that every stage was seen, in order. The duration of a start is not
+    judged: on an emulated machine that would judge the host.
 
     Raises:
         LabError: there is no pod of that node.
@@ -54,15 +54,15 @@ def judge_starts(times: Sequence[StartTimes], node: str, stack: str) -> Verdict:
 
 
 def problems_of(starts: Iterable[PodStart]) -> tuple[str, ...]:
-    """Of pods, whether or not all of their stages were seen: one that was restarted has no stages
-    that belong together."""
+    """Problems of pods, whether or not all of their stages were seen: those of a restarted pod do
+    not belong together."""
     return tuple(
         problem for start in starts for problem in start.history.problems(start.pod, start.node)
     )
 
 
 def measures_of(times: Sequence[StartTimes], node: str) -> tuple[Measure, ...]:
-    """Of pods of one node and condition: percentiles of the start, and the stages' medians."""
+    """Measures of pods of one node and condition: percentiles of the start, medians of stages."""
     whole = startups(times)
     named = {"p50": whole.p50, "p90": whole.p90, "p99": whole.p99, "at most": whole.most}
     start = tuple(_seconds(POD_START, label, value, node) for label, value in named.items())
@@ -89,7 +89,7 @@ def measures_of(times: Sequence[StartTimes], node: str) -> tuple[Measure, ...]:
 
 
 def _untold(stage: Stage, times: Sequence[StartTimes], sample: Summary) -> str:
-    """Why the median of a stage has no figure."""
+    """The reason why the median of a stage has no figure."""
     reason = f"{stage} is below the clock error, {sample.error * 1000:.0f} ms"
     first = sum(one.stages[stage].end_first for one in times)
     if not first:
@@ -98,7 +98,7 @@ def _untold(stage: Stage, times: Sequence[StartTimes], sample: Summary) -> str:
 
 
 def ratio_measure(condition: str, base: str, found: Ratio, node: str) -> Measure:
-    """How many times as long a pod takes to start; with its interval in the evidence."""
+    """The ratio of two starts as a measure, with its interval in the evidence."""
     return Measure(
         name=identifier(f"pod start {condition} to {base}"),
         value=found.value,
@@ -111,7 +111,7 @@ def ratio_measure(condition: str, base: str, found: Ratio, node: str) -> Measure
 
 
 def evidence_of(times: Sequence[StartTimes]) -> tuple[str, ...]:
-    """A line for each pod, and how well the clocks are known."""
+    """A line for each pod, and the error of the clocks."""
     lines = [
         f"{one.start.pod}: "
         + ", ".join(f"{stage} {one.stages[stage]}" for stage in (*STARTUP, Stage.READY))

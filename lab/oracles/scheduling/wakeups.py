@@ -1,4 +1,4 @@
-"""How late a node's kernel wakes a thread, as cyclictest(8) has counted it."""
+"""Wake-up latency of a node's kernel, from the histogram of cyclictest(8)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SHOWN = (("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9))
 
 @dataclass(frozen=True)
 class Wakeups:
-    """Wake-ups of all CPUs of a node, by whole microseconds that each came late."""
+    """Wake-ups of all CPUs of a node, by latency in whole microseconds."""
 
     counts: Mapping[int, int]
-    """By microseconds; what was later than the histogram is long is not in it."""
+    """Counts by microseconds, without those beyond the histogram."""
     beyond: int
-    """Later than that."""
+    """The number of wake-ups beyond the histogram."""
     most_us: int
     cpus: int
 
@@ -28,7 +28,7 @@ class Wakeups:
         return sum(self.counts.values()) + self.beyond
 
     def percentile(self, percent: float) -> int:
-        """us, by the nearest rank; the longest of all where that is beyond the histogram."""
+        """us, by the nearest rank; the maximum if that is beyond the histogram."""
         rank = max(1, -(-int(percent * self.total * 1000) // 100_000))
         for late, count in sorted(self.counts.items()):
             rank -= count
@@ -37,15 +37,15 @@ class Wakeups:
         return self.most_us
 
     def later_than(self, microseconds: int) -> int:
-        """Wake-ups that came later than so."""
+        """The number of wake-ups with a higher latency."""
         return self.beyond + sum(n for late, n in self.counts.items() if late > microseconds)
 
 
 def parse_cyclictest(text: str, cpus: int) -> Wakeups:
-    """The file that `cyclictest --json --histogram=…` writes, on a node of so many CPUs.
+    """Parses the output of `cyclictest --json --histogram=…` on a node with so many CPUs.
 
     Raises:
-        LabError: it is no such file, or a CPU has no wake-ups.
+        LabError: it is not such a file, or a CPU has no wake-ups.
     """
     try:
         threads = list(json.loads(text)["thread"].values())
@@ -58,9 +58,9 @@ def parse_cyclictest(text: str, cpus: int) -> Wakeups:
         most = max(int(thread["max"]) for thread in threads)
         seen = sum(1 for thread in threads if int(thread["cycles"]) > 0)
     except (ValueError, KeyError, TypeError, AttributeError) as trouble:
-        raise LabError(f"cyclictest has not written what it should: {trouble}") from trouble
+        raise LabError(f"invalid output of cyclictest: {trouble}") from trouble
     if seen != cpus:
-        raise LabError(f"no evidence: cyclictest has woken on {seen} of {cpus} CPUs")
+        raise LabError(f"no evidence: cyclictest ran on {seen} of {cpus} CPUs")
     inside = sum(counts.values())
     if inside > cycles:
         raise LabError(f"cyclictest counts {inside} wake-ups of {cycles}")
@@ -69,7 +69,7 @@ def parse_cyclictest(text: str, cpus: int) -> Wakeups:
 
 
 def together(windows: Sequence[Wakeups]) -> Wakeups:
-    """Several windows of one condition as one."""
+    """Merges several windows of one condition."""
     counts: dict[int, int] = {}
     for window in windows:
         for late, count in window.counts.items():
@@ -83,7 +83,7 @@ def together(windows: Sequence[Wakeups]) -> Wakeups:
 
 
 def measures_of(found: Wakeups, condition: str, node: str, evidence: str) -> tuple[Measure, ...]:
-    """Percentiles and the longest, us."""
+    """Percentiles and maximum as measures, us."""
     heading = f"wake-up latency, {condition}"
     values = [(label, found.percentile(percent)) for label, percent in SHOWN]
     return tuple(

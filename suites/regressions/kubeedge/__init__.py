@@ -1,1 +1,1 @@
-"""KubeEdge's field bugs that need a broken wire or a machine that reboots to be seen."""
+"""Field bugs of KubeEdge that need a broken link or a reboot to reproduce."""

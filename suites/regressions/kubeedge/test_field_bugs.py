@@ -1,7 +1,7 @@
-"""Field bugs of KubeEdge, one test each: what its users reported, done to all edge nodes at once.
+"""Field bugs of KubeEdge, one test each: reproduced on all edge nodes at once.
 
-A test that passes says that the bug was not met on the version under test. KubeEdge's own
-end-to-end tests cut no network and reboot no node.
+A passed test means that the bug did not occur in the version under test. KubeEdge's own end-to-end
+tests do not cut networks or reboot nodes.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ pytestmark = [
 ]
 
 BACK_SECONDS = 90.0
-"""From the cure of a wire until a node is at work again; users reported 15 to 20 minutes."""
+"""Seconds from the heal of a link until a node is healthy; users reported 15 to 20 minutes."""
 
 RESTARTS = 3
-"""So often edgecore is killed; duplicates were reported after a single restart."""
+"""Number of kills of edgecore; duplicates were reported after a single restart."""
 
 STARTED_SECONDS = 45.0
-"""For edgecore to have come from its start to its pods: until then, what the cluster and the
-container runtime show is what was before."""
+"""Seconds for edgecore to handle its pods after a start: until then, cluster and container runtime
+show the previous state."""
 
 OUTAGES = 5
-"""So often the API server is killed at most, until a renewal has met that. One is enough on an
-emulated server, which takes half a minute to start it."""
+"""Maximum kills of the API server until one affects a lease renewal. One is enough on an emulated
+server, which takes half a minute to start it."""
 
 API_SECONDS = 240.0
 
 GONE_SECONDS = 90.0
-"""For a node that is back to end a pod that the cloud has forgotten."""
+"""Seconds for a returned node to end a pod that was deleted by force."""
 
 
 def issues(*numbers: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -131,13 +131,13 @@ def test_6965_a_node_gives_up_a_half_open_connection(
 ) -> None:
     with (
         autonomy.watching() as watch,
-        # What the twins report would fill the connection in minutes.
+        # Reports of the twins would fill the connection within minutes.
         faults.inflict_all([Freeze(node=node, service=MAPPER_UNIT) for node in edges(lab)]),
         faults.inflict_all([HalfOpen(link=uplink(lab, node)) for node in edges(lab)]),
     ):
         autonomy.hold(until_lost(lab))
-        # New connections pass: a node that gives up its old one needs no heal. When it does is
-        # a matter of its timers and of what it writes, and not of how fast this host is.
+        # New connections work: a node that closes its old one needs no heal. When it does depends
+        # on its timers and on what it writes, not on the speed of this host.
         away = not_well(lab, watch, Deadline.after(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
     assert not away, f"not at work again over new connections: {', '.join(away)}"
@@ -153,9 +153,9 @@ def test_6414_pods_return_on_a_node_that_reboots_offline(
     with autonomy.watching() as watch:
         for node in edges(lab):
             assert pod_name(PATIENT, node) in running_on(watch.recorder, node)
-            # The pod is as good as new. What containerd has written down of its network is on the
-            # disk half a minute later by itself; a node that loses its power before that cannot
-            # end the old sandbox ("unexpected end of JSON input"), whatever its runtime is.
+            # The pod is new. containerd's record of its network is synced to the disk after half a
+            # minute; a node that loses power before that cannot end the old sandbox ("unexpected
+            # end of JSON input"), with any runtime.
             lab.machines[node].run("sync", time_limit(60))
         away = away_after_reboot(lab, faults, watch.recorder, time_limit)
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
@@ -201,19 +201,19 @@ def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
             for node in edges(lab)
             if not seen_in_time(limit, partial(doomed_ended, watch.recorder, node))
         ]
-    # Nobody could tell the node: if it had ended sooner, the cut would have cut nothing.
+    # The node could not learn of it: if it had ended earlier, the cut would have had no effect.
     assert still == list(edges(lab)), f"the pod ran on while offline only on {still}"
     assert not left, f"the pod that the cloud has forgotten still runs on {', '.join(left)}"
 
 
 @dataclass(frozen=True)
 class Restarts:
-    """What was seen while edgecore was killed on all edge nodes, again and again."""
+    """The observations while edgecore was killed repeatedly on all edge nodes."""
 
     verdicts: tuple[AutonomyVerdict, ...]
     """One for each edge node."""
     away: tuple[str, ...]
-    """Nodes that were not at work again in time after a kill, which was the last one then."""
+    """Nodes that were not healthy in time after a kill, which was then the last one."""
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ def restarts(
     autonomy_of: Callable[[str], Autonomy],
     time_limit: TimeLimit,
 ) -> Restarts:
-    """Kills edgecore RESTARTS times, each time when its node is at work again."""
+    """Kills edgecore RESTARTS times, each time when its node is healthy again."""
     autonomy = autonomy_of("#6559 edgecore restarted")
     kills = [Kill(node=node, service=EDGECORE_UNIT) for node in edges(lab)]
     away: list[str] = []
@@ -278,10 +278,10 @@ def test_leases_are_renewed_after_the_api_server_was_away(
 
 
 def renewal_failed(lab: Lab, faults: FaultEngine, time_limit: TimeLimit) -> None:
-    """Takes the API server away until cloudcore has met that with a lease of each edge node.
+    """Kills the API server until a lease renewal of each edge node through cloudcore has failed.
 
     Raises:
-        LabError: it has not, so that nothing can be said.
+        LabError: none has failed, so that there is no evidence.
     """
     machine = lab.machines[lab.topology.server.name]
     since = machine.run("date +%s", time_limit(60)).stdout.strip()
