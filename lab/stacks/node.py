@@ -63,6 +63,9 @@ def pod_network(topology: Topology, node: Node) -> Provision:
             f"iptables -w -t nat -D POSTROUTING -j {POD_CHAIN}",
             f"iptables -w -t nat -F {POD_CHAIN}",
             f"iptables -w -t nat -X {POD_CHAIN}",
+            # The pods' ends first: the kernel takes its time to remove a network namespace.
+            f"ip -o link show master {POD_BRIDGE} | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | "
+            "xargs -r -n 1 ip link delete",
             f"ip link delete {POD_BRIDGE}",
         ),
     )

@@ -66,7 +66,7 @@ def provision(tmp_path: Path) -> Provision:
         payload=(
             PayloadFile("bin/kubelet", tmp_path / "kubelet", hashlib.sha256(KUBELET).hexdigest()),
         ),
-        folders=("/var/lib/kubelet", "/var/log/pods"),
+        folders=("/var/lib/kubelet", "/var/log/pods", "/var/lib/edge-lab/sampler"),
         undo=("iptables -w -t nat -X SOME-CHAIN", "false"),
     )
 
@@ -121,6 +121,8 @@ def test_it_is_provisioned_and_given_back_as_it_was(
     # What its programs make, and what is mounted there by nobody else.
     foreign.path("/var/lib/kubelet/pods").mkdir()
     foreign.path("/var/log/pods").mkdir()
+    foreign.path("/var/lib/edge-lab/sampler").mkdir(parents=True)
+    foreign.path("/var/lib/edge-lab/sampler/samples.db").write_bytes(b"samples")
     assert machine.record.boot_seconds is not None
 
     done = machine.give_back(soon())
@@ -130,6 +132,7 @@ def test_it_is_provisioned_and_given_back_as_it_was(
     assert not foreign.path("/opt/edge-lab").exists()
     assert not foreign.path("/var/lib/kubelet").exists()
     assert not foreign.path("/var/log/pods").exists()
+    assert not foreign.path("/var/lib/edge-lab").exists()
     assert not foreign.path(HANDOVER).exists()
     assert foreign.path("/var/lib/fake-vm.overcommit_memory").read_text().strip() == "0"
     undone = foreign.calls()[len(calls) :]

@@ -8,6 +8,7 @@ from edge_lab.addons.workload.endpoints import workload_endpoints
 from edge_lab.addons.workload.identities import client_identity, sampler_requests
 from edge_lab.addons.workload.manifests import (
     NAMESPACE,
+    SAMPLER_FOLDER,
     sampled_devices,
     sampling_nodes,
     workload_manifests,
@@ -19,8 +20,9 @@ from edge_lab.core.yamlmodel import Loc
 from edge_lab.images import ImageSpec
 from edge_lab.pki import DEVICES, Request
 from edge_lab.probes.endpoint import Endpoint
+from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack
-from edge_lab.topology import Topology, TopologyProblem
+from edge_lab.topology import Node, Topology, TopologyProblem
 
 
 class Workload(AddOn):
@@ -50,6 +52,11 @@ class Workload(AddOn):
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:
         return sampler_requests(topology)
+
+    def provision(self, ctx: AddOnContext, node: Node) -> Provision:
+        # The pods' folder on the node: a hostPath volume.
+        samples = node in sampling_nodes(ctx.topology)
+        return Provision(folders=(SAMPLER_FOLDER,)) if samples else Provision()
 
     def endpoints(self, topology: Topology, stack: Stack) -> tuple[Endpoint, ...]:
         return workload_endpoints(topology)

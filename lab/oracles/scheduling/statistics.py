@@ -88,7 +88,9 @@ def _bootstrapped(values: Sequence[float], percent: int) -> Interval | None:
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
-    return Interval(float(found.low), float(found.high))
+    # SciPy interpolates between resamples, and may round to just outside the sample.
+    low, high = (min(max(float(end), min(values)), max(values)) for end in found)
+    return Interval(low, high)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_lab.core.errors import LabError
@@ -18,6 +18,7 @@ TIMES = st.lists(st.floats(0.001, 300.0), min_size=1, max_size=30)
 
 
 @settings(max_examples=examples(30))
+@example([250.0, 249.10639241811012])
 @given(TIMES)
 def test_percentiles_are_the_lab_s_own_and_lie_in_their_intervals(times: list[float]) -> None:
     found = summary(times)
