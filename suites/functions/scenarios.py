@@ -19,6 +19,8 @@ CROSS_SECONDS = 60.0
 HANDLE_SECONDS = 240.0
 """Until all crossed events are handled: an emulated node may take a minute to start a pod, and an
 event whose function was killed is delivered again after 20 s."""
+REFUSED_SECONDS = 480.0
+"""Until a full disk refuses an event: a dozen fit into the last block of the stream's file."""
 ASLEEP_SECONDS = 180.0
 COPY_SECONDS = 240.0
 """From a heal until all events are in the cloud: the server retries a failed source after up to
@@ -245,7 +247,7 @@ def full_disks(side: Side) -> Scene:
         found.all_handled()
         with side.full_disks():
             found.until_crossed(1)
-            side.seen(found.unstored, CROSS_SECONDS)
+            side.seen(found.unstored, REFUSED_SECONDS)
         found.until_crossed(1)
     return found
 
