@@ -1,8 +1,13 @@
-"""Tests that take hours run only when selected."""
+"""Shared by all suites: verdicts are recorded and judged; tests that take hours run only when
+selected."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import pytest
+
+from edge_lab.oracles.verdict import Verdict
 
 LONG = "long_running"
 
@@ -21,3 +26,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if mark is not None:
             reason = mark.kwargs.get("reason", "it takes hours")
             item.add_marker(pytest.mark.skip(reason=f"{reason}: run it with -m {LONG}"))
+
+
+Judged = Callable[[Iterable[Verdict]], None]
+
+
+@pytest.fixture
+def judged(record_verdict: Callable[[Verdict], None]) -> Judged:
+    """Records verdicts, and fails the test if any has not passed, or if there is none."""
+
+    def judge(verdicts: Iterable[Verdict]) -> None:
+        found = list(verdicts)
+        for verdict in found:
+            record_verdict(verdict)
+        assert found, "nothing was judged"
+        failed = [str(verdict) for verdict in found if not verdict.passed]
+        assert not failed, "\n".join(failed)
+
+    return judge

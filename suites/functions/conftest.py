@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.oracles.verdict import Verdict
 from suites.edges import is_ready
 from suites.functions.labside import LabSide
 from suites.functions.scenarios import Scene
@@ -25,7 +24,6 @@ READY_SECONDS = 180.0
 """For nodes to be Ready again, so that one scenario does not affect the next."""
 
 SceneOf = Callable[..., Scene]
-Judged = Callable[[Iterable[Verdict]], None]
 
 
 @pytest.fixture(scope="package")
@@ -50,18 +48,3 @@ def scene_of(lab: Lab, side: LabSide, time_limit: TimeLimit) -> SceneOf:
         return made[make.__name__]
 
     return find
-
-
-@pytest.fixture
-def judged(record_verdict: Callable[[Verdict], None]) -> Judged:
-    """Records verdicts, and fails the test if one of them has not passed."""
-
-    def judge(verdicts: Iterable[Verdict]) -> None:
-        found = list(verdicts)
-        for verdict in found:
-            record_verdict(verdict)
-        assert found, "nothing was judged"
-        failed = [str(verdict) for verdict in found if not verdict.passed]
-        assert not failed, "\n".join(failed)
-
-    return judge

@@ -9,7 +9,8 @@ from edge_lab.addons.functions.limits import LIMITS
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.podstarts import Starting
 from edge_lab.observe.scheduling.podstarts import Planned
-from suites.functions.conftest import Judged, SceneOf
+from suites.conftest import Judged
+from suites.functions.conftest import SceneOf
 from suites.functions.judging import (
     judge_asleep,
     judge_copies,

@@ -6,7 +6,8 @@ import allure
 import pytest
 
 from edge_lab.addons.functions.limits import LIMITS
-from suites.functions.conftest import Judged, SceneOf
+from suites.conftest import Judged
+from suites.functions.conftest import SceneOf
 from suites.functions.judging import judge_copies, judge_events, judge_offline, judge_source
 from suites.functions.parameters import each_way
 from suites.functions.scenarios import offline, reset_while_offline

@@ -5,7 +5,8 @@ from __future__ import annotations
 import allure
 import pytest
 
-from suites.functions.conftest import Judged, SceneOf
+from suites.conftest import Judged
+from suites.functions.conftest import SceneOf
 from suites.functions.judging import judge_copies, judge_events, judge_refused, judge_storm
 from suites.functions.parameters import each_way
 from suites.functions.scenarios import broker_killed, full_disks, storm

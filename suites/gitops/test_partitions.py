@@ -10,7 +10,7 @@ import allure
 import pytest
 
 from edge_lab.addons.gitops.fleet import Fault
-from suites.gitops.conftest import Judged
+from suites.conftest import Judged
 from suites.gitops.flow import ROLLOUT_SECONDS
 from suites.gitops.judging import judge_drift, judge_offline, judge_pods, judge_rollout
 from suites.gitops.known import pods_pile_up, update_waits_for_who_is_away

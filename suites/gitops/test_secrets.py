@@ -20,7 +20,7 @@ from edge_lab.addons.gitops.names import (
 )
 from edge_lab.cluster.secrets import secret_data
 from edge_lab.fixtures.lab import TimeLimit
-from suites.gitops.conftest import Judged
+from suites.conftest import Judged
 from suites.gitops.judging import judge_secrets
 from suites.gitops.labside import LabSide
 from suites.gitops.secrets import texts_of

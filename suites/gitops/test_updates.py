@@ -6,7 +6,7 @@ import allure
 import pytest
 
 from edge_lab.addons.gitops.fleet import SURGING, Fault
-from suites.gitops.conftest import Judged
+from suites.conftest import Judged
 from suites.gitops.flow import ROLLOUT_SECONDS
 from suites.gitops.judging import judge_bad_commit, judge_drift, judge_rollout
 from suites.gitops.labside import LabSide

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import EdgeLabError, InputError, LabError, NotPossible
 from edge_lab.core.home import RunDir
 from edge_lab.core.step import step
-from edge_lab.machines.api import BootRecord, ClockOffset, PowerState, SavedMachine
+from edge_lab.machines.api import BootRecord, PowerState, SavedMachine
 from edge_lab.machines.booting import SETTLE_SECONDS, BootRecordFile
 from edge_lab.machines.clock import ShellClock
 from edge_lab.machines.console import ConsoleLog, Fatal
@@ -30,7 +28,8 @@ from edge_lab.machines.external.hosts import ssh_host
 from edge_lab.machines.external.recorder import start_recorder
 from edge_lab.machines.guest import WireNic
 from edge_lab.machines.shell import GuestShell
-from edge_lab.machines.ssh import CommandResult, SshClient, Unreachable
+from edge_lab.machines.shellaccess import ShellAccess
+from edge_lab.machines.ssh import SshClient, Unreachable
 from edge_lab.provisioning.provision import GuestFile, Provision
 from edge_lab.topology import Ability, Arch, External, Node, Topology, why_unable
 
@@ -58,7 +57,7 @@ class GivenBack:
 
 
 @dataclass
-class ExternalMachine:
+class ExternalMachine(ShellAccess):
     """A `Machine` that the lab did not boot.
 
     It is created from its node alone, so another process can continue with a new object.
@@ -358,42 +357,3 @@ class ExternalMachine:
 
     def set_carrier(self, mac: str, up: bool) -> None:
         """Does nothing: the carrier of a real cable stays up when its link is cut."""
-
-    # -- clock and shell -----------------------------------------------------------------
-
-    def clock_offset(self, deadline: Deadline) -> ClockOffset:
-        return self.clock.clock_offset(deadline)
-
-    def set_clock(self, deadline: Deadline) -> float:
-        return self.clock.set_clock(deadline)
-
-    def move_clock(self, seconds: float, deadline: Deadline) -> None:
-        self.clock.move_clock(seconds, deadline)
-
-    def run(
-        self, command: str, deadline: Deadline | None = None, check: bool = True
-    ) -> CommandResult:
-        return self.shell.run(command, deadline, check)
-
-    def stream(self, command: str, deadline: Deadline) -> subprocess.Popen[bytes]:
-        return self.shell.stream(command, deadline)
-
-    def answers(self) -> bool:
-        return self.shell.answers()
-
-    def read(self, path: str, deadline: Deadline | None = None) -> bytes:
-        return self.shell.read(path, deadline)
-
-    def write(self, file: GuestFile, deadline: Deadline | None = None) -> None:
-        self.shell.write(file, deadline)
-
-    def journal(
-        self, unit: str | None = None, *, lines: int = 200, deadline: Deadline | None = None
-    ) -> str:
-        return self.shell.journal(unit, lines=lines, deadline=deadline)
-
-    def wait_unit(self, unit: str, deadline: Deadline) -> None:
-        self.shell.wait_unit(unit, deadline)
-
-    def testinfra(self) -> Any:
-        return self.shell.testinfra()
