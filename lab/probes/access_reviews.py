@@ -6,9 +6,10 @@ list omits what the Node authorizer grants.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from edge_lab.core.errors import LabError
 from edge_lab.probes.expected import Outcome
@@ -114,3 +115,13 @@ OF_EVERYONE = frozenset(
     }
 )
 """What RBAC grants to all authenticated users (system:basic-user)."""
+
+
+def granted(rules: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The resources of RBAC `rules`, as `kubectl auth can-i --list` names them."""
+    return frozenset(
+        f"{resource}.{group}" if group else resource
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    )

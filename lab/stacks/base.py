@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from edge_lab.artifacts import Artifact, Want, host_arch
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.objects import Manifest
+from edge_lab.cluster.rbac import Rule
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.pki import Pki, Request
@@ -180,6 +181,15 @@ class DmiServer(Protocol):
     @property
     def dmi_socket(self) -> str:
         """Path of its Unix socket in the guest."""
+        ...
+
+
+@runtime_checkable
+class GrantsNodes(Protocol):
+    """An edge runtime whose nodes need more rights than the Node authorizer permits."""
+
+    def node_rules(self) -> tuple[Rule, ...]:
+        """The rules of the ClusterRole that it binds to all nodes."""
         ...
 
 

@@ -14,7 +14,7 @@ from edge_lab.artifacts import Want
 from edge_lab.cluster.access import ClusterAccess
 from edge_lab.cluster.addresses import LOOPBACK
 from edge_lab.cluster.objects import Manifest
-from edge_lab.cluster.rbac import NODES_GROUP, binding_manifest, role_manifest
+from edge_lab.cluster.rbac import NODES_GROUP, Rule, binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import (
     CLUSTER,
@@ -182,29 +182,30 @@ class OpenYurt:
     def units(self) -> tuple[str, ...]:
         return (IMAGES + ".service", POD_NETWORK + ".service", YURTHUB_UNIT, KUBELET_UNIT)
 
+    def node_rules(self) -> tuple[Rule, ...]:
+        """What yurthub reads with the certificate of its node."""
+        return (
+            {
+                "apiGroups": [""],
+                "resources": ["services", "endpoints"],
+                "verbs": ["get", "list", "watch"],
+            },
+            {
+                "apiGroups": ["discovery.k8s.io"],
+                "resources": ["endpointslices"],
+                "verbs": ["list", "watch"],
+            },
+            {
+                "apiGroups": ["apps.openyurt.io"],
+                "resources": ["nodepools"],
+                "verbs": ["list", "watch"],
+            },
+        )
+
     def manifests(self, ctx: StackContext) -> tuple[Manifest, ...]:
         role = "yurt-hub"
         return (
-            role_manifest(
-                role,
-                [
-                    {
-                        "apiGroups": [""],
-                        "resources": ["services", "endpoints"],
-                        "verbs": ["get", "list", "watch"],
-                    },
-                    {
-                        "apiGroups": ["discovery.k8s.io"],
-                        "resources": ["endpointslices"],
-                        "verbs": ["list", "watch"],
-                    },
-                    {
-                        "apiGroups": ["apps.openyurt.io"],
-                        "resources": ["nodepools"],
-                        "verbs": ["list", "watch"],
-                    },
-                ],
-            ),
+            role_manifest(role, self.node_rules()),
             # No leases, which OpenYurt's chart grants: the Node authorizer permits a node its own.
             binding_manifest(role, role, [NODES_GROUP]),
             # Only its own ConfigMaps. OpenYurt's chart permits those of all namespaces.

@@ -12,7 +12,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
 from edge_lab.oracles.identity import was_let_in
 from edge_lab.pki import CLUSTER
-from edge_lab.probes.access_reviews import OF_EVERYONE, disagreements, listed
+from edge_lab.probes.access_reviews import OF_EVERYONE, disagreements, granted, listed
 from edge_lab.probes.catalog import PROBES
 from edge_lab.probes.differences import differences, unexplained
 from edge_lab.probes.endpoint import Endpoint, Reach, Speaks
@@ -20,6 +20,7 @@ from edge_lab.probes.forward import forwarded
 from edge_lab.probes.impersonation import trespass_endpoints
 from edge_lab.probes.kubectl_as import kubectl_as
 from edge_lab.probes.sslyze import installed, scan
+from edge_lab.stacks.base import GrantsNodes
 from edge_lab.stacks.identities import node_client_spec
 from edge_lab.stacks.kubeconfig import kubeconfig
 from suites.identity.test_endpoints import READS_NODES, clients, reads_nodes
@@ -81,5 +82,9 @@ def test_can_i_says_what_requests_have_found(
             resources = listed(ask(("auth", "can-i", "--list")))
     assert [str(one) for one in found if not one.reason] == []
     if not reads_nodes(lab, edge_node):
-        assert resources == OF_EVERYONE
+        runtime = lab.stack.runtime
+        of_nodes = (
+            granted(runtime.node_rules()) if isinstance(runtime, GrantsNodes) else frozenset()
+        )
+        assert resources == OF_EVERYONE | of_nodes
         assert not any(met[name.lstrip("/")] for name in READS_NODES)

@@ -14,6 +14,7 @@ from edge_lab.probes.access_reviews import (
     OF_EVERYONE,
     CanI,
     disagreements,
+    granted,
     listed,
     questions,
 )
@@ -21,6 +22,7 @@ from edge_lab.probes.impersonation import trespasses
 from edge_lab.probes.kubectl_as import kubectl_as
 from edge_lab.stacks.identities import node_client_spec
 from edge_lab.stacks.kubeconfig import kubeconfig
+from edge_lab.stacks.openyurt import OpenYurt
 from edge_lab.topology import Topology
 from tests.keys import keys_made_once
 from tests.probes.api_server import api_server, program
@@ -93,4 +95,13 @@ def test_another_table_is_no_list() -> None:
     row = "Resources   Non-Resource URLs   Resource Names   Verbs\n"
     assert listed(f"{row}secrets     []   []   [list]\n            [/api]   []   [get]\n") == {
         "secrets"
+    }
+
+
+def test_the_list_names_resources_with_their_group() -> None:
+    assert granted(OpenYurt().node_rules()) == {
+        "services",
+        "endpoints",
+        "endpointslices.discovery.k8s.io",
+        "nodepools.apps.openyurt.io",
     }
