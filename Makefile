@@ -27,7 +27,7 @@ BIN := .venv/bin
 VENV_STAMP := .venv/.edge-lab-installed
 HOST_STAMP := .venv/.edge-lab-host-packages
 SSLYZE_STAMP := build/peers/sslyze/.edge-lab-installed
-# labgrid, which has a plugin for pytest and a pyserial of its own: in nobody else's way.
+# labgrid brings a plugin for pytest and its own pyserial, so it is installed in a separate folder.
 HARDWARE := build/hardware
 HARDWARE_STAMP := $(HARDWARE)/.edge-lab-installed
 WITH_HARDWARE = PYTHONPATH=$(CURDIR)/$(HARDWARE)$${PYTHONPATH:+:$$PYTHONPATH}
@@ -109,11 +109,11 @@ $(HARDWARE_STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(HARDWARE) 'labgrid>=26.0,<27'
 	@touch $@
 
-hardware: setup $(HARDWARE_STAMP) ## Test external nodes with labgrid's drivers, and a machine with an sshd of its own (as root)
+hardware: setup $(HARDWARE_STAMP) ## Test external nodes with labgrid's drivers, and with an sshd in its own root file system (as root)
 	$(WITH_HARDWARE) $(BIN)/pytest tests/external -p no:labgrid $(UNIT)
 
-# A QEMU guest with a power script and a serial port of its own stands for the foreign machine. As root.
-external: setup $(HARDWARE_STAMP) ## Run the suite of external nodes on a machine that the lab did not boot (needs root)
+# A QEMU guest with its own power script and serial port stands for the external machine.
+external: setup $(HARDWARE_STAMP) ## Run the suite of external nodes on a guest that the lab did not boot (as root)
 	$(WITH_HARDWARE) $(BIN)/python -m suites.external.guest build/external -- $(BIN)/pytest suites/external \
 	  -p no:labgrid --lab-topology=build/external/lab.yaml --alluredir=$(RESULTS) $(UNIT)
 
