@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from edge_lab.addons.functions.names import CA, CERTIFICATE, HOME, KEY
+from edge_lab.addons.functions.names import HOME
+from edge_lab.addons.tlsfiles import tls_files
 from edge_lab.pki import CertificateSpec, IdentityRequest, Pki, Request, TrustDomain, Usage
-from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import Provision
 from edge_lab.topology import Node, Topology
 
 FUNCTIONS_DOMAIN = TrustDomain("functions", "edge-lab functions")
@@ -36,12 +37,4 @@ def functions_requests(topology: Topology) -> tuple[Request, ...]:
 
 def keys_provision(node: Node, pki: Pki) -> Provision:
     """The certificate and key of a node, and the authority's certificate."""
-    identity = pki.identity(FUNCTIONS_DOMAIN, node.name)
-    authority = pki.authority(FUNCTIONS_DOMAIN).certificate_pem
-    return Provision(
-        files=(
-            GuestFile(f"{HOME}/{CA}", authority),
-            GuestFile(f"{HOME}/{CERTIFICATE}", identity.certificate_pem),
-            GuestFile(f"{HOME}/{KEY}", identity.key_pem, 0o600),
-        )
-    )
+    return Provision(files=tls_files(HOME, FUNCTIONS_DOMAIN, node.name, pki))

@@ -35,9 +35,6 @@ there are none until an event waits, and a full disk does not prevent one."""
 CLOUD_DOMAIN = "cloud"
 """JetStream domain of the server; that of an edge node is the node's name."""
 
-CA, CERTIFICATE, KEY = "ca.crt", "tls.crt", "tls.key"
-"""Files below `HOME`."""
-
 
 def unit(name: str) -> str:
     return f"{name}.service"

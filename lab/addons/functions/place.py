@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_lab.addons.functions.names import (
-    CA,
-    CERTIFICATE,
     CLIENT_PORT,
     HOME,
-    KEY,
     LEAF_PORT,
     MONITOR_PORT,
     NATS,
@@ -17,6 +14,7 @@ from edge_lab.addons.functions.names import (
     PROGRAM,
     STATE,
 )
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.topology import Node, Topology
 

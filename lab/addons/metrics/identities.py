@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from edge_lab.addons.metrics.names import CA, CERTIFICATE, HOME, KEY
+from edge_lab.addons.metrics.names import HOME
+from edge_lab.addons.tlsfiles import tls_files
 from edge_lab.pki import CertificateSpec, IdentityRequest, Pki, Request, TrustDomain, Usage
-from edge_lab.provisioning.provision import GuestFile, Provision
+from edge_lab.provisioning.provision import Provision
 from edge_lab.topology import Node, Topology
 
 METRICS_DOMAIN = TrustDomain("metrics", "edge-lab metrics")
@@ -39,12 +40,4 @@ def metrics_requests(topology: Topology) -> tuple[Request, ...]:
 
 def keys_provision(node: Node, pki: Pki) -> Provision:
     """A node's certificate and key, and the authority."""
-    identity = pki.identity(METRICS_DOMAIN, node.name)
-    authority = pki.authority(METRICS_DOMAIN).certificate_pem
-    return Provision(
-        files=(
-            GuestFile(f"{HOME}/{CA}", authority),
-            GuestFile(f"{HOME}/{CERTIFICATE}", identity.certificate_pem),
-            GuestFile(f"{HOME}/{KEY}", identity.key_pem, 0o600),
-        )
-    )
+    return Provision(files=tls_files(HOME, METRICS_DOMAIN, node.name, pki))

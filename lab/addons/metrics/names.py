@@ -34,9 +34,6 @@ DEVICE_SEQUENCE = "edge_lab_device_sequence"
 """By device, the number of the last step that the node's sampler has read, which can be found in
 the device's ground truth."""
 
-CA, CERTIFICATE, KEY = "ca.crt", "tls.crt", "tls.key"
-"""Below `HOME`."""
-
 
 def unit(name: str) -> str:
     return f"{name}.service"

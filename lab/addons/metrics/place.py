@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_lab.addons.metrics.names import (
-    CA,
-    CERTIFICATE,
     EXPORTER_ADDRESS,
     HOME,
-    KEY,
     RECEIVER_PORT,
     STATE,
 )
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.images import DebianProgram
 from edge_lab.images.recipe import load_recipe
 from edge_lab.topology import Node, Topology

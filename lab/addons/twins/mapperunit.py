@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 from edge_lab.addons.base import AddOnContext
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY, tls_files
 from edge_lab.addons.twins.identities import mapper_identity, mapper_requests, mapper_uri
 from edge_lab.addons.twins.mapperapp import PAYLOAD, mapper_app
 from edge_lab.addons.twins.names import MAPPER_UNIT, twins_of
@@ -20,9 +21,7 @@ from edge_lab.pki import (
     DEVICES,
     InstalledCertificate,
     LabSigner,
-    Pki,
     TrustBundle,
-    TrustDomain,
 )
 from edge_lab.provisioning.provision import PAYLOAD_MOUNT, GuestFile, Provision
 from edge_lab.stacks import DmiServer, EdgeRuntime
@@ -65,13 +64,13 @@ def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
         config["dmi"] = {"socket": runtime.dmi_socket, "own": OWN_SOCKET}
     else:
         config["api"] = {"url": ctx.api.url, **_paths(API)}
-        files += _keys(API, CLUSTER, pki, node)
+        files += tls_files(API, CLUSTER, mapper_identity(node.name), pki)
     if any(
         protocol_of(device.protocol).mapper_needs_certificate
         for device in twins_of(ctx.topology, node)
     ):
         config["opcua"] = {"uri": mapper_uri(node.name), **_paths(OPCUA)}
-        files += _keys(OPCUA, DEVICES, pki, node)
+        files += tls_files(OPCUA, DEVICES, mapper_identity(node.name), pki)
     service = Service(
         name=NAME,
         description="Device mapper: twins of the devices within reach",
@@ -122,16 +121,7 @@ def mapper_trust(topology: Topology, runtime: EdgeRuntime) -> tuple[TrustBundle,
 
 def _paths(folder: str) -> dict[str, str]:
     return {
-        "authority": f"{folder}/ca.crt",
-        "certificate": f"{folder}/tls.crt",
-        "key": f"{folder}/tls.key",
+        "authority": f"{folder}/{CA}",
+        "certificate": f"{folder}/{CERTIFICATE}",
+        "key": f"{folder}/{KEY}",
     }
-
-
-def _keys(folder: str, domain: TrustDomain, pki: Pki, node: Node) -> tuple[GuestFile, ...]:
-    identity = pki.identity(domain, mapper_identity(node.name))
-    return (
-        GuestFile(f"{folder}/ca.crt", pki.authority(domain).certificate_pem),
-        GuestFile(f"{folder}/tls.crt", identity.certificate_pem),
-        GuestFile(f"{folder}/tls.key", identity.key_pem, 0o600),
-    )

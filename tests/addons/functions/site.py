@@ -19,7 +19,6 @@ import pytest
 from edge_lab.addons.functions.broker import broker_command, edge_config, server_config
 from edge_lab.addons.functions.identities import FUNCTIONS_DOMAIN, leaf_spec, server_spec
 from edge_lab.addons.functions.limits import LIMITS, Watched
-from edge_lab.addons.functions.names import CA, CERTIFICATE, KEY
 from edge_lab.addons.functions.parts import (
     activator_command,
     activator_config,
@@ -41,6 +40,7 @@ from edge_lab.addons.functions.records import (
     parse_records,
 )
 from edge_lab.addons.functions.ways import PROCESS, WAYS, Way
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded
 from edge_lab.core.ports import choose_ports

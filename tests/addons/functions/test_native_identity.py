@@ -14,8 +14,8 @@ import pytest
 from edge_lab.addons.functions.broker import broker_command, server_config
 from edge_lab.addons.functions.endpoints import LEAVES, functions_endpoints
 from edge_lab.addons.functions.identities import server_spec
-from edge_lab.addons.functions.names import CA, CERTIFICATE, KEY
 from edge_lab.addons.functions.place import Place
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.ports import choose_ports
 from edge_lab.oracles.identity import Finding, IdentityVerdict, judge_identity

@@ -19,7 +19,6 @@ import pytest
 
 from edge_lab.addons.metrics.guest import ask, exporter
 from edge_lab.addons.metrics.identities import METRICS_DOMAIN, receiver_spec, sender_spec
-from edge_lab.addons.metrics.names import CA, CERTIFICATE, KEY
 from edge_lab.addons.metrics.place import Place
 from edge_lab.addons.metrics.receiver import (
     NAME,
@@ -39,6 +38,7 @@ from edge_lab.addons.metrics.records import (
     stored_samples,
 )
 from edge_lab.addons.metrics.senders import SENDERS, Sender
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import IdentityRequest, Pki
 from tests.addons.metrics.fetch import FOLDER

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from edge_lab.addons.metrics.identities import METRICS_DOMAIN, sender_spec
-from edge_lab.addons.metrics.names import CA, CERTIFICATE, KEY
 from edge_lab.addons.metrics.receiver import LOOKBACK_SECONDS
 from edge_lab.addons.metrics.records import Origin
 from edge_lab.addons.metrics.senders import SENDERS
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.pki import IdentityRequest, Pki
 from suites.metrics import outages as suite_outages
 from suites.metrics.evidence import BEFORE, RESET, Evidence

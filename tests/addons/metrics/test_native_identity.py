@@ -11,7 +11,7 @@ import pytest
 
 from edge_lab.addons.metrics.endpoints import metrics_endpoints
 from edge_lab.addons.metrics.identities import receiver_spec
-from edge_lab.addons.metrics.names import CA, CERTIFICATE, KEY, RECEIVER
+from edge_lab.addons.metrics.names import RECEIVER
 from edge_lab.addons.metrics.place import Place
 from edge_lab.addons.metrics.receiver import (
     NAME,
@@ -20,6 +20,7 @@ from edge_lab.addons.metrics.receiver import (
     receiver_config,
     web_config,
 )
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.ports import choose_ports
 from edge_lab.oracles.identity import Finding, IdentityVerdict, judge_identity
