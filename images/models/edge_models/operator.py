@@ -1,0 +1,110 @@
+"""The operator of EdgeModel objects, with kopf: tells nodes what to serve, one after the other.
+
+It keeps nothing: what it has told is in the ModelNode objects, and what nodes have done too.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from .config import Config
+from .kubeapi import GROUP, VERSION, Api, ApiTrouble, objects_path
+from .rollout import Heard, NodeView, plan, status_of, view_of, wish_of
+
+log = logging.getLogger("operator")
+
+EVERY_SECONDS = 2.0
+SILENT_SECONDS = 30.0
+"""A node that has not reported for this time is not known any more."""
+
+
+class Rollouts:
+    """Reads ModelNodes and changes their specs."""
+
+    def __init__(self, api: Api, namespace: str, silent: float = SILENT_SECONDS) -> None:
+        self._api, self._namespace = api, namespace
+        self._heard = Heard(silent)
+        # kopf calls from several threads, and there is one connection.
+        self._lock = threading.Lock()
+
+    def step(self, edge_model: Mapping[str, Any]) -> dict[str, Any]:
+        """Tells whom it is to tell, and returns the status of the EdgeModel."""
+        with self._lock:
+            wish = wish_of(edge_model)
+            nodes = self._views(wish.name, edge_model["spec"].get("nodes") or ())
+            found = plan(wish, nodes)
+            for name in found.tell:
+                log.info("%s is told to serve %s %s", name, wish.name, wish.version.tag)
+                body = {"spec": {"models": {wish.name: wish.of_node()}}}
+                self._api.call("PATCH", objects_path(self._namespace, "modelnodes", name), body)
+            return status_of(wish, found, nodes)
+
+    def _views(self, model: str, order: Any) -> list[NodeView]:
+        found = self._api.call("GET", objects_path(self._namespace, "modelnodes"))["items"]
+        now = time.monotonic()
+        by_name = {
+            one["metadata"]["name"]: view_of(
+                one,
+                model,
+                self._heard.look(
+                    one["metadata"]["name"], (one.get("status") or {}).get("beat"), now
+                ),
+            )
+            for one in found
+        }
+        return [by_name[name] for name in order if name in by_name]
+
+
+def run(config: Config) -> None:
+    """Until SIGTERM."""
+    rollouts = Rollouts(
+        config.client(), config.namespace, float(os.environ.get("SILENT_SECONDS", SILENT_SECONDS))
+    )
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.posting.enabled = False
+        settings.scanning.disabled = True
+        # Behind an API server that is slow, or away.
+        settings.networking.request_timeout = 30.0
+        settings.watching.server_timeout = 60.0
+        settings.watching.client_timeout = 90.0
+
+    @kopf.on.login(registry=registry)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(
+            server=config.api["url"],
+            ca_path=config.api["authority"],
+            certificate_path=config.api["certificate"],
+            private_key_path=config.api["key"],
+        )
+
+    @kopf.timer(  # type: ignore[arg-type]
+        GROUP, VERSION, "edgemodels", interval=EVERY_SECONDS, registry=registry
+    )
+    def follow(body: kopf.Body, patch: kopf.Patch, **_: Any) -> None:
+        try:
+            status = rollouts.step(body)
+        except (ApiTrouble, KeyError, ValueError, TypeError) as trouble:
+            log.warning("%s: %s", body.get("metadata", {}).get("name"), trouble)
+            return
+        known = {key: copy.deepcopy(body.status.get(key)) for key in status}
+        for key, value in status.items():
+            if known[key] != value:
+                patch.status[key] = value
+
+    kopf.run(
+        registry=registry,
+        standalone=True,
+        namespaces=[config.namespace],
+        liveness_endpoint=f"http://127.0.0.1:{config.port + 2}/healthz",
+    )

@@ -1,0 +1,182 @@
+"""Which node is told which version next, and what the cloud says about it: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .states import Phase, Version
+
+
+class NodePhase(StrEnum):
+    """What the cloud knows of a node."""
+
+    WAITING = "Waiting"
+    """It has not been told yet."""
+    TOLD = "Told"
+    DONE = "Done"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+    """It has not been heard of for too long; what it runs is not known."""
+
+
+class Progress(StrEnum):
+    """Of an EdgeModel."""
+
+    PROGRESSING = "Progressing"
+    COMPLETE = "Complete"
+    HALTED = "Halted"
+    """A node has refused the version or rolled it back: no further node is told."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The spec of an EdgeModel."""
+
+    name: str
+    generation: int
+    version: Version
+    repository: str
+    samples: int
+    tolerance: float
+
+    def of_node(self) -> dict[str, Any]:
+        """As the spec of a ModelNode has it."""
+        return {
+            "version": {"tag": self.version.tag, "digest": self.version.digest},
+            "repository": self.repository,
+            "generation": self.generation,
+            "samples": self.samples,
+            "tolerance": self.tolerance,
+        }
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What the cloud has heard of one node about one model."""
+
+    name: str
+    heard: bool
+    """Whether it has reported lately."""
+    told: int = 0
+    """Generation in its spec; 0 if it was told nothing."""
+    generation: int = 0
+    """Of its report."""
+    phase: Phase = Phase.IDLE
+    reason: str = ""
+    message: str = ""
+    serving: Version | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    tell: tuple[str, ...] = ()
+    """Nodes that are told now."""
+    progress: Progress = Progress.PROGRESSING
+    message: str = ""
+    nodes: Mapping[str, NodePhase] = field(default_factory=dict)
+
+
+def phase_of(wish: Wish, node: NodeView) -> NodePhase:
+    if not node.heard:
+        return NodePhase.UNKNOWN
+    if node.told != wish.generation:
+        return NodePhase.WAITING
+    if node.generation != wish.generation:
+        return NodePhase.TOLD
+    if node.phase in (Phase.REFUSED, Phase.ROLLED_BACK):
+        return NodePhase.FAILED
+    done = node.phase is Phase.SERVING and node.serving == wish.version
+    return NodePhase.DONE if done else NodePhase.TOLD
+
+
+def plan(wish: Wish, nodes: Sequence[NodeView]) -> Plan:
+    """`nodes` in the order of the rollout. One at a time: a node is told when no other that can be
+    reached is about it. Nodes that cannot be reached hold up nobody, and are told when they are
+    back."""
+    phases = {node.name: phase_of(wish, node) for node in nodes}
+    failed = [node for node in nodes if phases[node.name] is NodePhase.FAILED]
+    if failed:
+        said = "; ".join(f"{one.name}: {one.reason} {one.message}".rstrip() for one in failed)
+        return Plan((), Progress.HALTED, said, phases)
+    if nodes and all(phase is NodePhase.DONE for phase in phases.values()):
+        return Plan((), Progress.COMPLETE, "", phases)
+    busy = [name for name, phase in phases.items() if phase is NodePhase.TOLD]
+    waiting = [name for name, phase in phases.items() if phase is NodePhase.WAITING]
+    tell = () if busy else tuple(waiting[:1])
+    unknown = [name for name, phase in phases.items() if phase is NodePhase.UNKNOWN]
+    message = f"not heard of: {', '.join(unknown)}" if unknown else ""
+    return Plan(tell, Progress.PROGRESSING, message, phases)
+
+
+# -- from and to objects of the API server -------------------------------------------------------
+
+
+def wish_of(found: Mapping[str, Any]) -> Wish:
+    """From an EdgeModel."""
+    spec = found["spec"]
+    gate = spec.get("gate") or {}
+    return Wish(
+        name=found["metadata"]["name"],
+        generation=int(found["metadata"]["generation"]),
+        version=Version(str(spec["version"]["tag"]), str(spec["version"]["digest"])),
+        repository=spec["repository"],
+        samples=int(gate.get("samples", 0)),
+        tolerance=float(gate.get("tolerance", 0.0)),
+    )
+
+
+def view_of(found: Mapping[str, Any], model: str, heard: bool) -> NodeView:
+    """From a ModelNode."""
+    told = (found.get("spec", {}).get("models") or {}).get(model) or {}
+    said = (found.get("status", {}).get("models") or {}).get(model) or {}
+    serving = said.get("serving")
+    return NodeView(
+        name=found["metadata"]["name"],
+        heard=heard,
+        told=int(told.get("generation", 0)),
+        generation=int(said.get("generation", 0)),
+        phase=Phase(said.get("phase", Phase.IDLE.value)),
+        reason=str(said.get("reason", "")),
+        message=str(said.get("message", "")),
+        serving=Version(serving["tag"], serving["digest"]) if serving else None,
+    )
+
+
+def status_of(wish: Wish, found: Plan, nodes: Sequence[NodeView]) -> dict[str, Any]:
+    """The status of the EdgeModel. Of a node that is not heard of, nothing is claimed."""
+    return {
+        "phase": found.progress.value,
+        "message": found.message,
+        "observedGeneration": wish.generation,
+        "nodes": {
+            node.name: {
+                "phase": found.nodes[node.name].value,
+                "tag": node.serving.tag if node.heard and node.serving else "",
+                "digest": node.serving.digest if node.heard and node.serving else "",
+                "reason": node.reason if node.heard else "",
+            }
+            for node in nodes
+        },
+    }
+
+
+class Heard:
+    """Which nodes have reported lately, by the counter in their reports and one's own clock: the
+    clocks of nodes are not compared."""
+
+    def __init__(self, silent_seconds: float) -> None:
+        self._silent = silent_seconds
+        self._last: dict[str, tuple[Any, float]] = {}
+
+    def look(self, node: str, beat: Any, now: float) -> bool:
+        """Whether the node has reported in the last `silent_seconds`."""
+        if not beat:
+            return False
+        known = self._last.get(node)
+        if known is None or known[0] != beat:
+            self._last[node] = beat, now
+            return True
+        return now - known[1] <= self._silent
