@@ -1,8 +1,7 @@
 """The content of the registry and the data sets, as files of the server's payload.
 
-Images are stored in the layout of docker-registry (distribution 2.8, registry/storage/paths.go), so
-that nothing has to be pushed, and are read-only like the payload. The content is derived from names
-and numbers: equal programs make equal digests.
+Images are read-only like the payload. The content is derived from names and numbers: equal programs
+make equal digests.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from edge_lab.addons.cache.storage import Repository, put_blobs
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.home import cache_home
 from edge_lab.core.step import step
@@ -110,7 +110,11 @@ def random_bytes(seed: str, count: int) -> bytes:
 def registry_files(programs: Mapping[Arch, Path]) -> tuple[PayloadFile, ...]:
     """Images for the architectures of `programs`, and all data sets; made once for each set of
     programs."""
-    folder = _made(programs)
+    return payload_files(_made(programs))
+
+
+def payload_files(folder: Path) -> tuple[PayloadFile, ...]:
+    """All files of a folder that was made for a payload."""
     return tuple(
         PayloadFile(file.relative_to(folder).as_posix(), file, _digest(file), executable=False)
         for file in sorted(folder.rglob("*"))
@@ -154,7 +158,6 @@ def write_registry(
     `scratch` is a folder that is made.
     """
     layout = Layout(scratch)
-    repositories = storage / "docker/registry/v2/repositories"
     shared = {
         arch: layout.add_layer(_program(program)) for arch, program in sorted(programs.items())
     }
@@ -162,25 +165,19 @@ def write_registry(
     for image in images:
         own = layout.add_layer(_own(image))
         manifests: list[Descriptor] = []
-        repository = repositories / image.name
+        repository = Repository(storage, image.name)
         for arch in sorted(programs):
             layers = [shared[arch], own]
             manifest = layout.add_image(arch, layers, ENTRYPOINT)
             manifests.append(manifest)
             for layer in (*layers, _config_of(layout, manifest)):
-                _link(repository / "_layers", str(layer["digest"]))
+                repository.add_part(str(layer["digest"]))
         index = layout.add_index(manifests)
         for revision in (index, *manifests):
-            _link(repository / "_manifests/revisions", str(revision["digest"]))
-        tag = repository / "_manifests/tags" / TAG
-        _link(tag / "index", str(index["digest"]))
-        _write_link(tag / "current", str(index["digest"]))
+            repository.add_manifest(str(revision["digest"]))
+        repository.tag(TAG, str(index["digest"]))
         indexes[image.name] = str(index["digest"])
-    blobs = storage / "docker/registry/v2/blobs/sha256"
-    for blob in sorted(layout.folder.iterdir()):
-        place = blobs / blob.name[:2] / blob.name
-        place.mkdir(parents=True)
-        blob.rename(place / "data")
+    put_blobs(storage, sorted(layout.folder.iterdir()))
     return indexes
 
 
@@ -189,17 +186,6 @@ def _config_of(layout: Layout, manifest: Descriptor) -> Descriptor:
     content = json.loads((layout.folder / name).read_text(encoding="utf-8"))
     config: Descriptor = content["config"]
     return config
-
-
-def _link(folder: Path, digest: str) -> None:
-    """A link of docker-registry: a file that names a digest."""
-    algorithm, _, value = digest.partition(":")
-    _write_link(folder / algorithm / value, digest)
-
-
-def _write_link(folder: Path, digest: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "link").write_text(digest, encoding="utf-8")
 
 
 def _program(program: Path) -> Callable[[BinaryIO], None]:
