@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from edge_lab.artifacts import Want
@@ -18,7 +19,14 @@ from edge_lab.cluster.objects import Manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError
 from edge_lab.core.yamlmodel import Loc
-from edge_lab.images import AnyImage, DebianProgram, program_files
+from edge_lab.images import (
+    AnyImage,
+    DebianModules,
+    DebianPart,
+    DebianProgram,
+    module_files,
+    program_files,
+)
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
@@ -58,14 +66,20 @@ class AddOnContext:
     def program(self, program: DebianProgram, node: Node) -> tuple[PayloadFile, ...]:
         """A program from the add-on's `programs`, for the payload of `node`; a unit starts it by
         its `command`."""
+        return program_files(self._packages(program, node), program)
+
+    def modules(self, modules: DebianModules, node: Node) -> tuple[PayloadFile, ...]:
+        """Python modules from the add-on's `programs`, for the payload of `node`."""
+        return module_files(self._packages(modules, node), modules)
+
+    def _packages(self, part: DebianPart, node: Node) -> Path:
         try:
-            root = self.given.packages[node.arch]
+            return self.given.packages[node.arch]
         except KeyError as trouble:
             raise LabError(
-                f"{program.package} is not unpacked for {node.arch.value}; "
+                f"{part.package} is not unpacked for {node.arch.value}; "
                 "add it to the add-on's `programs`"
             ) from trouble
-        return program_files(root, program)
 
 
 @dataclass(frozen=True)
@@ -120,9 +134,9 @@ class AddOn:
         """Container images of its pods; every node has them from the start."""
         return ()
 
-    def programs(self, topology: Topology, stack: Stack) -> tuple[DebianProgram, ...]:
-        """Programs of Debian packages that `provision` puts into payloads with
-        `AddOnContext.program`; for those that are not in root images."""
+    def programs(self, topology: Topology, stack: Stack) -> tuple[DebianPart, ...]:
+        """Programs and Python modules of Debian packages that `provision` puts into payloads with
+        `AddOnContext.program` and `modules`; for those that are not in root images."""
         return ()
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:

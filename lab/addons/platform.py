@@ -17,7 +17,7 @@ from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import InputError
 from edge_lab.core.step import step
 from edge_lab.devices.protocols import device_wants, protocol_of
-from edge_lab.images import SANDBOX_IMAGE, AnyImage, DebianProgram
+from edge_lab.images import SANDBOX_IMAGE, AnyImage, DebianPart
 from edge_lab.measuring.watcher import Watcher
 from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.cloudclient import CloudClient, DialsCloud
@@ -76,7 +76,7 @@ class Platform:
         of_addons = [image for addon in self.addons for image in addon.images(topology)]
         return tuple(dict.fromkeys((SANDBOX_IMAGE, *of_addons)))
 
-    def programs(self, topology: Topology) -> tuple[DebianProgram, ...]:
+    def programs(self, topology: Topology) -> tuple[DebianPart, ...]:
         """What add-ons run of Debian packages that are in no root image."""
         found = [it for addon in self.addons for it in addon.programs(topology, self.stack)]
         return tuple(dict.fromkeys(found))

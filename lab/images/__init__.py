@@ -1,5 +1,6 @@
 """Images: root disks, payload disks, and container images."""
 
+from edge_lab.images.modules import DebianModules, module_files
 from edge_lab.images.oci import (
     EDGE_PROGRAM,
     PAUSE,
@@ -21,11 +22,16 @@ from edge_lab.images.root import (
     load_root_image,
 )
 
+DebianPart = DebianProgram | DebianModules
+"""What nodes run of a Debian package that is in no root image."""
+
 __all__ = [
     "EDGE_PROGRAM",
     "PAUSE",
     "SANDBOX_IMAGE",
     "AnyImage",
+    "DebianModules",
+    "DebianPart",
     "DebianProgram",
     "ImageArchive",
     "ImageFile",
@@ -38,6 +44,7 @@ __all__ = [
     "cached_root_image",
     "image_digest",
     "load_root_image",
+    "module_files",
     "payload_digest",
     "program_files",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -52,21 +53,32 @@ def program_files(root: Path, program: DebianProgram) -> tuple[PayloadFile, ...]
         LabError: a part is missing.
     """
     main = _below(root, program.path)
-    found = {f"{FOLDER}/{program.name}": main}
-    needs = elf_needs(main.read_bytes())
-    if not needs.interpreter:
+    if not elf_needs(main.read_bytes()).interpreter:
         raise LabError(f"{program.path} is linked statically: it needs no loader")
-    loader, libraries = PurePosixPath(needs.interpreter).name, _Libraries(root)
-    found[f"{FOLDER}/{LOADER}"] = libraries.find(loader)
-    wanted = list(needs.libraries)
-    while wanted:
-        name = wanted.pop()
-        place = f"{FOLDER}/lib/{name}"
-        if name == loader or place in found:
-            continue
-        found[place] = libraries.find(name)
-        wanted += elf_needs(found[place].read_bytes()).libraries
-    return tuple(_payload(place, source) for place, source in sorted(found.items()))
+    found = {f"{FOLDER}/{program.name}": main, **libraries_of(root, [main])}
+    return tuple(payload_of(place, source) for place, source in sorted(found.items()))
+
+
+def libraries_of(root: Path, files: Sequence[Path]) -> dict[str, Path]:
+    """All libraries that `files` need, and their loader, by place in the payload.
+
+    Raises:
+        LabError: one is missing.
+    """
+    libraries = _Libraries(root)
+    found: dict[str, Path] = {}
+    waiting = [elf_needs(file.read_bytes()) for file in files]
+    loaders = {PurePosixPath(needs.interpreter).name for needs in waiting if needs.interpreter}
+    for loader in loaders:
+        found[f"{FOLDER}/{LOADER}"] = libraries.find(loader)
+    while waiting:
+        for name in waiting.pop().libraries:
+            place = f"{FOLDER}/lib/{name}"
+            if name in loaders or place in found:
+                continue
+            found[place] = libraries.find(name)
+            waiting.append(elf_needs(found[place].read_bytes()))
+    return found
 
 
 def host_command(root: Path, program: DebianProgram) -> tuple[str, ...]:
@@ -78,7 +90,8 @@ def host_command(root: Path, program: DebianProgram) -> tuple[str, ...]:
     return (str(loader), "--library-path", ":".join(folders), str(_below(root, program.path)))
 
 
-def _payload(path: str, source: Path) -> PayloadFile:
+def payload_of(path: str, source: Path) -> PayloadFile:
+    """A file for the payload, with its digest."""
     with source.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return PayloadFile(path, source, digest)
