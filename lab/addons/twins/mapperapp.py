@@ -1,7 +1,6 @@
 """The mapper as one file: its own code, and the pure Python packages that it needs.
 
-These packages are dependencies of the lab itself, so the installed ones are used, and nothing is
-downloaded.  Compiled ones (gRPC, protobuf, cryptography) are part of the root disks instead.
+Compiled ones (gRPC, protobuf, cryptography) are part of the root disks instead.
 """
 
 from __future__ import annotations
@@ -10,15 +9,12 @@ import hashlib
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
-from edge_lab.core.errors import LabError
+from edge_lab.addons.purepython import pure_files, with_requirements
 from edge_lab.core.home import cache_home
 from edge_lab.data import IMAGES
 from edge_lab.provisioning.provision import PayloadFile
@@ -32,18 +28,6 @@ OF_THE_ROOT_DISK = frozenset({"cryptography"})
 """Compiled packages, from Debian."""
 NOT_NEEDED = frozenset({"tzdata"})
 """Data that a mapper does not need: it only uses UTC."""
-
-GUEST_PYTHON: Mapping[str, str] = {
-    "python_version": "3.13",
-    "python_full_version": "3.13.0",
-    "implementation_name": "cpython",
-    "platform_python_implementation": "CPython",
-    "platform_system": "Linux",
-    "sys_platform": "linux",
-    "os_name": "posix",
-    "extra": "",
-}
-"""The Python for which requirements are evaluated: the older one of the root disks."""
 
 LEFT_OUT = ("asyncua/server/standard_address_space/", "asyncua/tools.py")
 """18 MB that only a server needs, and the command line."""
@@ -106,33 +90,7 @@ def build() -> bytes:
 
 def packages() -> tuple[str, ...]:
     """The packages to include, with their dependencies."""
-    found: set[str] = set()
-    waiting = list(WANTED)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found.add(name)
-        for text in _requires(name):
-            need = Requirement(text)
-            if need.marker is None or need.marker.evaluate(dict(GUEST_PYTHON)):
-                waiting.append(_plain(need.name))
-        waiting = [each for each in waiting if each not in OF_THE_ROOT_DISK | NOT_NEEDED]
-    return tuple(sorted(found))
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "-")
-
-
-def _requires(name: str) -> list[str]:
-    try:
-        return distribution(name).requires or []
-    except PackageNotFoundError as trouble:
-        raise LabError(
-            f"the mapper needs the Python package {name}, which is not installed",
-            remedy="Run `make setup` to install it.",
-        ) from trouble
+    return with_requirements(WANTED, OF_THE_ROOT_DISK | NOT_NEEDED, purpose="the mapper")
 
 
 def _own() -> Iterator[tuple[str, bytes]]:
@@ -142,12 +100,6 @@ def _own() -> Iterator[tuple[str, bytes]]:
 
 
 def _files_of(package: str) -> Iterator[tuple[str, bytes]]:
-    """Modules, and the metadata with the version of the package."""
-    for file in distribution(package).files or ():
-        name = file.as_posix()
-        if name.startswith(("../", "/", *LEFT_OUT)):
-            continue
-        if file.suffix in (".so", ".pyd"):
-            raise LabError(f"the package {package} is not pure Python: it contains {name}")
-        if file.suffix == ".py" or name.endswith(".dist-info/METADATA"):
-            yield name, Path(str(file.locate())).read_bytes()
+    for name, path in pure_files(package):
+        if not name.startswith(LEFT_OUT):
+            yield name, path.read_bytes()
