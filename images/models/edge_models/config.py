@@ -63,6 +63,8 @@ class Config:
     """How the cloud's server is reached from this node: url, authority, certificate, key."""
     beat: float
     """Seconds between two reports to the API server."""
+    health: int
+    """Port of the operator's health, on the server node."""
 
     @property
     def journal(self) -> Path:
@@ -103,4 +105,5 @@ def read_config(path: Path) -> Config:
         else None,
         cloud=found.get("cloud", {}),
         beat=found["beat"],
+        health=found.get("health", 0),
     )

@@ -106,5 +106,5 @@ def run(config: Config) -> None:
         registry=registry,
         standalone=True,
         namespaces=[config.namespace],
-        liveness_endpoint=f"http://127.0.0.1:{config.port + 2}/healthz",
+        liveness_endpoint=f"http://127.0.0.1:{config.health}/healthz",
     )

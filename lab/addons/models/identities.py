@@ -1,0 +1,133 @@
+"""Identities: of agents and operator at the API server; of nodes at the cloud's inference server,
+by an authority of its own."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from edge_lab.addons.models.names import (
+    AGENT,
+    API_KEYS,
+    OPERATOR,
+    OPERATOR_KEYS,
+    TLS_KEYS,
+    unit,
+)
+from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY, tls_files
+from edge_lab.pki import (
+    CLUSTER,
+    CertificateSpec,
+    IdentityRequest,
+    InstalledCertificate,
+    LabSigner,
+    Pki,
+    Request,
+    TrustBundle,
+    TrustDomain,
+    Usage,
+)
+from edge_lab.provisioning.provision import GuestFile
+from edge_lab.topology import Node, Topology
+
+MODELS_DOMAIN = TrustDomain("models", "edge-lab models")
+OPERATOR_USER = "edge-lab:models-operator"
+
+
+def agent_identity(node: str) -> str:
+    return f"models-agent-{node}"
+
+
+def agent_user(node: str) -> str:
+    """At the API server."""
+    return f"edge-lab:models-agent:{node}"
+
+
+def server_spec(address: str) -> CertificateSpec:
+    """Of the cloud's inference server."""
+    return CertificateSpec(
+        "edge-lab:models-server", addresses=(IPv4Address(address),), usages=(Usage.SERVER,)
+    )
+
+
+def client_spec(node: str) -> CertificateSpec:
+    """Of a node that asks the cloud's server."""
+    return CertificateSpec(f"edge-lab:models:{node}")
+
+
+def models_requests(topology: Topology) -> tuple[Request, ...]:
+    server = topology.server.name
+    address = str(topology.cluster_link(server).address)
+    return (
+        IdentityRequest(CLUSTER, OPERATOR, CertificateSpec(OPERATOR_USER)),
+        *(
+            IdentityRequest(
+                CLUSTER, agent_identity(node.name), CertificateSpec(agent_user(node.name))
+            )
+            for node in topology.nodes
+        ),
+        IdentityRequest(MODELS_DOMAIN, server, server_spec(address)),
+        *(
+            IdentityRequest(MODELS_DOMAIN, node.name, client_spec(node.name))
+            for node in topology.edges
+        ),
+    )
+
+
+def key_files(topology: Topology, node: Node, pki: Pki) -> tuple[GuestFile, ...]:
+    """All keys of a node."""
+    found = [
+        *tls_files(API_KEYS, CLUSTER, agent_identity(node.name), pki),
+        *tls_files(TLS_KEYS, MODELS_DOMAIN, node.name, pki),
+    ]
+    if node.name == topology.server.name:
+        found += tls_files(OPERATOR_KEYS, CLUSTER, OPERATOR, pki)
+    return tuple(found)
+
+
+def paths(folder: str) -> dict[str, str]:
+    """The files of `tls_files`, for configurations."""
+    return {
+        "authority": f"{folder}/{CA}",
+        "certificate": f"{folder}/{CERTIFICATE}",
+        "key": f"{folder}/{KEY}",
+    }
+
+
+def api_certificates(topology: Topology) -> tuple[InstalledCertificate, ...]:
+    """What agents and operator present to the API server."""
+    held = [
+        (node.name, "models-agent", CertificateSpec(agent_user(node.name)), API_KEYS, AGENT)
+        for node in topology.nodes
+    ]
+    held.append(
+        (
+            topology.server.name,
+            "models-operator",
+            CertificateSpec(OPERATOR_USER),
+            OPERATOR_KEYS,
+            OPERATOR,
+        )
+    )
+    return tuple(
+        InstalledCertificate(
+            name=name,
+            node=node,
+            spec=spec,
+            signer=LabSigner(CLUSTER),
+            certificate=paths(folder)["certificate"],
+            key=paths(folder)["key"],
+            unit=unit(service),
+        )
+        for node, name, spec, folder, service in held
+    )
+
+
+def api_trust(topology: Topology) -> tuple[TrustBundle, ...]:
+    """The authority with which they verify it."""
+    agents = (
+        TrustBundle(node.name, CLUSTER, paths(API_KEYS)["authority"], (unit(AGENT),))
+        for node in topology.nodes
+    )
+    server = topology.server.name
+    operator = TrustBundle(server, CLUSTER, paths(OPERATOR_KEYS)["authority"], (unit(OPERATOR),))
+    return (*agents, operator)
