@@ -165,7 +165,7 @@ class ModelAgent:
         if comparison is None:
             return
         state = states.compared(state, comparison)
-        self._note("compared", wanted.version, **asdict(comparison))
+        self._note_comparison(wanted.version, comparison)
         self._change(state, "promoted" if state.phase is Phase.SERVING else "refused")
         if state.phase is Phase.SERVING:
             self._promoted()
@@ -183,7 +183,7 @@ class ModelAgent:
         self._since = self.clock()
         found = states.watched(state, comparison)
         if found.phase is Phase.ROLLED_BACK:
-            self._note("compared", state.current, **asdict(comparison))
+            self._note_comparison(state.current, comparison)
             self._change(found, "rolled-back")
             self._reload()
         else:
@@ -249,6 +249,15 @@ class ModelAgent:
         self.state = state
         version = state.wanted.version if state.wanted else None
         self._note(what, version, reason=state.reason.value, message=state.message)
+
+    def _note_comparison(self, version: Version, comparison: states.Comparison) -> None:
+        self._note(
+            "compared",
+            version,
+            candidate_error=comparison.candidate_error,
+            serving_error=comparison.serving_error,
+            samples=comparison.samples,
+        )
 
     def _note(self, what: str, version: Version | None, **more: Any) -> None:
         log.info("%s: %s %s %s", self.name, what, version and version.tag, more.get("message", ""))

@@ -52,6 +52,11 @@ class ModelContent:
         found = payload_files(self.folder)
         return tuple(file for file in found if file.path != DIGESTS)
 
+    def parts(self, tag: str) -> dict[str, int]:
+        """Sizes of a version's files in bytes, by digest."""
+        manifest = json.loads(blob_place(self.folder / STORAGE, self.digests[tag]).read_bytes())
+        return {str(one["digest"]): int(one["size"]) for one in manifest["layers"]}
+
     def reference(self, tag: str) -> dict[str, str]:
         """The version in the spec of an EdgeModel."""
         return {"tag": tag, "digest": self.digests[tag]}

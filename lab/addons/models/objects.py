@@ -40,6 +40,10 @@ _EDGE_MODEL_SPEC = {
         "repository": {"type": "string"},
         "version": _VERSION_SCHEMA,
         "nodes": {"type": "array", "items": {"type": "string"}},
+        "wish": {
+            "type": "number",
+            "description": "Another number makes another wish of the same version.",
+        },
         "gate": {
             "type": "object",
             "properties": {

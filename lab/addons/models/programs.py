@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,12 @@ def command(config: str, program: str) -> tuple[str, ...]:
     """One of the programs; the inference server runs with the libraries of its runtime."""
     python = (*RUNTIME.command, "-P") if program == "serve" else PYTHON
     return (*python, "-m", SOURCE.name, config, program)
+
+
+def node_command(*words: str) -> str:
+    """A shell command on a node: `rollback`, `ask`, `show` (images/models/edge_models)."""
+    path = environment("agent")["PYTHONPATH"]
+    return shlex.join(("env", f"PYTHONPATH={path}", *PYTHON, "-m", SOURCE.name, CONFIG, *words))
 
 
 def environment(program: str) -> dict[str, str]:

@@ -1,0 +1,149 @@
+"""Each request is answered, by one whole version."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from itertools import pairwise
+
+from edge_lab.addons.models.records import Asked
+from edge_lab.addons.models.versions import AGREES
+from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
+from edge_lab.measuring.percentile import percentile
+from edge_lab.oracles.models.evidence import Evidence
+from edge_lab.oracles.verdict import Verdict
+
+LEAST_REQUESTS = 10
+GAP_SECONDS = 10.0
+"""Time without an answer that is allowed: of an emulated node on a busy host."""
+_MOST_SHOWN = 3
+
+
+def measure(
+    heading: str,
+    value: float | None,
+    unit: str,
+    node: str,
+    *,
+    label: str = "",
+    reason: str = "it was not seen",
+    better: Better = Better.LOWER,
+    evidence: str = "journals of the node's agent and feed",
+) -> Measure:
+    return Measure(
+        name=identifier(f"{heading} {label}"),
+        value=value,
+        reason=reason if value is None else "",
+        unit=unit,
+        better=better,
+        node=node,
+        heading=heading,
+        label=label,
+        evidence=evidence,
+    )
+
+
+def judge_requests(evidence: Evidence, allowed: Collection[str], *, label: str = "") -> Verdict:
+    """Whether each step that was read got an answer, which is that of one of the versions that were
+    allowed to serve; `allowed` are their tags."""
+    problems, measures = requests_found(evidence, allowed, label)
+    return Verdict(evidence.node, evidence.runtime, problems, measures, counts_by_tag(evidence))
+
+
+def requests_found(
+    evidence: Evidence, allowed: Collection[str], label: str = ""
+) -> tuple[tuple[str, ...], tuple[Measure, ...]]:
+    """Problems and measures of the requests of an interval."""
+    asked = evidence.requests.asked
+    problems: list[str] = []
+    if len(asked) < LEAST_REQUESTS:
+        problems.append(f"no evidence: {len(asked)} requests")
+    lost = [one for one in asked if not one.ok]
+    if lost:
+        problems.append(
+            f"{len(lost)} of {len(asked)} requests got no answer: "
+            + _some(f"step {one.seq}: {one.message[:80]}" for one in lost)
+        )
+    torn = [one for one in asked if one.ok and not is_whole(evidence, one)]
+    if torn:
+        problems.append(
+            f"{len(torn)} answers are not those of the version that they name: "
+            + _some(f"step {one.seq}: {one.output} by {one.tag}" for one in torn)
+        )
+    others = [one for one in asked if one.ok and one.tag not in allowed]
+    if others:
+        problems.append(
+            f"{len(others)} answers of versions that must not serve: "
+            + _some(f"step {one.seq}: {one.tag}" for one in others)
+        )
+    altered = _altered(evidence)
+    if altered:
+        problems.append(f"{len(altered)} requests have other inputs than the device: {altered[0]}")
+    gap = longest_gap(evidence)
+    if gap is not None and gap > GAP_SECONDS:
+        problems.append(f"no answer for {gap:.1f} s; {GAP_SECONDS:g} s are allowed")
+    node = evidence.node
+    times = sorted(one.ms for one in asked if one.ms is not None)
+    return tuple(problems), (
+        measure("requests lost", len(lost), COUNT, node, label=label),
+        measure("answers of no version", len(torn), COUNT, node, label=label),
+        measure("longest time without an answer", gap, "s", node, label=label),
+        measure(
+            "inference on the node",
+            percentile(times, 50) if times else None,
+            "ms",
+            node,
+            label=f"p50 {label}".strip(),
+        ),
+    )
+
+
+def is_whole(evidence: Evidence, one: Asked) -> bool:
+    """Whether the answer is what the version that it names computes from these inputs."""
+    version = evidence.known.by_digest.get(one.digest)
+    if version is None or version.tag != one.tag or one.output is None:
+        return False
+    return math.isfinite(one.output) and abs(version.output(one.inputs) - one.output) <= AGREES
+
+
+def longest_gap(evidence: Evidence) -> float | None:
+    """Between two answers, without times in which the node was off; None without two answers."""
+    times = [one.time for one in evidence.requests.asked if one.ok]
+    gaps = [later - earlier - _off(evidence, earlier, later) for earlier, later in pairwise(times)]
+    return max(gaps, default=None)
+
+
+def counts_by_tag(evidence: Evidence) -> tuple[str, ...]:
+    """Evidence lines: which version has answered when."""
+    lines: list[str] = []
+    run: list[Asked] = []
+    for one in [*(one for one in evidence.requests.asked if one.ok), None]:
+        if run and (one is None or one.tag != run[0].tag):
+            start, end = (each.time - evidence.began for each in (run[0], run[-1]))
+            lines.append(f"{run[0].tag}: {len(run)} answers, {start:.1f} s to {end:.1f} s")
+            run = []
+        if one is not None:
+            run.append(one)
+    for act in evidence.acts:
+        told = f"{act.what} {act.tag} {act.reason} {act.message}".strip()
+        lines.append(f"{act.time - evidence.began:.1f} s: {told}"[:160])
+    return tuple(lines)
+
+
+def _altered(evidence: Evidence) -> list[str]:
+    truth = {step.seq: step.inputs for step in evidence.steps}
+    return [
+        f"step {one.seq}: {one.inputs} instead of {truth[one.seq]}"
+        for one in evidence.requests.asked
+        if one.seq in truth and truth[one.seq] != one.inputs
+    ]
+
+
+def _off(evidence: Evidence, earlier: float, later: float) -> float:
+    return sum(max(0.0, min(later, end) - max(earlier, start)) for start, end in evidence.reboots)
+
+
+def _some(texts: Iterable[str]) -> str:
+    found = list(texts)
+    more = f", and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
+    return "; ".join(found[:_MOST_SHOWN]) + more

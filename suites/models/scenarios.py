@@ -1,0 +1,362 @@
+"""Scenarios for models at the edge, and their evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_lab.addons.models.records import Act, Requests
+from edge_lab.addons.models.versions import BETTER, BRITTLE, FRESH
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.models.evidence import (
+    Canary,
+    CutUpdate,
+    Evidence,
+    Known,
+    Latency,
+    Look,
+    Refusal,
+    Reported,
+    Rollback,
+    Turn,
+)
+from suites.models.side import Side
+
+ROLLOUT_SECONDS = 420.0
+"""For all nodes, one after the other, each with a fetch and a comparison."""
+FETCH_SECONDS = 180.0
+AWAY_SECONDS = 30.0
+BEFORE_SECONDS = 12.0
+"""Watched before a scenario begins, and after it has ended."""
+UNKNOWN_SECONDS = 120.0
+ACT_SECONDS = 120.0
+LEAST_BYTES = 100_000
+"""Of an interrupted fetch."""
+CLOCK_SECONDS = 1.0
+ASKED = 60
+"""Requests of a latency."""
+SETPOINT, CHANGED_SETPOINT = 700, 760
+"""Raw: 70 °C, at which models were made, and 76 °C."""
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+def known(side: Side) -> Known:
+    return Known({side.digests[tag]: version for tag, version in side.versions.items()})
+
+
+def tag_of(side: Side, digest: str) -> str:
+    return next((tag for tag, found in side.digests.items() if found == digest), "")
+
+
+def serves(side: Side, node: str, tag: str) -> bool:
+    return side.serving(node) == side.digests[tag]
+
+
+def settle(side: Side, tag: str) -> None:
+    """All nodes serve it: the initial state of a scenario."""
+    if not side.said().complete or not all(serves(side, node, tag) for node in side.order):
+        side.want(tag)
+        side.until(
+            f"all nodes serve {tag}",
+            lambda: side.said().complete and all(serves(side, node, tag) for node in side.order),
+            ROLLOUT_SECONDS,
+        )
+
+
+def fresh(side: Side) -> str:
+    """A good version that no node has ever been told to serve."""
+    used = {act.tag for node in side.order for act in side.acts(node)}
+    for tag in FRESH:
+        if tag not in used:
+            return tag
+    raise LabError(
+        "all versions of the registry have been used in this lab",
+        remedy="Restore its checkpoint, or take it down and up again.",
+    )
+
+
+def watch(side: Side, seconds: float) -> None:
+    """Lets the feed ask for this long."""
+    end = side.now() + seconds
+    side.seen(lambda: side.now() >= end, seconds + 30)
+
+
+def evidence(
+    side: Side, node: str, began: float, reboots: tuple[tuple[float, float], ...] = ()
+) -> Evidence:
+    ended = side.now()
+    requests = side.requests(node)
+    return Evidence(
+        node=node,
+        runtime=side.runtime(node),
+        began=began,
+        ended=ended,
+        requests=Requests(
+            tuple(one for one in requests.asked if one.time >= began),
+            tuple(time for time in requests.began if time >= began),
+            tuple(time for time in requests.blind if time >= began),
+        ),
+        acts=tuple(act for act in side.acts(node) if act.time >= began),
+        steps=tuple(step for step in side.steps(node) if step.time >= began - 5),
+        known=known(side),
+        reboots=reboots,
+    )
+
+
+def acted(side: Side, node: str, since: float, what: str, tag: str = "") -> Act | None:
+    """The first such act of the node's agent since then."""
+    return next(
+        (
+            act
+            for act in side.acts(node)
+            if act.time >= since and act.what == what and tag in ("", act.tag)
+        ),
+        None,
+    )
+
+
+def serving_tag(side: Side, node: str) -> str:
+    return tag_of(side, side.serving(node))
+
+
+# -- updates ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """A rollout without faults."""
+
+    canary: Canary
+    evidence: tuple[Evidence, ...]
+    reported: tuple[Reported, ...]
+    old: str
+    new: str
+
+
+def update(side: Side) -> Rolled:
+    """A fresh version to all nodes; the cloud's status is looked at meanwhile."""
+    settle(side, BETTER)
+    tag = fresh(side)
+    began = side.now()
+    watch(side, BEFORE_SECONDS)
+    looks: dict[str, list[Look]] = {node: [] for node in side.order}
+    side.want(tag)
+
+    def look() -> bool:
+        said = side.said()
+        for node in side.order:
+            shown = said.nodes.get(node, {})
+            looks[node].append(
+                Look(
+                    side.now(), shown.get("phase", ""), shown.get("digest", ""), side.serving(node)
+                )
+            )
+        return said.complete and all(serves(side, node, tag) for node in side.order)
+
+    side.seen(look, ROLLOUT_SECONDS)
+    watch(side, BEFORE_SECONDS)
+    look()
+    return Rolled(
+        canary_of(side, tag, began),
+        tuple(evidence(side, node, began) for node in side.nodes),
+        tuple(
+            Reported(
+                node,
+                side.runtime(node),
+                tuple(looks[node]),
+                changes_of(side, node, began),
+                None,
+                known(side),
+            )
+            for node in side.order
+        ),
+        BETTER,
+        tag,
+    )
+
+
+def changes_of(side: Side, node: str, since: float) -> tuple[float, ...]:
+    kinds = ("promoted", "rolled-back")
+    return tuple(act.time for act in side.acts(node) if act.time >= since and act.what in kinds)
+
+
+def canary_of(side: Side, tag: str, since: float) -> Canary:
+    turns = []
+    for node in side.order:
+        told = acted(side, node, since, "told", tag)
+        promoted = acted(side, node, since, "promoted", tag)
+        refused = acted(side, node, since, "refused", tag)
+        ended = promoted or refused
+        turns.append(
+            Turn(
+                node,
+                told.time if told else None,
+                ended.time if ended else None,
+                ended.what if ended else "",
+            )
+        )
+    return Canary(side.runtime(side.order[0]), tag, tuple(turns), CLOCK_SECONDS)
+
+
+def cut_update(side: Side, node: str) -> CutUpdate:
+    """The uplink is cut while the node fetches a new version."""
+    settle(side, BETTER)
+    tag = fresh(side)
+    size = side.size(tag)
+    began = side.now()
+    watch(side, BEFORE_SECONDS)
+    with side.slow_cloud():
+        side.want(tag)
+        side.until(
+            f"{node} has a part of {tag}",
+            lambda: side.collected(node, tag) >= LEAST_BYTES,
+            FETCH_SECONDS,
+        )
+        with side.offline(node):
+            cut = side.now()
+            at_cut = side.collected(node, tag)
+            watch(side, AWAY_SECONDS)
+            at_heal = side.collected(node, tag)
+            healed = side.now()
+    side.seen(lambda: serves(side, node, tag), ROLLOUT_SECONDS)
+    watch(side, BEFORE_SECONDS)
+    found = evidence(side, node, began)
+    serving = serving_tag(side, node)
+    return CutUpdate(found, BETTER, tag, size, at_cut, at_heal, (cut, healed), serving)
+
+
+# -- refusals and rollbacks ------------------------------------------------------------------------
+
+
+def refusal(side: Side, tag: str, reason: str, *, compared: bool = False) -> Refusal:
+    """A version that the first node must refuse."""
+    settle(side, BETTER)
+    first, *others = side.order
+    began = side.now()
+    watch(side, BEFORE_SECONDS)
+    side.want(tag)
+    side.seen(
+        lambda: acted(side, first, began, "refused", tag) is not None and side.said().halted,
+        ROLLOUT_SECONDS,
+    )
+    watch(side, BEFORE_SECONDS)
+    told = tuple(node for node in others if acted(side, node, began, "told", tag))
+    return Refusal(
+        evidence(side, first, began),
+        tag,
+        reason,
+        serving_tag(side, first),
+        BETTER,
+        side.said().phase if side.said().observed == side.said().generation else "",
+        told,
+        compared,
+    )
+
+
+def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Reported]:
+    """Somebody on the node asks for the version before, while the node is offline; then it loses
+    its power."""
+    settle(side, BETTER)
+    tag = fresh(side)
+    settle(side, tag)
+    began = side.now()
+    watch(side, BEFORE_SECONDS)
+    looks: list[Look] = []
+
+    def look() -> Look:
+        shown = side.said().nodes.get(node, {})
+        found = Look(
+            side.now(), shown.get("phase", ""), shown.get("digest", ""), side.serving(node)
+        )
+        looks.append(found)
+        return found
+
+    look()
+    reboots: list[tuple[float, float]] = []
+    after_boot = None
+    with side.offline(node):
+        cut = side.now()
+        side.until(
+            "the node is offline for its agent",
+            lambda: acted(side, node, cut - 5, "offline") is not None,
+            ACT_SECONDS,
+        )
+        asked = side.now()
+        side.roll_back(node)
+        side.seen(lambda: acted(side, node, asked - 1, "rolled-back") is not None, ACT_SECONDS)
+        watch(side, BEFORE_SECONDS)
+        serving = serving_tag(side, node)
+        side.seen(lambda: look().phase == "Unknown", UNKNOWN_SECONDS)
+        if reset:
+            off = side.now()
+            side.reset(node)
+            side.seen(lambda: bool(side.serving(node)), ACT_SECONDS)
+            reboots.append((off, side.now()))
+            watch(side, BEFORE_SECONDS)
+            after_boot = serving_tag(side, node)
+        healed = side.now()
+    side.seen(lambda: look().phase == "Failed", ACT_SECONDS)
+    look()
+    found = evidence(side, node, began, tuple(reboots))
+    changes = changes_of(side, node, began)
+    return (
+        Rollback(found, tag, BETTER, asked, (cut, healed), "Asked", serving, after_boot),
+        Reported(node, side.runtime(node), tuple(looks), changes, (cut, healed), known(side)),
+    )
+
+
+def brittle(side: Side, node: str) -> Rollback:
+    """A version that was good when it was compared becomes worse than the one before, since the
+    device runs differently; the node rolls it back by itself, offline."""
+    settle(side, BETTER)
+    settle(side, BRITTLE)
+    began = side.now()
+    watch(side, BEFORE_SECONDS)
+    try:
+        with side.offline(node):
+            cut = side.now()
+            side.until(
+                "the node is offline for its agent",
+                lambda: acted(side, node, cut - 5, "offline") is not None,
+                ACT_SECONDS,
+            )
+            changed = side.now()
+            side.set_point(node, CHANGED_SETPOINT)
+            side.seen(
+                lambda: acted(side, node, changed - 1, "rolled-back") is not None, ACT_SECONDS
+            )
+            watch(side, BEFORE_SECONDS)
+            serving = serving_tag(side, node)
+            healed = side.now()
+    finally:
+        side.set_point(node, SETPOINT)
+    found = evidence(side, node, began)
+    return Rollback(found, BRITTLE, BETTER, changed, (cut, healed), "Worse", serving)
+
+
+# -- latency ---------------------------------------------------------------------------------------
+
+
+def latencies(side: Side, node: str) -> list[Latency]:
+    """Of the same request to the node's own server and to the cloud's, over the lab's line and over
+    a 3G line."""
+    settle(side, BETTER)
+    found = [_asked(side, node, "edge", ""), _asked(side, node, "cloud", "")]
+    with side.slow_line(node):
+        found += [_asked(side, node, "edge", "3G"), _asked(side, node, "cloud", "3G")]
+    return found
+
+
+def _asked(side: Side, node: str, where: str, line: str) -> Latency:
+    said = side.ask(node, where, ASKED)
+    return Latency(
+        node,
+        side.runtime(node),
+        where,
+        line,
+        tuple(map(float, said["ms"])),
+        said["first_ms"],
+        tuple(said["tags"]),
+        tuple(said["troubles"]),
+    )

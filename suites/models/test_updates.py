@@ -1,0 +1,38 @@
+"""Updates: one node after the other, and one that is interrupted."""
+
+from __future__ import annotations
+
+import allure
+import pytest
+
+from edge_lab.oracles.models.cloud import judge_canary, judge_reported
+from edge_lab.oracles.models.requests import judge_requests
+from edge_lab.oracles.models.updates import judge_cut_update
+from suites.conftest import Judged
+from suites.models.labside import LabSide
+from suites.models.scenarios import cut_update, update
+
+pytestmark = [
+    allure.parent_suite("Models"),
+    allure.feature("Updates"),
+    pytest.mark.needs("models"),
+]
+
+
+@pytest.mark.scenario("models: an update")
+@allure.title("An update goes to one node after the other, loses no request, and the cloud knows")
+def test_an_update_goes_from_node_to_node(side: LabSide, judged: Judged) -> None:
+    rolled = update(side)
+    judged(
+        [
+            judge_canary(rolled.canary),
+            *(judge_requests(one, {rolled.old, rolled.new}) for one in rolled.evidence),
+            *(judge_reported(one) for one in rolled.reported),
+        ]
+    )
+
+
+@pytest.mark.scenario("models: an update cut half-way")
+@allure.title("Uplink cut half-way through a fetch: the old version serves until the new is whole")
+def test_half_an_update_never_serves(side: LabSide, judged: Judged) -> None:
+    judged([judge_cut_update(cut_update(side, side.nodes[0]))])
