@@ -30,6 +30,10 @@ class DebianModules:
     """Folders that are not needed, such as `numpy/f2py`; `tests` never come."""
 
     @property
+    def name(self) -> str:
+        return self.package
+
+    @property
     def command(self) -> tuple[str, ...]:
         """The interpreter with these modules' libraries; its options follow. `environment` belongs
         to it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edge_lab.addons.models.content import ModelContent, model_content
 from edge_lab.addons.models.names import EDGE_MODEL, FOLDER, MODEL, NAMESPACE, PORT
 from edge_lab.addons.models.objects import rollout_order
-from edge_lab.addons.models.programs import CONFIG, judged_device, node_command, period_ms
+from edge_lab.addons.models.programs import judged_device, node_command, period_ms
 from edge_lab.addons.models.records import (
     Act,
     Requests,

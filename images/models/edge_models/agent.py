@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -148,7 +148,7 @@ class ModelAgent:
         if self.target is None:
             # Nothing to compare with: it follows nodes that have compared.
             wanted = Wanted(wanted.version, wanted.repository, wanted.generation)
-            self.state = states.replace(self.state, wanted=wanted)
+            self.state = replace(self.state, wanted=wanted)
         self._since = self.clock()
         state = states.staged(self.state)
         self._change(state, "staged" if state.phase is Phase.COMPARING else "promoted")

@@ -109,7 +109,8 @@ def load_version(folder: Path, version: Version, load: Load) -> Loaded:
         # What loads may still be unable to run.
         loaded.infer([list(scaling.offsets)])
     except Exception as trouble:
-        raise Unloadable(f"{type(trouble).__name__}: {str(trouble)[:300]}") from trouble
+        message = f"{type(trouble).__name__}: {str(trouble)[:300]}"
+        raise Unloadable(message) from trouble
     return loaded
 
 

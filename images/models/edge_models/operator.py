@@ -88,9 +88,7 @@ def run(config: Config) -> None:
             private_key_path=config.api["key"],
         )
 
-    @kopf.timer(  # type: ignore[arg-type]
-        GROUP, VERSION, "edgemodels", interval=EVERY_SECONDS, registry=registry
-    )
+    @kopf.timer(GROUP, VERSION, "edgemodels", interval=EVERY_SECONDS, registry=registry)
     def follow(body: kopf.Body, patch: kopf.Patch, **_: Any) -> None:
         try:
             status = rollouts.step(body)

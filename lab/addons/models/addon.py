@@ -102,7 +102,7 @@ class Models(AddOn):
             found = kubectl.find(*place, deadline=cluster.deadline) or {}
             status = found.get("status", {})
             seen = status.get("observedGeneration") == found.get("metadata", {}).get("generation")
-            return seen and status.get("phase") == "Complete"
+            return bool(seen and status.get("phase") == "Complete")
 
         cluster.deadline.wait_for(
             "the first model serves on all nodes",

@@ -15,7 +15,7 @@ from edge_lab.addons.cache.names import (
     ORIGIN_PORT,
     ORIGIN_UNIT,
 )
-from edge_lab.addons.models.identities import OPERATOR_KEYS, TLS_KEYS, paths
+from edge_lab.addons.models.identities import paths
 from edge_lab.addons.models.names import (
     AGENT,
     API_KEYS,
@@ -28,12 +28,14 @@ from edge_lab.addons.models.names import (
     NAMESPACE,
     OPERATOR,
     OPERATOR_CONFIG,
+    OPERATOR_KEYS,
     OPERATOR_PORT,
     PORT,
     READY,
     RUNTIME,
     SERVER,
     STATE,
+    TLS_KEYS,
     unit,
 )
 from edge_lab.addons.models.versions import INPUTS, TARGET
