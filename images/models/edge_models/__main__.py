@@ -15,7 +15,7 @@ from typing import Any
 
 from .agent import LOOK_SECONDS, REQUEST, Agent, ModelAgent, readings_in
 from .ask import ask
-from .client import Client
+from .client import Client, NoAnswer
 from .config import Config, read_config
 from .feed import Device, Feed
 from .kubeapi import objects_path
@@ -74,11 +74,21 @@ def run_serve(config: Config) -> None:
     Server(config).run()
 
 
+def serves(client: Client, model: str) -> bool:
+    try:
+        return model in client.serving()
+    except NoAnswer:
+        return False
+
+
 def run_feed(config: Config) -> None:
     if config.feed is None:
         raise SystemExit(f"node {config.node} has no device")
     device = Device(config.feed.host, config.feed.port, config.feed.unit)
     client = local(config, INFER_SECONDS)
+    # At a boot the server needs much longer than this program.
+    while not serves(client, config.feed.model):
+        time.sleep(LOOK_SECONDS)
     Feed(config.feed, device.read, client.infer, Journal(config.requests, durable=False)).run()
 
 

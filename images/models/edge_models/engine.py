@@ -86,7 +86,8 @@ class Loaded:
     scaling: Scaling
 
     def infer(self, inputs: Sequence[Sequence[float]]) -> tuple[float, ...]:
-        return self.scaling.outputs(self.run(self.scaling.rows(inputs)))
+        rows = self.scaling.rows(inputs)
+        return self.scaling.outputs(self.run(rows)) if rows else ()
 
 
 def load_version(folder: Path, version: Version, load: Load) -> Loaded:

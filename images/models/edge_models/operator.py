@@ -75,9 +75,9 @@ def run(config: Config) -> None:
         settings.posting.enabled = False
         settings.scanning.disabled = True
         # Behind an API server that is slow, or away.
-        settings.networking.request_timeout = 30.0
-        settings.watching.server_timeout = 60.0
-        settings.watching.client_timeout = 90.0
+        settings.networking.request_timeout = 30
+        settings.watching.server_timeout = 60
+        settings.watching.client_timeout = 90
 
     @kopf.on.login(registry=registry)
     def login(**_: Any) -> kopf.ConnectionInfo:

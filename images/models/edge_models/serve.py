@@ -139,6 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(422, {"error": str(trouble)})
         except (ValueError, TypeError, KeyError) as trouble:
             self._say(400, {"error": str(trouble)[:300]})
+        except Exception as trouble:  # noqa: BLE001 - of the runtime: it has errors of many kinds
+            log.warning("%s: %r", self.path, trouble)
+            self._say(500, {"error": repr(trouble)[:300]})
 
     def _infer(self, loaded: Loaded | None, found: Mapping[str, Any]) -> None:
         if loaded is None:

@@ -58,7 +58,7 @@ def requests_found(
     problems: list[str] = []
     if len(asked) < LEAST_REQUESTS:
         problems.append(f"no evidence: {len(asked)} requests")
-    lost = [one for one in asked if not one.ok]
+    lost = [one for one in asked if not one.ok and not _was_off(evidence, one.time)]
     if lost:
         problems.append(
             f"{len(lost)} of {len(asked)} requests got no answer: "
@@ -137,6 +137,10 @@ def _altered(evidence: Evidence) -> list[str]:
         for one in evidence.requests.asked
         if one.seq in truth and truth[one.seq] != one.inputs
     ]
+
+
+def _was_off(evidence: Evidence, time: float) -> bool:
+    return any(start <= time <= end for start, end in evidence.reboots)
 
 
 def _off(evidence: Evidence, earlier: float, later: float) -> float:

@@ -144,11 +144,16 @@ class Site:
 
     def watch(self) -> None:
         """For waits: raises if a program has ended."""
+        if self.operator is not None and self.operator.poll() is not None:
+            raise RuntimeError("the operator has ended: " + self._log("operator"))
         for node in self.nodes.values():
             for name, process in node.running.items():
                 if process.poll() is not None:
                     text = (node.folder / f"{name}.log").read_text()[-2000:]
                     raise RuntimeError(f"{name} of {node.name} has ended: {text}")
+
+    def _log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()[-2000:]
 
     def complete(self) -> bool:
         found = self.find("edgemodels", MODEL)

@@ -1,0 +1,104 @@
+"""The programs of nodes with planted defects, each of which a verdict has to turn red.
+
+python3 -m tests.addons.models.defects DEFECT CONFIG PROGRAM
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+# The programs import each other by the name that they have on nodes.
+import edge_models.agent as agent  # type: ignore[import-not-found]
+import edge_models.engine as engine  # type: ignore[import-not-found]
+import edge_models.registry as registry  # type: ignore[import-not-found]
+import edge_models.rollout as rollout  # type: ignore[import-not-found]
+import edge_models.states as states  # type: ignore[import-not-found]
+import edge_models.store as store  # type: ignore[import-not-found]
+from edge_models.__main__ import main  # type: ignore[import-not-found]
+
+
+def torn() -> None:
+    """The new scaling is used with the model of the version before."""
+    reload = engine.Engine.reload
+
+    def mixed(self: Any) -> None:
+        before = self.serving
+        reload(self)
+        if before is not None and self.serving is not before:
+            self._serving = engine.Loaded(self.serving.version, before.run, self.serving.scaling)
+
+    engine.Engine.reload = mixed
+
+
+def unverified() -> None:
+    """Nobody compares content with its digest."""
+    store.digest_of = lambda content: _Any()
+    store.file_digest = registry.file_digest = lambda path: _Any()
+    registry.digest_of = store.digest_of
+    engine.damage_of = lambda folder, digest: ""
+
+
+class _Any(str):
+    """Equal to every digest."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = str.__hash__
+
+
+def ungated() -> None:
+    """Whatever was compared is promoted."""
+    states.is_worse = lambda comparison, tolerance: False
+
+
+def forgetful() -> None:
+    """The version before is not kept."""
+    promoted = states._promoted
+
+    def alone(state: Any, wanted: Any) -> Any:
+        return states.replace(promoted(state, wanted), previous=None)
+
+    states._promoted = alone
+
+
+def boastful() -> None:
+    """Reports what is wanted, not what the server has loaded."""
+    status = agent.ModelAgent.status
+
+    def wanted(self: Any, serving: Any) -> Any:
+        return {**status(self, serving), "serving": status(self, serving)["wanted"]}
+
+    agent.ModelAgent.status = wanted
+
+
+def hasty() -> None:
+    """The operator tells all nodes at once."""
+    plan = rollout.plan
+
+    def at_once(wish: Any, nodes: Any) -> Any:
+        found = plan(wish, nodes)
+        waiting = [name for name, phase in found.nodes.items() if phase == "Waiting"]
+        return rollout.Plan(tuple(waiting), found.progress, found.message, found.nodes)
+
+    rollout.plan = at_once
+
+
+def trusting() -> None:
+    """The operator believes the last report for ever."""
+    rollout.Heard.look = lambda self, node, beat, now: bool(beat)
+
+
+DEFECTS: dict[str, Callable[[], None]] = {
+    found.__name__: found
+    for found in (torn, unverified, ungated, forgetful, boastful, hasty, trusting)
+}
+
+if __name__ == "__main__":
+    DEFECTS[sys.argv[1]]()
+    sys.exit(main(sys.argv[2:]))
