@@ -11,6 +11,7 @@ import pytest
 
 from edge_lab.addons import get_platform
 from edge_lab.addons.base import Stage
+from edge_lab.addons.checks import check_addons
 from edge_lab.addons.models import addon, content
 from edge_lab.addons.models.content import ModelContent
 from edge_lab.addons.models.names import (
@@ -157,9 +158,11 @@ def test_agents_and_operator_are_known_to_who_replaces_certificates(
 
 
 def test_a_lab_without_a_boiler_is_refused(topology: Topology) -> None:
-    without = topology.model_copy(update={"devices": ()})
-    with pytest.raises(TopologyProblem):
-        get_platform(STACK, without).check(without)
+    links = tuple(link for link in topology.links if link.endpoint != "boiler")
+    with pytest.raises(TopologyProblem) as raised:
+        check_addons(topology.model_copy(update={"devices": (), "links": links}))
+    assert raised.value.loc == ("addons", 2)
+    check_addons(topology)
 
 
 def test_labs_without_it_pay_nothing(topology: Topology) -> None:
