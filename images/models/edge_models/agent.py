@@ -239,7 +239,7 @@ class ModelAgent:
         if not path.exists():
             return
         with contextlib.suppress(ValueError, NotPossible):
-            if json.loads(path.read_text(encoding="utf-8")).get("what") == "rollback":
+            if json.loads(path.read_text(encoding="utf-8")) == {"what": "rollback"}:
                 self.roll_back(Reason.ASKED, "asked for on the node")
         path.unlink(missing_ok=True)
 
