@@ -1,0 +1,81 @@
+"""Each request is answered by one whole version: evidence that passes, and planted defects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edge_lab.oracles.models.requests import judge_requests
+from tests.oracles.models.scenes import (
+    BEGAN,
+    DIGESTS,
+    NEW,
+    OLD,
+    STEADY,
+    STEPS,
+    TRUTH,
+    VERSIONS,
+    changed,
+    evidence,
+    red,
+    without,
+)
+
+
+def test_each_request_answered_by_a_whole_version_passes() -> None:
+    verdict = judge_requests(STEADY, {OLD})
+    assert verdict.passed, str(verdict)
+    assert {measure.name for measure in verdict.measures} >= {"requests_lost"}
+
+
+def test_a_lost_request_is_red() -> None:
+    found = changed(STEADY, 7, ok=False, message="refused")
+    red(judge_requests(found, {OLD}), "got no answer")
+
+
+def test_the_model_of_one_version_with_the_scaling_of_another_is_red() -> None:
+    new, old = VERSIONS[NEW], VERSIONS[OLD]
+    step = TRUTH[7]
+    rows = [
+        (value - offset) / scale
+        for value, offset, scale in zip(step.inputs, new.offsets, new.scales, strict=True)
+    ]
+    weights, bias = old.scaled
+    half = sum(map(float.__mul__, weights, rows)) + bias
+    output = half * new.scale + new.offset
+    found = changed(STEADY, 7, tag=NEW, digest=DIGESTS[NEW], output=output)
+    red(judge_requests(found, {OLD, NEW}), "not those of the version that they name")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"output": float("nan")},
+        {"output": None},
+        {"digest": "sha256:unknown"},
+        {"tag": NEW},
+    ],
+)
+def test_answers_of_no_version_are_red(values: dict[str, object]) -> None:
+    red(judge_requests(changed(STEADY, 7, **values), {OLD, NEW}), "not those of the version")
+
+
+def test_a_version_that_must_not_serve_is_red() -> None:
+    red(judge_requests(evidence(lambda second: NEW if second > 50 else OLD), {OLD}), "must not")
+
+
+def test_inputs_that_the_device_never_had_are_red() -> None:
+    inputs = (1.0, *TRUTH[7].inputs[1:])
+    output = VERSIONS[OLD].output(inputs)
+    red(judge_requests(changed(STEADY, 7, inputs=inputs, output=output), {OLD}), "other inputs")
+
+
+def test_a_long_silence_is_red_unless_the_node_was_off() -> None:
+    found = without(STEADY, *range(20, 40))
+    red(judge_requests(found, {OLD}), "no answer for")
+    assert judge_requests(replace(found, reboots=((BEGAN + 21, BEGAN + 39),)), {OLD}).passed
+
+
+def test_no_requests_are_no_evidence() -> None:
+    red(judge_requests(without(STEADY, *range(STEPS)), {OLD}), "no evidence")
