@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_lab.addons.models.content import ModelContent, model_content
-from edge_lab.addons.models.names import EDGE_MODEL, FOLDER, MODEL, NAMESPACE, PORT
+from edge_lab.addons.models.names import EDGE_MODEL, FOLDER, MODEL, NAMESPACE, PORT, TOOL
 from edge_lab.addons.models.objects import rollout_order
-from edge_lab.addons.models.programs import judged_device, node_command, period_ms
+from edge_lab.addons.models.programs import judged_device, period_ms
 from edge_lab.addons.models.records import (
     Act,
     Requests,
@@ -121,7 +121,7 @@ class LabSide:
         return sum(map(int, found.split()))
 
     def roll_back(self, node: str) -> None:
-        self.run(node, node_command("rollback", MODEL))
+        self.run(node, f"{TOOL} rollback {MODEL}")
 
     def set_point(self, node: str, raw: int) -> None:
         topology = self.lab.topology
@@ -135,7 +135,7 @@ class LabSide:
     def ask(self, node: str, where: str, count: int) -> Mapping[str, Any]:
         inputs = ("700", "225", "225", "50", "0", "700")
         found: Mapping[str, Any] = json.loads(
-            self.run(node, node_command("ask", where, MODEL, str(count), *inputs), 300)
+            self.run(node, shlex.join((TOOL, "ask", where, MODEL, str(count), *inputs)), 300)
         )
         return found
 

@@ -63,11 +63,25 @@ class Rollouts:
         return [by_name[name] for name in order if name in by_name]
 
 
+def wait_for_kinds(api: Api, namespace: str) -> None:
+    """Returns when the API server has them: kopf would look for them only once."""
+    while True:
+        try:
+            for plural in ("edgemodels", "modelnodes"):
+                api.call("GET", objects_path(namespace, plural))
+        except ApiTrouble as trouble:
+            log.info("the kinds are not there yet: %s", str(trouble)[:120])
+            time.sleep(EVERY_SECONDS)
+        else:
+            return
+
+
 def run(config: Config) -> None:
     """Until SIGTERM."""
-    rollouts = Rollouts(
-        config.client(), config.namespace, float(os.environ.get("SILENT_SECONDS", SILENT_SECONDS))
-    )
+    api = config.client()
+    silent = float(os.environ.get("SILENT_SECONDS", SILENT_SECONDS))
+    rollouts = Rollouts(api, config.namespace, silent)
+    wait_for_kinds(api, config.namespace)
     registry = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=registry)

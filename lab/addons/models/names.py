@@ -28,6 +28,7 @@ CONFIG = f"{HOME}/config.json"
 API_KEYS, OPERATOR_KEYS, TLS_KEYS = f"{HOME}/api", f"{HOME}/operator", f"{HOME}/tls"
 """Folders with certificate, key and authority: for the API server, and for the cloud's server."""
 OPERATOR_CONFIG = f"{HOME}/operator.json"
+TOOL = "/usr/local/bin/edge-models"
 STATE = "edge-lab-models"
 FOLDER = f"/var/lib/{STATE}"
 

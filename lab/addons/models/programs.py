@@ -36,6 +36,7 @@ from edge_lab.addons.models.names import (
     SERVER,
     STATE,
     TLS_KEYS,
+    TOOL,
     unit,
 )
 from edge_lab.addons.models.versions import INPUTS, TARGET
@@ -159,10 +160,11 @@ def command(config: str, program: str) -> tuple[str, ...]:
     return (*python, "-m", SOURCE.name, config, program)
 
 
-def node_command(*words: str) -> str:
-    """A shell command on a node: `rollback`, `ask`, `show` (images/models/edge_models)."""
+def tool() -> GuestFile:
+    """The command of a node: `edge-models rollback`, `ask`, `show` (images/models/edge_models)."""
     path = environment("agent")["PYTHONPATH"]
-    return shlex.join(("env", f"PYTHONPATH={path}", *PYTHON, "-m", SOURCE.name, CONFIG, *words))
+    words = shlex.join(("env", f"PYTHONPATH={path}", *PYTHON, "-m", SOURCE.name, CONFIG))
+    return GuestFile.text(TOOL, f'#!/bin/sh\nexec {words} "$@"\n', 0o755)
 
 
 def environment(program: str) -> dict[str, str]:
@@ -215,7 +217,7 @@ def unit_names(topology: Topology, node: Node) -> tuple[str, ...]:
 def node_provision(topology: Topology, node: Node, api: str, api_unit: str) -> Provision:
     """Units and configurations; the caller adds keys and payload."""
     config = node_config(topology, node, api)
-    files = [_json(CONFIG, config)]
+    files = [_json(CONFIG, config), tool()]
     urls = [f"http://127.0.0.1:{PORT}/healthz"]
     if node.name == topology.server.name:
         files.append(
