@@ -81,6 +81,7 @@ def test_its_memory_is_not_the_hosts(topology: Topology) -> None:
         (("    host-interface: eth7\n", ""), "host-interface"),
         (("    node-interface: eth1\n", ""), "node-interface"),
         (("memory: 512MiB", "virtualization: true"), "CPU"),
+        (("memory: 512MiB", "cpu_model: cortex-a76"), "CPU"),
         (("node-interface: eth1", "node-interface: eth1\n    port: 22"), "port"),
         (
             (

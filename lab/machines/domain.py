@@ -106,7 +106,7 @@ def domain_xml(
     _text(domain, "currentMemory", str(spec.node.memory), unit="MiB")
     _text(domain, "vcpu", str(spec.node.cpus), placement="static")
     _operating_system(domain, spec, kernel_command_line(spec.arch, accelerator, tsc_khz))
-    _processor(domain, spec.arch, accelerator)
+    _processor(domain, spec, accelerator)
     clock = ET.SubElement(domain, "clock", {"offset": "utc"})
     if spec.arch is Arch.X86_64:
         # After a pause the guest's clock continues, without catching up.
@@ -138,7 +138,8 @@ def _operating_system(domain: ET.Element, spec: GuestSpec, command_line: str) ->
     _text(system, "cmdline", command_line)
 
 
-def _processor(domain: ET.Element, arch: Arch, accelerator: AcceleratorName) -> None:
+def _processor(domain: ET.Element, spec: GuestSpec, accelerator: AcceleratorName) -> None:
+    arch = spec.arch
     features = ET.SubElement(domain, "features")
     if arch is Arch.X86_64:
         ET.SubElement(features, "acpi")
@@ -153,11 +154,11 @@ def _processor(domain: ET.Element, arch: Arch, accelerator: AcceleratorName) -> 
         # file in memory took 1.8 times as long.
         cpu = ET.SubElement(domain, "cpu", {"mode": "maximum", "check": "none"})
         ET.SubElement(cpu, "feature", {"policy": "disable", "name": "erms"})
-    elif arch is Arch.AARCH64:
+    elif arch is Arch.AARCH64 and not spec.node.cpu_model:
         # The maximum has pointer authentication, which costs 48 s before user space.
         cpu = ET.SubElement(domain, "cpu", {"mode": "custom", "match": "exact", "check": "none"})
         _text(cpu, "model", "cortex-a72", fallback="forbid")
-    # riscv64: see _command_line, since libvirt 9.0 has no CPU models for it.
+    # Others: see _command_line, since libvirt 9.0 does not know their CPU models.
 
 
 def _devices(domain: ET.Element, spec: GuestSpec, files: DomainFiles, emulator: str) -> None:
@@ -241,6 +242,8 @@ def _command_line(
         # QEMU requires commas in a path to be doubled.
         socket = str(files.debugger).replace(",", ",,")
         arguments += ["-gdb", f"unix:{socket},server=on,wait=off"]
+    if spec.node.cpu_model and accelerator == "tcg":
+        arguments += ["-cpu", spec.node.cpu_model]
     command_line = ET.SubElement(domain, f"{{{QEMU_NAMESPACE}}}commandline")
     for argument in arguments:
         ET.SubElement(command_line, f"{{{QEMU_NAMESPACE}}}arg", {"value": argument})

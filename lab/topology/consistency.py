@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 from edge_lab.core.yamlmodel import Problem
-from edge_lab.topology.arch import Role
+from edge_lab.topology.arch import Arch, Role
 from edge_lab.topology.external import check_external_nodes
 from edge_lab.topology.hostlinks import check_host_links, outside_names
 
@@ -31,12 +31,23 @@ def check_consistency(topology: Topology) -> None:
     check_host_links(topology)
     _links_lead_somewhere(topology)
     check_external_nodes(topology)
+    _cpu_models_fit(topology)
     _subnets_have_room(topology)
     _addresses_are_free(topology)
     _all_are_wired(topology)
     _pod_subnet_is_apart(topology)
     _twins_are_in_reach(topology)
     _addons_once(topology)
+
+
+def _cpu_models_fit(topology: Topology) -> None:
+    for index, node in enumerate(topology.nodes):
+        if node.cpu_model and node.arch is not Arch.AARCH64:
+            raise TopologyProblem(
+                f"{node.cpu_model} is an arm64 processor, and {node.name!r} is {node.arch.value}",
+                ("nodes", index, "cpu_model"),
+                "Remove it.",
+            )
 
 
 def _unique_names(topology: Topology) -> None:

@@ -181,6 +181,12 @@ def check_external_nodes(topology: Topology) -> None:
                 ("nodes", index, "virtualization"),
                 "Remove it.",
             )
+        if node.cpu_model:
+            raise Problem(
+                f"{node.name!r} is external: the lab does not choose its CPU",
+                ("nodes", index, "cpu_model"),
+                "Remove it.",
+            )
     for index, link in enumerate(topology.links):
         if link.endpoint in external:
             if not link.host_interface:

@@ -105,6 +105,12 @@ class Node(_Model):
         # checkpoints depend on that.
         exclude_if=lambda value: not value,
     )
+    cpu_model: Literal["cortex-a76"] | None = Field(
+        None,
+        description="Of an emulated arm64 node, instead of the Cortex-A72: some programs need "
+        "instructions of ARMv8.2.",
+        exclude_if=lambda value: value is None,
+    )
     external: External | None = Field(
         None,
         description="A machine that the lab does not boot, and how it is reached.",

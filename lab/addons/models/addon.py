@@ -39,7 +39,7 @@ from edge_lab.pki import InstalledCertificate, Request, TrustBundle
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.provisioning.provision import Provision
 from edge_lab.stacks import Stack
-from edge_lab.topology import Node, Topology, TopologyProblem
+from edge_lab.topology import Arch, Node, Topology, TopologyProblem
 
 
 class Models(AddOn):
@@ -57,6 +57,15 @@ class Models(AddOn):
                 "Add a device with `protocol: modbus-tcp` to a network of an edge node, "
                 "or remove models from `addons`.",
             )
+
+        for index, node in enumerate(topology.nodes):
+            if node.arch is Arch.AARCH64 and not (node.cpu_model or node.external):
+                raise TopologyProblem(
+                    f"Debian's ONNX Runtime for arm64 does not run on the CPU of {node.name!r}: "
+                    "it needs ARMv8.2",
+                    ("nodes", index, "name"),
+                    "Add `cpu_model: cortex-a76` to the node.",
+                )
 
     def programs(self, topology: Topology, stack: Stack) -> tuple[DebianPart, ...]:
         return (RUNTIME,)
