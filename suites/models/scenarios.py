@@ -19,7 +19,7 @@ from edge_lab.oracles.models.evidence import (
     Rollback,
     Turn,
 )
-from suites.models.side import Side
+from suites.models.side import Said, Side
 
 ROLLOUT_SECONDS = 420.0
 """For all nodes, one after the other, each with a fetch and a comparison."""
@@ -120,6 +120,14 @@ def serving_tag(side: Side, node: str) -> str:
     return tag_of(side, side.serving(node))
 
 
+def look_at(side: Side, node: str, said: Said) -> Look:
+    """What was said, and what runs now. The time is that of its end: what changes meanwhile has
+    changed before."""
+    shown = said.nodes.get(node, {})
+    ran = side.serving(node)
+    return Look(side.now(), shown.get("phase", ""), shown.get("digest", ""), ran)
+
+
 # -- updates ---------------------------------------------------------------------------------------
 
 
@@ -146,12 +154,7 @@ def update(side: Side) -> Rolled:
     def look() -> bool:
         said = side.said()
         for node in side.order:
-            shown = said.nodes.get(node, {})
-            looks[node].append(
-                Look(
-                    side.now(), shown.get("phase", ""), shown.get("digest", ""), side.serving(node)
-                )
-            )
+            looks[node].append(look_at(side, node, said))
         return said.complete and all(serves(side, node, tag) for node in side.order)
 
     side.seen(look, ROLLOUT_SECONDS)
@@ -265,10 +268,7 @@ def rollback(side: Side, node: str, *, reset: bool = True) -> tuple[Rollback, Re
     looks: list[Look] = []
 
     def look() -> Look:
-        shown = side.said().nodes.get(node, {})
-        found = Look(
-            side.now(), shown.get("phase", ""), shown.get("digest", ""), side.serving(node)
-        )
+        found = look_at(side, node, side.said())
         looks.append(found)
         return found
 

@@ -13,6 +13,8 @@ from edge_lab.oracles.verdict import Verdict
 LAG_SECONDS = 30.0
 """After a change on a node, the cloud may still show the version before: reports, the operator and
 an emulated API server take that long."""
+CLOCK_SECONDS = 1.0
+"""By how much a node's clock may be wrong against the host's."""
 SILENT_SECONDS = 75.0
 """After this time without a node, the cloud must not claim anything of it."""
 LEAST_LOOKS = 5
@@ -30,7 +32,9 @@ def judge_reported(reported: Reported) -> Verdict:
     stale = 0
     for look in looks:
         claims = bool(look.said) and look.phase != "Unknown"
-        fresh = any(0 <= look.time - change <= LAG_SECONDS for change in reported.changes)
+        fresh = any(
+            -CLOCK_SECONDS <= look.time - change <= LAG_SECONDS for change in reported.changes
+        )
         away = _away(reported, look.time)
         if claims and away is not None and away > SILENT_SECONDS:
             stale += 1

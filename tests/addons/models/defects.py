@@ -5,8 +5,10 @@ python3 -m tests.addons.models.defects DEFECT CONFIG PROGRAM
 
 from __future__ import annotations
 
+import ssl
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 # The programs import each other by the name that they have on nodes.
@@ -14,6 +16,7 @@ import edge_models.agent as agent  # type: ignore[import-not-found]
 import edge_models.engine as engine  # type: ignore[import-not-found]
 import edge_models.registry as registry  # type: ignore[import-not-found]
 import edge_models.rollout as rollout  # type: ignore[import-not-found]
+import edge_models.serve as serve  # type: ignore[import-not-found]
 import edge_models.states as states  # type: ignore[import-not-found]
 import edge_models.store as store  # type: ignore[import-not-found]
 from edge_models.__main__ import main  # type: ignore[import-not-found]
@@ -94,9 +97,25 @@ def trusting() -> None:
     rollout.Heard.look = lambda self, node, beat, now: bool(beat)
 
 
+def open_to_all() -> None:
+    """The cloud's server asks nobody for a certificate."""
+    context = ssl.SSLContext
+
+    class Careless(context):  # type: ignore[misc, valid-type]
+        @property
+        def verify_mode(self) -> Any:
+            return ssl.CERT_NONE
+
+        @verify_mode.setter
+        def verify_mode(self, value: Any) -> None:
+            pass
+
+    serve.ssl = SimpleNamespace(**{**vars(ssl), "SSLContext": Careless})
+
+
 DEFECTS: dict[str, Callable[[], None]] = {
     found.__name__: found
-    for found in (torn, unverified, ungated, forgetful, boastful, hasty, trusting)
+    for found in (torn, unverified, ungated, forgetful, boastful, hasty, trusting, open_to_all)
 }
 
 if __name__ == "__main__":

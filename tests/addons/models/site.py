@@ -127,10 +127,13 @@ class Site:
     operator: subprocess.Popen[bytes] | None = None
 
     def start_operator(self, defect: str = "") -> None:
+        self.stop_operator()
+        self.operator = start(self.folder, self.operator_config, "operator", defect)
+
+    def stop_operator(self) -> None:
         if self.operator is not None:
             self.operator.kill()
             self.operator.wait()
-        self.operator = start(self.folder, self.operator_config, "operator", defect)
 
     def find(self, kind: str, name: str) -> dict[str, Any]:
         words = (kind, name, "-n", NAMESPACE)
@@ -271,7 +274,6 @@ def running_site(
         for node in nodes.values():
             node.start()
         site.start_operator()
-        if site.operator is not None:
-            undo.callback(lambda: site.operator and site.operator.kill())
+        undo.callback(site.stop_operator)
         site.until("the first version serves on all nodes", site.complete)
         yield site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from edge_lab.addons import get_platform
 from edge_lab.addons.base import Stage
+from edge_lab.addons.cache.storage import blob_place
 from edge_lab.addons.checks import check_addons
 from edge_lab.addons.models import addon, content
 from edge_lab.addons.models.content import ModelContent
@@ -179,7 +181,7 @@ def test_a_lab_without_the_package_is_told_how_to_get_it(
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(onnxfile.importlib, "import_module", missing)
+    monkeypatch.setattr("importlib.import_module", missing)
     with pytest.raises(LabError) as caught:
         onnxfile.onnx_package()
     assert "models" in caught.value.remedy
@@ -192,13 +194,13 @@ def test_content(tmp_path: Path) -> None:
     digests = content.write_models(tmp_path / "one", some, hidden=16)
     assert digests == content.write_models(tmp_path / "two", some, hidden=16)
     for tag, digest in digests.items():
-        place = content.blob_place(tmp_path / "one", digest)
+        place = blob_place(tmp_path / "one", digest)
         manifest = json.loads(place.read_bytes())
         names = [it["annotations"]["org.opencontainers.image.title"] for it in manifest["layers"]]
         assert names == ["model.onnx", "scaling.json"]
         right = []
         for part in (manifest["config"], *manifest["layers"]):
-            blob = content.blob_place(tmp_path / "one", part["digest"]).read_bytes()
+            blob = blob_place(tmp_path / "one", part["digest"]).read_bytes()
             assert len(blob) == part["size"]
-            right.append(content.hashlib.sha256(blob).hexdigest() in part["digest"])
+            right.append(hashlib.sha256(blob).hexdigest() in part["digest"])
         assert all(right) == (tag != "corrupt")
