@@ -96,8 +96,8 @@ def load_version(folder: Path, version: Version, load: Load) -> Loaded:
     Raises:
         Unloadable: its files are not what its digest says, or the runtime refuses them.
     """
-    if trouble := damage_of(folder, version.digest):
-        raise Unloadable(trouble)
+    if damage := damage_of(folder, version.digest):
+        raise Unloadable(damage)
     try:
         found = json.loads((folder / SCALING).read_text(encoding="utf-8"))
         scaling = Scaling(
