@@ -29,8 +29,10 @@ REQUEST = "request.json"
 LOOK_SECONDS = 0.5
 RETRY_SECONDS = 3.0
 """Until the next attempt to fetch."""
-TAIL_BYTES = 256 * 1024
+TAIL_BYTES = 96 * 1024
 """Of the feed's journal: some minutes."""
+COMPARE_SECONDS = 3.0
+"""Between two looks at live samples: reading them costs an emulated node a tenth of a second."""
 MOST_SAMPLES = 200
 
 
@@ -64,6 +66,7 @@ class ModelAgent:
     state: State = field(init=False)
     _since: float = field(init=False)
     _retry_at: float = 0.0
+    _compare_at: float = 0.0
     _trouble: str = ""
 
     def __post_init__(self) -> None:
@@ -194,8 +197,9 @@ class ModelAgent:
         self, candidate: Version, serving: Version, count: int
     ) -> states.Comparison | None:
         """On samples since the last window; None while there are not enough of them."""
-        if self.target is None:
+        if self.target is None or self.clock() < self._compare_at:
             return None
+        self._compare_at = self.clock() + COMPARE_SECONDS
         samples = samples_of(self.readings(), self.target, self._since)[-MOST_SAMPLES:]
         if len(samples) < count:
             return None
