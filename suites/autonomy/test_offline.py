@@ -28,7 +28,7 @@ AFTERMATH_SECONDS = 30.0
 
 @pytest.mark.scenario("reboot while offline")
 @pytest.mark.fails_without("offline-reboot")
-@allure.title("Nodes that reboot while they are offline run their pods before the network is back")
+@allure.title("Nodes that reboot while offline run their pods before the uplink is restored")
 def test_pods_are_back_before_the_network_is(
     lab: Lab,
     faults: FaultEngine,
@@ -49,7 +49,7 @@ def test_pods_are_back_before_the_network_is(
 @pytest.mark.scenario("agents killed while offline")
 @pytest.mark.needs("autonomy")
 @edgecore_ends_containers
-@allure.title("Agents that are killed while their node is offline come back, and no pod notices")
+@allure.title("Agents killed while their node is offline are restarted, and no pod is affected")
 def test_agents_that_are_killed_offline_leave_the_pods_alone(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, sandboxes: SamplerSandboxes
 ) -> None:
@@ -73,7 +73,9 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
 
 
 @pytest.mark.scenario("server rebooted")
-@allure.title("The workload goes on while the server reboots, and what it buffered arrives")
+@allure.title(
+    "The workload keeps running while the server reboots, and buffered samples arrive afterwards"
+)
 def test_the_edge_outlives_a_reboot_of_the_server(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy
 ) -> None:

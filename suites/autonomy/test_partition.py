@@ -36,7 +36,7 @@ pytestmark = [
     allure.feature("Partition"),
 ]
 
-SCENARIO = "5 minute partition"
+SCENARIO = "5-minute partition"
 PARTITION_SECONDS = 300.0
 DELETE_AFTER = 60.0
 
@@ -108,13 +108,13 @@ def partition(
     return Partition(watch, verdicts, uplinks, sandboxes)
 
 
-@allure.title("The workload of {edge_node} goes on for five minutes without the cloud")
+@allure.title("The workload on {edge_node} keeps running during a five-minute partition")
 def test_the_workload_goes_on_and_loses_nothing(edge_node: LabNode, partition: Partition) -> None:
     verdict = partition.verdicts[edge_node.name]
     assert verdict.passed, str(verdict)
 
 
-@allure.title("Samplers that must be sandboxed still are at the end of the partition")
+@allure.title("Sandboxed samplers are still sandboxed at the end of the partition")
 def test_samplers_stay_in_their_sandboxes(partition: Partition) -> None:
     if not partition.sandboxes.nodes:
         raise MissingCapability("no node of this lab has its sampler in a sandbox")
@@ -122,7 +122,10 @@ def test_samplers_stay_in_their_sandboxes(partition: Partition) -> None:
 
 
 @pytest.mark.scenario(SCENARIO)
-@allure.title("A pod of {edge_node} without tolerations is evicted in time, and runs until then")
+@allure.title(
+    "A pod on {edge_node} without tolerations is evicted on time, and runs until the node "
+    "learns of it"
+)
 def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_it(
     lab: Lab, edge_node: LabNode, partition: Partition, measure: Measuring
 ) -> None:
@@ -141,14 +144,14 @@ def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_i
     assert partition.pod(name)[-1].gone, f"{name} is still there"
 
 
-@allure.title("A pod that tolerates everything stays on {edge_node}")
+@allure.title("A pod that tolerates all taints is not evicted from {edge_node}")
 def test_a_pod_with_tolerations_is_never_evicted(edge_node: LabNode, partition: Partition) -> None:
     seen = partition.pod(sampler_pod(edge_node.name))
     assert len({each.uid for each in seen}) == 1
     assert not any(each.deleting or each.gone for each in seen)
 
 
-@allure.title("A pod that the cloud deletes while {edge_node} is away ends when it is back")
+@allure.title("A pod that is deleted while {edge_node} is offline is terminated after the heal")
 def test_a_pod_deleted_by_the_cloud_ends_after_the_heal(
     edge_node: LabNode, partition: Partition
 ) -> None:
@@ -160,7 +163,7 @@ def test_a_pod_deleted_by_the_cloud_ends_after_the_heal(
     assert partition.runs_until(edge_node.name, name) < partition.recording.ended
 
 
-@allure.title("The same verdict on altered evidence is a failure, for {edge_node}")
+@allure.title("The verdict on altered evidence of {edge_node} is a failure (control)")
 def test_the_verdict_fails_on_evidence_that_was_tampered_with(
     edge_node: LabNode, partition: Partition
 ) -> None:

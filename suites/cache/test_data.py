@@ -38,8 +38,8 @@ def ranks_of(count: int) -> tuple[int, ...]:
     return () if not count else (50, 99) if count >= READS else (50,)
 
 
-@pytest.mark.scenario("data sets on a slow line")
-@allure.title("{edge_node} reads data from its cache, on a slow line and on a silent one")
+@pytest.mark.scenario("data sets over a slow line")
+@allure.title("{edge_node} reads data from its cache over a slow uplink, and without one")
 def test_data_is_read_from_the_cache(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, cache_node: Nodes, measure: Measuring
 ) -> None:

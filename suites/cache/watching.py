@@ -63,7 +63,7 @@ def starts_after_kill(
     limit = time_limit(seconds)
     seen = watch_starts(node, killed, limit) if not to_the_end else {}
     if to_the_end:
-        with step("wait for what is said of the images"):
+        with step("wait for messages about the images"):
             seen_within(
                 limit,
                 lambda: all(node.said_of(reference, since) for reference in images.values()),

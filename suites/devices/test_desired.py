@@ -83,8 +83,8 @@ def running(twin: LabTwin, time_limit: TimeLimit) -> None:
     )
 
 
-@allure.story("Desired")
-@allure.title("What is asked of {twin} reaches the device, and is confirmed")
+@allure.story("Desired values")
+@allure.title("A desired value of {twin} reaches the device and is confirmed")
 def test_what_is_desired_reaches_the_device_and_is_confirmed(
     twin: LabTwin, time_limit: TimeLimit
 ) -> None:
@@ -103,7 +103,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
     assert len(writes(twin)) == before + 1, "one wish is one write"
 
 
-@allure.story("Desired")
+@allure.story("Desired values")
 @pytest.mark.known_failure(
     runtime="kubeedge",
     tracker=f"{KUBEEDGE_TRACKER}/3804",
@@ -111,7 +111,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
     "away is lost, and the node reports on as if nothing had been asked of it",
     look_again="2027-05-27",
 )
-@allure.title("What was asked of {twin} while its node was offline is done afterwards")
+@allure.title("A value desired of {twin} while its node is offline is written after the heal")
 def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
     lab: Lab, twin: LabTwin, wires: Wires, time_limit: TimeLimit
 ) -> None:
@@ -154,8 +154,8 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("unfit", UNFIT)
-@allure.story("Refused")
-@allure.title("{twin} refuses what is {unfit}, and says so in the log")
+@allure.story("Refused values")
+@allure.title("{twin} refuses and logs an invalid desired value ({unfit})")
 def test_what_is_not_fit_is_refused_and_logged(
     twin: LabTwin, unfit: str, time_limit: TimeLimit
 ) -> None:
@@ -177,8 +177,8 @@ def test_what_is_not_fit_is_refused_and_logged(
     assert writes(twin) == before, "what was refused has reached the device"
 
 
-@allure.story("Refused")
-@allure.title("{twin} refuses nothing when nothing is unfit")
+@allure.story("Refused values")
+@allure.title("{twin} refuses no valid value (control)")
 def test_nothing_is_refused_when_nothing_is_unfit(twin: LabTwin, time_limit: TimeLimit) -> None:
     running(twin, time_limit)
     mark, value = twin.log_mark(), fit(twin)

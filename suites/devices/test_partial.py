@@ -48,8 +48,8 @@ def partial(lab: Lab, twin: LabTwin, time_limit: TimeLimit) -> Iterator[tuple[st
             lab.kubectl.delete(*of, deadline=limit, wait=False)
 
 
-@allure.story("Reported")
-@allure.title("{twin}: a property that the device does not have hides no other")
+@allure.story("Reported values")
+@allure.title("{twin}: a property that the device does not have does not affect the others")
 def test_a_property_that_is_not_there_hides_no_other_and_is_named(
     lab: Lab,
     twin: LabTwin,

@@ -30,7 +30,9 @@ BACK_SECONDS = 300.0
 
 
 @pytest.mark.scenario("fleet")
-@allure.title("The control plane holds a fleet of the smallest size; where it bends is measured")
+@allure.title(
+    "The control plane sustains the smallest fleet; the largest that it sustains is measured"
+)
 def test_where_the_control_plane_bends(
     lab: Lab,
     fleets: Fleets,

@@ -43,7 +43,7 @@ def test_each_event_is_handled_once(
 
 @pytest.mark.scenario("functions: online")
 @pytest.mark.parametrize("way", each_way())
-@allure.title("From the device's step to the result, stage by stage: {way}")
+@allure.title("Latency from the device's step to the result, stage by stage: {way}")
 def test_each_stage_of_a_waking_is_seen(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
@@ -86,7 +86,7 @@ def test_a_plain_pod_beside_it(edge_node: LabNode, pod_starts: Starting, pod_cou
     assert verdict.passed, str(verdict)
 
 
-@allure.title("Without activators, unhandled events are detected")
+@allure.title("Without activators, unhandled events are detected (control)")
 def test_a_function_that_is_never_woken_is_found(scene_of: SceneOf) -> None:
     scene = scene_of(never_woken)
     for evidence in scene.evidence.values():

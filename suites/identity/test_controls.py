@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Identity"), allure.feature("Controls")]
 
 
-@allure.story("Let in")
-@allure.title("An endpoint that lets anyone in turns each probe from {edge_node} red")
+@allure.story("Open endpoint")
+@allure.title("Each probe from {edge_node} fails at an endpoint that admits anyone (control)")
 def test_an_open_endpoint_turns_each_probe_red(
     server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
@@ -37,8 +37,8 @@ def test_an_open_endpoint_turns_each_probe_red(
     assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
 
 
-@allure.story("Down")
-@allure.title("An endpoint that is down is no evidence, from {edge_node}")
+@allure.story("Endpoint down")
+@allure.title("Probes from {edge_node} at an endpoint that is down are no evidence (control)")
 def test_an_endpoint_that_is_down_is_no_evidence(
     server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:
@@ -50,7 +50,9 @@ def test_an_endpoint_that_is_down_is_no_evidence(
 
 
 @allure.story("yurthub")
-@allure.title("yurthub on the address of {edge_node} lets anyone act as the node")
+@allure.title(
+    "yurthub listening on the address of {edge_node} lets anyone act as the node (control)"
+)
 @pytest.mark.runtime("openyurt")
 def test_yurthub_on_the_wire_lets_anyone_in(
     lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit

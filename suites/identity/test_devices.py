@@ -60,7 +60,7 @@ def probed(
 
 
 @allure.story("OPC UA")
-@allure.title("OPC UA devices refuse wrong peers on {edge_node}, each by its own status")
+@allure.title("OPC UA devices refuse wrong peers on {edge_node}, each with its own status code")
 @pytest.mark.scenario("wrong peers of devices")
 def test_opcua_devices_refuse_wrong_peers(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
@@ -85,7 +85,7 @@ def test_opcua_devices_refuse_wrong_peers(
 
 
 @allure.story("Control")
-@allure.title("An OPC UA server that trusts anyone turns each probe red")
+@allure.title("Each probe fails at an OPC UA server that trusts anyone (control)")
 def test_an_opcua_server_that_trusts_anyone_is_red(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
@@ -107,7 +107,7 @@ def test_an_opcua_server_that_trusts_anyone_is_red(
 
 
 @allure.story("Modbus")
-@allure.title("Modbus devices answer whoever is on their network: {edge_node}")
+@allure.title("Modbus devices answer any client on their network: {edge_node}")
 def test_modbus_devices_let_anyone_in(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:

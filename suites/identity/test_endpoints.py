@@ -55,7 +55,7 @@ def test_each_wrong_peer_is_turned_away_for_the_right_reason(
 
 
 @allure.story("Impersonation")
-@allure.title("{edge_node} may do nothing to another node")
+@allure.title("{edge_node} has no access to the objects of another node")
 @pytest.mark.scenario("another node's objects")
 def test_a_node_may_do_nothing_to_another(
     lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober
@@ -75,7 +75,7 @@ def test_a_node_may_do_nothing_to_another(
 
 
 @allure.story("Ports")
-@allure.title("Nothing listens on a wire of {node} that is not declared")
+@allure.title("Only declared ports are open on the links of {node}")
 def test_no_port_on_a_wire_is_undeclared(node: LabNode, probe: Prober) -> None:
     seen, declared = probe.listeners(node.name), probe.endpoints(node.name)
     assert seen, "nothing listens at all, not even what asked"
@@ -86,8 +86,8 @@ def test_no_port_on_a_wire_is_undeclared(node: LabNode, probe: Prober) -> None:
     assert undeclared(seen, [])
 
 
-@allure.story("Tickets")
-@allure.title("No bad certificate rides on a good one's session, from {edge_node}")
+@allure.story("Session tickets")
+@allure.title("No bad certificate is admitted by the TLS session of a good one, from {edge_node}")
 def test_no_probe_rides_on_an_earlier_session(
     server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:

@@ -68,7 +68,7 @@ def test_each_client_refuses_a_false_cloud(
 
 
 @allure.story("Control")
-@allure.title("A client on {edge_node} that verifies nothing turns each certificate red")
+@allure.title("Each certificate fails for a client on {edge_node} that verifies nothing (control)")
 def test_a_client_that_verifies_nothing_is_red(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:

@@ -61,7 +61,7 @@ KNOWN = {
 
 
 @allure.story("Probes")
-@allure.title("{edge_node} asks for a certificate: {asked_for}")
+@allure.title("{edge_node} requests a certificate: {asked_for}")
 @pytest.mark.scenario("join")
 @pytest.mark.parametrize(
     "asked_for",
@@ -90,7 +90,7 @@ def test_a_certificate_is_given_to_whom_it_is_for(
 
 
 @allure.story("Probes")
-@allure.title("All that {edge_node} may ask for is tried")
+@allure.title("All certificates that {edge_node} may request are tried")
 def test_all_that_may_be_asked_for_is_tried(
     lab: Lab, edge_node: LabNode, time_limit: TimeLimit
 ) -> None:

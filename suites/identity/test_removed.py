@@ -67,7 +67,7 @@ def afterwards(endpoint: Endpoint) -> Endpoint:
 
 
 @allure.story("Certificates")
-@allure.title("The certificate of a node that was removed opens nothing, from {edge_node}")
+@allure.title("The certificate of a removed node is refused by all endpoints, from {edge_node}")
 @pytest.mark.scenario("node removed")
 @pytest.mark.known_failure(
     tracker="https://github.com/kubernetes/kubernetes/issues/18982",

@@ -24,7 +24,7 @@ pytestmark = [allure.parent_suite("Identity"), allure.feature("Secrets")]
 TOKEN_SECONDS = 60.0
 
 
-@allure.title("No private key and no token is in results, logs and consoles")
+@allure.title("Results, logs and consoles contain no private key and no token")
 def test_no_secret_is_in_the_results(
     lab: Lab, pytestconfig: pytest.Config, time_limit: TimeLimit
 ) -> None:

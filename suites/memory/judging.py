@@ -25,7 +25,7 @@ def judged(
 ) -> MemoryVerdict:
     """Records the verdict and attaches the evidence, so that it can be judged again."""
     text = evidence.model_dump_json(indent=1)
-    allure.attach(text, "evidence of memory", allure.attachment_type.JSON)
+    allure.attach(text, "memory evidence", allure.attachment_type.JSON)
     verdict = judge_memory(evidence, expect)
     record(verdict)
     return verdict

@@ -28,8 +28,8 @@ MOST_BATCHES = 40
 
 
 @pytest.mark.long_running(reason="up to 40 batches of nodes and pods, a minute each and more")
-@pytest.mark.scenario("control plane's capacity")
-@allure.title("How many nodes and pods the control plane carries in its server's memory")
+@pytest.mark.scenario("control plane capacity")
+@allure.title("How many nodes and pods the control plane supports within its server's memory")
 def test_how_much_the_control_plane_carries(
     lab: Lab,
     server: LabNode,

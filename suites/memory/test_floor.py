@@ -64,7 +64,9 @@ def works_and_survives(lab: Lab, node: str) -> Iterator[Stage]:
 
 @pytest.mark.long_running(reason="three to seven cold labs for each edge node")
 @pytest.mark.scenario("memory floor")
-@allure.title("The smallest memory at which {searched} joins, works and survives a reboot offline")
+@allure.title(
+    "The smallest memory at which {searched} joins, works and survives a reboot while offline"
+)
 def test_the_smallest_memory(
     topology: Topology, searched: str, request: pytest.FixtureRequest
 ) -> None:

@@ -89,7 +89,7 @@ def test_the_parts_add_up(
     assert objections(seen) == []
 
 
-@allure.title("Memory that nobody has is objected to")
+@allure.title("Memory that is not accounted for is rejected (control)")
 def test_memory_that_nobody_has_is_objected_to() -> None:
     def seen(total: float = 2048.0, **other: float) -> NodeMemorySeen:
         mib = {group.name: 20.0 for group in Group} | other

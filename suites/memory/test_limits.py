@@ -39,7 +39,7 @@ KILL_SECONDS = 120.0
 
 
 @pytest.mark.scenario("a pod at its memory limit")
-@allure.title("A pod above its limit is killed on {edge_node}, and nobody else")
+@allure.title("A pod above its memory limit is killed on {edge_node}, and nothing else")
 def test_a_pod_above_its_limit_is_killed_and_nobody_else(
     lab: Lab,
     edge_node: LabNode,

@@ -55,7 +55,9 @@ NEVER_MIND_ME = -999
 
 
 @pytest.mark.scenario("a pod without a limit grows")
-@allure.title("A BestEffort pod that grows on {edge_node} is the victim, and the node goes on")
+@allure.title(
+    "A BestEffort pod that uses up the memory of {edge_node} is ended, and no other pod is"
+)
 def test_a_best_effort_pod_that_grows_is_the_victim(
     lab: Lab,
     edge_node: LabNode,
@@ -84,7 +86,9 @@ def test_a_best_effort_pod_that_grows_is_the_victim(
 
 
 @pytest.mark.scenario("memory taken outside Kubernetes")
-@allure.title("A process outside Kubernetes takes the memory of {edge_node}: BestEffort goes first")
+@allure.title(
+    "A process outside Kubernetes uses up the memory of {edge_node}: BestEffort ends first"
+)
 def test_a_process_outside_kubernetes_takes_the_memory(
     lab: Lab,
     edge_node: LabNode,

@@ -41,7 +41,7 @@ def plan(lab: Lab, tmp_path: Path, time_limit: TimeLimit) -> str:
     return str(file)
 
 
-@allure.title("Each node can be reached by the lab while a plan breaks its wires")
+@allure.title("The lab can reach each node while a plan breaks the node's links")
 def test_the_lab_reaches_its_nodes_while_a_plan_breaks_their_wires(
     lab: Lab, chaos: Chaos, plan: str, time_limit: TimeLimit, measure: Measuring
 ) -> None:

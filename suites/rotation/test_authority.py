@@ -181,7 +181,8 @@ def must_be_red(probe: Prober, endpoint: Endpoint, records: list[ProbeRecord]) -
 @pytest.mark.scenario("node left out while the authority was replaced")
 @pytest.mark.parametrize("authority", EACH_AUTHORITY)
 @allure.title(
-    "{edge_node}, left out when {authority} reissued certificates, is lost until it is taken back"
+    "{edge_node}, left out when {authority} is replaced, is NotReady until it gets a new "
+    "certificate"
 )
 def test_a_node_that_is_left_out_is_lost(
     authority: str,

@@ -31,7 +31,7 @@ YEAR_SECONDS = 365.0 * 86_400
 BACK_SECONDS = 180.0
 
 
-@pytest.mark.scenario("clock years wrong")
+@pytest.mark.scenario("clock wrong by years")
 @pytest.mark.parametrize(
     "years",
     [
@@ -40,7 +40,9 @@ BACK_SECONDS = 180.0
         pytest.param(6, id="six-years-ahead"),
     ],
 )
-@allure.title("{edge_node} with a clock wrong by {years} years trusts no cloud until it is right")
+@allure.title(
+    "{edge_node} with its clock wrong by {years} years trusts no cloud until the clock is corrected"
+)
 def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     lab: Lab,
     edge_node: LabNode,

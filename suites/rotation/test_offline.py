@@ -45,7 +45,9 @@ LOG_SECONDS = 30.0
 
 
 @pytest.mark.scenario("node certificate expired while offline")
-@allure.title("The certificate of {edge_node} expires while it is offline; another brings it back")
+@allure.title(
+    "The certificate of {edge_node} expires while it is offline; with a new one it recovers"
+)
 def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
     lab: Lab,
     server: LabNode,
@@ -67,7 +69,7 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
                 raise LabError(f"{node} has renewed its certificate before it was offline")
             autonomy.hold(max(0.0, over - time.time()))
         since, healed = sight.now(), time.monotonic()
-        with step("hold until it was turned away"):
+        with step("hold until the node is refused"):
             met = seen_in_time(
                 time_limit(BACK_SECONDS),
                 lambda: sight.met(held, certificate, since) is Met.TURNED_AWAY,
@@ -143,7 +145,9 @@ def changed_while_offline(
 
 
 @pytest.mark.scenario("API server's certificate replaced while offline")
-@allure.title("Nodes come back to an API server that has another certificate meanwhile")
+@allure.title(
+    "Nodes reconnect to an API server whose certificate was replaced while they were offline"
+)
 def test_nodes_come_back_to_an_api_server_with_another_certificate(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, measure: Measuring, time_limit: TimeLimit
 ) -> None:
@@ -160,8 +164,8 @@ def test_nodes_come_back_to_an_api_server_with_another_certificate(
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
 
 
-@pytest.mark.scenario("API server's certificate by a foreign authority")
-@allure.title("Nodes do not come back to an API server that shows a foreign certificate")
+@pytest.mark.scenario("API server's certificate from a foreign authority")
+@allure.title("Nodes do not reconnect to an API server that presents a foreign certificate")
 def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
 ) -> None:

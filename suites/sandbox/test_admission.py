@@ -57,7 +57,9 @@ def namespaces(lab: Lab, time_limit: TimeLimit) -> Iterator[dict[Level, str]]:
 
 
 @pytest.mark.scenario("hostile pods at admission")
-@allure.title("Namespaces refuse at admission what their level forbids, and admit all else")
+@allure.title(
+    "Pod Security admission rejects pods that a namespace's level forbids, and admits all others"
+)
 def test_pods_are_refused_by_the_level_of_their_namespace(
     request: pytest.FixtureRequest,
     lab: Lab,
@@ -72,7 +74,7 @@ def test_pods_are_refused_by_the_level_of_their_namespace(
     ]
     verdict = judge_admission(lab.topology.server.name, lab.stack_name, answers)
     page = admission_html(verdict.judged)
-    allure.attach(page, "pods at admission", allure.attachment_type.HTML)
+    allure.attach(page, "pod admission", allure.attachment_type.HTML)
     keep_verdict(request.config, scenario_of(request.node), verdict)
     assert verdict.passed, str(verdict)
 

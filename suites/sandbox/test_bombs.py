@@ -54,7 +54,7 @@ def unharmed(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[No
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-@allure.title("On {edge_node}, a bomb of {kind} in a pod with {setting} is stopped as declared")
+@allure.title("On {edge_node}, a bomb ({kind}) in a pod with {setting} is stopped as declared")
 def test_a_bomb_is_stopped_as_declared(
     lab: Lab,
     edge_node: LabNode,
@@ -95,7 +95,9 @@ def test_a_bomb_is_stopped_as_declared(
 
 
 @pytest.mark.parametrize("kind", ["memory", *BOMBS])
-@allure.title("On {edge_node}, a pod with {setting} may take a little: {kind} (control)")
+@allure.title(
+    "On {edge_node}, a pod with {setting} may use what its limits allow: {kind} (control)"
+)
 def test_a_small_bomb_comes_to_its_own_end(
     lab: Lab,
     edge_node: LabNode,
@@ -123,7 +125,7 @@ def test_a_small_bomb_comes_to_its_own_end(
     assert run.progress.reached == run.progress.limit
 
 
-@allure.title("On {edge_node}, a pod with {setting} that wants more memory than it may have ends")
+@allure.title("On {edge_node}, a pod with {setting} that exceeds its memory limit is killed")
 def test_a_memory_bomb_ends_with_its_pod(
     lab: Lab,
     edge_node: LabNode,

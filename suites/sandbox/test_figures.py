@@ -132,9 +132,7 @@ def record(figures: Sequence[CostFigure], node: LabNode, measure: Measuring) -> 
 @slow
 @pytest.mark.scenario("cost of a sandbox: start and memory")
 @pytest.mark.needs(GVISOR)
-@allure.title(
-    "On {edge_node}, how long pods take to start in gVisor, and their memory, beside runc"
-)
+@allure.title("On {edge_node}, start time and memory of pods in gVisor compared with runc")
 def test_start_and_memory_in_a_sandbox(
     lab: Lab,
     edge_node: LabNode,
@@ -152,7 +150,7 @@ def test_start_and_memory_in_a_sandbox(
 @slow
 @pytest.mark.scenario("cost of a sandbox: reads and samples")
 @pytest.mark.needs(GVISOR)
-@allure.title("On {edge_node}, how long reads take in gVisor, and samples a second, beside runc")
+@allure.title("On {edge_node}, read latency and sample rate in gVisor compared with runc")
 def test_reads_and_samples_in_a_sandbox(
     lab: Lab, edge_node: LabNode, pod_count: int, measure: Measuring, time_limit: TimeLimit
 ) -> None:
@@ -164,8 +162,10 @@ def test_reads_and_samples_in_a_sandbox(
 # -- controls ----------------------------------------------------------------------------------
 
 
-@pytest.mark.scenario("cost of nothing: start and memory")
-@allure.title("On {edge_node}, starts and memory under runc are not told apart from the same again")
+@pytest.mark.scenario("A/A comparison: start and memory")
+@allure.title(
+    "On {edge_node}, start time and memory under runc do not differ from themselves (control)"
+)
 def test_starts_of_like_pods_are_not_told_apart(
     lab: Lab,
     edge_node: LabNode,
@@ -182,8 +182,10 @@ def test_starts_of_like_pods_are_not_told_apart(
     assert [str(figure) for figure in figures if figure.ratio.told_apart] == []
 
 
-@pytest.mark.scenario("cost of nothing: reads and samples")
-@allure.title("On {edge_node}, reads and samples under runc are not told apart from the same again")
+@pytest.mark.scenario("A/A comparison: reads and samples")
+@allure.title(
+    "On {edge_node}, reads and samples under runc do not differ from themselves (control)"
+)
 def test_reads_of_like_pods_are_not_told_apart(
     lab: Lab, edge_node: LabNode, measure: Measuring, time_limit: TimeLimit
 ) -> None:
@@ -196,7 +198,7 @@ def test_reads_of_like_pods_are_not_told_apart(
 
 
 @pytest.mark.scenario("a planted slowdown: reads and samples")
-@allure.title("On {edge_node}, reads over a link with a delay are told apart")
+@allure.title("On {edge_node}, reads over a delayed link are found to be slower (control)")
 def test_a_planted_slowdown_is_seen(
     lab: Lab,
     edge_node: LabNode,

@@ -91,7 +91,7 @@ def window(victim: Victim, pods: HostilePods, pod: HostilePod, time_limit: TimeL
 
 @pytest.mark.parametrize("setting", [Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT], ids=str)
 @pytest.mark.parametrize("noise", LIMITS)
-@allure.title("On {edge_node}, what the sampler loses beside {noise} of a pod with {setting}")
+@allure.title("On {edge_node}, samples lost next to a noisy pod ({noise}) with {setting}")
 def test_what_a_neighbour_loses(
     lab: Lab,
     edge_node: LabNode,

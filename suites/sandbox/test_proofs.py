@@ -56,7 +56,7 @@ def test_a_pod_that_asks_for_a_sandbox_is_in_one(
 
 
 @pytest.mark.parametrize("setting", [Setting.RUNC_DEFAULT, Setting.RUNC_PRIVILEGED], ids=str)
-@allure.title("On {edge_node}, a pod with {setting} fails the proofs of a sandbox")
+@allure.title("On {edge_node}, a pod with {setting} fails the proofs of a sandbox (control)")
 def test_a_pod_under_runc_fails_the_proofs(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_pod_under_runc_fails_the_proofs(
 
 
 @pytest.mark.needs("runtime-class")
-@allure.title("On {edge_node}, a pod that fell back to runc without a word is detected")
+@allure.title("On {edge_node}, a pod that silently fell back to runc is detected (control)")
 def test_a_silent_fallback_to_runc_is_detected(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_silent_fallback_to_runc_is_detected(
 # -- where there is no gVisor -----------------------------------------------------------------
 
 
-@allure.title("On {edge_node}, for which there is no gVisor, a pod that asks for it does not start")
+@allure.title("On {edge_node}, which has no gVisor, a pod that requests it does not start")
 def test_a_pod_does_not_start_where_there_is_no_gvisor(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods, time_limit: TimeLimit
 ) -> None:

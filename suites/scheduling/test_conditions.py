@@ -67,7 +67,7 @@ def by_turns(
 
 
 @pytest.mark.scenario("pod start, CPUs busy")
-@allure.title("Pods start on {edge_node} while its CPUs are busy with something else")
+@allure.title("Pods start on {edge_node} while its CPUs are busy")
 def test_pods_start_on_a_busy_node(
     edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
 ) -> None:
@@ -93,8 +93,8 @@ def test_pods_start_over_a_slow_line(
     by_turns(edge_node, Planned(f"{line} line", around=lambda: faults.inflict(slow)))
 
 
-@pytest.mark.scenario("pod start, just after a heal")
-@allure.title("Pods start on {edge_node} just after its uplink was cut and healed")
+@pytest.mark.scenario("pod start, right after a heal")
+@allure.title("Pods start on {edge_node} right after its uplink was cut and healed")
 def test_pods_start_just_after_a_heal(
     lab: Lab,
     edge_node: LabNode,
@@ -118,7 +118,7 @@ def test_pods_start_just_after_a_heal(
 
 @pytest.mark.scenario("pod start, gVisor")
 @pytest.mark.needs(GVISOR)
-@allure.title("Pods in gVisor beside those of the default runtime on {edge_node}")
+@allure.title("Pod starts in gVisor compared with the default runtime on {edge_node}")
 def test_pods_start_in_a_sandbox(
     lab: Lab, edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
 ) -> None:

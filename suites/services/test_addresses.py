@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     allure.parent_suite("Services"),
-    allure.feature("Reach"),
+    allure.feature("Reachability"),
     pytest.mark.needs("services"),
 ]
 
@@ -77,7 +77,9 @@ def test_a_pod_reaches_itself_by_its_service(
     assert found.ok, str(found)
 
 
-@allure.title("A program of {node} itself reaches a Service, and the API server by its own")
+@allure.title(
+    "A process on {node} itself reaches Services, and the API server by the Service kubernetes"
+)
 def test_a_program_of_the_node_reaches_services(
     lab: Lab, node: LabNode, service_nodes: tuple[str, ...], time_limit: TimeLimit
 ) -> None:
@@ -91,14 +93,16 @@ def test_a_program_of_the_node_reaches_services(
     assert not reached(cluster_ip(lab, LONELY, time_limit), PORT)
 
 
-@allure.title("On {node}, a Service without endpoints refuses at once")
+@allure.title("On {node}, a Service without endpoints refuses connections at once")
 def test_a_service_without_endpoints_refuses_at_once(node: LabNode, client: Clients) -> None:
     found = client(node.name).now(LONELY)
     assert found.refused, str(found)
     assert found.seconds < PATIENCE_SECONDS
 
 
-@allure.title("On {node}, names that do not exist are denied, and the lab's own are known")
+@allure.title(
+    "On {node}, names that do not exist get NXDOMAIN, and the lab's own names are resolved"
+)
 def test_names_that_do_not_exist_are_denied(lab: Lab, node: LabNode, client: Clients) -> None:
     for name in ("nobody", full_name("nobody"), "example.org"):
         found = client(node.name).now(name)
@@ -108,7 +112,7 @@ def test_names_that_do_not_exist_are_denied(lab: Lab, node: LabNode, client: Cli
     assert known.refused, str(known)
 
 
-@allure.title("On {node}, an endpoint whose pod is gone is taken out")
+@allure.title("On {node}, an endpoint whose pod is gone is removed")
 def test_an_endpoint_that_is_gone_is_taken_out(
     lab: Lab, node: LabNode, client: Clients, time_limit: TimeLimit
 ) -> None:
@@ -123,7 +127,7 @@ def test_an_endpoint_that_is_gone_is_taken_out(
 # -- negative controls: the checks above fail without one of the parts ----------------------------
 
 
-@allure.title("Without kube-proxy, a new Service is not reached from {node}")
+@allure.title("Without kube-proxy, a new Service is not reached from {node} (control)")
 def test_without_kube_proxy_a_new_service_is_not_reached(
     lab: Lab, node: LabNode, client: Clients, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
@@ -146,7 +150,7 @@ def test_without_kube_proxy_a_new_service_is_not_reached(
         client(node.name).until_reached(name, SETTLE_SECONDS)
 
 
-@allure.title("Without CoreDNS on {node}, addresses are reached there and names are not")
+@allure.title("Without CoreDNS on {node}, addresses are reached there and names are not (control)")
 def test_without_coredns_names_do_not_resolve(
     lab: Lab, node: LabNode, client: Clients, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:

@@ -77,8 +77,8 @@ def is_lost(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
     return not is_ready(lab, node, time_limit)
 
 
-@pytest.mark.scenario("services without the cloud")
-@allure.title("Without the cloud, pods reach the Services of their own node by address and name")
+@pytest.mark.scenario("Services while offline")
+@allure.title("While offline, pods reach the Services of their own node by address and name")
 def test_services_of_the_own_node_are_reached_without_the_cloud(
     lab: Lab,
     client: Clients,
@@ -111,10 +111,8 @@ def test_services_of_the_own_node_are_reached_without_the_cloud(
         client(server).until_reached(pod_backend(node), SETTLE_SECONDS)
 
 
-@pytest.mark.scenario("endpoint removed while offline")
-@allure.title(
-    "An endpoint that the cloud removed while its node was offline is gone after the heal"
-)
+@pytest.mark.scenario("Service endpoint removed while offline")
+@allure.title("An endpoint that was removed while its node was offline is gone after the heal")
 def test_an_endpoint_removed_while_offline_is_gone_after_the_heal(
     lab: Lab,
     client: Clients,
@@ -159,9 +157,11 @@ def rebooted(
             client(node).until_reached(pod_backend(other), POD_SECONDS)
 
 
-@pytest.mark.scenario("services after a reboot while offline")
+@pytest.mark.scenario("Services and names of the node after a reboot while offline")
 @pytest.mark.fails_without("offline-reboot")
-@allure.title("A node that boots while offline resolves names and reaches its own address by them")
+@allure.title(
+    "A node that reboots while offline resolves names, and reaches its own address by name"
+)
 def test_names_resolve_after_a_reboot_while_offline(
     rebooted: tuple[str, ...], client: Clients
 ) -> None:
@@ -171,7 +171,7 @@ def test_names_resolve_after_a_reboot_while_offline(
         assert client(node).now("nobody").unknown
 
 
-@pytest.mark.scenario("pods' Services after a reboot while offline")
+@pytest.mark.scenario("Services of pods after a reboot while offline")
 @pytest.mark.fails_without("offline-reboot")
 @pytest.mark.known_failure(
     runtime="openyurt",
@@ -182,7 +182,7 @@ def test_names_resolve_after_a_reboot_while_offline(
     # Addresses are assigned in the order in which pods start.
     by_chance=True,
 )
-@allure.title("A node that boots while offline reaches its own pods by their Services")
+@allure.title("A node that reboots while offline reaches its own pods by their Services")
 def test_pods_are_reached_by_services_after_a_reboot_while_offline(
     rebooted: tuple[str, ...], client: Clients
 ) -> None:

@@ -64,7 +64,7 @@ def opcua(
 
 
 @allure.story("Modbus TCP")
-@allure.title("A pod on {edge_node} reads the registers that {modbus_device} has shown")
+@allure.title("A pod on {edge_node} reads the registers of {modbus_device}")
 def test_a_pod_reads_what_the_modbus_device_has_shown(
     lab: Lab,
     edge_node: LabNode,
@@ -88,7 +88,9 @@ def test_a_pod_reads_what_the_modbus_device_has_shown(
 
 
 @allure.story("Modbus TCP")
-@allure.title("A register that {modbus_device} does not have is an exception, on {edge_node}")
+@allure.title(
+    "A pod on {edge_node} gets an exception for a register that {modbus_device} does not have"
+)
 def test_a_pod_gets_an_exception_for_a_register_that_is_not_there(
     lab: Lab, edge_node: LabNode, modbus_device: Device, workload: Workload
 ) -> None:
@@ -101,7 +103,7 @@ def test_a_pod_gets_an_exception_for_a_register_that_is_not_there(
 
 
 @allure.story("OPC UA")
-@allure.title("A pod on {edge_node} reads the values that {opcua_device} has shown")
+@allure.title("A pod on {edge_node} reads the values of {opcua_device}")
 def test_a_pod_reads_what_the_opcua_device_has_shown(
     lab: Lab,
     edge_node: LabNode,
@@ -128,7 +130,7 @@ def shown(step: TruthStep, point: str) -> int | float:
 
 
 @allure.story("OPC UA")
-@allure.title("{opcua_device} turns away a foreign certificate, from {edge_node}")
+@allure.title("{opcua_device} refuses a foreign certificate, from {edge_node}")
 def test_the_opcua_device_turns_a_foreign_certificate_away(
     lab: Lab, edge_node: LabNode, opcua_device: Device, workload: Workload
 ) -> None:

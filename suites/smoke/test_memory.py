@@ -35,8 +35,8 @@ def objections(found: Footprint) -> list[str]:
     return said
 
 
-@pytest.mark.scenario("at rest")
-@allure.title("The programs of the stack fit the memory of {node}")
+@pytest.mark.scenario("memory of the stack at rest")
+@allure.title("The programs of the stack fit in the memory of {node}")
 def test_the_stack_fits_the_node(
     lab: Lab, node: LabNode, time_limit: TimeLimit, measure: Measuring
 ) -> None:
@@ -49,7 +49,7 @@ def test_the_stack_fits_the_node(
     assert objections(found) == []
 
 
-@allure.title("A node without room is objected to")
+@allure.title("A node with too little free memory is rejected (control)")
 def test_a_node_without_room_is_objected_to() -> None:
     full = Footprint(total=1971.0, available=80.0, units={}, absent=("kubelet.service",), kills=1)
     assert len(objections(full)) == 4

@@ -49,7 +49,9 @@ ENDS_SECONDS = 120.0
 
 @pytest.mark.scenario("SPIRE killed")
 @pytest.mark.parametrize("part", ["agent", "server"])
-@allure.title("The {part} is killed: samples go on under the same identity, and new ones are given")
+@allure.title(
+    "The {part} is killed: samples keep arriving with the same identity, and new ones are issued"
+)
 def test_a_killed_part_costs_no_sample(
     lab: Lab,
     edge: str,
@@ -122,8 +124,10 @@ def test_a_full_disk_of_the_server_costs_no_sample(
     until_handed(workload, edge, healed, time_limit)
 
 
-@pytest.mark.scenario("a node evicted")
-@allure.title("Control: an evicted node attests anew by itself, since its certificate is good")
+@pytest.mark.scenario("SPIRE: evicted node")
+@allure.title(
+    "An evicted node attests again by itself, since its certificate is still valid (control)"
+)
 def test_an_evicted_node_comes_back(
     lab: Lab,
     registry: Registry,
@@ -141,9 +145,9 @@ def test_an_evicted_node_comes_back(
         until_answered(clients[OWN], time_limit)
 
 
-@pytest.mark.scenario("a node banned")
+@pytest.mark.scenario("SPIRE: banned node")
 @allure.title(
-    "A banned node gives no more identities, and others do; the ban lifted, it does again"
+    "A banned node issues no identities, and others do; after the ban it issues them again"
 )
 def test_a_banned_node_gives_no_identities(
     lab: Lab, registry: Registry, edge: str, workload: Workload, time_limit: TimeLimit

@@ -48,7 +48,8 @@ AGENT_LIFE = timedelta(seconds=180)
 
 @pytest.mark.scenario("SVIDs while the uplink is cut")
 @allure.title(
-    "SVIDs rotate while the server is reached; cut off, the last one is served to its end"
+    "SVIDs rotate while the server is reachable; while it is not, the last one is served "
+    "until it expires"
 )
 def test_svids_last_to_their_end_and_rotate_after_the_heal(
     lab: Lab,
@@ -104,8 +105,11 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
     _until_ready(lab, edge, time_limit)
 
 
-@pytest.mark.scenario("an agent without its server")
-@allure.title("Cut off, the agent ends with its own SVID, not sooner, and comes back by itself")
+@pytest.mark.scenario("SPIRE agent without its server")
+@allure.title(
+    "Without its server, an agent exits when its own SVID expires, not before, and recovers "
+    "by itself"
+)
 def test_an_agent_lasts_as_long_as_its_own_svid(
     lab: Lab,
     registry: Registry,

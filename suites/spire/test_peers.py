@@ -32,7 +32,7 @@ ADMITTED = frozenset({OWN})
 
 
 @pytest.mark.scenario("identities at the collector")
-@allure.title("The collector lets the sampler's identity in, and no other pod")
+@allure.title("The collector admits the sampler's identity, and no other pod")
 def test_only_samplers_are_let_in(
     lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
 ) -> None:
@@ -62,8 +62,10 @@ def test_only_samplers_are_let_in(
             assert anonymous.certificate_missed, f"{name}: {anonymous}"
 
 
-@pytest.mark.scenario("a wrong entry of the registry")
-@allure.title("Control: a stranger who is registered as the sampler is seen to be let in")
+@pytest.mark.scenario("SPIRE: wrong registration entry")
+@allure.title(
+    "A pod that is wrongly registered as the sampler is admitted, which is detected (control)"
+)
 def test_a_wrong_entry_is_seen(
     lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
 ) -> None:
@@ -76,8 +78,8 @@ def test_a_wrong_entry_is_seen(
         assert set(wrongly_judged(attempts, ADMITTED)) == {STRANGER}
 
 
-@pytest.mark.scenario("a copied identity")
-@allure.title("A copy of an identity is good until the identity ends, and not longer")
+@pytest.mark.scenario("SPIRE: stolen identity")
+@allure.title("A stolen identity is admitted until it expires, and not longer")
 def test_a_copy_is_refused_after_its_end(
     lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
 ) -> None:

@@ -20,7 +20,7 @@ from suites.walls.attempts import Attempt, Outcome, outcomes
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-pytestmark = [allure.parent_suite("Walls"), allure.feature("Reach")]
+pytestmark = [allure.parent_suite("Walls"), allure.feature("Reachability")]
 
 GATEWAY = str(MANAGEMENT_ADDRESS.network[2])
 NAME_SERVER = str(MANAGEMENT_ADDRESS.network[3])
@@ -72,7 +72,7 @@ def api_server(lab: Lab, node: LabNode) -> Attempt:
     return Attempt(f"{link.network}0", str(link.address), API_PORT)
 
 
-@allure.title("{node} reaches neither the host nor what is beyond it")
+@allure.title("{node} reaches neither the host nor other networks")
 def test_a_node_reaches_nothing_outside_its_lab(
     lab: Lab, node: LabNode, host_services: HostServices
 ) -> None:
@@ -101,7 +101,7 @@ def test_what_is_meant_to_be_reached_is_reached(lab: Lab, edge_node: LabNode) ->
     assert outcomes(edge_node, [api]) == {api: Outcome.CONNECTED}
 
 
-@allure.title("sshd of other nodes refuses {node} on every network that they share")
+@allure.title("sshd of other nodes refuses {node} on each network that they share")
 def test_sshd_listens_on_the_management_address_alone(lab: Lab, node: LabNode) -> None:
     shared = [link.network for link in lab.topology.links_of(node.name)]
     nodes = {other.name for other in lab.topology.nodes} - {node.name}
@@ -131,7 +131,7 @@ def by_a_route(lab: Lab, node: LabNode) -> list[tuple[str, Attempt]]:
     ]
 
 
-@allure.title("sshd of other nodes stays silent to {node} by a route to their management address")
+@allure.title("sshd of other nodes does not answer {node} over a route to their management address")
 def test_a_route_to_the_management_address_of_a_neighbour_leads_nowhere(
     lab: Lab, node: LabNode
 ) -> None:
@@ -142,7 +142,9 @@ def test_a_route_to_the_management_address_of_a_neighbour_leads_nowhere(
     assert not not_silent, ", ".join(not_silent)
 
 
-@allure.title("Without its wall, a neighbour's management address answers {edge_node} by a route")
+@allure.title(
+    "Without its wall, a neighbour's management address answers {edge_node} over a route (control)"
+)
 def test_a_route_leads_to_a_neighbour_without_a_wall(
     lab: Lab, edge_node: LabNode, lab_node: Callable[[str], LabNode]
 ) -> None:

@@ -102,7 +102,7 @@ def doomed_ended(recorder: Recorder, node: str) -> bool:
     ],
 )
 @issues(6181)
-@allure.title("#6181: a node is Ready again after a cut of one direction ({direction})")
+@allure.title("#6181: a node is Ready again after a one-way cut ({direction})")
 def test_6181_a_node_returns_after_a_one_way_cut(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit, direction: Directions
 ) -> None:
@@ -125,7 +125,7 @@ def test_6181_a_node_returns_after_a_one_way_cut(
     look_again="2027-05-27",
 )
 @issues(6965, 6412, 6434)
-@allure.title("#6965: a quiet node whose connection died without a word makes a new one")
+@allure.title("#6965: an idle node replaces a half-open connection")
 def test_6965_a_node_gives_up_a_half_open_connection(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy
 ) -> None:
@@ -146,7 +146,7 @@ def test_6965_a_node_gives_up_a_half_open_connection(
 
 @pytest.mark.scenario("#6414 reboot while offline")
 @issues(6414, 4441, 4210, 4738)
-@allure.title("#6414: pods of a node that reboots while it is offline run again")
+@allure.title("#6414: pods of a node that reboots while offline run again")
 def test_6414_pods_return_on_a_node_that_reboots_offline(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None, time_limit: TimeLimit
 ) -> None:
@@ -166,7 +166,7 @@ def test_6414_pods_return_on_a_node_that_reboots_offline(
 
 @pytest.mark.scenario("#3941 reconnect after the eviction time")
 @issues(3941, 4048)
-@allure.title("#3941: a pod that tolerates everything is the same one after a long partition")
+@allure.title("#3941: a pod that tolerates all taints is not replaced after a long partition")
 def test_3941_pods_are_not_made_anew_at_the_reconnect(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None
 ) -> None:
@@ -184,7 +184,9 @@ def test_3941_pods_are_not_made_anew_at_the_reconnect(
 
 @pytest.mark.scenario("#4368 force delete while offline")
 @issues(4368)
-@allure.title("#4368: a pod that was deleted by force while its node was away ends when it is back")
+@allure.title(
+    "#4368: a pod that is force-deleted while its node is offline is terminated after the heal"
+)
 def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, doomed: None, time_limit: TimeLimit
 ) -> None:
@@ -240,7 +242,9 @@ def restarts(
 
 
 @issues(6559, 4578)
-@allure.title("#6559: each pod runs once after edgecore was killed and started again and again")
+@allure.title(
+    "#6559: each pod runs exactly once after edgecore was killed and restarted repeatedly"
+)
 def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> None:
     assert restarts.verdicts, "no node was judged"
     for verdict in restarts.verdicts:
@@ -249,20 +253,20 @@ def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> N
 
 @edgecore_ends_containers
 @issues(6559, 4578)
-@allure.title("#6559: pods go on while edgecore is killed and started again and again")
+@allure.title("#6559: pods keep running while edgecore is killed and restarted repeatedly")
 def test_6559_pods_go_on_while_edgecore_restarts(restarts: Restarts) -> None:
     assert not restarts.away, f"not at work again after a restart: {', '.join(restarts.away)}"
     all_passed(list(restarts.verdicts))
 
 
-@pytest.mark.scenario("API server away for a moment")
+@pytest.mark.scenario("short outage of the API server")
 @pytest.mark.known_failure(
     tracker=KUBEEDGE_TRACKER,
     seen="v1.23.1: cloudcore answers a renewal that found no API server by an error that edgecore "
     "reads as an empty lease; it renews that one, without a name, for ten minutes",
     look_again="2027-05-27",
 )
-@allure.title("Nodes renew their leases soon after the API server was away for a moment")
+@allure.title("Nodes renew their leases soon after a short outage of the API server")
 def test_leases_are_renewed_after_the_api_server_was_away(
     lab: Lab, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
