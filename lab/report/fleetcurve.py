@@ -131,7 +131,7 @@ def curve_svg(loads: Sequence[FleetLoad]) -> str:
     for panel in shown:
         _draw(canvas, panel, xs, y)
         y += HEIGHT + GAP
-    return canvas.svg(y - GAP + 24, "what a control plane takes for a fleet")
+    return canvas.svg(y - GAP + 24, "cost of a fleet for the control plane")
 
 
 def _positions(count: int) -> list[float]:

@@ -1,7 +1,7 @@
 """The same pod in two conditions by turns: how many times as long it takes to start.
 
 By turns, in pairs of changing order, so that what the host does meanwhile is in both. That two
-conditions are told apart is no verdict: it is measured. That each pod starts once,
+conditions differ significantly is no verdict: it is measured. That each pod starts once,
 on its node, is one.
 """
 
