@@ -117,16 +117,16 @@ def _backlog_in(case: Case, devices: int) -> float | None:
         key=lambda seen: seen.time,
     )
     if not views:
-        case.lacking(f"how many samples wait on {case.node}")
+        case.lacking(f"the number of samples buffered on {case.node}")
         return None
     most = max(views, key=lambda seen: seen.waiting)
-    case.evidence.append(f"at most {most.waiting} samples waited, at {case.at(most.time)}")
+    case.evidence.append(f"at most {most.waiting} samples were buffered, at {case.at(most.time)}")
     if case.healed is None:
         return None
     after = [seen for seen in views if seen.time >= case.healed]
     if not after:
         if case.expect.must_return:
-            case.lacking(f"how many samples wait on {case.node} after the last heal")
+            case.lacking(f"the number of samples buffered on {case.node} after the last heal")
         return None
     usual = case.expect.at_rest * max(1, devices)
     first = next((seen for seen in after if seen.waiting <= usual), None)
@@ -140,6 +140,6 @@ def _backlog_in(case: Case, devices: int) -> float | None:
                 f"at the end, {usual} are usual"
             )
         return None
-    case.evidence.append(f"{first.waiting} samples waited at {case.at(first.time)}")
+    case.evidence.append(f"{first.waiting} samples were buffered at {case.at(first.time)}")
     seconds = Span(case.healed, first.time).seconds
     return case.within("the backlog", seconds, case.expect.backlog_s)

@@ -20,7 +20,7 @@ LEGEND = (
 _CLASS = {
     Finding.PASS: "pass",
     Finding.REACHED: "bad",
-    Finding.TURNED_AWAY: "bad",
+    Finding.REFUSED: "bad",
     Finding.WRONG_REASON: "bad",
     Finding.NO_EVIDENCE: "unknown",
     Outcome.HOLDS: "pass",

@@ -45,7 +45,7 @@ def clients(lab: Lab, endpoint: Endpoint) -> list[str]:
 @allure.story("Probes")
 @allure.title("{probed_endpoint}")
 @pytest.mark.scenario("wrong peers")
-def test_each_wrong_peer_is_turned_away_for_the_right_reason(
+def test_each_wrong_peer_is_refused_for_the_right_reason(
     lab: Lab, probe: Prober, probed_endpoint: Endpoint
 ) -> None:
     verdicts = [probe.probe(probed_endpoint, client) for client in clients(lab, probed_endpoint)]

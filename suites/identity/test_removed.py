@@ -120,7 +120,7 @@ def told(met: Admissions, measure: Measuring, client: str) -> None:
     for name, records in met.met.items():
         at, last = records[-1]
         measure(
-            "removed node turned away after",
+            "removed node refused after",
             met.shut_after(name),
             unit="s",
             better="lower",

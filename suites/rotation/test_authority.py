@@ -211,7 +211,7 @@ def test_a_node_that_is_left_out_is_lost(
     stolen = [str(one) for one in met if not one.passed]
     assert not stolen, "\n".join(stolen)
     if not injector.by_signer_alone:  # otherwise it was refused one stage earlier
-        title = "certificate of a node that was left out turned away after"
+        title = "certificate of a node that was left out refused after"
         measure(title, (record.seen - record.began) / 1e9, unit="s", better="lower", node=node)
     expect = Expectation(must_detect=True, api_gap_s=API_SECONDS)
     verdict = autonomy.judge(watch, node, expect)

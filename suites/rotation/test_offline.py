@@ -72,15 +72,15 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
         with step("hold until the node is refused"):
             met = seen_in_time(
                 time_limit(BACK_SECONDS),
-                lambda: sight.met(held, certificate, since) is Met.TURNED_AWAY,
+                lambda: sight.met(held, certificate, since) is Met.REFUSED,
             )
-        turned_away = time.monotonic() - healed
+        refused_s = time.monotonic() - healed
         autonomy.hold(until_lost(lab))
     assert met, "nobody met an expired certificate"
     record = record_of(watch.recording, short)
     assert record.heal_began is not None
     assert not ready_at(watch.recording, node, record.heal_began), "an expired one was let in"
-    measure("expired certificate turned away after", turned_away, unit="s", node=node)
+    measure("expired certificate refused after", refused_s, unit="s", node=node)
     back = ready_after(watch.recording, node, record.heal_began)
     measure(
         "Ready after another certificate was laid",

@@ -20,7 +20,7 @@ SYSTEM_OOM = "SystemOOM"
 
 class Cause(StrEnum):
     OWN_LIMIT = "killed by the kernel at its own limit"
-    OTHER_LIMIT = "killed by the kernel at a limit of others"
+    OTHER_LIMIT = "killed by the kernel at a limit that is not its own"
     NODE = "killed by the kernel, as the node was out of memory"
     EVICTION = "evicted by the kubelet"
 

@@ -126,18 +126,22 @@ class _Judge:
         expect = self._expect
         for one in self._lost:
             if one.name not in expect.may_lose:
-                self._problems.append(f"wrong victim: {one}")
+                self._problems.append(f"lost unexpectedly: {one}")
             elif one.cause not in expect.causes:
                 self._problems.append(f"wrong cause: {one}")
             if one.cause is Cause.OTHER_LIMIT:
-                self._problems.append(f"a limit of others: {one} ({_limits(one.kills)})")
+                self._problems.append(
+                    f"killed at a limit that is not its own: {one} ({_limits(one.kills)})"
+                )
             if one.cause.is_choice:
                 for other in should_have_gone_first(one, self._lost, self._evidence):
                     self._problems.append(
                         f"wrong order: {one}, but {other.key} ({other.qos}) survived"
                     )
         if expect.must_lose and not expect.must_lose & {one.name for one in self._lost}:
-            self._problems.append(f"none of {', '.join(sorted(expect.must_lose))} was ended")
+            self._problems.append(
+                f"none of {', '.join(sorted(expect.must_lose))} was killed or evicted"
+            )
 
     def _reports(self) -> None:
         for one in self._lost:

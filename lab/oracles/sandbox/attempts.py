@@ -19,7 +19,7 @@ class Finding(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     REACHED = "reached"
     """And should not have been."""
-    TURNED_AWAY = "turned away"
+    REFUSED = "refused"
     """Should have been reached: a control failed, or the setting is not what it claims to be."""
     WRONG_REASON = "wrong reason"
     """Refused, but not by what is declared."""
@@ -96,7 +96,7 @@ def judge_attempts(
         Finding.PASS,
         what="hostile attempts",
         node=node,
-        evidence="what the pod says of each attempt, beside what is declared",
+        evidence="the pod's record of each attempt, and what is declared",
     )
     return AttemptsVerdict(node, runtime, tuple(problems), measures, evidence, tuple(judged))
 
@@ -116,5 +116,5 @@ def _finding(record: AttemptRecord | None, expected: Expected) -> Finding:
     if record.reached:
         return Finding.PASS if expected.reached else Finding.REACHED
     if expected.reached:
-        return Finding.TURNED_AWAY
+        return Finding.REFUSED
     return Finding.PASS if record.refusal in expected.refusals else Finding.WRONG_REASON

@@ -37,10 +37,10 @@ def reached(note: str = "") -> Expected:
     return Expected(True, note=note)
 
 
-def turned_away(*refusals: str, note: str = "") -> Expected:
+def refused(*refusals: str, note: str = "") -> Expected:
     """Refused by one of these; at least one must be given."""
     if not refusals:
-        raise ValueError("turned away by what?")
+        raise ValueError(r"refused\(\) needs at least one error name or status")
     return Expected(False, frozenset(refusals), note)
 
 

@@ -61,7 +61,7 @@ export class Inspector {
   activeFault(fault) {
     const parts = [
       element("h3", { class: "bad" }, `fault ${fault.id}: ${fault.title}`),
-      element("p", {}, fault.seen == null ? `since ${timeOf(fault.began)}, not seen yet` : `since ${timeOf(fault.began)}; seen: ${fault.proof}`),
+      element("p", {}, fault.seen == null ? `since ${timeOf(fault.began)}, not seen yet` : `since ${timeOf(fault.began)}; proof: ${fault.proof}`),
     ];
     if (!this.lab.read_only) {
       const button = element("button", { type: "button", class: "do" }, `Heal fault ${fault.id}`);

@@ -165,7 +165,7 @@ export class Tables {
     const columns = [
       { title: "device" }, { title: "node" },
       ...["sampled", "arrived", "waiting", "lost", "repeated"].map((title) => ({ title, number: true })),
-      { title: "device connected" },
+      { title: "connected" },
     ];
     const notes = [];
     const rows = [];

@@ -83,7 +83,7 @@ def judged(port: int, declared: Endpoint, target_at: TargetAt) -> IdentityVerdic
 
 
 @pytest.mark.parametrize("suite", suites())
-def test_each_wrong_peer_is_turned_away_for_its_reason(
+def test_each_wrong_peer_is_refused_for_its_reason(
     suite: str, tmp_path: Path, authority: Authority, declared: Endpoint, target_at: TargetAt
 ) -> None:
     with broker(tmp_path, suite, authority) as port:

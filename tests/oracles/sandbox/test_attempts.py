@@ -27,7 +27,7 @@ from edge_lab.oracles.sandbox.aimed import (
     with_host_network,
 )
 from edge_lab.oracles.sandbox.attempts import Finding
-from edge_lab.oracles.sandbox.expected import Row, either, reached, same, turned_away
+from edge_lab.oracles.sandbox.expected import Row, either, reached, refused, same
 from edge_lab.oracles.sandbox.records import AttemptRecord, Ended, parse_bomb
 from edge_lab.oracles.sandbox.table import KERNEL, kernel_rows
 from tests.budget import examples
@@ -71,7 +71,7 @@ def test_what_runc_lets_through_is_red_for_a_sandbox() -> None:
     assert let >= {"io-uring", "add-key", "raw-socket", "packet-socket", "personality", "kcmp"}
 
 
-OPEN, SHUT = {"a": same("a", reached())}, {"a": same("a", turned_away("EPERM", "HTTP 403"))}
+OPEN, SHUT = {"a": same("a", reached())}, {"a": same("a", refused("EPERM", "HTTP 403"))}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ OPEN, SHUT = {"a": same("a", reached())}, {"a": same("a", turned_away("EPERM", "
     [
         (attempt("a", reached=True), OPEN, Finding.PASS),
         (attempt("a", reached=True, errno="EINVAL"), OPEN, Finding.PASS),
-        (attempt("a", errno="EPERM"), OPEN, Finding.TURNED_AWAY),
+        (attempt("a", errno="EPERM"), OPEN, Finding.REFUSED),
         (attempt("a", errno="EPERM"), SHUT, Finding.PASS),
         (attempt("a", status=403), SHUT, Finding.PASS),
         (attempt("a", status=401), SHUT, Finding.WRONG_REASON),
@@ -100,7 +100,7 @@ def test_each_finding_comes_by_itself(
 
 
 def test_either_of_two_outcomes_passes() -> None:
-    declared = {"a": same("a", either(reached(), turned_away("ENOSYS")))}
+    declared = {"a": same("a", either(reached(), refused("ENOSYS")))}
     assert judged(run_of(attempt("a", reached=True)), declared).passed
     assert judged(run_of(attempt("a", errno="ENOSYS")), declared).passed
     assert not judged(run_of(attempt("a", errno="EPERM")), declared).passed

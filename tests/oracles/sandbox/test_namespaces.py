@@ -40,7 +40,7 @@ def test_processes_that_were_not_counted_are_no_evidence(processes: int, errno: 
         ),
     ],
 )
-def test_a_sandbox_with_host_network_is_turned_away_and_says_so(
+def test_a_sandbox_with_host_network_is_refused_and_says_so(
     record: AttemptRecord, finding: Finding
 ) -> None:
     verdict = judge_attempts("n", "s", Setting.GVISOR_DEFAULT, run_of(record), LOCAL)
