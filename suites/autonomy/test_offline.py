@@ -16,7 +16,7 @@ from edge_lab.oracles.autonomy import Expectation
 from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import all_passed, edges, uplink
 from suites.known import edgecore_ends_containers
-from suites.sights import away_after_reboot
+from suites.nodestate import missing_after_reboot
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -37,7 +37,7 @@ def test_pods_are_back_before_the_network_is(
     time_limit: TimeLimit,
 ) -> None:
     with autonomy.watching() as watch:
-        away = away_after_reboot(lab, faults, watch.recorder, time_limit, offline=sandboxes.look)
+        away = missing_after_reboot(lab, faults, watch.recorder, time_limit, offline=sandboxes.look)
     # A node without power runs nothing: the downtime is a measure, not a failure.
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True, up_at_heal=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]

@@ -24,7 +24,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import enough
 from edge_lab.observe.watch import Watch
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
-from suites.autonomy.bystanders import DOOMED, IMPATIENT, pod_name
+from suites.autonomy.bystanders import DELETED, INTOLERANT, pod_name
 from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import edges, until_evicted, uplink
 
@@ -98,7 +98,7 @@ def partition(
     with autonomy.watching() as watch, fault_engine.inflict_all(cuts):
         autonomy.hold(DELETE_AFTER)
         for node in edges(lab):
-            pod = pod_name(DOOMED, node)
+            pod = pod_name(DELETED, node)
             limit = time_limit(60)
             lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=limit, wait=False)
         autonomy.hold(max(PARTITION_SECONDS, until_evicted(lab)) - DELETE_AFTER)
@@ -129,7 +129,7 @@ def test_samplers_stay_in_their_sandboxes(partition: Partition) -> None:
 def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_it(
     lab: Lab, edge_node: LabNode, partition: Partition, measure: Measuring
 ) -> None:
-    name = pod_name(IMPATIENT, edge_node.name)
+    name = pod_name(INTOLERANT, edge_node.name)
     cut = partition.cut(edge_node.name)
     timing = lab.topology.timing
     deleting = [each.time for each in partition.pod(name) if each.deleting]
@@ -155,7 +155,7 @@ def test_a_pod_with_tolerations_is_never_evicted(edge_node: LabNode, partition: 
 def test_a_pod_deleted_by_the_cloud_ends_after_the_heal(
     edge_node: LabNode, partition: Partition
 ) -> None:
-    name = pod_name(DOOMED, edge_node.name)
+    name = pod_name(DELETED, edge_node.name)
     cut = partition.cut(edge_node.name)
     assert cut.heal_began is not None
     assert partition.runs_until(edge_node.name, name) >= cut.heal_began

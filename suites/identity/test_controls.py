@@ -12,7 +12,13 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
 from edge_lab.oracles.identity import Finding, judge_identity
 from edge_lab.pki import CLUSTER
-from suites.identity.doors import PORT, door, on_loopback, open_door, open_hub
+from suites.identity.planted import (
+    PORT,
+    exposed_yurthub,
+    on_loopback,
+    open_endpoint,
+    planted_endpoint,
+)
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -25,7 +31,7 @@ pytestmark = [allure.parent_suite("Identity"), allure.feature("Controls")]
 def test_an_open_endpoint_turns_each_probe_red(
     server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
-    with open_door(server, probe.authority(CLUSTER), time_limit) as endpoint:
+    with open_endpoint(server, probe.authority(CLUSTER), time_limit) as endpoint:
         records = probe.try_all(endpoint, edge_node.name)
         local = on_loopback(endpoint)
         from_wire = probe.try_all(local, edge_node.name)
@@ -43,7 +49,7 @@ def test_an_endpoint_that_is_down_is_no_evidence(
     server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:
     assert not [it for it in probe.listeners(server.name) if it.port == PORT]
-    endpoint = door(server.name)
+    endpoint = planted_endpoint(server.name)
     records = probe.try_all(endpoint, edge_node.name)
     verdict = judge_identity(edge_node.name, "control", records, {endpoint.id: endpoint})
     assert {one.finding for one in verdict.judged} == {Finding.NO_EVIDENCE}
@@ -58,7 +64,7 @@ def test_yurthub_on_the_wire_lets_anyone_in(
     lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
     """With the lab's setting taken back; docs/findings/openyurt-yurthub-10269.md."""
-    with open_hub(edge_node, lab.topology, time_limit) as endpoint:
+    with exposed_yurthub(edge_node, lab.topology, time_limit) as endpoint:
         records = probe.try_all(endpoint, server.name)
     judged = probe.control("yurthub's multiplexer on the wire", endpoint, records)
     found = {one.record.probe: one.finding for one in judged}

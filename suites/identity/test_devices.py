@@ -27,7 +27,7 @@ from edge_lab.probes.opcua import OPCUA_DEVICE, OpcUaServer, opcua_probes
 from edge_lab.probes.record import ProbeRecord
 from edge_lab.probes.run import Target
 from edge_lab.topology import Device, OpcUaOptions, Protocol
-from suites.identity.careless_device import careless_device
+from suites.identity.insecure_device import insecure_device
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -91,9 +91,9 @@ def test_an_opcua_server_that_trusts_anyone_is_red(
 ) -> None:
     (first, *_) = within_reach(lab, edge_node, Protocol.OPCUA)
     mint = Mint(lab.pki.authority(DEVICES), sampler_spec(edge_node.name))
-    with careless_device() as (port, shown):
+    with insecure_device() as (port, shown):
         endpoint = replace(
-            endpoint_of(probe, first), name="careless-opcua", port=port, policy=OPCUA_DEVICE
+            endpoint_of(probe, first), name="insecure-opcua", port=port, policy=OPCUA_DEVICE
         )
         server = OpcUaServer(endpoint.id, "127.0.0.1", port, shown)
         records = list(

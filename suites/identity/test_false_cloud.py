@@ -18,7 +18,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
 from edge_lab.oracles.identity import Finding
 from edge_lab.probes.cloudclient import CloudClient
-from suites.identity.doors import careless_client
+from suites.identity.planted import insecure_client
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -73,10 +73,10 @@ def test_a_client_that_verifies_nothing_is_red(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
     client = clients_of(lab, edge_node.name)[0]
-    with careless_client(edge_node, client, time_limit) as unit:
-        careless = replace(client, name="careless client", unit=unit)
-        records = dialled(lab, careless, probe.authority(client.domain), DIAL_SECONDS)
-    judged = probe.control("a client that verifies nothing", careless.as_endpoint(), records)
+    with insecure_client(edge_node, client, time_limit) as unit:
+        insecure = replace(client, name="insecure client", unit=unit)
+        records = dialled(lab, insecure, probe.authority(client.domain), DIAL_SECONDS)
+    judged = probe.control("a client that verifies nothing", insecure.as_endpoint(), records)
     found = {one.record.probe: one.finding for one in judged}
     assert found.pop("server") is Finding.PASS, records
     assert found

@@ -42,7 +42,7 @@ def trouble_in_folder(folder: Path, server: str) -> str:
     return f"the server ran out of memory ({lines[0]})" if lines else ""
 
 
-def says_nothing(node: str, mib: int, why: str) -> LabError:
+def inconclusive(node: str, mib: int, why: str) -> LabError:
     """The error for an attempt that failed because of its server."""
     return LabError(
         f"that {node} failed with {mib} MiB says nothing of it: {why}",

@@ -59,7 +59,7 @@ def _measured(found: Carried, server: LabNode, measure: Measuring) -> None:
     nodes = found.batches * NODES_IN_BATCH
     why = "; ".join(found.stopped_by) or "no more were tried"
     evidence = f"server of {server.spec.memory} MiB, hollow nodes of {PODS_ON_NODE} pods; {why}"
-    for title, value in (("nodes carried", nodes), ("pods carried", nodes * PODS_ON_NODE)):
+    for title, value in (("nodes supported", nodes), ("pods supported", nodes * PODS_ON_NODE)):
         measure(
             title,
             value,

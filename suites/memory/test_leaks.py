@@ -24,7 +24,7 @@ from edge_lab.observe.twinwatch import TwinWatch
 from edge_lab.oracles.memory.leaks import LeakVerdict, judge_leaks
 from edge_lab.oracles.verdict import Verdict
 from edge_lab.report.leaks import leaks_svg
-from suites.memory.eaters import (
+from suites.memory.memorypods import (
     IDLE,
     LEAKER_LIMIT_MIB,
     key,

@@ -14,7 +14,8 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
 from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict
-from suites.memory.eaters import (
+from suites.memory.judging import assert_controls, judged, sample_problems
+from suites.memory.memorypods import (
     grows,
     holds,
     key,
@@ -24,7 +25,6 @@ from suites.memory.eaters import (
     until_lost,
     until_running,
 )
-from suites.memory.judging import assert_controls, judged, sample_problems
 from suites.pods import POD_SECONDS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Reboot
 from edge_lab.fixtures.outcomes import eventually
 from suites.edges import uplink
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
-from suites.metrics.sights import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
+from suites.metrics.queries import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
 
 WARM = 5
 """Scrapes before a fault."""

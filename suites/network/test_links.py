@@ -15,7 +15,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
 from suites.known import edgecore_waits_on_dead_connections
-from suites.sights import hold_until_lost, not_well
+from suites.nodestate import hold_until_lost, unhealthy_nodes
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -55,7 +55,7 @@ def test_half_open_connections_are_given_up(
     ):
         # New connections work, so a node that closes its old ones needs no heal.
         autonomy.hold(until_lost(lab))
-        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+        away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
     assert not away, f"not at work again over new connections: {', '.join(away)}"
     all_passed(verdicts)

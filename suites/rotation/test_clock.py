@@ -19,8 +19,8 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.stacks.readiness import approve_requests
 from suites.edges import until_lost
+from suites.nodestate import seen_in_time
 from suites.rotation.views import ready_after, ready_at, record_of
-from suites.sights import seen_in_time
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

@@ -26,9 +26,9 @@ from edge_lab.oracles.autonomy import Expectation
 from edge_lab.pki import InstalledCertificate
 from edge_lab.stacks.base import API_PORT
 from suites.edges import all_passed, edges, until_lost, uplink
+from suites.nodestate import hold_until_lost, seen_in_time, unhealthy_nodes
 from suites.rotation.test_replaced import must_hold
 from suites.rotation.views import READY, ready_after, ready_at, record_of
-from suites.sights import hold_until_lost, not_well, seen_in_time
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -153,7 +153,7 @@ def test_nodes_come_back_to_an_api_server_with_another_certificate(
 ) -> None:
     must_dial_api_server(lab)
     with autonomy.watching() as watch, changed_while_offline(lab, faults, watch, Issuer.OWN):
-        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+        away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
     assert not away, f"not back before the first certificate was: {', '.join(away)}"
     for node in edges(lab):
         cut = record_of(watch.recording, Cut(link=uplink(lab, node)))

@@ -37,10 +37,10 @@ from suites.sandbox.benchpods import (
     RUNC,
     RUNC_AGAIN,
     SANDBOXED,
-    Contender,
+    Variant,
+    interleaved_reads,
     modbus_link,
     need_both,
-    raced,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Sandbox"), allure.feature("Figures")]
 
 Values = tuple[str, Sequence[float]]
-"""What a contender is called, and its values."""
+"""What a variant is called, and its values."""
 
 PAIRS = 20
 CONTROL_PAIRS = 8
@@ -63,8 +63,8 @@ def started(
     lab: Lab,
     node: LabNode,
     pod_starts: Starting,
-    first: Contender,
-    second: Contender,
+    first: Variant,
+    second: Variant,
     pairs: int,
     limit: TimeLimit,
     confidence: float = CONFIDENCE,
@@ -72,8 +72,8 @@ def started(
     """Pods of either start by turns: how long, and what memory they have when they are Ready."""
     memory = NewPodMemory(lab, node.name, limit)
     base, other = (
-        Planned(contender.name, contender.runtime_class, memory.around(contender.name))
-        for contender in (first, second)
+        Planned(variant.name, variant.runtime_class, memory.around(variant.name))
+        for variant in (first, second)
     )
     times = pod_starts.one_by_one(node, interleaved(base, other, pairs))
 
@@ -99,21 +99,21 @@ def started(
 def read(
     lab: Lab,
     node: LabNode,
-    first: Contender,
-    second: Contender,
+    first: Variant,
+    second: Variant,
     pairs: int,
     limit: TimeLimit,
     confidence: float = CONFIDENCE,
 ) -> tuple[CostFigure, CostFigure]:
     """Pods of either read a device by turns: how long a read takes, and how many samples a second
     are read and kept on disk."""
-    base, other = raced(lab, node.name, first, second, pairs, limit)
+    base, other = interleaved_reads(lab, node.name, first, second, pairs, limit)
 
-    def milliseconds(contender: Contender, found: Sequence[BenchRecord]) -> Values:
-        return contender.name, [record.read * 1000 for record in found]
+    def milliseconds(variant: Variant, found: Sequence[BenchRecord]) -> Values:
+        return variant.name, [record.read * 1000 for record in found]
 
-    def rates(contender: Contender, found: Sequence[BenchRecord]) -> Values:
-        return contender.name, [record.rate for record in found]
+    def rates(variant: Variant, found: Sequence[BenchRecord]) -> Values:
+        return variant.name, [record.rate for record in found]
 
     return (
         cost(Figure.READ, milliseconds(first, base), milliseconds(second, other), confidence),
@@ -208,7 +208,7 @@ def test_a_planted_slowdown_is_seen(
 ) -> None:
     need_both(lab, edge_node.spec)
     late = Impair(link=modbus_link(lab, edge_node.name).name, delay_ms=PLANTED_MS)
-    slowed = Contender("slowed", around=lambda: faults.inflict(late))
+    slowed = Variant("slowed", around=lambda: faults.inflict(late))
     figures = read(*(lab, edge_node, RUNC, slowed, CONTROL_PAIRS, time_limit), CONTROL_CONFIDENCE)
     record(figures, edge_node, measure)
     reads, samples = figures

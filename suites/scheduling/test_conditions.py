@@ -45,7 +45,7 @@ BACK_SECONDS = 150.0
 
 
 @pytest.fixture
-def by_turns(
+def measure_interleaved(
     pod_starts: Starting, pod_count: int, measure: Measuring
 ) -> Callable[[LabNode, Planned], tuple[StartTimes, ...]]:
     """Starts pods on a node idle and as planned by turns; measures the ratio."""
@@ -69,9 +69,9 @@ def by_turns(
 @pytest.mark.scenario("pod start, CPUs busy")
 @allure.title("Pods start on {edge_node} while its CPUs are busy")
 def test_pods_start_on_a_busy_node(
-    edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
+    edge_node: LabNode, measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]]
 ) -> None:
-    by_turns(edge_node, Planned("CPUs busy", around=lambda: busy_cpus(edge_node)))
+    measure_interleaved(edge_node, Planned("CPUs busy", around=lambda: busy_cpus(edge_node)))
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_pods_start_over_a_slow_line(
     lab: Lab,
     edge_node: LabNode,
     faults: FaultEngine,
-    by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]],
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
     line: str,
 ) -> None:
     slow = Profile(link=uplink(lab, edge_node.name), name=line)
-    by_turns(edge_node, Planned(f"{line} line", around=lambda: faults.inflict(slow)))
+    measure_interleaved(edge_node, Planned(f"{line} line", around=lambda: faults.inflict(slow)))
 
 
 @pytest.mark.scenario("pod start, right after a heal")
@@ -99,7 +99,7 @@ def test_pods_start_just_after_a_heal(
     lab: Lab,
     edge_node: LabNode,
     faults: FaultEngine,
-    by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]],
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
     time_limit: TimeLimit,
 ) -> None:
     @contextlib.contextmanager
@@ -113,18 +113,20 @@ def test_pods_start_just_after_a_heal(
             time_limit(BACK_SECONDS),
         )
 
-    by_turns(edge_node, Planned("after a heal", around=healed))
+    measure_interleaved(edge_node, Planned("after a heal", around=healed))
 
 
 @pytest.mark.scenario("pod start, gVisor")
 @pytest.mark.needs(GVISOR)
 @allure.title("Pod starts in gVisor compared with the default runtime on {edge_node}")
 def test_pods_start_in_a_sandbox(
-    lab: Lab, edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
+    lab: Lab,
+    edge_node: LabNode,
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
 ) -> None:
     if default_runtime(lab, edge_node.spec) == GVISOR:
         raise MissingCapability(f"every pod of {edge_node} is sandboxed: none has another runtime")
-    by_turns(edge_node, Planned(IDLE, runtime_class=GVISOR))
+    measure_interleaved(edge_node, Planned(IDLE, runtime_class=GVISOR))
 
 
 @pytest.mark.scenario("pod start, a burst")

@@ -52,7 +52,7 @@ def cyclictest(lab: Lab, node: LabNode) -> Cyclictest:
     return Cyclictest.on(lab, node.name)
 
 
-def by_turns(
+def interleaved(
     test: Cyclictest, around: Callable[[], contextlib.AbstractContextManager[object]]
 ) -> tuple[list[Wakeups], list[Wakeups]]:
     """Windows of the idle node and of the node under pressure, pair by pair."""
@@ -79,7 +79,7 @@ def compared(
     measure: Measuring,
 ) -> None:
     """Measures both conditions, and how many times as long the tail is under pressure."""
-    idle, pressed = by_turns(test, around)
+    idle, pressed = interleaved(test, around)
     evidence = f"{test.evidence()}, host load {os.getloadavg()[0]:.1f}"
     for name, windows in (("idle", idle), (condition, pressed)):
         for found in measures_of(together(windows), name, test.node, evidence):

@@ -17,12 +17,12 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from suites.pods import running_pods
 from suites.services.clients import PATIENCE_SECONDS, Client, cluster_ip, full_name
-from suites.services.conftest import SETTLE_SECONDS, standing
+from suites.services.conftest import SETTLE_SECONDS, applied
 from suites.services.objects import (
-    LONELY,
-    PASSING,
     POD_PORT,
     PORT,
+    TEMPORARY,
+    WITHOUT_ENDPOINTS,
     listener,
     node_backend,
     pod_backend,
@@ -90,12 +90,12 @@ def test_a_program_of_the_node_reaches_services(
     for other in service_nodes:
         assert reached(cluster_ip(lab, pod_backend(other), time_limit), PORT), other
     assert reached(str(API_SERVICE_IP), 443)
-    assert not reached(cluster_ip(lab, LONELY, time_limit), PORT)
+    assert not reached(cluster_ip(lab, WITHOUT_ENDPOINTS, time_limit), PORT)
 
 
 @allure.title("On {node}, a Service without endpoints refuses connections at once")
 def test_a_service_without_endpoints_refuses_at_once(node: LabNode, client: Clients) -> None:
-    found = client(node.name).now(LONELY)
+    found = client(node.name).now(WITHOUT_ENDPOINTS)
     assert found.refused, str(found)
     assert found.seconds < PATIENCE_SECONDS
 
@@ -116,10 +116,10 @@ def test_names_that_do_not_exist_are_denied(lab: Lab, node: LabNode, client: Cli
 def test_an_endpoint_that_is_gone_is_taken_out(
     lab: Lab, node: LabNode, client: Clients, time_limit: TimeLimit
 ) -> None:
-    name = f"passing-{node.name}"
-    pod = listener(name, node.name, POD_PORT, app=PASSING)
-    with standing(lab, [service(name, name, POD_PORT)], time_limit):
-        with running_pods(lab, [pod], PASSING, time_limit):
+    name = f"temporary-{node.name}"
+    pod = listener(name, node.name, POD_PORT, app=TEMPORARY)
+    with applied(lab, [service(name, name, POD_PORT)], time_limit):
+        with running_pods(lab, [pod], TEMPORARY, time_limit):
             client(node.name).until_reached(name, SETTLE_SECONDS)
         client(node.name).until_refused(name, SETTLE_SECONDS)
 
@@ -135,7 +135,7 @@ def test_without_kube_proxy_a_new_service_is_not_reached(
     objects = [service(name, pod_backend(node.name), POD_PORT)]
     with (
         faults.inflict(Freeze(node=node.name, service=KUBE_PROXY_UNIT)),
-        standing(lab, objects, time_limit),
+        applied(lab, objects, time_limit),
     ):
         eventually(
             "the name of the new Service resolves",
@@ -146,7 +146,7 @@ def test_without_kube_proxy_a_new_service_is_not_reached(
         assert not found.ok, str(found)
         # Existing Services still work: the rules are in the kernel.
         assert client(node.name).now(pod_backend(node.name)).ok
-    with standing(lab, objects, time_limit):
+    with applied(lab, objects, time_limit):
         client(node.name).until_reached(name, SETTLE_SECONDS)
 
 

@@ -17,8 +17,8 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
 from suites.spire.clients import running_clients
+from suites.spire.observations import server_time
 from suites.spire.registry import Registry
-from suites.spire.sights import server_time
 from suites.spire.waits import (
     BACK_SECONDS,
     BRIEF,

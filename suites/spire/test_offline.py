@@ -21,8 +21,8 @@ from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
 from suites.edges import is_ready, uplink
 from suites.spire.clients import running_clients
+from suites.spire.observations import Observed, offline_problems, server_time, until_time
 from suites.spire.registry import Registry
-from suites.spire.sights import Sight, offline_complaints, server_time, until_time
 from suites.spire.waits import (
     BACK_SECONDS,
     BRIEF,
@@ -73,16 +73,16 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
         with faults.inflict(Cut(link=uplink(lab, edge))):
             began = server_time(lab, time_limit)
             last = client.svid().shown()
-            sights: list[Sight] = []
+            observed: list[Observed] = []
             until_time(
                 lab,
                 last.not_after + 5,
                 time_limit,
-                lambda: sights.append(Sight(server_time(lab, time_limit), client.svid())),
+                lambda: observed.append(Observed(server_time(lab, time_limit), client.svid())),
             )
         healed = server_time(lab, time_limit)
         promised = Lifetimes().promised(BRIEF_LIFE)
-        assert offline_complaints(last, sights) == []
+        assert offline_problems(last, observed) == []
         good_for = last.not_after - began
         measure(
             "SVID good for, offline",

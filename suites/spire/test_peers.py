@@ -12,8 +12,8 @@ from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.accounts import SAMPLER_ACCOUNT, SAMPLER_ID
 from edge_lab.fixtures.lab import TimeLimit
 from suites.spire.clients import running_clients, wrongly_judged
+from suites.spire.observations import until_time
 from suites.spire.registry import Registry
-from suites.spire.sights import until_time
 from suites.spire.waits import until_known
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def test_a_copy_is_refused_after_its_end(
         until_known(clients[victim], time_limit)
         copied = clients[victim].svid(save=True).shown()
         # The control: it is admitted before, so the later refusal is due to its expiry.
-        fresh = clients[thief].call_with_loot()
+        fresh = clients[thief].call_with_stolen_identity()
         assert fresh.ok, f"a copy that is still good: {fresh}"
         until_time(lab, copied.not_after + 1, time_limit)
-        late = clients[thief].call_with_loot()
+        late = clients[thief].call_with_stolen_identity()
         assert late.refused_by_certificate, f"after its end: {late}"
         # And its owner has a new one by now.
         assert clients[victim].svid().shown().serial != copied.serial

@@ -58,7 +58,7 @@ def each_once(scene: Scene, least: int = 1) -> None:
 
 
 def test_each_event_wakes_its_function_once_and_all_sleep_afterwards(site: Site) -> None:
-    scene = scenarios.in_turns(site, EACH)
+    scene = scenarios.online(site, EACH)
     each_once(scene, EACH)
     evidence = scene.evidence[NODE]
     for way in WAYS:

@@ -14,7 +14,7 @@ from edge_lab.oracles.verdict import Verdict
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
 from suites.metrics.judging import AFTER_RESET, NOTHING, judge_line, judge_samples
 from suites.metrics.outages import last_before_pause
-from suites.metrics.sights import counted
+from suites.metrics.queries import counted
 
 START = 1_700_000_000 * NANOSECONDS
 BOOT_SECONDS = 60
