@@ -90,5 +90,5 @@ def missing_after_reboot(
 def seen_in_time(limit: Deadline, probe: Callable[[], bool]) -> bool:
     """Waits, and returns whether it was seen; what is missing is judged at the end."""
     with contextlib.suppress(DeadlineExceeded):
-        return limit.wait_for("what is owed", probe)
+        return limit.wait_for("the expected state", probe)
     return False

@@ -41,7 +41,7 @@ def test_pods_are_back_before_the_network_is(
     # A node without power runs nothing: the downtime is a measure, not a failure.
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True, up_at_heal=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
-    assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
+    assert not away, f"the pods were not running again before the heal on {', '.join(away)}"
     all_passed(verdicts)
     sandboxes.judge()
 
@@ -67,7 +67,7 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
     kills = [each for each in watch.recording.faults if isinstance(each.fault, Kill)]
     assert len(kills) == len(agents) * len(edges(lab))
     helped = [each.fault.title for each in kills if STARTED_BY_HAND in each.cure]
-    assert not helped, f"did not come back by themselves: {', '.join(helped)}"
+    assert not helped, f"not restarted by themselves: {', '.join(helped)}"
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])
     sandboxes.judge()
 

@@ -136,12 +136,12 @@ def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_i
     assert deleting, f"{name} was never marked for deletion"
     waited = (deleting[0] - cut.began) / 1e9
     measure("evicted after the cut", waited, unit="s", node=edge_node.name)
-    assert waited >= timing.unreachable_toleration, "evicted before its time"
+    assert waited >= timing.unreachable_toleration, "evicted too early"
     assert cut.heal_began is not None
     assert deleting[0] < cut.heal_began, "evicted only after the heal"
     # The node cannot learn of it, so its pods keep running.
     assert partition.runs_until(edge_node.name, name) >= cut.heal_began
-    assert partition.pod(name)[-1].gone, f"{name} is still there"
+    assert partition.pod(name)[-1].gone, f"{name} still exists"
 
 
 @allure.title("A pod that tolerates all taints is not evicted from {edge_node}")
@@ -159,7 +159,7 @@ def test_a_pod_deleted_by_the_cloud_ends_after_the_heal(
     cut = partition.cut(edge_node.name)
     assert cut.heal_began is not None
     assert partition.runs_until(edge_node.name, name) >= cut.heal_began
-    assert partition.pod(name)[-1].gone, f"{name} is still there"
+    assert partition.pod(name)[-1].gone, f"{name} still exists"
     assert partition.runs_until(edge_node.name, name) < partition.recording.ended
 
 

@@ -83,4 +83,6 @@ def test_data_is_read_from_the_cache(
     for seen, hits_after in ((reads, 1), (silent, 0)):
         wrong = wrong_reads(seen, data.sha256, hits_after=hits_after)
         assert not wrong, wrong
-    assert came < data.mib * 1024 * 1024, f"{came} bytes came by the uplink for what was cached"
+    assert came < data.mib * 1024 * 1024, (
+        f"{came} bytes were received over the uplink for cached data"
+    )

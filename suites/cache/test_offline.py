@@ -167,4 +167,4 @@ def test_a_cache_that_was_restarted_offline_serves(
         reason="" if started else f"not within {seconds:.0f} s",
     )
     assert serves, f"{CACHE_UNIT} does not run"
-    assert started, f"{pod} does not run; said of its image: {said or 'nothing'}"
+    assert started, f"{pod} is not running; messages about its image: {said or 'none'}"

@@ -80,7 +80,7 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
         began = node.received(link)
         node.begin_pull(image)
         eventually(
-            "half of the image has come",
+            "half of the image is received",
             lambda: node.received(link) - began > image.bytes * 0.5,
             time_limit(END_SECONDS),
             every=0.2,
@@ -149,7 +149,7 @@ def test_nodes_of_a_site_share_what_one_has_pulled(
     )
     assert (status, length) == (200, shared.bytes)
     assert not trouble, trouble
-    assert refused in (502, 504), f"what no node has was answered with {refused}"
+    assert refused in (502, 504), f"a layer that no node has was answered with {refused}"
     wrong = wrong_sharing(came[uplink(lab, second.name)], came[site], shared.bytes)
     assert not wrong, wrong
 
@@ -214,7 +214,7 @@ def test_a_damaged_layer_is_refused(edge_node: LabNode, cache_node: Nodes, how: 
     node.forget(image)
     assert node.damage(image, how) > 0
     trouble = node.pull(image, seconds=REFUSED_SECONDS)
-    assert trouble, f"a {how} layer was taken for the image"
+    assert trouble, f"a {how} layer was accepted for the image"
     if how == "poisoned":
         assert "digest" in trouble, trouble
     node.restart_cache()

@@ -56,7 +56,7 @@ def asked(twin: LabTwin) -> float:
 def reached(twin: LabTwin, value: str, time_limit: TimeLimit) -> None:
     # A step shows the state at its beginning: only the next one shows a recent write.
     eventually(
-        f"{twin.device.name} was asked for {value}",
+        f"{twin.device.name} received {value}",
         lambda: asked(twin) == float(value),
         time_limit(SETTLE_SECONDS),
     )
@@ -100,7 +100,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
             transient=(KubectlError,),
         )
     reached(twin, value, time_limit)
-    assert len(writes(twin)) == before + 1, "one wish is one write"
+    assert len(writes(twin)) == before + 1, "a desired value was not written exactly once"
 
 
 @allure.story("Desired values")
@@ -124,11 +124,11 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
             last = newest(twin).seq + round(until_lost(lab) * 1000 / twin.device.period_ms)
             wish.enter_context(twin.desiring({REQUESTED_SETPOINT: value}))
             eventually(
-                "the device has gone on",
+                "the device has new values",
                 lambda: newest(twin).seq > last,
                 time_limit(SETTLE_SECONDS),
             )
-            assert len(writes(twin)) == before, "the wish came through a wire that is cut"
+            assert len(writes(twin)) == before, "the desired value was delivered over a cut link"
             assert not confirmed(twin, value)
         eventually(
             f"{twin} confirms {value} after the heal",
@@ -174,7 +174,7 @@ def test_what_is_not_fit_is_refused_and_logged(
         assert all_confirmed(after) == confirmed_before
         assert after.value(name) != value
         assert after.state == ONLINE
-    assert writes(twin) == before, "what was refused has reached the device"
+    assert writes(twin) == before, "a refused value was written to the device"
 
 
 @allure.story("Refused values")

@@ -198,7 +198,7 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
     finally:
         twin.truth.resume()
     for each in sightings:
-        assert reported_values(each.status) == settled, "a value changed and the device stood still"
+        assert reported_values(each.status) == settled, "a value changed while the device did not"
     eventually(
         "a new one is reported",
         lambda: int(twin.status().value(SEQUENCE) or 0) > last,

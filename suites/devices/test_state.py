@@ -136,7 +136,7 @@ def test_a_hundred_twins_on_one_node_all_report(
     usual = twin_name(device.name, edge_node.name)
     before = statuses[usual].value(SEQUENCE)
     eventually(
-        f"{usual} goes on",
+        f"{usual} keeps reporting",
         lambda: twin_client.status(usual, time_limit(60)).value(SEQUENCE) != before,
         time_limit(NOTICE_SECONDS),
         transient=(KubectlError,),

@@ -333,7 +333,7 @@ def judge_storm(evidence: Evidence, storm: Storm) -> Verdict:
             better=Better.HIGHER,
             why=f"{storm.events} events at once",
         ),
-        _measure(evidence, "storm, memory taken", "", taken, "MiB"),
+        _measure(evidence, "storm, memory used", "", taken, "MiB"),
         _measure(evidence, "storm, memory left", "", storm.least_mib, "MiB", better=Better.HIGHER),
     )
     return _verdict(evidence, problems, measures, (str(storm),))

@@ -49,7 +49,7 @@ def test_each_wrong_peer_is_refused_for_the_right_reason(
     lab: Lab, probe: Prober, probed_endpoint: Endpoint
 ) -> None:
     verdicts = [probe.probe(probed_endpoint, client) for client in clients(lab, probed_endpoint)]
-    assert verdicts, "nobody to probe from"
+    assert verdicts, "no node to probe from"
     failed = [str(verdict) for verdict in verdicts if not verdict.passed]
     assert not failed, "\n".join(failed)
 
@@ -78,10 +78,10 @@ def test_a_node_may_do_nothing_to_another(
 @allure.title("Only declared ports are open on the links of {node}")
 def test_no_port_on_a_wire_is_undeclared(node: LabNode, probe: Prober) -> None:
     seen, declared = probe.listeners(node.name), probe.endpoints(node.name)
-    assert seen, "nothing listens at all, not even what asked"
+    assert seen, "no listeners were found, not even that of the probe"
     found = undeclared(seen, declared, unseen={str(MANAGEMENT_ADDRESS.ip)})
-    assert not found, f"undeclared on {node.name}: {', '.join(map(str, found))}"
-    assert not missing(seen, declared), "declared, and not there"
+    assert not found, f"undeclared ports on {node.name}: {', '.join(map(str, found))}"
+    assert not missing(seen, declared), "declared, but not open"
     # The same check must be able to fail.
     assert undeclared(seen, [])
 

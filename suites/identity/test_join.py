@@ -80,7 +80,7 @@ def test_a_certificate_is_given_to_whom_it_is_for(
         raise MissingCapability(f"{lab.stack_name} declares no {asked_for!r}")
     own = probe.target(endpoints[OWN], edge_node.name).try_one(PROBES["right"])
     if not was_let_in(own):
-        raise LabError(f"it gives a node nothing at all: {own}")
+        raise LabError(f"it does not issue a node its own certificate: {own}")
     endpoint = endpoints[asked_for]
     verdict = probe.judge(edge_node.name, [endpoint], tried(probe, endpoint, joining))
     # As failed assertions, these would be mistaken for the known ones.

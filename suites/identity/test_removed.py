@@ -103,7 +103,7 @@ def test_the_certificate_of_a_removed_node_opens_nothing(
         )
     ]
     if set(red) != {Finding.LET_IN}:
-        raise LabError(f"a node that is in the cluster is not let in: {red}")
+        raise LabError(f"a node that is in the cluster is not admitted: {red}")
     tries = {
         endpoint.id: partial(probe.target(endpoint, client).try_one, PROBES["right"])
         for endpoint in after
@@ -126,5 +126,5 @@ def told(met: Admissions, measure: Measuring, client: str) -> None:
             better="lower",
             node=client,
             label=name,
-            reason=f"let in to the end, {at:.0f} s" if was_let_in(last) else "",
+            reason=f"still admitted after {at:.0f} s" if was_let_in(last) else "",
         )

@@ -30,8 +30,8 @@ def test_no_secret_is_in_the_results(
 ) -> None:
     results = results_folder(pytestconfig)
     if results is None:
-        raise MissingCapability("there are no results to look through: --alluredir=FOLDER")
-    assert any(lab.run.consoles.glob("*.log")), "there is nothing to look through"
+        raise MissingCapability("there are no results to search: use --alluredir=FOLDER")
+    assert any(lab.run.consoles.glob("*.log")), "there are no files to search"
     known = []
     runtime: object = lab.stack.runtime
     if isinstance(runtime, LetsNodesJoin):

@@ -124,7 +124,7 @@ class FloorLab:
             raise
         except AssertionError as failed:
             self._blame = trouble()
-            return str(failed).partition("\n")[0] or "it did not do what it has to"
+            return str(failed).partition("\n")[0] or "it did not meet the requirements"
         finally:
             self._found += shortage_in(kernel_log(lab, self.node))
         return ""

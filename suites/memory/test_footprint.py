@@ -43,9 +43,9 @@ def problems(seen: NodeMemorySeen) -> list[str]:
         said.append(f"the parts add up to {total:.0f} of {seen.machine_mib:.0f} MiB")
     for group in (Group.KERNEL, Group.CONTAINERD, Group.PAGE_CACHE):
         if seen.of(group) < LEAST_UNIT_MIB:
-            said.append(f"{group.value} has nothing")
+            said.append(f"{group.value} uses no memory")
     if seen.of(Group.CONTROL_PLANE) + seen.of(Group.EDGE_RUNTIME) < LEAST_UNIT_MIB:
-        said.append("the stack has nothing")
+        said.append("the stack uses no memory")
     return said
 
 

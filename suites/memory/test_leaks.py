@@ -86,7 +86,7 @@ def judged(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], Non
 def assert_controls(evidence: LeakEvidence, verdict: LeakVerdict, planted: str) -> None:
     """The planted leak is found, and would be a problem if it were not permitted."""
     slope = verdict.slope(planted)
-    assert slope.leaks, f"the planted leak was not found: {slope.told(evidence.unit)}"
+    assert slope.leaks, f"the planted leak was not detected: {slope.told(evidence.unit)}"
     assert not judge_leaks(evidence).passed
     with pytest.raises(LabError):
         judge_leaks(evidence.altered(rounds=evidence.rounds[:3]))

@@ -138,7 +138,7 @@ def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
         over = time.monotonic() + LOOKBACK_SECONDS + 5 * LINE_STEP
         metrics.until_served(SHORT)
         limit = metrics.limit(2 * LOOKBACK_SECONDS)
-        eventually("the look back is over", lambda: time.monotonic() > over, limit)
+        eventually("the lookback window has passed", lambda: time.monotonic() > over, limit)
         stored = metrics.stored(since=outage.began, devices=False)
         newest = {
             key: max((one.time for one in stored.get(key, ())), default=0) / NANOSECONDS

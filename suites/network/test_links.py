@@ -57,7 +57,7 @@ def test_half_open_connections_are_given_up(
         autonomy.hold(until_lost(lab))
         away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
-    assert not away, f"not at work again over new connections: {', '.join(away)}"
+    assert not away, f"not recovered over new connections: {', '.join(away)}"
     all_passed(verdicts)
 
 

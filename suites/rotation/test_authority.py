@@ -207,7 +207,7 @@ def test_a_node_that_is_left_out_is_lost(
     record = record_of(watch.recording, last)
     assert record.heal_began is not None
     assert record.seen is not None
-    assert not ready_at(watch.recording, node, record.heal_began), "it is let in all the same"
+    assert not ready_at(watch.recording, node, record.heal_began), "it was admitted anyway"
     stolen = [str(one) for one in met if not one.passed]
     assert not stolen, "\n".join(stolen)
     if not injector.by_signer_alone:  # otherwise it was refused one stage earlier

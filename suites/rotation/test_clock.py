@@ -77,10 +77,12 @@ def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     record = record_of(watch.recording, jump)
     assert record.heal_began is not None
     assert record.healed is not None
-    assert not ready_at(watch.recording, node, record.heal_began), "a certificate that was not good"
+    assert not ready_at(watch.recording, node, record.heal_began), (
+        "a node with an invalid certificate became Ready"
+    )
     back = ready_after(watch.recording, node, record.healed)
     measure(
-        "Ready after the clock was right",
+        "Ready after the clock was corrected",
         back,
         unit="s",
         better="lower",
@@ -88,6 +90,6 @@ def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
         label="behind" if years < 0 else "ahead",
         reason="" if back is not None else "never",
     )
-    assert back_in_time, f"{node} is not at work again"
+    assert back_in_time, f"{node} has not recovered"
     verdict = autonomy.judge(watch, node, Expectation(must_detect=True))
     assert verdict.passed, str(verdict)

@@ -76,14 +76,16 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
             )
         refused_s = time.monotonic() - healed
         autonomy.hold(until_lost(lab))
-    assert met, "nobody met an expired certificate"
+    assert met, "no peer refused the expired certificate"
     record = record_of(watch.recording, short)
     assert record.heal_began is not None
-    assert not ready_at(watch.recording, node, record.heal_began), "an expired one was let in"
+    assert not ready_at(watch.recording, node, record.heal_began), (
+        "an expired certificate was admitted"
+    )
     measure("expired certificate refused after", refused_s, unit="s", node=node)
     back = ready_after(watch.recording, node, record.heal_began)
     measure(
-        "Ready after another certificate was laid",
+        "Ready after the certificate was replaced",
         back,
         unit="s",
         better="lower",
@@ -154,12 +156,12 @@ def test_nodes_come_back_to_an_api_server_with_another_certificate(
     must_dial_api_server(lab)
     with autonomy.watching() as watch, changed_while_offline(lab, faults, watch, Issuer.OWN):
         away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
-    assert not away, f"not back before the first certificate was: {', '.join(away)}"
+    assert not away, f"not Ready before the first certificate was restored: {', '.join(away)}"
     for node in edges(lab):
         cut = record_of(watch.recording, Cut(link=uplink(lab, node)))
         assert cut.healed is not None
         back = ready_after(watch.recording, node, cut.healed)
-        measure("Ready after the uplink was back", back, unit="s", better="lower", node=node)
+        measure("Ready after the uplink was restored", back, unit="s", better="lower", node=node)
     expect = Expectation(must_detect=True)
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
 
@@ -180,9 +182,9 @@ def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
         clients = api_clients(lab)
         refused = {it.id: refusals(lab, it, since, time_limit) for it in clients}
     if silent := [name for name, count in refused.items() if not count]:
-        raise LabError(f"no evidence: {', '.join(silent)} has refused nothing")
+        raise LabError(f"no evidence: {', '.join(silent)} refused no certificate")
     for node, view in seen.items():
-        assert view is not None, f"{node} was not looked at"
+        assert view is not None, f"{node} was not examined"
         assert view.ready != READY, f"{node} trusts a foreign authority"
     expect = Expectation(must_detect=True)
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])

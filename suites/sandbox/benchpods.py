@@ -164,7 +164,7 @@ class Bench:
         verdict = look_from_outside(self._lab, pod, self._limit(LOOK_SECONDS))
         wanted = SandboxClass.SANDBOXED if variant.sandboxed else SandboxClass.NOT_SANDBOXED
         if verdict.of_class is not wanted:
-            raise LabError(f"{pod.name} should be {wanted}, and a figure of it is none: {verdict}")
+            raise LabError(f"{pod.name} should be {wanted}, so its figures are invalid: {verdict}")
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ def metadata_service(node: LabNode) -> Iterator[None]:
             + shlex.join(words)
         )
         Deadline.scaled(60).wait_for(
-            f"somebody listens at {METADATA_ADDRESS} of {node}",
+            f"another process listens at {METADATA_ADDRESS} of {node}",
             lambda: node.succeeds(listening),
             every=1.0,
         )

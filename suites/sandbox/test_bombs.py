@@ -79,15 +79,15 @@ def test_a_bomb_is_stopped_as_declared(
     run = explode(lab, edge_node, hostile_pods, pod, row.stops(setting), time_limit)
     if kind == "fork" and run.pids_limit == "max" and lab.stack.runtime.name == "kubeedge":
         raise MissingCapability(f"edged of {edge_node} reads no limit of processes")
-    assert kind != "fork" or run.pids_limit != "max", "the kubelet has not taken the limit"
+    assert kind != "fork" or run.pids_limit != "max", "the kubelet has not applied the limit"
     measure(
-        f"bomb of {kind}",
+        f"bomb: {kind}",
         run.progress.reached if run.progress else None,
         unit=row.unit.split()[0],
         node=edge_node.name,
         label=str(setting),
         evidence=f"stopped by {run.stopped_by or 'nothing'}: {row.note}",
-        reason="" if run.progress else "it has said nothing",
+        reason="" if run.progress else "no output",
     )
     assert not bomb_problems(kind, setting, run.stopped_by, run.progress)
     if kind == "fork" and run.stopped_by == "EAGAIN":
@@ -140,7 +140,7 @@ def test_a_memory_bomb_ends_with_its_pod(
     before = counted_kills(edge_node)
     run = explode(lab, edge_node, hostile_pods, pod, frozenset({BY_SIGNAL}), time_limit)
     evidence = KillEvidence(kernel_kills(edge_node), counted_kills(edge_node) - before)
-    assert run.progress is not None, "it has said nothing"
+    assert run.progress is not None, "no output"
     measure(
         "memory bomb",
         run.progress.reached,

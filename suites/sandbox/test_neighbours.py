@@ -82,7 +82,7 @@ def window(victim: Victim, pods: HostilePods, pod: HostilePod, time_limit: TimeL
         eventually(f"{pod.name} begins", partial(said, False), time_limit(POD_SECONDS), every=1.0)
         before = victim.look(uid)
         progress = eventually(
-            f"{pod.name} is through", partial(said, True), time_limit(POD_SECONDS), every=2.0
+            f"{pod.name} has finished", partial(said, True), time_limit(POD_SECONDS), every=2.0
         )
         after = victim.look(uid)
     assert (progress.reached, progress.errno) == (SECONDS, ""), progress.detail
@@ -148,7 +148,7 @@ def record(
             f"errors; the pod took {one.cpus:.2f} CPUs and {one.after.load.memory_mib:.0f} MiB, "
             f"and the node sent {one.frames_per_s:.0f} frames/s"
         )
-        title = f"samples lost beside {noise}"
+        title = f"samples lost next to {noise}"
         lost = lost_percent(alone, one)
         measure(title, lost, unit="%", better="lower", node=node, label=label, evidence=evidence)
         measure(f"CPUs of {noise}", one.cpus, unit="CPUs", node=node, label=label)

@@ -99,7 +99,7 @@ def test_a_pod_does_not_start_where_there_is_no_gvisor(
     if sandboxes(lab, edge_node.name):
         raise MissingCapability(f"{edge_node} has {GVISOR!r}")
     if not resolves_runtime_class(lab):
-        raise MissingCapability(f"{lab.stack_name} starts pods whatever they ask for")
+        raise MissingCapability(f"{lab.stack_name} starts pods regardless of their RuntimeClass")
     pod = facts_pod(edge_node.name, Setting.GVISOR_DEFAULT, RUNTIME_CLASS)
     with hostile_pods.applied(pod) as uid:
 
@@ -112,7 +112,7 @@ def test_a_pod_does_not_start_where_there_is_no_gvisor(
             return next((it for it in map(reason_of, events) if it), None)
 
         reason = eventually(
-            f"an event says why {pod.name} does not start",
+            f"an event gives the reason why {pod.name} does not start",
             refused,
             time_limit(EVENT_SECONDS),
             every=2.0,

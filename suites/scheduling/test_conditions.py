@@ -22,7 +22,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.fixtures.podstarts import FEW, Starting
+from edge_lab.fixtures.podstarts import DEFAULT_PODS, Starting
 from edge_lab.observe.scheduling.podstarts import Planned
 from edge_lab.observe.scheduling.runtimes import default_runtime
 from edge_lab.observe.scheduling.turns import interleaved
@@ -51,7 +51,9 @@ def measure_interleaved(
     """Starts pods on a node idle and as planned by turns; measures the ratio."""
 
     def start(node: LabNode, other: Planned) -> tuple[StartTimes, ...]:
-        plans = interleaved(Planned(IDLE), other, max(LEAST_PAIRS, pod_count * LEAST_PAIRS // FEW))
+        plans = interleaved(
+            Planned(IDLE), other, max(LEAST_PAIRS, pod_count * LEAST_PAIRS // DEFAULT_PODS)
+        )
         times = pod_starts.one_by_one(node, plans)
         planned = list(zip(times, plans, strict=True))
         base = [one for one, plan in planned if plan is not other]

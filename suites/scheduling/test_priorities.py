@@ -107,7 +107,7 @@ def test_an_urgent_pod_preempts_another(
     )
     for label, seconds in (("Running", found.running_after_s), ("gone", found.gone_after_s)):
         reason = "" if seconds is not None else "it was not seen"
-        title = {"Running": "urgent pod runs after", "gone": "victim gone after"}[label]
+        title = {"Running": "high-priority pod running after", "gone": "victim gone after"}[label]
         measure(title, seconds, unit="s", better="lower", node=node, reason=reason)
     allure.attach(str(found), "preemption", allure.attachment_type.TEXT)
     assert found.passed, str(found)

@@ -88,7 +88,7 @@ def mean_of(
     except LabError as trouble:
         return None, trouble.message
     if between.count != pods:
-        return None, f"it has counted {between.count} pods, and {pods} were started"
+        return None, f"it counted {between.count} pods, but {pods} were started"
     return between.mean, ""
 
 

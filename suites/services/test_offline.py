@@ -135,7 +135,7 @@ def test_an_endpoint_removed_while_offline_is_gone_after_the_heal(
                 )
             for node, name in names.items():
                 found = client(node).now(name)
-                assert found.ok, f"on {node}, which cannot know: {found}"
+                assert found.ok, f"on {node}, which is offline: {found}"
         for node, name in names.items():
             client(node).until_refused(name, SETTLE_SECONDS)
 

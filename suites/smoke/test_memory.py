@@ -27,9 +27,9 @@ def problems(found: Footprint) -> list[str]:
     if found.absent:
         said.append(f"{', '.join(found.absent)} does not run")
     if not found.units:
-        said.append("the stack has no program there")
+        said.append("the stack has no program on the node")
     if found.available < SPARE_MIB:
-        said.append(f"only {found.available:.0f} MiB are left")
+        said.append(f"only {found.available:.0f} MiB are available")
     if found.kills:
         said.append(f"the kernel killed {found.kills} processes for memory")
     return said

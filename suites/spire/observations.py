@@ -34,7 +34,7 @@ def offline_problems(last: Shown, observed: Sequence[Observed]) -> list[str]:
     found = []
     while_good = [observation for observation in observed if observation.time < last.not_after]
     if len(while_good) < LEAST_OBSERVATIONS:
-        found.append(f"seen {len(while_good)} times only while it was good")
+        found.append(f"observed only {len(while_good)} times while it was valid")
     for observation in observed:
         left = last.not_after - observation.time
         if observation.attempt.ok and observation.attempt.shown().serial != last.serial:
@@ -60,4 +60,4 @@ def until_time(
         return server_time(lab, limit) > time
 
     left = max(time - server_time(lab, limit), 0.0)
-    eventually("the time has come", past, Deadline.after(left + limit(120).total), every=1.0)
+    eventually("the time is reached", past, Deadline.after(left + limit(120).total), every=1.0)

@@ -72,7 +72,7 @@ def test_a_killed_part_costs_no_sample(
         measure(f"identities again after the {part} was killed", back, unit="s", better="lower")
         until_handed(workload, edge, killed, time_limit)
         after = workload.client.sampler_status(edge, time_limit(60))
-        assert after.started == before.started, "the sampler was started again"
+        assert after.started == before.started, "the sampler was restarted"
         assert before.identity is not None
         assert after.identity is not None
         assert after.identity.id == before.identity.id
@@ -141,7 +141,7 @@ def test_an_evicted_node_comes_back(
         evicted = server_time(lab, time_limit)
         until_attested(registry, edge, time_limit)
         back = server_time(lab, time_limit) - evicted
-        measure("an evicted node back", back, unit="s", node=edge)
+        measure("evicted node attested again after", back, unit="s", node=edge)
         until_answered(clients[OWN], time_limit)
 
 
@@ -157,7 +157,7 @@ def test_a_banned_node_gives_no_identities(
         until_answered(own, time_limit)
         with registry.banned(edge):
             eventually(
-                f"the agent on {edge} gives no identities",
+                f"the agent on {edge} issues no identities",
                 lambda: not own.svid().ok,
                 time_limit(ENDS_SECONDS),
                 every=1.0,
@@ -173,7 +173,7 @@ def test_a_banned_node_gives_no_identities(
 
 def until_attested(registry: Registry, node: str, limit: TimeLimit) -> None:
     eventually(
-        f"{node} has attested anew",
+        f"{node} has attested again",
         lambda: registry.knows(node),
         limit(BACK_SECONDS),
         every=1.0,

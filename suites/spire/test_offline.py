@@ -85,7 +85,7 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
         assert offline_problems(last, observed) == []
         good_for = last.not_after - began
         measure(
-            "SVID good for, offline",
+            "SVID valid for, offline",
             good_for,
             unit="s",
             better="higher",
@@ -142,9 +142,9 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         with faults.inflict(Cut(link=uplink(lab, edge))):
             began = server_time(lab, time_limit)
             # The control: at once it is as before.
-            assert serves(), "the agent ends as soon as its server is out of reach"
+            assert serves(), "the agent exits as soon as its server is unreachable"
             eventually(
-                "the agent ends with its SVID",
+                "the agent exits when its SVID expires",
                 lambda: not serves(),
                 Deadline.after(AGENT_LIFE.total_seconds() + time_limit(120).total),
                 every=1.0,
@@ -155,7 +155,7 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         healed = server_time(lab, time_limit)
         promised = lifetimes.promised(AGENT_LIFE).total_seconds()
         measure(
-            "agent goes on, offline",
+            "agent keeps serving, offline",
             lasted,
             unit="s",
             better="higher",
@@ -165,7 +165,7 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         assert lasted >= promised
         eventually("the agent serves again", serves, time_limit(RENEWED_SECONDS), every=1.0)
         back = server_time(lab, time_limit) - healed
-        measure("agent back after the heal", back, unit="s", better="lower", node=edge)
+        measure("agent recovered after the heal", back, unit="s", better="lower", node=edge)
         until_handed(workload, edge, healed, time_limit)
     eventually("the agent serves", serves, time_limit(RENEWED_SECONDS), every=1.0)
     _until_ready(lab, edge, time_limit)

@@ -93,10 +93,10 @@ def test_a_copy_is_refused_after_its_end(
         copied = clients[victim].svid(save=True).shown()
         # The control: it is admitted before, so the later refusal is due to its expiry.
         fresh = clients[thief].call_with_stolen_identity()
-        assert fresh.ok, f"a copy that is still good: {fresh}"
+        assert fresh.ok, f"a copy that is still valid: {fresh}"
         until_time(lab, copied.not_after + 1, time_limit)
         late = clients[thief].call_with_stolen_identity()
-        assert late.refused_by_certificate, f"after its end: {late}"
+        assert late.refused_by_certificate, f"after its expiry: {late}"
         # And its owner has a new one by now.
         assert clients[victim].svid().shown().serial != copied.serial
         renewed = clients[victim].call()

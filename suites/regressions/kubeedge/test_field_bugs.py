@@ -113,7 +113,7 @@ def test_6181_a_node_returns_after_a_one_way_cut(
         away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
     expect = Expectation(must_detect=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
-    assert not away, f"not at work again after the cut: {', '.join(away)}"
+    assert not away, f"not recovered after the cut: {', '.join(away)}"
     all_passed(verdicts)
 
 
@@ -140,7 +140,7 @@ def test_6965_a_node_gives_up_a_half_open_connection(
         # on its timers and on what it writes, not on the speed of this host.
         away = unhealthy_nodes(lab, watch, Deadline.after(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
-    assert not away, f"not at work again over new connections: {', '.join(away)}"
+    assert not away, f"not recovered over new connections: {', '.join(away)}"
     all_passed(verdicts)
 
 
@@ -160,7 +160,7 @@ def test_6414_pods_return_on_a_node_that_reboots_offline(
         away = missing_after_reboot(lab, faults, watch.recorder, time_limit)
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
-    assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
+    assert not away, f"the pods were not running again before the heal on {', '.join(away)}"
     all_passed(verdicts)
 
 
@@ -204,8 +204,8 @@ def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
             if not seen_in_time(limit, partial(deleted_ended, watch.recorder, node))
         ]
     # The node could not learn of it: if it had ended earlier, the cut would have had no effect.
-    assert still == list(edges(lab)), f"the pod ran on while offline only on {still}"
-    assert not left, f"the pod that the cloud has forgotten still runs on {', '.join(left)}"
+    assert still == list(edges(lab)), f"the pod kept running while offline only on {still}"
+    assert not left, f"the pod that was deleted in the cloud still runs on {', '.join(left)}"
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> N
 @issues(6559, 4578)
 @allure.title("#6559: pods keep running while edgecore is killed and restarted repeatedly")
 def test_6559_pods_go_on_while_edgecore_restarts(restarts: Restarts) -> None:
-    assert not restarts.away, f"not at work again after a restart: {', '.join(restarts.away)}"
+    assert not restarts.away, f"not recovered after a restart: {', '.join(restarts.away)}"
     all_passed(list(restarts.verdicts))
 
 
