@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_lab.addons.gvisor.containerd import containerd_config
+from edge_lab.addons.gvisor.containerd import behind_runc_shim, containerd_config
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError, MissingCapability
 from edge_lab.fixtures.nodes import LabNode
@@ -91,7 +91,7 @@ def test_what_is_left_is_removed_before_agents_see_it() -> None:
 
 @pytest.mark.parametrize("arch", [Arch.X86_64, Arch.AARCH64])
 def test_a_plain_runtime_is_one_more(arch: Arch) -> None:
-    text = containerd_config(arch, default=False) + critestrun._PLAIN_RUNTIME
+    text = containerd_config(arch, behind_runc_shim(), default=False) + critestrun._PLAIN_RUNTIME
     section: Any = tomllib.loads(text)["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]
     assert set(section["runtimes"]) == {"runc", "runsc", PLAIN_HANDLER}
     assert section["default_runtime_name"] == "runc"
