@@ -68,9 +68,13 @@ def two_secrets(lab: Lab, pods: HostilePods, node: str, limit: TimeLimit) -> Ite
     as a volume."""
     found = Secrets(OWN_SECRET, OTHER_SECRET)
     others = [edge.name for edge in lab.topology.edges if edge.name != node]
+
+    def remove(name: str) -> None:
+        lab.kubectl.delete("secret", name, "-n", NAMESPACE, deadline=limit(60))
+
     with contextlib.ExitStack() as stack:
-        for name in (found.own, found.other):
-            stack.callback(lab.kubectl.delete, "secret", name, "-n", NAMESPACE, deadline=limit(300))
+        for name in (found.own, found.other):  # they may exist even if the response came too late
+            stack.callback(remove, name)
         lab.kubectl.apply([_secret(found.own), _secret(found.other)], limit(60))
         for other in others[:1]:
             plain = facts_pod(other, Setting.RUNC_DEFAULT, None, name=f"bystander-{other}")

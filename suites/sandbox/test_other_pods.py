@@ -79,6 +79,7 @@ def test_another_pod_of_the_node(
     time_limit: TimeLimit,
 ) -> None:
     runtime_class(lab, edge_node.name, setting)  # before anything is made
+    key = node_key(lab, edge_node.name)
     declared = {**POD_NETWORK, **NEIGHBOUR, **CREDENTIALS}
     with (
         neighbour(lab, hostile_pods, edge_node, time_limit) as other,
@@ -88,7 +89,7 @@ def test_another_pod_of_the_node(
             *watch.options(),
             *other.process_options("neighbour"),
             *other.folder_options(KUBELET_FOLDER),
-            *("--node-key", node_key(lab, edge_node.name)),
+            *("--node-key", key),
             *api_options(lab),
             *REQUEST,
         )

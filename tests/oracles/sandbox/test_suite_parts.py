@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,9 +12,12 @@ from typing import Any, cast
 import pytest
 
 from edge_lab.addons.gvisor.containerd import behind_runc_shim, containerd_config
+from edge_lab.addons.hostile.pods import HostilePod
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import LabError, MissingCapability
+from edge_lab.data import IMAGES
 from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.handle.lab import Lab
 from edge_lab.oracles.sandbox.neighbours import Load, Look, Window
 from edge_lab.stacks import get_stack
@@ -24,7 +27,7 @@ from suites.sandbox import neighbourpod as others
 from suites.sandbox.bombrun import _pids
 from suites.sandbox.critestrun import PLAIN_HANDLER, plain_runsc, without_agents
 from suites.sandbox.neighbourpod import Neighbour, counting_rules, neighbour_pod, watched
-from suites.sandbox.nodekey import mounted, node_key
+from suites.sandbox.nodekey import Secrets, mounted, node_key, two_secrets
 from suites.sandbox.targets import metadata_service
 
 
@@ -210,6 +213,46 @@ def test_the_nodes_key_is_found_in_the_kubelets_folder_or_the_stack_cannot(
         node_key(lab, "no-such-node")
     with pytest.raises(MissingCapability):
         mounted("/etc/kubeedge/certs/server.key")
+
+
+def test_no_secret_is_left_and_no_pod_outlives_its_own(topology: Topology) -> None:
+    done: list[str] = []
+
+    @contextlib.contextmanager
+    def applied(pod: HostilePod) -> Iterator[str]:
+        done.append(f"{pod.node} has {pod.secret}")
+        try:
+            yield "uid"
+        finally:
+            done.append(f"{pod.node} has none")
+
+    kubectl = SimpleNamespace(
+        apply=lambda *args: None,
+        delete=lambda kind, name, *args, **more: done.append(f"{name} is gone"),
+    )
+    lab = cast(Lab, SimpleNamespace(kubectl=kubectl, topology=topology))
+    pods = cast(HostilePods, SimpleNamespace(applied=applied))
+    own, other = (edge.name for edge in topology.edges[:2])
+    with contextlib.suppress(LabError), two_secrets(lab, pods, own, Deadline.after) as secrets:
+        raise LabError("refused")
+    assert secrets.own != secrets.other
+    assert done == [
+        f"{other} has {secrets.other}",
+        f"{other} has none",
+        f"{secrets.other} is gone",
+        f"{secrets.own} is gone",
+    ]
+
+
+def test_the_program_has_the_options_that_pods_are_given() -> None:
+    _, given = node(resolving())
+    with watched(ADDRESSED, given, OTHER, Deadline.after) as watch:
+        words = [*watch.options(), *OTHER.process_options("n"), *OTHER.folder_options("/k")]
+    words += Secrets("own", "other").options()
+    words += ["--node-key", "--request-token", "--api", "--token"]
+    source = (IMAGES / "go/hostile/internal/attempt/options.go").read_text(encoding="utf-8")
+    lacking = [word for word in words if word.startswith("--") and f'"{word[2:]}"' not in source]
+    assert lacking == []
 
 
 # -- noise -------------------------------------------------------------------------------------
