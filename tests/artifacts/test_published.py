@@ -1,4 +1,4 @@
-"""Releases as K3s, KubeEdge and gVisor publish them, from a page on loopback."""
+"""Releases as K3s and KubeEdge publish them, from a page on loopback."""
 
 from __future__ import annotations
 
@@ -23,11 +23,7 @@ OTHER = b"\x7fELF another one" * 1000
 
 K3S_PAGE = "/k3s-io/k3s/releases/download/v1.34.9%2Bk3s1"
 KUBEEDGE_PAGE = "/kubeedge/kubeedge/releases/download/v1.23.1"
-GVISOR_PAGE = "/gvisor/releases/release/20260817"
 TARBALL = "kubeedge-v1.23.1-linux-{}.tar.gz"
-
-
-GVISOR_PROGRAMS = ("runsc", "containerd-shim-runsc-v1")
 
 
 def sha256(content: bytes) -> str:
@@ -49,13 +45,12 @@ def tarball(members: dict[str, bytes], top: str = "") -> bytes:
 
 
 def with_pages_at(url: str) -> dict[str, Component]:
-    """The real entries of K3s, KubeEdge and gVisor, with their pages moved to `url`."""
+    """The real entries of K3s and KubeEdge, with their pages moved from github.com to `url`."""
     found = {}
-    for name in ("k3s", "k3s-airgap-images", "cloudcore", "edgecore", *GVISOR_PROGRAMS):
+    for name in ("k3s", "k3s-airgap-images", "cloudcore", "edgecore"):
         component = REAL_CATALOG[name]
         assert component.release is not None
         page = component.release.page.replace("https://github.com", url)
-        page = page.replace("https://storage.googleapis.com", url)
         assert page.startswith(url)
         found[name] = replace(component, release=replace(component.release, page=page))
     return found
@@ -258,21 +253,6 @@ def test_the_table_shows_the_release_and_asks_nobody(store: ArtifactStore, k3s: 
     assert rows[1].source.endswith("kubeedge-v1.23.1-linux-arm64.tar.gz")
     assert rows[2].state is Availability.MISSING
     assert k3s.asked == []
-
-
-@pytest.mark.parametrize("name", GVISOR_PROGRAMS)
-def test_a_program_of_gvisor_is_verified_by_the_digest_beside_it(
-    store: ArtifactStore, web: WebServer, name: str
-) -> None:
-    page = f"{GVISOR_PAGE}/aarch64"
-    web.publish(page, {name: PROGRAM, f"{name}.sha512": f"{sha512(PROGRAM)}  {name}\n".encode()})
-    artifact = get(store, name, ARM)
-    assert artifact.path.read_bytes() == PROGRAM
-    record = json.loads(artifact.path.with_name("artifact.json").read_text())
-    assert record["vouched"].startswith("sha512:")
-    web.content[f"{GVISOR_PAGE}/x86_64/{name}"] = OTHER
-    assert "the digest" in refused(store, name, X86)
-    assert f"{name} 20260817 is not published for riscv64" in refused(store, name, RISCV)
 
 
 # -- a member of a tarball -----------------------------------------------------------------
