@@ -37,7 +37,7 @@ UNIT = "edge-lab-open-endpoint"
 START_SECONDS, HUB_SECONDS = 60.0, 120.0
 
 OPEN_SERVER = '''\
-"""Says 200 to whoever comes, by any TLS or none."""
+"""Answers any client with 200, with any TLS or none."""
 
 import socket
 import ssl
@@ -66,7 +66,7 @@ while True:
 INSECURE_UNIT = "edge-lab-insecure-client"
 INSECURE_FILE = "/run/edge-lab-insecure-client.py"
 INSECURE_CLIENT = '''\
-"""Asks whoever answers at an address, and verifies nothing."""
+"""Sends requests to the server at an address, and verifies nothing."""
 
 import socket
 import ssl
@@ -106,7 +106,7 @@ def planted_endpoint(node: str, port: int = PORT) -> Endpoint:
         port=port,
         speaks=Speaks.HTTPS,
         purpose="a negative control",
-        admits="nobody but the right peer",
+        admits="the right peer only",
         policy=STRICT,
         right=NODE_CLIENT,
     )

@@ -35,8 +35,10 @@ def test_an_open_endpoint_turns_each_probe_red(
         records = probe.try_all(endpoint, edge_node.name)
         local = on_loopback(endpoint)
         from_wire = probe.try_all(local, edge_node.name)
-    judged = probe.control("an endpoint that lets anyone in", endpoint, records)
-    judged += probe.control("a port of the node's own that is on the wire", local, from_wire)
+    judged = probe.control("an endpoint that admits anyone", endpoint, records)
+    judged += probe.control(
+        "a port for the node alone that is open on the network", local, from_wire
+    )
     found = {one.record.probe: one.finding for one in judged}
     assert found.pop("right") is Finding.PASS
     assert "from-wire" in found
@@ -66,6 +68,6 @@ def test_yurthub_on_the_wire_lets_anyone_in(
     """With the lab's setting taken back; docs/findings/openyurt-yurthub-10269.md."""
     with exposed_yurthub(edge_node, lab.topology, time_limit) as endpoint:
         records = probe.try_all(endpoint, server.name)
-    judged = probe.control("yurthub's multiplexer on the wire", endpoint, records)
+    judged = probe.control("yurthub's multiplexer on the node's address", endpoint, records)
     found = {one.record.probe: one.finding for one in judged}
     assert found["none"] is found["foreign-ca"] is found["expired"] is Finding.LET_IN, records

@@ -50,13 +50,13 @@ NAMES = (
 )
 KNOWN = {
     "certificate-of-another-node": seen(
-        "what is to be signed is not compared with who asks for it"
+        "the request is not compared with the identity of the client"
     ),
     "certificate-of-the-cloud": seen("a node chooses addresses and usages of its certificate"),
     "without-organization": seen(
         "a certificate without an organization ends its handler in a panic"
     ),
-    "node-exists": seen("anybody may ask which nodes there are"),
+    "node-exists": seen("any client may list the nodes"),
 }
 
 
@@ -112,7 +112,7 @@ def what_is_asked(
     """The attempts by name; skips if nodes do not join by themselves."""
     runtime: object = lab.stack.runtime
     if not isinstance(runtime, LetsNodesJoin):
-        raise MissingCapability(f"{lab.stack.runtime.name} declares no way in which nodes join")
+        raise MissingCapability(f"{lab.stack.runtime.name} declares no way for nodes to join")
     others = [other.name for other in lab.topology.nodes if other.name != node]
     token = runtime.join_token(cluster_access(lab), time_limit(TOKEN_SECONDS))
     joining = Joining(lab.topology, node, others[-1], token)

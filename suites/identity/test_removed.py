@@ -56,7 +56,7 @@ def asked(endpoint: Endpoint, when: str, expected: Expected) -> Endpoint:
     return replace(
         endpoint,
         name=f"{endpoint.name}/a-node-{when}",
-        policy=Policy("a node's own affairs", {"right": expected}),
+        policy=Policy("a node's own objects", {"right": expected}),
     )
 
 

@@ -187,11 +187,11 @@ def test_a_sampler_that_came_back_under_runc_fails(monkeypatch: pytest.MonkeyPat
 
 def test_a_sampler_that_nobody_saw_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = samplers(monkeypatch, "sandboxed-workload")
-    with pytest.raises(LabError, match="nobody looked"):
+    with pytest.raises(LabError, match="were not examined"):
         found.judge()
     gone, _ = samplers(monkeypatch, "sandboxed-workload", view([]))
     gone.look()
-    with pytest.raises(LabError, match="too little"):
+    with pytest.raises(LabError, match="not enough was observed"):
         gone.judge()
 
 
