@@ -34,7 +34,7 @@ def assert_up(lab: Lab, deadline: Deadline) -> None:
 
 
 def assert_clocks_fit(lab: Lab, deadline: Deadline) -> None:
-    offsets = {name: each.clock_offset(deadline) for name, each in lab.machines.items()}
+    offsets = {name: machine.clock_offset(deadline) for name, machine in lab.machines.items()}
     assert all(offset.fits(CLOCK_SECONDS) for offset in offsets.values()), offsets
 
 

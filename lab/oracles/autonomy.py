@@ -63,10 +63,10 @@ def judge_autonomy(
         replaced=by_node if pods else None,
         recreated=recreated if pods else None,
         duplicates=duplicates if pods else None,
-        lost=_count([each.lost for each in samples]),
-        repeated=_count([each.repeated for each in samples]),
-        wrong=_count([each.wrong for each in samples]),
-        late=_count([each.late for each in samples]),
+        lost=_count([verdict.lost for verdict in samples]),
+        repeated=_count([verdict.repeated for verdict in samples]),
+        wrong=_count([verdict.wrong for verdict in samples]),
+        late=_count([verdict.late for verdict in samples]),
         ready_after_s=nodeview.returned(case, ready, gaps),
         backlog_after_s=_backlog_in(case, len(samples)),
     )
@@ -90,21 +90,23 @@ def _samples(case: Case) -> tuple[SampleVerdict, ...]:
         return ()
     verdicts = tuple(
         judge_samples(
-            each,
+            observation,
             late_after=case.expect.late_after,
-            since=case.expect.since.get(each.device, 0),
+            since=case.expect.since.get(observation.device, 0),
         )
-        for each in sorted(case.recording.samples, key=lambda each: each.device)
-        if each.node == case.node
+        for observation in sorted(
+            case.recording.samples, key=lambda observation: observation.device
+        )
+        if observation.node == case.node
     )
-    absent = sorted({*case.expect.devices} - {each.device for each in verdicts})
+    absent = sorted({*case.expect.devices} - {verdict.device for verdict in verdicts})
     if absent:
         case.lacking(f"no samples of {', '.join(absent)} on {case.node} were recorded")
     elif not verdicts:
         case.lacking(f"no samples of {case.node} were recorded")
-    for each in verdicts:
-        case.problems += [f"{each.device}: {problem}" for problem in each.problems]
-        case.evidence.append(str(each).splitlines()[0])
+    for verdict in verdicts:
+        case.problems += [f"{verdict.device}: {problem}" for problem in verdict.problems]
+        case.evidence.append(str(verdict).splitlines()[0])
     return verdicts
 
 

@@ -153,7 +153,7 @@ def judge_identity(
             if not found:
                 problems.append(f"no evidence: {probe} at {name} was not tried")
             judged += found
-            problems += [str(one) for one in found if not one.passed]
+            problems += [str(check) for check in found if not check.passed]
     known = {(name, probe) for name, e in endpoints.items() for probe in e.policy.expects}
     strange = [r for r in records if (r.endpoint, r.probe) not in known]
     problems += [f"no expectation is declared for {record}" for record in strange]
@@ -185,7 +185,7 @@ def _measures(node: str, judged: Sequence[Judged]) -> tuple[Measure, ...]:
     counts = [
         Measure(
             name=f"probes_{finding.name.lower()}",
-            value=sum(one.finding is finding for one in judged),
+            value=sum(check.finding is finding for check in judged),
             unit=COUNT,
             better=better,
             node=node,
@@ -196,7 +196,7 @@ def _measures(node: str, judged: Sequence[Judged]) -> tuple[Measure, ...]:
         )
         for finding, better in _COUNTED.items()
     ]
-    times = [one.record.seconds for one in judged]
+    times = [check.record.seconds for check in judged]
     slowest = Measure(
         name="probe_seconds",
         value=max(times) if times else None,

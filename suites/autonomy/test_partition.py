@@ -57,15 +57,15 @@ class Partition:
     def cut(self, node: str) -> FaultRecord:
         """The cut of that node's uplink."""
         cuts = (
-            each
-            for each in self.recording.faults
-            if isinstance(each.fault, Cut) and each.fault.link == self.uplinks[node]
+            record
+            for record in self.recording.faults
+            if isinstance(record.fault, Cut) and record.fault.link == self.uplinks[node]
         )
         return enough(cuts, f"cuts of {node}")[0]
 
     def pod(self, name: str) -> list[PodSeen]:
         """The API server's views of a pod, in the order of time."""
-        shown = (each for each in self.recording.pod_seen if each.name == name)
+        shown = (seen for seen in self.recording.pod_seen if seen.name == name)
         return enough(shown, f"sights of {name}")
 
     def runs_until(self, node: str, name: str) -> int:

@@ -44,7 +44,7 @@ def fit(twin: LabTwin) -> str:
 
 def writes(twin: LabTwin) -> list[TruthWrite]:
     """What clients have written to the device, by its own log."""
-    return [each for each in twin.truth.truth() if isinstance(each, TruthWrite)]
+    return [entry for entry in twin.truth.truth() if isinstance(entry, TruthWrite)]
 
 
 def asked(twin: LabTwin) -> float:

@@ -193,12 +193,14 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
         settled, since = reported_values(twin.status()), time.time_ns()
         with step(f"watch for {STILL_CYCLES} collect cycles of {cycle:g} s"):
             time.sleep(STILL_CYCLES * cycle)
-        sightings = [each for each in seen.sightings(twin.name) if each.time > since]
+        sightings = [sighting for sighting in seen.sightings(twin.name) if sighting.time > since]
         assert not seen.ended, "the API server has ended the watch"
     finally:
         twin.truth.resume()
-    for each in sightings:
-        assert reported_values(each.status) == settled, "a value changed while the device did not"
+    for sighting in sightings:
+        assert reported_values(sighting.status) == settled, (
+            "a value changed while the device did not"
+        )
     eventually(
         "a new one is reported",
         lambda: int(twin.status().value(SEQUENCE) or 0) > last,

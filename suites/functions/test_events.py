@@ -38,7 +38,7 @@ def test_each_event_is_handled_once(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
     scene = scene_of(online, pod_count)
-    judged(judge_events(one, way, least=pod_count) for one in scene.evidence.values())
+    judged(judge_events(evidence, way, least=pod_count) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: online")
@@ -50,7 +50,7 @@ def test_each_stage_of_a_waking_is_seen(
     scene = scene_of(online, pod_count)
     # One event may have found its function still running, or being stopped.
     least = max(1, pod_count - 1)
-    judged(judge_waking(one, way, least=least) for one in scene.evidence.values())
+    judged(judge_waking(evidence, way, least=least) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: online")
@@ -60,7 +60,9 @@ def test_what_was_woken_goes_back_to_zero(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
     scene = scene_of(online, pod_count)
-    judged(judge_asleep(one, way, limit_s=ZERO_SECONDS) for one in scene.evidence.values())
+    judged(
+        judge_asleep(evidence, way, limit_s=ZERO_SECONDS) for evidence in scene.evidence.values()
+    )
 
 
 @pytest.mark.scenario("functions: online")
@@ -68,14 +70,14 @@ def test_what_was_woken_goes_back_to_zero(
 def test_no_crossing_is_missed(scene_of: SceneOf, judged: Judged, pod_count: int) -> None:
     scene = scene_of(online, pod_count)
     (limit,) = LIMITS
-    judged(judge_source(one, limit, least=pod_count) for one in scene.evidence.values())
+    judged(judge_source(evidence, limit, least=pod_count) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: online")
 @allure.title("The cloud has exactly one copy of each event")
 def test_the_cloud_has_each_event_once(scene_of: SceneOf, judged: Judged, pod_count: int) -> None:
     scene = scene_of(online, pod_count)
-    judged(judge_copies(one, least=pod_count) for one in scene.evidence.values())
+    judged(judge_copies(evidence, least=pod_count) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: plain pods")

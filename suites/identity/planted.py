@@ -158,7 +158,7 @@ def insecure_client(node: LabNode, client: CloudClient, time_limit: TimeLimit) -
 
 def listens(machine: Machine, port: int, address: str = "") -> bool:
     seen = listeners_of(machine.run(COMMAND).stdout)
-    return any(it.port == port and address in ("", it.address) for it in seen)
+    return any(listener.port == port and address in ("", listener.address) for listener in seen)
 
 
 @contextlib.contextmanager

@@ -39,10 +39,10 @@ def test_an_open_endpoint_turns_each_probe_red(
     judged += probe.control(
         "a port for the node alone that is open on the network", local, from_wire
     )
-    found = {one.record.probe: one.finding for one in judged}
+    found = {check.record.probe: check.finding for check in judged}
     assert found.pop("right") is Finding.PASS
     assert "from-wire" in found
-    assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
+    assert {name: finding for name, finding in found.items() if finding is not Finding.LET_IN} == {}
 
 
 @allure.story("Endpoint down")
@@ -50,11 +50,11 @@ def test_an_open_endpoint_turns_each_probe_red(
 def test_an_endpoint_that_is_down_is_no_evidence(
     server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:
-    assert not [it for it in probe.listeners(server.name) if it.port == PORT]
+    assert not [listener for listener in probe.listeners(server.name) if listener.port == PORT]
     endpoint = planted_endpoint(server.name)
     records = probe.try_all(endpoint, edge_node.name)
     verdict = judge_identity(edge_node.name, "control", records, {endpoint.id: endpoint})
-    assert {one.finding for one in verdict.judged} == {Finding.NO_EVIDENCE}
+    assert {check.finding for check in verdict.judged} == {Finding.NO_EVIDENCE}
 
 
 @allure.story("yurthub")
@@ -69,5 +69,5 @@ def test_yurthub_on_the_wire_lets_anyone_in(
     with exposed_yurthub(edge_node, lab.topology, time_limit) as endpoint:
         records = probe.try_all(endpoint, server.name)
     judged = probe.control("yurthub's multiplexer on the node's address", endpoint, records)
-    found = {one.record.probe: one.finding for one in judged}
+    found = {check.record.probe: check.finding for check in judged}
     assert found["none"] is found["foreign-ca"] is found["expired"] is Finding.LET_IN, records

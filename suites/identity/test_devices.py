@@ -39,7 +39,9 @@ SESSION_SECONDS = 60.0
 
 def within_reach(lab: Lab, node: LabNode, protocol: Protocol) -> list[Device]:
     """The devices that the node reads; skips where there are none."""
-    found = [it for it in sampled_devices(lab.topology, node.spec) if it.protocol == protocol]
+    found = [
+        device for device in sampled_devices(lab.topology, node.spec) if device.protocol == protocol
+    ]
     if not found:
         raise MissingCapability(f"{node} reads no device that speaks {protocol.value}")
     return found
@@ -100,10 +102,10 @@ def test_an_opcua_server_that_trusts_anyone_is_red(
             opcua_probes(server, mint, SocketDial(), lambda: time_limit(SESSION_SECONDS))
         )
     judged = probe.control("an OPC UA server that trusts anyone", endpoint, records)
-    found = {one.record.probe: one.finding for one in judged}
+    found = {check.record.probe: check.finding for check in judged}
     assert found.pop("right") is Finding.PASS
     assert set(found) == set(OPCUA_DEVICE.expects) - {"right", "tls"}
-    assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
+    assert {name: finding for name, finding in found.items() if finding is not Finding.LET_IN} == {}
 
 
 @allure.story("Modbus")

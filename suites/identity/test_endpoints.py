@@ -61,7 +61,9 @@ def test_a_node_may_do_nothing_to_another(
     lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:
     others = [node.name for node in lab.topology.nodes if node.name != edge_node.name]
-    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    (api,) = (
+        endpoint for endpoint in probe.endpoints(server.name) if endpoint.name == "kube-apiserver"
+    )
     endpoints = [
         endpoint
         for endpoint in trespass_endpoints(api, edge_node.name, others[-1])
@@ -91,7 +93,9 @@ def test_no_port_on_a_wire_is_undeclared(node: LabNode, probe: Prober) -> None:
 def test_no_probe_rides_on_an_earlier_session(
     server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:
-    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    (api,) = (
+        endpoint for endpoint in probe.endpoints(server.name) if endpoint.name == "kube-apiserver"
+    )
     target = probe.target(api, edge_node.name)
     good = target.try_one(PROBES["right"])
     assert was_let_in(good), str(good)

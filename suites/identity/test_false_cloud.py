@@ -32,14 +32,14 @@ HEALTHY = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeo
 
 
 def clients_of(lab: Lab, node: str) -> list[CloudClient]:
-    found = [it for it in lab.platform.cloud_clients(lab.topology) if it.node == node]
+    found = [client for client in lab.platform.cloud_clients(lab.topology) if client.node == node]
     if not found:
         raise MissingCapability(f"the stack {lab.stack_name} declares no clients of the cloud")
     return found
 
 
 def is_ready(lab: Lab, node: str) -> bool:
-    return any(it.name == node and it.ready for it in lab.status().nodes)
+    return any(status.name == node and status.ready for status in lab.status().nodes)
 
 
 def works(lab: Lab, client: CloudClient, deadline: Deadline) -> bool:
@@ -77,7 +77,7 @@ def test_a_client_that_verifies_nothing_is_red(
         insecure = replace(client, name="insecure client", unit=unit)
         records = dialled(lab, insecure, probe.authority(client.domain), DIAL_SECONDS)
     judged = probe.control("a client that verifies nothing", insecure.as_endpoint(), records)
-    found = {one.record.probe: one.finding for one in judged}
+    found = {check.record.probe: check.finding for check in judged}
     assert found.pop("server") is Finding.PASS, records
     assert found
-    assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
+    assert {name: finding for name, finding in found.items() if finding is not Finding.LET_IN} == {}

@@ -84,7 +84,7 @@ def test_a_certificate_is_given_to_whom_it_is_for(
     endpoint = endpoints[asked_for]
     verdict = probe.judge(edge_node.name, [endpoint], tried(probe, endpoint, joining))
     # As failed assertions, these would be mistaken for the known ones.
-    if silent := [str(one) for one in verdict.judged if not has_decided(one)]:
+    if silent := [str(check) for check in verdict.judged if not has_decided(check)]:
         raise LabError("\n".join(silent))
     assert verdict.passed, str(verdict)
 
@@ -99,11 +99,11 @@ def test_all_that_may_be_asked_for_is_tried(
     assert set(endpoints) <= set(NAMES)
 
 
-def has_decided(one: Judged) -> bool:
+def has_decided(check: Judged) -> bool:
     """Whether the endpoint answered yes or no, or closed the connection after the request."""
-    if one.finding is not Finding.NO_EVIDENCE:
+    if check.finding is not Finding.NO_EVIDENCE:
         return True
-    return one.record.ended is Ended.CLOSED and one.record.step is Step.ANSWER
+    return check.record.ended is Ended.CLOSED and check.record.step is Step.ANSWER
 
 
 def what_is_asked(
@@ -116,7 +116,9 @@ def what_is_asked(
     others = [other.name for other in lab.topology.nodes if other.name != node]
     token = runtime.join_token(cluster_access(lab), time_limit(TOKEN_SECONDS))
     joining = Joining(lab.topology, node, others[-1], token)
-    found = {it.name.rpartition("/")[2]: it for it in runtime.join_endpoints(joining)}
+    found = {
+        endpoint.name.rpartition("/")[2]: endpoint for endpoint in runtime.join_endpoints(joining)
+    }
     return joining, found
 
 

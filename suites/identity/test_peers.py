@@ -62,7 +62,9 @@ def test_can_i_says_what_requests_have_found(
 ) -> None:
     own = edge_node.name
     other = [node.name for node in lab.topology.nodes if node.name != own][-1]
-    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    (api,) = (
+        endpoint for endpoint in probe.endpoints(server.name) if endpoint.name == "kube-apiserver"
+    )
     met = {
         endpoint.name.rpartition("/")[2]: was_let_in(record)
         for endpoint in trespass_endpoints(api, own, other)

@@ -94,9 +94,9 @@ def test_the_certificate_of_a_removed_node_opens_nothing(
         raise LabError(str(verdict))
     after = [afterwards(endpoint) for endpoint in endpoints]
     red = [
-        one.finding
+        check.finding
         for endpoint, record in zip(after, records, strict=True)
-        for one in probe.control(
+        for check in probe.control(
             "a node that is not removed",
             endpoint,
             [record.model_copy(update={"endpoint": endpoint.id})],

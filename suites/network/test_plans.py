@@ -51,7 +51,7 @@ def test_the_lab_reaches_its_nodes_while_a_plan_breaks_their_wires(
         while not limit.expired:
             for node in edges(lab):
                 answers += lab.machines[node].run("echo alive").stdout == "alive\n"
-        seen = [each for each in run.records if each.seen is not None]
+        seen = [record for record in run.records if record.seen is not None]
     measure("answers during the plan", answers, unit="count")
     assert len(seen) >= len(edges(lab)), "the plan has not affected any link"
     assert answers >= 2 * len(edges(lab))

@@ -175,7 +175,7 @@ def must_be_red(probe: Prober, endpoint: Endpoint, records: list[ProbeRecord]) -
     """The planted defect: an authority that was not removed is judged as if it had been."""
     met = [record.model_copy(update={"endpoint": endpoint.id}) for record in records]
     judged = probe.control("an authority that was not removed", endpoint, met)
-    assert {one.finding for one in judged} == {Finding.LET_IN}, met
+    assert {check.finding for check in judged} == {Finding.LET_IN}, met
 
 
 @pytest.mark.scenario("node left out while the authority was replaced")
@@ -208,7 +208,7 @@ def test_a_node_that_is_left_out_is_lost(
     assert record.heal_began is not None
     assert record.seen is not None
     assert not ready_at(watch.recording, node, record.heal_began), "it was admitted anyway"
-    stolen = [str(one) for one in met if not one.passed]
+    stolen = [str(verdict) for verdict in met if not verdict.passed]
     assert not stolen, "\n".join(stolen)
     if not injector.by_signer_alone:  # otherwise it was refused one stage earlier
         title = "certificate of a node that was left out refused after"

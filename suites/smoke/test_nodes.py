@@ -105,7 +105,7 @@ def test_each_node_finds_the_others_by_name(lab: Lab, node: LabNode, node_host: 
         other.name: str(topology.cluster_link(other.name).address)
         for other in topology.nodes
         if other.name != node.name
-    } | {each.name: str(topology.links_of(each.name)[0].address) for each in topology.devices}
+    } | {device.name: str(topology.links_of(device.name)[0].address) for device in topology.devices}
     for name, address in addresses.items():
         assert node_host.check_output(f"getent ahostsv4 {name}").split()[0] == address
     assert node_host.run("getent ahostsv4 nobody.edge-lab").rc != 0

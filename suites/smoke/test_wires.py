@@ -46,7 +46,7 @@ def test_samples_wait_while_the_uplink_is_cut_and_arrive_afterwards(
 
     def most_waiting() -> int:
         counts = workload.counts(edge_node.name)
-        return max((each.waiting for each in counts.values()), default=0)
+        return max((count.waiting for count in counts.values()), default=0)
 
     with wires.cut(link):
         state = lab.fabric.link(link)

@@ -90,7 +90,7 @@ def test_a_node_reaches_nothing_outside_its_lab(
     attempts += [Attempt(nic, OUTSIDE, 80) for nic in nics(lab, node)]
     attempts.append(Attempt(MANAGEMENT_NIC, OUTSIDE, 80, gateway=GATEWAY))
     found = outcomes(node, attempts)
-    reached = [str(attempt) for attempt, came in found.items() if came is Outcome.CONNECTED]
+    reached = [str(attempt) for attempt, outcome in found.items() if outcome is Outcome.CONNECTED]
     assert not reached, f"{node} reaches {', '.join(reached)}"
     assert not host_services.touched()
 
@@ -112,7 +112,9 @@ def test_sshd_listens_on_the_management_address_alone(lab: Lab, node: LabNode) -
     ]
     assert attempts, "no other node to try"
     found = outcomes(node, attempts)
-    not_refused = [f"{at}: {came}" for at, came in found.items() if came is not Outcome.REFUSED]
+    not_refused = [
+        f"{at}: {outcome}" for at, outcome in found.items() if outcome is not Outcome.REFUSED
+    ]
     assert not not_refused, ", ".join(not_refused)
     # The same check has another result where sshd does listen.
     own = Attempt("", str(MANAGEMENT_ADDRESS.ip), SSH_PORT)
@@ -138,7 +140,9 @@ def test_a_route_to_the_management_address_of_a_neighbour_leads_nowhere(
     attempts = [attempt for _, attempt in by_a_route(lab, node)]
     assert attempts, "no other node to try"
     found = outcomes(node, attempts)
-    not_silent = [f"{at}: {came}" for at, came in found.items() if came is not Outcome.SILENT]
+    not_silent = [
+        f"{at}: {outcome}" for at, outcome in found.items() if outcome is not Outcome.SILENT
+    ]
     assert not not_silent, ", ".join(not_silent)
 
 

@@ -62,7 +62,7 @@ def casualties(evidence: MemoryEvidence, kills: Iterable[KernelKill]) -> tuple[C
         Casualty(name, cause, killed[0].time, victims[name], tuple(killed))
         for (name, cause), killed in found.items()
     ]
-    return tuple(sorted([*lost, *_evicted(evidence)], key=lambda one: one.time))
+    return tuple(sorted([*lost, *_evicted(evidence)], key=lambda casualty: casualty.time))
 
 
 def pod_uid(group: str) -> str:

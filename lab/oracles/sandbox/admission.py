@@ -157,9 +157,9 @@ def judge_admission(node: str, runtime: str, answers: Sequence[Answer]) -> Admis
         for level in Level
         for answer in (given.get((name, level)),)
     )
-    problems = tuple(str(one) for one in judged if one.finding is not AdmissionFinding.PASS)
+    problems = tuple(str(check) for check in judged if check.finding is not AdmissionFinding.PASS)
     measures = counted(
-        [one.finding for one in judged],
+        [check.finding for check in judged],
         AdmissionFinding.PASS,
         what="pods at admission",
         node=node,

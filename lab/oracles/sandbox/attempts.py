@@ -80,7 +80,7 @@ def judge_attempts(
         for name, row in declared.items()
         if setting in row.expects
     ]
-    problems = [str(one) for one in judged if not one.passed]
+    problems = [str(attempt) for attempt in judged if not attempt.passed]
     problems += [
         f"no expectation is declared for {name} in a pod with {setting}: {record.shown}"
         for name, record in by_name.items()
@@ -92,7 +92,7 @@ def judge_attempts(
         problems.append("no evidence: nothing is declared")
     evidence = (f"{len(run.records)} attempts of a pod with {setting}",)
     measures = counted(
-        [one.finding for one in judged],
+        [attempt.finding for attempt in judged],
         Finding.PASS,
         what="hostile attempts",
         node=node,
@@ -105,8 +105,8 @@ def _judged(
     name: str, row: Row, setting: Setting, node: str, record: AttemptRecord | None
 ) -> JudgedAttempt:
     expected = row.expects[setting]
-    findings = [_finding(record, one) for one in expected]
-    best = next((one for one in findings if one is Finding.PASS), findings[0])
+    findings = [_finding(record, outcome) for outcome in expected]
+    best = next((finding for finding in findings if finding is Finding.PASS), findings[0])
     return JudgedAttempt(name, row.title, setting, node, record, expected, best)
 
 

@@ -26,10 +26,10 @@ class Expected:
 
     def __iter__(self) -> Iterator[Expected]:
         """This outcome and its alternatives."""
-        one: Expected | None = self
-        while one is not None:
-            yield one
-            one = one.alternative
+        outcome: Expected | None = self
+        while outcome is not None:
+            yield outcome
+            outcome = outcome.alternative
 
 
 def reached(note: str = "") -> Expected:

@@ -189,7 +189,7 @@ def confined(found: Sequence[NodeProcess]) -> Found:
         f"{process.name}: Seccomp {process.seccomp}, NoNewPrivs {process.no_new_privs}"
         for process in found
     )
-    return when(all(one.seccomp == 2 and one.no_new_privs == 1 for one in found), seen)
+    return when(all(process.seccomp == 2 and process.no_new_privs == 1 for process in found), seen)
 
 
 def _empty_root(node: NodeView) -> Found:
