@@ -21,9 +21,9 @@ from suites.functions.judging import (
     judge_waking,
 )
 from suites.functions.scenarios import Scene
+from tests.addons.fetch import suites
 from tests.addons.functions.plant import running_plant
 from tests.addons.functions.site import NODE, Site, running_site
-from tests.addons.metrics.fetch import suites
 from tests.golang import build
 
 pytestmark = pytest.mark.native(reason="runs nats-server, and builds a Go program")

@@ -22,8 +22,8 @@ from edge_lab.oracles.identity import Finding, IdentityVerdict, judge_identity
 from edge_lab.pki import Authority
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.topology import Topology
+from tests.addons.fetch import suites
 from tests.addons.functions.site import LIMIT, nats_server
-from tests.addons.metrics.fetch import suites
 from tests.probes.conftest import TargetAt, authority, mint, target_at
 
 __all__ = ["authority", "mint", "target_at"]

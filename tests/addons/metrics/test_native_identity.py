@@ -27,7 +27,7 @@ from edge_lab.oracles.identity import Finding, IdentityVerdict, judge_identity
 from edge_lab.pki import Authority
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.topology import Topology
-from tests.addons.metrics.fetch import suites
+from tests.addons.fetch import suites
 from tests.addons.metrics.site import LIMIT, programs
 from tests.probes.conftest import TargetAt, authority, mint, target_at
 
