@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ class ClusterClient:
 
         self.namespace = namespace
         try:
-            api = config.new_client_from_config(context=context)
+            api = config.new_client_from_config(os.environ.get("KUBECONFIG"), context=context)
         except config.ConfigException as trouble:
             raise InputError(
                 f"no access to a cluster: {trouble}",

@@ -191,11 +191,11 @@ def _pod(job: ShardJob, plan: Plan, cluster: Cluster, name: str) -> Manifest:
 def _resources(shard: Shard, cluster: Cluster) -> Manifest:
     """No limit of CPUs: emulation takes what is idle, and is ready sooner."""
     memory = f"{shard.memory_mib + OWN_MIB}Mi"
-    devices = {cluster.kvm: 1} if cluster.kvm else {}
+    devices = {cluster.kvm: "1"} if cluster.kvm else {}
     return {
         "requests": {
             "memory": memory,
-            "cpu": cluster.cpus or shard.cpus,
+            "cpu": str(cluster.cpus or shard.cpus),
             "ephemeral-storage": cluster.disk,
             **devices,
         },
