@@ -32,6 +32,7 @@ from edge_lab.upkeep.importing import import_archive
 GRACE_SECONDS = 120.0
 """Time for pytest to end in order, with its summary and `lab down`, before it is killed."""
 IMPORT_SECONDS = 3600.0
+PYTHON = sys.executable
 
 
 def run_shard(plan: Plan, index: int, results: Path, *, more: Sequence[str] = ()) -> Record:
@@ -48,7 +49,7 @@ def run_shard(plan: Plan, index: int, results: Path, *, more: Sequence[str] = ()
     _check_topology(shard)
     attempt = new_attempt(shard_folder(results, index))
     began, clock = time.time(), time.monotonic()
-    code = _pytest([*arguments(shard, attempt), *more], Deadline.after(plan.limit_s))
+    code = _pytest([*arguments(shard, attempt), *more], limit_of(plan.limit_s))
     record = Record(
         plan=plan.digest,
         shards=len(plan.shards),
@@ -74,6 +75,11 @@ def arguments(shard: Shard, attempt: Path) -> list[str]:
     ]
 
 
+def limit_of(seconds: float) -> Deadline:
+    """The time that the matrix file gives is the same on every host."""
+    return Deadline.after(seconds)
+
+
 def _check_topology(shard: Shard) -> None:
     if digest_of(Path(shard.topology)) != shard.topology_digest:
         raise InputError(
@@ -84,7 +90,7 @@ def _check_topology(shard: Shard) -> None:
 
 
 def _pytest(words: Sequence[str], deadline: Deadline) -> int:
-    process = subprocess.Popen([sys.executable, "-m", "pytest", *words])
+    process = subprocess.Popen([PYTHON, "-m", "pytest", *words])
     try:
         try:
             code = process.wait(deadline.remaining)

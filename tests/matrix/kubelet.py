@@ -25,6 +25,8 @@ from typing import Any
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from tests.matrix.execserver import exec_server
+
 NODE = "stand-in"
 LOOK_SECONDS = 0.3
 LAB = "from edge_lab.cli import main; import sys; sys.exit(main())"
@@ -55,6 +57,8 @@ class StandIn:
     """Of its server for commands in containers."""
     loses: set[str] = field(default_factory=set)
     """Names of Jobs of which it loses one pod, when it has ended: as a node that is removed."""
+    mounts: dict[str, dict[str, Path]] = field(default_factory=dict)
+    """The folders of the volumes of each pod, by its name."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     started: Counter[str] = field(default_factory=Counter)
     """Pods by Job."""
@@ -115,6 +119,10 @@ class StandIn:
             field_selector=f"spec.nodeName={NODE}", _preload_content=False
         )
         return list(json.loads(found.data)["items"])
+
+    def argv(self, pod: str, command: list[str]) -> list[str]:
+        """A command of a pod as one of this host."""
+        return [in_place(word, self.mounts[pod]) for word in command]
 
     # -- Its pods --------------------------------------------------------------------------
 
@@ -179,7 +187,7 @@ class StandIn:
 
     def _start(self, pod: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         (container,) = pod["spec"]["containers"]
-        places = self.places(pod)
+        places = self.mounts[pod["metadata"]["name"]] = self.places(pod)
         env: dict[str, str] = {}
         for each in container.get("env", ()):
             env[each["name"]] = in_place(_value(each, pod["metadata"]), places)
@@ -244,15 +252,19 @@ def in_place(text: str, places: Mapping[str, Path]) -> str:
 
 
 @contextlib.contextmanager
-def stand_in(kubeconfig: Path, image: Path, volumes: Path, port: int = 0) -> Iterator[StandIn]:
+def stand_in(
+    kubeconfig: Path, image: Path, volumes: Path, certificate: Path, key: Path
+) -> Iterator[StandIn]:
     """A node that is Ready, until the block is left."""
     api = config.new_client_from_config(str(kubeconfig))
-    node = StandIn(client.CoreV1Api(api), client.CoordinationV1Api(api), image, volumes, port)
-    node.register()
-    thread = threading.Thread(target=node.work)
-    thread.start()
-    try:
-        yield node
-    finally:
-        node.end()
-        thread.join()
+    node = StandIn(client.CoreV1Api(api), client.CoordinationV1Api(api), image, volumes)
+    with exec_server(certificate, key, node.argv) as port:
+        node.port = port
+        node.register()
+        thread = threading.Thread(target=node.work)
+        thread.start()
+        try:
+            yield node
+        finally:
+            node.end()
+            thread.join()

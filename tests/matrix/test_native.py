@@ -28,6 +28,11 @@ from tests.matrix.site import CODES, EXPECTED, make_image, runs, write_matrix
 pytestmark = pytest.mark.native(reason="starts a control plane, and runs shards on it")
 
 SECONDS = 120.0
+FLAGS = (
+    "--allow-privileged=true",
+    # Otherwise it speaks SPDY to kubelets, and not as its client does.
+    "--feature-gates=TranslateStreamCloseWebsocketRequests=false",
+)
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,14 @@ def site(default_topology: Topology) -> Iterator[Site]:
         image = make_image(folder / "image")
         (folder / "volumes").mkdir()
         with (
-            control_plane(
-                folder / "plane", default_topology, Timing(), "--allow-privileged=true"
-            ) as plane,
-            stand_in(plane.kubectl.kubeconfig, image, folder / "volumes") as node,
+            control_plane(folder / "plane", default_topology, Timing(), *FLAGS) as plane,
+            stand_in(
+                plane.kubectl.kubeconfig,
+                image,
+                folder / "volumes",
+                plane.folder / "server.crt",
+                plane.folder / "server.key",
+            ) as node,
         ):
             yield Site(plane, node, image, folder / "results")
 
