@@ -24,7 +24,7 @@ from edge_lab.matrix.objects import (
     results_volume,
 )
 from edge_lab.matrix.plan import Plan
-from edge_lab.matrix.states import ENDED, ShardProgress, is_over, progress_of
+from edge_lab.matrix.states import DONE, ShardProgress, is_over, progress_of
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the shards."""
@@ -106,7 +106,7 @@ def follow(
                     seen[shard.index] = shard
                     told(shard)
             over.append(is_over(status))
-        return all(over) and all(each.state in ENDED for each in seen.values())
+        return all(over) and all(each.state in DONE for each in seen.values())
 
     try:
         deadline.wait_for("all shards have ended", look, every=LOOK_EVERY, transient=(LabError,))
@@ -120,8 +120,12 @@ class _RefusedError(Exception):
 
 
 def collect(access: Access, plan: Plan, cluster: Cluster, name: str, target: Path) -> Path:
-    """Copies the results of a run to `target`, by a pod that has the volume."""
-    reader = f"{name}-results"
+    """Copies the results of a run to `target`, by a pod that has the volume.
+
+    Raises:
+        LabError: that failed; the results are still on the volume.
+    """
+    reader, folder = f"{name}-results", f"{RESULTS_FOLDER}/{name}"
     with step("fetch the results"):
         try:
             access.create(_reader(reader, plan, cluster))
@@ -131,9 +135,13 @@ def collect(access: Access, plan: Plan, cluster: Cluster, name: str, target: Pat
                 transient=(LabError,),
             )
             target.mkdir(parents=True, exist_ok=True)
-            access.copy_folder(
-                reader, f"{RESULTS_FOLDER}/{name}", target, Deadline.scaled(COPY_SECONDS)
-            )
+            access.copy_folder(reader, folder, target, Deadline.scaled(COPY_SECONDS))
+        except LabError as trouble:
+            raise LabError(
+                trouble.message,
+                remedy=f"The results are still on the volume, in {name}: copy that folder, and "
+                "run `lab matrix merge` on it.",
+            ) from trouble
         finally:
             _delete(access, "Pod", reader)
     return target

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from edge_lab.matrix.objects import CONTAINER, ShardJob
+from edge_lab.matrix.objects import CONTAINER, RETRIED, ShardJob
+from edge_lab.matrix.record import RETRIES
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 """Label and annotation of a pod of an Indexed Job."""
@@ -16,12 +17,14 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 class ShardState(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
+    ENDED = "ended"
+    """Its pod, which the Job's controller has not counted yet."""
     RETRIED = "to be retried"
     PASSED = "passed"
     FAILED = "failed"
 
 
-ENDED = (ShardState.PASSED, ShardState.FAILED)
+DONE = (ShardState.PASSED, ShardState.FAILED)
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,9 @@ def _progress(
     if last is None:
         return ShardProgress(index, ShardState.WAITING)
     phase = (last.get("status") or {}).get("phase")
-    if phase in ("Failed", "Succeeded"):  # the Job's controller has not counted it yet
-        state = ShardState.RUNNING if phase == "Succeeded" else ShardState.RETRIED
+    if phase in ("Failed", "Succeeded"):
+        again = phase == "Failed" and code in (None, *RETRIED) and len(pods) <= RETRIES
+        state = ShardState.RETRIED if again else ShardState.ENDED
         return ShardProgress(index, state, len(pods), code)
     if phase == "Running":
         return ShardProgress(index, ShardState.RUNNING, len(pods))

@@ -1,4 +1,4 @@
-"""What a kubelet serves for `exec`: commands in containers, over a WebSocket (v4.channel.k8s.io)."""
+"""What a kubelet serves for `exec`: commands in containers, over a WebSocket."""
 
 from __future__ import annotations
 

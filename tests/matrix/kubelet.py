@@ -1,7 +1,7 @@
 """A stand-in for a kubelet: runs the containers of its node's pods as processes of this host.
 
-No images, no namespaces, no cgroups: the arguments of a pod's one container are run in a folder that
-stands for its image, with paths of its volumes in their place.  What the API server, the Job
+No images, no namespaces, no cgroups: the arguments of a pod's one container are run in a folder
+that stands for its image, with paths of its volumes in their place.  What the API server, the Job
 controller and the scheduler see is what a kubelet tells them: a node with a lease, and pods that
 run, and end with an exit code.
 """

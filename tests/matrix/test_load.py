@@ -111,6 +111,9 @@ def test_damaged_durations_are_an_error_and_not_ignored(site: Path, text: str) -
     assert refused.value.file == "durations.json"
 
 
+LEFT_OUT = "{stack: kubernetes+kubelet, suite: suites/smoke/test_b.py}"
+RESULTS = "  results: {claim: results}\n"
+
 MISTAKES: dict[str, Mistake] = {
     "a misspelt key": ("suites:\n", "suite:\n", ["unknown key 'suite'", "'suites'"], "suite:"),
     "an unknown stack": (
@@ -138,8 +141,8 @@ MISTAKES: dict[str, Mistake] = {
         ["leaves out nothing"],
         "test_c",
     ),
-    "an exclusion of everything": ("{stack: kubernetes+kubelet, suite: suites/smoke/test_b.py}", "{suite: suites}", ["nothing is left"], "without"),
-    "an exclusion that names nothing": ("{stack: kubernetes+kubelet, suite: suites/smoke/test_b.py}", "{}", ["leaves out everything"], "- {}"),
+    "an exclusion of everything": (LEFT_OUT, "{suite: suites}", ["nothing is left"], "without"),
+    "an exclusion that names nothing": (LEFT_OUT, "{}", ["leaves out everything"], "- {}"),
     "no time after the start": ("longest: 30m", "longest: 4m", ["no time"], "longest: 4m"),
     "a limit below the longest shard": ("start: 5m", "limit: 10m", ["less than"], "limit: 10m"),
     "two places for results": (
@@ -149,8 +152,8 @@ MISTAKES: dict[str, Mistake] = {
         "host-path",
     ),
     "a relative host path": ("{claim: results}", "{host-path: srv}", ["absolute"], "host-path"),
-    "no place for results": ("  results: {claim: results}\n", "", ["'cluster.results' is missing"], "cluster"),
-}  # fmt: skip
+    "no place for results": (RESULTS, "", ["'cluster.results' is missing"], "cluster"),
+}
 
 
 @pytest.mark.parametrize("named", MISTAKES)

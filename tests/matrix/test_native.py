@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,16 +10,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import DeadlineExceeded
 from edge_lab.matrix.client import ClusterClient
 from edge_lab.matrix.cluster import follow
+from edge_lab.matrix.durations import read_durations
 from edge_lab.matrix.load import load_matrix, plan_of
-from edge_lab.matrix.objects import Manifest, jobs_of, manifests
-from edge_lab.matrix.record import attempts, records, shard_folder
+from edge_lab.matrix.objects import LABEL, Manifest, jobs_of, manifests
+from edge_lab.matrix.verdict import ShardResult, read_results
 from edge_lab.report.runs import ExitCode
 from edge_lab.topology import Timing, Topology
 from tests.controlplane import NativeControlPlane, control_plane
@@ -74,9 +76,6 @@ def in_the_image(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     (site.image / "ran.log").unlink(missing_ok=True)
 
 
-Run = Callable[..., int]
-
-
 def run_objects(
     site: Site, name: str, *suites: str, change: Callable[[Manifest], None] = lambda job: None
 ) -> dict[int, int | None]:
@@ -112,7 +111,40 @@ def test_only_a_broken_lab_is_run_again_and_the_whole_is_told(site: Site, tmp_pa
     )
     assert done.returncode == ExitCode.LAB_BROKE_AND_FAILED, done.stdout + done.stderr
     assert runs(site.image) == EXPECTED
-    print(done.stdout, done.stderr)
+    assert site.node.problems == []
+    results = read_results(tmp_path / "out")
+    assert {name_of(each): each.code for each in results.shards} == CODES
+    assert {name_of(each): len(each.attempts) for each in results.shards} == EXPECTED
+    merged = list((tmp_path / "out" / "merged" / "allure-results").glob("*-result.json"))
+    assert len(merged) == len(EXPECTED)
+    measured = read_durations(tmp_path / "durations.json").measured
+    assert {each.suite for each in measured} == {
+        f"suites/test_{name}.py" for name, code in CODES.items() if code != ExitCode.LAB_BROKE
+    }
+    assert left_over(site) == []
+
+
+def name_of(shard: ShardResult) -> str:
+    assert shard.judged
+    assert shard.judged.record
+    return Path(shard.judged.record.shard.files[0].path).stem.removeprefix("test_")
+
+
+def left_over(site: Site) -> list[str]:
+    """Objects of matrices; pods go a little later than their Job."""
+    kubectl, limit = site.plane.kubectl, Deadline.scaled(SECONDS)
+    gone = ("jobs", "configmaps", "pods")
+
+    def found() -> list[str]:
+        return [
+            each["metadata"]["name"]
+            for kind in gone
+            for each in kubectl.items(kind, "-n", "default", "-l", LABEL, deadline=limit)
+        ]
+
+    with contextlib.suppress(DeadlineExceeded):
+        limit.wait_for("nothing is left", lambda: not found())
+    return found()
 
 
 def forget_records(job: Manifest) -> None:
@@ -162,3 +194,12 @@ def test_without_its_record_a_shard_whose_pod_is_lost_would_be_run_again(site: S
     site.node.loses.add("forgot")
     run_objects(site, "forgot", "passes", change=forget_records)
     assert runs(site.image) == {"passes": 2}
+
+
+def test_what_asks_for_kvm_runs_where_a_device_plugin_has_it(site: Site) -> None:
+    def ask(job: Manifest) -> None:
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        for part in ("requests", "limits"):
+            container["resources"][part][KVM] = "1"
+
+    assert run_objects(site, "kvm", "passes", change=ask) == {0: 0}

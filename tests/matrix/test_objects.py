@@ -158,6 +158,11 @@ def test_shards_wait_run_and_end() -> None:
 
 def test_a_shard_is_retried_until_the_job_says_otherwise() -> None:
     assert states({}, pod(0, "Failed", 10))[0] == (ShardState.RETRIED, 1, 10)
+    assert states({}, pod(0, "Failed"))[0] == (ShardState.RETRIED, 1, None)
+    assert states({}, pod(0, "Failed", 1))[0] == (ShardState.ENDED, 1, 1)
+    assert states({}, pod(0, "Succeeded", 0))[0] == (ShardState.ENDED, 1, 0)
+    twice = (pod(0, "Failed", 10), pod(0, "Failed", 10, created=5))
+    assert states({}, *twice)[0] == (ShardState.ENDED, 2, 10)
     again = (pod(0, "Running", created=5), pod(0, "Failed", 10))
     assert states({}, *again)[0] == (ShardState.RUNNING, 2, None)
 
