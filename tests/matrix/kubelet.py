@@ -215,8 +215,8 @@ class StandIn:
 
     def _folder(self, volume: Mapping[str, Any], metadata: Mapping[str, Any]) -> Path:
         if "hostPath" in volume:
-            return Path(volume["hostPath"]["path"])
-        folder = self.volumes / metadata["uid"][:8] / volume["name"]
+            return Path(str(volume["hostPath"]["path"]))
+        folder = self.volumes / str(metadata["uid"]) / str(volume["name"])
         folder.mkdir(parents=True, exist_ok=True)
         if "configMap" in volume:
             data = self.core.read_namespaced_config_map(

@@ -154,7 +154,6 @@ def test_without_the_extra_the_remedy_names_it(monkeypatch: pytest.MonkeyPatch) 
 def test_without_a_cluster_the_remedy_names_the_kubeconfig(
     context: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("kubernetes", reason="pip install 'edge-lab[matrix]'")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(InputError, match="KUBECONFIG"):
         ClusterClient("default", context=context)

@@ -51,7 +51,6 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(default_topology: Topology) -> Iterator[Site]:
-    pytest.importorskip("kubernetes", reason="pip install 'edge-lab[matrix]'")
     with tempfile.TemporaryDirectory(prefix="el") as name:
         folder = Path(name)
         image = make_image(folder / "image")
@@ -139,7 +138,7 @@ def left_over(site: Site) -> list[str]:
         return [
             each["metadata"]["name"]
             for kind in gone
-            for each in kubectl.items(kind, "-n", "default", "-l", LABEL, deadline=limit)
+            for each in kubectl.items(kind, "-n", "default", "-l", f"{LABEL}=small", deadline=limit)
         ]
 
     with contextlib.suppress(DeadlineExceeded):

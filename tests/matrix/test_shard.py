@@ -20,7 +20,7 @@ from edge_lab.matrix import here, shard
 from edge_lab.matrix.here import run_here
 from edge_lab.matrix.load import load_plan
 from edge_lab.matrix.plan import Plan
-from edge_lab.matrix.record import attempts, records, shard_folder
+from edge_lab.matrix.record import Record, attempts, records, shard_folder
 from edge_lab.matrix.shard import import_cache, index_of_pod, run_shard
 from tests.matrix.site import make_image, write_matrix
 
@@ -160,11 +160,11 @@ def test_here_too_a_broken_lab_is_retried_once_and_a_failed_product_never(
     site: Site, codes: list[int], runs: int, cleared: int
 ) -> None:
     site.ends(*codes)
-    told: list[int | None] = []
-    run_here(site.plan, site.results, lambda shard, record: told.append(record and record.code))
+    told: list[Record | None] = []
+    run_here(site.plan, site.results, lambda shard, record: told.append(record))
     assert len(site.asked) == runs
     assert site.taken_down == ["minimal"] * cleared
-    assert [code for code in told if code is not None] == codes
+    assert [each.code for each in told if each is not None] == codes
 
 
 def test_a_lab_that_was_up_before_is_left_to_its_user(
