@@ -24,6 +24,7 @@ from suites.sandbox.runtimes import (
     HOSTILE,
     is_always_sandboxed,
     need_addon,
+    need_gvisor,
     need_sandboxes,
     resolves_runtime_class,
     runtime_class,
@@ -95,7 +96,7 @@ def test_a_pod_does_not_start_where_there_is_no_gvisor(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods, time_limit: TimeLimit
 ) -> None:
     need_addon(lab, HOSTILE)
-    need_addon(lab, GVISOR)
+    need_gvisor(lab)
     if sandboxes(lab, edge_node.name):
         raise MissingCapability(f"{edge_node} has {GVISOR!r}")
     if not resolves_runtime_class(lab):

@@ -28,6 +28,16 @@ from edge_lab.oracles.sandbox.aimed import (
 )
 from edge_lab.oracles.sandbox.attempts import Finding
 from edge_lab.oracles.sandbox.expected import Row, either, reached, same, turned_away
+from edge_lab.oracles.sandbox.otherpods import (
+    CREDENTIALS,
+    HOST_PID,
+    NEEDS_HOST_PID,
+    NEEDS_THE_KUBELETS_FOLDER,
+    NEEDS_TO_REQUEST,
+    NEIGHBOUR,
+    NODE_KEY,
+    POD_NETWORK,
+)
 from edge_lab.oracles.sandbox.records import AttemptRecord, Ended, parse_bomb
 from edge_lab.oracles.sandbox.table import KERNEL, kernel_rows
 from tests.budget import examples
@@ -36,6 +46,7 @@ from tests.oracles.sandbox.seen import attempt, run_of
 AGENTS = {"tcp-loopback-hub": on_loopback("hub"), "tcp-wire-kubelet": on_the_wire("kubelet")}
 AGENTS |= {"tcp-host-hub": with_host_network("hub"), **MANAGEMENT_PATH}
 ALL = {**KERNEL, **METADATA, **AGENTS, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
+ALL |= {**POD_NETWORK, **NEIGHBOUR, **HOST_PID, **CREDENTIALS, **NODE_KEY}
 DEFAULT = Setting.RUNC_DEFAULT
 
 
@@ -146,6 +157,10 @@ def test_each_aim_is_reached_in_one_setting_or_by_a_control(name: str) -> None:
         *NEEDS_A_ROLE,
         *BESIDE_THE_MOUNT,
         *NEEDS_THE_SERVICE,
+        *NEEDS_HOST_PID,
+        *NEEDS_THE_KUBELETS_FOLDER,
+        *NEEDS_TO_REQUEST,
+        "node-secret-other",
     }
     possible = any(one.reached for expected in ALL[name].expects.values() for one in expected)
     assert possible is (name not in alone)
