@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from edge_lab.cli.outputs import STDOUT, check_file, check_folder, write_file
 from edge_lab.cli.progress import showing_steps
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.durations import parse_duration
-from edge_lab.core.errors import EdgeLabError, InputError
+from edge_lab.core.errors import EdgeLabError, InputError, LabError
 from edge_lab.report.runs import ExitCode
 
 if TYPE_CHECKING:
@@ -196,11 +197,19 @@ def shard(
 
 @contextmanager
 def _as_pytest() -> Iterator[None]:
-    """Errors end the command with pytest's exit codes, of which there are several uses here."""
+    """Errors end the command with the exit codes of pytest, by which a cluster decides on retries.
+
+    Those of other commands mean something else there: 2 and 3 are never retried.
+    """
     from edge_lab.cli import tell
 
     try:
         yield
+    except OSError as trouble:  # of the host, such as a full disk
+        if trouble.errno in (errno.EPIPE, errno.EIO):  # the reader of the output is gone
+            raise
+        tell(LabError(str(trouble)))
+        raise typer.Exit(int(ExitCode.LAB_BROKE)) from trouble
     except EdgeLabError as trouble:
         tell(trouble)
         is_input = isinstance(trouble, InputError)

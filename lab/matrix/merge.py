@@ -40,9 +40,10 @@ def merge(results: Results, output: Path) -> Path:
     target = output / ALLURE
     target.mkdir()
     facts: dict[str, dict[str, None]] = {}
+    labs = {record.shard.title for record, _ in judged(results)}
     for record, folder in judged(results):
         for file in sorted(each for each in folder.iterdir() if each.is_file()):
-            _add(file, target, record.shard)
+            _add(file, target, record.shard, apart=len(labs) > 1)
         for line in _lines(folder / ENVIRONMENT):
             key, _, value = line.partition(" = ")
             facts.setdefault(key, {})[value] = None
@@ -78,10 +79,13 @@ def _make(output: Path) -> None:
         ) from trouble
 
 
-def _add(file: Path, target: Path, shard: Shard) -> None:
+def _add(file: Path, target: Path, shard: Shard, *, apart: bool) -> None:
     place = target / file.name
     if file.match(RESULT):
-        place.write_text(json.dumps(_of_lab(_json(file), shard)), encoding="utf-8")
+        result = _of_lab(_json(file), shard)
+        if apart:  # a branch of its own in the page's tree
+            result["titlePath"] = [shard.title, *(result.get("titlePath") or ())]
+        place.write_text(json.dumps(result), encoding="utf-8")
     elif file.suffix == LINES:
         with place.open("ab") as joined:
             joined.write(file.read_bytes())

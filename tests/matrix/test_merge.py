@@ -47,6 +47,17 @@ def test_one_test_in_two_labs_is_two_results_and_no_retry(tmp_path: Path) -> Non
     ]
 
 
+def test_several_labs_are_branches_of_the_tree_and_a_single_one_is_none(tmp_path: Path) -> None:
+    attempt = record(TWO_STACKS, 0, 0, tmp_path / "in")
+    result(attempt, "u0", "suites.test_a", 0, 1, titlePath=["suites", "test_a.py"])
+    assert merged(tmp_path)[1][0]["titlePath"] == ["suites", "test_a.py"]
+    result(record(TWO_STACKS, 1, 0, tmp_path / "in"), "u1", "suites.test_a", 0, 1)
+    assert [each["titlePath"] for each in merged(tmp_path)[1]] == [
+        ["minimal, kubernetes+openyurt", "suites", "test_a.py"],
+        ["minimal, kubernetes+kubelet"],
+    ]
+
+
 def test_the_same_test_has_the_same_history_in_the_next_run(tmp_path: Path) -> None:
     for run in ("first", "second"):
         both(tmp_path / run)

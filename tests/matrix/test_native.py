@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import DeadlineExceeded
+from edge_lab.core.errors import DeadlineExceeded, LabError
 from edge_lab.matrix.client import ClusterClient
 from edge_lab.matrix.cluster import follow
 from edge_lab.matrix.durations import read_durations
@@ -193,6 +193,22 @@ def test_without_its_record_a_shard_whose_pod_is_lost_would_be_run_again(site: S
     site.node.loses.add("forgot")
     run_objects(site, "forgot", "passes", change=forget_records)
     assert runs(site.image) == {"passes": 2}
+
+
+def test_the_manifest_is_one_that_kubectl_applies(site: Site, tmp_path: Path) -> None:
+    matrix = write_matrix(site.image, *EXPECTED, results=site.results)
+    file = tmp_path / "job.yaml"
+    command = [sys.executable, "-c", LAB, "matrix", "plan", str(matrix), "--manifest", str(file)]
+    subprocess.run(command, check=True, timeout=Deadline.scaled(SECONDS).remaining)
+    apply = ["apply", "--dry-run=server", "--validate=strict", "-o", "name", "-f"]
+    assert kubectl(site, *apply, str(file)) == ["configmap/small", "job.batch/small"]
+    file.write_text(file.read_text().replace("backoffLimitPerIndex", "backoffLimitPerShard"))
+    with pytest.raises(LabError):
+        kubectl(site, *apply, str(file))
+
+
+def kubectl(site: Site, *words: str) -> list[str]:
+    return site.plane.kubectl.run(*words, deadline=Deadline.scaled(SECONDS)).split()
 
 
 def test_what_asks_for_kvm_runs_where_a_device_plugin_has_it(site: Site) -> None:

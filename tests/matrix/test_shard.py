@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from edge_lab.cli.app import app
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import InputError
+from edge_lab.core.errors import InputError, LabError
 from edge_lab.core.step import StepEvent, listening
 from edge_lab.matrix import here, shard
 from edge_lab.matrix.here import run_here
@@ -224,6 +225,17 @@ def test_a_pod_that_is_told_to_end_does_not_fail_its_shard(
 
     monkeypatch.setattr(shard, "run_shard", told)
     assert lab("shard", "matrix.yaml", "--index", "0") == 143
+
+
+@pytest.mark.parametrize("trouble", [OSError(errno.ENOSPC, "disk full"), LabError("no cache")])
+def test_a_host_that_fails_is_a_broken_lab(
+    lab: Invoke, trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object, **more: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(shard, "run_shard", broken)
+    assert lab("shard", "matrix.yaml", "--index", "0") == 10
 
 
 @pytest.mark.parametrize(("codes", "whole"), [([0, 0], 0), ([0, 1], 1), ([10, 10, 1], 11)])
