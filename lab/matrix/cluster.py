@@ -24,7 +24,7 @@ from edge_lab.matrix.objects import (
     results_volume,
 )
 from edge_lab.matrix.plan import Plan
-from edge_lab.matrix.states import DONE, ShardProgress, is_over, progress_of
+from edge_lab.matrix.states import ShardProgress, is_over, progress_of
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the shards."""
@@ -85,10 +85,10 @@ def _delete(access: Access, kind: str, name: str) -> None:
 def follow(
     access: Access, jobs: Sequence[ShardJob], told: Told, deadline: Deadline
 ) -> tuple[ShardProgress, ...]:
-    """Waits until all shards have ended, and returns how.
+    """Waits until all Jobs are over, and returns the state of each shard.
 
     Raises:
-        DeadlineExceeded: they have not.
+        DeadlineExceeded: they are not.
         LabError: a Job was deleted, or the user may not read it.
     """
     seen: dict[int, ShardProgress] = {}
@@ -106,7 +106,7 @@ def follow(
                     seen[shard.index] = shard
                     told(shard)
             over.append(is_over(status))
-        return all(over) and all(each.state in DONE for each in seen.values())
+        return all(over)
 
     try:
         deadline.wait_for("all shards have ended", look, every=LOOK_EVERY, transient=(LabError,))

@@ -24,9 +24,6 @@ class ShardState(StrEnum):
     FAILED = "failed"
 
 
-DONE = (ShardState.PASSED, ShardState.FAILED)
-
-
 @dataclass(frozen=True)
 class ShardProgress:
     """One shard, by its number in the plan."""

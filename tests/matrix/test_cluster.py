@@ -87,6 +87,11 @@ def test_a_run_is_followed_until_its_job_is_over() -> None:
     assert followed(access) == [ShardState.PASSED, ShardState.FAILED]
 
 
+def test_a_job_that_was_ended_as_a_whole_is_over_though_shards_have_not_run() -> None:
+    over = {"completedIndexes": "0", "conditions": [OVER]}
+    assert followed(FakeAccess({}, over)) == [ShardState.PASSED, ShardState.WAITING]
+
+
 def test_a_connection_that_breaks_is_no_end() -> None:
     done = {"completedIndexes": "0,1", "conditions": [OVER]}
     assert followed(FakeAccess(LabError("reset"), {}, LabError("reset"), done)) == [
