@@ -131,10 +131,11 @@ format: setup ## Format the code and fix its style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: setup ## Regenerate labs/schema.json and plans/schema.json, for editors
+schema: setup ## Regenerate the schemas of topologies, plans and matrices, for editors
 	@mkdir -p build
 	$(BIN)/lab schema > build/schema.json && mv build/schema.json labs/schema.json
 	$(BIN)/lab schema plan > build/schema.json && mv build/schema.json plans/schema.json
+	$(BIN)/lab schema matrix > build/schema.json && mv build/schema.json docs/matrix/schema.json
 
 bench: setup ## Measure the lab and write docs/performance.md (a quarter of an hour)
 	$(BIN)/python -m edge_lab.bench

@@ -30,11 +30,11 @@ def assert_up(lab: Lab, deadline: Deadline) -> None:
     state = read_state(lab.run)
     assert state is not None, "there is no state file"
     assert state.condition is Condition.UP, f"the lab is {state.condition}"
-    assert state == lab.state, "the state file is not that of the handle"
+    assert state == lab.state, "the state file differs from the state of the handle"
 
 
 def assert_clocks_fit(lab: Lab, deadline: Deadline) -> None:
-    offsets = {name: each.clock_offset(deadline) for name, each in lab.machines.items()}
+    offsets = {name: machine.clock_offset(deadline) for name, machine in lab.machines.items()}
     assert all(offset.fits(CLOCK_SECONDS) for offset in offsets.values()), offsets
 
 

@@ -30,7 +30,7 @@ def is_ready(lab: Lab, node: str, time_limit: TimeLimit) -> bool:
 def all_passed(verdicts: list[AutonomyVerdict]) -> None:
     """Fails the test if any verdict has not passed, or if there are none."""
     assert verdicts, "no node was judged"
-    failed = [str(each) for each in verdicts if not each.passed]
+    failed = [str(verdict) for verdict in verdicts if not verdict.passed]
     assert not failed, "\n".join(failed)
 
 

@@ -87,14 +87,17 @@ def require(*more: str) -> dict[str, Path]:
 
 
 @contextlib.contextmanager
-def control_plane(folder: Path, topology: Topology, timing: Timing) -> Iterator[NativeControlPlane]:
-    """Until the block is over. `topology` has the names in its certificates alone."""
+def control_plane(
+    folder: Path, topology: Topology, timing: Timing, *flags: str
+) -> Iterator[NativeControlPlane]:
+    """Until the block is over. `topology` has the names in its certificates alone; `flags` are
+    more of the API server."""
     programs = require()
     folder.mkdir(parents=True, exist_ok=True)
     pki = Pki.create(
         folder / "keys", (*names.admin_requests(), *names.control_plane_requests(topology))
     )
-    with api_server(folder, pki, *AS_IN_A_LAB) as server:
+    with api_server(folder, pki, *AS_IN_A_LAB, *flags) as server:
         config = _kubeconfig(folder, pki, server.port, names.ADMIN)
         kubectl = Kubectl(programs["kubectl"], config)
         Deadline.scaled(READY_SECONDS).wait_for(

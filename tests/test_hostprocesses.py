@@ -42,7 +42,7 @@ def test_a_process_is_known_by_its_command(command: str, role: HostRole, name: s
 
 
 @pytest.mark.slow(reason="starts a process and lets it work")
-def test_memory_and_processor_time_of_a_process_are_seen(tmp_path: Path) -> None:
+def test_memory_and_cpu_time_of_a_process_are_seen(tmp_path: Path) -> None:
     run = RunDir("default")
     log = tmp_path / "log"
     spawn([sys.executable, "-S", "-c", BUSY], run=run.path, log=log)

@@ -13,7 +13,7 @@ from edge_lab.addons.cache.addon import Cache, PullThrough
 from edge_lab.addons.critest.addon import Critest
 from edge_lab.addons.functions.addon import Functions
 from edge_lab.addons.gitops.addon import Gitops
-from edge_lab.addons.gvisor.addon import Gvisor
+from edge_lab.addons.gvisor.addon import Gvisor, ReleasedGvisor
 from edge_lab.addons.hostile.addon import Hostile
 from edge_lab.addons.metrics.addon import Metrics
 from edge_lab.addons.metrics.senderaddons import MetricsAgent, MetricsPrometheus, MetricsVmagent
@@ -32,6 +32,7 @@ ADDONS: Mapping[str, Callable[[], AddOn]] = {
         Workload,
         Services,
         Gvisor,
+        ReleasedGvisor,
         Hostile,
         Microvm,
         Critest,

@@ -33,6 +33,9 @@ WORKLOAD = "0.1.0"
 RUNSC_ADAPTER = "0.1.0"
 HOSTILE = "0.1.0"
 KVM_PLUGIN = "0.1.0"
+GVISOR = "20260817"
+"""The last release whose programs are published as single files; from 20260831 on, runsc needs more
+of them beside it."""
 KWOK = "v0.8.0"
 SPIRE = "v1.13.3"
 RTOS_FIRMWARE = "0.1.0"
@@ -139,6 +142,20 @@ def _k3s(name: str, files: Mapping[Arch, tuple[str, ...]]) -> Component:
     )
 
 
+def _gvisor(name: str) -> Component:
+    """A program of a gVisor release. There is none for riscv64."""
+    return Component(
+        name,
+        GVISOR,
+        release=ReleaseSource(
+            page="https://storage.googleapis.com/gvisor/releases/release/{version}",
+            files={Arch.X86_64: ("x86_64/{name}",), Arch.AARCH64: ("aarch64/{name}",)},
+            upstream="gvisor",
+            checksums="{file}.sha512",
+        ),
+    )
+
+
 _K3S_IMAGES = ("k3s-airgap-images-{arch}.tar.zst", "k3s-airgap-images-{arch}.tar")
 
 _COMPONENTS = (
@@ -235,6 +252,8 @@ _COMPONENTS = (
         RUNSC_ADAPTER,
         go=GoSource(module="runsc", package="edge-lab/images/runsc"),
     ),
+    _gvisor("runsc"),
+    _gvisor("containerd-shim-runsc-v1"),
     Component(
         "edge-kvm",
         KVM_PLUGIN,

@@ -131,7 +131,7 @@ class RunningFabric:
     client: FabricClient
     pid: int
 
-    def processor_time(self) -> float:
+    def cpu_time(self) -> float:
         """CPU time of its process, seconds (clock_getcpuclockid(3))."""
         return time.clock_gettime((~self.pid << 3) | _SCHEDULED)
 

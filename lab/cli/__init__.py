@@ -32,13 +32,13 @@ def _run() -> None:
         finally:
             sys.stdout.flush()
     except EdgeLabError as trouble:
-        _tell(trouble)
+        tell(trouble)
         sys.exit(trouble.exit_code)
     except OSError as trouble:  # a fault of the host, such as a full disk or a missing permission
         # Python must not try to write the rest again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(trouble, BrokenPipeError):  # readers may stop early
-            _tell(LabError(str(trouble)))
+            tell(LabError(str(trouble)))
         sys.exit(LabError.exit_code)
     except KeyboardInterrupt:
         err.print(
@@ -55,7 +55,8 @@ def _print_to_nobody() -> None:
         os.dup2(nowhere, stream)
 
 
-def _tell(trouble: EdgeLabError) -> None:
+def tell(trouble: EdgeLabError) -> None:
+    """Prints it as the message of a command that failed."""
     err.print(f"[bold red]error:[/] {_escaped(trouble.message)}", highlight=False, soft_wrap=True)
     if trouble.remedy:
         err.print(f"[yellow]→[/] {_escaped(trouble.remedy)}", highlight=False, soft_wrap=True)

@@ -32,6 +32,7 @@ from edge_lab.cli.compare import compare
 from edge_lab.cli.completion import LabGroup
 from edge_lab.cli.faults import fault
 from edge_lab.cli.flaky import flaky
+from edge_lab.cli.matrix import matrix
 from edge_lab.cli.outputs import STDOUT, check_file, write_file
 from edge_lab.cli.progress import showing_steps
 from edge_lab.cli.trace import trace
@@ -70,6 +71,7 @@ def lab_(
 class Schema(StrEnum):
     TOPOLOGY = "topology"
     PLAN = "plan"
+    MATRIX = "matrix"
 
 
 # -- Life cycle ------------------------------------------------------------------------------
@@ -225,11 +227,17 @@ def doctor(
 def schema(
     what: Annotated[Schema, typer.Argument(help="The kind of file.")] = Schema.TOPOLOGY,
 ) -> None:
-    """Print the JSON schema of topology or plan files, for editors."""
+    """Print the JSON schema of topology, plan or matrix files, for editors."""
     from edge_lab.faults.plan import plan_schema
+    from edge_lab.matrix.load import matrix_schema
     from edge_lab.topology import topology_schema
 
-    print_json(topology_schema() if what is Schema.TOPOLOGY else plan_schema())
+    schemas = {
+        Schema.TOPOLOGY: topology_schema,
+        Schema.PLAN: plan_schema,
+        Schema.MATRIX: matrix_schema,
+    }
+    print_json(schemas[what]())
 
 
 # -- Nodes and logs --------------------------------------------------------------------------
@@ -331,3 +339,4 @@ app.command()(ui)
 app.command()(watch)
 app.add_typer(cache, name="cache")
 app.add_typer(fault, name="fault")
+app.add_typer(matrix, name="matrix")

@@ -193,7 +193,7 @@ def _print_run(file: Path, run: PlanRun, *, as_json: bool) -> None:
     if as_json:
         print_json(run.as_json())
         return
-    table = wrapped(plain_table("", "at", "for", "fault", "outcome", "seen"))
+    table = wrapped(plain_table("", "at", "for", "fault", "outcome", "proof"))
     for done in run.happened:
         table.add_row(
             *done.planned.times,

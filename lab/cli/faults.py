@@ -89,7 +89,7 @@ def list_(
     if not records:
         out.print("no faults" if everything else "no active faults")
         return
-    table = wrapped(plain_table("faults", "id", "fault", "since", "until", "seen"))
+    table = wrapped(plain_table("faults", "id", "fault", "since", "until", "proof"))
     for record in records:
         table.add_row(
             str(record.id),

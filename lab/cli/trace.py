@@ -110,9 +110,7 @@ def _table(trace: StartTrace) -> RenderableType:
     if len(times) > SHOWN:
         parts.append(Text(f"and {len(times) - SHOWN} shorter steps: --html, --svg", style="dim"))
     if trace.processes:
-        processes = plain_table(
-            "processes on the host", "name", "what", "host memory", "processor time"
-        )
+        processes = plain_table("processes on the host", "name", "what", "host memory", "CPU time")
         for process in trace.processes:
             processes.add_row(
                 escape(process.name),

@@ -148,7 +148,7 @@ def _faults(faults: Sequence[FaultSeen]) -> RenderableType:
     active = [fault for fault in faults if fault.healed is None]
     if not active:
         return Text("no active faults", style="dim")
-    table = plain_table("active faults", "id", "fault", "since", "seen")
+    table = plain_table("active faults", "id", "fault", "since", "proof")
     for fault in active:
         proof = escape(fault.proof) if fault.seen else "not seen yet"
         table.add_row(str(fault.id), f"{BAD} {escape(fault.title)}", _clock(fault.began), proof)
@@ -167,7 +167,7 @@ def _unknown(name: str, part: Part[T]) -> Iterator[RenderableType]:
     """A note that the part shows its last known state."""
     if part.unknown_since is None:
         return
-    last = "never known" if part.seen is None else f"last known {_clock(part.seen)}"
+    last = "no value yet" if part.seen is None else f"last known {_clock(part.seen)}"
     text = f"{name}: unknown since {_clock(part.unknown_since)} ({last}): {part.trouble}"
     yield Text(text, style="yellow")
 

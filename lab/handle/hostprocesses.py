@@ -1,4 +1,4 @@
-"""Memory and processor time that the processes of a lab use on the host."""
+"""Memory and CPU time that the processes of a lab use on the host."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class LabStatus(_Model):
     faults: tuple[FaultStatus, ...] = ()
     """The active faults."""
     processes: tuple[HostProcess, ...] = ()
-    """Processes of the lab on the host, with their memory and processor time."""
+    """Processes of the lab on the host, with their memory and CPU time."""
     versions: dict[str, str]
 
 

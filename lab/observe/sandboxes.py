@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_lab.addons.gvisor.names import GVISOR
+from edge_lab.addons.gvisor.names import GVISOR, gvisor_addon, runsc_path
 from edge_lab.addons.workload import NAMESPACE, sampling_nodes
 from edge_lab.addons.workload.manifests import (
     COLLECTOR,
@@ -58,7 +58,7 @@ def known_collector(lab: Lab, deadline: Deadline) -> KnownPod:
 
 def look_from_outside(lab: Lab, pod: KnownPod, deadline: Deadline) -> SandboxVerdict:
     """The verdict on the pod by its node's current view."""
-    command = look_command(pod.uid, pod.tag or pod.name, PROGRAM)
+    command = look_command(pod.uid, pod.tag or pod.name, runsc_path(lab.topology), PROGRAM)
     done = lab.machine(pod.node).run(command, deadline)
     return judge_from_outside(pod.node, lab.stack_name, pod.name, parse_node_view(done.stdout))
 
@@ -76,4 +76,4 @@ def runtime_column(lab: Lab, node: str) -> str:
     if node not in {known.name for known in lab.topology.nodes}:
         return lab.stack_name
     sandboxed = default_runtime(lab, lab.topology.node(node)) == GVISOR
-    return f"{lab.stack_name} ({GVISOR})" if sandboxed else lab.stack_name
+    return f"{lab.stack_name} ({gvisor_addon(lab.topology)})" if sandboxed else lab.stack_name

@@ -63,10 +63,10 @@ def judge_autonomy(
         replaced=by_node if pods else None,
         recreated=recreated if pods else None,
         duplicates=duplicates if pods else None,
-        lost=_count([each.lost for each in samples]),
-        repeated=_count([each.repeated for each in samples]),
-        wrong=_count([each.wrong for each in samples]),
-        late=_count([each.late for each in samples]),
+        lost=_count([verdict.lost for verdict in samples]),
+        repeated=_count([verdict.repeated for verdict in samples]),
+        wrong=_count([verdict.wrong for verdict in samples]),
+        late=_count([verdict.late for verdict in samples]),
         ready_after_s=nodeview.returned(case, ready, gaps),
         backlog_after_s=_backlog_in(case, len(samples)),
     )
@@ -90,21 +90,23 @@ def _samples(case: Case) -> tuple[SampleVerdict, ...]:
         return ()
     verdicts = tuple(
         judge_samples(
-            each,
+            observation,
             late_after=case.expect.late_after,
-            since=case.expect.since.get(each.device, 0),
+            since=case.expect.since.get(observation.device, 0),
         )
-        for each in sorted(case.recording.samples, key=lambda each: each.device)
-        if each.node == case.node
+        for observation in sorted(
+            case.recording.samples, key=lambda observation: observation.device
+        )
+        if observation.node == case.node
     )
-    absent = sorted({*case.expect.devices} - {each.device for each in verdicts})
+    absent = sorted({*case.expect.devices} - {verdict.device for verdict in verdicts})
     if absent:
         case.lacking(f"no samples of {', '.join(absent)} on {case.node} were recorded")
     elif not verdicts:
         case.lacking(f"no samples of {case.node} were recorded")
-    for each in verdicts:
-        case.problems += [f"{each.device}: {problem}" for problem in each.problems]
-        case.evidence.append(str(each).splitlines()[0])
+    for verdict in verdicts:
+        case.problems += [f"{verdict.device}: {problem}" for problem in verdict.problems]
+        case.evidence.append(str(verdict).splitlines()[0])
     return verdicts
 
 
@@ -117,16 +119,16 @@ def _backlog_in(case: Case, devices: int) -> float | None:
         key=lambda seen: seen.time,
     )
     if not views:
-        case.lacking(f"how many samples wait on {case.node}")
+        case.lacking(f"the number of samples buffered on {case.node}")
         return None
     most = max(views, key=lambda seen: seen.waiting)
-    case.evidence.append(f"at most {most.waiting} samples waited, at {case.at(most.time)}")
+    case.evidence.append(f"at most {most.waiting} samples were buffered, at {case.at(most.time)}")
     if case.healed is None:
         return None
     after = [seen for seen in views if seen.time >= case.healed]
     if not after:
         if case.expect.must_return:
-            case.lacking(f"how many samples wait on {case.node} after the last heal")
+            case.lacking(f"the number of samples buffered on {case.node} after the last heal")
         return None
     usual = case.expect.at_rest * max(1, devices)
     first = next((seen for seen in after if seen.waiting <= usual), None)
@@ -140,6 +142,6 @@ def _backlog_in(case: Case, devices: int) -> float | None:
                 f"at the end, {usual} are usual"
             )
         return None
-    case.evidence.append(f"{first.waiting} samples waited at {case.at(first.time)}")
+    case.evidence.append(f"{first.waiting} samples were buffered at {case.at(first.time)}")
     seconds = Span(case.healed, first.time).seconds
     return case.within("the backlog", seconds, case.expect.backlog_s)

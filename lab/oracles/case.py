@@ -99,10 +99,10 @@ class Case:
         """The faults that concern the node, at least one, in the order of injection."""
         self.start = self.faults[0].began
         self.span = Span(self.start, recording.ended)
-        heals = [each.healed for each in faults if each.healed is not None]
+        heals = [record.healed for record in faults if record.healed is not None]
         self.healed = max(heals) if len(heals) == len(faults) else None
         """When the last fault was healed; None if one never was."""
-        begun = [each.heal_began for each in faults if each.heal_began is not None]
+        begun = [record.heal_began for record in faults if record.heal_began is not None]
         self.heal_began = max(begun) if len(begun) == len(faults) else None
         """When the last heal was requested; None if one never was."""
         self.problems: list[str] = []

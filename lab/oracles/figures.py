@@ -112,7 +112,7 @@ _RESTARTS = _Kind(
 _RECREATED = _Kind(
     "pods_recreated", "restarts", COUNT, "uids of pods in both views", _NO_POD, "recreated", True
 )
-_TWICE = _Kind("pods_twice", "restarts", COUNT, _RUNTIME, _NO_POD, "twice at once", True)
+_TWICE = _Kind("pods_twice", "restarts", COUNT, _RUNTIME, _NO_POD, "duplicate pods", True)
 _LOST = _Kind("samples_lost", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "lost")
 _REPEATED = _Kind("samples_repeated", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "repeated", True)
 _WRONG = _Kind("samples_wrong", "samples", COUNT, _SAMPLES, _NO_SAMPLES, "wrong", True)
@@ -122,6 +122,6 @@ _BACKLOG = _Kind(
     "backlog_after",
     "backlog in",
     "s",
-    "the samples that wait on the node's disk",
+    "the samples buffered on the node's disk",
     "no backlog was seen to be delivered after the last heal",
 )

@@ -16,7 +16,7 @@ from edge_lab.probes.endpoint import Endpoint
 from edge_lab.probes.expected import FROM_WIRE, Expected, Outcome
 from edge_lab.probes.record import Direction, Ended, ProbeRecord
 
-TURNED_AWAY = frozenset({400, 401, 403})
+REFUSED_STATUSES = frozenset({400, 401, 403})
 """Statuses that refuse the peer. All others mean that the endpoint handles the request, except for
 those below."""
 BROKEN = frozenset(range(500, 600))
@@ -73,7 +73,7 @@ def _finding(record: ProbeRecord, expected: Expected, up: bool) -> Finding:
         return Finding.PASS if apart else Finding.NO_EVIDENCE
     if was_let_in(record):
         return _of_let_in(record, expected)
-    if not _was_turned_away(record):
+    if not _was_refused(record):
         return Finding.NO_EVIDENCE
     if expected.outcome is Outcome.LET_IN:
         return Finding.SHUT_OUT
@@ -86,15 +86,15 @@ def was_let_in(record: ProbeRecord) -> bool:
         return True
     return (
         record.http is not None
-        and record.http.status not in TURNED_AWAY
+        and record.http.status not in REFUSED_STATUSES
         and record.http.status not in BROKEN
     )
 
 
-def _was_turned_away(record: ProbeRecord) -> bool:
+def _was_refused(record: ProbeRecord) -> bool:
     """Whether the endpoint refused: by a TLS alert, a status, or no TLS at all."""
     if record.http is not None:
-        return record.http.status in TURNED_AWAY
+        return record.http.status in REFUSED_STATUSES
     if record.ended in (Ended.NOT_TLS, Ended.REFUSED):
         return True
     return (
@@ -153,7 +153,7 @@ def judge_identity(
             if not found:
                 problems.append(f"no evidence: {probe} at {name} was not tried")
             judged += found
-            problems += [str(one) for one in found if not one.passed]
+            problems += [str(check) for check in found if not check.passed]
     known = {(name, probe) for name, e in endpoints.items() for probe in e.policy.expects}
     strange = [r for r in records if (r.endpoint, r.probe) not in known]
     problems += [f"no expectation is declared for {record}" for record in strange]
@@ -185,18 +185,18 @@ def _measures(node: str, judged: Sequence[Judged]) -> tuple[Measure, ...]:
     counts = [
         Measure(
             name=f"probes_{finding.name.lower()}",
-            value=sum(one.finding is finding for one in judged),
+            value=sum(check.finding is finding for check in judged),
             unit=COUNT,
             better=better,
             node=node,
-            evidence="each probe's record beside what its endpoint declares",
+            evidence="each probe's record, and what its endpoint declares",
             heading="probes as expected" if finding is Finding.PASS else "probes not as expected",
             label="" if finding is Finding.PASS else _LABELS[finding],
             minor=finding is not Finding.PASS,
         )
         for finding, better in _COUNTED.items()
     ]
-    times = [one.record.seconds for one in judged]
+    times = [check.record.seconds for check in judged]
     slowest = Measure(
         name="probe_seconds",
         value=max(times) if times else None,

@@ -11,13 +11,13 @@ from edge_lab.oracles.spans import Held, Span, held, value_before
 
 def check_faults(case: Case) -> None:
     """Notes each fault, and whether it was proved and healed."""
-    for each in case.faults:
-        title = f"fault {each.id} ({each.fault.title})"
-        if each.seen is None:
+    for record in case.faults:
+        title = f"fault {record.id} ({record.fault.title})"
+        if record.seen is None:
             case.lacking(f"{title} was never proved")
-        if each.healed is None and case.expect.must_return:
+        if record.healed is None and case.expect.must_return:
             case.problems.append(f"{title} was never healed")
-        times = (("requested", each.began), ("seen", each.seen), ("healed", each.healed))
+        times = (("requested", record.began), ("seen", record.seen), ("healed", record.healed))
         told = (f"{what} {case.at(time)}" for what, time in times if time is not None)
         case.evidence.append(f"{title}: {', '.join(told)}")
 
@@ -34,7 +34,7 @@ def api_gaps(case: Case) -> tuple[Span, ...]:
     views = held([(seen.time, seen.answered) for seen in case.recording.api_seen], case.span.end)
     if value_before(views, case.start) is None:
         case.lacking("whether the API server answered before the first fault")
-    gaps = tuple(gap for each in views if not each.value and (gap := each.span.within(case.span)))
+    gaps = tuple(gap for view in views if not view.value and (gap := view.span.within(case.span)))
     for gap in gaps:
         fault = _server_fault(case, gap)
         if fault is not None:
@@ -64,7 +64,7 @@ def detected(case: Case, ready: Sequence[Held[str]]) -> float | None:
     if before != "True":
         case.problems.append(f"{case.node} was Ready={before} before the first fault")
         return None
-    gone = next((each for each in ready if each.span.start >= case.start), None)
+    gone = next((view for view in ready if view.span.start >= case.start), None)
     if gone is None:
         case.evidence.append(f"{case.node} was Ready all the time")
         if case.expect.must_detect:
@@ -79,8 +79,8 @@ def detected(case: Case, ready: Sequence[Held[str]]) -> float | None:
 
 def _cause(faults: Sequence[FaultRecord], time: int) -> FaultRecord | None:
     """The proven fault that had been active for longest, else the last one before."""
-    proven = [each for each in faults if each.seen is not None and each.began <= time]
-    active = [each for each in proven if each.healed is None or each.healed >= time]
+    proven = [record for record in faults if record.seen is not None and record.began <= time]
+    active = [record for record in proven if record.healed is None or record.healed >= time]
     return active[0] if active else proven[-1] if proven else None
 
 

@@ -36,7 +36,7 @@ def workload(case: Case) -> tuple[Pod, ...]:
     for name in named or seen:
         before = _ran_before(case, seen.get(name, ()))
         if before:
-            most = max(len(each.containers) for each in before)
+            most = max(len(view.containers) for view in before)
             found.append(Pod(name, most, seen[name], _views(case, name)))
         elif named:
             case.lacking(f"{name} did not run on {case.node} before the first fault")
@@ -54,7 +54,7 @@ def _ran_before(case: Case, runs: Sequence[Held[InSight]]) -> InSight:
     before = value_before(runs, case.start)
     if before is not None:
         return before
-    seen = [each for each in runs if each.value is not None and each.span.end <= case.start]
+    seen = [run for run in runs if run.value is not None and run.span.end <= case.start]
     if seen and Span(seen[-1].span.end, case.start).seconds <= case.expect.silent_s:
         return seen[-1].value
     return None
@@ -81,15 +81,15 @@ def downtime(case: Case, pods: Sequence[Pod]) -> tuple[float, float]:
             and (part := each.span.within(case.span))
         )
         case.evidence += [
-            f"{case.node} was silent {case.of(each.span)}, {pod.name} ran on" for each in silent
+            f"{case.node} was silent {case.of(run.span)}, {pod.name} ran on" for run in silent
         ]
-        case.evidence += [f"{pod.name} did not run {case.of(each)}" for each in stretches]
+        case.evidence += [f"{pod.name} did not run {case.of(stretch)}" for stretch in stretches]
         if not stretches:
             case.evidence.append(f"{pod.name} ran all the time")
         if case.expect.must_return and not is_up(pod.runs[-1].value, pod.expected):
             case.problems.append(f"{pod.name} did not run at the end")
         down += stretches
-    lengths = [each.seconds for each in united(down)]
+    lengths = [span.seconds for span in united(down)]
     total, most = sum(lengths), case.expect.downtime_s
     if most is not None and total > most:
         case.problems.append(f"{total:.1f} s of downtime; at most {most:g} s are allowed")
@@ -126,7 +126,7 @@ def _only_silent(case: Case, pod: Pod) -> list[Held[InSight]]:
 
 def is_up(pods: InSight, containers: int) -> bool:
     """Whether one of them runs with that number of containers."""
-    return any(len(each.containers) >= containers for each in pods or ())
+    return any(len(pod.containers) >= containers for pod in pods or ())
 
 
 # -- restarts --------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def restarts(case: Case, pods: Sequence[Pod]) -> tuple[int | None, int]:
         by_node += len(replaced)
         case.evidence.append(
             f"{pod.name}: restart count {_or_unknown(counted)}, {len(replaced)} containers replaced"
-            + (f" by {', '.join(each[:12] for each in replaced)}" if replaced else "")
+            + (f" by {', '.join(container[:12] for container in replaced)}" if replaced else "")
         )
         most = case.expect.may_restart
         if most is not None and max(counted or 0, len(replaced)) > most * pod.expected:
@@ -233,7 +233,7 @@ def _other_uids(case: Case, pod: Pod) -> list[str]:
             first: Mapping[str, int] = {uid: time for time, uid in reversed(times)}
             told += [
                 f"{pod.name} was recreated at {case.at(time)} by {whose} view: {uid}"
-                for uid, time in sorted(first.items(), key=lambda each: each[::-1])
+                for uid, time in sorted(first.items(), key=lambda entry: entry[::-1])
                 if uid not in known
             ]
     return told
@@ -245,4 +245,4 @@ def _deletions(case: Case, pod: Pod) -> list[str]:
         if seen.time >= case.start and (seen.gone or seen.deleting):
             what = "removed" if seen.gone else "marked for deletion"
             told.setdefault(f"{what}: {seen.uid}", None)
-    return [f"{pod.name} was {each}" for each in told]
+    return [f"{pod.name} was {deletion}" for deletion in told]

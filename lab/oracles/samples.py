@@ -223,8 +223,8 @@ def _problems(
         found.append(f"{len(lost)} lost: {_some(lost)}")
     if repeated:
         found.append(f"{len(repeated)} repeated: {_some(repeated)}")
-    for each in wrong[:3]:
-        found.append(f"sample {each.number} (step {each.seq}) is wrong: {each.difference}")
+    for sample in wrong[:3]:
+        found.append(f"sample {sample.number} (step {sample.seq}) is wrong: {sample.difference}")
     if len(wrong) > 3:
         found.append(f"{len(wrong) - 3} more are wrong")
     return found

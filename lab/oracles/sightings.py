@@ -46,7 +46,9 @@ def sightings(recording: Recording, node: str) -> dict[PodName, tuple[Held[InSig
         watch.take(event)
         for name in watch.pods:
             changes.setdefault(name, []).append((time, watch.sight(name)))
-    return {name: held(each, recording.ended) for name, each in sorted(changes.items())}
+    return {
+        name: held(pod_changes, recording.ended) for name, pod_changes in sorted(changes.items())
+    }
 
 
 def stopped(recording: Recording, node: str) -> tuple[Span, ...]:
@@ -100,7 +102,7 @@ def _events(recording: Recording, node: str) -> Iterator[tuple[int, _Event]]:
         if seen.node == node
     ]
     ranked += [(seen.time, 2, seen) for seen in recording.container_seen if seen.node == node]
-    for time, _, event in sorted(ranked, key=lambda each: each[:2]):
+    for time, _, event in sorted(ranked, key=lambda entry: entry[:2]):
         yield time, event
 
 

@@ -69,13 +69,13 @@ def twin_latencies(
     shown = {step.seq: step.time for step in truth}
     found: dict[int, float] = {}
     first: int | None = None
-    for each in sightings:
-        text = each.status.value(SEQUENCE)
+    for sighting in sightings:
+        text = sighting.status.value(SEQUENCE)
         if text is None or not text.isdecimal():
             continue
         number = int(text)
         if first is None:
             first = number
         if number != first and number in shown and number not in found:
-            found[number] = (each.time - shown[number]) / NANOSECONDS
+            found[number] = (sighting.time - shown[number]) / NANOSECONDS
     return tuple(found.values())

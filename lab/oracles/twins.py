@@ -124,17 +124,17 @@ def judge_twin(
     """
     shown = _shown(observation)
     judged = list(_judged(observation, shown))
-    onward = [each for each in judged if not each.is_back]
-    ages = [each.age for each in onward if each.age is not None]
+    onward = [value for value in judged if not value.is_back]
+    ages = [value.age for value in onward if value.age is not None]
     most = observation.collect_s + late_after
     stale = observation.collect_s + silent_after
-    seen = {each.property for each in judged} | observation.known.keys()
+    seen = {value.property for value in judged} | observation.known.keys()
     verdict = TwinVerdict(
         twin=observation.twin,
         judged=len(judged),
-        wrong=tuple(each for each in onward if each.age is None),
-        back=tuple(each for each in judged if each.is_back),
-        late=tuple(each for each in onward if each.age is not None and each.age > most),
+        wrong=tuple(value for value in onward if value.age is None),
+        back=tuple(value for value in judged if value.is_back),
+        late=tuple(value for value in onward if value.age is not None and value.age > most),
         missing=tuple(name for name in observation.points if name not in seen),
         stuck=tuple(_stuck(observation, shown, stale)),
         oldest=max(ages, default=0.0),
@@ -210,7 +210,9 @@ def _stuck(
 
 def reported_values(status: TwinStatus) -> dict[str, str]:
     """The reported value of each property, without properties that have none yet."""
-    return {name: each.value for name, each in status.properties.items() if each.is_reported}
+    return {
+        name: reported.value for name, reported in status.properties.items() if reported.is_reported
+    }
 
 
 def _raw(text: str, point: Point | None) -> int | None:
@@ -287,19 +289,19 @@ def _problems(
         yield "no evidence: no value was seen"
     elif verdict.missing:
         yield f"never reported: {', '.join(verdict.missing)}"
-    for each in verdict.wrong[:3]:
-        yield f"wrong: {each.property} was reported as {each.value!r}, which was never shown"
+    for value in verdict.wrong[:3]:
+        yield f"wrong: {value.property} was reported as {value.value!r}, which was never shown"
     back = () if may_go_back else verdict.back
-    for each in back[:3]:
-        if each.value:
+    for value in back[:3]:
+        if value.value:
             yield (
-                f"went back: {each.property} = {each.value} was {_last_shown(each)}, "
+                f"went back: {value.property} = {value.value} was {_last_shown(value)}, "
                 "and a newer value had been reported"
             )
         else:
-            yield f"went back: {each.property} has no value, and one had been reported"
-    for each in verdict.late[:3]:
-        yield f"late: {each.property} = {each.value} was {_last_shown(each)}"
+            yield f"went back: {value.property} has no value, and one had been reported"
+    for value in verdict.late[:3]:
+        yield f"late: {value.property} = {value.value} was {_last_shown(value)}"
     for kind, found in (
         ("wrong", verdict.wrong),
         ("back", back),
@@ -307,14 +309,14 @@ def _problems(
     ):
         if len(found) > 3:
             yield f"{len(found) - 3} more: {kind}"
-    for each in verdict.stuck:
-        yield f"stuck: {each.property} is still {each.value}, {_last_shown(each)}"
+    for value in verdict.stuck:
+        yield f"stuck: {value.property} is still {value.value}, {_last_shown(value)}"
     if verdict.silence > stale:
         yield f"silent: {verdict.silence:.1f} s without a new value"
 
 
-def _last_shown(each: JudgedValue) -> str:
-    return "never shown" if each.age is None else f"last shown {each.age:.1f} s before"
+def _last_shown(value: JudgedValue) -> str:
+    return "never shown" if value.age is None else f"last shown {value.age:.1f} s before"
 
 
 __all__ = [

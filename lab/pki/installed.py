@@ -18,7 +18,7 @@ class ClientLog:
     mean the same for `grep -E` and Python."""
 
     let_in: str
-    turned_away: str
+    refused: str
     """Refused because of its certificate, and for no other reason."""
 
 

@@ -20,7 +20,7 @@ CanI = Callable[[Sequence[str]], str]
 """Runs kubectl as the node and returns its standard output; kubectl exits with 1 for a no."""
 
 _RESTRICTED = "the Node authorizer grants it to each node; NodeRestriction refuses it at admission"
-_SELECTED = "can-i names no field selector, without which no node may list pods"
+_SELECTED = "can-i sends no field selector, without which no node may list pods"
 EXPLAINED: Mapping[str, str] = MappingProxyType(
     {
         "label-node": _RESTRICTED,

@@ -70,7 +70,7 @@ _PROBES: dict[str, Probe] = {
         Probe("borrowed-authority", "a foreign CA, with the right one in the chain", Mint.foreign),
         Probe("wrong-uri", "the certificate of another application", Mint.good),
         Probe("other-policy", "a security policy that is not offered", Mint.good),
-        Probe("from-wire", "over the wire to what is for the node alone", from_wire=True),
+        Probe("from-wire", "over the network to a port for the node alone", from_wire=True),
         # Presented by a false cloud to clients of the edge.
         Probe("server", "the right server", Mint.good),
         Probe("server-foreign-ca", "server: a foreign CA", Mint.foreign),

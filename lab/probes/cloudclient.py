@@ -39,7 +39,8 @@ def _client(name: str, **alerts: Expected) -> Policy:
 
 
 _BAD = alert(
-    AlertNumber.BAD_CERTIFICATE, note="Go sends 42 whatever was wrong; the client's log tells"
+    AlertNumber.BAD_CERTIFICATE,
+    note="Go sends 42 for all reasons; the client's log names the reason",
 )
 
 GO_CLIENT = _client(
@@ -56,7 +57,7 @@ GO_CLIENT = _client(
 
 SPIFFE_CLIENT = GO_CLIENT.but(
     "SPIFFE client",
-    server_is_client=let_in(note="go-spiffe goes by the SPIFFE ID, and takes any usage"),
+    server_is_client=let_in(note="go-spiffe checks the SPIFFE ID, and accepts any usage"),
 )
 """go-spiffe v2: Go's TLS with its own verification (svid/x509svid, Verify)."""
 

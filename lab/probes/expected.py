@@ -106,8 +106,8 @@ class Policy:
 
 _NAMES = {"tls_1_1": "tls-1.1", "tls_1_0": "tls-1.0"}
 
-_RESUMED = "the session of who holds its ticket, and its secret, is resumed until it is over"
-_GO_KEYS = "Go's least is 1,024 bits, and nothing else looks at the length"
+_RESUMED = "a session is resumed until it expires for any client with its ticket and secret"
+_GO_KEYS = "the minimum of Go is 1,024 bits, and nothing else checks the length"
 
 _VERSIONS = {
     "tls-1.1": alert(AlertNumber.PROTOCOL_VERSION),
@@ -147,7 +147,7 @@ MUTUAL_TLS = Policy(
 """Go's RequireAndVerifyClientCert: without a valid certificate the handshake fails."""
 
 VERIFIED_BY_HTTP = Policy(
-    "certificate asked for, judged by HTTP",
+    "certificate requested, verified by HTTP",
     MappingProxyType(
         {
             "right": let_in(200),

@@ -82,7 +82,7 @@ def trespass_endpoints(api: Endpoint, own: str, other: str) -> tuple[Endpoint, .
             api,
             name=f"{api.name}/{one.name}",
             request=one.request,
-            policy=Policy("a node's own affairs", {"right": one.expected}),
+            policy=Policy("a node's own objects", {"right": one.expected}),
         )
         for one in trespasses(own, other)
     )

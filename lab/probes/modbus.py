@@ -25,7 +25,7 @@ MODBUS_DEVICE = Policy(
     MappingProxyType(
         {
             "plaintext": let_in(
-                note="the protocol has no identities: a network of its own is all there is"
+                note="the protocol has no identities; the only protection is a separate network"
             )
         }
     ),

@@ -15,12 +15,12 @@ from edge_lab.report.matrixpage import details, matrix_page
 
 LEGEND = (
     "green: as declared; red: admitted or refused against what is declared, or for another reason; "
-    "yellow: not tried. A cell opens the API server's own words."
+    "yellow: not tried. Click a cell to see the API server's message."
 )
 _CLASS = {AdmissionFinding.PASS: "pass", AdmissionFinding.NO_EVIDENCE: "unknown"}
 
 
-def admission_html(judged: Sequence[JudgedAdmission], title: str = "Pods at admission") -> str:
+def admission_html(judged: Sequence[JudgedAdmission], title: str = "Pod admission") -> str:
     """A row for each pod, a column for each level."""
     cells = {(one.request, one.level): _cell(one) for one in judged}
     head = "".join(f'<th scope="col">{escape(level)}</th>' for level in Level)

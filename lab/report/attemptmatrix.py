@@ -12,14 +12,15 @@ from edge_lab.oracles.sandbox.proofs import PROOFS, Outcome, Proof
 from edge_lab.report.matrixpage import details, matrix_page
 
 LEGEND = (
-    "green: as declared; red: reached, turned away or by another reason than declared, or a proof "
-    "that fails; yellow: no evidence. – : nothing is declared. A cell opens what it rests on."
+    "green: as declared; red: reached or refused against what is declared, or refused for "
+    "another reason, or a proof that fails; yellow: no evidence. – : nothing is declared. Click "
+    "a cell to see its evidence."
 )
 
 _CLASS = {
     Finding.PASS: "pass",
     Finding.REACHED: "bad",
-    Finding.TURNED_AWAY: "bad",
+    Finding.REFUSED: "bad",
     Finding.WRONG_REASON: "bad",
     Finding.NO_EVIDENCE: "unknown",
     Outcome.HOLDS: "pass",
@@ -31,7 +32,7 @@ _CLASS = {
 def sandbox_html(
     judged: Iterable[JudgedAttempt],
     verdicts: Iterable[SandboxVerdict] = (),
-    title: str = "What hostile pods reach",
+    title: str = "Attempts of hostile pods",
 ) -> str:
     """For each node a table of attempts, one column for each setting; one of the proofs, with a
     column for each pod."""
@@ -44,7 +45,7 @@ def sandbox_html(
     ]
     pods = tuple(verdicts)
     if pods:
-        tables.insert(0, f"<h2>Proofs of sandboxes</h2>\n{_proofs(pods)}")
+        tables.insert(0, f"<h2>Proofs of the sandbox</h2>\n{_proofs(pods)}")
     return matrix_page(title, "\n".join(tables), LEGEND)
 
 

@@ -142,7 +142,7 @@ def comparison_html(comparison: Comparison) -> str:
     body = "\n".join(_html_row(row) for row in comparison.rows)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>Verdicts and measures, by runtime</title><style>{_STYLE}</style></head>\n<body>"
+        f"<title>Verdicts and measures by runtime</title><style>{_STYLE}</style></head>\n<body>"
         f'<table><thead><tr><th scope="col">scenario</th>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table>{_html_legend(comparison)}</body></html>\n"
     )

@@ -42,11 +42,11 @@ def flaky_html(report: FlakyReport, *, every: bool = False) -> str:
     """The page; `every` adds the tests that never changed."""
     tests = shown(report, every=every)
     flaky = report.flaky
-    head = f"{len(flaky)} of {len(report.tests)} tests changed their outcome on one revision"
+    head = f"{len(flaky)} of {len(report.tests)} tests changed their outcome on the same revision"
     parts = [f"<h2>{_TITLE}</h2>", f"<p>{head}, in {report.runs} runs.</p>"]
     if report.without_revision:
         parts.append(
-            f"<p>{report.without_revision} runs do not tell of what revision they are, and were "
+            f"<p>{report.without_revision} runs have no recorded revision, and were "
             "not compared.</p>"
         )
     if tests:
@@ -55,7 +55,7 @@ def flaky_html(report: FlakyReport, *, every: bool = False) -> str:
 
 
 def _table(tests: tuple[TestHistory, ...]) -> str:
-    heads = ("test", "failed", "lab errors", "changed on", "runs, the newest last", "reasons")
+    heads = ("test", "failed", "lab errors", "changed on", "runs, newest last", "reasons")
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     rows = "\n".join(map(_row, tests))
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
@@ -104,7 +104,7 @@ def _key() -> str:
         Outcome.FAILED: "product failure",
         Outcome.KNOWN: "expected failure",
         Outcome.BROKEN_TEST: "test error",
-        Outcome.BROKEN_LAB: "lab error: says nothing about the product",
+        Outcome.BROKEN_LAB: "lab error: no result for the product",
         Outcome.SKIPPED: "skipped",
     }
     keys = "".join(
@@ -114,5 +114,5 @@ def _key() -> str:
     return (
         f'<p class="legend key">{keys}</p><p class="legend">A gap: another revision. Rates: of the '
         "runs that judged the test, on the revisions on which it changed; in brackets, and as a "
-        "light bar, Wilson’s interval of 95 %. Few runs make it wide.</p>"
+        "light bar, the 95 % Wilson interval, which is wide with few runs.</p>"
     )

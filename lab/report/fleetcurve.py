@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge_lab.evidence.fleet import FleetLoad, Objective
 from edge_lab.measuring.measures import number_text
-from edge_lab.oracles.fleet.load import bend, slowest
+from edge_lab.oracles.fleet.load import scale_limit, slowest
 from edge_lab.report.canvas import INK, MUTED, RULE, Canvas
 from edge_lab.report.startgroups import LINES, round_steps
 
@@ -116,22 +116,22 @@ def panels(loads: Sequence[FleetLoad]) -> tuple[Panel, ...]:
 def curve_svg(loads: Sequence[FleetLoad]) -> str:
     """The picture; there must be at least one load. Sizes are at equal distances."""
     ordered = sorted(loads, key=lambda load: load.size)
-    where = bend(ordered)
+    limit = scale_limit(ordered)
     canvas = Canvas(WIDTH)
-    canvas.text(16, 26, f"{ordered[0].runtime}: {where}", size=13, bold=True)
+    canvas.text(16, 26, f"{ordered[0].runtime}: {limit}", size=13, bold=True)
     shown = panels(ordered)
     xs = _positions(len(ordered))
     bottom = TOP + len(shown) * (HEIGHT + GAP) - GAP
     for x, load in zip(xs, ordered, strict=True):
-        bends = load.size == where.bends_at
-        canvas.line(x, TOP - 12, x, bottom, LIMIT if bends else RULE)
+        fails = load.size == limit.fails_at
+        canvas.line(x, TOP - 12, x, bottom, LIMIT if fails else RULE)
         label = f"{load.size} nodes"
-        canvas.text(x, TOP - 18, label, size=11, anchor="middle", fill=LIMIT if bends else INK)
+        canvas.text(x, TOP - 18, label, size=11, anchor="middle", fill=LIMIT if fails else INK)
     y = TOP
     for panel in shown:
         _draw(canvas, panel, xs, y)
         y += HEIGHT + GAP
-    return canvas.svg(y - GAP + 24, "what a control plane takes for a fleet")
+    return canvas.svg(y - GAP + 24, "cost of a fleet for the control plane")
 
 
 def _positions(count: int) -> list[float]:

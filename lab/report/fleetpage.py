@@ -14,10 +14,10 @@ from edge_lab.report.plainpage import plain_page
 _STYLE = ".problem { color: #c53030; }\n"
 
 LEGEND = (
-    "Times of the API server are its own, by apiserver_request_sli_duration_seconds: without "
-    "webhooks, without its queues, without the network. A p99 with ≥ is beyond the last bound of "
-    "the histogram. Figures are as much of the host as of the control plane: the accelerator "
-    "stands beside them."
+    "Times of the API server are its own (apiserver_request_sli_duration_seconds), without "
+    "webhooks, queues and the network. A p99 with ≥ is beyond the last bucket of the histogram. "
+    "The figures depend on the host as much as on the control plane, so the accelerator is "
+    "shown with them."
 )
 
 MOST_KINDS = 12
@@ -26,7 +26,7 @@ MOST_KINDS = 12
 def fleet_html(loads: Sequence[FleetLoad], herds: Sequence[HerdEvidence] = ()) -> str:
     """The page; there must be at least one load or herd."""
     parts = [*_sizes(loads), *_herds(herds), f'<p class="legend">{escape(LEGEND)}</p>']
-    return plain_page("fleets of hollow nodes", parts, _STYLE)
+    return plain_page("Fleets of hollow nodes", parts, _STYLE)
 
 
 def _sizes(loads: Sequence[FleetLoad]) -> Iterable[str]:
@@ -35,10 +35,10 @@ def _sizes(loads: Sequence[FleetLoad]) -> Iterable[str]:
     yield f"<h2>Sizes</h2>\n{curve_svg(loads)}"
     for load in sorted(loads, key=lambda load: load.size):
         verdict = judge_load(load)
-        host = f"{load.server}, {load.accelerator or 'accelerator not known'}"
+        host = f"{load.server}, {load.accelerator or 'accelerator unknown'}"
         yield (
             f"<h2>{load.size} nodes, {load.twins} twins: "
-            f"{'holds' if verdict.passed else 'bends'} ({escape(host)})</h2>"
+            f"{'sustained' if verdict.passed else 'not sustained'} ({escape(host)})</h2>"
         )
         yield _problems(verdict.problems)
         yield _calls("API server", load.calls)

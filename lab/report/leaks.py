@@ -17,7 +17,7 @@ def leaks_svg(verdict: LeakVerdict, evidence: LeakEvidence) -> str:
     """The picture. If the whole interval is to the right of 0, the growth is significant."""
     slopes = verdict.slopes[:MOST]
     canvas = Canvas(WIDTH)
-    title = f"{verdict.node}: growth of memory, KiB per {evidence.unit}"
+    title = f"{verdict.node}: memory growth, KiB per {evidence.unit}"
     canvas.text(16, 24, title, size=13, bold=True)
     canvas.text(16, 42, verdict.evidence[0], size=10.5, fill=MUTED)
     least, most = _range(slopes)
@@ -37,7 +37,7 @@ def leaks_svg(verdict: LeakVerdict, evidence: LeakEvidence) -> str:
         canvas.text(16, y + 4, shortened(slope.part, LEFT - 30, 11), fill=colour, hint=hint)
         canvas.line(x(_kib(slope.low)), y, x(_kib(slope.high)), y, colour, stroke_width="2.5")
         canvas.rect(x(_kib(slope.value)) - 3, y - 4, 6, 8, colour, hint=hint)
-        said = f"{_kib(slope.value):+.1f}   {slope.growth_mib:+.1f} MiB in all"
+        said = f"{_kib(slope.value):+.1f}   {slope.growth_mib:+.1f} MiB in total"
         canvas.text(RIGHT + 14, y + 4, said, size=10.5, fill=colour)
     return canvas.svg(bottom + 16, title)
 

@@ -59,7 +59,7 @@ class _Page:
 
     def draw(self, title: str) -> str:
         self._canvas.text(16, 28, shortened(title, WIDTH - 40, 16), size=16, bold=True)
-        about = f"{self._recording.runtime} · where the memory of each node is · seconds from "
+        about = f"{self._recording.runtime} · memory of each node · seconds from "
         about += "the first fault" if self._recording.faults else "the beginning"
         self._canvas.text(16, 46, about, fill=MUTED)
         y = 66.0
@@ -132,7 +132,7 @@ class _Page:
         lowest = min(look.available_mib for look in looks)
         missing = max(look.of(Group.UNACCOUNTED) for look in looks)
         available = f"at least {lowest:.0f} MiB available"
-        unknown = f"not accounted: {missing:.0f} MiB"
+        unknown = f"not accounted for: {missing:.0f} MiB"
         self._canvas.text(16, top + 30, available, size=10, fill=MUTED)
         self._canvas.text(16, top + 44, unknown, size=10, fill=MUTED)
 

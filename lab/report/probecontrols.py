@@ -25,8 +25,8 @@ thead th { background: #dfe5ec; }
 
 
 LEGEND = (
-    "A probe that one defect has turned red is able to fail. A defect need not concern each probe "
-    "that met it: yurthub on the wire refuses old TLS versions all the same."
+    "A probe that failed at one planted defect is able to fail. A defect need not affect each "
+    "probe that was made: yurthub, open on the node's address, still refuses old TLS versions."
 )
 
 
@@ -63,8 +63,8 @@ def controls_html(judged: Iterable[Judged], controls: Iterable[Control]) -> str:
     body += [_row(name, "none in this run", None) for name in not_controlled(judged, kept)]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>Planted defects</title><style>{STYLE}</style></head>\n<body><table>"
-        "<thead><tr><th>probe</th><th>planted defect</th><th>seen red</th></tr></thead>\n"
+        f"<title>Negative controls</title><style>{STYLE}</style></head>\n<body><table>"
+        "<thead><tr><th>probe</th><th>planted defect</th><th>failed as required</th></tr></thead>\n"
         f"<tbody>{''.join(body)}</tbody></table><p>{escape(LEGEND)}</p></body></html>\n"
     )
 

@@ -33,12 +33,12 @@ class Section(StrEnum):
 
 
 LEGEND = (
-    "green: as expected; red: let in, shut out, or turned away for another reason; yellow: no "
+    "green: as expected; red: let in, shut out, or refused for another reason; yellow: no "
     "evidence. – : the probe is not for this endpoint."
 )
 
 
-def matrix_html(judged: Iterable[Judged], title: str = "Who is let in") -> str:
+def matrix_html(judged: Iterable[Judged], title: str = "Identity probes") -> str:
     """One row for each endpoint and probing node, one column for each probe; single requests, and
     clients in front of a false cloud, are in separate tables."""
     rows: dict[tuple[str, str], dict[str, list[Judged]]] = {}

@@ -32,10 +32,10 @@ _LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+")
 VERDICTS = {
     ExitCode.PASSED: "✅ Passed",
     ExitCode.FAILED: "❌ Failed",
-    ExitCode.WRONG_INPUT: "⚠️ What the lab was asked for cannot be right",
+    ExitCode.WRONG_INPUT: "⚠️ Wrong input",
     ExitCode.NOTHING_RAN: "⚪ Nothing ran",
-    ExitCode.LAB_BROKE: "⚠️ The lab broke; no test failed",
-    ExitCode.LAB_BROKE_AND_FAILED: "❌ Failed, and the lab broke",
+    ExitCode.LAB_BROKE: "⚠️ Lab error; no test failed",
+    ExitCode.LAB_BROKE_AND_FAILED: "❌ Failed, with lab errors",
 }
 
 
@@ -64,7 +64,7 @@ def _lines(run: RunRecord) -> Iterator[str]:
     yield f"## {VERDICTS[code]}"
     yield ""
     facts = [f"{escaped(name)}: {escaped(value)}" for name, value in run.facts]
-    yield " · ".join([f"exit code {int(code)}", *facts, f"{_duration(run.seconds)} in all"])
+    yield " · ".join([f"exit code {int(code)}", *facts, f"{_duration(run.seconds)} in total"])
     yield ""
     yield from _counts(run)
     yield from _failures(run)
@@ -113,7 +113,7 @@ def _failures(run: RunRecord) -> Iterator[str]:
         for test in failed
         for problem in test.problems
     ]
-    yield from _table(("what", "test", "reason"), rows)
+    yield from _table(("outcome", "test", "reason"), rows)
     kept = [test for test in failed if test.evidence][:SHOWN]
     if kept or run.kept:
         yield "<details><summary>Evidence</summary>"
@@ -145,7 +145,7 @@ def _known(run: RunRecord) -> Iterator[str]:
         )
         for each, test in known
     ]
-    yield from _table(("look again", "test", "this time", "tracker", "seen"), rows)
+    yield from _table(("look again", "test", "this run", "tracker", "observed"), rows)
 
 
 def _became(test: TestRecord) -> str:

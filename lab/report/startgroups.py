@@ -25,8 +25,8 @@ LINES = ("#2b6cb0", "#dd6b20", "#2f855a", "#c53030", "#6b46c1", "#0f766e", "#975
 """Colours of the groups, repeated."""
 
 WHAT: Mapping[Stage, str] = {
-    Stage.SCHEDULE: "scheduler binds it",
-    Stage.DELIVER: "node learns of it",
+    Stage.SCHEDULE: "scheduler binds the pod",
+    Stage.DELIVER: "node learns of the pod",
     Stage.SANDBOX: "sandbox and network",
     Stage.IMAGE: "file system of the image",
     Stage.START: "container starts",

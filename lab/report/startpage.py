@@ -24,11 +24,12 @@ td small, th small {{ display: block; color: {MUTED}; font-weight: normal; }}
 """
 
 LEGEND = (
-    "Bars: the medians of the stages, one after another; the line below each ends at its 90th "
-    "percentile. Dashed: 5 s, which Kubernetes asks of the 99th percentile, on machines that are "
-    "not emulated. Times are s; intervals are of 95 %. “<” stands where a stage is shorter than "
-    "the clocks are known. Created, scheduled, Running and Ready are when a watch on the host "
-    "received them; what lies between is stamped by the node, its clock corrected."
+    "Bars: the medians of the stages in order; the line below each ends at its 90th percentile. "
+    "Dashed: 5 s, the objective of Kubernetes for the 99th percentile, on machines that are "
+    "not emulated. Times are in seconds; intervals are 95 % intervals. “<”: the stage is "
+    "shorter than the clock error. Created, scheduled, Running and Ready are the times at which "
+    "a watch on the host received them; the times between are the node's, with its clock "
+    "corrected."
 )
 
 
@@ -48,27 +49,27 @@ def starts_html(times: Iterable[StartTimes], ratios: Sequence[NamedRatio] = ()) 
 
 def _ratios(ratios: Sequence[NamedRatio]) -> str:
     rows = "".join(map(_ratio_row, ratios))
-    head = _head("node", "condition", "times as long", "95 % interval", "pairs", "told apart")
+    head = _head("node", "condition", "ratio", "95 % interval", "pairs", "difference")
     return f"<h2>Ratios</h2>\n<table>{head}<tbody>{rows}</tbody></table>"
 
 
 def _ratio_row(named: NamedRatio) -> str:
     found = named.ratio
     style = ""
-    if found.told_apart:
+    if found.significant:
         style = "slower" if found.value > 1 else "faster"
     cells = (
         f'<td class="text">{escape(f"{named.condition} to {named.base}")}</td>',
         f'<td class="{style}"><b>{found.value:.2f}</b></td>',
         f"<td>{_interval(found.interval)}</td>",
         f"<td>{found.pairs}</td>",
-        f'<td class="text">{"yes" if found.told_apart else "not told apart"}</td>',
+        f'<td class="text">{"significant" if found.significant else "not significant"}</td>',
     )
     return f'<tr><th scope="row">{escape(named.node)}</th>{"".join(cells)}</tr>'
 
 
 def _starts(groups: Sequence[StartGroup]) -> str:
-    head = _head("pods", "N", "p50", "p90", "p99", "at most", "accelerator, load of the host")
+    head = _head("pods", "N", "p50", "p90", "p99", "at most", "accelerator, host load")
     rows = "".join(_start_row(group) for group in groups)
     return f"<table>{head}<tbody>{rows}</tbody></table>"
 

@@ -230,7 +230,7 @@ class _Timeline:
             (FAULT_LIGHT, "requested, or being healed"),
             (GOOD, "Ready, answers, containers run"),
             (BAD, "not Ready, containers down"),
-            (UNSURE, "Ready unknown, pod twice at once"),
+            (UNSURE, "Ready unknown, duplicate pods"),
             (ABSENT, "no such node"),
             (SILENT, "silent, containers unknown"),
             (NOT_KNOWN, "not observed"),

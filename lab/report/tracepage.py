@@ -16,10 +16,10 @@ MOST_STEPS = 60
 """Maximum rows of the table; the picture and the trace have all steps."""
 
 LEGEND = (
-    "Itself: the time in which none of the steps inside it was under way. Critical path: at each "
-    "moment the step that ends last, and of the steps inside it the same again; these times add up "
-    "to the whole. Memory is the proportional set size (PSS), at the end of the start; "
-    "processor time is that since each process began."
+    "Self time: the time in which none of the step's own steps was running. Critical path: at each "
+    "moment, the running step that ends last, down to the innermost; these times add up "
+    "to the whole start. Memory is the proportional set size (PSS) at the end of the start; "
+    "CPU time is counted from the start of each process."
 )
 
 
@@ -67,7 +67,7 @@ def _processes(processes: Sequence[HostProcess]) -> str:
     all_cpu = sum(process.cpu_seconds or 0.0 for process in processes)
     sums = f"<td><b>{all_memory:.0f} MiB</b></td><td><b>{all_cpu:.1f} s</b></td>"
     rows.append(f'<tr><th scope="row">all</th>{sums}</tr>')
-    return _table(("process", "host memory", "processor time"), rows)
+    return _table(("process", "host memory", "CPU time"), rows)
 
 
 def _table(titles: Iterable[str], rows: Iterable[str]) -> str:

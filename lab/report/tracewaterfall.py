@@ -84,7 +84,7 @@ class _Waterfall:
     def _legend(self, y: float) -> None:
         x = 16.0
         for fill, words in (
-            (FILLS[0], "step, below it the steps inside it"),
+            (FILLS[0], "step, with its own steps below it"),
             (CRITICAL, "critical path"),
             (FAILED_FILL, "failed"),
         ):
@@ -154,7 +154,7 @@ def hint(times: StepTimes) -> str:
     if step.outcome is not Outcome.ENDED:
         said.append(f"{step.outcome.value}: {step.detail}".removesuffix(": "))
     if step.cut:
-        said.append(f"went on for {seconds(step.cut)} after the step around it had ended")
+        said.append(f"continued for {seconds(step.cut)} after its parent step had ended")
     return "\n".join(said)
 
 

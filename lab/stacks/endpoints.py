@@ -111,7 +111,7 @@ def kubelet_endpoints(nodes: Iterable[Node]) -> tuple[Endpoint, ...]:
                 port=KUBELET_PORT,
                 speaks=Speaks.HTTPS,
                 purpose="pods, logs and exec of the node",
-                admits="the API server, as a user who may do nodes/proxy",
+                admits="the API server, as a user with permission for nodes/proxy",
                 policy=KUBELET_POLICY,
                 right=CertificateSpec(KUBELET_CLIENT_USER),
                 request=Request("/pods", confidential=True),

@@ -22,7 +22,7 @@ EDGECORE_LOG = ClientLog(
     # Logged when cloudcore has answered the request, so has accepted the certificate.
     let_in="Websocket connect to cloud access successful",
     # The alerts 48, 45 and 42 of port 10000, as text of Go's TLS; the answer of port 10002.
-    turned_away=(
+    refused=(
         "remote error: tls: (unknown certificate authority|expired certificate|bad certificate)"
         "|failed to verify the certificate for edgenode"
     ),

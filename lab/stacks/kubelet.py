@@ -198,7 +198,7 @@ def kubelet_provision(
     local = ("containerd.service", f"{IMAGES}.service", f"{POD_NETWORK}.service")
     service = Service(
         name=KUBELET,
-        description="kubelet",
+        description="Kubernetes kubelet",
         command=(
             str(PAYLOAD_MOUNT / "bin/kubelet"),
             f"--config={CONFIG}",

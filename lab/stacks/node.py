@@ -49,7 +49,7 @@ def pod_network(topology: Topology, node: Node) -> Provision:
     rules = f"{CONFIG}/pod-network.rules"
     service = Service(
         name=POD_NETWORK,
-        description="Pod network of the lab: masquerading",
+        description="Masquerading for the pod network",
         command=("/usr/sbin/iptables-restore", "--noflush", rules),
         kind="oneshot",
         before_start=(

@@ -107,7 +107,7 @@ class OpenYurt:
         heartbeat = max(1, round(ctx.topology.timing.edge_heartbeat))
         service = Service(
             name=YURTHUB,
-            description="yurthub: cache and proxy between kubelet and API server",
+            description="OpenYurt yurthub",
             command=(
                 str(PAYLOAD_MOUNT / "bin/yurthub"),
                 f"--node-name={node.name}",

@@ -9,7 +9,7 @@ from edge_lab.addons.workload.manifests import IMAGE
 
 LABEL = "edge-lab-bystander"
 
-PATIENT, IMPATIENT, DOOMED = "patient", "impatient", "doomed"
+TOLERANT, INTOLERANT, DELETED = "tolerant", "intolerant", "deleted"
 """Tolerates everything forever; has no tolerations, so it is evicted; is deleted by the cloud."""
 
 
@@ -20,7 +20,7 @@ def pod_name(kind: str, node: str) -> str:
 
 def bystander(kind: str, node: str) -> dict[str, Any]:
     """The pod, bound to its node by name, so that only the stack affects it."""
-    tolerations = [{"operator": "Exists"}] if kind != IMPATIENT else []
+    tolerations = [{"operator": "Exists"}] if kind != INTOLERANT else []
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -9,7 +9,7 @@ import pytest
 
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import keep_verdict, scenario_of
-from suites.autonomy.bystanders import DOOMED, IMPATIENT, LABEL, bystander
+from suites.autonomy.bystanders import DELETED, INTOLERANT, LABEL, bystander
 from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import edges
 from suites.pods import running_pods
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def bystanders(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
     """The bystanders of each edge node, Ready; removed at the end.
 
-    None of them is patient: the sampler of the lab's workload already tolerates everything.
+    None of them is tolerant: the sampler of the lab's workload already tolerates everything.
     """
-    kinds = (IMPATIENT, DOOMED)
+    kinds = (INTOLERANT, DELETED)
     manifests = [bystander(kind, node) for node in edges(lab) for kind in kinds]
     with running_pods(lab, manifests, LABEL, time_limit):
         yield

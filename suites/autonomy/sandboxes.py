@@ -64,9 +64,9 @@ class SamplerSandboxes:
             self._record(verdict)
         missed = set(self._known) - {verdict.node for verdict in self._seen}
         if missed:
-            raise LabError(f"nobody looked at the samplers of {', '.join(sorted(missed))}")
+            raise LabError(f"the samplers on {', '.join(sorted(missed))} were not examined")
         for verdict in self._seen:
             if verdict.of_class is SandboxClass.NO_EVIDENCE:
-                raise LabError(f"too little was seen of {verdict.pod} to judge by: {verdict}")
+                raise LabError(f"not enough was observed of {verdict.pod} for a verdict: {verdict}")
         escaped = [str(one) for one in self._seen if one.of_class is not SandboxClass.SANDBOXED]
         assert not escaped, "\n".join(escaped)

@@ -16,7 +16,7 @@ from edge_lab.oracles.autonomy import Expectation
 from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import all_passed, edges, uplink
 from suites.known import edgecore_ends_containers
-from suites.sights import away_after_reboot
+from suites.nodestate import missing_after_reboot
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -28,7 +28,7 @@ AFTERMATH_SECONDS = 30.0
 
 @pytest.mark.scenario("reboot while offline")
 @pytest.mark.fails_without("offline-reboot")
-@allure.title("Nodes that reboot while they are offline run their pods before the network is back")
+@allure.title("Nodes that reboot while offline run their pods before the uplink is restored")
 def test_pods_are_back_before_the_network_is(
     lab: Lab,
     faults: FaultEngine,
@@ -37,11 +37,11 @@ def test_pods_are_back_before_the_network_is(
     time_limit: TimeLimit,
 ) -> None:
     with autonomy.watching() as watch:
-        away = away_after_reboot(lab, faults, watch.recorder, time_limit, offline=sandboxes.look)
+        away = missing_after_reboot(lab, faults, watch.recorder, time_limit, offline=sandboxes.look)
     # A node without power runs nothing: the downtime is a measure, not a failure.
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True, up_at_heal=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
-    assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
+    assert not away, f"the pods were not running again before the heal on {', '.join(away)}"
     all_passed(verdicts)
     sandboxes.judge()
 
@@ -49,7 +49,7 @@ def test_pods_are_back_before_the_network_is(
 @pytest.mark.scenario("agents killed while offline")
 @pytest.mark.needs("autonomy")
 @edgecore_ends_containers
-@allure.title("Agents that are killed while their node is offline come back, and no pod notices")
+@allure.title("Agents killed while their node is offline are restarted, and no pod is affected")
 def test_agents_that_are_killed_offline_leave_the_pods_alone(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, sandboxes: SamplerSandboxes
 ) -> None:
@@ -67,13 +67,15 @@ def test_agents_that_are_killed_offline_leave_the_pods_alone(
     kills = [each for each in watch.recording.faults if isinstance(each.fault, Kill)]
     assert len(kills) == len(agents) * len(edges(lab))
     helped = [each.fault.title for each in kills if STARTED_BY_HAND in each.cure]
-    assert not helped, f"did not come back by themselves: {', '.join(helped)}"
+    assert not helped, f"not restarted by themselves: {', '.join(helped)}"
     all_passed([autonomy.judge(watch, node) for node in edges(lab)])
     sandboxes.judge()
 
 
 @pytest.mark.scenario("server rebooted")
-@allure.title("The workload goes on while the server reboots, and what it buffered arrives")
+@allure.title(
+    "The workload keeps running while the server reboots, and buffered samples arrive afterwards"
+)
 def test_the_edge_outlives_a_reboot_of_the_server(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy
 ) -> None:

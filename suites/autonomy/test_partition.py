@@ -24,7 +24,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import enough
 from edge_lab.observe.watch import Watch
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation, judge_autonomy
-from suites.autonomy.bystanders import DOOMED, IMPATIENT, pod_name
+from suites.autonomy.bystanders import DELETED, INTOLERANT, pod_name
 from suites.autonomy.sandboxes import SamplerSandboxes
 from suites.edges import edges, until_evicted, uplink
 
@@ -36,7 +36,7 @@ pytestmark = [
     allure.feature("Partition"),
 ]
 
-SCENARIO = "5 minute partition"
+SCENARIO = "5-minute partition"
 PARTITION_SECONDS = 300.0
 DELETE_AFTER = 60.0
 
@@ -57,15 +57,15 @@ class Partition:
     def cut(self, node: str) -> FaultRecord:
         """The cut of that node's uplink."""
         cuts = (
-            each
-            for each in self.recording.faults
-            if isinstance(each.fault, Cut) and each.fault.link == self.uplinks[node]
+            record
+            for record in self.recording.faults
+            if isinstance(record.fault, Cut) and record.fault.link == self.uplinks[node]
         )
         return enough(cuts, f"cuts of {node}")[0]
 
     def pod(self, name: str) -> list[PodSeen]:
         """The API server's views of a pod, in the order of time."""
-        shown = (each for each in self.recording.pod_seen if each.name == name)
+        shown = (seen for seen in self.recording.pod_seen if seen.name == name)
         return enough(shown, f"sights of {name}")
 
     def runs_until(self, node: str, name: str) -> int:
@@ -98,7 +98,7 @@ def partition(
     with autonomy.watching() as watch, fault_engine.inflict_all(cuts):
         autonomy.hold(DELETE_AFTER)
         for node in edges(lab):
-            pod = pod_name(DOOMED, node)
+            pod = pod_name(DELETED, node)
             limit = time_limit(60)
             lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=limit, wait=False)
         autonomy.hold(max(PARTITION_SECONDS, until_evicted(lab)) - DELETE_AFTER)
@@ -108,13 +108,13 @@ def partition(
     return Partition(watch, verdicts, uplinks, sandboxes)
 
 
-@allure.title("The workload of {edge_node} goes on for five minutes without the cloud")
+@allure.title("The workload on {edge_node} keeps running during a five-minute partition")
 def test_the_workload_goes_on_and_loses_nothing(edge_node: LabNode, partition: Partition) -> None:
     verdict = partition.verdicts[edge_node.name]
     assert verdict.passed, str(verdict)
 
 
-@allure.title("Samplers that must be sandboxed still are at the end of the partition")
+@allure.title("Sandboxed samplers are still sandboxed at the end of the partition")
 def test_samplers_stay_in_their_sandboxes(partition: Partition) -> None:
     if not partition.sandboxes.nodes:
         raise MissingCapability("no node of this lab has its sampler in a sandbox")
@@ -122,45 +122,48 @@ def test_samplers_stay_in_their_sandboxes(partition: Partition) -> None:
 
 
 @pytest.mark.scenario(SCENARIO)
-@allure.title("A pod of {edge_node} without tolerations is evicted in time, and runs until then")
+@allure.title(
+    "A pod on {edge_node} without tolerations is evicted on time, and runs until the node "
+    "learns of it"
+)
 def test_a_pod_without_tolerations_is_evicted_and_runs_until_the_node_hears_of_it(
     lab: Lab, edge_node: LabNode, partition: Partition, measure: Measuring
 ) -> None:
-    name = pod_name(IMPATIENT, edge_node.name)
+    name = pod_name(INTOLERANT, edge_node.name)
     cut = partition.cut(edge_node.name)
     timing = lab.topology.timing
     deleting = [each.time for each in partition.pod(name) if each.deleting]
     assert deleting, f"{name} was never marked for deletion"
     waited = (deleting[0] - cut.began) / 1e9
     measure("evicted after the cut", waited, unit="s", node=edge_node.name)
-    assert waited >= timing.unreachable_toleration, "evicted before its time"
+    assert waited >= timing.unreachable_toleration, "evicted too early"
     assert cut.heal_began is not None
     assert deleting[0] < cut.heal_began, "evicted only after the heal"
     # The node cannot learn of it, so its pods keep running.
     assert partition.runs_until(edge_node.name, name) >= cut.heal_began
-    assert partition.pod(name)[-1].gone, f"{name} is still there"
+    assert partition.pod(name)[-1].gone, f"{name} still exists"
 
 
-@allure.title("A pod that tolerates everything stays on {edge_node}")
+@allure.title("A pod that tolerates all taints is not evicted from {edge_node}")
 def test_a_pod_with_tolerations_is_never_evicted(edge_node: LabNode, partition: Partition) -> None:
     seen = partition.pod(sampler_pod(edge_node.name))
     assert len({each.uid for each in seen}) == 1
     assert not any(each.deleting or each.gone for each in seen)
 
 
-@allure.title("A pod that the cloud deletes while {edge_node} is away ends when it is back")
+@allure.title("A pod that is deleted while {edge_node} is offline is terminated after the heal")
 def test_a_pod_deleted_by_the_cloud_ends_after_the_heal(
     edge_node: LabNode, partition: Partition
 ) -> None:
-    name = pod_name(DOOMED, edge_node.name)
+    name = pod_name(DELETED, edge_node.name)
     cut = partition.cut(edge_node.name)
     assert cut.heal_began is not None
     assert partition.runs_until(edge_node.name, name) >= cut.heal_began
-    assert partition.pod(name)[-1].gone, f"{name} is still there"
+    assert partition.pod(name)[-1].gone, f"{name} still exists"
     assert partition.runs_until(edge_node.name, name) < partition.recording.ended
 
 
-@allure.title("The same verdict on altered evidence is a failure, for {edge_node}")
+@allure.title("The verdict on altered evidence of {edge_node} is a failure (control)")
 def test_the_verdict_fails_on_evidence_that_was_tampered_with(
     edge_node: LabNode, partition: Partition
 ) -> None:

@@ -21,7 +21,9 @@ pytestmark = [allure.parent_suite("Autonomy"), allure.feature("Sandboxes")]
 
 
 @pytest.mark.scenario("sandboxed samplers at rest")
-@allure.title("Samplers of nodes that sandbox all pods are in gVisor, by their nodes' processes")
+@allure.title(
+    "On nodes that sandbox all pods, the node's processes show that samplers run in gVisor"
+)
 def test_samplers_are_sandboxed_where_their_nodes_say_so(sandboxes: SamplerSandboxes) -> None:
     if not sandboxes.nodes:
         raise MissingCapability("no node of this lab has its sampler in a sandbox")
@@ -29,7 +31,7 @@ def test_samplers_are_sandboxed_where_their_nodes_say_so(sandboxes: SamplerSandb
     sandboxes.judge()
 
 
-@allure.title("The collector, which runs under runc, fails the proofs of a sandbox from outside")
+@allure.title("The collector, which runs under runc, fails the proofs of a sandbox (control)")
 def test_a_pod_of_the_workload_under_runc_fails_the_proofs(lab: Lab, time_limit: TimeLimit) -> None:
     pod = known_collector(lab, time_limit(LOOK_SECONDS))
     verdict = look_from_outside(lab, pod, time_limit(LOOK_SECONDS))

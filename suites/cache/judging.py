@@ -33,11 +33,13 @@ def wrong_starts(seen: Mapping[str, Start], shall_start: Collection[str]) -> dic
     for pod, start in seen.items():
         if pod in shall_start:
             if not start.started:
-                wrong[pod] = f"not started within {start.seconds:.0f} s: {start.said or 'silence'}"
+                wrong[pod] = (
+                    f"not started within {start.seconds:.0f} s: {start.said or 'no message'}"
+                )
         elif start.started:
-            wrong[pod] = f"started after {start.seconds:.0f} s, with an image that nobody has"
+            wrong[pod] = f"started after {start.seconds:.0f} s, with an image that is not available"
         elif not UPSTREAM.search(start.said):
-            wrong[pod] = f"no reason that names what is out of reach: {start.said or 'silence'}"
+            wrong[pod] = f"no message names the unreachable registry: {start.said or 'no message'}"
     missing = set(shall_start) - seen.keys()
     return {**wrong, **dict.fromkeys(missing, "not watched")}
 
@@ -63,22 +65,22 @@ SLACK = 4 * MIB
 def wrong_resumption(seen: Resumed) -> str:
     """The pull was not interrupted half-way, or it was not resumed."""
     if not 0.2 * seen.whole < seen.before < 0.9 * seen.whole * OVERHEAD:
-        return f"cut after {seen.before} of {seen.whole} bytes: no evidence of what was half-way"
+        return f"cut after {seen.before} of {seen.whole} bytes: no evidence of a resumed pull"
     least = (seen.whole - seen.before) * 0.9 - SLACK
     if seen.after < least:
-        return f"only {seen.after} bytes came after the cut: the rest came from elsewhere"
+        return f"only {seen.after} bytes were received after the cut: the rest came from elsewhere"
     most = seen.whole * OVERHEAD + SLACK - seen.before
     if seen.after > most:
-        return f"{seen.after} bytes after the cut, where {most:.0f} would do: it began anew"
+        return f"{seen.after} bytes after the cut, of at most {most:.0f}: the pull started over"
     return ""
 
 
 def wrong_sharing(uplink: int, shared: int, whole: int) -> str:
     """An image of `whole` bytes arrived over the uplink instead of the site's network."""
     if uplink > whole * 0.2:
-        return f"{uplink} bytes came by the uplink, of an image of {whole}"
+        return f"{uplink} bytes were received over the uplink, of an image of {whole}"
     if shared < whole * 0.9:
-        return f"only {shared} bytes came by the site's network, of an image of {whole}"
+        return f"only {shared} bytes were received over the site's network, of an image of {whole}"
     return ""
 
 
@@ -104,7 +106,7 @@ def wrong_eviction(seen: Filled) -> str:
     if seen.held > seen.limit:
         return f"{seen.held} bytes held, {seen.limit} are the limit"
     if seen.held < seen.limit / 3:
-        return f"only {seen.held} bytes of {seen.limit} held: what is newest is not there"
+        return f"only {seen.held} bytes of {seen.limit} are held: the newest content is missing"
     if seen.restarted:
         return "a container was stopped while the cache evicted"
     if not seen.starts_again:
@@ -126,11 +128,11 @@ def wrong_reads(reads: Sequence[Read], sha256: str, *, hits_after: int) -> str:
     """A reading had wrong content, or was a cache miss after the first so many."""
     for number, read in enumerate(reads):
         if read.sha256 != sha256:
-            return f"reading {number} has other content"
+            return f"read {number} returned different content"
     late = [read for read in reads[hits_after:] if read.cache != "HIT"]
     if not reads[hits_after:]:
         return "nothing was read twice: no evidence"
-    return f"{len(late)} readings were no hits" if late else ""
+    return f"{len(late)} reads were not cache hits" if late else ""
 
 
 def wrong_collection(
@@ -138,7 +140,7 @@ def wrong_collection(
 ) -> str:
     """The kubelet removed the pinned image, or did not remove the other one."""
     if not {pinned, other} <= set(before):
-        return "one of the images was not there before: no evidence"
+        return "one of the images was not present before: no evidence"
     if other in after:
-        return f"{other} is still there: nothing was collected"
+        return f"{other} is still present: nothing was collected"
     return "" if pinned in after else f"{pinned} was removed, though it is pinned"

@@ -38,8 +38,8 @@ def ranks_of(count: int) -> tuple[int, ...]:
     return () if not count else (50, 99) if count >= READS else (50,)
 
 
-@pytest.mark.scenario("data sets on a slow line")
-@allure.title("{edge_node} reads data from its cache, on a slow line and on a silent one")
+@pytest.mark.scenario("data sets over a slow line")
+@allure.title("{edge_node} reads data from its cache over a slow uplink, and without one")
 def test_data_is_read_from_the_cache(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, cache_node: Nodes, measure: Measuring
 ) -> None:
@@ -83,4 +83,6 @@ def test_data_is_read_from_the_cache(
     for seen, hits_after in ((reads, 1), (silent, 0)):
         wrong = wrong_reads(seen, data.sha256, hits_after=hits_after)
         assert not wrong, wrong
-    assert came < data.mib * 1024 * 1024, f"{came} bytes came by the uplink for what was cached"
+    assert came < data.mib * 1024 * 1024, (
+        f"{came} bytes were received over the uplink for cached data"
+    )

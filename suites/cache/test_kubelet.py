@@ -61,9 +61,9 @@ def short_of_room(lab: Lab, node: CacheNode) -> Iterator[None]:
         )
 
 
-@pytest.mark.scenario("images collected by the kubelet")
+@pytest.mark.scenario("image garbage collection")
 @allure.title(
-    "The kubelet of {edge_node} collects an image that is not pinned, and keeps one that is"
+    "The kubelet of {edge_node} garbage-collects an unpinned image, and keeps a pinned one"
 )
 def test_a_pinned_image_is_not_collected(
     lab: Lab,

@@ -45,10 +45,10 @@ BACK_SECONDS = 150.0
 Nodes = Callable[[str], CacheNode]
 
 
-@pytest.mark.scenario("images of the cache, uplink silent")
+@pytest.mark.scenario("cached images while the uplink drops all frames")
 @pytest.mark.fails_without("cache-outlives-upstream")
 @allure.title(
-    "While the cloud is silent, {edge_node} starts what its cache has, and says what it lacks"
+    "While its uplink drops all frames, {edge_node} starts cached images and reports missing ones"
 )
 def test_cached_images_start_while_the_cloud_is_silent(
     lab: Lab,
@@ -119,16 +119,16 @@ def test_cached_images_start_while_the_cloud_is_silent(
             evidence="containers on the node",
             reason="" if started else f"not within {seconds:.0f} s",
         )
-    allure.attach("\n".join(f"{pod}: {start}" for pod, start in seen.items()), "what was seen")
+    allure.attach("\n".join(f"{pod}: {start}" for pod, start in seen.items()), "container starts")
     assert wrong_starts(seen, good) == {}
     assert all(started for started, _ in healed.values()), healed
 
 
-@pytest.mark.scenario("images of the cache after a reboot while offline")
+@pytest.mark.scenario("cached images after a reboot while offline")
 @pytest.mark.needs("offline-reboot")
 @pytest.mark.fails_without("cache-outlives-upstream")
 @allure.title(
-    "{edge_node}, booted while offline, starts a container whose image only its cache has"
+    "After a reboot while offline, {edge_node} starts a container whose image only its cache has"
 )
 def test_a_cache_that_was_restarted_offline_serves(
     lab: Lab,
@@ -167,4 +167,4 @@ def test_a_cache_that_was_restarted_offline_serves(
         reason="" if started else f"not within {seconds:.0f} s",
     )
     assert serves, f"{CACHE_UNIT} does not run"
-    assert started, f"{pod} does not run; said of its image: {said or 'nothing'}"
+    assert started, f"{pod} is not running; messages about its image: {said or 'none'}"

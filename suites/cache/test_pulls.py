@@ -58,9 +58,9 @@ def fits(node: CacheNode, store: str, limit: int) -> bool:
     return node.held(store) <= limit
 
 
-@pytest.mark.scenario("pull cut half-way")
+@pytest.mark.scenario("interrupted pull")
 @pytest.mark.fails_without("cache-outlives-upstream")
-@allure.title("A pull of {edge_node} that is cut half-way goes on where it was")
+@allure.title("An interrupted pull on {edge_node} resumes where it stopped")
 def test_a_pull_that_is_cut_goes_on_where_it_was(
     lab: Lab,
     edge_node: LabNode,
@@ -80,7 +80,7 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
         began = node.received(link)
         node.begin_pull(image)
         eventually(
-            "half of the image has come",
+            "half of the image is received",
             lambda: node.received(link) - began > image.bytes * 0.5,
             time_limit(END_SECONDS),
             every=0.2,
@@ -106,9 +106,11 @@ def test_a_pull_that_is_cut_goes_on_where_it_was(
     assert not (wrong := wrong_resumption(seen)), wrong
 
 
-@pytest.mark.scenario("image shared by a site")
+@pytest.mark.scenario("image shared within a site")
 @pytest.mark.needs("cache-outlives-upstream")
-@allure.title("A node whose uplink is cut pulls what its neighbour has, and only that")
+@allure.title(
+    "A node whose uplink is cut can pull the images that its neighbour has, and no others"
+)
 def test_nodes_of_a_site_share_what_one_has_pulled(
     lab: Lab, faults: FaultEngine, cache_node: Nodes, measure: Measuring, time_limit: TimeLimit
 ) -> None:
@@ -147,14 +149,14 @@ def test_nodes_of_a_site_share_what_one_has_pulled(
     )
     assert (status, length) == (200, shared.bytes)
     assert not trouble, trouble
-    assert refused in (502, 504), f"what no node has was answered with {refused}"
+    assert refused in (502, 504), f"a layer that no node has was answered with {refused}"
     wrong = wrong_sharing(came[uplink(lab, second.name)], came[site], shared.bytes)
     assert not wrong, wrong
 
 
 @pytest.mark.scenario("cache full")
 @pytest.mark.needs("cache-outlives-upstream")
-@allure.title("The cache of {edge_node} evicts within its limit, and never what runs")
+@allure.title("The cache of {edge_node} stays within its limit, and never evicts images in use")
 def test_the_cache_evicts_within_its_limit(
     lab: Lab,
     edge_node: LabNode,
@@ -202,7 +204,7 @@ def test_the_cache_evicts_within_its_limit(
 @pytest.mark.scenario("blob poisoned or truncated")
 @pytest.mark.needs("cache-outlives-upstream")
 @pytest.mark.parametrize("how", ["poisoned", "truncated"])
-@allure.title("{edge_node} refuses a {how} layer, and a restart of its cache throws it out")
+@allure.title("{edge_node} rejects a {how} layer, and its cache removes it on restart")
 def test_a_damaged_layer_is_refused(edge_node: LabNode, cache_node: Nodes, how: str) -> None:
     node, image = cache_node(edge_node.name), image_named(how)
     node.forget(image)
@@ -212,7 +214,7 @@ def test_a_damaged_layer_is_refused(edge_node: LabNode, cache_node: Nodes, how: 
     node.forget(image)
     assert node.damage(image, how) > 0
     trouble = node.pull(image, seconds=REFUSED_SECONDS)
-    assert trouble, f"a {how} layer was taken for the image"
+    assert trouble, f"a {how} layer was accepted for the image"
     if how == "poisoned":
         assert "digest" in trouble, trouble
     node.restart_cache()

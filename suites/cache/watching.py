@@ -21,7 +21,7 @@ JOURNAL_EVERY = 5.0
 def seen_within(limit: Deadline, probe: Callable[[], bool], every: float) -> bool:
     """Whether it was seen in time."""
     with contextlib.suppress(DeadlineExceeded):
-        return limit.wait_for("what is looked for", probe, every=every)
+        return limit.wait_for("the expected state", probe, every=every)
     return False
 
 
@@ -59,11 +59,11 @@ def starts_after_kill(
     """
     since = node.now()
     killed = {pod: node.kill(pod) for pod in images}
-    assert all(killed.values()), f"not all ran before: {killed}"
+    assert all(killed.values()), f"not all were running before: {killed}"
     limit = time_limit(seconds)
     seen = watch_starts(node, killed, limit) if not to_the_end else {}
     if to_the_end:
-        with step("wait for what is said of the images"):
+        with step("wait for messages about the images"):
             seen_within(
                 limit,
                 lambda: all(node.said_of(reference, since) for reference in images.values()),

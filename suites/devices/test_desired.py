@@ -44,7 +44,7 @@ def fit(twin: LabTwin) -> str:
 
 def writes(twin: LabTwin) -> list[TruthWrite]:
     """What clients have written to the device, by its own log."""
-    return [each for each in twin.truth.truth() if isinstance(each, TruthWrite)]
+    return [entry for entry in twin.truth.truth() if isinstance(entry, TruthWrite)]
 
 
 def asked(twin: LabTwin) -> float:
@@ -56,7 +56,7 @@ def asked(twin: LabTwin) -> float:
 def reached(twin: LabTwin, value: str, time_limit: TimeLimit) -> None:
     # A step shows the state at its beginning: only the next one shows a recent write.
     eventually(
-        f"{twin.device.name} was asked for {value}",
+        f"{twin.device.name} received {value}",
         lambda: asked(twin) == float(value),
         time_limit(SETTLE_SECONDS),
     )
@@ -83,8 +83,8 @@ def running(twin: LabTwin, time_limit: TimeLimit) -> None:
     )
 
 
-@allure.story("Desired")
-@allure.title("What is asked of {twin} reaches the device, and is confirmed")
+@allure.story("Desired values")
+@allure.title("A desired value of {twin} reaches the device and is confirmed")
 def test_what_is_desired_reaches_the_device_and_is_confirmed(
     twin: LabTwin, time_limit: TimeLimit
 ) -> None:
@@ -100,10 +100,10 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
             transient=(KubectlError,),
         )
     reached(twin, value, time_limit)
-    assert len(writes(twin)) == before + 1, "one wish is one write"
+    assert len(writes(twin)) == before + 1, "a desired value was not written exactly once"
 
 
-@allure.story("Desired")
+@allure.story("Desired values")
 @pytest.mark.known_failure(
     runtime="kubeedge",
     tracker=f"{KUBEEDGE_TRACKER}/3804",
@@ -111,7 +111,7 @@ def test_what_is_desired_reaches_the_device_and_is_confirmed(
     "away is lost, and the node reports on as if nothing had been asked of it",
     look_again="2027-05-27",
 )
-@allure.title("What was asked of {twin} while its node was offline is done afterwards")
+@allure.title("A value desired of {twin} while its node is offline is written after the heal")
 def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
     lab: Lab, twin: LabTwin, wires: Wires, time_limit: TimeLimit
 ) -> None:
@@ -124,11 +124,11 @@ def test_what_was_desired_while_the_node_was_offline_is_done_after_the_heal(
             last = newest(twin).seq + round(until_lost(lab) * 1000 / twin.device.period_ms)
             wish.enter_context(twin.desiring({REQUESTED_SETPOINT: value}))
             eventually(
-                "the device has gone on",
+                "the device has new values",
                 lambda: newest(twin).seq > last,
                 time_limit(SETTLE_SECONDS),
             )
-            assert len(writes(twin)) == before, "the wish came through a wire that is cut"
+            assert len(writes(twin)) == before, "the desired value was delivered over a cut link"
             assert not confirmed(twin, value)
         eventually(
             f"{twin} confirms {value} after the heal",
@@ -154,8 +154,8 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("unfit", UNFIT)
-@allure.story("Refused")
-@allure.title("{twin} refuses what is {unfit}, and says so in the log")
+@allure.story("Refused values")
+@allure.title("{twin} refuses and logs an invalid desired value ({unfit})")
 def test_what_is_not_fit_is_refused_and_logged(
     twin: LabTwin, unfit: str, time_limit: TimeLimit
 ) -> None:
@@ -174,11 +174,11 @@ def test_what_is_not_fit_is_refused_and_logged(
         assert all_confirmed(after) == confirmed_before
         assert after.value(name) != value
         assert after.state == ONLINE
-    assert writes(twin) == before, "what was refused has reached the device"
+    assert writes(twin) == before, "a refused value was written to the device"
 
 
-@allure.story("Refused")
-@allure.title("{twin} refuses nothing when nothing is unfit")
+@allure.story("Refused values")
+@allure.title("{twin} refuses no valid value (control)")
 def test_nothing_is_refused_when_nothing_is_unfit(twin: LabTwin, time_limit: TimeLimit) -> None:
     running(twin, time_limit)
     mark, value = twin.log_mark(), fit(twin)

@@ -48,8 +48,8 @@ def partial(lab: Lab, twin: LabTwin, time_limit: TimeLimit) -> Iterator[tuple[st
             lab.kubectl.delete(*of, deadline=limit, wait=False)
 
 
-@allure.story("Reported")
-@allure.title("{twin}: a property that the device does not have hides no other")
+@allure.story("Reported values")
+@allure.title("{twin}: a property that the device does not have does not affect the others")
 def test_a_property_that_is_not_there_hides_no_other_and_is_named(
     lab: Lab,
     twin: LabTwin,
@@ -68,7 +68,7 @@ def test_a_property_that_is_not_there_hides_no_other_and_is_named(
         return {each for each in wanted if now.value(each) is not None}
 
     eventually(
-        f"{name} reports all but what is not there",
+        f"{name} reports all properties that exist",
         lambda: reported() == wanted,
         time_limit(READY_SECONDS),
         transient=(KubectlError,),
@@ -78,10 +78,10 @@ def test_a_property_that_is_not_there_hides_no_other_and_is_named(
         lambda: [line for line in twin.logged(mark, name) if f"cannot read {MISSING}" in line],
         time_limit(READY_SECONDS),
     )
-    assert len(lines) == 1, "it is named once"
+    assert len(lines) == 1, "the property is named more than once"
     before = status().value(SEQUENCE)
     eventually(
-        f"{name} goes on",
+        f"{name} keeps reporting",
         lambda: status().value(SEQUENCE) != before,
         time_limit(READY_SECONDS),
         transient=(KubectlError,),

@@ -106,8 +106,8 @@ def observed(twin: LabTwin, watch: tuple[TwinWatch, int]) -> TwinObservation:
     )
 
 
-@allure.story("Reported")
-@allure.title("{twin} reports what the device shows, within its collect cycle")
+@allure.story("Reported values")
+@allure.title("{twin} reports the values of its device within its collect cycle")
 def test_a_twin_reports_what_the_device_shows(
     twin: LabTwin,
     watch: tuple[TwinWatch, int],
@@ -137,8 +137,8 @@ def test_a_twin_reports_what_the_device_shows(
 
 
 @cloudcore_undoes_reports
-@allure.story("Reported")
-@allure.title("{twin} never goes back to what it had reported before")
+@allure.story("Reported values")
+@allure.title("{twin} never reverts to an older value")
 def test_a_twin_never_goes_back(
     twin: LabTwin, watch: tuple[TwinWatch, int], judge: Callable[..., TwinVerdict]
 ) -> None:
@@ -147,15 +147,15 @@ def test_a_twin_never_goes_back(
     assert not verdict.back, str(verdict)
 
 
-@allure.story("Reported")
-@allure.title("{twin} says that its device is online")
+@allure.story("Reported values")
+@allure.title("{twin} reports its device as online")
 def test_a_twin_says_that_its_device_is_online(twin: LabTwin, watch: tuple[TwinWatch, int]) -> None:
     assert twin.status().state == ONLINE
 
 
 @allure.story("Latency")
 @pytest.mark.scenario("twin latency")
-@allure.title("From the device to the cluster: {twin}")
+@allure.title("Latency from the device to the cluster: {twin}")
 def test_how_long_a_value_takes_to_the_cluster(
     twin: LabTwin, watch: tuple[TwinWatch, int], measure: Measuring
 ) -> None:
@@ -172,8 +172,8 @@ def test_how_long_a_value_takes_to_the_cluster(
 
 
 @cloudcore_undoes_reports
-@allure.story("Reported")
-@allure.title("{twin} says nothing new while its device stands still")
+@allure.story("Reported values")
+@allure.title("{twin} reports no new value while the values of its device do not change")
 def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
     twin: LabTwin, watch: tuple[TwinWatch, int], time_limit: TimeLimit
 ) -> None:
@@ -193,12 +193,14 @@ def test_a_twin_of_a_device_that_stands_still_says_nothing_new(
         settled, since = reported_values(twin.status()), time.time_ns()
         with step(f"watch for {STILL_CYCLES} collect cycles of {cycle:g} s"):
             time.sleep(STILL_CYCLES * cycle)
-        sightings = [each for each in seen.sightings(twin.name) if each.time > since]
+        sightings = [sighting for sighting in seen.sightings(twin.name) if sighting.time > since]
         assert not seen.ended, "the API server has ended the watch"
     finally:
         twin.truth.resume()
-    for each in sightings:
-        assert reported_values(each.status) == settled, "a value changed and the device stood still"
+    for sighting in sightings:
+        assert reported_values(sighting.status) == settled, (
+            "a value changed while the device did not"
+        )
     eventually(
         "a new one is reported",
         lambda: int(twin.status().value(SEQUENCE) or 0) > last,

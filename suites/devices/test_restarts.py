@@ -61,7 +61,7 @@ def test_samples_go_on_after_a_restart_and_are_true(
     "does", [SlowClock(rate=0.5), Busy(connections=8)], ids=lambda does: does.kind
 )
 @allure.story("Samples")
-@allure.title("{modbus_device} {does}: samplers go on meanwhile, and no sample is altered")
+@allure.title("{modbus_device} {does}: samplers keep reading it, and no sample is altered")
 def test_samples_go_on_while_a_device_is_slow_or_full(
     lab: Lab,
     modbus_device: Device,
@@ -78,7 +78,7 @@ def test_samples_go_on_while_a_device_is_slow_or_full(
 
 @by_kind
 @allure.story("Twins")
-@allure.title("{twin}: its device {does}, and it reports new values by itself")
+@allure.title("{twin}: its device {does}, and new values are reported again")
 def test_a_twin_reports_again_after_a_restart(
     twin: LabTwin, does: AnyFault, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:

@@ -42,7 +42,9 @@ AT_ONCE = 10
 
 @pytest.mark.parametrize("how", ["silent", "refused"])
 @allure.story("State")
-@allure.title("{twin} is offline while its device is gone ({how}), and online again afterwards")
+@allure.title(
+    "{twin} is offline while its device is unreachable ({how}), and online again afterwards"
+)
 def test_a_device_that_goes_away_is_offline_and_returns(
     twin: LabTwin, how: str, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
@@ -100,8 +102,8 @@ def crowd(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[tuple
 
 
 @pytest.mark.fresh_lab("test")  # the other node's hundred would still be active
-@allure.story("Many")
-@allure.title("A hundred twins on {edge_node} all report, and the usual ones go on")
+@allure.story("Scale")
+@allure.title("A hundred more twins on {edge_node} report, and the existing ones keep reporting")
 def test_a_hundred_twins_on_one_node_all_report(
     lab: Lab,
     edge_node: LabNode,
@@ -134,7 +136,7 @@ def test_a_hundred_twins_on_one_node_all_report(
     usual = twin_name(device.name, edge_node.name)
     before = statuses[usual].value(SEQUENCE)
     eventually(
-        f"{usual} goes on",
+        f"{usual} keeps reporting",
         lambda: twin_client.status(usual, time_limit(60)).value(SEQUENCE) != before,
         time_limit(NOTICE_SECONDS),
         transient=(KubectlError,),

@@ -17,7 +17,7 @@ class Held:
     """The measured loads, in ascending size."""
 
     loads: tuple[FleetLoad, ...]
-    bends: str = ""
+    failure: str = ""
     """The size that could not be measured, with the reason; empty if there is none."""
 
 
@@ -44,7 +44,7 @@ def hold_each(
             if not loads:
                 raise
             check()  # a fleet that ended by itself says nothing about the control plane
-            return Held(tuple(loads), f"bends at {size}: {trouble.message}")
+            return Held(tuple(loads), f"fails at {size}: {trouble.message}")
         loads.append(load)
         if not passed(load):
             break

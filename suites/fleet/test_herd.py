@@ -32,13 +32,13 @@ def test_a_herd_comes_back(
     asked = float(pytestconfig.getoption("--lab-fleet-silence"))
     silence = max(asked, until_evicted(lab))
     with fleets.beside(size) as fleet:
-        assert not fleet.growth.never_ready, "the fleet does not hold: choose a smaller one"
+        assert not fleet.growth.never_ready, "the fleet is not sustained: choose a smaller one"
         fleet.add_pods(time_limit(READY_SECONDS))
         herd = fleets.measuring(fleet).herd(silence, SETTLE_SECONDS)
         away = [node for node in edges(lab) if not is_ready(lab, node, time_limit)]
     verdict = fleets.judge_herd(herd)
     assert verdict.passed, str(verdict)
-    assert not away, f"real nodes are not Ready beside the herd: {', '.join(away)}"
+    assert not away, f"edge nodes are not Ready during the herd: {', '.join(away)}"
     assert_controls(herd)
 
 

@@ -15,7 +15,7 @@ from edge_lab.fixtures.fleets import READY_SECONDS, Fleets, sizes_of
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.oracles.fleet import bend, judge_load
+from edge_lab.oracles.fleet import judge_load, scale_limit
 from suites.edges import edges, is_ready
 from suites.fleet.holding import hold_each
 
@@ -30,8 +30,10 @@ BACK_SECONDS = 300.0
 
 
 @pytest.mark.scenario("fleet")
-@allure.title("The control plane holds a fleet of the smallest size; where it bends is measured")
-def test_where_the_control_plane_bends(
+@allure.title(
+    "The control plane sustains the smallest fleet; the largest that it sustains is measured"
+)
+def test_the_size_at_which_the_control_plane_fails(
     lab: Lab,
     fleets: Fleets,
     pytestconfig: pytest.Config,
@@ -51,18 +53,20 @@ def test_where_the_control_plane_bends(
             return fleets.measuring(fleet).held(hold, growth)
 
         held = hold_each(sizes, held_at, lambda load: fleets.judge_load(load).passed, fleet.check)
-    found = bend(held.loads)
-    told = f"holds {found.holds} hollow nodes; {held.bends}" if held.bends else str(found)
+    limit = scale_limit(held.loads)
+    told = (
+        f"sustains {limit.sustained} hollow nodes; {held.failure}" if held.failure else str(limit)
+    )
     server = lab.topology.server.name
     measure(
-        "largest fleet that held",
-        found.holds,
+        "largest fleet sustained",
+        limit.sustained,
         unit="count",
         better="higher",
         node=server,
         evidence=told,
     )
-    assert found.holds >= sizes[0], told
+    assert limit.sustained >= sizes[0], told
     for node in edges(lab):
         eventually(
             f"{node} is Ready after the fleet",

@@ -71,7 +71,7 @@ def judge_events(evidence: Evidence, way: str, *, least: int = 1) -> Verdict:
         *_listed("handled events never crossed", count.unknown),
         *_listed("events were handled with other values", count.wrong),
     ]
-    again = sum(one.attempt > 1 for one in evidence.handled if one.way == way)
+    again = sum(handled.attempt > 1 for handled in evidence.handled if handled.way == way)
     why = f"{count.owed} owed according to the source's journal"
     measures = (
         _measure(evidence, "events lost", way, len(count.lost), why=why),
@@ -333,7 +333,7 @@ def judge_storm(evidence: Evidence, storm: Storm) -> Verdict:
             better=Better.HIGHER,
             why=f"{storm.events} events at once",
         ),
-        _measure(evidence, "storm, memory taken", "", taken, "MiB"),
+        _measure(evidence, "storm, memory used", "", taken, "MiB"),
         _measure(evidence, "storm, memory left", "", storm.least_mib, "MiB", better=Better.HIGHER),
     )
     return _verdict(evidence, problems, measures, (str(storm),))

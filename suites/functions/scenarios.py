@@ -202,7 +202,7 @@ def scene(side: Side, *, copies: bool = False) -> Iterator[Scene]:
     found.end(copies=copies)
 
 
-def in_turns(side: Side, each: int) -> Scene:
+def online(side: Side, each: int) -> Scene:
     """Online and without faults: `each` events of each way on each node, in turns."""
     with scene(side, copies=True) as found:
         found.until_crossed(each)

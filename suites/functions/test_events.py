@@ -19,7 +19,7 @@ from suites.functions.judging import (
     judge_waking,
 )
 from suites.functions.parameters import each_way
-from suites.functions.scenarios import in_turns, never_woken
+from suites.functions.scenarios import never_woken, online
 
 pytestmark = [
     allure.parent_suite("Functions"),
@@ -37,20 +37,20 @@ ZERO_SECONDS = 120.0
 def test_each_event_is_handled_once(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
-    scene = scene_of(in_turns, pod_count)
-    judged(judge_events(one, way, least=pod_count) for one in scene.evidence.values())
+    scene = scene_of(online, pod_count)
+    judged(judge_events(evidence, way, least=pod_count) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: online")
 @pytest.mark.parametrize("way", each_way())
-@allure.title("From the device's step to the result, stage by stage: {way}")
+@allure.title("Latency from the device's step to the result, stage by stage: {way}")
 def test_each_stage_of_a_waking_is_seen(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
-    scene = scene_of(in_turns, pod_count)
+    scene = scene_of(online, pod_count)
     # One event may have found its function still running, or being stopped.
     least = max(1, pod_count - 1)
-    judged(judge_waking(one, way, least=least) for one in scene.evidence.values())
+    judged(judge_waking(evidence, way, least=least) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: online")
@@ -59,23 +59,25 @@ def test_each_stage_of_a_waking_is_seen(
 def test_what_was_woken_goes_back_to_zero(
     scene_of: SceneOf, judged: Judged, pod_count: int, way: str
 ) -> None:
-    scene = scene_of(in_turns, pod_count)
-    judged(judge_asleep(one, way, limit_s=ZERO_SECONDS) for one in scene.evidence.values())
+    scene = scene_of(online, pod_count)
+    judged(
+        judge_asleep(evidence, way, limit_s=ZERO_SECONDS) for evidence in scene.evidence.values()
+    )
 
 
 @pytest.mark.scenario("functions: online")
 @allure.title("Each crossing of the limit in the device's ground truth is one event")
 def test_no_crossing_is_missed(scene_of: SceneOf, judged: Judged, pod_count: int) -> None:
-    scene = scene_of(in_turns, pod_count)
+    scene = scene_of(online, pod_count)
     (limit,) = LIMITS
-    judged(judge_source(one, limit, least=pod_count) for one in scene.evidence.values())
+    judged(judge_source(evidence, limit, least=pod_count) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: online")
 @allure.title("The cloud has exactly one copy of each event")
 def test_the_cloud_has_each_event_once(scene_of: SceneOf, judged: Judged, pod_count: int) -> None:
-    scene = scene_of(in_turns, pod_count)
-    judged(judge_copies(one, least=pod_count) for one in scene.evidence.values())
+    scene = scene_of(online, pod_count)
+    judged(judge_copies(evidence, least=pod_count) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: plain pods")
@@ -86,7 +88,7 @@ def test_a_plain_pod_beside_it(edge_node: LabNode, pod_starts: Starting, pod_cou
     assert verdict.passed, str(verdict)
 
 
-@allure.title("Without activators, unhandled events are detected")
+@allure.title("Without activators, unhandled events are detected (control)")
 def test_a_function_that_is_never_woken_is_found(scene_of: SceneOf) -> None:
     scene = scene_of(never_woken)
     for evidence in scene.evidence.values():

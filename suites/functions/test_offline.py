@@ -27,15 +27,15 @@ EACH = 2
 @allure.title("Uplink cut: events still wake functions, and each is handled once: {way}")
 def test_a_cut_holds_up_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(offline, EACH)
-    judged(judge_offline(one, way, least=EACH) for one in scene.evidence.values())
-    judged(judge_events(one, way, least=EACH) for one in scene.evidence.values())
+    judged(judge_offline(evidence, way, least=EACH) for evidence in scene.evidence.values())
+    judged(judge_events(evidence, way, least=EACH) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: uplink cut")
 @allure.title("After the heal, the cloud has exactly one copy of each event of the outage")
 def test_the_cloud_catches_up(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(offline, EACH)
-    judged(judge_copies(one, least=EACH) for one in scene.evidence.values())
+    judged(judge_copies(evidence, least=EACH) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: reset while offline")
@@ -43,8 +43,8 @@ def test_the_cloud_catches_up(scene_of: SceneOf, judged: Judged) -> None:
 @allure.title("Power lost while offline: each event is handled once, before the heal: {way}")
 def test_a_reset_while_offline_loses_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(reset_while_offline)
-    judged(judge_offline(one, way) for one in scene.evidence.values())
-    judged(judge_events(one, way) for one in scene.evidence.values())
+    judged(judge_offline(evidence, way) for evidence in scene.evidence.values())
+    judged(judge_events(evidence, way) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: reset while offline")
@@ -52,11 +52,11 @@ def test_a_reset_while_offline_loses_no_event(scene_of: SceneOf, judged: Judged,
 def test_a_reset_while_offline_misses_no_crossing(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(reset_while_offline)
     (limit,) = LIMITS
-    judged(judge_source(one, limit) for one in scene.evidence.values())
+    judged(judge_source(evidence, limit) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: reset while offline")
 @allure.title("Power lost while offline: the cloud has exactly one copy of each event afterwards")
 def test_the_cloud_catches_up_after_a_reset(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(reset_while_offline)
-    judged(judge_copies(one) for one in scene.evidence.values())
+    judged(judge_copies(evidence) for evidence in scene.evidence.values())

@@ -28,14 +28,14 @@ def test_a_broker_that_is_killed_loses_no_event(
     scene_of: SceneOf, judged: Judged, way: str
 ) -> None:
     scene = scene_of(broker_killed)
-    judged(judge_events(one, way, least=3) for one in scene.evidence.values())
+    judged(judge_events(evidence, way, least=3) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: broker killed")
 @allure.title("Broker killed twice: the cloud has exactly one copy of each event")
 def test_the_cloud_catches_up_after_a_kill(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(broker_killed)
-    judged(judge_copies(one, least=3) for one in scene.evidence.values())
+    judged(judge_copies(evidence, least=3) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: disk full")
@@ -43,14 +43,14 @@ def test_the_cloud_catches_up_after_a_kill(scene_of: SceneOf, judged: Judged) ->
 @allure.title("Disk full: each event is handled once when there is room again: {way}")
 def test_a_full_disk_loses_no_event(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(full_disks)
-    judged(judge_events(one, way, least=3) for one in scene.evidence.values())
+    judged(judge_events(evidence, way, least=3) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: disk full")
 @allure.title("Disk full: the broker refuses events, and stores them when there is room again")
 def test_a_full_disk_is_felt_and_left(scene_of: SceneOf, judged: Judged) -> None:
     scene = scene_of(full_disks)
-    judged(judge_refused(one) for one in scene.evidence.values())
+    judged(judge_refused(evidence) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: storm")
@@ -58,7 +58,7 @@ def test_a_full_disk_is_felt_and_left(scene_of: SceneOf, judged: Judged) -> None
 @allure.title("Storm of events: each is handled once: {way}")
 def test_each_event_of_a_storm_is_handled_once(scene_of: SceneOf, judged: Judged, way: str) -> None:
     scene = scene_of(storm, STORM)
-    judged(judge_events(one, way, least=STORM) for one in scene.evidence.values())
+    judged(judge_events(evidence, way, least=STORM) for evidence in scene.evidence.values())
 
 
 @pytest.mark.scenario("functions: storm")

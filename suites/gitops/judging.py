@@ -64,11 +64,11 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
                 problems.append(f"{part} was started {count} times")
             if first.began > since + limit_s:
                 problems.append(
-                    f"{part} came after {first.began - since:.0f} s; {limit_s:g} s are allowed"
+                    f"{part} started after {first.began - since:.0f} s; {limit_s:g} s are allowed"
                 )
         wrong = sorted({run.revision for run in runs} & set(rollout.never))
         if wrong:
-            problems.append(f"{part} ran {', '.join(wrong)}, which was never to run there")
+            problems.append(f"{part} ran {', '.join(wrong)}, which must not run there")
     reason = "it was not seen"
     running = max(started) if len(started) == len(rollout.parts) else None
     stages = {
@@ -88,7 +88,7 @@ def judge_rollout(rollout: Rollout, *, limit_s: float) -> Verdict:
         measures = [_measure("newest revision runs", after, "s", node, label=label, reason=reason)]
         if rollout.received is not None:
             measures.append(
-                _measure("uplink bytes until then", rollout.received, "B", node, label=label)
+                _measure("uplink bytes for the update", rollout.received, "B", node, label=label)
             )
     head = f"{rollout.revision} after {rollout.previous}, {rollout.commits} commits"
     told = _told(rollout.runs, rollout.pushed)
@@ -100,23 +100,23 @@ def judge_offline(offline: Offline) -> Verdict:
     problems: list[str] = []
     away = offline.ended - offline.began
     if away < LEAST_AWAY_SECONDS:
-        problems.append(f"no evidence: it was away for {away:.0f} s")
+        problems.append(f"no evidence: the node was offline for {away:.0f} s")
     if not offline.changes:
-        problems.append("no evidence: nothing was pushed meanwhile")
+        problems.append("no evidence: nothing was pushed while it was offline")
     starts = 0
     for part in offline.parts:
         runs = _of(offline.runs, part)
         if running_at(runs, part, offline.began) != (offline.revision,):
             problems.append(f"no evidence: {part} did not run {offline.revision} at first")
         if running_at(runs, part, offline.ended) != (offline.revision,):
-            problems.append(f"{part} does not run {offline.revision} in the end")
+            problems.append(f"{part} does not run {offline.revision} at the end")
         began = [run for run in runs if offline.began < run.began <= offline.ended]
         starts += len(began)
         other = sorted({run.revision for run in began} - {offline.revision})
         if other:
             problems.append(f"{part} ran {', '.join(other)} meanwhile")
     if starts != offline.restarts:
-        problems.append(f"{starts} starts meanwhile, not {offline.restarts}")
+        problems.append(f"{starts} starts while offline, not {offline.restarts}")
     return Verdict(
         offline.node,
         offline.runtime,
@@ -136,9 +136,9 @@ def judge_drift(drift: Drift) -> Verdict:
     if drift.last != drift.revision:
         problems.append(f"it has {drift.last or 'nothing'} in the end, not {drift.revision}")
     if took is not None and took > drift.limit_s:
-        problems.append(f"it was put right after {took:.0f} s; {drift.limit_s:g} s are allowed")
+        problems.append(f"it was reverted after {took:.0f} s; {drift.limit_s:g} s are allowed")
     if drift.last == drift.revision and drift.generations != 2:
-        problems.append(f"it has changed {drift.generations} times, not there and back")
+        problems.append(f"its generation has changed {drift.generations} times, not twice")
     runs = _of(drift.runs, drift.part)
     if drift.part:
         if running_at(runs, drift.part, drift.ended) != (drift.revision,):
@@ -151,7 +151,7 @@ def judge_drift(drift: Drift) -> Verdict:
         if len(later) > most:
             problems.append(f"{len(later)} starts; {most} are a change and its end")
     measure = _measure(
-        "drift put right", took, "s", drift.node, label=drift.what, reason="it was not"
+        "drift reverted", took, "s", drift.node, label=drift.what, reason="it was not"
     )
     told = _told(runs, drift.made)
     return Verdict(drift.node, drift.runtime, tuple(problems), (measure,), (drift.what, *told))
@@ -177,7 +177,7 @@ def judge_bad_commit(bad: BadCommit, *, said: bool = True) -> Verdict:
     found = set(bad.revisions.values())
     if len(found) > 1:
         mixed = ", ".join(f"{name} {revision}" for name, revision in bad.revisions.items())
-        problems.append(f"half of it is applied: {mixed}")
+        problems.append(f"only a part of it is applied: {mixed}")
     measure = _measure("outage by a bad commit", round(outage, 1), "s", bad.node, label=bad.fault)
     evidence = (f"Flux: {bad.said or 'nothing'}", *_told(bad.runs, bad.pushed))
     return Verdict(bad.node, bad.runtime, tuple(problems), (measure,), evidence)
@@ -201,15 +201,15 @@ def judge_pods(pods: Pods, *, most: int) -> Verdict:
     """Whether a Deployment of one pod keeps few pods while its node is unreachable."""
     problems: list[str] = []
     if pods.away_s < LEAST_AWAY_SECONDS or len(pods.counts) < LEAST_COUNTS:
-        problems.append(f"no evidence: {len(pods.counts)} looks in {pods.away_s:.0f} s")
+        problems.append(f"no evidence: {len(pods.counts)} counts in {pods.away_s:.0f} s")
     peak = max(pods.counts, default=0)
     if not peak:
         problems.append("no evidence: there was no pod")
     if peak > most:
-        problems.append(f"{peak} pods of one; {most} are allowed")
+        problems.append(f"{peak} pods of one replica; {most} are allowed")
     if pods.after != 1:
         problems.append(f"{pods.after} pods after the heal")
-    rate = _measure("most pods of a Deployment of one", peak, "count", pods.node)
+    rate = _measure("most pods of a Deployment with one replica", peak, "count", pods.node)
     looks = f"{pods.deployment}, away for {pods.away_s:.0f} s: {', '.join(map(str, pods.counts))}"
     return Verdict(pods.node, pods.runtime, tuple(problems), (rate,), (looks,))
 
@@ -217,13 +217,13 @@ def judge_pods(pods: Pods, *, most: int) -> Verdict:
 def judge_secrets(texts: Texts) -> Verdict:
     """Whether no secret is in any of the texts."""
     problems = [
-        f"{where} has {name} in it"
+        f"{where} contains {name}"
         for where, text in texts.texts.items()
         for name, strings in texts.secrets.items()
         if any(string in text for string in strings)
     ]
     if not texts.secrets or not all(texts.secrets.values()):
-        problems.append("no evidence: there is no secret to look for")
+        problems.append("no evidence: there is no secret to search for")
     problems += [
         f"no evidence: {where} is empty" for where, text in texts.texts.items() if not text
     ]

@@ -98,7 +98,7 @@ class LabSide:
     def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
         with contextlib.suppress(DeadlineExceeded):
             limit = self.limit(seconds)
-            limit.wait_for("what is looked for", probe, every=EVERY_SECONDS, transient=NOT_YET)
+            limit.wait_for("the expected state", probe, every=EVERY_SECONDS, transient=NOT_YET)
             return True
         return False
 

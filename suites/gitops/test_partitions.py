@@ -57,8 +57,8 @@ def two_updates(made: Made, side: LabSide) -> Away:
     return made.once("two", lambda: away(side, side.nodes[-1], faults=TWICE, strict=True))
 
 
-@pytest.mark.scenario("gitops: update while a node is away")
-@allure.title("Two updates while a node is away: it runs on, and ends in the second")
+@pytest.mark.scenario("gitops: update while a node is offline")
+@allure.title("Two updates while a node is offline: its pods keep running, and it gets the second")
 def test_a_node_that_was_away_ends_in_the_newest(side: LabSide, judged: Judged, made: Made) -> None:
     found = two_updates(made, side)
     judged(
@@ -70,9 +70,9 @@ def test_a_node_that_was_away_ends_in_the_newest(side: LabSide, judged: Judged, 
     )
 
 
-@pytest.mark.scenario("gitops: update with the default strategy while a node is away")
+@pytest.mark.scenario("gitops: update with the default strategy while a node is offline")
 @update_waits_for_who_is_away
-@allure.title("One node away: a DaemonSet of the default strategy is updated on the others")
+@allure.title("One node offline: a DaemonSet with the default strategy is updated on the others")
 def test_the_default_strategy_goes_on_without_a_node(
     side: LabSide, judged: Judged, made: Made
 ) -> None:
@@ -81,43 +81,43 @@ def test_the_default_strategy_goes_on_without_a_node(
 
 
 @pytest.mark.scenario("gitops: default strategy after the heal")
-@allure.title("The node is back: a DaemonSet of the default strategy has the newest revision there")
+@allure.title("After the heal: a DaemonSet with the default strategy has the newest revision there")
 def test_the_default_strategy_ends_in_the_newest(side: LabSide, judged: Judged, made: Made) -> None:
     back = two_updates(made, side).back_strict
     assert back is not None
     judged([judge_rollout(back, limit_s=BACK_SECONDS)])
 
 
-@pytest.mark.scenario("gitops: a hundred commits while a node is away")
-@allure.title("A hundred commits while a node is away: it goes to the newest")
+@pytest.mark.scenario("gitops: a hundred commits while a node is offline")
+@allure.title("A hundred commits while a node is offline: it is updated to the newest")
 def test_a_hundred_commits_are_one_step(side: LabSide, judged: Judged) -> None:
     found = away(side, side.nodes[0], faults=(Fault.NONE,) * PUSHES, commits=COMMITS)
     judged([judge_offline(found.offline), judge_rollout(found.back, limit_s=BACK_SECONDS)])
 
 
-@pytest.mark.scenario("gitops: bad commits and their fix while a node is away")
-@allure.title("Bad commits and their fix while a node is away: it has only ever seen the fix")
+@pytest.mark.scenario("gitops: bad commits and their fix while a node is offline")
+@allure.title("Bad commits and their fix while a node is offline: it only ever runs the fix")
 def test_a_node_that_was_away_sees_no_bad_commit(side: LabSide, judged: Judged) -> None:
     faults = (Fault.UNREADABLE, Fault.NO_IMAGE, Fault.NONE)
     found = away(side, side.nodes[-1], faults=faults)
     judged([judge_offline(found.offline), judge_rollout(found.back, limit_s=BACK_SECONDS)])
 
 
-@pytest.mark.scenario("gitops: drift while a node is away")
-@allure.title("A DaemonSet changed by hand while a node is away: the node never runs it")
+@pytest.mark.scenario("gitops: drift while a node is offline")
+@allure.title("A DaemonSet changed by hand while a node is offline: the node never runs it")
 def test_drift_is_over_before_the_node_is_back(side: LabSide, judged: Judged) -> None:
     judged([judge_drift(drift(side, side.nodes[-1], offline=True))])
 
 
 @pytest.mark.scenario("gitops: process killed while offline")
 @pytest.mark.needs("autonomy")
-@allure.title("A process killed on a node that is away: what it ran before runs again, once")
+@allure.title("A process killed on an offline node: the revision before runs again, exactly once")
 def test_what_is_killed_while_offline_runs_again(side: LabSide, judged: Judged) -> None:
     judged([judge_offline(ended_by_hand(side, side.nodes[0]))])
 
 
-@pytest.mark.scenario("gitops: Deployment bound to a node that is away")
+@pytest.mark.scenario("gitops: Deployment bound to an offline node")
 @pods_pile_up
-@allure.title("A Deployment of one pod, bound to a node that is away, has two pods at most")
+@allure.title("A Deployment with one replica, bound to an offline node, has two pods at most")
 def test_pods_of_a_bound_deployment_stay_few(side: LabSide, judged: Judged) -> None:
     judged([judge_pods(piled_up(side, side.nodes[-1]), most=2)])

@@ -37,7 +37,7 @@ pytestmark = [
 SECONDS = 180.0
 
 
-@allure.title("No key is in the repository, in Flux' objects, or in a log")
+@allure.title("The repository, Flux's objects and the logs contain no key")
 def test_no_key_is_in_git_or_in_logs(
     lab: Lab, side: LabSide, judged: Judged, time_limit: TimeLimit
 ) -> None:

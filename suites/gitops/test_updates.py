@@ -26,25 +26,27 @@ pytestmark = [
 
 
 @pytest.mark.scenario("gitops: a commit")
-@allure.title("A commit runs on all edge nodes, once")
+@allure.title("A commit is rolled out to all edge nodes, exactly once")
 def test_a_commit_reaches_all_nodes(side: LabSide, judged: Judged) -> None:
     judged(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in update(side))
 
 
-@pytest.mark.scenario("gitops: kustomize-controller killed half-way")
-@allure.title("kustomize-controller killed half-way: the commit runs on all edge nodes, once")
+@pytest.mark.scenario("gitops: kustomize-controller killed during an update")
+@allure.title("kustomize-controller killed: the commit is rolled out to all nodes, exactly once")
 def test_a_killed_controller_ends_in_the_same(side: LabSide, judged: Judged) -> None:
     judged(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in update(side, killed=True))
 
 
 @pytest.mark.scenario("gitops: drift")
-@allure.title("A DaemonSet changed by hand is put right, once")
+@allure.title("A DaemonSet changed by hand is reverted, exactly once")
 def test_drift_is_put_right(side: LabSide, judged: Judged) -> None:
     judged([judge_drift(drift(side, side.nodes[0]))])
 
 
-@pytest.mark.scenario("gitops: drift, Git server silent")
-@allure.title("Git server silent: drift is put right by what was fetched, and updates go on later")
+@pytest.mark.scenario("gitops: drift while the Git server is unreachable")
+@allure.title(
+    "Git server unreachable: drift is reverted to the fetched commit; updates resume later"
+)
 def test_drift_is_put_right_without_git(side: LabSide, judged: Judged) -> None:
     found, rollouts = drift_without_git(side, side.nodes[0])
     judged(
@@ -57,7 +59,7 @@ def test_drift_is_put_right_without_git(side: LabSide, judged: Judged) -> None:
 
 @pytest.mark.scenario("gitops: a bad commit")
 @pytest.mark.parametrize("fault", [Fault.UNREADABLE, Fault.REFUSED], ids=lambda it: it.value)
-@allure.title("A commit that is {fault}: edge nodes keep the last good one, and the fix comes")
+@allure.title("A commit that is {fault}: edge nodes keep the last good one, and get the fix")
 def test_a_bad_commit_changes_nothing(side: LabSide, judged: Judged, fault: Fault) -> None:
     bad, fixed = bad_commit(side, fault, BASE)
     judged(
@@ -68,8 +70,8 @@ def test_a_bad_commit_changes_nothing(side: LabSide, judged: Judged, fault: Faul
     )
 
 
-@pytest.mark.scenario("gitops: an image that is nowhere")
-@allure.title("An image that is nowhere: what surges goes on with the last good one")
+@pytest.mark.scenario("gitops: a missing image")
+@allure.title("A missing image: DaemonSets with maxSurge keep running the last good one")
 def test_a_missing_image_costs_nothing_that_surges(side: LabSide, judged: Judged) -> None:
     bad, fixed = bad_commit(side, Fault.NO_IMAGE, (SURGING,))
     judged(

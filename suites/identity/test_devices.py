@@ -27,7 +27,7 @@ from edge_lab.probes.opcua import OPCUA_DEVICE, OpcUaServer, opcua_probes
 from edge_lab.probes.record import ProbeRecord
 from edge_lab.probes.run import Target
 from edge_lab.topology import Device, OpcUaOptions, Protocol
-from suites.identity.careless_device import careless_device
+from suites.identity.insecure_device import insecure_device
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -39,7 +39,9 @@ SESSION_SECONDS = 60.0
 
 def within_reach(lab: Lab, node: LabNode, protocol: Protocol) -> list[Device]:
     """The devices that the node reads; skips where there are none."""
-    found = [it for it in sampled_devices(lab.topology, node.spec) if it.protocol == protocol]
+    found = [
+        device for device in sampled_devices(lab.topology, node.spec) if device.protocol == protocol
+    ]
     if not found:
         raise MissingCapability(f"{node} reads no device that speaks {protocol.value}")
     return found
@@ -60,7 +62,7 @@ def probed(
 
 
 @allure.story("OPC UA")
-@allure.title("OPC UA devices refuse wrong peers on {edge_node}, each by its own status")
+@allure.title("OPC UA devices refuse wrong peers on {edge_node}, each with its own status code")
 @pytest.mark.scenario("wrong peers of devices")
 def test_opcua_devices_refuse_wrong_peers(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
@@ -85,29 +87,29 @@ def test_opcua_devices_refuse_wrong_peers(
 
 
 @allure.story("Control")
-@allure.title("An OPC UA server that trusts anyone turns each probe red")
+@allure.title("Each probe fails at an OPC UA server that trusts anyone (control)")
 def test_an_opcua_server_that_trusts_anyone_is_red(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
     (first, *_) = within_reach(lab, edge_node, Protocol.OPCUA)
     mint = Mint(lab.pki.authority(DEVICES), sampler_spec(edge_node.name))
-    with careless_device() as (port, shown):
+    with insecure_device() as (port, shown):
         endpoint = replace(
-            endpoint_of(probe, first), name="careless-opcua", port=port, policy=OPCUA_DEVICE
+            endpoint_of(probe, first), name="insecure-opcua", port=port, policy=OPCUA_DEVICE
         )
         server = OpcUaServer(endpoint.id, "127.0.0.1", port, shown)
         records = list(
             opcua_probes(server, mint, SocketDial(), lambda: time_limit(SESSION_SECONDS))
         )
     judged = probe.control("an OPC UA server that trusts anyone", endpoint, records)
-    found = {one.record.probe: one.finding for one in judged}
+    found = {check.record.probe: check.finding for check in judged}
     assert found.pop("right") is Finding.PASS
     assert set(found) == set(OPCUA_DEVICE.expects) - {"right", "tls"}
-    assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
+    assert {name: finding for name, finding in found.items() if finding is not Finding.LET_IN} == {}
 
 
 @allure.story("Modbus")
-@allure.title("Modbus devices answer whoever is on their network: {edge_node}")
+@allure.title("Modbus devices answer any client on their network: {edge_node}")
 def test_modbus_devices_let_anyone_in(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:

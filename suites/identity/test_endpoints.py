@@ -45,23 +45,25 @@ def clients(lab: Lab, endpoint: Endpoint) -> list[str]:
 @allure.story("Probes")
 @allure.title("{probed_endpoint}")
 @pytest.mark.scenario("wrong peers")
-def test_each_wrong_peer_is_turned_away_for_the_right_reason(
+def test_each_wrong_peer_is_refused_for_the_right_reason(
     lab: Lab, probe: Prober, probed_endpoint: Endpoint
 ) -> None:
     verdicts = [probe.probe(probed_endpoint, client) for client in clients(lab, probed_endpoint)]
-    assert verdicts, "nobody to probe from"
+    assert verdicts, "no node to probe from"
     failed = [str(verdict) for verdict in verdicts if not verdict.passed]
     assert not failed, "\n".join(failed)
 
 
 @allure.story("Impersonation")
-@allure.title("{edge_node} may do nothing to another node")
+@allure.title("{edge_node} has no access to the objects of another node")
 @pytest.mark.scenario("another node's objects")
 def test_a_node_may_do_nothing_to_another(
     lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:
     others = [node.name for node in lab.topology.nodes if node.name != edge_node.name]
-    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    (api,) = (
+        endpoint for endpoint in probe.endpoints(server.name) if endpoint.name == "kube-apiserver"
+    )
     endpoints = [
         endpoint
         for endpoint in trespass_endpoints(api, edge_node.name, others[-1])
@@ -75,23 +77,25 @@ def test_a_node_may_do_nothing_to_another(
 
 
 @allure.story("Ports")
-@allure.title("Nothing listens on a wire of {node} that is not declared")
+@allure.title("Only declared ports are open on the links of {node}")
 def test_no_port_on_a_wire_is_undeclared(node: LabNode, probe: Prober) -> None:
     seen, declared = probe.listeners(node.name), probe.endpoints(node.name)
-    assert seen, "nothing listens at all, not even what asked"
+    assert seen, "no listeners were found, not even that of the probe"
     found = undeclared(seen, declared, unseen={str(MANAGEMENT_ADDRESS.ip)})
-    assert not found, f"undeclared on {node.name}: {', '.join(map(str, found))}"
-    assert not missing(seen, declared), "declared, and not there"
+    assert not found, f"undeclared ports on {node.name}: {', '.join(map(str, found))}"
+    assert not missing(seen, declared), "declared, but not open"
     # The same check must be able to fail.
     assert undeclared(seen, [])
 
 
-@allure.story("Tickets")
-@allure.title("No bad certificate rides on a good one's session, from {edge_node}")
+@allure.story("Session tickets")
+@allure.title("No bad certificate is admitted by the TLS session of a good one, from {edge_node}")
 def test_no_probe_rides_on_an_earlier_session(
     server: LabNode, edge_node: LabNode, probe: Prober
 ) -> None:
-    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    (api,) = (
+        endpoint for endpoint in probe.endpoints(server.name) if endpoint.name == "kube-apiserver"
+    )
     target = probe.target(api, edge_node.name)
     good = target.try_one(PROBES["right"])
     assert was_let_in(good), str(good)

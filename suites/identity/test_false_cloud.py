@@ -18,7 +18,7 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.probes import Prober
 from edge_lab.oracles.identity import Finding
 from edge_lab.probes.cloudclient import CloudClient
-from suites.identity.doors import careless_client
+from suites.identity.planted import insecure_client
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -32,14 +32,14 @@ HEALTHY = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeo
 
 
 def clients_of(lab: Lab, node: str) -> list[CloudClient]:
-    found = [it for it in lab.platform.cloud_clients(lab.topology) if it.node == node]
+    found = [client for client in lab.platform.cloud_clients(lab.topology) if client.node == node]
     if not found:
         raise MissingCapability(f"the stack {lab.stack_name} declares no clients of the cloud")
     return found
 
 
 def is_ready(lab: Lab, node: str) -> bool:
-    return any(it.name == node and it.ready for it in lab.status().nodes)
+    return any(status.name == node and status.ready for status in lab.status().nodes)
 
 
 def works(lab: Lab, client: CloudClient, deadline: Deadline) -> bool:
@@ -68,16 +68,16 @@ def test_each_client_refuses_a_false_cloud(
 
 
 @allure.story("Control")
-@allure.title("A client on {edge_node} that verifies nothing turns each certificate red")
+@allure.title("Each certificate fails for a client on {edge_node} that verifies nothing (control)")
 def test_a_client_that_verifies_nothing_is_red(
     lab: Lab, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
     client = clients_of(lab, edge_node.name)[0]
-    with careless_client(edge_node, client, time_limit) as unit:
-        careless = replace(client, name="careless client", unit=unit)
-        records = dialled(lab, careless, probe.authority(client.domain), DIAL_SECONDS)
-    judged = probe.control("a client that verifies nothing", careless.as_endpoint(), records)
-    found = {one.record.probe: one.finding for one in judged}
+    with insecure_client(edge_node, client, time_limit) as unit:
+        insecure = replace(client, name="insecure client", unit=unit)
+        records = dialled(lab, insecure, probe.authority(client.domain), DIAL_SECONDS)
+    judged = probe.control("a client that verifies nothing", insecure.as_endpoint(), records)
+    found = {check.record.probe: check.finding for check in judged}
     assert found.pop("server") is Finding.PASS, records
     assert found
-    assert {name: it for name, it in found.items() if it is not Finding.LET_IN} == {}
+    assert {name: finding for name, finding in found.items() if finding is not Finding.LET_IN} == {}

@@ -50,18 +50,18 @@ NAMES = (
 )
 KNOWN = {
     "certificate-of-another-node": seen(
-        "what is to be signed is not compared with who asks for it"
+        "the request is not compared with the identity of the client"
     ),
     "certificate-of-the-cloud": seen("a node chooses addresses and usages of its certificate"),
     "without-organization": seen(
         "a certificate without an organization ends its handler in a panic"
     ),
-    "node-exists": seen("anybody may ask which nodes there are"),
+    "node-exists": seen("any client may list the nodes"),
 }
 
 
 @allure.story("Probes")
-@allure.title("{edge_node} asks for a certificate: {asked_for}")
+@allure.title("{edge_node} requests a certificate: {asked_for}")
 @pytest.mark.scenario("join")
 @pytest.mark.parametrize(
     "asked_for",
@@ -80,17 +80,17 @@ def test_a_certificate_is_given_to_whom_it_is_for(
         raise MissingCapability(f"{lab.stack_name} declares no {asked_for!r}")
     own = probe.target(endpoints[OWN], edge_node.name).try_one(PROBES["right"])
     if not was_let_in(own):
-        raise LabError(f"it gives a node nothing at all: {own}")
+        raise LabError(f"it does not issue a node its own certificate: {own}")
     endpoint = endpoints[asked_for]
     verdict = probe.judge(edge_node.name, [endpoint], tried(probe, endpoint, joining))
     # As failed assertions, these would be mistaken for the known ones.
-    if silent := [str(one) for one in verdict.judged if not has_decided(one)]:
+    if silent := [str(check) for check in verdict.judged if not has_decided(check)]:
         raise LabError("\n".join(silent))
     assert verdict.passed, str(verdict)
 
 
 @allure.story("Probes")
-@allure.title("All that {edge_node} may ask for is tried")
+@allure.title("All certificates that {edge_node} may request are tried")
 def test_all_that_may_be_asked_for_is_tried(
     lab: Lab, edge_node: LabNode, time_limit: TimeLimit
 ) -> None:
@@ -99,11 +99,11 @@ def test_all_that_may_be_asked_for_is_tried(
     assert set(endpoints) <= set(NAMES)
 
 
-def has_decided(one: Judged) -> bool:
+def has_decided(check: Judged) -> bool:
     """Whether the endpoint answered yes or no, or closed the connection after the request."""
-    if one.finding is not Finding.NO_EVIDENCE:
+    if check.finding is not Finding.NO_EVIDENCE:
         return True
-    return one.record.ended is Ended.CLOSED and one.record.step is Step.ANSWER
+    return check.record.ended is Ended.CLOSED and check.record.step is Step.ANSWER
 
 
 def what_is_asked(
@@ -112,11 +112,13 @@ def what_is_asked(
     """The attempts by name; skips if nodes do not join by themselves."""
     runtime: object = lab.stack.runtime
     if not isinstance(runtime, LetsNodesJoin):
-        raise MissingCapability(f"{lab.stack.runtime.name} declares no way in which nodes join")
+        raise MissingCapability(f"{lab.stack.runtime.name} declares no way for nodes to join")
     others = [other.name for other in lab.topology.nodes if other.name != node]
     token = runtime.join_token(cluster_access(lab), time_limit(TOKEN_SECONDS))
     joining = Joining(lab.topology, node, others[-1], token)
-    found = {it.name.rpartition("/")[2]: it for it in runtime.join_endpoints(joining)}
+    found = {
+        endpoint.name.rpartition("/")[2]: endpoint for endpoint in runtime.join_endpoints(joining)
+    }
     return joining, found
 
 

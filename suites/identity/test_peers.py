@@ -28,13 +28,13 @@ from suites.identity.test_endpoints import READS_NODES, clients, reads_nodes
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-pytestmark = [allure.parent_suite("Identity"), allure.feature("Tools of others")]
+pytestmark = [allure.parent_suite("Identity"), allure.feature("Third-party tools")]
 
 SCAN_SECONDS, REVIEW_SECONDS = 900.0, 300.0
 
 
 @allure.story("sslyze")
-@allure.title("sslyze finds {probed_endpoint} as it is declared")
+@allure.title("sslyze finds {probed_endpoint} as declared")
 def test_sslyze_finds_what_is_declared(
     lab: Lab,
     probe: Prober,
@@ -56,13 +56,15 @@ def test_sslyze_finds_what_is_declared(
 
 
 @allure.story("kubectl auth can-i")
-@allure.title("kubectl says what {edge_node} may do, as requests have found")
+@allure.title("kubectl auth can-i agrees with the requests that {edge_node} has made")
 def test_can_i_says_what_requests_have_found(
     lab: Lab, server: LabNode, edge_node: LabNode, probe: Prober, time_limit: TimeLimit
 ) -> None:
     own = edge_node.name
     other = [node.name for node in lab.topology.nodes if node.name != own][-1]
-    (api,) = (it for it in probe.endpoints(server.name) if it.name == "kube-apiserver")
+    (api,) = (
+        endpoint for endpoint in probe.endpoints(server.name) if endpoint.name == "kube-apiserver"
+    )
     met = {
         endpoint.name.rpartition("/")[2]: was_let_in(record)
         for endpoint in trespass_endpoints(api, own, other)

@@ -56,7 +56,7 @@ def asked(endpoint: Endpoint, when: str, expected: Expected) -> Endpoint:
     return replace(
         endpoint,
         name=f"{endpoint.name}/a-node-{when}",
-        policy=Policy("a node's own affairs", {"right": expected}),
+        policy=Policy("a node's own objects", {"right": expected}),
     )
 
 
@@ -67,7 +67,7 @@ def afterwards(endpoint: Endpoint) -> Endpoint:
 
 
 @allure.story("Certificates")
-@allure.title("The certificate of a node that was removed opens nothing, from {edge_node}")
+@allure.title("The certificate of a removed node is refused by all endpoints, from {edge_node}")
 @pytest.mark.scenario("node removed")
 @pytest.mark.known_failure(
     tracker="https://github.com/kubernetes/kubernetes/issues/18982",
@@ -94,16 +94,16 @@ def test_the_certificate_of_a_removed_node_opens_nothing(
         raise LabError(str(verdict))
     after = [afterwards(endpoint) for endpoint in endpoints]
     red = [
-        one.finding
+        check.finding
         for endpoint, record in zip(after, records, strict=True)
-        for one in probe.control(
+        for check in probe.control(
             "a node that is not removed",
             endpoint,
             [record.model_copy(update={"endpoint": endpoint.id})],
         )
     ]
     if set(red) != {Finding.LET_IN}:
-        raise LabError(f"a node that is in the cluster is not let in: {red}")
+        raise LabError(f"a node that is in the cluster is not admitted: {red}")
     tries = {
         endpoint.id: partial(probe.target(endpoint, client).try_one, PROBES["right"])
         for endpoint in after
@@ -120,11 +120,11 @@ def told(met: Admissions, measure: Measuring, client: str) -> None:
     for name, records in met.met.items():
         at, last = records[-1]
         measure(
-            "removed node turned away after",
+            "removed node refused after",
             met.shut_after(name),
             unit="s",
             better="lower",
             node=client,
             label=name,
-            reason=f"let in to the end, {at:.0f} s" if was_let_in(last) else "",
+            reason=f"still admitted after {at:.0f} s" if was_let_in(last) else "",
         )

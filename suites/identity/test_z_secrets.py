@@ -24,14 +24,14 @@ pytestmark = [allure.parent_suite("Identity"), allure.feature("Secrets")]
 TOKEN_SECONDS = 60.0
 
 
-@allure.title("No private key and no token is in results, logs and consoles")
+@allure.title("Results, logs and consoles contain no private key and no token")
 def test_no_secret_is_in_the_results(
     lab: Lab, pytestconfig: pytest.Config, time_limit: TimeLimit
 ) -> None:
     results = results_folder(pytestconfig)
     if results is None:
-        raise MissingCapability("there are no results to look through: --alluredir=FOLDER")
-    assert any(lab.run.consoles.glob("*.log")), "there is nothing to look through"
+        raise MissingCapability("there are no results to search: use --alluredir=FOLDER")
+    assert any(lab.run.consoles.glob("*.log")), "there are no files to search"
     known = []
     runtime: object = lab.stack.runtime
     if isinstance(runtime, LetsNodesJoin):

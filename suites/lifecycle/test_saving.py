@@ -25,13 +25,13 @@ is usual."""
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-@allure.title("A restore takes back what came after the save, in memory and on disk")
+@allure.title("A restore reverts all changes since the save, in memory and on disk")
 def test_a_save_goes_on_from_where_it_was(lab: Lab, time_limit: TimeLimit) -> None:
     machine = lab.machine(lab.topology.edges[0].name)
     bringup.assert_save_and_restore(lab, machine, time_limit(SAVE_SECONDS))
 
 
-@allure.title("A save that finds no room leaves the lab running as it was")
+@allure.title("A save on a full disk leaves the lab running unchanged")
 def test_a_save_that_fails_leaves_the_lab_as_it_was(
     lab: Lab, time_limit: TimeLimit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

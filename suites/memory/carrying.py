@@ -32,7 +32,7 @@ class Health:
     def problems(self) -> tuple[str, ...]:
         found = []
         if self.unanswered:
-            found.append(f"the server no longer tells its {', '.join(self.unanswered)}")
+            found.append(f"the server no longer reports its {', '.join(self.unanswered)}")
         if self.available_mib < LEAST_AVAILABLE_MIB:
             found.append(f"the server has {self.available_mib:.0f} MiB available")
         if self.slowest_s > SLOWEST_S:
@@ -43,7 +43,7 @@ class Health:
         if self.kills:
             found.append(f"the server's kernel has killed {self.kills} processes")
         if self.restarts:
-            found.append(f"units of the server were started again {self.restarts} times")
+            found.append(f"units of the server were restarted {self.restarts} times")
         return tuple(found)
 
 

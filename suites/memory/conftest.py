@@ -9,7 +9,7 @@ import pytest
 
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
-from suites.memory.eaters import GUARDED, guarded_pods
+from suites.memory.memorypods import GUARDED, guarded_pods
 from suites.pods import running_pods
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ class Floor:
         return self.mib is not None and all(one.mib >= self.mib for one in self.attempts)
 
     def __str__(self) -> str:
-        found = "no size is enough" if self.mib is None else f"the floor is {self.mib} MiB"
+        found = "no size is sufficient" if self.mib is None else f"the minimum is {self.mib} MiB"
         return "\n".join([found, *(f"  {attempt}" for attempt in self.attempts)])
 
 
@@ -101,7 +101,7 @@ def measures_of(floor: Floor, node: str) -> tuple[Measure, ...]:
     """Measures for the table: the floor, and the memory available there."""
     tried = ", ".join(map(str, sorted({one.mib for one in floor.attempts}, reverse=True)))
     evidence = f"cold labs at {tried} MiB"
-    reason = "" if floor.mib is not None else "it fails at the largest size"
+    reason = "" if floor.mib is not None else "fails at the largest size"
     found = [
         Measure(
             name="memory_floor",

@@ -20,7 +20,7 @@ from edge_lab.core.step import Phase, StepEvent, listening, step
 from edge_lab.handle.lab import Lab
 from edge_lab.topology import Topology
 from suites.memory.floor import Attempt, Stage
-from suites.memory.serverside import says_nothing, trouble_in_folder, watched_server
+from suites.memory.serverside import inconclusive, trouble_in_folder, watched_server
 from suites.memory.shortages import available_mib, kernel_log, shortage_in, shortage_in_folder
 
 LAB = "memory-floor"
@@ -99,7 +99,7 @@ class FloorLab:
         shortage = tuple(dict.fromkeys(self._found))[:MOST_LINES]
         passed = not failure and not shortage
         if failure and not shortage and self._blame:
-            raise says_nothing(self.node, mib, f"{self._blame}; {failure}")
+            raise inconclusive(self.node, mib, f"{self._blame}; {failure}")
         return Attempt(
             mib=mib,
             failed_at=None if passed else self._stage,
@@ -124,7 +124,7 @@ class FloorLab:
             raise
         except AssertionError as failed:
             self._blame = trouble()
-            return str(failed).partition("\n")[0] or "it did not do what it has to"
+            return str(failed).partition("\n")[0] or "it did not meet the requirements"
         finally:
             self._found += shortage_in(kernel_log(lab, self.node))
         return ""

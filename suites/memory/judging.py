@@ -14,8 +14,8 @@ from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.watch import Watch
 from edge_lab.oracles.memory import MemoryExpectation, MemoryVerdict, judge_memory
 from edge_lab.oracles.samples import judge_samples
-from suites.memory.eaters import critical, guaranteed, key
-from suites.sights import seen_in_time
+from suites.memory.memorypods import critical, guaranteed, key
+from suites.nodestate import seen_in_time
 
 
 def judged(
@@ -25,7 +25,7 @@ def judged(
 ) -> MemoryVerdict:
     """Records the verdict and attaches the evidence, so that it can be judged again."""
     text = evidence.model_dump_json(indent=1)
-    allure.attach(text, "evidence of memory", allure.attachment_type.JSON)
+    allure.attach(text, "memory evidence", allure.attachment_type.JSON)
     verdict = judge_memory(evidence, expect)
     record(verdict)
     return verdict

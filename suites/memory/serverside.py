@@ -30,7 +30,7 @@ def watched_server(lab: Lab) -> Callable[[], str]:
         if restarts is None:
             return "the server does not answer"
         if first is not None and restarts > first:
-            return f"units of the server were started again {restarts - first} times"
+            return f"units of the server were restarted {restarts - first} times"
         return "" if _is_ready(lab) else "the API server is not ready"
 
     return trouble
@@ -42,10 +42,10 @@ def trouble_in_folder(folder: Path, server: str) -> str:
     return f"the server ran out of memory ({lines[0]})" if lines else ""
 
 
-def says_nothing(node: str, mib: int, why: str) -> LabError:
+def inconclusive(node: str, mib: int, why: str) -> LabError:
     """The error for an attempt that failed because of its server."""
     return LabError(
-        f"that {node} failed with {mib} MiB says nothing of it: {why}",
+        f"the failure of {node} with {mib} MiB is inconclusive: {why}",
         remedy=REMEDY,
     )
 

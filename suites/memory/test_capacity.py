@@ -28,8 +28,8 @@ MOST_BATCHES = 40
 
 
 @pytest.mark.long_running(reason="up to 40 batches of nodes and pods, a minute each and more")
-@pytest.mark.scenario("control plane's capacity")
-@allure.title("How many nodes and pods the control plane carries in its server's memory")
+@pytest.mark.scenario("control plane capacity")
+@allure.title("How many nodes and pods the control plane supports within its server's memory")
 def test_how_much_the_control_plane_carries(
     lab: Lab,
     server: LabNode,
@@ -38,11 +38,11 @@ def test_how_much_the_control_plane_carries(
     pytestconfig: pytest.Config,
 ) -> None:
     watched = Watched(lab, server, time_limit)
-    left_unwell(pytestconfig, "the control plane was loaded until it gave way")
+    left_unwell(pytestconfig, "the control plane was loaded until it failed")
     with present(lab) as hollow:
         found = carried(partial(_add, hollow), watched.look, MOST_BATCHES)
         _measured(found, server, measure)
-    assert found.batches, f"not even the first batch was carried: {'; '.join(found.stopped_by)}"
+    assert found.batches, f"the first batch was not supported: {'; '.join(found.stopped_by)}"
 
 
 def _add(hollow: HollowNodes) -> str:
@@ -57,9 +57,9 @@ def _add(hollow: HollowNodes) -> str:
 
 def _measured(found: Carried, server: LabNode, measure: Measuring) -> None:
     nodes = found.batches * NODES_IN_BATCH
-    why = "; ".join(found.stopped_by) or "no more were tried"
+    why = "; ".join(found.stopped_by) or "no larger number was tried"
     evidence = f"server of {server.spec.memory} MiB, hollow nodes of {PODS_ON_NODE} pods; {why}"
-    for title, value in (("nodes carried", nodes), ("pods carried", nodes * PODS_ON_NODE)):
+    for title, value in (("nodes supported", nodes), ("pods supported", nodes * PODS_ON_NODE)):
         measure(
             title,
             value,
@@ -70,7 +70,7 @@ def _measured(found: Carried, server: LabNode, measure: Measuring) -> None:
         )
     if found.health is not None:
         measure(
-            "available beside them",
+            "memory available with them",
             round(found.health.available_mib, 1),
             unit="MiB",
             node=server.name,

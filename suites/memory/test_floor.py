@@ -22,7 +22,7 @@ from edge_lab.oracles.autonomy import Expectation
 from edge_lab.topology import Topology
 from suites.memory.floor import SIZES, Stage, find_floor, measures_of
 from suites.memory.floorlabs import LAB, FloorLab
-from suites.sights import away_after_reboot, not_well
+from suites.nodestate import missing_after_reboot, unhealthy_nodes
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -48,23 +48,27 @@ def works_and_survives(lab: Lab, node: str) -> Iterator[Stage]:
     engine = FaultEngine.of(lab, limit)
     yield Stage.SETTLE
     with watching(lab, limit, node) as watch:
-        assert not not_well(lab, watch, limit(REST_SECONDS)), "the node and its pods are not well"
+        assert not unhealthy_nodes(lab, watch, limit(REST_SECONDS)), (
+            "the node or its pods are unhealthy"
+        )
         yield Stage.REBOOT
         if OFFLINE in capabilities_of(lab, [node]):
-            away = away_after_reboot(lab, engine, watch.recorder, limit)
+            away = missing_after_reboot(lab, engine, watch.recorder, limit)
             assert not away, "its pods did not run again while it was offline"
         else:
             with engine.inflict(Reboot(node=node)):
                 pass  # healed when it is up again
         yield Stage.RECOVER
-        assert not not_well(lab, watch, limit(RECOVER_SECONDS)), "it is not well again"
+        assert not unhealthy_nodes(lab, watch, limit(RECOVER_SECONDS)), "it has not recovered"
     verdict = watch.judge(node, Expectation(downtime_s=None, may_restart=None))
     assert verdict.passed, str(verdict)
 
 
 @pytest.mark.long_running(reason="three to seven cold labs for each edge node")
 @pytest.mark.scenario("memory floor")
-@allure.title("The smallest memory at which {searched} joins, works and survives a reboot offline")
+@allure.title(
+    "The smallest memory at which {searched} joins, works and survives a reboot while offline"
+)
 def test_the_smallest_memory(
     topology: Topology, searched: str, request: pytest.FixtureRequest
 ) -> None:

@@ -24,28 +24,28 @@ pytestmark = [allure.parent_suite("Memory"), allure.feature("Footprint")]
 UNKNOWN_PART = 0.05
 """Share of a node's memory that may be unaccounted for. Drivers, the network and per-CPU page lists
 are in no counter."""
-NOBODYS_MIB = 32.0
+UNATTRIBUTED_MIB = 32.0
 """Share of process memory that may be outside units and pods, such as files in /run."""
 LEAST_UNIT_MIB = 1.0
 
 
-def objections(seen: NodeMemorySeen) -> list[str]:
+def problems(seen: NodeMemorySeen) -> list[str]:
     """Problems if the parts do not explain the node's memory."""
     said = []
     missing = seen.of(Group.UNACCOUNTED)
     if abs(missing) > seen.machine_mib * UNKNOWN_PART:
         said.append(f"{missing:.0f} MiB are not accounted for")
-    nobodys = sum(part.mib for part in seen.parts if part.name == "in no unit and no pod")
-    if abs(nobodys) > NOBODYS_MIB:
-        said.append(f"{nobodys:.0f} MiB are in no unit and no pod")
+    unattributed = sum(part.mib for part in seen.parts if part.name == "in no unit and no pod")
+    if abs(unattributed) > UNATTRIBUTED_MIB:
+        said.append(f"{unattributed:.0f} MiB are in no unit and no pod")
     total = sum(part.mib for part in seen.parts)
     if abs(total - seen.machine_mib) > 1:
         said.append(f"the parts add up to {total:.0f} of {seen.machine_mib:.0f} MiB")
     for group in (Group.KERNEL, Group.CONTAINERD, Group.PAGE_CACHE):
         if seen.of(group) < LEAST_UNIT_MIB:
-            said.append(f"{group.value} has nothing")
+            said.append(f"{group.value} uses no memory")
     if seen.of(Group.CONTROL_PLANE) + seen.of(Group.EDGE_RUNTIME) < LEAST_UNIT_MIB:
-        said.append("the stack has nothing")
+        said.append("the stack uses no memory")
     return said
 
 
@@ -86,11 +86,11 @@ def test_the_parts_add_up(
                 label=part.name,
                 evidence="smaps_rollup",
             )
-    assert objections(seen) == []
+    assert problems(seen) == []
 
 
-@allure.title("Memory that nobody has is objected to")
-def test_memory_that_nobody_has_is_objected_to() -> None:
+@allure.title("Memory that is not accounted for is rejected (control)")
+def test_memory_that_is_not_accounted_for_is_rejected() -> None:
     def seen(total: float = 2048.0, **other: float) -> NodeMemorySeen:
         mib = {group.name: 20.0 for group in Group} | other
         mib["FREE"] = total - sum(mib.values()) + mib["FREE"]
@@ -107,8 +107,8 @@ def test_memory_that_nobody_has_is_objected_to() -> None:
             parts=tuple(parts),
         )
 
-    assert objections(seen()) == []
-    assert len(objections(seen(UNACCOUNTED=300.0))) == 1
-    assert len(objections(seen(total=1500.0))) == 1
-    assert len(objections(seen(CONTAINERD=0.0))) == 1
-    assert len(objections(seen(CONTROL_PLANE=0.0, EDGE_RUNTIME=0.0))) == 1
+    assert problems(seen()) == []
+    assert len(problems(seen(UNACCOUNTED=300.0))) == 1
+    assert len(problems(seen(total=1500.0))) == 1
+    assert len(problems(seen(CONTAINERD=0.0))) == 1
+    assert len(problems(seen(CONTROL_PLANE=0.0, EDGE_RUNTIME=0.0))) == 1

@@ -24,7 +24,7 @@ from edge_lab.observe.twinwatch import TwinWatch
 from edge_lab.oracles.memory.leaks import LeakVerdict, judge_leaks
 from edge_lab.oracles.verdict import Verdict
 from edge_lab.report.leaks import leaks_svg
-from suites.memory.eaters import (
+from suites.memory.memorypods import (
     IDLE,
     LEAKER_LIMIT_MIB,
     key,
@@ -76,9 +76,9 @@ def run_rounds(
 def judged(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], None]) -> LeakVerdict:
     """Records the verdict and attaches the evidence, so that it can be judged again."""
     text = evidence.model_dump_json(indent=1)
-    allure.attach(text, "evidence of leaks", allure.attachment_type.JSON)
+    allure.attach(text, "leak evidence", allure.attachment_type.JSON)
     verdict = judge_leaks(evidence, may_leak=[planted])
-    allure.attach(leaks_svg(verdict, evidence), "growth", allure.attachment_type.SVG)
+    allure.attach(leaks_svg(verdict, evidence), "memory growth", allure.attachment_type.SVG)
     record(verdict)
     return verdict
 
@@ -86,7 +86,7 @@ def judged(evidence: LeakEvidence, planted: str, record: Callable[[Verdict], Non
 def assert_controls(evidence: LeakEvidence, verdict: LeakVerdict, planted: str) -> None:
     """The planted leak is found, and would be a problem if it were not permitted."""
     slope = verdict.slope(planted)
-    assert slope.leaks, f"the planted leak was not found: {slope.told(evidence.unit)}"
+    assert slope.leaks, f"the planted leak was not detected: {slope.told(evidence.unit)}"
     assert not judge_leaks(evidence).passed
     with pytest.raises(LabError):
         judge_leaks(evidence.altered(rounds=evidence.rounds[:3]))
@@ -115,7 +115,7 @@ def churn(
 
 
 @pytest.mark.scenario("leaks: pods")
-@allure.title("Pods that come and go leave nothing behind on {edge_node}")
+@allure.title("Pods that are created and deleted leak no memory on {edge_node}")
 def test_pods_that_come_and_go_leave_nothing_behind(
     lab: Lab,
     edge_node: LabNode,
@@ -132,7 +132,7 @@ def test_pods_that_come_and_go_leave_nothing_behind(
 
 
 @pytest.mark.scenario("leaks: reconnections")
-@allure.title("Connections that break and are made anew leave nothing behind on {edge_node}")
+@allure.title("Connections that break and are re-established leak no memory on {edge_node}")
 def test_reconnections_leave_nothing_behind(
     lab: Lab,
     edge_node: LabNode,
@@ -154,7 +154,7 @@ def test_reconnections_leave_nothing_behind(
 
 
 @pytest.mark.scenario("leaks: twins")
-@allure.title("Twins that report and report leave nothing behind on {edge_node}")
+@allure.title("Twins that keep reporting leak no memory on {edge_node}")
 def test_twins_that_report_leave_nothing_behind(
     lab: Lab,
     edge_node: LabNode,

@@ -14,7 +14,8 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
 from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict
-from suites.memory.eaters import (
+from suites.memory.judging import assert_controls, judged, sample_problems
+from suites.memory.memorypods import (
     grows,
     holds,
     key,
@@ -24,7 +25,6 @@ from suites.memory.eaters import (
     until_lost,
     until_running,
 )
-from suites.memory.judging import assert_controls, judged, sample_problems
 from suites.pods import POD_SECONDS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ KILL_SECONDS = 120.0
 
 
 @pytest.mark.scenario("a pod at its memory limit")
-@allure.title("A pod above its limit is killed on {edge_node}, and nobody else")
+@allure.title("A pod above its memory limit is killed on {edge_node}, and nothing else")
 def test_a_pod_above_its_limit_is_killed_and_nobody_else(
     lab: Lab,
     edge_node: LabNode,

@@ -20,7 +20,8 @@ from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.memory.collecting import MemoryCase, memory_watchers
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.oracles.memory import Cause, MemoryExpectation, MemoryVerdict
-from suites.memory.eaters import (
+from suites.memory.judging import assert_controls, judged, sample_problems, wait_until_over
+from suites.memory.memorypods import (
     PROCESS,
     critical,
     grows,
@@ -32,7 +33,6 @@ from suites.memory.eaters import (
     until_lost,
     until_running,
 )
-from suites.memory.judging import assert_controls, judged, sample_problems, wait_until_over
 from suites.pods import POD_SECONDS
 
 if TYPE_CHECKING:
@@ -50,12 +50,14 @@ BALLAST_MIB, LEFT_MIB = 256, 16
 threshold of 100 MiB, also by its own calculation, which omits the kernel's memory and is about 60
 MiB above MemAvailable. With the ballast freed there is enough again, so no other pod must be
 evicted."""
-NEVER_MIND_ME = -999
-"""Makes the kernel look for a victim elsewhere."""
+PROTECTED_SCORE_ADJ = -999
+"""The OOM killer chooses any other process first."""
 
 
 @pytest.mark.scenario("a pod without a limit grows")
-@allure.title("A BestEffort pod that grows on {edge_node} is the victim, and the node goes on")
+@allure.title(
+    "A BestEffort pod that uses up the memory of {edge_node} is ended, and no other pod is"
+)
 def test_a_best_effort_pod_that_grows_is_the_victim(
     lab: Lab,
     edge_node: LabNode,
@@ -64,18 +66,18 @@ def test_a_best_effort_pod_that_grows_is_the_victim(
     time_limit: TimeLimit,
     record_verdict: Callable[[MemoryVerdict], None],
 ) -> None:
-    node, eater = edge_node.name, f"memory-eater-{edge_node.name}"
-    pod = memory_pod(eater, node, grows(MIB_PER_S), restart="Never")
+    node, grower = edge_node.name, f"memory-grower-{edge_node.name}"
+    pod = memory_pod(grower, node, grows(MIB_PER_S), restart="Never")
     with autonomy.watching(node, watchers=memory_watchers(lab, node)) as watch:
         case = MemoryCase.begun(lab, node, time_limit)
         with present(lab, [pod], time_limit):
-            until_lost(lab, eater, time_limit, POD_SECONDS + GROWN_SECONDS)
+            until_lost(lab, grower, time_limit, POD_SECONDS + GROWN_SECONDS)
             wait_until_over(watch, node, time_limit)
             case.end()
     evidence = case.evidence(watch.recording)
     verdict = judged(
         evidence,
-        lost_alone(eater),
+        lost_alone(grower),
         record_verdict,
     )
     assert verdict.passed, str(verdict)
@@ -84,7 +86,9 @@ def test_a_best_effort_pod_that_grows_is_the_victim(
 
 
 @pytest.mark.scenario("memory taken outside Kubernetes")
-@allure.title("A process outside Kubernetes takes the memory of {edge_node}: BestEffort goes first")
+@allure.title(
+    "A process outside Kubernetes uses up the memory of {edge_node}: BestEffort ends first"
+)
 def test_a_process_outside_kubernetes_takes_the_memory(
     lab: Lab,
     edge_node: LabNode,
@@ -96,7 +100,7 @@ def test_a_process_outside_kubernetes_takes_the_memory(
 ) -> None:
     node, ballast = edge_node.name, f"memory-ballast-{edge_node.name}"
     pod = memory_pod(ballast, node, holds(BALLAST_MIB), restart="Never")
-    hog = MemoryHog(node=node, leave_mib=LEFT_MIB, oom_score_adj=NEVER_MIND_ME)
+    hog = MemoryHog(node=node, leave_mib=LEFT_MIB, oom_score_adj=PROTECTED_SCORE_ADJ)
     watched = autonomy.watching(node, watchers=memory_watchers(lab, node))
     with watched as watch, present(lab, [pod], time_limit):
         until_running(lab, ballast, time_limit)

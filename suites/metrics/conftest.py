@@ -15,7 +15,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.outcomes import eventually
 from suites.edges import is_ready
 from suites.metrics.outages import Outage
-from suites.metrics.sights import Metrics
+from suites.metrics.queries import Metrics
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab

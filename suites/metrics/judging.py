@@ -34,7 +34,7 @@ NOTHING = Allowance()
 AFTER_KILL = Allowance(
     seconds_before_reset=4.0,
     in_flight=8,
-    why="what a program has not written yet, and what it is sending, is in its memory",
+    why="data that a program has not written yet, or is sending, is only in its memory",
 )
 AFTER_RESET = Allowance(
     seconds_before_reset=40.0,
@@ -55,7 +55,7 @@ def judge_samples(evidence: Evidence, allowance: Allowance = NOTHING) -> Verdict
         *_lost(lost),
         *_listed("has twice, under two stamps", count.repeated),
         *_listed("has with other values", count.wrong),
-        *_listed("has, and they were never served", count.unknown),
+        *_listed("has, although they were never served", count.unknown),
         *_listed("has at another time", count.misdated),
         *_listed("was given with steps that no device has made", evidence.untrue),
     ]
@@ -80,7 +80,7 @@ def _no_evidence(evidence: Evidence, count: Count) -> Sequence[str]:
     before, heal = evidence.marks.get(BEFORE, 0), evidence.marks.get(HEAL, 0)
     during = sum(before < one.number <= heal for one in evidence.served)
     if during < LEAST_SERVED:
-        found.append(f"no evidence: {during} scrapes while the fault was there")
+        found.append(f"no evidence: {during} scrapes during the fault")
     missing = {one.number for one in count.missing}
     ahead = [one for one in evidence.served if one.number <= before and one.number not in missing]
     if len(ahead) < LEAST_BEFORE:
@@ -153,7 +153,7 @@ def _measures(evidence: Evidence, count: Count) -> Sequence[Measure]:
             "metric samples wrong", len(count.wrong) + len(count.misdated), "count", minor=True
         ),
         measure(
-            "metrics whole after the heal",
+            "metrics complete after the heal",
             evidence.drained_s,
             "s",
             reason="" if evidence.drained_s is not None else "they were not",
@@ -176,7 +176,7 @@ def judge_line(line: Line, *, lookback: float, step: float) -> Verdict:
     if away <= lookback + step:
         problems.append(f"no evidence: the newest sample is {away:.0f} s old")
     if line.points_before < LEAST_BEFORE:
-        problems.append(f"no evidence: {line.points_before} points of before the fault")
+        problems.append(f"no evidence: {line.points_before} points from before the fault")
     if straight > lookback + step:
         problems.append(
             f"a straight line of {straight:.0f} s is drawn; {lookback:g} s may be drawn"
@@ -185,7 +185,7 @@ def judge_line(line: Line, *, lookback: float, step: float) -> Verdict:
         problems.append(f"an instant query still gives {line.instant} series")
     if not line.absent:
         problems.append("absent() does not say that the series is missing")
-    heading = "straight line while away"
+    heading = "straight line while offline"
     measure = Measure(
         name=identifier(f"{heading} {line.sender}"),
         value=straight,

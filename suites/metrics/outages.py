@@ -16,7 +16,7 @@ from edge_lab.faults.kinds import ClockJump, Cut, DiskFull, Reboot
 from edge_lab.fixtures.outcomes import eventually
 from suites.edges import uplink
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
-from suites.metrics.sights import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
+from suites.metrics.queries import DRAIN_SECONDS, SETTLED_SECONDS, Metrics
 
 WARM = 5
 """Scrapes before a fault."""
@@ -138,7 +138,7 @@ def cut_and_heal(metrics: Metrics, faults: FaultEngine) -> Outage:
         over = time.monotonic() + LOOKBACK_SECONDS + 5 * LINE_STEP
         metrics.until_served(SHORT)
         limit = metrics.limit(2 * LOOKBACK_SECONDS)
-        eventually("the look back is over", lambda: time.monotonic() > over, limit)
+        eventually("the lookback window has passed", lambda: time.monotonic() > over, limit)
         stored = metrics.stored(since=outage.began, devices=False)
         newest = {
             key: max((one.time for one in stored.get(key, ())), default=0) / NANOSECONDS

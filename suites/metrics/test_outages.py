@@ -38,14 +38,14 @@ def judged(outage: Outage, sender: str, record: Record, allowance: Allowance = N
 
 @pytest.mark.scenario("metrics: uplink cut")
 @pytest.mark.parametrize("sender", each_sender())
-@allure.title("Uplink cut and healed: {sender} has lost no sample")
+@allure.title("Uplink cut and healed: {sender} loses no sample")
 def test_a_cut_costs_no_sample(outage_of: OutageOf, sender: str, record_verdict: Record) -> None:
     judged(outage_of(cut_and_heal), sender, record_verdict)
 
 
 @pytest.mark.scenario("metrics: reset while offline")
 @pytest.mark.parametrize("sender", each_sender(LOSE_BY_RESET))
-@allure.title("Power lost while offline: {sender} has lost no sample but what no disk can have")
+@allure.title("Power lost while offline: {sender} loses no sample that the disk can have held")
 def test_a_reset_while_offline_costs_no_sample(
     outage_of: OutageOf, sender: str, record_verdict: Record
 ) -> None:
@@ -54,7 +54,7 @@ def test_a_reset_while_offline_costs_no_sample(
 
 @pytest.mark.scenario("metrics: clock jump")
 @pytest.mark.parametrize("sender", each_sender())
-@allure.title("Clock five minutes ahead and put right: {sender} has lost no sample")
+@allure.title("Clock set five minutes ahead and back: {sender} loses no sample")
 def test_a_clock_jump_costs_no_sample(
     outage_of: OutageOf, sender: str, record_verdict: Record
 ) -> None:

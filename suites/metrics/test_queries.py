@@ -21,7 +21,7 @@ pytestmark = [
 
 
 @pytest.mark.scenario("metrics: uplink cut, query")
-@allure.title("While a node is away, a query draws no line beyond what is looked back for")
+@allure.title("While a node is offline, a query returns no value beyond the lookback window")
 def test_a_query_says_what_is_missing(
     outage_of: OutageOf, record_verdict: Callable[[Verdict], None]
 ) -> None:

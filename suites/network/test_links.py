@@ -15,7 +15,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.oracles.autonomy import Expectation
 from suites.edges import all_passed, edges, until_lost, uplink
 from suites.known import edgecore_waits_on_dead_connections
-from suites.sights import hold_until_lost, not_well
+from suites.nodestate import hold_until_lost, unhealthy_nodes
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -32,7 +32,7 @@ BACK_SECONDS = 150.0
         pytest.param("rx", marks=pytest.mark.scenario("one-way cut, cloud to edge")),
     ],
 )
-@allure.title("A cut in one direction ({direction}) is noticed, and leaves nothing behind")
+@allure.title("A one-way cut ({direction}) is detected, and everything recovers")
 def test_a_one_way_cut_is_noticed_and_passes(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, direction: Directions
 ) -> None:
@@ -45,7 +45,7 @@ def test_a_one_way_cut_is_noticed_and_passes(
 
 @pytest.mark.scenario("half-open connections")
 @edgecore_waits_on_dead_connections
-@allure.title("Connections that died without a word are given up, while the fault lasts")
+@allure.title("Half-open connections are closed while the fault lasts")
 def test_half_open_connections_are_given_up(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
 ) -> None:
@@ -55,14 +55,14 @@ def test_half_open_connections_are_given_up(
     ):
         # New connections work, so a node that closes its old ones needs no heal.
         autonomy.hold(until_lost(lab))
-        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+        away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
-    assert not away, f"not at work again over new connections: {', '.join(away)}"
+    assert not away, f"not recovered over new connections: {', '.join(away)}"
     all_passed(verdicts)
 
 
 @pytest.mark.scenario("flapping link")
-@allure.title("A link that flaps costs nothing")
+@allure.title("A flapping link costs no sample and no pod")
 def test_a_flapping_link_costs_nothing(lab: Lab, faults: FaultEngine, autonomy: Autonomy) -> None:
     flaps = [
         Flap(link=uplink(lab, node), period_s=8, duty=0.5, count=5, jitter=0.25, seed=seed)
@@ -80,7 +80,7 @@ def test_a_flapping_link_costs_nothing(lab: Lab, faults: FaultEngine, autonomy: 
         pytest.param("geo", marks=pytest.mark.scenario("satellite line")),
     ],
 )
-@allure.title("An uplink like a {line} line keeps the nodes Ready and the samples coming")
+@allure.title("Over a {line} line, nodes stay Ready and samples keep arriving")
 def test_a_slow_line_keeps_the_edge_at_work(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, line: str
 ) -> None:

@@ -16,7 +16,7 @@ from suites.edges import all_passed, edges, until_lost
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-pytestmark = [allure.parent_suite("Nodes"), allure.feature("Machine")]
+pytestmark = [allure.parent_suite("Nodes"), allure.feature("Machines")]
 
 STANDS_STILL = Expectation(downtime_s=None, must_detect=True)
 """A paused node runs nothing, and is lost for the API server."""
@@ -35,7 +35,7 @@ GOES_ON = Expectation()
             {"seconds": -3600},
             GOES_ON,
             id="clock-back",
-            marks=pytest.mark.scenario("clock an hour back"),
+            marks=pytest.mark.scenario("clock an hour behind"),
         ),
         pytest.param(
             DiskFull,
@@ -49,11 +49,11 @@ GOES_ON = Expectation()
             {"iops": 15},
             GOES_ON,
             id="slow-disk",
-            marks=pytest.mark.scenario("disk at 15 operations a second"),
+            marks=pytest.mark.scenario("disk at 15 operations per second"),
         ),
     ],
 )
-@allure.title("Edge nodes that suffer {kind.__name__} come back, and no sample is lost")
+@allure.title("Edge nodes recover from {kind.__name__}, and no sample is lost")
 def test_the_edge_outlives_a_fault_of_its_machine(
     lab: Lab,
     faults: FaultEngine,

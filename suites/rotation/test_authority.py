@@ -175,13 +175,14 @@ def must_be_red(probe: Prober, endpoint: Endpoint, records: list[ProbeRecord]) -
     """The planted defect: an authority that was not removed is judged as if it had been."""
     met = [record.model_copy(update={"endpoint": endpoint.id}) for record in records]
     judged = probe.control("an authority that was not removed", endpoint, met)
-    assert {one.finding for one in judged} == {Finding.LET_IN}, met
+    assert {check.finding for check in judged} == {Finding.LET_IN}, met
 
 
 @pytest.mark.scenario("node left out while the authority was replaced")
 @pytest.mark.parametrize("authority", EACH_AUTHORITY)
 @allure.title(
-    "{edge_node}, left out when {authority} reissued certificates, is lost until it is taken back"
+    "{edge_node}, left out when {authority} is replaced, is NotReady until it gets a new "
+    "certificate"
 )
 def test_a_node_that_is_left_out_is_lost(
     authority: str,
@@ -206,11 +207,11 @@ def test_a_node_that_is_left_out_is_lost(
     record = record_of(watch.recording, last)
     assert record.heal_began is not None
     assert record.seen is not None
-    assert not ready_at(watch.recording, node, record.heal_began), "it is let in all the same"
-    stolen = [str(one) for one in met if not one.passed]
+    assert not ready_at(watch.recording, node, record.heal_began), "it was admitted anyway"
+    stolen = [str(verdict) for verdict in met if not verdict.passed]
     assert not stolen, "\n".join(stolen)
     if not injector.by_signer_alone:  # otherwise it was refused one stage earlier
-        title = "certificate of a node that was left out turned away after"
+        title = "certificate of a node that was left out refused after"
         measure(title, (record.seen - record.began) / 1e9, unit="s", better="lower", node=node)
     expect = Expectation(must_detect=True, api_gap_s=API_SECONDS)
     verdict = autonomy.judge(watch, node, expect)

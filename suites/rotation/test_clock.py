@@ -19,8 +19,8 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.oracles.autonomy import Expectation
 from edge_lab.stacks.readiness import approve_requests
 from suites.edges import until_lost
+from suites.nodestate import seen_in_time
 from suites.rotation.views import ready_after, ready_at, record_of
-from suites.sights import seen_in_time
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -31,7 +31,7 @@ YEAR_SECONDS = 365.0 * 86_400
 BACK_SECONDS = 180.0
 
 
-@pytest.mark.scenario("clock years wrong")
+@pytest.mark.scenario("clock wrong by years")
 @pytest.mark.parametrize(
     "years",
     [
@@ -40,7 +40,9 @@ BACK_SECONDS = 180.0
         pytest.param(6, id="six-years-ahead"),
     ],
 )
-@allure.title("{edge_node} with a clock wrong by {years} years trusts no cloud until it is right")
+@allure.title(
+    "{edge_node} with its clock wrong by {years} years trusts no cloud until the clock is corrected"
+)
 def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     lab: Lab,
     edge_node: LabNode,
@@ -75,10 +77,12 @@ def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
     record = record_of(watch.recording, jump)
     assert record.heal_began is not None
     assert record.healed is not None
-    assert not ready_at(watch.recording, node, record.heal_began), "a certificate that was not good"
+    assert not ready_at(watch.recording, node, record.heal_began), (
+        "a node with an invalid certificate became Ready"
+    )
     back = ready_after(watch.recording, node, record.healed)
     measure(
-        "Ready after the clock was right",
+        "Ready after the clock was corrected",
         back,
         unit="s",
         better="lower",
@@ -86,6 +90,6 @@ def test_a_node_with_a_wrong_clock_comes_back_when_it_is_right(
         label="behind" if years < 0 else "ahead",
         reason="" if back is not None else "never",
     )
-    assert back_in_time, f"{node} is not at work again"
+    assert back_in_time, f"{node} has not recovered"
     verdict = autonomy.judge(watch, node, Expectation(must_detect=True))
     assert verdict.passed, str(verdict)

@@ -26,9 +26,9 @@ from edge_lab.oracles.autonomy import Expectation
 from edge_lab.pki import InstalledCertificate
 from edge_lab.stacks.base import API_PORT
 from suites.edges import all_passed, edges, until_lost, uplink
+from suites.nodestate import hold_until_lost, seen_in_time, unhealthy_nodes
 from suites.rotation.test_replaced import must_hold
 from suites.rotation.views import READY, ready_after, ready_at, record_of
-from suites.sights import hold_until_lost, not_well, seen_in_time
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -45,7 +45,9 @@ LOG_SECONDS = 30.0
 
 
 @pytest.mark.scenario("node certificate expired while offline")
-@allure.title("The certificate of {edge_node} expires while it is offline; another brings it back")
+@allure.title(
+    "The certificate of {edge_node} expires while it is offline; with a new one it recovers"
+)
 def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
     lab: Lab,
     server: LabNode,
@@ -67,21 +69,23 @@ def test_a_node_whose_certificate_expired_offline_comes_back_by_another(
                 raise LabError(f"{node} has renewed its certificate before it was offline")
             autonomy.hold(max(0.0, over - time.time()))
         since, healed = sight.now(), time.monotonic()
-        with step("hold until it was turned away"):
+        with step("hold until the node is refused"):
             met = seen_in_time(
                 time_limit(BACK_SECONDS),
-                lambda: sight.met(held, certificate, since) is Met.TURNED_AWAY,
+                lambda: sight.met(held, certificate, since) is Met.REFUSED,
             )
-        turned_away = time.monotonic() - healed
+        refused_s = time.monotonic() - healed
         autonomy.hold(until_lost(lab))
-    assert met, "nobody met an expired certificate"
+    assert met, "no peer refused the expired certificate"
     record = record_of(watch.recording, short)
     assert record.heal_began is not None
-    assert not ready_at(watch.recording, node, record.heal_began), "an expired one was let in"
-    measure("expired certificate turned away after", turned_away, unit="s", node=node)
+    assert not ready_at(watch.recording, node, record.heal_began), (
+        "an expired certificate was admitted"
+    )
+    measure("expired certificate refused after", refused_s, unit="s", node=node)
     back = ready_after(watch.recording, node, record.heal_began)
     measure(
-        "Ready after another certificate was laid",
+        "Ready after the certificate was replaced",
         back,
         unit="s",
         better="lower",
@@ -143,25 +147,27 @@ def changed_while_offline(
 
 
 @pytest.mark.scenario("API server's certificate replaced while offline")
-@allure.title("Nodes come back to an API server that has another certificate meanwhile")
+@allure.title(
+    "Nodes reconnect to an API server whose certificate was replaced while they were offline"
+)
 def test_nodes_come_back_to_an_api_server_with_another_certificate(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, measure: Measuring, time_limit: TimeLimit
 ) -> None:
     must_dial_api_server(lab)
     with autonomy.watching() as watch, changed_while_offline(lab, faults, watch, Issuer.OWN):
-        away = not_well(lab, watch, time_limit(BACK_SECONDS))
-    assert not away, f"not back before the first certificate was: {', '.join(away)}"
+        away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
+    assert not away, f"not Ready before the first certificate was restored: {', '.join(away)}"
     for node in edges(lab):
         cut = record_of(watch.recording, Cut(link=uplink(lab, node)))
         assert cut.healed is not None
         back = ready_after(watch.recording, node, cut.healed)
-        measure("Ready after the uplink was back", back, unit="s", better="lower", node=node)
+        measure("Ready after the uplink was restored", back, unit="s", better="lower", node=node)
     expect = Expectation(must_detect=True)
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])
 
 
-@pytest.mark.scenario("API server's certificate by a foreign authority")
-@allure.title("Nodes do not come back to an API server that shows a foreign certificate")
+@pytest.mark.scenario("API server's certificate from a foreign authority")
+@allure.title("Nodes do not reconnect to an API server that presents a foreign certificate")
 def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit
 ) -> None:
@@ -176,9 +182,9 @@ def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
         clients = api_clients(lab)
         refused = {it.id: refusals(lab, it, since, time_limit) for it in clients}
     if silent := [name for name, count in refused.items() if not count]:
-        raise LabError(f"no evidence: {', '.join(silent)} has refused nothing")
+        raise LabError(f"no evidence: {', '.join(silent)} refused no certificate")
     for node, view in seen.items():
-        assert view is not None, f"{node} was not looked at"
+        assert view is not None, f"{node} was not examined"
         assert view.ready != READY, f"{node} trusts a foreign authority"
     expect = Expectation(must_detect=True)
     all_passed([autonomy.judge(watch, node, expect) for node in edges(lab)])

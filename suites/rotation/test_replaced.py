@@ -27,7 +27,7 @@ from suites.rotation.views import ready_at, record_of, unready_seconds
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-pytestmark = [allure.parent_suite("Rotation"), allure.feature("Replaced")]
+pytestmark = [allure.parent_suite("Rotation"), allure.feature("Replaced certificates")]
 
 AFTERMATH_SECONDS = 30.0
 EXEC_SECONDS = 60.0
@@ -44,7 +44,7 @@ def must_hold(lab: Lab, node: str, certificate: str) -> InstalledCertificate:
 @pytest.mark.scenario("certificate replaced")
 @pytest.mark.parametrize("certificate", ["kubelet-serving", "node", "mapper"])
 @edgecore_ends_containers
-@allure.title("{edge_node} takes another certificate ({certificate}), and no sample is lost")
+@allure.title("{edge_node} uses a replaced certificate ({certificate}), and no sample is lost")
 def test_another_certificate_is_taken_and_no_sample_is_lost(
     lab: Lab,
     edge_node: LabNode,
@@ -78,9 +78,11 @@ def test_another_certificate_is_taken_and_no_sample_is_lost(
     assert verdict.passed, str(verdict)
 
 
-@pytest.mark.scenario("node certificate by a foreign authority")
+@pytest.mark.scenario("node certificate from a foreign authority")
 @edgecore_ends_containers
-@allure.title("{edge_node} with a certificate by a foreign authority is lost until it is back")
+@allure.title(
+    "{edge_node} with a certificate from a foreign authority is NotReady until it is replaced"
+)
 def test_a_node_with_a_foreign_certificate_is_lost(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, autonomy: Autonomy
 ) -> None:
@@ -97,7 +99,7 @@ def test_a_node_with_a_foreign_certificate_is_lost(
 
 
 @pytest.mark.needs("exec")
-@allure.title("The API server does not call a kubelet that shows a foreign certificate")
+@allure.title("The API server does not connect to a kubelet that presents a foreign certificate")
 def test_the_api_server_calls_no_kubelet_with_a_foreign_certificate(
     lab: Lab, edge_node: LabNode, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:

@@ -37,7 +37,7 @@ LOOK_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Contender:
+class Variant:
     """One of two kinds of pods that are interleaved on a node."""
 
     name: str
@@ -57,10 +57,10 @@ class Contender:
         return f"bench-{self.slug or self.name}-{node}"
 
 
-RUNC = Contender("runc")
-RUNC_AGAIN = Contender("runc again", slug="again")
+RUNC = Variant("runc")
+RUNC_AGAIN = Variant("runc again", slug="again")
 """The control, which is identical."""
-SANDBOXED = Contender(GVISOR, sandboxed=True)
+SANDBOXED = Variant(GVISOR, sandboxed=True)
 
 
 def need_both(lab: Lab, node: Node) -> None:
@@ -83,7 +83,7 @@ def modbus_link(lab: Lab, node: str) -> Link:
     raise MissingCapability(f"no Modbus device is within reach of {node}")
 
 
-def bench_pod(contender: Contender, node: str) -> dict[str, Any]:
+def bench_pod(variant: Variant, node: str) -> dict[str, Any]:
     """A pod that waits for commands."""
     spec: dict[str, Any] = {
         "nodeName": node,
@@ -103,13 +103,13 @@ def bench_pod(contender: Contender, node: str) -> dict[str, Any]:
             }
         ],
     }
-    if contender.runtime_class:
-        spec["runtimeClassName"] = contender.runtime_class
+    if variant.runtime_class:
+        spec["runtimeClassName"] = variant.runtime_class
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": contender.pod(node),
+            "name": variant.pod(node),
             "namespace": NAMESPACE,
             "labels": {"app": APP},
         },
@@ -125,63 +125,61 @@ def bench_command(place: str) -> list[str]:
     ]
 
 
-def in_turns(first: Contender, second: Contender, pairs: int) -> list[Contender]:
+def turns_of(first: Variant, second: Variant, pairs: int) -> list[Variant]:
     """So many pairs, in alternating order."""
     order = ([first, second], [second, first])
-    return [contender for pair in range(pairs) for contender in order[pair % 2]]
+    return [variant for pair in range(pairs) for variant in order[pair % 2]]
 
 
 class Bench:
-    """The running pods of two contenders on a node."""
+    """The running pods of two variants on a node."""
 
     def __init__(self, lab: Lab, node: str, limit: TimeLimit) -> None:
         self._lab = lab
         self._node = node
         self._limit = limit
 
-    def turn(self, contender: Contender, place: str) -> BenchRecord:
-        """One contender's measurement of the device at `place`.
+    def turn(self, variant: Variant, place: str) -> BenchRecord:
+        """One variant's measurement of the device at `place`.
 
         Raises:
             AssertionError: the pod could not read the device, or not store the samples.
         """
-        with contender.around():
+        with variant.around():
             done = self._lab.kubectl.exec(
-                contender.pod(self._node),
+                variant.pod(self._node),
                 bench_command(place),
                 self._limit(TURN_SECONDS),
                 namespace=NAMESPACE,
                 check=False,
             )
         record = parse_bench(done.stdout or done.stderr)
-        assert record.ok, f"{contender.pod(self._node)}: {record.error}"
+        assert record.ok, f"{variant.pod(self._node)}: {record.error}"
         return record
 
-    def check_sandbox(self, contender: Contender) -> None:
+    def check_sandbox(self, variant: Variant) -> None:
         """LabError if its pod is not in the intended sandbox, or in one by mistake."""
         limit = self._limit(LOOK_SECONDS)
-        pod = known_pod(self._lab, contender.pod(self._node), self._node, limit)
+        pod = known_pod(self._lab, variant.pod(self._node), self._node, limit)
         verdict = look_from_outside(self._lab, pod, self._limit(LOOK_SECONDS))
-        wanted = SandboxClass.SANDBOXED if contender.sandboxed else SandboxClass.NOT_SANDBOXED
+        wanted = SandboxClass.SANDBOXED if variant.sandboxed else SandboxClass.NOT_SANDBOXED
         if verdict.of_class is not wanted:
-            raise LabError(f"{pod.name} should be {wanted}, and a figure of it is none: {verdict}")
+            raise LabError(f"{pod.name} should be {wanted}, so its figures are invalid: {verdict}")
 
 
 @contextlib.contextmanager
-def benching(
-    lab: Lab, node: str, contenders: Sequence[Contender], limit: TimeLimit
-) -> Iterator[Bench]:
+def benching(lab: Lab, node: str, variants: Sequence[Variant], limit: TimeLimit) -> Iterator[Bench]:
     """Their pods are Ready, with or without a sandbox, while the block runs."""
-    manifests = [bench_pod(contender, node) for contender in contenders]
+    manifests = [bench_pod(variant, node) for variant in variants]
     with running_pods(lab, manifests, APP, limit):
         bench = Bench(lab, node, limit)
-        for contender in contenders:
-            bench.check_sandbox(contender)
+        for variant in variants:
+            bench.check_sandbox(variant)
         yield bench
 
 
-def raced(
-    lab: Lab, node: str, first: Contender, second: Contender, pairs: int, limit: TimeLimit
+def interleaved_reads(
+    lab: Lab, node: str, first: Variant, second: Variant, pairs: int, limit: TimeLimit
 ) -> tuple[list[BenchRecord], list[BenchRecord]]:
     """The measurements of both, interleaved, pair by pair. The first turn of each is a warm-up, to
     load the program into the page cache."""
@@ -189,8 +187,8 @@ def raced(
     place = f"{link.address}:{MODBUS_PORT}"
     found: dict[str, list[BenchRecord]] = {first.name: [], second.name: []}
     with benching(lab, node, (first, second), limit) as bench:
-        for contender in (first, second):
-            bench.turn(contender, place)
-        for contender in in_turns(first, second, pairs):
-            found[contender.name].append(bench.turn(contender, place))
+        for variant in (first, second):
+            bench.turn(variant, place)
+        for variant in turns_of(first, second, pairs):
+            found[variant.name].append(bench.turn(variant, place))
     return found[first.name], found[second.name]

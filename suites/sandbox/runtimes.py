@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_lab.addons.gvisor.names import GVISOR
+from edge_lab.addons.gvisor.names import FLAVORS, GVISOR, gvisor_addon
 from edge_lab.addons.hostile.pods import runtime_class_of
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.core.errors import MissingCapability
@@ -27,6 +27,14 @@ def need_addon(lab: Lab, name: str) -> None:
     """MissingCapability if the topology does not list the add-on."""
     if name not in lab.topology.addons:
         raise MissingCapability(f"the topology {lab.topology.name} lists no add-on {name!r}")
+
+
+def need_gvisor(lab: Lab) -> None:
+    """MissingCapability if the topology lists no add-on that installs gVisor."""
+    if not gvisor_addon(lab.topology):
+        raise MissingCapability(
+            f"the topology {lab.topology.name} lists neither {' nor '.join(FLAVORS)}"
+        )
 
 
 def need_sandboxes(lab: Lab, node: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_lab.addons.workload import NAMESPACE
-from edge_lab.cluster.rbac import binding_manifest, role_manifest
+from edge_lab.cluster.rbac import Rule, binding_manifest, role_manifest
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import MissingCapability
 from edge_lab.devices.points import MODBUS_PORT
@@ -77,7 +77,7 @@ def metadata_service(node: LabNode) -> Iterator[None]:
             + shlex.join(words)
         )
         Deadline.scaled(60).wait_for(
-            f"somebody listens at {METADATA_ADDRESS} of {node}",
+            f"another process listens at {METADATA_ADDRESS} of {node}",
             lambda: node.succeeds(listening),
             every=1.0,
         )
@@ -123,11 +123,25 @@ def api_options(lab: Lab) -> tuple[str, ...]:
     return ("--api", f"https://{address}:{API_PORT}", "--token", TOKEN_FILE)
 
 
-@contextlib.contextmanager
-def account_that_lists(lab: Lab, limit: TimeLimit) -> Iterator[str]:
+_LISTS = {"apiGroups": [""], "resources": ["nodes", "pods", "secrets"], "verbs": ["list"]}
+_REQUESTS = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}
+
+
+def account_that_lists(lab: Lab, limit: TimeLimit) -> contextlib.AbstractContextManager[str]:
     """A service account that may list what `api_options` asks for; its name."""
-    name = "edge-lab-hostile-lists"
-    rule = {"apiGroups": [""], "resources": ["nodes", "pods", "secrets"], "verbs": ["list"]}
+    return _account(lab, limit, "edge-lab-hostile-lists", _LISTS)
+
+
+def account_that_requests_tokens(
+    lab: Lab, limit: TimeLimit
+) -> contextlib.AbstractContextManager[str]:
+    """A service account that may create tokens of others; its name."""
+    return _account(lab, limit, "edge-lab-hostile-requests", _REQUESTS)
+
+
+@contextlib.contextmanager
+def _account(lab: Lab, limit: TimeLimit, name: str, rule: Rule) -> Iterator[str]:
+    """Both account and its role exist while the block runs."""
     user = f"system:serviceaccount:{NAMESPACE}:{name}"
     account = {
         "apiVersion": "v1",

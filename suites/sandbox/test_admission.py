@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.addons.gvisor.names import GVISOR
 from edge_lab.addons.hostile.admission import REQUESTS, namespace_manifest, requested_pod
 from edge_lab.cluster.kubectl import KubectlError, RequestRefused, StatusError
 from edge_lab.fixtures.lab import TimeLimit
@@ -18,7 +17,7 @@ from edge_lab.fixtures.measures import keep_verdict, scenario_of
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.oracles.sandbox.admission import Answer, Level, judge_admission
 from edge_lab.report.admissionmatrix import admission_html
-from suites.sandbox.runtimes import need_addon
+from suites.sandbox.runtimes import need_gvisor
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -57,14 +56,16 @@ def namespaces(lab: Lab, time_limit: TimeLimit) -> Iterator[dict[Level, str]]:
 
 
 @pytest.mark.scenario("hostile pods at admission")
-@allure.title("Namespaces refuse at admission what their level forbids, and admit all else")
+@allure.title(
+    "Pod Security admission rejects pods that a namespace's level forbids, and admits all others"
+)
 def test_pods_are_refused_by_the_level_of_their_namespace(
     request: pytest.FixtureRequest,
     lab: Lab,
     namespaces: dict[Level, str],
     time_limit: TimeLimit,
 ) -> None:
-    need_addon(lab, GVISOR)  # a RuntimeClass that is not there is refused for that
+    need_gvisor(lab)  # a RuntimeClass that is not there is refused for that
     answers = [
         answer_of(lab, name, level, namespace, time_limit)
         for level, namespace in namespaces.items()
@@ -72,7 +73,7 @@ def test_pods_are_refused_by_the_level_of_their_namespace(
     ]
     verdict = judge_admission(lab.topology.server.name, lab.stack_name, answers)
     page = admission_html(verdict.judged)
-    allure.attach(page, "pods at admission", allure.attachment_type.HTML)
+    allure.attach(page, "pod admission", allure.attachment_type.HTML)
     keep_verdict(request.config, scenario_of(request.node), verdict)
     assert verdict.passed, str(verdict)
 

@@ -48,7 +48,7 @@ BOTH = [Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT]
 
 pytestmark = [
     allure.parent_suite("Sandbox"),
-    allure.feature("Attempts at others"),
+    allure.feature("Attempts beyond the kernel"),
     pytest.mark.parametrize("setting", BOTH, ids=str),
 ]
 
@@ -108,7 +108,9 @@ def test_the_token_of_a_pod(
     judge(lab, hostile_pods, edge_node.name, setting, "token", api_options(lab), API, token=True)
 
 
-@allure.title("On {edge_node}, a pod with {setting} has a mounted folder, and nothing beside it")
+@allure.title(
+    "On {edge_node}, a pod with {setting} reaches a mounted folder, and nothing outside it"
+)
 def test_a_folder_of_the_node(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
@@ -189,7 +191,9 @@ def test_a_metadata_service_that_is_there(
         )
 
 
-@allure.title("On {edge_node}, a pod with {setting} leaves a folder whose parent is mounted")
+@allure.title(
+    "On {edge_node}, a pod with {setting} reaches the siblings of a folder if its parent is mounted"
+)
 def test_a_folder_whose_parent_is_mounted(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
@@ -210,7 +214,9 @@ def test_a_folder_whose_parent_is_mounted(
 # ----------------------------------------------------------------------------------------------
 
 
-@allure.title("On {edge_node}, a pod with {setting} and containerd's socket has the node, or not")
+@allure.title(
+    "On {edge_node}, a pod with {setting} and containerd's socket reaches what is declared"
+)
 def test_the_socket_of_the_container_runtime(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:

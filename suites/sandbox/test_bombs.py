@@ -54,7 +54,7 @@ def unharmed(lab: Lab, edge_node: LabNode, time_limit: TimeLimit) -> Iterator[No
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-@allure.title("On {edge_node}, a bomb of {kind} in a pod with {setting} is stopped as declared")
+@allure.title("On {edge_node}, a bomb ({kind}) in a pod with {setting} is stopped as declared")
 def test_a_bomb_is_stopped_as_declared(
     lab: Lab,
     edge_node: LabNode,
@@ -79,15 +79,15 @@ def test_a_bomb_is_stopped_as_declared(
     run = explode(lab, edge_node, hostile_pods, pod, row.stops(setting), time_limit)
     if kind == "fork" and run.pids_limit == "max" and lab.stack.runtime.name == "kubeedge":
         raise MissingCapability(f"edged of {edge_node} reads no limit of processes")
-    assert kind != "fork" or run.pids_limit != "max", "the kubelet has not taken the limit"
+    assert kind != "fork" or run.pids_limit != "max", "the kubelet has not applied the limit"
     measure(
-        f"bomb of {kind}",
+        f"bomb: {kind}",
         run.progress.reached if run.progress else None,
         unit=row.unit.split()[0],
         node=edge_node.name,
         label=str(setting),
         evidence=f"stopped by {run.stopped_by or 'nothing'}: {row.note}",
-        reason="" if run.progress else "it has said nothing",
+        reason="" if run.progress else "no output",
     )
     assert not bomb_problems(kind, setting, run.stopped_by, run.progress)
     if kind == "fork" and run.stopped_by == "EAGAIN":
@@ -95,7 +95,9 @@ def test_a_bomb_is_stopped_as_declared(
 
 
 @pytest.mark.parametrize("kind", ["memory", *BOMBS])
-@allure.title("On {edge_node}, a pod with {setting} may take a little: {kind} (control)")
+@allure.title(
+    "On {edge_node}, a pod with {setting} may use what its limits allow: {kind} (control)"
+)
 def test_a_small_bomb_comes_to_its_own_end(
     lab: Lab,
     edge_node: LabNode,
@@ -123,7 +125,7 @@ def test_a_small_bomb_comes_to_its_own_end(
     assert run.progress.reached == run.progress.limit
 
 
-@allure.title("On {edge_node}, a pod with {setting} that wants more memory than it may have ends")
+@allure.title("On {edge_node}, a pod with {setting} that exceeds its memory limit is killed")
 def test_a_memory_bomb_ends_with_its_pod(
     lab: Lab,
     edge_node: LabNode,
@@ -138,7 +140,7 @@ def test_a_memory_bomb_ends_with_its_pod(
     before = counted_kills(edge_node)
     run = explode(lab, edge_node, hostile_pods, pod, frozenset({BY_SIGNAL}), time_limit)
     evidence = KillEvidence(kernel_kills(edge_node), counted_kills(edge_node) - before)
-    assert run.progress is not None, "it has said nothing"
+    assert run.progress is not None, "no output"
     measure(
         "memory bomb",
         run.progress.reached,

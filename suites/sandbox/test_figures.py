@@ -1,8 +1,8 @@
 """What a sandbox costs: starts, memory, reads of a device and samples, in gVisor beside runc.
 
-By turns on one node, in pairs of changing order, so that what the host does meanwhile is in both.
-That they differ is no verdict: it is measured. That like and like are not told apart, and a planted
-difference is, are the controls.
+Interleaved on one node, in pairs of changing order, so that the host affects both alike.
+That they differ is no verdict: it is measured. The controls: two of the same do not differ
+significantly, and with a planted slowdown they do.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from suites.sandbox.benchpods import (
     RUNC,
     RUNC_AGAIN,
     SANDBOXED,
-    Contender,
+    Variant,
+    interleaved_reads,
     modbus_link,
     need_both,
-    raced,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Sandbox"), allure.feature("Figures")]
 
 Values = tuple[str, Sequence[float]]
-"""What a contender is called, and its values."""
+"""What a variant is called, and its values."""
 
 PAIRS = 20
 CONTROL_PAIRS = 8
@@ -63,8 +63,8 @@ def started(
     lab: Lab,
     node: LabNode,
     pod_starts: Starting,
-    first: Contender,
-    second: Contender,
+    first: Variant,
+    second: Variant,
     pairs: int,
     limit: TimeLimit,
     confidence: float = CONFIDENCE,
@@ -72,8 +72,8 @@ def started(
     """Pods of either start by turns: how long, and what memory they have when they are Ready."""
     memory = NewPodMemory(lab, node.name, limit)
     base, other = (
-        Planned(contender.name, contender.runtime_class, memory.around(contender.name))
-        for contender in (first, second)
+        Planned(variant.name, variant.runtime_class, memory.around(variant.name))
+        for variant in (first, second)
     )
     times = pod_starts.one_by_one(node, interleaved(base, other, pairs))
 
@@ -99,21 +99,21 @@ def started(
 def read(
     lab: Lab,
     node: LabNode,
-    first: Contender,
-    second: Contender,
+    first: Variant,
+    second: Variant,
     pairs: int,
     limit: TimeLimit,
     confidence: float = CONFIDENCE,
 ) -> tuple[CostFigure, CostFigure]:
     """Pods of either read a device by turns: how long a read takes, and how many samples a second
     are read and kept on disk."""
-    base, other = raced(lab, node.name, first, second, pairs, limit)
+    base, other = interleaved_reads(lab, node.name, first, second, pairs, limit)
 
-    def milliseconds(contender: Contender, found: Sequence[BenchRecord]) -> Values:
-        return contender.name, [record.read * 1000 for record in found]
+    def milliseconds(variant: Variant, found: Sequence[BenchRecord]) -> Values:
+        return variant.name, [record.read * 1000 for record in found]
 
-    def rates(contender: Contender, found: Sequence[BenchRecord]) -> Values:
-        return contender.name, [record.rate for record in found]
+    def rates(variant: Variant, found: Sequence[BenchRecord]) -> Values:
+        return variant.name, [record.rate for record in found]
 
     return (
         cost(Figure.READ, milliseconds(first, base), milliseconds(second, other), confidence),
@@ -132,9 +132,7 @@ def record(figures: Sequence[CostFigure], node: LabNode, measure: Measuring) -> 
 @slow
 @pytest.mark.scenario("cost of a sandbox: start and memory")
 @pytest.mark.needs(GVISOR)
-@allure.title(
-    "On {edge_node}, how long pods take to start in gVisor, and their memory, beside runc"
-)
+@allure.title("On {edge_node}, start time and memory of pods in gVisor compared with runc")
 def test_start_and_memory_in_a_sandbox(
     lab: Lab,
     edge_node: LabNode,
@@ -152,7 +150,7 @@ def test_start_and_memory_in_a_sandbox(
 @slow
 @pytest.mark.scenario("cost of a sandbox: reads and samples")
 @pytest.mark.needs(GVISOR)
-@allure.title("On {edge_node}, how long reads take in gVisor, and samples a second, beside runc")
+@allure.title("On {edge_node}, read latency and sample rate in gVisor compared with runc")
 def test_reads_and_samples_in_a_sandbox(
     lab: Lab, edge_node: LabNode, pod_count: int, measure: Measuring, time_limit: TimeLimit
 ) -> None:
@@ -164,9 +162,11 @@ def test_reads_and_samples_in_a_sandbox(
 # -- controls ----------------------------------------------------------------------------------
 
 
-@pytest.mark.scenario("cost of nothing: start and memory")
-@allure.title("On {edge_node}, starts and memory under runc are not told apart from the same again")
-def test_starts_of_like_pods_are_not_told_apart(
+@pytest.mark.scenario("A/A comparison: start and memory")
+@allure.title(
+    "On {edge_node}, start time and memory under runc do not differ from themselves (control)"
+)
+def test_starts_of_like_pods_do_not_differ(
     lab: Lab,
     edge_node: LabNode,
     pod_starts: Starting,
@@ -179,12 +179,14 @@ def test_starts_of_like_pods_are_not_told_apart(
         CONTROL_CONFIDENCE,
     )
     record(figures, edge_node, measure)
-    assert [str(figure) for figure in figures if figure.ratio.told_apart] == []
+    assert [str(figure) for figure in figures if figure.ratio.significant] == []
 
 
-@pytest.mark.scenario("cost of nothing: reads and samples")
-@allure.title("On {edge_node}, reads and samples under runc are not told apart from the same again")
-def test_reads_of_like_pods_are_not_told_apart(
+@pytest.mark.scenario("A/A comparison: reads and samples")
+@allure.title(
+    "On {edge_node}, reads and samples under runc do not differ from themselves (control)"
+)
+def test_reads_of_like_pods_do_not_differ(
     lab: Lab, edge_node: LabNode, measure: Measuring, time_limit: TimeLimit
 ) -> None:
     need_both(lab, edge_node.spec)
@@ -192,11 +194,11 @@ def test_reads_of_like_pods_are_not_told_apart(
         *(lab, edge_node, RUNC, RUNC_AGAIN, CONTROL_PAIRS, time_limit), CONTROL_CONFIDENCE
     )
     record(figures, edge_node, measure)
-    assert [str(figure) for figure in figures if figure.ratio.told_apart] == []
+    assert [str(figure) for figure in figures if figure.ratio.significant] == []
 
 
 @pytest.mark.scenario("a planted slowdown: reads and samples")
-@allure.title("On {edge_node}, reads over a link with a delay are told apart")
+@allure.title("On {edge_node}, reads over a delayed link are found to be slower (control)")
 def test_a_planted_slowdown_is_seen(
     lab: Lab,
     edge_node: LabNode,
@@ -206,11 +208,11 @@ def test_a_planted_slowdown_is_seen(
 ) -> None:
     need_both(lab, edge_node.spec)
     late = Impair(link=modbus_link(lab, edge_node.name).name, delay_ms=PLANTED_MS)
-    slowed = Contender("slowed", around=lambda: faults.inflict(late))
+    slowed = Variant("slowed", around=lambda: faults.inflict(late))
     figures = read(*(lab, edge_node, RUNC, slowed, CONTROL_PAIRS, time_limit), CONTROL_CONFIDENCE)
     record(figures, edge_node, measure)
     reads, samples = figures
-    assert reads.ratio.told_apart, str(reads)
+    assert reads.ratio.significant, str(reads)
     assert reads.ratio.value > 1, str(reads)
-    assert samples.ratio.told_apart, str(samples)
+    assert samples.ratio.significant, str(samples)
     assert samples.ratio.value < 1, str(samples)

@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 
-@allure.title("On {edge_node}, hostPID shows a pod with {setting} the node's processes, or not")
+@allure.title("On {edge_node}, hostPID shows the node's processes to a pod with {setting}, or not")
 def test_host_pid(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:

@@ -39,7 +39,7 @@ SETTINGS = (Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT, Setting.MICROVM)
 
 
 @pytest.mark.needs("kvm")
-@allure.title("On {edge_node}, KVM makes a machine, and has all that Firecracker demands")
+@allure.title("On {edge_node}, KVM can run a machine, and has all that Firecracker requires")
 def test_kvm_works_on_the_node(edge_node: LabNode) -> None:
     report = parse_kvm_report(edge_node.output(PROBE_COMMAND))
     allure.attach(report.model_dump_json(indent=1), "KVM", allure.attachment_type.JSON)
@@ -48,7 +48,7 @@ def test_kvm_works_on_the_node(edge_node: LabNode) -> None:
 
 
 @pytest.mark.needs("kvm")
-@allure.title("On {edge_node}, the probe says no where there is no KVM")
+@allure.title("On {edge_node}, the KVM probe fails without KVM (control)")
 def test_the_probe_is_able_to_say_no(edge_node: LabNode) -> None:
     """The control."""
     command = f"{PROBE_COMMAND} --device /dev/null || true"
@@ -72,7 +72,7 @@ def test_a_pod_is_a_microvm_on_kvm(lab: Lab, edge_node: LabNode, hostile_pods: H
 
 
 @pytest.mark.needs("microvm")
-@allure.title("On {edge_node}, a microVM that QEMU emulates is detected")
+@allure.title("On {edge_node}, a microVM that QEMU emulates is detected (control)")
 def test_an_emulated_microvm_is_detected(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods, time_limit: TimeLimit
 ) -> None:
@@ -94,7 +94,7 @@ def test_an_emulated_microvm_is_detected(
 
 
 @pytest.mark.needs("microvm")
-@allure.title("On {edge_node}, a 'microVM' that is the node's own kernel is detected")
+@allure.title("On {edge_node}, a pod on the node's own kernel is not taken for a microVM (control)")
 def test_a_pod_on_the_nodes_kernel_is_detected(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods
 ) -> None:
@@ -118,9 +118,9 @@ def test_a_pod_on_the_nodes_kernel_is_detected(
 
 
 @pytest.mark.needs("microvm")
-@pytest.mark.scenario("hostile attempts in a microVM, beside runc and gVisor")
+@pytest.mark.scenario("hostile attempts in a microVM, compared with runc and gVisor")
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-@allure.title("On {edge_node}, with {setting}, what is declared is reached, and nothing else")
+@allure.title("On {edge_node}, a pod with {setting} reaches what is declared, and nothing else")
 def test_what_is_reached_is_what_is_declared(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
@@ -140,7 +140,7 @@ def test_what_is_reached_is_what_is_declared(
 
 @pytest.mark.needs("microvm")
 @pytest.mark.scenario("cost of a microVM: start and memory")
-@allure.title("On {edge_node}, start and memory of a microVM beside a pod under runc")
+@allure.title("On {edge_node}, start time and memory of a microVM compared with a pod under runc")
 def test_start_and_memory_beside_runc(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods, time_limit: TimeLimit
 ) -> None:

@@ -15,13 +15,15 @@ import pytest
 
 from edge_lab.addons.hostile.pods import HostilePod, bomb_pod
 from edge_lab.addons.hostile.settings import Setting
-from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.addons.workload import NAMESPACE
+from edge_lab.cluster.kubectl import NOT_YET, KubectlError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.sandbox import POD_SECONDS, HostilePods
 from edge_lab.fixtures.workload import Workload
+from edge_lab.oracles.sandbox.bombs import end_of
 from edge_lab.oracles.sandbox.neighbours import Look, Window, lost_percent, parse_load
 from edge_lab.oracles.sandbox.records import BombProgress, parse_bomb
 from suites.edges import is_ready
@@ -35,6 +37,7 @@ pytestmark = [allure.parent_suite("Sandbox"), allure.feature("Noisy neighbours")
 SECONDS = 40
 """Of noise, on the node's clock."""
 READY_SECONDS = 150.0
+REQUEST_SECONDS = 60.0
 CPU_MILLI, MEMORY_MIB = 300, 128
 NO_LIMITS = {"memory_mib": 0}
 ALONE, FREE, LIMITED = "idle", "without limits", "with limits"
@@ -77,12 +80,28 @@ def window(victim: Victim, pods: HostilePods, pod: HostilePod, time_limit: TimeL
 
         def said(done: bool) -> BombProgress | None:
             found = parse_bomb(pods.log(pod, uid))
-            return found if found and (found.done or not done) else None
+            if found and (found.done or not done):
+                return found
+            current = victim.lab.kubectl.get_json(
+                *("pod", pod.name, "-n", NAMESPACE), deadline=time_limit(REQUEST_SECONDS)
+            )
+            assert current["status"].get("phase") != "Failed", end_of(current, found)
+            return None
 
-        eventually(f"{pod.name} begins", partial(said, False), time_limit(POD_SECONDS), every=1.0)
+        eventually(
+            f"{pod.name} begins",
+            partial(said, False),
+            time_limit(POD_SECONDS),
+            every=1.0,
+            transient=NOT_YET,
+        )
         before = victim.look(uid)
         progress = eventually(
-            f"{pod.name} is through", partial(said, True), time_limit(POD_SECONDS), every=2.0
+            f"{pod.name} has finished",
+            partial(said, True),
+            time_limit(POD_SECONDS),
+            every=2.0,
+            transient=NOT_YET,
         )
         after = victim.look(uid)
     assert (progress.reached, progress.errno) == (SECONDS, ""), progress.detail
@@ -91,7 +110,7 @@ def window(victim: Victim, pods: HostilePods, pod: HostilePod, time_limit: TimeL
 
 @pytest.mark.parametrize("setting", [Setting.RUNC_DEFAULT, Setting.GVISOR_DEFAULT], ids=str)
 @pytest.mark.parametrize("noise", LIMITS)
-@allure.title("On {edge_node}, what the sampler loses beside {noise} of a pod with {setting}")
+@allure.title("On {edge_node}, samples lost next to a noisy pod ({noise}) with {setting}")
 def test_what_a_neighbour_loses(
     lab: Lab,
     edge_node: LabNode,
@@ -116,7 +135,8 @@ def test_what_a_neighbour_loses(
             asked,
             kind,
             SECONDS,
-            options=("--hold", "--to", f"{server}:9"),
+            # Not /tmp, which gVisor keeps in the sandbox's memory: there is no page cache of it.
+            options=("--hold", "--to", f"{server}:9", "--folder", "/"),
             what=what,
             **limits,
         )
@@ -148,7 +168,7 @@ def record(
             f"errors; the pod took {one.cpus:.2f} CPUs and {one.after.load.memory_mib:.0f} MiB, "
             f"and the node sent {one.frames_per_s:.0f} frames/s"
         )
-        title = f"samples lost beside {noise}"
+        title = f"samples lost next to {noise}"
         lost = lost_percent(alone, one)
         measure(title, lost, unit="%", better="lower", node=node, label=label, evidence=evidence)
         measure(f"CPUs of {noise}", one.cpus, unit="CPUs", node=node, label=label)

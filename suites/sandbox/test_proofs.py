@@ -24,6 +24,7 @@ from suites.sandbox.runtimes import (
     HOSTILE,
     is_always_sandboxed,
     need_addon,
+    need_gvisor,
     need_sandboxes,
     resolves_runtime_class,
     runtime_class,
@@ -56,7 +57,7 @@ def test_a_pod_that_asks_for_a_sandbox_is_in_one(
 
 
 @pytest.mark.parametrize("setting", [Setting.RUNC_DEFAULT, Setting.RUNC_PRIVILEGED], ids=str)
-@allure.title("On {edge_node}, a pod with {setting} fails the proofs of a sandbox")
+@allure.title("On {edge_node}, a pod with {setting} fails the proofs of a sandbox (control)")
 def test_a_pod_under_runc_fails_the_proofs(
     lab: Lab, edge_node: LabNode, setting: Setting, hostile_pods: HostilePods
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_pod_under_runc_fails_the_proofs(
 
 
 @pytest.mark.needs("runtime-class")
-@allure.title("On {edge_node}, a pod that fell back to runc without a word is detected")
+@allure.title("On {edge_node}, a pod that silently fell back to runc is detected (control)")
 def test_a_silent_fallback_to_runc_is_detected(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods
 ) -> None:
@@ -90,16 +91,16 @@ def test_a_silent_fallback_to_runc_is_detected(
 # -- where there is no gVisor -----------------------------------------------------------------
 
 
-@allure.title("On {edge_node}, for which there is no gVisor, a pod that asks for it does not start")
+@allure.title("On {edge_node}, which has no gVisor, a pod that requests it does not start")
 def test_a_pod_does_not_start_where_there_is_no_gvisor(
     lab: Lab, edge_node: LabNode, hostile_pods: HostilePods, time_limit: TimeLimit
 ) -> None:
     need_addon(lab, HOSTILE)
-    need_addon(lab, GVISOR)
+    need_gvisor(lab)
     if sandboxes(lab, edge_node.name):
         raise MissingCapability(f"{edge_node} has {GVISOR!r}")
     if not resolves_runtime_class(lab):
-        raise MissingCapability(f"{lab.stack_name} starts pods whatever they ask for")
+        raise MissingCapability(f"{lab.stack_name} starts pods regardless of their RuntimeClass")
     pod = facts_pod(edge_node.name, Setting.GVISOR_DEFAULT, RUNTIME_CLASS)
     with hostile_pods.applied(pod) as uid:
 
@@ -112,7 +113,7 @@ def test_a_pod_does_not_start_where_there_is_no_gvisor(
             return next((it for it in map(reason_of, events) if it), None)
 
         reason = eventually(
-            f"an event says why {pod.name} does not start",
+            f"an event gives the reason why {pod.name} does not start",
             refused,
             time_limit(EVENT_SECONDS),
             every=2.0,

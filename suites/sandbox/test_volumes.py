@@ -60,7 +60,7 @@ def came(
 
 
 @pytest.mark.parametrize("target", ["/", "../../../../../../.."], ids=["absolute", "relative"])
-@allure.title("On {edge_node}, the kubelet follows no link of a pod with {setting} to {target}")
+@allure.title("On {edge_node}, the kubelet follows no symlink of a pod with {setting} to {target}")
 def test_a_link_out_of_a_volume_is_not_mounted(
     lab: Lab,
     edge_node: LabNode,
@@ -75,7 +75,7 @@ def test_a_link_out_of_a_volume_is_not_mounted(
 
 
 @allure.title(
-    "On {edge_node}, the kubelet follows a link within a volume, with {setting} (control)"
+    "On {edge_node}, the kubelet follows a symlink within a volume, with {setting} (control)"
 )
 def test_a_link_within_a_volume_is_mounted(
     lab: Lab,

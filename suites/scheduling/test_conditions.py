@@ -1,7 +1,7 @@
 """The same pod in two conditions by turns: how many times as long it takes to start.
 
 By turns, in pairs of changing order, so that what the host does meanwhile is in both. That two
-conditions are told apart is no verdict: it is measured. That each pod starts once,
+conditions differ significantly is no verdict: it is measured. That each pod starts once,
 on its node, is one.
 """
 
@@ -22,7 +22,7 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
-from edge_lab.fixtures.podstarts import FEW, Starting
+from edge_lab.fixtures.podstarts import DEFAULT_PODS, Starting
 from edge_lab.observe.scheduling.podstarts import Planned
 from edge_lab.observe.scheduling.runtimes import default_runtime
 from edge_lab.observe.scheduling.turns import interleaved
@@ -45,13 +45,15 @@ BACK_SECONDS = 150.0
 
 
 @pytest.fixture
-def by_turns(
+def measure_interleaved(
     pod_starts: Starting, pod_count: int, measure: Measuring
 ) -> Callable[[LabNode, Planned], tuple[StartTimes, ...]]:
     """Starts pods on a node idle and as planned by turns; measures the ratio."""
 
     def start(node: LabNode, other: Planned) -> tuple[StartTimes, ...]:
-        plans = interleaved(Planned(IDLE), other, max(LEAST_PAIRS, pod_count * LEAST_PAIRS // FEW))
+        plans = interleaved(
+            Planned(IDLE), other, max(LEAST_PAIRS, pod_count * LEAST_PAIRS // DEFAULT_PODS)
+        )
         times = pod_starts.one_by_one(node, plans)
         planned = list(zip(times, plans, strict=True))
         base = [one for one, plan in planned if plan is not other]
@@ -67,11 +69,11 @@ def by_turns(
 
 
 @pytest.mark.scenario("pod start, CPUs busy")
-@allure.title("Pods start on {edge_node} while its CPUs are busy with something else")
+@allure.title("Pods start on {edge_node} while its CPUs are busy")
 def test_pods_start_on_a_busy_node(
-    edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
+    edge_node: LabNode, measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]]
 ) -> None:
-    by_turns(edge_node, Planned("CPUs busy", around=lambda: busy_cpus(edge_node)))
+    measure_interleaved(edge_node, Planned("CPUs busy", around=lambda: busy_cpus(edge_node)))
 
 
 @pytest.mark.parametrize(
@@ -86,20 +88,20 @@ def test_pods_start_over_a_slow_line(
     lab: Lab,
     edge_node: LabNode,
     faults: FaultEngine,
-    by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]],
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
     line: str,
 ) -> None:
     slow = Profile(link=uplink(lab, edge_node.name), name=line)
-    by_turns(edge_node, Planned(f"{line} line", around=lambda: faults.inflict(slow)))
+    measure_interleaved(edge_node, Planned(f"{line} line", around=lambda: faults.inflict(slow)))
 
 
-@pytest.mark.scenario("pod start, just after a heal")
-@allure.title("Pods start on {edge_node} just after its uplink was cut and healed")
+@pytest.mark.scenario("pod start, right after a heal")
+@allure.title("Pods start on {edge_node} right after its uplink was cut and healed")
 def test_pods_start_just_after_a_heal(
     lab: Lab,
     edge_node: LabNode,
     faults: FaultEngine,
-    by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]],
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
     time_limit: TimeLimit,
 ) -> None:
     @contextlib.contextmanager
@@ -113,18 +115,20 @@ def test_pods_start_just_after_a_heal(
             time_limit(BACK_SECONDS),
         )
 
-    by_turns(edge_node, Planned("after a heal", around=healed))
+    measure_interleaved(edge_node, Planned("after a heal", around=healed))
 
 
 @pytest.mark.scenario("pod start, gVisor")
 @pytest.mark.needs(GVISOR)
-@allure.title("Pods in gVisor beside those of the default runtime on {edge_node}")
+@allure.title("Pod starts in gVisor compared with the default runtime on {edge_node}")
 def test_pods_start_in_a_sandbox(
-    lab: Lab, edge_node: LabNode, by_turns: Callable[[LabNode, Planned], Sequence[StartTimes]]
+    lab: Lab,
+    edge_node: LabNode,
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
 ) -> None:
     if default_runtime(lab, edge_node.spec) == GVISOR:
         raise MissingCapability(f"every pod of {edge_node} is sandboxed: none has another runtime")
-    by_turns(edge_node, Planned(IDLE, runtime_class=GVISOR))
+    measure_interleaved(edge_node, Planned(IDLE, runtime_class=GVISOR))
 
 
 @pytest.mark.scenario("pod start, a burst")

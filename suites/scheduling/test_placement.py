@@ -80,7 +80,7 @@ def affinity(key: str, value: str) -> dict[str, Any]:
 
 
 @pytest.mark.scenario("placement by architecture")
-@allure.title("A pod for the architecture of {edge_node} is placed on such a node")
+@allure.title("A pod for the architecture of {edge_node} is placed on a node of that architecture")
 def test_a_pod_is_placed_by_architecture(
     lab: Lab, edge_node: LabNode, pod_watch: PodWatch, time_limit: TimeLimit
 ) -> None:
@@ -91,7 +91,7 @@ def test_a_pod_is_placed_by_architecture(
 
 
 @pytest.mark.scenario("placement by label")
-@allure.title("A pod follows the label that a node is given")
+@allure.title("A pod is placed on the node that is given its label")
 def test_a_pod_is_placed_by_label(lab: Lab, pod_watch: PodWatch, time_limit: TimeLimit) -> None:
     node = lab.topology.edges[-1].name
     labels = {"metadata": {"labels": {LABEL: "press"}}}
@@ -106,7 +106,7 @@ def test_a_pod_is_placed_by_label(lab: Lab, pod_watch: PodWatch, time_limit: Tim
 
 
 @pytest.mark.scenario("taint and toleration")
-@allure.title("A tainted node takes only who tolerates the taint")
+@allure.title("A tainted node accepts only pods that tolerate the taint")
 def test_a_taint_keeps_pods_away_that_do_not_tolerate_it(
     lab: Lab, pod_watch: PodWatch, time_limit: TimeLimit
 ) -> None:
@@ -141,7 +141,7 @@ def test_a_taint_keeps_pods_away_that_do_not_tolerate_it(
         assert not kept_away.node
 
 
-@pytest.mark.scenario("fits nowhere")
+@pytest.mark.scenario("unschedulable pod")
 @pytest.mark.parametrize(
     ("name", "spec", "cpu", "reason"),
     [
@@ -151,7 +151,7 @@ def test_a_taint_keeps_pods_away_that_do_not_tolerate_it(
         ),
     ],
 )
-@allure.title("What fits nowhere stays Pending, and an event names the reason: {reason}")
+@allure.title("An unschedulable pod stays Pending, and an event names the reason: {reason}")
 def test_what_fits_nowhere_waits_and_says_why(
     lab: Lab,
     pod_watch: PodWatch,
@@ -170,7 +170,7 @@ def test_what_fits_nowhere_waits_and_says_why(
         assert any(reason in event for event in said), said
 
 
-@allure.title("Whom the scheduler did not place can be on the wrong node, and is found there")
+@allure.title("A pod on the wrong node, which the scheduler did not place, is detected (control)")
 def test_a_pod_that_bypasses_the_scheduler_is_found_on_the_wrong_node(
     lab: Lab, pod_watch: PodWatch, time_limit: TimeLimit
 ) -> None:

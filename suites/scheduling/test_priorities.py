@@ -85,7 +85,7 @@ def ignoring_sigterm(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.scenario("preemption")
-@allure.title("An urgent pod preempts another, which gets SIGTERM and its grace period")
+@allure.title("A pod of high priority preempts another, which gets SIGTERM and its grace period")
 def test_an_urgent_pod_preempts_another(
     lab: Lab,
     node: str,
@@ -107,13 +107,13 @@ def test_an_urgent_pod_preempts_another(
     )
     for label, seconds in (("Running", found.running_after_s), ("gone", found.gone_after_s)):
         reason = "" if seconds is not None else "it was not seen"
-        title = {"Running": "urgent pod runs after", "gone": "victim gone after"}[label]
+        title = {"Running": "high-priority pod running after", "gone": "victim gone after"}[label]
         measure(title, seconds, unit="s", better="lower", node=node, reason=reason)
     allure.attach(str(found), "preemption", allure.attachment_type.TEXT)
     assert found.passed, str(found)
 
 
-@allure.title("A victim that ignores SIGTERM is told from one that handles it")
+@allure.title("A victim that ignores SIGTERM is distinguished from one that handles it (control)")
 def test_a_victim_that_ignores_sigterm_is_found(
     lab: Lab, node: str, most: str, pod_watch: PodWatch, time_limit: TimeLimit
 ) -> None:
@@ -134,7 +134,7 @@ def test_a_victim_that_ignores_sigterm_is_found(
 
 
 @pytest.mark.scenario("no preemption")
-@allure.title("A pod that may preempt no other waits for its place, however urgent it is")
+@allure.title("A pod with preemptionPolicy Never waits for room, whatever its priority")
 def test_a_pod_with_the_policy_never_preempts_no_other(
     lab: Lab, node: str, most: str, pod_watch: PodWatch, time_limit: TimeLimit
 ) -> None:

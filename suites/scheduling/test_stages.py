@@ -32,7 +32,7 @@ METRICS_SECONDS = 60.0
 
 
 @pytest.mark.scenario("pod start, idle")
-@allure.title("Every stage of a pod's start on {edge_node} is seen, in order, and it starts once")
+@allure.title("Each stage of a pod's start on {edge_node} is seen, in order, and it starts once")
 def test_each_stage_of_a_start_is_seen(
     lab: Lab,
     edge_node: LabNode,
@@ -88,11 +88,11 @@ def mean_of(
     except LabError as trouble:
         return None, trouble.message
     if between.count != pods:
-        return None, f"it has counted {between.count} pods, and {pods} were started"
+        return None, f"it counted {between.count} pods, but {pods} were started"
     return between.mean, ""
 
 
-@allure.title("A pod that passes the scheduler by is no evidence of how long scheduling takes")
+@allure.title("A pod that bypasses the scheduler is no evidence of scheduling latency (control)")
 def test_a_pod_bound_by_name_has_no_stage_of_scheduling(
     lab: Lab, pod_starts: Starting, lab_node: Callable[[str], LabNode]
 ) -> None:
@@ -108,7 +108,7 @@ FAILS_ONCE = (
 """For a container whose volume outlives it: it runs the second time."""
 
 
-@allure.title("A pod whose container is started twice is told from one that starts once")
+@allure.title("A pod whose container starts twice is detected (control)")
 def test_a_pod_that_is_restarted_is_found(
     lab: Lab, pod_starts: Starting, lab_node: Callable[[str], LabNode]
 ) -> None:

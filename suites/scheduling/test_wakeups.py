@@ -52,7 +52,7 @@ def cyclictest(lab: Lab, node: LabNode) -> Cyclictest:
     return Cyclictest.on(lab, node.name)
 
 
-def by_turns(
+def interleaved(
     test: Cyclictest, around: Callable[[], contextlib.AbstractContextManager[object]]
 ) -> tuple[list[Wakeups], list[Wakeups]]:
     """Windows of the idle node and of the node under pressure, pair by pair."""
@@ -79,7 +79,7 @@ def compared(
     measure: Measuring,
 ) -> None:
     """Measures both conditions, and how many times as long the tail is under pressure."""
-    idle, pressed = by_turns(test, around)
+    idle, pressed = interleaved(test, around)
     evidence = f"{test.evidence()}, host load {os.getloadavg()[0]:.1f}"
     for name, windows in (("idle", idle), (condition, pressed)):
         for found in measures_of(together(windows), name, test.node, evidence):
@@ -105,7 +105,7 @@ def compared(
 
 
 @pytest.mark.scenario("wake-ups, CPUs busy")
-@allure.title("How late {node} wakes a thread while its CPUs are busy")
+@allure.title("Wake-up latency of {node} while its CPUs are busy")
 def test_wakeups_while_cpus_are_busy(
     node: LabNode, cyclictest: Cyclictest, measure: Measuring
 ) -> None:
@@ -113,7 +113,7 @@ def test_wakeups_while_cpus_are_busy(
 
 
 @pytest.mark.scenario("wake-ups, memory taken")
-@allure.title("How late {node} wakes a thread while its memory is taken")
+@allure.title("Wake-up latency of {node} while its memory is used up")
 def test_wakeups_while_memory_is_taken(
     node: LabNode, cyclictest: Cyclictest, faults: FaultEngine, measure: Measuring
 ) -> None:
@@ -122,7 +122,7 @@ def test_wakeups_while_memory_is_taken(
 
 
 @pytest.mark.scenario("wake-ups, page cache")
-@allure.title("How late {node} wakes a thread while its page cache is turned over")
+@allure.title("Wake-up latency of {node} while its page cache is constantly replaced")
 def test_wakeups_while_the_page_cache_is_turned_over(
     node: LabNode, cyclictest: Cyclictest, faults: FaultEngine, measure: Measuring
 ) -> None:
@@ -145,7 +145,7 @@ def held_cpu(node: LabNode) -> Iterator[None]:
         )
 
 
-@allure.title("Wake-ups that something urgent holds up on {node} are seen")
+@allure.title("Wake-ups delayed by a thread of higher priority on {node} are detected (control)")
 def test_wakeups_that_are_held_up_are_seen(node: LabNode, cyclictest: Cyclictest) -> None:
     before = cyclictest.run(WINDOW_SECONDS)
     with held_cpu(node):

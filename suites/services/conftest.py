@@ -23,22 +23,22 @@ SETTLE_SECONDS = 120.0
 """Seconds from the creation of a Service until every node's rules have it."""
 
 
-def able_nodes(lab: Lab) -> tuple[str, ...]:
+def capable_nodes(lab: Lab) -> tuple[str, ...]:
     """The nodes whose pods reach Services, the server among them."""
     able = lab.platform.capabilities(lab.topology)
     return tuple(node.name for node in lab.topology.nodes if SERVICES in able[node.name])
 
 
-def able_edges(lab: Lab) -> tuple[str, ...]:
+def capable_edges(lab: Lab) -> tuple[str, ...]:
     """The edge nodes among them, at least one: a test without any would pass vacuously."""
-    found = tuple(node for node in able_nodes(lab) if node != lab.topology.server.name)
+    found = tuple(node for node in capable_nodes(lab) if node != lab.topology.server.name)
     if not found:
         raise MissingCapability(f"no edge node has {SERVICES!r}")
     return found
 
 
 @contextlib.contextmanager
-def standing(lab: Lab, objects: list[dict[str, Any]], time_limit: TimeLimit) -> Iterator[None]:
+def applied(lab: Lab, objects: list[dict[str, Any]], time_limit: TimeLimit) -> Iterator[None]:
     """Creates these Services for the duration of the block."""
     lab.kubectl.apply(objects, time_limit(60))
     names = [manifest["metadata"]["name"] for manifest in objects]
@@ -51,12 +51,12 @@ def standing(lab: Lab, objects: list[dict[str, Any]], time_limit: TimeLimit) -> 
 @pytest.fixture(scope="package")
 def service_nodes(lab: Lab, time_limit: TimeLimit) -> Iterator[tuple[str, ...]]:
     """The nodes that have Services, with all pods Ready and each node's rules up to date."""
-    nodes = able_nodes(lab)
+    nodes = capable_nodes(lab)
     if not nodes:
         raise MissingCapability(f"no node has {SERVICES!r}: does the topology list the add-on?")
     with (
         running_pods(lab, pods(nodes), LABEL, time_limit),
-        standing(lab, services(nodes), time_limit),
+        applied(lab, services(nodes), time_limit),
     ):
         for node in nodes:
             client = Client(lab, node, time_limit)

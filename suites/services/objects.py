@@ -21,9 +21,9 @@ POD_PORT, NODE_PORT = 8080, 18080
 """Ports of the backends: in the pod network, and on a node's own address."""
 
 IDLE = ["/bin/sh", "-c", "while :; do sleep 5; done"]
-PASSING = "edge-lab-passing"
+TEMPORARY = "edge-lab-temporary"
 """Label `app` of pods that one test creates and removes."""
-LONELY = "lonely"
+WITHOUT_ENDPOINTS = "without-endpoints"
 """A Service without endpoints."""
 
 
@@ -56,7 +56,7 @@ def pods(nodes: Sequence[str]) -> list[dict[str, Any]]:
 
 def services(nodes: Sequence[str]) -> list[dict[str, Any]]:
     """A Service for each server pod, and one without endpoints."""
-    found = [service(LONELY, LONELY, POD_PORT)]
+    found = [service(WITHOUT_ENDPOINTS, WITHOUT_ENDPOINTS, POD_PORT)]
     for node in nodes:
         found.append(service(pod_backend(node), pod_backend(node), POD_PORT))
         found.append(service(node_backend(node), node_backend(node), NODE_PORT))

@@ -17,12 +17,12 @@ from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from suites.pods import running_pods
 from suites.services.clients import PATIENCE_SECONDS, Client, cluster_ip, full_name
-from suites.services.conftest import SETTLE_SECONDS, standing
+from suites.services.conftest import SETTLE_SECONDS, applied
 from suites.services.objects import (
-    LONELY,
-    PASSING,
     POD_PORT,
     PORT,
+    TEMPORARY,
+    WITHOUT_ENDPOINTS,
     listener,
     node_backend,
     pod_backend,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     allure.parent_suite("Services"),
-    allure.feature("Reach"),
+    allure.feature("Reachability"),
     pytest.mark.needs("services"),
 ]
 
@@ -77,7 +77,9 @@ def test_a_pod_reaches_itself_by_its_service(
     assert found.ok, str(found)
 
 
-@allure.title("A program of {node} itself reaches a Service, and the API server by its own")
+@allure.title(
+    "A process on {node} itself reaches Services, and the API server by the Service kubernetes"
+)
 def test_a_program_of_the_node_reaches_services(
     lab: Lab, node: LabNode, service_nodes: tuple[str, ...], time_limit: TimeLimit
 ) -> None:
@@ -88,17 +90,19 @@ def test_a_program_of_the_node_reaches_services(
     for other in service_nodes:
         assert reached(cluster_ip(lab, pod_backend(other), time_limit), PORT), other
     assert reached(str(API_SERVICE_IP), 443)
-    assert not reached(cluster_ip(lab, LONELY, time_limit), PORT)
+    assert not reached(cluster_ip(lab, WITHOUT_ENDPOINTS, time_limit), PORT)
 
 
-@allure.title("On {node}, a Service without endpoints refuses at once")
+@allure.title("On {node}, a Service without endpoints refuses connections at once")
 def test_a_service_without_endpoints_refuses_at_once(node: LabNode, client: Clients) -> None:
-    found = client(node.name).now(LONELY)
+    found = client(node.name).now(WITHOUT_ENDPOINTS)
     assert found.refused, str(found)
     assert found.seconds < PATIENCE_SECONDS
 
 
-@allure.title("On {node}, names that do not exist are denied, and the lab's own are known")
+@allure.title(
+    "On {node}, names that do not exist get NXDOMAIN, and the lab's own names are resolved"
+)
 def test_names_that_do_not_exist_are_denied(lab: Lab, node: LabNode, client: Clients) -> None:
     for name in ("nobody", full_name("nobody"), "example.org"):
         found = client(node.name).now(name)
@@ -108,14 +112,14 @@ def test_names_that_do_not_exist_are_denied(lab: Lab, node: LabNode, client: Cli
     assert known.refused, str(known)
 
 
-@allure.title("On {node}, an endpoint whose pod is gone is taken out")
+@allure.title("On {node}, an endpoint whose pod is gone is removed")
 def test_an_endpoint_that_is_gone_is_taken_out(
     lab: Lab, node: LabNode, client: Clients, time_limit: TimeLimit
 ) -> None:
-    name = f"passing-{node.name}"
-    pod = listener(name, node.name, POD_PORT, app=PASSING)
-    with standing(lab, [service(name, name, POD_PORT)], time_limit):
-        with running_pods(lab, [pod], PASSING, time_limit):
+    name = f"temporary-{node.name}"
+    pod = listener(name, node.name, POD_PORT, app=TEMPORARY)
+    with applied(lab, [service(name, name, POD_PORT)], time_limit):
+        with running_pods(lab, [pod], TEMPORARY, time_limit):
             client(node.name).until_reached(name, SETTLE_SECONDS)
         client(node.name).until_refused(name, SETTLE_SECONDS)
 
@@ -123,7 +127,7 @@ def test_an_endpoint_that_is_gone_is_taken_out(
 # -- negative controls: the checks above fail without one of the parts ----------------------------
 
 
-@allure.title("Without kube-proxy, a new Service is not reached from {node}")
+@allure.title("Without kube-proxy, a new Service is not reached from {node} (control)")
 def test_without_kube_proxy_a_new_service_is_not_reached(
     lab: Lab, node: LabNode, client: Clients, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
@@ -131,7 +135,7 @@ def test_without_kube_proxy_a_new_service_is_not_reached(
     objects = [service(name, pod_backend(node.name), POD_PORT)]
     with (
         faults.inflict(Freeze(node=node.name, service=KUBE_PROXY_UNIT)),
-        standing(lab, objects, time_limit),
+        applied(lab, objects, time_limit),
     ):
         eventually(
             "the name of the new Service resolves",
@@ -142,11 +146,11 @@ def test_without_kube_proxy_a_new_service_is_not_reached(
         assert not found.ok, str(found)
         # Existing Services still work: the rules are in the kernel.
         assert client(node.name).now(pod_backend(node.name)).ok
-    with standing(lab, objects, time_limit):
+    with applied(lab, objects, time_limit):
         client(node.name).until_reached(name, SETTLE_SECONDS)
 
 
-@allure.title("Without CoreDNS on {node}, addresses are reached there and names are not")
+@allure.title("Without CoreDNS on {node}, addresses are reached there and names are not (control)")
 def test_without_coredns_names_do_not_resolve(
     lab: Lab, node: LabNode, client: Clients, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:
@@ -155,6 +159,6 @@ def test_without_coredns_names_do_not_resolve(
     with faults.inflict(Freeze(node=node.name, service=COREDNS_UNIT)):
         found = client(node.name).now(backend)
         assert not found.ok
-        assert not found.unknown, "silence is no denial"
+        assert not found.unknown, "no answer is not NXDOMAIN"
         assert client(node.name).now(address).ok
     client(node.name).until_reached(backend, SETTLE_SECONDS)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = [allure.parent_suite("Smoke"), allure.feature("Checkpoints")]
 
 
-@allure.title("Machines may be paused and resumed twice, and not switched on twice")
+@allure.title("A machine can be paused and resumed twice, but not powered on twice")
 def test_machines_keep_what_their_protocol_promises(lab: Lab) -> None:
     machine = lab.machine(lab.topology.edges[0].name)
     bringup.assert_switches(machine)

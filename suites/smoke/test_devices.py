@@ -64,7 +64,7 @@ def opcua(
 
 
 @allure.story("Modbus TCP")
-@allure.title("A pod on {edge_node} reads the registers that {modbus_device} has shown")
+@allure.title("A pod on {edge_node} reads the registers of {modbus_device}")
 def test_a_pod_reads_what_the_modbus_device_has_shown(
     lab: Lab,
     edge_node: LabNode,
@@ -88,7 +88,9 @@ def test_a_pod_reads_what_the_modbus_device_has_shown(
 
 
 @allure.story("Modbus TCP")
-@allure.title("A register that {modbus_device} does not have is an exception, on {edge_node}")
+@allure.title(
+    "A pod on {edge_node} gets an exception for a register that {modbus_device} does not have"
+)
 def test_a_pod_gets_an_exception_for_a_register_that_is_not_there(
     lab: Lab, edge_node: LabNode, modbus_device: Device, workload: Workload
 ) -> None:
@@ -101,7 +103,7 @@ def test_a_pod_gets_an_exception_for_a_register_that_is_not_there(
 
 
 @allure.story("OPC UA")
-@allure.title("A pod on {edge_node} reads the values that {opcua_device} has shown")
+@allure.title("A pod on {edge_node} reads the values of {opcua_device}")
 def test_a_pod_reads_what_the_opcua_device_has_shown(
     lab: Lab,
     edge_node: LabNode,
@@ -119,7 +121,7 @@ def test_a_pod_reads_what_the_opcua_device_has_shown(
     found = eventually("an OPC UA read", read, time_limit(READ_SECONDS), transient=(KubectlError,))
     steps = {step.time: step for step in lab.devices[opcua_device.name].steps()}
     for point, reading in zip(points, found.readings, strict=True):
-        assert reading.timestamp in steps, f"the device has shown nothing at {reading.timestamp}"
+        assert reading.timestamp in steps, f"the device has no value at {reading.timestamp}"
         assert reading.value == shown(steps[reading.timestamp], point)
 
 
@@ -128,7 +130,7 @@ def shown(step: TruthStep, point: str) -> int | float:
 
 
 @allure.story("OPC UA")
-@allure.title("{opcua_device} turns away a foreign certificate, from {edge_node}")
+@allure.title("{opcua_device} refuses a foreign certificate, from {edge_node}")
 def test_the_opcua_device_turns_a_foreign_certificate_away(
     lab: Lab, edge_node: LabNode, opcua_device: Device, workload: Workload
 ) -> None:
@@ -138,7 +140,7 @@ def test_the_opcua_device_turns_a_foreign_certificate_away(
     with foreign_certificate(lab, edge_node):
         found = opcua(workload, lab, edge_node, opcua_device, SEQUENCE, security=FOREIGN)
     assert not found.ok
-    assert device.status().refused > before, f"the device has turned nobody away ({found.error})"
+    assert device.status().refused > before, f"the device refused no client ({found.error})"
     # The lab's own certificate, in the same pod, is admitted.
     assert opcua(workload, lab, edge_node, opcua_device, SEQUENCE).ok
 
@@ -146,7 +148,7 @@ def test_the_opcua_device_turns_a_foreign_certificate_away(
 @contextlib.contextmanager
 def foreign_certificate(lab: Lab, node: LabNode) -> Iterator[None]:
     """Writes into the sampler's folder: the right names, signed by an unknown authority."""
-    foreign = Authority.create("somebody else's authority", key=KeyKind.RSA)
+    foreign = Authority.create("another authority", key=KeyKind.RSA)
     identity = foreign.issue(sampler_spec(node.name))
     files = {
         "tls.crt": identity.certificate_pem,

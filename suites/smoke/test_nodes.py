@@ -30,7 +30,7 @@ def node_object(lab: Lab, node: LabNode, time_limit: TimeLimit) -> dict[str, Any
 
 
 @allure.story("Ready")
-@allure.title("{node} is Ready in the API server's eyes")
+@allure.title("{node} is Ready")
 def test_each_node_is_ready(lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
     eventually(
         f"{node.name} is Ready",
@@ -52,7 +52,7 @@ def test_each_node_has_its_architecture_inside_and_in_the_cluster(
 
 
 @allure.story("Memory")
-@allure.title("{node} has the memory that the topology gives it, and no more")
+@allure.title("{node} has the memory that the topology gives it")
 def test_each_node_has_the_memory_of_the_topology_and_no_more(
     lab: Lab, node: LabNode, node_host: Any, time_limit: TimeLimit
 ) -> None:
@@ -69,7 +69,9 @@ def test_each_node_has_the_memory_of_the_topology_and_no_more(
 
 
 @allure.story("Memory")
-@allure.title("The kernel of {node} keeps what runs in memory, and kills rather than give it up")
+@allure.title(
+    "The kernel of {node} keeps the working set in memory, and kills processes rather than evict it"
+)
 def test_each_node_keeps_its_working_set(node: LabNode, node_host: Any) -> None:
     # systemd-tmpfiles has written it, and the kernel has taken it.
     assert int(node_host.file("/sys/kernel/mm/lru_gen/min_ttl_ms").content_string) == MIN_TTL_MS
@@ -87,7 +89,7 @@ def test_the_units_of_the_stack_run_on_each_node(lab: Lab, node: LabNode, node_h
 
 
 @allure.story("Runtime")
-@allure.title("The containers of {node} are containerd's")
+@allure.title("{node} reports containerd as its container runtime")
 def test_each_node_reports_containerd_as_its_container_runtime(
     lab: Lab, node: LabNode, time_limit: TimeLimit
 ) -> None:
@@ -96,20 +98,20 @@ def test_each_node_reports_containerd_as_its_container_runtime(
 
 
 @allure.story("Names")
-@allure.title("{node} finds every other node and device by its name")
+@allure.title("{node} resolves the names of all other nodes and devices")
 def test_each_node_finds_the_others_by_name(lab: Lab, node: LabNode, node_host: Any) -> None:
     topology = lab.topology
     addresses = {
         other.name: str(topology.cluster_link(other.name).address)
         for other in topology.nodes
         if other.name != node.name
-    } | {each.name: str(topology.links_of(each.name)[0].address) for each in topology.devices}
+    } | {device.name: str(topology.links_of(device.name)[0].address) for device in topology.devices}
     for name, address in addresses.items():
         assert node_host.check_output(f"getent ahostsv4 {name}").split()[0] == address
     assert node_host.run("getent ahostsv4 nobody.edge-lab").rc != 0
 
 
 @allure.story("Names")
-@allure.title("The server answers to its name over the wire of {edge_node}")
+@allure.title("{edge_node} reaches the server by name")
 def test_each_edge_node_reaches_the_server_by_name(lab: Lab, edge_node: LabNode) -> None:
     assert edge_node.succeeds(f"ping -c 3 -W 5 {lab.topology.server.name}")

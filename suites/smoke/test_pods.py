@@ -58,7 +58,7 @@ def test_the_workload_runs_on_each_node(lab: Lab, node: LabNode, time_limit: Tim
 
 
 @allure.story("Scheduling")
-@allure.title("The scheduler's pod for {node} runs on {node}")
+@allure.title("A pod that is scheduled to {node} runs there")
 def test_a_scheduled_pod_runs_on_each_node(
     lab: Lab, node: LabNode, smoke_pods: dict[str, str], time_limit: TimeLimit
 ) -> None:
@@ -71,8 +71,8 @@ def test_a_scheduled_pod_runs_on_each_node(
 
 
 @pytest.mark.needs("exec")
-@allure.story("Looking in")
-@allure.title("kubectl logs shows what a pod on {node} has written")
+@allure.story("Logs and exec")
+@allure.title("kubectl logs shows the output of a pod on {node}")
 def test_the_logs_of_a_pod_on_each_node_can_be_read(
     lab: Lab, node: LabNode, smoke_pods: dict[str, str], time_limit: TimeLimit
 ) -> None:
@@ -86,7 +86,7 @@ def test_the_logs_of_a_pod_on_each_node_can_be_read(
 
 
 @pytest.mark.needs("exec")
-@allure.story("Looking in")
+@allure.story("Logs and exec")
 @allure.title("kubectl exec runs a command in a pod on {node}")
 def test_a_command_runs_in_a_pod_on_each_node(
     lab: Lab, node: LabNode, smoke_pods: dict[str, str], time_limit: TimeLimit
@@ -107,7 +107,7 @@ def test_a_command_runs_in_a_pod_on_each_node(
 
 
 @pytest.mark.needs("exec")
-@allure.story("Pod to pod")
+@allure.story("Pod network")
 @allure.title("A pod on {node} reaches pods on the other nodes")
 def test_a_pod_on_each_node_reaches_the_pods_of_the_others(
     lab: Lab,

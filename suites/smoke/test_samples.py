@@ -44,8 +44,10 @@ def observed(
     )
 
 
-@allure.story("From device to collector")
-@allure.title("Each sample of {edge_node} arrives once and is what the device has shown")
+@allure.story("Device to collector")
+@allure.title(
+    "Each sample of {edge_node} arrives exactly once, with the value that the device showed"
+)
 def test_each_sample_arrives_once_and_unaltered(
     lab: Lab, edge_node: LabNode, workload: Workload, time_limit: TimeLimit
 ) -> None:
@@ -56,8 +58,8 @@ def test_each_sample_arrives_once_and_unaltered(
         assert verdict.passed, str(verdict)
 
 
-@allure.story("From device to collector")
-@allure.title("The same verdict on altered evidence is a failure, for {edge_node}")
+@allure.story("Device to collector")
+@allure.title("The verdict on altered evidence of {edge_node} is a failure (control)")
 def test_the_verdict_fails_on_evidence_that_was_tampered_with(
     lab: Lab, edge_node: LabNode, workload: Workload, time_limit: TimeLimit
 ) -> None:

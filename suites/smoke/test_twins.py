@@ -24,7 +24,7 @@ def reported(twin: LabTwin) -> int | None:
     return int(text) if status.state == ONLINE and text else None
 
 
-@allure.title("{twin} follows its device")
+@allure.title("{twin} reports the values of its device")
 def test_a_twin_follows_its_device(twin: LabTwin, time_limit: TimeLimit) -> None:
     limit = time_limit(REPORT_SECONDS)
     first = eventually(

@@ -22,7 +22,7 @@ from suites.edges import is_ready
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-pytestmark = [allure.parent_suite("Smoke"), allure.feature("Wires")]
+pytestmark = [allure.parent_suite("Smoke"), allure.feature("Links")]
 
 WAITING = 8
 """Samples that must wait on a node that is cut off: more than are ever in transit."""
@@ -34,7 +34,9 @@ DRAIN_SECONDS = 240.0
 
 
 @allure.story("Uplink")
-@allure.title("Samples wait while the uplink of {edge_node} is cut, and arrive when it is back")
+@allure.title(
+    "Samples are buffered while the uplink of {edge_node} is cut, and arrive after the heal"
+)
 def test_samples_wait_while_the_uplink_is_cut_and_arrive_afterwards(
     lab: Lab, edge_node: LabNode, wires: Wires, workload: Workload, time_limit: TimeLimit
 ) -> None:
@@ -44,7 +46,7 @@ def test_samples_wait_while_the_uplink_is_cut_and_arrive_afterwards(
 
     def most_waiting() -> int:
         counts = workload.counts(edge_node.name)
-        return max((each.waiting for each in counts.values()), default=0)
+        return max((count.waiting for count in counts.values()), default=0)
 
     with wires.cut(link):
         state = lab.fabric.link(link)
@@ -58,7 +60,9 @@ def test_samples_wait_while_the_uplink_is_cut_and_arrive_afterwards(
             time_limit(DRAIN_SECONDS),
         )
         after = {name: each.sampled for name, each in workload.counts(edge_node.name).items()}
-        assert all(after[name] > before[name] for name in devices), "the sampler has stood still"
+        assert all(after[name] > before[name] for name in devices), (
+            "the sampler has taken no samples"
+        )
     state = lab.fabric.link(link)
     assert (state.tx, state.rx) == (CLEAR, CLEAR)
     eventually(
@@ -94,7 +98,7 @@ def test_a_node_is_ready_again_after_its_uplink_was_cut(
 
 
 @allure.story("Uplink")
-@allure.title("A delay on the uplink of {edge_node} is felt, and goes away")
+@allure.title("A delay on the uplink of {edge_node} is measured, and gone after the heal")
 def test_a_delay_on_the_uplink_is_felt_and_goes_away(
     lab: Lab, edge_node: LabNode, wires: Wires
 ) -> None:
@@ -104,8 +108,10 @@ def test_a_delay_on_the_uplink_is_felt_and_goes_away(
     assert lab.fabric.link(link).tx == CLEAR
 
 
-@allure.story("Device wire")
-@allure.title("Samplers notice that the wire of {modbus_device} is dead, and that it is back")
+@allure.story("Link of a device")
+@allure.title(
+    "Samplers detect that the link of {modbus_device} is cut, and read again after the heal"
+)
 def test_a_sampler_notices_a_dead_device_wire_and_its_return(
     lab: Lab, modbus_device: Device, wires: Wires, workload: Workload, time_limit: TimeLimit
 ) -> None:

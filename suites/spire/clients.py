@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
 LABEL = "spire-client"
-LOOT = "/var/lib/edge-lab/spire-loot"
+STOLEN = "/var/lib/edge-lab/spire-stolen"
 """Path of a copied identity, on the node and in each pod."""
 ANSWER_SECONDS = 120.0
 PATIENCE_SECONDS = 20
@@ -85,15 +85,15 @@ def parse_attempt(text: str) -> Attempt:
 
 def client_pod(name: str, node: str, account: str) -> dict[str, Any]:
     """A waiting pod with a service account."""
-    mount = {"name": "loot", "mountPath": LOOT}
-    loot = {"name": "loot", "hostPath": {"path": LOOT, "type": "DirectoryOrCreate"}}
+    mount = {"name": "stolen", "mountPath": STOLEN}
+    volume = {"name": "stolen", "hostPath": {"path": STOLEN, "type": "DirectoryOrCreate"}}
     container = {
         "imagePullPolicy": "Never",
         "command": ["/edge", "pause"],
         "resources": {"limits": {"memory": "64Mi"}},
         "volumeMounts": [mount],
     }
-    pod = bound_pod(name, node, LABEL, container, volumes=[loot])
+    pod = bound_pod(name, node, LABEL, container, volumes=[volume])
     return with_identity(pod, account)
 
 
@@ -108,16 +108,16 @@ class Client:
 
     def svid(self, *, save: bool = False) -> Attempt:
         """Its identity, from the agent of its node."""
-        return self._probe("svid", *(("--save", LOOT) if save else ()))
+        return self._probe("svid", *(("--save", STOLEN) if save else ()))
 
     def call(self, *options: str) -> Attempt:
         """Whether the collector admits it."""
         server = self.lab.topology.cluster_link(self.lab.topology.server.name).address
         return self._probe("mtls", f"{server}:{SECURE_PORT}", COLLECTOR_ID, *options)
 
-    def call_with_loot(self) -> Attempt:
+    def call_with_stolen_identity(self) -> Attempt:
         """The same, with the copied identity instead of its own."""
-        return self.call("--svid", LOOT)
+        return self.call("--svid", STOLEN)
 
     def _probe(self, *words: str) -> Attempt:
         command = ["/edge", "probe", *words, "--limit", str(PATIENCE_SECONDS)]
@@ -150,6 +150,6 @@ def running_clients(
             yield {name: Client(lab, node, name, limit) for name, (node, _) in places.items()}
     finally:
         for node in {node for node, _ in places.values()}:
-            lab.machines[node].run(f"rm -rf {LOOT}", limit(ANSWER_SECONDS), check=False)
+            lab.machines[node].run(f"rm -rf {STOLEN}", limit(ANSWER_SECONDS), check=False)
         if accounts:
             lab.kubectl.delete("serviceaccount", *accounts, "-n", NAMESPACE, deadline=limit(60))

@@ -17,8 +17,8 @@ from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
 from suites.spire.clients import running_clients
+from suites.spire.observations import server_time
 from suites.spire.registry import Registry
-from suites.spire.sights import server_time
 from suites.spire.waits import (
     BACK_SECONDS,
     BRIEF,
@@ -49,7 +49,9 @@ ENDS_SECONDS = 120.0
 
 @pytest.mark.scenario("SPIRE killed")
 @pytest.mark.parametrize("part", ["agent", "server"])
-@allure.title("The {part} is killed: samples go on under the same identity, and new ones are given")
+@allure.title(
+    "The {part} is killed: samples keep arriving with the same identity, and new ones are issued"
+)
 def test_a_killed_part_costs_no_sample(
     lab: Lab,
     edge: str,
@@ -70,7 +72,7 @@ def test_a_killed_part_costs_no_sample(
         measure(f"identities again after the {part} was killed", back, unit="s", better="lower")
         until_handed(workload, edge, killed, time_limit)
         after = workload.client.sampler_status(edge, time_limit(60))
-        assert after.started == before.started, "the sampler was started again"
+        assert after.started == before.started, "the sampler was restarted"
         assert before.identity is not None
         assert after.identity is not None
         assert after.identity.id == before.identity.id
@@ -122,8 +124,10 @@ def test_a_full_disk_of_the_server_costs_no_sample(
     until_handed(workload, edge, healed, time_limit)
 
 
-@pytest.mark.scenario("a node evicted")
-@allure.title("Control: an evicted node attests anew by itself, since its certificate is good")
+@pytest.mark.scenario("SPIRE: evicted node")
+@allure.title(
+    "An evicted node attests again by itself, since its certificate is still valid (control)"
+)
 def test_an_evicted_node_comes_back(
     lab: Lab,
     registry: Registry,
@@ -137,13 +141,13 @@ def test_an_evicted_node_comes_back(
         evicted = server_time(lab, time_limit)
         until_attested(registry, edge, time_limit)
         back = server_time(lab, time_limit) - evicted
-        measure("an evicted node back", back, unit="s", node=edge)
+        measure("evicted node attested again after", back, unit="s", node=edge)
         until_answered(clients[OWN], time_limit)
 
 
-@pytest.mark.scenario("a node banned")
+@pytest.mark.scenario("SPIRE: banned node")
 @allure.title(
-    "A banned node gives no more identities, and others do; the ban lifted, it does again"
+    "A banned node issues no identities, and others do; after the ban it issues them again"
 )
 def test_a_banned_node_gives_no_identities(
     lab: Lab, registry: Registry, edge: str, workload: Workload, time_limit: TimeLimit
@@ -153,7 +157,7 @@ def test_a_banned_node_gives_no_identities(
         until_answered(own, time_limit)
         with registry.banned(edge):
             eventually(
-                f"the agent on {edge} gives no identities",
+                f"the agent on {edge} issues no identities",
                 lambda: not own.svid().ok,
                 time_limit(ENDS_SECONDS),
                 every=1.0,
@@ -169,7 +173,7 @@ def test_a_banned_node_gives_no_identities(
 
 def until_attested(registry: Registry, node: str, limit: TimeLimit) -> None:
     eventually(
-        f"{node} has attested anew",
+        f"{node} has attested again",
         lambda: registry.knows(node),
         limit(BACK_SECONDS),
         every=1.0,

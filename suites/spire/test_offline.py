@@ -21,8 +21,8 @@ from edge_lab.fixtures.outcomes import eventually
 from edge_lab.fixtures.workload import Workload
 from suites.edges import is_ready, uplink
 from suites.spire.clients import running_clients
+from suites.spire.observations import Observed, offline_problems, server_time, until_time
 from suites.spire.registry import Registry
-from suites.spire.sights import Sight, offline_complaints, server_time, until_time
 from suites.spire.waits import (
     BACK_SECONDS,
     BRIEF,
@@ -48,7 +48,8 @@ AGENT_LIFE = timedelta(seconds=180)
 
 @pytest.mark.scenario("SVIDs while the uplink is cut")
 @allure.title(
-    "SVIDs rotate while the server is reached; cut off, the last one is served to its end"
+    "SVIDs rotate while the server is reachable; while it is not, the last one is served "
+    "until it expires"
 )
 def test_svids_last_to_their_end_and_rotate_after_the_heal(
     lab: Lab,
@@ -72,19 +73,19 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
         with faults.inflict(Cut(link=uplink(lab, edge))):
             began = server_time(lab, time_limit)
             last = client.svid().shown()
-            sights: list[Sight] = []
+            observed: list[Observed] = []
             until_time(
                 lab,
                 last.not_after + 5,
                 time_limit,
-                lambda: sights.append(Sight(server_time(lab, time_limit), client.svid())),
+                lambda: observed.append(Observed(server_time(lab, time_limit), client.svid())),
             )
         healed = server_time(lab, time_limit)
         promised = Lifetimes().promised(BRIEF_LIFE)
-        assert offline_complaints(last, sights) == []
+        assert offline_problems(last, observed) == []
         good_for = last.not_after - began
         measure(
-            "SVID good for, offline",
+            "SVID valid for, offline",
             good_for,
             unit="s",
             better="higher",
@@ -104,8 +105,11 @@ def test_svids_last_to_their_end_and_rotate_after_the_heal(
     _until_ready(lab, edge, time_limit)
 
 
-@pytest.mark.scenario("an agent without its server")
-@allure.title("Cut off, the agent ends with its own SVID, not sooner, and comes back by itself")
+@pytest.mark.scenario("SPIRE agent without its server")
+@allure.title(
+    "Without its server, an agent exits when its own SVID expires, not before, and recovers "
+    "by itself"
+)
 def test_an_agent_lasts_as_long_as_its_own_svid(
     lab: Lab,
     registry: Registry,
@@ -138,9 +142,9 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         with faults.inflict(Cut(link=uplink(lab, edge))):
             began = server_time(lab, time_limit)
             # The control: at once it is as before.
-            assert serves(), "the agent ends as soon as its server is out of reach"
+            assert serves(), "the agent exits as soon as its server is unreachable"
             eventually(
-                "the agent ends with its SVID",
+                "the agent exits when its SVID expires",
                 lambda: not serves(),
                 Deadline.after(AGENT_LIFE.total_seconds() + time_limit(120).total),
                 every=1.0,
@@ -151,7 +155,7 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         healed = server_time(lab, time_limit)
         promised = lifetimes.promised(AGENT_LIFE).total_seconds()
         measure(
-            "agent goes on, offline",
+            "agent keeps serving, offline",
             lasted,
             unit="s",
             better="higher",
@@ -161,7 +165,7 @@ def test_an_agent_lasts_as_long_as_its_own_svid(
         assert lasted >= promised
         eventually("the agent serves again", serves, time_limit(RENEWED_SECONDS), every=1.0)
         back = server_time(lab, time_limit) - healed
-        measure("agent back after the heal", back, unit="s", better="lower", node=edge)
+        measure("agent recovered after the heal", back, unit="s", better="lower", node=edge)
         until_handed(workload, edge, healed, time_limit)
     eventually("the agent serves", serves, time_limit(RENEWED_SECONDS), every=1.0)
     _until_ready(lab, edge, time_limit)

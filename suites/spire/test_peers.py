@@ -12,8 +12,8 @@ from edge_lab.addons.workload import NAMESPACE
 from edge_lab.addons.workload.accounts import SAMPLER_ACCOUNT, SAMPLER_ID
 from edge_lab.fixtures.lab import TimeLimit
 from suites.spire.clients import running_clients, wrongly_judged
+from suites.spire.observations import until_time
 from suites.spire.registry import Registry
-from suites.spire.sights import until_time
 from suites.spire.waits import until_known
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ ADMITTED = frozenset({OWN})
 
 
 @pytest.mark.scenario("identities at the collector")
-@allure.title("The collector lets the sampler's identity in, and no other pod")
+@allure.title("The collector admits the sampler's identity, and no other pod")
 def test_only_samplers_are_let_in(
     lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
 ) -> None:
@@ -62,8 +62,10 @@ def test_only_samplers_are_let_in(
             assert anonymous.certificate_missed, f"{name}: {anonymous}"
 
 
-@pytest.mark.scenario("a wrong entry of the registry")
-@allure.title("Control: a stranger who is registered as the sampler is seen to be let in")
+@pytest.mark.scenario("SPIRE: wrong registration entry")
+@allure.title(
+    "A pod that is wrongly registered as the sampler is admitted, which is detected (control)"
+)
 def test_a_wrong_entry_is_seen(
     lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
 ) -> None:
@@ -76,8 +78,8 @@ def test_a_wrong_entry_is_seen(
         assert set(wrongly_judged(attempts, ADMITTED)) == {STRANGER}
 
 
-@pytest.mark.scenario("a copied identity")
-@allure.title("A copy of an identity is good until the identity ends, and not longer")
+@pytest.mark.scenario("SPIRE: stolen identity")
+@allure.title("A stolen identity is admitted until it expires, and not longer")
 def test_a_copy_is_refused_after_its_end(
     lab: Lab, registry: Registry, edge: str, time_limit: TimeLimit
 ) -> None:
@@ -90,11 +92,11 @@ def test_a_copy_is_refused_after_its_end(
         until_known(clients[victim], time_limit)
         copied = clients[victim].svid(save=True).shown()
         # The control: it is admitted before, so the later refusal is due to its expiry.
-        fresh = clients[thief].call_with_loot()
-        assert fresh.ok, f"a copy that is still good: {fresh}"
+        fresh = clients[thief].call_with_stolen_identity()
+        assert fresh.ok, f"a copy that is still valid: {fresh}"
         until_time(lab, copied.not_after + 1, time_limit)
-        late = clients[thief].call_with_loot()
-        assert late.refused_by_certificate, f"after its end: {late}"
+        late = clients[thief].call_with_stolen_identity()
+        assert late.refused_by_certificate, f"after its expiry: {late}"
         # And its owner has a new one by now.
         assert clients[victim].svid().shown().serial != copied.serial
         renewed = clients[victim].call()

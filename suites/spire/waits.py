@@ -27,7 +27,7 @@ def until_known(client: Client, limit: TimeLimit) -> None:
 
 def until_answered(client: Client, limit: TimeLimit) -> None:
     """The same, after the agent was started."""
-    _until_svid(client, f"the agent on {client.node} gives identities", limit, BACK_SECONDS)
+    _until_svid(client, f"the agent on {client.node} issues identities", limit, BACK_SECONDS)
 
 
 def _until_svid(client: Client, title: str, limit: TimeLimit, seconds: float) -> None:

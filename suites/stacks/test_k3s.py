@@ -74,8 +74,8 @@ def k3s_lab(lab: Lab) -> Lab:
     raise MissingCapability(f"this lab runs {lab.stack_name}; --lab-stack=k3s+k3s brings up K3s")
 
 
-@allure.story("Up")
-@allure.title("The API server lets the lab's admin in, and is K3s")
+@allure.story("Cluster")
+@allure.title("The API server admits the lab's admin, and is K3s")
 def test_the_api_server_is_k3s_and_trusts_the_labs_certificates(
     k3s_lab: Lab, time_limit: TimeLimit
 ) -> None:
@@ -83,8 +83,8 @@ def test_the_api_server_is_k3s_and_trusts_the_labs_certificates(
     assert "+k3s" in k3s_lab.kubectl.raw("/version", time_limit(60))
 
 
-@allure.story("Up")
-@allure.title("{node} is Ready in the eyes of K3s")
+@allure.story("Cluster")
+@allure.title("{node} is Ready on K3s")
 def test_each_node_is_ready_on_k3s(k3s_lab: Lab, node: LabNode, time_limit: TimeLimit) -> None:
     eventually(
         f"{node.name} is Ready",
@@ -94,8 +94,8 @@ def test_each_node_is_ready_on_k3s(k3s_lab: Lab, node: LabNode, time_limit: Time
     )
 
 
-@allure.story("Up")
-@allure.title("K3s has deployed nothing of its own")
+@allure.story("Cluster")
+@allure.title("K3s deploys no components of its own")
 def test_k3s_deploys_nothing_that_was_not_asked_for(k3s_lab: Lab, time_limit: TimeLimit) -> None:
     pods = k3s_lab.kubectl.items("pods", "-n", "kube-system", deadline=time_limit(60))
     assert [pod["metadata"]["name"] for pod in pods] == []

@@ -20,7 +20,7 @@ from suites.walls.attempts import Attempt, Outcome, outcomes
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-pytestmark = [allure.parent_suite("Walls"), allure.feature("Reach")]
+pytestmark = [allure.parent_suite("Walls"), allure.feature("Reachability")]
 
 GATEWAY = str(MANAGEMENT_ADDRESS.network[2])
 NAME_SERVER = str(MANAGEMENT_ADDRESS.network[3])
@@ -72,7 +72,7 @@ def api_server(lab: Lab, node: LabNode) -> Attempt:
     return Attempt(f"{link.network}0", str(link.address), API_PORT)
 
 
-@allure.title("{node} reaches neither the host nor what is beyond it")
+@allure.title("{node} reaches neither the host nor other networks")
 def test_a_node_reaches_nothing_outside_its_lab(
     lab: Lab, node: LabNode, host_services: HostServices
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_node_reaches_nothing_outside_its_lab(
     attempts += [Attempt(nic, OUTSIDE, 80) for nic in nics(lab, node)]
     attempts.append(Attempt(MANAGEMENT_NIC, OUTSIDE, 80, gateway=GATEWAY))
     found = outcomes(node, attempts)
-    reached = [str(attempt) for attempt, came in found.items() if came is Outcome.CONNECTED]
+    reached = [str(attempt) for attempt, outcome in found.items() if outcome is Outcome.CONNECTED]
     assert not reached, f"{node} reaches {', '.join(reached)}"
     assert not host_services.touched()
 
@@ -101,7 +101,7 @@ def test_what_is_meant_to_be_reached_is_reached(lab: Lab, edge_node: LabNode) ->
     assert outcomes(edge_node, [api]) == {api: Outcome.CONNECTED}
 
 
-@allure.title("sshd of other nodes refuses {node} on every network that they share")
+@allure.title("sshd of other nodes refuses {node} on each network that they share")
 def test_sshd_listens_on_the_management_address_alone(lab: Lab, node: LabNode) -> None:
     shared = [link.network for link in lab.topology.links_of(node.name)]
     nodes = {other.name for other in lab.topology.nodes} - {node.name}
@@ -112,7 +112,9 @@ def test_sshd_listens_on_the_management_address_alone(lab: Lab, node: LabNode) -
     ]
     assert attempts, "no other node to try"
     found = outcomes(node, attempts)
-    not_refused = [f"{at}: {came}" for at, came in found.items() if came is not Outcome.REFUSED]
+    not_refused = [
+        f"{at}: {outcome}" for at, outcome in found.items() if outcome is not Outcome.REFUSED
+    ]
     assert not not_refused, ", ".join(not_refused)
     # The same check has another result where sshd does listen.
     own = Attempt("", str(MANAGEMENT_ADDRESS.ip), SSH_PORT)
@@ -131,18 +133,22 @@ def by_a_route(lab: Lab, node: LabNode) -> list[tuple[str, Attempt]]:
     ]
 
 
-@allure.title("sshd of other nodes stays silent to {node} by a route to their management address")
+@allure.title("sshd of other nodes does not answer {node} over a route to their management address")
 def test_a_route_to_the_management_address_of_a_neighbour_leads_nowhere(
     lab: Lab, node: LabNode
 ) -> None:
     attempts = [attempt for _, attempt in by_a_route(lab, node)]
     assert attempts, "no other node to try"
     found = outcomes(node, attempts)
-    not_silent = [f"{at}: {came}" for at, came in found.items() if came is not Outcome.SILENT]
+    not_silent = [
+        f"{at}: {outcome}" for at, outcome in found.items() if outcome is not Outcome.SILENT
+    ]
     assert not not_silent, ", ".join(not_silent)
 
 
-@allure.title("Without its wall, a neighbour's management address answers {edge_node} by a route")
+@allure.title(
+    "Without its wall, a neighbour's management address answers {edge_node} over a route (control)"
+)
 def test_a_route_leads_to_a_neighbour_without_a_wall(
     lab: Lab, edge_node: LabNode, lab_node: Callable[[str], LabNode]
 ) -> None:

@@ -74,6 +74,16 @@ def test_a_folder_of_the_node_is_mounted_where_the_program_is_told() -> None:
     assert pod["spec"]["volumes"][0]["hostPath"]["path"] == "/var/x"
 
 
+def test_a_secret_is_a_volume_beside_a_folder_of_the_node() -> None:
+    more = {"secret": "s", "host_folder": "/var/x"}
+    pod = attempts_pod("edge-arm", Setting.RUNC_DEFAULT, None, **more).manifest()
+    (container,) = pod["spec"]["containers"]
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
+    assert volumes["secret"]["secret"] == {"secretName": "s"}
+    assert volumes["host"]["hostPath"]["path"] == "/var/x"
+
+
 def limits_of(**more: Any) -> dict[str, str]:
     pod = bomb_pod("edge-arm", Setting.RUNC_DEFAULT, None, "disk", 9, **more).manifest()
     found: dict[str, str] = pod["spec"]["containers"][0]["resources"]["limits"]

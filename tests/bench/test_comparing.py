@@ -60,9 +60,9 @@ def test_turns_are_interleaved_after_a_warm_up() -> None:
     assert "".join(take.turns) == "ab" + "abba" + "baab"
 
 
-def test_a_side_beside_itself_is_not_told_apart() -> None:
+def test_a_side_does_not_differ_from_itself() -> None:
     found = compared(Fake(), gate=1.25)
-    assert set(outcomes(found).values()) == {Outcome.NOT_TOLD_APART}
+    assert set(outcomes(found).values()) == {Outcome.NO_DIFFERENCE}
     assert not found.repeated
     assert found.over(1.0) == ()
 
@@ -98,7 +98,7 @@ def test_what_only_the_older_side_cannot_measure_is_named_and_nothing_else_is_lo
     take = Fake()
     take.failed["a"] = {"plan": "ImportError: planted"}
     found = compared(take, gate=1.25)
-    assert outcomes(found) == {"plan": None, "fabric-flood": Outcome.NOT_TOLD_APART}
+    assert outcomes(found) == {"plan": None, "fabric-flood": Outcome.NO_DIFFERENCE}
     assert found.over(1.0) == ()
 
 
@@ -129,7 +129,7 @@ def test_a_figure_that_only_the_newer_side_has_is_not_judged() -> None:
 
     take = Fake()
     found = compare((A, B), TWO, 2, 1.25, lacking)
-    assert outcomes(found) == {"plan": Outcome.NOT_TOLD_APART, "fabric-flood": None}
+    assert outcomes(found) == {"plan": Outcome.NO_DIFFERENCE, "fabric-flood": None}
     assert found.reasons == ()
 
 
@@ -160,14 +160,17 @@ def test_table_and_json_say_the_same() -> None:
     found = compared(Fake(lambda _: {"plan": 1.5}), gate=1.25)
     data = json.loads(json.dumps(as_data(found, 1.25)))
     assert data["exceeds_gate"] is True
-    assert [figure["outcome"] for figure in data["figures"]] == ["slower", "not told apart"]
+    assert [figure["outcome"] for figure in data["figures"]] == [
+        "slower",
+        "no significant difference",
+    ]
     assert len(data["figures"][0]["blocks"]) == 4
     console = Console(width=200, no_color=True)
     with console.capture() as capture:
         console.print(comparison_table(found, 1.25))
     text = capture.get()
     assert "slower, N = 4, and over 1.25" in text
-    assert "not told apart with N = 4" in text
+    assert "no significant difference with N = 4" in text
 
 
 # -- which benchmarks --------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Ratios of interleaved values: what is told apart, and what is not."""
+"""Ratios of interleaved values: which differences are significant, and which are not."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def blocks(factor: float, count: int, noise: random.Random, drift: float = 0.0) 
     return found
 
 
-def test_equal_sides_are_seldom_told_apart() -> None:
+def test_equal_sides_seldom_differ() -> None:
     noise = random.Random(1)
     apart = [judge(blocks(1.0, 6, noise), LOWER).outcome for _ in range(300)]
-    assert apart.count(Outcome.NOT_TOLD_APART) >= 300 * 0.93
+    assert apart.count(Outcome.NO_DIFFERENCE) >= 300 * 0.93
 
 
-def test_equal_sides_are_seldom_told_apart_in_any_of_several_figures() -> None:
+def test_equal_sides_seldom_differ_in_any_of_several_figures() -> None:
     noise = random.Random(2)
     runs = [
         all(
-            judge(blocks(1.0, 6, noise), LOWER, figures=8).outcome is Outcome.NOT_TOLD_APART
+            judge(blocks(1.0, 6, noise), LOWER, figures=8).outcome is Outcome.NO_DIFFERENCE
             for _ in range(8)
         )
         for _ in range(60)
@@ -64,7 +64,7 @@ def test_a_side_that_takes_half_as_long_again_is_slower_and_over_a_gate() -> Non
 def test_a_machine_that_slows_down_makes_no_side_slower() -> None:
     noise = random.Random(4)
     found = [judge(blocks(1.0, 6, noise, drift=0.1), LOWER).outcome for _ in range(100)]
-    assert found.count(Outcome.NOT_TOLD_APART) >= 90
+    assert found.count(Outcome.NO_DIFFERENCE) >= 90
 
 
 def test_the_verdict_goes_by_what_is_better() -> None:

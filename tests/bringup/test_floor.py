@@ -320,7 +320,7 @@ class FakeServer:
         ({}, ""),
         ({"kernel": KILLED}, "ran out of memory"),
         ({"kernel": AT_A_LIMIT}, ""),
-        ({"restarts": (1, 2)}, "started again 2 times"),
+        ({"restarts": (1, 2)}, "restarted 2 times"),
         ({"ready": False}, "not ready"),
         ({"answers": False}, "does not answer"),
     ],

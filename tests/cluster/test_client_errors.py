@@ -81,7 +81,7 @@ def test_a_caller_that_was_known_in_between_is(
 @pytest.mark.parametrize(
     ("code", "refused"), [(401, True), (403, True), (404, False), (500, False)]
 )
-def test_being_turned_away_can_be_told_from_other_failures(
+def test_being_refused_can_be_told_from_other_failures(
     api: ApiServer, kubectl: Kubectl, soon: Deadline, code: int, refused: bool
 ) -> None:
     api.answer(NODES, status(code))

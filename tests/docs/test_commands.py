@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import pytest
-from typer._click.exceptions import BadOptionUsage, UsageError
+from typer import TyperException
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -43,10 +43,10 @@ def wrong_in_lab(words: list[str]) -> str:
         spec = values.get("spec") or []
         if spec and spec[0].lower() == spec[0] and spec[0] not in MADE_UP:
             parse_fault(spec)
-    except BadOptionUsage as trouble:  # `lab up --stack` in prose names the option, without a value
-        return "" if words == [trouble.option_name] else trouble.format_message()
-    except UsageError as trouble:
-        return trouble.format_message()
+    except TyperException as trouble:
+        options = {name for parameter in command.params for name in parameter.opts}
+        # `lab up --stack` in prose names the option, without a value.
+        return "" if len(words) == 1 and words[0] in options else str(trouble)
     except EdgeLabError as trouble:
         return trouble.message
     return ""

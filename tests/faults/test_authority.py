@@ -82,7 +82,7 @@ def test_it_is_replaced_and_taken_back_and_all_nodes_get_through_at_each_stage(
 
 
 @pytest.mark.slow(reason="handshakes of all nodes at each stage")
-def test_in_the_end_what_the_old_one_has_signed_is_turned_away_and_before_it_is_not(
+def test_in_the_end_what_the_old_one_has_signed_is_refused_and_before_it_is_not(
     bench: Bench,
 ) -> None:
     go_to(bench, AuthorityStage.NEW_SHOWN)
@@ -102,7 +102,7 @@ def test_in_the_end_what_the_old_one_has_signed_is_turned_away_and_before_it_is_
 
 
 @pytest.mark.slow(reason="handshakes of all nodes at each stage")
-def test_a_node_that_is_left_out_of_the_middle_is_turned_away_until_the_old_one_is_back(
+def test_a_node_that_is_left_out_of_the_middle_is_refused_until_the_old_one_is_back(
     bench: Bench,
 ) -> None:
     """The planted defect."""

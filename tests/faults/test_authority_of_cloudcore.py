@@ -79,7 +79,7 @@ def test_it_is_replaced_and_taken_back_and_all_nodes_get_through_after_each_stag
     assert cluster.secrets == secrets
 
 
-def test_in_the_end_what_the_old_one_has_signed_is_turned_away(
+def test_in_the_end_what_the_old_one_has_signed_is_refused(
     bench: Bench, cloudcore: Authority
 ) -> None:
     """And already when cloudcore signs by the new one: it knows no other."""
@@ -94,7 +94,7 @@ def test_in_the_end_what_the_old_one_has_signed_is_turned_away(
     assert cluster.secrets[CA]["cadata"] != b""
 
 
-def test_a_node_that_is_left_out_is_turned_away_until_the_old_one_signs_again(
+def test_a_node_that_is_left_out_is_refused_until_the_old_one_signs_again(
     bench: Bench,
 ) -> None:
     """The planted defect."""

@@ -65,11 +65,11 @@ def test_another_certificate_is_by_cloudcore_and_the_first_comes_back_with_its_k
     assert cluster.files == files
 
 
-def test_a_foreign_one_has_the_authority_s_name_and_is_turned_away(
+def test_a_foreign_one_has_the_authority_s_name_and_is_refused(
     cluster: FakeCluster, cloudcore: Authority
 ) -> None:
     held, injector = held_by(cluster, FOREIGN), injector_of(cluster)
-    assert Met.TURNED_AWAY in injector.inject(FOREIGN)
+    assert Met.REFUSED in injector.inject(FOREIGN)
     shown = cluster.certificate_of(held)
     assert shown.issuer == cloudcore.certificate.subject
     assert not cluster.trusts(held, shown)
@@ -136,10 +136,10 @@ STRANGER = "dial websocket error(tls: failed to verify certificate: x509: certif
 @pytest.mark.parametrize(
     ("lines", "met"),
     [
-        ([EXPIRED], Met.TURNED_AWAY),
-        ([UNVERIFIED], Met.TURNED_AWAY),
+        ([EXPIRED], Met.REFUSED),
+        ([UNVERIFIED], Met.REFUSED),
         ([CONNECTED], Met.LET_IN),
-        ([CONNECTED, EXPIRED, UNREACHED], Met.TURNED_AWAY),
+        ([CONNECTED, EXPIRED, UNREACHED], Met.REFUSED),
         ([EXPIRED, CONNECTED], Met.LET_IN),
         # The cloud is out of reach, has broken off, or is one that edgecore refuses.
         ([UNREACHED, RESET, STRANGER], Met.NOTHING),
@@ -163,7 +163,7 @@ def test_a_refusal_of_before_is_no_proof(cluster: FakeCluster) -> None:
     injector_of(cluster).inject(FOREIGN)
     held = held_by(cluster, FOREIGN)
     certificate = cluster.certificate_of(held)
-    assert sight_of(cluster).met(held, certificate, EPOCH) is Met.TURNED_AWAY
+    assert sight_of(cluster).met(held, certificate, EPOCH) is Met.REFUSED
     assert sight_of(cluster).met(held, certificate, f"{time.time() + 60:.0f} -") is Met.NOTHING
 
 

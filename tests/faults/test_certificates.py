@@ -106,7 +106,7 @@ def test_a_certificate_that_is_laid_and_not_shown_is_put_back(
 def test_a_foreign_authority_s_certificate_is_seen_by_its_refusal(cluster: FakeCluster) -> None:
     fault = NODE_CLIENT.model_copy(update={"issuer": Issuer.FOREIGN})
     injector = injector_of(cluster)
-    assert "turned away" in injector.inject(fault)
+    assert "refused" in injector.inject(fault)
     held = held_by(cluster, fault)
     assert not cluster.trusts(held, cluster.certificate_of(held))
     assert "let in" in injector.heal(fault)
@@ -131,13 +131,13 @@ def test_what_the_api_server_met_before_is_no_proof(cluster: FakeCluster) -> Non
     assert sight.met(held, certificate, "0 2000-01-01T00:00:00") == ""
 
 
-def test_what_the_api_server_turned_away_before_is_no_proof(cluster: FakeCluster) -> None:
+def test_what_the_api_server_refused_before_is_no_proof(cluster: FakeCluster) -> None:
     sight = sight_of(cluster)
     foreign = NODE_CLIENT.model_copy(update={"issuer": Issuer.FOREIGN})
     injector_of(cluster).inject(foreign)
     held = held_by(cluster, foreign)
     certificate = cluster.certificate_of(held)
-    assert sight.met(held, certificate, "0 2000-01-01T00:00:00") == "turned away"
+    assert sight.met(held, certificate, "0 2000-01-01T00:00:00") == "refused"
     assert sight.met(held, certificate, f"{time.time() + 60:.0f} 2100-01-01T00:00:00") == ""
 
 

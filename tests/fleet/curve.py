@@ -14,7 +14,7 @@ from edge_lab.data import LABS
 from edge_lab.evidence.fleet import FleetLoad
 from edge_lab.fleet.fleet import fleet_beside
 from edge_lab.fleet.measuring import FleetMeasuring
-from edge_lab.oracles.fleet import bend, judge_load
+from edge_lab.oracles.fleet import judge_load, scale_limit
 from edge_lab.report.fleetpage import fleet_html
 from edge_lab.topology import Timing, load_topology
 from tests.controlplane import control_plane, require
@@ -43,7 +43,7 @@ def main(page: Path, sizes: list[int]) -> None:
                 growth = fleet.grow(size, Deadline.scaled(GROW_SECONDS))
             loads.append(FleetMeasuring(fleet, plane).held(HOLD_SECONDS, growth))
             print(judge_load(loads[-1]), flush=True)
-    print(bend(loads))
+    print(scale_limit(loads))
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(fleet_html(loads), encoding="utf-8")
 

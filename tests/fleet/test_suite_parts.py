@@ -24,7 +24,7 @@ def ended() -> None:
 def test_sizes_are_held_until_one_does_not_pass() -> None:
     held = hold_each(SIZES, load, lambda one: one.size < 200, nothing)
     assert [one.size for one in held.loads] == [50, 200]
-    assert not held.bends
+    assert not held.failure
     assert len(hold_each(SIZES, load, lambda one: True, nothing).loads) == len(SIZES)
 
 
@@ -39,7 +39,7 @@ def test_a_larger_size_that_gets_no_answer_leaves_those_that_held(
 
     held = hold_each(SIZES, hold, lambda one: True, nothing)
     assert [one.size for one in held.loads] == [50]
-    assert held.bends == "bends at 200: no answer"
+    assert held.failure == "fails at 200: no answer"
     with pytest.raises(LabError, match="kwok"):
         hold_each(SIZES, hold, lambda one: True, ended)
 

@@ -15,30 +15,14 @@ from hypothesis import strategies as st
 from edge_lab.core.errors import LabError
 from edge_lab.images.elf import elf_needs
 from edge_lab.images.programs import DebianProgram, host_command, program_files
+from tests.images.unpacked import unpack_host_program
 
 PROGRAM = DebianProgram("util-linux", "usr/bin/true")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A program of this host, with its libraries, as if packages had been unpacked there."""
-    source = Path("/usr/bin/true")
-    if not source.is_file() or not shutil.which("ldd"):
-        pytest.skip("no /usr/bin/true, or no ldd")
-    place = tmp_path / PROGRAM.path
-    place.parent.mkdir(parents=True)
-    shutil.copyfile(source, place)
-    folder = tmp_path / "usr/lib/triplet"
-    folder.mkdir(parents=True)
-    listed = subprocess.run(["ldd", source], capture_output=True, text=True, timeout=60).stdout
-    for word in listed.split():
-        if word.startswith("/"):
-            real = Path(word).resolve()
-            shutil.copyfile(real, folder / f"{real.name}.real")
-            link = folder / Path(word).name
-            if not link.is_symlink():
-                link.symlink_to(f"/usr/lib/triplet/{real.name}.real")
-    return tmp_path
+    return unpack_host_program(tmp_path, PROGRAM.path)
 
 
 def test_a_program_comes_with_its_loader_and_all_libraries(root: Path) -> None:

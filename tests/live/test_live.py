@@ -198,8 +198,8 @@ def test_faults_of_long_ago_are_not_shown_and_active_ones_are(
     old = journal.open(parse_fault(["cut", "link=arm-cloud"]), hours_ago)
     journal.enter(old.model_copy(update={"seen": hours_ago, "healed": hours_ago}))
     journal.open(parse_fault(["cut", "link=riscv-cloud"]), hours_ago)
-    seen = until("faults", lambda now: bool(now.faults.value))
-    assert [fault.id for fault in seen.faults.value or ()] == [2]
+    # A snapshot can be older than the records.
+    until("faults", lambda now: [fault.id for fault in now.faults.value or ()] == [2])
 
 
 def test_an_action_under_way_is_shown_and_waited_for_at_the_end(

@@ -8,7 +8,7 @@ from edge_lab.addons.twins.status import ReportedProperty, TwinStatus
 from edge_lab.fixtures.leaks import RUNS
 from edge_lab.oracles.memory.leaks import KIB_PER_MIB, LEAST_MIB, WARM_UP
 from edge_lab.oracles.twins import TwinSighting
-from suites.memory.eaters import LEAKER_LIMIT_MIB, leaks
+from suites.memory.memorypods import LEAKER_LIMIT_MIB, leaks
 from suites.memory.reports import reports_of
 
 HOURS = {"short": 1.0, "long": 24.0}

@@ -49,7 +49,7 @@ def test_the_verdict_names_what_it_rests_on() -> None:
         f"edge-lab/{POD} did not run +0.0 s to +50.0 s",
         f"edge-lab/{POD}: restart count up by 1, 1 containers replaced by second",
         "Ready=True at +55.0 s, to the end",
-        "at most 6 samples waited, at +52.0 s",
+        "at most 6 samples were buffered, at +52.0 s",
     ):
         assert line in text
 

@@ -50,8 +50,12 @@ from tests.oracles.verdicts import CUT, altered, judged, says
             {},
             "whether edge-arm answered before",
         ),
-        ({"waiting_seen": ()}, {}, "how many samples wait on edge-arm"),
-        ({"waiting_seen": waiting([(2, 1)])}, {}, "samples wait on edge-arm after the last heal"),
+        ({"waiting_seen": ()}, {}, "the number of samples buffered on edge-arm"),
+        (
+            {"waiting_seen": waiting([(2, 1)])},
+            {},
+            "samples buffered on edge-arm after the last heal",
+        ),
         ({"api_seen": ()}, {}, "whether the API server answered before the first fault"),
         ({"api_seen": api((61, True))}, {}, "whether the API server answered before"),
         (

@@ -113,7 +113,7 @@ def test_no_evidence_is_no_verdict(case: str, lack: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("name", [SAMPLER, GUARANTEED, CRITICAL])
-def test_a_wrong_victim_of_the_kernel(name: str) -> None:
+def test_an_unexpected_loss_by_the_kernel(name: str) -> None:
     """And while the one that grew lives on, out of order."""
     evidence = out_of_memory().altered(
         kernel_log=(line(0, FIRST), *killed(20, group_of(name)), line(120, LAST)),
@@ -124,7 +124,7 @@ def test_a_wrong_victim_of_the_kernel(name: str) -> None:
         ),
     )
     found = problems(evidence)
-    assert any(text.startswith("wrong victim") for text in found)
+    assert any(text.startswith("lost unexpectedly") for text in found)
     assert any(text.startswith("wrong order") and EATER in text for text in found)
     may = MemoryExpectation(may_lose=frozenset({name}))
     assert {text.split(":")[0] for text in problems(evidence, may)} == {"wrong order"}
@@ -196,12 +196,14 @@ def test_a_kill_that_the_counters_do_not_know() -> None:
     assert any("counted 0" in text for text in problems(at_limit().altered(after=moment()), EATS))
 
 
-def test_a_kill_at_a_limit_of_others() -> None:
+def test_a_kill_at_a_limit_that_is_not_its_own() -> None:
     group = group_of(EATER)
     evidence = out_of_memory().altered(
         kernel_log=(line(0, FIRST), *killed(20, group, limit="/kubepods"), line(120, LAST))
     )
-    assert [text.split(":")[0] for text in problems(evidence, EATS)] == ["a limit of others"]
+    assert [text.split(":")[0] for text in problems(evidence, EATS)] == [
+        "killed at a limit that is not its own"
+    ]
 
 
 def test_a_cause_that_was_not_expected() -> None:
@@ -211,8 +213,8 @@ def test_a_cause_that_was_not_expected() -> None:
 
 
 @pytest.mark.parametrize("case", ["own limit", "out of memory", "eviction", "hog"])
-def test_whoever_may_not_lose_is_a_wrong_victim(case: str) -> None:
-    assert any(text.startswith("wrong victim") for text in problems(GOOD[case][0]()))
+def test_whoever_may_not_lose_is_lost_unexpectedly(case: str) -> None:
+    assert any(text.startswith("lost unexpectedly") for text in problems(GOOD[case][0]()))
 
 
 def test_nobody_lost_although_somebody_must() -> None:

@@ -77,7 +77,7 @@ def test_the_old_one_removed_before_nodes_have_new_certificates_turns_them_away(
             meet(succession, *pair, tmp_path)
 
 
-def test_a_new_certificate_where_only_the_old_one_is_trusted_is_turned_away(
+def test_a_new_certificate_where_only_the_old_one_is_trusted_is_refused(
     succession: Succession, tmp_path: Path
 ) -> None:
     with pytest.raises(ssl.SSLError):

@@ -21,7 +21,7 @@ from edge_lab.probes.modbus import MODBUS_DEVICE, modbus_probe
 from edge_lab.probes.opcua import OPCUA_DEVICE, OpcUaServer, opcua_probes
 from edge_lab.probes.record import Ended, ProbeRecord
 from edge_lab.probes.run import Target
-from suites.identity.careless_device import careless_device
+from suites.identity.insecure_device import insecure_device
 from tests.devices.opcua_bench import URI, Bench
 from tests.devices.plant_site import certificate
 from tests.ports import closed_port
@@ -103,7 +103,7 @@ def test_a_device_that_trusts_another_authority_shuts_the_right_peer_out_and_let
 
 @pytest.mark.slow(reason="an OPC UA server and a dozen sessions")
 def test_a_server_that_trusts_anyone_turns_each_probe_red(authority: Authority) -> None:
-    with careless_device() as (port, shown):
+    with insecure_device() as (port, shown):
         server = OpcUaServer(NAME, "127.0.0.1", port, shown)
         found = list(opcua_probes(server, Mint(authority, RIGHT), SocketDial(), limit))
     endpoint = endpoint_of(port, OPCUA_DEVICE)

@@ -7,7 +7,7 @@ import re
 from edge_lab.addons.hostile.settings import Setting
 from edge_lab.oracles.sandbox import judge_attempts, judge_sandbox
 from edge_lab.oracles.sandbox.attempts import JudgedAttempt
-from edge_lab.oracles.sandbox.expected import reached, same, turned_away
+from edge_lab.oracles.sandbox.expected import reached, refused, same
 from edge_lab.oracles.sandbox.proofs import NEEDS_A_SANDBOX, PROOFS
 from edge_lab.report.attemptmatrix import sandbox_html
 from tests.oracles.sandbox.seen import (
@@ -22,8 +22,8 @@ from tests.oracles.sandbox.seen import (
 
 DECLARED = {
     "open": same("a <door>", reached("nothing stops it")),
-    "shut": same("a wall", turned_away("EPERM")),
-    "other": same("a third", turned_away("EPERM")),
+    "shut": same("a wall", refused("EPERM")),
+    "other": same("a third", refused("EPERM")),
     "unmade": same("a fourth", reached()),
 }
 RUN = run_of(

@@ -1,4 +1,4 @@
-"""The page of fleets: the curve names where it bends, and is well-formed."""
+"""The page of fleets: the curve names the size that fails, and is well-formed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.fleet.evidence import calls, herd, load
 BENT = load(200, busy=0.97).altered(ready_after_s=None, never_ready=("hollow-00150",))
 
 
-def test_the_curve_says_where_it_bends_and_by_what() -> None:
+def test_the_curve_says_at_which_size_it_fails_and_why() -> None:
     svg = curve_svg([BENT, load(50)])
     ET.fromstring(svg)
-    assert "bends at 200, by CPU" in svg
+    assert "fails at 200, by CPU" in svg
     assert svg.index("50 nodes") < svg.index("200 nodes")
 
 

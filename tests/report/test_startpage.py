@@ -51,10 +51,10 @@ def test_the_page_has_ratios_before_times_and_load_beside_them() -> None:
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_what_is_not_told_apart_is_said_so_and_not_coloured() -> None:
+def test_a_difference_that_is_not_significant_is_named_and_not_coloured() -> None:
     alike = NamedRatio("edge-arm", "busy", "idle", ratio([1.0, 2.0, 3.0], [1.1, 1.9, 3.1]))
     page = starts_html(IDLE, [alike])
-    assert "not told apart" in page
+    assert "not significant" in page
     assert 'class="slower"' not in page
 
 

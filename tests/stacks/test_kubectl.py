@@ -94,7 +94,7 @@ def test_a_failure_carries_what_kubectl_said(fake: Fake, soon: Deadline) -> None
         "error: You must be logged in to the server (Unauthorized)",
     ],
 )
-def test_being_turned_away_can_be_told_from_other_failures(
+def test_being_refused_can_be_told_from_other_failures(
     fake: Fake, soon: Deadline, said: str
 ) -> None:
     fake.answer({"to": "get", "stderr": said, "exit": 1})

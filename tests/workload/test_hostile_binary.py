@@ -49,7 +49,7 @@ def test_it_tries_nothing_here(program: Path) -> None:
 
 def test_a_node_is_looked_at_by_its_own_python() -> None:
     done = subprocess.run(
-        ["bash", "-c", look_command("no-such-uid", "no-such-tag")],
+        ["bash", "-c", look_command("no-such-uid", "no-such-tag", "/no-such-runsc")],
         capture_output=True,
         text=True,
         check=True,

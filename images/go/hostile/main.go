@@ -37,6 +37,13 @@ const usage = `usage: edge-hostile COMMAND
     --host-path PATH                 below a mount of the node's folder, with a file "inside"
     --outside NAME                   of a file beside that folder, which holds --marker TEXT
     --api URL --token FILE           asks an API server with the token of a pod
+    --request-token NAMESPACE/NAME   and for a token of that service account
+    --neighbour IP --gateway IP --spoof-to IP:PORT --mark HEX
+                                     claims the address of another pod, by ARP and as a source
+    --process NAME=TAG --subject S   at the process of a pod that was told --tag TAG
+    --kubelet PATH --pod UID         the token of a pod by its path; --subject says whose it is
+    --node-key FILE                  the key of the node; with --api, what it is allowed to read:
+                                     --own-secret NAMESPACE/NAME --other-secret NAMESPACE/NAME
   bomb fork|memory|files|disk|inodes|log --limit N [--folder DIR] [--hold]
                                      processes, MiB, files, MiB, files, KiB; --hold keeps them until SIGTERM
   bomb cpu|cache|flood|idle --limit SECONDS [--folder DIR] [--to HOST:PORT]

@@ -35,7 +35,7 @@ from edge_lab.addons.cache.registry import (
     pull_through_provision,
 )
 from edge_lab.addons.containerd import CONFIG, root_config, with_certs_d
-from edge_lab.addons.gvisor.names import GVISOR, has_gvisor
+from edge_lab.addons.gvisor.names import gvisor_addon, has_gvisor
 from edge_lab.artifacts import Want
 from edge_lab.images import EDGE_PROGRAM, DebianProgram
 from edge_lab.pki import Request
@@ -71,7 +71,7 @@ class _Registry(AddOn):
             return self._server(ctx, node)
         files = hosts_files(ctx.topology, node)
         # With gVisor on the node, that add-on writes the whole file.
-        if not (GVISOR in ctx.topology.addons and has_gvisor(node)):
+        if not (gvisor_addon(ctx.topology) and has_gvisor(node)):
             config = with_certs_d(root_config(node.arch), CERTS_D)
             files = (*files, GuestFile.text(CONFIG, config))
         return Provision(files=files) + self._cache(ctx, node)

@@ -34,7 +34,7 @@ def _endpoints(topology: Topology) -> Iterable[Endpoint]:
         purpose = "images and data for programs of the node"
         yield plain_on_loopback("cache", node.name, CACHE_PORT, "/v2/", purpose)
         if kind == CACHE:
-            purpose = "data for pods, and what other nodes lack"
+            purpose = "data for pods, and images for other nodes"
             yield _anyone("site-cache", node.name, SITE_PORT, "/healthz", purpose)
             yield from _stages(topology, node)
 
@@ -46,7 +46,7 @@ def _anyone(name: str, node: str, port: int, path: str, purpose: str) -> Endpoin
         port=port,
         speaks=Speaks.HTTPS,
         purpose=purpose,
-        admits="anyone on its wires, to read: what is served is no secret",
+        admits="anyone on its networks, read-only: the content is not secret",
         policy=ANYONE_BY_TLS,
         domain=REGISTRIES,
         request=Request(path),

@@ -69,7 +69,7 @@ def broker_command(place: Place) -> tuple[str, ...]:
 def broker_provision(place: Place, config: str) -> Provision:
     service = Service(
         name=BROKER,
-        description="NATS JetStream: events of this node's devices",
+        description="NATS JetStream broker for device events",
         command=broker_command(place),
         environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
         mounts=(str(PAYLOAD_MOUNT),),

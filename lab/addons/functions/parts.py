@@ -64,7 +64,7 @@ def cloud_streams_command(place: Place, nodes: Sequence[str]) -> tuple[str, ...]
 def streams_provision(command: tuple[str, ...]) -> Provision:
     service = Service(
         name=STREAMS,
-        description="Streams of events",
+        description="Creation of the JetStream streams for device events",
         command=command,
         kind="oneshot",
         after=(unit(BROKER),),
@@ -180,7 +180,7 @@ def function_provision(place: Place) -> Provision:
     """The unit that is a function. It is not enabled, so it is not started at boot."""
     service = Service(
         name=FUNCTION,
-        description="A function that an event wakes",
+        description="Event-driven function",
         command=(place.program, *function_arguments(place, PROCESS)),
         mounts=(str(PAYLOAD_MOUNT),),
         state_directory=STATE,

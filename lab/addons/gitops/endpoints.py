@@ -27,19 +27,19 @@ def gitops_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
         node=server,
         port=GIT_PORT,
         speaks=Speaks.HTTPS,
-        purpose="the fleet's repository: fetched by source-controller, pushed to by the author",
-        admits="who has a certificate of the git authority, to read; its author, to push",
+        purpose="the Git repository: fetched by source-controller, pushed to by the author",
+        admits="clients with a certificate of the git authority, read-only; the author, to push",
         policy=MUTUAL_TLS,
         domain=GIT_DOMAIN,
         right=READER_SPEC,
         request=Request("/healthz"),
     )
     loopback = (
-        (f"{SOURCE_CONTROLLER}-artifacts", f":{ARTIFACT_PORT}", "/", "what it has fetched"),
+        (f"{SOURCE_CONTROLLER}-artifacts", f":{ARTIFACT_PORT}", "/", "fetched artifacts"),
         (f"{SOURCE_CONTROLLER}-metrics", SOURCE_METRICS, "/metrics", "its metrics"),
-        (f"{SOURCE_CONTROLLER}-health", SOURCE_HEALTH, "/healthz", "whether it works"),
+        (f"{SOURCE_CONTROLLER}-health", SOURCE_HEALTH, "/healthz", "its health"),
         (f"{KUSTOMIZE_CONTROLLER}-metrics", KUSTOMIZE_METRICS, "/metrics", "its metrics"),
-        (f"{KUSTOMIZE_CONTROLLER}-health", KUSTOMIZE_HEALTH, "/healthz", "whether it works"),
+        (f"{KUSTOMIZE_CONTROLLER}-health", KUSTOMIZE_HEALTH, "/healthz", "its health"),
     )
     return (
         git,

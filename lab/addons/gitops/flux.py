@@ -92,7 +92,7 @@ def controller_service(place: Place, controller: str, before: tuple[str, ...], a
     """`before` is a command that returns when its kinds exist, `api` the unit of the API server."""
     return Service(
         name=controller,
-        description=f"Flux: {controller}",
+        description=f"Flux {controller}",
         command=COMMANDS[controller](place),
         after=("systemd-networkd.service", api),
         before_start=(("/usr/bin/mkdir", "-p", place.fetched), before),

@@ -78,7 +78,7 @@ def commit_command(
 def git_server_service(place: Place) -> Service:
     return Service(
         name=GIT_SERVER,
-        description="Git server of the lab",
+        description="Git server for GitOps",
         command=git_server_command(place),
         after=("systemd-networkd.service",),
         before_start=(prepare_command(place),),

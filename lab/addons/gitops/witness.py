@@ -34,7 +34,7 @@ class Run:
 def witness_provision() -> Provision:
     service = Service(
         name=WITNESS,
-        description="Records which revisions run here",
+        description="Recorder of running revisions",
         command=(
             *("/usr/bin/python3", "-I", PROGRAM),
             *("--log", LOG, "--every", f"{EVERY_SECONDS:g}"),

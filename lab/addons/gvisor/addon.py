@@ -1,4 +1,9 @@
-"""The add-on `gvisor`: a second runtime on nodes that support it, and its RuntimeClass."""
+"""The add-ons `gvisor` and `gvisor-release`: a second runtime on nodes that support it, and its
+RuntimeClass.
+
+The first has Debian's runsc behind a program of the lab, the second a release of gVisor with its
+own shim.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,22 @@ from typing import ClassVar
 from edge_lab.addons.base import AddOn, AddOnContext, Stage
 from edge_lab.addons.cache.names import CERTS_D, has_cache
 from edge_lab.addons.containerd import CONFIG, with_certs_d
-from edge_lab.addons.gvisor.containerd import containerd_config
+from edge_lab.addons.gvisor.containerd import (
+    SHIM_CONFIG,
+    behind_runc_shim,
+    containerd_config,
+    own_shim,
+    shim_config,
+)
 from edge_lab.addons.gvisor.names import (
     EDGE_RUNSC,
+    FLAVORS,
     GVISOR,
+    GVISOR_RELEASE,
     HANDLER,
     NODE_LABEL,
+    RUNSC,
+    RUNSC_SHIM,
     has_gvisor,
     is_default,
 )
@@ -30,13 +45,24 @@ requests of a pod, and the kubelet to its limits."""
 
 
 class Gvisor(AddOn):
-    """gVisor on x86_64 and aarch64 nodes."""
+    """Debian's gVisor on x86_64 and aarch64 nodes."""
 
     name: ClassVar[str] = GVISOR
+    components: ClassVar[tuple[str, ...]] = (EDGE_RUNSC,)
+    """What is installed on nodes besides the root image."""
+    runtime: ClassVar[str] = behind_runc_shim()
+    """Its runtime in containerd's configuration."""
     container_runtimes: ClassVar[frozenset[str]] = frozenset({GVISOR})
     declares: ClassVar[frozenset[str]] = frozenset({GVISOR})
 
     def check(self, topology: Topology) -> None:
+        listed = [index for index, name in enumerate(topology.addons) if name in FLAVORS]
+        if len(listed) > 1:
+            raise TopologyProblem(
+                f"{GVISOR} and {GVISOR_RELEASE} install gVisor on the same nodes",
+                ("addons", listed[1]),
+                "Remove one of them.",
+            )
         for index, node in enumerate(topology.nodes):
             if node.container_runtime == GVISOR and not has_gvisor(node):
                 raise TopologyProblem(
@@ -54,23 +80,24 @@ class Gvisor(AddOn):
         if not any(has_gvisor(node) for node in topology.nodes):
             raise TopologyProblem(
                 "gVisor runs on x86_64 and aarch64, and no node is one of these",
-                ("addons", topology.addons.index(GVISOR)),
-                "Add a node of such an architecture, or remove gvisor from `addons`.",
+                ("addons", topology.addons.index(self.name)),
+                f"Add a node of such an architecture, or remove {self.name} from `addons`.",
             )
 
     def wants(self, topology: Topology, stack: Stack) -> tuple[Want, ...]:
-        return wants_for(EDGE_RUNSC, filter(has_gvisor, topology.nodes))
+        nodes = tuple(filter(has_gvisor, topology.nodes))
+        return tuple(want for name in self.components for want in wants_for(name, nodes))
 
     def provision(self, ctx: AddOnContext, node: Node) -> Provision:
         if not has_gvisor(node):
             return Provision()
         default = is_default(ctx.topology, node, ctx.stack)
-        config = containerd_config(node.arch, default=default)
+        config = containerd_config(node.arch, self.runtime, default=default)
         if has_cache(ctx.topology, node):
             config = with_certs_d(config, CERTS_D)
         return Provision(
             files=(GuestFile.text(CONFIG, config),),
-            payload=(ctx.given.binary(EDGE_RUNSC, node),),
+            payload=tuple(ctx.given.binary(name, node) for name in self.components),
         )
 
     def manifests(self, ctx: AddOnContext, stage: Stage) -> tuple[Manifest, ...]:
@@ -80,6 +107,20 @@ class Gvisor(AddOn):
 
     def capabilities(self, topology: Topology, node: Node, stack: Stack) -> frozenset[str]:
         return self.declares if has_gvisor(node) else frozenset()
+
+
+class ReleasedGvisor(Gvisor):
+    """A release of gVisor on x86_64 and aarch64 nodes, from its publisher or a mirror."""
+
+    name: ClassVar[str] = GVISOR_RELEASE
+    components: ClassVar[tuple[str, ...]] = (RUNSC, RUNSC_SHIM)
+    runtime: ClassVar[str] = own_shim()
+
+    def provision(self, ctx: AddOnContext, node: Node) -> Provision:
+        whole = super().provision(ctx, node)
+        if not has_gvisor(node):
+            return whole
+        return whole + Provision(files=(GuestFile.text(SHIM_CONFIG, shim_config()),))
 
 
 def runtime_class() -> Manifest:

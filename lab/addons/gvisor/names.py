@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from edge_lab.provisioning.provision import PAYLOAD_MOUNT
 from edge_lab.stacks import Capability, Stack
 from edge_lab.topology import Arch, Node, Topology
 
 GVISOR = "gvisor"
-"""The add-on, the RuntimeClass, and the capability of a node that runs pods in gVisor."""
+"""The add-on with Debian's gVisor, the RuntimeClass, and the capability of a node that runs pods in
+gVisor."""
+GVISOR_RELEASE = "gvisor-release"
+"""The add-on with a release of gVisor, which has a shim of its own."""
+FLAVORS = (GVISOR, GVISOR_RELEASE)
+"""The add-ons that install gVisor."""
+RUNSC = "runsc"
+"""The component: runsc of the release."""
+RUNSC_SHIM = "containerd-shim-runsc-v1"
+"""The component: containerd's shim of the release."""
+DEBIAN_RUNSC = "/usr/bin/runsc"
+"""Path of runsc in the root images."""
 HANDLER = "runsc"
 """The name of the runtime in containerd's configuration."""
 EDGE_RUNSC = "edge-runsc"
@@ -21,6 +33,18 @@ ARCHITECTURES = frozenset({Arch.X86_64, Arch.AARCH64})
 def has_gvisor(node: Node) -> bool:
     """Whether the add-on is installed on `node`."""
     return node.arch in ARCHITECTURES
+
+
+def gvisor_addon(topology: Topology) -> str:
+    """The add-on of the topology that installs gVisor; empty if there is none."""
+    return next((name for name in FLAVORS if name in topology.addons), "")
+
+
+def runsc_path(topology: Topology) -> str:
+    """Path on nodes of the program that sandboxes run."""
+    if gvisor_addon(topology) == GVISOR_RELEASE:
+        return str(PAYLOAD_MOUNT / "bin" / RUNSC)
+    return DEBIAN_RUNSC
 
 
 def is_default(topology: Topology, node: Node, stack: Stack) -> bool:

@@ -21,6 +21,7 @@ PERMISSION = ("EDGE_LAB_HOSTILE", "in-a-pod-of-a-lab")
 """The environment variable that the program requires before it tries anything."""
 MOUNT = "/mnt/host"
 """Where a folder of the node is mounted in the pod."""
+_SECRET = "/mnt/secret"  # noqa: S105 - a folder
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class HostilePod:
     service_account: str = "default"
     host_folder: str = ""
     """A folder of the node that is mounted at `MOUNT`."""
+    secret: str = ""
+    """A Secret of its namespace that it has as a volume."""
     restarts: bool = False
     """Whether it is restarted when it has ended, such as by a reboot."""
     memory_mib: int = 256
@@ -84,11 +87,18 @@ class HostilePod:
         }
         if self.runtime_class is not None:
             spec["runtimeClassName"] = self.runtime_class
+        mounts: list[dict[str, Any]] = []
+        volumes: list[dict[str, Any]] = []
         if self.host_folder:
-            container["volumeMounts"] = [{"name": "host", "mountPath": MOUNT}]
-            spec["volumes"] = [
-                {"name": "host", "hostPath": {"path": self.host_folder, "type": "Directory"}}
-            ]
+            mounts.append({"name": "host", "mountPath": MOUNT})
+            path = {"path": self.host_folder, "type": "Directory"}
+            volumes.append({"name": "host", "hostPath": path})
+        if self.secret:
+            mounts.append({"name": "secret", "mountPath": _SECRET, "readOnly": True})
+            volumes.append({"name": "secret", "secret": {"secretName": self.secret}})
+        if volumes:
+            container["volumeMounts"] = mounts
+            spec["volumes"] = volumes
         labels = {"app": LABEL, "app.kubernetes.io/part-of": "edge-lab"}
         return {
             "apiVersion": "v1",

@@ -29,7 +29,7 @@ def exporter_command(senders: Sequence[Sender]) -> tuple[str, ...]:
 def exporter_provision(senders: Sequence[Sender]) -> Provision:
     service = Service(
         name=EXPORTER,
-        description="Numbered samples for the senders of metrics",
+        description="Metrics exporter with numbered samples",
         command=exporter_command(senders),
         state_directory=f"{STATE}/exporter",
     )

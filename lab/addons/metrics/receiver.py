@@ -57,7 +57,7 @@ def receiver_command(place: Place, listen: str = f"0.0.0.0:{RECEIVER_PORT}") -> 
 def receiver_service(place: Place) -> Service:
     return Service(
         name=RECEIVER,
-        description="Prometheus: metrics of all edge nodes",
+        description="Prometheus remote-write receiver",
         command=receiver_command(place),
         environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},
         mounts=(str(PAYLOAD_MOUNT),),

@@ -83,7 +83,7 @@ class Sender:
     def service(self, place: Place, after: tuple[str, ...]) -> Service:
         return Service(
             name=self.service_name,
-            description=f"{self.title}: metrics of this node for the cloud",
+            description=f"{self.title}, remote write of this node's metrics",
             command=self.command(place),
             after=after,
             wants=after,

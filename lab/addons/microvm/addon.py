@@ -111,7 +111,7 @@ class Microvm(AddOn):
 def _plugin() -> Service:
     return Service(
         name=UNIT.removesuffix(".service"),
-        description="/dev/kvm for pods that ask for it",
+        description="Kubernetes device plugin for /dev/kvm",
         command=(PROGRAM, "plugin", "--resource", RESOURCE, "--count", str(SHARES)),
         mounts=(str(PAYLOAD_MOUNT),),
     )

@@ -72,7 +72,7 @@ def dns_service(after: tuple[str, ...]) -> Service:
     """The unit. A cache identifies the program by its name: `coredns`, before the slash."""
     return Service(
         name=COREDNS,
-        description="CoreDNS: names of Services",
+        description="CoreDNS server for Service names",
         command=(str(PAYLOAD_MOUNT / "bin" / COREDNS), "-conf", COREFILE),
         after=after,
         wants=after,

@@ -66,7 +66,7 @@ def proxy_service(after: tuple[str, ...]) -> Service:
     """The unit, with the route to Services that the node itself needs."""
     return Service(
         name=KUBE_PROXY,
-        description="kube-proxy: addresses of Services",
+        description="Kubernetes kube-proxy",
         command=(str(PAYLOAD_MOUNT / "bin" / KUBE_PROXY), f"--config={CONFIG}"),
         after=after,
         wants=after,

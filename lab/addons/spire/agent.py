@@ -81,7 +81,7 @@ def agent_config(
 def agent_service(after: tuple[str, ...]) -> Service:
     return Service(
         name=SPIRE_AGENT,
-        description="SPIRE agent: workload identities of this node's pods",
+        description="SPIRE agent",
         command=(PROGRAM, "run", "-config", AGENT_CONFIG),
         after=after,
         wants=after,

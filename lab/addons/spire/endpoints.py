@@ -33,7 +33,7 @@ def _endpoints(topology: Topology) -> Iterable[Endpoint]:
         speaks=Speaks.TLS,
         purpose="attestation of nodes, and their SVIDs, by gRPC",
         # A certificate is verified if presented; each call determines whether it needs an agent's.
-        admits="anyone, to prove to be a node; who has an agent's SVID, for what its node may have",
+        admits="anyone, for attestation; an agent, for the identities of its node",
         request=None,
     )
     yield plain_on_loopback(

@@ -88,7 +88,7 @@ def entries_provision(entries: Iterable[Entry]) -> Provision:
     """The unit of the server node that registers `entries` at each boot."""
     service = Service(
         name=ENTRIES,
-        description="Workload identities: who gets which",
+        description="SPIRE registration entries",
         command=("/bin/sh", SCRIPT),
         kind="oneshot",
         after=(SERVER_UNIT,),

@@ -81,7 +81,7 @@ def server_config(
 def server_service() -> Service:
     return Service(
         name=SPIRE_SERVER,
-        description="SPIRE server: issues workload identities",
+        description="SPIRE server",
         command=(PROGRAM, "run", "-config", SERVER_CONFIG),
         before_start=(("/usr/bin/mkdir", "-p", SERVER_STATE, SERVER_SOCKET.rpartition("/")[0]),),
         environment={"GOMEMLIMIT": f"{MEMORY_MIB}MiB"},

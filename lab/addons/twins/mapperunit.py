@@ -73,7 +73,7 @@ def mapper_provision(ctx: AddOnContext, node: Node) -> Provision:
         files += tls_files(OPCUA, DEVICES, mapper_identity(node.name), pki)
     service = Service(
         name=NAME,
-        description="Device mapper: twins of the devices within reach",
+        description="Mapper of device twins",
         command=("/usr/bin/python3", str(PAYLOAD_MOUNT / PAYLOAD), CONFIG),
         after=runtime.units(),
         # Otherwise each of its threads would reserve memory.

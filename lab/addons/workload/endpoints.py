@@ -15,7 +15,7 @@ from edge_lab.topology import Topology
 
 _REFUSED = alert(
     AlertNumber.BAD_CERTIFICATE,
-    note="go-spiffe verifies in a callback: one alert for all reasons, its log has which",
+    note="go-spiffe verifies in a callback: one alert for all reasons; its log names the reason",
 )
 
 BY_SVID = MUTUAL_TLS.but(
@@ -26,7 +26,7 @@ BY_SVID = MUTUAL_TLS.but(
     wrong_name=_REFUSED,
     expired=_REFUSED,
     not_yet_valid=_REFUSED,
-    server_certificate=let_in(note="an SVID is for both sides, and its usages are not looked at"),
+    server_certificate=let_in(note="an SVID is for both sides, and its usages are not checked"),
     sha1_signature=_REFUSED,
     # The server issues no tickets.
     stolen_ticket=None,
@@ -42,7 +42,7 @@ def workload_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
         port=COLLECTOR_PORT,
         speaks=Speaks.HTTP,
         purpose="samples of the edge nodes",
-        admits="anyone on the cloud's network: samples are no secret, and it asks nobody",
+        admits="anyone on the cloud's network, without authentication: samples are not secret",
         policy=ANYONE_BY_HTTP,
         request=Request("/healthz"),
     )
@@ -56,7 +56,7 @@ def workload_endpoints(topology: Topology) -> tuple[Endpoint, ...]:
             port=SECURE_PORT,
             speaks=Speaks.HTTPS,
             purpose="samples from the edge nodes' samplers",
-            admits=f"{SAMPLER_ID}, whoever else has an identity or none is refused",
+            admits=f"{SAMPLER_ID}; all other identities are refused",
             policy=BY_SVID,
             domain=SPIFFE_ROOT,
             right=CertificateSpec("sampler", uris=(SAMPLER_ID,)),

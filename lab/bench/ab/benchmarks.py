@@ -83,7 +83,7 @@ def _lab(name: str, what: str, figures: Sequence[str]) -> Benchmark:
 _ALL = (
     _process(
         "fabric-forward",
-        "processor time of the fabric for a frame of 1514 bytes",
+        "CPU time of the fabric for a frame of 1514 bytes",
         hotpaths.fabric_forward,
         "ns",
         hot_path=True,
@@ -97,21 +97,21 @@ _ALL = (
     ),
     _process(
         "fabric-steer",
-        "processor time of the fabric for one change of a link's state",
+        "CPU time of the fabric for one change of a link's state",
         hotpaths.fabric_steer,
         "us",
         hot_path=True,
     ),
     _process(
         "plan",
-        "processor time from a topology file to components, certificates and units",
+        "CPU time from a topology file to components, certificates and units",
         hotpaths.plan,
         "ms",
         hot_path=True,
     ),
     _process(
         "command",
-        "processor time of `lab --version`",
+        "CPU time of `lab --version`",
         hotpaths.command,
         "ms",
         hot_path=True,

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
     FASTER = "faster"
     SLOWER = "slower"
-    NOT_TOLD_APART = "not told apart"
+    NO_DIFFERENCE = "no significant difference"
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Judged:
     def outcome(self) -> Outcome:
         if self.low > 1:
             return Outcome.SLOWER
-        return Outcome.FASTER if self.high < 1 else Outcome.NOT_TOLD_APART
+        return Outcome.FASTER if self.high < 1 else Outcome.NO_DIFFERENCE
 
     def exceeds(self, times: float) -> bool:
         """Whether B is, with confidence, more than so many times as slow as A."""
         return self.low > times
 
     def __str__(self) -> str:
-        if self.outcome is Outcome.NOT_TOLD_APART:
+        if self.outcome is Outcome.NO_DIFFERENCE:
             return f"{self.outcome} with N = {self.blocks}"
         return f"{self.outcome}, N = {self.blocks}"
 

@@ -12,7 +12,7 @@ from edge_lab.bench.ab.judging import CONFIDENCE, Outcome
 from edge_lab.bench.ab.sides import Source
 from edge_lab.measuring.measures import NOTHING, number_text
 
-_COLOURS = {Outcome.FASTER: "green", Outcome.SLOWER: "red", Outcome.NOT_TOLD_APART: "dim"}
+_COLOURS = {Outcome.FASTER: "green", Outcome.SLOWER: "red", Outcome.NO_DIFFERENCE: "dim"}
 
 
 def comparison_table(comparison: Comparison, gate: float | None) -> RenderableType:

@@ -264,7 +264,7 @@ def wire_files(nics: Iterable[WireNic]) -> tuple[GuestFile, ...]:
         )
     )
     unit = (
-        "[Unit]\nDescription=Addresses and routes of the links of the lab\n"
+        "[Unit]\nDescription=Network configuration of the links of the lab\n"
         "After=network.target systemd-udev-settle.service\n"
         "Before=kubelet.service k3s.service edgecore.service yurthub.service\n\n"
         "[Service]\nType=oneshot\nRemainAfterExit=yes\n"

@@ -45,23 +45,23 @@ class FleetVerdict(Verdict):
 
 
 @dataclass(frozen=True)
-class Bend:
+class ScaleLimit:
     """The largest fleet that a control plane can hold."""
 
-    holds: int
-    """The largest size that held, as did all smaller ones; 0 if none did."""
-    bends_at: int | None = None
+    sustained: int
+    """The largest size that was sustained, as were all smaller ones; 0 if none was."""
+    fails_at: int | None = None
     """The smallest size that did not; None if all did."""
     cause: Cause | None = None
     why: str = ""
     """The figures that the cause is based on."""
 
     def __str__(self) -> str:
-        if self.bends_at is None:
-            return f"holds {self.holds} hollow nodes, the most that was tried"
+        if self.fails_at is None:
+            return f"sustains {self.sustained} hollow nodes, the largest size tried"
         return (
-            f"holds {self.holds} hollow nodes and bends at {self.bends_at}, by {self.cause}: "
-            f"{self.why}"
+            f"sustains {self.sustained} hollow nodes and fails at {self.fails_at}, "
+            f"by {self.cause}: {self.why}"
         )
 
 
@@ -144,7 +144,7 @@ def _named(nodes: Sequence[str]) -> str:
 # -- the bottleneck ------------------------------------------------------------------------
 
 
-def bend(loads: Iterable[FleetLoad]) -> Bend:
+def scale_limit(loads: Iterable[FleetLoad]) -> ScaleLimit:
     """From loads of several sizes: the size at which the control plane fails, and the bottleneck.
 
     Raises:
@@ -153,13 +153,13 @@ def bend(loads: Iterable[FleetLoad]) -> Bend:
     ordered = sorted(loads, key=lambda load: load.size)
     if not ordered:
         raise LabError("no evidence: no fleet was held")
-    holds = 0
+    sustained = 0
     for load in ordered:
         if not judge_load(load).passed:
             cause, why = cause_of(load)
-            return Bend(holds, load.size, cause, why)
-        holds = load.size
-    return Bend(holds)
+            return ScaleLimit(sustained, load.size, cause, why)
+        sustained = load.size
+    return ScaleLimit(sustained)
 
 
 def cause_of(load: FleetLoad) -> tuple[Cause, str]:

@@ -20,7 +20,7 @@ SYSTEM_OOM = "SystemOOM"
 
 class Cause(StrEnum):
     OWN_LIMIT = "killed by the kernel at its own limit"
-    OTHER_LIMIT = "killed by the kernel at a limit of others"
+    OTHER_LIMIT = "killed by the kernel at a limit that is not its own"
     NODE = "killed by the kernel, as the node was out of memory"
     EVICTION = "evicted by the kubelet"
 
@@ -62,7 +62,7 @@ def casualties(evidence: MemoryEvidence, kills: Iterable[KernelKill]) -> tuple[C
         Casualty(name, cause, killed[0].time, victims[name], tuple(killed))
         for (name, cause), killed in found.items()
     ]
-    return tuple(sorted([*lost, *_evicted(evidence)], key=lambda one: one.time))
+    return tuple(sorted([*lost, *_evicted(evidence)], key=lambda casualty: casualty.time))
 
 
 def pod_uid(group: str) -> str:

@@ -124,25 +124,29 @@ class _Judge:
 
     def _victims(self) -> None:
         expect = self._expect
-        for one in self._lost:
-            if one.name not in expect.may_lose:
-                self._problems.append(f"wrong victim: {one}")
-            elif one.cause not in expect.causes:
-                self._problems.append(f"wrong cause: {one}")
-            if one.cause is Cause.OTHER_LIMIT:
-                self._problems.append(f"a limit of others: {one} ({_limits(one.kills)})")
-            if one.cause.is_choice:
-                for other in should_have_gone_first(one, self._lost, self._evidence):
+        for casualty in self._lost:
+            if casualty.name not in expect.may_lose:
+                self._problems.append(f"lost unexpectedly: {casualty}")
+            elif casualty.cause not in expect.causes:
+                self._problems.append(f"wrong cause: {casualty}")
+            if casualty.cause is Cause.OTHER_LIMIT:
+                self._problems.append(
+                    f"killed at a limit that is not its own: {casualty} ({_limits(casualty.kills)})"
+                )
+            if casualty.cause.is_choice:
+                for other in should_have_gone_first(casualty, self._lost, self._evidence):
                     self._problems.append(
-                        f"wrong order: {one}, but {other.key} ({other.qos}) survived"
+                        f"wrong order: {casualty}, but {other.key} ({other.qos}) survived"
                     )
-        if expect.must_lose and not expect.must_lose & {one.name for one in self._lost}:
-            self._problems.append(f"none of {', '.join(sorted(expect.must_lose))} was ended")
+        if expect.must_lose and not expect.must_lose & {casualty.name for casualty in self._lost}:
+            self._problems.append(
+                f"none of {', '.join(sorted(expect.must_lose))} was killed or evicted"
+            )
 
     def _reports(self) -> None:
-        for one in self._lost:
-            if one.pod is not None and not is_told(one, self._evidence):
-                self._problems.append(f"not reported by the cluster: {one}")
+        for casualty in self._lost:
+            if casualty.pod is not None and not is_told(casualty, self._evidence):
+                self._problems.append(f"not reported by the cluster: {casualty}")
 
     def _others(self) -> None:
         """Problems of pods that should have been unaffected but were not."""
@@ -159,7 +163,7 @@ class _Judge:
         pressed = any(look.condition == "True" for look in seen)
         if self._expect.must_press and not pressed:
             self._problems.append("the API server never showed MemoryPressure")
-        if not pressed and any(one.cause is Cause.EVICTION for one in self._lost):
+        if not pressed and any(casualty.cause is Cause.EVICTION for casualty in self._lost):
             self._problems.append("pods were evicted, and MemoryPressure was never shown")
         last = seen[-1]
         if last.ready != "True":
@@ -172,10 +176,10 @@ class _Judge:
     def _measures(self) -> tuple[Measure, ...]:
         pressed = [look.time for look in self._evidence.pressure if look.condition == "True"]
         tainted = [look.time for look in self._evidence.pressure if look.tainted]
-        lost = [one.time for one in self._lost if one.time]
+        lost = [casualty.time for casualty in self._lost if casualty.time]
         lowest = min(look.available_mib for look in self._evidence.memory)
         killed = len({kill.pid for kill in self._kills})
-        evicted = sum(one.cause is Cause.EVICTION for one in self._lost)
+        evicted = sum(casualty.cause is Cause.EVICTION for casualty in self._lost)
         return (
             self._measure("lowest memory available", lowest, "MiB", Better.HIGHER),
             self._measure("processes killed for memory", killed, COUNT),
@@ -220,15 +224,15 @@ class _Judge:
         )
 
     def _shown(self) -> list[str]:
-        lines = [str(one) for one in self._lost] or ["nothing was killed or evicted"]
-        for one in self._lost:
-            if one.pod is None:
+        lines = [str(casualty) for casualty in self._lost] or ["nothing was killed or evicted"]
+        for casualty in self._lost:
+            if casualty.pod is None:
                 told = (
                     "an event on the node names"
-                    if is_told_by_node(one, self._evidence)
+                    if is_told_by_node(casualty, self._evidence)
                     else ("no event on the node names")
                 )
-                lines.append(f"{told} {one.name}")
+                lines.append(f"{told} {casualty.name}")
         lines.append(
             f"{len(self._evidence.kernel_log)} lines of the kernel's log, "
             f"{len(self._evidence.pods_before)} pods, {len(self._evidence.memory)} looks at the "

@@ -123,10 +123,10 @@ def slopes_of(evidence: LeakEvidence) -> tuple[tuple[Slope, ...], tuple[str, ...
         raise LabError(
             f"no evidence: {len(rounds)} rounds after the warm-up, {LEAST_ROUNDS} are needed"
         )
-    work = [float(one.done) for one in rounds]
+    work = [float(measured.done) for measured in rounds]
     if any(later <= earlier for earlier, later in itertools.pairwise(work)):
         raise LabError("no evidence: a round without work")
-    seen = [_parts(one.seen) for one in rounds]
+    seen = [_parts(measured.seen) for measured in rounds]
     everywhere = set(seen[0]).intersection(*seen[1:])
     if not everywhere:
         raise LabError("no evidence: no part of the memory was seen after each round")

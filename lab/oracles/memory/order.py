@@ -61,9 +61,9 @@ def should_have_gone_first(
     if victim.pod is None:
         return ()
     gone = {
-        one.name
-        for one in lost
-        if not one.time or not victim.time or one.time <= victim.time + SAME_TIME
+        casualty.name
+        for casualty in lost
+        if not casualty.time or not victim.time or casualty.time <= victim.time + SAME_TIME
     }
     killed = sum(kill.rss_mib for kill in victim.kills)
     seen = used_mib(victim.pod, evidence, victim.time)

@@ -47,13 +47,13 @@ _NOTHING = f"{_ESCALATION}, {_CAPABILITIES}, runAsNonRoot != true, seccompProfil
 
 ADMISSION: Mapping[str, AdmissionRow] = MappingProxyType(
     {
-        "as-restricted": _row("all that `restricted` asks for"),
+        "as-restricted": _row("everything that `restricted` requires"),
         "default": _row("no security context", restricted=_NOTHING),
         "gvisor-default": _row(
-            "no security context, in a sandbox, which is no excuse", restricted=_NOTHING
+            "no security context, in a sandbox: no exemption", restricted=_NOTHING
         ),
         "gvisor-privileged": _row(
-            "privileged, in a sandbox, which is no excuse", "privileged", f"privileged, {_NOTHING}"
+            "privileged, in a sandbox: no exemption", "privileged", f"privileged, {_NOTHING}"
         ),
         "privileged": _row("privileged", "privileged", f"privileged, {_ESCALATION}"),
         "host-network": _both("hostNetwork", "host namespaces"),
@@ -63,7 +63,7 @@ ADMISSION: Mapping[str, AdmissionRow] = MappingProxyType(
         "host-port": _both("a port of the node", "hostPort"),
         "net-admin": _row("CAP_NET_ADMIN", "non-default capabilities", _CAPABILITIES),
         "net-raw": _row(
-            "CAP_NET_RAW, asked for by name: runtimes give it to who does not ask",
+            "CAP_NET_RAW, requested explicitly: runtimes grant it by default",
             "non-default capabilities",
             _CAPABILITIES,
         ),
@@ -71,8 +71,8 @@ ADMISSION: Mapping[str, AdmissionRow] = MappingProxyType(
         "no-seccomp": _both("seccomp profile Unconfined", "seccompProfile"),
         "unset-seccomp": _row("no seccomp profile named", restricted="seccompProfile"),
         "root": _row("user 0", restricted="runAsUser=0"),
-        "maybe-root": _row("the user that the image says", restricted="runAsNonRoot != true"),
-        "escalation": _row("gains of privileges, as by setuid", restricted=_ESCALATION),
+        "maybe-root": _row("the user of the image", restricted="runAsNonRoot != true"),
+        "escalation": _row("privilege escalation, as by setuid", restricted=_ESCALATION),
         "sysctl": _both("an unsafe sysctl", "forbidden sysctls"),
     }
 )
@@ -157,13 +157,13 @@ def judge_admission(node: str, runtime: str, answers: Sequence[Answer]) -> Admis
         for level in Level
         for answer in (given.get((name, level)),)
     )
-    problems = tuple(str(one) for one in judged if one.finding is not AdmissionFinding.PASS)
+    problems = tuple(str(check) for check in judged if check.finding is not AdmissionFinding.PASS)
     measures = counted(
-        [one.finding for one in judged],
+        [check.finding for check in judged],
         AdmissionFinding.PASS,
         what="pods at admission",
         node=node,
-        evidence="the API server's answers, by code and by the reasons that it names",
+        evidence="the API server's responses, by status code and stated reasons",
     )
     return AdmissionVerdict(node, runtime, problems, measures, (), judged)
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edge_lab.oracles.sandbox.expected import Row, by_runtime, reached, row, same
-from edge_lab.oracles.sandbox.expected import turned_away as away
+from edge_lab.oracles.sandbox.expected import Row, by_runtime, reached, refused, row, same
 
-_NOBODY = away("ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT")
-_NOTHING_STOPS = "nothing stands between pods and it: no network policy is enforced"
+_UNREACHABLE = refused("ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT")
+_NO_POLICY = "no network policy is enforced"
 _MOUNTED = "a sandbox does not protect what is mounted into it"
 
 METADATA: Mapping[str, Row] = MappingProxyType(
-    {"tcp-metadata": same("connect to a cloud's metadata service, 169.254.169.254", _NOBODY)}
+    {"tcp-metadata": same("connect to a cloud's metadata service, 169.254.169.254", _UNREACHABLE)}
 )
 MANAGEMENT_PATH: Mapping[str, Row] = MappingProxyType(
     {
         "tcp-management": same(
             "connect to sshd of the node by its management address",
-            away("ETIMEDOUT", note="the node drops what comes in by another NIC: docs/walls.md"),
+            refused("ETIMEDOUT", note="the node drops such packets from other NICs: docs/walls.md"),
         )
     }
 )
@@ -29,7 +28,9 @@ NEEDS_THE_SERVICE = tuple(METADATA)
 
 def on_loopback(endpoint: str) -> Row:
     """For an agent that listens only on its node's loopback, which is not the pod's."""
-    return same(f"connect to {endpoint} by loopback, which is the pod's own", away("ECONNREFUSED"))
+    return same(
+        f"connect to {endpoint} by loopback, which is the pod's own", refused("ECONNREFUSED")
+    )
 
 
 def with_host_network(service: str) -> Row:
@@ -37,7 +38,7 @@ def with_host_network(service: str) -> Row:
     return by_runtime(
         f"connect to {service} as a program of the node does, with hostNetwork",
         reached("such a pod is in the node's network"),
-        away("ENETUNREACH", "EHOSTUNREACH", note="the sandbox has no interface at all"),
+        refused("ENETUNREACH", "EHOSTUNREACH", note="the sandbox has no interface at all"),
     )
 
 
@@ -45,27 +46,28 @@ def on_the_wire(endpoint: str) -> Row:
     """For an endpoint that listens on an address of its node."""
     return same(
         f"connect to {endpoint} by the node's address",
-        reached("who connects has to show who it is: docs/identity.md"),
+        reached("clients must authenticate: docs/identity.md"),
     )
 
 
 DEVICE: Mapping[str, Row] = MappingProxyType(
     {
-        "tcp-device": same("connect to a device", reached(_NOTHING_STOPS)),
+        "tcp-device": same("connect to a device", reached(_NO_POLICY)),
         "modbus-write": same(
-            "write a register of a device that the pod has nothing to do with",
-            reached(f"Modbus asks nobody who they are, and {_NOTHING_STOPS}"),
+            "write a register of a device that the pod does not use",
+            reached(f"Modbus has no authentication, and {_NO_POLICY}"),
         ),
     }
 )
 API: Mapping[str, Row] = MappingProxyType(
     {
         "api-version": same(
-            "ask the API server for its version with the pod's token", reached("anyone may")
+            "ask the API server for its version with the pod's token",
+            reached("every service account may"),
         ),
-        "api-nodes": same("list nodes with the pod's token", away("HTTP 403")),
-        "api-pods": same("list pods of all namespaces with the pod's token", away("HTTP 403")),
-        "api-secrets": same("list Secrets with the pod's token", away("HTTP 403")),
+        "api-nodes": same("list nodes with the pod's token", refused("HTTP 403")),
+        "api-pods": same("list pods of all namespaces with the pod's token", refused("HTTP 403")),
+        "api-secrets": same("list Secrets with the pod's token", refused("HTTP 403")),
     }
 )
 NEEDS_A_ROLE = ("api-nodes", "api-pods", "api-secrets")
@@ -85,7 +87,7 @@ HOST_PATH: Mapping[str, Row] = MappingProxyType(
         "host-path-write": row(
             "write a file there",
             reached(),
-            away("EACCES", note="the folder is root's"),
+            refused("EACCES", note="the folder is root's"),
             reached(),
             reached(_MOUNTED),
             reached(_MOUNTED),
@@ -93,43 +95,43 @@ HOST_PATH: Mapping[str, Row] = MappingProxyType(
         "host-path-mknod": row(
             "mknod there",
             reached("the node's own programs could open it"),
-            away("EPERM", "EACCES"),
+            refused("EPERM", "EACCES"),
             reached(),
-            away("EPERM"),
-            away("EPERM"),
+            refused("EPERM"),
+            refused("EPERM"),
         ),
-        "host-path-parent": same("read what lies beside the folder, by `..`", away("ENOENT")),
+        "host-path-parent": same("read a file next to the folder, by `..`", refused("ENOENT")),
         "host-path-symlink": row(
             "read it by a symbolic link",
-            away("ENOENT"),
-            away("EACCES", note="the folder is root's"),
-            away("ENOENT"),
-            away("ENOENT"),
-            away("ENOENT"),
+            refused("ENOENT"),
+            refused("EACCES", note="the folder is root's"),
+            refused("ENOENT"),
+            refused("ENOENT"),
+            refused("ENOENT"),
         ),
         "host-path-hardlink": row(
             "read it by a hard link",
-            away("ENOENT"),
-            away("ENOENT", "EACCES"),
-            away("ENOENT"),
-            away("ENOENT"),
-            away("ENOENT"),
+            refused("ENOENT"),
+            refused("ENOENT", "EACCES"),
+            refused("ENOENT"),
+            refused("ENOENT"),
+            refused("ENOENT"),
         ),
         "host-path-race": row(
-            "read it by `..` through a folder that is moved meanwhile",
-            away("ENOENT"),
-            away("EACCES", note="the folder is root's"),
-            away("ENOENT"),
-            away("ENOENT"),
-            away("ENOENT"),
+            "read it by `..` through a folder that is moved at the same time",
+            refused("ENOENT"),
+            refused("EACCES", note="the folder is root's"),
+            refused("ENOENT"),
+            refused("ENOENT"),
+            refused("ENOENT"),
         ),
         "host-path-swap": row(
-            "read it by a name that is by turns a file and a symbolic link",
-            away("ENOENT"),
-            away("EACCES", note="the folder is root's"),
-            away("ENOENT"),
-            away("ENOENT"),
-            away("ENOENT"),
+            "read it by a name that alternates between a file and a symbolic link",
+            refused("ENOENT"),
+            refused("EACCES", note="the folder is root's"),
+            refused("ENOENT"),
+            refused("ENOENT"),
+            refused("ENOENT"),
         ),
     }
 )
@@ -137,8 +139,8 @@ RUNTIME_SOCKET: Mapping[str, Row] = MappingProxyType(
     {
         "unix-containerd": by_runtime(
             "connect to containerd's socket in a folder that is mounted",
-            reached("who speaks to it has the node"),
-            away("ECONNREFUSED", note="--host-uds=none"),
+            reached("access to it gives control of the node"),
+            refused("ECONNREFUSED", note="--host-uds=none"),
         )
     }
 )

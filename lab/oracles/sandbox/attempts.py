@@ -19,7 +19,7 @@ class Finding(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     REACHED = "reached"
     """And should not have been."""
-    TURNED_AWAY = "turned away"
+    REFUSED = "refused"
     """Should have been reached: a control failed, or the setting is not what it claims to be."""
     WRONG_REASON = "wrong reason"
     """Refused, but not by what is declared."""
@@ -80,7 +80,7 @@ def judge_attempts(
         for name, row in declared.items()
         if setting in row.expects
     ]
-    problems = [str(one) for one in judged if not one.passed]
+    problems = [str(attempt) for attempt in judged if not attempt.passed]
     problems += [
         f"no expectation is declared for {name} in a pod with {setting}: {record.shown}"
         for name, record in by_name.items()
@@ -92,11 +92,11 @@ def judge_attempts(
         problems.append("no evidence: nothing is declared")
     evidence = (f"{len(run.records)} attempts of a pod with {setting}",)
     measures = counted(
-        [one.finding for one in judged],
+        [attempt.finding for attempt in judged],
         Finding.PASS,
         what="hostile attempts",
         node=node,
-        evidence="what the pod says of each attempt, beside what is declared",
+        evidence="the pod's record of each attempt, and what is declared",
     )
     return AttemptsVerdict(node, runtime, tuple(problems), measures, evidence, tuple(judged))
 
@@ -105,8 +105,8 @@ def _judged(
     name: str, row: Row, setting: Setting, node: str, record: AttemptRecord | None
 ) -> JudgedAttempt:
     expected = row.expects[setting]
-    findings = [_finding(record, one) for one in expected]
-    best = next((one for one in findings if one is Finding.PASS), findings[0])
+    findings = [_finding(record, outcome) for outcome in expected]
+    best = next((finding for finding in findings if finding is Finding.PASS), findings[0])
     return JudgedAttempt(name, row.title, setting, node, record, expected, best)
 
 
@@ -116,5 +116,5 @@ def _finding(record: AttemptRecord | None, expected: Expected) -> Finding:
     if record.reached:
         return Finding.PASS if expected.reached else Finding.REACHED
     if expected.reached:
-        return Finding.TURNED_AWAY
+        return Finding.REFUSED
     return Finding.PASS if record.refusal in expected.refusals else Finding.WRONG_REASON

@@ -143,7 +143,10 @@ def bomb_problems(
 
 
 def _exit_codes(status: Mapping[str, Any]) -> list[int]:
-    found = [one.get("state", {}).get("terminated") for one in status.get("containerStatuses", ())]
+    found = [
+        container.get("state", {}).get("terminated")
+        for container in status.get("containerStatuses", ())
+    ]
     return [ended["exitCode"] for ended in found if ended]
 
 

@@ -14,15 +14,15 @@ def counted(
     """One measure for each member of the enum of `good`; lower is better for the others."""
     return tuple(
         Measure(
-            name=f"{what}_{one.name}".lower().replace(" ", "_"),
-            value=sum(finding is one for finding in found),
+            name=f"{what}_{result.name}".lower().replace(" ", "_"),
+            value=sum(finding is result for finding in found),
             unit=COUNT,
-            better=Better.HIGHER if one is good else Better.LOWER,
+            better=Better.HIGHER if result is good else Better.LOWER,
             node=node,
             evidence=evidence,
-            heading=f"{what} as expected" if one is good else f"{what} not as expected",
-            label="" if one is good else one.value,
-            minor=one is not good,
+            heading=f"{what} as expected" if result is good else f"{what} not as expected",
+            label="" if result is good else result.value,
+            minor=result is not good,
         )
-        for one in type(good)
+        for result in type(good)
     )

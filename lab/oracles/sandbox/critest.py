@@ -79,23 +79,23 @@ CORE_ON_A_BROKEN_RUNTIME = (START, LOG)
 
 LEFT_OUT: Mapping[str, str] = MappingProxyType(
     {
-        "Image Manager": "pulls images from registries, and a node of a lab reaches none",
-        "Idempotence RemoveImage": "images are given to nodes before they boot, and not removed",
-        "Multiple Containers": "its web server is an image of a registry",
+        "Image Manager": "pulls images from registries, which nodes of a lab cannot reach",
+        "Idempotence RemoveImage": "images are on nodes before they boot, and are not removed",
+        "Multiple Containers": "its web server image is in a registry",
         "Networking runtime should support networking runtime should support DNS": (
-            "its own servers and names; suites/services asks for names"
+            "needs its own servers and names; covered by suites/services"
         ),
-        "runtime should support port mapping": "its web server is an image of a registry",
-        "runtime should support portforward": "its web server is an image of a registry",
-        "exec with tty=true": "wants a terminal, which no program of a lab has",
+        "runtime should support port mapping": "its web server image is in a registry",
+        "runtime should support portforward": "its web server image is in a registry",
+        "exec with tty=true": "needs a terminal, which no program of a lab has",
         "runtime should support attach": "attaches to a terminal, which no program of a lab has",
-        "AppArmor": "loads profiles by sudo; nodes run without AppArmor",
+        "AppArmor": "loads profiles with sudo; nodes run without AppArmor",
         "Container Mount Propagation": "no pod of a lab asks for it, and a sandbox has none",
         "Container Mount Readonly": "no pod of a lab asks for recursive read-only mounts",
-        "Container OOM": "what a bomb ends by is the suite's own question: test_bombs",
+        "Container OOM": "covered by test_bombs",
         "PodSandbox runtime should support sysctls": "no pod of a lab sets sysctls",
-        "Security Context": "what a pod may do is the suite's own question: test_attempts",
-        "benchmark": "measures, and judges nothing",
+        "Security Context": "covered by test_attempts",
+        "benchmark": "a benchmark without a verdict",
     }
 )
 """Parts of names of specs that are not run, with the reason. A spec that is neither here nor in

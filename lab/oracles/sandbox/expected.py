@@ -26,10 +26,10 @@ class Expected:
 
     def __iter__(self) -> Iterator[Expected]:
         """This outcome and its alternatives."""
-        one: Expected | None = self
-        while one is not None:
-            yield one
-            one = one.alternative
+        outcome: Expected | None = self
+        while outcome is not None:
+            yield outcome
+            outcome = outcome.alternative
 
 
 def reached(note: str = "") -> Expected:
@@ -37,10 +37,10 @@ def reached(note: str = "") -> Expected:
     return Expected(True, note=note)
 
 
-def turned_away(*refusals: str, note: str = "") -> Expected:
+def refused(*refusals: str, note: str = "") -> Expected:
     """Refused by one of these; at least one must be given."""
     if not refusals:
-        raise ValueError("turned away by what?")
+        raise ValueError(r"refused\(\) needs at least one error name or status")
     return Expected(False, frozenset(refusals), note)
 
 

@@ -113,7 +113,7 @@ class CostFigure:
     def _of(self, side: Side, node: str) -> tuple[Measure, ...]:
         of = side.summary
         values = {"p50": of.p50, "p90": of.p90}
-        evidence = f"{of.count} values, by turns on one node"
+        evidence = f"{of.count} values, interleaved on one node"
         return tuple(
             self._measure(side.name, label, value, self.figure.unit, node, evidence)
             for label, value in values.items()

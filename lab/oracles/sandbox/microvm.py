@@ -80,7 +80,7 @@ def _in_memory(facts: PodFacts) -> Found:
 def _another_boot(facts: PodFacts, node: NodeView) -> Found:
     def judge(boot_id: str) -> Found:
         if not boot_id or not node.boot_id:
-            return Outcome.NO_EVIDENCE, "not both were seen"
+            return Outcome.NO_EVIDENCE, "one of the two was not seen"
         return when(boot_id != node.boot_id, f"{boot_id}; the node: {node.boot_id}")
 
     return of_text(facts, "boot_id", judge)
@@ -99,7 +99,7 @@ def _one_emulator(node: NodeView) -> Found:
     found = _emulators(node)
     names = ", ".join(f"{process.name} ({process.pid})" for process in node.processes)
     if any(not process.executable for process in found):
-        return Outcome.NO_EVIDENCE, "it was not read which program it runs"
+        return Outcome.NO_EVIDENCE, "its program was not read"
     genuine = all(it.of_node and it.executable.startswith(f"/usr/bin/{QEMU}") for it in found)
     return when(len(found) == 1 and genuine, names)
 
@@ -107,7 +107,7 @@ def _one_emulator(node: NodeView) -> Found:
 def _on_kvm(node: NodeView) -> Found:
     found = _emulators(node)
     if not found or any(process.kvm is None for process in found):
-        return Outcome.NO_EVIDENCE, "the open files of no QEMU were read"
+        return Outcome.NO_EVIDENCE, "the open files of QEMU were not read"
     seen = "; ".join(" ".join(process.kvm or ()) or "none of KVM" for process in found)
     machines = all(MACHINE_FILE in (process.kvm or ()) for process in found)
     cpus = all(any(name.startswith(CPU_FILE) for name in process.kvm or ()) for process in found)
@@ -136,7 +136,7 @@ def _own_network(node: NodeView) -> Found:
 
 _INSIDE: Mapping[str, tuple[Callable[[PodFacts], Found], str]] = MappingProxyType(
     {
-        "own command line": (_own_command_line, "the one that QEMU was told for this pod"),
+        "own command line": (_own_command_line, "the one that was passed to QEMU for this pod"),
         "root in memory": (_in_memory, "a RAM disk, and no folder of the node"),
     }
 )
@@ -166,7 +166,7 @@ def judge_microvm(
     """
     if facts is not None and facts.tag != pod:
         facts = None
-    nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    nothing: Found = (Outcome.NO_EVIDENCE, "no observations from this side")
     proofs = [
         Proof(name, Side.INSIDE, *(judge(facts) if facts else nothing), wanted)
         for name, (judge, wanted) in _INSIDE.items()

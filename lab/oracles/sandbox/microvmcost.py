@@ -66,7 +66,7 @@ def cost_verdict(node: str, runtime: str, microvm: PodCost, runc: PodCost) -> Ve
             Measure(
                 name=f"{name}_ratio",
                 value=round(of_microvm / of_runc, 1) if of_runc > 0 else None,
-                reason="" if of_runc > 0 else "runc's is nothing that could be measured",
+                reason="" if of_runc > 0 else "the figure of runc could not be measured",
                 unit=COUNT,
                 better=Better.LOWER,
                 node=node,

@@ -12,19 +12,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge_lab.addons.hostile.settings import Setting
-from edge_lab.oracles.sandbox.expected import Expected, Row, either, reached, turned_away
+from edge_lab.oracles.sandbox.expected import Expected, Row, either, reached, refused
 from edge_lab.oracles.sandbox.table import KERNEL
 
 _OWN = reached("the microVM's own kernel")
 
 _OTHERWISE: Mapping[str, Expected] = MappingProxyType(
     {
-        "open-by-handle": turned_away("ENOENT", note="it has no file of the node to begin with"),
-        "memfd-secret": either(_OWN, turned_away("ENOSYS")),
-        "vsock": turned_away("EAFNOSUPPORT", note="a module, which is not in its RAM disk"),
-        "cgroup-procs": turned_away("ENOENT", note="nothing is mounted there"),
-        "release-agent": turned_away("ENOENT", note="nothing is mounted there"),
-        "open-disk": turned_away("ENXIO", note="it has no disk"),
+        "open-by-handle": refused("ENOENT", note="it has no file of the node to begin with"),
+        "memfd-secret": either(_OWN, refused("ENOSYS")),
+        "vsock": refused("EAFNOSUPPORT", note="a module, which is not in its RAM disk"),
+        "cgroup-procs": refused("ENOENT", note="nothing is mounted there"),
+        "release-agent": refused("ENOENT", note="nothing is mounted there"),
+        "open-disk": refused("ENXIO", note="it has no disk"),
     }
 )
 

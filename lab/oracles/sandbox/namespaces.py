@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_lab.core.errors import LabError
 from edge_lab.oracles.sandbox.records import PodFacts
 
-FEW = 10
+MOST_WITHOUT_HOST_PID = 10
 """Maximum processes of a sandbox; a node has many times as many."""
 
 
@@ -19,4 +19,4 @@ def shows_the_nodes_processes(facts: PodFacts) -> bool:
         raise LabError(
             f"{facts.tag} saw {facts.processes} processes: {facts.processes_errno or 'no error'}"
         )
-    return facts.processes > FEW
+    return facts.processes > MOST_WITHOUT_HOST_PID

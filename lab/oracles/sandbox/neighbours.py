@@ -58,7 +58,9 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.steps < LEAST_STEPS or self.seconds <= 0:
-            raise LabError(f"too little was seen to judge by: {self.steps} steps of the device")
+            raise LabError(
+                f"not enough was observed for a verdict: {self.steps} steps of the device"
+            )
 
     @property
     def steps(self) -> int:
@@ -97,5 +99,5 @@ def lost_percent(alone: Window, beside: Window) -> float:
         LabError: none were taken beside the idle one either.
     """
     if alone.sampled_percent <= 0:
-        raise LabError("the sampler took nothing beside an idle pod")
+        raise LabError("the sampler took no samples next to an idle pod")
     return 100 * (1 - beside.sampled_percent / alone.sampled_percent)

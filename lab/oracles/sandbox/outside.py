@@ -14,10 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge_lab.addons.hostile.image import HOSTILE_PROGRAM
 from edge_lab.core.errors import LabError
 
-RUNSC = "/usr/bin/runsc"
-"""The path on nodes, from Debian."""
 SANDBOX, GOFER = "runsc-sandbox", "runsc-gofer"
-"""argv[0] of gVisor's processes. Any program can have it, so they are compared with `RUNSC` by
+"""argv[0] of gVisor's processes. Any program can have it, so they are compared with runsc by
 device and inode, since paths are those of a process's own mounts."""
 
 PROGRAM = r"""
@@ -165,10 +163,10 @@ class NodeView(_Model):
         return tuple(process for process in self.processes if process.name == name)
 
 
-def look_command(uid: str, tag: str, program: str = HOSTILE_PROGRAM) -> str:
+def look_command(uid: str, tag: str, runsc: str, program: str = HOSTILE_PROGRAM) -> str:
     """The shell command for the node, for the pod of that uid whose program has `tag` among its
-    arguments."""
-    words = shlex.join((uid, tag, program, RUNSC, SANDBOX))
+    arguments. `runsc` is the path of gVisor's program on the node."""
+    words = shlex.join((uid, tag, program, runsc, SANDBOX))
     return f"python3 - {words} <<'EDGE_LAB_END'\n{PROGRAM}\nEDGE_LAB_END"
 
 

@@ -60,7 +60,7 @@ def of_text(facts: PodFacts, name: str, judge: Callable[[str], Found]) -> Found:
     """From a file that always exists: if it was not read, there is no evidence."""
     text = facts.texts.get(name)
     if text is None:
-        return Outcome.NO_EVIDENCE, "it was not looked at"
+        return Outcome.NO_EVIDENCE, "not examined"
     return (Outcome.NO_EVIDENCE, text.errno) if text.errno else judge(text.text)
 
 
@@ -97,7 +97,7 @@ def _kernel_log(facts: PodFacts) -> Found:
 def _sentry_meminfo(facts: PodFacts) -> Found:
     errno = facts.paths.get("/proc/sentry-meminfo")
     if errno is None:
-        return Outcome.NO_EVIDENCE, "it was not looked at"
+        return Outcome.NO_EVIDENCE, "not examined"
     return when(errno == "", errno or "it exists")
 
 
@@ -149,7 +149,7 @@ def _own_cgroup(facts: PodFacts) -> Found:
 def _not_the_nodes_kernel(facts: PodFacts, node: NodeView) -> Found:
     def judge(boot_id: str) -> Found:
         if not all((boot_id, node.boot_id, facts.release, node.release)):
-            return Outcome.NO_EVIDENCE, "not both were seen"
+            return Outcome.NO_EVIDENCE, "one of the two was not seen"
         seen = f"{facts.release} {boot_id}; the node: {node.release} {node.boot_id}"
         return when(facts.release != node.release and boot_id != node.boot_id, seen)
 
@@ -170,7 +170,7 @@ def _sandbox_processes(node: NodeView) -> Found:
         return Outcome.NO_EVIDENCE, "no process is in a control group of the pod"
     sandbox, gofer = node.named(SANDBOX), node.named(GOFER)
     if sandbox and gofer and any(process.of_runsc is None for process in (*sandbox, *gofer)):
-        return Outcome.NO_EVIDENCE, "it was not read which program they run"
+        return Outcome.NO_EVIDENCE, "their programs were not read"
     genuine = all(process.of_runsc for process in (*sandbox, *gofer))
     return when(bool(sandbox and gofer and genuine), _seen(node.processes))
 
@@ -189,7 +189,7 @@ def confined(found: Sequence[NodeProcess]) -> Found:
         f"{process.name}: Seccomp {process.seccomp}, NoNewPrivs {process.no_new_privs}"
         for process in found
     )
-    return when(all(one.seccomp == 2 and one.no_new_privs == 1 for one in found), seen)
+    return when(all(process.seccomp == 2 and process.no_new_privs == 1 for process in found), seen)
 
 
 def _empty_root(node: NodeView) -> Found:
@@ -229,7 +229,7 @@ INSIDE: Mapping[str, tuple[_Inside, str]] = MappingProxyType(
         "kernel log": (_kernel_log, "from 'Starting gVisor...' to 'Ready!', without CAP_SYSLOG"),
         "/proc/sentry-meminfo": (_sentry_meminfo, "it exists"),
         "files that gVisor lacks": (_absent_files, "all are absent"),
-        "network namespace": (_net_namespace, "a number that Linux gives to none"),
+        "network namespace": (_net_namespace, "a number that Linux assigns to none"),
         "load average": (_loadavg, "zeros"),
         "root mount": (_root_mount, "no folder of the node"),
         "own control group": (_own_cgroup, "not the node's"),
@@ -255,7 +255,7 @@ PROOFS: tuple[str, ...] = (*INSIDE, *BETWEEN, *OUTSIDE)
 
 def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...]:
     """All proofs; those that need missing facts or a missing view of the node have no evidence."""
-    nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    nothing: Found = (Outcome.NO_EVIDENCE, "no observations from this side")
     found = [
         Proof(name, Side.INSIDE, *(judge(facts) if facts else nothing), wanted)
         for name, (judge, wanted) in INSIDE.items()
@@ -269,7 +269,7 @@ def proofs_of(facts: PodFacts | None, node: NodeView | None) -> tuple[Proof, ...
 
 def proofs_from_outside(node: NodeView | None) -> tuple[Proof, ...]:
     """The proofs that need no facts from the pod."""
-    nothing: Found = (Outcome.NO_EVIDENCE, "nothing was seen from there")
+    nothing: Found = (Outcome.NO_EVIDENCE, "no observations from this side")
     return tuple(
         Proof(name, Side.OUTSIDE, *(look(node) if node else nothing), wanted)
         for name, (look, wanted) in OUTSIDE.items()

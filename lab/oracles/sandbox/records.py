@@ -13,6 +13,9 @@ from edge_lab.core.errors import LabError
 
 T = TypeVar("T", bound=BaseModel)
 
+NO_EFFECT = "no effect"
+"""The refusal of an attempt that its pod reports as a success, and its node does not show."""
+
 
 class _Model(BaseModel):
     # A newer program may print more fields.
@@ -80,10 +83,14 @@ class AttemptRecord(_Model):
     status: int = 0
     """Of HTTP."""
     detail: str = ""
+    without_effect: bool = False
+    """Set on the host: the pod reported success, and its node shows no effect."""
 
     @property
     def refusal(self) -> str:
         """What refused it: the name of the error number, or the HTTP status."""
+        if self.without_effect:
+            return NO_EFFECT
         return f"HTTP {self.status}" if self.status else self.errno or "no reason"
 
     @property

@@ -47,4 +47,4 @@ RELEASES = (RELEASE_2024, RELEASE_2026)
 
 def release_of(uname_release: str) -> GvisorRelease | None:
     """The release with this name; None if there is none."""
-    return next((one for one in RELEASES if one.uname_release == uname_release), None)
+    return next((release for release in RELEASES if release.uname_release == uname_release), None)

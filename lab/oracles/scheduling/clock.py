@@ -66,7 +66,7 @@ def bounds_of(looks: Iterable[ClockLook]) -> ClockBounds:
     bounds = [look.bounds() for look in looks]
     if not bounds:
         raise LabError("the node's clock was not read")
-    least, most = max(one.least for one in bounds), min(one.most for one in bounds)
+    least, most = max(bound.least for bound in bounds), min(bound.most for bound in bounds)
     if most < least:
         raise LabError(
             "the node's clock, or the host's, was set while they were compared: "

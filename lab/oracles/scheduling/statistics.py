@@ -104,15 +104,15 @@ class Ratio:
     confidence: float = CONFIDENCE
 
     @property
-    def told_apart(self) -> bool:
+    def significant(self) -> bool:
         """Whether the difference is significant: the interval does not contain 1."""
         return self.interval is not None and not self.interval.low <= 1 <= self.interval.high
 
     def __str__(self) -> str:
         if self.interval is None:
-            return f"{self.value:.2f}, of one pair: not told apart"
+            return f"{self.value:.2f}, of one pair: not significant"
         bounds = f"{self.value:.2f} ({self.interval.low:.2f} to {self.interval.high:.2f})"
-        return bounds if self.told_apart else f"{bounds}: not told apart"
+        return bounds if self.significant else f"{bounds}: not significant"
 
 
 def ratio(base: Sequence[float], other: Sequence[float], confidence: float = CONFIDENCE) -> Ratio:

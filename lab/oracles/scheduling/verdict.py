@@ -20,8 +20,8 @@ def summaries(times: Sequence[StartTimes]) -> Mapping[Stage, Summary]:
     """The times of each stage, over pods of one node and condition."""
     return {
         stage: summary(
-            [max(0.0, one.stages[stage].seconds) for one in times],
-            max(one.stages[stage].error for one in times),
+            [max(0.0, start.stages[stage].seconds) for start in times],
+            max(start.stages[stage].error for start in times),
         )
         for stage in Stage
     }
@@ -29,7 +29,9 @@ def summaries(times: Sequence[StartTimes]) -> Mapping[Stage, Summary]:
 
 def startups(times: Sequence[StartTimes]) -> Summary:
     """The times from created to Running, over pods of one node and condition."""
-    return summary([one.startup for one in times], max(_startup_error(one) for one in times))
+    return summary(
+        [start.startup for start in times], max(_startup_error(start) for start in times)
+    )
 
 
 def _startup_error(times: StartTimes) -> float:
@@ -91,7 +93,7 @@ def measures_of(times: Sequence[StartTimes], node: str) -> tuple[Measure, ...]:
 def _untold(stage: Stage, times: Sequence[StartTimes], sample: Summary) -> str:
     """The reason why the median of a stage has no figure."""
     reason = f"{stage} is below the clock error, {sample.error * 1000:.0f} ms"
-    first = sum(one.stages[stage].end_first for one in times)
+    first = sum(start.stages[stage].end_first for start in times)
     if not first:
         return reason
     return f"{reason}; the node was before the watch with {first} of {len(times)} pods"

@@ -67,7 +67,7 @@ function showActions(lab) {
       action.remedy ? element("div", { class: "muted" }, action.remedy) : null,
     );
   });
-  room.replaceChildren(...(items.length ? items : [element("li", { class: "muted" }, lab.read_only ? "This page is read-only." : "nothing yet")]));
+  room.replaceChildren(...(items.length ? items : [element("li", { class: "muted" }, lab.read_only ? "This page is read-only." : "No actions yet.")]));
 }
 
 // To a screen reader: what has changed, not what is.

@@ -84,7 +84,7 @@ export function ageOf(ns) {
 // In words, what is not known of a part of the lab; empty if all is.
 export function unknownText(part) {
   if (part.unknown_since != null) {
-    const last = part.seen == null ? "never known" : `last known ${timeOf(part.seen)}`;
+    const last = part.seen == null ? "no value yet" : `last known ${timeOf(part.seen)}`;
     return `unknown since ${timeOf(part.unknown_since)} (${last}): ${part.trouble}`;
   }
   return part.seen == null ? "not known yet" : "";

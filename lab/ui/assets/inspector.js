@@ -61,7 +61,7 @@ export class Inspector {
   activeFault(fault) {
     const parts = [
       element("h3", { class: "bad" }, `fault ${fault.id}: ${fault.title}`),
-      element("p", {}, fault.seen == null ? `since ${timeOf(fault.began)}, not seen yet` : `since ${timeOf(fault.began)}; seen: ${fault.proof}`),
+      element("p", {}, fault.seen == null ? `since ${timeOf(fault.began)}, not seen yet` : `since ${timeOf(fault.began)}; proof: ${fault.proof}`),
     ];
     if (!this.lab.read_only) {
       const button = element("button", { type: "button", class: "do" }, `Heal fault ${fault.id}`);
@@ -86,7 +86,7 @@ export class Inspector {
     this.form.addEventListener("input", () => this.preview());
     choice.addEventListener("change", () => this.fields(this.forms[choice.value]));
     this.breaking.replaceChildren(
-      element("h3", {}, "Break it"),
+      element("h3", {}, "Inject a fault"),
       element("p", {}, element("label", { for: "fault-kind" }, "Fault "), choice),
       this.form,
     );
@@ -113,7 +113,7 @@ export class Inspector {
     this.command = element("code", { class: "both command", id: "command" });
     this.result = element("div", { class: "both", role: "status", id: "result" });
     const button = element("button", { type: "submit", class: "do", id: "inject" }, `Inject ${form.title}`);
-    rows.push(element("p", { class: "both muted" }, "The same on the command line:"), this.command);
+    rows.push(element("p", { class: "both muted" }, "Equivalent command:"), this.command);
     rows.push(element("div", { class: "both" }, button), this.result);
     this.form.replaceChildren(...rows);
     this.preview();
@@ -209,7 +209,7 @@ function refusal(trouble) {
 
 function describe(lab, place, name) {
   const find = (part) => part.value?.find((each) => each.name === name);
-  const aged = (part, text) => (part.unknown_since == null ? text : `unknown since ${timeOf(part.unknown_since)}; before: ${text}`);
+  const aged = (part, text) => (part.unknown_since == null ? text : `unknown since ${timeOf(part.unknown_since)}; last known: ${text}`);
   if (place === "link") {
     const link = find(lab.links);
     if (!link) return "not known yet";

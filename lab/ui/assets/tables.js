@@ -83,7 +83,7 @@ export class Tables {
   }
 
   faults(lab) {
-    const columns = ["id", "fault", "since", "until", "seen", "recovery", ""];
+    const columns = ["id", "fault", "since", "until", "proof", "recovery", ""];
     const all = lab.faults.value ?? [];
     const active = all.filter((fault) => fault.healed == null);
     const recent = all.filter((fault) => fault.healed != null).slice(-5);
@@ -107,7 +107,7 @@ export class Tables {
     const at = plan ? Math.min(plan.lasts_s, (lab.now - plan.began) / 1e9) : 0;
     setText(
       byId("plan"),
-      plan ? `plan ${plan.name}, seed ${plan.seed}: ${ageOf(at * 1e9)} of ${ageOf(plan.lasts_s * 1e9)}` : "no plan runs",
+      plan ? `plan ${plan.name}, seed ${plan.seed}: ${ageOf(at * 1e9)} of ${ageOf(plan.lasts_s * 1e9)}` : "no plan is running",
     );
   }
 
@@ -142,13 +142,13 @@ export class Tables {
     note.className = `note ${unknown ? "unknown" : status?.reachable ? "good" : "bad"}`;
     const twins = seen?.twins ?? [];
     const twinsUnknown = twins.length ? unknownText(lab.twins) : "";
-    const trouble = [unknown, twinsUnknown && `cluster: ${twinsUnknown}`].filter(Boolean).join("; ");
+    const trouble = [unknown, twinsUnknown && `reported values: ${twinsUnknown}`].filter(Boolean).join("; ");
     const line = block.querySelector("p.unknown");
     line.hidden = !trouble;
     setText(line, trouble);
     const table = block.querySelector("table");
     table.classList.toggle("stale", Boolean(unknown));
-    const heads = ["point", "device", ...twins.map((twin) => `cluster, by ${twin.node}`)];
+    const heads = ["point", "device", ...twins.map((twin) => `reported by ${twin.node}`)];
     if (table.tHead && table.tHead.rows[0].cells.length !== heads.length) table.replaceChildren();
     const rows = (seen?.values ?? []).map((point) => ({
       key: point.name,
@@ -165,7 +165,7 @@ export class Tables {
     const columns = [
       { title: "device" }, { title: "node" },
       ...["sampled", "arrived", "waiting", "lost", "repeated"].map((title) => ({ title, number: true })),
-      { title: "device reached" },
+      { title: "connected" },
     ];
     const notes = [];
     const rows = [];

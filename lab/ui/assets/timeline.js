@@ -37,7 +37,7 @@ export function drawTimeline(lab, windowSeconds) {
   const root = svg("svg", {
     viewBox: `0 0 ${WIDTH} ${height}`,
     role: "img",
-    "aria-label": `Timeline of ${rows.length} faults; the table below says the same`,
+    "aria-label": `Timeline of ${rows.length} faults; the table below has the same data`,
   });
   for (const seconds of ticks(from, to)) {
     root.append(
@@ -45,7 +45,7 @@ export function drawTimeline(lab, windowSeconds) {
       svg("text", { x: x(seconds), y: 12, "text-anchor": "middle" }, timeOf(seconds * 1e9).slice(0, 5)),
     );
   }
-  if (!shown.length) root.append(svg("text", { x: 0, y: TOP + 14 }, "no faults in this time"));
+  if (!shown.length) root.append(svg("text", { x: 0, y: TOP + 14 }, "no faults in this period"));
   shown.forEach((row, at) => {
     const y = TOP + at * ROW;
     root.append(svg("text", { class: "title", x: 0, y: y + 14 }, clipped(row.title)));

@@ -27,11 +27,11 @@ from edge_lab.observe.recorder import Recorder
 from edge_lab.oracles.autonomy import AutonomyVerdict, Expectation
 from edge_lab.stacks.kubeedge import CLOUDCORE_UNIT, EDGECORE_UNIT
 from edge_lab.stacks.kubernetes_keys import API_SERVER_UNIT
-from suites.autonomy.bystanders import DOOMED, LABEL, PATIENT, bystander, pod_name
+from suites.autonomy.bystanders import DELETED, LABEL, TOLERANT, bystander, pod_name
 from suites.edges import all_passed, edges, until_evicted, until_lost, uplink
 from suites.known import KUBEEDGE_TRACKER, edgecore_ends_containers
+from suites.nodestate import missing_after_reboot, running_on, seen_in_time, unhealthy_nodes
 from suites.pods import running_pods
-from suites.sights import away_after_reboot, not_well, running_on, seen_in_time
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -75,23 +75,23 @@ def issues(*numbers: int) -> Callable[[Callable[..., None]], Callable[..., None]
 
 
 @pytest.fixture
-def patient(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
+def tolerant(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
     """A pod on each edge node that tolerates everything."""
-    pods = [bystander(PATIENT, node) for node in edges(lab)]
+    pods = [bystander(TOLERANT, node) for node in edges(lab)]
     with running_pods(lab, pods, LABEL, time_limit):
         yield
 
 
 @pytest.fixture
-def doomed(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
+def deleted(lab: Lab, time_limit: TimeLimit) -> Iterator[None]:
     """A pod on each edge node, which a test deletes."""
-    pods = [bystander(DOOMED, node) for node in edges(lab)]
+    pods = [bystander(DELETED, node) for node in edges(lab)]
     with running_pods(lab, pods, LABEL, time_limit):
         yield
 
 
-def doomed_ended(recorder: Recorder, node: str) -> bool:
-    return pod_name(DOOMED, node) not in running_on(recorder, node)
+def deleted_ended(recorder: Recorder, node: str) -> bool:
+    return pod_name(DELETED, node) not in running_on(recorder, node)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def doomed_ended(recorder: Recorder, node: str) -> bool:
     ],
 )
 @issues(6181)
-@allure.title("#6181: a node is Ready again after a cut of one direction ({direction})")
+@allure.title("#6181: a node is Ready again after a one-way cut ({direction})")
 def test_6181_a_node_returns_after_a_one_way_cut(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy, time_limit: TimeLimit, direction: Directions
 ) -> None:
@@ -110,10 +110,10 @@ def test_6181_a_node_returns_after_a_one_way_cut(
     with autonomy.watching() as watch:
         with faults.inflict_all(cuts):
             autonomy.hold(until_lost(lab))
-        away = not_well(lab, watch, time_limit(BACK_SECONDS))
+        away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
     expect = Expectation(must_detect=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
-    assert not away, f"not at work again after the cut: {', '.join(away)}"
+    assert not away, f"not recovered after the cut: {', '.join(away)}"
     all_passed(verdicts)
 
 
@@ -125,7 +125,7 @@ def test_6181_a_node_returns_after_a_one_way_cut(
     look_again="2027-05-27",
 )
 @issues(6965, 6412, 6434)
-@allure.title("#6965: a quiet node whose connection died without a word makes a new one")
+@allure.title("#6965: an idle node replaces a half-open connection")
 def test_6965_a_node_gives_up_a_half_open_connection(
     lab: Lab, faults: FaultEngine, autonomy: Autonomy
 ) -> None:
@@ -138,37 +138,37 @@ def test_6965_a_node_gives_up_a_half_open_connection(
         autonomy.hold(until_lost(lab))
         # New connections work: a node that closes its old one needs no heal. When it does depends
         # on its timers and on what it writes, not on the speed of this host.
-        away = not_well(lab, watch, Deadline.after(BACK_SECONDS))
+        away = unhealthy_nodes(lab, watch, Deadline.after(BACK_SECONDS))
     verdicts = [autonomy.judge(watch, node) for node in edges(lab)]
-    assert not away, f"not at work again over new connections: {', '.join(away)}"
+    assert not away, f"not recovered over new connections: {', '.join(away)}"
     all_passed(verdicts)
 
 
 @pytest.mark.scenario("#6414 reboot while offline")
 @issues(6414, 4441, 4210, 4738)
-@allure.title("#6414: pods of a node that reboots while it is offline run again")
+@allure.title("#6414: pods of a node that reboots while offline run again")
 def test_6414_pods_return_on_a_node_that_reboots_offline(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None, time_limit: TimeLimit
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, tolerant: None, time_limit: TimeLimit
 ) -> None:
     with autonomy.watching() as watch:
         for node in edges(lab):
-            assert pod_name(PATIENT, node) in running_on(watch.recorder, node)
+            assert pod_name(TOLERANT, node) in running_on(watch.recorder, node)
             # The pod is new. containerd's record of its network is synced to the disk after half a
             # minute; a node that loses power before that cannot end the old sandbox ("unexpected
             # end of JSON input"), with any runtime.
             lab.machines[node].run("sync", time_limit(60))
-        away = away_after_reboot(lab, faults, watch.recorder, time_limit)
+        away = missing_after_reboot(lab, faults, watch.recorder, time_limit)
     expect = Expectation(downtime_s=None, may_restart=None, must_detect=True)
     verdicts = [autonomy.judge(watch, node, expect) for node in edges(lab)]
-    assert not away, f"without the cloud the pods did not run again on {', '.join(away)}"
+    assert not away, f"the pods were not running again before the heal on {', '.join(away)}"
     all_passed(verdicts)
 
 
 @pytest.mark.scenario("#3941 reconnect after the eviction time")
 @issues(3941, 4048)
-@allure.title("#3941: a pod that tolerates everything is the same one after a long partition")
+@allure.title("#3941: a pod that tolerates all taints is not replaced after a long partition")
 def test_3941_pods_are_not_made_anew_at_the_reconnect(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy, patient: None
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, tolerant: None
 ) -> None:
     cuts = [Cut(link=uplink(lab, node)) for node in edges(lab)]
     with autonomy.watching() as watch, faults.inflict_all(cuts):
@@ -177,33 +177,35 @@ def test_3941_pods_are_not_made_anew_at_the_reconnect(
     all_passed(verdicts)
     for node in edges(lab):
         uids = {
-            each.uid for each in watch.recording.pod_seen if each.name == pod_name(PATIENT, node)
+            each.uid for each in watch.recording.pod_seen if each.name == pod_name(TOLERANT, node)
         }
-        assert len(uids) == 1, f"{pod_name(PATIENT, node)} was {len(uids)} pods: {uids}"
+        assert len(uids) == 1, f"{pod_name(TOLERANT, node)} was {len(uids)} pods: {uids}"
 
 
 @pytest.mark.scenario("#4368 force delete while offline")
 @issues(4368)
-@allure.title("#4368: a pod that was deleted by force while its node was away ends when it is back")
+@allure.title(
+    "#4368: a pod that is force-deleted while its node is offline is terminated after the heal"
+)
 def test_4368_a_pod_deleted_by_force_ends_when_its_node_is_back(
-    lab: Lab, faults: FaultEngine, autonomy: Autonomy, doomed: None, time_limit: TimeLimit
+    lab: Lab, faults: FaultEngine, autonomy: Autonomy, deleted: None, time_limit: TimeLimit
 ) -> None:
     with autonomy.watching() as watch:
         with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
             autonomy.hold(until_lost(lab))
             for node in edges(lab):
-                pod = pod_name(DOOMED, node)
+                pod = pod_name(DELETED, node)
                 lab.kubectl.delete("pod", pod, "-n", NAMESPACE, deadline=time_limit(60), force=True)
-            still = [each for each in edges(lab) if not doomed_ended(watch.recorder, each)]
+            still = [each for each in edges(lab) if not deleted_ended(watch.recorder, each)]
         limit = time_limit(GONE_SECONDS)
         left = [
             node
             for node in edges(lab)
-            if not seen_in_time(limit, partial(doomed_ended, watch.recorder, node))
+            if not seen_in_time(limit, partial(deleted_ended, watch.recorder, node))
         ]
     # The node could not learn of it: if it had ended earlier, the cut would have had no effect.
-    assert still == list(edges(lab)), f"the pod ran on while offline only on {still}"
-    assert not left, f"the pod that the cloud has forgotten still runs on {', '.join(left)}"
+    assert still == list(edges(lab)), f"the pod kept running while offline only on {still}"
+    assert not left, f"the pod that was deleted in the cloud still runs on {', '.join(left)}"
 
 
 @dataclass(frozen=True)
@@ -227,20 +229,22 @@ def restarts(
     autonomy = autonomy_of("#6559 edgecore restarted")
     kills = [Kill(node=node, service=EDGECORE_UNIT) for node in edges(lab)]
     away: list[str] = []
-    pods = [bystander(PATIENT, node) for node in edges(lab)]
+    pods = [bystander(TOLERANT, node) for node in edges(lab)]
     with running_pods(lab, pods, LABEL, time_limit), autonomy.watching() as watch:
         for _ in range(RESTARTS):
             with fault_engine.inflict_all(kills):
                 pass  # healed when systemd has started it again
             autonomy.hold(STARTED_SECONDS)
-            away = not_well(lab, watch, time_limit(BACK_SECONDS))
+            away = unhealthy_nodes(lab, watch, time_limit(BACK_SECONDS))
             if away:
                 break
     return Restarts(tuple(autonomy.judge(watch, node) for node in edges(lab)), tuple(away))
 
 
 @issues(6559, 4578)
-@allure.title("#6559: each pod runs once after edgecore was killed and started again and again")
+@allure.title(
+    "#6559: each pod runs exactly once after edgecore was killed and restarted repeatedly"
+)
 def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> None:
     assert restarts.verdicts, "no node was judged"
     for verdict in restarts.verdicts:
@@ -249,20 +253,20 @@ def test_6559_no_pod_is_doubled_while_edgecore_restarts(restarts: Restarts) -> N
 
 @edgecore_ends_containers
 @issues(6559, 4578)
-@allure.title("#6559: pods go on while edgecore is killed and started again and again")
+@allure.title("#6559: pods keep running while edgecore is killed and restarted repeatedly")
 def test_6559_pods_go_on_while_edgecore_restarts(restarts: Restarts) -> None:
-    assert not restarts.away, f"not at work again after a restart: {', '.join(restarts.away)}"
+    assert not restarts.away, f"not recovered after a restart: {', '.join(restarts.away)}"
     all_passed(list(restarts.verdicts))
 
 
-@pytest.mark.scenario("API server away for a moment")
+@pytest.mark.scenario("short outage of the API server")
 @pytest.mark.known_failure(
     tracker=KUBEEDGE_TRACKER,
     seen="v1.23.1: cloudcore answers a renewal that found no API server by an error that edgecore "
     "reads as an empty lease; it renews that one, without a name, for ten minutes",
     look_again="2027-05-27",
 )
-@allure.title("Nodes renew their leases soon after the API server was away for a moment")
+@allure.title("Nodes renew their leases soon after a short outage of the API server")
 def test_leases_are_renewed_after_the_api_server_was_away(
     lab: Lab, faults: FaultEngine, time_limit: TimeLimit
 ) -> None:

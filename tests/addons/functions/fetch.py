@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from edge_lab.addons.functions.names import NATS
-from tests.addons.metrics.fetch import fetch, suites
+from tests.addons.fetch import fetch, suites
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or suites():

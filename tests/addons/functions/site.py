@@ -50,10 +50,10 @@ from edge_lab.topology import Device
 from suites.functions.evidence import Step
 from suites.functions.labside import memory_in
 from suites.functions.side import Memory
+from tests.addons.fetch import FOLDER
 from tests.addons.functions.plant import Plant
 from tests.addons.functions.supervisor import Supervisor
 from tests.addons.functions.wire import Wire
-from tests.addons.metrics.fetch import FOLDER
 
 LIMIT = 120.0
 NODE, SERVER = "edge-arm", "server"

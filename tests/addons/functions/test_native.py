@@ -21,9 +21,9 @@ from suites.functions.judging import (
     judge_waking,
 )
 from suites.functions.scenarios import Scene
+from tests.addons.fetch import suites
 from tests.addons.functions.plant import running_plant
 from tests.addons.functions.site import NODE, Site, running_site
-from tests.addons.metrics.fetch import suites
 from tests.golang import build
 
 pytestmark = pytest.mark.native(reason="runs nats-server, and builds a Go program")
@@ -58,7 +58,7 @@ def each_once(scene: Scene, least: int = 1) -> None:
 
 
 def test_each_event_wakes_its_function_once_and_all_sleep_afterwards(site: Site) -> None:
-    scene = scenarios.in_turns(site, EACH)
+    scene = scenarios.online(site, EACH)
     each_once(scene, EACH)
     evidence = scene.evidence[NODE]
     for way in WAYS:

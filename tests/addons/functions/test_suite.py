@@ -226,7 +226,7 @@ def test_a_storm_that_all_came_through_passes_with_its_figures() -> None:
     verdict = judge_storm(evidence(), STORM)
     assert verdict.passed
     assert value(verdict, "storm_events_per_second") == pytest.approx(30)
-    assert value(verdict, "storm_memory_taken") == pytest.approx(100)
+    assert value(verdict, "storm_memory_used") == pytest.approx(100)
 
 
 @pytest.mark.parametrize(

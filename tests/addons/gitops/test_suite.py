@@ -84,7 +84,7 @@ def test_after_a_heal_it_is_counted_from_there() -> None:
     verdict = judge_rollout(late, limit_s=LIMIT)
     assert verdict.passed, str(verdict)
     assert value(verdict, "newest_revision_runs_after_a_heal") == 5
-    assert value(verdict, "uplink_bytes_until_then_after_a_heal") == 9000
+    assert value(verdict, "uplink_bytes_for_the_update_after_a_heal") == 9000
 
 
 ROLLOUTS: dict[str, Callable[[Rollout], Rollout]] = {
@@ -207,7 +207,7 @@ def drift() -> Drift:
 def test_drift_that_is_put_right_once_passes() -> None:
     verdict = judge_drift(drift())
     assert verdict.passed, str(verdict)
-    assert value(verdict, "drift_put_right_by_hand") == 20
+    assert value(verdict, "drift_reverted_by_hand") == 20
 
 
 def test_a_node_that_was_out_of_reach_has_not_run_it() -> None:

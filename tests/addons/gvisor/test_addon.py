@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 
 from edge_lab.addons.gvisor import containerd
-from edge_lab.addons.gvisor.addon import Gvisor, runtime_class
-from edge_lab.addons.gvisor.containerd import containerd_config
-from edge_lab.addons.gvisor.names import GVISOR, NODE_LABEL, is_default
+from edge_lab.addons.gvisor.addon import Gvisor, ReleasedGvisor, runtime_class
+from edge_lab.addons.gvisor.containerd import SHIM_CONFIG, shim_config
+from edge_lab.addons.gvisor.names import (
+    DEBIAN_RUNSC,
+    GVISOR,
+    GVISOR_RELEASE,
+    NODE_LABEL,
+    gvisor_addon,
+    is_default,
+    runsc_path,
+)
 from edge_lab.addons.workload.manifests import (
     collector_manifest,
     sampler_manifest,
@@ -22,6 +30,10 @@ from edge_lab.stacks import get_stack
 from edge_lab.topology import Arch, Topology, TopologyProblem
 
 GVISOR_ARCHITECTURES = (Arch.X86_64, Arch.AARCH64)
+
+
+def containerd_config(arch: Arch, *, default: bool, addon: Gvisor | None = None) -> str:
+    return containerd.containerd_config(arch, (addon or Gvisor()).runtime, default=default)
 
 
 def test_containerd_waits_for_an_emulated_node() -> None:
@@ -41,6 +53,38 @@ def test_a_runtime_is_added_to_those_of_the_root_image(arch: Arch) -> None:
     assert set(section["runtimes"]) == {"runc", "runsc"}
     assert section["default_runtime_name"] == "runc"
     assert section["runtimes"]["runsc"]["options"]["BinaryName"] == "/opt/edge-lab/bin/edge-runsc"
+
+
+@pytest.mark.parametrize("arch", GVISOR_ARCHITECTURES)
+def test_a_release_runs_behind_its_own_shim(arch: Arch) -> None:
+    text = containerd_config(arch, default=False, addon=ReleasedGvisor())
+    runtime = runtimes(text)["runtimes"]["runsc"]
+    assert runtime["runtime_type"] == "io.containerd.runsc.v1"
+    assert runtime["runtime_path"] == "/opt/edge-lab/bin/containerd-shim-runsc-v1"
+    assert runtime["options"]["ConfigPath"] == SHIM_CONFIG
+    assert tomllib.loads(shim_config())["binary_name"] == "/opt/edge-lab/bin/runsc"
+
+
+def test_the_two_ways_to_install_it_exclude_each_other(default_topology: Topology) -> None:
+    both = default_topology.model_copy(update={"addons": ("workload", GVISOR, GVISOR_RELEASE)})
+    for addon in (Gvisor(), ReleasedGvisor()):
+        with pytest.raises(TopologyProblem) as caught:
+            addon.check(both)
+        assert caught.value.loc == ("addons", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [(GVISOR, DEBIAN_RUNSC), (GVISOR_RELEASE, "/opt/edge-lab/bin/runsc")]
+)
+def test_proofs_compare_with_the_program_that_is_installed(
+    default_topology: Topology, name: str, path: str
+) -> None:
+    topology = default_topology.model_copy(update={"addons": ("workload", name)})
+    assert (gvisor_addon(topology), runsc_path(topology)) == (name, path)
+
+
+def test_a_lab_without_it_has_no_such_addon(default_topology: Topology) -> None:
+    assert gvisor_addon(default_topology) == ""
 
 
 @pytest.mark.parametrize("arch", GVISOR_ARCHITECTURES)
@@ -82,6 +126,11 @@ def test_riscv64_lacks_it(default_topology: Topology) -> None:
     assert able == {"server": {GVISOR}, "edge-arm": {GVISOR}, "edge-riscv": frozenset()}
     assert set(addon.wants(default_topology, stack)) == {
         Want("edge-runsc", arch) for arch in GVISOR_ARCHITECTURES
+    }
+    assert set(ReleasedGvisor().wants(default_topology, stack)) == {
+        Want(name, arch)
+        for name in ("runsc", "containerd-shim-runsc-v1")
+        for arch in GVISOR_ARCHITECTURES
     }
 
 

@@ -1,63 +1,15 @@
-"""Programs of Debian's packages for this machine, of the suites of root images, in build/debian.
+"""Debian's Prometheus and vmagent of the suites of root images, for this machine, in build/debian.
 
-    python -m tests.addons.metrics.fetch [SUITE …]
-    python -m tests.addons.functions.fetch [SUITE …]
-
-By an apt with folders of its own: nothing is installed, and the host's lists stay as they are.
-Packages are verified by the suite's signature, as always.
+python -m tests.addons.metrics.fetch [SUITE …]
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from edge_lab.addons.metrics.names import PROMETHEUS_PROGRAM, VMAGENT_PROGRAM
-from edge_lab.artifacts.debianmirror import debian_mirror
-from edge_lab.images.recipe import load_recipe
-
-FOLDER = Path(__file__).parents[3] / "build" / "debian"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-PACKAGES = (PROMETHEUS_PROGRAM.package, VMAGENT_PROGRAM.package)
-
-
-def suites() -> tuple[str, ...]:
-    """Those of root images."""
-    recipes = load_recipe().architectures.values()
-    return tuple(sorted({recipe.suite for recipe in recipes}))
-
-
-def fetch(suite: str, packages: Sequence[str] = PACKAGES) -> None:
-    folder = FOLDER / suite
-    for part in ("apt/lists/partial", "apt/cache/archives/partial", "debs"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    mirror = debian_mirror(load_recipe().mirror)
-    (folder / "apt/sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
-    settings = {
-        "Dir::State::Lists": str(folder / "apt/lists"),
-        "Dir::State::status": "/dev/null",
-        "Dir::Cache": str(folder / "apt/cache"),
-        "Dir::Etc::SourceList": str(folder / "apt/sources.list"),
-        "Dir::Etc::SourceParts": "/dev/null",
-        "APT::Sandbox::User": "root",
-        "Acquire::Check-Valid-Until": "false",
-        "Acquire::Languages": "none",
-    }
-    lines = [f'{name} "{value}";' for name, value in settings.items()]
-    (folder / "apt/apt.conf").write_text("\n".join([*lines, ""]))
-    env = {**os.environ, "APT_CONFIG": str(folder / "apt/apt.conf")}
-    subprocess.run(["apt-get", "--quiet=2", "update"], env=env, check=True)
-    subprocess.run(
-        ["apt-get", "--quiet=2", "download", *packages], env=env, check=True, cwd=folder / "debs"
-    )
-    for name in packages:
-        for file in (folder / "debs").glob(f"{name}_*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", str(file), str(folder)], check=True)
-
+from tests.addons.fetch import fetch, suites
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or suites():
-        fetch(name)
+        fetch(name, (PROMETHEUS_PROGRAM.package, VMAGENT_PROGRAM.package))

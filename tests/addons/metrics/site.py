@@ -41,7 +41,7 @@ from edge_lab.addons.metrics.senders import SENDERS, Sender
 from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
 from edge_lab.core.deadline import Deadline
 from edge_lab.pki import IdentityRequest, Pki
-from tests.addons.metrics.fetch import FOLDER
+from tests.addons.fetch import FOLDER
 from tests.namespaces import Namespace, connect, new_namespace
 
 LIMIT = 60.0

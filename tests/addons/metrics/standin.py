@@ -20,7 +20,7 @@ from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.fault import Fault
 from edge_lab.faults.kinds import Cut, Reboot
 from edge_lab.topology import Topology
-from suites.metrics.sights import Metrics
+from suites.metrics.queries import Metrics
 from tests.addons.metrics.site import NODE, SHOWN_STEP, Site
 from tests.namespaces import Namespace
 

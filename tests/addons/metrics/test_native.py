@@ -23,7 +23,7 @@ from suites.metrics.evidence import BEFORE, RESET, Evidence
 from suites.metrics.judging import AFTER_KILL, NOTHING, judge_line, judge_samples
 from suites.metrics.outages import LINE_STEP, Outage, cut_and_heal, reset_while_offline
 from suites.metrics.senders import LOSE_BY_RESET
-from tests.addons.metrics.fetch import suites
+from tests.addons.fetch import suites
 from tests.addons.metrics.site import NODE, RECEIVER, Site, running_site
 from tests.addons.metrics.standin import metrics_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,15 +19,13 @@ from edge_lab.addons.metrics.receiver import (
     receiver_config,
     web_config,
 )
-from edge_lab.addons.tlsfiles import CA, CERTIFICATE, KEY
-from edge_lab.core.deadline import Deadline
 from edge_lab.core.ports import choose_ports
-from edge_lab.oracles.identity import Finding, IdentityVerdict, judge_identity
 from edge_lab.pki import Authority
 from edge_lab.probes.endpoint import Endpoint
 from edge_lab.topology import Topology
-from tests.addons.metrics.fetch import suites
-from tests.addons.metrics.site import LIMIT, programs
+from tests.addons.fetch import suites
+from tests.addons.metrics.site import programs
+from tests.addons.nativeidentity import admitted, judge_at, started, write_identity
 from tests.probes.conftest import TargetAt, authority, mint, target_at
 
 __all__ = ["authority", "mint", "target_at"]
@@ -40,7 +37,7 @@ STRICT = "RequireAndVerifyClientCert"
 
 @pytest.fixture
 def declared(topology: Topology) -> Endpoint:
-    (found,) = (one for one in metrics_endpoints(topology) if one.name == RECEIVER)
+    (found,) = (endpoint for endpoint in metrics_endpoints(topology) if endpoint.name == RECEIVER)
     return found
 
 
@@ -54,48 +51,26 @@ def receiver(
     place = Place(
         "server", listen, suite, programs=str(programs(suite)), files=str(folder), state=str(folder)
     )
-    identity = authority.issue(receiver_spec("127.0.0.1"))
-    for name, content in {
-        CA: authority.certificate_pem,
-        CERTIFICATE: identity.certificate_pem,
-        KEY: identity.key_pem,
-    }.items():
-        (folder / name).write_bytes(content)
+    write_identity(folder, authority, receiver_spec("127.0.0.1"))
     Path(place.config(NAME)).write_text(receiver_config())
     Path(place.config(WEB)).write_text(web_config(place).replace(STRICT, asks))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(receiver_command(place, listen), stdout=log, stderr=log)
-    try:
-        Deadline.after(LIMIT).wait_for(
-            "the receiver",
-            lambda: "ready to receive web requests" in (folder / "log").read_text(),
-        )
+    with started(receiver_command(place, listen), folder / "log", "ready to receive web requests"):
         yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def judged(port: int, declared: Endpoint, target_at: TargetAt) -> IdentityVerdict:
-    target = target_at(port, declared.policy)
-    endpoints = {target.endpoint.id: target.endpoint}
-    return judge_identity("host", "none", list(target.try_all()), endpoints)
 
 
 @pytest.mark.parametrize("suite", suites())
-def test_each_wrong_peer_is_turned_away_for_its_reason(
+def test_each_wrong_peer_is_refused_for_its_reason(
     suite: str, tmp_path: Path, authority: Authority, declared: Endpoint, target_at: TargetAt
 ) -> None:
     with receiver(tmp_path, suite, authority) as port:
-        verdict = judged(port, declared, target_at)
+        verdict = judge_at(port, declared, target_at)
     assert verdict.passed, str(verdict)
 
 
 @pytest.mark.parametrize("suite", suites())
-def test_a_receiver_that_asks_nobody_is_red(
+def test_a_receiver_that_verifies_nobody_is_red(
     suite: str, tmp_path: Path, authority: Authority, declared: Endpoint, target_at: TargetAt
 ) -> None:
     with receiver(tmp_path, suite, authority, asks="RequestClientCert") as port:
-        verdict = judged(port, declared, target_at)
-    found = {one.record.probe for one in verdict.judged if one.finding is Finding.LET_IN}
-    assert {"none", "foreign-ca", "expired"} <= found
+        verdict = judge_at(port, declared, target_at)
+    assert {"none", "foreign-ca", "expired"} <= admitted(verdict)

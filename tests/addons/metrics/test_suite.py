@@ -14,7 +14,7 @@ from edge_lab.oracles.verdict import Verdict
 from suites.metrics.evidence import BEFORE, HEAL, RESET, Evidence, Line
 from suites.metrics.judging import AFTER_RESET, NOTHING, judge_line, judge_samples
 from suites.metrics.outages import last_before_pause
-from suites.metrics.sights import counted
+from suites.metrics.queries import counted
 
 START = 1_700_000_000 * NANOSECONDS
 BOOT_SECONDS = 60
@@ -55,7 +55,7 @@ def test_a_run_without_a_loss_passes_with_its_figures() -> None:
     verdict = judge_samples(evidence())
     assert verdict.passed, str(verdict)
     assert value(verdict, "metric_samples_lost_vmagent") == 0
-    assert value(verdict, "metrics_whole_after_the_heal_vmagent") == 4.0
+    assert value(verdict, "metrics_complete_after_the_heal_vmagent") == 4.0
     # 60 scrapes since the fault began, of 9 series each.
     assert value(verdict, "uplink_bytes_per_sample_vmagent") == pytest.approx(6000 / 60 / 9)
 
@@ -70,7 +70,7 @@ def test_one_lost_sample_turns_it_red_and_is_counted() -> None:
     verdict = judge_samples(evidence(frozenset({33})))
     assert len(verdict.problems) == 1
     assert value(verdict, "metric_samples_lost_vmagent") == 1
-    assert value(verdict, "metrics_whole_after_the_heal_vmagent") is None
+    assert value(verdict, "metrics_complete_after_the_heal_vmagent") is None
 
 
 PLANTED: dict[str, Callable[[Evidence], Evidence]] = {
@@ -177,7 +177,7 @@ def line(drawn: float, *, asked: float = 60.0) -> Line:
 def test_a_line_that_ends_passes() -> None:
     verdict = judge_line(line(30), lookback=30, step=2)
     assert verdict.passed, str(verdict)
-    assert value(verdict, "straight_line_while_away_vmagent") == 30
+    assert value(verdict, "straight_line_while_offline_vmagent") == 30
     assert judge_line(line(0), lookback=30, step=2).passed
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge_lab.core.errors import LabError
 from suites.spire.clients import Attempt, Shown, client_pod, parse_attempt, wrongly_judged
-from suites.spire.sights import Sight, offline_complaints
+from suites.spire.observations import Observed, offline_problems
 
 LAST = Shown("spiffe://d/x", "7", 100.0)
 RIGHT = Attempt(True, "", 200)
@@ -27,25 +27,25 @@ def test_who_is_let_in_wrongly_or_not_at_all_is_named() -> None:
 
 
 def test_an_svid_that_lasts_to_its_end_is_no_complaint() -> None:
-    sights = [Sight(float(time), svid()) for time in (10, 50, 90, 101)]
-    assert offline_complaints(LAST, sights) == []
+    observed = [Observed(float(time), svid()) for time in (10, 50, 90, 101)]
+    assert offline_problems(LAST, observed) == []
 
 
 @pytest.mark.parametrize(
-    ("sight", "count"),
+    ("observation", "count"),
     [
-        (Sight(50.0, svid("8")), 1),  # the uplink was not cut
-        (Sight(50.0, Attempt(False, "connection refused")), 1),  # gone before its end
-        (Sight(101.0, Attempt(False, "connection refused")), 0),  # over anyway
+        (Observed(50.0, svid("8")), 1),  # the uplink was not cut
+        (Observed(50.0, Attempt(False, "connection refused")), 1),  # gone before its end
+        (Observed(101.0, Attempt(False, "connection refused")), 0),  # over anyway
     ],
 )
-def test_another_or_none_while_it_is_good_is_a_complaint(sight: Sight, count: int) -> None:
-    sights = [Sight(float(time), svid()) for time in (10, 20, 90)]
-    assert len(offline_complaints(LAST, [*sights, sight])) == count
+def test_another_or_none_while_it_is_good_is_a_complaint(observation: Observed, count: int) -> None:
+    observed = [Observed(float(time), svid()) for time in (10, 20, 90)]
+    assert len(offline_problems(LAST, [*observed, observation])) == count
 
 
 def test_what_was_hardly_seen_is_no_proof() -> None:
-    assert len(offline_complaints(LAST, [Sight(101.0, svid())])) == 1
+    assert len(offline_problems(LAST, [Observed(101.0, svid())])) == 1
 
 
 def test_reasons_of_refusals_are_told_apart() -> None:

@@ -1,4 +1,4 @@
-"""Whether a fleet of one size holds, with each defect planted once; and where and why one bends."""
+"""Whether a fleet of one size holds, with each defect planted once; and where and why one fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from edge_lab.core.errors import LabError
 from edge_lab.evidence.fleet import FleetLoad, ProgramMoment, ServerLoad
-from edge_lab.oracles.fleet import Cause, bend, judge_load
+from edge_lab.oracles.fleet import Cause, judge_load, scale_limit
 from tests.fleet.evidence import SECOND, calls, load, moment
 
 
@@ -70,38 +70,41 @@ def test_evidence_with_holes_is_none(holes: dict[str, Any]) -> None:
         judge_load(load().altered(**holes))
 
 
-def test_it_bends_at_the_smallest_size_that_does_not_hold() -> None:
+def test_it_fails_at_the_smallest_size_that_does_not_hold() -> None:
     broken = load(200, busy=0.97).altered(lost=("hollow-00007",))
-    found = bend([load(1000), broken, load(50)])
-    assert (found.holds, found.bends_at, found.cause) == (50, 200, Cause.CPU)
+    found = scale_limit([load(1000), broken, load(50)])
+    assert (found.sustained, found.fails_at, found.cause) == (50, 200, Cause.CPU)
 
 
 def test_it_does_not_bend_where_all_hold() -> None:
-    found = bend([load(50), load(200)])
-    assert (found.holds, found.bends_at, found.cause) == (200, None, None)
+    found = scale_limit([load(50), load(200)])
+    assert (found.sustained, found.fails_at, found.cause) == (200, None, None)
 
 
 def test_no_loads_are_no_evidence() -> None:
     with pytest.raises(LabError):
-        bend([])
+        scale_limit([])
 
 
-def _bent(**change: Any) -> FleetLoad:
+def _failed(**change: Any) -> FleetLoad:
     return load(200).altered(failed=3, **change)
 
 
-def test_it_bends_by_memory_though_the_processors_are_busy_then_too() -> None:
+def test_it_fails_by_memory_though_the_processors_are_busy_then_too() -> None:
     short = ServerLoad(before=moment(), after=moment(60, busy=0.99, available=40))
-    assert bend([_bent(load=short)]).cause is Cause.MEMORY
+    assert scale_limit([_failed(load=short)]).cause is Cause.MEMORY
 
 
-def test_it_bends_by_the_datastore_where_the_requests_to_it_are_what_is_slow() -> None:
+def test_it_fails_by_the_datastore_where_the_requests_to_it_are_what_is_slow() -> None:
     slow = (calls("update", "leases", p99_s=0.8),)
     own = (calls("change", "all objects", p99_s=1.1),)
-    assert bend([_bent(datastore=slow, objectives=own)]).cause is Cause.DATASTORE
+    assert scale_limit([_failed(datastore=slow, objectives=own)]).cause is Cause.DATASTORE
     waits = moment(60).altered(waiting_s=60.0)
-    assert bend([_bent(load=ServerLoad(before=moment(), after=waits))]).cause is Cause.DATASTORE
+    assert (
+        scale_limit([_failed(load=ServerLoad(before=moment(), after=waits))]).cause
+        is Cause.DATASTORE
+    )
 
 
 def test_a_cause_that_shows_nowhere_is_not_made_up() -> None:
-    assert bend([_bent()]).cause is Cause.UNKNOWN
+    assert scale_limit([_failed()]).cause is Cause.UNKNOWN

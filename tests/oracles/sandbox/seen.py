@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_lab.oracles.sandbox.outside import RUNSC, NodeView
+from edge_lab.addons.gvisor.names import DEBIAN_RUNSC
+from edge_lab.oracles.sandbox.outside import NodeView
 from edge_lab.oracles.sandbox.records import AttemptRecord, AttemptRun, Ended, PodFacts
 from edge_lab.oracles.sandbox.releases import (
     ALWAYS_ABSENT,
@@ -91,7 +92,7 @@ def process(pid: int, *argv: str, **more: Any) -> dict[str, Any]:
         "pid": pid,
         "comm": "exe",
         "argv": argv,
-        "executable": RUNSC,
+        "executable": DEBIAN_RUNSC,
         "of_runsc": True,
         "seccomp": 2,
         "no_new_privs": 1,

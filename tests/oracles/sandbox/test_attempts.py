@@ -27,7 +27,17 @@ from edge_lab.oracles.sandbox.aimed import (
     with_host_network,
 )
 from edge_lab.oracles.sandbox.attempts import Finding
-from edge_lab.oracles.sandbox.expected import Row, either, reached, same, turned_away
+from edge_lab.oracles.sandbox.expected import Row, either, reached, refused, same
+from edge_lab.oracles.sandbox.otherpods import (
+    CREDENTIALS,
+    HOST_PID,
+    NEEDS_HOST_PID,
+    NEEDS_THE_KUBELETS_FOLDER,
+    NEEDS_TO_REQUEST,
+    NEIGHBOUR,
+    NODE_KEY,
+    POD_NETWORK,
+)
 from edge_lab.oracles.sandbox.records import AttemptRecord, Ended, parse_bomb
 from edge_lab.oracles.sandbox.table import KERNEL, kernel_rows
 from tests.budget import examples
@@ -36,6 +46,7 @@ from tests.oracles.sandbox.seen import attempt, run_of
 AGENTS = {"tcp-loopback-hub": on_loopback("hub"), "tcp-wire-kubelet": on_the_wire("kubelet")}
 AGENTS |= {"tcp-host-hub": with_host_network("hub"), **MANAGEMENT_PATH}
 ALL = {**KERNEL, **METADATA, **AGENTS, **DEVICE, **API, **HOST_PATH, **RUNTIME_SOCKET}
+ALL |= {**POD_NETWORK, **NEIGHBOUR, **HOST_PID, **CREDENTIALS, **NODE_KEY}
 DEFAULT = Setting.RUNC_DEFAULT
 
 
@@ -71,7 +82,7 @@ def test_what_runc_lets_through_is_red_for_a_sandbox() -> None:
     assert let >= {"io-uring", "add-key", "raw-socket", "packet-socket", "personality", "kcmp"}
 
 
-OPEN, SHUT = {"a": same("a", reached())}, {"a": same("a", turned_away("EPERM", "HTTP 403"))}
+OPEN, SHUT = {"a": same("a", reached())}, {"a": same("a", refused("EPERM", "HTTP 403"))}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,7 @@ OPEN, SHUT = {"a": same("a", reached())}, {"a": same("a", turned_away("EPERM", "
     [
         (attempt("a", reached=True), OPEN, Finding.PASS),
         (attempt("a", reached=True, errno="EINVAL"), OPEN, Finding.PASS),
-        (attempt("a", errno="EPERM"), OPEN, Finding.TURNED_AWAY),
+        (attempt("a", errno="EPERM"), OPEN, Finding.REFUSED),
         (attempt("a", errno="EPERM"), SHUT, Finding.PASS),
         (attempt("a", status=403), SHUT, Finding.PASS),
         (attempt("a", status=401), SHUT, Finding.WRONG_REASON),
@@ -100,7 +111,7 @@ def test_each_finding_comes_by_itself(
 
 
 def test_either_of_two_outcomes_passes() -> None:
-    declared = {"a": same("a", either(reached(), turned_away("ENOSYS")))}
+    declared = {"a": same("a", either(reached(), refused("ENOSYS")))}
     assert judged(run_of(attempt("a", reached=True)), declared).passed
     assert judged(run_of(attempt("a", errno="ENOSYS")), declared).passed
     assert not judged(run_of(attempt("a", errno="EPERM")), declared).passed
@@ -146,6 +157,10 @@ def test_each_aim_is_reached_in_one_setting_or_by_a_control(name: str) -> None:
         *NEEDS_A_ROLE,
         *BESIDE_THE_MOUNT,
         *NEEDS_THE_SERVICE,
+        *NEEDS_HOST_PID,
+        *NEEDS_THE_KUBELETS_FOLDER,
+        *NEEDS_TO_REQUEST,
+        "node-secret-other",
     }
     possible = any(one.reached for expected in ALL[name].expects.values() for one in expected)
     assert possible is (name not in alone)

@@ -22,12 +22,12 @@ from suites.sandbox.benchpods import (
     RUNC_AGAIN,
     SANDBOXED,
     Bench,
-    Contender,
+    Variant,
     bench_pod,
-    in_turns,
+    interleaved_reads,
     modbus_link,
     need_both,
-    raced,
+    turns_of,
 )
 from tests.observe.test_sandboxes import lab_of
 from tests.oracles.sandbox.seen import process, sandbox_outside, view
@@ -39,7 +39,7 @@ UNDER_RUNC = view([process(9, "/edge", "pause", **FREE)], programs=(9,))
 
 @pytest.mark.parametrize("count", [1, 2, 20])
 def test_either_is_first_in_every_other_pair(count: int) -> None:
-    turns = in_turns(RUNC, SANDBOXED, count)
+    turns = turns_of(RUNC, SANDBOXED, count)
     assert turns[:4] == [RUNC, SANDBOXED, SANDBOXED, RUNC][: 2 * count]
     assert turns.count(RUNC) == turns.count(SANDBOXED) == count
 
@@ -94,7 +94,7 @@ def pods(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def see(monkeypatch: pytest.MonkeyPatch, **views: NodeView) -> None:
-    """What the node shows of each pod, by the name of its contender."""
+    """What the node shows of each pod, by the name of its variant."""
 
     def look(lab: Any, pod: KnownPod, limit: Deadline) -> SandboxVerdict:
         shown = views[pod.name.split("-")[1]].model_copy(update={"program": "edge"})
@@ -117,8 +117,8 @@ def test_both_take_turns_after_one_for_nothing(
         entered.append("slow")
         yield
 
-    slowed = Contender("gvisor", sandboxed=True, around=noted)
-    first, second = raced(lab, "edge-arm", RUNC, slowed, 2, Deadline.after)
+    slowed = Variant("gvisor", sandboxed=True, around=noted)
+    first, second = interleaved_reads(lab, "edge-arm", RUNC, slowed, 2, Deadline.after)
     assert (len(first), len(second), len(entered)) == (2, 2, 3)
     order = [name.split("-")[1] for name in said.turns]
     assert order == ["runc", "gvisor", "runc", "gvisor", "gvisor", "runc"]
@@ -139,7 +139,7 @@ def test_a_pod_that_is_not_in_what_is_measured_is_no_figure(
 ) -> None:
     see(monkeypatch, **views)
     with pytest.raises(LabError):
-        raced(lab_of("sandbox"), "edge-arm", RUNC, SANDBOXED, 2, Deadline.after)
+        interleaved_reads(lab_of("sandbox"), "edge-arm", RUNC, SANDBOXED, 2, Deadline.after)
 
 
 def test_a_pod_that_cannot_read_the_device_fails_the_test() -> None:
@@ -187,11 +187,11 @@ def test_a_sampler_that_came_back_under_runc_fails(monkeypatch: pytest.MonkeyPat
 
 def test_a_sampler_that_nobody_saw_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = samplers(monkeypatch, "sandboxed-workload")
-    with pytest.raises(LabError, match="nobody looked"):
+    with pytest.raises(LabError, match="were not examined"):
         found.judge()
     gone, _ = samplers(monkeypatch, "sandboxed-workload", view([]))
     gone.look()
-    with pytest.raises(LabError, match="too little"):
+    with pytest.raises(LabError, match="not enough was observed"):
         gone.judge()
 
 

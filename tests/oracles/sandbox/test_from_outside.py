@@ -55,4 +55,4 @@ def test_what_was_not_seen_is_no_evidence(node: NodeView | None) -> None:
 
 
 def test_the_node_is_asked_for_the_program_by_name() -> None:
-    assert look_command("u-1", "word", "edge").startswith("python3 - u-1 word edge ")
+    assert look_command("u-1", "word", "/runsc", "edge").startswith("python3 - u-1 word edge ")

@@ -9,14 +9,17 @@ from edge_lab.core.errors import LabError
 from edge_lab.oracles.sandbox import judge_attempts
 from edge_lab.oracles.sandbox.aimed import with_host_network
 from edge_lab.oracles.sandbox.attempts import Finding
-from edge_lab.oracles.sandbox.namespaces import FEW, shows_the_nodes_processes
+from edge_lab.oracles.sandbox.namespaces import MOST_WITHOUT_HOST_PID, shows_the_nodes_processes
 from edge_lab.oracles.sandbox.records import AttemptRecord, Ended
 from tests.oracles.sandbox.seen import attempt, run_of, sandboxed
 
 LOCAL = {"tcp-host-hub": with_host_network("hub")}
 
 
-@pytest.mark.parametrize(("processes", "shown"), [(1, False), (FEW, False), (FEW + 1, True)])
+@pytest.mark.parametrize(
+    ("processes", "shown"),
+    [(1, False), (MOST_WITHOUT_HOST_PID, False), (MOST_WITHOUT_HOST_PID + 1, True)],
+)
 def test_a_node_has_more_processes_than_a_sandbox(processes: int, shown: bool) -> None:
     assert shows_the_nodes_processes(sandboxed(processes=processes)) is shown
 
@@ -40,7 +43,7 @@ def test_processes_that_were_not_counted_are_no_evidence(processes: int, errno: 
         ),
     ],
 )
-def test_a_sandbox_with_host_network_is_turned_away_and_says_so(
+def test_a_sandbox_with_host_network_is_refused_and_says_so(
     record: AttemptRecord, finding: Finding
 ) -> None:
     verdict = judge_attempts("n", "s", Setting.GVISOR_DEFAULT, run_of(record), LOCAL)

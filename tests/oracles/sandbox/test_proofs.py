@@ -218,4 +218,4 @@ def test_a_nodes_view_is_read_and_nothing_else() -> None:
         with pytest.raises(LabError):
             parse_node_view(wrong)
     compile(PROGRAM, "look", "exec")
-    assert look_command("u-1", POD).startswith(f"python3 - u-1 {POD} {HOSTILE_PROGRAM} ")
+    assert look_command("u-1", POD, "/runsc").startswith(f"python3 - u-1 {POD} {HOSTILE_PROGRAM} ")

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from edge_lab.addons.gvisor.containerd import containerd_config
+from edge_lab.addons.gvisor.containerd import behind_runc_shim, containerd_config
+from edge_lab.addons.hostile.pods import HostilePod
 from edge_lab.core.deadline import Deadline
-from edge_lab.core.errors import LabError
+from edge_lab.core.errors import LabError, MissingCapability
+from edge_lab.data import IMAGES
 from edge_lab.fixtures.nodes import LabNode
+from edge_lab.fixtures.sandbox import HostilePods
 from edge_lab.handle.lab import Lab
 from edge_lab.oracles.sandbox.neighbours import Load, Look, Window
-from edge_lab.topology import Arch
+from edge_lab.stacks import get_stack
+from edge_lab.topology import Arch, Topology
 from suites.sandbox import critestrun, test_neighbours
+from suites.sandbox import neighbourpod as others
 from suites.sandbox.bombrun import _pids
 from suites.sandbox.critestrun import PLAIN_HANDLER, plain_runsc, without_agents
+from suites.sandbox.neighbourpod import Neighbour, counting_rules, neighbour_pod, watched
+from suites.sandbox.nodekey import Secrets, mounted, node_key, two_secrets
 from suites.sandbox.targets import metadata_service
 
 
@@ -85,7 +94,7 @@ def test_what_is_left_is_removed_before_agents_see_it() -> None:
 
 @pytest.mark.parametrize("arch", [Arch.X86_64, Arch.AARCH64])
 def test_a_plain_runtime_is_one_more(arch: Arch) -> None:
-    text = containerd_config(arch, default=False) + critestrun._PLAIN_RUNTIME
+    text = containerd_config(arch, behind_runc_shim(), default=False) + critestrun._PLAIN_RUNTIME
     section: Any = tomllib.loads(text)["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]
     assert set(section["runtimes"]) == {"runc", "runsc", PLAIN_HANDLER}
     assert section["default_runtime_name"] == "runc"
@@ -119,6 +128,131 @@ def test_a_limit_of_processes_is_read_with_how_often_it_was_met(
     text: str, found: tuple[str, int]
 ) -> None:
     assert _pids(node(lambda command: text)[1], "uid") == found
+
+
+# -- other pods ----------------------------------------------------------------------------------
+
+VICTIM, VICTIMS_MAC = "10.42.2.9", "02:00:00:00:00:09"
+ENTRY = f'[{{"dst":"{VICTIM}","lladdr":"{VICTIMS_MAC}","state":["REACHABLE"]}}]'
+OTHER = Neighbour(neighbour_pod("edge"), "uid", VICTIM)
+ADDRESSED = cast(
+    Lab,
+    SimpleNamespace(
+        topology=SimpleNamespace(
+            cluster_link=lambda name: SimpleNamespace(address="10.77.0.11"),
+            pod_cidr=lambda name: IPv4Network("10.42.2.0/24"),
+        )
+    ),
+)
+
+
+def resolving(refused: str = "nothing") -> Callable[[str], str]:
+    """A node that knows the victim by its own MAC, and refuses commands with that word."""
+
+    def answer(command: str) -> str:
+        refusing(refused)(command)
+        return ENTRY if command.startswith("ip -json neigh") else ""
+
+    return answer
+
+
+@pytest.mark.parametrize("refused", ["nft -f", "nud permanent", "nothing"])
+def test_nothing_is_left_of_an_attack_on_the_pod_network(refused: str) -> None:
+    fake, given = node(resolving(refused))
+    with (
+        contextlib.suppress(LabError),
+        watched(ADDRESSED, given, OTHER, Deadline.after, defended=True),
+    ):
+        pass
+    removed = [at for at, text in enumerate(fake.commands) if text.startswith(others._REMOVE)][-1]
+    assert f"ip neigh del {VICTIM} dev cni0" in fake.commands[removed]
+    # Looked up afresh, to see that it is as it was before.
+    looked = any(text.startswith("ip -json neigh") for text in fake.commands[removed:])
+    assert looked is (refused == "nothing")
+
+
+def test_a_neighbour_that_stays_deceived_is_the_labs_error() -> None:
+    def answer(command: str) -> str:
+        looked = sum(text.startswith("ip -json neigh") for text in fake.commands)
+        return resolving()(command).replace(":09", ":09" if looked < 2 else ":07")
+
+    fake, given = node(answer)
+    with pytest.raises(LabError, match="before"), watched(ADDRESSED, given, OTHER, Deadline.after):
+        pass
+
+
+def test_an_attacker_is_told_what_its_node_looks_for() -> None:
+    fake, given = node(resolving())
+    with watched(ADDRESSED, given, OTHER, Deadline.after) as watch:
+        options = watch.options()
+    assert options == (
+        *("--neighbour", VICTIM, "--gateway", "10.42.2.1"),
+        *("--spoof-to", "10.77.0.11:9", "--mark", watch.mark),
+    )
+    (rules,) = [text for text in fake.commands if "nft -f" in text]
+    assert f"ip saddr {VICTIM} ip daddr 10.77.0.11 udp dport 9 @th,64,32 0x{watch.mark}" in rules
+    assert "drop" not in rules
+
+
+def test_a_node_that_defends_itself_drops_before_it_counts() -> None:
+    rules = counting_rules(VICTIM, "10.77.0.11", "00beef01", drop=True)
+    assert rules.index("hook prerouting") < rules.index(" drop\n") < rules.index("hook input")
+    assert rules.count("0x00beef01") == 2
+
+
+def test_the_nodes_key_is_found_in_the_kubelets_folder_or_the_stack_cannot(
+    topology: Topology,
+) -> None:
+    for stack in ("kubernetes+openyurt", "kubernetes+kubelet"):
+        lab = cast(
+            Lab, SimpleNamespace(stack=get_stack(stack), topology=topology, stack_name=stack)
+        )
+        key = node_key(lab, topology.edges[0].name)
+        assert mounted(key) == "/mnt/host/pki/kubelet-client-current.pem"
+    with pytest.raises(MissingCapability):
+        node_key(lab, "no-such-node")
+    with pytest.raises(MissingCapability):
+        mounted("/etc/kubeedge/certs/server.key")
+
+
+def test_no_secret_is_left_and_no_pod_outlives_its_own(topology: Topology) -> None:
+    done: list[str] = []
+
+    @contextlib.contextmanager
+    def applied(pod: HostilePod) -> Iterator[str]:
+        done.append(f"{pod.node} has {pod.secret}")
+        try:
+            yield "uid"
+        finally:
+            done.append(f"{pod.node} has none")
+
+    kubectl = SimpleNamespace(
+        apply=lambda *args: None,
+        delete=lambda kind, name, *args, **more: done.append(f"{name} is gone"),
+    )
+    lab = cast(Lab, SimpleNamespace(kubectl=kubectl, topology=topology))
+    pods = cast(HostilePods, SimpleNamespace(applied=applied))
+    own, other = (edge.name for edge in topology.edges[:2])
+    with contextlib.suppress(LabError), two_secrets(lab, pods, own, Deadline.after) as secrets:
+        raise LabError("refused")
+    assert secrets.own != secrets.other
+    assert done == [
+        f"{other} has {secrets.other}",
+        f"{other} has none",
+        f"{secrets.other} is gone",
+        f"{secrets.own} is gone",
+    ]
+
+
+def test_the_program_has_the_options_that_pods_are_given() -> None:
+    _, given = node(resolving())
+    with watched(ADDRESSED, given, OTHER, Deadline.after) as watch:
+        words = [*watch.options(), *OTHER.process_options("n"), *OTHER.folder_options("/k")]
+    words += Secrets("own", "other").options()
+    words += ["--node-key", "--request-token", "--api", "--token"]
+    source = (IMAGES / "go/hostile/internal/attempt/options.go").read_text(encoding="utf-8")
+    lacking = [word for word in words if word.startswith("--") and f'"{word[2:]}"' not in source]
+    assert lacking == []
 
 
 # -- noise -------------------------------------------------------------------------------------

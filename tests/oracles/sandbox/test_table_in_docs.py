@@ -17,6 +17,13 @@ from edge_lab.oracles.sandbox.aimed import (
 from edge_lab.oracles.sandbox.bombs import BOMBS
 from edge_lab.oracles.sandbox.expected import Row
 from edge_lab.oracles.sandbox.microvmtable import MICROVM_ROWS
+from edge_lab.oracles.sandbox.otherpods import (
+    CREDENTIALS,
+    HOST_PID,
+    NEIGHBOUR,
+    NODE_KEY,
+    POD_NETWORK,
+)
 from edge_lab.oracles.sandbox.table import KERNEL
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "sandbox.md"
@@ -37,6 +44,11 @@ def test_each_row_is_in_the_docs_as_it_is_declared() -> None:
         **API,
         **HOST_PATH,
         **RUNTIME_SOCKET,
+        **POD_NETWORK,
+        **NEIGHBOUR,
+        **HOST_PID,
+        **CREDENTIALS,
+        **NODE_KEY,
     }
     missing = [line(name, row) for name, row in declared.items() if line(name, row) not in written]
     assert not missing, "\n".join(missing)

@@ -198,7 +198,7 @@ class AuthorityInjector(Injector[ReplaceAuthority]):
         own = next((it for it in held.witnessed if it.name == NODE_CERTIFICATE), None)
         accepted = self._holdings.accepted(succession, stage)
         if own is not None and not _is_by(lying[own.name], accepted):
-            self._wait(node, lambda: self._used(own, lying[own.name], since, Met.TURNED_AWAY))
+            self._wait(node, lambda: self._used(own, lying[own.name], since, Met.REFUSED))
             return
         self._wait_heartbeat(node)
         if shown is not Shown.AS_THEY_ARE:

@@ -133,7 +133,7 @@ class CertificateInjector(Injector[ReplaceCertificate]):
 def _effects(fault: ReplaceCertificate) -> frozenset[Met]:
     """The expected reactions of a peer to the certificate of a fault."""
     if fault.issuer is Issuer.FOREIGN:
-        return frozenset({Met.TURNED_AWAY})
+        return frozenset({Met.REFUSED})
     if fault.valid_s is None:
         return frozenset({Met.LET_IN})
-    return frozenset({Met.LET_IN, Met.TURNED_AWAY})
+    return frozenset({Met.LET_IN, Met.REFUSED})

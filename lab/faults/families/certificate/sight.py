@@ -42,7 +42,7 @@ class Met(StrEnum):
     NOTHING = ""
     """None came."""
     LET_IN = "let in"
-    TURNED_AWAY = "turned away"
+    REFUSED = "refused"
 
 
 class Sight:
@@ -97,12 +97,12 @@ class Sight:
         line = self._run(
             f"journalctl -q -o cat --since=@{epoch} "
             f'_SYSTEMD_INVOCATION_ID="$(systemctl show -p InvocationID --value {unit})" | '
-            f"grep -E {shlex.quote(f'{log.let_in}|{log.turned_away}')} | tail -n 1 || true",
+            f"grep -E {shlex.quote(f'{log.let_in}|{log.refused}')} | tail -n 1 || true",
             self._machines[held.node],
         )
         if not line:
             return Met.NOTHING
-        return Met.LET_IN if re.search(log.let_in, line) else Met.TURNED_AWAY
+        return Met.LET_IN if re.search(log.let_in, line) else Met.REFUSED
 
     def _met_by_api_server(self, certificate: x509.Certificate, since: str) -> Met:
         epoch, _, stamp = since.partition(" ")
@@ -118,7 +118,7 @@ class Sight:
             f"journalctl -q -o cat --since=@{epoch} | grep -F -m 1 'verifying certificate "
             f"SN={serial},' || true"
         )
-        return Met.TURNED_AWAY if refused else Met.NOTHING
+        return Met.REFUSED if refused else Met.NOTHING
 
     def _time_of(self, line: str) -> str:
         try:

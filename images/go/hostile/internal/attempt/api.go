@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,10 +10,13 @@ import (
 	"strings"
 )
 
+const mostOfAnAnswer = 1 << 20
+
 // API are requests to an API server with the token of a pod.
 type API struct {
 	URL       string
 	TokenFile string
+	Account   string // NAMESPACE/NAME of a service account whose token is requested; none if empty
 }
 
 // Attempts in their order. The first is what anyone with a good token may do.
@@ -26,35 +30,116 @@ func (api API) Attempts() []Attempt {
 	var found []Attempt
 	for _, one := range paths {
 		found = append(found, Attempt{Name: one.name, Do: func() (string, error) {
-			return one.path, api.get(one.path)
+			_, err := api.ask(Request{URL: api.URL, Path: one.path})
+			return one.path, err
 		}})
+	}
+	if api.Account != "" {
+		found = append(found, Attempt{Name: "api-token-request", Do: api.requestToken})
 	}
 	return found
 }
 
-// get asks, and keeps nothing of the answer. Who answers is not verified: it is not what is tried.
-func (api API) get(path string) error {
+func (api API) ask(request Request) ([]byte, error) {
 	token, err := os.ReadFile(api.TokenFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	request, err := http.NewRequest(http.MethodGet, strings.TrimSuffix(api.URL, "/")+path, nil)
+	request.Token = strings.TrimSpace(string(token))
+	return request.send(client(nil))
+}
+
+// requestToken asks for a token of another service account; it is thrown away.
+func (api API) requestToken() (string, error) {
+	request, err := tokenRequest(api.URL, api.Account)
 	if err != nil {
-		return err
+		return "", err
 	}
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	client := http.Client{
-		Timeout:   patience,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
-	}
-	answer, err := client.Do(request)
+	answer, err := api.ask(request)
 	if err != nil {
-		return fmt.Errorf("no answer: %w", timely(err))
+		return request.Path, err
+	}
+	return request.Path, isGranted(answer, api.Account)
+}
+
+// The shortest life of a token that an API server grants.
+const tokenSeconds = 600
+
+func tokenRequest(url, account string) (Request, error) {
+	space, name, ok := strings.Cut(account, "/")
+	if !ok || space == "" || name == "" {
+		return Request{}, fmt.Errorf("%q is not NAMESPACE/NAME", account)
+	}
+	body := fmt.Sprintf(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest",`+
+		`"spec":{"expirationSeconds":%d}}`, tokenSeconds)
+	return Request{
+		URL:    url,
+		Method: http.MethodPost,
+		Path:   "/api/v1/namespaces/" + space + "/serviceaccounts/" + name + "/token",
+		Body:   body,
+		Wants:  http.StatusCreated,
+	}, nil
+}
+
+// isGranted says whether the answer has a token of that account.
+func isGranted(answer []byte, account string) error {
+	var granted struct {
+		Status struct {
+			Token string `json:"token"`
+		} `json:"status"`
+	}
+	if err := json.Unmarshal(answer, &granted); err != nil {
+		return fmt.Errorf("no TokenRequest: %v", err)
+	}
+	return isOf(granted.Status.Token, "system:serviceaccount:"+strings.Replace(account, "/", ":", 1))
+}
+
+// Request is one, with its defaults: GET, and 200.
+type Request struct {
+	URL, Method, Path, Body, Token string
+	Wants                          int // a status
+}
+
+// send gives the answer; StatusError if it has another status.
+func (request Request) send(client http.Client) ([]byte, error) {
+	made, err := http.NewRequest(request.Method, strings.TrimSuffix(request.URL, "/")+request.Path,
+		strings.NewReader(request.Body))
+	if err != nil {
+		return nil, err
+	}
+	if request.Body != "" {
+		made.Header.Set("Content-Type", "application/json")
+	}
+	if request.Token != "" {
+		made.Header.Set("Authorization", "Bearer "+request.Token)
+	}
+	answer, err := client.Do(made)
+	if err != nil {
+		return nil, fmt.Errorf("no answer: %w", timely(err))
 	}
 	defer func() { _ = answer.Body.Close() }()
-	_, _ = io.Copy(io.Discard, answer.Body)
-	if answer.StatusCode != http.StatusOK {
-		return StatusError(answer.StatusCode)
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, mostOfAnAnswer))
+	if wants := max(request.Wants, http.StatusOK); answer.StatusCode != wants {
+		return nil, StatusError(answer.StatusCode)
 	}
-	return nil
+	return text, nil
+}
+
+// client does not verify who answers: it is not what is tried.
+func client(certificates []tls.Certificate) http.Client {
+	config := tls.Config{InsecureSkipVerify: true, Certificates: certificates}
+	return http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &config}}
+}
+
+// withCertificate shows the certificate of a file that also has its key.
+func withCertificate(file string) (http.Client, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return http.Client{}, err
+	}
+	pair, err := tls.X509KeyPair(text, text)
+	if err != nil {
+		return http.Client{}, err
+	}
+	return client([]tls.Certificate{pair}), nil
 }

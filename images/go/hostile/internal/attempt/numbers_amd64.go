@@ -9,6 +9,7 @@ const (
 	sysKeyctl         = 250
 	sysPerfEventOpen  = 298
 	sysOpenByHandleAt = 304
+	sysProcessVmReadv = 310
 	sysKcmp           = 312
 	sysFinitModule    = 313
 	sysBpf            = 321

@@ -11,6 +11,7 @@ const (
 	sysKeyctl         = 219
 	sysPerfEventOpen  = 241
 	sysOpenByHandleAt = 265
+	sysProcessVmReadv = 270
 	sysKcmp           = 272
 	sysFinitModule    = 273
 	sysBpf            = 280

@@ -18,21 +18,21 @@ POLICIES = (
     ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
     ua.SecurityPolicyType.Basic128Rsa15_SignAndEncrypt,
 )
-URI = "urn:edge-lab:device:careless"
+URI = "urn:edge-lab:device:insecure"
 SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def careless_device() -> Iterator[tuple[int, bytes]]:
+def insecure_device() -> Iterator[tuple[int, bytes]]:
     """asyncua with its default trust: yields its port and its certificate (PEM)."""
     spec = CertificateSpec(
-        "careless",
+        "insecure",
         uris=(URI,),
         usages=(Usage.SERVER, Usage.CLIENT),
         key=KeyKind.RSA,
         encipherment=True,
     )
-    identity = Authority.create("careless", KeyKind.RSA).issue(spec)
+    identity = Authority.create("insecure", KeyKind.RSA).issue(spec)
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         port = int(place.getsockname()[1])

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from edge_lab.topology import Topology
 
 PORT = 18443
-FOLDER = "/run/edge-lab-open-door"
-UNIT = "edge-lab-open-door"
+FOLDER = "/run/edge-lab-open-endpoint"
+UNIT = "edge-lab-open-endpoint"
 START_SECONDS, HUB_SECONDS = 60.0, 120.0
 
-ANYONE_IS_LET_IN = '''\
-"""Says 200 to whoever comes, by any TLS or none."""
+OPEN_SERVER = '''\
+"""Answers any client with 200, with any TLS or none."""
 
 import socket
 import ssl
@@ -63,10 +63,10 @@ while True:
         peer.close()
 '''
 
-CARELESS_UNIT = "edge-lab-careless-client"
-CARELESS_FILE = "/run/edge-lab-careless-client.py"
-CARELESS_CLIENT = '''\
-"""Asks whoever answers at an address, and verifies nothing."""
+INSECURE_UNIT = "edge-lab-insecure-client"
+INSECURE_FILE = "/run/edge-lab-insecure-client.py"
+INSECURE_CLIENT = '''\
+"""Sends requests to the server at an address, and verifies nothing."""
 
 import socket
 import ssl
@@ -99,14 +99,14 @@ STRICT = VERIFIED_BY_HTTP.but(
 must be red, like all others."""
 
 
-def door(node: str, port: int = PORT) -> Endpoint:
+def planted_endpoint(node: str, port: int = PORT) -> Endpoint:
     return Endpoint(
-        name="open-door",
+        name="open-endpoint",
         node=node,
         port=port,
         speaks=Speaks.HTTPS,
         purpose="a negative control",
-        admits="nobody but the right peer",
+        admits="the right peer only",
         policy=STRICT,
         right=NODE_CLIENT,
     )
@@ -119,50 +119,50 @@ def on_loopback(endpoint: Endpoint) -> Endpoint:
 
 
 @contextlib.contextmanager
-def open_door(node: LabNode, authority: Authority, time_limit: TimeLimit) -> Iterator[Endpoint]:
+def open_endpoint(node: LabNode, authority: Authority, time_limit: TimeLimit) -> Iterator[Endpoint]:
     """An endpoint that admits anyone while the block runs."""
     machine, limit = node.machine, time_limit(START_SECONDS)
-    shown = authority.issue(CertificateSpec("open-door", usages=(Usage.SERVER,)))
+    shown = authority.issue(CertificateSpec("open-endpoint", usages=(Usage.SERVER,)))
     machine.write(GuestFile(f"{FOLDER}/tls.pem", shown.combined_pem, 0o600), limit)
-    machine.write(GuestFile.text(f"{FOLDER}/door.py", ANYONE_IS_LET_IN), limit)
+    machine.write(GuestFile.text(f"{FOLDER}/server.py", OPEN_SERVER), limit)
     machine.run(
         f"systemd-run --quiet --collect --unit={UNIT} "
-        f"/usr/bin/python3 {FOLDER}/door.py {FOLDER} {PORT}",
+        f"/usr/bin/python3 {FOLDER}/server.py {FOLDER} {PORT}",
         limit,
     )
     try:
-        limit.wait_for("the open door takes connections", lambda: listens(machine, PORT))
-        yield door(node.name)
+        limit.wait_for("the open endpoint accepts connections", lambda: listens(machine, PORT))
+        yield planted_endpoint(node.name)
     finally:
         after = time_limit(START_SECONDS)
         machine.run(f"systemctl stop {UNIT}; rm -rf {FOLDER}", after, check=False)
 
 
 @contextlib.contextmanager
-def careless_client(node: LabNode, client: CloudClient, time_limit: TimeLimit) -> Iterator[str]:
+def insecure_client(node: LabNode, client: CloudClient, time_limit: TimeLimit) -> Iterator[str]:
     """A unit on the node that connects to the server of `client` and verifies nothing; yields its
     name."""
     machine, limit = node.machine, time_limit(START_SECONDS)
-    machine.write(GuestFile.text(CARELESS_FILE, CARELESS_CLIENT), limit)
+    machine.write(GuestFile.text(INSECURE_FILE, INSECURE_CLIENT), limit)
     machine.run(
-        f"systemd-run --quiet --collect --unit={CARELESS_UNIT} "
-        f"/usr/bin/python3 {CARELESS_FILE} {client.address} {client.port}",
+        f"systemd-run --quiet --collect --unit={INSECURE_UNIT} "
+        f"/usr/bin/python3 {INSECURE_FILE} {client.address} {client.port}",
         limit,
     )
     try:
-        yield f"{CARELESS_UNIT}.service"
+        yield f"{INSECURE_UNIT}.service"
     finally:
         after = time_limit(START_SECONDS)
-        machine.run(f"systemctl stop {CARELESS_UNIT}; rm -f {CARELESS_FILE}", after, check=False)
+        machine.run(f"systemctl stop {INSECURE_UNIT}; rm -f {INSECURE_FILE}", after, check=False)
 
 
 def listens(machine: Machine, port: int, address: str = "") -> bool:
     seen = listeners_of(machine.run(COMMAND).stdout)
-    return any(it.port == port and address in ("", it.address) for it in seen)
+    return any(listener.port == port and address in ("", listener.address) for listener in seen)
 
 
 @contextlib.contextmanager
-def open_hub(node: LabNode, topology: Topology, time_limit: TimeLimit) -> Iterator[Endpoint]:
+def exposed_yurthub(node: LabNode, topology: Topology, time_limit: TimeLimit) -> Iterator[Endpoint]:
     """yurthub's multiplexer on the node's own address, the default without the lab's setting."""
     machine = node.machine
     address = str(topology.cluster_link(node.name).address)

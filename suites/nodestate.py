@@ -25,7 +25,7 @@ PODS_BACK_SECONDS = 120.0
 """Seconds from the boot of an offline node until its pods run."""
 
 
-def boot_of(recorder: Recorder, node: str) -> str:
+def boot_id_of(recorder: Recorder, node: str) -> str:
     """The kernel's boot id; empty while the node does not answer."""
     seen = recorder.newest(NodeAnswered, node)
     return seen.boot if seen is not None and seen.answered else ""
@@ -38,10 +38,10 @@ def running_on(recorder: Recorder, node: str) -> frozenset[str]:
 
 def run_since_reboot(recorder: Recorder, node: str, before: str, pods: frozenset[str]) -> bool:
     """Whether the node has rebooted since `before`, and runs these pods."""
-    return boot_of(recorder, node) not in ("", before) and pods <= running_on(recorder, node)
+    return boot_id_of(recorder, node) not in ("", before) and pods <= running_on(recorder, node)
 
 
-def not_well(lab: Lab, watch: Watch, limit: Deadline) -> list[str]:
+def unhealthy_nodes(lab: Lab, watch: Watch, limit: Deadline) -> list[str]:
     """The edge nodes that are not healthy at the end of `limit`; returns early when all are."""
     return [node for node in edges(lab) if not seen_in_time(limit, partial(watch.is_well, node))]
 
@@ -57,7 +57,7 @@ def hold_until_lost(lab: Lab, watch: Watch) -> None:
         seen_in_time(Deadline.after(until_lost(lab)), lambda: all(map(lost, edges(lab))))
 
 
-def away_after_reboot(
+def missing_after_reboot(
     lab: Lab,
     faults: FaultEngine,
     recorder: Recorder,
@@ -70,7 +70,7 @@ def away_after_reboot(
     Calls `offline` directly before the heal. Returns the nodes on which not all pods that ran
     before run again in time.
     """
-    before = {node: boot_of(recorder, node) for node in edges(lab)}
+    before = {node: boot_id_of(recorder, node) for node in edges(lab)}
     ran = {node: running_on(recorder, node) for node in edges(lab)}
     with faults.inflict_all([Cut(link=uplink(lab, node)) for node in edges(lab)]):
         with faults.inflict_all([Reboot(node=node) for node in edges(lab)]):
@@ -90,5 +90,5 @@ def away_after_reboot(
 def seen_in_time(limit: Deadline, probe: Callable[[], bool]) -> bool:
     """Waits, and returns whether it was seen; what is missing is judged at the end."""
     with contextlib.suppress(DeadlineExceeded):
-        return limit.wait_for("what is owed", probe)
+        return limit.wait_for("the expected state", probe)
     return False

@@ -14,11 +14,11 @@ from suites.spire.clients import Attempt, Shown
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
 
-LEAST_SIGHTS = 3
+LEAST_OBSERVATIONS = 3
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observed:
     """The identity that a pod got at a time."""
 
     time: float
@@ -26,21 +26,21 @@ class Sight:
     attempt: Attempt
 
 
-def offline_complaints(last: Shown, sights: Sequence[Sight]) -> list[str]:
+def offline_problems(last: Shown, observed: Sequence[Observed]) -> list[str]:
     """Whether a pod of a node that is cut off got only `last`, until it expired.
 
     Only the server renews SVIDs: a new one means that the node was not cut off.
     """
     found = []
-    while_good = [sight for sight in sights if sight.time < last.not_after]
-    if len(while_good) < LEAST_SIGHTS:
-        found.append(f"seen {len(while_good)} times only while it was good")
-    for sight in sights:
-        left = last.not_after - sight.time
-        if sight.attempt.ok and sight.attempt.shown().serial != last.serial:
+    while_good = [observation for observation in observed if observation.time < last.not_after]
+    if len(while_good) < LEAST_OBSERVATIONS:
+        found.append(f"observed only {len(while_good)} times while it was valid")
+    for observation in observed:
+        left = last.not_after - observation.time
+        if observation.attempt.ok and observation.attempt.shown().serial != last.serial:
             found.append(f"another SVID with {left:.0f} s left")
-        if not sight.attempt.ok and left > 0:
-            found.append(f"none with {left:.0f} s left: {sight.attempt}")
+        if not observation.attempt.ok and left > 0:
+            found.append(f"none with {left:.0f} s left: {observation.attempt}")
     return found
 
 
@@ -60,4 +60,4 @@ def until_time(
         return server_time(lab, limit) > time
 
     left = max(time - server_time(lab, limit), 0.0)
-    eventually("the time has come", past, Deadline.after(left + limit(120).total), every=1.0)
+    eventually("the time is reached", past, Deadline.after(left + limit(120).total), every=1.0)
