@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge_lab.measuring.measures import COUNT
 from edge_lab.measuring.percentile import percentile
-from edge_lab.oracles.models.evidence import Canary, Latency, Reported
+from edge_lab.oracles.models.evidence import Canary, Latency, Look, Reported
 from edge_lab.oracles.models.requests import measure
 from edge_lab.oracles.verdict import Verdict
 
@@ -43,7 +43,7 @@ def judge_reported(reported: Reported) -> Verdict:
                     f"{away:.0f} s after the cut the cloud still says that "
                     f"{reported.known.tag(look.said)} runs"
                 )
-        elif claims and look.said != look.ran and not fresh and away is None:
+        elif claims and look.said != look.ran and not fresh and not _is_excused(reported, look):
             wrong += 1
             if wrong == 1:
                 problems.append(
@@ -71,11 +71,19 @@ def judge_reported(reported: Reported) -> Verdict:
 
 
 def _away(reported: Reported, time: float) -> float | None:
-    """Seconds since the cut; None outside of it, and for a while after the heal."""
+    """Seconds since the cut; None outside of it."""
     if reported.offline is None:
         return None
     cut, healed = reported.offline
-    return time - cut if cut <= time <= healed + LAG_SECONDS and time >= cut else None
+    return time - cut if cut <= time <= healed else None
+
+
+def _is_excused(reported: Reported, look: Look) -> bool:
+    """Whether the cloud could not know: during a cut, and for a while after its heal."""
+    if reported.offline is None:
+        return False
+    cut, healed = reported.offline
+    return cut <= look.time <= healed + LAG_SECONDS
 
 
 def _lag(reported: Reported) -> float | None:

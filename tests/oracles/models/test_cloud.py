@@ -39,6 +39,7 @@ OFFLINE = replace(
         look(22, "Done", NEW, NEW),
         look(50, "Done", NEW, OLD),
         look(120, "Unknown", "", OLD),
+        look(152, "Failed", OLD, OLD),
         look(190, "Failed", OLD, OLD),
     ),
     changes=(BEGAN + 30,),
@@ -66,9 +67,15 @@ def test_a_cloud_that_knows_what_runs_passes(reported: Reported) -> None:
         (replace(ONLINE, looks=(*ONLINE.looks[:4], look(60, "Unknown", "", NEW))), "in the end"),
         (
             replace(
-                OFFLINE, looks=(*OFFLINE.looks[:3], look(120, "Done", NEW, OLD), OFFLINE.looks[4])
+                OFFLINE, looks=(*OFFLINE.looks[:3], look(120, "Done", NEW, OLD), OFFLINE.looks[-1])
             ),
             "still says",
+        ),
+        (
+            replace(
+                OFFLINE, looks=(*OFFLINE.looks[:4], look(185, "Done", NEW, OLD), OFFLINE.looks[-1])
+            ),
+            "and 2 does",
         ),
     ],
 )
