@@ -1,6 +1,5 @@
 """Expected outcomes of attempts at other pods of the node, and at the credentials of the node:
-taken from the sources of Linux, Kubernetes and gVisor, and from measured rows of `KERNEL` for the
-sockets that they need."""
+from the sources of Linux, Kubernetes and gVisor, and measured on an emulated x86_64 node."""
 
 from __future__ import annotations
 
