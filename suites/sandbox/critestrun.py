@@ -31,6 +31,9 @@ READY_SECONDS = 150.0
 
 PLAIN_HANDLER = "runsc-plain"
 PLAIN_PROGRAM = f"{FOLDER}/runsc-plain"
+KILL_PLAIN = "pkill -KILL -f '[r]unsc.*--network=host'; true"
+"""Ends the sandboxes of plain runsc. The shim does not see the end of their containers otherwise,
+and containerd does not remove a container that is running."""
 _PLAIN = '#!/bin/sh\nexec /usr/bin/runsc --platform=systrap --network=host "$@"\n'
 _RUNTIMES = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes'
 _PLAIN_RUNTIME = f"""
@@ -142,3 +145,4 @@ def plain_runsc(node: LabNode) -> Iterator[str]:
                 node.output, f"[ ! -e {kept} ] || cp {kept} {CONFIG}; {again}", seconds=180
             )
             undo.callback(remove_left, node)  # by the runtime that created them
+            undo.callback(node.output, KILL_PLAIN)

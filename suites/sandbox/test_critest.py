@@ -23,7 +23,7 @@ from edge_lab.oracles.sandbox.critest import (
     judge_critest,
 )
 from suites.sandbox.critestrun import plain_runsc, run, without_agents
-from suites.sandbox.runtimes import need_addon, sandboxes
+from suites.sandbox.runtimes import need_gvisor, sandboxes
 
 if TYPE_CHECKING:
     from edge_lab.handle.lab import Lab
@@ -76,7 +76,7 @@ def test_critest_fails_with_a_runtime_that_the_shim_does_not_know(
     lab: Lab, edge_node: LabNode, time_limit: TimeLimit
 ) -> None:
     """The control: the same specs, and the same containerd, without edge-runsc."""
-    need_addon(lab, GVISOR)
+    need_gvisor(lab)
     need_handler(lab, edge_node.name, HANDLER)
     wanted = CORE_ON_A_BROKEN_RUNTIME
     with without_agents(lab, edge_node, time_limit), plain_runsc(edge_node) as handler:
