@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge_lab.addons.functions.limits import Watched, watched_limits, watching_nodes
 from edge_lab.addons.functions.names import ACTIVATOR, BROKER, unit
@@ -22,13 +22,9 @@ from edge_lab.addons.functions.records import (
     parse_records,
 )
 from edge_lab.addons.functions.ways import Way, ways_of
-from edge_lab.cluster.kubectl import NOT_YET
-from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.errors import LabError
 from edge_lab.devices.truth import now
-from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, DiskFull, Kill, Reboot
-from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.observe.scheduling.clock import node_clock
 from edge_lab.oracles.scheduling.clock import ClockBounds
@@ -36,14 +32,14 @@ from edge_lab.stacks import get_stack
 from suites.edges import uplink
 from suites.functions.evidence import Step
 from suites.functions.side import Memory
+from suites.waiting import WaitingSide
 
 if TYPE_CHECKING:
-    from edge_lab.handle.lab import Lab
+    pass
 
 ASK_SECONDS = 120.0
 STORM_SECONDS = 600.0
 """To publish a storm on an emulated node, whose disk stores one event at a time."""
-EVERY_SECONDS = 2.0
 
 RUNNING = "ps -ww -e -o args="
 """The command lines of all processes of a node."""
@@ -53,12 +49,8 @@ MEMORY = "grep MemAvailable: /proc/meminfo; grep '^oom_kill ' /proc/vmstat"
 
 
 @dataclass(frozen=True)
-class LabSide:
+class LabSide(WaitingSide):
     """A `suites.functions.side.Side`."""
-
-    lab: Lab
-    faults: FaultEngine
-    limit: TimeLimit
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -127,21 +119,6 @@ class LabSide:
             Step(step.seq, step.time, int(step.values[point]))
             for step in self.lab.devices[watched.device.name].steps()
         )
-
-    # -- waiting -----------------------------------------------------------------------------
-
-    def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
-        limit = self.limit(seconds)
-        return eventually(what, probe, limit, every=EVERY_SECONDS, transient=(LabError, *NOT_YET))
-
-    def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
-        limit = self.limit(seconds)
-        with contextlib.suppress(DeadlineExceeded):
-            limit.wait_for(
-                "the result of a probe", probe, every=EVERY_SECONDS, transient=(LabError, *NOT_YET)
-            )
-            return True
-        return False
 
     # -- faults ------------------------------------------------------------------------------
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from edge_lab.addons.gitops.client import Pushed, author_on
 from edge_lab.addons.gitops.fleet import PART_LABEL, Revision
@@ -15,30 +15,26 @@ from edge_lab.addons.gitops.names import GIT_UNIT, KUSTOMIZE_UNIT, NAMESPACE
 from edge_lab.addons.gitops.place import Place, place_of
 from edge_lab.addons.gitops.witness import LOG, Run, parse_runs
 from edge_lab.cluster.kubectl import NOT_YET
-from edge_lab.core.errors import DeadlineExceeded
-from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Freeze, Kill
-from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.sandboxes import runtime_column
 from suites.edges import edges, is_ready, uplink
+from suites.waiting import WaitingSide
 
 if TYPE_CHECKING:
-    from edge_lab.handle.lab import Lab
+    pass
 
 ASK_SECONDS = 120.0
 PUSH_SECONDS = 300.0
 """Seconds for a push of some commits on an emulated server."""
-EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class LabSide:
+class LabSide(WaitingSide):
     """suites.gitops.side.Side."""
 
-    lab: Lab
-    faults: FaultEngine
-    limit: TimeLimit
+    every_seconds: ClassVar[float] = 1.0
+    transient: ClassVar[tuple[type[Exception], ...]] = NOT_YET
+
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _session: str = field(default_factory=lambda: f"{int(time.time()) % 0x100000:05x}")
 
@@ -88,19 +84,6 @@ class LabSide:
 
     def ready(self, node: str) -> bool:
         return is_ready(self.lab, node, self.limit)
-
-    # -- waiting -----------------------------------------------------------------------------
-
-    def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
-        limit = self.limit(seconds)
-        return eventually(what, probe, limit, every=EVERY_SECONDS, transient=NOT_YET)
-
-    def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
-        with contextlib.suppress(DeadlineExceeded):
-            limit = self.limit(seconds)
-            limit.wait_for("the expected state", probe, every=EVERY_SECONDS, transient=NOT_YET)
-            return True
-        return False
 
     # -- faults ------------------------------------------------------------------------------
 

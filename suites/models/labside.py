@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +21,19 @@ from edge_lab.addons.models.records import (
     parse_requests,
 )
 from edge_lab.addons.models.versions import INPUTS, ModelVersion
-from edge_lab.cluster.kubectl import NOT_YET
-from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.core.errors import LabError
 from edge_lab.devices.points import MODBUS_PORT, MODBUS_UNIT, SETPOINT_REGISTER
-from edge_lab.faults.engine import FaultEngine
 from edge_lab.faults.kinds import Cut, Profile, Reboot
-from edge_lab.fixtures.lab import TimeLimit
-from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.sandboxes import runtime_column
 from edge_lab.oracles.models.evidence import Step
 from suites.edges import uplink
 from suites.models.side import Said
+from suites.waiting import WaitingSide
 
 if TYPE_CHECKING:
-    from edge_lab.handle.lab import Lab
+    pass
 
 ASK_SECONDS = 120.0
-EVERY_SECONDS = 2.0
 
 _SERVING = (
     "import json, urllib.request as u; "
@@ -53,12 +49,8 @@ _WRITE = (
 
 
 @dataclass(frozen=True)
-class LabSide:
+class LabSide(WaitingSide):
     """A `suites.models.side.Side`."""
-
-    lab: Lab
-    faults: FaultEngine
-    limit: TimeLimit
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -176,21 +168,6 @@ class LabSide:
             patch={"spec": {"version": version, "wish": self.now()}},
             deadline=self.limit(ASK_SECONDS),
         )
-
-    # -- waiting -----------------------------------------------------------------------------
-
-    def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
-        limit = self.limit(seconds)
-        return eventually(what, probe, limit, every=EVERY_SECONDS, transient=(LabError, *NOT_YET))
-
-    def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
-        limit = self.limit(seconds)
-        with contextlib.suppress(DeadlineExceeded):
-            limit.wait_for(
-                "the result of a probe", probe, every=EVERY_SECONDS, transient=(LabError, *NOT_YET)
-            )
-            return True
-        return False
 
     # -- faults ------------------------------------------------------------------------------
 

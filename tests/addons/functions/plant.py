@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import socketserver
-import struct
 import threading
 import time
 from collections.abc import Iterator
 
 from suites.functions.evidence import Step
+from tests.addons.modbusplant import serving
 
 LOW, HIGH = 680, 720
 """Values below and above the limit."""
@@ -43,6 +42,9 @@ class Plant:
             newest = self.steps[-1]
         return (newest.seq >> 16, newest.seq & 0xFFFF, newest.value)
 
+    def write(self, register: int, value: int) -> None:
+        """Nothing can be written."""
+
     def known(self) -> tuple[Step, ...]:
         with self._lock:
             return tuple(self.steps)
@@ -52,30 +54,5 @@ class Plant:
 def running_plant(step_s: float = 0.1, cycle: int = 20) -> Iterator[tuple[Plant, str]]:
     """The plant, and `address:port` of its server."""
     plant = Plant(step_s, cycle)
-
-    class Answers(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with contextlib.suppress(OSError, struct.error):
-                while head := self.request.recv(12, 0x100):  # MSG_WAITALL
-                    transaction, _, _, unit, _, first, count = struct.unpack(">HHHBBHH", head)
-                    shown = plant.registers()[first : first + count]
-                    body = struct.pack(f">BBB{len(shown)}H", unit, 3, 2 * len(shown), *shown)
-                    self.request.sendall(struct.pack(">HHH", transaction, 0, len(body)) + body)
-
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Answers) as server:
-        threads = [
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}),
-            threading.Thread(target=plant.run),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield plant, f"127.0.0.1:{server.server_address[1]}"
-        finally:
-            plant.end()
-            server.shutdown()
-            for thread in threads:
-                thread.join()
+    with serving(plant) as port:
+        yield plant, f"127.0.0.1:{port}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socketserver
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from edge_lab.addons.models.versions import INPUTS
 from edge_lab.devices.plant import Boiler
 from edge_lab.devices.points import SETPOINT_REGISTER, block_of
 from edge_lab.oracles.models.evidence import Step
+from tests.addons.modbusplant import serving
 
 STEP_SECONDS = 0.2
 """Real time of a step; the plant's own time is `PLANT_SECONDS`."""
@@ -47,7 +46,7 @@ class Plant:
     def end(self) -> None:
         self._over.set()
 
-    def block(self) -> list[int]:
+    def registers(self) -> list[int]:
         with self._lock:
             return list(self._block)
 
@@ -55,42 +54,14 @@ class Plant:
         with self._lock:
             return tuple(self.steps)
 
-    def set_point(self, raw: int) -> None:
-        self._setpoint = raw / 10
+    def write(self, register: int, value: int) -> None:
+        if register == SETPOINT_REGISTER:
+            self._setpoint = value / 10
 
 
 @contextlib.contextmanager
 def running_boiler() -> Iterator[tuple[Plant, int]]:
     """The plant, and the port of its server on loopback."""
     plant = Plant()
-
-    class Answers(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with contextlib.suppress(OSError, struct.error):
-                while head := self.request.recv(12, 0x100):  # MSG_WAITALL
-                    number, _, _, unit, function, first, count = struct.unpack(">HHHBBHH", head)
-                    if function == 6 and first == SETPOINT_REGISTER:
-                        plant.set_point(count)
-                        self.request.sendall(head)
-                        continue
-                    shown = plant.block()[first : first + count]
-                    body = struct.pack(f">BBB{len(shown)}H", unit, 3, 2 * len(shown), *shown)
-                    self.request.sendall(struct.pack(">HHH", number, 0, len(body)) + body)
-
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Answers) as server:
-        threads = [
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}),
-            threading.Thread(target=plant.run),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield plant, server.server_address[1]
-        finally:
-            plant.end()
-            server.shutdown()
-            for thread in threads:
-                thread.join()
+    with serving(plant) as port:
+        yield plant, port

@@ -18,6 +18,7 @@ from edge_lab.addons.models.versions import ModelVersion
 from edge_lab.cluster.kubectl import NOT_YET
 from edge_lab.core.deadline import Deadline
 from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.devices.points import SETPOINT_REGISTER
 from edge_lab.oracles.models.evidence import Step
 from suites.models.side import Said
 from tests.addons.models.site import Site, command, environment
@@ -122,7 +123,7 @@ class NativeSide:
         self._run(node, "rollback", MODEL)
 
     def set_point(self, node: str, raw: int) -> None:
-        self.site.plant.set_point(raw)
+        self.site.plant.write(SETPOINT_REGISTER, raw)
 
     def ask(self, node: str, where: str, count: int) -> Mapping[str, Any]:
         inputs = ("700", "225", "225", "50", "0", "700")

@@ -1,0 +1,46 @@
+"""What scenarios of several suites need of a lab: waits for what it shows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edge_lab.cluster.kubectl import NOT_YET
+from edge_lab.core.errors import DeadlineExceeded, LabError
+from edge_lab.faults.engine import FaultEngine
+from edge_lab.fixtures.lab import TimeLimit
+from edge_lab.fixtures.outcomes import eventually
+
+if TYPE_CHECKING:
+    from edge_lab.handle.lab import Lab
+
+
+@dataclass(frozen=True)
+class WaitingSide:
+    """A lab with its faults, and waits with a time limit."""
+
+    every_seconds: ClassVar[float] = 2.0
+    """Between two probes."""
+    transient: ClassVar[tuple[type[Exception], ...]] = (LabError, *NOT_YET)
+    """Errors of a probe that do not end a wait."""
+
+    lab: Lab
+    faults: FaultEngine
+    limit: TimeLimit
+
+    def until(self, what: str, probe: Callable[[], Any], seconds: float) -> Any:
+        """The first true result of `probe`; the test fails if there is none in time."""
+        limit = self.limit(seconds)
+        return eventually(what, probe, limit, every=self.every_seconds, transient=self.transient)
+
+    def seen(self, probe: Callable[[], Any], seconds: float) -> bool:
+        """Whether `probe` has a true result in time."""
+        limit = self.limit(seconds)
+        with contextlib.suppress(DeadlineExceeded):
+            limit.wait_for(
+                "the result of a probe", probe, every=self.every_seconds, transient=self.transient
+            )
+            return True
+        return False
