@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from edge_lab.measuring.measures import COUNT, Better, Measure
+from edge_lab.measuring.measures import COUNT, Better, Measure, identifier
 
 
 def counted(
@@ -14,7 +14,7 @@ def counted(
     """One measure for each member of the enum of `good`; lower is better for the others."""
     return tuple(
         Measure(
-            name=f"{what}_{result.name}".lower().replace(" ", "_"),
+            name=identifier(f"{what} {result.name}"),
             value=sum(finding is result for finding in found),
             unit=COUNT,
             better=Better.HIGHER if result is good else Better.LOWER,

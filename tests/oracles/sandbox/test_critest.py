@@ -60,6 +60,13 @@ def test_a_run_in_which_the_core_passed_passes() -> None:
     assert {it.name: it.value for it in verdict.measures}["critest_specs_with_runsc_passed"] == 30
 
 
+def test_a_handler_may_have_a_hyphen_in_its_name() -> None:
+    """As that of the control; a measure has a name of words."""
+    verdict = judge_critest("edge", "stack", "runsc-plain", parse_report(report({})))
+    assert verdict.passed
+    assert "critest_specs_with_runsc_plain_passed" in {one.name for one in verdict.measures}
+
+
 @pytest.mark.parametrize("state", ["failed", "timedout", "interrupted", "panicked", "aborted"])
 def test_a_spec_that_fails_is_named(state: str) -> None:
     verdict = judged({EXEC: (state, "it has no end")})
