@@ -1,5 +1,6 @@
 """Expected outcomes of attempts at other pods of the node, and at the credentials of the node:
-from the sources of Linux, Kubernetes and gVisor, and measured on an emulated x86_64 node."""
+from the sources of Linux, Kubernetes and gVisor, and measured on emulated x86_64 and aarch64
+nodes."""
 
 from __future__ import annotations
 
