@@ -13,6 +13,8 @@ import allure
 from edge_lab.addons.containerd import CONFIG
 from edge_lab.addons.critest.names import IMAGES_FILE, PROGRAM
 from edge_lab.cluster.kubectl import KubectlError
+from edge_lab.core.deadline import Deadline
+from edge_lab.core.errors import LabError
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
@@ -29,6 +31,8 @@ CALL_SECONDS = 120
 """Seconds for one CRI call, in an emulated guest."""
 READY_SECONDS = 150.0
 
+REMOVED_SECONDS = 180.0
+"""Seconds for containerd to see the end of killed sandboxes, and to remove their pods."""
 PLAIN_HANDLER = "runsc-plain"
 PLAIN_PROGRAM = f"{FOLDER}/runsc-plain"
 KILL_PLAIN = "pkill -KILL -f '[r]unsc.*--network=host'; true"
@@ -125,6 +129,22 @@ def _has_ended(node: LabNode) -> bool:
     return not node.succeeds(f"systemctl is-active --quiet {UNIT}.service")
 
 
+def _remove_killed(node: LabNode) -> None:
+    """Removes the pods of plain runsc, once containerd has seen the end of their sandboxes."""
+    node.output(KILL_PLAIN)
+
+    def removed() -> bool:
+        remove_left(node)
+        return True
+
+    Deadline.scaled(REMOVED_SECONDS).wait_for(
+        f"containerd on {node} removes the pods of plain runsc",
+        removed,
+        every=3.0,
+        transient=(LabError,),
+    )
+
+
 @contextlib.contextmanager
 def plain_runsc(node: LabNode) -> Iterator[str]:
     """runsc itself behind the shim for runc, in the node's network, as a runtime beside the others
@@ -144,5 +164,4 @@ def plain_runsc(node: LabNode) -> Iterator[str]:
             undo.callback(
                 node.output, f"[ ! -e {kept} ] || cp {kept} {CONFIG}; {again}", seconds=180
             )
-            undo.callback(remove_left, node)  # by the runtime that created them
-            undo.callback(node.output, KILL_PLAIN)
+            undo.callback(_remove_killed, node)  # by the runtime that created them

@@ -100,7 +100,8 @@ def test_a_plain_runtime_is_one_more(arch: Arch) -> None:
     assert section["default_runtime_name"] == "runc"
 
 
-def test_containerd_has_its_own_configuration_again() -> None:
+def test_containerd_has_its_own_configuration_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(critestrun, "REMOVED_SECONDS", 0.0)
     fake, given = node(refusing("-remove-left"))
     with pytest.raises(LabError), plain_runsc(given):
         pass
