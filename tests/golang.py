@@ -36,23 +36,29 @@ def go(module: str, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def build(module: str, program: Path, *flags: str) -> Path:
-    """The module's program for this machine; skips the test where it cannot be built."""
+def require_modules(module: str, *flags: str) -> None:
+    """Skips the test where the module cannot be compiled."""
     if shutil.which("go") is None:
         pytest.skip("Go is not installed")
-    if go(module, "list", "-deps", *flags, ".").returncode:
+    if go(module, "list", "-deps", *flags, "./...").returncode:
         pytest.skip(f"Go modules of {module} are not in the cache, and are not fetched here")
+
+
+def build(module: str, program: Path, *flags: str) -> Path:
+    """The module's program for this machine; skips the test where it cannot be built."""
+    require_modules(module, *flags)
     done = go(module, "build", *FLAGS, *flags, "-o", str(program), ".")
     assert done.returncode == 0, done.stderr
     return program
 
 
 def assert_sound(module: str, command: str, *flags: str) -> None:
-    """By `vet`, `test`, or `gofmt`; `flags` as in a build."""
+    """By `vet`, `test`, or `gofmt`; `flags` as in a build. Skips where it cannot be compiled."""
     if command == "gofmt":
         source = IMAGES / "go" / module
         done = subprocess.run(["gofmt", "-l", "."], cwd=source, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (0, "")
     else:
+        require_modules(module, *flags)
         done = go(module, command, *FLAGS, *flags, "./...")
         assert done.returncode == 0, done.stdout + done.stderr

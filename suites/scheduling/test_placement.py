@@ -15,8 +15,8 @@ from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.nodes import LabNode
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.scheduling.podwatch import PodWatch
-from edge_lab.oracles.scheduling.placement import PENDING_REASON, Placement, placement
-from edge_lab.oracles.scheduling.stages import Moment
+from edge_lab.oracles.scheduling.placement import PENDING_REASON, placement
+from suites.scheduling.decisions import DECIDED_SECONDS, bound, decided
 from suites.scheduling.objects import events_of, on, placed, pod
 
 if TYPE_CHECKING:
@@ -24,40 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Placement")]
 
-DECIDED_SECONDS = 120.0
 TAINT = "edge-lab.local/reserved"
 LABEL = "edge-lab.local/line"
-
-
-def bound(lab: Lab, watch: PodWatch, name: str, time_limit: TimeLimit) -> Placement:
-    """The verdict on one pod when the scheduler has bound it; refused before it may have been, by
-    a scheduler that did not know of the node's change yet."""
-    limit = time_limit(DECIDED_SECONDS)
-    eventually(f"{name} is bound", lambda: watch.has(name, Moment.SCHEDULED), limit)
-    return decided(lab, watch, name, time_limit)
-
-
-def decided(lab: Lab, watch: PodWatch, name: str, time_limit: TimeLimit) -> Placement:
-    """The verdict on one pod when the scheduler has bound it, or said that it cannot."""
-
-    def events() -> list[str]:
-        return events_of(lab, watch, name, time_limit(60))
-
-    def known() -> bool:
-        return watch.has(name, Moment.SCHEDULED) or any(
-            event.startswith(PENDING_REASON) for event in events()
-        )
-
-    eventually(f"the scheduler has decided on {name}", known, time_limit(DECIDED_SECONDS))
-    limit = time_limit(60)
-    found = placement(
-        lab.kubectl.get_json("pod", name, "-n", NAMESPACE, deadline=limit),
-        lab.kubectl.items("nodes", deadline=limit),
-        lab.kubectl.items("pods", "-A", deadline=limit),
-        events(),
-    )
-    allure.attach(str(found), f"placement of {name}", allure.attachment_type.TEXT)
-    return found
 
 
 @contextlib.contextmanager

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import allure
 import pytest
 
-from edge_lab.core.errors import MissingCapability
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.outcomes import eventually
 from edge_lab.observe.scheduling.podwatch import PodWatch
-from edge_lab.oracles.scheduling.placement import free
 from edge_lab.oracles.scheduling.preemption import UNEXPLAINED, judge_never, judge_preemption
 from edge_lab.oracles.scheduling.stages import Moment
-from suites.pods import POD_SECONDS
+from suites.scheduling.decisions import gone, running
+from suites.scheduling.filled import most_cpu
 from suites.scheduling.objects import (
     GRACE_SECONDS,
     HIGH,
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 pytestmark = [allure.parent_suite("Scheduling"), allure.feature("Priorities")]
 
-LEAST_MILLI = 200
-"""Of a CPU: so much must be free on a node that is to be filled."""
 SHORT_GRACE_SECONDS = 5
 REFUSED_SECONDS = 120.0
 """For the scheduler to refuse a pod, and to say why."""
@@ -55,25 +52,9 @@ def node(lab: Lab) -> str:
 @pytest.fixture
 def most(lab: Lab, node: str, time_limit: TimeLimit) -> Iterator[str]:
     """So much CPU that it fits on the node once and not twice. The classes are there."""
-    limit = time_limit(60)
-    bound = lab.kubectl.items("pods", "-A", deadline=limit)
-    left = free(lab.kubectl.get_json("node", node, deadline=limit), "cpu", bound)
-    milli = int(left * 1000)
-    if milli < LEAST_MILLI:
-        raise MissingCapability(f"{node} has {milli} m of CPU left to reserve")
+    cpu = most_cpu(lab, node, time_limit)
     with priorities(lab, time_limit):
-        yield f"{milli * 3 // 4}m"
-
-
-def running(watch: PodWatch, name: str, time_limit: TimeLimit) -> None:
-    eventually(f"{name} runs", lambda: watch.has(name, Moment.RUNNING), time_limit(POD_SECONDS))
-
-
-def gone(watch: PodWatch, name: str, time_limit: TimeLimit) -> None:
-    def deleted() -> bool:
-        return any(event.kind == "DELETED" for event in watch.events(name))
-
-    eventually(f"{name} is gone", deleted, time_limit(POD_SECONDS))
+        yield cpu
 
 
 def ignoring_sigterm(manifest: dict[str, Any]) -> dict[str, Any]:

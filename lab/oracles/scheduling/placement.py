@@ -1,8 +1,8 @@
 """Where a pod may be placed, computed independently from the objects, and whether it was.
 
 Covers these filters of the scheduler: node name, unschedulable nodes, node selector, required node
-affinity, taints, CPU and memory. Others (volumes, topology spread, affinity to other pods) are not
-judged, and a pod that uses them is a LabError.
+affinity, taints, CPU and memory. Others (volumes, affinity to other pods) are not judged, and a pod
+that uses them is a LabError. So is topology spread, which `spread` judges for all pods together.
 """
 
 from __future__ import annotations
@@ -89,10 +89,15 @@ def placement(
 
 def objection(pod: Object, node: Object, bound: Sequence[Object] = ()) -> str:
     """Why the pod must not be on the node; empty if it may."""
-    spec, labels = pod["spec"], node["metadata"].get("labels", {})
     _must_be_judged(pod)
     if node.get("spec", {}).get("unschedulable"):
         return "the node is unschedulable"
+    return unselected(pod, node) or untolerated(pod, node) or _lack(pod, node, bound)
+
+
+def unselected(pod: Object, node: Object) -> str:
+    """Which node selector or required node affinity of the pod excludes the node; empty if none."""
+    spec, labels = pod["spec"], node["metadata"].get("labels", {})
     wrong = [
         f"{key} is {labels.get(key, 'not set')}"
         for key, value in (spec.get("nodeSelector") or {}).items()
@@ -103,10 +108,15 @@ def objection(pod: Object, node: Object, bound: Sequence[Object] = ()) -> str:
     terms = _required_terms(spec)
     if terms and not any(_fits(term, node) for term in terms):
         return "node affinity: no term matches"
+    return ""
+
+
+def untolerated(pod: Object, node: Object) -> str:
+    """The first taint of the node that keeps the pod away; empty if there is none."""
     for taint in node.get("spec", {}).get("taints") or ():
-        if taint["effect"] in _HARD and not _tolerated(taint, spec.get("tolerations") or ()):
+        if taint["effect"] in _HARD and not _tolerated(taint, pod["spec"].get("tolerations") or ()):
             return f"taint: {taint['key']}={taint.get('value', '')}:{taint['effect']}"
-    return _lack(pod, node, bound)
+    return ""
 
 
 def _must_be_judged(pod: Object) -> None:

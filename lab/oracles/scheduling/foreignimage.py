@@ -1,0 +1,80 @@
+"""Whether a pod whose image has nothing for its node's architecture fails as it should.
+
+It must not start, must not be restarted again and again, and an event must name the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.scheduling.preemption import PodEvent
+
+REFUSALS = ("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "Failed", "InspectFailed")
+"""Reasons of events by which a kubelet refuses an image."""
+
+
+@dataclass(frozen=True)
+class ForeignImage:
+    """The verdict on one pod."""
+
+    waiting: str
+    """The last reason for which its container waits; empty for none."""
+    restarts: int
+    named_by: tuple[str, ...]
+    """Events that name the image, as `reason: message`."""
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        head = f"waits because of {self.waiting or 'nothing'}, {self.restarts} restarts"
+        return "; ".join((head, *self.named_by, *self.problems))
+
+
+def refused(events: Iterable[str], image: str) -> tuple[str, ...]:
+    """The events by which a kubelet refuses `image`."""
+    return tuple(event for event in events if event.startswith(REFUSALS) and image in event)
+
+
+def judge_foreign_image(
+    seen: Iterable[PodEvent], events: Iterable[str], image: str
+) -> ForeignImage:
+    """The verdict on a pod with `image`.
+
+    Args:
+        seen: What a watch saw of it.
+        events: The pod's events, as `reason: message`.
+
+    Raises:
+        LabError: the kubelet was not seen to deal with it, so nothing is known.
+    """
+    statuses = [status for event in seen if (status := _status(event.pod)) is not None]
+    if not statuses:
+        raise LabError("no evidence: the kubelet has reported nothing of the pod")
+    named = refused(events, image)
+    restarts = max(int(status.get("restartCount", 0)) for status in statuses)
+    problems = []
+    if any(_started(status) for status in statuses):
+        problems.append("its container was started")
+    if restarts:
+        problems.append(f"its container was restarted {restarts} times")
+    if not named:
+        problems.append(f"no event of the pod refuses {image}")
+    waiting = statuses[-1].get("state", {}).get("waiting", {}).get("reason", "")
+    return ForeignImage(waiting, restarts, named, tuple(problems))
+
+
+def _status(pod: Any) -> dict[str, Any] | None:
+    found: list[dict[str, Any]] = pod.get("status", {}).get("containerStatuses") or []
+    return found[0] if found else None
+
+
+def _started(status: dict[str, Any]) -> bool:
+    """Whether it runs, or has ended in any way, also by not being executable."""
+    past = (status.get("state", {}), status.get("lastState", {}))
+    return any("running" in state or "terminated" in state for state in past)

@@ -1,0 +1,53 @@
+"""The verdict on a pod whose image is for another architecture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge_lab.core.errors import LabError
+from edge_lab.oracles.scheduling.foreignimage import judge_foreign_image
+from edge_lab.oracles.scheduling.preemption import PodEvent
+
+IMAGE = "edge-lab.local/foreign:1"
+REFUSED = f'ErrImageNeverPull: Container image "{IMAGE}" is not present with pull policy of Never'
+
+
+def seen(*statuses: dict[str, Any]) -> list[PodEvent]:
+    pods: list[dict[str, Any]] = [{"status": {}}]
+    pods += [{"status": {"containerStatuses": [status]}} for status in statuses]
+    return [PodEvent(number, "MODIFIED", pod) for number, pod in enumerate(pods)]
+
+
+def waiting(reason: str, restarts: int = 0, **more: Any) -> dict[str, Any]:
+    return {"state": {"waiting": {"reason": reason}}, "restartCount": restarts, **more}
+
+
+def test_an_image_that_is_refused_passes() -> None:
+    found = judge_foreign_image(seen(waiting("ErrImageNeverPull")), [REFUSED], IMAGE)
+    assert found.passed
+    assert found.waiting == "ErrImageNeverPull"
+    assert found.named_by == (REFUSED,)
+
+
+def test_a_crash_loop_is_found() -> None:
+    ended = {"terminated": {"reason": "StartError", "exitCode": 128}}
+    loop = waiting("CrashLoopBackOff", restarts=2, lastState=ended)
+    found = judge_foreign_image(seen(loop), [REFUSED], IMAGE)
+    assert len(found.problems) == 2
+
+
+def test_a_container_that_runs_is_found() -> None:
+    found = judge_foreign_image(seen({"state": {"running": {}}}), [REFUSED], IMAGE)
+    assert not found.passed
+
+
+@pytest.mark.parametrize("events", [[], ["Scheduled: x"], ["Failed: some other image"]])
+def test_a_refusal_that_does_not_name_the_image_is_found(events: list[str]) -> None:
+    assert not judge_foreign_image(seen(waiting("ErrImageNeverPull")), events, IMAGE).passed
+
+
+def test_a_pod_of_which_nothing_was_reported_is_no_evidence() -> None:
+    with pytest.raises(LabError, match="no evidence"):
+        judge_foreign_image(seen(), [REFUSED], IMAGE)
