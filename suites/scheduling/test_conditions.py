@@ -17,7 +17,7 @@ import pytest
 from edge_lab.addons.gvisor.names import GVISOR
 from edge_lab.core.errors import MissingCapability
 from edge_lab.faults.engine import FaultEngine
-from edge_lab.faults.kinds import Cut, Profile
+from edge_lab.faults.kinds import Cut, MemoryHog, Profile
 from edge_lab.fixtures.lab import TimeLimit
 from edge_lab.fixtures.measures import Measuring
 from edge_lab.fixtures.nodes import LabNode
@@ -29,6 +29,7 @@ from edge_lab.observe.scheduling.turns import interleaved
 from edge_lab.oracles.scheduling.stages import StartTimes
 from edge_lab.oracles.scheduling.verdict import ratio_measure
 from suites.edges import is_ready, uplink
+from suites.scheduling.apirestart import api_server_restart
 from suites.scheduling.busy import busy_cpus
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ LEAST_PAIRS = 4
 MOST_AT_ONCE = 20
 """A node takes 32 pods, the stack's and the workload's among them."""
 BACK_SECONDS = 150.0
+LEAVE_MIB = 240
+"""By the hog: above what makes the kubelet evict, with room for the pods."""
 
 
 @pytest.fixture
@@ -116,6 +119,31 @@ def test_pods_start_just_after_a_heal(
         )
 
     measure_interleaved(edge_node, Planned("after a heal", around=healed))
+
+
+@pytest.mark.scenario("pod start, memory taken")
+@allure.title("Pods start on {edge_node} while its memory is used up")
+def test_pods_start_on_a_node_short_of_memory(
+    edge_node: LabNode,
+    faults: FaultEngine,
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
+) -> None:
+    hog = MemoryHog(node=edge_node.name, leave_mib=LEAVE_MIB)
+    measure_interleaved(edge_node, Planned("memory taken", around=lambda: faults.inflict(hog)))
+
+
+@pytest.mark.scenario("pod start, API server restarts")
+@pytest.mark.parametrize("pod_watch", [True], indirect=True, ids=["reconnects"])
+@allure.title("Pods start on {edge_node} while the API server restarts")
+def test_pods_start_while_the_api_server_restarts(
+    lab: Lab,
+    server: LabNode,
+    edge_node: LabNode,
+    measure_interleaved: Callable[[LabNode, Planned], Sequence[StartTimes]],
+) -> None:
+    measure_interleaved(
+        edge_node, Planned("API server restarts", around=lambda: api_server_restart(lab, server))
+    )
 
 
 @pytest.mark.scenario("pod start, gVisor")

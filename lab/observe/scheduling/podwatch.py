@@ -18,6 +18,8 @@ from edge_lab.oracles.spans import NANOSECONDS
 
 JOIN_SECONDS = 10.0
 """Seconds for the thread to end after its watch."""
+RECONNECT_SECONDS = 0.5
+"""Between a lost connection and the next attempt."""
 
 
 STAMP_NS = 1_000_000
@@ -47,10 +49,18 @@ class PodWatch:
     """Follows the pods of one namespace from `__enter__` to `__exit__`.
 
     It lists and watches over the management path, so no fault of a link delays it.
+
+    With `reconnects`, a lost connection is replaced by a new one, which begins with a list: what
+    happened in between gets the time of that list, as for any client. Without it, a lost
+    connection is an error.
     """
 
-    def __init__(self, kubectl: Watches, namespace: str) -> None:
-        self._watch = kubectl.watch("pods", "-n", namespace)
+    def __init__(self, kubectl: Watches, namespace: str, *, reconnects: bool = False) -> None:
+        self._kubectl = kubectl
+        self._namespace = namespace
+        self._reconnects = reconnects
+        self._left = threading.Event()
+        self._watch = self._new_watch()
         self._lock = threading.Condition()
         self._events: dict[str, list[PodEvent]] = {}
         self._moments: dict[str, dict[Moment, tuple[int, int]]] = {}
@@ -60,6 +70,9 @@ class PodWatch:
         late."""
         self._ready = False
         self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def _new_watch(self) -> Watch:
+        return self._kubectl.watch("pods", "-n", self._namespace)
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -73,7 +86,9 @@ class PodWatch:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._watch.close()
+        self._left.set()
+        with self._lock:
+            self._watch.close()
         self._thread.join(Deadline.scaled(JOIN_SECONDS).remaining)
 
     def wait_begun(self, deadline: Deadline) -> None:
@@ -87,11 +102,20 @@ class PodWatch:
 
     def check(self) -> None:
         """LabError if it ended prematurely: later events have no timestamp."""
-        if self._watch.ended:
+        if not self._reconnects and self._watch.ended:
             raise LabError(f"the watch on pods has ended: {self._watch.trouble}")
 
     def _follow(self) -> None:
-        for kind, pod in self._watch:
+        self._follow_one(self._watch)
+        while self._reconnects and not self._left.wait(RECONNECT_SECONDS):
+            with self._lock:
+                if self._left.is_set():
+                    return
+                self._watch = self._new_watch()
+            self._follow_one(self._watch)
+
+    def _follow_one(self, watch: Watch) -> None:
+        for kind, pod in watch:
             wall, monotonic = stamp()
             self._note(PodEvent(wall, kind, pod), monotonic)
 
@@ -133,6 +157,17 @@ class PodWatch:
         """All events of one pod, in order."""
         with self._lock:
             return tuple(self._events.get(pod, ()))
+
+    def events_of(self, app: str) -> tuple[PodEvent, ...]:
+        """All events of all pods with this label `app`, in order."""
+        with self._lock:
+            found = [
+                event
+                for events in self._events.values()
+                for event in events
+                if event.pod["metadata"].get("labels", {}).get("app") == app
+            ]
+        return tuple(sorted(found, key=lambda event: event.time))
 
     def newest(self, pod: str) -> dict[str, Any] | None:
         """The last observed state of the pod."""

@@ -95,13 +95,14 @@ def spread(
 
 
 def _constraint(pods: Sequence[Object]) -> Mapping[str, Any]:
-    found = [pod["spec"].get("topologySpreadConstraints") or () for pod in pods]
+    found: list[list[Mapping[str, Any]]] = [
+        list(pod["spec"].get("topologySpreadConstraints") or ()) for pod in pods
+    ]
     if any(constraints != found[0] for constraints in found):
         raise LabError("the pods differ in their topology spread constraints")
     if len(found[0]) != 1 or found[0][0].get("whenUnsatisfiable") != HARD:
         raise LabError(f"one topology spread constraint with {HARD} is judged, and no other")
-    constraint: Mapping[str, Any] = found[0][0]
-    return constraint
+    return found[0][0]
 
 
 def _counts(pod: Object, node: Object, constraint: Mapping[str, Any]) -> bool:

@@ -131,6 +131,34 @@ def test_a_watch_that_ends_says_so() -> None:
             watch.has("one", Moment.READY)
 
 
+class RestartedServer:
+    """Serves one feed after the other; refuses the connections in between."""
+
+    def __init__(self, *feeds: Feed) -> None:
+        self._feeds = list(feeds)
+        self._refuses = True
+
+    def watch(self, *args: str) -> Watch:
+        def feed() -> Feed:
+            self._refuses = not self._refuses
+            if self._refuses:
+                raise LabError("connection refused")
+            return self._feeds.pop(0)
+
+        return Watch(feed)
+
+
+def test_a_watch_may_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(podwatch, "RECONNECT_SECONDS", 0.01)
+    before, after = Feed(STARTING[:2], goes_on=False), Feed(STARTING[3:])
+    with PodWatch(RestartedServer(before, after), "edge-lab", reconnects=True) as watch:
+        assert after.told.wait(60)
+        assert watch.has("one", Moment.READY)
+    moments = watch.moments("one")
+    assert list(moments) == [Moment.CREATED, Moment.SCHEDULED, Moment.RUNNING, Moment.READY]
+    assert not watch._thread.is_alive()
+
+
 def test_what_is_gone_is_not_created_by_that() -> None:
     watch = watched(("DELETED", pod(node="edge-arm", phase="Running")))
     assert watch.moments("one") == {}
