@@ -18,8 +18,8 @@ from edge_lab.oracles.spans import NANOSECONDS
 
 JOIN_SECONDS = 10.0
 """Seconds for the thread to end after its watch."""
-RECONNECT_SECONDS = 0.5
-"""Between a lost connection and the next attempt."""
+RECONNECT_EVERY = 0.5
+"""Seconds between a lost connection and the next attempt."""
 
 
 STAMP_NS = 1_000_000
@@ -107,7 +107,7 @@ class PodWatch:
 
     def _follow(self) -> None:
         self._follow_one(self._watch)
-        while self._reconnects and not self._left.wait(RECONNECT_SECONDS):
+        while self._reconnects and not self._left.wait(RECONNECT_EVERY):
             with self._lock:
                 if self._left.is_set():
                     return

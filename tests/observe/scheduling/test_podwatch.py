@@ -149,7 +149,7 @@ class RestartedServer:
 
 
 def test_a_watch_may_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(podwatch, "RECONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(podwatch, "RECONNECT_EVERY", 0.01)
     before, after = Feed(STARTING[:2], goes_on=False), Feed(STARTING[3:])
     with PodWatch(RestartedServer(before, after), "edge-lab", reconnects=True) as watch:
         assert after.told.wait(60)
