@@ -78,7 +78,9 @@ class Platform:
 
     def programs(self, topology: Topology) -> tuple[DebianPart, ...]:
         """What add-ons run of Debian packages that are in no root image."""
-        found = [it for addon in self.addons for it in addon.programs(topology, self.stack)]
+        found = [
+            program for addon in self.addons for program in addon.programs(topology, self.stack)
+        ]
         return tuple(dict.fromkeys(found))
 
     def identities(self, topology: Topology) -> tuple[Request, ...]:

@@ -55,8 +55,8 @@ class Judged:
 def judge_probe(record: ProbeRecord, expected: Expected, *, up: bool = True) -> Judged:
     """`up` is whether the endpoint is known to serve some peer: without that, a missing answer
     proves nothing."""
-    findings = [_finding(record, one, up) for one in _alternatives(expected)]
-    passed = next((one for one in findings if one is Finding.PASS), findings[0])
+    findings = [_finding(record, alternative, up) for alternative in _alternatives(expected)]
+    passed = next((finding for finding in findings if finding is Finding.PASS), findings[0])
     return Judged(record, expected, passed)
 
 

@@ -77,7 +77,8 @@ def disagreements(
 ) -> tuple[Disagreement, ...]:
     """The differences between can-i and the requests: `let_in` by name, by default as declared."""
     met = let_in or {
-        one.name: one.expected.outcome is Outcome.LET_IN for one in trespasses(own, other)
+        trespass.name: trespass.expected.outcome is Outcome.LET_IN
+        for trespass in trespasses(own, other)
     }
     asked = {
         name: _yes(ask((*KUBECTL, *question)))

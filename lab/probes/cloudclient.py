@@ -35,7 +35,12 @@ def _client(name: str, **alerts: Expected) -> Policy:
         "server": let_in(),
         **{probe.replace("_", "-"): expected for probe, expected in alerts.items()},
     }
-    return Policy(name, MappingProxyType({it: expects[it] for it in SERVER_CERTIFICATES}))
+    return Policy(
+        name,
+        MappingProxyType(
+            {certificate: expects[certificate] for certificate in SERVER_CERTIFICATES}
+        ),
+    )
 
 
 _BAD = alert(

@@ -80,9 +80,9 @@ def trespass_endpoints(api: Endpoint, own: str, other: str) -> tuple[Endpoint, .
     return tuple(
         replace(
             api,
-            name=f"{api.name}/{one.name}",
-            request=one.request,
-            policy=Policy("a node's own objects", {"right": one.expected}),
+            name=f"{api.name}/{trespass.name}",
+            request=trespass.request,
+            policy=Policy("a node's own objects", {"right": trespass.expected}),
         )
-        for one in trespasses(own, other)
+        for trespass in trespasses(own, other)
     )

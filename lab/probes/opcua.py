@@ -227,7 +227,7 @@ async def _client(server: OpcUaServer, url: str, peer: _Peer, deadline: Deadline
         server_certificate=CertProperties(server.certificate_pem, "pem"),
         mode=getattr(ua.MessageSecurityMode, server.mode),
     )
-    chain = (one.public_bytes(Encoding.DER) for one in peer.more)
+    chain = (certificate.public_bytes(Encoding.DER) for certificate in peer.more)
     client.security_policy.host_certificate += b"".join(chain)
     return client
 

@@ -22,7 +22,7 @@ _CLASS = {AdmissionFinding.PASS: "pass", AdmissionFinding.NO_EVIDENCE: "unknown"
 
 def admission_html(judged: Sequence[JudgedAdmission], title: str = "Pod admission") -> str:
     """A row for each pod, a column for each level."""
-    cells = {(one.request, one.level): _cell(one) for one in judged}
+    cells = {(judgement.request, judgement.level): _cell(judgement) for judgement in judged}
     head = "".join(f'<th scope="col">{escape(level)}</th>' for level in Level)
     none = '<td class="none">–</td>'
     body = "\n".join(

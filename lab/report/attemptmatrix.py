@@ -37,8 +37,8 @@ def sandbox_html(
     """For each node a table of attempts, one column for each setting; one of the proofs, with a
     column for each pod."""
     by_node: dict[str, list[JudgedAttempt]] = {}
-    for one in judged:
-        by_node.setdefault(one.node, []).append(one)
+    for judgement in judged:
+        by_node.setdefault(judgement.node, []).append(judgement)
     tables = [
         f"<h2>Attempts on {escape(node)}</h2>\n{_attempts(found)}"
         for node, found in by_node.items()
@@ -66,11 +66,11 @@ def _row(name: str, below: str, cells: Iterable[str]) -> str:
 
 
 def _attempts(judged: Sequence[JudgedAttempt]) -> str:
-    met = {one.setting for one in judged}
+    met = {judgement.setting for judgement in judged}
     columns = [setting for setting in Setting if setting in met]
     rows: dict[str, dict[Setting, list[JudgedAttempt]]] = {}
-    for one in judged:
-        rows.setdefault(one.attempt, {}).setdefault(one.setting, []).append(one)
+    for judgement in judged:
+        rows.setdefault(judgement.attempt, {}).setdefault(judgement.setting, []).append(judgement)
     return _table(
         "attempt",
         columns,
@@ -88,7 +88,7 @@ def _attempts(judged: Sequence[JudgedAttempt]) -> str:
 def _attempt_cell(found: Sequence[JudgedAttempt]) -> str:
     if not found:
         return '<td class="none">–</td>'
-    worst = next((one for one in found if not one.passed), found[0])
+    worst = next((judgement for judgement in found if not judgement.passed), found[0])
     return f'<td class="{_CLASS[worst.finding]}">{"".join(map(_of_attempt, found))}</td>'
 
 

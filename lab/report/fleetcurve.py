@@ -42,7 +42,9 @@ def panels(loads: Sequence[FleetLoad]) -> tuple[Panel, ...]:
 
     def objective(kind: Objective) -> Line:
         def p99(load: FleetLoad) -> float | None:
-            return next((one.p99_s for one in load.objectives if one.verb == kind), None)
+            return next(
+                (objective.p99_s for objective in load.objectives if objective.verb == kind), None
+            )
 
         return line(f"p99 of {kind}", p99)
 

@@ -45,7 +45,11 @@ class Control:
 def not_controlled(judged: Iterable[Judged], controls: Iterable[Control]) -> tuple[str, ...]:
     """The probes among `judged` that no control turned red."""
     red = {control.judged.record.probe for control in controls if control.is_red}
-    refusals = {one.record.probe for one in judged if one.expected.outcome is not Outcome.LET_IN}
+    refusals = {
+        judgement.record.probe
+        for judgement in judged
+        if judgement.expected.outcome is not Outcome.LET_IN
+    }
     return tuple(name for name in PROBES if name in refusals - red)
 
 
@@ -54,7 +58,7 @@ def controls_html(judged: Iterable[Judged], controls: Iterable[Control]) -> str:
     kept = tuple(controls)
     order = list(PROBES)
     rows: dict[tuple[str, str], Control] = {}
-    for control in sorted(kept, key=lambda one: order.index(one.judged.record.probe)):
+    for control in sorted(kept, key=lambda judgement: order.index(judgement.judged.record.probe)):
         where = control.judged.record.probe, control.defect
         # Of several, one that was not red is shown.
         if where not in rows or not control.is_red:

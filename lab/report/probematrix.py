@@ -42,11 +42,11 @@ def matrix_html(judged: Iterable[Judged], title: str = "Identity probes") -> str
     """One row for each endpoint and probing node, one column for each probe; single requests, and
     clients in front of a false cloud, are in separate tables."""
     rows: dict[tuple[str, str], dict[str, list[Judged]]] = {}
-    for one in judged:
+    for judgement in judged:
         # Probes from other nodes are shown beside those from the node itself.
-        client = "" if PROBES[one.record.probe].from_wire else one.record.client
-        row = rows.setdefault((one.record.endpoint, client), {})
-        row.setdefault(one.record.probe, []).append(one)
+        client = "" if PROBES[judgement.record.probe].from_wire else judgement.record.client
+        row = rows.setdefault((judgement.record.endpoint, client), {})
+        row.setdefault(judgement.record.probe, []).append(judgement)
     rows = _joined(rows)
     tables = "\n".join(
         f"<h2>{escape(section)}</h2>\n{_table(of_it)}"
@@ -101,7 +101,7 @@ def _row(where: tuple[str, str], cells: dict[str, list[Judged]], columns: Sequen
 def _cell(found: Sequence[Judged]) -> str:
     if not found:
         return '<td class="none">–</td>'
-    worst = next((one for one in found if not one.passed), found[0])
+    worst = next((judgement for judgement in found if not judgement.passed), found[0])
     inner = "".join(map(_details, found))
     return f'<td class="{_CLASS[worst.finding]}">{inner}</td>'
 

@@ -70,8 +70,12 @@ class StartGroup:
     @property
     def host(self) -> str:
         """Accelerator and load, without which absolute figures mean little."""
-        accelerators = {one.start.accelerator or "?" for one in self.times}
-        loads = [one.start.load for one in self.times if one.start.load is not None]
+        accelerators = {start_times.start.accelerator or "?" for start_times in self.times}
+        loads = [
+            start_times.start.load
+            for start_times in self.times
+            if start_times.start.load is not None
+        ]
         said = ", ".join(sorted(accelerators))
         if not loads:
             return f"{said}, load not known"
@@ -82,10 +86,10 @@ class StartGroup:
 def grouped(times: Iterable[StartTimes]) -> tuple[StartGroup, ...]:
     """Groups in order of appearance."""
     found: dict[tuple[str, str, str, str], list[StartTimes]] = {}
-    for one in times:
-        start = one.start
+    for start_times in times:
+        start = start_times.start
         place = (start.node, start.arch, start.runtime, start.condition)
-        found.setdefault(place, []).append(one)
+        found.setdefault(place, []).append(start_times)
     return tuple(StartGroup(*place, tuple(alike)) for place, alike in found.items())
 
 

@@ -50,7 +50,7 @@ class HostAccess:
         """Restores the original client certificate."""
         if self._original.exists():
             trusted = _BUNDLE.authorities(self.kubeconfig.read_bytes())
-            pem = [one.public_bytes(Encoding.PEM) for one in trusted]
+            pem = [certificate.public_bytes(Encoding.PEM) for certificate in trusted]
             self._write(_BUNDLE.trusting(self._original.read_bytes(), pem))
 
     def trust(self, authorities: Iterable[bytes]) -> None:

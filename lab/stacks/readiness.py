@@ -245,7 +245,9 @@ def _heartbeats(
 ) -> dict[str, tuple[str, str]]:
     """By node, the times of its last lease renewal and of its last status report."""
     leases = cluster.kubectl.items("leases", "-n", "kube-node-lease", deadline=deadline)
-    renewed = {it["metadata"]["name"]: str(it["spec"].get("renewTime", "")) for it in leases}
+    renewed = {
+        lease["metadata"]["name"]: str(lease["spec"].get("renewTime", "")) for lease in leases
+    }
     names = {node["metadata"]["name"]: node for node in nodes}
     return {name: (renewed.get(name, ""), status_time(node)) for name, node in names.items()}
 

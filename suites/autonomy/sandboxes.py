@@ -68,5 +68,9 @@ class SamplerSandboxes:
         for verdict in self._seen:
             if verdict.of_class is SandboxClass.NO_EVIDENCE:
                 raise LabError(f"not enough was observed of {verdict.pod} for a verdict: {verdict}")
-        escaped = [str(one) for one in self._seen if one.of_class is not SandboxClass.SANDBOXED]
+        escaped = [
+            str(sighting)
+            for sighting in self._seen
+            if sighting.of_class is not SandboxClass.SANDBOXED
+        ]
         assert not escaped, "\n".join(escaped)

@@ -116,7 +116,9 @@ def judge_source(evidence: Evidence, limit: Limit, *, least: int = 1) -> Verdict
     missed = unseen(judged, events)
     problems = [
         *_too_few(len(judged), least, "the device's ground truth"),
-        *_listed("crossings do not have exactly one event", [one.first for one in missed]),
+        *_listed(
+            "crossings do not have exactly one event", [crossing.first for crossing in missed]
+        ),
         *_listed("events do not match the ground truth", untrue(events, shown)),
     ]
     head = (
@@ -218,10 +220,10 @@ def wakings(evidence: Evidence, way: str) -> tuple[list[Waking], list[Waking]]:
     events = {event.id: event for event in evidence.events if event.way == way}
     cold: list[Waking] = []
     warm: list[Waking] = []
-    for one in evidence.handled:
-        if one.way == way and one.id in events and one.attempt == 1:
-            event = events[one.id]
-            (cold if one.began > event.read else warm).append(waking(evidence, event, one))
+    for record in evidence.handled:
+        if record.way == way and record.id in events and record.attempt == 1:
+            event = events[record.id]
+            (cold if record.began > event.read else warm).append(waking(evidence, event, record))
     return cold, warm
 
 
@@ -240,16 +242,16 @@ def judge_waking(evidence: Evidence, way: str, *, least: int) -> Verdict:
     error = "" if evidence.clock is None else f", clock error {evidence.clock.error:.3f} s"
     why = f"{len(found)} events{error}"
     measures = [
-        *_spread(evidence, "event to handled", way, [one.whole for one in found], why),
-        *_spread(evidence, "read to handled", way, [one.on_node for one in found], why),
+        *_spread(evidence, "event to handled", way, [stages.whole for stages in found], why),
+        *_spread(evidence, "read to handled", way, [stages.on_node for stages in found], why),
     ]
     for stage in STAGES:
-        values = [getattr(one, stage) for one in found]
+        values = [getattr(stages, stage) for stages in found]
         if stage != "woken" or from_zero:
             measures.append(
                 _percentile(evidence, f"stages of a waking (p50), {way}", stage, values, 50, why)
             )
-    lines = [f"{way}: {one}" for one in found]
+    lines = [f"{way}: {stages}" for stages in found]
     lines.append(f"{way}: {len(others)} others are not included")
     return _verdict(evidence, problems, measures, lines)
 
@@ -281,7 +283,7 @@ def _percentile(
 def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
     """Whether a way that scales to zero was at zero after its events; whether a warm one runs."""
     after = evidence.asleep_s.get(way)
-    ran = {one.began for one in evidence.handled if one.way == way}
+    ran = {record.began for record in evidence.handled if record.way == way}
     problems = []
     if not ran:
         problems.append(f"no evidence: no function of {way} has run")
@@ -293,7 +295,7 @@ def judge_asleep(evidence: Evidence, way: str, *, limit_s: float) -> Verdict:
         problems.append(f"a process of {way} keeps running")
     elif after > limit_s:
         problems.append(f"{way} was at zero after {after:.0f} s; the limit is {limit_s:g} s")
-    woken = sum(one.awake for one in evidence.activations if one.way == way)
+    woken = sum(activation.awake for activation in evidence.activations if activation.way == way)
     if ran and not woken:
         problems.append(f"no evidence: the activator's journal does not say that it woke {way}")
     measure = _measure(

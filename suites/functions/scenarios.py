@@ -53,10 +53,10 @@ class Scene:
 
     def events(self, node: str) -> tuple[Event, ...]:
         """The events that have crossed since the scenario began."""
-        return tuple(one for one in self.side.events(node) if one.id not in self.known[node])
+        return tuple(event for event in self.side.events(node) if event.id not in self.known[node])
 
     def unhandled(self, node: str) -> frozenset[str]:
-        done = {one.id for one in self.side.records(node).handled}
+        done = {record.id for record in self.side.records(node).handled}
         return frozenset(event.id for event in self.events(node) if event.id not in done)
 
     def unstored(self) -> bool:
@@ -84,7 +84,7 @@ class Scene:
         """
         nodes = self.side.nodes
         self.until = {node: self.side.now() for node in nodes}
-        self.owed = {node: frozenset(one.id for one in self.events(node)) for node in nodes}
+        self.owed = {node: frozenset(event.id for event in self.events(node)) for node in nodes}
 
         def handled() -> bool:
             return not any(self.owed[node] & self.unhandled(node) for node in nodes)
@@ -96,7 +96,7 @@ class Scene:
     def begin(self) -> None:
         side = self.side
         for node in side.nodes:
-            self.known[node] = frozenset(one.id for one in side.events(node))
+            self.known[node] = frozenset(event.id for event in side.events(node))
             self.began[node] = side.now()
             self.clocks[node] = self._clock(node)
 
@@ -114,8 +114,8 @@ class Scene:
         ours, until = self.owed[node], self.until[node]
         # Records first, so that the journal read next has all events in them.
         records = side.records(node)
-        everything = {one.id for one in side.events(node)}
-        events = tuple(one for one in self.events(node) if one.id in ours)
+        everything = {event.id for event in side.events(node)}
+        events = tuple(event for event in self.events(node) if event.id in ours)
         earlier = self.known[node]
         return Evidence(
             node=node,
@@ -123,9 +123,9 @@ class Scene:
             ways=tuple(way.name for way in side.ways),
             events=events,
             handled=tuple(
-                one
-                for one in records.handled
-                if one.id in ours or (one.id not in everything and one.id not in earlier)
+                record
+                for record in records.handled
+                if record.id in ours or (record.id not in everything and record.id not in earlier)
             ),
             activations=side.activations(node),
             began=began,
@@ -263,7 +263,7 @@ def storm(side: Side, each: int) -> Scene:
         since = time.monotonic()
         for node in side.nodes:
             side.storm(node, names, each)
-        owed = {node: {one.id for one in found.events(node)} for node in side.nodes}
+        owed = {node: {event.id for event in found.events(node)} for node in side.nodes}
         drained: dict[str, float] = {}
 
         def all_done() -> bool:

@@ -106,7 +106,7 @@ def what_is_said(side: Side, commit: str) -> str:
     status = (side.find("kustomization", REPOSITORY) or {}).get("status", {})
     if commit not in status.get("lastAttemptedRevision", ""):
         return ""
-    for one in status.get("conditions", ()):
-        if one["type"] == "Ready" and one["status"] == "False":
-            return f"{one['reason']}: {one['message']}"
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "Ready" and condition["status"] == "False":
+            return f"{condition['reason']}: {condition['message']}"
     return ""

@@ -121,11 +121,13 @@ def away(
         side.seen(
             lambda: flow.look(side) and all_run(side, others, BASE, last.name), ROLLOUT_SECONDS
         )
-        online = [rollout_of(side, one, BASE, first.name, last.name, flow) for one in others]
+        online = [rollout_of(side, other, BASE, first.name, last.name, flow) for other in others]
         held: list[Rollout] = []
         if strict:
             side.seen(lambda: all_run(side, others, (STRICT,), last.name), STRICT_SECONDS)
-            held = [rollout_of(side, one, (STRICT,), first.name, last.name, flow) for one in others]
+            held = [
+                rollout_of(side, other, (STRICT,), first.name, last.name, flow) for other in others
+            ]
         ended, received = side.now(), side.received(node)
         offline = Offline(
             node=node,
@@ -142,7 +144,7 @@ def away(
     later = side.received(node)
     back = replace(
         rollout_of(side, node, BASE, first.name, last.name, flow),
-        never=tuple(one.name for one in made[:-1]),
+        never=tuple(revision.name for revision in made[:-1]),
         expected=healed,
         received=None if received is None or later is None else later - received,
         commits=len(made),
@@ -212,7 +214,9 @@ def drift_without_git(side: Side, node: str) -> tuple[Drift, list[Rollout]]:
         found = _drift(side, node, first.name, "by hand, Git server silent")
     second = replace(first, name=side.name())
     flow = push_and_follow(side, second, side.nodes, BASE)
-    return found, [rollout_of(side, one, BASE, first.name, second.name, flow) for one in side.nodes]
+    return found, [
+        rollout_of(side, each_node, BASE, first.name, second.name, flow) for each_node in side.nodes
+    ]
 
 
 def _drift(side: Side, node: str, revision: str, what: str) -> Drift:

@@ -64,7 +64,7 @@ def test_a_node_that_was_away_ends_in_the_newest(side: LabSide, judged: Judged, 
     judged(
         [
             judge_offline(found.offline),
-            *(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in found.online),
+            *(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in found.online),
             judge_rollout(found.back, limit_s=BACK_SECONDS),
         ]
     )
@@ -77,7 +77,7 @@ def test_the_default_strategy_goes_on_without_a_node(
     side: LabSide, judged: Judged, made: Made
 ) -> None:
     found = two_updates(made, side)
-    judged(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in found.strict)
+    judged(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in found.strict)
 
 
 @pytest.mark.scenario("gitops: default strategy after the heal")

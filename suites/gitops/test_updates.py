@@ -28,13 +28,13 @@ pytestmark = [
 @pytest.mark.scenario("gitops: a commit")
 @allure.title("A commit is rolled out to all edge nodes, exactly once")
 def test_a_commit_reaches_all_nodes(side: LabSide, judged: Judged) -> None:
-    judged(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in update(side))
+    judged(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in update(side))
 
 
 @pytest.mark.scenario("gitops: kustomize-controller killed during an update")
 @allure.title("kustomize-controller killed: the commit is rolled out to all nodes, exactly once")
 def test_a_killed_controller_ends_in_the_same(side: LabSide, judged: Judged) -> None:
-    judged(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in update(side, killed=True))
+    judged(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in update(side, killed=True))
 
 
 @pytest.mark.scenario("gitops: drift")
@@ -52,20 +52,20 @@ def test_drift_is_put_right_without_git(side: LabSide, judged: Judged) -> None:
     judged(
         [
             judge_drift(found),
-            *(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in rollouts),
+            *(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in rollouts),
         ]
     )
 
 
 @pytest.mark.scenario("gitops: a bad commit")
-@pytest.mark.parametrize("fault", [Fault.UNREADABLE, Fault.REFUSED], ids=lambda it: it.value)
+@pytest.mark.parametrize("fault", [Fault.UNREADABLE, Fault.REFUSED], ids=lambda kind: kind.value)
 @allure.title("A commit that is {fault}: edge nodes keep the last good one, and get the fix")
 def test_a_bad_commit_changes_nothing(side: LabSide, judged: Judged, fault: Fault) -> None:
     bad, fixed = bad_commit(side, fault, BASE)
     judged(
         [
-            *(judge_bad_commit(one) for one in bad),
-            *(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in fixed),
+            *(judge_bad_commit(commit) for commit in bad),
+            *(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in fixed),
         ]
     )
 
@@ -76,7 +76,7 @@ def test_a_missing_image_costs_nothing_that_surges(side: LabSide, judged: Judged
     bad, fixed = bad_commit(side, Fault.NO_IMAGE, (SURGING,))
     judged(
         [
-            *(judge_bad_commit(one, said=False) for one in bad),
-            *(judge_rollout(one, limit_s=ROLLOUT_SECONDS) for one in fixed),
+            *(judge_bad_commit(commit, said=False) for commit in bad),
+            *(judge_rollout(rollout, limit_s=ROLLOUT_SECONDS) for rollout in fixed),
         ]
     )

@@ -82,7 +82,7 @@ def test_can_i_says_what_requests_have_found(
         with kubectl_as(lab.kubectl.binary, config, limit) as ask:
             found = disagreements(ask, own, other, met)
             resources = listed(ask(("auth", "can-i", "--list")))
-    assert [str(one) for one in found if not one.reason] == []
+    assert [str(judgement) for judgement in found if not judgement.reason] == []
     if not reads_nodes(lab, edge_node):
         runtime = lab.stack.runtime
         of_nodes = (

@@ -93,7 +93,7 @@ def evidence(
         began=began,
         ended=ended,
         requests=Requests(
-            tuple(one for one in requests.asked if one.time >= began),
+            tuple(request for request in requests.asked if request.time >= began),
             tuple(time for time in requests.began if time >= began),
             tuple(time for time in requests.blind if time >= began),
         ),

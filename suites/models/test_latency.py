@@ -21,4 +21,4 @@ pytestmark = [
 @pytest.mark.scenario("models: latency")
 @allure.title("Inference on the node, and in the cloud over a 3G line")
 def test_latency_at_the_edge_and_in_the_cloud(side: LabSide, judged: Judged) -> None:
-    judged(judge_latency(one, tag=BETTER) for one in latencies(side, side.nodes[0]))
+    judged(judge_latency(latency, tag=BETTER) for latency in latencies(side, side.nodes[0]))

@@ -26,7 +26,7 @@ def test_a_worse_version_is_not_promoted(side: LabSide, judged: Judged) -> None:
 
 @pytest.mark.scenario("models: a corrupt artifact")
 @pytest.mark.parametrize(
-    ("tag", "reason"), [(CORRUPT, "Corrupt"), (UNLOADABLE, "Unloadable")], ids=lambda it: it
+    ("tag", "reason"), [(CORRUPT, "Corrupt"), (UNLOADABLE, "Unloadable")], ids=lambda value: value
 )
 @allure.title("An artifact that is {tag} is refused")
 def test_a_broken_artifact_is_refused(side: LabSide, judged: Judged, tag: str, reason: str) -> None:

@@ -26,8 +26,8 @@ def test_an_update_goes_from_node_to_node(side: LabSide, judged: Judged) -> None
     judged(
         [
             judge_canary(rolled.canary),
-            *(judge_requests(one, {rolled.old, rolled.new}) for one in rolled.evidence),
-            *(judge_reported(one) for one in rolled.reported),
+            *(judge_requests(evidence, {rolled.old, rolled.new}) for evidence in rolled.evidence),
+            *(judge_reported(reported) for reported in rolled.reported),
         ]
     )
 

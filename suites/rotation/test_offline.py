@@ -180,7 +180,7 @@ def test_no_node_comes_back_to_an_api_server_with_a_foreign_certificate(
         autonomy.hold(until_lost(lab))
         seen = {node: watch.recorder.newest(NodeSeen, node) for node in edges(lab)}
         clients = api_clients(lab)
-        refused = {it.id: refusals(lab, it, since, time_limit) for it in clients}
+        refused = {client.id: refusals(lab, client, since, time_limit) for client in clients}
     if silent := [name for name, count in refused.items() if not count]:
         raise LabError(f"no evidence: {', '.join(silent)} refused no certificate")
     for node, view in seen.items():

@@ -147,8 +147,8 @@ def need_reached(
     """Runs a pod with these options; the test fails with what of `wanted` it does not reach."""
     run = attempts(lab, pods, node, setting, what, (*options, *wanted), **more)
     assert run.complete
-    missed = [f"{it.attempt}: {it.shown}" for it in run.records if not it.reached]
-    assert ([it.attempt for it in run.records], missed) == (list(wanted), [])
+    missed = [f"{record.attempt}: {record.shown}" for record in run.records if not record.reached]
+    assert ([record.attempt for record in run.records], missed) == (list(wanted), [])
 
 
 @allure.title("On {edge_node}, a pod with {setting} whose account may list objects lists them")

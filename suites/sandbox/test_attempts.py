@@ -50,7 +50,9 @@ def test_attempts_succeed_where_nothing_stops_them(
 ) -> None:
     """The control: an attempt that can never succeed proves nothing where it fails."""
     wanted = {
-        name for name, row in KERNEL.items() if all(one.reached for one in row.expects[setting])
+        name
+        for name, row in KERNEL.items()
+        if all(expectation.reached for expectation in row.expects[setting])
     }
     asked = runtime_class(lab, edge_node.name, setting)
     pod = attempts_pod(

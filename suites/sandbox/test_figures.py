@@ -78,14 +78,16 @@ def started(
     times = pod_starts.one_by_one(node, interleaved(base, other, pairs))
 
     def of(plan: Planned) -> list[StartTimes]:
-        return [one for one in times if one.start.condition == plan.condition]
+        return [
+            start_times for start_times in times if start_times.start.condition == plan.condition
+        ]
 
     pod_starts.compare(node.name, of(base), of(other), f"{second.name}/{first.name}")
     verdict = pod_starts.judge(of(other), node.name)
     assert verdict.passed, str(verdict)
 
     def startups(plan: Planned) -> Values:
-        return plan.condition, [one.startup for one in of(plan)]
+        return plan.condition, [start_times.startup for start_times in of(plan)]
 
     def mebibytes(plan: Planned) -> Values:
         return plan.condition, [used / MIB for used in memory.found[plan.condition]]

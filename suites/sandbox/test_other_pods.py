@@ -191,4 +191,4 @@ def test_a_node_that_is_not_deceived(
         run = spoofed(hostile_pods, pod, watch)
     assert [record.refusal for record in run.records] == [NO_EFFECT, NO_EFFECT]
     verdict = judge_attempts(edge_node.name, lab.stack_name, setting, run, POD_NETWORK)
-    assert {one.finding for one in verdict.judged} == {Finding.REFUSED}
+    assert {judgement.finding for judgement in verdict.judged} == {Finding.REFUSED}

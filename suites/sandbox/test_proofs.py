@@ -110,7 +110,7 @@ def test_a_pod_does_not_start_where_there_is_no_gvisor(
                 *("-n", NAMESPACE, f"--field-selector=involvedObject.uid={uid}"),
                 deadline=time_limit(60),
             )
-            return next((it for it in map(reason_of, events) if it), None)
+            return next((reason for reason in map(reason_of, events) if reason), None)
 
         reason = eventually(
             f"an event gives the reason why {pod.name} does not start",

@@ -89,7 +89,7 @@ def compared(
             measure.add(found)
     for label, percent in (("p99", 99.0), ("max", 100.0)):
         base, other = (
-            [max(1, one.percentile(percent)) for one in part] for part in (idle, pressed)
+            [max(1, window.percentile(percent)) for window in part] for part in (idle, pressed)
         )
         found_ratio = ratio(base, other)
         heading = f"wake-up latency, {condition} to idle"

@@ -38,19 +38,19 @@ def compare(way: str, owed: Iterable[Event], handled: Iterable[Handled]) -> Coun
     """Compares the owed events of one way with the handled ones."""
     known = {event.id: event for event in owed if event.way == way}
     done = list(handled)
-    ours = [one for one in done if one.id in known]
-    times = Counter(one.id for one in ours)
+    ours = [record for record in done if record.id in known]
+    times = Counter(record.id for record in ours)
     return Count(
         owed=len(known),
         handled=len(times),
         lost=tuple(id for id in known if not times[id]),
         duplicated=tuple(id for id, count in times.items() if count > 1),
-        misrouted=tuple(one.id for one in ours if one.way != way),
-        unknown=tuple(one.id for one in done if one.way == way and one.id not in known),
+        misrouted=tuple(record.id for record in ours if record.way != way),
+        unknown=tuple(record.id for record in done if record.way == way and record.id not in known),
         wrong=tuple(
-            one.id
-            for one in ours
-            if (one.seq, one.value) != (known[one.id].seq, known[one.id].value)
+            record.id
+            for record in ours
+            if (record.seq, record.value) != (known[record.id].seq, known[record.id].value)
         ),
     )
 

@@ -79,9 +79,9 @@ def streams_provision(command: tuple[str, ...]) -> Provision:
 
 def source_config(place: Place, watched: Sequence[Watched], ways: Sequence[Way]) -> dict[str, Any]:
     """The configuration for images/go/functions/internal/source."""
-    devices = {one.device.name: one for one in watched}
+    devices = {source.device.name: source for source in watched}
     # Two reads per step, like samplers.
-    poll = min(one.device.period_ms for one in watched) // 2
+    poll = min(source.device.period_ms for source in watched) // 2
     return {
         "node": place.node,
         "server": place.url,
@@ -94,14 +94,14 @@ def source_config(place: Place, watched: Sequence[Watched], ways: Sequence[Way])
         ],
         "limits": [
             {
-                "device": one.device.name,
-                "point": one.limit.point,
-                "register": one.register,
-                "kind": one.kind,
-                "above": one.limit.above,
-                "again_below": one.limit.again_below,
+                "device": source.device.name,
+                "point": source.limit.point,
+                "register": source.register,
+                "kind": source.kind,
+                "above": source.limit.above,
+                "again_below": source.limit.again_below,
             }
-            for one in watched
+            for source in watched
         ],
         "payload_bytes": PAYLOAD_BYTES,
         "restart": ["/usr/bin/systemctl", "restart", "--no-block", unit(BROKER)],

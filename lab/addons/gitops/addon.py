@@ -178,7 +178,8 @@ def is_ready(found: dict[str, Any]) -> bool:
     """Whether the condition of a Flux object is of its current generation."""
     status = found.get("status", {})
     return status.get("observedGeneration") == found["metadata"].get("generation") and any(
-        one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ())
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in status.get("conditions", ())
     )
 
 

@@ -48,7 +48,7 @@ class Author:
         Raises:
             LabError: git or the server refused something.
         """
-        commits = [{"message": one.name, "files": one.files()} for one in revisions]
+        commits = [{"message": revision.name, "files": revision.files()} for revision in revisions]
         words = [*(self.command or commit_command(self.place)), *(["--push-each"] if each else [])]
         # As a here document: the trees of many commits exceed the length limit of arguments.
         text = f"{shlex.join(words)} <<'COMMITS'\n{json.dumps(commits)}\nCOMMITS"
@@ -56,7 +56,8 @@ class Author:
         try:
             records = [json.loads(line) for line in said.splitlines() if line]
             return tuple(
-                Pushed(one["commit"], float(one["pushed"]), one["commits"]) for one in records
+                Pushed(record["commit"], float(record["pushed"]), record["commits"])
+                for record in records
             )
         except (ValueError, KeyError, TypeError) as trouble:
             raise LabError(f"the author's program said: {said[:500]!r}") from trouble

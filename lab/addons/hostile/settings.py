@@ -37,7 +37,9 @@ class Setting(StrEnum):
         return self.value.lower().replace(" ", "-")
 
 
-CONTAINER_SETTINGS: tuple[Setting, ...] = tuple(it for it in Setting if it is not Setting.MICROVM)
+CONTAINER_SETTINGS: tuple[Setting, ...] = tuple(
+    setting for setting in Setting if setting is not Setting.MICROVM
+)
 """The settings in which the program runs in the container directly."""
 
 

@@ -55,7 +55,7 @@ class ModelContent:
     def parts(self, tag: str) -> dict[str, int]:
         """Sizes of a version's files in bytes, by digest."""
         manifest = json.loads(blob_place(self.folder / STORAGE, self.digests[tag]).read_bytes())
-        return {str(one["digest"]): int(one["size"]) for one in manifest["layers"]}
+        return {str(layer["digest"]): int(layer["size"]) for layer in manifest["layers"]}
 
     def reference(self, tag: str) -> dict[str, str]:
         """The version in the spec of an EdgeModel."""

@@ -115,7 +115,8 @@ def mapper_trust(topology: Topology, runtime: EdgeRuntime) -> tuple[TrustBundle,
     """The authority with which mappers verify the API server."""
     held = mapper_certificates(topology, runtime)
     return tuple(
-        TrustBundle(it.node, CLUSTER, _paths(API)["authority"], (MAPPER_UNIT,)) for it in held
+        TrustBundle(identity.node, CLUSTER, _paths(API)["authority"], (MAPPER_UNIT,))
+        for identity in held
     )
 
 

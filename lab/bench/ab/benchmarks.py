@@ -77,7 +77,7 @@ def _lab(name: str, what: str, figures: Sequence[str]) -> Benchmark:
 
         return lifecycles.BENCHMARKS[name](given.topology, given.stack)
 
-    return Benchmark(name, what, Needs.LAB, tuple(Figure(one, "s") for one in figures), run)
+    return Benchmark(name, what, Needs.LAB, tuple(Figure(figure, "s") for figure in figures), run)
 
 
 _ALL = (

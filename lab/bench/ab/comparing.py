@@ -65,7 +65,7 @@ def compare(
 
         def run(wanted: Sequence[Benchmark]) -> tuple[Row, ...]:
             series = measure((a, b), wanted, blocks, take or taking(wanted))
-            return tuple(_row(one, series) for one in series)
+            return tuple(_row(each_series, series) for each_series in series)
 
         found = Comparison(a, b, run(benchmarks))
         if gate is None or not (over := found.over(gate)):
@@ -87,7 +87,7 @@ def compare(
 def _row(series: Series, beside: Sequence[Series]) -> Row:
     if series.failed:
         return Row(series, None)
-    figures = sum(not one.failed for one in beside)
+    figures = sum(not other.failed for other in beside)
     return Row(series, judge(series.blocks, series.figure.better, figures))
 
 

@@ -73,8 +73,8 @@ def measure(
         for benchmark in benchmarks
         for figure in benchmark.figures
     ]
-    for one in series:
-        _require_figure(one, [given["A"]], [given["B"]])
+    for each_series in series:
+        _require_figure(each_series, [given["A"]], [given["B"]])
     for number in range(1, blocks + 1):
         order = "ABBA" if number % 2 else "BAAB"
         turns: dict[str, list[Turn]] = {"A": [], "B": []}
@@ -82,8 +82,8 @@ def measure(
             for turn_number, letter in enumerate(order):
                 block.progress(f"turn {turn_number + 1}, {letter}", turn_number / len(order))
                 turns[letter].append(take(a if letter == "A" else b))
-        for one in series:
-            _append(one, turns)
+        for each_series in series:
+            _append(each_series, turns)
     return series
 
 

@@ -184,7 +184,11 @@ def _lacks(needs: Needs, facts: Facts, lab: str, way: str) -> Iterator[Lack]:
             "it has no cgroup v2",
             "Add systemd.unified_cgroup_hierarchy=1 to the kernel's command line.",
         )
-    elif lost := [it for it in CONTROLLERS if it not in facts.one("controllers").split()]:
+    elif lost := [
+        controller
+        for controller in CONTROLLERS
+        if controller not in facts.one("controllers").split()
+    ]:
         yield Lack(
             f"its control groups lack {_list(lost)}",
             "Add cgroup_enable=memory to the kernel's command line." if "memory" in lost else "",
@@ -250,7 +254,7 @@ def _in_use(facts: Facts, lab: str) -> Iterator[Lack]:
 
 def told(node: str, lacks: Sequence[Lack]) -> str:
     """A message with all of them."""
-    return f"the external node {node!r} cannot join:" + "".join(f"\n  - {it}" for it in lacks)
+    return f"the external node {node!r} cannot join:" + "".join(f"\n  - {lack}" for lack in lacks)
 
 
 def _list(names: Iterable[str]) -> str:

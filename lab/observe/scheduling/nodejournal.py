@@ -161,7 +161,7 @@ def _klog_time(date: str, fraction: str, journaled: float) -> int:
             )
         except ValueError:  # the 29th of February, in a year without one
             continue
-    nearest = min(candidates, key=lambda one: abs(one - seen), default=None)
+    nearest = min(candidates, key=lambda moment: abs(moment - seen), default=None)
     if nearest is None or abs(nearest - seen) > timedelta(days=1):
         raise LabError(f"a line of {date} was journaled at {seen:%m%d %H:%M:%S} UTC")
     return int(nearest.timestamp()) * 1_000_000_000 + int(fraction) * 1000

@@ -58,23 +58,23 @@ def requests_found(
     problems: list[str] = []
     if len(asked) < LEAST_REQUESTS:
         problems.append(f"no evidence: {len(asked)} requests")
-    lost = [one for one in asked if not one.ok and not _was_off(evidence, one.time)]
+    lost = [request for request in asked if not request.ok and not _was_off(evidence, request.time)]
     if lost:
         problems.append(
             f"{len(lost)} of {len(asked)} requests got no answer: "
-            + _some(f"step {one.seq}: {one.message[:80]}" for one in lost)
+            + _some(f"step {request.seq}: {request.message[:80]}" for request in lost)
         )
-    torn = [one for one in asked if one.ok and not is_whole(evidence, one)]
+    torn = [request for request in asked if request.ok and not is_whole(evidence, request)]
     if torn:
         problems.append(
             f"{len(torn)} answers are not those of the version that they name: "
-            + _some(f"step {one.seq}: {one.output} by {one.tag}" for one in torn)
+            + _some(f"step {request.seq}: {request.output} by {request.tag}" for request in torn)
         )
-    others = [one for one in asked if one.ok and one.tag not in allowed]
+    others = [request for request in asked if request.ok and request.tag not in allowed]
     if others:
         problems.append(
             f"{len(others)} answers of versions that must not serve: "
-            + _some(f"step {one.seq}: {one.tag}" for one in others)
+            + _some(f"step {request.seq}: {request.tag}" for request in others)
         )
     altered = _altered(evidence)
     if altered:
@@ -83,7 +83,7 @@ def requests_found(
     if gap is not None and gap > GAP_SECONDS:
         problems.append(f"no answer for {gap:.1f} s; {GAP_SECONDS:g} s are allowed")
     node = evidence.node
-    times = sorted(one.ms for one in asked if one.ms is not None)
+    times = sorted(request.ms for request in asked if request.ms is not None)
     return tuple(problems), (
         measure("requests lost", len(lost), COUNT, node, label=label),
         measure("answers of no version", len(torn), COUNT, node, label=label),
@@ -108,7 +108,7 @@ def is_whole(evidence: Evidence, one: Asked) -> bool:
 
 def longest_gap(evidence: Evidence) -> float | None:
     """Between two answers, without times in which the node was off; None without two answers."""
-    times = [one.time for one in evidence.requests.asked if one.ok]
+    times = [request.time for request in evidence.requests.asked if request.ok]
     gaps = [later - earlier - _off(evidence, earlier, later) for earlier, later in pairwise(times)]
     return max(gaps, default=None)
 
@@ -117,13 +117,13 @@ def counts_by_tag(evidence: Evidence) -> tuple[str, ...]:
     """Evidence lines: which version has answered when."""
     lines: list[str] = []
     run: list[Asked] = []
-    for one in [*(one for one in evidence.requests.asked if one.ok), None]:
-        if run and (one is None or one.tag != run[0].tag):
+    for request in [*(request for request in evidence.requests.asked if request.ok), None]:
+        if run and (request is None or request.tag != run[0].tag):
             start, end = (each.time - evidence.began for each in (run[0], run[-1]))
             lines.append(f"{run[0].tag}: {len(run)} answers, {start:.1f} s to {end:.1f} s")
             run = []
-        if one is not None:
-            run.append(one)
+        if request is not None:
+            run.append(request)
     for act in evidence.acts:
         told = f"{act.what} {act.tag} {act.reason} {act.message}".strip()
         lines.append(f"{act.time - evidence.began:.1f} s: {told}"[:160])
@@ -133,9 +133,9 @@ def counts_by_tag(evidence: Evidence) -> tuple[str, ...]:
 def _altered(evidence: Evidence) -> list[str]:
     truth = {step.seq: step.inputs for step in evidence.steps}
     return [
-        f"step {one.seq}: {one.inputs} instead of {truth[one.seq]}"
-        for one in evidence.requests.asked
-        if one.seq in truth and truth[one.seq] != one.inputs
+        f"step {request.seq}: {request.inputs} instead of {truth[request.seq]}"
+        for request in evidence.requests.asked
+        if request.seq in truth and truth[request.seq] != request.inputs
     ]
 
 

@@ -34,22 +34,30 @@ def judge_cut_update(update: CutUpdate) -> Verdict:
         )
     if healed - cut < LEAST_AWAY_SECONDS:
         problems.append(f"no evidence: the cut lasted {healed - cut:.0f} s")
-    asked = [one for one in evidence.requests.asked if one.ok]
-    if not any(one.tag == update.old and cut < one.time < healed for one in asked):
+    asked = [request for request in evidence.requests.asked if request.ok]
+    if not any(request.tag == update.old and cut < request.time < healed for request in asked):
         problems.append(f"no evidence: {update.old} was not asked during the cut")
-    early = [one for one in asked if one.tag == update.new and one.time < healed - CLOCK_SECONDS]
+    early = [
+        request
+        for request in asked
+        if request.tag == update.new and request.time < healed - CLOCK_SECONDS
+    ]
     if early:
         problems.append(f"{update.new} answered {len(early)} requests before it can be complete")
     promoted = first(evidence.acts, "promoted", update.new)
-    new = [one.time for one in asked if one.tag == update.new]
-    late = [one for one in asked if new and one.tag == update.old and one.time > min(new)]
+    new = [request.time for request in asked if request.tag == update.new]
+    late = [
+        request
+        for request in asked
+        if new and request.tag == update.old and request.time > min(new)
+    ]
     if late:
         problems.append(f"{update.old} answered {len(late)} requests after {update.new} had begun")
     if update.serving != update.new or not new:
         problems.append(f"{update.serving or 'nothing'} serves in the end, not {update.new}")
     downtime = None
     if new and promoted is not None:
-        before = [one.time for one in asked if one.time < min(new)]
+        before = [request.time for request in asked if request.time < min(new)]
         downtime = min(new) - max(before) if before else None
     node = evidence.node
     more = (
@@ -76,8 +84,8 @@ def judge_rollback(rollback: Rollback) -> Verdict:
     evidence, (cut, healed) = rollback.evidence, rollback.offline
     found, measures = requests_found(evidence, {rollback.old, rollback.new}, "in a rollback")
     problems = list(found)
-    node, asked = evidence.node, [one for one in evidence.requests.asked if one.ok]
-    if not any(one.tag == rollback.new and one.time < rollback.asked for one in asked):
+    node, asked = evidence.node, [request for request in evidence.requests.asked if request.ok]
+    if not any(request.tag == rollback.new and request.time < rollback.asked for request in asked):
         problems.append(f"no evidence: {rollback.new} did not serve before")
     act = first(evidence.acts, "rolled-back", rollback.new)
     if act is None:
@@ -88,17 +96,27 @@ def judge_rollback(rollback: Rollback) -> Verdict:
         if not cut < act.time < healed:
             problems.append("no evidence: the node was not offline when it was rolled back")
     fetched = [
-        one for one in evidence.acts if one.what == "fetched" and act and one.time >= act.time
+        fetch
+        for fetch in evidence.acts
+        if fetch.what == "fetched" and act and fetch.time >= act.time
     ]
     if fetched:
         problems.append(f"{fetched[0].tag} was fetched after the rollback, not kept")
-    back = [one.time for one in asked if act and one.tag == rollback.old and one.time >= act.time]
+    back = [
+        request.time
+        for request in asked
+        if act and request.tag == rollback.old and request.time >= act.time
+    ]
     took = min(back) - rollback.asked if back else None
     if took is None:
         problems.append(f"{rollback.old} has not answered after the rollback")
     elif took > ROLLBACK_SECONDS:
         problems.append(f"the rollback took {took:.0f} s; {ROLLBACK_SECONDS:g} s are allowed")
-    again = [one for one in asked if back and one.tag == rollback.new and one.time > min(back)]
+    again = [
+        request
+        for request in asked
+        if back and request.tag == rollback.new and request.time > min(back)
+    ]
     if again:
         problems.append(f"{rollback.new} answered {len(again)} requests after the rollback")
     for when, serving in (

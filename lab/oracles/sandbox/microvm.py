@@ -100,7 +100,9 @@ def _one_emulator(node: NodeView) -> Found:
     names = ", ".join(f"{process.name} ({process.pid})" for process in node.processes)
     if any(not process.executable for process in found):
         return Outcome.NO_EVIDENCE, "its program was not read"
-    genuine = all(it.of_node and it.executable.startswith(f"/usr/bin/{QEMU}") for it in found)
+    genuine = all(
+        process.of_node and process.executable.startswith(f"/usr/bin/{QEMU}") for process in found
+    )
     return when(len(found) == 1 and genuine, names)
 
 

@@ -48,10 +48,10 @@ def judge_starts(times: Sequence[StartTimes], node: str, stack: str) -> Verdict:
     Raises:
         LabError: there is no pod of that node.
     """
-    own = [one for one in times if one.start.node == node]
+    own = [start_times for start_times in times if start_times.start.node == node]
     if not own:
         raise LabError(f"no evidence: no start of a pod on {node} was recorded")
-    problems = problems_of([one.start for one in own])
+    problems = problems_of([start_times.start for start_times in own])
     return Verdict(node, stack, problems, measures_of(own, node), evidence_of(own))
 
 
@@ -115,12 +115,12 @@ def ratio_measure(condition: str, base: str, found: Ratio, node: str) -> Measure
 def evidence_of(times: Sequence[StartTimes]) -> tuple[str, ...]:
     """A line for each pod, and the error of the clocks."""
     lines = [
-        f"{one.start.pod}: "
-        + ", ".join(f"{stage} {one.stages[stage]}" for stage in (*STARTUP, Stage.READY))
-        for one in times
+        f"{start_times.start.pod}: "
+        + ", ".join(f"{stage} {start_times.stages[stage]}" for stage in (*STARTUP, Stage.READY))
+        for start_times in times
     ]
-    error = max(one.start.clock.error for one in times)
-    loads = [one.start.load for one in times if one.start.load is not None]
+    error = max(start_times.start.clock.error for start_times in times)
+    loads = [start_times.start.load for start_times in times if start_times.start.load is not None]
     host = times[0].start.accelerator or "an accelerator that is not known"
     if loads:
         host += f", host load {number_text(min(loads))} to {number_text(max(loads))}"

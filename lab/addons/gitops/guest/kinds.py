@@ -23,7 +23,7 @@ def has(url: str, opener: urllib.request.OpenerDirector, kind: str) -> bool:
             found = json.load(answer)
     except (OSError, ValueError, http.client.HTTPException):
         return False
-    return any(one["name"] == resource for one in found.get("resources", ()))
+    return any(kind["name"] == resource for kind in found.get("resources", ()))
 
 
 def main() -> None:
